@@ -1,0 +1,43 @@
+# The two commands of the README, `make demo` and `make test`, and what a developer needs beside them.
+# All of them create .venv from the locked requirements first; after that nothing needs the network.
+
+PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(if $(shell $(p) -c 'import sys; print("yes" if (3,11) <= sys.version_info < (3,14) else "")' 2>/dev/null),$(p))))
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: demo serve test lint format lock clean
+
+demo: $(VENV)/ready
+	$(BIN)/emailrouter demo $(ARGS)
+
+serve: $(VENV)/ready
+	$(BIN)/emailrouter serve $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Hashes, no addresses: where packages come from is the machine's own setting.
+lock: $(VENV)/ready
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS) pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS) --extra dev pyproject.toml -o requirements-dev.lock
+
+$(VENV)/ready: requirements-dev.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Email Router needs Python 3.11, 3.12 or 3.13: set PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,55 @@
+"""Reads the configuration: a valid `Config`, or a `ConfigError` with the one line to print.
+
+Promise: what a key is set to comes from the environment, else systemd credentials, else the file, else its
+default, each key for itself; whatever is misspelt or not allowed is an error that says where it was
+written. The environment is an argument, so a test or a child process has its own. Nothing is created or
+changed, and relative paths stay relative to the working directory. Called by the command line, once, before
+anything else.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from config.errors import ConfigError, Given, explain, one_line
+from config.schema import Config
+from config.sources import from_credentials, from_environment, from_file
+
+__all__ = ["ConfigError", "load"]
+
+# Where the file is looked for when none is named: the first that exists.
+LOOKUP = (Path("emailrouter.toml"), Path("/etc/emailrouter/emailrouter.toml"))
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration. `path` must exist when given; None looks for a file, and the defaults need none.
+
+    ConfigError: one line with the key, its value (`***` where secret) and what is allowed.
+    """
+    source, given = _read(path)
+    given |= from_credentials(environ)
+    given |= from_environment(environ)
+    # systemd passes several folders with colons when the unit names several; the first is the unit's main one.
+    if "server.data_dir" not in given and (state := environ.get("STATE_DIRECTORY", "").split(":")[0]):
+        given["server.data_dir"] = Given(state, "STATE_DIRECTORY")
+    document: dict[str, dict[str, Any]] = {}
+    for name, entry in given.items():
+        section, _, key = name.partition(".")
+        document.setdefault(section, {})[key] = entry.value
+    try:
+        return Config.model_validate({**document, "source": source})
+    except ValidationError as error:
+        raise explain(error, given) from None
+
+
+def _read(path: Path | None) -> tuple[Path | None, dict[str, Given]]:
+    """The file that was found, and what is in it."""
+    for candidate in (path,) if path else LOOKUP:
+        try:
+            return candidate, from_file(candidate)
+        except FileNotFoundError:
+            if path:
+                raise ConfigError(f"{one_line(str(path))}: --config must name a file that exists") from None
+    return None, {}

@@ -1,0 +1,167 @@
+"""Values that must never be printed: `Secret`, and `DatabaseUrl`, which may hold a password.
+
+Promise: `str`, `repr`, formatting, and whatever logs or serialises by these, show `***` in place of the
+secret. The only way to the value is `.reveal()`, so every place that uses one can be found by that word.
+Errors raised here name what is wrong with a value and never quote it. Called by the schema, and by whoever
+is handed a secret (keys at rest, webhook URLs, the database).
+"""
+
+import hmac
+import re
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import unquote, urlsplit
+
+MASK = "***"
+
+# Too short to be anything but a password that a person thought up; `openssl rand -base64 32` gives 44.
+MIN_SECRET_LENGTH = 16
+
+_ALLOWED_URL = "must be sqlite:///file.db, sqlite:////folder/file.db or postgresql://user:password@host/database"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
+_PG_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._%-]*)(:[0-9]{1,5})?")
+
+
+class Secret:
+    """A text that prints as `***`. Not a dataclass: `asdict` would hand the value out."""
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str) -> None:
+        self.__value = value
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """A secret from the configuration: at least 16 characters, no blanks. ValueError otherwise."""
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, str) or len(value) < MIN_SECRET_LENGTH or re.search(r"\s", value):
+            raise ValueError(f"must be a text of at least {MIN_SECRET_LENGTH} characters without blanks")
+        return cls(value)
+
+    def reveal(self) -> str:
+        return self.__value
+
+    def __repr__(self) -> str:
+        return MASK
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        # Octets that were no UTF-8 in the environment are surrogates here.
+        ours, theirs = (each.encode(errors="surrogatepass") for each in (self.__value, other.__value))
+        return hmac.compare_digest(ours, theirs)
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.__value))
+
+
+class DatabaseUrl:
+    """Where the database is. Prints as the URL with its password masked; `.reveal()` gives it as written.
+
+    `dialect` chooses the engine. `path` is the database file of SQLite (relative to the working directory
+    unless absolute), and None for PostgreSQL.
+    """
+
+    __slots__ = ("__url", "dialect", "path")
+
+    dialect: Literal["sqlite", "postgresql"]
+    path: Path | None
+
+    def __init__(self, url: str) -> None:
+        """ValueError says what is allowed, without quoting the URL."""
+        scheme = _scheme(url)
+        if scheme == "sqlite":
+            self.dialect, self.path = "sqlite", _sqlite_path(url)
+        elif scheme in ("postgresql", "postgres"):
+            _check_postgresql(url)
+            self.dialect, self.path = "postgresql", None
+        else:
+            raise ValueError(_ALLOWED_URL)
+        self.__url = url
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """A URL from the configuration or a command line. ValueError when it is none that we can use."""
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            return cls(value)
+        raise ValueError(_ALLOWED_URL)
+
+    def reveal(self) -> str:
+        return self.__url
+
+    def __str__(self) -> str:
+        if self.dialect == "sqlite":
+            return self.__url
+        parts = urlsplit(self.__url)
+        login, at, hosts = parts.netloc.rpartition("@")
+        user, colon, _ = login.partition(":")
+        query = "&".join(_mask_option(option) for option in parts.query.split("&"))
+        shown = f"{parts.scheme}://{user}{colon and ':' + MASK}{at}{hosts}{parts.path}"
+        return f"{shown}?{query}" if query else shown
+
+    def __repr__(self) -> str:
+        return f"DatabaseUrl('{self}')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DatabaseUrl) and self.__url == other.__url
+
+    def __hash__(self) -> int:
+        return hash((DatabaseUrl, self.__url))
+
+
+def hint(value: object) -> str:
+    """As much of an invalid secret as may be shown: a database URL's scheme, a SQLite URL whole, else `***`.
+
+    Where the password of a broken URL begins and ends is a guess, so no part after the scheme is trusted.
+    """
+    if not isinstance(value, str):
+        return MASK
+    scheme = _scheme(value)
+    if scheme is None:
+        return MASK
+    return value if scheme == "sqlite" and not {"@", "?"} & set(value) else f"{scheme}://{MASK}"
+
+
+def _scheme(url: str) -> str | None:
+    found = _SCHEME.match(url)
+    return found.group().lower() if found else None
+
+
+def _sqlite_path(url: str) -> Path:
+    if not url.startswith("sqlite:///"):
+        raise ValueError("must have three slashes before a relative file (sqlite:///file.db) and four before /")
+    name = url.removeprefix("sqlite:///")
+    if not name or name.endswith("/") or "\0" in name:
+        raise ValueError("must name a file: sqlite:///file.db or sqlite:////folder/file.db")
+    if name == ":memory:" or "?" in name:
+        # Each connection would see a database of its own, and 250 would mean nothing.
+        raise ValueError("must name a file, without options; a database in memory cannot keep mail")
+    return Path(name)
+
+
+def _check_postgresql(url: str) -> None:
+    if re.search(r"[\s\0]", url):
+        raise ValueError(f"{_ALLOWED_URL}, without blanks")
+    if "#" in url:
+        raise ValueError(f"{_ALLOWED_URL}; write # as %23")
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # urlsplit quotes the address it could not read
+        raise ValueError(f"{_ALLOWED_URL}; the host is not valid") from None
+    if "@" in parts.path or parts.path.count("/") > 1:
+        raise ValueError(f"{_ALLOWED_URL}; in a password write / as %2F, ? as %3F, @ as %40")
+    for host in parts.netloc.rpartition("@")[2].split(","):
+        found = _PG_HOST.fullmatch(host)
+        if found is None or (found[2] and not 0 < int(found[2][1:]) <= 65535):
+            raise ValueError(f"{_ALLOWED_URL}; the host or port is not valid")
+    options = {unquote(option.partition("=")[0]) for option in parts.query.split("&")}
+    if not parts.path.strip("/") and not options & {"dbname", "database"}:
+        raise ValueError(f"{_ALLOWED_URL}; the database's name is missing")
+
+
+def _mask_option(option: str) -> str:
+    name, equals, _ = option.partition("=")
+    return f"{name}{equals}{MASK}" if "pass" in unquote(name).lower() else option

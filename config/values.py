@@ -1,0 +1,234 @@
+"""The forms a setting can take: durations, listen addresses, networks, host names, URLs, senders to block.
+
+Promise: every `parse_*` takes whatever TOML, JSON or the environment gave and returns the value, or raises
+ValueError whose text says what is allowed ("must be ..."); the value itself is not quoted, the caller does
+that. Never looks anything up: no DNS, no files. Called by the schema, and by the command line for its
+arguments.
+"""
+
+import re
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+Network = IPv4Network | IPv6Network
+
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
+_DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)?")
+_DURATION_ALLOWED = 'must be a duration like "250ms", "60s", "10m", "1h" or "3d", or whole seconds'
+# A hundred years: a longer one, added to today, leaves the calendar.
+_LONGEST = timedelta(days=36500)
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?)\]")
+_PORT = re.compile(r"[0-9]{1,5}")
+_DNS_PORT = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen or connect. `host`: an IP address (IPv6 without brackets) or a name; port 0: any free."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """`127.0.0.1:2525`, `[::1]:2525`, `localhost:2525`; `str` of the result is the same address again."""
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            host, colon, port = value.rpartition(":")
+            if host in ("", "*") and colon:
+                raise ValueError('must name the address: every one is "0.0.0.0:port" for IPv4, "[::]:port" for IPv6')
+            name = _host(host)
+            if name and _PORT.fullmatch(port) and int(port) <= 65535:
+                return cls(name, int(port))
+        raise ValueError('must be host:port, like "127.0.0.1:2525" or "[::1]:2525"')
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_listen(value: object) -> tuple[Address, ...] | Literal["systemd"]:
+    """A list of addresses, or the sockets that systemd passes: `"systemd"`, also as the list's only entry."""
+    if value == "systemd":
+        return "systemd"
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError('must be a list of addresses, like ["127.0.0.1:2525", "[::1]:2525"], or "systemd"')
+    if len(value) == 1 and value[0] == "systemd":
+        return "systemd"
+    if "systemd" in value:
+        raise ValueError('must be either addresses or "systemd": the unit lists what systemd listens on')
+    return tuple(Address.parse(entry) for entry in value)
+
+
+def parse_optional_address(value: object) -> Address | None:
+    """An address, or None for `"off"`."""
+    if value is None or value == "off":
+        return None
+    try:
+        return Address.parse(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "off"') from None
+
+
+def parse_nameserver(value: object) -> Address:
+    """A DNS server: an IP address or localhost (another name would need DNS to be found), port 53 unless given."""
+    if isinstance(value, Address):
+        return value
+    if isinstance(value, str):
+        try:
+            return Address(str(ip_address(value)), _DNS_PORT)
+        except ValueError:
+            pass
+        host, port = (value, str(_DNS_PORT)) if value == "localhost" else value.rpartition(":")[::2]
+        try:
+            address = Address.parse(f"{'127.0.0.1' if host == 'localhost' else host}:{port}")
+            return Address(str(ip_address(address.host)), address.port)
+        except ValueError:
+            pass
+    raise ValueError('must be an IP address with or without a port, like "192.0.2.53", "127.0.0.1:5353", "[::1]:53"')
+
+
+def parse_duration(value: object) -> timedelta:
+    """Zero or longer. A whole number is seconds, also as text: the environment has only texts."""
+    if isinstance(value, timedelta):
+        length = value
+    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12:
+        length = timedelta(seconds=value)
+    elif isinstance(value, str) and (found := _DURATION.fullmatch(value)):
+        try:
+            length = int(found[1]) * _UNITS[found[2] or "s"]
+        except OverflowError:
+            length = timedelta.max
+    else:
+        raise ValueError(_DURATION_ALLOWED)
+    if not timedelta() <= length <= _LONGEST:
+        raise ValueError(f"{_DURATION_ALLOWED}, of at most {_LONGEST.days}d and not negative")
+    return length
+
+
+def parse_positive_duration(value: object) -> timedelta:
+    """As `parse_duration`, but zero is refused: a timeout of nothing would fail everything."""
+    length = parse_duration(value)
+    if not length:
+        raise ValueError(f"{_DURATION_ALLOWED}, longer than 0")
+    return length
+
+
+def parse_retention(value: object) -> timedelta | None:
+    """How long to keep something; None is for ever."""
+    if value is None or value == "forever":
+        return None
+    try:
+        return parse_positive_duration(value)
+    except ValueError as error:
+        raise ValueError(f'{error}; or "forever"') from None
+
+
+def format_duration(length: timedelta) -> str:
+    """The shortest text that `parse_duration` reads as the same length; below a millisecond is cut off."""
+    for unit, step in reversed(_UNITS.items()):
+        if length and not length % step:
+            return f"{length // step}{unit}"
+    return f"{length // _UNITS['ms']}ms" if length else "0s"
+
+
+def parse_network(value: object) -> Network:
+    """A network or one address: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`."""
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    if isinstance(value, str):
+        try:
+            return ip_network(value)
+        except ValueError:
+            pass
+    raise ValueError(
+        'must be a network like "10.0.0.0/8" or "2001:db8::/32" (no bits set past the prefix), or one address'
+    )
+
+
+def parse_hostname(value: object) -> str:
+    """A DNS name in its ASCII form, lower case, without a final dot."""
+    name = value.removesuffix(".").lower() if isinstance(value, str) else ""
+    labels = name.split(".")
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
+        raise ValueError('must be a host name like "mx1.example.com" (letters, digits, hyphens, dots)')
+    return name
+
+
+def parse_public_url(value: object) -> str:
+    """The address that people open, without a final slash; a path is allowed (behind a proxy)."""
+    allowed = 'must be an http:// or https:// URL, like "https://mail.example.com", without user, query or fragment'
+    if not isinstance(value, str) or re.search(r"[\s\\<>\"\0?#@]", value):
+        raise ValueError(allowed)
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:  # urlsplit's own text quotes the value
+        raise ValueError(allowed) from None
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or port == 0 or not _host(f"[{host}]" if ":" in host else host):
+        raise ValueError(allowed)
+    return value.rstrip("/")
+
+
+def parse_blocked_sender(value: object) -> str:
+    """An address, a domain (with or without `@`) or a network; in lower case, a network in its usual form."""
+    allowed = 'must be an address ("a@spam.example"), a domain ("@spam.example") or a network ("192.0.2.0/24")'
+    text = value.lower() if isinstance(value, str) else ""
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        pass
+    if "*" in text:
+        raise ValueError(f'{allowed}; "@spam.example" stands for every address there, patterns are not known')
+    domain = text.rpartition("@")[2]
+    labels = domain.split(".")
+    # Names in their own script are allowed here, so this asks only that the shape is one of a domain.
+    if text.count("@") > 1 or re.search(r"[\s/:]", text) or not all(labels) or labels[-1].isdigit():
+        raise ValueError(allowed)
+    return text
+
+
+def parse_path(value: object) -> Path:
+    """A file or folder name; whether it exists is for whoever opens it to say."""
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value or re.search(r"[\0\r\n]", value):
+        raise ValueError("must be the path of a file or folder")
+    return Path(value)
+
+
+def machine_name() -> str:
+    """This machine's name as the system has it. No DNS: asking for a longer one can take seconds at start."""
+    try:
+        return parse_hostname(socket.gethostname())
+    except ValueError:
+        return "localhost"
+
+
+def _host(text: str) -> str | None:
+    """The host of an address: a bracketed IPv6 address, an IPv4 address or a name; None for anything else."""
+    try:
+        if found := _BRACKETED.fullmatch(text):
+            address = ip_address(found[1])
+            return str(address) if address.version == 6 else None
+        return str(ip_address(text)) if ":" not in text else None
+    except ValueError:
+        pass
+    try:
+        return parse_hostname(text)
+    except ValueError:
+        return None

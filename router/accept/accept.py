@@ -1,0 +1,116 @@
+"""From an envelope and its octets to a committed mail: the `Acceptor` of the SMTP door.
+
+Promises: returns after the commit and never before; reads only the header, in bounded time; a mail whose header
+cannot be read is accepted all the same. Never answers, never delivers: it wakes the deliverer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from dataclasses import replace
+
+from router import ids
+from router.accept.transaction import Committed, IncomingMail, Share
+from router.clock import Clock
+from router.mail.envelope import Envelope
+from router.mail.headers import HeaderFacts, read_headers
+from router.model import Message, Micros
+from router.ports import Accepted, Wake
+from router.routing.route import Target
+from router.store.group_commit import GroupWriter
+
+# Hashing a larger mail takes longer than a thread switch: it leaves the event loop.
+_HASH_ASIDE_OCTETS = 1024 * 1024
+
+
+class Accept:
+    """Built by the assembly with the writer of the database in use."""
+
+    def __init__(
+        self,
+        writer: GroupWriter[IncomingMail, Committed],
+        wake: Wake,
+        clock: Clock,
+        *,
+        hostname: str,
+        max_age: Micros,
+        duplicate_window: Micros,
+        max_header_bytes: int,
+    ) -> None:
+        self._writer = writer
+        self._wake = wake
+        self._clock = clock
+        self._hostname = hostname
+        self._max_age = max_age
+        self._duplicate_window = duplicate_window
+        self._max_header_bytes = max_header_bytes
+
+    async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
+        """See `router.ports.Acceptor.accept`."""
+        facts = read_headers(content, max_bytes=self._max_header_bytes)
+        fingerprint = ""
+        if facts.has_message_id or facts.has_date:
+            if len(content) > _HASH_ASIDE_OCTETS:
+                fingerprint = await asyncio.to_thread(fingerprint_of, envelope.reverse_path, content)
+            else:
+                fingerprint = fingerprint_of(envelope.reverse_path, content)
+        mail = self._prepare(envelope, content, facts, fingerprint)
+        committed = await self._writer.commit(mail)
+        self._wake.wake(committed.woken)
+        return Accepted(committed.message_id, committed.repeat)
+
+    def _prepare(self, envelope: Envelope, content: bytes, facts: HeaderFacts, fingerprint: str) -> IncomingMail:
+        now = self._clock.now()
+        message = message_of(envelope, facts, size=len(content), received_by=self._hostname, received_at=now)
+        workspaces: dict[str, dict[str, list[Target]]] = {}
+        for target in envelope.targets:
+            workspaces.setdefault(target.workspace_id, {}).setdefault(target.alias_key, []).append(target)
+        shares = tuple(
+            Share(
+                message=replace(message, id=ids.new("msg"), workspace_id=workspace_id),
+                by_alias=tuple(tuple(targets) for targets in aliases.values()),
+            )
+            for workspace_id, aliases in workspaces.items()
+        )
+        return IncomingMail(
+            shares=shares,
+            content=content,
+            fingerprint=fingerprint,
+            reference_ids=facts.reference_ids,
+            expires_at=now + self._max_age,
+            horizon=now - self._duplicate_window,
+        )
+
+
+def fingerprint_of(reverse_path: str, content: bytes) -> str:
+    """What makes two mails the same: reverse-path and octets (SPEC.md section 5). The recipients are not part."""
+    digest = hashlib.sha256(reverse_path.encode("utf-8", "surrogatepass"))
+    digest.update(b"\0")
+    digest.update(content)
+    return digest.hexdigest()
+
+
+def message_of(envelope: Envelope, facts: HeaderFacts, *, size: int, received_by: str, received_at: Micros) -> Message:
+    """The message's row, still without id and workspace. Without a From the reverse-path is the sender."""
+    return Message(
+        id="",
+        workspace_id="",
+        reverse_path=envelope.reverse_path,
+        helo=envelope.helo,
+        peer=envelope.peer,
+        protocol=envelope.protocol,
+        tls=envelope.tls,
+        received_by=received_by,
+        size=size,
+        received_at=received_at,
+        rfc_message_id=facts.rfc_message_id,
+        reference_ids=json.dumps(facts.reference_ids),
+        participants=json.dumps(facts.participants),
+        from_address=facts.from_address or envelope.reverse_path,
+        from_name=facts.from_name,
+        subject=facts.subject,
+        sent_at=facts.sent_at,
+        automatic=facts.automatic or ("bounce" if not envelope.reverse_path else ""),
+    )

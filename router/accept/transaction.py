@@ -1,0 +1,320 @@
+"""The one transaction behind every 250, as a list of named steps for a whole group of mails.
+
+`commit_group` promises: a message for each workspace concerned with its octets, exactly one ticket (new or joined)
+for each distinct alias, a delivery for each alias that has an integration, nothing for an alias that had this mail
+within the window; all of it or nothing. It is a transcript (`router.store.database`): SQLite's writer thread and
+PostgreSQL's connections both run this text. It decides only on values the database returned in the same
+transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from router import ids, threads
+from router.model import Message, Micros
+from router.routing.route import Target
+from router.store.database import Row, Step, Transcript
+
+# Mails are kept in pieces of this size: memory stays flat whatever their size, on both databases.
+CHUNK_OCTETS = 256 * 1024
+# The most octets one statement carries; larger ones are slower on PostgreSQL.
+STATEMENT_OCTETS = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one workspace gets of a mail: its own message and the accepted recipients, one group for each alias."""
+
+    message: Message
+    by_alias: tuple[tuple[Target, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMail:
+    """One mail, ready to be written. `fingerprint` is `""` for a mail that is never taken for a repeat.
+
+    reference_ids: newest first. horizon: marks from before it are too old to count as repeats.
+    """
+
+    shares: tuple[Share, ...]
+    content: bytes
+    fingerprint: str
+    reference_ids: tuple[str, ...]
+    expires_at: Micros
+    horizon: Micros
+
+    @property
+    def octets(self) -> int:
+        """Its weight in a group."""
+        return len(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What the transaction returned for one mail; `woken` are the integrations that have something due now."""
+
+    message_id: str
+    repeat: bool
+    woken: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Integration:
+    """Where an alias's tickets go, as the commit found it."""
+
+    id: str
+    status: str
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One alias of one mail on its way into a ticket."""
+
+    mail: IncomingMail
+    message: Message
+    targets: tuple[Target, ...]
+    ticket_id: str = ""
+    number: int = 0
+    joined_by: str = ""
+
+    @property
+    def target(self) -> Target:
+        return self.targets[0]
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """What makes it a repeat: the same alias, the same fingerprint."""
+        return self.target.alias_key, self.mail.fingerprint
+
+
+def commit_group(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed]]:
+    """Writes a group of mails; returns what became of each, in their order."""
+    entries = [_Entry(mail, share.message, t) for mail in mails for share in mail.shares for t in share.by_alias]
+    first_ids = yield from _find_repeats(entries)
+    fresh = [entry for entry in entries if entry.mark not in first_ids or first_ids[entry.mark] == entry.message.id]
+    yield from _write_messages(fresh)
+    integrations = yield from _read_integrations(fresh)
+    yield from _join_conversations(fresh)
+    yield from _open_tickets([entry for entry in fresh if not entry.joined_by])
+    yield from _continue_tickets([entry for entry in fresh if entry.joined_by])
+    yield from _link_recipients(fresh)
+    woken = yield from _owe_deliveries(fresh, integrations)
+    return [_result(mail, fresh, first_ids, woken) for mail in mails]
+
+
+def _find_repeats(entries: Sequence[_Entry]) -> Transcript[dict[tuple[str, str], str]]:
+    """For each mark of the group the id of the message that had it first: an earlier one, or one of this group."""
+    first: dict[tuple[str, str], str] = {}
+    claims = []
+    for entry in entries:
+        if entry.mail.fingerprint and entry.mark not in first:
+            first[entry.mark] = entry.message.id
+            claims.append(
+                {
+                    "alias_key": entry.target.alias_key,
+                    "fingerprint": entry.mail.fingerprint,
+                    "message_id": entry.message.id,
+                    "accepted_at": entry.message.received_at,
+                    "horizon": entry.mail.horizon,
+                }
+            )
+    claimed = {_mark(row) for row in (yield Step("accept_claim_fingerprint", claims))}
+    asked = [{"alias_key": key, "fingerprint": fingerprint} for key, fingerprint in first.keys() - claimed]
+    if asked:
+        for row in (yield Step("accept_repeats", asked)):
+            first[_mark(row)] = row["message_id"]
+    return first
+
+
+def _mark(row: Row) -> tuple[str, str]:
+    return row["alias_key"], row["fingerprint"]
+
+
+def _write_messages(fresh: Sequence[_Entry]) -> Transcript[None]:
+    """Each message once, then its octets in pieces."""
+    contents = {entry.message.id: entry.mail.content for entry in fresh}
+    yield Step("accept_message", [asdict(m) for m in {entry.message.id: entry.message for entry in fresh}.values()])
+    yield from _chunk_steps(contents)
+
+
+def _chunk_steps(contents: dict[str, bytes]) -> Transcript[None]:
+    rows: list[dict[str, object]] = []
+    octets = 0
+    for message_id, content in contents.items():
+        for n, start in enumerate(range(0, max(len(content), 1), CHUNK_OCTETS)):
+            data = content[start : start + CHUNK_OCTETS]
+            if rows and octets + len(data) > STATEMENT_OCTETS:
+                yield Step("accept_chunk", rows)
+                rows, octets = [], 0
+            rows.append({"message_id": message_id, "n": n, "data": data})
+            octets += len(data)
+    if rows:
+        yield Step("accept_chunk", rows)
+
+
+def _read_integrations(fresh: Sequence[_Entry]) -> Transcript[dict[str, _Integration]]:
+    """The integration of each alias as it is now. An alias that vanished since RCPT has none: its ticket is kept."""
+    asked = {entry.target.alias_key: entry.target for entry in fresh}
+    rows = yield Step(
+        "accept_routes", [{"workspace_id": t.workspace_id, "alias_id": t.alias_id} for t in asked.values()]
+    )
+    found = {
+        (row["workspace_id"], row["alias_id"]): _Integration(row["integration_id"], row["integration_status"])
+        for row in rows
+        if row["integration_id"] is not None
+    }
+    known = {key: found.get((target.workspace_id, target.alias_id)) for key, target in asked.items()}
+    return {key: integration for key, integration in known.items() if integration is not None}
+
+
+def _join_conversations(fresh: Sequence[_Entry]) -> Transcript[None]:
+    """Gives each entry its ticket's id: the conversation it answers at the same alias, else a new one.
+
+    The mails of the group come in their order: a reply may join a ticket that this very group opens.
+    """
+    asked = {
+        (reference, entry.message.workspace_id, entry.target.alias_key)
+        for entry in fresh
+        for reference in entry.mail.reference_ids
+    }
+    candidates: dict[tuple[str, str], list[threads.Candidate]] = {}
+    if asked:
+        rows = yield Step(
+            "accept_candidates",
+            [{"rfc_message_id": r, "workspace_id": w, "alias_key": k} for r, w, k in sorted(asked)],
+        )
+        for row in rows:
+            candidate = threads.Candidate(
+                row["ticket_id"], row["rfc_message_id"], frozenset(json.loads(row["participants"]))
+            )
+            candidates.setdefault((row["alias_key"], row["rfc_message_id"]), []).append(candidate)
+    for entry in fresh:
+        key = entry.target.alias_key
+        known = [c for reference in entry.mail.reference_ids for c in candidates.get((key, reference), ())]
+        joined = threads.choose(entry.mail.reference_ids, entry.message.from_address, known) if known else None
+        entry.ticket_id = joined.ticket_id if joined else ids.new("ticket")
+        entry.joined_by = joined.by if joined else ""
+        if entry.message.rfc_message_id:
+            own = threads.Candidate(
+                entry.ticket_id, entry.message.rfc_message_id, frozenset(json.loads(entry.message.participants))
+            )
+            candidates.setdefault((key, own.rfc_message_id), []).append(own)
+
+
+def _open_tickets(opened: Sequence[_Entry]) -> Transcript[None]:
+    """The new tickets. Their numbers come late in the transaction: they lock the workspace until the commit."""
+    wanted: dict[str, int] = {}
+    for entry in opened:
+        wanted[entry.message.workspace_id] = wanted.get(entry.message.workspace_id, 0) + 1
+    rows = yield Step("accept_numbers", [{"workspace_id": w, "wanted": wanted[w]} for w in sorted(wanted)])
+    following = {row["workspace_id"]: row["last_ticket_number"] - wanted[row["workspace_id"]] + 1 for row in rows}
+    tickets = []
+    for entry in opened:
+        message = entry.message
+        entry.number = following[message.workspace_id]
+        following[message.workspace_id] += 1
+        tickets.append(
+            {
+                "id": entry.ticket_id,
+                "workspace_id": message.workspace_id,
+                "number": entry.number,
+                "alias_id": entry.target.alias_id,
+                "address": entry.target.address,
+                "subject": message.subject,
+                "from_address": message.from_address,
+                "from_name": message.from_name,
+                "received_at": message.received_at,
+            }
+        )
+    yield Step("accept_ticket", tickets)
+
+
+def _continue_tickets(joined: Sequence[_Entry]) -> Transcript[None]:
+    """Tickets that were answered come to the front; a person's answer opens them again."""
+    if not joined:
+        return
+    yield Step("accept_touch", [{"ticket_id": e.ticket_id, "received_at": e.message.received_at} for e in joined])
+    reopening = {e.ticket_id: e.message for e in joined if threads.reopens(e.message.automatic)}
+    reopened = yield Step("accept_reopen", [{"ticket_id": ticket_id} for ticket_id in sorted(reopening)])
+    yield Step(
+        "accept_reopened",
+        [
+            {
+                "id": ids.new("evt"),
+                "ticket_id": row["ticket_id"],
+                "workspace_id": row["workspace_id"],
+                "at": reopening[row["ticket_id"]].received_at,
+                "detail": json.dumps({"messageId": reopening[row["ticket_id"]].id}),
+            }
+            for row in reopened
+        ],
+    )
+
+
+def _link_recipients(fresh: Sequence[_Entry]) -> Transcript[None]:
+    """Which recipient brought the message into which ticket."""
+    yield Step(
+        "accept_link",
+        [
+            {
+                "ticket_id": entry.ticket_id,
+                "message_id": entry.message.id,
+                "recipient": target.recipient,
+                "alias_id": target.alias_id,
+                "tag": target.tag,
+                "joined_by": entry.joined_by,
+                "created_at": entry.message.received_at,
+            }
+            for entry in fresh
+            for target in entry.targets
+        ],
+    )
+
+
+def _owe_deliveries(fresh: Sequence[_Entry], integrations: dict[str, _Integration]) -> Transcript[dict[str, list[str]]]:
+    """The outbox rows; returns for each message the integrations to wake. A failing one's deliveries wait, parked."""
+    woken: dict[str, list[str]] = {}
+    rows = []
+    for entry in fresh:
+        integration = integrations.get(entry.target.alias_key)
+        if integration is None:
+            continue
+        now = entry.message.received_at
+        parked = integration.status == "failing"
+        if not parked:
+            woken.setdefault(entry.message.id, []).append(integration.id)
+        rows.append(
+            {
+                "id": ids.new("dlv"),
+                "workspace_id": entry.message.workspace_id,
+                "ticket_id": entry.ticket_id,
+                "message_id": entry.message.id,
+                "integration_id": integration.id,
+                "event": "replied" if entry.joined_by else "opened",
+                "next_attempt_at": None if parked else now,
+                "parked_at": now if parked else None,
+                "created_at": now,
+                "expires_at": entry.mail.expires_at,
+            }
+        )
+    yield Step("accept_delivery", rows)
+    return woken
+
+
+def _result(
+    mail: IncomingMail,
+    fresh: Sequence[_Entry],
+    first_ids: dict[tuple[str, str], str],
+    woken: dict[str, list[str]],
+) -> Committed:
+    """The first message that is new; for a mail that is a repeat for every alias, the id it had the first time."""
+    new = {entry.message.id for entry in fresh}
+    message_ids = [share.message.id for share in mail.shares if share.message.id in new]
+    if message_ids:
+        lanes = tuple(dict.fromkeys(lane for m in message_ids for lane in woken.get(m, ())))
+        return Committed(message_ids[0], repeat=False, woken=lanes)
+    first_target = mail.shares[0].by_alias[0][0]
+    return Committed(first_ids[first_target.alias_key, mail.fingerprint], repeat=True, woken=())

@@ -1,0 +1,241 @@
+"""Slack by incoming webhook: settings, and one request with its outcome. What a message looks like: `slack_message`.
+
+The webhook's URL is the secret: whoever has it can post. It never appears in a hint, a reason or an excerpt.
+What Slack answers is read here and nowhere else (SPEC.md section 9): its words come before the status, because the
+same status says different things.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import idna
+
+from router.channels import slack_message
+from router.channels.contract import (
+    Client,
+    DigestEntry,
+    Failed,
+    Outcome,
+    Payload,
+    Retry,
+    Sent,
+    TestNotice,
+    TicketNotice,
+)
+from router.errors import Refused
+from router.outbound.addresses import refusal
+from router.outbound.client import AddressRefused, Answer, OutboundError
+
+MAX_URL = 1000
+MAX_RETRY_AFTER = 3600.0  # seconds; a webhook that asks for more is asked again after an hour
+_URL_TEXT = re.compile(r"[\x21-\x7e]+")
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
+_WORD = re.compile(r"[a-z][a-z_]{2,60}")
+
+# Slack's words for what no waiting heals, and what a person can do about each.
+_PERMANENT = {
+    "no_service": "the webhook was removed or switched off in Slack",
+    "no_service_id": "the webhook's URL is not complete",
+    "no_active_hooks": "the webhook was switched off in Slack",
+    "no_team": "the webhook's Slack workspace does not exist",
+    "team_disabled": "the Slack workspace is disabled",
+    "invalid_token": "the webhook's URL is wrong or was revoked",
+    "token_revoked": "the webhook was revoked",
+    "account_inactive": "the app or the user behind the webhook is gone",
+    "channel_not_found": "the Slack channel does not exist any more",
+    "channel_is_archived": "the Slack channel is archived",
+    "is_archived": "the Slack channel is archived",
+    "user_not_found": "the Slack user that the webhook posts to does not exist",
+    "action_prohibited": "an administrator of the Slack workspace forbids it",
+    "posting_to_general_channel_denied": "an administrator of the Slack workspace forbids posting to #general",
+    "restricted_action": "an administrator of the Slack workspace forbids it",
+}
+# Slack's words for a message it does not understand or finds too long: plain text may still get through.
+_PAYLOAD = frozenset(
+    {
+        "invalid_attachments",
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "invalid_payload",
+        "missing_text_or_fallback_or_attachments",
+        "msg_blocks_too_long",
+        "msg_too_long",
+        "no_text",
+        "too_many_attachments",
+    }
+)
+_TOO_FAST = frozenset({"rate_limited", "ratelimited"})
+
+
+@dataclass(frozen=True, slots=True)
+class SlackSettings:
+    """webhook_url: ASCII, checked; never printed."""
+
+    webhook_url: str = field(repr=False)
+
+
+class SlackChannel:
+    """The members of `router.channels.contract.Channel`, for Slack."""
+
+    kind = "slack"
+    digest_limit = slack_message.MAX_DIGEST
+
+    def parse_settings(self, values: Mapping[str, Any], *, allow_private: bool = False) -> SlackSettings:
+        """`{"webhookUrl": ...}`; raises `Refused("invalid_webhook_url")`.
+
+        allow_private also permits `http://`. A host name is not resolved here: the client judges each address.
+        """
+        return SlackSettings(_webhook_url(values.get("webhookUrl"), allow_private=allow_private))
+
+    def dump_settings(self, settings: SlackSettings) -> dict[str, str]:
+        """What `parse_settings` takes back."""
+        return {"webhookUrl": settings.webhook_url}
+
+    def hint(self, settings: SlackSettings) -> str:
+        """`https://hooks.slack.com/…/abcd`: the host and the last four characters, fewer of a short secret."""
+        parts = urlsplit(settings.webhook_url)
+        secret = settings.webhook_url.rpartition("/")[2]
+        return f"{parts.scheme}://{parts.netloc}/\u2026/{secret[-min(4, len(secret) // 2) :] if secret[1:] else ''}"
+
+    def render(self, notice: TicketNotice) -> Payload:
+        """Block Kit with a fallback text."""
+        return slack_message.ticket(notice)
+
+    def render_plain(self, notice: TicketNotice) -> Payload:
+        """The message as `text` alone."""
+        return slack_message.plain(notice)
+
+    def render_digest(self, entries: Sequence[DigestEntry]) -> Payload:
+        """One message for up to `digest_limit` waiting events."""
+        return slack_message.digest(entries)
+
+    def render_test(self, notice: TestNotice) -> Payload:
+        """The message of `POST /api/integrations/{id}/test`."""
+        return slack_message.test(notice)
+
+    async def send(self, client: Client, settings: SlackSettings, payload: Payload, timeout: float) -> Outcome:
+        """One POST to the webhook."""
+        try:
+            answer = await client.post_json(settings.webhook_url, payload, timeout)
+        except AddressRefused as refused:
+            return Failed("permanent", refused.reason)
+        except OutboundError as error:
+            return Retry(None, error.reason)
+        return judge(answer, datetime.now(UTC))
+
+
+CHANNEL = SlackChannel()
+
+
+def judge(answer: Answer, now: datetime) -> Outcome:
+    """What an answer of Slack means. Pure; `now` (aware) is for a `Retry-After` that is a date."""
+    status, excerpt, latency = answer.status, answer.excerpt, answer.latency_us
+    if 200 <= status < 300:
+        return Sent(status, excerpt, latency)
+    word = _word(excerpt)
+    said = f"Slack answered {status} {word}".rstrip()
+    if status == 429 or word in _TOO_FAST:
+        return Retry(_retry_after(answer, now), f"{said}: too many messages", status, excerpt, latency)
+    if status >= 500:
+        return Retry(_retry_after(answer, now), said, status, excerpt, latency)
+    if 300 <= status < 400:
+        return Failed("rejected", f"{said}: redirects are not followed", status, excerpt, latency)
+    if word in _PERMANENT:
+        return Failed("permanent", f"{said}: {_PERMANENT[word]}", status, excerpt, latency)
+    if word in _PAYLOAD:
+        return Failed("payload", f"{said}: the message's form was not accepted", status, excerpt, latency)
+    if status in (403, 404, 410):
+        return Failed("permanent", f"{said}: the webhook is not there or not allowed", status, excerpt, latency)
+    return Failed("rejected", said, status, excerpt, latency)
+
+
+def _word(excerpt: str) -> str:
+    """Slack's word for it, "" when the answer has another form. It comes bare, rarely as `{"error": ...}`."""
+    word: object = excerpt.strip()
+    if excerpt.startswith("{"):
+        try:
+            decoded = json.loads(excerpt)
+        except (ValueError, RecursionError):  # cut off, not JSON after all, or made to hurt
+            return ""
+        word = decoded.get("error") if isinstance(decoded, dict) else ""
+    return word if isinstance(word, str) and _WORD.fullmatch(word) else ""
+
+
+def _retry_after(answer: Answer, now: datetime) -> float | None:
+    """Seconds, 0 to an hour; None where the header is missing or makes no sense (RFC 9110 10.2.3)."""
+    value = answer.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        seconds = float(value[:12])
+    else:
+        try:
+            seconds = (parsedate_to_datetime(value).replace(tzinfo=UTC) - now).total_seconds()
+        except (ValueError, OverflowError):
+            return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+
+
+def _refused(why: str) -> Refused:
+    return Refused("invalid_webhook_url", f"Webhook URL is invalid: {why}", field="webhookUrl")
+
+
+def _webhook_url(value: object, *, allow_private: bool) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _refused("it is missing")
+    text = value.strip()
+    if len(text) > MAX_URL:
+        raise _refused(f"it is longer than {MAX_URL} characters")
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise _refused("host or port cannot be read") from None
+    if parts.scheme not in ("https", "http"):
+        raise _refused("it must begin with https://")
+    if parts.scheme == "http" and not allow_private:
+        raise _refused("it must begin with https:// (http:// needs [delivery] allow_private_networks)")
+    if "@" in parts.netloc:
+        raise _refused("it must not hold a user name or password")
+    if "#" in text:
+        raise _refused("it must not have a fragment (#...)")
+    if port == 0:
+        raise _refused("host or port cannot be read")
+    rest = text[text.index(parts.netloc) + len(parts.netloc) :]
+    if rest in ("", "/"):
+        raise _refused("it has no path; copy the whole URL from Slack")
+    if not _URL_TEXT.fullmatch(rest) or set(rest) & set('"<>\\^`{|}'):
+        raise _refused("only ASCII without spaces, quotes and brackets is allowed after the host")
+    where = _host(host, allow_private=allow_private)
+    result = f"{parts.scheme}://{where}{'' if port is None else f':{port}'}{rest}"
+    if len(result) > MAX_URL:  # the A-label form of a host can be longer than what was typed
+        raise _refused(f"it is longer than {MAX_URL} characters")
+    return result
+
+
+def _host(host: str, *, allow_private: bool) -> str:
+    """The host in ASCII, as it stands in a URL."""
+    if not host:
+        raise _refused("it has no host")
+    try:
+        what = refusal(host)
+    except ValueError:
+        what = None
+    else:
+        if what is not None and not allow_private:
+            raise _refused(f"the address {host} is {what}")
+        return f"[{host}]" if ":" in host else host
+    if not host.isascii():
+        try:
+            host = idna.encode(host, uts46=True).decode("ascii")
+        except idna.IDNAError:
+            raise _refused("the host's name is not valid") from None
+    if not _HOST.fullmatch(host) or len(host) > 253 or ".." in host:
+        raise _refused("the host's name is not valid")
+    return host

@@ -1,0 +1,261 @@
+"""The outbox's transactions: what is written before an attempt and after it.
+
+The rule is attempt before action: `turn` records the outcome of what was just sent and opens the next attempt, in
+one transaction; only then is anything sent. So a kill at any point leaves either an attempt that was never made, or
+one whose outcome is unknown and that is made again when the lease ends. An integration is held by one process at a
+time (its lease), so no webhook ever has two messages in flight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from router.channels.contract import Failed, Outcome, Retry, Sent
+from router.clock import Clock
+from router.dispatch import pacing, schedule
+from router.model import Delivery, Integration, Micros
+from router.store.database import Database, Session, fetch, fetch_one
+
+# How a delivery is told: as its channel's rich message, as plain text after that was refused, or in a digest.
+Form = Literal["message", "text", "digest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Open attempts that one request is for: a single delivery, or several in a digest.
+
+    attempts: the number of each delivery's attempt, in their order. probe: the integration is failing, this tries it.
+    """
+
+    integration: Integration
+    deliveries: tuple[Delivery, ...]
+    attempts: tuple[int, ...]
+    form: Form
+    probe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing may be sent before `until`; the integration is still held."""
+
+    until: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of a piece of work. `random` in [0, 1) spreads the next attempt."""
+
+    work: Work
+    outcome: Outcome
+    random: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of `[delivery]`, in the units used here."""
+
+    per_second: float
+    burst: int
+    digest_after: int
+    lease: Micros
+    max_claims: int
+    patience: Micros
+
+
+class Outbox:
+    """Built by the assembly for one dispatcher; `owner` names this process in the leases."""
+
+    def __init__(self, database: Database, clock: Clock, owner: str, limits: Limits) -> None:
+        self._database = database
+        self._clock = clock
+        self._owner = owner
+        self._limits = limits
+
+    async def ready(self, most: int) -> list[str]:
+        """Ids of integrations that nobody holds and that have something to do now."""
+        now = self._clock.now()
+        interval = pacing.interval(self._limits.per_second)
+        pace_limit = now + interval * (self._limits.burst - 1) + self._limits.patience
+        rows = await self._database.all("dispatch_ready", now=now, pace_limit=pace_limit, most=most)
+        return [row["id"] for row in rows]
+
+    async def turn(
+        self, integration_id: str, finished: Finished | None, digest_limit: int, *, stop: bool = False
+    ) -> Work | Pause | None:
+        """Writes what is finished, then opens the next attempts; None: nothing to do, and no longer held.
+
+        stop: only write and let go.
+        """
+        async with self._database.transaction() as session:
+            now = self._clock.now()
+            if finished is not None:
+                await self._record(session, finished, now)
+            integration = None if stop else await self._lease(session, integration_id, now)
+            if integration is None:
+                await session.run("dispatch_release", id=integration_id, owner=self._owner)
+                return None
+            found = await self._open_next(session, integration, now, digest_limit)
+            if found is None or (isinstance(found, Pause) and found.until > now + self._limits.patience):
+                await session.run("dispatch_release", id=integration_id, owner=self._owner)
+                return None
+            return found
+
+    async def free_owner(self, owner: str) -> None:
+        """Frees what a process held that is known to be dead; what it was sending is due at once."""
+        async with self._database.transaction() as session:
+            await session.run("dispatch_free_owner_deliveries", owner=owner, now=self._clock.now())
+            await session.run("dispatch_free_owner", owner=owner)
+
+    async def owners(self) -> list[str]:
+        """Every process that holds an integration."""
+        return [row["lease_owner"] for row in await self._database.all("dispatch_owners")]
+
+    async def _lease(self, session: Session, integration_id: str, now: Micros) -> Integration | None:
+        return await fetch_one(
+            session,
+            Integration,
+            "dispatch_lease",
+            id=integration_id,
+            owner=self._owner,
+            now=now,
+            until=now + self._limits.lease,
+        )
+
+    async def _open_next(
+        self, session: Session, integration: Integration, now: Micros, digest_limit: int
+    ) -> Work | Pause | None:
+        probe = integration.status == "failing"
+        if probe and (integration.probe_at is None or integration.probe_at > now):
+            return None
+        wait, paced_at = pacing.admit(integration.paced_at, now, self._limits.per_second, self._limits.burst)
+        if wait:
+            return Pause(now + wait)
+        while True:
+            waiting = await self._waiting(session, integration.id, now, digest_limit, probe=probe)
+            if not waiting:
+                return None
+            poisoned = [d for d in waiting if d.claims >= self._limits.max_claims]
+            if not poisoned:
+                break
+            for delivery in poisoned:
+                reason = f"gave up: taken {delivery.claims} times without an outcome"
+                await session.run("dispatch_dead", id=delivery.id, reason=reason)
+        form: Form = "text" if waiting[0].via == "text" else "message"
+        if len(waiting) > self._limits.digest_after and not probe:
+            form, waiting = "digest", waiting[:digest_limit]
+        else:
+            waiting = waiting[:1]
+        attempts = [await self._open(session, delivery, now) for delivery in waiting]
+        await session.run("dispatch_paced", id=integration.id, paced_at=paced_at)
+        return Work(integration, tuple(waiting), tuple(attempts), form, probe)
+
+    async def _waiting(
+        self, session: Session, integration_id: str, now: Micros, digest_limit: int, *, probe: bool
+    ) -> Sequence[Delivery]:
+        if probe:
+            return await fetch(session, Delivery, "dispatch_probe", integration_id=integration_id)
+        most = max(digest_limit, self._limits.digest_after + 1)
+        return await fetch(session, Delivery, "dispatch_due", integration_id=integration_id, now=now, most=most)
+
+    async def _open(self, session: Session, delivery: Delivery, now: Micros) -> int:
+        if delivery.claims:
+            await session.run("dispatch_lost", delivery_id=delivery.id, now=now)
+        row = await session.one("dispatch_open", id=delivery.id, until=now + self._limits.lease)
+        n: int = row["attempts"] if row else 0
+        await session.run("dispatch_attempt", delivery_id=delivery.id, n=n, started_at=now)
+        return n
+
+    async def _record(self, session: Session, finished: Finished, now: Micros) -> None:
+        work, outcome = finished.work, finished.outcome
+        for delivery, n in zip(work.deliveries, work.attempts, strict=True):
+            await session.run(
+                "dispatch_attempted",
+                delivery_id=delivery.id,
+                n=n,
+                finished_at=now,
+                outcome=_word(outcome),
+                status=outcome.status,
+                latency=outcome.latency,
+                answer=outcome.excerpt or ("" if isinstance(outcome, Sent) else outcome.reason),
+            )
+        match outcome:
+            case Sent():
+                await self._sent(session, work, now)
+            case Retry():
+                await self._retry(session, work, outcome, finished.random, now)
+            case Failed(kind="permanent"):
+                await self._fail_integration(session, work, outcome.reason, now)
+            case Failed(kind="payload") if work.form == "message":
+                for delivery in work.deliveries:
+                    await session.run(
+                        "dispatch_again", id=delivery.id, next_attempt_at=now, via="text", reason=outcome.reason
+                    )
+            case Failed():
+                for delivery in work.deliveries:
+                    await session.run("dispatch_dead", id=delivery.id, reason=outcome.reason)
+                await self._trouble(session, work, outcome.reason, now)
+
+    async def _sent(self, session: Session, work: Work, now: Micros) -> None:
+        for delivery in work.deliveries:
+            await session.run("dispatch_delivered", id=delivery.id, now=now, via=work.form)
+        if work.probe:
+            await session.run("dispatch_healed", id=work.integration.id)
+            await session.run("dispatch_unpark", integration_id=work.integration.id, now=now)
+        elif work.integration.last_error:
+            await session.run("dispatch_trouble", id=work.integration.id, reason="")
+
+    async def _retry(self, session: Session, work: Work, outcome: Retry, random: float, now: Micros) -> None:
+        await self._trouble(session, work, outcome.reason, now)
+        for delivery, attempt in zip(work.deliveries, work.attempts, strict=True):
+            due = schedule.next_attempt(attempt, now, delivery.expires_at, outcome.after, random)
+            if due is None and delivery.parked_at is None:
+                await session.run("dispatch_dead", id=delivery.id, reason=f"gave up: {outcome.reason}")
+            else:
+                via = "text" if work.form == "text" else ""
+                await session.run("dispatch_again", id=delivery.id, next_attempt_at=due, via=via, reason=outcome.reason)
+        if outcome.after is not None:
+            # "Not before" is about the webhook, not about this one message.
+            paced_at = pacing.not_before(
+                now + round(outcome.after * 1_000_000), self._limits.per_second, self._limits.burst
+            )
+            await session.run("dispatch_paced", id=work.integration.id, paced_at=paced_at)
+
+    async def _fail_integration(self, session: Session, work: Work, reason: str, now: Micros) -> None:
+        for delivery in work.deliveries:
+            await session.run("dispatch_again", id=delivery.id, next_attempt_at=now, via="", reason=reason)
+        await self._schedule_probe(session, work.integration, reason, now)
+        await session.run("dispatch_park", integration_id=work.integration.id, now=now)
+
+    async def _trouble(self, session: Session, work: Work, reason: str, now: Micros) -> None:
+        if work.probe:
+            await self._schedule_probe(session, work.integration, reason, now)
+        else:
+            await session.run("dispatch_trouble", id=work.integration.id, reason=reason)
+
+    async def _schedule_probe(self, session: Session, integration: Integration, reason: str, now: Micros) -> None:
+        interval = schedule.next_probe_interval(integration.probe_interval)
+        await session.run(
+            "dispatch_failing",
+            id=integration.id,
+            reason=reason,
+            now=now,
+            probe_interval=interval,
+            probe_at=now + interval,
+        )
+
+
+def _word(outcome: Outcome) -> str:
+    """The word of an attempt's outcome in the API: sent, retry, parked, rejected or refused (the form of it)."""
+    match outcome:
+        case Sent():
+            return "sent"
+        case Retry():
+            return "retry"
+        case Failed(kind="permanent"):
+            return "parked"
+        case Failed(kind="payload"):
+            return "refused"
+        case _:
+            return "rejected"

@@ -1,0 +1,65 @@
+"""The two kinds of failure the core knows, so that every door can tell them apart.
+
+`Refused` is about them: the caller asked for something that is wrong or not allowed; its message is written for
+the caller and may be shown as it is. `Unavailable` is about us: waiting may help, the caller is not to blame, and
+its text is for the log alone (DESIGN.md rule 2: 4yz is about us, 5yz is about them).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+ErrorCode = Literal[
+    "invalid_request",
+    "invalid_domain",
+    "invalid_alias",
+    "invalid_integration",
+    "invalid_webhook_url",
+    "invalid_status",
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "method_not_allowed",
+    "conflict",
+    "domain_taken",
+    "alias_taken",
+    "in_use",
+    "already_claimed",
+    "not_open",
+    "idempotency_mismatch",
+    "payload_too_large",
+    "unsupported_media_type",
+    "rate_limited",
+    "internal_error",
+    "unavailable",
+]
+
+
+class Refused(Exception):  # noqa: N818 - named for what happened to the caller, as the SMTP and HTTP words are
+    """The caller's request cannot be done; `message` says what, where and what is allowed.
+
+    `field` names the input that is wrong (camelCase, as the API spells it), for validation errors.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code: ErrorCode = code
+        self.message = message
+        self.field = field
+
+
+class Unavailable(Exception):  # noqa: N818 - the word of RFC 3463 and of HTTP 503
+    """Something of ours is away or full for now: the database, the disk. Trying again later may work."""
+
+
+class StorageFull(Unavailable):
+    """The disk is full or nearly so: `452 4.3.1` at the SMTP door."""
+
+
+class SchemaMismatch(Exception):  # noqa: N818 - not a failure of a call but a state of the database
+    """The database's schema is not the one this program works with; the message says which and what to do."""
+
+
+def not_found(what: str) -> Refused:
+    """What is missing and what belongs to another workspace look the same."""
+    return Refused("not_found", f"{what} not found")

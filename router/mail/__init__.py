@@ -1,0 +1,1 @@
+"""Mail as text and octets: addresses, envelopes, headers, bodies. Pure functions; nothing here waits or stores."""

@@ -1,0 +1,301 @@
+"""What a mail's header says, read before every `250`: fast, bounded, and for every octet string an answer.
+
+`read_headers` never raises and takes time linear in `max_bytes` at most; a normal mail costs tens of microseconds,
+so it may run on the event loop. Texts are storable (no NUL, no lone surrogates) and cut at their bounds. Addresses
+have a lower-case domain; those of `participants` are compared, so their local parts are case-folded too.
+
+Called by `router.accept` and `router.mail.parse`. It does not read bodies, and believes nothing: a header is what
+its sender wrote.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import timegm
+from dataclasses import dataclass
+from email.utils import parsedate_tz
+
+from router.mail import automatic
+from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
+from router.mail.words import decode_charset, decode_words, one_line
+
+MAX_ID = 998  # octets: RFC 5322 section 2.1.1, a line
+MAX_REFERENCES = 100
+MAX_PARTICIPANTS = 200
+MAX_TEXT = 998
+MAX_FIELDS = 20  # fields of one name that are looked at
+
+_WANTED = (
+    frozenset(
+        {
+            b"from",
+            b"reply-to",
+            b"sender",
+            b"to",
+            b"cc",
+            b"subject",
+            b"date",
+            b"message-id",
+            b"references",
+            b"in-reply-to",
+            b"content-type",
+        }
+    )
+    | automatic.NAMES
+)
+
+_END_OF_HEADER = re.compile(rb"\n\r*\n")
+_FIELD = re.compile(rb"[!-9;-~]{1,128}[ \t]*:")
+_KNOWN_FIELD = re.compile(
+    rb"(?i)(?:from|to|cc|subject|date|message-id|received|return-path|mime-version|content-type|reply-to|sender|"
+    rb"delivered-to|dkim-signature|x-[a-z-]{1,64})[ \t]*:"
+)
+_CHARSET = re.compile(rb'(?i)charset\s*=\s*"?([^\s";]{1,64})')
+_IDS = re.compile(r"<([^<>]*)>")
+_DATE = re.compile(
+    r"\s*(?:[A-Za-z]{3,9}\.?,?\s+)?(\d{1,2})\s+([A-Za-z]{3})[a-z]{0,6}\s+(\d{4})\s+(\d{1,2}):(\d\d)(?::(\d\d))?"
+    r"(?:\.\d+)?\s+([+-])(\d\d):?(\d\d)"
+)
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
+_LATEST = 4102444800  # 2100-01-01: a later Date is a mistake, or a way to the top of a list
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderFacts:
+    """What the header says, as far as routing, threads and the ticket's first line need it.
+
+    rfc_message_id: Message-ID without angle brackets, at most 998 octets; `""` if none (or longer).
+    reference_ids: In-Reply-To and References without repeats, newest first, the newest 100.
+    from_address: the first mailbox of From, `""` if none: the caller then uses the reverse-path. reply_to: likewise.
+    participants: addresses of From, Reply-To, Sender, To, Cc in that order, in their comparable form, at most 200.
+    sent_at: Date in microseconds since the epoch, None if missing, unreadable or not between 1970 and 2100.
+    has_date, has_message_id: the field is there and not empty, readable or not (SPEC.md section 5, repeats).
+    received_count: Received fields, for the hop limit (RFC 5321 section 6.3).
+    automatic: the header's part of the verdict, see `router.mail.automatic`.
+    mark: the value of our own `X-EmailRouter-Mark`, `""` if none.
+    warnings: what was repaired or ignored, each a short fixed phrase.
+    """
+
+    rfc_message_id: str
+    reference_ids: tuple[str, ...]
+    from_address: str
+    from_name: str
+    reply_to: str
+    participants: tuple[str, ...]
+    subject: str
+    sent_at: int | None
+    has_date: bool
+    has_message_id: bool
+    received_count: int
+    automatic: str
+    mark: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Where the header block lies: its octets (each LF ends a line), and the offset where the body begins.
+
+    cr: the mail's line ends are bare CR, so its body wants the same translation.
+    """
+
+    octets: bytes
+    body: int
+    cr: bool
+    warnings: tuple[str, ...]
+
+
+def header_block(content: bytes, max_bytes: int = 262144) -> Block:
+    """Find the header block. Blank lines and an mbox line before it are skipped; without a field it is empty."""
+    start = 3 if content.startswith(b"\xef\xbb\xbf") else 0
+    warnings: list[str] = []
+    if content[start : start + 1] in (b"\r", b"\n", b" "):
+        # A mail that begins with an empty line has no header (RFC 5322 2.1); if plain fields follow, its sender
+        # meant them, and a person wants to see them.
+        first = start
+        while content[first : first + 1] in (b"\r", b"\n", b" ", b"\t") and first < start + 1024:
+            first += 1
+        if _KNOWN_FIELD.match(content, first) is None:
+            return Block(b"", start, False, ("no header",))
+        start = first
+        warnings.append("empty lines before the header")
+    limit = start + max_bytes
+    cr = _ends_lines_with_cr(content, start, limit)
+    if cr:
+        end = content.find(b"\r\r", start, limit)
+        body = end + 2
+        warnings.append("lines end with bare CR")
+    else:
+        match = _END_OF_HEADER.search(content, start, limit)
+        end, body = (match.start(), match.end()) if match else (-1, -1)
+    if end < 0:
+        end = body = min(len(content), limit)
+        if len(content) > limit:
+            warnings.append("header too large")
+            cut = content.rfind(b"\r" if cr else b"\n", start, limit)
+            end = body = cut + 1 if cut >= 0 else end
+    octets = content[start:end]
+    if cr:
+        octets = octets.replace(b"\r", b"\n")
+    if _FIELD.search(octets[:65536]) is None:
+        return Block(b"", start, cr, (*warnings, "no header"))
+    return Block(octets, body, cr, tuple(warnings))
+
+
+def _ends_lines_with_cr(content: bytes, start: int, limit: int) -> bool:
+    first_lf = content.find(b"\n", start, limit)
+    if first_lf < 0:
+        return content.find(b"\r", start, limit) >= 0
+    blank = content.find(b"\r\r", start, first_lf)
+    # CR CR LF is the line end of a gateway that added one CR too many.
+    return blank >= 0 and content[blank:first_lf].strip(b"\r") != b""
+
+
+def read_fields(block: bytes, wanted: frozenset[bytes] = _WANTED) -> tuple[dict[bytes, list[bytes]], int, bool]:
+    """Raw values of the wanted fields by lower-case name, unfolded; Received fields; and whether a line was no field.
+
+    Values keep their order of appearance; white space around them is stripped, inside them a fold is one blank.
+    """
+    fields: dict[bytes, list[bytes]] = {}
+    received = 0
+    odd = False
+    current: list[bytes] | None = None
+    for line in block.split(b"\n"):
+        if line[:1] in (b" ", b"\t"):
+            if current is not None and len(current[-1]) < MAX_VALUE:
+                current[-1] += b" " + line.strip()
+            continue
+        name, colon, value = line.partition(b":")
+        name = name.rstrip().lower()
+        current = None
+        if name in wanted:
+            if colon:
+                current = fields.setdefault(name, [])
+                if len(current) < MAX_FIELDS:
+                    current.append(value.strip())
+                else:
+                    current = None
+            continue
+        if name == b"received":
+            received += 1
+        elif not colon and name:
+            odd = True
+    return fields, received, odd
+
+
+def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
+    """The facts of a mail's header. content: the octets after dot-unstuffing; max_bytes: how far it is read."""
+    block = header_block(content, max_bytes)
+    fields, received, odd = read_fields(block.octets)
+    warnings = list(block.warnings)
+    if odd:
+        warnings.append("header line without a field name")
+    hint = charset_hint(fields)
+
+    senders = _mailboxes(fields, b"from", hint, warnings)
+    replies = _mailboxes(fields, b"reply-to", hint, warnings)
+    from_name, from_address = senders[0] if senders else ("", "")
+    if not from_address:
+        warnings.append("no sender in the header")
+    elif len(fields[b"from"]) > 1:
+        warnings.append("several From fields")
+    people = [*senders, *replies]
+    for name in (b"sender", b"to", b"cc"):
+        if len(people) < MAX_PARTICIPANTS and name in fields:
+            people += _mailboxes(fields, name, hint, warnings)
+    participants = tuple(dict.fromkeys(comparable(a) for _, a in people if "@" in a))[:MAX_PARTICIPANTS]
+
+    subject = one_line(decode_words(_first(fields, b"subject")[:16384], hint), MAX_TEXT)
+    date = _first(fields, b"date")
+    sent_at = read_date(date)
+    if date and sent_at is None:
+        warnings.append("unreadable Date")
+    raw_id = _first(fields, b"message-id")
+    ids = _read_ids(raw_id)
+    return HeaderFacts(
+        rfc_message_id=ids[0] if ids else "",
+        reference_ids=_references(fields),
+        from_address=from_address,
+        from_name=from_name,
+        reply_to=replies[0][1] if replies else "",
+        participants=participants,
+        subject=subject,
+        sent_at=sent_at,
+        has_date=date != b"",
+        has_message_id=raw_id != b"",
+        received_count=received,
+        automatic=automatic.of_headers(fields, from_address, subject),
+        mark=one_line(_first(fields, b"x-emailrouter-mark")[:256].decode("ascii", "replace"), 128),
+        warnings=tuple(warnings),
+    )
+
+
+def charset_hint(fields: dict[bytes, list[bytes]]) -> str:
+    """The charset that the mail claims for its body: the best guess for raw 8-bit octets in its header."""
+    match = _CHARSET.search(_first(fields, b"content-type")[:4096])
+    return match[1].decode("ascii", "replace") if match else ""
+
+
+def read_date(value: bytes) -> int | None:
+    """A Date value (RFC 5322 section 3.3 and what is written instead) in microseconds since the epoch."""
+    text = value[:256].decode("ascii", "replace")
+    match = _DATE.match(text)
+    seconds: int | None
+    try:
+        if match:
+            day, month, year, hour, minute, second, sign, zone_h, zone_m = match.groups()
+            zone = int(zone_h) * 3600 + int(zone_m) * 60
+            seconds = timegm(
+                (int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute), int(second or 0), 0, 0, 0)
+            ) - (zone if sign == "+" else -zone)
+        else:
+            parts = parsedate_tz(text)
+            seconds = timegm((*parts[:6], 0, 0, 0)) - (parts[9] or 0) if parts else None
+    except (ValueError, KeyError, IndexError, TypeError, OverflowError):
+        return None
+    return seconds * 1_000_000 if seconds is not None and 0 <= seconds < _LATEST else None
+
+
+def _octets_as_text(value: bytes, hint: str) -> str:
+    return value.decode("ascii") if value.isascii() and b"\x1b" not in value else decode_charset(value, hint)[0]
+
+
+def _mailboxes(fields: dict[bytes, list[bytes]], name: bytes, hint: str, warnings: list[str]) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for value in fields.get(name, ()):
+        if value:
+            found += read_mailboxes(value, hint)
+            if len(value) > MAX_VALUE:
+                warnings.append("address list cut")
+    return found
+
+
+def _first(fields: dict[bytes, list[bytes]], name: bytes) -> bytes:
+    for value in fields.get(name, ()):
+        if value:
+            return value
+    return b""
+
+
+def _references(fields: dict[bytes, list[bytes]]) -> tuple[str, ...]:
+    parents = _read_ids(_first(fields, b"in-reply-to"))
+    line = _read_ids(_first(fields, b"references")[-MAX_VALUE:])
+    line.reverse()
+    return tuple(dict.fromkeys((*parents, *line)))[:MAX_REFERENCES]
+
+
+def _read_ids(value: bytes) -> list[str]:
+    """Message ids without brackets; words around them are skipped. Without any bracket, words with `@` are taken."""
+    if not value:
+        return []
+    text = _octets_as_text(value, "utf-8")
+    ids = _IDS.findall(text) if "<" in text else [word for word in text.split() if "@" in word]
+    if not ids and "<" not in text and len(text.split()) == 1:
+        ids = [text]
+    kept = []
+    for found in ids:
+        identifier = one_line(found, MAX_ID + 1).replace(" ", "")
+        if identifier and len(identifier.encode()) <= MAX_ID:
+            kept.append(identifier)
+    return kept

@@ -1,0 +1,78 @@
+"""Which addresses a user's URL may make us connect to: only the public Internet.
+
+Pure. `ipaddress.is_global` is no help: it is true for NAT64, 6to4 and multicast, through all of which a private host
+can be reached, and its answers differ between Python versions. IPv4 is public unless listed here; IPv6 is public
+only inside 2000::/3 (all that IANA has given out for global unicast), and there unless listed.
+
+Called by `router.outbound.client` for every socket it opens, and by channels for addresses written into a URL.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+# From the special-purpose registries (RFC 6890 and its successors), with the word a person sees.
+_NOT_PUBLIC_4: tuple[tuple[IPv4Network, str], ...] = tuple(
+    (IPv4Network(network), word)
+    for network, word in (
+        ("0.0.0.0/8", "unspecified"),
+        ("10.0.0.0/8", "private"),
+        ("100.64.0.0/10", "private (carrier-grade NAT)"),
+        ("127.0.0.0/8", "loopback"),
+        ("169.254.0.0/16", "link-local"),
+        ("172.16.0.0/12", "private"),
+        ("192.0.0.0/24", "reserved"),
+        ("192.0.2.0/24", "reserved for documentation"),
+        ("192.88.99.0/24", "a 6to4 relay"),
+        ("192.168.0.0/16", "private"),
+        ("198.18.0.0/15", "reserved for benchmarks"),
+        ("198.51.100.0/24", "reserved for documentation"),
+        ("203.0.113.0/24", "reserved for documentation"),
+        ("224.0.0.0/4", "multicast"),
+        ("240.0.0.0/4", "reserved"),
+    )
+)
+# Looked at in this order: an exact match before the range around it.
+_NOT_PUBLIC_6: tuple[tuple[IPv6Network, str], ...] = tuple(
+    (IPv6Network(network), word)
+    for network, word in (
+        ("::/128", "unspecified"),
+        ("::1/128", "loopback"),
+        ("64:ff9b::/96", "translated to IPv4 (NAT64)"),
+        ("64:ff9b:1::/48", "translated to IPv4 (NAT64)"),
+        ("2001::/32", "a Teredo tunnel"),
+        ("2001::/23", "reserved"),  # benchmarks, ORCHID, anycast services: no web server lives there
+        ("2001:db8::/32", "reserved for documentation"),
+        ("2002::/16", "a 6to4 tunnel"),
+        ("3fff::/20", "reserved for documentation"),
+        ("fc00::/7", "private"),
+        ("fe80::/10", "link-local"),
+        ("fec0::/10", "private"),
+        ("ff00::/8", "multicast"),
+    )
+)
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+# Forms whose last 32 bits are the IPv4 address that is really meant: mapped, translated (SIIT) and compatible.
+_EMBEDDING = tuple(IPv6Network(network) for network in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96"))
+
+
+def refusal(ip: IPv4Address | IPv6Address | str) -> str | None:
+    """What is wrong with the address in a word or two (`private`, `loopback`, ...), None when it is public.
+
+    Raises ValueError for a text that is no address.
+    """
+    address = ip_address(ip) if isinstance(ip, str) else ip
+    if isinstance(address, IPv4Address):
+        return next((word for network, word in _NOT_PUBLIC_4 if address in network), None)
+    plain = IPv6Address(int(address))  # without the scope: fe80::1%eth0 is fe80::1
+    for network, word in _NOT_PUBLIC_6:
+        if plain in network:
+            return word
+    if any(plain in network for network in _EMBEDDING):
+        return refusal(IPv4Address(int(plain) & 0xFFFFFFFF))
+    return None if plain in _GLOBAL_UNICAST else "reserved"
+
+
+def is_public(ip: IPv4Address | IPv6Address | str) -> bool:
+    """Whether a user's URL may make us connect there. Raises ValueError for a text that is no address."""
+    return refusal(ip) is None

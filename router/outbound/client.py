@@ -1,0 +1,246 @@
+"""The guarded HTTP client: one POST of JSON to an address that a user chose.
+
+It promises: no socket to an address that is not public (judged on the address of each socket, as it is opened, so
+that no answer of the DNS can change between check and use); no redirect followed; no proxy or password taken from
+the environment; no cookie kept; no more than `answer_excerpt` octets of an answer read; every call over within its
+timeout, from the name's resolution to the last octet. An answer that does not come whole is a fault, not an answer.
+It never tries again by itself, and never puts a URL's path or query, which are secrets, into an error or a log.
+
+Called by the channels through `router.channels.contract.Client`; made and closed by the assembly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import re
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
+
+from router.model import Micros
+from router.outbound.addresses import refusal
+
+_KEEP_IDLE = 10.0  # seconds; a burst of tickets shares one TLS handshake, an idle connection goes soon after
+_NOT_TEXT = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
+# X509_V_ERR_*: the ones that an administrator meets, in words.
+_CERTIFICATE = {
+    10: "it has expired",
+    18: "it is self-signed",
+    19: "its authority is not trusted",
+    20: "its authority is not trusted",
+}
+_HOSTNAME_MISMATCH, _IP_MISMATCH = 62, 64
+_FAULTS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "connection reset",
+    errno.EPIPE: "connection reset",
+}
+
+# The addresses refused for the call that runs in this context; happy eyeballs opens sockets in tasks of its own,
+# which share the list through their copied context.
+_refused: ContextVar[list[str] | None] = ContextVar("refused_addresses", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. status: HTTP; headers: names in lower case, the first of each name; excerpt: the start of the
+    body as one line of printable text; latency_us: from the call to the end of the answer, in microseconds.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    excerpt: str = ""
+    latency_us: Micros = 0
+
+
+class OutboundError(Exception):
+    """No whole answer came; the text says why in words for people and holds no secret."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class AddressRefused(OutboundError):  # noqa: N818 - named for what happened, as `Refused` is
+    """The URL leads to an address that is not public and private ones are not allowed: waiting does not help."""
+
+
+class OutboundClient:
+    """One `aiohttp` session behind the guard; opened by the first call, in the loop that makes it.
+
+    allow_private: `[delivery] allow_private_networks`. timeout: seconds, where a call gives none. answer_excerpt:
+    octets of an answer that are read. ssl_context, resolver: for tests; the system's trust and resolver otherwise.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        timeout: float = 10.0,
+        answer_excerpt: int = 1024,
+        user_agent: str = "EmailRouter",
+        ssl_context: ssl.SSLContext | None = None,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        self._allow_private = allow_private
+        self._timeout = timeout
+        self._most = answer_excerpt
+        self._user_agent = user_agent
+        self._ssl = ssl_context
+        self._resolver = resolver
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float | None = None) -> Answer:
+        """POST `payload` (UTF-8 JSON) to `url` within `timeout` seconds; any status is an `Answer`.
+
+        Raises `OutboundError` for everything else, as `AddressRefused` where the guard said no.
+        """
+        seconds = self._timeout if timeout is None else timeout
+        target = _target(url)
+        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        refused: list[str] = []
+        _refused.set(refused)
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._post(target, body)
+        except TimeoutError:
+            raise OutboundError(f"timed out after {seconds:g} s") from None
+        except aiohttp.ClientConnectorError as error:
+            if refused:
+                raise AddressRefused(
+                    f"address {refused[0]}: set [delivery] allow_private_networks to allow it"
+                ) from None
+            raise OutboundError(_words(error, target.host or "")) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a host no resolver can encode
+            raise OutboundError(_words(error, target.host or "")) from None
+
+    async def close(self) -> None:
+        """Close every connection; calls under way fail, later ones raise `OutboundError`."""
+        self._closed = True
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _post(self, target: URL, body: bytes) -> Answer:
+        started = time.monotonic()
+        async with self._opened().post(target, data=body, allow_redirects=False) as response:
+            text = await self._read(response)
+            return Answer(
+                status=response.status,
+                headers=_first_of_each(response.headers),
+                excerpt=_printable(text),
+                latency_us=round((time.monotonic() - started) * 1_000_000),
+            )
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        """At most `answer_excerpt` octets; of a longer answer the rest is not read but cut off."""
+        text = bytearray()
+        while len(text) <= self._most:
+            piece = await response.content.read(self._most + 1 - len(text))
+            if not piece:
+                return bytes(text)
+            text += piece
+        response.close()
+        return bytes(text[: self._most])
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise OutboundError("the program is stopping")
+        if self._session is None:
+            connector = aiohttp.TCPConnector(
+                limit=0,  # the dispatcher bounds how many calls run; a queue here would let slow hosts delay others
+                keepalive_timeout=_KEEP_IDLE,
+                socket_factory=self._socket,
+                ssl=self._ssl if self._ssl is not None else True,
+                resolver=self._resolver,
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `post_json` bounds the whole
+                trust_env=False,
+                auto_decompress=False,  # nothing was offered but identity; a bomb stays the size it came in
+                headers={
+                    "Accept-Encoding": "identity",
+                    "Content-Type": "application/json; charset=utf-8",
+                    "User-Agent": self._user_agent,
+                },
+            )
+        return self._session
+
+    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+        """The guard: called with the final address of every connection, right before it is made."""
+        family, kind, protocol, _, where = address
+        if not self._allow_private:
+            ip = str(where[0])
+            what = refusal(ip)
+            if what is not None:
+                refused = _refused.get()
+                if refused is not None:
+                    refused.append(f"{ip} is {what}")
+                raise PermissionError(f"address {ip} is {what}")
+        return socket.socket(family=family, type=kind, proto=protocol)
+
+
+def _target(url: str) -> URL:
+    try:
+        target = URL(url, encoded=True)  # as it was given: a webhook's path is not ours to tidy
+    except ValueError:
+        raise OutboundError("the URL is not valid") from None
+    if target.scheme not in ("http", "https") or not target.host:
+        raise OutboundError("the URL is not valid")
+    return target
+
+
+def _words(error: Exception, host: str) -> str:
+    """What went wrong, for people. Only the host is named: aiohttp's own texts hold the whole URL."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return _certificate_words(error.certificate_error, host)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _certificate_words(error, host)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"host name {host} cannot be resolved"
+    if isinstance(error, aiohttp.ClientConnectorSSLError | ssl.SSLError):
+        return f"TLS with {host} failed"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "connection closed without an answer"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "connection closed before the whole answer came"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "the answer is not HTTP"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "the URL is not valid"
+    if isinstance(error, OSError):
+        number = error.errno
+        return _FAULTS.get(number, os.strerror(number).lower()) if number else f"no connection to {host}"
+    return f"connection failed ({type(error).__name__})"
+
+
+def _certificate_words(error: Exception, host: str) -> str:
+    code = getattr(error, "verify_code", None)
+    if code in (_HOSTNAME_MISMATCH, _IP_MISMATCH):
+        return f"certificate is not valid for {host}"
+    return f"certificate of {host} is not accepted: {_CERTIFICATE.get(code or 0, 'it cannot be verified')}"
+
+
+def _first_of_each(headers: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        found.setdefault(name.lower(), value)
+    return found
+
+
+def _printable(text: bytes) -> str:
+    return _NOT_TEXT.sub(" ", text.decode("utf-8", "replace")).strip()

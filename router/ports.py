@@ -1,0 +1,51 @@
+"""The interfaces between the rooms: what a door may ask of the core, and what the core asks of the outside.
+
+Each has one real implementation, named in its docstring, and is assembled in `emailrouter.assembly` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from router.mail.address import Mailbox
+from router.mail.envelope import Envelope
+from router.routing.route import Refusal, Target
+
+
+class Recipients(Protocol):
+    """Who asks: the SMTP session at RCPT. Who answers: `router.routing.directory.Directory`."""
+
+    async def resolve(self, mailbox: Mailbox) -> Target | Refusal:
+        """The target of a recipient, or why there is none. Raises `Unavailable` when the database is away."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What the commit returned: `message_id` is the first one's, and all that a `250` may be made of.
+
+    repeat: every alias had this mail already; nothing new was written.
+    """
+
+    message_id: str
+    repeat: bool
+
+
+class Acceptor(Protocol):
+    """Who asks: the SMTP session after the final dot. Who answers: `router.accept.Accept`."""
+
+    async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
+        """Write the mail durably; returns after the commit. Raises `Unavailable` (or `StorageFull`): say 451 (452).
+
+        content: the octets after dot-unstuffing, exactly as they came, without our trace headers. The caller runs
+        it shielded: a client that hangs up does not cancel it.
+        """
+        ...
+
+
+class Wake(Protocol):
+    """Tells the deliverer, here and in other processes, that these integrations have something due now."""
+
+    def wake(self, integration_ids: Iterable[str]) -> None: ...

@@ -1,0 +1,1 @@
+"""Which alias a recipient belongs to: `route` decides (pure), `directory` knows and remembers."""

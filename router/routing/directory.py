@@ -1,0 +1,127 @@
+"""What is known of domains and aliases, remembered: the `Recipients` of the SMTP door.
+
+A bounded cache of targets, emptied when the database's count of changes moves. The count is read at most every
+`CHECK_INTERVAL` and only while mail comes in: a change holds within that time on every host and at once in the
+process that made it (`forget`). Refusals and catch-all hits are never answered from the cache: they are confirmed
+in the database, one question at a time for each address, so a new alias works at once from everywhere. While the
+database is away every answer is `Unavailable`, the remembered ones too: nothing could be accepted anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from router.clock import Clock
+from router.mail.address import Mailbox
+from router.model import Alias, Domain, Workspace
+from router.routing.route import (
+    CATCH_ALL,
+    POSTMASTER,
+    DomainFacts,
+    Refusal,
+    Target,
+    decide,
+    to_host_postmaster,
+    wanted_keys,
+)
+from router.store.database import Database, fetch, fetch_one, value
+
+# Half of the second that SPEC.md section 5 allows, so that a slow answer still fits.
+CHECK_INTERVAL = 0.5
+
+
+class Directory:
+    """One for each process. `hosts` are our own names: mail to their postmaster goes to the first workspace."""
+
+    def __init__(self, database: Database, clock: Clock, *, size: int, hosts: Iterable[str]) -> None:
+        self._database = database
+        self._clock = clock
+        self._size = size
+        self._hosts = frozenset(host.lower().rstrip(".") for host in hosts)
+        self._targets: OrderedDict[tuple[str, str], Target] = OrderedDict()
+        self._asking: dict[tuple[str, str], asyncio.Task[Target | Refusal]] = {}
+        self._version = -1
+        self._checked_at = float("-inf")
+        self._checking: asyncio.Task[None] | None = None
+        self._generation = 0
+
+    async def resolve(self, mailbox: Mailbox) -> Target | Refusal:
+        """See `router.ports.Recipients.resolve`."""
+        await self._hear_of_changes()
+        key = (mailbox.local_part, mailbox.domain_key)
+        known = self._targets.get(key)
+        if known is not None:
+            self._targets.move_to_end(key)
+            return known
+        asking = self._asking.get(key)
+        if asking is None:
+            asking = asyncio.get_running_loop().create_task(self._ask(mailbox, key))
+            self._asking[key] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(key, None))
+        # Shielded: others may wait for the same answer, whatever becomes of this session.
+        return await asyncio.shield(asking)
+
+    def forget(self) -> None:
+        """Called in the process that changed a domain or an alias, after its commit."""
+        self._targets.clear()
+        self._generation += 1
+
+    async def _hear_of_changes(self) -> None:
+        if self._clock.monotonic() - self._checked_at < CHECK_INTERVAL:
+            return
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.get_running_loop().create_task(self._check())
+        await asyncio.shield(self._checking)
+
+    async def _check(self) -> None:
+        asked_at = self._clock.monotonic()
+        row = await self._database.one("routing_version")
+        version = row["version"] if row else 0
+        if version != self._version:
+            self.forget()
+            self._version = version
+        self._checked_at = asked_at
+
+    async def _ask(self, mailbox: Mailbox, key: tuple[str, str]) -> Target | Refusal:
+        generation = self._generation
+        if mailbox.local_key == POSTMASTER and (not mailbox.domain or mailbox.domain_key in self._hosts):
+            found = await self._host_postmaster(mailbox)
+            if found is not None:
+                return found
+        result = decide(mailbox, await self._facts(mailbox))
+        catch_all = isinstance(result, Target) and result.address.startswith(f"{CATCH_ALL}@")
+        if isinstance(result, Target) and result.alias_id and not catch_all and generation == self._generation:
+            self._targets[key] = result
+            while len(self._targets) > self._size:
+                self._targets.popitem(last=False)
+        return result
+
+    async def _host_postmaster(self, mailbox: Mailbox) -> Target | None:
+        """The first workspace's, unless our host's name is itself a verified domain: then that domain's aliases say."""
+        if mailbox.domain:
+            facts = await self._facts(mailbox)
+            if facts.domain is not None:
+                return None
+        workspace = await fetch_one(self._database, Workspace, "routing_first_workspace")
+        return None if workspace is None else to_host_postmaster(mailbox, workspace)
+
+    async def _facts(self, mailbox: Mailbox) -> DomainFacts:
+        row = await self._database.one("routing_domain", name=mailbox.domain_key)
+        if row is None:
+            return DomainFacts(None, pending=False, aliases=(), default_integration_id=None)
+        domain = value(Domain, row)
+        if domain.status != "active":
+            return DomainFacts(None, pending=True, aliases=(), default_integration_id=None)
+        key, base, catch_all = wanted_keys(mailbox)
+        aliases = await fetch(
+            self._database,
+            Alias,
+            "routing_aliases",
+            domain_id=domain.id,
+            key=key,
+            base=base,
+            catch_all=catch_all,
+        )
+        return DomainFacts(domain, pending=False, aliases=aliases, default_integration_id=row["default_integration_id"])

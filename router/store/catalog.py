@@ -1,0 +1,100 @@
+"""The named queries of `queries/*.sql`, loaded once, one text for both databases.
+
+A file holds queries in this form, and nothing else:
+
+    -- name: domain_by_id
+    -- One domain of a workspace.
+    SELECT ... FROM domains WHERE id = :id AND workspace_id = :workspace_id;
+
+Parameters are named (`:id`): SQLite takes them as they are, for PostgreSQL they become `$1`, `$2`, ... in the order
+of their first use. A sibling `NAME.pg.sql` holds the text of those queries where PostgreSQL needs its own, with the
+reason in its first lines. A test prepares every query on both databases.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+_HEAD = re.compile(r"^-- name: ([a-z0-9_]+)\s*$", re.MULTILINE)
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z][a-z0-9_]*)")
+_COMMENT = re.compile(r"--[^\n]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One statement: `sqlite` with named parameters, `postgres` with numbered ones, `parameters` in that order."""
+
+    name: str
+    sentence: str
+    sqlite: str
+    postgres: str
+    parameters: tuple[str, ...]
+
+
+class Catalog:
+    """All queries by name. Built once by the assembly; a misspelt name is a KeyError that says so."""
+
+    def __init__(self, queries: Mapping[str, Query]) -> None:
+        self._queries = dict(queries)
+
+    def __getitem__(self, name: str) -> Query:
+        try:
+            return self._queries[name]
+        except KeyError:
+            raise KeyError(f"there is no query named {name!r} in router/store/queries") from None
+
+    def __iter__(self) -> object:
+        return iter(self._queries.values())
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self._queries)
+
+
+def load() -> Catalog:
+    """Reads every file of `queries/`; raises ValueError for a text that breaks the form."""
+    shared: dict[str, tuple[str, str]] = {}
+    postgres: dict[str, str] = {}
+    folder = resources.files("router.store") / "queries"
+    for file in sorted(folder.iterdir(), key=lambda f: f.name):
+        if not file.name.endswith(".sql"):
+            continue
+        for name, sentence, text in _split(file.name, file.read_text(encoding="utf-8")):
+            own = file.name.endswith(".pg.sql")
+            known = postgres if own else shared
+            if name in known:
+                raise ValueError(f"{file.name}: the query {name} is defined twice")
+            if own:
+                postgres[name] = text
+            else:
+                shared[name] = (sentence, text)
+    orphans = postgres.keys() - shared.keys()
+    if orphans:
+        raise ValueError(f"queries for PostgreSQL alone: {', '.join(sorted(orphans))}")
+    return Catalog(
+        {name: _query(name, sentence, text, postgres.get(name, text)) for name, (sentence, text) in shared.items()}
+    )
+
+
+def _split(file: str, text: str) -> list[tuple[str, str, str]]:
+    heads = list(_HEAD.finditer(text))
+    found = []
+    for head, following in zip(heads, [*heads[1:], None], strict=True):
+        block = text[head.end() : following.start() if following else len(text)].strip()
+        sentence = block.splitlines()[0].removeprefix("--").strip() if block.startswith("--") else ""
+        statement = _COMMENT.sub("", block).strip().rstrip(";").strip()
+        if not statement or not sentence:
+            raise ValueError(f"{file}: {head.group(1)} needs a sentence (`-- ...`) and a statement")
+        found.append((head.group(1), sentence, statement))
+    return found
+
+
+def _query(name: str, sentence: str, sqlite: str, postgres: str) -> Query:
+    parameters = tuple(dict.fromkeys(_PARAMETER.findall(postgres)))
+    if set(parameters) != set(_PARAMETER.findall(sqlite)):
+        raise ValueError(f"the two texts of {name} take different parameters")
+    numbers = {parameter: f"${n}" for n, parameter in enumerate(parameters, start=1)}
+    numbered = _PARAMETER.sub(lambda match: numbers[match.group(1)], postgres)
+    return Query(name, sentence, sqlite, numbered, parameters)

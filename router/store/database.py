@@ -1,0 +1,83 @@
+"""The interface to a database, the same for SQLite (`sqlite`) and PostgreSQL (`postgres`).
+
+Statements are asked for by name (`catalog`), values go in by name, rows come out as mappings or as the frozen
+values of `router.model`. Whatever keeps the database from answering is `Unavailable` (or `StorageFull`); any other
+database error is a fault of ours and comes through as it is. Used by the use cases of `router`; no door sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, Protocol, TypeVar
+
+Row = Mapping[str, Any]
+T = TypeVar("T")
+
+
+class Session(Protocol):
+    """Where statements run: a transaction, or the database itself with a transaction for each statement."""
+
+    async def all(self, query: str, /, **values: object) -> Sequence[Row]:
+        """All rows of a query."""
+        ...
+
+    async def one(self, query: str, /, **values: object) -> Row | None:
+        """The first row of a query, None when there is none."""
+        ...
+
+    async def run(self, query: str, /, **values: object) -> int:
+        """Runs a statement that writes; returns how many rows it changed."""
+        ...
+
+
+class Database(Session, Protocol):
+    """A whole database. `transaction` commits when its block ends and rolls back when it raises."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Session]:
+        """A read-write transaction; on SQLite it is the only writer from its first moment (BEGIN IMMEDIATE)."""
+        ...
+
+    async def close(self) -> None:
+        """Waits for what runs, then lets every connection go."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement of a group commit, for many rows at once: what a `Transcript` yields.
+
+    SQLite runs it once for each row; PostgreSQL once for all, each parameter being the array of that column.
+    """
+
+    query: str
+    rows: Sequence[Mapping[str, object]]
+
+
+# A transaction written as a generator: it yields steps, gets back the rows they returned, and returns its result.
+# So one text, without waiting in it, runs in SQLite's writer thread and on PostgreSQL's event loop alike.
+Transcript = Generator[Step, Sequence[Row], T]
+
+
+@cache
+def _names(cls: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls))
+
+
+def value(cls: type[T], row: Row) -> T:
+    """The row as a frozen value of `router.model`: columns are named as its fields; further columns are ignored."""
+    kind: Any = cls  # a dataclass, which the type system cannot say
+    return cls(**{name: row[name] for name in _names(kind)})
+
+
+async def fetch(session: Session, cls: type[T], query: str, /, **values: object) -> list[T]:
+    """All rows of a query as values."""
+    return [value(cls, row) for row in await session.all(query, **values)]
+
+
+async def fetch_one(session: Session, cls: type[T], query: str, /, **values: object) -> T | None:
+    """The first row of a query as a value, or None."""
+    row = await session.one(query, **values)
+    return None if row is None else value(cls, row)

@@ -1,0 +1,170 @@
+"""Brings a database to this program's schema, and refuses one that is newer.
+
+Migrations are `migrations/NNNN_*.sql`, applied in order, each in a transaction of its own together with its mark in
+`schema_versions`: a kill between any two lines leaves the schema of the last whole one. Two processes that migrate
+at once wait for each other and then find it done. Schemas only ever expand while the old program may still run.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Protocol
+
+import aiosqlite
+
+from router.errors import SchemaMismatch
+from router.store import postgres, sqlite
+from router.store.postgres import PostgresDatabase
+from router.store.sqlite import SqliteDatabase
+
+_PG_ONLY = re.compile(r"/\*pg\b(.*?)\*/", re.DOTALL)
+# Any number does, as long as nobody else on the server locks the same one: "emailrouter" in a BIGINT.
+_ADVISORY_LOCK = 0x656D_6169_6C72_6F75
+_MARK_TABLE = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema: `text` with its PostgreSQL-only blocks still marked."""
+
+    version: int
+    name: str
+    text: str
+
+    def statements(self, dialect: str) -> Iterator[str]:
+        """The single statements of one dialect, in order."""
+        text = _PG_ONLY.sub(r"\1" if dialect == "postgres" else "", self.text)
+        statement = ""
+        for line in text.splitlines(keepends=True):
+            if line.lstrip().startswith("--"):
+                continue
+            statement += line
+            if statement.strip() and sqlite3.complete_statement(statement):
+                yield statement.strip()
+                statement = ""
+        if statement.strip():
+            raise ValueError(f"{self.name}: the last statement has no semicolon")
+
+
+def all_migrations() -> list[Migration]:
+    """Every migration this program brings, oldest first; their numbers have no gaps."""
+    folder = resources.files("router.store") / "migrations"
+    found = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    migrations = [
+        Migration(int(name.split("_")[0]), name, (folder / name).read_text(encoding="utf-8")) for name in found
+    ]
+    if [m.version for m in migrations] != list(range(1, len(migrations) + 1)):
+        raise ValueError(f"migrations must be numbered 1, 2, 3, ...: {found}")
+    return migrations
+
+
+NEWEST = len(all_migrations())
+
+
+class _Connection(Protocol):
+    """What a migration needs of a connection inside a transaction."""
+
+    async def execute(self, statement: str) -> None: ...
+
+    async def version(self) -> int: ...
+
+
+async def version(database: SqliteDatabase | PostgresDatabase) -> int:
+    """The schema's number, 0 for an empty database. Raises `Unavailable`."""
+    async with _locked(database, write=False) as connection:
+        return await connection.version()
+
+
+async def check(database: SqliteDatabase | PostgresDatabase) -> None:
+    """Raises `SchemaMismatch` unless the schema is exactly this program's; the message says what to do."""
+    found = await version(database)
+    if found < NEWEST:
+        raise SchemaMismatch(
+            f"the database has schema {found}, this program needs {NEWEST}: run `emailrouter migrate` first"
+        )
+    if found > NEWEST:
+        raise _newer(found)
+
+
+def _newer(found: int) -> SchemaMismatch:
+    return SchemaMismatch(
+        f"the database has schema {found}, which is newer than this program's {NEWEST}: "
+        "install the version that made it, or a later one"
+    )
+
+
+async def migrate(database: SqliteDatabase | PostgresDatabase) -> list[str]:
+    """Applies what is missing; returns the names of what was applied, none when it was all there.
+
+    Raises `SchemaMismatch` for a newer schema, `Unavailable` when the database is away.
+    """
+    dialect = "postgres" if isinstance(database, PostgresDatabase) else "sqlite"
+    applied = []
+    for migration in all_migrations():
+        async with _locked(database, write=True) as connection:
+            found = await connection.version()
+            if found > NEWEST:
+                raise _newer(found)
+            if found >= migration.version:
+                continue
+            for statement in migration.statements(dialect):
+                await connection.execute(statement)
+            now = time.time_ns() // 1000
+            await connection.execute(f"INSERT INTO schema_versions VALUES ({migration.version}, {now})")
+        applied.append(migration.name)
+    return applied
+
+
+@asynccontextmanager
+async def _locked(database: SqliteDatabase | PostgresDatabase, *, write: bool) -> AsyncIterator[_Connection]:
+    if isinstance(database, PostgresDatabase):
+        connection = await database.connect()
+        try:
+            with postgres.translated():
+                async with connection.transaction():
+                    if write:
+                        await connection.execute(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+                        await connection.execute(_MARK_TABLE)
+                    yield _Postgres(connection)
+        finally:
+            await connection.close(timeout=5)
+    else:
+        async with database.raw_transaction(write=write) as raw:
+            with sqlite.translated():
+                if write:
+                    await raw.execute_fetchall(_MARK_TABLE)
+                yield _Sqlite(raw)
+
+
+class _Postgres:
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def execute(self, statement: str) -> None:
+        await self._connection.execute(statement)
+
+    async def version(self) -> int:
+        if await self._connection.fetchval("SELECT to_regclass('schema_versions')") is None:
+            return 0
+        return await self._connection.fetchval("SELECT max(version) FROM schema_versions") or 0
+
+
+class _Sqlite:
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def execute(self, statement: str) -> None:
+        await self._connection.execute_fetchall(statement)
+
+    async def version(self) -> int:
+        known = "SELECT name FROM sqlite_master WHERE name = 'schema_versions'"
+        if not list(await self._connection.execute_fetchall(known)):
+            return 0
+        rows = list(await self._connection.execute_fetchall("SELECT max(version) FROM schema_versions"))
+        return rows[0][0] or 0

@@ -1,0 +1,246 @@
+-- The first schema. One text for SQLite and PostgreSQL: times are BIGINT microseconds since the epoch, JSON and ids
+-- are TEXT. A block in /*pg ... */ holds on PostgreSQL alone.
+
+CREATE TABLE workspaces (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    default_integration_id TEXT,
+    last_ticket_number BIGINT NOT NULL DEFAULT 0,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    email TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('admin', 'agent', 'viewer')),
+    password_hash TEXT,
+    created_at BIGINT NOT NULL,
+    disabled_at BIGINT
+);
+CREATE INDEX users_by_workspace ON users (workspace_id, id);
+
+CREATE TABLE api_keys (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('admin', 'agent', 'viewer')),
+    hash TEXT NOT NULL UNIQUE,
+    hint TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    last_used_at BIGINT,
+    revoked_at BIGINT
+);
+CREATE INDEX api_keys_by_workspace ON api_keys (workspace_id, id);
+
+CREATE TABLE domains (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('pending_verification', 'active')),
+    token TEXT NOT NULL,
+    records TEXT NOT NULL DEFAULT '[]',
+    created_at BIGINT NOT NULL,
+    verified_at BIGINT,
+    checked_at BIGINT,
+    UNIQUE (workspace_id, name)
+);
+-- Mail for a name goes to one workspace: whoever else claims it stays pending.
+CREATE UNIQUE INDEX domains_active ON domains (name) WHERE status = 'active';
+CREATE INDEX domains_by_name ON domains (name);
+
+CREATE TABLE integrations (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    type TEXT NOT NULL,
+    name TEXT NOT NULL,
+    sealed_settings TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'failing')),
+    last_error TEXT NOT NULL DEFAULT '',
+    failing_since BIGINT,
+    probe_at BIGINT,
+    probe_interval BIGINT NOT NULL DEFAULT 0,
+    -- The lane: who sends to this webhook now, until when, and the earliest time its next message is due.
+    paced_at BIGINT NOT NULL DEFAULT 0,
+    lease_owner TEXT NOT NULL DEFAULT '',
+    lease_until BIGINT NOT NULL DEFAULT 0,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX integrations_by_workspace ON integrations (workspace_id, id);
+
+CREATE TABLE aliases (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    domain_id TEXT NOT NULL REFERENCES domains (id) ON DELETE CASCADE,
+    local_part TEXT NOT NULL,
+    local_key TEXT NOT NULL,
+    integration_id TEXT REFERENCES integrations (id),
+    status TEXT NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'disabled')),
+    created_at BIGINT NOT NULL,
+    UNIQUE (domain_id, local_key)
+);
+CREATE INDEX aliases_by_workspace ON aliases (workspace_id, id);
+CREATE INDEX aliases_by_integration ON aliases (integration_id);
+
+-- Counts every change of what mail is routed by; caches in other processes and on other hosts compare it.
+CREATE TABLE versions (
+    name TEXT PRIMARY KEY,
+    version BIGINT NOT NULL
+);
+INSERT INTO versions (name, version) VALUES ('routes', 1);
+
+-- Facts about the installation itself, such as the fingerprint of its secret key.
+CREATE TABLE installation (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+-- No reference to aliases, domains or integrations from here on: mail outlives what routed it, and an alias that
+-- vanishes between RCPT and the commit must not fail the commit.
+CREATE TABLE messages (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    reverse_path TEXT NOT NULL,
+    helo TEXT NOT NULL,
+    peer TEXT NOT NULL,
+    protocol TEXT NOT NULL,
+    tls TEXT NOT NULL,
+    received_by TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    received_at BIGINT NOT NULL,
+    rfc_message_id TEXT NOT NULL,
+    reference_ids TEXT NOT NULL,
+    participants TEXT NOT NULL,
+    from_address TEXT NOT NULL,
+    from_name TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    sent_at BIGINT,
+    automatic TEXT NOT NULL
+);
+CREATE INDEX messages_by_rfc_message_id ON messages (rfc_message_id, workspace_id) WHERE rfc_message_id <> '';
+
+-- The mail as it came, in pieces of 256 KiB: memory stays flat whatever its size.
+CREATE TABLE raw_chunks (
+    message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+    n BIGINT NOT NULL,
+    data BYTEA NOT NULL,
+    PRIMARY KEY (message_id, n)
+);
+/*pg
+-- Mail is mostly base64: compressing it costs three times the CPU and saves little.
+ALTER TABLE raw_chunks ALTER COLUMN data SET STORAGE EXTERNAL;
+*/
+
+-- What people read of a message; made from the raw mail when first needed, and made anew by a better parser.
+CREATE TABLE message_contents (
+    message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+    text TEXT NOT NULL,
+    quoted TEXT NOT NULL,
+    html TEXT NOT NULL,
+    attachments TEXT NOT NULL,
+    warnings TEXT NOT NULL,
+    parser BIGINT NOT NULL,
+    parsed_at BIGINT NOT NULL
+);
+
+-- The same mail again: who was accepted for which alias, kept for the duplicate window.
+CREATE TABLE fingerprints (
+    alias_key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    accepted_at BIGINT NOT NULL,
+    PRIMARY KEY (alias_key, fingerprint)
+);
+CREATE INDEX fingerprints_by_time ON fingerprints (accepted_at);
+
+CREATE TABLE tickets (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    number BIGINT NOT NULL,
+    alias_id TEXT,
+    address TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    from_address TEXT NOT NULL,
+    from_name TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'in_progress', 'waiting', 'resolved')),
+    assigned_to TEXT,
+    claimed_at BIGINT,
+    resolved_at BIGINT,
+    received_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    UNIQUE (workspace_id, number)
+);
+CREATE INDEX tickets_by_workspace ON tickets (workspace_id, id);
+CREATE INDEX tickets_by_status ON tickets (workspace_id, status, id);
+CREATE INDEX tickets_by_alias ON tickets (alias_id, id);
+CREATE INDEX tickets_by_assignee ON tickets (workspace_id, assigned_to, id);
+
+CREATE TABLE ticket_messages (
+    ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+    message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+    recipient TEXT NOT NULL,
+    alias_id TEXT,
+    tag TEXT NOT NULL,
+    joined_by TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (ticket_id, message_id, recipient)
+);
+CREATE INDEX ticket_messages_by_message ON ticket_messages (message_id);
+
+CREATE TABLE ticket_events (
+    id TEXT PRIMARY KEY,
+    ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+    workspace_id TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    user_id TEXT,
+    detail TEXT NOT NULL DEFAULT '{}'
+);
+CREATE INDEX ticket_events_by_ticket ON ticket_events (ticket_id, id);
+
+CREATE TABLE deliveries (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL,
+    ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
+    message_id TEXT NOT NULL,
+    integration_id TEXT NOT NULL,
+    event TEXT NOT NULL CHECK (event IN ('opened', 'replied')),
+    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'dead')),
+    attempts BIGINT NOT NULL DEFAULT 0,
+    claims BIGINT NOT NULL DEFAULT 0,
+    next_attempt_at BIGINT,
+    expires_at BIGINT NOT NULL,
+    parked_at BIGINT,
+    delivered_at BIGINT,
+    via TEXT NOT NULL DEFAULT '',
+    last_error TEXT NOT NULL DEFAULT '',
+    created_at BIGINT NOT NULL
+);
+-- The dispatcher's question is always "the oldest due one of this integration"; what is delivered is not in here.
+CREATE INDEX deliveries_pending ON deliveries (integration_id, next_attempt_at, id) WHERE state = 'pending';
+CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, id);
+CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);
+
+CREATE TABLE attempts (
+    delivery_id TEXT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+    n BIGINT NOT NULL,
+    started_at BIGINT NOT NULL,
+    finished_at BIGINT,
+    outcome TEXT NOT NULL DEFAULT 'open',
+    status BIGINT,
+    latency BIGINT,
+    answer TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (delivery_id, n)
+);
+
+CREATE TABLE rate_windows (
+    scope TEXT NOT NULL,
+    window_start BIGINT NOT NULL,
+    used BIGINT NOT NULL,
+    PRIMARY KEY (scope, window_start)
+);
+CREATE INDEX rate_windows_by_time ON rate_windows (window_start);

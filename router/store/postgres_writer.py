@@ -1,0 +1,126 @@
+"""The group commit on PostgreSQL: one statement for each step of a whole group, on connections of its own.
+
+While one connection waits for its commit, the next group forms on the other; more than two add nothing. A
+connection that fails is left, and the next group makes a new one. See `group_commit` for the promises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Generic
+
+from router.errors import Unavailable
+from router.store.catalog import Catalog
+from router.store.database import Row, Step, Transcript
+from router.store.group_commit import Bounds, ItemT, ResultT, Write, settle
+from router.store.postgres import PostgresDatabase, translated
+
+CONNECTIONS = 2
+
+
+class PostgresWriter(Generic[ItemT, ResultT]):
+    """Built on the event loop that calls `commit`; its tasks start at once and end with `close`."""
+
+    def __init__(
+        self, database: PostgresDatabase, catalog: Catalog, write: Write[ItemT, ResultT], bounds: Bounds
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._write = write
+        self._bounds = bounds
+        self._queue: deque[tuple[ItemT, asyncio.Future[ResultT]]] = deque()
+        self._something = asyncio.Semaphore(0)
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._tasks = [self._loop.create_task(self._work()) for _ in range(CONNECTIONS)]
+
+    async def commit(self, item: ItemT) -> ResultT:
+        """See `GroupWriter.commit`."""
+        if self._closed:
+            raise Unavailable("the store is closing")
+        future: asyncio.Future[ResultT] = self._loop.create_future()
+        self._queue.append((item, future))
+        self._something.release()
+        return await future
+
+    async def close(self) -> None:
+        """See `GroupWriter.close`."""
+        if not self._closed:
+            self._closed = True
+            for _ in self._tasks:
+                self._something.release()
+        await asyncio.gather(*self._tasks)
+
+    async def _work(self) -> None:
+        connection: Any = None
+        while True:
+            if not self._queue:
+                if self._closed:
+                    break
+                await self._something.acquire()
+                continue
+            group = self._take_group()
+            outcomes, connection = await self._commit_group([item for item, _ in group], connection)
+            settle([future for _, future in group], outcomes)
+        if connection is not None:
+            await _close(connection)
+
+    def _take_group(self) -> list[tuple[ItemT, asyncio.Future[ResultT]]]:
+        group: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
+        octets = 0
+        while self._queue and self._bounds.admit(len(group), octets, self._queue[0][0]):
+            group.append(self._queue.popleft())
+            octets += group[-1][0].octets
+        return group
+
+    async def _commit_group(self, items: Sequence[ItemT], connection: Any) -> tuple[list[ResultT | BaseException], Any]:
+        """The outcomes, and the connection to go on with (None after it failed)."""
+        try:
+            if connection is None:
+                connection = await self._database.connect()
+            return list(await self._transaction(connection, items)), connection
+        except Exception as error:  # noqa: BLE001 - handed to the callers whose items they were; nothing is swallowed
+            if connection is not None and connection.is_closed():
+                connection = None
+            elif isinstance(error, Unavailable) and connection is not None:
+                await _close(connection)
+                connection = None
+            if len(items) == 1 or isinstance(error, Unavailable):
+                return [error] * len(items), connection
+        outcomes: list[ResultT | BaseException] = []
+        for item in items:
+            alone, connection = await self._commit_group([item], connection)
+            outcomes += alone
+        return outcomes, connection
+
+    async def _transaction(self, connection: Any, items: Sequence[ItemT]) -> Sequence[ResultT]:
+        with translated():
+            async with connection.transaction():
+                return await self._run(connection, self._write(items))
+
+    async def _run(self, connection: Any, transcript: Transcript[Sequence[ResultT]]) -> Sequence[ResultT]:
+        try:
+            step = next(transcript)
+            while True:
+                step = transcript.send(await self._statement(connection, step))
+        except StopIteration as end:
+            results: Sequence[ResultT] = end.value
+            return results
+
+    async def _statement(self, connection: Any, step: Step) -> Sequence[Row]:
+        if not step.rows:
+            return []
+        query = self._catalog[step.query]
+        columns = ([row[name] for row in step.rows] for name in query.parameters)
+        rows: Sequence[Row] = await connection.fetch(query.postgres, *columns)
+        return rows
+
+
+async def _close(connection: Any) -> None:
+    """Lets a connection go without waiting long for a server that may be gone."""
+    try:
+        await connection.close(timeout=1)
+    except Exception:  # noqa: BLE001 - whatever a dying connection says, terminate() cannot fail
+        connection.terminate()

@@ -1,0 +1,103 @@
+-- PostgreSQL takes each step of a group as one statement, its parameters being arrays: one round trip for up to 200
+-- mails instead of 200.
+
+-- name: accept_routes
+SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
+FROM unnest(CAST(:workspace_id AS TEXT[]), CAST(:alias_id AS TEXT[])) AS wanted (workspace_id, alias_id)
+JOIN workspaces w ON w.id = wanted.workspace_id
+LEFT JOIN aliases a ON a.workspace_id = w.id AND a.id = wanted.alias_id
+LEFT JOIN integrations i ON i.id = CASE WHEN wanted.alias_id IS NULL THEN w.default_integration_id
+                                        ELSE a.integration_id END;
+
+-- name: accept_claim_fingerprint
+-- ORDER BY: two hosts that claim the same mails lock them in the same order.
+INSERT INTO fingerprints (alias_key, fingerprint, message_id, accepted_at)
+SELECT alias_key, fingerprint, message_id, accepted_at
+FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[]), CAST(:message_id AS TEXT[]),
+            CAST(:accepted_at AS BIGINT[])) AS claimed (alias_key, fingerprint, message_id, accepted_at)
+ORDER BY alias_key, fingerprint
+ON CONFLICT (alias_key, fingerprint) DO UPDATE
+SET message_id = excluded.message_id, accepted_at = excluded.accepted_at
+WHERE fingerprints.accepted_at < (CAST(:horizon AS BIGINT[]))[1]
+RETURNING alias_key, fingerprint;
+
+-- name: accept_repeats
+SELECT f.alias_key, f.fingerprint, f.message_id
+FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[])) AS asked (alias_key, fingerprint)
+JOIN fingerprints f ON f.alias_key = asked.alias_key AND f.fingerprint = asked.fingerprint;
+
+-- name: accept_candidates
+SELECT COALESCE(t.alias_id, t.address) AS alias_key, m.rfc_message_id AS rfc_message_id,
+       m.participants AS participants, t.id AS ticket_id
+FROM unnest(CAST(:rfc_message_id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:alias_key AS TEXT[]))
+     AS asked (rfc_message_id, workspace_id, alias_key)
+JOIN messages m ON m.rfc_message_id = asked.rfc_message_id AND m.workspace_id = asked.workspace_id
+                   AND m.rfc_message_id <> ''
+JOIN ticket_messages tm ON tm.message_id = m.id
+JOIN tickets t ON t.id = tm.ticket_id AND COALESCE(t.alias_id, t.address) = asked.alias_key;
+
+-- name: accept_message
+INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
+                      rfc_message_id, reference_ids, participants, from_address, from_name, subject, sent_at, automatic)
+SELECT * FROM unnest(
+    CAST(:id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:reverse_path AS TEXT[]), CAST(:helo AS TEXT[]),
+    CAST(:peer AS TEXT[]), CAST(:protocol AS TEXT[]), CAST(:tls AS TEXT[]), CAST(:received_by AS TEXT[]),
+    CAST(:size AS BIGINT[]), CAST(:received_at AS BIGINT[]), CAST(:rfc_message_id AS TEXT[]),
+    CAST(:reference_ids AS TEXT[]), CAST(:participants AS TEXT[]), CAST(:from_address AS TEXT[]),
+    CAST(:from_name AS TEXT[]), CAST(:subject AS TEXT[]), CAST(:sent_at AS BIGINT[]), CAST(:automatic AS TEXT[]));
+
+-- name: accept_chunk
+INSERT INTO raw_chunks (message_id, n, data)
+SELECT * FROM unnest(CAST(:message_id AS TEXT[]), CAST(:n AS BIGINT[]), CAST(:data AS BYTEA[]));
+
+-- name: accept_numbers
+-- The rows are locked in the order of their ids first, so that two hosts never wait for each other crosswise.
+WITH wanted AS (
+    SELECT * FROM unnest(CAST(:workspace_id AS TEXT[]), CAST(:wanted AS BIGINT[])) AS wanted (workspace_id, n)
+), locked AS (
+    SELECT id FROM workspaces WHERE id IN (SELECT workspace_id FROM wanted) ORDER BY id FOR UPDATE
+)
+UPDATE workspaces w SET last_ticket_number = w.last_ticket_number + wanted.n
+FROM wanted JOIN locked ON locked.id = wanted.workspace_id
+WHERE w.id = wanted.workspace_id
+RETURNING w.id AS workspace_id, w.last_ticket_number;
+
+-- name: accept_ticket
+INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at,
+                     updated_at)
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at, received_at
+FROM unnest(CAST(:id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:number AS BIGINT[]), CAST(:alias_id AS TEXT[]),
+            CAST(:address AS TEXT[]), CAST(:subject AS TEXT[]), CAST(:from_address AS TEXT[]),
+            CAST(:from_name AS TEXT[]), CAST(:received_at AS BIGINT[]))
+     AS opened (id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at);
+
+-- name: accept_touch
+UPDATE tickets t SET updated_at = joined.received_at
+FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:received_at AS BIGINT[])) AS joined (ticket_id, received_at)
+WHERE t.id = joined.ticket_id;
+
+-- name: accept_reopen
+UPDATE tickets SET status = 'open', resolved_at = NULL
+WHERE id = ANY (CAST(:ticket_id AS TEXT[])) AND status <> 'open'
+RETURNING id AS ticket_id, workspace_id;
+
+-- name: accept_reopened
+INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, detail)
+SELECT id, ticket_id, workspace_id, at, 'reopened', detail
+FROM unnest(CAST(:id AS TEXT[]), CAST(:ticket_id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:at AS BIGINT[]),
+            CAST(:detail AS TEXT[])) AS reopened (id, ticket_id, workspace_id, at, detail);
+
+-- name: accept_link
+INSERT INTO ticket_messages (ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at)
+SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:message_id AS TEXT[]), CAST(:recipient AS TEXT[]),
+                     CAST(:alias_id AS TEXT[]), CAST(:tag AS TEXT[]), CAST(:joined_by AS TEXT[]),
+                     CAST(:created_at AS BIGINT[]))
+ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
+
+-- name: accept_delivery
+INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, next_attempt_at, parked_at,
+                        expires_at, created_at)
+SELECT * FROM unnest(
+    CAST(:id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:ticket_id AS TEXT[]), CAST(:message_id AS TEXT[]),
+    CAST(:integration_id AS TEXT[]), CAST(:event AS TEXT[]), CAST(:next_attempt_at AS BIGINT[]),
+    CAST(:parked_at AS BIGINT[]), CAST(:expires_at AS BIGINT[]), CAST(:created_at AS BIGINT[]));

@@ -1,0 +1,85 @@
+-- The statements of the accept (router/accept/transaction.py). On SQLite each runs once for each row of its step;
+-- accept.pg.sql has the texts that take a whole group as arrays.
+
+-- name: accept_routes
+-- What an alias and its workspace say about the integration at the moment of the commit.
+SELECT w.id AS workspace_id, a.id AS alias_id, i.id AS integration_id, i.status AS integration_status
+FROM workspaces w
+LEFT JOIN aliases a ON a.workspace_id = w.id AND a.id = :alias_id
+LEFT JOIN integrations i ON i.id = CASE WHEN CAST(:alias_id AS TEXT) IS NULL THEN w.default_integration_id
+                                        ELSE a.integration_id END
+WHERE w.id = :workspace_id;
+
+-- name: accept_claim_fingerprint
+-- Marks a mail as accepted for an alias; returns a row if it was not, within the window.
+INSERT INTO fingerprints (alias_key, fingerprint, message_id, accepted_at)
+VALUES (:alias_key, :fingerprint, :message_id, :accepted_at)
+ON CONFLICT (alias_key, fingerprint) DO UPDATE
+SET message_id = excluded.message_id, accepted_at = excluded.accepted_at
+WHERE fingerprints.accepted_at < :horizon
+RETURNING alias_key, fingerprint;
+
+-- name: accept_repeats
+-- The message that was accepted first.
+SELECT alias_key, fingerprint, message_id FROM fingerprints
+WHERE alias_key = :alias_key AND fingerprint = :fingerprint;
+
+-- name: accept_candidates
+-- Earlier messages at an alias that a new one refers to, with their tickets.
+SELECT COALESCE(t.alias_id, t.address) AS alias_key, m.rfc_message_id AS rfc_message_id,
+       m.participants AS participants, t.id AS ticket_id
+FROM messages m
+JOIN ticket_messages tm ON tm.message_id = m.id
+JOIN tickets t ON t.id = tm.ticket_id
+WHERE m.rfc_message_id = :rfc_message_id AND m.workspace_id = :workspace_id
+  AND COALESCE(t.alias_id, t.address) = :alias_key AND m.rfc_message_id <> '';
+
+-- name: accept_message
+-- One message, without its octets.
+INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
+                      rfc_message_id, reference_ids, participants, from_address, from_name, subject, sent_at, automatic)
+VALUES (:id, :workspace_id, :reverse_path, :helo, :peer, :protocol, :tls, :received_by, :size, :received_at,
+        :rfc_message_id, :reference_ids, :participants, :from_address, :from_name, :subject, :sent_at, :automatic);
+
+-- name: accept_chunk
+-- One piece of the mail's octets.
+INSERT INTO raw_chunks (message_id, n, data) VALUES (:message_id, :n, :data);
+
+-- name: accept_numbers
+-- Reserves ticket numbers of a workspace; from here to the commit its row is locked.
+UPDATE workspaces SET last_ticket_number = last_ticket_number + :wanted WHERE id = :workspace_id
+RETURNING id AS workspace_id, last_ticket_number;
+
+-- name: accept_ticket
+-- A new ticket.
+INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at,
+                     updated_at)
+VALUES (:id, :workspace_id, :number, :alias_id, :address, :subject, :from_address, :from_name, :received_at,
+        :received_at);
+
+-- name: accept_touch
+-- A ticket that a message joined: moved to the front.
+UPDATE tickets SET updated_at = :received_at WHERE id = :ticket_id;
+
+-- name: accept_reopen
+-- A person's reply opens the ticket again; returns it if it was not open.
+UPDATE tickets SET status = 'open', resolved_at = NULL WHERE id = :ticket_id AND status <> 'open'
+RETURNING id AS ticket_id, workspace_id;
+
+-- name: accept_reopened
+-- Tells in the ticket's history that a reply opened it again.
+INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, detail)
+VALUES (:id, :ticket_id, :workspace_id, :at, 'reopened', :detail);
+
+-- name: accept_link
+-- A recipient's share of a message in a ticket.
+INSERT INTO ticket_messages (ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at)
+VALUES (:ticket_id, :message_id, :recipient, :alias_id, :tag, :joined_by, :created_at)
+ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
+
+-- name: accept_delivery
+-- The ticket event owed to an integration: due at once, or parked while the integration is failing.
+INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, next_attempt_at, parked_at,
+                        expires_at, created_at)
+VALUES (:id, :workspace_id, :ticket_id, :message_id, :integration_id, :event, :next_attempt_at, :parked_at,
+        :expires_at, :created_at);

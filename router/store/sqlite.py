@@ -1,0 +1,177 @@
+"""SQLite behind `Database`: WAL, `synchronous=FULL`, one writer and a few readers, by aiosqlite.
+
+The writer connection is shared with nobody but the group commit's thread (`sqlite_writer`), and both go through one
+turnstile. Readers see the last committed state and never wait for the writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import aiosqlite
+
+from router.errors import StorageFull, Unavailable
+from router.store.catalog import Catalog
+from router.store.database import Row, Session
+from router.store.turnstile import Turnstile
+
+# 3.35 (2021) is the first with RETURNING.
+OLDEST = (3, 35, 0)
+
+
+def settings(busy_timeout: float) -> tuple[str, ...]:
+    """What every connection says first. FULL: the commit returns after the WAL's fsync, so 250 means on disk."""
+    return (
+        f"PRAGMA busy_timeout = {int(busy_timeout * 1000)}",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+    )
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what SQLite says when file, disk or lock are not to be had into `Unavailable`; the rest is our fault."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith("SQLITE_FULL"):
+            raise StorageFull(f"{name}: {error}") from error
+        if name.startswith(("SQLITE_ERROR", "SQLITE_MISUSE", "SQLITE_RANGE")):
+            raise
+        raise Unavailable(f"{name}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise Unavailable(f"{name}: {error}") from error
+        raise
+
+
+class SqliteSession:
+    """Statements on one connection."""
+
+    def __init__(self, connection: aiosqlite.Connection, catalog: Catalog) -> None:
+        self._connection = connection
+        self._catalog = catalog
+
+    async def all(self, query: str, /, **values: object) -> Sequence[Row]:
+        with translated():
+            return await self._connection.execute_fetchall(self._catalog[query].sqlite, values)  # type: ignore[return-value]  # sqlite3.Row is a mapping in all but name
+
+    async def one(self, query: str, /, **values: object) -> Row | None:
+        rows = await self.all(query, **values)
+        return rows[0] if rows else None
+
+    async def run(self, query: str, /, **values: object) -> int:
+        with translated():
+            async with self._connection.execute(self._catalog[query].sqlite, values) as cursor:
+                return cursor.rowcount
+
+
+class SqliteDatabase:
+    """The embedded database of one host. `open` it, `close` it; the schema is the migrations' business."""
+
+    def __init__(self, path: Path, catalog: Catalog, *, readers: int, busy_timeout: float) -> None:
+        self.path = path
+        self.turnstile = Turnstile()
+        self._catalog = catalog
+        self._readers = readers
+        self._busy_timeout = busy_timeout
+        self._writer: aiosqlite.Connection | None = None
+        self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._all: list[aiosqlite.Connection] = []
+
+    async def open(self) -> None:
+        """Opens the file, making it when it is not there. Raises `Unavailable`."""
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise Unavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed")
+        try:
+            self._writer = await self._connect()
+            for _ in range(self._readers):
+                self._idle.put_nowait(await self._connect())
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _connect(self) -> aiosqlite.Connection:
+        with translated():
+            connection = await aiosqlite.connect(self.path, isolation_level=None, cached_statements=256)
+            self._all.append(connection)
+            connection.row_factory = sqlite3.Row
+            for setting in settings(self._busy_timeout):
+                await connection.execute_fetchall(setting)
+        return connection
+
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[SqliteSession]:
+        connection = await self._idle.get()
+        try:
+            yield SqliteSession(connection, self._catalog)
+        finally:
+            self._idle.put_nowait(connection)
+
+    async def all(self, query: str, /, **values: object) -> Sequence[Row]:
+        if _writes(self._catalog[query].sqlite):
+            async with self.transaction() as session:
+                return await session.all(query, **values)
+        async with self._reader() as session:
+            return await session.all(query, **values)
+
+    async def one(self, query: str, /, **values: object) -> Row | None:
+        rows = await self.all(query, **values)
+        return rows[0] if rows else None
+
+    async def run(self, query: str, /, **values: object) -> int:
+        async with self.transaction() as session:
+            return await session.run(query, **values)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        async with self.raw_transaction() as connection:
+            yield SqliteSession(connection, self._catalog)
+
+    @asynccontextmanager
+    async def raw_transaction(self, *, write: bool = True) -> AsyncIterator[aiosqlite.Connection]:
+        """The writer's connection in a transaction, for statements that have no name: the migrations' alone."""
+        connection = self._writer
+        if connection is None:
+            raise Unavailable("the database is closed")
+        await self.turnstile.enter()
+        try:
+            with translated():
+                await connection.execute_fetchall("BEGIN IMMEDIATE" if write else "BEGIN")
+            try:
+                yield connection
+            except BaseException:
+                # Shielded: a cancelled task must not leave the one writer inside a transaction.
+                await asyncio.shield(_rollback(connection))
+                raise
+            try:
+                with translated():
+                    await connection.execute_fetchall("COMMIT")
+            except BaseException:
+                await asyncio.shield(_rollback(connection))
+                raise
+        finally:
+            self.turnstile.leave()
+
+    async def close(self) -> None:
+        connections, self._all = self._all, []
+        self._writer = None
+        for connection in connections:
+            await connection.close()
+
+
+async def _rollback(connection: aiosqlite.Connection) -> None:
+    if connection.in_transaction:
+        await connection.execute_fetchall("ROLLBACK")
+
+
+def _writes(statement: str) -> bool:
+    """A WITH may hold an INSERT, but ours start with what they do; the test of the catalogue holds that."""
+    return not statement.lstrip().upper().startswith(("SELECT", "WITH"))

@@ -1,0 +1,136 @@
+"""The group commit on SQLite: one thread, one sqlite3 connection, a queue.
+
+Calling aiosqlite for each statement costs a thread switch each; here a whole group costs one. The thread takes its
+turns with the database's other writer at the turnstile. See `group_commit` for the promises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Sequence
+from typing import Generic
+
+from router.errors import Unavailable
+from router.store.catalog import Catalog
+from router.store.database import Row, Transcript
+from router.store.group_commit import Bounds, ItemT, ResultT, Write, settle
+from router.store.sqlite import SqliteDatabase, settings, translated
+
+
+class SqliteWriter(Generic[ItemT, ResultT]):
+    """Built on the event loop that calls `commit`; its thread starts at once and ends with `close`."""
+
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        catalog: Catalog,
+        write: Write[ItemT, ResultT],
+        bounds: Bounds,
+        *,
+        busy_timeout: float,
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._write = write
+        self._bounds = bounds
+        self._busy_timeout = busy_timeout
+        self._queue: queue.SimpleQueue[tuple[ItemT, asyncio.Future[ResultT]] | None] = queue.SimpleQueue()
+        self._connection: sqlite3.Connection | None = None
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._work, name="accept-writer", daemon=True)
+        self._thread.start()
+
+    async def commit(self, item: ItemT) -> ResultT:
+        """See `GroupWriter.commit`."""
+        if self._closed:
+            raise Unavailable("the store is closing")
+        future: asyncio.Future[ResultT] = self._loop.create_future()
+        self._queue.put((item, future))
+        return await future
+
+    async def close(self) -> None:
+        """See `GroupWriter.close`."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        await self._loop.run_in_executor(None, self._thread.join)
+
+    def _work(self) -> None:
+        held = None
+        while (first := held or self._queue.get()) is not None:
+            held = None
+            group = [first]
+            octets = first[0].octets
+            while not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    self._queue.put(None)  # the end is seen again after this group
+                    break
+                if not self._bounds.admit(len(group), octets, following[0]):
+                    held = following
+                    break
+                group.append(following)
+                octets += following[0].octets
+            outcomes = self._commit_group([item for item, _ in group])
+            self._loop.call_soon_threadsafe(settle, [future for _, future in group], outcomes)
+        self._drop_connection()
+
+    def _commit_group(self, items: Sequence[ItemT]) -> list[ResultT | BaseException]:
+        try:
+            return list(self._transaction(items))
+        except Unavailable as error:
+            self._drop_connection()
+            return [error] * len(items)
+        except Exception as error:  # noqa: BLE001 - handed to the caller whose item it was; nothing is swallowed
+            if len(items) == 1:
+                return [error]
+            return [outcome for item in items for outcome in self._commit_group([item])]
+
+    def _transaction(self, items: Sequence[ItemT]) -> Sequence[ResultT]:
+        self._database.turnstile.enter_thread()
+        try:
+            with translated():
+                connection = self._connected()
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    results = self._run(connection, self._write(items))
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+                return results
+        finally:
+            self._database.turnstile.leave()
+
+    def _run(self, connection: sqlite3.Connection, transcript: Transcript[Sequence[ResultT]]) -> Sequence[ResultT]:
+        try:
+            step = next(transcript)
+            while True:
+                statement = self._catalog[step.query].sqlite
+                rows: list[Row] = []
+                for values in step.rows:
+                    rows += connection.execute(statement, values).fetchall()
+                step = transcript.send(rows)
+        except StopIteration as end:
+            results: Sequence[ResultT] = end.value
+            return results
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(self._database.path, isolation_level=None, cached_statements=64)
+            connection.row_factory = sqlite3.Row
+            self._connection = connection
+            for setting in settings(self._busy_timeout):
+                connection.execute(setting)
+        return self._connection
+
+    def _drop_connection(self) -> None:
+        """After a fault of file or disk the next group starts on a new connection; a broken one heals no more."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()

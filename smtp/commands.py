@@ -1,0 +1,156 @@
+"""Command lines as typed values (RFC 5321 section 4.1). Pure: octets in, a value out, or `CommandError` with the reply.
+
+No email package: the grammar of a command is small and regular, and every pattern here is linear in the line, whose
+length is bounded before. Knows syntax alone; whether a command is allowed now is for `smtp.session`, whether its
+sizes and addresses are is for `smtp.policy`. Who calls it: `smtp.protocol`.
+
+Looser than the letter where real clients are: spaces after `FROM:` and at the end of a line. Stricter where nothing
+real is lost: a path needs its angle brackets, and no control character stands in a command, tab and bare CR included.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from router.mail.address import MAILBOX_LIMIT, AddressError, Mailbox, parse_mailbox
+from smtp import replies
+from smtp.replies import Reply
+
+LINE_LIMIT = 512  # octets with CRLF, RFC 5321 4.5.3.1.4
+# MAIL is allowed 26 more for SIZE (RFC 1870 3), 17 for BODY (RFC 6152 2), 10 for SMTPUTF8 (RFC 6531 3.4).
+MAIL_LINE_LIMIT = LINE_LIMIT + 26 + 17 + 10
+
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+# What stands in HELO ends in our Received field: visible characters without those that have a meaning there.
+_HELLO = re.compile(r'[^\x00-\x20\x7f-\xa0()<>"\\\u2028\u2029\ud800-\udfff]{1,255}')
+# `<`, a source route that is dropped (RFC 5321 4.1.1.3, appendix F.2), the mailbox, `>`, parameters.
+_PATH = re.compile(r' *<(?:@[^:"<> ]++:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>])*+)>(?: +([^ ].*))?')
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
+_SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 4
+_BDAT = re.compile(rb"([0-9]{1,20})( +LAST)?", re.IGNORECASE)
+
+
+class CommandError(Exception):
+    """The line is not a command we take; `reply` says why."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.text)
+        self.reply = reply
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """MAIL. mailbox: None for the null reverse-path. size: as declared, octets; None when it was not."""
+
+    mailbox: Mailbox | None
+    size: int | None = None
+    smtputf8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bdat:
+    """BDAT, RFC 3030 section 2. size: octets that follow the line."""
+
+    size: int
+    last: bool
+
+
+def split(line: bytes) -> tuple[str, bytes]:
+    """The verb in upper case and its argument, from a line without its CRLF. Raises `CommandError`."""
+    if _CONTROL.search(line):
+        raise CommandError(replies.CONTROL_CHARACTER)
+    verb, _, argument = line.partition(b" ")
+    if not verb.isascii():
+        raise CommandError(replies.UNKNOWN_COMMAND)
+    return verb.upper().decode("ascii"), argument.strip(b" ")
+
+
+def parse_hello(argument: bytes) -> str:
+    """The name in HELO or EHLO. Not checked against anything: a mail is not refused for it (RFC 5321 4.1.4)."""
+    name = argument.decode("utf-8", "surrogateescape")
+    if not _HELLO.fullmatch(name):
+        raise CommandError(replies.BAD_ARGUMENT)
+    return name
+
+
+def parse_mail(argument: bytes) -> Mail:
+    """`FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8]`. Raises `CommandError`."""
+    path, parameters = _path(argument, b"FROM:")
+    size: int | None = None
+    smtputf8 = False
+    for name, value in _parameters(parameters):
+        if name == "SIZE":
+            if value is None or not _SIZE.fullmatch(value):
+                raise CommandError(replies.BAD_ARGUMENT)
+            size = int(value)
+        elif name == "BODY":
+            if value is None or value.upper() not in ("7BIT", "8BITMIME"):
+                raise CommandError(replies.BAD_ARGUMENT)
+        elif name == "SMTPUTF8":
+            if value is not None:
+                raise CommandError(replies.BAD_ARGUMENT)
+            smtputf8 = True
+        else:
+            raise CommandError(replies.UNKNOWN_PARAMETER)
+    # Rewritten reverse-paths (SRS, VERP) have longer local parts than 64; refusing them would lose mail.
+    mailbox = _mailbox(path, smtputf8=smtputf8, local_part_limit=MAILBOX_LIMIT) if path else None
+    if mailbox is not None and not mailbox.domain:  # only a recipient may be the bare postmaster
+        raise CommandError(replies.BAD_ADDRESS)
+    return Mail(mailbox, size, smtputf8)
+
+
+def parse_rcpt(argument: bytes, *, smtputf8: bool) -> Mailbox:
+    """`TO:<forward-path>`; no parameter is known. smtputf8: whether MAIL said it. Raises `CommandError`."""
+    path, parameters = _path(argument, b"TO:")
+    for _ in _parameters(parameters):
+        raise CommandError(replies.UNKNOWN_PARAMETER)
+    return _mailbox(path, smtputf8=smtputf8)
+
+
+def parse_bdat(argument: bytes) -> Bdat:
+    """`n [LAST]`. Raises `CommandError`: then it is not known how many octets follow, and the session cannot go on."""
+    match = _BDAT.fullmatch(argument)
+    if match is None:
+        raise CommandError(replies.BAD_ARGUMENT)
+    return Bdat(int(match[1]), match[2] is not None)
+
+
+def parse_nothing(argument: bytes) -> None:
+    """For commands without an argument (RFC 5321 4.1.1.4, 4.1.1.5, 4.1.1.10, RFC 3207 4). Raises `CommandError`."""
+    if argument:
+        raise CommandError(replies.BAD_ARGUMENT)
+
+
+def _path(argument: bytes, keyword: bytes) -> tuple[str, str | None]:
+    """What stands in the angle brackets, without a source route, and the parameters' text."""
+    if argument[: len(keyword)].upper() != keyword:
+        raise CommandError(replies.BAD_ARGUMENT)
+    match = _PATH.fullmatch(argument[len(keyword) :].decode("utf-8", "surrogateescape"))
+    if match is None:
+        raise CommandError(replies.BAD_ARGUMENT)
+    return match[1], match[2]
+
+
+def _parameters(text: str | None) -> list[tuple[str, str | None]]:
+    """Keyword in upper case, value or None for each; none twice (RFC 5321 4.1.2 esmtp-param)."""
+    if text is None:
+        return []
+    found: dict[str, str | None] = {}
+    for word in text.split():
+        match = _PARAMETER.fullmatch(word)
+        if match is None or match[1].upper() in found:
+            raise CommandError(replies.BAD_ARGUMENT)
+        found[match[1].upper()] = match[2]
+    return list(found.items())
+
+
+def _mailbox(path: str, *, smtputf8: bool, local_part_limit: int | None = None) -> Mailbox:
+    if not smtputf8 and not path.isascii():
+        raise CommandError(replies.NEEDS_SMTPUTF8)
+    try:
+        if local_part_limit is None:
+            return parse_mailbox(path)
+        return parse_mailbox(path, local_part_limit=local_part_limit)
+    except AddressError as error:
+        raise CommandError(replies.BAD_ADDRESS) from error

@@ -1,0 +1,203 @@
+"""What one process of the SMTP door takes on at once: connections, mails a minute, octets in flight.
+
+The counts are this process's own: with several smtp processes each allows as much. An address is one IPv4 address or
+one IPv6 /64, which is what one customer gets; an IPv4 address mapped into IPv6 is the IPv4 address. `Limits` and
+`InFlight` never wait and never speak: they say what is the case, `smtp.policy` knows the reply. Who calls them:
+`smtp.server` makes them, `smtp.session` asks, `smtp.stream` registers what it holds.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal, Protocol
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_MINUTE = 60.0  # seconds
+# From this share of `max_connections` on, waiting for a command is a luxury: the patience below holds instead.
+_PRESSED = 0.8
+SHORT_COMMAND_TIMEOUT = 10.0  # seconds
+# One mail cannot be larger than what may be in flight; waiting for it longer than this only holds the place.
+IN_FLIGHT_PATIENCE = 20.0  # seconds; senders wait 3 minutes for a data block to be taken (RFC 5321 4.5.3.2.5)
+
+
+@lru_cache(maxsize=4096)
+def parse_address(text: str) -> Address | None:
+    """The address of a peer; None where there is none, as on a Unix socket."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+@lru_cache(maxsize=4096)
+def address_key(text: str) -> str:
+    """What an address is counted by: the IPv4 address, or the IPv6 /64."""
+    address = parse_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
+    return str(address)
+
+
+class AddressSet:
+    """Networks, asked for an address; the answers for recent addresses are remembered."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self._networks = tuple(networks)
+        self._lookup = lru_cache(maxsize=4096)(self._search)
+
+    def __contains__(self, address: str) -> bool:
+        return bool(self._networks) and self._lookup(address)
+
+    def _search(self, text: str) -> bool:
+        address = parse_address(text)
+        return address is not None and any(address in network for network in self._networks)
+
+
+class Limits:
+    """Connections in all and by address, mails a minute by address; `trusted` addresses are free of the latter two.
+
+    mails_per_minute: 0 is unlimited. A minute begins with an address's first mail.
+    """
+
+    def __init__(self, *, connections: int, per_address: int, mails_per_minute: int, trusted: AddressSet) -> None:
+        self._max_connections = connections
+        self._max_per_address = per_address
+        self._max_mails = mails_per_minute
+        self._trusted = trusted
+        self._connections: dict[str, int] = {}
+        self._mails: dict[str, tuple[float, int]] = {}
+        self.total = 0
+
+    @property
+    def pressed(self) -> bool:
+        """Whether connections run out, so that idle ones are given less time."""
+        return self.total >= self._max_connections * _PRESSED
+
+    def full(self) -> bool:
+        """Whether there is no place for one more connection."""
+        return self.total >= self._max_connections
+
+    def open(self) -> None:
+        """Count a connection in; every one is counted out by `close`, also one that is refused right away."""
+        self.total += 1
+
+    def close(self) -> None:
+        """Count a connection out."""
+        self.total -= 1
+
+    def admit(self, address: str) -> bool:
+        """Count a connection to its address; False where the address has as many as it may. Then it is not counted."""
+        if address in self._trusted:
+            return True
+        key = address_key(address)
+        count = self._connections.get(key, 0)
+        if count >= self._max_per_address:
+            return False
+        self._connections[key] = count + 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """The opposite of an `admit` that said True."""
+        if address in self._trusted:
+            return
+        key = address_key(address)
+        count = self._connections.get(key, 0) - 1
+        if count > 0:
+            self._connections[key] = count
+        else:
+            self._connections.pop(key, None)
+
+    def mail(self, address: str, now: float) -> bool:
+        """Count a mail that begins; False where the address had its share of this minute. now: monotonic seconds."""
+        if not self._max_mails or address in self._trusted:
+            return True
+        key = address_key(address)
+        began, count = self._mails.get(key, (now, 0))
+        if now - began >= _MINUTE:
+            began, count = now, 0
+        if count >= self._max_mails:
+            return False
+        self._mails[key] = (began, count + 1)
+        return True
+
+    def forget(self, now: float) -> None:
+        """Drop the minutes that are over; the server calls it now and then, so that memory stays bounded."""
+        self._mails = {key: entry for key, entry in self._mails.items() if now - entry[0] < _MINUTE}
+
+
+class Holder(Protocol):
+    """A connection that is receiving a mail: it can stop reading, and go on."""
+
+    def hold(self) -> None: ...
+
+    def go_on(self) -> None: ...
+
+
+class InFlight:
+    """Octets of mails in memory, of all connections together.
+
+    When they reach `limit`, every connection that is receiving a mail stops reading; as octets leave, connections go on
+    one after another, the longest waiting first, as many as there is room for a piece each. So the bound is passed
+    by one piece for each that goes on, not by one for each connection.
+    """
+
+    PIECE = 262144  # octets that one read may bring
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._receiving: dict[Holder, Literal["reading", "held"]] = {}
+        self._held = 0
+        self.total = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether no connection may read on."""
+        return self.total >= self._limit
+
+    def join(self, holder: Holder) -> None:
+        """`holder` begins to receive; it is held at once when there is no room."""
+        self._receiving[holder] = "reading"
+        if self.full:
+            self._hold(holder)
+
+    def leave(self, holder: Holder) -> None:
+        """`holder` does not receive any more, or throws away what it gets. Its octets stay counted until `release`."""
+        if self._receiving.pop(holder, "reading") == "held":
+            self._held -= 1
+            holder.go_on()
+
+    def take(self, octets: int) -> None:
+        """Count octets in."""
+        self.total += octets
+        if octets and self.full:
+            for holder, state in list(self._receiving.items()):
+                if state == "reading":
+                    self._hold(holder)
+
+    def release(self, octets: int) -> None:
+        """Count octets out and let go on whom there is room for."""
+        self.total -= octets
+        if not self._held:
+            return
+        room = self._limit - self.total
+        for holder, state in list(self._receiving.items()):
+            if room <= 0:
+                return
+            if state == "held":
+                room -= self.PIECE
+                del self._receiving[holder]  # to the end of the row
+                self._receiving[holder] = "reading"
+                self._held -= 1
+                holder.go_on()
+
+    def _hold(self, holder: Holder) -> None:
+        self._receiving[holder] = "held"
+        self._held += 1
+        holder.hold()

@@ -1,0 +1,130 @@
+"""Every reply the SMTP door can say, named, with the RFC section it comes from.
+
+A `Reply` is checked when it is built: the class digit of its enhanced status code (RFC 2034 section 4, RFC 3463) must
+be the first digit of its code, and its text must be one line (or several) of printable ASCII. Nothing a peer sent and
+nothing an exception said ever becomes part of a reply. `smtp.policy` and `smtp.session` choose among these;
+`smtp.protocol` sends them. This module knows nothing else of the door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+_WITHOUT_ENHANCED = frozenset({220, 250, 334, 354})  # greeting, HELO and EHLO (RFC 2034 4), and 3yz
+_MAX_LINE = 512  # octets with CRLF, RFC 5321 4.5.3.1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply code, its enhanced status code (`""` only where RFC 2034 has none), and its text; `\\n` parts lines.
+
+    is_error: counts towards `errors_per_session`. closes: the session ends after it.
+    Raises ValueError when the two codes disagree or the text cannot be sent.
+    """
+
+    code: int
+    enhanced: str
+    text: str
+    is_error: bool = field(default=False, kw_only=True)
+    octets: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.enhanced:
+            if self.enhanced.partition(".")[0] != str(self.code)[0] or self.enhanced.count(".") != 2:
+                raise ValueError(f"{self.code} does not go with {self.enhanced}")
+        elif self.code not in _WITHOUT_ENHANCED:
+            raise ValueError(f"{self.code} needs an enhanced status code")
+        lines = self.text.split("\n")
+        if not all(line.isascii() and line.isprintable() for line in lines):
+            raise ValueError("the text of a reply is printable ASCII")
+        prefix = f"{self.enhanced} " if self.enhanced else ""
+        wire = [f"{self.code}-{prefix}{line}\r\n" for line in lines[:-1]] + [f"{self.code} {prefix}{lines[-1]}\r\n"]
+        if any(len(line) > _MAX_LINE for line in wire):
+            raise ValueError(f"a reply line is at most {_MAX_LINE} octets")
+        object.__setattr__(self, "octets", "".join(wire).encode("ascii"))
+
+    @property
+    def closes(self) -> bool:
+        """After 221 and 421 the server closes the connection (RFC 5321 4.2.2)."""
+        return self.code in (221, 421)
+
+
+def greeting(hostname: str) -> Reply:
+    """RFC 5321 4.3.1."""
+    return Reply(220, "", f"{hostname} ESMTP Email Router")
+
+
+def hello(hostname: str) -> Reply:
+    """To HELO, RFC 5321 4.1.1.1."""
+    return Reply(250, "", hostname)
+
+
+def extended_hello(hostname: str, extensions: Sequence[str]) -> Reply:
+    """To EHLO, RFC 5321 4.1.1.1: a line for each extension."""
+    return Reply(250, "", "\n".join((hostname, *extensions)))
+
+
+def queued(message_id: str) -> Reply:
+    """RFC 5321 6.1: from here on the mail is ours. Only what a commit returned may be passed in."""
+    return Reply(250, "2.0.0", f"Ok: queued as {message_id}")
+
+
+def chunk_received(size: int) -> Reply:
+    """RFC 3030 2: to a BDAT chunk that is not the last."""
+    return Reply(250, "2.0.0", f"Ok: {size} octets received")
+
+
+# Said after commands that went well.
+OK = Reply(250, "2.0.0", "Ok")  # RSET, NOOP: RFC 5321 4.1.1.5, 4.1.1.9
+SENDER_OK = Reply(250, "2.1.0", "Ok")  # RFC 5321 3.3
+RECIPIENT_OK = Reply(250, "2.1.5", "Ok")  # RFC 5321 3.3
+START_DATA = Reply(354, "", "End data with <CR><LF>.<CR><LF>")  # RFC 5321 4.1.1.4
+BYE = Reply(221, "2.0.0", "Bye")  # RFC 5321 4.1.1.10
+READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")  # RFC 3207 4
+CANNOT_VERIFY = Reply(252, "2.5.0", "Cannot VRFY, send the mail and see")  # RFC 5321 3.5.3, 7.3
+
+# The recipient.
+RELAY_DENIED = Reply(550, "5.7.1", "Relaying denied")  # RFC 5321 3.6.2
+DOMAIN_PENDING = Reply(450, "4.7.1", "The domain is not verified yet, try again later")  # RFC 3463 3.8
+NO_SUCH_ALIAS = Reply(550, "5.1.1", "No such mailbox here")  # RFC 5321 3.3
+ALIAS_DISABLED = Reply(550, "5.2.1", "The mailbox is disabled")  # RFC 3463 3.3
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")  # RFC 5321 4.5.3.1.10
+
+# The sender, and how much of it.
+SENDER_BLOCKED = Reply(550, "5.7.1", "Mail from this sender is not accepted")  # RFC 5321 7.9
+ADDRESS_LISTED = Reply(550, "5.7.1", "Mail from this address is not accepted: listed")  # RFC 5321 7.9
+TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")  # RFC 5321 3.8, 7.8
+TOO_MANY_FROM_ADDRESS = Reply(421, "4.7.0", "Too many connections from your address, try again later")
+TOO_MANY_MAILS = Reply(450, "4.7.1", "Too many mails from your address, try again later")  # RFC 5321 7.8
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")  # RFC 5321 7.8
+
+# The mail.
+TOO_LARGE = Reply(552, "5.3.4", "The mail is larger than this server takes")  # RFC 1870 6.1, 6.3
+LOOP = Reply(554, "5.4.6", "Too many Received fields, the mail goes round in circles")  # RFC 5321 6.3
+
+# Us.
+FAULT = Reply(451, "4.3.0", "Temporary failure here, try again later")  # RFC 5321 4.2.2
+NO_STORAGE = Reply(452, "4.3.1", "No room for the mail now, try again later")  # RFC 5321 4.2.2
+SHUTTING_DOWN = Reply(421, "4.3.2", "Shutting down, try again later")  # RFC 5321 3.8
+TLS_UNAVAILABLE = Reply(454, "4.7.0", "TLS is not available now")  # RFC 3207 4
+TIMEOUT = Reply(421, "4.4.2", "Nothing heard for too long")  # RFC 5321 4.5.3.2.7
+TOO_SLOW = Reply(421, "4.4.2", "The data come too slowly")  # RFC 5321 4.5.3.2.5
+
+# Errors of the client; `errors_per_session` of them close the session.
+HELLO_FIRST = Reply(503, "5.5.1", "Send EHLO first", is_error=True)  # RFC 5321 4.1.4
+NESTED_MAIL = Reply(503, "5.5.1", "MAIL was given already", is_error=True)  # RFC 5321 4.1.4
+MAIL_FIRST = Reply(503, "5.5.1", "Send MAIL first", is_error=True)  # RFC 5321 4.1.4
+NO_RECIPIENTS = Reply(503, "5.5.1", "No accepted recipients", is_error=True)  # RFC 5321 3.3
+MIXED_DATA = Reply(503, "5.5.1", "DATA cannot follow BDAT in one mail", is_error=True)  # RFC 3030 2
+CHUNK_REFUSED = Reply(503, "5.5.1", "A chunk was refused, send RSET", is_error=True)  # RFC 3030 2
+TLS_ACTIVE = Reply(503, "5.5.1", "TLS is active already", is_error=True)  # RFC 3207 4.2
+UNKNOWN_COMMAND = Reply(500, "5.5.2", "Unknown command", is_error=True)  # RFC 5321 4.2.4
+LINE_TOO_LONG = Reply(500, "5.5.2", "The command line is too long", is_error=True)  # RFC 5321 4.5.3.1.4
+BARE_LF = Reply(500, "5.5.2", "A command ends with CR LF, not with LF", is_error=True)  # RFC 5321 2.3.8
+BAD_ARGUMENT = Reply(501, "5.5.4", "Malformed argument", is_error=True)  # RFC 5321 4.2.2
+BAD_ADDRESS = Reply(501, "5.5.4", "Malformed address", is_error=True)  # RFC 5321 4.2.2
+CONTROL_CHARACTER = Reply(501, "5.5.4", "Control character in a command", is_error=True)  # RFC 5321 4.1.2
+UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Unknown parameter", is_error=True)  # RFC 5321 4.1.1.11
+NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "A non-ASCII address needs SMTPUTF8", is_error=True)  # RFC 6531 3.5
+NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented", is_error=True)  # RFC 5321 4.2.4

@@ -1,0 +1,82 @@
+"""The configuration as the rest of the program sees it: defaults, types, frozen, complete."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from config.schema import SECTIONS, SETTINGS, Config, Database, MxHost, Server, Smtp
+from config.secret import DatabaseUrl
+from config.values import Address
+
+
+def test_defaults_named_in_the_contract() -> None:
+    config = Config()
+    assert config.server.public_url == "http://127.0.0.1:8080"
+    assert config.server.mx_hosts == (MxHost(host=config.server.hostname, priority=10),)
+    assert config.server.data_dir == Path()
+    assert config.server.secret_key is None
+    assert config.server.log_format == "auto"
+    assert str(config.database.url) == "sqlite:///emailrouter.db"
+    smtp = config.smtp
+    assert smtp.listen == (Address("127.0.0.1", 2525),)
+    assert (smtp.max_message_bytes, smtp.max_recipients, smtp.max_bytes_in_flight) == (52428800, 100, 134217728)
+    assert (smtp.max_connections, smtp.max_connections_per_ip) == (1000, 20)
+    assert (smtp.command_timeout, smtp.data_timeout) == (timedelta(seconds=300), timedelta(seconds=120))
+    assert (smtp.duplicate_window, smtp.proxy_protocol) == (timedelta(days=5), False)
+    assert (smtp.errors_per_session, smtp.max_received_headers) == (10, 50)
+    assert config.api.listen == Address("127.0.0.1", 8080)
+    assert (config.api.requests_per_minute, config.api.requests_per_day) == (100, 10000)
+    assert (config.dns.nameservers, config.dns.verification) == ((), "auto")
+    assert config.dns.recheck_interval == timedelta(days=1)
+    delivery = config.delivery
+    assert (delivery.per_second, delivery.burst, delivery.digest_after) == (1.0, 5, 20)
+    assert (delivery.timeout, delivery.max_age) == (timedelta(seconds=10), timedelta(days=3))
+    assert delivery.allow_private_networks is False
+    assert (config.retention.raw_messages, config.retention.resolved_tickets) == (None, None)
+    assert config.metrics.listen is None
+
+
+def test_the_sections_are_the_contracts() -> None:
+    assert list(SECTIONS) == ["server", "database", "smtp", "api", "dns", "delivery", "retention", "metrics"]
+    assert [name for name in Config.model_fields if name != "source"] == list(SECTIONS)
+    for name, model in SECTIONS.items():
+        assert isinstance(getattr(Config(), name), model)
+    assert len({known.variable for known in SETTINGS}) == len(SETTINGS)
+    # `..._FILE` would be ambiguous beside such a key.
+    assert not [known.name for known in SETTINGS if known.key.endswith("_file")]
+
+
+def test_frozen() -> None:
+    config = Config()
+    with pytest.raises(ValidationError, match="frozen"):
+        config.smtp.max_recipients = 5
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        Smtp(max_recipient=5)  # type: ignore[call-arg]  # the misspelt key is the point
+
+
+def test_data_dir_is_beside_the_sqlite_file() -> None:
+    beside = Config(database=Database(url=DatabaseUrl("sqlite:////srv/mail/mail.db")))
+    assert beside.server.data_dir == Path("/srv/mail")
+    assert Config(database=Database(url=DatabaseUrl("postgresql://u@h/db"))).server.data_dir == Path()
+    server = Server(data_dir=Path("/elsewhere"))
+    assert Config(server=server, database=beside.database).server.data_dir == Path("/elsewhere")
+
+
+def test_making_a_config_leaves_the_parts_alone() -> None:
+    server = Server()
+    Config(server=server, database=Database(url=DatabaseUrl("sqlite:////srv/mail.db")))
+    assert server.data_dir == Path()
+
+
+def test_mx_hosts_follow_the_hostname() -> None:
+    assert Server(hostname="mx7.example.com").mx_hosts == (MxHost(host="mx7.example.com", priority=10),)
+
+
+def test_a_dump_shows_values_as_they_are_written() -> None:
+    dump = json.loads(Config(smtp=Smtp(listen=(Address("::", 25),))).model_dump_json())
+    assert dump["smtp"]["listen"] == ["[::]:25"]
+    assert (dump["api"]["listen"], dump["metrics"]["listen"]) == ("127.0.0.1:8080", None)
+    assert json.loads(Config(smtp=Smtp(listen="systemd")).model_dump_json())["smtp"]["listen"] == "systemd"

@@ -1,0 +1,41 @@
+"""The fixtures every test may ask for. Each is one line of `tests.support`: read the contract there."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.support.dns import DnsStandIn
+from tests.support.postgres import PostgresServer, shared_server
+from tests.support.slack import SlackStandIn
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackStandIn]:
+    """A Slack of this test's own."""
+    async with SlackStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+async def dns_server() -> AsyncIterator[DnsStandIn]:
+    """A DNS of this test's own; every name is NXDOMAIN until it is set."""
+    async with DnsStandIn() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """The PostgreSQL of this test run, the same for every xdist worker."""
+    folder = tmp_path_factory.getbasetemp()
+    server = shared_server(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """An empty database of this test's own."""
+    url = await postgres_server.create_database()
+    yield url
+    await postgres_server.drop_database(url)

@@ -1,0 +1,41 @@
+"""A clock that a test moves by hand: the `router.clock.Clock` of tests.
+
+Wall time in whole microseconds since the epoch, monotonic time in seconds. `advance` moves both; `set` moves the
+wall alone, as an administrator or NTP does. It never moves by itself, and sleeping on it is not its business.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+_START = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """`clock.now()`, `clock.monotonic()`, `clock.advance(minutes=5)`."""
+
+    def __init__(self, start: datetime = _START) -> None:
+        self._now = _micros(start)
+        self._monotonic = 1000.0  # not 0: nothing may take its beginning for "never"
+
+    def now(self) -> int:
+        """Microseconds since the epoch."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Seconds since a moment that means nothing."""
+        return self._monotonic
+
+    def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> int:
+        """Time passes; the new wall time. Never backwards."""
+        passed = timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
+        assert passed >= timedelta(0), "time does not run backwards: use set()"
+        self._now += passed // timedelta(microseconds=1)
+        self._monotonic += passed.total_seconds()
+        return self._now
+
+    def set(self, wall: datetime) -> None:
+        """Somebody sets the machine's clock; the monotonic one does not notice."""
+        self._now = _micros(wall)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)

@@ -1,0 +1,166 @@
+"""Mails for tests, as the octets that go over the line after DATA (without dot-stuffing), with CR LF line ends.
+
+Every builder takes the header fields that tests care about and has a plausible value for the rest. Each mail has
+its own Message-ID unless one is given; two calls with the same `message_id` make the same octets.
+"""
+
+import itertools
+from email.message import EmailMessage, MIMEPart
+from email.policy import SMTP, SMTPUTF8
+
+CUSTOMER = "Ada Customer <ada@customer.test>"
+SUPPORT = "support@example.org"
+DATE = "Tue, 01 Jan 2030 12:00:00 +0000"
+
+_numbers = itertools.count(1)
+
+
+def new_message_id() -> str:
+    """A Message-ID nobody else has, with its angle brackets."""
+    return f"<{next(_numbers)}.test@customer.test>"
+
+
+def plain(
+    *,
+    subject: str = "The door is stuck",
+    text: str = "It does not open any more.\n",
+    from_: str = CUSTOMER,
+    to: str = SUPPORT,
+    message_id: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> bytes:
+    """A plain text mail; `headers` are added as they are."""
+    return _octets(_message(subject, from_, to, message_id, headers, text))
+
+
+def html(
+    *,
+    subject: str = "The door is stuck",
+    markup: str = "<p>It does <b>not</b> open any more.</p>",
+    text: str | None = None,
+    from_: str = CUSTOMER,
+    to: str = SUPPORT,
+    message_id: str | None = None,
+) -> bytes:
+    """An HTML mail; with `text` a multipart/alternative of both."""
+    message = _message(subject, from_, to, message_id, None, text)
+    if text is None:
+        message.set_content(markup, subtype="html")
+    else:
+        message.add_alternative(markup, subtype="html")
+    return _octets(message)
+
+
+def with_attachment(
+    *,
+    subject: str = "Die Tür klemmt – 扉が開きません 🚪",
+    text: str = "Siehe Anhang: größer als gedacht.\n",
+    name: str = "Tür – Foto.png",
+    content: bytes = b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+    maintype: str = "image",
+    subtype: str = "png",
+    from_: str = "Jürgen Kunde <juergen@customer.test>",
+    to: str = SUPPORT,
+    message_id: str | None = None,
+) -> bytes:
+    """multipart/mixed with one attachment; subject, sender and file name are not ASCII."""
+    message = _message(subject, from_, to, message_id, None, text)
+    message.add_attachment(content, maintype=maintype, subtype=subtype, filename=name)
+    return _octets(message)
+
+
+def reply_to(
+    parent: str,
+    *,
+    subject: str = "Re: The door is stuck",
+    text: str = "It still does not open.\n\nOn Tue, 1 Jan 2030, Support wrote:\n> Have you tried the key?\n",
+    references: tuple[str, ...] = (),
+    from_: str = CUSTOMER,
+    to: str = SUPPORT,
+    message_id: str | None = None,
+) -> bytes:
+    """A reply to the mail with the Message-ID `parent`, with a quotation; `references` are those before it."""
+    headers = {"In-Reply-To": parent, "References": " ".join((*references, parent))}
+    return _octets(_message(subject, from_, to, message_id, headers, text))
+
+
+def bounce(*, original_id: str = "<sent@example.org>", to: str = SUPPORT, message_id: str | None = None) -> bytes:
+    """A delivery status notification (RFC 3464) about a mail of ours. Its reverse-path is empty: `MAIL FROM:<>`."""
+    sender = "Mail Delivery System <mailer-daemon@mx.customer.test>"
+    headers = {"Auto-Submitted": "auto-replied"}
+    message = _message("Undelivered Mail Returned to Sender", sender, to, message_id, headers, None)
+    message["Content-Type"] = "multipart/report; report-type=delivery-status"
+    message["MIME-Version"] = "1.0"
+    note = MIMEPart(policy=SMTP)
+    note.set_content("I could not deliver your message.\n")
+    status = MIMEPart(policy=SMTP)
+    status["Content-Type"] = "message/delivery-status"
+    per_message, per_recipient = MIMEPart(policy=SMTP), MIMEPart(policy=SMTP)
+    per_message["Reporting-MTA"] = "dns; mx.customer.test"
+    per_recipient["Final-Recipient"] = "rfc822; ada@customer.test"
+    per_recipient["Action"] = "failed"
+    per_recipient["Status"] = "5.1.1"
+    status.set_payload([per_message, per_recipient])
+    returned = MIMEPart(policy=SMTP)
+    returned.set_content(f"Message-ID: {original_id}\nSubject: Re: The door is stuck\n", subtype="rfc822-headers")
+    message.set_payload([note, status, returned])
+    return _octets(message)
+
+
+def out_of_office(
+    parent: str = "<sent@example.org>", *, from_: str = CUSTOMER, to: str = SUPPORT, message_id: str | None = None
+) -> bytes:
+    """An automatic reply (RFC 3834) to the mail `parent`."""
+    headers = {
+        "Auto-Submitted": "auto-replied",
+        "X-Auto-Response-Suppress": "All",
+        "Precedence": "bulk",
+        "In-Reply-To": parent,
+        "References": parent,
+    }
+    text = "I am away until Monday.\n"
+    return _octets(_message("Automatic reply: The door is stuck", from_, to, message_id, headers, text))
+
+
+def list_mail(*, from_: str = CUSTOMER, to: str = SUPPORT, message_id: str | None = None) -> bytes:
+    """A mail from a mailing list (RFC 2919, RFC 2369)."""
+    headers = {"List-Id": "News <news.customer.test>", "List-Unsubscribe": "<mailto:leave@customer.test>"}
+    return _octets(_message("[news] Doors of the month", from_, to, message_id, headers, "All about doors.\n"))
+
+
+def internationalized(*, from_: str = "jürgen@kunde.test", to: str = "hilfe@example.org") -> bytes:
+    """A mail with UTF-8 in its header (RFC 6532), for sessions with SMTPUTF8."""
+    return _message("Die Tür klemmt", from_, to, None, None, "Sie öffnet nicht.\n").as_bytes(policy=SMTPUTF8)
+
+
+def of_size(octets: int, **fields: str) -> bytes:
+    """A plain mail of exactly this many octets, in lines of 78."""
+    head = plain(text="", **fields).rstrip(b"\r\n") + b"\r\n\r\n"
+    lines, rest = divmod(octets - len(head), 78)
+    assert octets >= len(head) + 2, "too small for its header"
+    if rest == 1:  # one octet is no line: the last but one lends it another
+        lines, rest = lines - 1, 79
+    last = b"x" * (rest - 2) + b"\r\n" if rest else b""
+    return head + (b"x" * 76 + b"\r\n") * lines + last
+
+
+def _message(
+    subject: str, from_: str, to: str, message_id: str | None, headers: dict[str, str] | None, text: str | None
+) -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = from_
+    message["To"] = to
+    message["Subject"] = subject
+    message["Date"] = DATE
+    message["Message-ID"] = message_id or new_message_id()
+    for name, value in (headers or {}).items():
+        message[name] = value
+    if text is not None:
+        message.set_content(text)
+    return message
+
+
+def _octets(message: EmailMessage) -> bytes:
+    if message.is_multipart() and message.get_boundary() is None:
+        message.set_boundary("=_test_boundary")  # the library's own choice is random
+    return message.as_bytes()

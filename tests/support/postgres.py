@@ -1,0 +1,283 @@
+"""A real PostgreSQL for tests, with a database for each test.
+
+`shared_server(folder)` is the one server of a test run (every xdist worker gets the same); `TEST_POSTGRES_URL`
+names one that runs already. `private_postgres()` is a test's own, to be stopped, killed and paused. Whatever
+kills the test processes, no server and no directory stays: `postgres_supervisor` sees to it. The data lies in
+memory where it can; fsync is off unless asked for; TCP on 127.0.0.1 and a Unix socket, without passwords.
+
+    url = await server.create_database()                            # empty
+    template = await server.template("schema", build)               # `build(url)` runs once in the whole test run
+    url = await server.create_database(template)                    # a copy, about 20 ms
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from tests.support.postgres_binaries import (
+    PostgresNotFoundError,
+    RunAs,
+    Source,
+    data_parent,
+    find,
+    run_as,
+)
+
+__all__ = ["PostgresNotFoundError", "PostgresServer", "private_postgres", "shared_server"]
+
+_SUPERVISOR = Path(__file__).with_name("postgres_supervisor.py")
+_ANSWER_SECONDS = 120.0
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "wal_level": "minimal",  # nobody replicates a test
+    "max_wal_senders": "0",
+}
+# A killed server loses nothing by this (the kernel has the writes), a killed machine everything.
+_NO_FSYNC = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+
+
+class _Control:
+    """The connection to a supervisor. Being open is what keeps the server there."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(_ANSWER_SECONDS)
+        self._turn = threading.Lock()
+        try:
+            self._socket.connect(path)
+            self.hello: dict[str, Any] = self.ask("hello")
+        except OSError:
+            self._socket.close()
+            raise
+
+    def ask(self, verb: str) -> Any:
+        with self._turn:
+            self._socket.sendall(json.dumps({"do": verb}).encode() + b"\n")
+            line = b""
+            while not line.endswith(b"\n"):
+                piece = self._socket.recv(65536)
+                if not piece:
+                    raise ConnectionError("the server's supervisor is gone")
+                line += piece
+        answer = json.loads(line)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["result"]
+
+    def close(self) -> None:
+        """Returns when the server is stopped and removed, or at once while others use it."""
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+            self._socket.recv(1)
+        except OSError:
+            pass  # it is gone already, which is what we want
+        finally:
+            self._socket.close()
+
+
+class PostgresServer:
+    """See the module's docstring. Made by `shared_server` and `private_postgres`."""
+
+    def __init__(self, url: str, control: _Control | None) -> None:
+        self.url = url  # of the maintenance database
+        self._control = control
+        # On a server that others use too, names are this process's own; on ours every worker shares templates.
+        self._prefix = "" if control else f"er_test_{uuid.uuid4().hex[:12]}_"
+        self._created: set[str] = set()
+        self._templates: set[str] = set()
+
+    # --- databases
+
+    async def create_database(self, template: str | None = None) -> str:
+        """A new database, empty or a copy of what `template()` returned; its URL."""
+        name = f"{self._prefix}t_{uuid.uuid4().hex[:16]}"
+        source = f'TEMPLATE "{template}"' if template else "TEMPLATE template0"
+        async with self._admin() as connection:
+            await connection.execute(f'CREATE DATABASE "{name}" {source}')
+        self._created.add(name)
+        return self.url_of(name)
+
+    async def drop_database(self, url: str) -> None:
+        """Drops it, and ends the sessions that still use it."""
+        name = urlsplit(url).path.lstrip("/")
+        async with self._admin() as connection:
+            await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._created.discard(name)
+
+    async def template(self, name: str, build: Callable[[str], Awaitable[object]]) -> str:
+        """The template database `name`, built by `build(url)` when no worker has done it yet.
+
+        `build` closes its connections before it returns. One that fails leaves nothing, and the next one tries.
+        """
+        database = f"{self._prefix}template_{name}"
+        if database in self._templates:
+            return database
+        async with self._admin() as connection:  # its end gives the lock back
+            await connection.execute("SELECT pg_advisory_lock(hashtext($1))", database)
+            known = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database)
+            if not known:
+                building = f"{database}_building"
+                await connection.execute(f'DROP DATABASE IF EXISTS "{building}" WITH (FORCE)')
+                await connection.execute(f'CREATE DATABASE "{building}" TEMPLATE template0')
+                self._created.add(building)
+                await build(self.url_of(building))
+                await connection.execute(f'ALTER DATABASE "{building}" RENAME TO "{database}"')
+                self._created.discard(building)
+                self._created.add(database)
+        self._templates.add(database)
+        return database
+
+    def url_of(self, database: str) -> str:
+        return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}"))
+
+    # --- what can befall a private server
+
+    async def stop(self) -> None:
+        """A fast shutdown; `start` brings it back at the same address with its data."""
+        await self._ask("stop")
+
+    async def start(self) -> None:
+        await self._ask("start")
+
+    async def restart(self) -> None:
+        await self.stop()
+        await self.start()
+
+    async def kill(self) -> None:
+        """SIGKILL to all its processes; `start` recovers from the log."""
+        await self._ask("kill")
+
+    async def pause(self) -> None:
+        """SIGSTOP: connections are accepted by the kernel and nothing answers."""
+        await self._ask("pause")
+
+    async def resume(self) -> None:
+        await self._ask("resume")
+
+    @property
+    def root(self) -> Path | None:
+        """The folder of its data and log; None for a server that is not ours."""
+        return Path(self._control.hello["root"]) if self._control else None
+
+    @property
+    def socket_dir(self) -> str:
+        """The folder of its Unix socket; "" for a server that is not ours."""
+        return str(self._control.hello["socket_dir"]) if self._control else ""
+
+    def log_text(self) -> str:
+        return (self.root / "log").read_text(errors="replace") if self.root else ""
+
+    def close(self) -> None:
+        """This process needs it no more. Blocks until it is removed, if this was the last one."""
+        if self._control is not None:
+            self._control.close()
+        else:
+            asyncio.run(self._drop_everything())
+
+    # --- inside
+
+    async def _ask(self, verb: str) -> None:
+        if self._control is None:
+            raise RuntimeError("TEST_POSTGRES_URL is not ours to stop: use private_postgres()")
+        await asyncio.to_thread(self._control.ask, verb)
+
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[Any]:
+        connection = await asyncpg.connect(self.url, timeout=30)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def _drop_everything(self) -> None:
+        for name in list(self._created):
+            await self.drop_database(self.url_of(name))
+
+
+def shared_server(folder: Path) -> PostgresServer:
+    """The test run's server; `folder` is one that all its workers share. Blocks while it starts (about 1 s)."""
+    url = os.environ.get("TEST_POSTGRES_URL")
+    if url:
+        return PostgresServer(url, None)
+    address = folder / "postgres.json"
+    with _locked(folder / "postgres.lock"):
+        try:
+            control = _Control(json.loads(address.read_text())["control"])
+        except (OSError, ValueError):  # nobody has started it, or all who used it have ended
+            control = _start({**_SETTINGS, **_NO_FSYNC})
+            address.write_text(json.dumps({"control": control.path}))
+    return _ours(control)
+
+
+@asynccontextmanager
+async def private_postgres(
+    *,
+    fsync: bool = False,
+    source: Source | None = None,
+    settings: Mapping[str, str] | None = None,
+    parent: Path | None = None,
+) -> AsyncIterator[PostgresServer]:
+    """A server of this test's own. `source` insists on `system` or `wheel`, `parent` on where its data lies."""
+    chosen = {**_SETTINGS, **({} if fsync else _NO_FSYNC), **(settings or {})}
+    server = _ours(await asyncio.to_thread(_start, chosen, source, parent))
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(server.close)
+
+
+def _ours(control: _Control) -> PostgresServer:
+    hello = control.hello
+    return PostgresServer(f"postgresql://{hello['user']}@127.0.0.1:{hello['port']}/postgres", control)
+
+
+def _start(settings: Mapping[str, str], source: Source | None = None, parent: Path | None = None) -> _Control:
+    user: RunAs | None = run_as()
+    binaries = find(user, source)
+    config = {
+        "bin": str(binaries.folder),
+        "parent": str(parent or data_parent(user)),
+        "sockets": str(data_parent(user)),
+        "uid": user.uid if user else None,
+        "gid": user.gid if user else None,
+        "settings": dict(settings),
+        "remove": [str(binaries.staged)] if binaries.staged else [],
+    }
+    # The open standard input keeps the supervisor alive until this process has connected, and no longer.
+    with subprocess.Popen(
+        [sys.executable, "-I", str(_SUPERVISOR), json.dumps(config)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        said = json.loads(supervisor.stdout.readline() or '{"error": "the supervisor ended without a word"}')
+        if "error" in said:
+            raise RuntimeError(f"PostgreSQL from {binaries.folder} does not start: {said['error']}")
+        return _Control(said["control"])
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,283 @@
+"""A process of its own that owns one PostgreSQL server, so that nothing is left behind however tests end.
+
+Started as a script with one argument, a JSON object: `bin` (folder of the binaries), `parent` (where the server's
+directory is made), `sockets` (the same for its sockets; a short path, the kernel wants it so), `uid`/`gid` (whom
+the server runs as, or null), `settings` (of postgresql.conf), `remove` (folders to remove at the end). It goes into
+the background and prints one JSON line, `{"control": path}` or `{"error": text}`.
+
+Test processes connect to the Unix socket `control` and stay connected. It stops the server and removes its
+directory when the last of them is gone, by whatever death: closing sockets is the kernel's work. Until the first
+one connects, an open standard input counts as one. Each request is a line `{"do": verb}`, each answer a line;
+the verbs are the `do_` methods. Standard library only: it also runs under another Python than the tests'.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import random
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+USER = "emailrouter"  # the server's superuser; nothing else about it is secret or special
+# Below the range the kernel hands out: while the server is stopped nobody else gets its port.
+_PORTS = range(20_000, 32_000)
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+
+
+class Server:
+    """One data directory and, while it runs, one postmaster."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.bin = Path(config["bin"])
+        self.root = Path(tempfile.mkdtemp(prefix="er-pg-", dir=config["parent"]))
+        self.sockets = Path(tempfile.mkdtemp(prefix="er-pgs-", dir=config["sockets"]))
+        self.data = self.root / "data"
+        self.log = self.root / "log"
+        with self.log.open("ab") as log:
+            os.dup2(log.fileno(), sys.stderr.fileno())
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.user: dict[str, Any] = {}
+        if config["uid"] is not None:
+            self.user = {"user": config["uid"], "group": config["gid"], "extra_groups": []}
+            for folder in (self.root, self.sockets):
+                os.chown(folder, config["uid"], config["gid"])
+        self.settings: dict[str, str] = config["settings"]
+
+    def create(self) -> None:
+        command = [str(self.bin / "initdb"), "-D", str(self.data), "-U", USER, "--auth=trust", "--encoding=UTF8"]
+        command += ["--locale=C", "--no-sync", "--no-instructions"]
+        done: subprocess.CompletedProcess[bytes] = subprocess.run(
+            command,
+            cwd=self.root,
+            env=_clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            **self.user,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"initdb failed:\n{done.stdout.decode(errors='replace')}")
+        lines = [f"{name} = '{value}'\n" for name, value in self.settings.items()]
+        with (self.data / "postgresql.conf").open("a") as conf:
+            conf.writelines(lines)
+
+    def do_hello(self) -> dict[str, Any]:
+        return {"port": self.port, "user": USER, "socket_dir": str(self.sockets), "root": str(self.root)}
+
+    def do_start(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            return
+        for tries_left in reversed(range(5)):
+            port = self.port or _free_port()
+            try:
+                self._run(port)
+            except RuntimeError:
+                if self.port or not tries_left:
+                    raise
+            else:
+                self.port = port
+                return
+
+    def do_stop(self) -> None:
+        """A fast shutdown: sessions are ended, everything is written."""
+        process = self.process
+        if process is None:
+            return
+        self.do_resume()
+        for number, seconds in ((signal.SIGINT, _STOP_SECONDS), (signal.SIGQUIT, 5.0)):
+            process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+                self.process = None
+                return
+        self.do_kill()
+
+    def do_kill(self) -> None:
+        """SIGKILL to every process of it: what a crash of the machine's kernel would leave, but for the disk."""
+        if self.process is None:
+            return
+        everyone = self._everyone()
+        _signal_all(everyone, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+        end = time.monotonic() + _STOP_SECONDS
+        while not all(_is_gone(pid) for pid in everyone) and time.monotonic() < end:
+            time.sleep(0.005)  # they still hold the shared memory, and the next start would refuse it
+        with contextlib.suppress(FileNotFoundError):
+            (self.data / "postmaster.pid").unlink()  # its number may be somebody else's by the next start
+
+    def do_pause(self) -> None:
+        """SIGSTOP to every process of it, the postmaster first so that none is added."""
+        _signal_all(self._everyone(), signal.SIGSTOP)
+        _signal_all(self._everyone(), signal.SIGSTOP)  # those that were just being born
+
+    def do_resume(self) -> None:
+        _signal_all(reversed(self._everyone()), signal.SIGCONT)
+
+    def remove(self) -> None:
+        self.do_stop()
+        shutil.rmtree(self.sockets, ignore_errors=True)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def _run(self, port: int) -> None:
+        with self.log.open("ab") as log:
+            self.process = process = subprocess.Popen(
+                [self.bin / "postgres", "-D", self.data, "-k", self.sockets, "-p", str(port)],
+                cwd=self.root,
+                env=_clean_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_stop_when_parent_dies,  # noqa: PLW1509 - this process has one thread
+                **self.user,
+            )
+        end = time.monotonic() + _START_SECONDS
+        while not self._is_ready(process.pid):
+            if process.poll() is not None or time.monotonic() > end:
+                self.do_kill()
+                tail = self.log.read_text(errors="replace")[-4000:]
+                raise RuntimeError(f"postgres did not start on port {port}:\n{tail}")
+            time.sleep(0.01)
+
+    def _is_ready(self, pid: int) -> bool:
+        """The postmaster writes its state into line 8 of its pid file (as `pg_ctl -w` reads it)."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
+
+    def _everyone(self) -> list[int]:
+        """The postmaster, then its children (each has a session of its own, so no group holds them)."""
+        if self.process is None or self.process.poll() is not None:
+            return []
+        found = [self.process.pid]
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == self.process.pid:
+                    found.append(int(folder.name))
+        return found
+
+
+def serve(server: Server, listener: socket.socket, last: list[socket.socket]) -> None:
+    """Answers until the last client is gone. That one may wait for the end: this process closes it by ending."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(listener, selectors.EVENT_READ)
+        selector.register(sys.stdin, selectors.EVENT_READ)
+        clients = 1  # standard input
+        while clients:
+            for key, _ in selector.select():
+                if key.fileobj is listener:
+                    connection, _ = listener.accept()
+                    selector.register(connection, selectors.EVENT_READ)
+                    clients += 1
+                elif isinstance(key.fileobj, socket.socket):
+                    if not answer(server, key.fileobj):
+                        selector.unregister(key.fileobj)
+                        clients -= 1
+                        if clients:
+                            key.fileobj.close()
+                        else:
+                            last.append(key.fileobj)
+                elif not os.read(sys.stdin.fileno(), 1024):
+                    selector.unregister(sys.stdin)
+                    clients -= 1
+
+
+def answer(server: Server, connection: socket.socket) -> bool:
+    """One request; False when the client is gone. Requests are short and asked one at a time."""
+    try:
+        line = connection.recv(65536)
+        if not line:
+            return False
+        try:
+            result = getattr(server, "do_" + json.loads(line)["do"])()
+        except (RuntimeError, OSError) as error:
+            connection.sendall(json.dumps({"error": str(error)}).encode() + b"\n")
+        else:
+            connection.sendall(json.dumps({"result": result}).encode() + b"\n")
+    except OSError:
+        return False
+    return True
+
+
+def _signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _is_gone(pid: int) -> bool:
+    """Also a zombie that nobody reaps (in some containers nobody does) holds nothing any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def _free_port() -> int:
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _clean_environment() -> dict[str, str]:
+    """Nothing of ours reaches the server: no PG* settings, no locale but C."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _stop_when_parent_dies() -> None:
+    """Should this supervisor itself be killed, the kernel asks the server for a fast shutdown (Linux)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGINT)
+
+
+def main() -> None:
+    if os.fork():
+        os._exit(0)  # whoever started this has nothing to reap: nobody's child, in nobody's way
+    config = json.loads(sys.argv[1])
+    last: list[socket.socket] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    server = None
+    try:
+        server = Server(config)
+        try:
+            server.create()
+            server.do_start()
+            listener = socket.socket(socket.AF_UNIX)
+            control = str(server.sockets / "control")
+            listener.bind(control)
+            listener.listen(64)
+        except (RuntimeError, OSError) as error:
+            sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
+            return
+        sys.stdout.write(json.dumps({"control": control}) + "\n")
+        sys.stdout.flush()
+        with listener:
+            serve(server, listener, last)
+    finally:
+        if server is not None:
+            server.remove()
+        for folder in config["remove"]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+"""The real program as a child process, really signalled and really killed.
+
+`Program` starts `python -m emailrouter ARGS` in a process group of its own, reads its output in the
+background (bounded), and learns from its JSON log lines on stderr what it does: `ready()` waits for
+`{"event": "ready", "smtp": [...], "api": "..."}`. However a test ends, `async with` leaves no process behind,
+and where the kernel can do it (Linux) neither does a killed test run. Only processes started here are
+signalled.
+
+Settings are dotted keys: `{"smtp.listen": ["127.0.0.1:0"]}` becomes `EMAILROUTER_SMTP__LISTEN`, with JSON
+inside.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tests.support.waiting import until
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT_LINES = 20_000  # of each stream; the oldest go first
+_LINE_LIMIT = 4 * 1024 * 1024
+
+# Variables by which the machine's own service manager or user would reach into a test.
+_FOREIGN = ("EMAILROUTER_", "LISTEN_", "NOTIFY_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")
+
+# Asks the kernel for SIGKILL when the test process dies, checks that it has not died already, and becomes the
+# program: the pid stays. A `preexec_fn` could do it too, but is not safe beside threads.
+_LAUNCH = """
+import ctypes, os, signal, sys
+try:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+except (OSError, AttributeError):
+    pass
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the test run is gone")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
+    """This process's environment without foreign settings, plus `settings`; logs are JSON.
+
+    Keys with a dot are settings (`api.listen`), others are taken as variable names. Text stands as it is,
+    anything else is JSON; None removes the variable.
+    """
+    env = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    paths = [str(ROOT), env.get("PYTHONPATH", "")]  # the checkout under test, also from another directory
+    env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    env["PYTHONUNBUFFERED"] = "1"
+    env["EMAILROUTER_SERVER__LOG_FORMAT"] = "json"
+    for key, value in (settings or {}).items():
+        name = "EMAILROUTER_" + key.upper().replace(".", "__") if "." in key else key
+        if value is None:
+            env.pop(name, None)
+        else:
+            env[name] = value if isinstance(value, str) else json.dumps(value)
+    return env
+
+
+class Program:
+    """`async with Program("serve", env={...}, cwd=tmp_path) as program: bound = await program.ready()`."""
+
+    def __init__(
+        self,
+        *args: str,
+        env: Mapping[str, object] | None = None,
+        cwd: Path | None = None,
+        command: tuple[str, ...] = ("-m", "emailrouter"),
+        stdin: bytes | None = None,
+    ) -> None:
+        """`command` is what Python runs; tests of this module run something else than the program."""
+        self.stdout: deque[bytes] = deque(maxlen=KEPT_LINES)
+        self.stderr: deque[bytes] = deque(maxlen=KEPT_LINES)
+        self._argv = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid()), sys.executable]
+        self._argv += [*command, *args]
+        self._says = " ".join((*command, *args))
+        self._env = environment(env)
+        self._cwd = cwd
+        self._input = stdin
+        self._process: asyncio.subprocess.Process | None = None
+        self._readers: list[asyncio.Task[None]] = []
+        self._heard = asyncio.Condition()
+        self._open = 2  # streams not read to their end
+        self._events: deque[dict[str, Any]] = deque(maxlen=KEPT_LINES)
+
+    # --- life
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Kills what still runs; `terminate()` is for tests that look at the drain."""
+        if self.running():
+            self._signal_group(signal.SIGKILL)
+        await self.wait()
+
+    async def start(self) -> None:
+        pipe = asyncio.subprocess.PIPE
+        self._process = process = await asyncio.create_subprocess_exec(
+            *self._argv,
+            env=self._env,
+            cwd=self._cwd,
+            stdin=asyncio.subprocess.DEVNULL if self._input is None else pipe,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=True,
+            limit=_LINE_LIMIT,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._readers = [
+            asyncio.create_task(self._read(process.stdout, self.stdout)),
+            asyncio.create_task(self._read(process.stderr, self.stderr)),
+        ]
+        if process.stdin is not None:
+            process.stdin.write(self._input or b"")
+            process.stdin.close()
+
+    async def terminate(self, timeout: float = 30) -> int:
+        """SIGTERM, then waits for the drain; the exit code."""
+        self._signal(signal.SIGTERM)
+        return await self.wait(timeout)
+
+    async def kill(self) -> int:
+        """SIGKILL, to it and everything it started; returns when it is gone."""
+        if self.running():
+            self._signal_group(signal.SIGKILL)
+        return await self.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: the process holds its sockets and does nothing."""
+        self._signal_group(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal_group(signal.SIGCONT)
+
+    def hang_up(self) -> None:
+        """SIGHUP: re-read certificates."""
+        self._signal(signal.SIGHUP)
+
+    async def wait(self, timeout: float = 30) -> int:
+        """The exit code, when the program has ended and its output is read to the end."""
+        process = self._started()
+        try:  # `process.wait()` would wait for the pipes too, and children may hold them
+            await until(lambda: process.returncode is not None, "exit", timeout=timeout)
+        except TimeoutError:
+            raise TimeoutError(f"{self} has not ended within {timeout} s{self._tail()}") from None
+        # A child of its own may still hold the pipes. The group then still exists, so the number is its own.
+        _, unfinished = await asyncio.wait(self._readers, timeout=1)
+        if unfinished:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        await asyncio.gather(*self._readers)
+        assert process.returncode is not None
+        return process.returncode
+
+    # --- what it says
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def pid(self) -> int:
+        return self._started().pid
+
+    @property
+    def stdout_text(self) -> str:
+        return b"".join(self.stdout).decode(errors="replace")
+
+    @property
+    def stderr_text(self) -> str:
+        return b"".join(self.stderr).decode(errors="replace")
+
+    def log_events(self, name: str | None = None) -> list[dict[str, Any]]:
+        """The JSON lines of stderr whose `event` is `name`; all JSON lines for None."""
+        return [event for event in self._events if name is None or event.get("event") == name]
+
+    async def ready(self, timeout: float = 20) -> dict[str, Any]:
+        """The `ready` line with the addresses bound. Fails at once when the program ends before."""
+        return (await self.wait_event("ready", timeout=timeout))[0]
+
+    async def wait_event(self, name: str, n: int = 1, *, timeout: float = 20) -> list[dict[str, Any]]:
+        """The log lines with this event, as soon as there are `n`."""
+        await self.wait_until(lambda: len(self.log_events(name)) >= n, f"{n} x {name!r}", timeout=timeout)
+        return self.log_events(name)
+
+    async def wait_until(self, true: Callable[[], bool], what: str, *, timeout: float = 20) -> None:
+        """Returns when `true()` holds, looked at after every line of output."""
+        try:
+            async with asyncio.timeout(timeout), self._heard:
+                await self._heard.wait_for(lambda: true() or not self._open)
+        except TimeoutError:
+            raise TimeoutError(f"{self}: no {what} within {timeout} s{self._tail()}") from None
+        if not true():
+            code = await self.wait()
+            raise AssertionError(f"{self} ended with {code} before {what}{self._tail()}")
+
+    def __str__(self) -> str:
+        return f"`{self._says}`"
+
+    # --- inside
+
+    def _started(self) -> asyncio.subprocess.Process:
+        assert self._process is not None, f"{self} was not started"
+        return self._process
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.running():
+            self._started().send_signal(number)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        """Its group has its number; while it is not reaped nobody else can have that number."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._started().pid, number)
+
+    def _tail(self) -> str:
+        out, err = (b"".join(list(lines)[-40:]).decode(errors="replace") for lines in (self.stdout, self.stderr))
+        return f"\n--- stdout\n{out or '(nothing)'}\n--- stderr\n{err or '(nothing)'}"
+
+    async def _read(self, stream: asyncio.StreamReader, into: deque[bytes]) -> None:
+        async for line in stream:
+            into.append(line)
+            if into is self.stderr and line.startswith(b"{"):
+                with contextlib.suppress(ValueError):
+                    self._events.append(json.loads(line))
+            async with self._heard:
+                self._heard.notify_all()
+        self._open -= 1
+        async with self._heard:
+            self._heard.notify_all()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a one-shot command ended, and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+    def ok(self) -> Self:
+        """Itself, when the command succeeded; the test fails with its output otherwise."""
+        assert self.code == 0, f"exit {self.code}\n--- stdout\n{self.stdout}\n--- stderr\n{self.stderr}"
+        return self
+
+
+async def run_cli(
+    *args: str,
+    env: Mapping[str, object] | None = None,
+    cwd: Path | None = None,
+    stdin: bytes | None = None,
+    timeout: float = 60,
+    command: tuple[str, ...] = ("-m", "emailrouter"),
+) -> Finished:
+    """Runs one command to its end."""
+    async with Program(*args, env=env, cwd=cwd, stdin=stdin, command=command) as program:
+        code = await program.wait(timeout)
+    return Finished(code, program.stdout_text, program.stderr_text)
+
+
+Start = Callable[..., Awaitable[Program]]
+
+
+@asynccontextmanager
+async def starting() -> AsyncIterator[Start]:
+    """For tests with several programs: `start("serve", env=...)`; all are gone at the end."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(*args: str, **options: Any) -> Program:
+            return await stack.enter_async_context(Program(*args, **options))
+
+        yield start

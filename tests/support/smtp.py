@@ -1,0 +1,279 @@
+"""An SMTP client that says exactly what a test tells it to, and nothing else.
+
+`RawSmtp` sends octets as they are given and reads replies strictly (three digits, CR LF, one code in all lines).
+It never waits longer than its timeout, and its failures carry what was said so far. `send_mail` and
+`send_mail_pipelined` are for tests that only need a mail delivered.
+"""
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?\r\n", re.DOTALL)
+_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?= |$)")
+_TRANSCRIPT_LINES = 200
+
+
+class ConnectionClosedError(Exception):
+    """The server closed the connection where something was expected from it."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One reply; `lines` are its texts without the code."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def enhanced(self) -> str:
+        """The enhanced status code (RFC 2034) of the first line, "" without one."""
+        found = _ENHANCED.match(self.lines[0])
+        return found.group() if found else ""
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}"
+
+
+class RawSmtp:
+    """One connection. Made by `connect`; `async with` closes it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float) -> None:
+        self.timeout = timeout
+        self.greeting = Reply(0, ("",))
+        self.transcript: list[str] = []
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def connect(
+        cls,
+        host: str,
+        port: int,
+        *,
+        local_addr: tuple[str, int] | None = None,
+        timeout: float = 10,
+        ssl_context: ssl.SSLContext | None = None,
+        greeting: bool = True,
+    ) -> Self:
+        """`local_addr` picks the address seen by the server (all of 127.0.0.0/8 is there on Linux).
+
+        `greeting=False` leaves the server's first words unread.
+        """
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection(host, port, local_addr=local_addr, ssl=ssl_context)
+        made = cls(reader, writer, timeout)
+        if greeting:
+            try:
+                made.greeting = await made.read_reply()
+            except BaseException:
+                await made.close()
+                raise
+        return made
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # --- saying
+
+    async def send_bytes(self, octets: bytes) -> None:
+        """These octets, as they are. Waits while the server reads slower than we write."""
+        self._note("C", octets)
+        self._writer.write(octets)
+        async with asyncio.timeout(self.timeout):
+            await self._writer.drain()
+
+    async def send_line(self, line: str) -> None:
+        await self.send_bytes(line.encode() + b"\r\n")
+
+    async def command(self, line: str, expect: int | None = None) -> Reply:
+        """Says the line and reads the reply; `expect` fails the test on another code."""
+        await self.send_line(line)
+        return await self.read_reply() if expect is None else await self.expect(expect)
+
+    async def data(self, content: bytes) -> Reply:
+        """DATA, the mail (dot-stuffed and ended here), and the reply to it; the reply to DATA if it is no 354."""
+        reply = await self.command("DATA")
+        if reply.code != 354:
+            return reply
+        await self.send_bytes(dot_stuffed(content))
+        return await self.read_reply()
+
+    async def starttls(self, context: ssl.SSLContext, server_hostname: str | None = None) -> Reply:
+        """STARTTLS and the handshake. The reply; no handshake unless it is 220."""
+        reply = await self.command("STARTTLS")
+        if reply.code == 220:
+            await self.start_tls(context, server_hostname)
+        return reply
+
+    async def start_tls(self, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
+        """The handshake alone. Certificates are checked only as far as `context` says."""
+        async with asyncio.timeout(self.timeout):
+            await self._writer.start_tls(context, server_hostname=server_hostname)
+        self.transcript.append("-- TLS")
+
+    # --- hearing
+
+    async def read_line(self) -> str:
+        """One line of a reply without its end. Octets that are not UTF-8 come as surrogates."""
+        return (await self._raw_line()).removesuffix(b"\r\n").decode(errors="surrogateescape")
+
+    async def read_reply(self) -> Reply:
+        """One whole reply, of one line or several."""
+        code = 0
+        lines = []
+        while True:
+            raw = await self._raw_line()
+            found = _LINE.fullmatch(raw)
+            assert found, f"not a line of an SMTP reply: {raw!r}{self.history()}"
+            assert code in (0, int(found[1])), f"the code changes within a reply: {raw!r}{self.history()}"
+            code = int(found[1])
+            lines.append((found[3] or b"").decode(errors="surrogateescape"))
+            if found[2] != b"-":
+                return Reply(code, tuple(lines))
+
+    async def expect(self, code: int) -> Reply:
+        """The next reply, which has this code (three digits, or one for the class)."""
+        reply = await self.read_reply()
+        assert str(reply.code).startswith(str(code)), f"expected {code}, got {reply}{self.history()}"
+        return reply
+
+    async def eof(self) -> bytes:
+        """Waits until the server closes; what it still said before, b"" after silence. A reset counts as closing."""
+        rest = b""
+        try:
+            async with asyncio.timeout(self.timeout):
+                with contextlib.suppress(ConnectionError):
+                    while piece := await self._reader.read(65536):
+                        rest += piece
+        except TimeoutError:
+            raise TimeoutError(f"not closed within {self.timeout} s{self.history()}") from None
+        if rest:
+            self._note("S", rest)
+        return rest
+
+    # --- leaving
+
+    async def quit(self) -> Reply:
+        """QUIT, its reply, and the server's closing."""
+        reply = await self.command("QUIT")
+        await self.eof()
+        await self.close()
+        return reply
+
+    def half_close(self) -> None:
+        """We shall say nothing more and still listen. Not over TLS."""
+        self._writer.write_eof()
+
+    async def abort(self) -> None:
+        """A TCP reset: what a crashed client leaves."""
+        sock = self._writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.transport.abort()
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connection without QUIT."""
+        self._writer.close()
+        with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
+            async with asyncio.timeout(self.timeout):
+                await self._writer.wait_closed()
+
+    def history(self) -> str:
+        """What was said so far, for a failure's message."""
+        return "\n--- said so far\n" + "\n".join(self.transcript[-_TRANSCRIPT_LINES:])
+
+    # --- inside
+
+    async def _raw_line(self) -> bytes:
+        try:
+            async with asyncio.timeout(self.timeout):
+                raw = await self._reader.readuntil(b"\n")
+        except TimeoutError:
+            raise TimeoutError(f"nothing was said for {self.timeout} s{self.history()}") from None
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            partial = error.partial if isinstance(error, asyncio.IncompleteReadError) else b""
+            raise ConnectionClosedError(f"closed after {partial!r}{self.history()}") from None
+        self._note("S", raw)
+        return raw
+
+    def _note(self, who: str, octets: bytes) -> None:
+        shown = repr(octets if len(octets) <= 500 else octets[:500] + b"...")[2:-1]
+        self.transcript.append(f"{who}: {shown}")
+        del self.transcript[:-_TRANSCRIPT_LINES]
+
+
+def dot_stuffed(content: bytes) -> bytes:
+    """The mail as it goes over the line after DATA (RFC 5321 4.5.2), with its end."""
+    stuffed = re.sub(rb"(^|\r\n)\.", rb"\1..", content)
+    return stuffed + (b".\r\n" if not stuffed or stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
+
+
+async def send_mail(
+    host: str,
+    port: int,
+    mail_from: str,
+    rcpt_tos: Sequence[str],
+    content: bytes,
+    *,
+    ehlo: str = "client.test",
+    parameters: str = "",
+    tls: ssl.SSLContext | None = None,
+    local_addr: tuple[str, int] | None = None,
+    timeout: float = 10,
+) -> Reply:
+    """Sends one mail and answers the last reply that counts: the one to the mail, or the refusal before it.
+
+    `parameters` go behind MAIL FROM (`SMTPUTF8`). It goes on while at least one recipient is accepted.
+    """
+    client = await RawSmtp.connect(host, port, local_addr=local_addr, timeout=timeout)
+    async with client:
+        if client.greeting.code != 220:
+            return client.greeting
+        await client.command(f"EHLO {ehlo}", 250)
+        if tls is not None:
+            assert (await client.starttls(tls)).code == 220, client.history()
+            await client.command(f"EHLO {ehlo}", 250)
+        reply = await client.command(f"MAIL FROM:<{mail_from}> {parameters}".rstrip())
+        if reply.code != 250:
+            return reply
+        replies = [await client.command(f"RCPT TO:<{recipient}>") for recipient in rcpt_tos]
+        if not any(answer.code in (250, 251) for answer in replies):
+            return replies[-1]
+        reply = await client.data(content)
+        with contextlib.suppress(ConnectionClosedError):  # the answer is what counts
+            await client.quit()
+        return reply
+
+
+async def send_mail_pipelined(
+    host: str, port: int, mail_from: str, rcpt_tos: Sequence[str], content: bytes, *, timeout: float = 10
+) -> Reply:
+    """As `send_mail`, but MAIL, RCPT and DATA in one write (RFC 2920), then the mail and QUIT in another."""
+    client = await RawSmtp.connect(host, port, timeout=timeout)
+    async with client:
+        await client.command("EHLO client.test", 250)
+        group = [f"MAIL FROM:<{mail_from}>", *(f"RCPT TO:<{recipient}>" for recipient in rcpt_tos), "DATA"]
+        await client.send_bytes("".join(f"{line}\r\n" for line in group).encode())
+        mail, *recipients, data = [await client.read_reply() for _ in group]
+        if data.code != 354:
+            refusals = [reply for reply in (mail, *recipients, data) if reply.code >= 400]
+            return refusals[0]
+        await client.send_bytes(dot_stuffed(content) + b"QUIT\r\n")
+        reply = await client.read_reply()
+        await client.expect(221)
+        await client.eof()
+        return reply

@@ -1,0 +1,63 @@
+"""The mails are what their builders say, read by another parser than the product's."""
+
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+import pytest
+
+from tests.support import mails
+
+ALL = {
+    "plain": mails.plain,
+    "html": mails.html,
+    "attachment": mails.with_attachment,
+    "reply": lambda **fields: mails.reply_to("<parent@example.org>", **fields),
+    "bounce": mails.bounce,
+    "out of office": mails.out_of_office,
+    "list": mails.list_mail,
+}
+
+
+def read(octets: bytes) -> EmailMessage:
+    message = message_from_bytes(octets, policy=default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_mail_is_well_formed(name: str) -> None:
+    octets = ALL[name](message_id="<fixed@customer.test>")
+    assert octets == ALL[name](message_id="<fixed@customer.test>")
+    assert octets.replace(b"\r\n", b"").count(b"\n") == 0
+    assert octets.endswith(b"\r\n")
+    octets.decode("ascii")
+    message = read(octets)
+    assert message["Message-ID"] == "<fixed@customer.test>"
+    assert not [part.defects for part in message.walk() if part.defects]
+    assert read(ALL[name]())["Message-ID"] != read(ALL[name]())["Message-ID"]
+
+
+def test_what_the_special_ones_carry() -> None:
+    attached = read(mails.with_attachment())
+    (file,) = attached.iter_attachments()
+    assert attached["Subject"] == "Die Tür klemmt – 扉が開きません 🚪"
+    assert file.get_filename() == "Tür – Foto.png"
+    assert read(mails.reply_to("<b@x>", references=("<a@x>",)))["References"] == "<a@x> <b@x>"
+    assert read(mails.html(text="both")).get_content_type() == "multipart/alternative"
+    assert read(mails.html()).get_content_type() == "text/html"
+    report = read(mails.bounce())
+    assert report.get_content_type() == "multipart/report"
+    kinds = [part.get_content_type() for part in report.iter_parts()]
+    assert kinds == ["text/plain", "message/delivery-status", "text/rfc822-headers"]
+    assert b"Status: 5.1.1" in mails.bounce()
+    assert "jürgen@kunde.test".encode() in mails.internationalized()
+
+
+@pytest.mark.parametrize("size", [1000, 1001, *range(1070, 1080), 100_000])
+def test_mails_of_a_size(size: int) -> None:
+    octets = mails.of_size(size)
+    assert len(octets) == size
+    assert max(len(line) for line in octets.split(b"\r\n")) <= 78
+    assert octets.endswith(b"\r\n")
+    assert octets.count(b"\r") == octets.count(b"\n") == octets.count(b"\r\n")

@@ -1,0 +1,190 @@
+"""The Slack stand-in keeps its word: answers, refusals, and every way to misbehave."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import trustme
+
+from tests.support.slack import (
+    Answer,
+    Half,
+    Hang,
+    Huge,
+    Redirect,
+    Reset,
+    SlackStandIn,
+    Slow,
+    assert_slack_takes,
+)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session:
+        yield session
+
+
+async def post(http: aiohttp.ClientSession, url: str, payload: Any) -> tuple[int, str]:
+    async with http.post(url, json=payload, allow_redirects=False) as response:
+        return response.status, await response.text()
+
+
+async def test_a_message_is_recorded_and_answered(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+    before = asyncio.get_running_loop().time()
+    assert await post(http, slack.url("support"), {"text": "héllo"}) == (200, "ok")
+    (seen,) = await slack.wait_for(1, path="support")
+    assert (seen.path, seen.payload, seen.text) == ("/services/T000/B000/support", {"text": "héllo"}, "héllo")
+    assert seen.headers["Content-Type"] == "application/json"
+    assert seen.raw == b'{"text": "h\\u00e9llo"}'
+    assert before <= seen.at <= asyncio.get_running_loop().time()
+    assert slack.delivered("support") == [seen]
+    assert slack.posts_to("general") == []
+
+
+HEADER = {"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}
+LONG = {"type": "section", "text": {"type": "plain_text", "text": "x" * 3001}}
+EMPTY = {"type": "section", "text": {"type": "plain_text", "text": ""}}
+FINE = {"type": "section", "text": {"type": "plain_text", "text": "x" * 3000}}
+
+
+@pytest.mark.parametrize(
+    ("payload", "answer"),
+    [
+        ({"blocks": [FINE] * 50}, (200, "ok")),
+        ({"blocks": [FINE] * 51}, (400, "invalid_blocks")),
+        ({"blocks": [HEADER]}, (400, "invalid_blocks")),
+        ({"blocks": [LONG]}, (400, "invalid_blocks")),
+        ({"blocks": [EMPTY]}, (400, "invalid_blocks")),
+        ({"blocks": [{"type": "mystery"}]}, (400, "invalid_blocks")),
+        ({"blocks": [{"type": "divider", "block_id": "a"}] * 2}, (400, "invalid_blocks")),
+        ({"blocks": [{"type": "context", "elements": []}]}, (400, "invalid_blocks")),
+        ({"blocks": "none"}, (400, "invalid_blocks")),
+        ({}, (400, "no_text")),
+        ({"text": ""}, (400, "no_text")),
+        ([], (400, "invalid_payload")),
+    ],
+)
+async def test_payloads_are_judged_as_slack_does(
+    slack: SlackStandIn, http: aiohttp.ClientSession, payload: Any, answer: tuple[int, str]
+) -> None:
+    assert await post(http, slack.url(), payload) == answer
+
+
+async def test_what_is_not_json_is_an_invalid_payload(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+    async with http.post(slack.url(), data=b"\xff{") as response:
+        assert (response.status, await response.text()) == (400, "invalid_payload")
+    assert slack.posts[0].payload is None
+
+
+async def test_a_forgotten_webhook_has_no_service(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+    slack.forget("general")
+    assert await post(http, slack.url(), {"text": "a"}) == (404, "no_service")
+    slack.remember("general")
+    assert await post(http, slack.url(), {"text": "a"}) == (200, "ok")
+    assert await post(http, f"http://127.0.0.1:{slack.port}/elsewhere", {"text": "a"}) == (404, "no_service")
+
+
+async def test_a_script_is_used_up_and_then_the_default_holds(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+    slack.default("general", Answer(503, "down"))
+    slack.script("general", Answer(429, "rate_limited", {"Retry-After": "7"}), Answer(200, "ok"))
+    async with http.post(slack.url(), json={"text": "a"}) as response:
+        assert (response.status, response.headers["Retry-After"]) == (429, "7")
+    assert await post(http, slack.url(), {"text": "b"}) == (200, "ok")
+    assert await post(http, slack.url(), {"text": "c"}) == (503, "down")
+    slack.default("general", None)
+    assert await post(http, slack.url(), {"text": "d"}) == (200, "ok")
+    assert [seen.status for seen in slack.posts] == [429, 200, 503, 200]
+
+
+@pytest.mark.parametrize("behaviour", [Reset(), Half()])
+async def test_broken_answers(slack: SlackStandIn, behaviour: Reset | Half) -> None:
+    slack.script("general", behaviour)
+    async with aiohttp.ClientSession() as http:  # its own: a kept connection would be tried twice
+        with pytest.raises(aiohttp.ClientError):
+            await post(http, slack.url(), {"text": "a"})
+    assert [seen.status for seen in slack.posts] == [None]
+
+
+async def test_a_hanging_answer_comes_when_released(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+    first, second = Hang(), Hang()
+    slack.script("general", first, second)
+    posts = [asyncio.create_task(post(http, slack.url(), {"text": name})) for name in "ab"]
+    await slack.wait_for(2)
+    assert slack.delivered() == []
+    assert slack.peak[slack.path()] == 2
+    first.release()
+    second.release()
+    assert await asyncio.gather(*posts) == [(200, "ok")] * 2
+    await slack.wait_for(2, delivered=True)
+
+
+async def test_stopping_cuts_what_hangs_and_it_comes_back_on_the_same_port(
+    slack: SlackStandIn, http: aiohttp.ClientSession
+) -> None:
+    slack.script("general", Hang())
+    hanging = asyncio.create_task(post(http, slack.url(), {"text": "a"}))
+    await slack.wait_for(1)
+    url, port = slack.url(), slack.port
+    await slack.stop()
+    with pytest.raises(aiohttp.ClientError):
+        await hanging
+    with pytest.raises(aiohttp.ClientError):
+        await post(http, url, {"text": "b"})
+    await slack.start(port)
+    assert await post(http, url, {"text": "c"}) == (200, "ok")
+
+
+async def test_slow_huge_and_redirected_answers(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+    slack.script("general", Slow(0.01), Huge(200_001), Redirect("http://127.0.0.1:1/"))
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    assert await post(http, slack.url(), {"text": "a"}) == (200, "ok")
+    assert loop.time() - before >= 0.02
+    status, body = await post(http, slack.url(), {"text": "a"})
+    assert (status, len(body)) == (200, 200_001)
+    async with http.post(slack.url(), json={"text": "a"}, allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (302, "http://127.0.0.1:1/")
+
+
+async def test_a_client_that_leaves_ends_its_request(slack: SlackStandIn) -> None:
+    slack.script("general", Hang())
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(0.05)) as http:
+        with pytest.raises(TimeoutError):
+            await post(http, slack.url(), {"text": "a"})
+    await slack.wait_for(1)
+    assert slack.delivered() == []
+
+
+async def test_waiting_in_vain_says_what_came(slack: SlackStandIn, http: aiohttp.ClientSession) -> None:
+    await post(http, slack.url(), {"text": "only this"})
+    with pytest.raises(TimeoutError, match=r"2 posts to other, 0 came; all posts: .*only this"):
+        await slack.wait_for(2, path="other", timeout=0.01)
+
+
+async def test_over_tls(tmp_path: object) -> None:
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    async with SlackStandIn(ssl_context=server) as slack, aiohttp.ClientSession() as http:
+        assert slack.url().startswith("https://")
+        async with http.post(slack.url(), json={"text": "a"}, ssl=client) as response:
+            assert response.status == 200
+
+
+async def test_a_request_over_the_bound_is_refused(http: aiohttp.ClientSession) -> None:
+    async with SlackStandIn(max_body=100) as slack:
+        async with http.post(slack.url(), json={"text": "a" * 200}) as response:
+            assert response.status == 413
+        assert not slack.posts
+
+
+def test_the_second_opinion_agrees_with_the_rules() -> None:
+    assert_slack_takes({"blocks": [FINE, {"type": "divider"}]})
+    with pytest.raises(AssertionError, match="151 characters, 150 allowed"):
+        assert_slack_takes({"blocks": [HEADER]})
