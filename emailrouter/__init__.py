@@ -1,0 +1,1 @@
+"""The program: its commands, the assembly of its objects, start and drain, the demo."""

@@ -28,7 +28,7 @@ _HELLO = re.compile(r'[^\x00-\x20\x7f-\xa0()<>"\\\u2028\u2029\ud800-\udfff]{1,25
 _PATH = re.compile(r' *<(?:@[^:"<> ]++:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>])*+)>(?: +([^ ].*))?')
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
 _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 4
-_BDAT = re.compile(rb"([0-9]{1,20})( +LAST)?", re.IGNORECASE)
+_BDAT = re.compile(r"([0-9]{1,20})( +LAST)?", re.IGNORECASE)
 
 
 class CommandError(Exception):
@@ -56,27 +56,29 @@ class Bdat:
     last: bool
 
 
-def split(line: bytes) -> tuple[str, bytes]:
-    """The verb in upper case and its argument, from a line without its CRLF. Raises `CommandError`."""
+def split(line: bytes) -> tuple[str, str]:
+    """The verb in upper case and its argument, from a line without its CRLF. Raises `CommandError`.
+
+    What is not UTF-8 stays as lone surrogates, which no parser below accepts.
+    """
     if _CONTROL.search(line):
         raise CommandError(replies.CONTROL_CHARACTER)
     verb, _, argument = line.partition(b" ")
     if not verb.isascii():
         raise CommandError(replies.UNKNOWN_COMMAND)
-    return verb.upper().decode("ascii"), argument.strip(b" ")
+    return verb.upper().decode("ascii"), argument.strip(b" ").decode("utf-8", "surrogateescape")
 
 
-def parse_hello(argument: bytes) -> str:
+def parse_hello(argument: str | None) -> str:
     """The name in HELO or EHLO. Not checked against anything: a mail is not refused for it (RFC 5321 4.1.4)."""
-    name = argument.decode("utf-8", "surrogateescape")
-    if not _HELLO.fullmatch(name):
+    if argument is None or not _HELLO.fullmatch(argument):
         raise CommandError(replies.BAD_ARGUMENT)
-    return name
+    return argument
 
 
-def parse_mail(argument: bytes) -> Mail:
+def parse_mail(argument: str | None) -> Mail:
     """`FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8]`. Raises `CommandError`."""
-    path, parameters = _path(argument, b"FROM:")
+    path, parameters = _path(argument, "FROM:")
     size: int | None = None
     smtputf8 = False
     for name, value in _parameters(parameters):
@@ -100,33 +102,33 @@ def parse_mail(argument: bytes) -> Mail:
     return Mail(mailbox, size, smtputf8)
 
 
-def parse_rcpt(argument: bytes, *, smtputf8: bool) -> Mailbox:
+def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
     """`TO:<forward-path>`; no parameter is known. smtputf8: whether MAIL said it. Raises `CommandError`."""
-    path, parameters = _path(argument, b"TO:")
+    path, parameters = _path(argument, "TO:")
     for _ in _parameters(parameters):
         raise CommandError(replies.UNKNOWN_PARAMETER)
     return _mailbox(path, smtputf8=smtputf8)
 
 
-def parse_bdat(argument: bytes) -> Bdat:
+def parse_bdat(argument: str | None) -> Bdat:
     """`n [LAST]`. Raises `CommandError`: then it is not known how many octets follow, and the session cannot go on."""
-    match = _BDAT.fullmatch(argument)
+    match = _BDAT.fullmatch(argument or "")
     if match is None:
         raise CommandError(replies.BAD_ARGUMENT)
     return Bdat(int(match[1]), match[2] is not None)
 
 
-def parse_nothing(argument: bytes) -> None:
+def parse_nothing(argument: str | None) -> None:
     """For commands without an argument (RFC 5321 4.1.1.4, 4.1.1.5, 4.1.1.10, RFC 3207 4). Raises `CommandError`."""
     if argument:
         raise CommandError(replies.BAD_ARGUMENT)
 
 
-def _path(argument: bytes, keyword: bytes) -> tuple[str, str | None]:
+def _path(argument: str | None, keyword: str) -> tuple[str, str | None]:
     """What stands in the angle brackets, without a source route, and the parameters' text."""
-    if argument[: len(keyword)].upper() != keyword:
+    if argument is None or argument[: len(keyword)].upper() != keyword:
         raise CommandError(replies.BAD_ARGUMENT)
-    match = _PATH.fullmatch(argument[len(keyword) :].decode("utf-8", "surrogateescape"))
+    match = _PATH.fullmatch(argument, len(keyword))
     if match is None:
         raise CommandError(replies.BAD_ARGUMENT)
     return match[1], match[2]

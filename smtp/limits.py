@@ -80,9 +80,10 @@ class Limits:
         """Whether connections run out, so that idle ones are given less time."""
         return self.total >= self._max_connections * _PRESSED
 
-    def full(self) -> bool:
-        """Whether there is no place for one more connection."""
-        return self.total >= self._max_connections
+    @property
+    def over(self) -> bool:
+        """Whether the connection counted in last is one too many."""
+        return self.total > self._max_connections
 
     def open(self) -> None:
         """Count a connection in; every one is counted out by `close`, also one that is refused right away."""

@@ -8,8 +8,8 @@ nothing an exception said ever becomes part of a reply. `smtp.policy` and `smtp.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _WITHOUT_ENHANCED = frozenset({220, 250, 334, 354})  # greeting, HELO and EHLO (RFC 2034 4), and 3yz
 _MAX_LINE = 512  # octets with CRLF, RFC 5321 4.5.3.1.5
@@ -19,7 +19,7 @@ _MAX_LINE = 512  # octets with CRLF, RFC 5321 4.5.3.1.5
 class Reply:
     """A reply code, its enhanced status code (`""` only where RFC 2034 has none), and its text; `\\n` parts lines.
 
-    is_error: counts towards `errors_per_session`. closes: the session ends after it.
+    is_error: counts towards `errors_per_session`.
     Raises ValueError when the two codes disagree or the text cannot be sent.
     """
 
@@ -50,17 +50,20 @@ class Reply:
         return self.code in (221, 421)
 
 
+@lru_cache(maxsize=8)
 def greeting(hostname: str) -> Reply:
     """RFC 5321 4.3.1."""
     return Reply(220, "", f"{hostname} ESMTP Email Router")
 
 
+@lru_cache(maxsize=8)
 def hello(hostname: str) -> Reply:
     """To HELO, RFC 5321 4.1.1.1."""
     return Reply(250, "", hostname)
 
 
-def extended_hello(hostname: str, extensions: Sequence[str]) -> Reply:
+@lru_cache(maxsize=8)
+def extended_hello(hostname: str, extensions: tuple[str, ...]) -> Reply:
     """To EHLO, RFC 5321 4.1.1.1: a line for each extension."""
     return Reply(250, "", "\n".join((hostname, *extensions)))
 
@@ -107,7 +110,6 @@ LOOP = Reply(554, "5.4.6", "Too many Received fields, the mail goes round in cir
 FAULT = Reply(451, "4.3.0", "Temporary failure here, try again later")  # RFC 5321 4.2.2
 NO_STORAGE = Reply(452, "4.3.1", "No room for the mail now, try again later")  # RFC 5321 4.2.2
 SHUTTING_DOWN = Reply(421, "4.3.2", "Shutting down, try again later")  # RFC 5321 3.8
-TLS_UNAVAILABLE = Reply(454, "4.7.0", "TLS is not available now")  # RFC 3207 4
 TIMEOUT = Reply(421, "4.4.2", "Nothing heard for too long")  # RFC 5321 4.5.3.2.7
 TOO_SLOW = Reply(421, "4.4.2", "The data come too slowly")  # RFC 5321 4.5.3.2.5
 
@@ -118,7 +120,10 @@ MAIL_FIRST = Reply(503, "5.5.1", "Send MAIL first", is_error=True)  # RFC 5321 4
 NO_RECIPIENTS = Reply(503, "5.5.1", "No accepted recipients", is_error=True)  # RFC 5321 3.3
 MIXED_DATA = Reply(503, "5.5.1", "DATA cannot follow BDAT in one mail", is_error=True)  # RFC 3030 2
 CHUNK_REFUSED = Reply(503, "5.5.1", "A chunk was refused, send RSET", is_error=True)  # RFC 3030 2
+CHUNKS_BEGUN = Reply(503, "5.5.1", "RCPT cannot follow BDAT in one mail", is_error=True)  # RFC 3030 2
+TLS_IN_TRANSACTION = Reply(503, "5.5.1", "STARTTLS cannot follow MAIL, send RSET", is_error=True)  # RFC 3207 4
 TLS_ACTIVE = Reply(503, "5.5.1", "TLS is active already", is_error=True)  # RFC 3207 4.2
+TOO_MANY_IDLE = Reply(503, "5.5.1", "Too many commands without a mail", is_error=True)  # RFC 5321 7.8
 UNKNOWN_COMMAND = Reply(500, "5.5.2", "Unknown command", is_error=True)  # RFC 5321 4.2.4
 LINE_TOO_LONG = Reply(500, "5.5.2", "The command line is too long", is_error=True)  # RFC 5321 4.5.3.1.4
 BARE_LF = Reply(500, "5.5.2", "A command ends with CR LF, not with LF", is_error=True)  # RFC 5321 2.3.8

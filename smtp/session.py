@@ -7,6 +7,8 @@ log line, and never part of a reply. `250 queued` is made from the value of a co
 it: `smtp.protocol`, one session for each connection, one command at a time.
 """
 
+# ruff: noqa: N802 - the names of handlers are aiosmtpd's
+
 from __future__ import annotations
 
 from collections.abc import Awaitable
@@ -66,27 +68,27 @@ class Session:
         self.tls = ""
         self.transaction: Transaction | None = None
 
-    def handle_EHLO(self, name: str, extensions: list[str]) -> Reply:  # noqa: N802 - aiosmtpd's name for a handler
+    def handle_EHLO(self, name: str, extensions: tuple[str, ...]) -> Reply:
         """EHLO also ends a transaction, as RSET would (RFC 5321 section 4.1.4)."""
         self.helo, self.extended, self.transaction = name, True, None
         return replies.extended_hello(self._door.hostname, extensions)
 
-    def handle_HELO(self, name: str) -> Reply:  # noqa: N802 - as above
+    def handle_HELO(self, name: str) -> Reply:
         """HELO, the same without extensions."""
         self.helo, self.extended, self.transaction = name, False, None
         return replies.hello(self._door.hostname)
 
-    def handle_STARTTLS(self, tls: str) -> None:  # noqa: N802 - as above
+    def handle_STARTTLS(self, tls: str) -> None:
         """Forget all that was said in clear (RFC 3207 section 4.2). tls: protocol version and cipher."""
         self.helo, self.extended, self.transaction = "", False, None
         self.tls = tls
 
-    def handle_RSET(self) -> Reply:  # noqa: N802 - as above
+    def handle_RSET(self) -> Reply:
         """Forget the transaction."""
         self.transaction = None
         return replies.OK
 
-    def handle_MAIL(self, mail: Mail) -> Reply:  # noqa: N802 - as above
+    def handle_MAIL(self, mail: Mail) -> Reply:
         """Begin a transaction."""
         refused = self._may_begin(mail)
         if refused is not None:
@@ -108,7 +110,7 @@ class Session:
             refused = replies.TOO_MANY_MAILS
         return refused
 
-    async def handle_RCPT(self, mailbox: Mailbox) -> Reply:  # noqa: N802 - as above
+    async def handle_RCPT(self, mailbox: Mailbox) -> Reply:
         """Take a recipient, or say why not; the ones taken before stay."""
         transaction = self.transaction
         if transaction is None:
@@ -137,17 +139,17 @@ class Session:
             return replies.MAIL_FIRST
         return None if self.transaction.targets else replies.NO_RECIPIENTS
 
-    async def handle_DATA(self, content: bytes) -> Reply:  # noqa: N802 - as above
+    async def handle_DATA(self, content: bytes) -> Reply:
         """The mail is whole: keep it. The transaction is over, whatever the reply (RFC 5321 section 4.1.1.4)."""
         transaction, self.transaction = self.transaction, None
         if transaction is None:  # a caller that did not ask `not_ready`
             return replies.MAIL_FIRST
         refused = policy.for_received_fields(content, self._door.settings.max_received_headers)
         if refused is not None:
-            return self.refuse_content(refused, transaction, len(content))
+            return self.refuse_content(refused, len(content), transaction)
         accepted = await self._ask(self._door.acceptor.accept(self._envelope(transaction), content))
         if isinstance(accepted, Reply):
-            return self.refuse_content(accepted, transaction, len(content))
+            return self.refuse_content(accepted, len(content), transaction)
         _log.info(
             "smtp.accepted",
             message_id=accepted.message_id,
@@ -158,9 +160,9 @@ class Session:
         )
         return replies.queued(accepted.message_id)
 
-    def refuse_content(self, reply: Reply, transaction: Transaction | None, size: int) -> Reply:
+    def refuse_content(self, reply: Reply, size: int, transaction: Transaction | None = None) -> Reply:
         """Log that a mail was refused after it came, end the transaction, and return the reply. size: octets."""
-        self.transaction = None
+        transaction, self.transaction = transaction or self.transaction, None
         sender = _text(transaction.sender) if transaction is not None else ""
         _log.info("smtp.refused", peer=self.peer, reverse_path=sender, size=size, reason=reply.text)
         return reply
@@ -175,7 +177,7 @@ class Session:
             tls=self.tls,
         )
 
-    def _protocol(self, smtputf8: bool) -> str:  # noqa: FBT001 - a fact of the transaction, passed once
+    def _protocol(self, smtputf8: bool) -> str:
         """The word for `with` (RFC 3848, RFC 6531 section 4.3)."""
         secure = "S" if self.tls else ""
         if smtputf8:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.dns import DnsStandIn
 from tests.support.postgres import PostgresServer, shared_server
 from tests.support.slack import SlackStandIn
+from tests.support.stores import KINDS, Store, opened_postgres, opened_sqlite
 
 
 @pytest.fixture
@@ -39,3 +41,14 @@ async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
     url = await postgres_server.create_database()
     yield url
     await postgres_server.drop_database(url)
+
+
+@pytest.fixture(params=KINDS)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """A database with today's schema; a test that asks for it runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        async with opened_sqlite(tmp_path) as found:
+            yield found
+    else:
+        async with opened_postgres(request.getfixturevalue("postgres_server")) as found:
+            yield found

@@ -80,9 +80,7 @@ class DnsStandIn:
             tcp = await asyncio.start_server(self._serve_tcp, "127.0.0.1", 0)
             port = int(tcp.sockets[0].getsockname()[1])
             try:
-                udp, _ = await loop.create_datagram_endpoint(
-                    lambda: _Udp(self), local_addr=("127.0.0.1", port)
-                )
+                udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), local_addr=("127.0.0.1", port))
             except OSError:  # somebody has this port for UDP: another one
                 tcp.close()
                 if not left:
@@ -148,8 +146,7 @@ class DnsStandIn:
                 await self._asked.wait_for(lambda: self.asked(name, rdtype) >= n)
         except TimeoutError:
             raise TimeoutError(
-                f"DNS stand-in: waited {timeout} s for {n} questions {name} {rdtype};"
-                f" came: {self.queries or 'none'}"
+                f"DNS stand-in: waited {timeout} s for {n} questions {name} {rdtype}; came: {self.queries or 'none'}"
             ) from None
 
     # --- inside
@@ -192,9 +189,7 @@ class DnsStandIn:
         async with self._asked:
             self._asked.notify_all()
         await asyncio.sleep(self._delays.get(question.name, 0))
-        failure = self._failures.get((question.name, question.rdtype)) or self._failures.get(
-            (question.name, None)
-        )
+        failure = self._failures.get((question.name, question.rdtype)) or self._failures.get((question.name, None))
         if failure == "TIMEOUT":
             return None
         response = self._response(question, failure)
@@ -211,9 +206,7 @@ class DnsStandIn:
             self._fill(response, question.name, question.rdtype)
         return response
 
-    def _fill(
-        self, response: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType
-    ) -> None:
+    def _fill(self, response: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> None:
         for _ in range(_MAX_CNAMES):
             records = self._zone.get(name)
             if not records:

@@ -197,9 +197,7 @@ class SlackStandIn:
             case Answer(status, body, headers):
                 encoded = body.encode() if isinstance(body, str) else body
                 post.status, post.answer = status, encoded[:200].decode(errors="replace")
-                return web.Response(
-                    status=status, body=encoded, headers={"Content-Type": "text/html"} | headers
-                )
+                return web.Response(status=status, body=encoded, headers={"Content-Type": "text/html"} | headers)
             case Hang():
                 await self._until_released(behaviour)
                 post.status, post.answer = 200, "ok"

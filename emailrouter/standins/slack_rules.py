@@ -139,14 +139,8 @@ def _rich_text(block: dict[str, Any], where: str) -> Iterator[str]:
                 yield f"{here}.elements[{number}].url is empty"
 
 
-def _text(
-    value: Any, where: str, most: int, kinds: tuple[str, ...] = ("plain_text", "mrkdwn")
-) -> Iterator[str]:
-    if (
-        not isinstance(value, dict)
-        or value.get("type") not in kinds
-        or not isinstance(value.get("text"), str)
-    ):
+def _text(value: Any, where: str, most: int, kinds: tuple[str, ...] = ("plain_text", "mrkdwn")) -> Iterator[str]:
+    if not isinstance(value, dict) or value.get("type") not in kinds or not isinstance(value.get("text"), str):
         yield f"{where} is not a text object of {' or '.join(kinds)}"
     elif not value["text"]:
         yield f"{where} is empty"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.channels import slack
 from router.channels.contract import Channel
+from router.channels.slack import CHANNEL as SLACK
 
 # Any: each channel has settings of its own, which nobody but the channel looks into.
-CHANNELS: dict[str, Channel[Any]] = {channel.kind: channel for channel in (slack.CHANNEL,)}
+CHANNELS: dict[str, Channel[Any]] = {channel.kind: channel for channel in (SLACK,)}
 
 __all__ = ["CHANNELS"]

@@ -148,7 +148,7 @@ def rich(parts: Sequence[Element]) -> Element:
 
 
 def rows(pairs: Sequence[tuple[str, str]]) -> Iterator[Element]:
-    """`label value` lines of one paragraph, the label bold."""
+    """`label: value` lines of one paragraph, the label bold."""
     for number, (label, value) in enumerate(pairs):
-        yield text(("\n" if number else "") + label, bold=True)
+        yield text(("\n" if number else "") + f"{label}:", bold=True)
         yield text(f" {value}")

@@ -49,9 +49,10 @@ def ticket(notice: TicketNotice) -> Payload:
 
 
 def plain(notice: TicketNotice) -> Payload:
-    """The same in `text` alone, with a lead line in place of the header."""
-    parts = [_lead(notice, 300), *(f"{label} {value}" for label, value in _facts(notice))]
-    words, _ = _words(notice, 1500)
+    """The same in `text` alone, with a lead line in place of the header and a bar before each line of the mail."""
+    parts = [_lead(notice, 300), *(f"{label}: {value}" for label, value in _facts(notice))]
+    words, _ = _words(notice, 1200)
+    words = "\n".join(f"| {row}" for row in words.split("\n"))
     files = [f"- {name}" for name in _files(notice)]
     said = "\n".join(["\n".join(parts), "", words, *(["", "Attachments:", *files] if files else [])])
     link = _link(notice.link)

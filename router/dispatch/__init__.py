@@ -1,1 +1,4 @@
-"""From the outbox to the integrations: `dispatcher` (who works when), `outbox` (what is written), `schedule`, `pacing`."""
+"""From the outbox to the integrations.
+
+`dispatcher` says who works when, `outbox` what is written, `sender` makes the request, `schedule` and `pacing` compute.
+"""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from router.channels.contract import Failed, Outcome, Retry, Sent
-from router.clock import Clock
+from router.clock import SECOND, Clock
 from router.dispatch import pacing, schedule
 from router.model import Delivery, Integration, Micros
 from router.store.database import Database, Session, fetch, fetch_one
@@ -76,9 +76,8 @@ class Outbox:
     async def ready(self, most: int) -> list[str]:
         """Ids of integrations that nobody holds and that have something to do now."""
         now = self._clock.now()
-        interval = pacing.interval(self._limits.per_second)
-        pace_limit = now + interval * (self._limits.burst - 1) + self._limits.patience
-        rows = await self._database.all("dispatch_ready", now=now, pace_limit=pace_limit, most=most)
+        first, last = pacing.window(now + self._limits.patience, self._limits.per_second, self._limits.burst)
+        rows = await self._database.all("dispatch_ready", now=now, paced_first=first, paced_last=last, most=most)
         return [row["id"] for row in rows]
 
     async def turn(
@@ -217,8 +216,9 @@ class Outbox:
                 await session.run("dispatch_again", id=delivery.id, next_attempt_at=due, via=via, reason=outcome.reason)
         if outcome.after is not None:
             # "Not before" is about the webhook, not about this one message.
-            paced_at = pacing.not_before(
-                now + round(outcome.after * 1_000_000), self._limits.per_second, self._limits.burst
+            row = await session.one("dispatch_pace", id=work.integration.id)
+            paced_at = pacing.hold(
+                row["paced_at"] if row else 0, now, outcome.after, self._limits.per_second, self._limits.burst
             )
             await session.run("dispatch_paced", id=work.integration.id, paced_at=paced_at)
 
@@ -236,13 +236,14 @@ class Outbox:
 
     async def _schedule_probe(self, session: Session, integration: Integration, reason: str, now: Micros) -> None:
         interval = schedule.next_probe_interval(integration.probe_interval)
+        probe_at = now + interval * SECOND
         await session.run(
             "dispatch_failing",
             id=integration.id,
             reason=reason,
             now=now,
             probe_interval=interval,
-            probe_at=now + interval,
+            probe_at=probe_at,
         )
 
 

@@ -118,7 +118,13 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 # In one line beside other texts: controls, and the marks that turn the direction of what follows (UAX 9 3.1).
 _NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 _WORD_HEAD = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
+_PARAMETER = re.compile(rb';\s*([^\s=;]{1,128})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))', re.DOTALL)
+_CONTINUED = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?\Z")
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+_NOT_IN_FILENAME = re.compile('[<>:"|?*\u200e\u200f\u061c]')
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=512)
@@ -253,11 +259,66 @@ def _word_octets(text: bytes, encoding: bytes) -> bytes:
 
 def lenient_base64(text: bytes) -> bytes:
     """Base64 without regard to padding, line ends and stray characters; a lone last character is dropped."""
-    text = _NOT_BASE64.sub(b"", text)
+    text = text.translate(None, _NOT_BASE64)
     spare = len(text) % 4
     if spare == 1:
         text = text[:-1]
-    return binascii.a2b_base64(text + b"==="[: (4 - spare) % 4 if spare != 1 else 0])
+    return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
+
+
+def parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]:
+    """The token in front and the parameters of a Content-Type or Content-Disposition (RFC 2045 section 5.1).
+
+    Names are lower-case, values decoded: continuations and charsets (RFC 2231), encoded words where they should not
+    be (RFC 2047 section 5), raw octets. An extended value is preferred to a plain one of the same name.
+    """
+    value = value[:8192]
+    token, semicolon, rest = value.partition(b";")
+    found: dict[str, str] = {}
+    pieces: dict[str, dict[int, tuple[bytes, bool]]] = {}
+    for match in _PARAMETER.finditer(semicolon + rest):
+        name = match[1].decode("ascii", "replace").lower()
+        octets = match[3].strip() if match[2] is None else match[2].replace(b'\\"', b'"').replace(b"\\\\", b"\\")
+        continued = _CONTINUED.match(name)
+        if "*" in name and continued:
+            number = int(continued[2] or 0)
+            pieces.setdefault(continued[1], {}).setdefault(number, (octets, continued[3] is not None))
+        else:
+            found.setdefault(name, decode_words(octets, hint))
+    for name, numbered in pieces.items():
+        found[name] = _joined(numbered, hint)
+    return token.strip().lower().decode("ascii", "replace"), found
+
+
+def _joined(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
+    """The pieces of one parameter in their order, charset and language taken from the first (RFC 2231 section 4)."""
+    charset = ""
+    octets = b""
+    for position, number in enumerate(sorted(numbered)):
+        piece, extended = numbered[number]
+        if extended:
+            if position == 0 and piece.count(b"'") >= 2:
+                label, _, piece = piece.split(b"'", 2)
+                charset = label.decode("ascii", "replace")
+            piece = _PERCENT.sub(lambda m: bytes((int(m[1], 16),)), piece)
+        octets += piece
+    if b"=?" in octets and not charset:
+        return decode_words(octets, hint)
+    return decode_charset(octets, charset or hint)[0]
+
+
+def safe_filename(text: str) -> str:
+    """A file's name that is only a name: no path, no control or direction marks, nothing a system reads as more.
+
+    At most 120 characters, the ending kept; `""` when nothing is left.
+    """
+    name = _NOT_IN_FILENAME.sub("_", one_line(text, 1024).replace("\\", "/").rpartition("/")[2]).strip(" .")
+    if _DEVICE.match(name):
+        name = f"_{name}"
+    if len(name) > 120:
+        stem, dot, ending = name.rpartition(".")
+        name = f"{stem[: 119 - len(ending)]}.{ending}" if dot and len(ending) <= 16 else name[:120]
+    return name
 
 
 def one_line(text: str, limit: int) -> str:

@@ -74,7 +74,7 @@ def load() -> Catalog:
     if orphans:
         raise ValueError(f"queries for PostgreSQL alone: {', '.join(sorted(orphans))}")
     return Catalog(
-        {name: _query(name, sentence, text, postgres.get(name, text)) for name, (sentence, text) in shared.items()}
+        {name: translate(name, sentence, text, postgres.get(name, text)) for name, (sentence, text) in shared.items()}
     )
 
 
@@ -85,13 +85,14 @@ def _split(file: str, text: str) -> list[tuple[str, str, str]]:
         block = text[head.end() : following.start() if following else len(text)].strip()
         sentence = block.splitlines()[0].removeprefix("--").strip() if block.startswith("--") else ""
         statement = _COMMENT.sub("", block).strip().rstrip(";").strip()
-        if not statement or not sentence:
+        if not statement or not (sentence or file.endswith(".pg.sql")):
             raise ValueError(f"{file}: {head.group(1)} needs a sentence (`-- ...`) and a statement")
         found.append((head.group(1), sentence, statement))
     return found
 
 
-def _query(name: str, sentence: str, sqlite: str, postgres: str) -> Query:
+def translate(name: str, sentence: str, sqlite: str, postgres: str) -> Query:
+    """A query from its two texts; raises ValueError when they take different parameters."""
     parameters = tuple(dict.fromkeys(_PARAMETER.findall(postgres)))
     if set(parameters) != set(_PARAMETER.findall(sqlite)):
         raise ValueError(f"the two texts of {name} take different parameters")

@@ -12,6 +12,7 @@ CUSTOMER = "Ada Customer <ada@customer.test>"
 SUPPORT = "support@example.org"
 DATE = "Tue, 01 Jan 2030 12:00:00 +0000"
 
+_ASCII = SMTP.clone(cte_type="7bit")  # for sessions without 8BITMIME too
 _numbers = itertools.count(1)
 
 
@@ -53,9 +54,9 @@ def html(
 
 def with_attachment(
     *,
-    subject: str = "Die Tür klemmt – 扉が開きません 🚪",
+    subject: str = "Die Tür klemmt: 扉が開きません 🚪",
     text: str = "Siehe Anhang: größer als gedacht.\n",
-    name: str = "Tür – Foto.png",
+    name: str = "Tür, Foto.png",
     content: bytes = b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
     maintype: str = "image",
     subtype: str = "png",
@@ -91,17 +92,17 @@ def bounce(*, original_id: str = "<sent@example.org>", to: str = SUPPORT, messag
     message = _message("Undelivered Mail Returned to Sender", sender, to, message_id, headers, None)
     message["Content-Type"] = "multipart/report; report-type=delivery-status"
     message["MIME-Version"] = "1.0"
-    note = MIMEPart(policy=SMTP)
+    note = MIMEPart(policy=_ASCII)
     note.set_content("I could not deliver your message.\n")
-    status = MIMEPart(policy=SMTP)
+    status = MIMEPart(policy=_ASCII)
     status["Content-Type"] = "message/delivery-status"
-    per_message, per_recipient = MIMEPart(policy=SMTP), MIMEPart(policy=SMTP)
+    per_message, per_recipient = MIMEPart(policy=_ASCII), MIMEPart(policy=_ASCII)
     per_message["Reporting-MTA"] = "dns; mx.customer.test"
     per_recipient["Final-Recipient"] = "rfc822; ada@customer.test"
     per_recipient["Action"] = "failed"
     per_recipient["Status"] = "5.1.1"
     status.set_payload([per_message, per_recipient])
-    returned = MIMEPart(policy=SMTP)
+    returned = MIMEPart(policy=_ASCII)
     returned.set_content(f"Message-ID: {original_id}\nSubject: Re: The door is stuck\n", subtype="rfc822-headers")
     message.set_payload([note, status, returned])
     return _octets(message)
@@ -133,9 +134,9 @@ def internationalized(*, from_: str = "jürgen@kunde.test", to: str = "hilfe@exa
     return _message("Die Tür klemmt", from_, to, None, None, "Sie öffnet nicht.\n").as_bytes(policy=SMTPUTF8)
 
 
-def of_size(octets: int, **fields: str) -> bytes:
+def of_size(octets: int, *, subject: str = "Large", message_id: str | None = None) -> bytes:
     """A plain mail of exactly this many octets, in lines of 78."""
-    head = plain(text="", **fields).rstrip(b"\r\n") + b"\r\n\r\n"
+    head = plain(subject=subject, text="", message_id=message_id).rstrip(b"\r\n") + b"\r\n\r\n"
     lines, rest = divmod(octets - len(head), 78)
     assert octets >= len(head) + 2, "too small for its header"
     if rest == 1:  # one octet is no line: the last but one lends it another
@@ -144,10 +145,10 @@ def of_size(octets: int, **fields: str) -> bytes:
     return head + (b"x" * 76 + b"\r\n") * lines + last
 
 
-def _message(
+def _message(  # noqa: PLR0917 - the order of the header, and private
     subject: str, from_: str, to: str, message_id: str | None, headers: dict[str, str] | None, text: str | None
 ) -> EmailMessage:
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_ASCII)
     message["From"] = from_
     message["To"] = to
     message["Subject"] = subject

@@ -165,10 +165,10 @@ async def test_sending_a_mail(mta: tuple[Mta, int], send: Callable[..., Awaitabl
 async def test_refusals_are_answered(send: Callable[..., Awaitable[object]]) -> None:
     nobody = {"RCPT TO:<b@": "550 5.1.1 No", "DATA": "503 5.5.1 No"}
     async with playing(Mta(nobody)) as port:
-        assert str(await send("127.0.0.1", port, "a@x.test", ["b@y.test"], b"")) == "550 5.1.1 No"
+        assert str(await send("127.0.0.1", port, "a@x.test", ["b@y.test"], b"hi")) == "550 5.1.1 No"
     some = Mta({"RCPT TO:<b@": "550 5.1.1 No"})
     async with playing(some) as port:
-        reply = await send("127.0.0.1", port, "a@x.test", ["b@y.test", "c@y.test"], b"")
+        reply = await send("127.0.0.1", port, "a@x.test", ["b@y.test", "c@y.test"], b"hi")
         assert str(reply).startswith("250 ")
 
 

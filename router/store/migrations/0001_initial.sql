@@ -177,7 +177,12 @@ CREATE TABLE tickets (
 CREATE INDEX tickets_by_workspace ON tickets (workspace_id, id);
 CREATE INDEX tickets_by_status ON tickets (workspace_id, status, id);
 CREATE INDEX tickets_by_alias ON tickets (alias_id, id);
-CREATE INDEX tickets_by_assignee ON tickets (workspace_id, assigned_to, id);
+-- Partial: a new ticket is nobody's, so these cost the accept nothing.
+CREATE INDEX tickets_by_assignee ON tickets (workspace_id, assigned_to, id) WHERE assigned_to IS NOT NULL;
+CREATE INDEX tickets_by_assignee_and_status ON tickets (workspace_id, assigned_to, status, id)
+    WHERE assigned_to IS NOT NULL;
+-- The queue that people look at all day; it stays as short as what is waiting.
+CREATE INDEX tickets_unassigned ON tickets (workspace_id, id) WHERE assigned_to IS NULL AND status <> 'resolved';
 
 CREATE TABLE ticket_messages (
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE,
@@ -224,6 +229,8 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_pending ON deliveries (integration_id, next_attempt_at, id) WHERE state = 'pending';
 CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, id);
 CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);
+CREATE INDEX deliveries_by_integration ON deliveries (integration_id, id);
+CREATE INDEX deliveries_dead ON deliveries (workspace_id, id) WHERE state = 'dead';
 
 CREATE TABLE attempts (
     delivery_id TEXT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
@@ -244,3 +251,51 @@ CREATE TABLE rate_windows (
     PRIMARY KEY (scope, window_start)
 );
 CREATE INDEX rate_windows_by_time ON rate_windows (window_start);
+
+-- Who is signed in to the dashboard. The cookie's token is kept as its hash, as API keys are.
+CREATE TABLE sessions (
+    hash TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    address TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    last_used_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE INDEX sessions_by_time ON sessions (expires_at);
+
+-- Requests that were answered once and are answered the same again. status 0: still running, or cut off.
+-- answer is NULL where it held a secret.
+CREATE TABLE idempotent_requests (
+    scope TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request TEXT NOT NULL,
+    status BIGINT NOT NULL DEFAULT 0,
+    answer TEXT,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (scope, key)
+);
+CREATE INDEX idempotent_requests_by_time ON idempotent_requests (at);
+
+-- Who changed what. No references: the entry outlives what it tells of.
+CREATE TABLE audit (
+    id TEXT PRIMARY KEY,
+    workspace_id TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    user_id TEXT,
+    key_id TEXT,
+    address TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    detail TEXT NOT NULL DEFAULT '{}'
+);
+CREATE INDEX audit_by_workspace ON audit (workspace_id, id);
+
+-- Senders a workspace takes no mail from: an address, a domain (`@spam.example`) or a network.
+CREATE TABLE blocked_senders (
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    sender TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, sender)
+);

@@ -4,7 +4,7 @@
 -- Integrations with something to do that nobody holds: due deliveries, or a failing one's probe.
 SELECT i.id FROM integrations i
 WHERE i.lease_until <= :now AND (
-    (i.status = 'active' AND i.paced_at <= :pace_limit AND EXISTS (
+    (i.status = 'active' AND (i.paced_at <= :paced_first OR i.paced_at > :paced_last) AND EXISTS (
         SELECT 1 FROM deliveries d
         WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at <= :now))
     OR (i.status = 'failing' AND i.probe_at <= :now AND EXISTS (
@@ -25,6 +25,10 @@ UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE id = :id AND lea
 -- name: dispatch_paced
 -- Remembers when the last message went out, for whoever sends the next one.
 UPDATE integrations SET paced_at = :paced_at WHERE id = :id;
+
+-- name: dispatch_pace
+-- When the last message went out.
+SELECT paced_at FROM integrations WHERE id = :id;
 
 -- name: dispatch_owners
 -- Who holds integrations now: a process that finds a dead one of its own host frees what that one held.

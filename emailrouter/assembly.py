@@ -1,0 +1,175 @@
+"""Config -> the objects of one process. The only module that names concrete classes of every room.
+
+`Process` holds what its roles need, built but not started. Constructors take narrow slices of the configuration;
+nothing here waits but opening the database. `emailrouter.lifecycle` starts, watches and stops what is built here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from config.schema import Config
+from router.accept import Accept
+from router.accept.transaction import Committed, IncomingMail, commit_group
+from router.channels import CHANNELS
+from router.clock import Clock, SystemClock, micros
+from router.contents import ContentStore
+from router.dispatch.dispatcher import Dispatcher
+from router.dispatch.outbox import Limits, Outbox
+from router.dispatch.owner import new_owner
+from router.dispatch.sender import TicketSender
+from router.outbound.client import OutboundClient
+from router.ports import Wake
+from router.routing.directory import Directory
+from router.secrets import SecretBox
+from router.store import catalog
+from router.store.catalog import Catalog
+from router.store.group_commit import Bounds, GroupWriter
+from router.store.postgres import PostgresDatabase
+from router.store.postgres_writer import PostgresWriter
+from router.store.signals import Signaller
+from router.store.sqlite import SqliteDatabase
+from router.store.sqlite_writer import SqliteWriter
+from smtp.server import Server as SmtpServer
+
+Role = Literal["smtp", "api", "deliver"]
+ROLES: tuple[Role, ...] = ("smtp", "api", "deliver")
+
+# Reads of one process on SQLite run beside each other in as many threads; more than the cores add nothing.
+SQLITE_READERS = 4
+# A lane that has to wait longer than this for its pace lets its integration go meanwhile.
+LANE_PATIENCE = 2_000_000
+
+AnyDatabase = SqliteDatabase | PostgresDatabase
+
+
+class NoWake:
+    """For a process that delivers nothing over a database without signals: the deliverer looks by itself."""
+
+    def wake(self, integration_ids: Iterable[str]) -> None:
+        """Nobody to tell."""
+
+
+@dataclass(slots=True)
+class Process:
+    """What one process consists of; a role it does not have is None."""
+
+    config: Config
+    database: AnyDatabase
+    client: OutboundClient
+    writer: GroupWriter[IncomingMail, Committed] | None = None
+    smtp: SmtpServer | None = None
+    dispatcher: Dispatcher | None = None
+    signaller: Signaller | None = None
+
+
+def database(config: Config, queries: Catalog) -> AnyDatabase:
+    """The database of the configuration, not opened yet."""
+    settings = config.database
+    if settings.url.path is not None:
+        return SqliteDatabase(
+            settings.url.path, queries, readers=SQLITE_READERS, busy_timeout=settings.busy_timeout.total_seconds()
+        )
+    return PostgresDatabase(
+        settings.url.reveal(),
+        queries,
+        pool_size=settings.pool_size,
+        connect_timeout=settings.connect_timeout.total_seconds(),
+        statement_timeout=settings.statement_timeout.total_seconds(),
+    )
+
+
+def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[Role]) -> Process:
+    """Everything the roles need, over an open database; called on the event loop that will run it."""
+    clock = SystemClock()
+    queries = catalog.load()
+    client = outbound_client(config)
+    process = Process(config, opened, client)
+    contents = ContentStore(opened, clock)
+    directory = Directory(
+        opened,
+        clock,
+        size=config.smtp.recipient_cache,
+        hosts=[config.server.hostname, *(mx.host for mx in config.server.mx_hosts)],
+    )
+    wake: Wake = NoWake()
+    if "deliver" in roles:
+        process.dispatcher = wake = _dispatcher(config, opened, clock, contents=contents, client=client, box=box)
+    elif isinstance(opened, PostgresDatabase):
+        process.signaller = wake = Signaller(opened)
+    if "smtp" in roles:
+        process.writer = _writer(config, opened, queries)
+        accept = Accept(
+            process.writer,
+            wake,
+            clock,
+            hostname=config.server.hostname,
+            max_age=micros(config.delivery.max_age),
+            duplicate_window=micros(config.smtp.duplicate_window),
+            max_header_bytes=config.smtp.max_header_bytes,
+        )
+        process.smtp = SmtpServer(config.smtp, config.server.hostname, directory, accept, clock)
+    return process
+
+
+def outbound_client(config: Config) -> OutboundClient:
+    """The guarded HTTP client, as the configuration wants it."""
+    return OutboundClient(
+        allow_private=config.delivery.allow_private_networks,
+        timeout=config.delivery.timeout.total_seconds(),
+        answer_excerpt=config.delivery.answer_excerpt,
+    )
+
+
+def link_base(config: Config) -> str | None:
+    """What links to tickets begin with; None while `public_url` is loopback: nobody could follow them."""
+    host = urlsplit(config.server.public_url).hostname or ""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost" or host.endswith(".localhost")
+    return None if loopback else config.server.public_url
+
+
+def _writer(config: Config, opened: AnyDatabase, queries: Catalog) -> GroupWriter[IncomingMail, Committed]:
+    bounds = Bounds(config.database.group_mails, config.database.group_bytes)
+    if isinstance(opened, SqliteDatabase):
+        busy_timeout = config.database.busy_timeout.total_seconds()
+        return SqliteWriter(opened, queries, commit_group, bounds, busy_timeout=busy_timeout)
+    return PostgresWriter(opened, queries, commit_group, bounds)
+
+
+def _dispatcher(
+    config: Config,
+    opened: AnyDatabase,
+    clock: Clock,
+    *,
+    contents: ContentStore,
+    client: OutboundClient,
+    box: SecretBox,
+) -> Dispatcher:
+    settings = config.delivery
+    limits = Limits(
+        per_second=settings.per_second,
+        burst=settings.burst,
+        digest_after=settings.digest_after,
+        lease=micros(settings.lease),
+        max_claims=settings.max_claims,
+        patience=LANE_PATIENCE,
+    )
+    sender = TicketSender(
+        opened,
+        contents,
+        CHANNELS,
+        client,
+        box,
+        link_base=link_base(config),
+        allow_private=settings.allow_private_networks,
+        timeout=settings.timeout.total_seconds(),
+    )
+    outbox = Outbox(opened, clock, new_owner(), limits)
+    return Dispatcher(outbox, sender, CHANNELS, clock, concurrency=settings.concurrency)

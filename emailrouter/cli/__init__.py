@@ -1,0 +1,32 @@
+"""The command line: one file for each group of commands, listed here in the order that `--help` shows."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import click
+
+from emailrouter.cli import database, frame, run
+
+
+class _InOrder(frame.Group):
+    """Commands in the order they are listed, which is the order one needs them in."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="emailrouter")
+def cli() -> None:
+    """Email Router: mail for your domains becomes tickets in Slack."""
+
+
+for _module in (run, database):
+    for _command in _module.COMMANDS:
+        cli.add_command(_command)
+
+
+def main() -> NoReturn:
+    """The entry point of `emailrouter` and `python -m emailrouter`."""
+    frame.guarded(cli)

@@ -1,0 +1,161 @@
+"""What every command shares: `--config` and `--json` before or after it, one way to fail, one way to print.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or invalid configuration. A failure is one line on standard error that
+says what, where and what is allowed; a traceback is a fault of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from config.load import ConfigError, load
+from config.schema import Config
+from emailrouter import log
+from emailrouter.lifecycle import Halted, WrongSecretKey
+from router.errors import Refused, SchemaMismatch, Unavailable
+
+try:
+    import uvloop
+
+    _new_event_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+except ImportError:  # not on this platform: the standard loop does the same, slower
+    _new_event_loop = asyncio.new_event_loop
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Invocation:
+    """The options every command takes, from wherever on the line they stood."""
+
+    config_path: Path | None = None
+    as_json: bool = False
+
+    def config(self) -> Config:
+        """The configuration; raises `ConfigError`."""
+        return load(self.config_path, os.environ)
+
+
+def _remember_config(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        invocation(context).config_path = Path(value)
+
+
+def _remember_json(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        invocation(context).as_json = True
+
+
+def invocation(context: click.Context) -> Invocation:
+    """The one `Invocation` of this command line."""
+    found: Invocation = context.find_root().ensure_object(Invocation)
+    return found
+
+
+def _shared_options() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--config"],
+            metavar="PATH",
+            expose_value=False,
+            is_eager=True,
+            callback=_remember_config,
+            help="The configuration file (else ./emailrouter.toml, else /etc/emailrouter/emailrouter.toml).",
+        ),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_remember_json,
+            help="Print data as JSON, for programs.",
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command that takes the shared options."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += _shared_options()
+
+
+class Group(click.Group):
+    """A group of commands that takes the shared options, and whose commands do."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += _shared_options()
+
+
+Group.group_class = Group
+
+
+def run(work: Coroutine[Any, Any, T], config: Config | None = None) -> T:
+    """Runs a command's coroutine on the fastest loop there is; with a configuration, sets up the log first."""
+    if config is not None:
+        log.set_up(config.server.log_format, config.server.log_level)
+    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+        return runner.run(work)
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Ends the command with one line."""
+    click.echo(f"emailrouter: {message}", err=True)
+    sys.exit(code)
+
+
+def print_json(data: object) -> None:
+    """Data for programs."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    """Data for people: columns by name, as wide as their longest value."""
+    texts = [[_cell(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(c), *(len(t[i]) for t in texts)) if texts else len(c) for i, c in enumerate(columns)]
+    for line in [[c.upper() for c in columns], *texts]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return "-"
+    text = str(value)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def guarded(command: click.Group) -> NoReturn:
+    """Runs the command line and turns every expected failure into its line and its exit code."""
+    try:
+        result = command.main(standalone_mode=False, prog_name="emailrouter")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        fail("stopped")
+    except (ConfigError, WrongSecretKey) as error:
+        fail(str(error), 2)
+    except Refused as error:
+        fail(error.message if error.field is None else f"{error.field}: {error.message}")
+    except (SchemaMismatch, Halted) as error:
+        fail(str(error))
+    except Unavailable as error:
+        fail(f"the database is away: {error}")
+    except OSError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(result if isinstance(result, int) else 0)

@@ -1,0 +1,233 @@
+"""The life of one process: wait for the database, start the roles, say that they are ready, drain, stop.
+
+The order of the end is the order in which nothing is lost: listeners, mail that is coming in, what is being
+delivered, the store. A second signal does not shorten it; the settings bound it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+
+from config.schema import Config
+from emailrouter import assembly
+from emailrouter.assembly import AnyDatabase, Process, Role
+from router.errors import Unavailable
+from router.secrets import SecretBox, fingerprint, load_or_create_key
+from router.store import catalog, migrate
+from router.store.postgres import PostgresDatabase
+from router.store.signals import listen
+from router.store.sqlite import SqliteDatabase
+
+# While the database is away at the start: the first wait and the longest.
+WAIT_FIRST, WAIT_MOST = 0.5, 5.0
+
+log = structlog.get_logger()
+
+
+class WrongSecretKey(Exception):  # noqa: N818 - what is wrong, in the words of the configuration
+    """This host's secret key is not the one this database's secrets were sealed with."""
+
+
+class Halted(Exception):  # noqa: N818 - not an error of its own: `__cause__` says what ended
+    """A part that runs until the end has ended by itself; the process stops, its supervisor starts it again."""
+
+
+async def open_database(config: Config, *, migrate_it: bool, stop: asyncio.Event | None = None) -> AnyDatabase:
+    """The database, reachable and of this program's schema.
+
+    Waits while it is away, telling so, until `stop`; without `stop` it does not wait. Raises `Unavailable` then,
+    `SchemaMismatch` for a schema that is not this program's.
+    """
+    opened = assembly.database(config, catalog.load())
+    wait = WAIT_FIRST
+    try:
+        while True:
+            try:
+                await opened.open()
+                if migrate_it:
+                    for name in await migrate.migrate(opened):
+                        log.info("store.migrated", migration=name)
+                else:
+                    await migrate.check(opened)
+            except Unavailable as error:
+                await opened.close()
+                if stop is None or stop.is_set():
+                    raise
+                log.warning("store.away", reason=str(error), again_in_seconds=wait)
+                await _wait(stop, wait)
+                wait = min(wait * 2, WAIT_MOST)
+            else:
+                return opened
+    except BaseException:
+        await opened.close()
+        raise
+
+
+async def secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
+    """Seals and opens with this host's key; raises `WrongSecretKey` when the database knows another."""
+    own = config.server.secret_key
+    key = own.reveal() if own is not None else await asyncio.to_thread(load_or_create_key, config.server.data_dir)
+    mine = fingerprint(key)
+    await opened.run("installation_keep", name="secret_key", value=mine)
+    row = await opened.one("installation_fact", name="secret_key")
+    if row is None or row["value"] != mine:
+        known = row["value"] if row else "none"
+        raise WrongSecretKey(
+            f"server.secret_key has the fingerprint {mine}, but this database's secrets were sealed with {known}: "
+            "every host of one database needs the same key"
+        )
+    return SecretBox(key)
+
+
+@asynccontextmanager
+async def running(config: Config, roles: frozenset[Role], opened: AnyDatabase) -> AsyncIterator[Process]:
+    """The roles at work over an open database; when the block ends they are drained and the database is closed.
+
+    A part that ends by itself cancels the block and is raised as `Halted`.
+    """
+    try:
+        box = await secret_box(config, opened)
+        process = assembly.build(config, opened, box, roles)
+        try:
+            async with _background(process):
+                await _start(process)
+                try:
+                    yield process
+                finally:
+                    await _drain(process)
+        finally:
+            if process.writer is not None:
+                await process.writer.close()
+            await process.client.close()
+    finally:
+        await opened.close()
+
+
+def ready_facts(process: Process) -> dict[str, Any]:
+    """Where the process can be reached, for the log's `ready` line."""
+    facts: dict[str, Any] = {}
+    if process.smtp is not None:
+        facts["smtp"] = process.smtp.addresses
+    if process.dispatcher is not None:
+        facts["deliver"] = True
+    return facts
+
+
+async def run_until_stopped(config: Config, roles: frozenset[Role]) -> None:
+    """What `serve`, `smtp`, `api` and `deliver` do. Returns after SIGTERM or SIGINT, when all is drained."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    embedded = config.database.url.path is not None
+    try:
+        opened = await open_database(config, migrate_it=embedded and len(roles) > 1, stop=stop)
+    except Unavailable:
+        if stop.is_set():
+            return
+        raise
+    async with running(config, roles, opened) as process:
+        loop.add_signal_handler(signal.SIGHUP, _reload, process)
+        log.info("ready", **ready_facts(process))
+        notify("READY=1")
+        await stop.wait()
+        log.info("stopping")
+        notify("STOPPING=1")
+    log.info("stopped")
+
+
+def notify(state: str) -> None:
+    """Tells systemd (sd_notify); does nothing where there is no systemd."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        try:
+            channel.sendto(state.encode(), "\0" + path[1:] if path.startswith("@") else path)
+        except OSError as error:
+            log.warning("systemd.not_notified", reason=str(error))
+
+
+def _reload(process: Process) -> None:
+    log.info("reloading")
+    if process.smtp is not None:
+        process.smtp.reload()
+
+
+async def _start(process: Process) -> None:
+    if process.smtp is not None:
+        await process.smtp.start()
+
+
+async def _drain(process: Process) -> None:
+    """Doors first, then what is being delivered; each step is tried whatever became of the one before."""
+    steps: list[Awaitable[None]] = []
+    if process.smtp is not None:
+        steps.append(process.smtp.drain(process.config.smtp.shutdown_grace))
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            log.error("drain.failed", exc_info=outcome)
+    if process.dispatcher is not None:
+        process.dispatcher.stop()
+
+
+@asynccontextmanager
+async def _background(process: Process) -> AsyncIterator[None]:
+    """The parts that run until the end: the dispatcher is waited for, signals are simply cut."""
+    to_the_end: list[Coroutine[Any, Any, None]] = []
+    until_cut: list[Coroutine[Any, Any, None]] = []
+    if process.dispatcher is not None:
+        to_the_end.append(process.dispatcher.run())
+        if isinstance(process.database, PostgresDatabase):
+            until_cut.append(listen(process.database, process.dispatcher.wake))
+    if process.signaller is not None:
+        until_cut.append(process.signaller.run())
+    own = asyncio.current_task()
+    halted: list[BaseException] = []
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("process.halted", exc_info=error)
+            halted.append(error)
+            if own is not None:
+                own.cancel()
+
+    loop = asyncio.get_running_loop()
+    waited = [loop.create_task(coroutine) for coroutine in to_the_end]
+    cut = [loop.create_task(coroutine) for coroutine in until_cut]
+    for task in (*waited, *cut):
+        task.add_done_callback(ended)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if halted:
+            raise Halted("a part of the program has ended") from halted[0]
+        raise
+    finally:
+        if process.dispatcher is not None:
+            process.dispatcher.stop()
+        await asyncio.gather(*waited, return_exceptions=True)
+        for task in cut:
+            task.cancel()
+        await asyncio.gather(*cut, return_exceptions=True)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+def is_embedded(database: AnyDatabase) -> bool:
+    """Whether this is the database in a file beside the program."""
+    return isinstance(database, SqliteDatabase)

@@ -1,0 +1,136 @@
+"""Questions to the DNS, with answers as values.
+
+It promises: every question is over within `lifetime` seconds and never raises for anything the DNS or the net does;
+"there is no such record" and "nobody could tell" are different values, since only the first is the domain owner's
+affair. Nothing is cached here: who has just changed a record wants to see it. Names are taken as absolute.
+
+Called by `router.dns.verification`; made by the assembly from `[dns] nameservers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import dns.asyncresolver
+import dns.exception
+import dns.name
+import dns.nameserver
+import dns.rdatatype
+import dns.resolver
+
+_MOST_VALUES = 50  # of one answer; a domain has a handful
+_MOST_TEXT = 1000  # characters of one TXT value
+_UDP_PAYLOAD = 1232  # DNS flag day 2020: what passes everywhere unfragmented; larger answers come over TCP
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[V]):
+    """There are records. alias: the name that a CNAME led to, "" without one."""
+
+    values: tuple[V, ...]
+    alias: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """There is no such record. name_exists: the name has records of other types; alias as in `Found`."""
+
+    name_exists: bool
+    alias: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody could tell; reason in words for people. Trying again later may help."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mx:
+    """One MX record; host in lower case without the final dot, "" for the null MX (RFC 7505)."""
+
+    preference: int
+    host: str
+
+
+class Resolver(Protocol):
+    """What verification asks. Who answers: `DnsResolver`."""
+
+    async def mx(self, name: str) -> Found[Mx] | Missing | Unknown:
+        """The MX records, best preference first."""
+        ...
+
+    async def txt(self, name: str) -> Found[str] | Missing | Unknown:
+        """The TXT records, each with its strings joined."""
+        ...
+
+
+class DnsResolver:
+    """dnspython behind the guard of one timeout.
+
+    nameservers: (IP address, port) pairs; none means the system's (`/etc/resolv.conf`). timeout: seconds for one
+    server; lifetime: seconds for a question, over all servers and tries.
+    """
+
+    def __init__(
+        self, nameservers: Sequence[tuple[str, int]] = (), *, timeout: float = 2.0, lifetime: float = 5.0
+    ) -> None:
+        self._fault = ""
+        try:
+            self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+        except dns.resolver.NoResolverConfiguration:
+            self._resolver = dns.asyncresolver.Resolver(configure=False)
+            self._fault = "this machine has no name servers: set [dns] nameservers"
+        if nameservers:
+            self._resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in nameservers]
+        self._resolver.timeout = timeout
+        self._resolver.lifetime = lifetime
+        self._resolver.use_edns(0, 0, _UDP_PAYLOAD)
+
+    async def mx(self, name: str) -> Found[Mx] | Missing | Unknown:
+        """See `Resolver.mx`."""
+        answer = await self._ask(name, dns.rdatatype.MX)
+        if not isinstance(answer, dns.resolver.Answer):
+            return answer
+        found = sorted(Mx(record.preference, _plain(record.exchange)) for record in answer)
+        return Found(tuple(found[:_MOST_VALUES]), _alias(answer))
+
+    async def txt(self, name: str) -> Found[str] | Missing | Unknown:
+        """See `Resolver.txt`."""
+        answer = await self._ask(name, dns.rdatatype.TXT)
+        if not isinstance(answer, dns.resolver.Answer):
+            return answer
+        values = (b"".join(record.strings).decode("utf-8", "replace")[:_MOST_TEXT] for record in answer)
+        return Found(tuple(sorted(values)[:_MOST_VALUES]), _alias(answer))
+
+    async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> dns.resolver.Answer | Missing | Unknown:
+        if self._fault:
+            return Unknown(self._fault)
+        try:
+            absolute = dns.name.from_text(name, origin=dns.name.root)
+            answer = await self._resolver.resolve(absolute, kind, raise_on_no_answer=False, search=False)
+        except dns.resolver.NXDOMAIN:
+            return Missing(name_exists=False)
+        except dns.resolver.NoNameservers:
+            return Unknown("the name servers answered with an error (SERVFAIL or REFUSED)")
+        except dns.exception.Timeout:
+            return Unknown(f"no name server answered within {self._resolver.lifetime:g} s")
+        except (dns.exception.DNSException, UnicodeError) as error:  # an answer, or a name, that makes no sense
+            return Unknown(f"the name servers' answer cannot be used ({type(error).__name__})")
+        except OSError:
+            return Unknown("the name servers cannot be reached")
+        return answer if answer.rrset is not None else Missing(name_exists=True, alias=_alias(answer))
+
+
+def _plain(name: dns.name.Name) -> str:
+    return name.canonicalize().to_text(omit_final_dot=True) if name != dns.name.root else ""
+
+
+def _alias(answer: dns.resolver.Answer) -> str:
+    led_to = _plain(answer.canonical_name)
+    return "" if led_to == _plain(answer.qname) else led_to

@@ -1,0 +1,281 @@
+"""The tree of a mail's parts (RFC 2046) as offsets into its octets: found in one pass, decoded by whoever asks.
+
+Linear in the mail whatever it holds: delimiter lines are looked up in the set of open boundaries, messages inside
+messages are leaves, and a part's header ends within a bound. Part headers stay raw octets, so that words, names and
+charsets are decoded by `router.mail.words` alone. Never raises. Called by `router.mail.parse`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from dataclasses import dataclass, field
+
+from router.mail.headers import charset_hint, header_block, read_fields
+from router.mail.words import lenient_base64, parameters
+
+_END_OF_HEADER = re.compile(rb"\n\r*\n")
+_FIELD = re.compile(rb"[!-9;-~]{1,128}[ \t]*:")
+_FIRST_DELIMITER = re.compile(rb"(?:\A|\n)--([^\s-][^\r\n]{0,200}?)[ \t]*\r*\n")
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
+_PART_FIELDS = frozenset(
+    {b"content-type", b"content-disposition", b"content-transfer-encoding", b"content-id", b"content-description"}
+)
+_MAX_PART_HEADER = 65536
+_MAX_PART_HEADERS = 1 << 20  # octets of all part headers of a mail
+_MAX_DELIMITER = 512  # RFC 2046 section 5.1.1 allows 70
+_MAX_FALSE_DELIMITERS = 200_000  # lines that begin with "--" and are none; each costs a look-up
+
+
+@dataclass(slots=True)
+class Part:
+    """One node. The body is `content[start:end]`; a multipart has children, and a leaf has none.
+
+    content_type is `type/subtype` in lower case, text/plain where it is missing or no type (RFC 2045 section 5.2).
+    """
+
+    content_type: str
+    parameters: dict[str, str]
+    disposition: str
+    disposition_parameters: dict[str, str]
+    encoding: str
+    content_id: str
+    start: int
+    end: int
+    depth: int
+    children: list[Part] = field(default_factory=list)
+
+    @property
+    def multipart(self) -> bool:
+        return self.content_type.startswith("multipart/")
+
+    def leaves(self) -> list[Part]:
+        """The parts without children, in the order of the mail."""
+        found: list[Part] = []
+        waiting = [self]
+        while waiting:
+            part = waiting.pop()
+            if part.children:
+                waiting.extend(reversed(part.children))
+            else:
+                found.append(part)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A mail taken apart. content: the octets that the offsets mean (bare CR line ends became LF)."""
+
+    content: bytes
+    root: Part
+    hint: str
+    warnings: tuple[str, ...]
+
+
+def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max_depth: int) -> Structure:
+    """The tree. Past a bound the rest of the mail belongs to the part at hand, and a warning says so."""
+    block = header_block(content, max_header_bytes)
+    if block.cr:
+        content = content.replace(b"\r", b"\n")
+    fields, _, _ = read_fields(block.octets, _PART_FIELDS)
+    hint = charset_hint(fields)
+    root = _part(fields, hint, start=block.body, end=len(content), depth=0, default="text/plain")
+    walk = _Walk(content, hint, max_parts, max_depth)
+    walk.warnings.extend(w for w in block.warnings if w != "no header")
+    if root.multipart:
+        walk.run(root)
+    return Structure(content, root, hint, tuple(dict.fromkeys(walk.warnings)))
+
+
+class _Walk:
+    """The one pass over a multipart: which boundaries are open, and the leaf whose end is not yet known."""
+
+    def __init__(self, content: bytes, hint: str, max_parts: int, max_depth: int) -> None:
+        self.content = content
+        self.hint = hint
+        self.max_parts = max_parts
+        self.max_depth = max_depth
+        self.parts = 1
+        self.header_octets = 0
+        self.warnings: list[str] = []
+        self.stack: list[tuple[bytes, Part]] = []
+        self.open: dict[bytes, int] = {}
+        self.leaf: Part | None = None
+
+    def run(self, root: Part) -> None:
+        content = self.content
+        self.begin(root)
+        at = root.start - 1
+        false = 0
+        while self.stack:
+            found = content.find(b"\n--", at)
+            if found < 0:
+                self.warnings.append("the last part is not closed")
+                break
+            line_end = content.find(b"\n", found + 3, found + 3 + _MAX_DELIMITER)
+            if line_end < 0:
+                line_end = min(len(content), found + 3 + _MAX_DELIMITER)
+            line = content[found + 3 : line_end].rstrip()
+            level = self.open.get(line)
+            closing = level is None and line.endswith(b"--")
+            if closing:
+                level = self.open.get(line[:-2])
+            at = line_end
+            if level is None:
+                false += 1
+                if false > _MAX_FALSE_DELIMITERS:
+                    self.warnings.append("too many lines that look like part boundaries")
+                    break
+                continue
+            self.finish(found, level + (0 if closing else 1))
+            if closing:
+                continue
+            if self.parts >= self.max_parts or self.header_octets > _MAX_PART_HEADERS:
+                self.warnings.append("too many parts")
+                break
+            at = self.child(self.stack[level][1], min(line_end + 1, len(content))) - 1
+        self.finish(len(content), 0)
+
+    def begin(self, part: Part) -> None:
+        """Open a multipart; one that cannot be opened is a leaf, shown as text."""
+        boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:_MAX_DELIMITER].rstrip()
+        if part.depth == 0 and (not boundary or self.content.find(b"--" + boundary, part.start) < 0):
+            # The mail names no boundary, or not the one it uses: its first delimiter line tells.
+            first = _FIRST_DELIMITER.search(self.content, max(0, part.start - 1), part.start + 65536)
+            if first is not None:
+                boundary = first[1]
+                self.warnings.append("multipart boundary guessed")
+        if boundary and boundary not in self.open and part.depth < self.max_depth:
+            self.open[boundary] = len(self.stack)
+            self.stack.append((boundary, part))
+            self.leaf = None
+            return
+        self.warnings.append("too many levels of parts" if part.depth >= self.max_depth else "multipart without parts")
+        part.content_type = "text/plain"
+        self.leaf = part
+
+    def finish(self, found: int, level: int) -> None:
+        """The line break at `found` ends the leaf at hand and the multiparts from `level` up."""
+        if self.leaf is not None:
+            end = found - 1 if self.content[found - 1 : found] == b"\r" else found
+            self.leaf.end = max(self.leaf.start, end)
+            self.leaf = None
+        while len(self.stack) > level:
+            boundary, part = self.stack.pop()
+            del self.open[boundary]
+            part.end = max(part.start, found)
+            if not part.children:
+                self.warnings.append("multipart without parts")
+                part.content_type = "text/plain"
+
+    def child(self, parent: Part, start: int) -> int:
+        """Read the header of the part that begins at `start`; returns where its body begins."""
+        content = self.content
+        default = "message/rfc822" if parent.content_type == "multipart/digest" else "text/plain"
+        block, body = b"", start
+        if content[start : start + 1] == b"\n":
+            body = start + 1
+        elif content[start : start + 2] == b"\r\n":
+            body = start + 2
+        elif _FIELD.match(content, start):
+            match = _END_OF_HEADER.search(content, start, start + _MAX_PART_HEADER)
+            stop, body = (match.start(), match.end()) if match else (self.line_before(start), self.line_before(start))
+            delimiter = self.delimiter_within(start, body)
+            if delimiter >= 0:
+                stop, body = delimiter, delimiter + 1
+            block = content[start:stop]
+            self.header_octets += len(block)
+        fields, _, _ = read_fields(block, _PART_FIELDS)
+        part = _part(fields, self.hint, start=body, end=len(content), depth=parent.depth + 1, default=default)
+        parent.children.append(part)
+        self.parts += 1
+        if part.multipart:
+            self.begin(part)
+        else:
+            self.leaf = part
+        return body
+
+    def line_before(self, start: int) -> int:
+        """Where a header that does not end within its bound is cut."""
+        limit = min(len(self.content), start + _MAX_PART_HEADER)
+        if limit == len(self.content):
+            return limit
+        cut = self.content.rfind(b"\n", start, limit)
+        return cut + 1 if cut >= 0 else limit
+
+    def delimiter_within(self, start: int, stop: int) -> int:
+        """The line break before a delimiter inside a part's header: the part has no body."""
+        at = self.content.find(b"\n--", start, stop)
+        while at >= 0:
+            line = self.content[at + 3 : at + 3 + _MAX_DELIMITER].partition(b"\n")[0].rstrip()
+            if line in self.open or (line.endswith(b"--") and line[:-2] in self.open):
+                return at
+            at = self.content.find(b"\n--", at + 3, stop)
+        return -1
+
+
+def _part(fields: dict[bytes, list[bytes]], hint: str, *, start: int, end: int, depth: int, default: str) -> Part:
+    def first(name: bytes) -> bytes:
+        return next((value for value in fields.get(name, ()) if value), b"")
+
+    content_type, own = parameters(first(b"content-type"), hint)
+    if match := _TYPE.match(content_type):
+        content_type = match[0]
+    elif content_type == "html":
+        content_type = "text/html"
+    else:
+        content_type = default
+    disposition, also = parameters(first(b"content-disposition"), hint)
+    encoding = first(b"content-transfer-encoding")[:64].partition(b"(")[0].partition(b";")[0]
+    content_id = first(b"content-id")[:998].strip(b"<> \t").decode("ascii", "replace")
+    return Part(
+        content_type=content_type,
+        parameters=own,
+        disposition=disposition,
+        disposition_parameters=also,
+        encoding=encoding.strip(b"\"' \t").lower().decode("ascii", "replace"),
+        content_id=content_id,
+        start=start,
+        end=end,
+        depth=depth,
+    )
+
+
+def body_octets(content: bytes, part: Part, limit: int | None = None) -> tuple[bytes, bool]:
+    """The decoded body of a leaf and whether its transfer encoding was whole (RFC 2045 section 6).
+
+    limit: about how many octets of the encoded body are looked at.
+    """
+    end = part.end if limit is None else min(part.end, part.start + limit)
+    data = content[part.start : end]
+    if part.encoding == "base64":
+        return _base64(data)
+    if part.encoding == "quoted-printable":
+        return binascii.a2b_qp(data), True
+    return data, True
+
+
+def _base64(data: bytes) -> tuple[bytes, bool]:
+    if part_of_text(data):
+        return data, False
+    padding = data.find(b"=")
+    whole = padding < 0 or not data[padding:].strip(b"=\r\n \t")
+    try:
+        return binascii.a2b_base64(data), whole
+    except binascii.Error:
+        return lenient_base64(data), False
+
+
+def part_of_text(data: bytes) -> bool:
+    """Whether what calls itself base64 is written in words: blanks inside its first lines."""
+    lines = data[:512].split(b"\n")[:3]
+    return any(b" " in line.strip() for line in lines)
+
+
+def decoded_size(content: bytes, part: Part) -> int:
+    """How many octets a leaf decodes to, without decoding base64: counting costs no copy."""
+    if part.encoding != "base64":
+        return len(body_octets(content, part)[0])
+    start, end = part.start, part.end
+    noise = sum(content.count(octet, start, end) for octet in (b"\r", b"\n", b" ", b"\t", b"="))
+    return (end - start - noise) * 3 // 4

@@ -1,0 +1,287 @@
+"""HTML of mails as safe HTML, and as text that reads as a person would see it.
+
+`sanitize_html` lets through what formats text, and nothing that runs, loads, tracks or hides its origin: no scripts,
+no styles, no forms, no remote images (`cid:` ones stay, for a viewer that has the parts). `html_to_text` walks what
+came out of it, so the walk meets well-formed HTML only. Both are bounded: past `MAX_HTML` characters the rest is cut;
+past `MAX_TAGS` or `MAX_DEPTH`, where the sanitiser's time grows faster than its input, tags are just dropped.
+Neither raises. Called by `router.mail.parse`, off the event loop.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+
+import nh3
+
+from router.mail.words import storable
+
+MAX_HTML = 524288
+MAX_TAGS = 50_000
+MAX_DEPTH = 1_500
+
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TAGS = _words("a abbr address article aside b bdi blockquote br caption center cite code col colgroup dd del details dfn div dl "
+    "dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre q s samp "
+    "section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr")
+_DROPPED_WITH_CONTENT = _words("script style title head template noscript object applet audio video canvas svg math select textarea")
+_ATTRIBUTES = {
+    "*": {"dir", "lang", "title", "style", "hidden"},
+    "a": {"href"},
+    "img": {"src", "alt", "width", "height"},
+    "td": {"align", "valign", "colspan", "rowspan", "width"},
+    "th": {"align", "valign", "colspan", "rowspan", "width"},
+    "table": {"align", "border", "cellpadding", "cellspacing", "width"},
+    "ol": {"start"},
+    "font": {"color"},
+}
+_SCHEMES = frozenset({"http", "https", "mailto", "tel", "cid"})
+# What hides a preheader: shown by no client, but the first line of every preview.
+# Not font-size:0 (frames of newsletters have it, their contents not) and not mso-hide (hides from one program only).
+_HIDDEN_STYLE = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|max-height\s*:\s*0(?:px)?\s*(?:;|!|\Z)|"
+    r"opacity\s*:\s*0(?:\.0+)?\s*(?:;|!|\Z)",
+    re.IGNORECASE,
+)
+HIDDEN = "display:none"
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
+_ANY_TAG = re.compile(r"<[^<>]*>")
+# They never nest in themselves: unclosed ones are common in old HTML and harmless.
+_SHALLOW = _words("p li td tr th dd dt option br img hr wbr col input meta link area base embed source")
+
+
+def sanitize_html(html: str) -> str:
+    """Safe HTML, `""` if it nests beyond the bounds. Hidden elements stay, with `display:none` as their style."""
+    html = storable(html[:MAX_HTML])
+    if not html.strip() or _beyond_bounds(html):
+        return ""
+    return nh3.clean(
+        html,
+        tags=set(_TAGS),
+        clean_content_tags=set(_DROPPED_WITH_CONTENT),
+        attributes=_ATTRIBUTES,
+        attribute_filter=_attribute,
+        url_schemes=set(_SCHEMES),
+        url_relative="deny",
+        link_rel="noopener noreferrer nofollow",
+    )
+
+
+def html_to_text(html: str, limit: int = 262144) -> str:
+    """Readable text of raw HTML, at most `limit` characters."""
+    return sanitized_to_text(sanitize_html(html), limit) or crude_text(html[:MAX_HTML], limit)
+
+
+def sanitized_to_text(clean: str, limit: int = 262144) -> str:
+    """Readable text of what `sanitize_html` returned."""
+    walker = _Walker(limit)
+    walker.feed(clean)
+    walker.close()
+    return walker.text()[:limit]
+
+
+def crude_text(html: str, limit: int) -> str:
+    """Text without structure, for HTML that nests too deep to be read properly."""
+    return storable(unescape(_ANY_TAG.sub(" ", html)))[:limit].strip() if _beyond_bounds(html) else ""
+
+
+def _attribute(tag: str, name: str, value: str) -> str | None:
+    if name == "style":
+        return HIDDEN if _HIDDEN_STYLE.search(value[:2000]) else None
+    if name == "src":
+        return value if value[:4].lower() == "cid:" else None
+    if name == "title" and tag == "a":
+        return None  # a tooltip is a place to lie about where a link goes
+    return value
+
+
+def _beyond_bounds(html: str) -> bool:
+    """Whether the sanitiser would need more than a moment: its time grows with the square of the depth."""
+    if html.count("<") > MAX_TAGS:
+        return True
+    depth = 0
+    for match in _TAG.finditer(html):
+        if match[2].lower() in _SHALLOW:
+            continue
+        depth = max(0, depth - 1) if match[1] else depth + 1
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
+_PARAGRAPHS = _words("p ul ol dl table pre h1 h2 h3 h4 h5 h6 blockquote figure hr")
+_BLOCKS = _PARAGRAPHS | _words("div address article aside center caption dd details dt figcaption footer header li main nav section summary "
+    "tbody thead tfoot tr")
+_VOID = frozenset({"br", "hr", "img", "wbr", "col"})
+_SPACES = re.compile(r"[ \t\n\r\u00a0\u2007\u202f]+")
+# Characters that take no room: fillers of hidden preheaders, and soft hyphens.
+_INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]|\u200c(?=[\\s\u200c\u00a0])")
+_MAX_QUOTES = 10
+_MAX_INDENT = 8
+
+
+class _Walker(HTMLParser):
+    """Writes lines from the events of well-formed HTML; its own state is a few counters and the open link."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(convert_charrefs=True)
+        self.limit = limit
+        self.size = 0
+        self.lines: list[str] = []
+        self.line: list[str] = []
+        self.gap = 0  # empty lines wanted before the next text
+        self.hidden = 0  # open elements inside (and with) the hidden one
+        self.quotes = 0
+        self.last_quotes = 0  # of the last line written: a gap belongs to the shallower side
+        self.pre = 0
+        self.lists: list[int] = []  # number of the next item, -1 in an unordered list
+        self.bullet = ""
+        self.cells = 0
+        self.links: list[tuple[str, int, int]] = []  # href, and where its text began
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self.hidden or self.size > self.limit:
+            self.hidden += tag not in _VOID
+            return
+        values = dict(attrs)
+        if values.get("style") == HIDDEN or "hidden" in values:
+            self.hidden = int(tag not in _VOID)
+            return
+        if tag in _BLOCKS:
+            self.end_line(1 if tag in _PARAGRAPHS and not self.lists else 0)
+        self.open(tag, values)
+
+    def open(self, tag: str, values: dict[str, str | None]) -> None:
+        if tag == "br":
+            self.end_line(0, blank=True)
+        elif tag == "blockquote":
+            self.quotes += 1
+        elif tag == "pre":
+            self.pre += 1
+        elif tag in ("ul", "ol"):
+            start = values.get("start") or "1"
+            self.lists.append(-1 if tag == "ul" else int(start[:6]) if start.isdecimal() else 1)
+        elif tag == "li":
+            self.begin_item()
+        elif tag == "tr":
+            self.cells = 0
+        elif tag in ("td", "th"):
+            if self.cells and self.line:
+                self.line.append(" | ")
+            self.cells += 1
+        elif tag == "hr":
+            self.write("-" * 20)
+            self.end_line(1)
+        elif tag == "a":
+            self.links.append((values.get("href") or "", len(self.lines), len(self.line)))
+        elif tag == "img":
+            self.image(values)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.hidden:
+            self.hidden -= 1
+            return
+        if tag == "a" and self.links:
+            self.end_link()
+        if tag in _BLOCKS:
+            self.end_line(1 if tag in _PARAGRAPHS and len(self.lists) <= 1 else 0)
+        if tag == "blockquote":
+            self.quotes = max(0, self.quotes - 1)
+        elif tag == "pre":
+            self.pre = max(0, self.pre - 1)
+        elif tag in ("ul", "ol") and self.lists:
+            self.lists.pop()
+            self.bullet = ""
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
+    def handle_data(self, data: str) -> None:
+        if self.hidden or self.size > self.limit:
+            return
+        if self.pre:
+            first, *rest = data.split("\n")
+            self.write(first)
+            for line in rest:
+                self.end_line(0, blank=True)
+                self.write(line)
+            return
+        data = _SPACES.sub(" ", _INVISIBLE.sub("", data))
+        if data == " " and not self.line:
+            return
+        self.write(data)
+
+    def write(self, text: str) -> None:
+        if text:
+            self.line.append(text)
+            self.size += len(text)
+
+    def begin_item(self) -> None:
+        if not self.lists:
+            self.bullet = "- "
+            return
+        number = self.lists[-1]
+        self.bullet = "- " if number < 0 else f"{number}. "
+        if number >= 0:
+            self.lists[-1] = number + 1
+
+    def image(self, values: dict[str, str | None]) -> None:
+        """An image speaks by its alternative text; pixels that count readers have none worth reading."""
+        alt = _SPACES.sub(" ", values.get("alt") or "").strip()
+        sizes = (values.get("width") or "", values.get("height") or "")
+        if alt and not any(size.strip() in ("0", "1", "0px", "1px") for size in sizes):
+            self.write(f"[{alt[:200]}]")
+
+    def end_link(self) -> None:
+        href, lines, pieces = self.links.pop()
+        if not href.lower().startswith(("http:", "https:", "mailto:", "tel:")):
+            return
+        shown = "".join(self.line[pieces:]).strip() if lines == len(self.lines) else " ".join(self.lines[lines:])
+        target = href.partition("?")[0] if href.lower().startswith("mailto:") else href
+        plain = target.partition(":")[2] if target.lower().startswith(("mailto:", "tel:")) else target
+        if shown.strip() and not _same_link(shown, plain):
+            self.write(f" ({plain})" if len(plain) <= 500 else f" ({plain[:500]}…)")
+
+    def end_line(self, gap: int, *, blank: bool = False) -> None:
+        """Finish the line at hand. gap: empty lines wanted after it. blank: an empty line counts as one."""
+        text = "".join(self.line)
+        text = text.rstrip() if self.pre else text.strip()
+        self.line.clear()
+        while text.endswith(" |"):
+            text = text[:-2].rstrip()
+        prefix = "> " * min(self.quotes, _MAX_QUOTES)
+        if text and text != "|":
+            if self.gap and self.lines:
+                self.lines.append(("> " * min(self.quotes, self.last_quotes, _MAX_QUOTES)).rstrip())
+            self.gap = 0
+            self.last_quotes = self.quotes
+            indent = "  " * min(max(len(self.lists) - 1, 0), _MAX_INDENT)
+            bullet = self.bullet or ("  " if self.lists else "")
+            self.lines.append(f"{prefix}{indent}{bullet}{text if self.pre else _SPACES.sub(' ', text)}")
+            self.bullet = ""
+        elif blank:
+            self.gap = 1
+        self.gap = max(self.gap, gap)
+        # A link that goes on over this line's end has its text in the lines from here.
+        self.links = [(href, at if at < len(self.lines) else len(self.lines), 0) for href, at, _ in self.links[-3:]]
+
+    def text(self) -> str:
+        self.end_line(0)
+        return "\n".join(self.lines).strip()
+
+
+def _same_link(shown: str, target: str) -> bool:
+    """Whether a link's text already says where it goes."""
+
+    def bare(text: str) -> str:
+        text = text.strip().lower().removeprefix("https://").removeprefix("http://").removeprefix("www.")
+        return text.removeprefix("mailto:").rstrip("/")
+
+    return bare(shown) == bare(target) or (target.startswith("+") and shown.replace(" ", "") == target)

@@ -1,0 +1,78 @@
+"""The trace header fields that we put on top of a mail when it is handed out (RFC 5321 section 4.4).
+
+The mail is kept octet for octet as it came; `Return-Path` and `Received` are made anew each time from what the
+envelope told us. Whatever a peer said of itself (HELO, addresses) is untrusted: it is reduced to printable ASCII
+that cannot end a field, a comment or a clause. Called by the API and the command line where they give out an `.eml`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from router.model import Message
+
+_NOT_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
+_NOT_WORD = re.compile(r"[^A-Za-z0-9_.-]")
+_NOT_COMMENT = re.compile(r"[^A-Za-z0-9 ._:/=+-]")
+_NOT_PATH = re.compile("[\\x00-\\x20\\x7f-\\x9f<>\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LINE = 78  # RFC 5322 section 2.1.1
+
+
+def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
+    """`Return-Path` and `Received` for a stored message, each line ended by CRLF.
+
+    recipients: whom of the envelope the reader may know. The `for` clause is written for exactly one: several would
+    show blind copies to each other (RFC 5321 section 7.6).
+    """
+    # RFC 5321 section 4.4: a null reverse-path is "<>"; addresses with SMTPUTF8 stay UTF-8 (RFC 6531 section 3.7.3).
+    lines = [f"Return-Path: <{_path(message.reverse_path)}>"]
+    clauses = [
+        f"from {_host(message.helo) or 'unknown'} ({_peer(message.peer)})",
+        f"by {_host(message.received_by) or 'localhost'}",
+        f"with {_clean(_NOT_WORD, message.protocol, 32) or 'SMTP'}",
+    ]
+    if message.tls:
+        clauses.append(f"({_clean(_NOT_COMMENT, message.tls, 100)})")
+    clauses.append(f"id {_clean(_NOT_WORD, message.id, 64)}")
+    if len(recipients) == 1:
+        clauses.append(f"for <{_path(recipients[0])}>")
+    clauses[-1] += ";"
+    clauses.append(format_datetime(datetime.fromtimestamp(message.received_at // 1_000_000, UTC)))
+    lines += _fold("Received:", clauses)
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def _fold(name: str, clauses: Sequence[str]) -> list[str]:
+    """The field over as many lines as it needs, cut between clauses only."""
+    lines = [name]
+    for clause in clauses:
+        if len(lines[-1]) + 1 + len(clause) > _LINE and lines[-1].strip() != name:
+            lines.append(f"\t{clause}")
+        else:
+            lines[-1] += f" {clause}"
+    return lines
+
+
+def _clean(unwanted: re.Pattern[str], text: str, limit: int) -> str:
+    return unwanted.sub("", text[: limit * 4])[:limit]
+
+
+def _host(text: str) -> str:
+    return _clean(_NOT_HOST, text, 255)
+
+
+def _path(text: str) -> str:
+    return _clean(_NOT_PATH, text, 320)
+
+
+def _peer(text: str) -> str:
+    """An address literal (RFC 5321 section 4.1.3)."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return "[unknown]"
+    return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"

@@ -1,0 +1,217 @@
+"""Secrets: what is sealed at rest, and what is only ever kept as a hash.
+
+It promises: settings of integrations are readable with the secret key alone, each only for the purpose it was sealed
+for; API keys and passwords cannot be got back from what is stored; the key file is made once, whichever of several
+processes comes first, and only its owner can read it. Nothing here logs or puts a secret into an error's text.
+
+Called by `router.admin` (seal, keys, passwords), `router.dispatch` (open), the API's authentication and the assembly
+(the key file).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.exceptions import InvalidKey
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+KEY_FILE = "secret_key"
+_KEY_OCTETS = 32
+_LEAST_KEY = 16  # as `[server] secret_key` demands
+
+# Without 0 O, 1 I l: a key may have to be read out or typed.
+_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_API_KEY_PREFIX = "er_"
+_API_KEY_LENGTH = 44  # 57 characters: 256 bits take 43.9 of them
+_PASSWORD_LENGTH = 16  # 93 bits
+MAX_PASSWORD = 1024  # characters; hashing must not become a way to keep us busy
+
+# 19 MiB and 2 passes: the least that OWASP's password storage advice takes for Argon2id. Several people signing in at
+# once must not cost the mail path its memory, and our own passwords are random anyway. One lane for the same reason.
+_ARGON_MEMORY = 19 * 1024  # KiB
+_ARGON_PASSES = 2
+_ARGON_LANES = 1
+# Bounds for a stored hash: a row written by someone else must not make us reserve gigabytes.
+_PHC = re.compile(r"\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
+_MOST_MEMORY, _MOST_PASSES, _MOST_LANES = 256 * 1024, 10, 8
+
+
+class Unsealable(Exception):  # noqa: N818 - what happened, in the words of the operator's message
+    """What was sealed cannot be opened: with another key, for another purpose, or it was changed."""
+
+
+class SecretBox:
+    """Seals texts with the first key and opens what any of the keys sealed.
+
+    keys: one key or several, newest first, as `load_or_create_key` or `[server] secret_key` give them. purpose: a
+    fixed word of the caller's; the keys in use are derived for it (HKDF-SHA256), so that what was sealed for one
+    purpose cannot pass for another.
+    """
+
+    def __init__(self, keys: str | bytes | Sequence[str | bytes], purpose: str = "integration") -> None:
+        given = [keys] if isinstance(keys, str | bytes) else list(keys)
+        if not given:
+            raise ValueError("a secret key is needed")
+        self._purpose = purpose
+        self._fernet = MultiFernet([Fernet(_derived(key, purpose)) for key in given])
+
+    def seal(self, text: str) -> str:
+        """`text` encrypted and authenticated, as ASCII."""
+        return self._fernet.encrypt(text.encode("utf-8")).decode("ascii")
+
+    def open(self, sealed: str) -> str:
+        """What was sealed. Raises `Unsealable`."""
+        try:
+            return self._fernet.decrypt(sealed.encode("utf-8", "surrogatepass")).decode("utf-8")
+        except (InvalidToken, UnicodeDecodeError):
+            raise Unsealable(f"a secret sealed as {self._purpose!r} cannot be opened with this secret key") from None
+
+    def reseal(self, sealed: str) -> str:
+        """The same secret sealed with the first key. Raises `Unsealable`."""
+        return self.seal(self.open(sealed))
+
+    def __repr__(self) -> str:
+        return f"SecretBox({self._purpose!r})"
+
+
+def _derived(key: str | bytes, purpose: str) -> bytes:
+    """A Fernet key for one purpose."""
+    kdf = HKDF(hashes.SHA256(), length=32, salt=None, info=f"emailrouter:{purpose}".encode())
+    return base64.urlsafe_b64encode(kdf.derive(_material(key)))
+
+
+# --- the key and its file
+
+
+def new_key() -> str:
+    """A new secret key: 256 random bits in URL-safe base 64."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(_KEY_OCTETS)).decode("ascii")
+
+
+def load_or_create_key(data_dir: str | os.PathLike[str]) -> str:
+    """The key in `data_dir/secret_key`, made there (0600) when the file is absent.
+
+    Of several processes that start at once one makes the file and all return its key: it is written beside, made
+    durable, and given its name by a link, which fails where there is one. Raises OSError for what the file system
+    refuses and ValueError for a file that holds no key.
+    """
+    path = Path(data_dir) / KEY_FILE
+    if not path.exists():
+        _create(path)
+    key = path.read_text(encoding="utf-8", errors="replace").strip()
+    try:
+        _material(key)
+    except ValueError:
+        raise ValueError(f"{path} does not hold a secret key") from None
+    return key
+
+
+def fingerprint(key: str | bytes) -> str:
+    """16 hexadecimal digits that tell keys apart and say nothing about them; the database keeps them."""
+    return hmac.new(_material(key), b"emailrouter:fingerprint", hashlib.sha256).hexdigest()[:16]
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{KEY_FILE}-", dir=path.parent)  # mkstemp makes it 0600
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(new_key() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(beside)
+        except FileExistsError:
+            return  # another process was first: its key is the key
+    finally:
+        beside.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)  # what is sealed with the key from now on must not outlive it
+    finally:
+        os.close(folder)
+
+
+def _material(key: str | bytes) -> bytes:
+    """The octets that keys are derived from: an operator's own key may be any long random text."""
+    material = (key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key).strip()
+    if len(material) < _LEAST_KEY:
+        raise ValueError(f"a secret key has at least {_LEAST_KEY} characters; `openssl rand -base64 32` makes one")
+    return material
+
+
+# --- API keys: random enough that a plain hash is safe, and fast enough for every request
+
+
+def new_api_key() -> tuple[str, str, str]:
+    """(clear, hash, hint): show `clear` once, keep the other two. `er_` and 256 random bits."""
+    clear = _API_KEY_PREFIX + _random(_API_KEY_LENGTH)
+    return clear, hash_api_key(clear), f"{clear[:7]}\u2026{clear[-4:]}"
+
+
+def hash_api_key(clear: str) -> str:
+    """SHA-256 in hexadecimal: what a key is looked up by. Takes any text."""
+    return hashlib.sha256(clear.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# --- passwords: slow on purpose. Some tenths of a second at worst: call these in a thread, never on the loop.
+
+
+def new_password() -> str:
+    """A password for a person: 16 characters that cannot be mistaken for each other, 93 bits."""
+    return _random(_PASSWORD_LENGTH)
+
+
+def hash_password(password: str) -> str:
+    """The Argon2id hash in PHC form. Blocks for tens of milliseconds: run it off the loop.
+
+    Raises ValueError for more than `MAX_PASSWORD` characters.
+    """
+    if len(password) > MAX_PASSWORD:
+        raise ValueError(f"a password has at most {MAX_PASSWORD} characters")
+    kdf = Argon2id(
+        salt=secrets.token_bytes(16),
+        length=32,
+        iterations=_ARGON_PASSES,
+        lanes=_ARGON_LANES,
+        memory_cost=_ARGON_MEMORY,
+    )
+    return kdf.derive_phc_encoded(password.encode("utf-8", "surrogatepass"))
+
+
+def verify_password(password: str, phc: str) -> bool:
+    """Whether this is the password; False also for a hash that cannot be read. Blocks as `hash_password` does.
+
+    For a user that does not exist verify against `UNUSABLE_HASH`: it takes the same time and is never true.
+    """
+    cost = _PHC.fullmatch(phc)
+    if cost is None or len(password) > MAX_PASSWORD:
+        return False
+    memory, passes, lanes = (int(number) for number in cost.groups())
+    if memory > _MOST_MEMORY or passes > _MOST_PASSES or lanes > _MOST_LANES:
+        return False
+    try:
+        Argon2id.verify_phc_encoded(password.encode("utf-8", "surrogatepass"), phc)
+    except (InvalidKey, ValueError):
+        return False
+    return True
+
+
+# A hash with today's costs and a digest of zeros, which no password has.
+UNUSABLE_HASH = f"$argon2id$v=19$m={_ARGON_MEMORY},t={_ARGON_PASSES},p={_ARGON_LANES}${'A' * 22}${'A' * 43}"
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))

@@ -1,0 +1,36 @@
+-- name: alias_by_id
+-- One alias of a workspace.
+SELECT a.id, a.workspace_id, a.domain_id, d.name AS domain, a.local_part, a.local_key, a.integration_id, a.status,
+       a.created_at
+FROM aliases a JOIN domains d ON d.id = a.domain_id
+WHERE a.id = :id AND a.workspace_id = :workspace_id;
+
+-- name: alias_page
+-- Aliases of a workspace, newest first.
+SELECT a.id, a.workspace_id, a.domain_id, d.name AS domain, a.local_part, a.local_key, a.integration_id, a.status,
+       a.created_at
+FROM aliases a JOIN domains d ON d.id = a.domain_id
+WHERE a.workspace_id = :workspace_id AND a.id < :before ORDER BY a.id DESC LIMIT :most;
+
+-- name: alias_page_by_domain
+-- Aliases of one domain, newest first.
+SELECT a.id, a.workspace_id, a.domain_id, d.name AS domain, a.local_part, a.local_key, a.integration_id, a.status,
+       a.created_at
+FROM aliases a JOIN domains d ON d.id = a.domain_id
+WHERE a.domain_id = :domain_id AND a.workspace_id = :workspace_id AND a.id < :before
+ORDER BY a.id DESC LIMIT :most;
+
+-- name: alias_insert
+-- A new alias, unless its domain has one that the same mail would match.
+INSERT INTO aliases (id, workspace_id, domain_id, local_part, local_key, integration_id, created_at)
+VALUES (:id, :workspace_id, :domain_id, :local_part, :local_key, :integration_id, :created_at)
+ON CONFLICT (domain_id, local_key) DO NOTHING;
+
+-- name: alias_change
+-- Another integration, or switched on or off.
+UPDATE aliases SET integration_id = :integration_id, status = :status
+WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: alias_delete
+-- Removes an alias; its tickets stay.
+DELETE FROM aliases WHERE id = :id AND workspace_id = :workspace_id;

@@ -1,0 +1,78 @@
+-- name: delivery_by_id
+-- One delivery of a workspace.
+SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
+       expires_at, parked_at, delivered_at, via, last_error, created_at
+FROM deliveries WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: delivery_page
+-- Deliveries of a workspace, newest first; in one state where one is given.
+SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
+       expires_at, parked_at, delivered_at, via, last_error, created_at
+FROM deliveries
+WHERE workspace_id = :workspace_id AND id < :before
+  AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
+ORDER BY id DESC LIMIT :most;
+
+-- name: delivery_page_by_ticket
+-- Deliveries of a ticket, newest first; in one state and for one integration where they are given.
+SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
+       expires_at, parked_at, delivered_at, via, last_error, created_at
+FROM deliveries
+WHERE ticket_id = :ticket_id AND workspace_id = :workspace_id AND id < :before
+  AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
+  AND (CAST(:integration_id AS TEXT) IS NULL OR integration_id = CAST(:integration_id AS TEXT))
+ORDER BY id DESC LIMIT :most;
+
+-- name: delivery_page_by_integration
+-- Deliveries for one integration, newest first; in one state where one is given.
+SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
+       expires_at, parked_at, delivered_at, via, last_error, created_at
+FROM deliveries
+WHERE integration_id = :integration_id AND workspace_id = :workspace_id AND id < :before
+  AND (CAST(:state AS TEXT) IS NULL OR state = CAST(:state AS TEXT))
+ORDER BY id DESC LIMIT :most;
+
+-- name: delivery_page_dead
+-- Deliveries that gave up, newest first; for one integration where one is given. The words are those of the index.
+SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
+       expires_at, parked_at, delivered_at, via, last_error, created_at
+FROM deliveries
+WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
+  AND (CAST(:integration_id AS TEXT) IS NULL OR integration_id = CAST(:integration_id AS TEXT))
+ORDER BY id DESC LIMIT :most;
+
+-- name: delivery_page_pending
+-- Deliveries that wait, newest first, found by their integrations; for one of them where one is given.
+SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
+       expires_at, parked_at, delivered_at, via, last_error, created_at
+FROM deliveries
+WHERE integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
+  AND state = 'pending' AND id < :before
+  AND (CAST(:integration_id AS TEXT) IS NULL OR integration_id = CAST(:integration_id AS TEXT))
+ORDER BY id DESC LIMIT :most;
+
+-- name: delivery_attempts
+-- The latest attempts of a delivery, newest first.
+SELECT delivery_id, n, started_at, finished_at, outcome, status, latency, answer
+FROM attempts WHERE delivery_id = :delivery_id ORDER BY n DESC LIMIT :most;
+
+-- name: delivery_replay
+-- A delivery that gave up or waits is due now, as if it were new; one that is being sent is left alone.
+UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
+                      claims = 0, via = ''
+WHERE id = :id AND workspace_id = :workspace_id AND (state = 'dead' OR (state = 'pending' AND claims = 0))
+  AND integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
+RETURNING id, integration_id;
+
+-- name: delivery_replay_many
+-- The same for all in one state, the oldest first, as many as one transaction should hold.
+UPDATE deliveries SET state = 'pending', next_attempt_at = :now, expires_at = :expires_at, parked_at = NULL,
+                      claims = 0, via = ''
+WHERE id IN (
+    SELECT d.id FROM deliveries d
+    WHERE d.workspace_id = :workspace_id AND d.state = :state AND (d.state = 'dead' OR d.claims = 0)
+      AND (CAST(:integration_id AS TEXT) IS NULL OR d.integration_id = CAST(:integration_id AS TEXT))
+      AND d.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
+    ORDER BY d.id LIMIT :most)
+  AND state = :state
+RETURNING id, integration_id;

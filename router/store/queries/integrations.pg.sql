@@ -1,0 +1,14 @@
+-- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold. KEY SHARE
+-- does not wait for the deliverers, who write to these rows all the time.
+
+-- name: integration_lock
+SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
+       paced_at, lease_owner, lease_until, created_at
+FROM integrations WHERE id = :id AND workspace_id = :workspace_id
+FOR KEY SHARE;
+
+-- name: integration_lock_to_delete
+SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
+       paced_at, lease_owner, lease_until, created_at
+FROM integrations WHERE id = :id AND workspace_id = :workspace_id
+FOR UPDATE;

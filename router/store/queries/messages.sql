@@ -1,0 +1,41 @@
+-- name: message_by_id
+-- One message of a workspace.
+SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
+       m.rfc_message_id, m.reference_ids, m.participants, m.from_address, m.from_name, m.subject, m.sent_at,
+       m.automatic
+FROM messages m WHERE m.id = :id AND m.workspace_id = :workspace_id;
+
+-- name: message_of_ticket
+-- The latest messages of a ticket, newest first.
+SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
+       m.rfc_message_id, m.reference_ids, m.participants, m.from_address, m.from_name, m.subject, m.sent_at,
+       m.automatic
+FROM messages m
+WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id)
+ORDER BY m.id DESC LIMIT :most;
+
+-- name: message_links
+-- Which recipients brought a message into which tickets.
+SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
+FROM ticket_messages WHERE message_id = :message_id ORDER BY ticket_id, recipient LIMIT :most;
+
+-- name: message_attempts
+-- Every attempt to tell of a message, with its delivery.
+SELECT a.delivery_id, a.n, a.started_at, a.finished_at, a.outcome, a.status, a.latency, a.answer, d.integration_id,
+       d.ticket_id
+FROM ticket_messages tm
+JOIN deliveries d ON d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id
+JOIN attempts a ON a.delivery_id = d.id
+WHERE tm.message_id = :message_id
+GROUP BY a.delivery_id, a.n, a.started_at, a.finished_at, a.outcome, a.status, a.latency, a.answer,
+         d.integration_id, d.ticket_id
+ORDER BY a.started_at DESC, a.delivery_id, a.n LIMIT :most;
+
+-- name: message_deliveries
+-- The deliveries that tell of a message.
+SELECT DISTINCT d.id, d.workspace_id, d.ticket_id, d.message_id, d.integration_id, d.event, d.state, d.attempts,
+       d.claims, d.next_attempt_at, d.expires_at, d.parked_at, d.delivered_at, d.via, d.last_error, d.created_at
+FROM ticket_messages tm
+JOIN deliveries d ON d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id
+WHERE tm.message_id = :message_id
+ORDER BY d.id LIMIT :most;

@@ -1,0 +1,11 @@
+-- The count is not worth waiting for the disk, and must not make mails wait for it: a crash may forget a second.
+-- SQLite has no such setting; there the process counts and writes once a second.
+
+-- name: rate_limit_add
+WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+INSERT INTO rate_windows (scope, window_start, used)
+SELECT CAST(:scope AS TEXT), CAST(:window_start AS BIGINT), CAST(:amount AS BIGINT) FROM quick
+WHERE CAST(:amount AS BIGINT) <= CAST(:bound AS BIGINT)
+ON CONFLICT (scope, window_start) DO UPDATE SET used = rate_windows.used + excluded.used
+WHERE rate_windows.used + excluded.used <= CAST(:bound AS BIGINT)
+RETURNING used;

@@ -1,0 +1,25 @@
+-- name: session_insert
+-- Somebody signed in.
+INSERT INTO sessions (hash, workspace_id, user_id, address, created_at, last_used_at, expires_at)
+VALUES (:hash, :workspace_id, :user_id, :address, :created_at, :created_at, :expires_at);
+
+-- name: session_by_hash
+-- The session of a cookie, with what its user may do.
+SELECT s.hash, s.workspace_id, s.user_id, s.last_used_at, s.expires_at, u.role, u.disabled_at
+FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = :hash;
+
+-- name: session_used
+-- Remembers that a session was used, at most once in a while.
+UPDATE sessions SET last_used_at = :now WHERE hash = :hash AND last_used_at < :horizon;
+
+-- name: session_delete
+-- Somebody signed out.
+DELETE FROM sessions WHERE hash = :hash;
+
+-- name: session_delete_of_user
+-- Signs a user out everywhere.
+DELETE FROM sessions WHERE user_id = :user_id;
+
+-- name: session_forget
+-- Sessions that are over.
+DELETE FROM sessions WHERE expires_at < :now;

@@ -1,0 +1,125 @@
+-- name: ticket_by_id
+-- One ticket of a workspace.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: ticket_lock
+-- One ticket of a workspace, held until the transaction ends: for changes that depend on what it is now.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: ticket_page
+-- Tickets of a workspace, newest first.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :most;
+
+-- name: ticket_page_by_status
+-- Tickets in one status, newest first.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets
+WHERE workspace_id = :workspace_id AND status = :status AND id < :before ORDER BY id DESC LIMIT :most;
+
+-- name: ticket_page_by_assignee
+-- Tickets of one user, newest first; at one alias where one is given.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets
+WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND id < :before
+  AND (CAST(:alias_id AS TEXT) IS NULL OR alias_id = CAST(:alias_id AS TEXT))
+ORDER BY id DESC LIMIT :most;
+
+-- name: ticket_page_by_assignee_and_status
+-- Tickets of one user in one status, newest first; at one alias where one is given.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets
+WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND status = :status AND id < :before
+  AND (CAST(:alias_id AS TEXT) IS NULL OR alias_id = CAST(:alias_id AS TEXT))
+ORDER BY id DESC LIMIT :most;
+
+-- name: ticket_page_by_alias
+-- Tickets at one alias, newest first; in one status where one is given.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets
+WHERE alias_id = :alias_id AND workspace_id = :workspace_id AND id < :before
+  AND (CAST(:status AS TEXT) IS NULL OR status = CAST(:status AS TEXT))
+ORDER BY id DESC LIMIT :most;
+
+-- name: ticket_page_unassigned
+-- Tickets that nobody has and that are not resolved, newest first. The words are those of the index.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets
+WHERE workspace_id = :workspace_id AND assigned_to IS NULL AND status <> 'resolved' AND id < :before
+ORDER BY id DESC LIMIT :most;
+
+-- name: ticket_search
+-- Tickets whose subject, sender or number match, among a number of the newest before one; newest first.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM (
+    SELECT * FROM tickets WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :scan
+) AS recent
+WHERE (lower(subject) LIKE :pattern ESCAPE '\' OR lower(from_address) LIKE :pattern ESCAPE '\'
+       OR lower(from_name) LIKE :pattern ESCAPE '\' OR number = CAST(:number AS BIGINT))
+  AND (CAST(:status AS TEXT) IS NULL OR status = CAST(:status AS TEXT))
+  AND (CAST(:assigned_to AS TEXT) IS NULL OR assigned_to = CAST(:assigned_to AS TEXT))
+  AND (CAST(:alias_id AS TEXT) IS NULL OR alias_id = CAST(:alias_id AS TEXT))
+ORDER BY id DESC LIMIT :most;
+
+-- name: ticket_search_end
+-- The last ticket that a search of this length looks at, none when it looks at all that are left.
+SELECT id FROM tickets WHERE workspace_id = :workspace_id AND id < :before
+ORDER BY id DESC LIMIT 1 OFFSET :scan;
+
+-- name: ticket_claim
+-- Gives a ticket to a user if it is nobody's or theirs; of any number at once one gets it. A ticket that was theirs
+-- already keeps its time, and updated_at where nothing changes: so the answer tells what happened.
+UPDATE tickets SET
+    status = 'in_progress',
+    claimed_at = CASE WHEN assigned_to = :user_id THEN COALESCE(claimed_at, :now) ELSE :now END,
+    updated_at = CASE WHEN assigned_to = :user_id AND status = 'in_progress' THEN updated_at ELSE :now END,
+    assigned_to = :user_id
+WHERE id = :id AND workspace_id = :workspace_id AND status <> 'resolved'
+  AND (assigned_to IS NULL OR assigned_to = :user_id)
+RETURNING id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at;
+
+-- name: ticket_change
+-- New values for a ticket that the transaction holds.
+UPDATE tickets SET status = :status, assigned_to = :assigned_to, claimed_at = :claimed_at,
+                   resolved_at = :resolved_at, updated_at = :now
+WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: ticket_delete
+-- Erases a ticket with its links, events and deliveries.
+DELETE FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: ticket_delete_message
+-- Erases a message with its octets, unless another ticket has it too.
+DELETE FROM messages
+WHERE id = :message_id AND NOT EXISTS (SELECT 1 FROM ticket_messages WHERE message_id = :message_id);
+
+-- name: ticket_message_ids
+-- The messages of a ticket.
+SELECT DISTINCT message_id FROM ticket_messages WHERE ticket_id = :ticket_id;
+
+-- name: ticket_event
+-- Something happened to a ticket.
+INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, user_id, detail)
+VALUES (:id, :ticket_id, :workspace_id, :at, :kind, :user_id, :detail);
+
+-- name: ticket_events_of
+-- The latest events of a ticket, newest first.
+SELECT id, ticket_id, workspace_id, at, kind, user_id, detail
+FROM ticket_events WHERE ticket_id = :ticket_id ORDER BY id DESC LIMIT :most;
+
+-- name: ticket_links_of
+-- Which recipients brought messages into a ticket, newest first.
+SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
+FROM ticket_messages WHERE ticket_id = :ticket_id ORDER BY message_id DESC, recipient LIMIT :most;

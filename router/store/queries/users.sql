@@ -1,0 +1,40 @@
+-- name: user_by_id
+-- One user of a workspace.
+SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at
+FROM users WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: user_by_email
+-- The user who signs in with this address, in whichever workspace.
+SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at FROM users WHERE email = :email;
+
+-- name: user_page
+-- Users of a workspace, newest first.
+SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at
+FROM users WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :most;
+
+-- name: user_insert
+-- A new user, unless the address signs somebody in already.
+INSERT INTO users (id, workspace_id, email, name, role, password_hash, created_at)
+VALUES (:id, :workspace_id, :email, :name, :role, :password_hash, :created_at)
+ON CONFLICT (email) DO NOTHING;
+
+-- name: user_change
+-- New values for what may change of a user.
+UPDATE users SET name = :name, role = :role, password_hash = :password_hash, disabled_at = :disabled_at
+WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: user_delete
+-- Removes a user with their keys and sessions.
+DELETE FROM users WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: user_other_admins
+-- How many admins a workspace has besides one.
+SELECT count(*) AS admins FROM users
+WHERE workspace_id = :workspace_id AND role = 'admin' AND disabled_at IS NULL AND id <> :id;
+
+-- name: user_release_tickets
+-- What somebody who leaves had not finished goes back to the queue.
+UPDATE tickets SET assigned_to = NULL, claimed_at = NULL, updated_at = :now,
+                   status = CASE WHEN status = 'in_progress' THEN 'open' ELSE status END
+WHERE workspace_id = :workspace_id AND assigned_to = :user_id AND status <> 'resolved'
+RETURNING id;

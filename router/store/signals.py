@@ -1,0 +1,84 @@
+"""Tells deliver processes on other hosts that something is due, by PostgreSQL's LISTEN and NOTIFY.
+
+A signal is a hint: it may be lost with a connection, and then the deliverer's own look (every half second) finds
+the work. So nothing here may delay or fail an accept: signals are sent after the commit, by a task of their own,
+many at once. NOTIFY inside the accept's transaction would serialise the commits of all hosts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+
+from router.errors import Unavailable
+from router.store.postgres import PostgresDatabase, translated
+
+CHANNEL = "emailrouter_deliveries"
+# PostgreSQL takes payloads under 8000 octets; ids have 30 and a comma.
+IDS_IN_A_SIGNAL = 200
+RECONNECT_FIRST, RECONNECT_MOST = 0.5, 10.0
+
+log = structlog.get_logger()
+
+
+class Signaller:
+    """The `Wake` of a process that delivers nothing itself. `run` sends what `wake` collects."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._pending: dict[str, None] = {}
+        self._something = asyncio.Event()
+
+    def wake(self, integration_ids: Iterable[str]) -> None:
+        """See `router.ports.Wake`."""
+        for integration_id in integration_ids:
+            self._pending[integration_id] = None
+            self._something.set()
+
+    async def run(self) -> None:
+        """Sends until cancelled. What cannot be sent is dropped: the deliverer looks by itself."""
+        connection: Any = None
+        try:
+            while True:
+                await self._something.wait()
+                self._something.clear()
+                ids = list(self._pending)
+                self._pending.clear()
+                try:
+                    if connection is None or connection.is_closed():
+                        connection = await self._database.connect()
+                    for start in range(0, len(ids), IDS_IN_A_SIGNAL):
+                        with translated():
+                            await connection.execute(
+                                "SELECT pg_notify($1, $2)", CHANNEL, ",".join(ids[start : start + IDS_IN_A_SIGNAL])
+                            )
+                except Unavailable as error:
+                    log.debug("signal.lost", reason=str(error))
+        finally:
+            if connection is not None:
+                connection.terminate()
+
+
+async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], None]) -> None:
+    """Calls `wake` for each signal, until cancelled; connects again whenever the connection is lost."""
+    wait = RECONNECT_FIRST
+    while True:
+        connection: Any = None
+        try:
+            connection = await database.connect()
+            lost = asyncio.Event()
+            connection.add_termination_listener(lambda _, lost=lost: lost.set())
+            with translated():
+                await connection.add_listener(CHANNEL, lambda _c, _p, _n, ids: wake(ids.split(",")))
+            wait = RECONNECT_FIRST
+            await lost.wait()
+        except Unavailable as error:
+            log.debug("signal.not_listening", reason=str(error))
+        finally:
+            if connection is not None:
+                connection.terminate()
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, RECONNECT_MOST)

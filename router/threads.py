@@ -1,0 +1,68 @@
+"""Which ticket a message joins (SPEC.md section 7). Pure: the caller looks up the candidates, this decides.
+
+A message joins the ticket of the newest message it refers to (In-Reply-To, then References from the end), among
+those the caller found at the same alias, if its sender is a participant of that ticket. The participant check keeps
+strangers apart who answer the same newsletter or copy one In-Reply-To; the same alias keeps two teams apart. A
+subject never joins, and a new one never splits. Nothing else is glued on: a wrong join shows one customer's words to
+another, while a missed one is only a second ticket.
+
+Called by `router.accept`, inside the transaction that writes the ticket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from router.mail.mailboxes import comparable
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An earlier message at the same alias that one of the references may name, with the ticket it is in.
+
+    participants: the addresses of the whole ticket, in the form of `HeaderFacts.participants`.
+    """
+
+    ticket_id: str
+    rfc_message_id: str
+    participants: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The ticket that is joined, and the Message-ID it was joined by: it is kept with the ticket, as the reason."""
+
+    ticket_id: str
+    by: str
+
+
+def choose(reference_ids: Iterable[str], from_address: str, candidates: Sequence[Candidate]) -> Joined | None:
+    """The ticket that a message joins, None if it opens one.
+
+    reference_ids: newest first, as `HeaderFacts.reference_ids`. from_address: as in the header, the reverse-path
+    where it has none. candidates: only those of the same alias; where one Message-ID is in several tickets (it is
+    unique by promise of its sender only), the first whose participant the sender is.
+    """
+    sender = comparable(from_address)
+    if "@" not in sender or not candidates:
+        return None
+    by_id: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        by_id.setdefault(candidate.rfc_message_id, []).append(candidate)
+    for reference in reference_ids:
+        for candidate in by_id.get(reference, ()):
+            if reference and sender in candidate.participants:
+                return Joined(candidate.ticket_id, reference)
+    return None
+
+
+def delivery_event(joined: Joined | None) -> Literal["opened", "replied"]:
+    """What the ticket's integration is told."""
+    return "opened" if joined is None else "replied"
+
+
+def reopens(automatic: str) -> bool:
+    """Whether a message that joins sets its ticket open again: a person's mail does, no other."""
+    return automatic == ""

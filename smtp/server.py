@@ -1,0 +1,225 @@
+"""The SMTP server: its sockets, its sessions, its certificate, and how it stops.
+
+Promise: what was answered `250` is committed before, so stopping loses nothing; `drain` lets running mails end and
+tells the others to come again. Sockets are the loop's own (`loop.create_server`): no thread, no aiosmtpd Controller.
+Never decides anything about a mail. Who makes it: `emailrouter.assembly`; who starts, reloads and drains it:
+`emailrouter.lifecycle`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from datetime import timedelta
+
+import structlog
+
+from config.schema import Smtp
+from router.clock import Clock
+from router.ports import Acceptor, Recipients
+from smtp import replies
+from smtp.limits import SHORT_COMMAND_TIMEOUT, AddressSet, InFlight, Limits
+from smtp.policy import BlockedSenders
+from smtp.protocol import SMTP
+from smtp.session import Door
+from smtp.stream import Phase
+from smtp.tls import TlsFiles
+
+_log = structlog.get_logger()
+
+_SWEEP = 1.0  # seconds between two looks at all deadlines
+_FORGET = 60.0  # seconds between two looks at counters of addresses that are gone
+_BACKLOG = 1024  # connections the kernel holds for us; a burst must not be refused before we have seen it
+_COMMIT_PATIENCE = 10.0  # seconds past the grace that commits have which are being written
+_FIRST_SYSTEMD_FD = 3  # sd_listen_fds(3)
+
+
+class Server:
+    """The SMTP door of one process.
+
+    settings: `[smtp]` of the configuration. hostname: what we call ourselves. environ: where systemd says what sockets
+    it passes. reuse_port: let several processes of one host listen on the same port.
+    """
+
+    def __init__(
+        self,
+        settings: Smtp,
+        hostname: str,
+        recipients: Recipients,
+        acceptor: Acceptor,
+        clock: Clock,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        reuse_port: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._reuse_port = reuse_port
+        self._limits = Limits(
+            connections=settings.max_connections,
+            per_address=settings.max_connections_per_ip,
+            mails_per_minute=settings.max_mails_per_minute_per_ip,
+            trusted=AddressSet(settings.trusted_networks),
+        )
+        self._door = Door(
+            settings=settings,
+            hostname=hostname,
+            recipients=recipients,
+            acceptor=acceptor,
+            clock=clock,
+            limits=self._limits,
+            in_flight=InFlight(settings.max_bytes_in_flight),
+            blocked=BlockedSenders(settings.blocked_senders),
+        )
+        self._tls: TlsFiles | None = None
+        self._listeners: list[asyncio.Server] = []
+        self._connections: set[SMTP] = set()
+        self._quiet = asyncio.Event()  # no connection is open
+        self._quiet.set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._forget_at = 0.0
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens: `127.0.0.1:2525`, `[::1]:2525`; empty before `start` and after `drain`."""
+        names = [sock.getsockname() for listener in self._listeners for sock in listener.sockets]
+        return [_address(name) for name in names]
+
+    @property
+    def connections(self) -> int:
+        """Open now."""
+        return len(self._connections)
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when an address or the certificate cannot be used; then nothing listens."""
+        settings = self._settings
+        loop = asyncio.get_running_loop()
+        if settings.tls_cert is not None and settings.tls_key is not None:
+            self._tls = TlsFiles(settings.tls_cert, settings.tls_key)
+
+        def connection() -> SMTP:
+            return SMTP(self._door, self, self._tls, loop)
+
+        try:
+            if settings.listen == "systemd":
+                for sock in systemd_sockets(self._environ):
+                    self._listeners.append(await loop.create_server(connection, sock=sock, backlog=_BACKLOG))
+            else:
+                for address in settings.listen:
+                    # asyncio makes IPv6 sockets IPv6 alone, so "0.0.0.0" and "[::]" can stand side by side.
+                    listener = await loop.create_server(
+                        connection,
+                        address.host,
+                        address.port,
+                        backlog=_BACKLOG,
+                        reuse_port=self._reuse_port or None,
+                    )
+                    self._listeners.append(listener)
+        except OSError:
+            self._close_listeners()
+            raise
+        self._sweep(loop)
+        _log.info("smtp.listening", addresses=self.addresses, tls=self._tls is not None)
+
+    def reload(self) -> None:
+        """Read the certificate again, changed or not."""
+        if self._tls is not None:
+            self._tls.reload()
+
+    async def drain(self, grace: timedelta) -> None:
+        """Stop: no new connections, idle ones get 421 now, running mails end, or get 421 when `grace` is over.
+
+        Returns when no connection is left. A commit that is being written when the grace is over has some seconds more.
+        """
+        self._close_listeners()
+        for connection in list(self._connections):
+            connection.draining = True
+            if connection.phase is Phase.COMMAND and not connection.in_transaction:
+                connection.end(replies.SHUTTING_DOWN)
+        if not await self._all_gone(grace.total_seconds()):
+            for connection in list(self._connections):
+                connection.cut_off = True
+                if connection.phase is not Phase.BUSY:
+                    connection.end(replies.SHUTTING_DOWN)
+            if not await self._all_gone(_COMMIT_PATIENCE):
+                _log.warning("smtp.cut_off", connections=len(self._connections))
+                for connection in list(self._connections):
+                    connection.end(replies.SHUTTING_DOWN)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    # What a connection tells (`smtp.protocol.Registry`).
+
+    def opened(self, connection: SMTP) -> None:
+        """Count it in."""
+        self._limits.open()
+        self._connections.add(connection)
+        self._quiet.clear()
+
+    def closed(self, connection: SMTP) -> None:
+        """Count it out."""
+        self._limits.close()
+        self._connections.discard(connection)
+        if not self._connections:
+            self._quiet.set()
+
+    # Inside.
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look at the deadlines of all connections: one timer for a server instead of one for each command."""
+        now = loop.time()
+        settings = self._settings
+        timeout = settings.command_timeout.total_seconds()
+        if self._limits.pressed:
+            timeout = min(timeout, SHORT_COMMAND_TIMEOUT)
+        for connection in list(self._connections):
+            connection.check(now, timeout)
+        if now >= self._forget_at:
+            self._forget_at = now + _FORGET
+            self._limits.forget(self._door.clock.monotonic())
+        shortest = min(settings.command_timeout, settings.data_timeout).total_seconds()
+        self._sweeper = loop.call_later(min(_SWEEP, shortest / 4), self._sweep, loop)
+
+    async def _all_gone(self, patience: float) -> bool:
+        """Whether the last connection closed within so many seconds."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._quiet.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _close_listeners(self) -> None:
+        # Not `wait_closed`: since Python 3.12 it waits for every connection too, and drain does that with a bound.
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+
+def systemd_sockets(environ: Mapping[str, str]) -> list[socket.socket]:
+    """The sockets systemd opened for this process (sd_listen_fds(3)). Raises OSError when there are none.
+
+    They arrive blocking and inheritable: one slow accept would stop the loop, and a child would keep the port.
+    """
+    if environ.get("LISTEN_PID") != str(os.getpid()):
+        raise OSError("systemd passed no sockets to this process (LISTEN_PID); start it by its socket unit")
+    count = environ.get("LISTEN_FDS", "")
+    if not count.isdecimal() or int(count) == 0:
+        raise OSError("systemd passed no sockets to this process (LISTEN_FDS); start it by its socket unit")
+    sockets = []
+    for descriptor in range(_FIRST_SYSTEMD_FD, _FIRST_SYSTEMD_FD + int(count)):
+        sock = socket.socket(fileno=descriptor)
+        sock.setblocking(False)
+        sock.set_inheritable(False)
+        sockets.append(sock)
+    return sockets
+
+
+def _address(name: object) -> str:
+    """A socket's name as text; a Unix socket's is its path."""
+    if not isinstance(name, tuple):
+        return str(name)
+    host, port = name[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

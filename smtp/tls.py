@@ -1,0 +1,57 @@
+"""The certificate of STARTTLS: read at start, and again when its files have changed.
+
+Sessions that are open keep the context they began with. A pair that cannot be used (half written, key of another
+certificate) is logged once and the one before stays in use. Who calls it: `smtp.server`, `smtp.protocol`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import structlog
+
+_log = structlog.get_logger()
+
+_Stamp = tuple[tuple[int, int, int], ...]
+
+
+class TlsFiles:
+    """certificate: chain in PEM; key: its private key in PEM. Raises OSError when they cannot be used at start."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._certificate = certificate
+        self._key = key
+        self._stamp = self._look()
+        self._context = self._load()
+
+    def context(self) -> ssl.SSLContext:
+        """The context for the next handshake. Two `stat` calls, against a millisecond of handshake."""
+        try:
+            stamp = self._look()
+        except OSError:  # gone for a moment while they are replaced
+            return self._context
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self.reload()
+        return self._context
+
+    def reload(self) -> None:
+        """Read the files now."""
+        try:
+            self._context = self._load()
+        except OSError as error:  # ssl.SSLError is one
+            _log.error("smtp.tls_unusable", certificate=str(self._certificate), error=str(error))
+        else:
+            _log.info("smtp.tls_loaded", certificate=str(self._certificate))
+
+    def _look(self) -> _Stamp:
+        stats = [path.stat() for path in (self._certificate, self._key)]
+        return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
+
+    def _load(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        context.load_cert_chain(self._certificate, self._key)
+        return context

@@ -1,0 +1,278 @@
+"""The guarded client against a real server on loopback that misbehaves in every way a webhook can."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import trustme
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from emailrouter.standins.slack import Answer, Half, Hang, Huge, Redirect, Reset, SlackStandIn, Slow
+from router.outbound.client import AddressRefused, OutboundClient, OutboundError
+
+PAYLOAD = {"text": "Gr\u00fc\u00dfe \U0001f4ec"}
+
+
+class Names(AbstractResolver):
+    """A resolver of the test's own: these names, these addresses."""
+
+    def __init__(self, names: dict[str, list[str]]) -> None:
+        self._names = names
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - aiohttp's signature
+    ) -> list[ResolveResult]:
+        if host not in self._names:
+            raise OSError(None, "no such name")
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=0,
+            )
+            for address in self._names[host]
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[OutboundClient]:
+    client = OutboundClient(allow_private=True, timeout=10, answer_excerpt=100)
+    yield client
+    await client.close()
+
+
+async def _fault(client: OutboundClient, url: str, timeout: float | None = None) -> str:
+    with pytest.raises(OutboundError) as caught:
+        await client.post_json(url, PAYLOAD, timeout)
+    reason = caught.value.reason
+    assert "/services/" not in f"{reason}{caught.value!r}"  # the path is the secret
+    assert caught.value.__cause__ is None
+    error = caught.value
+    assert (
+        error.__context__ is None or error.__suppress_context__
+    )  # a logged traceback must not show aiohttp's text with the URL
+    return reason
+
+
+async def test_an_answer(client: OutboundClient, slack: SlackStandIn) -> None:
+    slack.script("general", Answer(429, "slow\r\ndown\x1b", {"Retry-After": "30", "Set-Cookie": "a=b"}), Answer())
+    answer = await client.post_json(slack.url(), PAYLOAD)
+    assert (answer.status, answer.excerpt) == (429, "slow down")
+    assert answer.headers["retry-after"] == "30"
+    assert answer.latency_us > 0
+    await client.post_json(slack.url(), PAYLOAD)
+    first, second = slack.posts
+    assert first.payload == PAYLOAD
+    assert first.raw == '{"text":"Grüße 📬"}'.encode()
+    assert first.headers["Content-Type"].startswith("application/json")
+    assert "Cookie" not in second.headers
+
+
+async def test_the_path_goes_out_as_it_is(client: OutboundClient) -> None:
+    lines = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append(await reader.readline())
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        await client.post_json(f"http://127.0.0.1:{port}/a/%2f%41/../b?x=%20&y=a+b", PAYLOAD)
+    assert lines == [b"POST /a/%2f%41/../b?x=%20&y=a+b HTTP/1.1\r\n"]
+
+
+async def test_a_redirect_is_an_answer(client: OutboundClient, slack: SlackStandIn) -> None:
+    slack.script("general", Redirect(slack.url("elsewhere")))
+    assert (await client.post_json(slack.url(), PAYLOAD)).status == 302
+    assert not slack.posts_to("elsewhere")
+
+
+async def test_a_huge_answer_is_cut_off(client: OutboundClient, slack: SlackStandIn) -> None:
+    slack.script("general", Huge(64 * 1024 * 1024))
+    answer = await client.post_json(slack.url(), PAYLOAD)
+    assert (answer.status, answer.excerpt) == (200, "x" * 100)
+    assert (await client.post_json(slack.url(), PAYLOAD)).excerpt == "ok"
+
+
+@pytest.mark.parametrize("length", [99, 100, 101])
+async def test_around_the_cap(client: OutboundClient, slack: SlackStandIn, length: int) -> None:
+    slack.script("general", Answer(200, "y" * length))
+    assert (await client.post_json(slack.url(), PAYLOAD)).excerpt == "y" * min(length, 100)
+
+
+async def test_silence(client: OutboundClient, slack: SlackStandIn) -> None:
+    slack.script("general", Hang())
+    assert await _fault(client, slack.url(), 0.1) == "timed out after 0.1 s"
+
+
+async def test_a_trickle_is_bounded_too(client: OutboundClient, slack: SlackStandIn) -> None:
+    slack.script("general", Slow(0.05, 1, b"z" * 100))
+    assert await _fault(client, slack.url(), 0.3) == "timed out after 0.3 s"
+
+
+async def test_cut_connections(client: OutboundClient, slack: SlackStandIn) -> None:
+    slack.script("general", Half(), Reset())
+    assert await _fault(client, slack.url()) == "connection closed before the whole answer came"
+    assert await _fault(client, slack.url()) in ("connection reset", "connection closed without an answer")
+
+
+async def test_nobody_listens(client: OutboundClient) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/services/secret"
+        assert await _fault(client, url) == "connection refused"
+
+
+async def test_what_is_not_http(client: OutboundClient) -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mx.test ESMTP\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await _fault(client, f"http://127.0.0.1:{port}/services/x") == "the answer is not HTTP"
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1/services/x", "http:///services/x", "services/x", "http://[::1/services/x"]
+)
+async def test_what_is_no_url(client: OutboundClient, url: str) -> None:
+    assert await _fault(client, url) == "the URL is not valid"
+
+
+async def test_a_name_that_does_not_resolve() -> None:
+    client = OutboundClient(resolver=Names({}))
+    assert await _fault(client, "https://hooks.test/services/x") == "host name hooks.test cannot be resolved"
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("127.0.0.1", "address 127.0.0.1 is loopback"),
+        ("[::1]", "address ::1 is loopback"),
+        ("[::ffff:127.0.0.1]", "address ::ffff:127.0.0.1 is loopback"),
+        ("hooks.test", "address 10.0.0.1 is private"),
+        ("both.test", "address fd00::1 is private"),
+    ],
+)
+async def test_addresses_are_judged_at_connect(slack: SlackStandIn, host: str, words: str) -> None:
+    names = Names({"hooks.test": ["10.0.0.1"], "both.test": ["fd00::1", "169.254.169.254"]})
+    client = OutboundClient(resolver=names)
+    with pytest.raises(AddressRefused) as caught:
+        await client.post_json(f"http://{host}:{slack.port}/services/T/B/x", PAYLOAD)
+    assert caught.value.reason == f"{words}: set [delivery] allow_private_networks to allow it"
+    await client.close()
+    assert not slack.posts
+
+
+async def test_a_name_of_loopback_is_refused_by_the_system_resolver_too(slack: SlackStandIn) -> None:
+    client = OutboundClient()
+    with pytest.raises(AddressRefused):
+        await client.post_json(slack.url(host="localhost"), PAYLOAD)
+    await client.close()
+    assert not slack.posts
+
+
+async def test_no_proxy_from_the_environment(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    client = OutboundClient(allow_private=True)
+    assert (await client.post_json(slack.url(), PAYLOAD)).status == 200
+    await client.close()
+
+
+async def test_after_close(client: OutboundClient, slack: SlackStandIn) -> None:
+    await client.close()
+    assert await _fault(client, slack.url()) == "the program is stopping"
+    await client.close()
+
+
+async def test_close_ends_calls_under_way(client: OutboundClient, slack: SlackStandIn) -> None:
+    slack.script("general", Hang())
+    call = asyncio.create_task(_fault(client, slack.url()))
+    await slack.wait_for(1)
+    await client.close()
+    assert await call
+
+
+async def test_cancelling_is_not_an_error_of_the_net(client: OutboundClient, slack: SlackStandIn) -> None:
+    slack.script("general", Hang())
+    call = asyncio.create_task(client.post_json(slack.url(), PAYLOAD))
+    await slack.wait_for(1)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+async def test_calls_at_once_keep_their_refusals_apart(slack: SlackStandIn) -> None:
+    client = OutboundClient(resolver=Names({"a.test": ["10.0.0.1"], "b.test": ["192.168.0.1"]}))
+    results: list[Any] = await asyncio.gather(
+        *(client.post_json(f"http://{host}:{slack.port}/x", PAYLOAD) for host in ("a.test", "b.test") * 5),
+        return_exceptions=True,
+    )
+    assert [result.reason[:19] for result in results] == ["address 10.0.0.1 is", "address 192.168.0.1"] * 5
+    await client.close()
+
+
+class TestTls:
+    """Certificates of an authority of the test's own."""
+
+    authority = trustme.CA()
+
+    def _server(self, certificate: trustme.LeafCert) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        return context
+
+    def _trusting(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        self.authority.configure_trust(context)
+        return context
+
+    async def _try(self, certificate: trustme.LeafCert, trust: ssl.SSLContext | None) -> str:
+        client = OutboundClient(allow_private=True, ssl_context=trust, resolver=Names({"hooks.test": ["127.0.0.1"]}))
+        async with SlackStandIn(ssl_context=self._server(certificate)) as slack:
+            try:
+                answer = await client.post_json(slack.url(host="hooks.test"), PAYLOAD)
+            except OutboundError as error:
+                assert not slack.posts
+                return error.reason
+            finally:
+                await client.close()
+            return answer.excerpt
+
+    async def test_good(self) -> None:
+        assert await self._try(self.authority.issue_cert("hooks.test"), self._trusting()) == "ok"
+
+    async def test_another_host(self) -> None:
+        reason = await self._try(self.authority.issue_cert("other.test"), self._trusting())
+        assert reason == "certificate is not valid for hooks.test"
+
+    async def test_nobody_we_trust(self) -> None:
+        reason = await self._try(self.authority.issue_cert("hooks.test"), None)
+        assert reason == "certificate of hooks.test is not accepted: its authority is not trusted"
+
+    async def test_no_tls_at_all(self, slack: SlackStandIn) -> None:
+        client = OutboundClient(allow_private=True)
+        url = slack.url().replace("http:", "https:")
+        assert await _fault(client, url) == "TLS with 127.0.0.1 failed"
+        await client.close()
+
+
+def test_nothing_is_opened_before_the_first_call() -> None:
+    client = OutboundClient()
+    assert not isinstance(client._session, aiohttp.ClientSession)

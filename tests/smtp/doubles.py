@@ -1,0 +1,115 @@
+"""In-memory doubles of the two ports that the SMTP door calls; what stands behind them has tests of its own.
+
+`KnownRecipients` routes by a few fixed names; `KeptMails` keeps what it accepted in a list. Both have named slots for
+failures, so that a test says in one line what goes wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from config.schema import Smtp
+from router.clock import Clock, SystemClock
+from router.mail.address import Mailbox
+from router.mail.envelope import Envelope
+from router.ports import Accepted
+from router.routing.route import Refusal, RefusalReason, Target
+from smtp.server import Server
+
+HOSTNAME = "mx1.example.net"
+DOMAIN = "example.com"
+
+
+@dataclass
+class KnownRecipients:
+    """`support`, `sales`, `büro` and `user1` ... at example.com; other names there, other domains: as routing would."""
+
+    failure: Exception | None = None
+    gate: asyncio.Event | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def resolve(self, mailbox: Mailbox) -> Target | Refusal:
+        self.asked.append(str(mailbox))
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        key, domain = mailbox.local_key, mailbox.domain_key
+        base = key.partition("+")[0]
+        if base == "postmaster" and domain in ("", DOMAIN, HOSTNAME):
+            return _target(mailbox, "postmaster")
+        if domain == "pending.example":
+            return Refusal("pending")
+        if domain not in (DOMAIN, "xn--bcher-kva.example"):
+            return Refusal("relay")
+        if base in ("support", "sales", "büro") or base.startswith("user"):
+            return _target(mailbox, base)
+        reason: RefusalReason = "disabled" if key == "disabled" else "unknown"
+        return Refusal(reason)
+
+
+def _target(mailbox: Mailbox, alias: str) -> Target:
+    address = f"{alias}@{DOMAIN}"
+    return Target(str(mailbox), "ws_1", f"alias_{alias}", f"alias_{alias}", address, "int_1")
+
+
+@dataclass
+class KeptMails:
+    """What was accepted. gate: accept waits for it before it keeps the mail; entered: it was called."""
+
+    failure: Exception | None = None
+    gate: asyncio.Event | None = None
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    mails: list[tuple[Envelope, bytes]] = field(default_factory=list)
+
+    async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
+        self.entered.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        self.mails.append((envelope, content))
+        self.left.set()
+        return Accepted(f"msg_{len(self.mails)}", repeat=False)
+
+    @property
+    def contents(self) -> list[bytes]:
+        return [content for _, content in self.mails]
+
+
+@dataclass
+class Door:
+    """A server on loopback with its doubles."""
+
+    server: Server
+    recipients: KnownRecipients
+    mails: KeptMails
+
+    @property
+    def host(self) -> str:
+        return self.server.addresses[0].rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.server.addresses[0].rpartition(":")[2])
+
+
+@asynccontextmanager
+async def door(*, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Door]:
+    """A running server; settings are those of `[smtp]`."""
+    recipients, mails = KnownRecipients(), KeptMails()
+    smtp = Smtp(**{"listen": ["127.0.0.1:0"], **settings})
+    server = Server(smtp, HOSTNAME, recipients, mails, clock or SystemClock())
+    await server.start()
+    try:
+        yield Door(server, recipients, mails)
+    finally:
+        for gate in (mails.gate, recipients.gate):
+            if gate is not None:
+                gate.set()
+        await server.drain(smtp.shutdown_grace * 0)

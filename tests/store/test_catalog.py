@@ -1,0 +1,49 @@
+"""Every named query is understood by both databases, and the loader refuses what breaks the form."""
+
+import pytest
+
+from router.store import catalog
+from router.store.postgres import PostgresDatabase
+from router.store.sqlite import SqliteDatabase
+from tests.support.stores import Store
+
+
+async def test_every_query_prepares_on_both_databases(store: Store) -> None:
+    failures = []
+    for name in sorted(store.catalog.names()):
+        query = store.catalog[name]
+        try:
+            if isinstance(store.database, SqliteDatabase):
+                async with store.database.raw_transaction(write=False) as connection:
+                    await connection.execute_fetchall(f"EXPLAIN {query.sqlite}", dict.fromkeys(query.parameters))
+            else:
+                assert isinstance(store.database, PostgresDatabase)
+                connection = await store.database.connect()
+                try:
+                    await connection.prepare(query.postgres)
+                finally:
+                    await connection.close()
+        except Exception as error:  # noqa: BLE001 - all failures in one report
+            failures.append(f"{name}: {error}")
+    assert failures == []
+
+
+def test_queries_that_write_say_so_in_their_first_word() -> None:
+    """`SqliteDatabase.all` sends SELECT and WITH to a reader, which must never be asked to write."""
+    found = catalog.load()
+    for name in found.names():
+        words = found[name].sqlite.upper().split()
+        if words[0] in ("SELECT", "WITH"):
+            assert not {"INSERT", "UPDATE", "DELETE"} & set(words), name
+
+
+def test_parameters_are_numbered_in_the_order_of_their_first_use() -> None:
+    query = catalog.load()["routing_aliases"]
+    assert query.parameters == ("domain_id", "key", "base", "catch_all")
+    assert "$1" in query.postgres
+    assert ":domain_id" in query.sqlite
+
+
+def test_an_unknown_query_is_named() -> None:
+    with pytest.raises(KeyError, match="no query named 'nonsense'"):
+        catalog.load()["nonsense"]

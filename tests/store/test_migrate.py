@@ -1,0 +1,77 @@
+"""Migrations: safe twice, safe from two processes at once, whole or not at all, and never on a newer schema."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from router.errors import SchemaMismatch
+from router.store import migrate
+from router.store.migrate import Migration
+from tests.support.stores import Store, postgres_database, sqlite_database
+
+
+async def test_a_second_run_finds_nothing_to_do(store: Store) -> None:
+    assert await migrate.migrate(store.database) == []
+    assert await migrate.version(store.database) == migrate.NEWEST
+    await migrate.check(store.database)
+
+
+async def test_two_at_once_on_postgres_apply_each_migration_once(postgres_url: str) -> None:
+    databases = [postgres_database(postgres_url) for _ in range(4)]
+    for database in databases:
+        await database.open()
+    applied = await asyncio.gather(*(migrate.migrate(database) for database in databases))
+    assert sorted(name for names in applied for name in names) == [m.name for m in migrate.all_migrations()]
+    for database in databases:
+        await database.close()
+
+
+async def test_two_at_once_on_sqlite_apply_each_migration_once(tmp_path: Path) -> None:
+    databases = [sqlite_database(tmp_path / "one.db") for _ in range(4)]
+    for database in databases:
+        await database.open()
+    applied = await asyncio.gather(*(migrate.migrate(database) for database in databases))
+    assert sorted(name for names in applied for name in names) == [m.name for m in migrate.all_migrations()]
+    for database in databases:
+        await database.close()
+
+
+async def test_an_empty_database_is_told_to_migrate(tmp_path: Path) -> None:
+    database = sqlite_database(tmp_path / "empty.db")
+    await database.open()
+    with pytest.raises(SchemaMismatch, match="run `emailrouter migrate` first"):
+        await migrate.check(database)
+    await database.close()
+
+
+async def test_a_newer_schema_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "NEWEST", migrate.NEWEST - 1)
+    with pytest.raises(SchemaMismatch, match="newer than this program's"):
+        await migrate.check(store.database)
+    with pytest.raises(SchemaMismatch, match="newer than this program's"):
+        await migrate.migrate(store.database)
+
+
+async def test_a_migration_that_fails_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Migration(
+        migrate.NEWEST + 1, "broken.sql", "CREATE TABLE half (id TEXT);\nINSERT INTO nowhere VALUES (1);\n"
+    )
+    whole = migrate.all_migrations()
+    monkeypatch.setattr(migrate, "NEWEST", migrate.NEWEST + 1)
+    monkeypatch.setattr(migrate, "all_migrations", lambda: [*whole, broken])
+    with pytest.raises(Exception, match="nowhere"):
+        await migrate.migrate(store.database)
+    assert await migrate.version(store.database) == len(whole)
+    monkeypatch.setattr(
+        migrate,
+        "all_migrations",
+        lambda: [*whole, Migration(broken.version, "mended.sql", "CREATE TABLE half (id TEXT);")],
+    )
+    assert await migrate.migrate(store.database) == ["mended.sql"]
+
+
+def test_blocks_for_postgresql_hold_there_alone() -> None:
+    migration = Migration(1, "x.sql", "CREATE TABLE a (id TEXT);\n/*pg\nALTER TABLE a ADD b TEXT;\n*/\n")
+    assert list(migration.statements("sqlite")) == ["CREATE TABLE a (id TEXT);"]
+    assert list(migration.statements("postgres")) == ["CREATE TABLE a (id TEXT);", "ALTER TABLE a ADD b TEXT;"]

@@ -1,0 +1,83 @@
+"""The two databases, opened and with today's schema, for the suites that run on both.
+
+`opened(kind, ...)` yields a `Store`: the database, its catalogue, and the writer of its group commit. The schema of
+PostgreSQL is made once in a test run and copied.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from router.accept.transaction import Committed, IncomingMail, commit_group
+from router.store import catalog, migrate
+from router.store.catalog import Catalog
+from router.store.group_commit import Bounds, GroupWriter
+from router.store.postgres import PostgresDatabase
+from router.store.postgres_writer import PostgresWriter
+from router.store.sqlite import SqliteDatabase
+from router.store.sqlite_writer import SqliteWriter
+from tests.support.postgres import PostgresServer
+
+KINDS = ("sqlite", "postgres")
+BOUNDS = Bounds(mails=200, octets=1024 * 1024)
+BUSY_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open database with its schema."""
+
+    kind: str
+    url: str
+    catalog: Catalog
+    database: SqliteDatabase | PostgresDatabase
+
+    def writer(self, bounds: Bounds = BOUNDS) -> GroupWriter[IncomingMail, Committed]:
+        """A new group-commit writer; the caller closes it."""
+        if isinstance(self.database, SqliteDatabase):
+            return SqliteWriter(self.database, self.catalog, commit_group, bounds, busy_timeout=BUSY_TIMEOUT)
+        return PostgresWriter(self.database, self.catalog, commit_group, bounds)
+
+
+def sqlite_database(path: Path) -> SqliteDatabase:
+    """A SQLite database, not opened yet."""
+    return SqliteDatabase(path, catalog.load(), readers=3, busy_timeout=BUSY_TIMEOUT)
+
+
+def postgres_database(url: str) -> PostgresDatabase:
+    """A PostgreSQL database, not opened yet."""
+    return PostgresDatabase(url, catalog.load(), pool_size=5, connect_timeout=10, statement_timeout=30)
+
+
+@asynccontextmanager
+async def opened_sqlite(folder: Path) -> AsyncIterator[Store]:
+    """A new file in `folder`."""
+    database = sqlite_database(folder / "emailrouter.db")
+    await database.open()
+    try:
+        await migrate.migrate(database)
+        yield Store("sqlite", f"sqlite:///{database.path}", catalog.load(), database)
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def opened_postgres(server: PostgresServer) -> AsyncIterator[Store]:
+    """A new database on `server`, dropped afterwards."""
+    template = await server.template("schema", _migrated)
+    url = await server.create_database(template)
+    database = postgres_database(url)
+    await database.open()
+    try:
+        yield Store("postgres", url, catalog.load(), database)
+    finally:
+        await database.close()
+        await server.drop_database(url)
+
+
+async def _migrated(url: str) -> None:
+    database = postgres_database(url)
+    await database.open()
+    await migrate.migrate(database)
+    await database.close()
