@@ -19,6 +19,7 @@ import structlog
 from config.schema import Config
 from emailrouter import assembly
 from emailrouter.assembly import AnyDatabase, Process, Role
+from emailrouter.first_login import make_if_empty
 from router.errors import Unavailable
 from router.secrets import SecretBox, fingerprint, load_or_create_key
 from router.store import catalog, migrate
@@ -134,6 +135,8 @@ async def run_until_stopped(config: Config, roles: frozenset[Role]) -> None:
         if stop.is_set():
             return
         raise
+    if embedded and len(roles) > 1:
+        await make_if_empty(config, opened)
     async with running(config, roles, opened) as process:
         loop.add_signal_handler(signal.SIGHUP, _reload, process)
         log.info("ready", **ready_facts(process))

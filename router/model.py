@@ -67,12 +67,16 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: a user by a key or a session (`user_id` set), or the operator at the command line (`user_id` None)."""
+    """Who asks: a user by a key or a session (`user_id` set), or the operator at the command line (`user_id` None).
+
+    address: where the request came from, for the audit; `""` at the command line.
+    """
 
     workspace_id: str
     role: Role
     user_id: str | None = None
     key_id: str | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,3 +243,26 @@ class Attempt:
     status: int | None
     latency: int | None
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who changed what: `action` is `noun.verb`, `target` the id of what was changed, `detail` JSON without secrets."""
+
+    id: str
+    workspace_id: str
+    at: Micros
+    user_id: str | None
+    key_id: str | None
+    address: str
+    action: str
+    target: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedSender:
+    """A sender that a workspace takes no mail from: an address, `@domain` or a network."""
+
+    sender: str
+    created_at: Micros

@@ -171,9 +171,7 @@ class Server:
         """Look at the deadlines of all connections: one timer for a server instead of one for each command."""
         now = loop.time()
         settings = self._settings
-        timeout = settings.command_timeout.total_seconds()
-        if self._limits.pressed:
-            timeout = min(timeout, SHORT_COMMAND_TIMEOUT)
+        timeout = self._command_timeout()
         for connection in list(self._connections):
             connection.check(now, timeout)
         if now >= self._forget_at:
@@ -181,6 +179,11 @@ class Server:
             self._limits.forget(self._door.clock.monotonic())
         shortest = min(settings.command_timeout, settings.data_timeout).total_seconds()
         self._sweeper = loop.call_later(min(_SWEEP, shortest / 4), self._sweep, loop)
+
+    def _command_timeout(self) -> float:
+        """Seconds that a peer may be silent now."""
+        timeout = self._settings.command_timeout.total_seconds()
+        return min(timeout, SHORT_COMMAND_TIMEOUT) if self._limits.pressed else timeout
 
     async def _all_gone(self, patience: float) -> bool:
         """Whether the last connection closed within so many seconds."""

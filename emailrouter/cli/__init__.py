@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from emailrouter.cli import database, frame, run
+from emailrouter.cli import database, demo, frame, init, run
 
 
 class _InOrder(frame.Group):
@@ -22,7 +22,7 @@ def cli() -> None:
     """Email Router: mail for your domains becomes tickets in Slack."""
 
 
-for _module in (run, database):
+for _module in (run, database, init, demo):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -36,6 +36,7 @@ from router.outbound.client import AddressRefused, Answer, OutboundError
 
 MAX_URL = 1000
 MAX_RETRY_AFTER = 3600.0  # seconds; a webhook that asks for more is asked again after an hour
+_BLANK = re.compile(r"[\s\x00-\x20\x7f-\xa0]")
 _URL_TEXT = re.compile(r"[\x21-\x7e]+")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
 _WORD = re.compile(r"[a-z][a-z_]{2,60}")
@@ -192,6 +193,8 @@ def _webhook_url(value: object, *, allow_private: bool) -> str:
     text = value.strip()
     if len(text) > MAX_URL:
         raise _refused(f"it is longer than {MAX_URL} characters")
+    if _BLANK.search(text):  # `urlsplit` would drop some of these silently
+        raise _refused("it must not have spaces or control characters")
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
@@ -211,7 +214,7 @@ def _webhook_url(value: object, *, allow_private: bool) -> str:
     if rest in ("", "/"):
         raise _refused("it has no path; copy the whole URL from Slack")
     if not _URL_TEXT.fullmatch(rest) or set(rest) & set('"<>\\^`{|}'):
-        raise _refused("only ASCII without spaces, quotes and brackets is allowed after the host")
+        raise _refused("only ASCII without quotes and brackets is allowed after the host")
     where = _host(host, allow_private=allow_private)
     result = f"{parts.scheme}://{where}{'' if port is None else f':{port}'}{rest}"
     if len(result) > MAX_URL:  # the A-label form of a host can be longer than what was typed

@@ -64,8 +64,8 @@ def digest(entries: Sequence[DigestEntry]) -> Payload:
     """One message that names each entry, under the alias it came to, in the order given."""
     if not 1 <= len(entries) <= MAX_DIGEST:
         raise ValueError(f"a digest has 1 to {MAX_DIGEST} entries, not {len(entries)}")
-    for subject, linked in ((80, True), (40, True), (20, False)):
-        payload = _digest(entries, subject, linked=linked)
+    for most, linked in ((80, True), (40, True), (20, False)):  # only crafted or very many long lines take the second
+        payload = _digest(entries, most, linked=linked)
         if size(payload) <= MAX_PAYLOAD and characters(payload) <= MAX_CHARACTERS:
             break
     return payload
@@ -218,14 +218,15 @@ def _link(url: str | None) -> str:
     return url or "" if good else ""
 
 
-def _digest(entries: Sequence[DigestEntry], subject: int, *, linked: bool) -> Payload:
+def _digest(entries: Sequence[DigestEntry], most: int, *, linked: bool) -> Payload:
+    """most: units of a subject, a sender and an alias."""
     groups: dict[str, list[DigestEntry]] = {}
     for entry in entries:
-        groups.setdefault(_short(entry.address, 100) or "(none)", []).append(entry)
+        groups.setdefault(_short(entry.address, most) or "(none)", []).append(entry)
     parts: list[rt.Element] = []
     for address, members in groups.items():
         parts.append(rt.section([rt.text(f"{len(members)} more to {address}", bold=True)]))
-        parts.append(rt.bullets([_entry(entry, subject, linked=linked) for entry in members]))
+        parts.append(rt.bullets([_entry(entry, most, linked=linked) for entry in members]))
     noun = "ticket messages" if len(entries) > 1 else "ticket message"
     title = f"{len(entries)} more {noun}"
     numbers = ", ".join(f"#{entry.number}" for entry in entries)
@@ -234,11 +235,11 @@ def _digest(entries: Sequence[DigestEntry], subject: int, *, linked: bool) -> Pa
     return _QUIET | {"text": rt.escaped(text, _MAX_FALLBACK), "blocks": [rt.header(title), rt.rich(parts)]}
 
 
-def _entry(entry: DigestEntry, subject: int, *, linked: bool) -> list[rt.Element]:
+def _entry(entry: DigestEntry, most: int, *, linked: bool) -> list[rt.Element]:
     number, link = f"#{entry.number}", _link(entry.link) if linked else ""
     reply = "reply: " if entry.event == "replied" else ""
-    sender = _short(entry.from_address, 60) or "(unknown sender)"
+    sender = _short(entry.from_address, most) or "(unknown sender)"
     return [
         rt.link(link, number) if link else rt.text(number),
-        rt.text(f" {reply}{_subject(entry.subject, subject)} \u2013 {sender}"),
+        rt.text(f" {reply}{_subject(entry.subject, most)} \u2013 {sender}"),
     ]

@@ -76,7 +76,8 @@ class Outbox:
     async def ready(self, most: int) -> list[str]:
         """Ids of integrations that nobody holds and that have something to do now."""
         now = self._clock.now()
-        first, last = pacing.window(now + self._limits.patience, self._limits.per_second, self._limits.burst)
+        first = pacing.not_before(now + self._limits.patience, self._limits.per_second, self._limits.burst)
+        last = first + pacing.MAX_AHEAD
         rows = await self._database.all("dispatch_ready", now=now, paced_first=first, paced_last=last, most=most)
         return [row["id"] for row in rows]
 
@@ -216,10 +217,8 @@ class Outbox:
                 await session.run("dispatch_again", id=delivery.id, next_attempt_at=due, via=via, reason=outcome.reason)
         if outcome.after is not None:
             # "Not before" is about the webhook, not about this one message.
-            row = await session.one("dispatch_pace", id=work.integration.id)
-            paced_at = pacing.hold(
-                row["paced_at"] if row else 0, now, outcome.after, self._limits.per_second, self._limits.burst
-            )
+            held = now + round(outcome.after * SECOND)
+            paced_at = pacing.not_before(held, self._limits.per_second, self._limits.burst)
             await session.run("dispatch_paced", id=work.integration.id, paced_at=paced_at)
 
     async def _fail_integration(self, session: Session, work: Work, reason: str, now: Micros) -> None:
@@ -236,14 +235,13 @@ class Outbox:
 
     async def _schedule_probe(self, session: Session, integration: Integration, reason: str, now: Micros) -> None:
         interval = schedule.next_probe_interval(integration.probe_interval)
-        probe_at = now + interval * SECOND
         await session.run(
             "dispatch_failing",
             id=integration.id,
             reason=reason,
             now=now,
             probe_interval=interval,
-            probe_at=probe_at,
+            probe_at=now + interval,
         )
 
 

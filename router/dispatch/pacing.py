@@ -16,8 +16,11 @@ MAX_AHEAD: Micros = 2 * 3600 * SECOND
 
 
 def interval(per_second: float) -> Micros:
-    """The time from one message to the next at a steady pace; 0 where `[delivery] per_second` is 0 (unlimited)."""
-    return max(1, round(SECOND / per_second)) if per_second > 0 else 0
+    """The time from one message to the next at a steady pace; 0 where `[delivery] per_second` is 0 (unlimited).
+
+    At most a day, which also is what the absurdly small rates mean.
+    """
+    return max(1, round(min(SECOND / per_second, 24 * 3600 * SECOND))) if per_second > 0 else 0
 
 
 def admit(paced_at: Micros, now: Micros, per_second: float, burst: int) -> tuple[Micros, Micros]:

@@ -14,6 +14,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
+from router.mail.words import decode_words, one_line
+
 Automatic = Literal["bounce", "auto-reply", "list", "bulk", "loop", ""]
 
 MARK_HEADER = "X-EmailRouter-Mark"
@@ -126,3 +128,25 @@ def _token(fields: Mapping[bytes, list[bytes]], name: bytes) -> bytes:
         return b""
     words = values[0][:256].replace(b";", b" ").replace(b"(", b" ").lower().split(None, 1)
     return words[0] if words else b""
+
+
+def failures(report: bytes) -> list[str]:
+    """The failed addresses of a message/delivery-status part (RFC 3464 section 2.3), a readable line for each.
+
+    report: the decoded part; at most 64 KiB of it are read. Delivered and relayed recipients are left out.
+    """
+    lines: list[str] = []
+    for group in re.split(rb"\n\r*\n", report[:65536])[:100]:
+        fields: dict[bytes, str] = {}
+        for line in re.sub(rb"\r*\n[ \t]+", b" ", group.strip()).split(b"\n"):
+            name, _, value = line.partition(b":")
+            fields.setdefault(name.strip().lower(), one_line(decode_words(value), 500))
+        address = fields.get(b"final-recipient") or fields.get(b"original-recipient") or ""
+        action = fields.get(b"action", "failed").lower()
+        if not address or action in ("delivered", "relayed", "expanded"):
+            continue
+        address = address.rpartition(";")[2].strip(" <>")
+        reason = fields.get(b"diagnostic-code", "").partition(";")[2].strip() or fields.get(b"diagnostic-code", "")
+        details = ", ".join(detail for detail in (fields.get(b"status", ""), reason) if detail)
+        lines.append(f"{action.capitalize()}: {address}" + (f" ({details})" if details else ""))
+    return lines

@@ -11,7 +11,7 @@ import binascii
 import re
 from dataclasses import dataclass, field
 
-from router.mail.headers import charset_hint, header_block, read_fields
+from router.mail.headers import NOT_A_FIELD, charset_hint, header_block, read_fields
 from router.mail.words import lenient_base64, parameters
 
 _END_OF_HEADER = re.compile(rb"\n\r*\n")
@@ -180,6 +180,9 @@ class _Walk:
         elif _FIELD.match(content, start):
             match = _END_OF_HEADER.search(content, start, start + _MAX_PART_HEADER)
             stop, body = (match.start(), match.end()) if match else (self.line_before(start), self.line_before(start))
+            odd = NOT_A_FIELD.search(content, start, stop)
+            if odd is not None:  # the empty line is missing: this one is text already
+                stop, body = odd.start(), odd.end()
             delimiter = self.delimiter_within(start, body)
             if delimiter >= 0:
                 stop, body = delimiter, delimiter + 1

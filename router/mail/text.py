@@ -22,15 +22,18 @@ MAX_TAGS = 50_000
 MAX_DEPTH = 1_500
 
 
-
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_TAGS = _words("a abbr address article aside b bdi blockquote br caption center cite code col colgroup dd del details dfn div dl "
+_TAGS = _words(
+    "a abbr address article aside b bdi blockquote br caption center cite code col colgroup dd del details dfn div dl "
     "dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre q s samp "
-    "section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr")
-_DROPPED_WITH_CONTENT = _words("script style title head template noscript object applet audio video canvas svg math select textarea")
+    "section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr"
+)
+_DROPPED_WITH_CONTENT = _words(
+    "script style title head template noscript object applet audio video canvas svg math select textarea"
+)
 _ATTRIBUTES = {
     "*": {"dir", "lang", "title", "style", "hidden"},
     "a": {"href"},
@@ -117,8 +120,10 @@ def _beyond_bounds(html: str) -> bool:
 
 
 _PARAGRAPHS = _words("p ul ol dl table pre h1 h2 h3 h4 h5 h6 blockquote figure hr")
-_BLOCKS = _PARAGRAPHS | _words("div address article aside center caption dd details dt figcaption footer header li main nav section summary "
-    "tbody thead tfoot tr")
+_BLOCKS = _PARAGRAPHS | _words(
+    "div address article aside center caption dd details dt figcaption footer header li main nav section summary "
+    "tbody thead tfoot tr"
+)
 _VOID = frozenset({"br", "hr", "img", "wbr", "col"})
 _SPACES = re.compile(r"[ \t\n\r\u00a0\u2007\u202f]+")
 # Characters that take no room: fillers of hidden preheaders, and soft hyphens.
@@ -144,7 +149,8 @@ class _Walker(HTMLParser):
         self.lists: list[int] = []  # number of the next item, -1 in an unordered list
         self.bullet = ""
         self.cells = 0
-        self.links: list[tuple[str, int, int]] = []  # href, and where its text began
+        self.href = ""  # where the open link goes
+        self.shown: list[str] = []  # and what it shows
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self.hidden or self.size > self.limit:
@@ -180,7 +186,8 @@ class _Walker(HTMLParser):
             self.write("-" * 20)
             self.end_line(1)
         elif tag == "a":
-            self.links.append((values.get("href") or "", len(self.lines), len(self.line)))
+            self.href = values.get("href") or ""
+            self.shown.clear()
         elif tag == "img":
             self.image(values)
 
@@ -188,7 +195,7 @@ class _Walker(HTMLParser):
         if self.hidden:
             self.hidden -= 1
             return
-        if tag == "a" and self.links:
+        if tag == "a":
             self.end_link()
         if tag in _BLOCKS:
             self.end_line(1 if tag in _PARAGRAPHS and len(self.lists) <= 1 else 0)
@@ -221,6 +228,8 @@ class _Walker(HTMLParser):
     def write(self, text: str) -> None:
         if text:
             self.line.append(text)
+            if self.href:
+                self.shown.append(text)
             self.size += len(text)
 
     def begin_item(self) -> None:
@@ -240,12 +249,13 @@ class _Walker(HTMLParser):
             self.write(f"[{alt[:200]}]")
 
     def end_link(self) -> None:
-        href, lines, pieces = self.links.pop()
-        if not href.lower().startswith(("http:", "https:", "mailto:", "tel:")):
+        href, self.href = self.href, ""
+        scheme, _, rest = href.partition(":")
+        scheme = scheme.lower()
+        if scheme not in ("http", "https", "mailto", "tel"):
             return
-        shown = "".join(self.line[pieces:]).strip() if lines == len(self.lines) else " ".join(self.lines[lines:])
-        target = href.partition("?")[0] if href.lower().startswith("mailto:") else href
-        plain = target.partition(":")[2] if target.lower().startswith(("mailto:", "tel:")) else target
+        shown = "".join(self.shown)
+        plain = href if scheme.startswith("http") else rest.partition("?")[0]
         if shown.strip() and not _same_link(shown, plain):
             self.write(f" ({plain})" if len(plain) <= 500 else f" ({plain[:500]}…)")
 
@@ -269,8 +279,6 @@ class _Walker(HTMLParser):
         elif blank:
             self.gap = 1
         self.gap = max(self.gap, gap)
-        # A link that goes on over this line's end has its text in the lines from here.
-        self.links = [(href, at if at < len(self.lines) else len(self.lines), 0) for href, at, _ in self.links[-3:]]
 
     def text(self) -> str:
         self.end_line(0)

@@ -26,10 +26,6 @@ UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE id = :id AND lea
 -- Remembers when the last message went out, for whoever sends the next one.
 UPDATE integrations SET paced_at = :paced_at WHERE id = :id;
 
--- name: dispatch_pace
--- When the last message went out.
-SELECT paced_at FROM integrations WHERE id = :id;
-
 -- name: dispatch_owners
 -- Who holds integrations now: a process that finds a dead one of its own host frees what that one held.
 SELECT DISTINCT lease_owner FROM integrations WHERE lease_owner <> '';

@@ -1,0 +1,42 @@
+"""`init`: the first workspace, user and key."""
+
+from __future__ import annotations
+
+import click
+
+from emailrouter import lifecycle
+from emailrouter.cli import frame
+from emailrouter.first_login import as_text, default_email
+from router.admin.setup import FirstLogin, Setup
+from router.clock import SystemClock
+
+
+@click.command(cls=frame.Command, name="init")
+@click.option("--email", metavar="E", help="The first admin's address, to sign in with (default: admin@<hostname>).")
+@click.pass_context
+def init_command(context: click.Context, email: str | None) -> None:
+    """Make the first workspace, admin and API key; they are printed once.
+
+    The database has to have this version's schema (`emailrouter migrate`); exit 1 when there is a workspace already.
+    """
+    invocation = frame.invocation(context)
+    config = invocation.config()
+
+    async def work() -> FirstLogin:
+        embedded = config.database.url.path is not None
+        opened = await lifecycle.open_database(config, migrate_it=embedded)
+        try:
+            return await Setup(opened, SystemClock()).first(email or default_email(config))
+        finally:
+            await opened.close()
+
+    login = frame.run(work(), config)
+    if invocation.as_json:
+        frame.print_json(
+            {"workspaceId": login.workspace_id, "email": login.email, "password": login.password, "key": login.key}
+        )
+    else:
+        click.echo(as_text(login, config.server.public_url))
+
+
+COMMANDS = (init_command,)

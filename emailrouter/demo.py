@@ -1,0 +1,200 @@
+"""`emailrouter demo`: the main job on this machine, from nothing, with nothing faked inside.
+
+A temporary SQLite database, the real program on free ports of 127.0.0.1, a stand-in for Slack and one for the DNS.
+Everything is set up by REST as a user would, one real mail goes in by SMTP, and the ticket and the Slack message
+have to appear: `show` raises `DemoFailed` where they do not. It leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import smtplib
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from config.load import load
+from config.schema import Config
+from emailrouter import lifecycle
+from emailrouter.assembly import ROLES
+from emailrouter.standins.dns import DnsStandIn
+from emailrouter.standins.slack import SlackStandIn
+from router.admin.setup import FirstLogin, Setup
+from router.clock import SystemClock
+
+HOSTNAME = "mx1.emailrouter.test"
+DOMAIN = "example.org"
+PATIENCE = 15.0  # seconds; on an idle machine each step takes some hundredths
+
+Say = Callable[[str], None]
+
+
+class DemoFailed(Exception):  # noqa: N818 - what the demo was to prove did not happen
+    """A step did not do what it is there to show; the message says which and what came instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A running demo: where its parts can be reached, and the key that opens its API."""
+
+    api: str
+    smtp: tuple[str, int]
+    login: FirstLogin
+    slack: SlackStandIn
+    dns: DnsStandIn
+
+
+@asynccontextmanager
+async def running(say: Say) -> AsyncIterator[Demo]:
+    """The program at work in a temporary folder, empty but for its first login."""
+    async with AsyncExitStack() as stack:
+        slack = await stack.enter_async_context(SlackStandIn())
+        dns = await stack.enter_async_context(DnsStandIn())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailrouter-demo-")))
+        say(f"A stand-in for Slack listens at 127.0.0.1:{slack.port}, one for the DNS at {dns.address}")
+        config = configuration(folder, dns.address)
+        opened = await lifecycle.open_database(config, migrate_it=True)
+        say(f"An empty database is made: {folder / 'demo.db'}")
+        process = await stack.enter_async_context(lifecycle.running(config, frozenset(ROLES), opened))
+        login = await Setup(opened, SystemClock()).first("admin@example.org")
+        facts = lifecycle.ready_facts(process)
+        host, _, port = facts["smtp"][0].rpartition(":")
+        say(f"The program takes mail at {facts['smtp'][0]} and serves its API at http://{facts['api']}")
+        yield Demo(f"http://{facts['api']}/api", (host, int(port)), login, slack, dns)
+
+
+def configuration(folder: Path, nameserver: str) -> Config:
+    """The settings of the demo: free ports, a temporary database, and leave to post to loopback."""
+    settings = {
+        "SERVER__HOSTNAME": HOSTNAME,
+        "SERVER__DATA_DIR": str(folder),
+        "SERVER__MX_HOSTS": json.dumps([{"host": HOSTNAME, "priority": 10}]),
+        "DATABASE__URL": f"sqlite:///{folder / 'demo.db'}",
+        "SMTP__LISTEN": json.dumps(["127.0.0.1:0"]),
+        "API__LISTEN": "127.0.0.1:0",
+        "DNS__NAMESERVERS": json.dumps([nameserver]),
+        "DELIVERY__ALLOW_PRIVATE_NETWORKS": "true",
+    }
+    empty = folder / "demo.toml"
+    empty.touch()  # so that no configuration of this machine has a say in the demo
+    return load(empty, {f"EMAILROUTER_{name}": value for name, value in settings.items()})
+
+
+async def show(demo: Demo, say: Say) -> None:
+    """The main job, step by step. Raises `DemoFailed`."""
+    headers = {"Authorization": f"Bearer {demo.login.key}"}
+    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
+        api = _Api(http, demo.api)
+        await _set_up(api, demo, say)
+        queued_as = await _send_mail(demo, say)
+        post = await _see_in_slack(demo, say)
+        ticket = await _see_by_rest(api, say)
+    if ticket["messages"][0]["id"] != queued_as:
+        raise DemoFailed(f"the ticket is of message {ticket['messages'][0]['id']}, but the mail was {queued_as}")
+    if ticket["subject"] not in json.dumps(post, ensure_ascii=False):
+        raise DemoFailed("the Slack message does not name the mail's subject")
+
+
+class _Api:
+    """The REST API as a user's program calls it."""
+
+    def __init__(self, http: aiohttp.ClientSession, base: str) -> None:
+        self._http = http
+        self._base = base
+
+    async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            async with self._http.request(method, self._base + path, json=body) as response:
+                answer: dict[str, Any] = await response.json()
+                if response.status >= 400:
+                    raise DemoFailed(f"{method} {path} answered {response.status}: {answer}")
+                return answer
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise DemoFailed(f"{method} {path} failed: {type(error).__name__}: {error}") from error
+
+
+async def _set_up(api: _Api, demo: Demo, say: Say) -> None:
+    domain = await api.call("POST", "/domains", {"domain": DOMAIN})
+    (mx,) = domain["mxRecords"]
+    say(f"Domain {DOMAIN} is added; it asks for: MX {mx['priority']} {mx['value']}")
+    demo.dns.set(DOMAIN, "MX", f"{mx['priority']} {mx['value']}.")
+    demo.dns.set(domain["txtRecord"]["name"], "TXT", domain["txtRecord"]["value"])
+    verified = await api.call("POST", f"/domains/{domain['id']}/verify")
+    if not verified["verified"]:
+        raise DemoFailed(f"the domain was not verified: {verified['records']}")
+    say("  ... the DNS has it now, and the domain is verified")
+    integration = await api.call(
+        "POST", "/integrations", {"type": "slack", "name": "#support", "webhookUrl": demo.slack.url("support")}
+    )
+    await api.call(
+        "POST",
+        "/aliases",
+        {"domainId": domain["id"], "localPart": "support", "integrationId": integration["id"]},
+    )
+    say(f"Alias support@{DOMAIN} posts to the Slack channel #support")
+
+
+async def _send_mail(demo: Demo, say: Say) -> str:
+    """One mail by SMTP, as any client sends it; returns the id of the 250 reply."""
+    mail = EmailMessage()
+    mail["From"] = "Zoë Müller <zoe@customer.example>"
+    mail["To"] = f"support@{DOMAIN}"
+    mail["Subject"] = "Rechnung 42 – where is my order? 📦"
+    mail["Date"] = formatdate()
+    mail["Message-ID"] = make_msgid(domain="customer.example")
+    mail.set_content("Hello,\n\nmy order has not arrived. The invoice is attached.\n\n-- \nZoë\n")
+    mail.add_attachment(b"%PDF-1.4 demo\n", maintype="application", subtype="pdf", filename="Rechnung 42.pdf")
+    say(f"A mail is sent by SMTP from {mail['From']}, subject {mail['Subject']!r}")
+    reply = await asyncio.to_thread(_hand_in, demo.smtp, "zoe@customer.example", mail)
+    say(f"  ... the server says: {reply}")
+    return reply.rpartition(" ")[2]
+
+
+def _hand_in(address: tuple[str, int], sender: str, mail: EmailMessage) -> str:
+    try:
+        with smtplib.SMTP(*address, local_hostname="customer.example", timeout=PATIENCE) as client:
+            client.ehlo()
+            client.mail(sender)
+            client.rcpt(str(mail["To"]))
+            code, text = client.data(mail.as_bytes())
+    except (smtplib.SMTPException, OSError) as error:
+        raise DemoFailed(f"the mail was not accepted: {error}") from error
+    reply = f"{code} {text.decode()}"
+    if code != 250:
+        raise DemoFailed(f"the mail was not accepted: {reply}")
+    return reply
+
+
+async def _see_in_slack(demo: Demo, say: Say) -> dict[str, Any]:
+    try:
+        (post,) = await demo.slack.wait_for(1, "support", timeout=PATIENCE, delivered=True)
+    except (TimeoutError, AssertionError) as error:
+        raise DemoFailed(f"nothing came to Slack: {error}") from error
+    payload: dict[str, Any] = post.payload
+    say("Slack has got this message:")
+    say(_indented(payload))
+    return payload
+
+
+async def _see_by_rest(api: _Api, say: Say) -> dict[str, Any]:
+    tickets = (await api.call("GET", "/emails/tickets"))["tickets"]
+    if len(tickets) != 1:
+        raise DemoFailed(f"there should be one ticket, there are {len(tickets)}")
+    ticket = await api.call("GET", f"/emails/tickets/{tickets[0]['id']}")
+    say("The ticket, as REST returns it:")
+    say(_indented(ticket))
+    return ticket
+
+
+def _indented(data: object) -> str:
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return "\n".join("    " + line for line in text.splitlines())

@@ -1,0 +1,68 @@
+"""The first login of an installation, shown once: by `init`, or by `serve` on an empty embedded database.
+
+A terminal sees it; where nobody looks it goes into `data_dir/first-login` (0600) and the log names that file alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import structlog
+
+from config.schema import Config
+from emailrouter.assembly import AnyDatabase
+from router.admin.setup import FirstLogin, Setup
+from router.clock import SystemClock
+from router.errors import Refused
+
+FILE = "first-login"
+
+log = structlog.get_logger()
+
+
+def default_email(config: Config) -> str:
+    """Who the first admin is when nobody said: a name at this host, where that is a domain."""
+    return f"admin@{config.server.hostname}" if "." in config.server.hostname else "admin@example.com"
+
+
+async def make_if_empty(config: Config, opened: AnyDatabase) -> None:
+    """Makes and shows the first login when there is no workspace yet."""
+    setup = Setup(opened, SystemClock())
+    if not await setup.needed():
+        return
+    try:
+        login = await setup.first(default_email(config))
+    except Refused:
+        return  # another process was first, and shows its own
+    if sys.stderr.isatty():
+        sys.stderr.write(as_text(login, config.server.public_url))
+    else:
+        path = config.server.data_dir / FILE
+        _write_privately(path, as_text(login, config.server.public_url))
+        log.info("first_login.written", path=str(path))
+
+
+def as_text(login: FirstLogin, public_url: str) -> str:
+    """What a person is shown, this one time."""
+    return f"""
+The first login of this installation. It is shown this once:
+
+  workspace  {login.workspace_id}
+  email      {login.email}
+  password   {login.password}
+  API key    {login.key}
+
+Try it:  curl -H 'Authorization: Bearer {login.key}' {public_url}/api/domains
+
+"""
+
+
+def _write_privately(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)  # also when the file was there before, with other rights
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

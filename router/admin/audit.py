@@ -1,0 +1,50 @@
+"""Who changed what: written by the use cases in the transaction that makes the change, read by admins.
+
+An entry holds what was changed, never a secret and nothing of a mail's content.
+"""
+
+from __future__ import annotations
+
+import json
+
+from router import ids
+from router.admin import paging
+from router.admin.paging import DEFAULT_LIMIT, Page
+from router.model import Actor, AuditEntry, Micros
+from router.store.database import Database, Session, fetch
+
+
+async def record(session: Session, actor: Actor, now: Micros, action: str, target: str, **detail: object) -> None:
+    """One entry. action: `noun.verb`; target: an id; detail: plain JSON values, None left out."""
+    await session.run(
+        "audit_insert",
+        id=ids.new("evt"),
+        workspace_id=actor.workspace_id,
+        at=now,
+        user_id=actor.user_id,
+        key_id=actor.key_id,
+        address=actor.address,
+        action=action,
+        target=target,
+        detail=json.dumps({name: value for name, value in detail.items() if value is not None}, ensure_ascii=False),
+    )
+
+
+class Audit:
+    """The list of changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[AuditEntry]:
+        """Newest first."""
+        window = paging.window("evt", limit, cursor)
+        rows = await fetch(
+            self._database,
+            AuditEntry,
+            "audit_page",
+            workspace_id=actor.workspace_id,
+            before=window.before,
+            most=window.most,
+        )
+        return window.page(rows, lambda entry: entry.id)

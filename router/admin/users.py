@@ -1,0 +1,199 @@
+"""The people of a workspace: who may sign in, and as what.
+
+A workspace always keeps an admin who can sign in or use a key: the last one cannot be removed, demoted or disabled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from router import ids, secrets
+from router.admin import audit, paging, words
+from router.admin.paging import DEFAULT_LIMIT, Page
+from router.clock import Clock
+from router.errors import Refused, not_found
+from router.mail.address import AddressError, parse_mailbox
+from router.model import Actor, Role, User, Workspace
+from router.store.database import Database, Session, fetch, fetch_one
+
+ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
+MIN_PASSWORD = 8
+
+
+def role_of(value: str, field: str = "role") -> Role:
+    """The role that a word names."""
+    for role in ROLES:
+        if value == role:
+            return role
+    raise Refused("invalid_request", f"{field} must be one of: {', '.join(ROLES)}", field)
+
+
+def sign_in_address(email: str) -> str:
+    """The form of an address in which users are told apart: without regard to case."""
+    try:
+        mailbox = parse_mailbox(words.line(email, "email", most=254))
+        if not mailbox.domain or mailbox.domain.startswith("["):
+            raise AddressError("the address has no domain")
+        return f"{mailbox.local_key}@{mailbox.domain_key}"
+    except AddressError as error:
+        raise Refused("invalid_request", f"email is not a mail address: {error}", "email") from None
+
+
+class Users:
+    """Admins change, everybody of the workspace may look."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[User]:
+        """Newest first."""
+        window = paging.window("user", limit, cursor)
+        rows = await fetch(
+            self._database,
+            User,
+            "user_page",
+            workspace_id=actor.workspace_id,
+            before=window.before,
+            most=window.most,
+        )
+        return window.page(rows, lambda user: user.id)
+
+    async def get(self, actor: Actor, user_id: str) -> User:
+        """One user."""
+        return await _found(self._database, actor, user_id)
+
+    async def create(
+        self, actor: Actor, *, email: str, name: str = "", role: str = "agent", password: str | None = None
+    ) -> User:
+        """A new user; without a password they can use keys, but not sign in."""
+        user = User(
+            id=ids.new("user"),
+            workspace_id=actor.workspace_id,
+            email=sign_in_address(email),
+            name=words.line(name, "name") if name else "",
+            role=role_of(role),
+            password_hash=None if password is None else await _hashed(password),
+            created_at=self._clock.now(),
+            disabled_at=None,
+        )
+        async with self._database.transaction() as session:
+            added = await session.run(
+                "user_insert",
+                id=user.id,
+                workspace_id=user.workspace_id,
+                email=user.email,
+                name=user.name,
+                role=user.role,
+                password_hash=user.password_hash,
+                created_at=user.created_at,
+            )
+            if not added:
+                raise Refused("conflict", "Somebody signs in with this address already", "email")
+            await audit.record(
+                session, actor, user.created_at, "user.create", user.id, email=user.email, role=user.role
+            )
+        return user
+
+    async def change(
+        self,
+        actor: Actor,
+        user_id: str,
+        *,
+        name: str | None = None,
+        role: str | None = None,
+        password: str | None = None,
+        disabled: bool | None = None,
+    ) -> User:
+        """Changes what is given. A new password, and being disabled, end the user's sessions."""
+        words.known_id(user_id, "user", "User")
+        new_role = None if role is None else role_of(role)
+        password_hash = None if password is None else await _hashed(password)
+        async with self._database.transaction() as session:
+            user = await _found_alone(session, actor, user_id)
+            now = self._clock.now()
+            demoted = (new_role is not None and new_role != "admin") or disabled is True
+            if user.role == "admin" and demoted:
+                await _keep_an_admin(session, actor, user)
+            disabled_at = user.disabled_at
+            if disabled is not None:
+                disabled_at = (user.disabled_at or now) if disabled else None
+            await session.run(
+                "user_change",
+                id=user.id,
+                workspace_id=actor.workspace_id,
+                name=user.name if name is None else (words.line(name, "name") if name else ""),
+                role=new_role or user.role,
+                password_hash=password_hash or user.password_hash,
+                disabled_at=disabled_at,
+            )
+            if password_hash or disabled:
+                await session.run("session_delete_of_user", user_id=user.id)
+            await audit.record(
+                session,
+                actor,
+                now,
+                "user.change",
+                user.id,
+                name=name,
+                role=new_role,
+                password="changed" if password_hash else None,  # noqa: S106 - the word, not a password
+                disabled=disabled,
+            )
+            return await _found(session, actor, user_id)
+
+    async def delete(self, actor: Actor, user_id: str) -> None:
+        """Removes a user with their keys and sessions; their unfinished tickets go back to the queue."""
+        words.known_id(user_id, "user", "User")
+        async with self._database.transaction() as session:
+            user = await _found_alone(session, actor, user_id)
+            if user.role == "admin":
+                await _keep_an_admin(session, actor, user)
+            now = self._clock.now()
+            released = await session.all(
+                "user_release_tickets", workspace_id=actor.workspace_id, user_id=user.id, now=now
+            )
+            for row in released:
+                await session.run(
+                    "ticket_event",
+                    id=ids.new("evt"),
+                    ticket_id=row["id"],
+                    workspace_id=actor.workspace_id,
+                    at=now,
+                    kind="unclaimed",
+                    user_id=actor.user_id,
+                    detail="{}",
+                )
+            await session.run("user_delete", id=user.id, workspace_id=actor.workspace_id)
+            await audit.record(session, actor, now, "user.delete", user.id, email=user.email)
+
+
+async def _found(session: Session, actor: Actor, user_id: str) -> User:
+    user = await fetch_one(
+        session, User, "user_by_id", id=words.known_id(user_id, "user", "User"), workspace_id=actor.workspace_id
+    )
+    if user is None:
+        raise not_found("User")
+    return user
+
+
+async def _found_alone(session: Session, actor: Actor, user_id: str) -> User:
+    """The user, while nobody else changes users of the workspace: two admins must not demote each other."""
+    await fetch_one(session, Workspace, "workspace_lock", id=actor.workspace_id)
+    return await _found(session, actor, user_id)
+
+
+async def _keep_an_admin(session: Session, actor: Actor, user: User) -> None:
+    row = await session.one("user_other_admins", workspace_id=actor.workspace_id, id=user.id)
+    if row is None or not row["admins"]:
+        raise Refused("conflict", "This is the last admin of the workspace: make somebody else admin first")
+
+
+async def _hashed(password: str) -> str:
+    if not MIN_PASSWORD <= len(password) <= secrets.MAX_PASSWORD:
+        raise Refused(
+            "invalid_request",
+            f"password must have between {MIN_PASSWORD} and {secrets.MAX_PASSWORD} characters",
+            "password",
+        )
+    return await asyncio.to_thread(secrets.hash_password, password)

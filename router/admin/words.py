@@ -1,0 +1,57 @@
+"""What a text from a person or program must be before it is kept: bounded, and without characters that deceive.
+
+Each function returns the text as it is to be kept or raises `Refused` naming the field. Control characters, NUL,
+direction overrides and lone surrogates never get through: they would break a log, a terminal or the database, or
+show people something else than is there. Pure; called by the use cases.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from router import ids
+from router.errors import ErrorCode, Refused, not_found
+
+# C0 and C1 controls and DEL, line and paragraph separators, embeddings, overrides and isolates (UAX 9), lone
+# surrogates, interlinear marks, the byte order mark and what is no character.
+_FORBIDDEN = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb\ufeff\ufffe\uffff"
+_NOT_IN_TEXT = re.compile(f"[{_FORBIDDEN}]")
+_NOT_IN_LINE = re.compile(f"[{_FORBIDDEN}\t\n\r]")
+
+MAX_NAME = 200
+MAX_NOTE = 20_000
+MAX_SEARCH = 200
+
+
+def line(value: str, field: str, *, most: int = MAX_NAME, code: ErrorCode = "invalid_request") -> str:
+    """One line that is not empty: composed (NFC), without white space around it, at most `most` characters."""
+    if len(value) > most * 4:
+        raise Refused(code, f"{field} is longer than {most} characters", field)
+    if _NOT_IN_LINE.search(value):
+        raise Refused(code, f"{field} must not contain control characters or text direction marks", field)
+    kept = unicodedata.normalize("NFC", value).strip()
+    if not kept:
+        raise Refused(code, f"{field} must not be empty", field)
+    if len(kept) > most:
+        raise Refused(code, f"{field} is longer than {most} characters", field)
+    return kept
+
+
+def text(value: str, field: str, *, most: int = MAX_NOTE) -> str:
+    """Several lines that are not empty, with `\\n` as the line end."""
+    if len(value) > most:
+        raise Refused("invalid_request", f"{field} is longer than {most} characters", field)
+    kept = value.replace("\r\n", "\n").replace("\r", "\n")
+    if _NOT_IN_TEXT.search(kept):
+        raise Refused("invalid_request", f"{field} must not contain control characters or text direction marks", field)
+    if not kept.strip():
+        raise Refused("invalid_request", f"{field} must not be empty", field)
+    return kept
+
+
+def known_id(value: str, prefix: ids.Prefix, what: str) -> str:
+    """An id that may exist. What cannot be one is answered as what does not exist, without asking the database."""
+    if not ids.looks_valid(value, prefix):
+        raise not_found(what)
+    return value

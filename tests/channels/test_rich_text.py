@@ -1,0 +1,82 @@
+"""Cutting and cleaning text: not a character as people see it is split, nothing invisible is left to do harm."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.channels.rich_text import body, cut, escaped, line, units, visible
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+GERMANY, FRANCE = "\U0001f1e9\U0001f1ea", "\U0001f1eb\U0001f1f7"
+ANY = st.text(st.characters(codec=None, categories=None))
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "expected"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab\u2026"),
+        ("ab cd", 4, "ab\u2026"),
+        ("ab" + FAMILY, 9, "ab\u2026"),
+        ("ab" + FAMILY, 10, "ab" + FAMILY),
+        ("x" + GERMANY + FRANCE, 7, "x" + GERMANY + "\u2026"),
+        (GERMANY + FRANCE, 7, GERMANY + "\u2026"),
+        ("ae\u0301i", 3, "a\u2026"),
+        ("a\U0001f44d\U0001f3fdb", 5, "a\u2026"),
+        ("\U0001f4ec\U0001f4ec", 3, "\U0001f4ec\u2026"),
+        ("ab\u2764\ufe0fcd", 4, "ab\u2026"),
+    ],
+)
+def test_cut(text: str, most: int, expected: str) -> None:
+    assert cut(text, most) == expected
+
+
+def test_marks_without_end_are_cut_somewhere() -> None:
+    assert units(cut("a" + "\u0301" * 1000, 100)) == 100
+
+
+@given(ANY, st.integers(min_value=1, max_value=50))
+def test_cut_fits(text: str, most: int) -> None:
+    shown = cut(text, most)
+    assert units(shown) <= most
+    assert shown == text or shown.endswith("\u2026")
+    assert text.startswith(shown.removesuffix("\u2026"))
+
+
+@given(ANY, st.integers(min_value=1, max_value=80))
+def test_escaped_fits(text: str, most: int) -> None:
+    assert units(escaped(line(text), most)) <= most
+
+
+def test_everybody_stays_unmentioned() -> None:
+    assert escaped("@Channel @here.", 100) == "@\u2060Channel @\u2060here."
+    assert escaped("<!channel> & co", 100) == "&lt;!channel&gt; &amp; co"
+    assert escaped("<<<<", 9) == "&lt;&lt;\u2026"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (" a\r\nb\rc\u2028d\x85e ", "a\nb\nc\nd\ne"),
+        ("a\n\n\n\n\n \t\n\nb", "a\n\n\nb"),
+        ("a\x00\x08\x1b[0m\x7f\x9fb", "a[0mb"),
+        ("\ufeffabc\u202edef\u2069", "abcdef"),
+        ("\u05d0\u200f!", "\u05d0\u200f!"),
+        ("a\ud800b\udfff", "a\ufffdb\ufffd"),
+        ("a\tb", "a\tb"),
+        (FAMILY, FAMILY),
+    ],
+)
+def test_body(text: str, expected: str) -> None:
+    assert body(text) == expected
+
+
+def test_line() -> None:
+    assert line(" a\r\n\tb \u00a0 c\u2029") == "a b c"
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"), [("", False), (" \u200b\u200d", False), ("\u0301", False), ("\u00ad", False), ("\u4e2d", True)]
+)
+def test_visible(text: str, seen: bool) -> None:
+    assert visible(text) is seen

@@ -1,0 +1,263 @@
+"""Slack's settings and answers: what a webhook URL may be, and what each answer of the far side leads to."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emailrouter.standins.slack import Answer as Says
+from emailrouter.standins.slack import Half, Hang, Redirect, Reset, SlackStandIn
+from router.channels import CHANNELS
+from router.channels.contract import Channel, Failed, Outcome, Retry, Sent, TestNotice
+from router.channels.slack import CHANNEL, MAX_RETRY_AFTER, SlackSettings, judge
+from router.errors import Refused
+from router.outbound.client import Answer, OutboundClient
+
+NOW = datetime(2025, 11, 22, 12, 0, tzinfo=UTC)
+GOOD = "https://hooks.slack.com/services/T0123/B0123/abcdefghijklmnop"
+
+
+def test_it_is_listed_and_keeps_the_contract() -> None:
+    channel: Channel[SlackSettings] = CHANNEL  # mypy holds it to the protocol here
+    assert CHANNELS[channel.kind] is CHANNEL
+
+
+# --- settings
+
+
+@pytest.mark.parametrize(
+    ("given_url", "kept"),
+    [
+        (GOOD, GOOD),
+        (f"  {GOOD}\n", GOOD),
+        ("HTTPS://Hooks.Slack.com/services/T/B/X", "https://hooks.slack.com/services/T/B/X"),
+        ("https://hooks.slack.com:8443/x?token=a%20b", "https://hooks.slack.com:8443/x?token=a%20b"),
+        ("https://b\u00fccher.example/hook", "https://xn--bcher-kva.example/hook"),
+        ("https://8.8.8.8/hook", "https://8.8.8.8/hook"),
+        ("https://[2606:4700::1111]:444/hook", "https://[2606:4700::1111]:444/hook"),
+    ],
+)
+def test_good_urls(given_url: str, kept: str) -> None:
+    settings = CHANNEL.parse_settings({"webhookUrl": given_url})
+    assert settings.webhook_url == kept
+    assert CHANNEL.parse_settings(CHANNEL.dump_settings(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (None, "missing"),
+        ("", "missing"),
+        (42, "missing"),
+        (["https://x.test/a"], "missing"),
+        ("hooks.slack.com/services/T/B/X", "https://"),
+        ("ftp://hooks.slack.com/x", "https://"),
+        ("javascript:alert(1)", "https://"),
+        ("http://hooks.slack.com/x", "allow_private_networks"),
+        ("https:///services/x", "no host"),
+        ("https://", "no host"),
+        ("https://hooks.slack.com", "no path"),
+        ("https://hooks.slack.com/", "no path"),
+        ("https://user:pass@hooks.slack.com/x", "user name"),
+        ("https://hooks.slack.com@evil.example/x", "user name"),
+        ("https://hooks.slack.com/x#part", "fragment"),
+        ("https://hooks.slack.com/x#", "fragment"),
+        ("https://hooks.slack.com:99999/x", "port"),
+        ("https://hooks.slack.com:0/x", "port"),
+        ("https://hooks.slack.com:abc/x", "port"),
+        ("https://[::1/x", "port"),
+        ("https://hooks.slack.com/a b", "spaces"),
+        ("https://hooks.slack.com/\u00fc", "ASCII"),
+        ("https://hooks.slack.com\\evil/x", "host"),
+        ("https://-hooks-.test/x", "host"),
+        ("https://a..b.test/x", "host"),
+        ("https://\u2488com/x", "host"),
+        ("https://10.0.0.1/x", "private"),
+        ("https://[::1]/x", "loopback"),
+        ("https://169.254.169.254/latest", "link-local"),
+        ("https://hooks.slack.com/" + "a" * 1000, "longer"),
+        ("https://hooks.slack.com/a\x00b", "control"),
+    ],
+)
+def test_bad_urls(value: object, why: str) -> None:
+    with pytest.raises(Refused, match=why) as caught:
+        CHANNEL.parse_settings({"webhookUrl": value})
+    assert (caught.value.code, caught.value.field) == ("invalid_webhook_url", "webhookUrl")
+
+
+@given(st.text())
+def test_any_url_is_taken_or_refused(text: str) -> None:
+    for value in (text, f"https://{text}", f"https://x.test/{text}"):
+        try:
+            settings = CHANNEL.parse_settings({"webhookUrl": value})
+        except Refused:
+            continue
+        assert settings.webhook_url.isascii()
+        assert CHANNEL.parse_settings({"webhookUrl": settings.webhook_url}) == settings
+
+
+def test_private_networks_where_allowed() -> None:
+    for url in ("http://127.0.0.1:8065/hooks/x", "http://mattermost.internal/hooks/x", "https://10.0.0.1/x"):
+        assert CHANNEL.parse_settings({"webhookUrl": url}, allow_private=True).webhook_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        (GOOD, "https://hooks.slack.com/\u2026/mnop"),
+        ("https://hooks.test/x/abc", "https://hooks.test/\u2026/c"),
+        ("https://hooks.test/x/a", "https://hooks.test/\u2026/"),
+        ("https://hooks.test:8443/x/", "https://hooks.test:8443/\u2026/"),
+    ],
+)
+def test_the_hint_and_the_repr_keep_the_secret(url: str, hint: str) -> None:
+    settings = CHANNEL.parse_settings({"webhookUrl": url})
+    assert CHANNEL.hint(settings) == hint
+    assert "hooks" not in repr(settings)
+
+
+# --- answers
+
+
+def _kind(outcome: Outcome) -> str:
+    return outcome.kind if isinstance(outcome, Failed) else type(outcome).__name__
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, "ok", "Sent"),
+        (204, "", "Sent"),
+        (200, "<html>", "Sent"),
+        (301, "", "rejected"),
+        (400, "invalid_payload", "payload"),
+        (400, "invalid_blocks", "payload"),
+        (400, '{"ok":false,"error":"invalid_blocks"}', "payload"),
+        (400, "msg_blocks_too_long", "payload"),
+        (400, "no_text", "payload"),
+        (400, "invalid_token", "permanent"),
+        (400, "user_not_found", "permanent"),
+        (400, "something_new", "rejected"),
+        (400, "<html>no_service</html>", "rejected"),
+        (401, "", "rejected"),
+        (403, "action_prohibited", "permanent"),
+        (403, "invalid_token", "permanent"),
+        (403, "<html>", "permanent"),
+        (404, "no_service", "permanent"),
+        (404, "channel_not_found", "permanent"),
+        (404, "", "permanent"),
+        (405, "", "rejected"),
+        (408, "", "rejected"),
+        (410, "channel_is_archived", "permanent"),
+        (410, "", "permanent"),
+        (413, "", "rejected"),
+        (429, "rate_limited", "Retry"),
+        (400, "rate_limited", "Retry"),
+        (500, "rollup_error", "Retry"),
+        (502, "no_service", "Retry"),
+        (503, "", "Retry"),
+        (599, "", "Retry"),
+        (600, "", "Retry"),
+        (400, "{" * 5000, "rejected"),
+        (400, '{"error": 42}', "rejected"),
+        (400, "[1]", "rejected"),
+    ],
+)
+def test_answers(status: int, body: str, expected: str) -> None:
+    outcome = judge(Answer(status, {}, body, 7), NOW)
+    assert _kind(outcome) == expected
+    assert (outcome.status, outcome.excerpt, outcome.latency) == (status, body, 7)
+    if not isinstance(outcome, Sent):
+        assert outcome.reason.startswith(f"Slack answered {status}")
+        assert "{" not in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("30", 30.0),
+        (" 0 ", 0.0),
+        ("-5", None),
+        ("1.5", None),
+        ("99999", MAX_RETRY_AFTER),
+        ("9" * 400, MAX_RETRY_AFTER),
+        ("\u0663", None),
+        ("soon", None),
+        ("Sat, 22 Nov 2025 12:00:45 GMT", 45.0),
+        ("Sat, 22 Nov 2025 11:00:00 GMT", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER),
+    ],
+)
+def test_retry_after(value: str | None, seconds: float | None) -> None:
+    headers = {} if value is None else {"retry-after": value}
+    for status in (429, 503):
+        outcome = judge(Answer(status, headers), NOW)
+        assert isinstance(outcome, Retry)
+        assert outcome.after == seconds
+
+
+@given(st.integers(100, 999), st.text(), st.text())
+def test_any_answer_is_an_outcome(status: int, body: str, after: str) -> None:
+    judge(Answer(status, {"retry-after": after}, body), NOW)
+
+
+# --- the whole way
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[OutboundClient]:
+    client = OutboundClient(allow_private=True)
+    yield client
+    await client.close()
+
+
+async def _send(client: OutboundClient, url: str, timeout: float = 10) -> Outcome:
+    settings = CHANNEL.parse_settings({"webhookUrl": url}, allow_private=True)
+    payload = CHANNEL.render_test(TestNotice("Example", "Billing", 0))
+    return await CHANNEL.send(client, settings, payload, timeout)
+
+
+async def test_sent(client: OutboundClient, slack: SlackStandIn) -> None:
+    outcome = await _send(client, slack.url())
+    assert isinstance(outcome, Sent)
+    assert (outcome.status, outcome.excerpt) == (200, "ok")
+    assert slack.posts[0].text.startswith("Test from Email Router")
+
+
+async def test_every_misbehaviour_is_an_outcome(client: OutboundClient, slack: SlackStandIn) -> None:
+    slack.script(
+        "general",
+        Says(429, "", {"Retry-After": "7"}),
+        Says(500, "<html>"),
+        Half(),
+        Reset(),
+        Hang(),
+        Redirect(slack.url("elsewhere")),
+    )
+    outcomes = [await _send(client, slack.url(), 0.5) for _ in range(6)]
+    assert [_kind(outcome) for outcome in outcomes] == ["Retry"] * 5 + ["rejected"]
+    assert isinstance(outcomes[0], Retry)
+    assert outcomes[0].after == 7
+    assert isinstance(outcomes[4], Retry)
+    assert outcomes[4].reason == "timed out after 0.5 s"
+
+
+async def test_a_forgotten_webhook(client: OutboundClient, slack: SlackStandIn) -> None:
+    slack.forget("general")
+    outcome = await _send(client, slack.url())
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == "permanent"
+    assert outcome.reason == "Slack answered 404 no_service: the webhook was removed or switched off in Slack"
+
+
+async def test_an_address_that_is_not_allowed_parks_the_integration(slack: SlackStandIn) -> None:
+    client = OutboundClient()
+    outcome = await _send(client, slack.url())
+    await client.close()
+    assert isinstance(outcome, Failed)
+    assert outcome.kind == "permanent"
+    assert "127.0.0.1 is loopback" in outcome.reason

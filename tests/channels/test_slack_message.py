@@ -1,0 +1,329 @@
+"""The Slack payload: golden files for a few notices, and properties that hold for any mail whatever."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slack_sdk.models.blocks import Block
+
+from emailrouter.standins.slack_rules import faults, objection
+from router.channels import slack_message
+from router.channels.contract import DigestEntry, Payload, TestNotice, TicketNotice
+from router.channels.rich_text import units
+
+GOLDEN = Path(__file__).parent / "golden"
+AT = 1_763_810_645_123_456  # 2025-11-22 11:24:05 UTC
+LINK = "https://mail.example.com/tickets/ticket_01jd"
+
+OPENED = TicketNotice(
+    event="opened",
+    ticket_id="ticket_01jd",
+    number=42,
+    subject="Invoice 1042 is wrong",
+    from_name="Grüne, Ana",
+    from_address="ana@customer.example",
+    address="billing@example.com",
+    status="open",
+    received_at=AT,
+    text="Hello,\n\nthe total of invoice 1042 should be 99 €.\n\nAna",
+    link=LINK,
+)
+NOTICES = {
+    "opened": OPENED,
+    "replied_with_everything": replace(
+        OPENED,
+        event="replied",
+        status="in_progress",
+        truncated=True,
+        attachments=(("invoice 1042.pdf", 182_344), ("photo.jpg", 25_000_000), ("", 12)),
+        checks=("SPF pass", "DKIM pass (customer.example)"),
+        warnings=("the mail's character set is not known",),
+    ),
+    "automatic_without_subject": replace(
+        OPENED, subject=" \u200b ", from_name="", from_address="", text="", automatic="bounce", link=None
+    ),
+    "hostile": replace(
+        OPENED,
+        subject="<!channel> *urgent* <https://evil.example|Slack> \u202egpj.exe",
+        from_name="ceo@example.com\u202e",
+        text="<!everyone> <@U123> @here `code` *bold* [a](https://evil.example) &lt;!channel&gt; :fire:\x00\x1b[0m",
+        attachments=(("a\u202efdp.exe\n", 999), *((f"{n}.txt", n) for n in range(12))),
+        is_test=True,
+    ),
+}
+
+
+def _golden(name: str, payload: Payload) -> None:
+    """The file is the expectation. To renew it: delete it, run, read the difference."""
+    path = GOLDEN / f"{name}.json"
+    text = json.dumps(payload, indent=2, ensure_ascii=False) + "\n"
+    if not path.exists():
+        path.write_text(text, encoding="utf-8")
+        pytest.fail(f"{path.name} was missing and is written now: read it, then run again")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_golden(name: str) -> None:
+    _golden(name, slack_message.ticket(NOTICES[name]))
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_golden_plain(name: str) -> None:
+    _golden(f"{name}.plain", slack_message.plain(NOTICES[name]))
+
+
+def test_golden_test() -> None:
+    _golden("test", slack_message.test(TestNotice("Example & Co", "Billing <channel>", AT)))
+
+
+def test_golden_digest() -> None:
+    entries = [
+        DigestEntry("opened", 42, "Invoice 1042", "ana@customer.example", "billing@example.com", LINK),
+        DigestEntry("replied", 40, "", "", "billing@example.com", LINK),
+        DigestEntry("opened", 43, "<!here>", "bob@customer.example", "sales@example.com"),
+    ]
+    _golden("digest", slack_message.digest(entries))
+
+
+# --- properties
+
+_NASTY = st.sampled_from(
+    [
+        "<!channel>",
+        "<!here|x>",
+        "<@U012345>",
+        "<#C012345>",
+        "<https://evil.example|click>",
+        "@channel",
+        "@everyone",
+        "*b*",
+        "_i_",
+        "~s~",
+        "`c`",
+        "```",
+        "> q",
+        ":fire:",
+        "&lt;!channel&gt;",
+        "&",
+        "\x00",
+        "\x1b[31m",
+        "\u202e",
+        "\u2066",
+        "\ud83d",
+        "\udcff",
+        "\ufeff",
+        "\u200b",
+        "\u0301" * 40,
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "\U0001f1e9\U0001f1ea",
+        "\U0001f44d\U0001f3fd",
+        '"',
+        "\\",
+        "\r",
+        "\n",
+        "\u2028",
+        "\t",
+        " ",
+    ]
+)
+# Any code point at all, lone surrogates too.
+_CHARACTERS = st.characters(codec=None, categories=None)
+_PIECES = st.one_of(st.text(_CHARACTERS, max_size=60), _NASTY)
+TEXT = st.builds(
+    lambda pieces, times: "".join(pieces) * times, st.lists(_PIECES, max_size=8), st.sampled_from([1, 1, 3, 60, 900])
+)
+COUNT = st.integers(min_value=0, max_value=2**63 - 1)
+ANY_NOTICE = st.builds(
+    TicketNotice,
+    event=st.sampled_from(["opened", "replied"]),
+    ticket_id=st.just("ticket_1"),
+    number=COUNT,
+    subject=TEXT,
+    from_name=TEXT,
+    from_address=TEXT,
+    address=TEXT,
+    status=st.sampled_from(["open", "in_progress", "waiting", "resolved"]),
+    received_at=st.integers(min_value=-(2**63), max_value=2**63 - 1),
+    text=TEXT,
+    truncated=st.booleans(),
+    attachments=st.lists(st.tuples(TEXT, COUNT), max_size=30).map(tuple),
+    automatic=TEXT,
+    checks=st.lists(TEXT, max_size=8).map(tuple),
+    link=st.one_of(st.none(), st.just(LINK), TEXT),
+    is_test=st.booleans(),
+    warnings=st.lists(TEXT, max_size=8).map(tuple),
+)
+ANY_ENTRY = st.builds(
+    DigestEntry,
+    event=st.sampled_from(["opened", "replied"]),
+    number=COUNT,
+    subject=TEXT,
+    from_address=TEXT,
+    address=TEXT,
+    link=st.one_of(st.none(), st.just(LINK), st.just("https://x.test/" + "a" * 500)),
+)
+
+
+def _walk(value: object) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _walk(inner)
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _strings(inner)
+
+
+def _sound(payload: Payload, links: tuple[str | None, ...]) -> None:
+    """All that holds for every payload."""
+    assert objection(payload) is None
+    assert list(faults(payload.get("blocks", []))) == []
+    for block in payload.get("blocks", []):
+        parsed = Block.parse(block)
+        assert parsed is not None
+        parsed.validate_json()
+        assert parsed.to_dict() == block  # nothing in it that slack-sdk does not know
+    assert slack_message.size(payload) <= slack_message.MAX_PAYLOAD
+    assert slack_message.characters(payload.get("blocks", [])) <= slack_message.MAX_CHARACTERS
+    for part in _walk(payload.get("blocks", [])):
+        kind = part.get("type")
+        assert kind in {
+            None,
+            "header",
+            "plain_text",
+            "rich_text",
+            "rich_text_list",
+            "rich_text_quote",
+            "rich_text_section",
+            "text",
+            "link",
+        }  # above all: no mrkdwn, no user, usergroup, channel, broadcast, emoji
+        if kind == "link":
+            assert part["url"] in links
+        if isinstance(part.get("text"), str):
+            assert 0 < units(part["text"]) <= 3000
+    for text in _strings(payload):
+        assert not set(text) & set("\x00\x1b\r\u202e\u2066\ufeff")
+        text.encode()  # no lone surrogates
+    _quiet(payload, links)
+
+
+def _quiet(payload: Payload, links: tuple[str | None, ...]) -> None:
+    """The top-level text, which Slack parses, says nothing to its parser but our own link."""
+    assert (payload["mrkdwn"], payload["parse"], payload["link_names"]) == (False, "none", False)
+    assert (payload["unfurl_links"], payload["unfurl_media"]) == (False, False)
+    text = payload["text"]
+    assert 0 < units(text) <= 3000
+    for link in links:
+        text = text.removesuffix(f"<{link}>")
+    assert "<" not in text
+    assert ">" not in text
+    for name in ("@channel", "@here", "@everyone"):
+        assert name not in text.lower()
+    for piece in text.split("&")[1:]:
+        assert piece.startswith(("amp;", "lt;", "gt;")), piece
+
+
+@settings(max_examples=150, deadline=None)
+@given(ANY_NOTICE)
+def test_any_ticket(notice: TicketNotice) -> None:
+    _sound(slack_message.ticket(notice), (notice.link,))
+    _sound(slack_message.plain(notice), (notice.link,))
+
+
+@settings(max_examples=75, deadline=None)
+@given(st.lists(ANY_ENTRY, min_size=1, max_size=slack_message.MAX_DIGEST))
+def test_any_digest(entries: list[DigestEntry]) -> None:
+    payload = slack_message.digest(entries)
+    _sound(payload, tuple(entry.link for entry in entries))
+    shown = "\n".join(_strings(payload["blocks"]))
+    assert all(f"#{entry.number}" in shown for entry in entries)
+
+
+@settings(max_examples=75, deadline=None)
+@given(TEXT, TEXT)
+def test_any_test(workspace: str, integration: str) -> None:
+    _sound(slack_message.test(TestNotice(workspace, integration, AT)), ())
+
+
+@pytest.mark.parametrize("stuffing", ["\U0001f4ec", '"', "\u4e2d", "\\", "<", "a\u0301", "e\n"])
+def test_the_largest_of_everything(stuffing: str) -> None:
+    long = stuffing * 5000
+    notice = replace(
+        OPENED,
+        number=2**63 - 1,
+        subject=long,
+        from_name=long,
+        from_address=long,
+        address=long,
+        text=long,
+        attachments=((long, 2**63 - 1),) * 200,
+        automatic=long,
+        checks=(long,) * 50,
+        warnings=(long,) * 50,
+        link="https://x.test/" + "a" * 580,
+    )
+    _sound(slack_message.ticket(notice), (notice.link,))
+    _sound(slack_message.plain(notice), (notice.link,))
+    entries = [
+        DigestEntry("replied", 2**63 - n, long, long, f"{n}{long}", notice.link)
+        for n in range(slack_message.MAX_DIGEST)
+    ]
+    _sound(slack_message.digest(entries), (notice.link,))
+
+
+# --- single rules
+
+
+@pytest.mark.parametrize("count", [0, slack_message.MAX_DIGEST + 1])
+def test_a_digest_of_too_many_or_none(count: int) -> None:
+    with pytest.raises(ValueError, match="1 to 40 entries"):
+        slack_message.digest([DigestEntry("opened", 1, "", "", "")] * count)
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 KB"),
+        (9_949, "9.9 KB"),
+        (9_950, "10 KB"),
+        (999_499, "999 KB"),
+        (999_500, "1.0 MB"),
+        (25_000_000, "25 MB"),
+        (3_000_000_000_000, "3000 GB"),
+    ],
+)
+def test_sizes(size: int, words: str) -> None:
+    payload = slack_message.ticket(replace(OPENED, attachments=(("a", size),)))
+    assert f"a ({words})" in list(_strings(payload))
+
+
+def test_a_long_mail_leads_to_the_whole() -> None:
+    whole = slack_message.ticket(OPENED)["blocks"]
+    cut = slack_message.ticket(replace(OPENED, text="word " * 2000))["blocks"]
+    assert "Open ticket #42" in list(_strings(whole))
+    assert "Read the whole mail in ticket #42" in list(_strings(cut))
+    quoted = cut[2]["elements"][0]["elements"][0]["text"]
+    assert quoted.endswith("\u2026")
+    assert 2900 < len(quoted) <= 3000
+
+
+@pytest.mark.parametrize(
+    "link", ["https://x.test/a|b", "https://x.test/>", "https://x.test/a b", "https://x.test/\u202e", "h" * 700]
+)
+def test_a_link_that_could_break_out_is_left_out(link: str) -> None:
+    payload = slack_message.ticket(replace(OPENED, link=link))
+    assert not [part for part in _walk(payload) if part.get("type") == "link"]
+    assert "<" not in slack_message.plain(replace(OPENED, link=link))["text"]

@@ -1,0 +1,121 @@
+"""The judgement of what the DNS says: right, missing, and each mistake that people make at a provider's form."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.dns.records import judge_mx, judge_txt, mx_texts
+from router.dns.resolver import Found, Missing, Mx, Unknown
+
+DOMAIN = "help.example.org"
+OURS = [("mx1.router.test", 10), ("mx2.router.test", 20)]
+TOKEN = "ab12cd34ef56"
+VALUE = f"emailrouter-verification={TOKEN}"
+NO_NAME, NO_RECORD = Missing(name_exists=False), Missing(name_exists=True)
+
+
+def _mx(*records: tuple[int, str], alias: str = "") -> Found[Mx]:
+    return Found(tuple(Mx(*record) for record in records), alias)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        _mx((10, "mx1.router.test"), (20, "mx2.router.test")),
+        _mx((10, "mx1.router.test")),
+        _mx((0, "mx2.router.test")),
+        _mx((10, "mx1.router.test"), (11, "old.example.net")),
+        _mx((10, "mx1.router.test"), (15, "backup.example.net"), (20, "mx2.router.test")),
+        _mx((10, "mx1.router.test"), alias="www.example.net"),
+    ],
+)
+def test_mx_that_is_right(found: Found[Mx]) -> None:
+    judgement = judge_mx(DOMAIN, found, OURS)
+    assert (judgement.status, judgement.fix) == ("ok", "")
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "words"),
+    [
+        (NO_NAME, "missing", ["help.example.org has no MX record", "MX 10 mx1.router.test and MX 20 mx2.router.test"]),
+        (NO_RECORD, "missing", ["has no MX record", "up to a day"]),
+        (Unknown("nobody answered"), "error", ["could not be read: nobody answered", "later"]),
+        (Missing(True, "site.example.net"), "wrong", ["is a CNAME for site.example.net", "Remove the CNAME"]),
+        (_mx((5, "mx.host.example"), alias="host.example"), "wrong", ["is a CNAME for host.example"]),
+        (
+            _mx((1, "aspmx.l.example.com"), (10, "mx1.router.test")),
+            "wrong",
+            ["get the mail first: 1 aspmx.l.example.com", "larger than 10"],
+        ),
+        (_mx((10, "mx1.router.test"), (10, "old.example.net")), "wrong", ["10 old.example.net", "Remove"]),
+        (_mx((5, "aspmx.l.example.com")), "wrong", ["goes elsewhere: 5 aspmx.l.example.com", "Replace"]),
+        (_mx((0, "")), "wrong", ["takes no mail at all", "and add MX 10"]),
+        (_mx((0, ""), (10, "mx1.router.test")), "wrong", ["takes no mail at all", "remove MX 0 ."]),
+        (_mx((10, "mx1.ruoter.test")), "wrong", ["mx1.ruoter.test) looks like mx1.router.test misspelt"]),
+        (_mx((10, "mx1.router.test.help.example.org")), "wrong", ["with a dot at its end, mx1.router.test."]),
+        (_mx((10, "mx1.router.test.example.org")), "wrong", ["with a dot at its end, mx1.router.test."]),
+        (_mx((0, "10\\032mx1.router.test")), "wrong", ["priority stands in the field of the host (10 mx1.router"]),
+        (_mx((10, "203.0.113.5")), "wrong", ["names an address (203.0.113.5)"]),
+    ],
+)
+def test_mx_that_is_not(found: Found[Mx] | Missing | Unknown, status: str, words: list[str]) -> None:
+    judgement = judge_mx(DOMAIN, found, OURS)
+    assert judgement.status == status
+    for word in words:
+        assert word in judgement.fix
+
+
+def test_mx_made_below_its_own_name() -> None:
+    judgement = judge_mx(DOMAIN, NO_NAME, OURS, [f"{DOMAIN}.example.org"])
+    assert judgement.status == "missing"
+    assert "was made at help.example.org.example.org" in judgement.fix
+
+
+def test_our_own_hosts_in_any_form() -> None:
+    assert judge_mx(DOMAIN, _mx((10, "mx1.router.test")), [("MX1.Router.Test.", 10)]).status == "ok"
+    assert mx_texts([("B.test.", 20), ("a.test", 10)]) == ("10 a.test", "20 b.test")
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.sampled_from(["mx1.router.test", "x.test", "y.test", ""]))))
+def test_mx_is_right_exactly_when_no_foreign_host_comes_before_or_beside(records: list[tuple[int, str]]) -> None:
+    best = min((n for n, host in records if host == "mx1.router.test"), default=None)
+    right = best is not None and all(n > best for n, host in records if host != "mx1.router.test")
+    judgement = judge_mx(DOMAIN, Found(tuple(Mx(*record) for record in sorted(records))), OURS)
+    assert (judgement.status == "ok") is right
+    assert bool(judgement.fix) is not right
+
+
+@pytest.mark.parametrize("values", [(VALUE,), ("v=spf1 -all", VALUE), ("emailrouter-verification=old", VALUE)])
+def test_txt_that_is_right(values: tuple[str, ...]) -> None:
+    assert judge_txt(DOMAIN, Found(values), TOKEN).status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "words"),
+    [
+        (NO_NAME, "missing", f"_emailrouter.help.example.org has no TXT record. Add it with the value {VALUE}."),
+        (Unknown("silence"), "error", "could not be read: silence"),
+        (Found((f'"{VALUE}"',)), "wrong", "quotation marks or spaces"),
+        (Found((f" {VALUE}",)), "wrong", "quotation marks or spaces"),
+        (Found((f"\u201c{VALUE}\u201d",)), "wrong", "quotation marks or spaces"),
+        (Found((TOKEN,)), "wrong", "the code alone"),
+        (Found((VALUE.upper(),)), "wrong", "capital letters"),
+        (Found((f'"{VALUE[:30]}" "{VALUE[30:]}"',)), "wrong", "in one piece"),
+        (Found((f"emailrouter-verification= {TOKEN}",)), "wrong", "in one piece"),
+        (Found(("emailrouter-verification=", TOKEN)), "wrong", "the code alone"),
+        (Found(("emailrouter-verification=zz99",)), "wrong", "another code (emailrouter-verification=zz99)"),
+        (Found(("v=spf1 -all",)), "wrong", "says something else"),
+    ],
+)
+def test_txt_that_is_not(found: Found[str] | Missing | Unknown, status: str, words: str) -> None:
+    judgement = judge_txt(DOMAIN, found, TOKEN)
+    assert judgement.status == status
+    assert words in judgement.fix
+
+
+def test_txt_in_another_place() -> None:
+    apex = judge_txt(DOMAIN, NO_NAME, TOKEN, [DOMAIN])
+    assert "was made at help.example.org instead of _emailrouter.help.example.org" in apex.fix
+    doubled = judge_txt(DOMAIN, NO_NAME, TOKEN, [f"_emailrouter.{DOMAIN}.{DOMAIN}"])
+    assert "adds its zone's name by itself" in doubled.fix
+    assert (apex.status, doubled.status) == ("missing", "missing")

@@ -1,0 +1,214 @@
+"""A check from question to verdict, against a DNS server on loopback."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from emailrouter.standins.dns import DnsStandIn
+from router.dns.resolver import DnsResolver, Found, Missing, Mx, Unknown
+from router.dns.verification import (
+    Mode,
+    Record,
+    Verdict,
+    check,
+    dump_records,
+    expected_records,
+    load_records,
+)
+
+DOMAIN, TOKEN, OURS = "help.example.org", "ab12cd34", [("mx1.router.test", 10)]
+TXT = f"_emailrouter.{DOMAIN}"
+VALUE = f"emailrouter-verification={TOKEN}"
+NOW = 1_763_810_645_000_000
+
+
+@pytest.fixture
+async def dns() -> AsyncIterator[DnsStandIn]:
+    async with DnsStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+def resolver(dns: DnsStandIn) -> DnsResolver:
+    return DnsResolver([("127.0.0.1", dns.port)], timeout=0.2, lifetime=0.5)
+
+
+async def _check(resolver: DnsResolver, mode: Mode = "mx+txt", domain: str = DOMAIN) -> Verdict:
+    return await check(domain, TOKEN, OURS, mode, resolver=resolver, now=NOW)
+
+
+def _good(dns: DnsStandIn) -> None:
+    dns.set(DOMAIN, "MX", "10 MX1.Router.Test.", "20 backup.example.net.")
+    dns.set(TXT, "TXT", "something else", VALUE)
+
+
+# --- the resolver
+
+
+async def test_answers(dns: DnsStandIn, resolver: DnsResolver) -> None:
+    dns.set("a.test", "MX", "20 B.test.", "10 c.test.")
+    dns.set("null.test", "MX", "0 .")
+    dns.set("a.test", "TXT", "x" * 300, "gr\u00fcn")
+    dns.set("alias.test", "CNAME", "a.test.")
+    dns.set("web.test", "A", "192.0.2.1")
+    dns.set("toweb.test", "CNAME", "web.test.")
+    assert await resolver.mx("a.test") == Found((Mx(10, "c.test"), Mx(20, "b.test")))
+    assert await resolver.mx("null.test") == Found((Mx(0, ""),))
+    assert await resolver.txt("A.Test") == Found(("gr\u00fcn", "x" * 300))
+    assert await resolver.mx("alias.test") == Found((Mx(10, "c.test"), Mx(20, "b.test")), "a.test")
+    assert await resolver.mx("web.test") == Missing(name_exists=True)
+    assert await resolver.mx("toweb.test") == Missing(name_exists=True, alias="web.test")
+    assert await resolver.mx("none.test") == Missing(name_exists=False)
+
+
+@pytest.mark.parametrize("how", ["SERVFAIL", "REFUSED", "TIMEOUT"])
+async def test_faults(dns: DnsStandIn, resolver: DnsResolver, how: str) -> None:
+    dns.set("a.test", "MX", "10 b.test.")
+    dns.fail("a.test", how)  # type: ignore[arg-type]  # the parametrized word is one of the literal's
+    found = await resolver.mx("a.test")
+    assert isinstance(found, Unknown)
+    assert found.reason == (
+        "no name server answered within 0.5 s"
+        if how == "TIMEOUT"
+        else "the name servers answered with an error (SERVFAIL or REFUSED)"
+    )
+    dns.heal("a.test")
+    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+
+
+async def test_what_is_too_large_for_udp(dns: DnsStandIn, resolver: DnsResolver) -> None:
+    dns.set("big.test", "TXT", *(f"{number:04}" + "x" * 200 for number in range(30)))
+    dns.set("cut.test", "TXT", "y")
+    dns.fail("cut.test", "TRUNCATED")
+    found = await resolver.txt("big.test")
+    assert isinstance(found, Found)
+    assert len(found.values) == 30
+    assert await resolver.txt("cut.test") == Found(("y",))
+
+
+@pytest.mark.parametrize("name", ["a..test", "x" * 64 + ".test", ".".join(["long"] * 60), "\ud800.test"])
+async def test_names_that_are_none(resolver: DnsResolver, name: str) -> None:
+    assert isinstance(await resolver.mx(name), Unknown)
+
+
+async def test_nobody_listens() -> None:
+    resolver = DnsResolver([("127.0.0.1", 1)], timeout=0.1, lifetime=0.2)
+    assert isinstance(await resolver.txt("a.test"), Unknown)
+
+
+async def test_the_next_server_is_asked(dns: DnsStandIn) -> None:
+    dns.set("a.test", "TXT", "x")
+    resolver = DnsResolver([("127.0.0.1", 1), ("127.0.0.1", dns.port)], timeout=0.1, lifetime=5)
+    assert await resolver.txt("a.test") == Found(("x",))
+
+
+# --- the verdict
+
+
+async def test_all_is_well(dns: DnsStandIn, resolver: DnsResolver) -> None:
+    _good(dns)
+    verdict = await _check(resolver)
+    assert verdict == Verdict(
+        (
+            Record(
+                "MX", DOMAIN, ("10 mx1.router.test",), ("10 mx1.router.test", "20 backup.example.net"), "ok", NOW, ""
+            ),
+            Record("TXT", TXT, (VALUE,), (VALUE, "something else"), "ok", NOW, ""),
+        ),
+        verified=True,
+        certain=True,
+    )
+    assert sorted(dns.queries) == [(TXT, "TXT"), (DOMAIN, "MX")]  # no guesses where nothing is missing
+
+
+@pytest.mark.parametrize(
+    ("mx", "txt", "modes"),
+    [(True, True, "mx txt mx+txt"), (True, False, "mx"), (False, True, "txt"), (False, False, "")],
+)
+async def test_what_counts_depends_on_the_mode(
+    dns: DnsStandIn, resolver: DnsResolver, mx: bool, txt: bool, modes: str
+) -> None:
+    _good(dns)
+    if not mx:
+        dns.remove(DOMAIN)
+    if not txt:
+        dns.remove(TXT)
+    every: tuple[Mode, ...] = ("mx", "txt", "mx+txt")
+    for mode in every:
+        verdict = await _check(resolver, mode)
+        assert verdict.verified is (mode in modes.split())
+        assert [record.type for record in verdict.records] == ["MX", "TXT"]
+        assert verdict.certain
+
+
+async def test_a_fault_is_not_a_missing_record(dns: DnsStandIn, resolver: DnsResolver) -> None:
+    _good(dns)
+    dns.fail(DOMAIN, "SERVFAIL", "MX")
+    verdict = await _check(resolver)
+    assert [record.status for record in verdict.records] == ["error", "ok"]
+    assert (verdict.verified, verdict.certain) == (False, False)
+    assert (await _check(resolver, "txt")).certain
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (DOMAIN, f"made at {DOMAIN} instead"),
+        (f"{TXT}.{DOMAIN}", f"made at {TXT}.{DOMAIN} instead"),
+        (f"{TXT}.example.org", f"made at {TXT}.example.org instead"),
+        ("_emailrouter.example.org", "made at _emailrouter.example.org instead"),
+    ],
+)
+async def test_a_txt_in_another_place(dns: DnsStandIn, resolver: DnsResolver, name: str, words: str) -> None:
+    dns.set(name, "TXT", VALUE)
+    record = (await _check(resolver)).records[1]
+    assert (record.status, record.found) == ("missing", ())
+    assert words in record.fix
+
+
+@pytest.mark.parametrize("zone", [DOMAIN, "example.org"])
+async def test_an_mx_below_its_own_name(dns: DnsStandIn, resolver: DnsResolver, zone: str) -> None:
+    dns.set(f"{DOMAIN}.{zone}", "MX", "10 mx1.router.test.")
+    record = (await _check(resolver)).records[0]
+    assert record.status == "missing"
+    assert f"made at {DOMAIN}.{zone}" in record.fix
+
+
+async def test_a_cname_where_the_mx_belongs(dns: DnsStandIn, resolver: DnsResolver) -> None:
+    dns.set(DOMAIN, "CNAME", "site.example.net.")
+    dns.set("site.example.net", "A", "192.0.2.1")
+    record = (await _check(resolver)).records[0]
+    assert record.status == "wrong"
+    assert "CNAME for site.example.net" in record.fix
+
+
+async def test_many_and_strange_values_are_bounded(dns: DnsStandIn, resolver: DnsResolver) -> None:
+    dns.set(TXT, "TXT", *(f"{n}\x00\u202e" + "x" * 400 for n in range(60)))
+    dns.set(DOMAIN, "MX", *(f"{n} mx{n}.example.net." for n in range(60)))
+    for record in (await _check(resolver)).records:
+        assert len(record.found) == 10
+        assert all(value.isprintable() and len(value) <= 200 for value in record.found)
+        assert len(record.fix) <= 1000
+
+
+async def test_a_domain_of_any_length_is_judged(resolver: DnsResolver) -> None:
+    domain = ".".join(["x" * 60] * 4)
+    verdict = await _check(resolver, domain=domain)
+    assert not verdict.verified
+
+
+# --- what is kept
+
+
+def test_before_the_first_check() -> None:
+    mx, txt = expected_records(DOMAIN, TOKEN, OURS)
+    assert (mx.status, mx.expected, mx.checked_at) == ("missing", ("10 mx1.router.test",), None)
+    assert (txt.name, txt.expected, txt.found) == (TXT, (VALUE,), ())
+
+
+async def test_records_are_kept_as_json(dns: DnsStandIn, resolver: DnsResolver) -> None:
+    _good(dns)
+    records = (await _check(resolver)).records
+    assert load_records(dump_records(records)) == records
+    for text in ("", "[]", "nonsense", "{}", '[{"type": "MX"}]', "[1]"):
+        assert load_records(text) == ()

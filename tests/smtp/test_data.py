@@ -1,0 +1,93 @@
+"""`smtp.data` against a reference that anybody can check by eye, for every way the octets can be cut."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smtp.data import ChunkReader, Content, DataReader, Reader
+
+OCTETS = [b"\r", b"\n", b"\0", b".", b"a", b"\r\n", b"\r\n.\r\n", b"\r\n.", b".\r\n"]
+STREAMS = st.lists(st.sampled_from(OCTETS), max_size=24).map(b"".join)
+
+
+def reference(stream: bytes) -> tuple[bytes, bytes] | None:
+    """Content and rest of what follows the reply to DATA, None while its end has not come: RFC 5321 section 4.5.2."""
+    lines = stream.split(b"\r\n")
+    for number, line in enumerate(lines[:-1]):
+        if line == b".":
+            content = [line.removeprefix(b".") + b"\r\n" for line in lines[:number]]
+            return b"".join(content), b"\r\n".join(lines[number + 1 :])
+    return None
+
+
+def feed(reader: Reader, stream: bytes, cuts: list[int]) -> bytes | None:
+    """Feed the stream in pieces; what follows the end, None when it did not come."""
+    bounds = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
+    for start, end in itertools.pairwise(bounds):
+        rest = reader.feed(stream[start:end])
+        if rest is not None:
+            return rest + stream[end:]
+    return None
+
+
+def read(stream: bytes, cuts: list[int], limit: int = 10**9) -> tuple[bytes, bytes] | None:
+    content = Content(limit)
+    rest = feed(DataReader(content), stream, cuts)
+    return None if rest is None else (content.octets(), rest)
+
+
+@given(STREAMS, st.lists(st.integers(0, 100), max_size=6))
+def test_reads_as_the_reference_does_however_it_is_cut(stream: bytes, cuts: list[int]) -> None:
+    assert read(stream, cuts) == reference(stream)
+
+
+@given(STREAMS)
+def test_octet_by_octet(stream: bytes) -> None:
+    assert read(stream, list(range(len(stream)))) == reference(stream)
+
+
+def test_every_short_stream_cut_at_every_boundary() -> None:
+    """The smuggling matrix: all sequences of CR, LF, NUL, dot and a letter around the end of a mail."""
+    for length in range(6):
+        for octets in itertools.product(b"\r\n\0.a", repeat=length):
+            stream = b"x" + bytes(octets) + b"QUIT\r\n.\r\nrest"
+            expected = reference(stream)
+            for cut in range(1, length + 2):
+                assert read(stream, [cut]) == expected, (stream, cut)
+
+
+@given(STREAMS, st.lists(st.integers(0, 100), max_size=4), st.integers(0, 30))
+def test_past_the_limit_nothing_is_kept_and_the_end_is_found(stream: bytes, cuts: list[int], limit: int) -> None:
+    content = Content(limit)
+    rest = feed(DataReader(content), stream, cuts)
+    expected = reference(stream)
+    assert rest == (None if expected is None else expected[1])
+    assert content.held <= limit
+    if expected is not None:
+        assert content.size == len(expected[0])
+        assert content.over == content.dropped == (len(expected[0]) > limit)
+
+
+@given(st.binary(max_size=40), st.integers(0, 30), st.lists(st.integers(0, 100), max_size=4))
+def test_a_chunk_has_its_length(stream: bytes, size: int, cuts: list[int]) -> None:
+    content = Content(10**9)
+    rest = feed(ChunkReader(content, size), stream, cuts)
+    if len(stream) < size:
+        assert rest is None
+        assert content.octets() == stream
+    else:
+        assert rest == stream[size:]
+        assert content.octets() == stream[:size]
+
+
+def test_chunks_make_one_mail() -> None:
+    content = Content(100)
+    for chunk in (b"one", b"", b"two"):
+        assert ChunkReader(content, len(chunk)).feed(chunk) == b""
+    assert content.octets() == b"onetwo"
+    assert content.held == content.size == 6
+    content.drop()
+    assert content.held == 0
+    assert content.dropped
+    assert not content.over

@@ -1,0 +1,93 @@
+"""Peers that are silent, slow or deaf are let go; those who only wait for us are not.
+
+Deadlines are short by the settings, so that nothing here sleeps: the server's own sweep ends what it should.
+"""
+
+import asyncio
+
+import pytest
+
+from smtp import stream
+from tests.smtp.doubles import Door, door
+from tests.support.smtp import RawSmtp
+from tests.support.waiting import until
+
+
+async def in_data(server: Door) -> RawSmtp:
+    client = await RawSmtp.connect(server.host, server.port)
+    await client.command("EHLO client.test", 250)
+    await client.command("MAIL FROM:<a@client.test>", 250)
+    await client.command("RCPT TO:<support@example.com>", 250)
+    await client.command("DATA", 354)
+    return client
+
+
+async def test_silence_before_a_command() -> None:
+    async with door(command_timeout="100ms") as server, await RawSmtp.connect(server.host, server.port) as client:
+        assert str(await client.read_reply()).startswith("421 4.4.2")
+        assert not await client.eof()
+
+
+async def test_an_octet_now_and_then_is_not_a_command() -> None:
+    async with door(command_timeout="200ms") as server, await RawSmtp.connect(server.host, server.port) as client:
+        heard = asyncio.ensure_future(client.read_reply())
+        while not heard.done():
+            await client.send_bytes(b"N")
+            await asyncio.wait([heard], timeout=0.02)
+        assert str(heard.result()).startswith("421 4.4.2")
+
+
+async def test_silence_in_data() -> None:
+    async with door(data_timeout="100ms") as server:
+        async with await in_data(server) as client:
+            await client.send_bytes(b"x\r\n")
+            assert str(await client.read_reply()).startswith("421 4.4.2")
+            assert not await client.eof()
+        assert not server.mails.mails
+
+
+async def test_too_slow_in_data() -> None:
+    async with door(data_timeout="300ms", min_data_rate=10000) as server, await in_data(server) as client:
+        heard = asyncio.ensure_future(client.read_reply())
+        while not heard.done():
+            await client.send_bytes(b"x\r\n")
+            await asyncio.wait([heard], timeout=0.02)
+        assert str(heard.result()).startswith("421 4.4.2")
+        assert not server.mails.mails
+
+
+async def test_our_own_time_is_not_the_peers() -> None:
+    async with door(command_timeout="100ms", data_timeout="100ms") as server:
+        server.mails.gate = asyncio.Event()
+        async with await in_data(server) as client:
+            await client.send_bytes(b"x\r\n.\r\n")
+            # Another session's timeout is the clock here: when it has fired, ours had time enough too.
+            async with await RawSmtp.connect(server.host, server.port) as other:
+                assert (await other.read_reply()).code == 421
+            server.mails.gate.set()
+            assert (await client.read_reply()).code == 250
+
+
+async def test_a_peer_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "_CLOSING_PATIENCE", 0.1)
+    async with door(command_timeout="300ms", errors_per_session=10**9) as server:
+        client = await RawSmtp.connect(server.host, server.port)
+        flood = asyncio.ensure_future(client.send_bytes(b"FNORD\r\n" * 2_000_000))
+        await until(lambda: server.server.connections == 0, "the session ends", timeout=30)
+        flood.cancel()
+        await asyncio.wait([flood])
+        await client.abort()
+
+
+async def test_less_patience_when_connections_run_out() -> None:
+    async with door(max_connections=2) as server:
+        first = await RawSmtp.connect(server.host, server.port)
+        loop = asyncio.get_running_loop()
+        connection = next(iter(server.server._connections))
+        second = await RawSmtp.connect(server.host, server.port)
+        assert server.server._limits.pressed
+        # What the sweep does eleven seconds from now.
+        connection.check(loop.time() + 11, server.server._command_timeout())
+        assert str(await first.read_reply()).startswith("421 4.4.2")
+        await first.close()
+        await second.close()

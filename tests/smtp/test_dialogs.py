@@ -1,0 +1,79 @@
+"""Plays every `tests/dialogs/*.dialog` against a running server: each row of the SMTP table, each attack.
+
+A dialogue that needs other settings than the defaults is named in `SETTINGS`.
+"""
+
+import re
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smtp import replies
+from smtp.replies import Reply
+from tests.smtp.doubles import HOSTNAME, door
+from tests.support.dialog import run_dialog
+
+DIALOGS = sorted((Path(__file__).parent.parent / "dialogs").glob("*.dialog"))
+SETTINGS: dict[str, dict[str, Any]] = {
+    "too-many-recipients": {"max_recipients": 2},
+    "blocked-sender": {"blocked_senders": ["bad@spam.example", "@junk.example"]},
+    "size-declared": {"max_message_bytes": 1000},
+    "size-sent": {"max_message_bytes": 1000},
+    "mails-per-minute": {"max_mails_per_minute_per_ip": 2},
+}
+# Said only when a bound of this process or a fault is reached, which no dialogue can bring about by itself; the tests
+# named here reach them.
+NOT_IN_DIALOGS = {
+    "ADDRESS_LISTED": "test_dnsbl",
+    "FAULT": "test_faults",
+    "NO_STORAGE": "test_faults",
+    "SHUTTING_DOWN": "test_drain",
+    "TIMEOUT": "test_deadlines",
+    "TOO_MANY_CONNECTIONS": "test_connections",
+    "TOO_MANY_FROM_ADDRESS": "test_connections",
+    "TOO_SLOW": "test_deadlines",
+}
+
+
+@pytest.mark.parametrize("path", DIALOGS, ids=lambda path: path.stem)
+async def test_dialog(path: Path, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext) -> None:
+    settings = dict(SETTINGS.get(path.stem, {}))
+    if path.stem.startswith("starttls"):
+        settings["tls_cert"], settings["tls_key"] = tls_files
+    async with door(**settings) as server:
+        await run_dialog(path, server.host, server.port, {"hostname": HOSTNAME}, tls_client)
+
+
+def test_every_dialog_says_why() -> None:
+    silent = [path.name for path in DIALOGS if not path.read_text().startswith("# ")]
+    assert not silent
+
+
+def test_settings_belong_to_dialogs() -> None:
+    assert set(SETTINGS) <= {path.stem for path in DIALOGS}
+
+
+def test_every_reply_is_in_a_dialog() -> None:
+    expected = [
+        line[3:].replace("*", "")
+        for path in DIALOGS
+        for line in path.read_text().splitlines()
+        if line.startswith("S: ")
+    ]
+    named = {name: reply for name, reply in vars(replies).items() if isinstance(reply, Reply)}
+    unheard = {
+        name
+        for name, reply in named.items()
+        if not any(_says(reply, text) for text in expected) and name not in NOT_IN_DIALOGS
+    }
+    assert not unheard
+    assert set(NOT_IN_DIALOGS) <= set(named)
+
+
+def _says(reply: Reply, text: str) -> bool:
+    """Whether a line of a dialogue asks for this reply: its codes, and its text where the dialogue gives one."""
+    line = reply.octets.decode().rstrip("\r\n")
+    return bool(re.match(r"\d{3} \d\.\d\.\d|354|220", text)) and line.startswith(text.strip())
+

@@ -1,0 +1,100 @@
+"""The bound on octets in memory, shared by all sessions: past it reading waits, then the mail is put off."""
+
+import asyncio
+
+import pytest
+
+from smtp import stream
+from smtp.limits import InFlight
+from tests.smtp.doubles import door
+from tests.smtp.test_deadlines import in_data
+from tests.support.smtp import RawSmtp, send_mail
+from tests.support.waiting import until
+
+LIMIT = 1_000_000
+
+
+async def test_reading_waits_until_there_is_room() -> None:
+    async with door(max_bytes_in_flight=LIMIT) as server:
+        server.mails.gate = asyncio.Event()
+        first = await in_data(server)
+        await first.send_bytes(b"a" * LIMIT + b"\r\n.\r\n")
+        await server.mails.entered.wait()
+        second = await in_data(server)
+        mail = b"b" * (LIMIT // 2) + b"\r\n"
+        sending = asyncio.ensure_future(second.send_bytes(mail + b".\r\n"))
+        held = server.server._door.in_flight
+        await until(lambda: held._held == 1, "the second one is held")
+        assert held.total <= LIMIT + 2 + InFlight.PIECE
+        server.mails.gate.set()
+        assert (await first.read_reply()).code == 250
+        await sending
+        assert (await second.read_reply()).code == 250
+        assert server.mails.contents[1] == mail
+        assert held.total == 0
+        await first.close()
+        await second.close()
+
+
+async def test_who_waited_too_long_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "IN_FLIGHT_PATIENCE", 0.1)
+    async with door(max_bytes_in_flight=LIMIT, data_timeout="400ms") as server:
+        server.mails.gate = asyncio.Event()
+        first = await in_data(server)
+        await first.send_bytes(b"a" * LIMIT + b"\r\n.\r\n")
+        await server.mails.entered.wait()
+        second = await in_data(server)
+        await second.send_bytes(b"b" * LIMIT + b"\r\n.\r\n")
+        reply = await second.read_reply()
+        assert (reply.code, reply.enhanced) == (452, "4.3.1")
+        server.mails.gate.set()
+        assert (await first.read_reply()).code == 250
+        # and the session that was put off goes on
+        await second.command("MAIL FROM:<a@client.test>", 250)
+        await second.command("RCPT TO:<support@example.com>", 250)
+        assert (await second.data(b"again\r\n")).code == 250
+        await first.close()
+        await second.close()
+
+
+async def test_whoever_leaves_gives_back_what_was_held() -> None:
+    async with door(max_bytes_in_flight=LIMIT) as server:
+        held = server.server._door.in_flight
+        for leave in (RawSmtp.abort, RawSmtp.close):
+            client = await in_data(server)
+            await client.send_bytes(b"a" * 300_000)
+            await until(lambda: held.total > 0, "the octets are counted")
+            await leave(client)
+            await until(lambda: held.total == 0, "the octets are given back")
+        client = await RawSmtp.connect(server.host, server.port)
+        await client.command("EHLO client.test", 250)
+        await client.command("MAIL FROM:<a@client.test>", 250)
+        await client.command("RCPT TO:<support@example.com>", 250)
+        await client.send_bytes(b"BDAT 1000\r\n" + b"x" * 1000)
+        assert (await client.read_reply()).code == 250
+        assert held.total == 1000
+        await client.command("RSET", 250)
+        assert held.total == 0
+        await client.close()
+
+
+async def test_an_endless_mail_is_cut_off_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "_DISCARD_LIMIT", 100_000)
+    async with door(max_message_bytes=1000) as server:
+        client = await in_data(server)
+        sending = asyncio.ensure_future(client.send_bytes(b"a" * 10_000_000))
+        assert str(await client.read_reply()).startswith("552 5.3.4")
+        await asyncio.wait([sending])
+        assert not sending.cancelled()
+        sending.exception()
+        await client.close()
+        reply = await send_mail(server.host, server.port, "a@client.test", ["support@example.com"], b"x" * 1002)
+        assert (reply.code, reply.enhanced) == (552, "5.3.4")
+
+
+async def test_an_endless_command_line_is_cut_off_at_last() -> None:
+    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+        sending = asyncio.ensure_future(client.send_bytes(b"A" * 3_000_000))
+        assert str(await client.read_reply()).startswith("421 4.7.0")
+        await asyncio.wait([sending])
+        sending.exception()
