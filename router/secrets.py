@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_FILE = "secret_key"
+INTEGRATION = "integration"  # the purpose of what integrations keep sealed
 _KEY_OCTETS = 32
 _LEAST_KEY = 16  # as `[server] secret_key` demands
 
@@ -51,38 +52,47 @@ class Unsealable(Exception):  # noqa: N818 - what happened, in the words of the 
     """What was sealed cannot be opened: with another key, for another purpose, or it was changed."""
 
 
+WrongKey = Unsealable  # the same, by the name that the admin's use cases know it by
+
+
 class SecretBox:
     """Seals texts with the first key and opens what any of the keys sealed.
 
-    keys: one key or several, newest first, as `load_or_create_key` or `[server] secret_key` give them. purpose: a
-    fixed word of the caller's; the keys in use are derived for it (HKDF-SHA256), so that what was sealed for one
-    purpose cannot pass for another.
+    keys: one key or several, newest first, as `load_or_create_key` or `[server] secret_key` give them. Each call
+    takes a purpose, a fixed word of the caller's: the keys in use are derived for it (HKDF-SHA256), so that what was
+    sealed for one purpose cannot pass for another.
     """
 
-    def __init__(self, keys: str | bytes | Sequence[str | bytes], purpose: str = "integration") -> None:
-        given = [keys] if isinstance(keys, str | bytes) else list(keys)
-        if not given:
+    def __init__(self, keys: str | bytes | Sequence[str | bytes]) -> None:
+        self._keys = [keys] if isinstance(keys, str | bytes) else list(keys)
+        if not self._keys:
             raise ValueError("a secret key is needed")
-        self._purpose = purpose
-        self._fernet = MultiFernet([Fernet(_derived(key, purpose)) for key in given])
+        self._fernets: dict[str, MultiFernet] = {}
+        self._fernet(INTEGRATION)  # a key that is none shows now, not at the first use
 
-    def seal(self, text: str) -> str:
+    def seal(self, text: str, purpose: str = INTEGRATION) -> str:
         """`text` encrypted and authenticated, as ASCII."""
-        return self._fernet.encrypt(text.encode("utf-8")).decode("ascii")
+        return self._fernet(purpose).encrypt(text.encode("utf-8")).decode("ascii")
 
-    def open(self, sealed: str) -> str:
+    def open(self, sealed: str, purpose: str = INTEGRATION) -> str:
         """What was sealed. Raises `Unsealable`."""
         try:
-            return self._fernet.decrypt(sealed.encode("utf-8", "surrogatepass")).decode("utf-8")
+            return self._fernet(purpose).decrypt(sealed.encode("utf-8", "surrogatepass")).decode("utf-8")
         except (InvalidToken, UnicodeDecodeError):
-            raise Unsealable(f"a secret sealed as {self._purpose!r} cannot be opened with this secret key") from None
+            raise Unsealable(f"a secret sealed for {purpose!r} cannot be opened with this secret key") from None
 
-    def reseal(self, sealed: str) -> str:
+    def reseal(self, sealed: str, purpose: str = INTEGRATION) -> str:
         """The same secret sealed with the first key. Raises `Unsealable`."""
-        return self.seal(self.open(sealed))
+        return self.seal(self.open(sealed, purpose), purpose)
 
     def __repr__(self) -> str:
-        return f"SecretBox({self._purpose!r})"
+        return f"SecretBox({len(self._keys)} keys)"
+
+    def _fernet(self, purpose: str) -> MultiFernet:
+        """Derived once; the purposes are fixed words, so there are few."""
+        if purpose not in self._fernets:
+            self._fernets[purpose] = MultiFernet([Fernet(_derived(key, purpose)) for key in self._keys])
+        return self._fernets[purpose]
 
 
 def _derived(key: str | bytes, purpose: str) -> bytes:

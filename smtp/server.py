@@ -70,7 +70,8 @@ class Server:
             acceptor=acceptor,
             clock=clock,
             limits=self._limits,
-            in_flight=InFlight(settings.max_bytes_in_flight),
+            # One mail of the largest size must always have room, whatever the setting says.
+            in_flight=InFlight(max(settings.max_bytes_in_flight, settings.max_message_bytes)),
             blocked=BlockedSenders(settings.blocked_senders),
         )
         self._tls: TlsFiles | None = None

@@ -40,19 +40,20 @@ def test_what_is_sealed_can_be_opened(text: str) -> None:
 
 
 def test_only_with_the_key_and_for_the_purpose() -> None:
-    sealed = SecretBox(KEY, "integration").seal("https://hooks.slack.com/services/x")
+    sealed = SecretBox(KEY).seal("https://hooks.slack.com/services/x", "integration")
     changed = sealed[:-3] + ("A" if sealed[-3] != "A" else "B") + sealed[-2:]
     tries = [
-        (SecretBox(OTHER, "integration"), sealed),
-        (SecretBox(KEY, "session"), sealed),
-        (SecretBox(KEY, "integration"), changed),
-        (SecretBox(KEY), ""),
-        (SecretBox(KEY), "\ud800"),
+        (OTHER, sealed, "integration"),
+        (KEY, sealed, "session"),
+        (KEY, changed, "integration"),
+        (KEY, "", "integration"),
+        (KEY, "\ud800", "integration"),
     ]
-    for box, text in tries:
+    for key, text, purpose in tries:
         with pytest.raises(Unsealable) as caught:
-            box.open(text)
+            SecretBox(key).open(text, purpose)
         assert "hooks" not in str(caught.value)
+    assert SecretBox(KEY).open(sealed) == "https://hooks.slack.com/services/x"
 
 
 def test_a_new_key_beside_the_old() -> None:

@@ -22,7 +22,9 @@ def cli() -> None:
     """Email Router: mail for your domains becomes tickets in Slack."""
 
 
-for _module in (run, database, init, demo):
+MODULES = (run, database, init, demo)
+
+for _module in MODULES:
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

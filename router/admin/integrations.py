@@ -102,7 +102,7 @@ class Integrations:
                 created_at=now,
             )
             await audit.record(
-                session, actor, now, "integration.create", integration_id, type=type, name=kept_name, target=hint
+                session, actor, now, "integration.create", integration_id, type=type, name=kept_name, hint=hint
             )
             return await _found(session, actor, integration_id)
 
@@ -141,7 +141,7 @@ class Integrations:
                 "integration.change",
                 integration.id,
                 name=name,
-                target=hint if settings is not None else None,
+                hint=hint if settings is not None else None,
             )
             changed = await _found(session, actor, integration_id)
         if settings is not None:
@@ -163,7 +163,9 @@ class Integrations:
                 raise not_found("Integration")
             row = await session.one("integration_aliases", id=integration.id)
             if row is not None and row["aliases"]:
-                raise Refused("in_use", f"{row['aliases']} aliases point to this integration: point them elsewhere first")
+                raise Refused(
+                    "in_use", f"{row['aliases']} aliases point to this integration: point them elsewhere first"
+                )
             await session.run("workspace_forget_default", id=actor.workspace_id, integration_id=integration.id)
             await session.run("integration_abandon", id=integration.id, reason=REMOVED)
             await session.run("integration_delete", id=integration.id, workspace_id=actor.workspace_id)
@@ -181,7 +183,13 @@ class Integrations:
             if result.ok:
                 await self._heal(session, integration.id)
             await audit.record(
-                session, actor, self._clock.now(), "integration.test", integration.id, ok=result.ok, status=result.status
+                session,
+                actor,
+                self._clock.now(),
+                "integration.test",
+                integration.id,
+                ok=result.ok,
+                status=result.status,
             )
         if result.ok:
             self._wake.wake([integration.id])

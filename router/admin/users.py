@@ -137,7 +137,7 @@ class Users:
                 user.id,
                 name=name,
                 role=new_role,
-                password="changed" if password_hash else None,  # noqa: S106 - the word, not a password
+                password="changed" if password_hash else None,
                 disabled=disabled,
             )
             return await _found(session, actor, user_id)

@@ -15,7 +15,10 @@ from router.errors import ErrorCode, Refused, not_found
 
 # C0 and C1 controls and DEL, line and paragraph separators, embeddings, overrides and isolates (UAX 9), lone
 # surrogates, interlinear marks, the byte order mark and what is no character.
-_FORBIDDEN = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb\ufeff\ufffe\uffff"
+_FORBIDDEN = (
+    "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+    "\ufff9-\ufffb\ufeff\ufffe\uffff"
+)
 _NOT_IN_TEXT = re.compile(f"[{_FORBIDDEN}]")
 _NOT_IN_LINE = re.compile(f"[{_FORBIDDEN}\t\n\r]")
 

@@ -44,9 +44,7 @@ class Workspaces:
                     raise Refused("invalid_integration", "There is no such integration", "defaultIntegrationId")
                 default = known.id
             new_name = workspace.name if name is None else words.line(name, "name")
-            await session.run(
-                "workspace_change", id=actor.workspace_id, name=new_name, default_integration_id=default
-            )
+            await session.run("workspace_change", id=actor.workspace_id, name=new_name, default_integration_id=default)
             await audit.record(
                 session,
                 actor,

@@ -143,10 +143,8 @@ class Outbox:
                 reason = f"gave up: taken {delivery.claims} times without an outcome"
                 await session.run("dispatch_dead", id=delivery.id, reason=reason)
         form: Form = "text" if waiting[0].via == "text" else "message"
-        if len(waiting) > self._limits.digest_after and not probe:
-            form, waiting = "digest", waiting[:digest_limit]
-        else:
-            waiting = waiting[:1]
+        if len(waiting) > 1:
+            form = "digest"
         attempts = [await self._open(session, delivery, now) for delivery in waiting]
         await session.run("dispatch_paced", id=integration.id, paced_at=paced_at)
         return Work(integration, tuple(waiting), tuple(attempts), form, probe)
@@ -154,9 +152,12 @@ class Outbox:
     async def _waiting(
         self, session: Session, integration_id: str, now: Micros, digest_limit: int, *, probe: bool
     ) -> Sequence[Delivery]:
+        """One delivery, or as many as a digest takes when more than `digest_after` wait."""
         if probe:
             return await fetch(session, Delivery, "dispatch_probe", integration_id=integration_id)
-        most = max(digest_limit, self._limits.digest_after + 1)
+        after = self._limits.digest_after
+        flood = await session.one("dispatch_flood", integration_id=integration_id, now=now, after=after)
+        most = 1 if flood is None else digest_limit
         return await fetch(session, Delivery, "dispatch_due", integration_id=integration_id, now=now, most=most)
 
     async def _open(self, session: Session, delivery: Delivery, now: Micros) -> int:

@@ -152,7 +152,7 @@ def _spelling(domain: str, found: str, ours: str) -> str:
         if domain == zone or domain.endswith(f".{zone}"):
             return (
                 f"The provider added its zone's name to the host ({found}): "
-                f"write the host with a dot at its end, {ours}. (some forms want it without the dot and a full name)."
+                f"write the host with a dot at its end ({ours}.)."
             )
     if "\\032" in found and found.rpartition("\\032")[2] == ours:
         return f"The priority stands in the field of the host ({found.replace(chr(92) + '032', ' ')})."
@@ -173,6 +173,8 @@ def _is_address(host: str) -> bool:
 
 def _txt_mistake(name: str, values: Sequence[str], token: str) -> str:
     expected = txt_value(token)
+    if TXT_PREFIX in values and token in values:
+        return f"The value was split over two TXT records of {name}: make one record of it, {expected}."
     for value in values:
         bare = value.strip().strip("\"'\u201c\u201d").strip()
         if bare == expected:
@@ -186,8 +188,6 @@ def _txt_mistake(name: str, values: Sequence[str], token: str) -> str:
             return f"The TXT record of {name} has capital letters where it should not: the value must be {expected}."
         if "".join(bare.split()) == expected or bare.replace('" "', "").replace('""', "") == expected:
             return f"The value of the TXT record of {name} was split: write it in one piece, {expected}."
-    if TXT_PREFIX in values and token in values:
-        return f"The value was split over two TXT records of {name}: make one record of it, {expected}."
     old = next((value for value in values if value.startswith(TXT_PREFIX)), "")
     if old:
         return (

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from router.mail.words import decode_words, one_line
@@ -39,6 +40,8 @@ NAMES = frozenset(
 )
 """The fields `of_headers` reads, in lower case."""
 
+_EMPTY_LINE = re.compile(rb"\n\r*\n")
+_FOLD = re.compile(rb"\r*\n[ \t]+")
 _REPORT_TYPE = re.compile(rb'report-type\s*=\s*"?([a-z-]+)')
 _MACHINE_SENDER = re.compile(r"(?:mailer-?daemon|postmaster|mail-?delivery(?:-?(?:sub)?system)?)(?:@|$)", re.IGNORECASE)
 _BOUNCE_SUBJECT = re.compile(
@@ -130,23 +133,43 @@ def _token(fields: Mapping[bytes, list[bytes]], name: bytes) -> bytes:
     return words[0] if words else b""
 
 
-def failures(report: bytes) -> list[str]:
-    """The failed addresses of a message/delivery-status part (RFC 3464 section 2.3), a readable line for each.
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One recipient of a delivery report: what happened to mail for it, and why, in the words of the report."""
+
+    address: str
+    action: str
+    status: str
+    reason: str
+
+    def line(self) -> str:
+        """For people."""
+        details = ", ".join(detail for detail in (self.status, self.reason) if detail)
+        return f"{self.action.capitalize()}: {self.address}" + (f" ({details})" if details else "")
+
+
+def failures(report: bytes) -> list[Failure]:
+    """The failed and delayed recipients of a message/delivery-status part (RFC 3464 section 2.3).
 
     report: the decoded part; at most 64 KiB of it are read. Delivered and relayed recipients are left out.
     """
-    lines: list[str] = []
-    for group in re.split(rb"\n\r*\n", report[:65536])[:100]:
+    found: list[Failure] = []
+    for group in _EMPTY_LINE.split(report[:65536])[:100]:
         fields: dict[bytes, str] = {}
-        for line in re.sub(rb"\r*\n[ \t]+", b" ", group.strip()).split(b"\n"):
+        for line in _FOLD.sub(b" ", group.strip()).split(b"\n"):
             name, _, value = line.partition(b":")
             fields.setdefault(name.strip().lower(), one_line(decode_words(value), 500))
         address = fields.get(b"final-recipient") or fields.get(b"original-recipient") or ""
         action = fields.get(b"action", "failed").lower()
         if not address or action in ("delivered", "relayed", "expanded"):
             continue
-        address = address.rpartition(";")[2].strip(" <>")
-        reason = fields.get(b"diagnostic-code", "").partition(";")[2].strip() or fields.get(b"diagnostic-code", "")
-        details = ", ".join(detail for detail in (fields.get(b"status", ""), reason) if detail)
-        lines.append(f"{action.capitalize()}: {address}" + (f" ({details})" if details else ""))
-    return lines
+        reason = fields.get(b"diagnostic-code", "")
+        found.append(
+            Failure(
+                address=address.rpartition(";")[2].strip(" <>"),
+                action=action,
+                status=fields.get(b"status", ""),
+                reason=reason.partition(";")[2].strip() or reason,
+            )
+        )
+    return found

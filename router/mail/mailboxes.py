@@ -173,7 +173,8 @@ def _mailbox(phrase: str, comment: str, angle: str | None) -> tuple[str, str]:
 
 
 def _pair(name: str, address: str) -> tuple[str, str]:
-    return ("" if comparable(name) == comparable(address) else name), address
+    """A name that only repeats the address is none."""
+    return ("" if "@" in name and name.casefold() == address.casefold() else name), address
 
 
 def _address(text: str) -> str:

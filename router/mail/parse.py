@@ -134,11 +134,9 @@ def _read(content: bytes, limits: Limits) -> Contents:
     text, html = flow.rendered()
     if not text.strip() and limits.enclosed_depth > 0:
         text = flow.enclosed_text()
-    report = flow.report()
     # A bounce quotes what came back: that is its news.
     new, quoted = (text, "") if facts.automatic == "bounce" else quotes.split(text, facts.subject)
-    if report and report not in new:
-        new = f"{new}\n\n{report}".strip()
+    new = "\n\n".join(part for part in (new, flow.report(new)) if part)
     if max(len(new), len(quoted)) > limits.text:
         flow.warnings.append("text cut")
     return Contents(
@@ -171,7 +169,7 @@ class _Flow:
         self.files: list[tuple[Part, bool]] = []
         self.reports: list[Part] = []
         self.warnings: list[str] = []
-        self.left = limits.html * 2  # octets of bodies still to be decoded
+        self.left = limits.html * 8  # octets of bodies still to be decoded: images written into HTML are dropped later
 
     def read(self, part: Part, *, related: bool = False) -> None:
         kind = part.content_type
@@ -298,12 +296,12 @@ class _Flow:
                 return head + "\n\n".join(text for text in (inner.text, inner.quoted) if text)
         return ""
 
-    def report(self) -> str:
-        """The failed addresses of a bounce, one a line, for reports that say it to programs only."""
+    def report(self, text: str) -> str:
+        """The failed recipients of a bounce, one a line, as far as the text does not name them itself."""
         lines: list[str] = []
         for part in self.reports[:3]:
             data, _ = body_octets(self.structure.content, part, 65536)
-            lines += automatic.failures(data)
+            lines += [failure.line() for failure in automatic.failures(data) if failure.address not in text]
         return "\n".join(dict.fromkeys(lines[:20]))
 
     def attachments(self, html: str) -> tuple[Attachment, ...]:

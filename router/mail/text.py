@@ -3,7 +3,8 @@
 `sanitize_html` lets through what formats text, and nothing that runs, loads, tracks or hides its origin: no scripts,
 no styles, no forms, no remote images (`cid:` ones stay, for a viewer that has the parts). `html_to_text` walks what
 came out of it, so the walk meets well-formed HTML only. Both are bounded: past `MAX_HTML` characters the rest is cut;
-past `MAX_TAGS` or `MAX_DEPTH`, where the sanitiser's time grows faster than its input, tags are just dropped.
+past `MAX_TAGS` or `MAX_DEPTH`, or at a tag of endless attributes, where the sanitiser's time grows faster than its
+input, tags are just dropped.
 Neither raises. Called by `router.mail.parse`, off the event loop.
 """
 
@@ -56,13 +57,17 @@ HIDDEN = "display:none"
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
 _ANY_TAG = re.compile(r"<[^<>]*>")
+# An image written into the text: not shown, and most of the octets where there is one.
+_DATA_URI = re.compile(r"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}["']""")
+# The sanitiser compares each attribute of a tag with all before it.
+_LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{16384}")
 # They never nest in themselves: unclosed ones are common in old HTML and harmless.
 _SHALLOW = _words("p li td tr th dd dt option br img hr wbr col input meta link area base embed source")
 
 
 def sanitize_html(html: str) -> str:
     """Safe HTML, `""` if it nests beyond the bounds. Hidden elements stay, with `display:none` as their style."""
-    html = storable(html[:MAX_HTML])
+    html = _DATA_URI.sub('""', storable(html))[:MAX_HTML]
     if not html.strip() or _beyond_bounds(html):
         return ""
     return nh3.clean(
@@ -107,7 +112,7 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
 
 def _beyond_bounds(html: str) -> bool:
     """Whether the sanitiser would need more than a moment: its time grows with the square of the depth."""
-    if html.count("<") > MAX_TAGS:
+    if html.count("<") > MAX_TAGS or _LONG_TAG.search(html):
         return True
     depth = 0
     for match in _TAG.finditer(html):

@@ -100,11 +100,11 @@ class Door:
 
 
 @asynccontextmanager
-async def door(*, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Door]:
+async def door(*, clock: Clock | None = None, reuse_port: bool = False, **settings: Any) -> AsyncIterator[Door]:
     """A running server; settings are those of `[smtp]`."""
     recipients, mails = KnownRecipients(), KeptMails()
     smtp = Smtp(**{"listen": ["127.0.0.1:0"], **settings})
-    server = Server(smtp, HOSTNAME, recipients, mails, clock or SystemClock())
+    server = Server(smtp, HOSTNAME, recipients, mails, clock or SystemClock(), reuse_port=reuse_port)
     await server.start()
     try:
         yield Door(server, recipients, mails)

@@ -122,7 +122,9 @@ def test_keys_do_not_depend_on_case_or_composition(text: str) -> None:
     assert local_key(text.casefold()) == key
 
 
-@pytest.mark.parametrize("form", ["bücher.example", "BÜCHER.Example", "xn--bcher-kva.example", "XN--BCHER-KVA.EXAMPLE."])
+@pytest.mark.parametrize(
+    "form", ["bücher.example", "BÜCHER.Example", "xn--bcher-kva.example", "XN--BCHER-KVA.EXAMPLE."]
+)
 def test_forms_of_one_domain_have_one_key(form: str) -> None:
     assert domain_key(form) == "xn--bcher-kva.example"
 

@@ -38,7 +38,11 @@ async def test_too_many_from_one_address() -> None:
 
 
 async def test_trusted_networks_are_free_of_the_limits_by_address() -> None:
-    settings: dict[str, Any] = {"max_connections_per_ip": 1, "max_mails_per_minute_per_ip": 1, "trusted_networks": ["127.0.0.0/8"]}
+    settings: dict[str, Any] = {
+        "max_connections_per_ip": 1,
+        "max_mails_per_minute_per_ip": 1,
+        "trusted_networks": ["127.0.0.0/8"],
+    }
     async with door(**settings) as server, AsyncExitStack() as clients:
         for _ in range(3):
             client = await clients.enter_async_context(await RawSmtp.connect(server.host, server.port))
@@ -50,7 +54,10 @@ async def test_trusted_networks_are_free_of_the_limits_by_address() -> None:
 
 
 async def test_a_blocked_network_is_refused_at_mail() -> None:
-    async with door(blocked_senders=["127.0.0.0/8"]) as server, await RawSmtp.connect(server.host, server.port) as client:
+    async with (
+        door(blocked_senders=["127.0.0.0/8"]) as server,
+        await RawSmtp.connect(server.host, server.port) as client,
+    ):
         await client.command("EHLO client.test", 250)
         for sender in ("a@client.test", ""):
             assert (await client.command(f"MAIL FROM:<{sender}>", 550)).enhanced == "5.7.1"

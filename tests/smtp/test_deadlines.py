@@ -76,7 +76,7 @@ async def test_a_peer_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPat
         await until(lambda: server.server.connections == 0, "the session ends", timeout=30)
         flood.cancel()
         await asyncio.wait([flood])
-        await client.abort()
+        await client.close()
 
 
 async def test_less_patience_when_connections_run_out() -> None:

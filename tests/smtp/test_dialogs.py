@@ -76,4 +76,3 @@ def _says(reply: Reply, text: str) -> bool:
     """Whether a line of a dialogue asks for this reply: its codes, and its text where the dialogue gives one."""
     line = reply.octets.decode().rstrip("\r\n")
     return bool(re.match(r"\d{3} \d\.\d\.\d|354|220", text)) and line.startswith(text.strip())
-

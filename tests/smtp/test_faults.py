@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from router.errors import StorageFull, Unavailable
-from smtp import protocol
+from smtp import commands
 from tests.smtp.doubles import door
 from tests.support.smtp import RawSmtp, send_mail
 from tests.support.waiting import until
@@ -17,7 +17,11 @@ class Unexpected(Exception):  # noqa: N818 - the name must not reach the peer ei
     pass
 
 
-FAILURES = [(Unavailable(SECRET), 451, "4.3.0"), (StorageFull(SECRET), 452, "4.3.1"), (Unexpected(SECRET), 451, "4.3.0")]
+FAILURES = [
+    (Unavailable(SECRET), 451, "4.3.0"),
+    (StorageFull(SECRET), 452, "4.3.1"),
+    (Unexpected(SECRET), 451, "4.3.0"),
+]
 
 
 @pytest.mark.parametrize(("failure", "code", "enhanced"), FAILURES)
@@ -64,7 +68,7 @@ async def test_a_mistake_in_the_door_itself_is_a_temporary_failure_too(monkeypat
         raise Unexpected(SECRET)
 
     async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
-        monkeypatch.setattr(protocol.commands, "split", broken)
+        monkeypatch.setattr(commands, "split", broken)
         reply = await client.command("NOOP")
         assert str(reply).startswith("451 4.3.0")
         assert SECRET not in str(reply)

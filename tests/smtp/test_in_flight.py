@@ -15,17 +15,17 @@ LIMIT = 1_000_000
 
 
 async def test_reading_waits_until_there_is_room() -> None:
-    async with door(max_bytes_in_flight=LIMIT) as server:
+    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
         server.mails.gate = asyncio.Event()
         first = await in_data(server)
-        await first.send_bytes(b"a" * LIMIT + b"\r\n.\r\n")
+        await first.send_bytes(b"a" * (LIMIT - 2) + b"\r\n.\r\n")
         await server.mails.entered.wait()
         second = await in_data(server)
         mail = b"b" * (LIMIT // 2) + b"\r\n"
         sending = asyncio.ensure_future(second.send_bytes(mail + b".\r\n"))
         held = server.server._door.in_flight
         await until(lambda: held._held == 1, "the second one is held")
-        assert held.total <= LIMIT + 2 + InFlight.PIECE
+        assert held.total <= LIMIT + InFlight.PIECE
         server.mails.gate.set()
         assert (await first.read_reply()).code == 250
         await sending
@@ -38,13 +38,13 @@ async def test_reading_waits_until_there_is_room() -> None:
 
 async def test_who_waited_too_long_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "IN_FLIGHT_PATIENCE", 0.1)
-    async with door(max_bytes_in_flight=LIMIT, data_timeout="400ms") as server:
+    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT, data_timeout="400ms") as server:
         server.mails.gate = asyncio.Event()
         first = await in_data(server)
-        await first.send_bytes(b"a" * LIMIT + b"\r\n.\r\n")
+        await first.send_bytes(b"a" * (LIMIT - 2) + b"\r\n.\r\n")
         await server.mails.entered.wait()
         second = await in_data(server)
-        await second.send_bytes(b"b" * LIMIT + b"\r\n.\r\n")
+        await second.send_bytes(b"b" * (LIMIT - 2) + b"\r\n.\r\n")
         reply = await second.read_reply()
         assert (reply.code, reply.enhanced) == (452, "4.3.1")
         server.mails.gate.set()
@@ -58,7 +58,7 @@ async def test_who_waited_too_long_is_put_off(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_whoever_leaves_gives_back_what_was_held() -> None:
-    async with door(max_bytes_in_flight=LIMIT) as server:
+    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
         held = server.server._door.in_flight
         for leave in (RawSmtp.abort, RawSmtp.close):
             client = await in_data(server)

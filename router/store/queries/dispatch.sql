@@ -49,6 +49,12 @@ FROM deliveries
 WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now
 ORDER BY next_attempt_at, id LIMIT :most;
 
+-- name: dispatch_flood
+-- Whether more than so many are due for an integration.
+SELECT id FROM deliveries
+WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at <= :now
+ORDER BY next_attempt_at, id LIMIT 1 OFFSET :after;
+
 -- name: dispatch_probe
 -- The oldest delivery that waits for a failing integration, parked or not.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,

@@ -1,0 +1,285 @@
+"""Tickets: lists, one with all that belongs to it, and what people do to them.
+
+`open` -> `in_progress` (claimed) -> `waiting` (we answered) -> `resolved`; every step back is allowed too. A claim is
+one conditional update: of any number at once exactly one wins. All other changes hold the ticket's row while they
+decide, so that no two decide on the same state. Every change is an event of the ticket.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from router import ids
+from router.admin import audit, paging, words
+from router.admin.conversation import Conversation, TicketView
+from router.admin.paging import DEFAULT_LIMIT, Page, Window
+from router.clock import Clock
+from router.errors import Refused, not_found
+from router.model import TICKET_STATUSES, Actor, Micros, Ticket, TicketEvent, TicketStatus, User
+from router.store.database import Database, Session, fetch, fetch_one
+
+# How many tickets one search looks at before it answers with a cursor to go on from: keeps a search short on any
+# table.
+SEARCH_SCAN = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFilter:
+    """What a list is narrowed to; None is everything. q: part of the subject or sender, or a ticket's number."""
+
+    status: str | None = None
+    assigned_to: str | None = None
+    alias_id: str | None = None
+    q: str | None = None
+
+
+class Tickets:
+    """Viewers look, agents work, admins also erase and take tickets from others."""
+
+    def __init__(self, database: Database, clock: Clock, conversation: Conversation) -> None:
+        self._database = database
+        self._clock = clock
+        self._conversation = conversation
+
+    async def list(
+        self,
+        actor: Actor,
+        wanted: TicketFilter | None = None,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> Page[Ticket]:
+        """Newest first. A search may answer with fewer than `limit`, none even, and a cursor that goes on."""
+        wanted = wanted or TicketFilter()
+        status = None if wanted.status is None else ticket_status(wanted.status)
+        window = paging.window("ticket", limit, cursor)
+        values: dict[str, object] = {"before": window.before, "most": window.most, "alias_id": wanted.alias_id}
+        if wanted.q is not None:
+            return await self._search(actor, wanted, status, window)
+        match (wanted.assigned_to, wanted.alias_id, status):
+            case (None, None, None):
+                query = "ticket_page"
+            case (None, None, _):
+                query = "ticket_page_by_status"
+            case (None, _, _):
+                query = "ticket_page_by_alias"
+            case (_, _, None):
+                query = "ticket_page_by_assignee"
+            case _:
+                query = "ticket_page_by_assignee_and_status"
+        values |= {"assigned_to": wanted.assigned_to, "status": status}
+        return await self._page(actor, query, window, **values)
+
+    async def mine(
+        self, actor: Actor, *, status: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> Page[Ticket]:
+        """Those assigned to the actor's user; the operator at the command line has none."""
+        wanted = TicketFilter(status=status, assigned_to=actor.user_id or "")
+        return await self.list(actor, wanted, limit=limit, cursor=cursor)
+
+    async def unassigned(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Ticket]:
+        """The queue: nobody's and not resolved."""
+        window = paging.window("ticket", limit, cursor)
+        return await self._page(actor, "ticket_page_unassigned", window, before=window.before, most=window.most)
+
+    async def get(self, actor: Actor, ticket_id: str) -> TicketView:
+        """One ticket with its messages, deliveries and events, each oldest first."""
+        return await self._conversation.of(await _found(self._database, actor, ticket_id))
+
+    async def claim(self, actor: Actor, ticket_id: str) -> Ticket:
+        """The actor's user takes the ticket; `already_claimed` when somebody else has it, `not_open` when resolved."""
+        words.known_id(ticket_id, "ticket", "Ticket")
+        user_id = _person(actor)
+        now = self._clock.now()
+        async with self._database.transaction() as session:
+            ticket = await fetch_one(
+                session,
+                Ticket,
+                "ticket_claim",
+                id=ticket_id,
+                workspace_id=actor.workspace_id,
+                user_id=user_id,
+                now=now,
+            )
+            if ticket is None:
+                raise _why_not_claimed(await _found(session, actor, ticket_id))
+            if ticket.claimed_at == now:
+                await _tell(session, actor, ticket, now, "claimed")
+            elif ticket.updated_at == now:
+                await _tell(session, actor, ticket, now, "status", to=ticket.status)
+        return ticket
+
+    async def unclaim(self, actor: Actor, ticket_id: str) -> Ticket:
+        """Back to the queue as `open`; `forbidden` for others than the assignee and admins."""
+        async with self._database.transaction() as session:
+            ticket = await _held(session, actor, ticket_id)
+            if ticket.assigned_to is None and ticket.status == "open":
+                return ticket
+            _theirs_to_give(actor, ticket)
+            back = replace(ticket, status="open", assigned_to=None, claimed_at=None)
+            return await self._write(session, actor, back, "unclaimed", {"from": ticket.assigned_to})
+
+    async def assign(self, actor: Actor, ticket_id: str, user_id: str) -> Ticket:
+        """Gives the ticket to a user; `forbidden` for others than the assignee and admins."""
+        async with self._database.transaction() as session:
+            ticket = await _held(session, actor, ticket_id)
+            _theirs_to_give(actor, ticket)
+            user = await fetch_one(session, User, "user_by_id", id=user_id, workspace_id=actor.workspace_id)
+            if user is None or user.disabled_at is not None:
+                raise Refused("invalid_request", "There is no such user", "userId")
+            if user.role == "viewer":
+                raise Refused("invalid_request", "A viewer cannot work on tickets", "userId")
+            if ticket.assigned_to == user.id and ticket.status != "open":
+                return ticket
+            given = replace(
+                ticket,
+                assigned_to=user.id,
+                claimed_at=ticket.claimed_at if ticket.assigned_to == user.id else self._clock.now(),
+                status="in_progress" if ticket.status == "open" else ticket.status,
+            )
+            return await self._write(session, actor, given, "assigned", {"to": user.id, "from": ticket.assigned_to})
+
+    async def set_status(self, actor: Actor, ticket_id: str, status: str) -> Ticket:
+        """Any status from any other. `in_progress` claims a ticket that is nobody's; reopening keeps the assignee."""
+        wanted = ticket_status(status)
+        async with self._database.transaction() as session:
+            ticket = await _found(session, actor, ticket_id, "ticket_lock")
+            if ticket.status == wanted:
+                return ticket
+            now = self._clock.now()
+            changed = replace(ticket, status=wanted, resolved_at=now if wanted == "resolved" else None)
+            if wanted == "in_progress" and ticket.assigned_to is None and actor.user_id is not None:
+                changed = replace(changed, assigned_to=actor.user_id, claimed_at=now)
+            return await self._write(session, actor, changed, "status", {"from": ticket.status, "to": wanted})
+
+    async def note(self, actor: Actor, ticket_id: str, text: str) -> TicketEvent:
+        """Writes a note on the ticket, for colleagues; nobody else sees it."""
+        kept = words.text(text, "text")
+        async with self._database.transaction() as session:
+            ticket = await _found(session, actor, ticket_id)
+            return await _tell(session, actor, ticket, self._clock.now(), "note", text=kept)
+
+    async def delete(self, actor: Actor, ticket_id: str) -> None:
+        """Erases the ticket, and its messages with their octets unless another ticket has them too."""
+        words.known_id(ticket_id, "ticket", "Ticket")
+        async with self._database.transaction() as session:
+            ticket = await _found(session, actor, ticket_id, "ticket_lock")
+            rows = await session.all("ticket_message_ids", ticket_id=ticket.id)
+            await session.run("ticket_delete", id=ticket.id, workspace_id=actor.workspace_id)
+            for row in rows:
+                await session.run("ticket_delete_message", message_id=row["message_id"])
+            await audit.record(session, actor, self._clock.now(), "ticket.delete", ticket.id, number=ticket.number)
+
+    async def _page(self, actor: Actor, query: str, window: Window, **values: object) -> Page[Ticket]:
+        rows = await fetch(self._database, Ticket, query, workspace_id=actor.workspace_id, **values)
+        return window.page(rows, lambda ticket: ticket.id)
+
+    async def _search(
+        self, actor: Actor, wanted: TicketFilter, status: TicketStatus | None, window: Window
+    ) -> Page[Ticket]:
+        q = words.line(wanted.q or "", "q", most=words.MAX_SEARCH).lower()
+        escaped = q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        number = q.removeprefix("#")
+        found = await self._page(
+            actor,
+            "ticket_search",
+            window,
+            before=window.before,
+            most=window.most,
+            scan=SEARCH_SCAN,
+            pattern=f"%{escaped}%",
+            number=int(number) if number.isdecimal() and len(number) <= 12 else None,
+            status=status,
+            assigned_to=wanted.assigned_to,
+            alias_id=wanted.alias_id,
+        )
+        if found.next_cursor is not None:
+            return found
+        row = await self._database.one(
+            "ticket_search_end", workspace_id=actor.workspace_id, before=window.before, scan=SEARCH_SCAN - 1
+        )
+        return found if row is None else Page(found.items, paging.encode(row["id"]))
+
+    async def _write(
+        self, session: Session, actor: Actor, ticket: Ticket, kind: str, detail: dict[str, str | None]
+    ) -> Ticket:
+        now = self._clock.now()
+        await session.run(
+            "ticket_change",
+            id=ticket.id,
+            workspace_id=ticket.workspace_id,
+            status=ticket.status,
+            assigned_to=ticket.assigned_to,
+            claimed_at=ticket.claimed_at,
+            resolved_at=ticket.resolved_at,
+            now=now,
+        )
+        await _tell(session, actor, ticket, now, kind, **detail)
+        return replace(ticket, updated_at=now)
+
+
+def ticket_status(value: str) -> TicketStatus:
+    """The status that a word names; raises `Refused("invalid_status")`."""
+    for status in TICKET_STATUSES:
+        if value == status:
+            return status
+    raise Refused("invalid_status", f"status must be one of: {', '.join(TICKET_STATUSES)}", "status")
+
+
+async def _found(session: Session, actor: Actor, ticket_id: str, query: str = "ticket_by_id") -> Ticket:
+    words.known_id(ticket_id, "ticket", "Ticket")
+    ticket = await fetch_one(session, Ticket, query, id=ticket_id, workspace_id=actor.workspace_id)
+    if ticket is None:
+        raise not_found("Ticket")
+    return ticket
+
+
+async def _held(session: Session, actor: Actor, ticket_id: str) -> Ticket:
+    """A ticket that may change hands, held until the transaction ends."""
+    ticket = await _found(session, actor, ticket_id, "ticket_lock")
+    if ticket.status == "resolved":
+        raise Refused("not_open", f"Ticket #{ticket.number} is resolved: open it first")
+    return ticket
+
+
+def _person(actor: Actor) -> str:
+    if actor.user_id is None:
+        raise Refused("invalid_request", "A ticket is claimed by a user: assign it to one instead")
+    return actor.user_id
+
+
+def _theirs_to_give(actor: Actor, ticket: Ticket) -> None:
+    if actor.role != "admin" and (actor.user_id is None or ticket.assigned_to != actor.user_id):
+        raise Refused("forbidden", f"Ticket #{ticket.number} is not yours: only its assignee and admins may do this")
+
+
+def _why_not_claimed(ticket: Ticket) -> Refused:
+    if ticket.status == "resolved":
+        return Refused("not_open", f"Ticket #{ticket.number} is resolved")
+    return Refused("already_claimed", f"Ticket #{ticket.number} is already claimed by somebody else")
+
+
+async def _tell(
+    session: Session, actor: Actor, ticket: Ticket, now: Micros, kind: str, **detail: str | None
+) -> TicketEvent:
+    event = TicketEvent(
+        id=ids.new("evt"),
+        ticket_id=ticket.id,
+        workspace_id=ticket.workspace_id,
+        at=now,
+        kind=kind,
+        user_id=actor.user_id,
+        detail=json.dumps({name: value for name, value in detail.items() if value is not None}, ensure_ascii=False),
+    )
+    await session.run(
+        "ticket_event",
+        id=event.id,
+        ticket_id=event.ticket_id,
+        workspace_id=event.workspace_id,
+        at=event.at,
+        kind=event.kind,
+        user_id=event.user_id,
+        detail=event.detail,
+    )
+    return event

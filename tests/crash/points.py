@@ -1,0 +1,269 @@
+"""The named points at which the program is killed: the product's own functions, wrapped from outside.
+
+`POINTS` names each with the sentence that says what has happened and what has not. `install(name, hit)` wraps the
+function behind a point, so that `hit()` is called there; it works in the process that calls it and cannot be undone.
+The product knows nothing of this. A point whose function was renamed fails to install, loudly.
+"""
+
+import functools
+import inspect
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from asyncpg.transaction import Transaction
+
+from emailrouter import assembly, lifecycle
+from router.accept import Accept
+from router.channels.contract import Failed
+from router.contents import ContentStore
+from router.dispatch.dispatcher import Dispatcher
+from router.dispatch.outbox import Outbox, Work
+from router.dispatch.sender import TicketSender
+from router.outbound.client import OutboundClient
+from router.routing.directory import Directory
+from router.store import migrate
+from router.store.database import Step, Transcript
+from router.store.postgres_writer import PostgresWriter
+from router.store.signals import Signaller
+from router.store.sqlite_writer import SqliteWriter
+from smtp.server import Server
+from smtp.stream import Stream
+
+Hit = Callable[[], None]
+Judge = Callable[..., bool]
+
+# Whether the running task is the group commit's: asyncpg's commit is everybody's.
+_accepting: ContextVar[bool] = ContextVar("accepting", default=False)
+
+
+@dataclass(frozen=True)
+class Point:
+    """meaning: what is done and what is not, when the process dies here. install: wraps the product."""
+
+    meaning: str
+    install: Callable[[Hit], None]
+
+
+def install(name: str, hit: Hit) -> None:
+    """Calls `hit` whenever the program comes to the point. KeyError for a name that is none."""
+    POINTS[name].install(hit)
+
+
+def _always(*_: Any) -> bool:
+    return True
+
+
+def _wrapped(owner: Any, name: str, *, before: Callable[..., None] | None, after: Callable[..., None] | None) -> None:
+    """Puts calls before and after a function: `before(args)`, `after(args, result)`."""
+    inner = getattr(owner, name)
+    if inspect.iscoroutinefunction(inner):
+
+        @functools.wraps(inner)
+        async def outer_async(*args: Any, **options: Any) -> Any:
+            if before is not None:
+                before(args)
+            result = await inner(*args, **options)
+            if after is not None:
+                after(args, result)
+            return result
+
+        setattr(owner, name, outer_async)
+        return
+
+    @functools.wraps(inner)
+    def outer(*args: Any, **options: Any) -> Any:
+        if before is not None:
+            before(args)
+        result = inner(*args, **options)
+        if after is not None:
+            after(args, result)
+        return result
+
+    setattr(owner, name, outer)
+
+
+def before(meaning: str, owner: Any, name: str, when: Judge = _always) -> Point:
+    """Just before a function runs, when `when(args)` holds."""
+
+    def put(hit: Hit) -> None:
+        _wrapped(owner, name, before=lambda args: hit() if when(args) else None, after=None)
+
+    return Point(meaning, put)
+
+
+def after(meaning: str, owner: Any, name: str, when: Judge = _always) -> Point:
+    """Just after a function returned, when `when(args, result)` holds."""
+
+    def put(hit: Hit) -> None:
+        _wrapped(owner, name, before=None, after=lambda args, result: hit() if when(args, result) else None)
+
+    return Point(meaning, put)
+
+
+def step(meaning: str, query: str) -> Point:
+    """Inside the accept's transaction: a statement of this name was run for the whole group, more is to come."""
+
+    def put(hit: Hit) -> None:
+        inner = assembly.commit_group
+
+        def commit_group(mails: Sequence[Any]) -> Transcript[Sequence[Any]]:
+            transcript = inner(mails)
+            asked: Step = next(transcript)
+            while True:
+                answer = yield asked
+                if asked.query == query and asked.rows:
+                    hit()
+                try:
+                    asked = transcript.send(answer)
+                except StopIteration as end:
+                    results: Sequence[Any] = end.value
+                    return results
+
+        assembly.commit_group = commit_group
+
+    return Point(meaning, put)
+
+
+class _Watched:
+    """A sqlite3 connection that tells of its COMMITs."""
+
+    def __init__(self, inner: sqlite3.Connection, first: Hit | None, then: Hit | None) -> None:
+        self._inner = inner
+        self._first = first
+        self._then = then
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        commits = statement == "COMMIT"
+        if commits and self._first is not None:
+            self._first()
+        found = self._inner.execute(statement, *values)
+        if commits and self._then is not None:
+            self._then()
+        return found
+
+
+def accept_commit(meaning: str, *, done: bool) -> Point:
+    """The group commit's COMMIT itself, on either database: about to be said, or answered."""
+
+    def put(hit: Hit) -> None:
+        first, then = (None, hit) if done else (hit, None)
+        connected = SqliteWriter._connected
+        SqliteWriter._connected = lambda self: _Watched(connected(self), first, then)  # type: ignore[method-assign,assignment,return-value]
+
+        transaction = PostgresWriter._transaction
+
+        async def _transaction(self: Any, connection: Any, items: Any) -> Any:
+            token = _accepting.set(True)
+            try:
+                return await transaction(self, connection, items)
+            finally:
+                _accepting.reset(token)
+
+        PostgresWriter._transaction = _transaction  # type: ignore[method-assign]
+        commit = "_Transaction__commit"
+        _wrapped(
+            Transaction,
+            commit,
+            before=None if done else lambda _: hit() if _accepting.get() else None,
+            after=(lambda *_: hit() if _accepting.get() else None) if done else None,
+        )
+
+    return Point(meaning, put)
+
+
+def _says_queued(args: tuple[Any, ...]) -> bool:
+    return any(b"queued as" in octets for octets in args[0]._out)
+
+
+def reply_written() -> Point:
+    """The 250 is with the kernel."""
+
+    def put(hit: Hit) -> None:
+        said: list[bool] = []
+        _wrapped(
+            Stream,
+            "_write_out",
+            before=lambda args: said.append(_says_queued(args)),
+            after=lambda *_: hit() if said.pop() else None,
+        )
+
+    return Point("the 250 was written to the socket", put)
+
+
+def _finished(args: tuple[Any, ...]) -> Any:
+    return args[2] if len(args) > 2 else None
+
+
+def _is_probe(_: Any, result: Any) -> bool:
+    return isinstance(result, Work) and result.probe
+
+
+def _is_digest(args: tuple[Any, ...], *_: Any) -> bool:
+    work: Work = args[1]
+    return work.form == "digest"
+
+
+def _was_permanent(args: tuple[Any, ...], _: Any) -> bool:
+    finished = _finished(args)
+    return finished is not None and isinstance(finished.outcome, Failed) and finished.outcome.kind == "permanent"
+
+
+POINTS: dict[str, Point] = {
+    # A mail comes in.
+    "recipient-found": after("a recipient's alias was found, no reply yet", Directory, "resolve"),
+    "mail-came": before("the mail is in memory, nothing is written", Accept, "accept"),
+    "repeat-claimed": step("the mail's mark is written, not committed", "accept_claim_fingerprint"),
+    "message-written": step("the message's row is written, without its octets", "accept_message"),
+    "octets-written": step("the octets are written, there is no ticket", "accept_chunk"),
+    "number-taken": step("the ticket's number is taken, not committed", "accept_numbers"),
+    "ticket-written": step("the ticket is written, nothing is owed yet", "accept_ticket"),
+    "delivery-owed": step("all is written, not committed", "accept_delivery"),
+    "accept-commit": accept_commit("the commit was not said", done=False),
+    "accept-committed": accept_commit("committed, nobody knows", done=True),
+    "woken": after("committed and the deliverer woken, no reply yet", Accept, "accept"),
+    "reply-ready": before("the 250 is made and not written", Stream, "_write_out", _says_queued),
+    "reply-written": reply_written(),
+    # A ticket goes out.
+    "turn-begins": before("a delivery is due, nothing is claimed", Outbox, "turn", lambda a: _finished(a) is None),
+    "lease-taken": after("the lease is written, not committed", Outbox, "_lease", lambda _, r: r is not None),
+    "attempt-written": after("the attempt is written, not committed", Outbox, "_open"),
+    "claimed": after(
+        "the attempt is committed, nothing was sent",
+        Outbox,
+        "turn",
+        lambda a, r: _finished(a) is None and isinstance(r, Work),
+    ),
+    "parsing": before("the mail is about to be parsed", ContentStore, "make"),
+    "parsed": after("the mail's text is kept", ContentStore, "make"),
+    "post-begins": before("the message is rendered and not sent", OutboundClient, "post_json"),
+    "posted": after("Slack has it, the outcome is not written", OutboundClient, "post_json"),
+    "outcome-begins": before("the outcome's transaction has begun", Outbox, "_record"),
+    "outcome-written": after("the outcome is written, not committed", Outbox, "_record"),
+    "outcome-committed": after("the outcome is committed", Outbox, "turn", lambda a, _: _finished(a) is not None),
+    "retry-written": after("a retry is scheduled, not committed", Outbox, "_retry"),
+    "digest-begins": before("a digest's attempts are committed, it is not sent", TicketSender, "send", _is_digest),
+    "digest-posted": after("Slack has the digest, no outcome is written", TicketSender, "send", _is_digest),
+    "parking": after("the integration is marked as failing, not committed", Outbox, "_fail_integration"),
+    "parked": after("the integration's deliveries are parked", Outbox, "turn", _was_permanent),
+    "probe-claimed": after("a probe is claimed, not sent", Outbox, "turn", _is_probe),
+    "probe-healed": after("the probe went through, not committed", Outbox, "_sent", lambda a, _: a[2].probe),
+    # The process begins and ends.
+    "migration-statement": after("in the middle of a migration, on SQLite", migrate._Sqlite, "execute"),
+    "migration-statement-pg": after("in the middle of a migration, on PostgreSQL", migrate._Postgres, "execute"),
+    "key-known": after("the secret key's fingerprint is kept", lifecycle, "secret_box"),
+    "taking-over": before("a dead process's leases are found, not freed", Outbox, "free_owner"),
+    "taken-over": after("a dead process's leases are freed", Outbox, "free_owner"),
+    "door-opens": before("all is ready but the door", Server, "start"),
+    "door-open": after("the door is open, nobody was told", Server, "start"),
+    "draining": before("a stop was asked for, the door is open", Server, "drain"),
+    "drained": after("the door is closed, the store is open", Server, "drain"),
+    "dispatcher-stops": before("the dispatcher is told to stop", Dispatcher, "stop"),
+    # One role in one process.
+    "signalling": before("committed, the deliverers are not told", Signaller, "wake"),
+}

@@ -1,0 +1,132 @@
+"""`smtp.commands`: any octets are a typed value or a `CommandError`, and reading them takes no time."""
+
+import contextlib
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.mail.address import Mailbox
+from smtp import commands, replies
+from smtp.commands import Bdat, CommandError, Mail
+
+LINES = st.one_of(
+    st.binary(max_size=80).filter(lambda line: b"\r\n" not in line),
+    st.lists(
+        st.sampled_from(
+            [
+                "MAIL ",
+                "RCPT ",
+                "FROM:",
+                "TO:",
+                "<",
+                ">",
+                "@",
+                ":",
+                ",",
+                '"',
+                "\\",
+                "a",
+                "b.c",
+                " ",
+                "SIZE=",
+                "9",
+                "[::]",
+            ]
+        ),
+        max_size=14,
+    ).map(lambda parts: "".join(parts).encode()),
+)
+
+
+@given(LINES)
+def test_any_line_is_a_value_or_a_command_error(line: bytes) -> None:
+    with contextlib.suppress(CommandError):
+        _, argument = commands.split(line)
+        for parse in (commands.parse_hello, commands.parse_mail, commands.parse_bdat, commands.parse_nothing):
+            with contextlib.suppress(CommandError):
+                parse(argument)
+        for smtputf8 in (False, True):
+            with contextlib.suppress(CommandError):
+                mailbox = commands.parse_rcpt(argument, smtputf8=smtputf8)
+                assert smtputf8 or mailbox.is_ascii
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("FROM:<a@b.example>", Mail(Mailbox("a", "b.example"))),
+        ("from: <a@b.example>", Mail(Mailbox("a", "b.example"))),
+        ("FROM:<>", Mail(None)),
+        ("FROM:<> SIZE=0012", Mail(None, 12)),
+        ("FROM:<a@b.example>  SIZE=1  BODY=8bitmime", Mail(Mailbox("a", "b.example"), 1)),
+        ("FROM:<@x.example,@y.example:a@b.example>", Mail(Mailbox("a", "b.example"))),
+        ('FROM:<"a> SIZE=1\\"@"@b.example> SIZE=2', Mail(Mailbox('a> SIZE=1"@', "b.example"), 2)),
+        ("FROM:<ü@b.example> SMTPUTF8", Mail(Mailbox("ü", "b.example"), None, smtputf8=True)),
+        ("FROM:<" + "x" * 200 + "@b.example>", Mail(Mailbox("x" * 200, "b.example"))),
+    ],
+)
+def test_mail(argument: str, expected: Mail) -> None:
+    assert commands.parse_mail(argument) == expected
+
+
+@pytest.mark.parametrize(
+    ("argument", "reply"),
+    [
+        (None, replies.BAD_ARGUMENT),
+        ("TO:<a@b.example>", replies.BAD_ARGUMENT),
+        ("FROM:<<a@b.example>>", replies.BAD_ARGUMENT),
+        ("FROM:<a@b.example> >", replies.BAD_ARGUMENT),
+        ("FROM:<postmaster>", replies.BAD_ADDRESS),
+        ("FROM:<@x.example>", replies.BAD_ADDRESS),
+        ("FROM:<\udcff@b.example> SMTPUTF8", replies.BAD_ADDRESS),
+        ("FROM:<ü@b.example>", replies.NEEDS_SMTPUTF8),
+        ("FROM:<> ENVID=x", replies.UNKNOWN_PARAMETER),
+    ],
+)
+def test_no_mail(argument: str | None, reply: replies.Reply) -> None:
+    with pytest.raises(CommandError) as raised:
+        commands.parse_mail(argument)
+    assert raised.value.reply is reply
+
+
+@pytest.mark.parametrize(("argument", "expected"), [("0", Bdat(0, False)), ("86 LAST", Bdat(86, True))])
+def test_bdat(argument: str, expected: Bdat) -> None:
+    assert commands.parse_bdat(argument) == expected
+
+
+@pytest.mark.parametrize("argument", [None, "", "x", "-1", "1 FIRST", "1LAST", "1 LAST x", "9" * 21, "١"])
+def test_no_bdat(argument: str | None) -> None:
+    with pytest.raises(CommandError):
+        commands.parse_bdat(argument)
+
+
+@pytest.mark.parametrize("hostile", ['"' * 500, '"\\' * 250, "<" * 500, "@" * 500, "@a:" * 160, '""' * 250, "a" * 500])
+def test_hostile_arguments_take_no_time(hostile: str) -> None:
+    began = time.perf_counter()
+    for argument in (f"FROM:<{hostile}", f"FROM:<{hostile}>", f"FROM:<@{hostile}:{hostile}> {hostile}"):
+        with pytest.raises(CommandError):
+            commands.parse_mail(argument)
+    assert time.perf_counter() - began < 0.1
+
+
+@pytest.mark.parametrize(
+    ("code", "enhanced", "text"),
+    [
+        (250, "5.0.0", "x"),
+        (550, "", "x"),
+        (250, "2.0", "x"),
+        (250, "2.0.0", "x\r\n250 x"),
+        (250, "2.0.0", "ü"),
+        (250, "2.0.0", "x" * 600),
+    ],
+)
+def test_a_reply_that_is_none_cannot_be_built(code: int, enhanced: str, text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        replies.Reply(code, enhanced, text)
+
+
+def test_a_reply_of_several_lines() -> None:
+    assert replies.Reply(250, "2.0.0", "one\ntwo").octets == b"250-2.0.0 one\r\n250 2.0.0 two\r\n"
+    assert replies.extended_hello("mx", ("A", "B")).octets == b"250-mx\r\n250-A\r\n250 B\r\n"

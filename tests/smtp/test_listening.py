@@ -1,0 +1,89 @@
+"""Where the server listens: several addresses, IPv6, sockets from systemd, and a start that fails as a whole."""
+
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from smtp import server as smtp_server
+from smtp.server import systemd_sockets
+from tests.smtp.doubles import door
+from tests.support.smtp import RawSmtp
+
+ROOT = Path(__file__).parent.parent.parent
+HAS_IPV6 = socket.has_ipv6 and Path("/proc/net/if_inet6").exists() and Path("/proc/net/if_inet6").read_text().strip()
+
+
+async def test_several_addresses() -> None:
+    async with door(listen=["127.0.0.1:0", "127.0.0.2:0"]) as server:
+        hosts = [address.rpartition(":") for address in server.server.addresses]
+        assert [host for host, _, _ in hosts] == ["127.0.0.1", "127.0.0.2"]
+        for host, _, port in hosts:
+            async with await RawSmtp.connect(host, int(port)) as client:
+                assert client.greeting.code == 220
+
+
+@pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6 on loopback")
+async def test_ipv6() -> None:
+    async with door(listen=["[::1]:0"]) as server:
+        assert server.server.addresses[0].startswith("[::1]:")
+        async with await RawSmtp.connect("::1", server.port) as client:
+            await client.command("EHLO client.test", 250)
+            await client.command("MAIL FROM:<>", 250)
+            await client.command("RCPT TO:<support@example.com>", 250)
+            await client.data(b"x\r\n")
+        assert server.mails.mails[0][0].peer == "::1"
+
+
+async def test_one_address_that_is_taken_stops_the_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=str(port)):
+            async with door(listen=["127.0.0.2:0", f"127.0.0.1:{port}"]):
+                pass
+
+
+async def test_reuse_port() -> None:
+    """Two servers of one host on one port, as several smtp processes are."""
+    async with door(reuse_port=True) as first, door(reuse_port=True, listen=[first.server.addresses[0]]) as second:
+        assert second.server.addresses == first.server.addresses
+
+
+def test_systemd_sockets_belong_to_the_process_they_name() -> None:
+    for environ in ({}, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}, {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "0"}):
+        with pytest.raises(OSError, match="systemd"):
+            systemd_sockets(environ)
+
+
+def test_systemd_sockets_are_made_fit() -> None:
+    """In a process of its own, because descriptor 3 is somebody's in this one."""
+    program = textwrap.dedent("""
+        import asyncio, os, socket
+        from smtp.server import systemd_sockets
+        (sock,) = systemd_sockets({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
+        print(sock.gettimeout(), sock.get_inheritable(), sock.getsockname()[1])
+    """)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        done = subprocess.run(
+            ["/bin/sh", "-c", f'exec "$0" -c "$1" 3<&{listener.fileno()}', sys.executable, program],
+            pass_fds=[listener.fileno()],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
+        assert done.stdout.split() == ["0.0", "False", str(listener.getsockname()[1])], done.stderr
+
+
+async def test_listening_on_systemds_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setblocking(False)
+    monkeypatch.setattr(smtp_server, "systemd_sockets", lambda _environ: [listener])
+    async with door(listen="systemd") as server:
+        assert server.port == listener.getsockname()[1]
+        async with await RawSmtp.connect(server.host, server.port) as client:
+            assert client.greeting.code == 220
