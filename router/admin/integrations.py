@@ -19,10 +19,9 @@ from router.clock import Clock
 from router.errors import Refused, not_found
 from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Wake
-from router.secrets import SecretBox, WrongKey
+from router.secrets import SecretBox, Unsealable
 from router.store.database import Database, Session, fetch, fetch_one
 
-SEALED_FOR = "integration"
 REMOVED = "the integration was removed"
 
 
@@ -47,10 +46,10 @@ class Integrations:
         database: Database,
         clock: Clock,
         channels: Mapping[str, Channel[Any]],
+        *,
         client: Client,
         box: SecretBox,
         wake: Wake,
-        *,
         allow_private: bool,
         timeout: float,
     ) -> None:
@@ -200,9 +199,9 @@ class Integrations:
         if channel is None:
             return Failed("permanent", f"this version knows no integration of type {integration.type}")
         try:
-            stored = json.loads(self._box.open(integration.sealed_settings, SEALED_FOR))
+            stored = json.loads(self._box.open(integration.sealed_settings))
             settings = channel.parse_settings(stored, allow_private=self._allow_private)
-        except WrongKey:
+        except Unsealable:
             return Failed("permanent", "its settings cannot be read with this secret key: set the webhook URL again")
         except Refused as refused:
             return Failed("permanent", refused.message)
@@ -211,7 +210,7 @@ class Integrations:
 
     def _sealed(self, channel: Channel[Any], settings: Mapping[str, Any]) -> tuple[str, str]:
         parsed = channel.parse_settings(settings, allow_private=self._allow_private)
-        return self._box.seal(json.dumps(channel.dump_settings(parsed)), SEALED_FOR), channel.hint(parsed)
+        return self._box.seal(json.dumps(channel.dump_settings(parsed))), channel.hint(parsed)
 
     async def _heal(self, session: Session, integration_id: str) -> None:
         await session.run("dispatch_healed", id=integration_id)

@@ -34,13 +34,10 @@ def read_mailboxes(value: bytes, hint: str = "", limit: int = 200) -> list[tuple
     are nobody.
     """
     value = value[:MAX_VALUE]
-    plain = value.isascii() and b"\x1b" not in value
-    text = value.decode("ascii") if plain else decode_charset(value, hint)[0]
-    if len(text) < 512 and "=?" not in text:
-        if match := _PLAIN.fullmatch(text):
-            return [_pair(_name(match[1] or match[2] or ""), _address(match[3]))]
-        if match := _BARE.fullmatch(text):
-            return [("", _address(match[1]))]
+    ascii_only = value.isascii() and b"\x1b" not in value
+    text = value.decode("ascii") if ascii_only else decode_charset(value, hint)[0]
+    if len(text) < 4096 and "=?" not in text and (plain := _plain_list(text)) is not None:
+        return plain[:limit]
     reader = _ListReader(limit)
     reader.read(text)
     return reader.found
@@ -55,6 +52,19 @@ def comparable(address: str) -> str:
         return address.lower()
     local, _, domain = address.rpartition("@")
     return f"{unicodedata.normalize('NFC', local).casefold()}@{_a_labels(domain)}"
+
+
+def _plain_list(text: str) -> list[tuple[str, str]] | None:
+    """The pairs of a list as nearly all mails have it, None where the full reader has to look."""
+    found: list[tuple[str, str]] = []
+    for one in (text,) if '"' in text else text.split(","):
+        if match := _PLAIN.fullmatch(one):
+            found.append(_pair(_name(match[1] or match[2] or ""), _address(match[3])))
+        elif match := _BARE.fullmatch(one):
+            found.append(("", _address(match[1])))
+        else:
+            return None
+    return found
 
 
 class _ListReader:

@@ -168,6 +168,7 @@ class _Flow:
         self.pieces: list[_Piece] = []
         self.files: list[tuple[Part, bool]] = []
         self.reports: list[Part] = []
+        self.sealed: set[int] = set()  # where the parts of a multipart/encrypted begin (RFC 1847 section 2.2)
         self.warnings: list[str] = []
         self.left = limits.html * 8  # octets of bodies still to be decoded: images written into HTML are dropped later
 
@@ -182,6 +183,8 @@ class _Flow:
                 for child in part.children:
                     self.read(child, related=child is not root)
             else:
+                if kind == "multipart/encrypted":
+                    self.sealed.update(child.start for child in part.children)
                 for child in part.children:
                     self.read(child)
         elif self.is_text(part) and not related:
@@ -310,7 +313,7 @@ class _Flow:
             del self.files[self.limits.attachments :]
         listed = []
         for n, (part, related) in enumerate(self.files, 1):
-            kind = _kind(part)
+            kind: Kind = "encrypted" if part.start in self.sealed else _kind(part)
             shown = (
                 related or part.disposition == "inline" or bool(part.content_id and f"cid:{part.content_id}" in html)
             )

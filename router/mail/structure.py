@@ -18,6 +18,7 @@ _END_OF_HEADER = re.compile(rb"\n\r*\n")
 _FIELD = re.compile(rb"[!-9;-~]{1,128}[ \t]*:")
 _FIRST_DELIMITER = re.compile(rb"(?:\A|\n)--([^\s-][^\r\n]{0,200}?)[ \t]*\r*\n")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
+_WORDS = re.compile(rb"[^\s][ \t]+[^\s]")
 _PART_FIELDS = frozenset(
     {b"content-type", b"content-disposition", b"content-transfer-encoding", b"content-id", b"content-description"}
 )
@@ -259,8 +260,12 @@ def body_octets(content: bytes, part: Part, limit: int | None = None) -> tuple[b
 
 
 def _base64(data: bytes) -> tuple[bytes, bool]:
-    if part_of_text(data):
+    if _written_in_words(data):
         return data, False
+    blank = data.find(b" ")
+    if blank >= 0 and (words := _WORDS.search(data, max(0, blank - 1))):
+        # A footer that a list put below: base64 has no blanks inside a line.
+        return _base64(data[: max(0, data.rfind(b"\n", 0, words.start()))])[0], False
     padding = data.find(b"=")
     whole = padding < 0 or not data[padding:].strip(b"=\r\n \t")
     try:
@@ -269,10 +274,9 @@ def _base64(data: bytes) -> tuple[bytes, bool]:
         return lenient_base64(data), False
 
 
-def part_of_text(data: bytes) -> bool:
-    """Whether what calls itself base64 is written in words: blanks inside its first lines."""
-    lines = data[:512].split(b"\n")[:3]
-    return any(b" " in line.strip() for line in lines)
+def _written_in_words(data: bytes) -> bool:
+    """Whether what calls itself base64 is plain text: blanks inside its first lines."""
+    return any(_WORDS.search(line) for line in data[:512].split(b"\n")[:2])
 
 
 def decoded_size(content: bytes, part: Part) -> int:

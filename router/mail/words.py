@@ -113,7 +113,7 @@ _MULTIBYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "johab", "cp93
 
 _LABEL_NOISE = re.compile(r"[^a-z0-9]")
 _PAGE_PREFIX = re.compile(r"^(?:windows|win|ibm|microsoftcp|xcp|dos)(?=\d)")
-_NOT_STORABLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_NOT_STORABLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufeff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # In one line beside other texts: controls, and the marks that turn the direction of what follows (UAX 9 3.1).
 _NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")

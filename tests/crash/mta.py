@@ -153,10 +153,11 @@ class Mta:
         commands = [f"MAIL FROM:<{mail.reverse_path}>", *(f"RCPT TO:<{r}>" for r in asked), "DATA"]
         writer.write("".join(f"{command}\r\n" for command in commands).encode())
         answers = [await self._reply(reader) for _ in commands]
-        taken = [r for r, answer in zip(asked, answers[1:-1], strict=True) if self._good(answer, queued, r)]
-        if not self._good(answers[0], queued, *asked) or not answers[-1].startswith(b"3"):
-            if not any(a.startswith(b"4") for a in answers):
-                return not answers[-1].startswith(b"3")
+        begun = self._good(answers[0], queued, *asked)
+        taken = [r for r, answer in zip(asked, answers[1:-1], strict=True) if begun and self._good(answer, queued, r)]
+        if not taken or not answers[-1].startswith(b"3"):
+            # Put off, or refused for good; an accepted recipient without DATA would be a fault.
+            assert not taken or answers[-1].startswith(b"4"), answers
             await asyncio.sleep(_AGAIN)
             return False
         writer.write(mail.content.replace(b"\r\n.", b"\r\n..") + b".\r\n")

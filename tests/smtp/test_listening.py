@@ -62,14 +62,15 @@ def test_systemd_sockets_belong_to_the_process_they_name() -> None:
 def test_systemd_sockets_are_made_fit() -> None:
     """In a process of its own, because descriptor 3 is somebody's in this one."""
     program = textwrap.dedent("""
-        import asyncio, os, socket
+        import os, sys
         from smtp.server import systemd_sockets
+        os.dup2(int(sys.argv[1]), 3)
         (sock,) = systemd_sockets({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
         print(sock.gettimeout(), sock.get_inheritable(), sock.getsockname()[1])
     """)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         done = subprocess.run(
-            ["/bin/sh", "-c", f'exec "$0" -c "$1" 3<&{listener.fileno()}', sys.executable, program],
+            [sys.executable, "-c", program, str(listener.fileno())],
             pass_fds=[listener.fileno()],
             capture_output=True,
             text=True,

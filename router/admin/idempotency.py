@@ -1,0 +1,86 @@
+"""Requests that create, done once however often they are sent (the `Idempotency-Key` of the API).
+
+`begin` takes the key before the work and `keep` stores the answer after it; the same request again gets that answer
+for a day, another request with the same key is refused. A request whose process died between the two leaves the key
+taken: for a while a repeat is refused, since nobody knows how far it came, then the key may be used again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from router.clock import SECOND, Clock
+from router.errors import Refused
+from router.model import Micros
+from router.store.database import Database
+
+KEPT: Micros = 24 * 3600 * SECOND
+# Longer than any request runs.
+ABANDONED: Micros = 300 * SECOND
+FORGET_EVERY = 3600.0  # seconds
+MAX_KEY = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The answer that was given the first time, as its status and JSON text."""
+
+    status: int
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The key is ours: end with `keep` or `release`."""
+
+    scope: str
+    key: str
+    at: Micros
+
+
+class Idempotency:
+    """scope: whose key it is and for what, `key:... POST /domains`. request: a digest of all that was sent."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._forgot_at = float("-inf")
+
+    async def begin(self, scope: str, key: str, request: str) -> Kept | Begun:
+        """Raises `idempotency_mismatch` for another request, `conflict` where there is no answer to give again."""
+        if not 1 <= len(key) <= MAX_KEY or not (key.isascii() and key.isprintable()):
+            raise Refused("invalid_request", f"Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters")
+        now = self._clock.now()
+        await self._forget(now)
+        values = {"scope": scope, "key": key}
+        claimed = await self._database.one(
+            "idempotency_claim", **values, request=request, at=now, horizon=now - KEPT, abandoned=now - ABANDONED
+        )
+        if claimed is not None:
+            return Begun(scope, key, now)
+        row = await self._database.one("idempotency_find", **values)
+        if row is None:
+            raise Refused("conflict", "A request with this Idempotency-Key has just failed: try again")
+        if row["request"] != request:
+            raise Refused("idempotency_mismatch", "This Idempotency-Key was used for another request")
+        if not row["status"]:
+            raise Refused("conflict", "A request with this Idempotency-Key is still running")
+        if row["answer"] is None:
+            raise Refused("conflict", "This was done already; its answer held a secret and was not kept")
+        return Kept(row["status"], row["answer"])
+
+    async def keep(self, begun: Begun, status: int, answer: str | None) -> None:
+        """The answer for whoever asks again; None where it holds a secret."""
+        await self._database.run(
+            "idempotency_keep", scope=begun.scope, key=begun.key, at=begun.at, status=status, answer=answer
+        )
+
+    async def release(self, begun: Begun) -> None:
+        """Nothing was done: the key may be used again."""
+        await self._database.run("idempotency_release", scope=begun.scope, key=begun.key, at=begun.at)
+
+    async def _forget(self, now: Micros) -> None:
+        if self._clock.monotonic() - self._forgot_at < FORGET_EVERY:
+            return
+        self._forgot_at = self._clock.monotonic()
+        await self._database.run("idempotency_forget", horizon=now - KEPT)

@@ -1,0 +1,109 @@
+"""Signing in and out with address and password.
+
+A session is a row: it ends when it is deleted, when its user is disabled or gets a new password, or with its time.
+The cookie's token is 256 random bits, kept as its hash. Whether an address exists cannot be told from the answer or
+its time. Failures are throttled by address, and by address and account together, so nobody can lock others out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets as random
+from dataclasses import dataclass
+
+from router import secrets
+from router.admin.attempts import Attempts, network_of
+from router.admin.rate_window import Limit
+from router.admin.users import sign_in_address
+from router.clock import SECOND, Clock
+from router.errors import Refused
+from router.model import Actor, Micros, User, Workspace
+from router.store.database import Database, fetch_one
+
+LIFETIME: Micros = 14 * 86400 * SECOND
+# An office behind one address mistypes more often than one person does.
+BY_ADDRESS = Limit(requests=100, seconds=900)
+BY_ACCOUNT = Limit(requests=10, seconds=900)
+# Each verification takes 64 MiB and a tenth of a second of a core.
+VERIFYING_AT_ONCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """Somebody signed in. token: for the cookie, shown to nobody else."""
+
+    token: str
+    user: User
+    expires_at: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who an actor is; user is None for the operator at the command line."""
+
+    actor: Actor
+    user: User | None
+    workspace: Workspace | None
+
+
+class Sessions:
+    """One for each process: it remembers the failures."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._by_address = Attempts(clock, BY_ADDRESS)
+        self._by_account = Attempts(clock, BY_ACCOUNT)
+        self._verifying = asyncio.Semaphore(VERIFYING_AT_ONCE)
+
+    async def login(self, email: str, password: str, *, address: str) -> NewSession:
+        """Raises `Refused("unauthorized")`, whatever was wrong, and `Throttled` after too many of those."""
+        place = network_of(address)
+        account = f"{place} {hashlib.sha256(email.encode('utf-8', 'surrogatepass')).hexdigest()}"
+        self._by_address.check(place)
+        self._by_account.check(account)
+        user = await self._user(email)
+        known = user is not None and user.disabled_at is None and user.password_hash is not None
+        stored = user.password_hash if user is not None and known and user.password_hash else secrets.UNUSABLE_HASH
+        async with self._verifying:
+            right = await asyncio.to_thread(secrets.verify_password, password, stored)
+        if user is None or not known or not right:
+            self._by_address.failed(place)
+            self._by_account.failed(account)
+            raise Refused("unauthorized", "Address or password is wrong")
+        now = self._clock.now()
+        session = NewSession(random.token_urlsafe(32), user, now + LIFETIME)
+        async with self._database.transaction() as transaction:
+            await transaction.run("session_forget", now=now)
+            await transaction.run(
+                "session_insert",
+                hash=secrets.hash_api_key(session.token),
+                workspace_id=user.workspace_id,
+                user_id=user.id,
+                address=address,
+                created_at=now,
+                expires_at=session.expires_at,
+            )
+        return session
+
+    async def logout(self, token: str) -> None:
+        """Ends the session; one that is over already is no error."""
+        await self._database.run("session_delete", hash=secrets.hash_api_key(token))
+
+    async def me(self, actor: Actor) -> Me:
+        """Who asks."""
+        user = None
+        if actor.user_id is not None:
+            user = await fetch_one(
+                self._database, User, "user_by_id", id=actor.user_id, workspace_id=actor.workspace_id
+            )
+        workspace = await fetch_one(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
+        return Me(actor, user, workspace)
+
+    async def _user(self, email: str) -> User | None:
+        try:
+            address = sign_in_address(email)
+        except Refused:
+            return None
+        return await fetch_one(self._database, User, "user_by_email", email=address)

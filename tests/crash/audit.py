@@ -1,0 +1,179 @@
+"""What is counted in the end: the database and the Slack stand-in, held against what the sender was told.
+
+`Findings.faults()` is empty when the promise held: no acknowledged mail without its ticket, no second ticket for a
+mail and alias, every octet kept, everything delivered and seen by Slack, and a second post only where an attempt's
+outcome was never written (the process died between POST and outcome: the attempt is marked `lost`).
+"""
+
+import hashlib
+import re
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from emailrouter.standins.slack import Post
+
+# The subject of a mail of these tests: its number, and nothing that another subject could hold.
+SUBJECT = "crash-{:07d}"
+_TOKEN = re.compile(rb"crash-([0-9]{7})")
+
+
+class Ledger:
+    """Reads a database from outside, beside the program that uses it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """All rows of a statement that both databases understand."""
+        if self.url.startswith("sqlite:///"):
+            path = Path(self.url.removeprefix("sqlite:///"))
+            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
+                return connection.execute(statement).fetchall()
+        connection = await asyncpg.connect(self.url, timeout=30)
+        try:
+            return [tuple(row) for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
+
+    async def number(self, statement: str) -> int:
+        """The one value of a statement that counts."""
+        return int((await self.rows(statement))[0][0])
+
+    async def owed(self) -> int:
+        """Deliveries that have not arrived."""
+        return await self.number("SELECT count(*) FROM deliveries WHERE state <> 'delivered'")
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found. The lists name mails by (number, recipient), at most as many as there are."""
+
+    acknowledged: int = 0
+    tickets: int = 0
+    deliveries: int = 0
+    posts: int = 0
+    second_posts: int = 0
+    lost_attempts: int = 0
+    refused: list[str] = field(default_factory=list)
+    lost: list[tuple[int, str]] = field(default_factory=list)
+    doubled: list[tuple[int, str]] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    unlike: list[str] = field(default_factory=list)
+    undelivered: list[str] = field(default_factory=list)
+    unseen: list[tuple[int, str]] = field(default_factory=list)
+    unexplained_posts: list[tuple[int, str]] = field(default_factory=list)
+
+    def faults(self) -> dict[str, Sequence[object]]:
+        """Everything that must be empty and is not, the first of each kind."""
+        kinds: dict[str, Sequence[object]] = {
+            "mails refused for good": self.refused,
+            "acknowledged mails lost": self.lost,
+            "second tickets": self.doubled,
+            "octets damaged": self.damaged,
+            "deliveries and tickets that do not match": self.unlike,
+            "deliveries that are not delivered": self.undelivered,
+            "deliveries that Slack has not seen": self.unseen,
+            "second posts without a lost attempt": self.unexplained_posts,
+        }
+        return {kind: found[:10] for kind, found in kinds.items() if found}
+
+
+async def audit(
+    ledger: Ledger,
+    *,
+    acknowledged: Mapping[tuple[int, str], str],
+    refused: Sequence[str],
+    posts: Iterable[Post],
+    channels: Mapping[str, str],
+    contents: Mapping[int, bytes],
+) -> Findings:
+    """Counts everything. channels: the webhook's path of each recipient; contents: the octets of each mail sent."""
+    found = Findings(acknowledged=len(acknowledged), refused=list(refused))
+    linked = await ledger.rows(
+        "SELECT m.subject, tm.recipient, tm.ticket_id, m.id FROM ticket_messages tm "
+        "JOIN messages m ON m.id = tm.message_id"
+    )
+    tickets: dict[tuple[int, str], set[str]] = defaultdict(set)
+    messages: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for subject, recipient, ticket, message in linked:
+        key = (int(subject.removeprefix("crash-")), recipient)
+        tickets[key].add(ticket)
+        messages[key].add(message)
+    found.tickets = len({ticket for of_key in tickets.values() for ticket in of_key})
+    known: dict[int, set[str]] = defaultdict(set)
+    for (number, _), of_key in messages.items():
+        known[number] |= of_key
+    # The id in a 250 may be that of the mail's share for another recipient, never of another mail.
+    found.lost = sorted(key for key, message in acknowledged.items() if not tickets[key] or message not in known[key[0]])
+    found.doubled = sorted(key for key in tickets if len(tickets[key]) > 1 or len(messages[key]) > 1)
+    numbers = {message: key[0] for key, of_key in messages.items() for message in of_key}
+    await _compare_octets(ledger, numbers, contents, found)
+    await _compare_deliveries(ledger, messages, found, posts=posts, channels=channels)
+    return found
+
+
+async def _compare_octets(
+    ledger: Ledger, numbers: Mapping[str, int], contents: Mapping[int, bytes], found: Findings
+) -> None:
+    digests = {number: hashlib.sha256(content).digest() for number, content in contents.items()}
+    kept: dict[str, Any] = defaultdict(hashlib.sha256)
+    for message, _, data in await ledger.rows("SELECT message_id, n, data FROM raw_chunks ORDER BY message_id, n"):
+        kept[message].update(data)
+    for message, number in numbers.items():
+        if kept[message].digest() != digests[number]:
+            found.damaged.append(message)
+
+
+async def _compare_deliveries(
+    ledger: Ledger,
+    messages: Mapping[tuple[int, str], set[str]],
+    found: Findings,
+    *,
+    posts: Iterable[Post],
+    channels: Mapping[str, str],
+) -> None:
+    attempts: dict[str, Counter[str]] = defaultdict(Counter)
+    for delivery, outcome, count in await ledger.rows(
+        "SELECT delivery_id, outcome, count(*) FROM attempts GROUP BY delivery_id, outcome"
+    ):
+        attempts[delivery][outcome] = count
+    owed: dict[tuple[str, str], list[str]] = defaultdict(list)
+    address = "SELECT d.id, d.message_id, t.address, d.state, d.via FROM deliveries d JOIN tickets t ON t.id = d.ticket_id"
+    for delivery, message, recipient, state, via in await ledger.rows(address):
+        owed[message, recipient].append(delivery)
+        if state != "delivered":
+            found.undelivered.append(f"{delivery} {state} {via} {dict(attempts[delivery])}")
+    found.deliveries = sum(map(len, owed.values()))
+    seen = _seen(posts)
+    found.posts = sum(seen.values())
+    for key, of_key in messages.items():
+        number, recipient = key
+        for message in of_key:
+            deliveries = owed.pop((message, recipient), [])
+            if len(deliveries) != 1:
+                found.unlike.append(f"mail {number} to {recipient}: {len(deliveries)} deliveries")
+            lost = sum(attempts[delivery]["lost"] for delivery in deliveries)
+            times = seen[number, channels[recipient]]
+            found.lost_attempts += lost
+            found.second_posts += max(0, times - 1)
+            if times == 0:
+                found.unseen.append(key)
+            if times > 1 + lost:
+                found.unexplained_posts.append(key)
+    found.unlike += [f"{deliveries}: of no mail" for deliveries in owed.values()]
+
+
+def _seen(posts: Iterable[Post]) -> Counter[tuple[int, str]]:
+    """How often each mail was in a post that was answered 2xx, for each webhook's path; a digest names many."""
+    seen: Counter[tuple[int, str]] = Counter()
+    for post in posts:
+        if post.status is not None and 200 <= post.status < 300:
+            seen.update((int(number), post.path) for number in set(_TOKEN.findall(post.raw)))
+    return seen

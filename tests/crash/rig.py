@@ -1,0 +1,240 @@
+"""A whole installation for one test: database, seeds, Slack stand-in, sender, and the program, started and killed.
+
+`async with rig(kind, folder, ...) as world` yields it with nothing running. Programs started by `world.start` are
+real processes; the sender finds those that are ready. In the end `world.settle()` waits until all is delivered and
+`world.audit()` counts.
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from router.secrets import SecretBox, new_key
+from router.store import migrate
+from router.store.postgres import PostgresDatabase
+from router.store.sqlite import SqliteDatabase
+from tests.crash.audit import SUBJECT, Findings, Ledger, audit
+from tests.crash.mta import Mail, Mta
+from tests.support import seeds
+from tests.support.postgres import PostgresServer
+from tests.support.process import Program
+from tests.support.slack import SlackStandIn
+from tests.support.stores import postgres_database, sqlite_database
+
+DOMAIN = "crash.test"
+# Larger than one piece of the store, so that a kill can fall between two.
+_LARGE = 300 * 1024
+_POSTS_KEPT = 2_000_000
+
+
+class Rig:
+    """Made by `rig`. `channels` maps each alias's address to its webhook's path."""
+
+    def __init__(self, kind: str, url: str, folder: Path, slack: SlackStandIn, settings: dict[str, object]) -> None:
+        self.kind = kind
+        self.url = url
+        self.folder = folder
+        self.slack = slack
+        self.ledger = Ledger(url)
+        self.clock_file = folder / "clock"
+        self.running: list[Program] = []
+        self.channels: dict[str, str] = {}
+        self.contents: dict[int, bytes] = {}
+        self._settings = settings
+        self._doors: dict[Program, tuple[str, int]] = {}
+        self._numbers = itertools.count(1)
+        self._stack = AsyncExitStack()
+
+    # --- mails
+
+    @property
+    def addresses(self) -> list[str]:
+        return list(self.channels)
+
+    def mails(self, count: int, *, to: Sequence[str] = (), large: int = 0, replies: int = 0) -> list[Mail]:
+        """New mails to one alias after the other, every fifth to two; every `large`-th is large, every
+        `replies`-th answers the one before it."""
+        return [self._mail(next(self._numbers), to, large=large, replies=replies) for _ in range(count)]
+
+    def _mail(self, number: int, to: Sequence[str], *, large: int, replies: int) -> Mail:
+        known = self.addresses
+        recipients = tuple(to) or tuple(
+            dict.fromkeys(known[(number + n) % len(known)] for n in range(2 if number % 5 == 0 else 1))
+        )
+        size = _LARGE if large and number % large == 0 else 200
+        answers = replies and number % replies == 0 and number > 1
+        parent = f"In-Reply-To: <{number - 1}@mta.test>\r\n" if answers else ""
+        head = (
+            f"From: Ada <ada@mta.test>\r\nTo: {', '.join(recipients)}\r\nSubject: {SUBJECT.format(number)}\r\n"
+            f"Message-ID: <{number}@mta.test>\r\n{parent}Date: Tue, 01 Jan 2030 12:00:00 +0000\r\n"
+            "Content-Type: text/plain; charset=utf-8\r\n\r\n.A dot first, and T\u00fcr.\r\n"
+        )
+        content = head.encode() + b"0123456789abcdef\r\n" * (size // 18)
+        self.contents[number] = content
+        return Mail(number, recipients, "ada@mta.test", content)
+
+    def mta(self, connections: int = 4, *, timeout: float = 30) -> Mta:
+        """A sender to all doors that are open."""
+        return Mta(self.doors, connections=connections, timeout=timeout)
+
+    def doors(self) -> list[tuple[str, int]]:
+        """Where the programs that are ready listen."""
+        return [door for program, door in self._doors.items() if program.running()]
+
+    # --- programs
+
+    def environment(self, **settings: object) -> dict[str, object]:
+        """The program's settings; a keyword `section__key` sets one more."""
+        return {**self._settings, **{key.replace("__", "."): value for key, value in settings.items()}}
+
+    async def launch(self, *arguments: str, options: Sequence[str] = (), **settings: object) -> Program:
+        """The program as a process that was just started; with options it is started by the launcher."""
+        command: tuple[str, ...] = ("-m", "emailrouter")
+        if options:
+            command = ("-m", "tests.crash.launcher", *options, "--")
+        program = Program(*arguments, env=self.environment(**settings), cwd=self.folder, command=command)
+        await self._stack.enter_async_context(program)
+        self.running = [known for known in self.running if known.running()]
+        self._doors = {known: door for known, door in self._doors.items() if known.running()}
+        self.running.append(program)
+        return program
+
+    async def start(self, *arguments: str, options: Sequence[str] = (), **settings: object) -> Program:
+        """The same, ready; mail for it comes as soon as it is."""
+        program = await self.launch(*(arguments or ("serve",)), options=options, **settings)
+        await self.ready(program)
+        return program
+
+    async def ready(self, program: Program) -> None:
+        """Waits until it is; the sender learns its address."""
+        facts = await program.ready()
+        for address in facts.get("smtp", ()):
+            host, _, port = address.rpartition(":")
+            self._doors[program] = (host.strip("[]"), int(port))
+
+    @property
+    def clock_options(self) -> tuple[str, ...]:
+        """Options of the launcher for a clock that `set_clock` shifts."""
+        return ("--clock", str(self.clock_file))
+
+    def set_clock(self, seconds: float) -> None:
+        """The clock of programs started with `clock_options` is off by this from now on."""
+        fresh = self.clock_file.with_suffix(".new")
+        fresh.write_text(str(round(seconds * 1_000_000)))
+        fresh.replace(self.clock_file)
+
+    # --- the end
+
+    async def settle(self, *, timeout: float = 30) -> None:
+        """Returns when everything that is owed was delivered."""
+        await until_async(self._nothing_owed, "everything delivered", timeout=timeout)
+
+    async def _nothing_owed(self) -> bool:
+        return await self.ledger.owed() == 0
+
+    async def audit(self, mta: Mta) -> Findings:
+        """Counts; see `tests.crash.audit`."""
+        return await audit(
+            self.ledger,
+            acknowledged=mta.acknowledged,
+            refused=mta.refused,
+            posts=self.slack.posts,
+            channels=self.channels,
+            contents=self.contents,
+        )
+
+    async def sound(self, mta: Mta) -> Findings:
+        """The audit's findings, which must be without fault."""
+        found = await self.audit(mta)
+        assert not found.faults(), found.faults()
+        return found
+
+    async def seed(self, database: SqliteDatabase | PostgresDatabase, box: SecretBox, aliases: int) -> None:
+        """A workspace with a verified domain, and an alias with a webhook of its own for each."""
+        workspace = await seeds.workspace(database)
+        domain = await seeds.domain(database, workspace, DOMAIN)
+        for n in range(aliases):
+            name = f"team{n}"
+            sealed = box.seal(json.dumps({"webhookUrl": self.slack.url(name)}))
+            integration = await seeds.integration(database, workspace, sealed, name)
+            await seeds.alias(database, workspace, domain, name, integration)
+            self.channels[f"{name}@{DOMAIN}"] = self.slack.path(name)
+
+    async def close(self) -> None:
+        await self._stack.aclose()
+
+
+@asynccontextmanager
+async def rig(
+    kind: str,
+    folder: Path,
+    server: Callable[[], PostgresServer],
+    *,
+    aliases: int = 3,
+    settings: dict[str, object] | None = None,
+) -> AsyncIterator[Rig]:
+    """kind: `sqlite`, in `folder`, or `postgres`, a new database on `server()`."""
+    key = new_key()
+    async with SlackStandIn(keep=_POSTS_KEPT) as slack, AsyncExitStack() as stack:
+        database: SqliteDatabase | PostgresDatabase
+        if kind == "sqlite":
+            url = f"sqlite:///{folder / 'emailrouter.db'}"
+            database = sqlite_database(folder / "emailrouter.db")
+        else:
+            owner = server()
+            url = await owner.create_database(await owner.template("schema", migrated))
+            database = postgres_database(url)
+        world = Rig(kind, url, folder, slack, {**_defaults(url, key, folder), **(settings or {})})
+        stack.push_async_callback(world.close)
+        await database.open()
+        try:
+            await migrate.migrate(database)
+            await world.seed(database, SecretBox(key), aliases)
+        finally:
+            await database.close()
+        yield world
+
+
+async def migrated(url: str) -> None:
+    """Builds the template of PostgreSQL's schema."""
+    database = postgres_database(url)
+    await database.open()
+    await migrate.migrate(database)
+    await database.close()
+
+
+def _defaults(url: str, key: str, folder: Path) -> dict[str, object]:
+    """Pace, digest and limits by address out of the way; leases so short that a test can wait for their end."""
+    return {
+        "server.hostname": "mx.crash.test",
+        "server.data_dir": str(folder),
+        "server.secret_key": key,
+        "database.url": url,
+        "smtp.listen": ["127.0.0.1:0"],
+        "smtp.max_connections_per_ip": 1000,
+        "smtp.max_mails_per_minute_per_ip": 0,
+        "api.listen": "127.0.0.1:0",
+        "delivery.allow_private_networks": True,
+        "delivery.per_second": 100_000.0,
+        "delivery.burst": 1000,
+        "delivery.digest_after": 100_000,
+        "delivery.timeout": "2s",
+        "delivery.lease": "3s",
+        # A chain of kills takes one delivery again and again, which is not that delivery's fault.
+        "delivery.max_claims": 1000,
+    }
+
+
+async def until_async(true: Callable[[], Awaitable[bool]], what: str, *, timeout: float = 30) -> None:
+    """Polls `await true()` until it holds."""
+    last: Any = None
+    try:
+        async with asyncio.timeout(timeout):
+            while not (last := await true()):
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise TimeoutError(f"{what}: not within {timeout} s, last seen {last!r}") from None

@@ -1,0 +1,166 @@
+"""Killed at each named point, started again, and counted: nothing acknowledged is lost, nothing is doubled.
+
+One installation dies at one point after the other; each start is also the recovery from the kill before. That the
+process died by SIGKILL shows that it came to the point.
+"""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.crash.mta import Mta
+from tests.crash.points import POINTS
+from tests.crash.rig import Rig, rig
+from tests.support.postgres import PostgresServer
+from tests.support.process import Program, run_cli
+from tests.support.slack import Answer
+from tests.support.stores import KINDS
+
+ACCEPT = (
+    "recipient-found",
+    "mail-came",
+    "repeat-claimed",
+    "message-written",
+    "octets-written",
+    "number-taken",
+    "ticket-written",
+    "delivery-owed",
+    "accept-commit",
+    "accept-commit:3",
+    "accept-committed",
+    "accept-committed:2",
+    "woken",
+    "reply-ready",
+    "reply-written",
+)
+DELIVER = (
+    "turn-begins",
+    "lease-taken",
+    "attempt-written",
+    "claimed",
+    "claimed:3",
+    "parsing",
+    "parsed",
+    "post-begins",
+    "posted",
+    "posted:4",
+    "outcome-begins",
+    "outcome-written",
+    "outcome-committed",
+    "taking-over",
+    "taken-over",
+)
+LIFE = ("key-known", "door-opens", "door-open", "draining", "drained", "dispatcher-stops")
+MIGRATION = ("migration-statement", "migration-statement:9", "migration-statement:33")
+SPECIAL = {"retry-written", "digest-begins", "digest-posted", "parking", "parked", "probe-claimed", "probe-healed"}
+MAILS = 6
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Callable[[], PostgresServer]:
+    """The test run's PostgreSQL, started only when it is asked for."""
+    return lambda: request.getfixturevalue("postgres_server")
+
+
+async def die(world: Rig, mta: Mta, point: str, *, mails: int = MAILS, stop: bool = False, **settings: object) -> None:
+    """Starts the program, gives it mail until it dies at the point. stop: it is asked to end once it is ready."""
+    mta.offer(world.mails(mails, large=5, replies=4))
+    program = await world.launch("serve", options=("--kill-at", point, *world.clock_options), **settings)
+    try:
+        await world.ready(program)
+    except AssertionError:
+        pass  # it died before it was ready, which some points are for
+    else:
+        if stop:
+            await program.terminate()
+    await killed(program, point)
+
+
+async def killed(program: Program, point: str) -> None:
+    code = await program.wait()
+    assert code == -signal.SIGKILL, f"{point}: ended with {code}\n{program.stderr_text}"
+
+
+async def recover(world: Rig, mta: Mta, *, late: float = 600) -> None:
+    """Starts the program to stay; returns when all mail is taken and all tickets are delivered."""
+    program = await world.start(options=("--clock", str(world.clock_file)))
+    await mta.all_taken()
+    world.set_clock(late)  # what waits for its next attempt need not be waited for
+    await world.settle()
+    assert await program.terminate() == 0
+    await world.sound(mta)
+
+
+def test_every_point_is_visited() -> None:
+    visited = {place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *LIFE, *MIGRATION)} | SPECIAL
+    assert visited == POINTS.keys() - {"migration-statement-pg", "signalling"}  # the former by its other name
+    assert len(visited) >= 20
+
+
+async def test_killed_while_mail_comes_in(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    async with rig(kind, tmp_path, server) as world, world.mta() as mta:
+        for point in ACCEPT:
+            await die(world, mta, point)
+        await recover(world, mta)
+
+
+async def test_killed_while_tickets_go_out(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    async with rig(kind, tmp_path, server) as world, world.mta() as mta:
+        for point in DELIVER:
+            if point.startswith("tak"):  # there must be a dead one that held something
+                await die(world, mta, "claimed")
+            await die(world, mta, point)
+        await recover(world, mta)
+
+
+async def test_killed_around_retries_digests_and_probes(
+    kind: str, server: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    async with rig(kind, tmp_path, server, aliases=1) as world, world.mta() as mta:
+        world.slack.script("team0", Answer(503, "later"))
+        await die(world, mta, "retry-written")
+        world.set_clock(60)
+        for point in ("digest-begins", "digest-posted"):
+            await die(world, mta, point, mails=12, delivery__digest_after=2, delivery__burst=1, delivery__per_second=2.0)
+        world.set_clock(120)
+        world.slack.forget("team0")
+        await die(world, mta, "parking")
+        await die(world, mta, "parked")
+        world.slack.remember("team0")
+        world.set_clock(600)
+        await die(world, mta, "probe-claimed")
+        world.set_clock(1200)
+        await die(world, mta, "probe-healed")
+        await recover(world, mta, late=3600)
+
+
+async def test_killed_while_it_starts_and_stops(
+    kind: str, server: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    async with rig(kind, tmp_path, server) as world, world.mta() as mta:
+        for point in LIFE:
+            await die(world, mta, point, stop=point in LIFE[3:])
+        await recover(world, mta)
+
+
+async def test_killed_inside_a_migration(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'emailrouter.db'}" if kind == "sqlite" else await server().create_database()
+    env: dict[str, object] = {"database.url": url, "server.data_dir": str(tmp_path)}
+    suffix = "-pg" if kind == "postgres" else ""
+    for point in MIGRATION:
+        name, colon, nth = point.partition(":")
+        options = ("--kill-at", f"{name}{suffix}{colon}{nth}", "--")
+        command = ("-m", "tests.crash.launcher", *options)
+        async with Program("migrate", env=env, cwd=tmp_path, command=command) as program:
+            await killed(program, point)
+    first = (await run_cli("migrate", "--json", env=env, cwd=tmp_path)).ok().json()
+    assert first["applied"][0] == "0001_initial.sql"
+    again = (await run_cli("migrate", "--json", env=env, cwd=tmp_path)).ok().json()
+    assert again == {"applied": [], "schema": first["schema"]}

@@ -1,0 +1,210 @@
+"""The main job through the started program: set up by REST, a real mail by SMTP, a ticket, a Slack message.
+
+Once as `serve` on a fresh SQLite file, once as `migrate`, `smtp`, `api` and `deliver` over one PostgreSQL.
+"""
+
+import asyncio
+import json
+import re
+import smtplib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.dns import DnsStandIn
+from tests.support.process import Program, run_cli
+from tests.support.slack import SlackStandIn, assert_slack_takes
+
+HOST = "mx1.host.test"
+
+
+@dataclass
+class Installation:
+    """A running program, and the key that opens it."""
+
+    smtp: tuple[str, int]
+    api: str
+    key: str
+    http: aiohttp.ClientSession
+
+    async def call(self, method: str, path: str, body: object = None, expect: int = 200) -> Any:
+        async with self.http.request(
+            method, f"http://{self.api}{path}", json=body, headers={"Authorization": f"Bearer {self.key}"}
+        ) as response:
+            answer = await response.json() if response.status != 204 else None
+            assert response.status == expect, (method, path, response.status, answer)
+            return answer
+
+    def send(self, mail: EmailMessage, *recipients: str) -> str:
+        with smtplib.SMTP(*self.smtp, timeout=10) as client:
+            client.ehlo("client.test")
+            client.mail("zoe@customer.test")
+            for recipient in recipients:
+                code, text = client.rcpt(recipient)
+                assert code == 250, text
+            code, text = client.data(mail.as_bytes())
+            assert code == 250, text
+            found = re.fullmatch(rb"2\.0\.0 Ok: queued as (msg_\w+)", text)
+            assert found, text
+            return found[1].decode()
+
+
+def settings(dns: DnsStandIn, folder: Path) -> dict[str, object]:
+    return {
+        "server.hostname": HOST,
+        "server.data_dir": str(folder),
+        "smtp.listen": ["127.0.0.1:0"],
+        "api.listen": "127.0.0.1:0",
+        "dns.nameservers": [dns.address],
+        "delivery.allow_private_networks": "true",
+    }
+
+
+def port_of(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
+
+
+@pytest.fixture(params=["serve on SQLite", "four roles on PostgreSQL"])
+async def installation(
+    request: pytest.FixtureRequest, dns_server: DnsStandIn, tmp_path: Path
+) -> AsyncIterator[Installation]:
+    env = settings(dns_server, tmp_path)
+    programs: list[Program] = []
+    try:
+        async with aiohttp.ClientSession() as http:
+            if request.param == "serve on SQLite":
+                env["database.url"] = f"sqlite:///{tmp_path / 'mail.db'}"
+                programs.append(Program("serve", env=env, cwd=tmp_path))
+                await programs[0].start()
+                facts = await programs[0].ready()
+                found = re.search(r"er_\w+", (tmp_path / "first-login").read_text())
+                assert found
+                assert (tmp_path / "first-login").stat().st_mode & 0o777 == 0o600
+                assert found[0] not in programs[0].stderr_text
+                yield Installation(port_of(facts["smtp"][0]), facts["api"], found[0], http)
+            else:
+                env["database.url"] = request.getfixturevalue("postgres_url")
+                env["server.secret_key"] = "one-key-for-all-of-these-hosts"
+                (await run_cli("migrate", env=env, cwd=tmp_path)).ok()
+                login = (await run_cli("init", "--json", "--email", "ann@host.test", env=env, cwd=tmp_path)).ok().json()
+                assert set(login) == {"workspaceId", "email", "password", "key"}
+                ready: dict[str, Any] = {}
+                for role in ("smtp", "api", "deliver"):
+                    programs.append(Program(role, env=env, cwd=tmp_path))
+                    await programs[-1].start()
+                    ready |= await programs[-1].ready()
+                yield Installation(port_of(ready["smtp"][0]), ready["api"], login["key"], http)
+    finally:
+        codes = [await program.terminate() for program in programs]
+    assert codes == [0] * len(programs)
+    for program in programs:
+        assert "Traceback" not in program.stderr_text
+
+
+async def test_from_set_up_to_resolved(installation: Installation, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
+    call = installation.call
+    domain = await call("POST", "/api/domains", {"domain": "Example.ORG"}, expect=201)
+    assert domain["status"] == "pending_verification"
+    (mx,) = domain["mxRecords"]
+    assert mx == {"priority": 10, "value": HOST}
+
+    checked = await call("POST", f"/api/domains/{domain['id']}/verify")
+    assert checked["verified"] is False
+    assert any(record["fix"] for record in checked["records"])
+    with smtplib.SMTP(*installation.smtp, timeout=10) as client:
+        client.ehlo("client.test")
+        client.mail("zoe@customer.test")
+        assert client.rcpt("support@example.org")[0] == 450
+
+    dns_server.set("example.org", "MX", f"10 {HOST}.")
+    assert (await call("POST", f"/api/domains/{domain['id']}/verify"))["status"] == "active"
+
+    integration = await call(
+        "POST",
+        "/v1/integrations",
+        {"type": "slack", "name": "#support", "webhookUrl": slack.url("support")},
+        expect=201,
+    )
+    assert set(integration) >= {"id", "type", "name", "createdAt"}
+    assert slack.url("support") not in json.dumps(await call("GET", "/api/integrations"))
+    alias = await call(
+        "POST",
+        "/api/aliases",
+        {"domainId": domain["id"], "localPart": "support", "integrationId": integration["id"]},
+        expect=201,
+    )
+    assert alias["email"] == "support@example.org"
+
+    mail = EmailMessage()
+    mail["From"] = "Zoë Müller <zoe@customer.test>"
+    mail["To"] = "support@example.org"
+    mail["Subject"] = "Größe – 注文は?"
+    mail["Message-ID"] = "<one@customer.test>"
+    mail["Date"] = "Mon, 02 Feb 2026 10:00:00 +0000"
+    mail.set_content("Where is my order?\n")
+    mail.add_attachment(b"\x00\x01\xff" * 1000, maintype="application", subtype="octet-stream", filename="Größe.bin")
+    message_id = installation.send(mail, "support@example.org")
+    assert installation.send(mail, "support+again@example.org") == message_id, "the same mail again"
+
+    (post,) = await slack.wait_for(1, "support", delivered=True)
+    assert_slack_takes(post.payload)
+    told = json.dumps(post.payload, ensure_ascii=False)
+    for fact in (
+        "Größe – 注文は?",
+        "zoe@customer.test",
+        "support@example.org",
+        "#1",
+        "Where is my order?",
+        "Größe.bin",
+    ):
+        assert fact in told, fact
+
+    (listed,) = (await call("GET", "/api/emails/tickets/unassigned"))["tickets"]
+    assert set(listed) >= {"id", "from", "fromName", "subject", "status", "assignedTo", "receivedAt"}
+    assert (listed["from"], listed["fromName"], listed["subject"]) == (
+        "zoe@customer.test",
+        "Zoë Müller",
+        "Größe – 注文は?",
+    )
+    ticket = await call("GET", f"/api/emails/tickets/{listed['id']}")
+    assert ticket["number"] == 1
+    (message,) = ticket["messages"]
+    assert message["id"] == message_id
+    assert message["text"].strip() == "Where is my order?"
+    assert [a["filename"] for a in message["attachments"]] == ["Größe.bin"]
+    claimed = await call("POST", f"/api/emails/tickets/{listed['id']}/claim")
+    assert claimed["status"] == "in_progress"
+    assert [t["id"] for t in (await call("GET", "/api/emails/tickets/mine"))["tickets"]] == [listed["id"]]
+    resolved = await call("POST", f"/api/emails/tickets/{listed['id']}/status", {"status": "resolved"})
+    assert resolved["status"] == "resolved"
+    assert resolved["resolvedAt"]
+
+    reply = EmailMessage()
+    reply["From"] = "zoe@customer.test"
+    reply["To"] = "support@example.org"
+    reply["Subject"] = "Re: Größe – 注文は?"
+    reply["Message-ID"] = "<two@customer.test>"
+    reply["In-Reply-To"] = "<one@customer.test>"
+    reply.set_content("It is still not here.\n")
+    installation.send(reply, "support@example.org")
+    await slack.wait_for(2, "support", delivered=True)
+    ticket = await call("GET", f"/api/emails/tickets/{listed['id']}")
+    assert ticket["status"] == "open"
+    assert ticket["assignedTo"] == claimed["assignedTo"]
+    assert len(ticket["messages"]) == 2
+    deliveries = (await call("GET", f"/api/deliveries?ticketId={listed['id']}"))["deliveries"]
+    assert [d["state"] for d in deliveries] == ["delivered", "delivered"]
+
+
+def test_the_demo_proves_itself(tmp_path: Path) -> None:
+    finished = asyncio.run(run_cli("demo", "--once", cwd=tmp_path))
+    assert finished.code == 0, finished.stderr
+    assert "It works" in finished.stdout
+    assert '"ticket_' in finished.stdout.replace("'", '"')
+    assert list(tmp_path.iterdir()) == []
