@@ -6,13 +6,22 @@ nothing here waits but opening the database. `emailrouter.lifecycle` starts, wat
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Literal
 from urllib.parse import urlsplit
 
+from api.app import build_app
+from api.server import ApiServer
+from api.services import Services
 from config.schema import Config
+from emailrouter import use_cases
+from emailrouter.metrics.meter import PrometheusMeter
+from emailrouter.metrics.server import MetricsServer
+from emailrouter.metrics.stored import StoredFigures
 from router.accept import Accept
 from router.accept.transaction import Committed, IncomingMail, commit_group
 from router.channels import CHANNELS
@@ -22,6 +31,7 @@ from router.dispatch.dispatcher import Dispatcher
 from router.dispatch.outbox import Limits, Outbox
 from router.dispatch.owner import new_owner
 from router.dispatch.sender import TicketSender
+from router.meter import UNMETERED, Meter
 from router.outbound.client import OutboundClient
 from router.ports import Wake
 from router.routing.directory import Directory
@@ -56,15 +66,19 @@ class NoWake:
 
 @dataclass(slots=True)
 class Process:
-    """What one process consists of; a role it does not have is None."""
+    """What one process consists of; a role it does not have is None. background: what runs until the end."""
 
     config: Config
     database: AnyDatabase
     client: OutboundClient
     writer: GroupWriter[IncomingMail, Committed] | None = None
     smtp: SmtpServer | None = None
+    api: ApiServer | None = None
+    services: Services | None = None
     dispatcher: Dispatcher | None = None
     signaller: Signaller | None = None
+    metrics: MetricsServer | None = None
+    background: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 def database(config: Config, queries: Catalog) -> AnyDatabase:
@@ -89,7 +103,9 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
     queries = catalog.load()
     client = outbound_client(config)
     process = Process(config, opened, client)
-    contents = ContentStore(opened, clock)
+    counting = PrometheusMeter(roles) if config.metrics.listen is not None else None
+    meter: Meter = counting or UNMETERED
+    contents = ContentStore(opened, clock, meter)
     directory = Directory(
         opened,
         clock,
@@ -98,10 +114,12 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
     )
     wake: Wake = NoWake()
     if "deliver" in roles:
-        process.dispatcher = wake = _dispatcher(config, opened, clock, contents=contents, client=client, box=box)
+        process.dispatcher = wake = _dispatcher(
+            config, opened, clock, contents=contents, client=client, box=box, meter=meter
+        )
     elif isinstance(opened, PostgresDatabase):
         process.signaller = wake = Signaller(opened)
-    if "smtp" in roles:
+    if "smtp" in roles or "api" in roles:
         process.writer = _writer(config, opened, queries)
         accept = Accept(
             process.writer,
@@ -111,8 +129,33 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
             max_age=micros(config.delivery.max_age),
             duplicate_window=micros(config.smtp.duplicate_window),
             max_header_bytes=config.smtp.max_header_bytes,
+            meter=meter,
         )
-        process.smtp = SmtpServer(config.smtp, config.server.hostname, directory, accept, clock)
+        if "smtp" in roles:
+            process.smtp = SmtpServer(config.smtp, config.server.hostname, directory, accept, clock)
+        if "api" in roles:
+            process.services = use_cases.build(
+                config,
+                opened,
+                clock,
+                box=box,
+                client=client,
+                contents=contents,
+                recipients=directory,
+                acceptor=accept,
+                wake=wake,
+                changed=directory.forget,
+            )
+            app = build_app(
+                process.services, config.api, public_url=config.server.public_url, version=version("emailrouter")
+            )
+            process.api = ApiServer(app, host=config.api.listen.host, port=config.api.listen.port)
+    if counting is not None and config.metrics.listen is not None:
+        if process.smtp is not None:
+            smtp = process.smtp
+            counting.watch_connections(lambda: smtp.connections)
+        stored = StoredFigures(opened, clock, counting.registry)
+        process.metrics = MetricsServer(config.metrics.listen, counting.registry, stored)
     return process
 
 
@@ -151,6 +194,7 @@ def _dispatcher(
     contents: ContentStore,
     client: OutboundClient,
     box: SecretBox,
+    meter: Meter,
 ) -> Dispatcher:
     settings = config.delivery
     limits = Limits(
@@ -172,4 +216,4 @@ def _dispatcher(
         timeout=settings.timeout.total_seconds(),
     )
     outbox = Outbox(opened, clock, new_owner(), limits)
-    return Dispatcher(outbox, sender, CHANNELS, clock, concurrency=settings.concurrency)
+    return Dispatcher(outbox, sender, CHANNELS, clock, concurrency=settings.concurrency, meter=meter)

@@ -189,10 +189,20 @@ async def _see_by_rest(api: _Api, say: Say) -> dict[str, Any]:
     tickets = (await api.call("GET", "/emails/tickets"))["tickets"]
     if len(tickets) != 1:
         raise DemoFailed(f"there should be one ticket, there are {len(tickets)}")
-    ticket = await api.call("GET", f"/emails/tickets/{tickets[0]['id']}")
+    ticket = await _once_delivered(api, tickets[0]["id"])
     say("The ticket, as REST returns it:")
     say(_indented(ticket))
     return ticket
+
+
+async def _once_delivered(api: _Api, ticket_id: str) -> dict[str, Any]:
+    """The ticket when its delivery has its outcome: that is written after Slack's answer, so a moment later."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            ticket = await api.call("GET", f"/emails/tickets/{ticket_id}")
+            if all(delivery["state"] == "delivered" for delivery in ticket["deliveries"]):
+                return ticket
+            await asyncio.sleep(0.05)  # bounded by PATIENCE: REST tells nobody by itself
 
 
 def _indented(data: object) -> str:

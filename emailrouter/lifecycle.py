@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
 
+from config.load import ConfigError
 from config.schema import Config
+from config.values import Address
 from emailrouter import assembly
+from emailrouter import log as logging
 from emailrouter.assembly import AnyDatabase, Process, Role
 from emailrouter.first_login import make_if_empty
+from emailrouter.watchdog import Manager, beat
 from router.errors import Unavailable
 from router.secrets import SecretBox, fingerprint, load_or_create_key
 from router.store import catalog, migrate
@@ -41,11 +44,17 @@ class Halted(Exception):  # noqa: N818 - not an error of its own: `__cause__` sa
     """A part that runs until the end has ended by itself; the process stops, its supervisor starts it again."""
 
 
-async def open_database(config: Config, *, migrate_it: bool, stop: asyncio.Event | None = None) -> AnyDatabase:
+async def open_database(
+    config: Config,
+    *,
+    migrate_it: bool,
+    stop: asyncio.Event | None = None,
+    waiting: Callable[[str], None] | None = None,
+) -> AnyDatabase:
     """The database, reachable and of this program's schema.
 
-    Waits while it is away, telling so, until `stop`; without `stop` it does not wait. Raises `Unavailable` then,
-    `SchemaMismatch` for a schema that is not this program's.
+    Waits while it is away, telling so (`waiting`), until `stop`; without `stop` it does not wait. Raises `Unavailable`
+    then, `SchemaMismatch` for a schema that is not this program's.
     """
     opened = assembly.database(config, catalog.load())
     wait = WAIT_FIRST
@@ -63,6 +72,8 @@ async def open_database(config: Config, *, migrate_it: bool, stop: asyncio.Event
                 if stop is None or stop.is_set():
                     raise
                 log.warning("store.away", reason=str(error), again_in_seconds=wait)
+                if waiting is not None:
+                    waiting("the database is away")
                 await _wait(stop, wait)
                 wait = min(wait * 2, WAIT_MOST)
             else:
@@ -108,6 +119,8 @@ async def running(config: Config, roles: frozenset[Role], opened: AnyDatabase) -
             if process.writer is not None:
                 await process.writer.close()
             await process.client.close()
+            if process.metrics is not None:
+                await process.metrics.stop()
     finally:
         await opened.close()
 
@@ -117,57 +130,81 @@ def ready_facts(process: Process) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     if process.smtp is not None:
         facts["smtp"] = process.smtp.addresses
+    if process.api is not None:
+        host, port = process.api.address
+        facts["api"] = str(Address(host, port))
     if process.dispatcher is not None:
         facts["deliver"] = True
+    if process.metrics is not None:
+        facts["metrics"] = process.metrics.address
     return facts
 
 
-async def run_until_stopped(config: Config, roles: frozenset[Role]) -> None:
-    """What `serve`, `smtp`, `api` and `deliver` do. Returns after SIGTERM or SIGINT, when all is drained."""
+async def run_until_stopped(config: Config, roles: frozenset[Role], reread: Callable[[], Config]) -> None:
+    """What `serve`, `smtp`, `api` and `deliver` do. Returns after SIGTERM or SIGINT, when all is drained.
+
+    reread: the configuration as it is now, for SIGHUP; may raise `ConfigError`.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    # Unhandled it would end the process, and there is nothing to read again yet.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    manager = Manager(os.environ)
     embedded = config.database.url.path is not None
     try:
-        opened = await open_database(config, migrate_it=embedded and len(roles) > 1, stop=stop)
+        opened = await open_database(config, migrate_it=embedded and len(roles) > 1, stop=stop, waiting=manager.waiting)
     except Unavailable:
         if stop.is_set():
             return
         raise
     if embedded and len(roles) > 1:
         await make_if_empty(config, opened)
-    async with running(config, roles, opened) as process:
-        loop.add_signal_handler(signal.SIGHUP, _reload, process)
-        log.info("ready", **ready_facts(process))
-        notify("READY=1")
-        await stop.wait()
-        log.info("stopping")
-        notify("STOPPING=1")
+    beating: asyncio.Task[None] | None = None
+    try:
+        async with running(config, roles, opened) as process:
+            loop.add_signal_handler(signal.SIGHUP, _reload, process, manager, reread)
+            # While draining, parts end as they should, and the beat goes on.
+            beating = loop.create_task(beat(manager, lambda: "" if stop.is_set() else ended_part(process)))
+            log.info("ready", **ready_facts(process))
+            manager.ready()
+            await stop.wait()
+            log.info("stopping")
+            manager.stopping()
+    finally:
+        if beating is not None:
+            beating.cancel()
     log.info("stopped")
 
 
-def notify(state: str) -> None:
-    """Tells systemd (sd_notify); does nothing where there is no systemd."""
-    path = os.environ.get("NOTIFY_SOCKET")
-    if not path:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-        try:
-            channel.sendto(state.encode(), "\0" + path[1:] if path.startswith("@") else path)
-        except OSError as error:
-            log.warning("systemd.not_notified", reason=str(error))
+def ended_part(process: Process) -> str:
+    """The name of a background part that has ended though the process goes on; "" while all of them live."""
+    if process.writer is not None and not process.writer.alive:
+        return "accept-writer"
+    return next((task.get_name() for task in process.background if task.done()), "")
 
 
-def _reload(process: Process) -> None:
+def _reload(process: Process, manager: Manager, reread: Callable[[], Config]) -> None:
+    """SIGHUP: the certificates are read again, and the log level; all else holds until a restart."""
+    manager.reloading()
     log.info("reloading")
+    try:
+        logging.set_level(reread().server.log_level)
+    except ConfigError as error:
+        log.error("reload.configuration_unusable", reason=str(error))  # noqa: TRY400 - its line says it all
     if process.smtp is not None:
         process.smtp.reload()
+    manager.ready()
 
 
 async def _start(process: Process) -> None:
     if process.smtp is not None:
         await process.smtp.start()
+    if process.api is not None:
+        await process.api.start()
+    if process.metrics is not None:
+        await process.metrics.start()
 
 
 async def _drain(process: Process) -> None:
@@ -175,24 +212,31 @@ async def _drain(process: Process) -> None:
     steps: list[Awaitable[None]] = []
     if process.smtp is not None:
         steps.append(process.smtp.drain(process.config.smtp.shutdown_grace))
+    if process.api is not None:
+        steps.append(process.api.stop())
     for outcome in await asyncio.gather(*steps, return_exceptions=True):
         if isinstance(outcome, BaseException):
             log.error("drain.failed", exc_info=outcome)
     if process.dispatcher is not None:
         process.dispatcher.stop()
+    if process.services is not None:
+        try:
+            await process.services.rate_limits.close()
+        except Unavailable as error:
+            log.warning("rate_limits.not_written", reason=str(error))
 
 
 @asynccontextmanager
 async def _background(process: Process) -> AsyncIterator[None]:
     """The parts that run until the end: the dispatcher is waited for, signals are simply cut."""
-    to_the_end: list[Coroutine[Any, Any, None]] = []
-    until_cut: list[Coroutine[Any, Any, None]] = []
+    to_the_end: dict[str, Coroutine[Any, Any, None]] = {}
+    until_cut: dict[str, Coroutine[Any, Any, None]] = {}
     if process.dispatcher is not None:
-        to_the_end.append(process.dispatcher.run())
+        to_the_end["dispatcher"] = process.dispatcher.run()
         if isinstance(process.database, PostgresDatabase):
-            until_cut.append(listen(process.database, process.dispatcher.wake))
+            until_cut["listener"] = listen(process.database, process.dispatcher.wake)
     if process.signaller is not None:
-        until_cut.append(process.signaller.run())
+        until_cut["signaller"] = process.signaller.run()
     own = asyncio.current_task()
     halted: list[BaseException] = []
 
@@ -204,8 +248,9 @@ async def _background(process: Process) -> AsyncIterator[None]:
                 own.cancel()
 
     loop = asyncio.get_running_loop()
-    waited = [loop.create_task(coroutine) for coroutine in to_the_end]
-    cut = [loop.create_task(coroutine) for coroutine in until_cut]
+    waited = [loop.create_task(coroutine, name=name) for name, coroutine in to_the_end.items()]
+    cut = [loop.create_task(coroutine, name=name) for name, coroutine in until_cut.items()]
+    process.background += (*waited, *cut)
     for task in (*waited, *cut):
         task.add_done_callback(ended)
     try:

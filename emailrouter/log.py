@@ -11,12 +11,27 @@ import sys
 from typing import Literal
 
 import structlog
-from structlog.types import Processor
+from structlog.types import EventDict, Processor
 
 Format = Literal["auto", "console", "json"]
+Level = Literal["debug", "info", "warning", "error"]
+
+_NUMBERS = logging.getLevelNamesMapping()
 
 
-def set_up(log_format: Format, level: str) -> None:
+class _Threshold:
+    """Drops what is less severe than `number`. A processor, because loggers keep the class they were first given."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __call__(self, _: object, method: str, event: EventDict) -> EventDict:
+        if _NUMBERS.get(method.upper(), logging.ERROR) < self.number:
+            raise structlog.DropEvent
+        return event
+
+
+def set_up(log_format: Format, level: Level) -> None:
     """Called once, before anything logs. `auto`: console on a terminal, else JSON."""
     if log_format == "auto":
         log_format = "console" if sys.stderr.isatty() else "json"
@@ -30,10 +45,9 @@ def set_up(log_format: Format, level: str) -> None:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=True)]
     else:
         last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*shared, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        processors=[_Threshold(_NUMBERS[level.upper()]), *shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
@@ -46,5 +60,14 @@ def set_up(log_format: Format, level: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    set_level(level)
+
+
+def set_level(level: Level) -> None:
+    """Changes the least severe event that is logged, for all loggers at once; `set_up` was called before."""
+    number = _NUMBERS[level.upper()]
+    for processor in structlog.get_config()["processors"]:
+        if isinstance(processor, _Threshold):
+            processor.number = number
     # Libraries tell much that is no event of ours; what they warn of is.
-    root.setLevel(max(number, logging.WARNING))
+    logging.getLogger().setLevel(max(number, logging.WARNING))

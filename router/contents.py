@@ -14,6 +14,7 @@ from dataclasses import asdict
 from router.clock import Clock
 from router.mail import parse
 from router.mail.parse import Attachment, AttachmentData, Contents
+from router.meter import UNMETERED, Meter
 from router.store.database import Database, Row
 
 # Parsing holds the mail and its decoded parts in memory: a few at once bound it to a few mails.
@@ -23,9 +24,10 @@ PARSING_AT_ONCE = 2
 class ContentStore:
     """One for each process. Built by the assembly."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, meter: Meter = UNMETERED) -> None:
         self._database = database
         self._clock = clock
+        self._meter = meter
         self._parsing = asyncio.Semaphore(PARSING_AT_ONCE)
 
     async def of(self, message_id: str) -> Contents:
@@ -39,7 +41,12 @@ class ContentStore:
         """Parses the raw mail and keeps the result."""
         async with self._parsing:
             content = await self.raw(message_id)
-            contents = await asyncio.to_thread(parse.parse, content)
+            try:
+                contents = await asyncio.to_thread(parse.parse, content)
+            except Exception:
+                self._meter.parsed("failed")
+                raise
+        self._meter.parsed("warnings" if contents.warnings else "clean")
         await self._database.run(
             "contents_keep",
             message_id=message_id,

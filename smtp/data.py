@@ -84,42 +84,37 @@ class DataReader:
     """DATA: up to CR LF . CR LF, which is not part of the mail but for its first CR LF; leading dots taken off.
 
     What could be the beginning of the end mark at the end of a piece (at most four octets) waits for the next one. The
-    mail begins at the start of a line, so the reader begins as if a CR LF had gone before.
+    mail begins at the start of a line, as if a CR LF had gone before: that matters only where its first octet is a dot.
     """
 
-    __slots__ = ("_skip", "_waiting", "content")
+    __slots__ = ("_fresh", "_waiting", "content")
 
     def __init__(self, content: Content) -> None:
         self.content = content
-        self._waiting = b"\r\n"
-        self._skip = 2  # the CR LF that is not part of the mail
+        self._waiting = b""
+        self._fresh = True  # nothing of the mail has been kept
 
     def feed(self, piece: bytes) -> bytes | None:
         """See `Reader.feed`."""
         block = self._waiting + piece if self._waiting else piece
+        skip = 0  # octets at the start of the block that are not part of the mail
+        if self._fresh and block.startswith(b"."):
+            block = b"\r\n" + block
+            skip = 2
         dot = block.find(_STUFFED)
-        if dot < 0:
-            self._keep(block, _beginning_of_end(block), stuffed=False)
-            return None
-        end = block.find(_END, dot)
-        if end < 0:
-            self._keep(block, _beginning_of_end(block), stuffed=True)
-            return None
-        self._keep(block, end + 2, stuffed=dot < end)
-        self._waiting = b""
-        return block[end + 5 :]
-
-    def _keep(self, block: bytes, end: int, *, stuffed: bool) -> None:
-        """Keep `block[:end]`, let the rest wait."""
-        self._waiting = block[end:]
-        if end <= self._skip:
-            self._skip -= end
-            return
-        kept = block[:end]
-        if stuffed:
-            kept = kept.replace(_STUFFED, b"\r\n")
-        self.content.append(kept[self._skip :] if self._skip else kept)
-        self._skip = 0
+        end = block.find(_END, dot) if dot >= 0 else -1
+        keep = end + 2 if end >= 0 else _beginning_of_end(block)
+        if keep > skip:
+            kept = block[:keep]
+            if dot not in (-1, end):
+                kept = kept.replace(_STUFFED, b"\r\n")
+            self.content.append(kept[skip:])
+            self._fresh = False
+            skip = keep
+        if end >= 0:
+            return block[end + len(_END) :]
+        self._waiting = block[skip:]
+        return None
 
 
 def _beginning_of_end(block: bytes) -> int:

@@ -70,7 +70,7 @@ class Limits:
         self._max_connections = connections
         self._max_per_address = per_address
         self._max_mails = mails_per_minute
-        self._trusted = trusted
+        self.trusted = trusted
         self._connections: dict[str, int] = {}
         self._mails: dict[str, tuple[float, int]] = {}
         self.total = 0
@@ -95,7 +95,7 @@ class Limits:
 
     def admit(self, address: str) -> bool:
         """Count a connection to its address; False where the address has as many as it may. Then it is not counted."""
-        if address in self._trusted:
+        if address in self.trusted:
             return True
         key = address_key(address)
         count = self._connections.get(key, 0)
@@ -106,7 +106,7 @@ class Limits:
 
     def leave(self, address: str) -> None:
         """The opposite of an `admit` that said True."""
-        if address in self._trusted:
+        if address in self.trusted:
             return
         key = address_key(address)
         count = self._connections.get(key, 0) - 1
@@ -117,7 +117,7 @@ class Limits:
 
     def mail(self, address: str, now: float) -> bool:
         """Count a mail that begins; False where the address had its share of this minute. now: monotonic seconds."""
-        if not self._max_mails or address in self._trusted:
+        if not self._max_mails or address in self.trusted:
             return True
         key = address_key(address)
         began, count = self._mails.get(key, (now, 0))

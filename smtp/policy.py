@@ -24,6 +24,9 @@ _REFUSALS: dict[RefusalReason, Reply] = {
 }
 # Octets of a head that are searched: a head without an end must not stall everybody else's mail.
 _HEAD_LIMIT = 262144
+_FREE_GUESSES = 3
+_DELAY_STEP = 0.5  # seconds more for each guess
+_LONGEST_DELAY = 5.0  # seconds; the client waits 5 minutes (RFC 5321 4.5.3.2.3), the place is held as long
 
 
 def for_refusal(refusal: Refusal) -> Reply:
@@ -52,6 +55,14 @@ def for_received_fields(content: bytes, limit: int) -> Reply | None:
     head = content[: end if end >= 0 else _HEAD_LIMIT].lower()
     count = head.count(b"\r\nreceived:") + head.startswith(b"received:")
     return replies.LOOP if count > limit else None
+
+
+def tarpit_delay(unknown: int) -> float:
+    """Seconds to wait before an address that does not exist is refused, when `unknown` of this session did not.
+
+    Nobody who writes to people they know guesses often; who harvests addresses shall need hours for a dictionary.
+    """
+    return min(max(0, unknown - _FREE_GUESSES) * _DELAY_STEP, _LONGEST_DELAY)
 
 
 def for_fault(error: Exception) -> Reply:

@@ -30,10 +30,11 @@ from typing import Protocol
 
 import structlog
 
-from smtp import commands, replies
+from smtp import commands, policy, proxy, replies
 from smtp.commands import CommandError
 from smtp.data import ChunkReader, Content, DataReader
 from smtp.limits import parse_address
+from smtp.proxy import ProxyError
 from smtp.replies import Reply
 from smtp.session import Door, Session
 from smtp.stream import Stream
@@ -75,6 +76,8 @@ class SMTP(Stream):
         self._content: Content | None = None  # of a mail that comes by BDAT
         self._chunk_refused = False
         self._idle_commands = 0
+        self._unknown = 0  # recipients that do not exist
+        self._lookup: asyncio.Task[str] | None = None
         self.draining = False  # the session ends with its transaction
         self.cut_off = False  # it ends with its command
         self.handler = Session(door, "")
@@ -94,8 +97,11 @@ class SMTP(Stream):
 
     async def _handle_client(self) -> None:
         try:
+            if self._expects_proxy() and not await self._read_proxy():
+                return
             refused = self._admit()
             if refused is None:
+                self._ask_block_lists()
                 self.say(replies.greeting(self._door.hostname))
                 await self._converse()
             else:
@@ -109,6 +115,8 @@ class SMTP(Stream):
             self.release()
             if self._admitted:
                 self._door.limits.leave(self.handler.peer)
+            if self._lookup is not None:
+                self._lookup.cancel()
             self._done = True
             self._settle()
 
@@ -120,6 +128,26 @@ class SMTP(Stream):
     def _settle(self) -> None:
         if self._done and self.lost:
             self._registry.closed(self)
+
+    def _expects_proxy(self) -> bool:
+        return self._door.settings.proxy_protocol and self.handler.peer in self._door.limits.trusted
+
+    async def _read_proxy(self) -> bool:
+        """Take the client's address from a balancer of ours; False ends the connection without a word."""
+        try:
+            header = await self.read_head(proxy.parse)
+        except ProxyError as error:
+            _log.warning("smtp.proxy_refused", peer=self.handler.peer, reason=str(error))
+            return False
+        if header is not None and header.source is not None:
+            self.handler.peer = _peer_text(header.source)
+        return header is not None
+
+    def _ask_block_lists(self) -> None:
+        """Ask while the session goes on; the answer is needed at RCPT."""
+        lists, peer = self._door.block_lists, self.handler.peer
+        if lists is not None and peer not in self._door.limits.trusted:
+            self._lookup = self.handler.listing = self.loop.create_task(lists.listing(peer))
 
     def _admit(self) -> Reply | None:
         """Whether this peer may have one more connection."""
@@ -177,7 +205,14 @@ class SMTP(Stream):
             raise CommandError(replies.CHUNKS_BEGUN)
         transaction = self.handler.transaction
         mailbox = commands.parse_rcpt(argument, smtputf8=transaction is not None and transaction.smtputf8)
-        self.say(await self.handler.handle_RCPT(mailbox))
+        reply = await self.handler.handle_RCPT(mailbox)
+        if reply is replies.NO_SUCH_ALIAS and self.handler.peer not in self._door.limits.trusted:
+            self._unknown += 1
+            delay = policy.tarpit_delay(self._unknown)
+            if delay:
+                await self.flush()
+                await asyncio.sleep(delay)
+        self.say(reply)
 
     async def smtp_DATA(self, argument: str | None) -> None:
         """RFC 5321 section 4.1.1.4."""

@@ -8,11 +8,12 @@ nothing an exception said ever becomes part of a reply. `smtp.policy` and `smtp.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 _WITHOUT_ENHANCED = frozenset({220, 250, 334, 354})  # greeting, HELO and EHLO (RFC 2034 4), and 3yz
-_MAX_LINE = 512  # octets with CRLF, RFC 5321 4.5.3.1.5
+_WIRE = re.compile(r"(?:[ -~]{3,510}\r\n)+")  # 512 octets with CRLF, RFC 5321 4.5.3.1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,12 @@ class Reply:
                 raise ValueError(f"{self.code} does not go with {self.enhanced}")
         elif self.code not in _WITHOUT_ENHANCED:
             raise ValueError(f"{self.code} needs an enhanced status code")
-        lines = self.text.split("\n")
-        if not all(line.isascii() and line.isprintable() for line in lines):
-            raise ValueError("the text of a reply is printable ASCII")
         prefix = f"{self.enhanced} " if self.enhanced else ""
-        wire = [f"{self.code}-{prefix}{line}\r\n" for line in lines[:-1]] + [f"{self.code} {prefix}{lines[-1]}\r\n"]
-        if any(len(line) > _MAX_LINE for line in wire):
-            raise ValueError(f"a reply line is at most {_MAX_LINE} octets")
-        object.__setattr__(self, "octets", "".join(wire).encode("ascii"))
+        *others, last = self.text.split("\n")
+        wire = "".join(f"{self.code}-{prefix}{line}\r\n" for line in others) + f"{self.code} {prefix}{last}\r\n"
+        if not _WIRE.fullmatch(wire):
+            raise ValueError("the lines of a reply are printable ASCII, at most 512 octets each")
+        object.__setattr__(self, "octets", wire.encode("ascii"))
 
     @property
     def closes(self) -> bool:

@@ -20,6 +20,7 @@ from config.schema import Smtp
 from router.clock import Clock
 from router.ports import Acceptor, Recipients
 from smtp import replies
+from smtp.dnsbl import BlockLists, Resolver
 from smtp.limits import SHORT_COMMAND_TIMEOUT, AddressSet, InFlight, Limits
 from smtp.policy import BlockedSenders
 from smtp.protocol import SMTP
@@ -39,8 +40,9 @@ _FIRST_SYSTEMD_FD = 3  # sd_listen_fds(3)
 class Server:
     """The SMTP door of one process.
 
-    settings: `[smtp]` of the configuration. hostname: what we call ourselves. environ: where systemd says what sockets
-    it passes. reuse_port: let several processes of one host listen on the same port.
+    settings: `[smtp]` of the configuration. hostname: what we call ourselves. resolver: `dns.asyncresolver.Resolver`,
+    for the block lists; without one none is asked. environ: where systemd says what sockets it passes. reuse_port: let
+    several processes of one host listen on the same port.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Server:
         acceptor: Acceptor,
         clock: Clock,
         *,
+        resolver: Resolver | None = None,
         environ: Mapping[str, str] = os.environ,
         reuse_port: bool = False,
     ) -> None:
@@ -73,6 +76,7 @@ class Server:
             # One mail of the largest size must always have room, whatever the setting says.
             in_flight=InFlight(max(settings.max_bytes_in_flight, settings.max_message_bytes)),
             blocked=BlockedSenders(settings.blocked_senders),
+            block_lists=BlockLists(settings.dnsbl, resolver) if settings.dnsbl and resolver is not None else None,
         )
         self._tls: TlsFiles | None = None
         self._listeners: list[asyncio.Server] = []

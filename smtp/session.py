@@ -26,6 +26,7 @@ from router.ports import Acceptor, Recipients
 from router.routing.route import Refusal, Target
 from smtp import policy, replies
 from smtp.commands import Mail
+from smtp.dnsbl import BlockLists
 from smtp.limits import InFlight, Limits
 from smtp.policy import BlockedSenders
 from smtp.replies import Reply
@@ -46,6 +47,7 @@ class Door:
     limits: Limits
     in_flight: InFlight
     blocked: BlockedSenders
+    block_lists: BlockLists | None
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ class Session:
         self.extended = False
         self.tls = ""
         self.transaction: Transaction | None = None
+        self.listing: Awaitable[str] | None = None  # the block list that names the peer, `""` for none
 
     def handle_EHLO(self, name: str, extensions: tuple[str, ...]) -> Reply:
         """EHLO also ends a transaction, as RSET would (RFC 5321 section 4.1.4)."""
@@ -116,6 +119,8 @@ class Session:
         if transaction is None:
             return replies.MAIL_FIRST if self.helo else replies.HELLO_FIRST
         refused = policy.for_recipient_count(len(transaction.targets), self._door.settings.max_recipients)
+        if refused is None and self.listing is not None and await self.listing:
+            refused = replies.ADDRESS_LISTED
         if refused is None:
             answer = await self._ask(self._door.recipients.resolve(mailbox))
             if isinstance(answer, Target):

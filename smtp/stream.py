@@ -11,34 +11,50 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from enum import Enum, auto
-from typing import Literal, cast
+from typing import Literal, Protocol, TypeVar, cast
 
 from aiosmtpd import smtp as upstream
 
 from smtp import replies
-from smtp.commands import LINE_LIMIT, MAIL_LINE_LIMIT, CommandError
 from smtp.data import Reader
 from smtp.limits import IN_FLIGHT_PATIENCE, InFlight
+from smtp.lines import CommandLines
 from smtp.replies import Reply
 
 _BUFFER_LIMIT = 65536  # octets of pipelined commands; past it the socket is not read until they are answered
-_SKIP_LIMIT = 1048576  # octets of one endless command line that are thrown away before the session is closed
 _DISCARD_LIMIT = 67108864  # octets past its limit that a mail is read and thrown away for, to be told 552 in order
 _CLOSING_PATIENCE = 10.0  # seconds that a peer has to take our last words
+_HEAD_PATIENCE = 10.0  # seconds for a PROXY header; a balancer sends it with its first packet
 _HANDSHAKE_TIMEOUT = 30.0  # seconds; a session costs 3 ms of CPU, a slow network some round trips
 
 Received = Literal["whole", "endless", "gone"]
 
 
+class Sized(Protocol):
+    """Something parsed from the start of the buffer: how many octets it took."""
+
+    @property
+    def size(self) -> int: ...
+
+
+_Sized = TypeVar("_Sized", bound=Sized)
+
+
 class Phase(Enum):
     """What the connection waits for."""
 
+    HEAD = auto()  # what a balancer says before the client
     COMMAND = auto()  # the peer's next line, or that it reads our replies
     CONTENT = auto()  # the peer's mail
     BUSY = auto()  # us
     HANDSHAKE = auto()  # TLS, which has a timeout of its own
     CLOSING = auto()  # nothing any more
+
+
+# By name: until Python 3.12 a member of an Enum costs three times a global, several times for every command.
+HEAD, COMMAND, CONTENT, BUSY, HANDSHAKE, CLOSING = Phase
 
 
 class Stream(upstream.SMTP):
@@ -61,19 +77,18 @@ class Stream(upstream.SMTP):
         self._data_rate = data_rate
         self._errors_left = max_errors
         self._wire: asyncio.Transport  # upstream's `transport`, never None: set before anything can happen
-        self._buffer = bytearray()
-        self._skipping: Reply | None = None  # the rest of this command line is thrown away for this reason
-        self._skipped = 0
+        self._lines = CommandLines()
         self._out: list[bytes] = []
         self._receiving: Reader | None = None
         self._received: Received = "gone"
+        self._size_before = 0  # octets of content that earlier chunks brought
         self._counted = 0  # octets this connection has in flight
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None  # set while the transport takes no more
         self._news = False  # something came since the task looked
         self._ended = False  # nothing more will come
         self.lost = False  # the event loop has let go of the connection
-        self.phase = Phase.BUSY
+        self.phase: Phase = BUSY
         self._since = 0.0  # when the phase began
         self._heard = 0.0  # when the last octets of content came
         self._held_since: float | None = None
@@ -90,8 +105,9 @@ class Stream(upstream.SMTP):
         """Content goes straight into its reader; the task wakes up when it is whole, not for every piece."""
         reader = self._receiving
         if reader is None:
-            self._buffer += data
-            if len(self._buffer) > _BUFFER_LIMIT:
+            octets = self._lines.octets
+            octets += data
+            if len(octets) > _BUFFER_LIMIT:
                 self._stop_reading()
             self._wake()
             return
@@ -105,13 +121,13 @@ class Stream(upstream.SMTP):
         self._ended = True
         self._wake()
         # A TLS connection cannot stay half open; a plain one is closed by the task.
-        return self._wire.get_extra_info("sslcontext") is None
+        return self.phase is not HANDSHAKE and self._wire.get_extra_info("sslcontext") is None
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell the task, and let it finish what it is doing."""
         self.lost = self._ended = True
-        if self.phase is not Phase.BUSY:
-            self.phase = Phase.CLOSING
+        if self.phase is not BUSY:
+            self.phase = CLOSING
         self.resume_writing()
         self._wake()
         asyncio.StreamReaderProtocol.connection_lost(self, error)
@@ -132,25 +148,37 @@ class Stream(upstream.SMTP):
     async def read_line(self) -> bytes | None:
         """The next command line without its CRLF; None when there is none. Raises `CommandError` for a bad one."""
         began: float | None = None
-        while self.phase is not Phase.CLOSING:
+        # Of a peer that is gone nothing more is done: it would not hear the answer and send it all again.
+        while self.phase is not CLOSING and not self.lost:
             self._news = False
-            end = self._buffer.find(b"\r\n")
-            if end >= 0:
-                self.phase = Phase.BUSY
-                line = bytes(self._buffer[:end])
-                del self._buffer[: end + 2]
-                if self._is_command(line):
-                    return line
-                continue
-            self._skip_bad_line()
+            line = self._lines.take()
+            if line is not None:
+                self.phase = BUSY
+                return line
             if self._ended:
                 return None
             if began is None:
                 began = self.loop.time()
             await self.flush()
             # One deadline for the whole line: an octet now and then does not keep a session.
-            self._wait_in(Phase.COMMAND, began)
+            self._wait_in(COMMAND, began)
             self._go_on_reading()
+            await self._more()
+        return None
+
+    async def read_head(self, parse: Callable[[bytes], _Sized | None]) -> _Sized | None:
+        """What stands before the greeting, when `parse` has all of it; None when it did not come in time."""
+        began = self.loop.time()
+        while self.phase is not CLOSING:
+            self._news = False
+            head = parse(bytes(self._lines.octets))
+            if head is not None:
+                del self._lines.octets[: head.size]
+                self._wait_in(BUSY, began)
+                return head
+            if self._ended:
+                return None
+            self._wait_in(HEAD, began)
             await self._more()
         return None
 
@@ -158,20 +186,23 @@ class Stream(upstream.SMTP):
         """Feed `reader` to its end. endless: it was far too large and goes on; gone: the peer is."""
         self._received = "gone"
         await self.flush()
+        if self.phase is CLOSING:
+            return "gone"
+        self._size_before = reader.content.size
         self._receiving = reader
-        pipelined = bytes(self._buffer)
-        self._buffer.clear()
+        pipelined = bytes(self._lines.octets)
+        self._lines.octets.clear()
         self._feed(reader, pipelined)
         if self._expects_content():
             self._heard = self.loop.time()
-            self._wait_in(Phase.CONTENT, self._heard)
+            self._wait_in(CONTENT, self._heard)
             self._in_flight.join(self)
             self._go_on_reading()
             while self._expects_content():
                 await self._more()
             self._in_flight.leave(self)
             self._receiving = None
-            self._wait_in(Phase.BUSY, 0.0)
+            self._wait_in(BUSY, 0.0)
         return self._received
 
     def release(self, held: int = 0) -> None:
@@ -190,8 +221,8 @@ class Stream(upstream.SMTP):
         """
         await self.flush()
         self._go_on_reading()
-        self._buffer.clear()
-        self._wait_in(Phase.HANDSHAKE, 0.0)
+        self._lines.clear()
+        self._wait_in(HANDSHAKE, 0.0)
         # From here to the return below, what comes is decrypted but cannot be answered yet: `data_received` keeps it
         # and nobody else writes, so no reply goes out in clear.
         try:
@@ -204,7 +235,7 @@ class Stream(upstream.SMTP):
             self.lost = True  # `connection_lost` comes after some failures and not after others
             raise
         self._wire = wire
-        self._wait_in(Phase.BUSY, 0.0)
+        self._wait_in(BUSY, 0.0)
         tls: ssl.SSLObject = wire.get_extra_info("ssl_object")
         cipher = tls.cipher()
         return f"{tls.version()} {cipher[0]}" if cipher else f"{tls.version()}"
@@ -221,39 +252,42 @@ class Stream(upstream.SMTP):
 
     async def flush(self) -> None:
         """Send what was said; wait while the peer does not read."""
-        if not self._out or self.phase is Phase.CLOSING:
+        if not self._out or self.phase is CLOSING:
             return
         self._write_out()
         if self._writable is not None:
-            self._wait_in(Phase.COMMAND, self.loop.time())
+            self._wait_in(COMMAND, self.loop.time())
             await self._writable
-            self._wait_in(Phase.BUSY, 0.0)
+            self._wait_in(BUSY, 0.0)
 
     # What others do to the connection.
 
     def end(self, reply: Reply | None = None) -> None:
         """Say what is queued and `reply`, close the connection, and let the task end when it is not busy."""
-        if self.phase is Phase.CLOSING:
+        if self.phase is CLOSING:
             return
-        if self.phase is Phase.HANDSHAKE:
+        if self.phase is HANDSHAKE:
             self._wire.abort()  # no word in clear inside a handshake
         elif not self._wire.is_closing():
             if reply is not None:
                 self._out.append(reply.octets)
             self._write_out()
             self._wire.close()
-        self.phase, self._since, self._ended = Phase.CLOSING, self.loop.time(), True
+        self.phase, self._since, self._ended = CLOSING, self.loop.time(), True
         self._wake()
 
     def check(self, now: float, command_timeout: float) -> None:
         """End the connection if the peer let a deadline pass. now: the loop's time; called by the server's sweep."""
-        if self.phase is Phase.COMMAND:
+        if self.phase is COMMAND:
             if now - self._since >= command_timeout:
                 self.end(replies.TIMEOUT)
-        elif self.phase is Phase.CLOSING:
+        elif self.phase is HEAD:
+            if now - self._since >= _HEAD_PATIENCE:
+                self.end()
+        elif self.phase is CLOSING:
             if now - self._since >= _CLOSING_PATIENCE:
                 self._wire.abort()
-        elif self.phase is Phase.CONTENT and self._receiving is not None:
+        elif self.phase is CONTENT and self._receiving is not None:
             content, elapsed = self._receiving.content, now - self._since
             if self._held_since is not None:
                 if now - self._held_since >= IN_FLIGHT_PATIENCE:
@@ -263,7 +297,7 @@ class Stream(upstream.SMTP):
             elif now - self._heard >= self._data_timeout:
                 self.end(replies.TIMEOUT)
             # A pause that data_timeout permits must not count against the average.
-            elif elapsed >= self._data_timeout and content.size < elapsed * self._data_rate:
+            elif elapsed >= self._data_timeout and content.size - self._size_before < elapsed * self._data_rate:
                 self.end(replies.TOO_SLOW)
 
     def hold(self) -> None:
@@ -288,7 +322,7 @@ class Stream(upstream.SMTP):
         self.release(content.held)
         if rest is not None:
             self._received = "whole"
-            self._buffer += rest
+            self._lines.octets += rest
         elif content.size > content.limit + _DISCARD_LIMIT:
             self._received = "endless"
         else:
@@ -298,43 +332,13 @@ class Stream(upstream.SMTP):
     def _expects_content(self) -> bool:
         return self._receiving is not None and not self._ended
 
-    def _is_command(self, line: bytes) -> bool:
-        """Whether a line is one to answer; False when that was done before its end came. Raises `CommandError`."""
-        skipping, self._skipping, self._skipped = self._skipping, None, 0
-        if skipping is replies.BARE_LF:
-            return False
-        if skipping is not None:
-            raise CommandError(skipping)
-        if b"\n" in line:
-            raise CommandError(replies.BARE_LF)
-        if len(line) > LINE_LIMIT - 2 and (len(line) > MAIL_LINE_LIMIT - 2 or line[:5].upper() != b"MAIL "):
-            raise CommandError(replies.LINE_TOO_LONG)
-        return True
-
-    def _skip_bad_line(self) -> None:
-        """Throw away the beginning of a line that cannot become a command, however it goes on."""
-        buffer = self._buffer
-        if self._skipping is None:
-            if b"\n" in buffer:
-                # Said at once: who types commands by hand would wait for ever. The LF ends no line all the same.
-                self._skipping = replies.BARE_LF
-                self.say(replies.BARE_LF)
-            elif len(buffer) >= MAIL_LINE_LIMIT:
-                self._skipping = replies.LINE_TOO_LONG
-        if self._skipping is not None:
-            keep = 1 if buffer.endswith(b"\r") else 0
-            self._skipped += len(buffer) - keep
-            del buffer[: len(buffer) - keep]
-            if self._skipped > _SKIP_LIMIT:
-                self.end(replies.TOO_MANY_ERRORS)
-
     def _write_out(self) -> None:
         if self._out and not self._wire.is_closing():
             self._wire.write(b"".join(self._out))
         self._out.clear()
 
     def _wait_in(self, phase: Phase, since: float) -> None:
-        if self.phase is not Phase.CLOSING:
+        if self.phase is not CLOSING:
             self.phase, self._since = phase, since
 
     async def _more(self) -> None:
@@ -352,12 +356,12 @@ class Stream(upstream.SMTP):
             waiter.set_result(None)
 
     def _stop_reading(self) -> None:
-        if self._reading and self.phase is not Phase.HANDSHAKE and not self._wire.is_closing():
+        if self._reading and self.phase is not HANDSHAKE and not self._wire.is_closing():
             self._reading = False
             self._wire.pause_reading()
 
     def _go_on_reading(self) -> None:
-        if not self._reading and self._held_since is None and len(self._buffer) <= _BUFFER_LIMIT:
+        if not self._reading and self._held_since is None and len(self._lines.octets) <= _BUFFER_LIMIT:
             self._reading = True
             if not self._wire.is_closing():
                 self._wire.resume_reading()

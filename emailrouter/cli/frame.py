@@ -7,6 +7,7 @@ says what, where and what is allowed; a traceback is a fault of ours.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import sys
@@ -124,26 +125,37 @@ def print_json(data: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
     """Data for people: columns by name, as wide as their longest value."""
-    texts = [[_cell(row.get(column)) for column in columns] for row in rows]
+    texts = [[cell(row.get(column)) for column in columns] for row in rows]
     widths = [max(len(c), *(len(t[i]) for t in texts)) if texts else len(c) for i, c in enumerate(columns)]
     for line in [[c.upper() for c in columns], *texts]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _cell(value: object) -> str:
-    if value is None or value == "":
-        return "-"
-    text = str(value)
+def cell(value: object) -> str:
+    """A value as people read it on one line; nothing is `-`."""
+    return "-" if value is None or value == "" else printable(str(value))
+
+
+def printable(text: str) -> str:
+    """The text without what would move the cursor, colour the terminal or begin a new line."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def guarded(command: click.Group) -> NoReturn:
     """Runs the command line and turns every expected failure into its line and its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that lacks a character shows its number; a mail's subject must not end a command.
+            stream.reconfigure(errors="backslashreplace")
     try:
         result = command.main(standalone_mode=False, prog_name="emailrouter")
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        more = f" (`{context.command_path} --help` says more)" if context is not None else ""
+        fail(" ".join(error.format_message().split()) + more, 2)
     except click.Abort:
         fail("stopped")
     except (ConfigError, WrongSecretKey) as error:

@@ -12,8 +12,9 @@ from emailrouter.lifecycle import run_until_stopped
 def _command(name: str, roles: tuple[Role, ...], about: str) -> click.Command:
     @click.pass_context
     def start(context: click.Context) -> None:
-        config = frame.invocation(context).config()
-        frame.run(run_until_stopped(config, frozenset(roles)), config)
+        invocation = frame.invocation(context)
+        config = invocation.config()
+        frame.run(run_until_stopped(config, frozenset(roles), invocation.config), config)
 
     return frame.Command(name, callback=start, help=about, short_help=about.splitlines()[0])
 

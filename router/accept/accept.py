@@ -16,6 +16,7 @@ from router.accept.transaction import Committed, IncomingMail, Share
 from router.clock import Clock
 from router.mail.envelope import Envelope
 from router.mail.headers import HeaderFacts, read_headers
+from router.meter import UNMETERED, Meter
 from router.model import Message, Micros
 from router.ports import Accepted, Wake
 from router.routing.route import Target
@@ -38,6 +39,7 @@ class Accept:
         max_age: Micros,
         duplicate_window: Micros,
         max_header_bytes: int,
+        meter: Meter = UNMETERED,
     ) -> None:
         self._writer = writer
         self._wake = wake
@@ -46,6 +48,7 @@ class Accept:
         self._max_age = max_age
         self._duplicate_window = duplicate_window
         self._max_header_bytes = max_header_bytes
+        self._meter = meter
 
     async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
         """See `router.ports.Acceptor.accept`."""
@@ -57,9 +60,25 @@ class Accept:
             else:
                 fingerprint = fingerprint_of(envelope.reverse_path, content)
         mail = self._prepare(envelope, content, facts, fingerprint)
-        committed = await self._writer.commit(mail)
+        committed = await self._commit(mail)
         self._wake.wake(committed.woken)
         return Accepted(committed.message_id, committed.repeat)
+
+    async def _commit(self, mail: IncomingMail) -> Committed:
+        meter = self._meter
+        handed_in = self._clock.monotonic()
+        try:
+            committed = await self._writer.commit(mail)
+        finally:
+            meter.committed(self._clock.monotonic() - handed_in)
+        meter.accepted(len(mail.content), repeat=committed.repeat)
+        meter.routed(
+            sum(len(share.by_alias) for share in mail.shares),
+            ticketed=committed.ticketed,
+            repeated=committed.repeated,
+            owed=committed.owed,
+        )
+        return committed
 
     def _prepare(self, envelope: Envelope, content: bytes, facts: HeaderFacts, fingerprint: str) -> IncomingMail:
         now = self._clock.now()

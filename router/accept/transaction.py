@@ -10,6 +10,7 @@ transaction.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -54,11 +55,27 @@ class IncomingMail:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What the transaction returned for one mail; `woken` are the integrations that have something due now."""
+    """What the transaction returned for one mail; `woken` are the integrations that have something due now.
+
+    For the audit: ticketed aliases have a ticket event of this mail, repeated ones had it before, and owed of the
+    ticket events go to an integration.
+    """
 
     message_id: str
     repeat: bool
     woken: tuple[str, ...]
+    ticketed: int
+    repeated: int
+    owed: int
+
+
+@dataclass(slots=True)
+class _Tally:
+    """By message id: how many of its aliases got a ticket event, had the mail already, are owed to an integration."""
+
+    ticketed: Counter[str]
+    repeated: Counter[str]
+    owed: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +118,15 @@ def commit_group(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed
     yield from _open_tickets([entry for entry in fresh if not entry.joined_by])
     yield from _continue_tickets([entry for entry in fresh if entry.joined_by])
     yield from _link_recipients(fresh)
-    woken = yield from _owe_deliveries(fresh, integrations)
-    return [_result(mail, fresh, first_ids, woken) for mail in mails]
+    tally = _Tally(
+        ticketed=Counter(entry.message.id for entry in fresh if entry.ticket_id),
+        repeated=Counter(
+            entry.message.id for entry in entries if first_ids.get(entry.mark, entry.message.id) != entry.message.id
+        ),
+        owed=Counter(),
+    )
+    woken = yield from _owe_deliveries(fresh, integrations, tally.owed)
+    return [_result(mail, tally, first_ids, woken) for mail in mails]
 
 
 def _find_repeats(entries: Sequence[_Entry]) -> Transcript[dict[tuple[str, str], str]]:
@@ -274,14 +298,20 @@ def _link_recipients(fresh: Sequence[_Entry]) -> Transcript[None]:
     )
 
 
-def _owe_deliveries(fresh: Sequence[_Entry], integrations: dict[str, _Integration]) -> Transcript[dict[str, list[str]]]:
-    """The outbox rows; returns for each message the integrations to wake. A failing one's deliveries wait, parked."""
+def _owe_deliveries(
+    fresh: Sequence[_Entry], integrations: dict[str, _Integration], owed: Counter[str]
+) -> Transcript[dict[str, list[str]]]:
+    """The outbox rows, counted into `owed`; returns for each message the integrations to wake.
+
+    A failing integration's deliveries wait, parked.
+    """
     woken: dict[str, list[str]] = {}
     rows = []
     for entry in fresh:
         integration = integrations.get(entry.target.alias_key)
         if integration is None:
             continue
+        owed[entry.message.id] += 1
         now = entry.message.received_at
         parked = integration.status == "failing"
         if not parked:
@@ -306,15 +336,19 @@ def _owe_deliveries(fresh: Sequence[_Entry], integrations: dict[str, _Integratio
 
 def _result(
     mail: IncomingMail,
-    fresh: Sequence[_Entry],
+    tally: _Tally,
     first_ids: dict[tuple[str, str], str],
     woken: dict[str, list[str]],
 ) -> Committed:
     """The first message that is new; for a mail that is a repeat for every alias, the id it had the first time."""
-    new = {entry.message.id for entry in fresh}
-    message_ids = [share.message.id for share in mail.shares if share.message.id in new]
-    if message_ids:
-        lanes = tuple(dict.fromkeys(lane for m in message_ids for lane in woken.get(m, ())))
-        return Committed(message_ids[0], repeat=False, woken=lanes)
+    shares = [share.message.id for share in mail.shares]
+    new = [message_id for message_id in shares if message_id in tally.ticketed]
     first_target = mail.shares[0].by_alias[0][0]
-    return Committed(first_ids[first_target.alias_key, mail.fingerprint], repeat=True, woken=())
+    return Committed(
+        message_id=new[0] if new else first_ids[first_target.alias_key, mail.fingerprint],
+        repeat=not new,
+        woken=tuple(dict.fromkeys(lane for message_id in new for lane in woken.get(message_id, ()))),
+        ticketed=sum(tally.ticketed[message_id] for message_id in shares),
+        repeated=sum(tally.repeated[message_id] for message_id in shares),
+        owed=sum(tally.owed[message_id] for message_id in shares),
+    )

@@ -168,6 +168,7 @@ class ProcessCounts:
         self._closing.set()
         if self._writer is not None:
             await self._writer
+        await self.flush()
 
     async def flush(self) -> None:
         """Adds what was counted since the last time; what cannot be written now is written the next time."""

@@ -16,10 +16,11 @@ from typing import Any, Protocol
 import structlog
 
 from router.channels.contract import Channel, Failed, Outcome, Retry, Sent
-from router.clock import Clock
-from router.dispatch.outbox import Finished, Outbox, Pause, Work
+from router.clock import SECOND, Clock
+from router.dispatch.outbox import Finished, Outbox, Pause, Work, outcome_word
 from router.dispatch.owner import is_dead
 from router.errors import Unavailable
+from router.meter import UNMETERED, Meter
 
 # Wakes come at once; this is the net under them, and the grain of retries.
 POLL_INTERVAL = 0.5
@@ -41,13 +42,21 @@ class Dispatcher:
     """One for each deliver process. `run` until `stop`; `wake` from anywhere on its loop."""
 
     def __init__(
-        self, outbox: Outbox, sender: Sender, channels: Mapping[str, Channel[Any]], clock: Clock, *, concurrency: int
+        self,
+        outbox: Outbox,
+        sender: Sender,
+        channels: Mapping[str, Channel[Any]],
+        clock: Clock,
+        *,
+        concurrency: int,
+        meter: Meter = UNMETERED,
     ) -> None:
         self._outbox = outbox
         self._sender = sender
         self._digest_limit = min(channel.digest_limit for channel in channels.values())
         self._clock = clock
         self._concurrency = concurrency
+        self._meter = meter
         self._wanted: dict[str, None] = {}  # integrations to look at, in the order they were asked for
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._something = asyncio.Event()
@@ -137,14 +146,27 @@ class Dispatcher:
 
     async def _send(self, work: Work) -> Outcome:
         try:
-            outcome = await self._sender.send(work)
+            if self._clock.now() >= work.integration.lease_until:
+                # This process was stopped past its lease (a suspended host): another one may be sending this by now.
+                outcome: Outcome = Retry(None, "not sent: the lease had ended")
+            else:
+                outcome = await self._sender.send(work)
         except Unavailable as error:
             outcome = Retry(None, f"not sent: {error}")
         except Exception as error:
             log.exception("delivery.fault", delivery_ids=[d.id for d in work.deliveries])
             outcome = Retry(None, f"not sent, a fault of ours: {type(error).__name__}")
         _tell(work, outcome)
+        self._count(work, outcome)
         return outcome
+
+    def _count(self, work: Work, outcome: Outcome) -> None:
+        self._meter.attempted(outcome_word(outcome), len(work.deliveries), outcome.latency / SECOND)
+        if isinstance(outcome, Sent):
+            now = self._clock.now()
+            for delivery in work.deliveries:
+                # The host that accepted it may have a clock that is a little ahead.
+                self._meter.delivered(max(0, now - delivery.created_at) / SECOND)
 
     async def _take_over_from_the_dead(self) -> None:
         """What a killed process of this machine held need not wait for the end of its lease."""

@@ -141,6 +141,7 @@ class Outbox:
                 break
             for delivery in poisoned:
                 reason = f"gave up: taken {delivery.claims} times without an outcome"
+                await session.run("dispatch_lost", delivery_id=delivery.id, now=now)
                 await session.run("dispatch_dead", id=delivery.id, reason=reason)
         form: Form = "text" if waiting[0].via == "text" else "message"
         if len(waiting) > 1:
@@ -161,7 +162,7 @@ class Outbox:
         return await fetch(session, Delivery, "dispatch_due", integration_id=integration_id, now=now, most=most)
 
     async def _open(self, session: Session, delivery: Delivery, now: Micros) -> int:
-        if delivery.claims:
+        if delivery.attempts:  # not `claims`: parking forgets those, and an attempt may be open all the same
             await session.run("dispatch_lost", delivery_id=delivery.id, now=now)
         row = await session.one("dispatch_open", id=delivery.id, until=now + self._limits.lease)
         n: int = row["attempts"] if row else 0
@@ -176,7 +177,7 @@ class Outbox:
                 delivery_id=delivery.id,
                 n=n,
                 finished_at=now,
-                outcome=_word(outcome),
+                outcome=outcome_word(outcome),
                 status=outcome.status,
                 latency=outcome.latency,
                 answer=outcome.excerpt or ("" if isinstance(outcome, Sent) else outcome.reason),
@@ -246,7 +247,7 @@ class Outbox:
         )
 
 
-def _word(outcome: Outcome) -> str:
+def outcome_word(outcome: Outcome) -> str:
     """The word of an attempt's outcome in the API: sent, retry, parked, rejected or refused (the form of it)."""
     match outcome:
         case Sent():

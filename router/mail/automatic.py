@@ -41,7 +41,7 @@ NAMES = frozenset(
 """The fields `of_headers` reads, in lower case."""
 
 _EMPTY_LINE = re.compile(rb"\n\r*\n")
-_FOLD = re.compile(rb"\r*\n[ \t]+")
+_FOLD = re.compile(rb"\n[ \t]+")
 _REPORT_TYPE = re.compile(rb'report-type\s*=\s*"?([a-z-]+)')
 _MACHINE_SENDER = re.compile(r"(?:mailer-?daemon|postmaster|mail-?delivery(?:-?(?:sub)?system)?)(?:@|$)", re.IGNORECASE)
 _BOUNCE_SUBJECT = re.compile(

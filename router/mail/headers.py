@@ -11,8 +11,8 @@ its sender wrote.
 from __future__ import annotations
 
 import re
-from calendar import timegm
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_tz
 
 from router.mail import automatic
@@ -21,6 +21,7 @@ from router.mail.words import decode_charset, decode_words, one_line
 
 MAX_ID = 998  # octets: RFC 5322 section 2.1.1, a line
 MAX_REFERENCES = 100
+MAX_REFERENCES_OCTETS = 32768
 MAX_PARTICIPANTS = 200
 MAX_TEXT = 998
 MAX_FIELDS = 20  # fields of one name that are looked at
@@ -165,30 +166,33 @@ def read_fields(block: bytes, wanted: frozenset[bytes] = _WANTED) -> tuple[dict[
 
     Values keep their order of appearance; white space around them is stripped, inside them a fold is one blank.
     """
-    fields: dict[bytes, list[bytes]] = {}
+    found: dict[bytes, list[list[bytes]]] = {}
     received = 0
     odd = False
     current: list[bytes] | None = None
+    room = 0
     for line in block.split(b"\n"):
         if line[:1] in (b" ", b"\t"):
-            if current is not None and len(current[-1]) < MAX_VALUE:
-                current[-1] += b" " + line.strip()
+            if current is not None and room > 0:
+                current.append(line.strip())
+                room -= len(line)
             continue
         name, colon, value = line.partition(b":")
         name = name.rstrip().lower()
         current = None
         if name in wanted:
             if colon:
-                current = fields.setdefault(name, [])
-                if len(current) < MAX_FIELDS:
-                    current.append(value.strip())
-                else:
-                    current = None
+                values = found.setdefault(name, [])
+                if len(values) < MAX_FIELDS:
+                    current = [value.strip()]
+                    values.append(current)
+                    room = MAX_VALUE - len(value)
             continue
         if name == b"received":
             received += 1
         elif not colon and name:
             odd = True
+    fields = {name: [b" ".join(pieces).strip() for pieces in values] for name, values in found.items()}
     return fields, received, odd
 
 
@@ -249,20 +253,21 @@ def read_date(value: bytes) -> int | None:
     """A Date value (RFC 5322 section 3.3 and what is written instead) in microseconds since the epoch."""
     text = value[:256].decode("ascii", "replace")
     match = _DATE.match(text)
-    seconds: int | None
     try:
         if match:
-            day, month, year, hour, minute, second, sign, zone_h, zone_m = match.groups()
-            zone = int(zone_h) * 3600 + int(zone_m) * 60
-            seconds = timegm(
-                (int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute), int(second or 0), 0, 0, 0)
-            ) - (zone if sign == "+" else -zone)
+            day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
+            zone = (int(zone_hours) * 60 + int(zone_minutes)) * (60 if sign == "+" else -60)
+            when = (int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute), int(second or 0))
         else:
             parts = parsedate_tz(text)
-            seconds = timegm((*parts[:6], 0, 0, 0)) - (parts[9] or 0) if parts else None
+            if parts is None:
+                return None
+            when, zone = parts[:6], parts[9] or 0
+        # A leap second is no mistake; `datetime` has none.
+        moment = datetime(*when[:5], min(when[5], 59), tzinfo=UTC).timestamp() - zone
     except (ValueError, KeyError, IndexError, TypeError, OverflowError):
         return None
-    return seconds * 1_000_000 if seconds is not None and 0 <= seconds < _LATEST else None
+    return int(moment) * 1_000_000 if 0 <= moment < _LATEST else None
 
 
 def _octets_as_text(value: bytes, hint: str) -> str:
@@ -287,8 +292,8 @@ def _first(fields: dict[bytes, list[bytes]], name: bytes) -> bytes:
 
 
 def _references(fields: dict[bytes, list[bytes]]) -> tuple[str, ...]:
-    parents = _read_ids(_first(fields, b"in-reply-to"))
-    line = _read_ids(_first(fields, b"references")[-MAX_VALUE:])
+    parents = _read_ids(_first(fields, b"in-reply-to")[:4096])
+    line = _read_ids(_first(fields, b"references")[-MAX_REFERENCES_OCTETS:])
     line.reverse()
     return tuple(dict.fromkeys((*parents, *line)))[:MAX_REFERENCES]
 

@@ -18,11 +18,15 @@ MAX_ADDRESS = 320  # 64 + @ + 255 octets: RFC 5321 section 4.5.3.1
 MAX_NAME = 320
 MAX_VALUE = 65536  # octets of one list that are looked at
 
-_PLAIN = re.compile(r'\s*(?:"([^"\\<>]{0,200})"|([\w .\'-]{0,200}?))\s*<([^\s<>@"(),:;\\]{1,64}@[\w.-]{1,255})>\s*')
-_BARE = re.compile(r"\s*([\w.+=/-]{1,64}@[\w.-]{1,255})\s*")
+# No two of their repetitions can take the same character: a list of blanks must not make them try every split.
+_PLAIN = re.compile(
+    r'(?:(?:"([^"\\<>]{0,200})"|([\w.\'-]{1,64}(?: [\w.\'-]{1,64}){0,20})) ?)?'
+    r'<([^\s<>@"(),:;\\]{1,64}@[\w.-]{1,255})>'
+)
+_BARE = re.compile(r"[\w.+=/-]{1,64}@[\w.-]{1,255}")
 _PIECES = re.compile(r'=\?[^?\s]{1,64}\?[bBqQ]\?[^?\s]{0,512}\?=|[\\"(),:;<>]')
 _AT_THE_END = re.compile(
-    r"<?((?:[^\s<>@\"(),:;\\]{1,64}|\"[^\"\\]{1,62}\")@(?:[\w.-]{1,255}|\[[\w.:]{1,64}\]))[>\]]?\s*\Z"
+    r"<?((?:[^\s<>@\"(),:;\\\[]{1,64}|\"[^\"\\]{1,62}\")@(?:[\w.-]{1,255}|\[[\w.:]{1,64}\]))[>\]]?\s*\Z"
 )
 _NEEDS_QUOTES = re.compile(r'[\s"(),:;<>@\\]')
 
@@ -57,11 +61,12 @@ def comparable(address: str) -> str:
 def _plain_list(text: str) -> list[tuple[str, str]] | None:
     """The pairs of a list as nearly all mails have it, None where the full reader has to look."""
     found: list[tuple[str, str]] = []
-    for one in (text,) if '"' in text else text.split(","):
+    for piece in (text,) if '"' in text else text.split(","):
+        one = piece.strip()
         if match := _PLAIN.fullmatch(one):
             found.append(_pair(_name(match[1] or match[2] or ""), _address(match[3])))
-        elif match := _BARE.fullmatch(one):
-            found.append(("", _address(match[1])))
+        elif _BARE.fullmatch(one):
+            found.append(("", _address(one)))
         else:
             return None
     return found
@@ -81,7 +86,7 @@ class _ListReader:
         self.quoted = False
         self.depth = 0
         self.before_comma = ""  # words of a name that a bare comma cut in two: `Muster, Eva <eva@...>`
-        self.word = ""  # the first word without a domain
+        self.word = ("", "")  # the first one without a domain
 
     def read(self, text: str) -> None:
         at = 0
@@ -110,8 +115,8 @@ class _ListReader:
                 return
         self.put(text[at:])
         self.end("")
-        if not self.found and self.word:
-            self.found.append(("", self.word))
+        if not self.found and self.word[1]:
+            self.found.append(self.word)
 
     def put(self, piece: str) -> None:
         if self.depth:
@@ -159,7 +164,7 @@ class _ListReader:
             self.found.append(_pair(name, address))
             self.before_comma = ""
         else:
-            self.word = self.word or address
+            self.word = self.word if self.word[1] else (name, address)
             self.before_comma = one_line(phrase, MAX_NAME) if mark == "," and not self.had_angle else ""
         self.phrase.clear()
         self.comment.clear()

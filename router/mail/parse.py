@@ -19,7 +19,7 @@ from typing import Literal
 from router.mail import automatic, quotes
 from router.mail.headers import read_headers
 from router.mail.structure import Part, Structure, body_octets, decoded_size, read_structure
-from router.mail.text import crude_text, sanitize_html, sanitized_to_text
+from router.mail.text import crude_text, sanitize_html, sanitized_to_text, without_data
 from router.mail.words import decode_charset, one_line, safe_filename, storable
 
 PARSER_VERSION = 1
@@ -237,7 +237,7 @@ class _Flow:
             self.warnings.append("charset guessed")
         text = storable(text)
         if part.content_type == "text/html":
-            return _Piece(html=text)
+            return _Piece(html=without_data(text))
         if part.content_type in ("text/enriched", "text/richtext"):
             return _Piece(sanitized_to_text(sanitize_html(text.replace("\n", "<br>")), self.limits.text))
         if part.parameters.get("format", "").lower() == "flowed":

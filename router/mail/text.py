@@ -65,9 +65,14 @@ _LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{16384}")
 _SHALLOW = _words("p li td tr th dd dt option br img hr wbr col input meta link area base embed source")
 
 
+def without_data(html: str) -> str:
+    """The same HTML without the images written into it, before a bound cuts the text behind them."""
+    return _DATA_URI.sub('""', html)
+
+
 def sanitize_html(html: str) -> str:
     """Safe HTML, `""` if it nests beyond the bounds. Hidden elements stay, with `display:none` as their style."""
-    html = _DATA_URI.sub('""', storable(html))[:MAX_HTML]
+    html = storable(html[:MAX_HTML])
     if not html.strip() or _beyond_bounds(html):
         return ""
     return nh3.clean(
@@ -132,7 +137,7 @@ _BLOCKS = _PARAGRAPHS | _words(
 _VOID = frozenset({"br", "hr", "img", "wbr", "col"})
 _SPACES = re.compile(r"[ \t\n\r\u00a0\u2007\u202f]+")
 # Characters that take no room: fillers of hidden preheaders, and soft hyphens.
-_INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]|\u200c(?=[\\s\u200c\u00a0])")
+_INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
 _MAX_QUOTES = 10
 _MAX_INDENT = 8
 

@@ -191,7 +191,7 @@ def _damaged_utf8(data: bytes) -> str:
     """What says it is UTF-8 and is not: a cut or a stray octet in it, or another charset altogether."""
     text = data.decode("utf_8", "replace")
     bad = text.count("\ufffd")
-    good = len(data) - len(text) + bad  # each good character of several octets shortens the text
+    good = len(data) - len(text)  # each good character of several octets shortens the text
     return text if bad <= max(2, good // 4) and good > 0 else _guess(data)
 
 

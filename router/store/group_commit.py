@@ -48,6 +48,11 @@ class GroupWriter(Protocol[ItemC_contra, ResultC_co]):
         """Commits what is queued, then ends. Later commits are `Unavailable`."""
         ...
 
+    @property
+    def alive(self) -> bool:
+        """Whether what is handed in is still worked on: a fault of ours could end the worker before `close` does."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:

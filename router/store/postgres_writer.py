@@ -53,6 +53,11 @@ class PostgresWriter(Generic[ItemT, ResultT]):
                 self._something.release()
         await asyncio.gather(*self._tasks)
 
+    @property
+    def alive(self) -> bool:
+        """See `GroupWriter.alive`."""
+        return not any(task.done() for task in self._tasks)
+
     async def _work(self) -> None:
         connection: Any = None
         while True:

@@ -59,6 +59,11 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             self._queue.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
 
+    @property
+    def alive(self) -> bool:
+        """See `GroupWriter.alive`."""
+        return self._thread.is_alive()
+
     def _work(self) -> None:
         held = None
         while (first := held or self._queue.get()) is not None:

@@ -233,12 +233,7 @@ POINTS: dict[str, Point] = {
     "turn-begins": before("a delivery is due, nothing is claimed", Outbox, "turn", lambda a: _finished(a) is None),
     "lease-taken": after("the lease is written, not committed", Outbox, "_lease", lambda _, r: r is not None),
     "attempt-written": after("the attempt is written, not committed", Outbox, "_open"),
-    "claimed": after(
-        "the attempt is committed, nothing was sent",
-        Outbox,
-        "turn",
-        lambda a, r: _finished(a) is None and isinstance(r, Work),
-    ),
+    "claimed": after("the attempt is committed, nothing was sent", Outbox, "turn", lambda _, r: isinstance(r, Work)),
     "parsing": before("the mail is about to be parsed", ContentStore, "make"),
     "parsed": after("the mail's text is kept", ContentStore, "make"),
     "post-begins": before("the message is rendered and not sent", OutboundClient, "post_json"),

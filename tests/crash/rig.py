@@ -136,7 +136,7 @@ class Rig:
     async def _nothing_owed(self) -> bool:
         return await self.ledger.owed() == 0
 
-    async def audit(self, mta: Mta) -> Findings:
+    async def audit(self, mta: Mta, *, paused: bool = False) -> Findings:
         """Counts; see `tests.crash.audit`."""
         return await audit(
             self.ledger,
@@ -145,11 +145,12 @@ class Rig:
             posts=self.slack.posts,
             channels=self.channels,
             contents=self.contents,
+            paused=paused,
         )
 
-    async def sound(self, mta: Mta) -> Findings:
+    async def sound(self, mta: Mta, *, paused: bool = False) -> Findings:
         """The audit's findings, which must be without fault."""
-        found = await self.audit(mta)
+        found = await self.audit(mta, paused=paused)
         assert not found.faults(), found.faults()
         return found
 
@@ -164,7 +165,14 @@ class Rig:
             await seeds.alias(database, workspace, domain, name, integration)
             self.channels[f"{name}@{DOMAIN}"] = self.slack.path(name)
 
+    def trouble(self) -> str:
+        """The last warnings of the last program, for a failure's message."""
+        events = self.running[-1].log_events() if self.running else []
+        bad = [str(event)[:2000] for event in events if event.get("level") in ("warning", "error", "critical")]
+        return "\n".join(["--- the last warnings of the last program", *bad[-10:]])
+
     async def close(self) -> None:
+        """Ends every program."""
         await self._stack.aclose()
 
 
@@ -196,7 +204,11 @@ async def rig(
             await world.seed(database, SecretBox(key), aliases)
         finally:
             await database.close()
-        yield world
+        try:
+            yield world
+        except BaseException as error:
+            error.add_note(world.trouble())
+            raise
 
 
 async def migrated(url: str) -> None:

@@ -113,7 +113,8 @@ async def delivered(world: World, n: int) -> None:
         if await done():
             return
         await asyncio.sleep(0.02)  # polls a database, which tells nobody
-    assert await world.rows("SELECT state, last_error FROM deliveries") == f"{n} delivered"
+    rows = await world.rows("SELECT state, last_error FROM deliveries")
+    raise AssertionError(f"not {n} delivered, but: {rows}")
 
 
 async def test_a_mail_is_posted_and_its_attempt_told(world: World) -> None:
@@ -150,7 +151,7 @@ async def test_a_fault_of_the_net_is_tried_again(world: World) -> None:
                 break
             await asyncio.sleep(0.02)
         await due()
-        await until(lambda n=tries: len(world.slack.posts) == n, f"try {tries}")
+        await world.slack.wait_for(tries)
     await delivered(world, 1)
     rows = await world.rows("SELECT outcome FROM attempts ORDER BY n")
     assert [row["outcome"] for row in rows] == ["retry", "retry", "sent"]

@@ -18,6 +18,7 @@ from router.mail.address import Mailbox
 from router.mail.envelope import Envelope
 from router.ports import Accepted
 from router.routing.route import Refusal, RefusalReason, Target
+from smtp.dnsbl import Resolver
 from smtp.server import Server
 
 HOSTNAME = "mx1.example.net"
@@ -100,11 +101,13 @@ class Door:
 
 
 @asynccontextmanager
-async def door(*, clock: Clock | None = None, reuse_port: bool = False, **settings: Any) -> AsyncIterator[Door]:
+async def door(
+    *, clock: Clock | None = None, resolver: Resolver | None = None, reuse_port: bool = False, **settings: Any
+) -> AsyncIterator[Door]:
     """A running server; settings are those of `[smtp]`."""
     recipients, mails = KnownRecipients(), KeptMails()
     smtp = Smtp(**{"listen": ["127.0.0.1:0"], **settings})
-    server = Server(smtp, HOSTNAME, recipients, mails, clock or SystemClock(), reuse_port=reuse_port)
+    server = Server(smtp, HOSTNAME, recipients, mails, clock or SystemClock(), resolver=resolver, reuse_port=reuse_port)
     await server.start()
     try:
         yield Door(server, recipients, mails)

@@ -100,3 +100,20 @@ async def test_hanging_up_after_the_final_dot_does_not_cancel_the_commit(way: st
             await client.close()
         await until(lambda: server.server.connections == 0, "the session ends")
         assert len(server.mails.mails) == 1
+
+
+async def test_what_a_lost_client_still_had_in_the_line_is_not_done() -> None:
+    """It would not hear the answer, and sends all of it again."""
+    mail = b"MAIL FROM:<a@client.test>\r\nRCPT TO:<support@example.com>\r\nBDAT 3 LAST\r\none"
+    async with door() as server:
+        server.mails.gate = asyncio.Event()
+        client = await RawSmtp.connect(server.host, server.port)
+        await client.command("EHLO client.test", 250)
+        await client.send_bytes(mail + mail)
+        await asyncio.wait_for(server.mails.entered.wait(), 5)
+        connection = next(iter(server.server._connections))
+        await client.abort()
+        await until(lambda: connection.lost, "the server sees the reset")
+        server.mails.gate.set()
+        await until(lambda: server.server.connections == 0, "the session ends")
+        assert len(server.mails.mails) == 1

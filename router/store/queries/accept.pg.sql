@@ -51,11 +51,12 @@ INSERT INTO raw_chunks (message_id, n, data)
 SELECT * FROM unnest(CAST(:message_id AS TEXT[]), CAST(:n AS BIGINT[]), CAST(:data AS BYTEA[]));
 
 -- name: accept_numbers
--- The rows are locked in the order of their ids first, so that two hosts never wait for each other crosswise.
+-- The rows are locked in the order of their ids first, so that two hosts never wait for each other crosswise. NO KEY:
+-- whoever has written a message of the workspace holds a share of its key until the commit, and two such would deadlock.
 WITH wanted AS (
     SELECT * FROM unnest(CAST(:workspace_id AS TEXT[]), CAST(:wanted AS BIGINT[])) AS wanted (workspace_id, n)
 ), locked AS (
-    SELECT id FROM workspaces WHERE id IN (SELECT workspace_id FROM wanted) ORDER BY id FOR UPDATE
+    SELECT id FROM workspaces WHERE id IN (SELECT workspace_id FROM wanted) ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE workspaces w SET last_ticket_number = w.last_ticket_number + wanted.n
 FROM wanted JOIN locked ON locked.id = wanted.workspace_id

@@ -1,0 +1,35 @@
+"""The responses of the API: JSON and nothing else, never stored by anybody on the way."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from api.schema.errors import STATUS, Error, ErrorDetail
+from api.schema.shape import Answer
+from router.errors import ErrorCode, Refused
+
+
+def json_text(text: str, status: int = 200) -> web.Response:
+    """JSON that is written already."""
+    return web.Response(body=text.encode("utf-8", "replace"), status=status, content_type="application/json")
+
+
+def json(answer: Answer, status: int = 200) -> web.Response:
+    """A model as JSON."""
+    return json_text(answer.to_json(), status)
+
+
+def error(code: ErrorCode, message: str, field: str | None = None) -> web.Response:
+    """An error in the one shape there is."""
+    return json(Error(error=ErrorDetail(code=code, message=message, field=field)), STATUS[code])
+
+
+def refused(refusal: Refused) -> web.Response:
+    """What a use case refused, in its words."""
+    response = error(refusal.code, refusal.message, refusal.field)
+    retry_after = getattr(refusal, "retry_after", None)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    if refusal.code == "unauthorized":
+        response.headers["WWW-Authenticate"] = 'Bearer realm="Email Router"'
+    return response

@@ -1,0 +1,93 @@
+"""The aiohttp application: the routes under `/api` and, the same, under `/v1`, behind the middlewares.
+
+Outside both and without authentication: `/healthz` (this process answers) and `/readyz` (its database is there and
+has this program's schema). The OpenAPI document and its page are made once, of the routes that are served.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from api import answers, docs_page, openapi
+from api.endpoint import Endpoint
+from api.middleware.auth import auth
+from api.middleware.errors import errors
+from api.middleware.rate_limit import rate_limit
+from api.middleware.request_id import on_prepare, request_id
+from api.middleware.time_limit import time_limit
+from api.resources import ROUTES
+from api.services import Services
+from api.session_cookie import SESSION_COOKIE, SessionCookie
+from config.schema import Api
+
+PREFIXES = ("/api", "/v1")
+
+
+def build_app(services: Services, settings: Api, *, public_url: str, version: str = "") -> web.Application:
+    """settings: `[api]`. public_url: `[server] public_url`. The caller starts, stops and owns the services."""
+    app = web.Application(
+        middlewares=[
+            request_id,
+            errors,
+            time_limit(settings.request_timeout),
+            auth(
+                services.authentication,
+                services.clock,
+                public_url=public_url,
+                trusted_proxies=settings.trusted_proxies,
+            ),
+            rate_limit(
+                services.rate_limits, per_minute=settings.requests_per_minute, per_day=settings.requests_per_day
+            ),
+        ],
+        # The bodies are read and bounded by `api.body`.
+        client_max_size=settings.max_body_bytes,
+    )
+    app.on_response_prepare.append(on_prepare)
+    app[SESSION_COOKIE] = SessionCookie(
+        secure=public_url.startswith("https://"), trusted_proxies=settings.trusted_proxies
+    )
+    for route in ROUTES:
+        endpoint = Endpoint(route, services, max_body=settings.max_body_bytes)
+        for prefix in PREFIXES:
+            _add(app, route.method, f"{prefix}{route.path}", endpoint.serve)
+    document = openapi.text(ROUTES, public_url=public_url, version=version)
+    page = docs_page.html(ROUTES)
+
+    async def show_document(_: web.Request) -> web.Response:
+        return answers.json_text(document)
+
+    async def show_page(_: web.Request) -> web.Response:
+        return docs_page.response(page)
+
+    async def alive(_: web.Request) -> web.Response:
+        return answers.json_text('{"status":"ok"}')
+
+    async def ready(_: web.Request) -> web.Response:
+        await services.ready()
+        return answers.json_text('{"status":"ok"}')
+
+    for prefix in PREFIXES:
+        _add(app, "GET", f"{prefix}/openapi.json", show_document)
+        _add(app, "GET", f"{prefix}/docs", show_page)
+    _add(app, "GET", "/healthz", alive)
+    _add(app, "GET", "/readyz", ready)
+    return app
+
+
+def _add(app: web.Application, method: str, path: str, handler: Handler) -> None:
+    """GET also answers HEAD (RFC 9110 section 9.1)."""
+    resource = app.router.add_resource(path)
+    resource.add_route(method, handler, expect_handler=_expect)
+    if method == "GET":
+        resource.add_route("HEAD", handler, expect_handler=_expect)
+
+
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    """RFC 9110 section 10.1.1: the one expectation there is; another one is an error of the client's."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return answers.error("invalid_request", "Expect must be 100-continue")
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # the answer itself has not begun
+    return None

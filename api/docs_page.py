@@ -1,0 +1,79 @@
+"""`/api/docs`: the calls of the API on one page of plain HTML. Nothing on it is loaded from anywhere, nothing runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from html import escape
+
+from aiohttp import web
+
+from api.openapi import errors_of
+from api.route import Route
+from api.schema.shape import Empty, NoQuery
+
+_STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
+h2{margin-top:2.5rem;border-bottom:1px solid #ccc}
+details{margin:.5rem 0;border:1px solid #ddd;border-radius:.4rem;padding:.4rem .8rem}
+summary{cursor:pointer}code,pre{font:14px/1.45 ui-monospace,monospace}
+pre{background:#f5f5f5;padding:.6rem;overflow:auto;border-radius:.3rem}
+.m{display:inline-block;min-width:4.5rem;font-weight:600}.r{color:#666;font-size:.85em}
+@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}pre{background:#262626}details{border-color:#444}}
+"""
+_INTRODUCTION = """<p>Everything is served under <code>/api</code> and, the same, under <code>/v1</code>. Send your
+key as <code>Authorization: Bearer er_...</code>. Answers are JSON; times are UTC; lists are newest first, take
+<code>limit</code> (1 to 200) and <code>cursor</code>, and answer <code>nextCursor</code> when there is more.
+Errors look like <code>{"error": {"code": "invalid_domain", "message": "..."}}</code>.
+For programs: <a href="openapi.json">openapi.json</a>.</p>"""
+
+
+def html(routes: Iterable[Route]) -> str:
+    """The page."""
+    by_tag: dict[str, list[Route]] = {}
+    for route in routes:
+        by_tag.setdefault(route.tag, []).append(route)
+    sections = "".join(
+        f"<h2>{escape(tag)}</h2>" + "".join(_call(route) for route in found) for tag, found in by_tag.items()
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Email Router API</title>'
+        '<meta name="viewport" content="width=device-width">'
+        f"<style>{_STYLE}</style></head><body><h1>Email Router API</h1>{_INTRODUCTION}{sections}</body></html>"
+    )
+
+
+def response(page: str) -> web.Response:
+    """The page as an answer that may run and load nothing."""
+    return web.Response(
+        text=page,
+        content_type="text/html",
+        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"},
+    )
+
+
+def _call(route: Route) -> str:
+    parts = [
+        f'<summary><span class="m">{route.method}</span> <code>/api{escape(route.path)}</code> '
+        f"{escape(route.summary)}</summary>",
+        f'<p class="r">Role: {route.role or "none"}. Answers {route.status}.</p>',
+    ]
+    if route.query is not NoQuery:
+        parts.append(_model("Parameters", route.query.model_json_schema(by_alias=True)))
+    if route.body is not Empty:
+        parts.append(_model("Request", route.body.model_json_schema(by_alias=True)))
+    if route.example:
+        parts.append(f"<pre>{escape(json.dumps(route.example, indent=2, ensure_ascii=False))}</pre>")
+    if route.answer is not None:
+        parts.append(_model("Answer", route.answer.model_json_schema(by_alias=True, mode="serialization")))
+    codes = ", ".join(f"<code>{code}</code>" for found in errors_of(route).values() for code in found)
+    parts.append(f'<p class="r">Errors: {codes}</p>')
+    return f"<details>{''.join(parts)}</details>"
+
+
+def _model(title: str, schema: dict[str, object]) -> str:
+    properties = schema.get("properties", {})
+    if not isinstance(properties, dict):
+        return ""
+    fields = ", ".join(f"<code>{escape(name)}</code>" for name in properties)
+    return f"<p>{title}: {fields}</p>"

@@ -1,0 +1,96 @@
+"""One route as aiohttp serves it: decodes the request into the route's models, calls the handler, encodes its answer.
+
+Also the `Idempotency-Key` of routes that create: the same request again gets the same answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from api import answers, body
+from api.request_keys import ADDRESS, CALLER
+from api.route import Call, Route
+from api.schema import shape
+from api.schema.shape import Answer
+from api.services import Services
+from router.admin.authentication import Caller
+from router.admin.idempotency import Begun, Kept
+from router.errors import Refused
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+
+
+class Endpoint:
+    """The handler that is registered for a route, under each of its paths."""
+
+    def __init__(self, route: Route, services: Services, *, max_body: int) -> None:
+        self.route = route
+        self._services = services
+        self._max_body = max_body
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """The aiohttp handler."""
+        octets = await body.read(request, self._max_body)
+        call: Call[Any, Any] = Call(
+            services=self._services,
+            caller=request.get(CALLER),
+            ids=dict(request.match_info),
+            body=shape.read(self.route.body, body.decode(octets, request.content_type, request.charset)),
+            query=shape.read(self.route.query, _query(request)),
+            request=request,
+            address=request[ADDRESS],
+        )
+        key = request.headers.get(IDEMPOTENCY_KEY)
+        if self.route.creates and key is not None and call.caller is not None:
+            return await self._once(call, call.caller, key, octets)
+        return self._response(await self.route.handler(call))
+
+    def _response(self, answer: Answer | web.StreamResponse | None) -> web.StreamResponse:
+        if answer is None:
+            return web.Response(status=204)
+        return answers.json(answer, self.route.status) if isinstance(answer, Answer) else answer
+
+    async def _once(self, call: Call[Any, Any], caller: Caller, key: str, octets: bytes) -> web.StreamResponse:
+        idempotency = self._services.idempotency
+        path = self.route.path.format_map(call.ids)
+        digest = hashlib.sha256(call.request.query_string.encode() + b"\0" + octets).hexdigest()
+        begun = await idempotency.begin(f"{caller.scope} {self.route.method} {path}", key, digest)
+        if isinstance(begun, Kept):
+            response = answers.json_text(begun.answer, begun.status)
+            response.headers["Idempotency-Replayed"] = "true"
+            return response
+        # Shielded: a client that hangs up must not leave the key taken.
+        return await asyncio.shield(self._do(call, begun))
+
+    async def _do(self, call: Call[Any, Any], begun: Begun) -> web.StreamResponse:
+        idempotency = self._services.idempotency
+        try:
+            answer = await self.route.handler(call)
+        except BaseException:
+            await idempotency.release(begun)
+            raise
+        text = answer.to_json() if isinstance(answer, Answer) and not self.route.secret else None
+        await idempotency.keep(begun, self.route.status, text)
+        return self._response(answer)
+
+
+def endpoint_of(request: web.Request) -> Endpoint | None:
+    """The endpoint a request goes to; None where there is no route of ours."""
+    owner = getattr(request.match_info.handler, "__self__", None)
+    return owner if isinstance(owner, Endpoint) else None
+
+
+def _query(request: web.Request) -> Mapping[str, str]:
+    """The parameters, each at most once, without what the database cannot keep."""
+    found: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name in found:
+            raise Refused("invalid_request", f"{name[:50]} is there twice", name[:200])
+        found[name] = value
+    body.check_texts(found)
+    return found

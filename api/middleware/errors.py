@@ -1,0 +1,79 @@
+"""Whatever happens, the answer is JSON in the one shape of errors; nothing of the inside is in it.
+
+What a use case refused is said in its words; what is away is `unavailable`; everything else is `internal_error` and
+a line in the log with the request's id.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from api import answers
+from api.request_keys import REQUEST_ID
+from router.errors import ErrorCode, Refused, SchemaMismatch, Unavailable
+
+_log = logging.getLogger("api")
+
+# What aiohttp itself may raise before a handler of ours runs.
+_HTTP: dict[int, tuple[ErrorCode, str]] = {
+    404: ("not_found", "There is nothing here"),
+    413: ("payload_too_large", "The body is too large"),
+    415: ("unsupported_media_type", "Content-Type must be application/json"),
+}
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The last word on every request."""
+    try:
+        return await handler(request)
+    except Refused as refusal:
+        return _close_unread(request, answers.refused(refusal))
+    except (Unavailable, SchemaMismatch) as error:
+        _check_unbegun(request)
+        _log.warning("unavailable: %s request=%s", error, request[REQUEST_ID])
+        return _unavailable()
+    except TimeoutError:
+        _check_unbegun(request)
+        _log.warning("timed out: %s %s request=%s", request.method, request.path, request[REQUEST_ID])
+        return _close_unread(request, _unavailable())
+    except web.HTTPMethodNotAllowed as error:
+        response = answers.error("method_not_allowed", f"{request.method[:20]} is not possible here")
+        response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+        return _close_unread(request, response)
+    except web.HTTPException as error:
+        if error.status < 400:  # a redirect is not an error
+            raise
+        code, message = _HTTP.get(error.status, ("invalid_request", "The request cannot be understood"))
+        return _close_unread(request, answers.error(code, message))
+    except (web.RequestPayloadError, ConnectionError):
+        _check_unbegun(request)
+        return _close_unread(request, answers.error("invalid_request", "The body did not come whole"))
+    except Exception:  # noqa: BLE001 - whatever it was, the client must not see it; the log does
+        _check_unbegun(request)
+        _log.exception("failed: %s %s request=%s", request.method, request.path, request[REQUEST_ID])
+        return _close_unread(
+            request, answers.error("internal_error", "Something went wrong here; the log has it under the request id")
+        )
+
+
+def _check_unbegun(request: web.Request) -> None:
+    """An answer that has begun cannot become another one: the connection breaks, so that nobody takes it for whole."""
+    if request.writer.output_size > 0:
+        raise ConnectionResetError("the answer could not be finished")
+
+
+def _unavailable() -> web.Response:
+    response = answers.error("unavailable", "This cannot be done at the moment: try again soon")
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+def _close_unread(request: web.Request, response: web.Response) -> web.Response:
+    """A body that nobody will read must not be waited for: the connection ends with the answer."""
+    if request.body_exists and not request.content.at_eof():
+        response.force_close()
+    return response

@@ -1,0 +1,176 @@
+"""The OpenAPI 3.1 document, made of the route table and the models that serve the requests."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from api.route import Route
+from api.schema.errors import STATUS, Error
+from api.schema.shape import Answer, Body, Empty
+from router.errors import ErrorCode
+
+_PARAMETER = re.compile(r"{([a-z]+)}")
+_REFERENCE = "#/components/schemas/{model}"
+_DESCRIPTION = """Mail router: domains, aliases and integrations; tickets and their deliveries.
+
+Keys go into `Authorization: Bearer er_...`. Lists are newest first; `nextCursor` is there when there is more.
+`POST` calls that create take an `Idempotency-Key`. Errors all have one shape.
+"""
+
+
+def document(routes: Iterable[Route], *, public_url: str, version: str) -> dict[str, Any]:
+    """The whole document as plain values."""
+    listed = list(routes)
+    names, schemas = _schemas(listed)
+    paths: dict[str, dict[str, Any]] = {}
+    for route in listed:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, names)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Email Router", "version": version or "0", "description": _DESCRIPTION},
+        "servers": [{"url": f"{public_url}/api"}, {"url": f"{public_url}/v1"}],
+        "security": [{"key": []}, {"session": []}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in listed)],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key: er_..."},
+                "session": {"type": "apiKey", "in": "cookie", "name": "er_session"},
+            },
+            "headers": _headers(),
+        },
+    }
+
+
+def text(routes: Iterable[Route], *, public_url: str, version: str) -> str:
+    """The document as JSON."""
+    return json.dumps(document(routes, public_url=public_url, version=version), ensure_ascii=False)
+
+
+def _schemas(routes: list[Route]) -> tuple[Mapping[tuple[type[Any], JsonSchemaMode], Any], dict[str, Any]]:
+    models: list[tuple[type[Answer | Body], JsonSchemaMode]] = [(Error, "serialization")]
+    for route in routes:
+        if route.body is not Empty:
+            models.append((route.body, "validation"))
+        if route.answer is not None:
+            models.append((route.answer, "serialization"))
+    found, definitions = models_json_schema(list(dict.fromkeys(models)), by_alias=True, ref_template=_REFERENCE)
+    return found, definitions["$defs"]
+
+
+def _operation(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "description": f"Role: {route.role or 'none'}.",
+        "tags": [route.tag],
+        "parameters": [*_path_parameters(route), *_query_parameters(route)],
+        "responses": {
+            **_success(route, schemas),
+            **{str(status): _failure(codes, schemas) for status, codes in errors_of(route).items()},
+        },
+    }
+    if route.role is None:
+        operation["security"] = []
+    if route.creates:
+        operation["parameters"].append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "description": "The same key and request within 24 hours get the same answer.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+            }
+        )
+    if route.body is not Empty:
+        content: dict[str, Any] = {"schema": schemas[route.body, "validation"]}
+        if route.example:
+            content["example"] = dict(route.example)
+        required = any(field.is_required() for field in route.body.model_fields.values())
+        operation["requestBody"] = {"required": required, "content": {"application/json": content}}
+    return operation
+
+
+def _path_parameters(route: Route) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(route.path)
+    ]
+
+
+def _query_parameters(route: Route) -> list[dict[str, Any]]:
+    schema = route.query.model_json_schema(by_alias=True)
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", ()),
+            "schema": _plain(shape),
+            **({"description": shape["description"]} if "description" in shape else {}),
+        }
+        for name, shape in schema.get("properties", {}).items()
+    ]
+
+
+def _plain(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """A parameter's schema: in a query string there is no null, only absence."""
+    kept = {name: value for name, value in shape.items() if name not in ("title", "description", "default")}
+    choices = [choice for choice in kept.pop("anyOf", ()) if choice.get("type") != "null"]
+    if shape.get("default") is not None:
+        kept["default"] = shape["default"]
+    return {**(choices[0] if choices else {}), **kept}
+
+
+def _success(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": route.summary, "headers": _header_references(route)}
+    if route.answer is not None:
+        answer["content"] = {"application/json": {"schema": schemas[route.answer, "serialization"]}}
+    elif route.media:
+        answer["content"] = {route.media: {"schema": {"type": "string", "format": "binary"}}}
+    return {str(route.status): answer}
+
+
+def errors_of(route: Route) -> dict[int, list[ErrorCode]]:
+    """Every code that this call may answer, by status."""
+    codes: list[ErrorCode] = ["invalid_request", "unsupported_media_type", "payload_too_large"]
+    if route.role is not None:
+        codes += ["unauthorized", "forbidden", "rate_limited"]
+    if "{" in route.path:
+        codes += ["not_found"]
+    if route.creates:
+        codes += ["conflict", "idempotency_mismatch"]
+    codes += [*route.errors, "internal_error", "unavailable"]
+    by_status: dict[int, list[ErrorCode]] = {}
+    for code in dict.fromkeys(codes):
+        by_status.setdefault(STATUS[code], []).append(code)
+    return dict(sorted(by_status.items()))
+
+
+def _failure(codes: list[ErrorCode], schemas: Mapping[tuple[type[Any], JsonSchemaMode], Any]) -> dict[str, Any]:
+    return {
+        "description": ", ".join(f"`{code}`" for code in codes),
+        "content": {"application/json": {"schema": schemas[Error, "serialization"]}},
+    }
+
+
+def _header_references(route: Route) -> dict[str, Any]:
+    if route.role is None:
+        return {}
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in _headers()}
+
+
+def _headers() -> dict[str, Any]:
+    return {
+        name: {"description": description, "schema": {"type": "integer"}}
+        for name, description in {
+            "X-RateLimit-Limit": "Requests of the nearer limit.",
+            "X-RateLimit-Remaining": "How many of them are left.",
+            "X-RateLimit-Reset": "When its window ends, in Unix seconds.",
+        }.items()
+    }

@@ -1,0 +1,41 @@
+"""The routes of the API. This listing is the list of what it can do: one file for each noun, one line here.
+
+The aiohttp routes, the OpenAPI document and the tests' matrix of roles are all made of `ROUTES`.
+"""
+
+from __future__ import annotations
+
+from api.resources import (
+    aliases,
+    audit,
+    auth,
+    blocked_senders,
+    deliveries,
+    domains,
+    explain,
+    integrations,
+    keys,
+    messages,
+    tickets,
+    users,
+    workspace,
+)
+from api.route import Route
+
+ROUTES: tuple[Route, ...] = (
+    *auth.ROUTES,
+    *workspace.ROUTES,
+    *users.ROUTES,
+    *keys.ROUTES,
+    *domains.ROUTES,
+    *integrations.ROUTES,
+    *aliases.ROUTES,
+    *tickets.ROUTES,
+    *messages.ROUTES,
+    *deliveries.ROUTES,
+    *blocked_senders.ROUTES,
+    *explain.ROUTES,
+    *audit.ROUTES,
+)
+
+__all__ = ["ROUTES"]

@@ -1,0 +1,88 @@
+"""The addresses of the workspace."""
+
+from __future__ import annotations
+
+from api.route import Call, Route
+from api.schema.routing import AliasAnswer, AliasChange, AliasCreate, Aliases, AliasList, AliasTested
+from api.schema.shape import Empty, NoQuery
+
+
+async def page(call: Call[Empty, Aliases]) -> AliasList:
+    asked = call.query
+    found = await call.services.aliases.list(
+        call.actor, domain_id=asked.domain_id, limit=asked.limit, cursor=asked.cursor
+    )
+    return AliasList(aliases=[AliasAnswer.of(alias) for alias in found.items], next_cursor=found.next_cursor)
+
+
+async def create(call: Call[AliasCreate, NoQuery]) -> AliasAnswer:
+    asked = call.body
+    return AliasAnswer.of(
+        await call.services.aliases.create(
+            call.actor,
+            domain_id=asked.domain_id,
+            local_part=asked.local_part,
+            integration_id=asked.integration_id,
+        )
+    )
+
+
+async def show(call: Call[Empty, NoQuery]) -> AliasAnswer:
+    return AliasAnswer.of(await call.services.aliases.get(call.actor, call.ids["id"]))
+
+
+async def change(call: Call[AliasChange, NoQuery]) -> AliasAnswer:
+    asked = call.body
+    return AliasAnswer.of(
+        await call.services.aliases.change(
+            call.actor, call.ids["id"], integration_id=asked.integration_id, status=asked.status
+        )
+    )
+
+
+async def delete(call: Call[Empty, NoQuery]) -> None:
+    await call.services.aliases.delete(call.actor, call.ids["id"])
+
+
+async def test(call: Call[Empty, NoQuery]) -> AliasTested:
+    return AliasTested.of(await call.services.aliases.test(call.actor, call.ids["id"]))
+
+
+ROUTES = (
+    Route("GET", "/aliases", page, "Aliases, newest first", "viewer", AliasList, query=Aliases),
+    Route(
+        "POST",
+        "/aliases",
+        create,
+        "Add an alias; `*` is the domain's catch-all",
+        "admin",
+        AliasAnswer,
+        body=AliasCreate,
+        status=201,
+        creates=True,
+        errors=("invalid_alias", "invalid_integration", "not_found", "alias_taken"),
+        example={"domainId": "dom_...", "localPart": "support", "integrationId": "int_..."},
+    ),
+    Route("GET", "/aliases/{id}", show, "One alias", "viewer", AliasAnswer),
+    Route(
+        "PATCH",
+        "/aliases/{id}",
+        change,
+        "Point it elsewhere, switch it off or on",
+        "admin",
+        AliasAnswer,
+        body=AliasChange,
+        errors=("invalid_status", "invalid_integration"),
+    ),
+    Route("DELETE", "/aliases/{id}", delete, "Remove an alias; its tickets stay", "admin", status=204),
+    Route(
+        "POST",
+        "/aliases/{id}/test",
+        test,
+        "Send a mail marked as a test through the whole way",
+        "admin",
+        AliasTested,
+        status=202,
+        errors=("conflict",),
+    ),
+)

@@ -1,0 +1,15 @@
+"""Who changed what."""
+
+from __future__ import annotations
+
+from api.route import Call, Route
+from api.schema.operations import AuditAnswer, AuditList
+from api.schema.shape import Empty, Paged
+
+
+async def page(call: Call[Empty, Paged]) -> AuditList:
+    found = await call.services.audit.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    return AuditList(audit=[AuditAnswer.of(entry) for entry in found.items], next_cursor=found.next_cursor)
+
+
+ROUTES = (Route("GET", "/audit", page, "Changes, newest first", "admin", AuditList, query=Paged),)

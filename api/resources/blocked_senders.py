@@ -1,0 +1,57 @@
+"""Senders that the workspace takes no mail from."""
+
+from __future__ import annotations
+
+from api.route import Call, Route
+from api.schema.operations import BlockedSenderAnswer, BlockedSenderCreate, BlockedSenderList
+from api.schema.shape import Empty, NoQuery, Paged
+
+
+async def page(call: Call[Empty, Paged]) -> BlockedSenderList:
+    found = await call.services.blocked_senders.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    return BlockedSenderList(
+        blocked_senders=[BlockedSenderAnswer.of(blocked) for blocked in found.items],
+        next_cursor=found.next_cursor,
+    )
+
+
+async def create(call: Call[BlockedSenderCreate, NoQuery]) -> BlockedSenderAnswer:
+    return BlockedSenderAnswer.of(await call.services.blocked_senders.create(call.actor, call.body.sender))
+
+
+async def delete(call: Call[Empty, NoQuery]) -> None:
+    await call.services.blocked_senders.delete(call.actor, call.ids["sender"])
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/blocked-senders",
+        page,
+        "Blocked senders, in the order of their texts",
+        "viewer",
+        BlockedSenderList,
+        query=Paged,
+    ),
+    Route(
+        "POST",
+        "/blocked-senders",
+        create,
+        "Block an address, a domain (@spam.example) or a network (192.0.2.0/24)",
+        "admin",
+        BlockedSenderAnswer,
+        body=BlockedSenderCreate,
+        status=201,
+        creates=True,
+        errors=("conflict",),
+        example={"sender": "@spam.example"},
+    ),
+    Route(
+        "DELETE",
+        "/blocked-senders/{sender}",
+        delete,
+        "Take its mail again; a network's slash is written %2F",
+        "admin",
+        status=204,
+    ),
+)

@@ -1,0 +1,73 @@
+"""What is owed to the integrations."""
+
+from __future__ import annotations
+
+from api.route import Call, Route
+from api.schema.deliveries import (
+    Deliveries,
+    DeliveryAnswer,
+    DeliveryDetail,
+    DeliveryList,
+    Replay,
+    Replayed,
+)
+from api.schema.shape import Empty, NoQuery
+
+
+async def page(call: Call[Empty, Deliveries]) -> DeliveryList:
+    asked = call.query
+    found = await call.services.deliveries.list(
+        call.actor,
+        state=asked.state,
+        integration_id=asked.integration_id,
+        ticket_id=asked.ticket_id,
+        limit=asked.limit,
+        cursor=asked.cursor,
+    )
+    return DeliveryList(
+        deliveries=[DeliveryAnswer.of(delivery) for delivery in found.items], next_cursor=found.next_cursor
+    )
+
+
+async def show(call: Call[Empty, NoQuery]) -> DeliveryDetail:
+    return DeliveryDetail.of_view(await call.services.deliveries.get(call.actor, call.ids["id"]))
+
+
+async def replay(call: Call[Empty, NoQuery]) -> DeliveryAnswer:
+    return DeliveryAnswer.of(await call.services.deliveries.replay(call.actor, call.ids["id"]))
+
+
+async def replay_many(call: Call[Replay, NoQuery]) -> Replayed:
+    asked = call.body
+    return Replayed(
+        replayed=await call.services.deliveries.replay_many(
+            call.actor, integration_id=asked.integration_id, state=asked.state
+        )
+    )
+
+
+ROUTES = (
+    Route("GET", "/deliveries", page, "Deliveries, newest first", "viewer", DeliveryList, query=Deliveries),
+    Route(
+        "POST",
+        "/deliveries/replay",
+        replay_many,
+        "Send all dead ones again, or all that wait; at most 10,000 a call",
+        "admin",
+        Replayed,
+        body=Replay,
+        status=202,
+        errors=("invalid_integration",),
+    ),
+    Route("GET", "/deliveries/{id}", show, "One delivery with its attempts", "viewer", DeliveryDetail),
+    Route(
+        "POST",
+        "/deliveries/{id}/replay",
+        replay,
+        "Send a dead or parked one again",
+        "admin",
+        DeliveryAnswer,
+        status=202,
+        errors=("conflict",),
+    ),
+)

@@ -1,0 +1,74 @@
+"""Mail domains and their proof."""
+
+from __future__ import annotations
+
+from api.route import Call, Route
+from api.schema.routing import (
+    DomainAnswer,
+    DomainCreate,
+    DomainCreated,
+    DomainDelete,
+    DomainDetail,
+    DomainList,
+)
+from api.schema.shape import Empty, NoQuery, Paged
+
+
+async def page(call: Call[Empty, Paged]) -> DomainList:
+    found = await call.services.domains.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    return DomainList(domains=[DomainAnswer.of(domain) for domain in found.items], next_cursor=found.next_cursor)
+
+
+async def create(call: Call[DomainCreate, NoQuery]) -> DomainCreated:
+    domains = call.services.domains
+    return DomainCreated.of(await domains.create(call.actor, call.body.domain), domains.mx_hosts)
+
+
+async def show(call: Call[Empty, NoQuery]) -> DomainDetail:
+    return DomainDetail.of_view(await call.services.domains.get(call.actor, call.ids["id"]))
+
+
+async def verify(call: Call[Empty, NoQuery]) -> DomainDetail:
+    return DomainDetail.of_view(await call.services.domains.verify(call.actor, call.ids["id"]))
+
+
+async def delete(call: Call[Empty, DomainDelete]) -> None:
+    await call.services.domains.delete(call.actor, call.ids["id"], force=call.query.force)
+
+
+ROUTES = (
+    Route("GET", "/domains", page, "Domains, newest first", "viewer", DomainList, query=Paged),
+    Route(
+        "POST",
+        "/domains",
+        create,
+        "Add a domain; the answer has the DNS records that prove it",
+        "admin",
+        DomainCreated,
+        body=DomainCreate,
+        status=201,
+        creates=True,
+        errors=("invalid_domain", "domain_taken"),
+        example={"domain": "example.com"},
+    ),
+    Route("GET", "/domains/{id}", show, "One domain with its records as last checked", "viewer", DomainDetail),
+    Route(
+        "POST",
+        "/domains/{id}/verify",
+        verify,
+        "Check its records now",
+        "admin",
+        DomainDetail,
+        errors=("domain_taken",),
+    ),
+    Route(
+        "DELETE",
+        "/domains/{id}",
+        delete,
+        "Remove a domain; with `force` its aliases too. Its tickets stay",
+        "admin",
+        query=DomainDelete,
+        status=204,
+        errors=("in_use",),
+    ),
+)

@@ -1,0 +1,28 @@
+"""What would happen to a mail."""
+
+from __future__ import annotations
+
+from api.route import Call, Route
+from api.schema.operations import ExplainAnswer, ExplainRequest
+from api.schema.shape import NoQuery
+
+
+async def explain(call: Call[ExplainRequest, NoQuery]) -> ExplainAnswer:
+    asked = call.body
+    return ExplainAnswer.of(
+        await call.services.explain.mail(call.actor, asked.recipient, sender=asked.from_, subject=asked.subject)
+    )
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/explain",
+        explain,
+        "What would happen to a mail and why; nothing is sent or stored",
+        "viewer",
+        ExplainAnswer,
+        body=ExplainRequest,
+        example={"recipient": "support@example.com"},
+    ),
+)

@@ -1,0 +1,43 @@
+"""API keys."""
+
+from __future__ import annotations
+
+from api.route import Call, Route
+from api.schema.people import KeyAnswer, KeyCreate, KeyCreated, KeyList
+from api.schema.shape import Empty, NoQuery, Paged
+
+
+async def page(call: Call[Empty, Paged]) -> KeyList:
+    found = await call.services.keys.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    return KeyList(keys=[KeyAnswer.of(key) for key in found.items], next_cursor=found.next_cursor)
+
+
+async def create(call: Call[KeyCreate, NoQuery]) -> KeyCreated:
+    asked = call.body
+    return KeyCreated.of(
+        await call.services.keys.create(
+            call.actor, name=asked.name, role=asked.role, user_id=asked.user_id, expires_at=asked.expires_at
+        )
+    )
+
+
+async def revoke(call: Call[Empty, NoQuery]) -> None:
+    await call.services.keys.revoke(call.actor, call.ids["id"])
+
+
+ROUTES = (
+    Route("GET", "/keys", page, "Keys, newest first; all for admins, else one's own", "viewer", KeyList, query=Paged),
+    Route(
+        "POST",
+        "/keys",
+        create,
+        "Make a key; its text is in this answer and nowhere else",
+        "admin",
+        KeyCreated,
+        body=KeyCreate,
+        status=201,
+        creates=True,
+        secret=True,
+    ),
+    Route("DELETE", "/keys/{id}", revoke, "Revoke a key", "admin", status=204),
+)

@@ -1,0 +1,87 @@
+"""One mail: the `.eml`, its attachments, its trace. What strangers wrote is only ever a download."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import quote
+
+from aiohttp import web
+
+from api.route import Call, Route
+from api.schema.shape import Empty, NoQuery
+from api.schema.tickets import TraceAnswer
+from router.errors import not_found
+
+# Seconds for one piece to get through to a client that reads slowly.
+WRITE_TIMEOUT = 60
+_PIECE = 256 * 1024
+
+
+async def raw(call: Call[Empty, NoQuery]) -> web.StreamResponse:
+    """The mail with our trace headers on top, in the pieces it is kept in."""
+    mail = await call.services.messages.raw(call.actor, call.ids["id"])
+    response = _download(f"{mail.message.id}.eml", "message/rfc822", mail.octets)
+    await response.prepare(call.request)
+    await _write(response, mail.head)
+    await _write(response, mail.first)
+    async for piece in mail.rest:
+        await _write(response, piece)
+    await response.write_eof()
+    return response
+
+
+async def attachment(call: Call[Empty, NoQuery]) -> web.StreamResponse:
+    """The file; never shown in place, whatever it claims to be."""
+    n = call.ids["n"]
+    if not (n.isascii() and n.isdigit() and len(n) <= 6):
+        raise not_found("Attachment")
+    found = await call.services.messages.attachment(call.actor, call.ids["id"], int(n))
+    response = _download(found.attachment.filename, "application/octet-stream", len(found.data))
+    await response.prepare(call.request)
+    for start in range(0, len(found.data), _PIECE):
+        await _write(response, found.data[start : start + _PIECE])
+    await response.write_eof()
+    return response
+
+
+async def trace(call: Call[Empty, NoQuery]) -> TraceAnswer:
+    return TraceAnswer.of(await call.services.messages.trace(call.actor, call.ids["id"]))
+
+
+def _download(filename: str, content_type: str, octets: int) -> web.StreamResponse:
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in " ._-") else "_" for c in filename)[:100]
+    named = quote(filename.encode("utf-8", "replace"), safe="")
+    return web.StreamResponse(
+        headers={
+            "Content-Type": content_type,
+            "Content-Length": str(octets),
+            "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{named}",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        }
+    )
+
+
+async def _write(response: web.StreamResponse, octets: bytes) -> None:
+    async with asyncio.timeout(WRITE_TIMEOUT):
+        await response.write(octets)
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/emails/messages/{id}/raw",
+        raw,
+        "The mail as it came, with our trace headers on top",
+        "viewer",
+        media="message/rfc822",
+    ),
+    Route(
+        "GET",
+        "/emails/messages/{id}/attachments/{n}",
+        attachment,
+        "One attachment, as a download",
+        "viewer",
+        media="application/octet-stream",
+    ),
+    Route("GET", "/emails/messages/{id}/trace", trace, "All that happened to this mail", "viewer", TraceAnswer),
+)

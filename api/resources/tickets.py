@@ -1,0 +1,165 @@
+"""Tickets."""
+
+from __future__ import annotations
+
+from api.route import Call, Route
+from api.schema.shape import Empty, NoQuery, Paged
+from api.schema.tickets import (
+    Assign,
+    MyTickets,
+    NoteAnswer,
+    NoteCreate,
+    StatusChange,
+    TicketAnswer,
+    TicketClaimed,
+    TicketDetail,
+    TicketList,
+    TicketResolved,
+    Tickets,
+)
+from router.admin.paging import Page
+from router.admin.tickets import TicketFilter
+from router.model import Ticket
+
+
+async def page(call: Call[Empty, Tickets]) -> TicketList:
+    asked = call.query
+    wanted = TicketFilter(status=asked.status, assigned_to=asked.assigned_to, alias_id=asked.alias_id, q=asked.q)
+    return _list(await call.services.tickets.list(call.actor, wanted, limit=asked.limit, cursor=asked.cursor))
+
+
+async def mine(call: Call[Empty, MyTickets]) -> TicketList:
+    asked = call.query
+    return _list(
+        await call.services.tickets.mine(call.actor, status=asked.status, limit=asked.limit, cursor=asked.cursor)
+    )
+
+
+async def unassigned(call: Call[Empty, Paged]) -> TicketList:
+    asked = call.query
+    return _list(await call.services.tickets.unassigned(call.actor, limit=asked.limit, cursor=asked.cursor))
+
+
+async def show(call: Call[Empty, NoQuery]) -> TicketDetail:
+    return TicketDetail.of_view(await call.services.tickets.get(call.actor, call.ids["id"]))
+
+
+async def claim(call: Call[Empty, NoQuery]) -> TicketClaimed:
+    return TicketClaimed.of(await call.services.tickets.claim(call.actor, call.ids["id"]))
+
+
+async def unclaim(call: Call[Empty, NoQuery]) -> TicketClaimed:
+    return TicketClaimed.of(await call.services.tickets.unclaim(call.actor, call.ids["id"]))
+
+
+async def assign(call: Call[Assign, NoQuery]) -> TicketClaimed:
+    return TicketClaimed.of(await call.services.tickets.assign(call.actor, call.ids["id"], call.body.user_id))
+
+
+async def set_status(call: Call[StatusChange, NoQuery]) -> TicketResolved:
+    return TicketResolved.of(await call.services.tickets.set_status(call.actor, call.ids["id"], call.body.status))
+
+
+async def note(call: Call[NoteCreate, NoQuery]) -> NoteAnswer:
+    return NoteAnswer.of(await call.services.tickets.note(call.actor, call.ids["id"], call.body.text))
+
+
+async def delete(call: Call[Empty, NoQuery]) -> None:
+    await call.services.tickets.delete(call.actor, call.ids["id"])
+
+
+def _list(found: Page[Ticket]) -> TicketList:
+    return TicketList(tickets=[TicketAnswer.of(ticket) for ticket in found.items], next_cursor=found.next_cursor)
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/emails/tickets",
+        page,
+        "All tickets, newest first. A search may answer with few and a cursor that goes on",
+        "viewer",
+        TicketList,
+        query=Tickets,
+        errors=("invalid_status",),
+    ),
+    Route(
+        "GET",
+        "/emails/tickets/mine",
+        mine,
+        "Tickets assigned to the key's or session's user",
+        "viewer",
+        TicketList,
+        query=MyTickets,
+        errors=("invalid_status",),
+    ),
+    Route(
+        "GET",
+        "/emails/tickets/unassigned",
+        unassigned,
+        "Tickets that nobody has and that are not resolved",
+        "viewer",
+        TicketList,
+        query=Paged,
+    ),
+    Route(
+        "GET",
+        "/emails/tickets/{id}",
+        show,
+        "One ticket with its messages, deliveries and events",
+        "viewer",
+        TicketDetail,
+    ),
+    Route("DELETE", "/emails/tickets/{id}", delete, "Erase a ticket with its mails", "admin", status=204),
+    Route(
+        "POST",
+        "/emails/tickets/{id}/claim",
+        claim,
+        "Take it; of any number at once exactly one gets it",
+        "agent",
+        TicketClaimed,
+        errors=("already_claimed", "not_open"),
+    ),
+    Route(
+        "POST",
+        "/emails/tickets/{id}/unclaim",
+        unclaim,
+        "Give it back to the queue; for its assignee and admins",
+        "agent",
+        TicketClaimed,
+        errors=("not_open",),
+    ),
+    Route(
+        "POST",
+        "/emails/tickets/{id}/assign",
+        assign,
+        "Give it to a user; for its assignee and admins",
+        "agent",
+        TicketClaimed,
+        body=Assign,
+        errors=("not_open",),
+    ),
+    Route(
+        "POST",
+        "/emails/tickets/{id}/status",
+        set_status,
+        "Set its status",
+        "agent",
+        TicketResolved,
+        body=StatusChange,
+        errors=("invalid_status",),
+        example={"status": "resolved"},
+    ),
+    Route(
+        "POST",
+        "/emails/tickets/{id}/notes",
+        note,
+        "Write a note for colleagues",
+        "agent",
+        NoteAnswer,
+        body=NoteCreate,
+        status=201,
+        creates=True,
+        example={"text": "Called back; waiting for the serial number."},
+    ),
+)

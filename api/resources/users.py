@@ -1,0 +1,80 @@
+"""The people of the workspace."""
+
+from __future__ import annotations
+
+from api.route import Call, Route
+from api.schema.people import UserAnswer, UserChange, UserCreate, UserList
+from api.schema.shape import Empty, NoQuery, Paged
+
+
+async def page(call: Call[Empty, Paged]) -> UserList:
+    found = await call.services.users.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    return UserList(users=[UserAnswer.of(user) for user in found.items], next_cursor=found.next_cursor)
+
+
+async def create(call: Call[UserCreate, NoQuery]) -> UserAnswer:
+    asked = call.body
+    return UserAnswer.of(
+        await call.services.users.create(
+            call.actor, email=asked.email, name=asked.name, role=asked.role, password=asked.password
+        )
+    )
+
+
+async def show(call: Call[Empty, NoQuery]) -> UserAnswer:
+    return UserAnswer.of(await call.services.users.get(call.actor, call.ids["id"]))
+
+
+async def change(call: Call[UserChange, NoQuery]) -> UserAnswer:
+    asked = call.body
+    return UserAnswer.of(
+        await call.services.users.change(
+            call.actor,
+            call.ids["id"],
+            name=asked.name,
+            role=asked.role,
+            password=asked.password,
+            disabled=asked.disabled,
+        )
+    )
+
+
+async def delete(call: Call[Empty, NoQuery]) -> None:
+    await call.services.users.delete(call.actor, call.ids["id"])
+
+
+ROUTES = (
+    Route("GET", "/users", page, "Users, newest first", "viewer", UserList, query=Paged),
+    Route(
+        "POST",
+        "/users",
+        create,
+        "Add a user",
+        "admin",
+        UserAnswer,
+        body=UserCreate,
+        status=201,
+        creates=True,
+        errors=("conflict",),
+    ),
+    Route("GET", "/users/{id}", show, "One user", "viewer", UserAnswer),
+    Route(
+        "PATCH",
+        "/users/{id}",
+        change,
+        "Change name, role or password, disable or enable",
+        "admin",
+        UserAnswer,
+        body=UserChange,
+        errors=("conflict",),
+    ),
+    Route(
+        "DELETE",
+        "/users/{id}",
+        delete,
+        "Remove a user with their keys; their open tickets go back to the queue",
+        "admin",
+        status=204,
+        errors=("conflict",),
+    ),
+)

@@ -1,0 +1,38 @@
+"""The caller's own workspace."""
+
+from __future__ import annotations
+
+from api.route import Call, Route
+from api.schema.people import WorkspaceAnswer, WorkspaceChange
+from api.schema.shape import Empty, NoQuery
+
+
+async def show(call: Call[Empty, NoQuery]) -> WorkspaceAnswer:
+    return WorkspaceAnswer.of(await call.services.workspaces.get(call.actor))
+
+
+async def change(call: Call[WorkspaceChange, NoQuery]) -> WorkspaceAnswer:
+    asked = call.body
+    return WorkspaceAnswer.of(
+        await call.services.workspaces.change(
+            call.actor,
+            name=asked.name,
+            default_integration_id=asked.default_integration_id,
+            without_default="default_integration_id" in asked.model_fields_set and asked.default_integration_id is None,
+        )
+    )
+
+
+ROUTES = (
+    Route("GET", "/workspace", show, "The workspace of this key or session", "viewer", WorkspaceAnswer),
+    Route(
+        "PATCH",
+        "/workspace",
+        change,
+        "Change its name or default integration",
+        "admin",
+        WorkspaceAnswer,
+        body=WorkspaceChange,
+        errors=("invalid_integration",),
+    ),
+)

@@ -1,0 +1,120 @@
+"""Shapes of deliveries and their attempts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field
+
+from api.schema.shape import Answer, Body, NextCursor, Paged, Time
+from router.admin.deliveries import DeliveryView
+from router.model import Attempt, Delivery, DeliveryState
+
+StateWord = Annotated[str, Field(json_schema_extra={"enum": ["pending", "delivered", "dead"]})]
+
+
+class DeliveryAnswer(Answer):
+    """One ticket event owed to one integration. `parked`: waits until its integration is mended."""
+
+    id: str
+    ticket_id: str
+    message_id: str
+    integration_id: str
+    event: str
+    state: DeliveryState
+    attempts: int
+    next_attempt_at: Time | None
+    parked: bool
+    delivered_at: Time | None
+    via: str
+    last_error: str
+    created_at: Time
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Self:
+        return cls(**_fields(delivery))
+
+
+def _fields(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "ticket_id": delivery.ticket_id,
+        "message_id": delivery.message_id,
+        "integration_id": delivery.integration_id,
+        "event": delivery.event,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "next_attempt_at": delivery.next_attempt_at,
+        "parked": delivery.parked_at is not None,
+        "delivered_at": delivery.delivered_at,
+        "via": delivery.via,
+        "last_error": delivery.last_error,
+        "created_at": delivery.created_at,
+    }
+
+
+class DeliveryList(Answer):
+    """A page of deliveries."""
+
+    deliveries: list[DeliveryAnswer]
+    next_cursor: NextCursor = None
+
+
+class AttemptAnswer(Answer):
+    """One try. `status` is HTTP's, null when no answer came; `outcome` is `open` while it runs."""
+
+    n: int
+    at: Time
+    finished_at: Time | None
+    outcome: str
+    status: int | None
+    latency_ms: int | None
+    answer: str
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> Self:
+        return cls(
+            n=attempt.n,
+            at=attempt.started_at,
+            finished_at=attempt.finished_at,
+            outcome=attempt.outcome,
+            status=attempt.status,
+            latency_ms=None if attempt.latency is None else attempt.latency // 1000,
+            answer=attempt.answer,
+        )
+
+
+class DeliveryDetail(DeliveryAnswer):
+    """A delivery with its attempts, oldest first."""
+
+    attempt_list: list[AttemptAnswer]
+    expires_at: Time
+
+    @classmethod
+    def of_view(cls, view: DeliveryView) -> Self:
+        return cls(
+            **_fields(view.delivery),
+            attempt_list=[AttemptAnswer.of(attempt) for attempt in view.attempts],
+            expires_at=view.delivery.expires_at,
+        )
+
+
+class Deliveries(Paged):
+    """The parameters of the list."""
+
+    state: StateWord | None = None
+    integration_id: str | None = None
+    ticket_id: str | None = None
+
+
+class Replay(Body):
+    """Which ones: dead ones unless `state` says pending; of all integrations unless one is given."""
+
+    integration_id: str | None = None
+    state: Annotated[str, Field(json_schema_extra={"enum": ["dead", "pending"]})] | None = None
+
+
+class Replayed(Answer):
+    """How many are due now."""
+
+    replayed: int

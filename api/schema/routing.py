@@ -1,0 +1,279 @@
+"""Shapes of domains, integrations and aliases: what a mail is routed by."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from api.schema.shape import Answer, Body, Flag, NextCursor, Paged, Query, Time
+from router.admin.domains import DomainView
+from router.admin.integrations import TestResult
+from router.admin.testmail import TestMail
+from router.dns.verification import Record
+from router.model import Alias, AliasStatus, Domain, DomainStatus, Integration, IntegrationStatus
+
+
+class DomainAnswer(Answer):
+    """A domain in a list."""
+
+    id: str
+    domain: str
+    status: DomainStatus
+    verified: bool
+    created_at: Time
+
+    @classmethod
+    def of(cls, domain: Domain) -> Self:
+        return cls(
+            id=domain.id,
+            domain=domain.name,
+            status=domain.status,
+            verified=domain.status == "active",
+            created_at=domain.created_at,
+        )
+
+
+class DomainList(Answer):
+    """A page of domains."""
+
+    domains: list[DomainAnswer]
+    next_cursor: NextCursor = None
+
+
+class MxRecord(Answer):
+    """An MX record to add."""
+
+    priority: int
+    value: str
+
+
+class TxtRecord(Answer):
+    """The TXT record to add."""
+
+    name: str
+    value: str
+
+
+class DomainCreated(Answer):
+    """A new domain and the records that prove it."""
+
+    id: str
+    domain: str
+    status: DomainStatus
+    verified: bool
+    mx_records: list[MxRecord]
+    txt_record: TxtRecord
+    created_at: Time
+
+    @classmethod
+    def of(cls, view: DomainView, mx_hosts: tuple[tuple[str, int], ...]) -> Self:
+        txt = next(record for record in view.records if record.type == "TXT")
+        return cls(
+            id=view.domain.id,
+            domain=view.domain.name,
+            status=view.domain.status,
+            verified=view.domain.status == "active",
+            mx_records=[MxRecord(priority=priority, value=host) for host, priority in mx_hosts],
+            txt_record=TxtRecord(name=txt.name, value=txt.expected[0]),
+            created_at=view.domain.created_at,
+        )
+
+
+class RecordAnswer(Answer):
+    """A DNS record: what it should say, what it says, and the fix in words."""
+
+    type: Literal["MX", "TXT"]
+    name: str
+    expected: list[str]
+    found: list[str]
+    status: Literal["ok", "missing", "wrong", "error"]
+    checked_at: Time | None
+    fix: str
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        return cls(
+            type=record.type,
+            name=record.name,
+            expected=list(record.expected),
+            found=list(record.found),
+            status=record.status,
+            checked_at=record.checked_at,
+            fix=record.fix,
+        )
+
+
+class DomainDetail(DomainAnswer):
+    """A domain with its records as the last check left them."""
+
+    alias_count: int
+    records: list[RecordAnswer]
+    verified_at: Time | None
+    checked_at: Time | None
+
+    @classmethod
+    def of_view(cls, view: DomainView) -> Self:
+        domain = view.domain
+        return cls(
+            id=domain.id,
+            domain=domain.name,
+            status=domain.status,
+            verified=domain.status == "active",
+            created_at=domain.created_at,
+            alias_count=view.alias_count,
+            records=[RecordAnswer.of(record) for record in view.records],
+            verified_at=domain.verified_at,
+            checked_at=domain.checked_at,
+        )
+
+
+class DomainCreate(Body):
+    """A new domain."""
+
+    codes: ClassVar = {"domain": "invalid_domain"}
+    domain: str
+
+
+class DomainDelete(Query):
+    """force: its aliases go with it."""
+
+    force: Flag = False
+
+
+class IntegrationAnswer(Answer):
+    """A place that tickets are posted to; `target` is its URL, masked."""
+
+    id: str
+    type: str
+    name: str
+    target: str
+    status: IntegrationStatus
+    last_error: str
+    failing_since: Time | None
+    created_at: Time
+
+    @classmethod
+    def of(cls, integration: Integration) -> Self:
+        return cls(
+            id=integration.id,
+            type=integration.type,
+            name=integration.name,
+            target=integration.hint,
+            status=integration.status,
+            last_error=integration.last_error,
+            failing_since=integration.failing_since,
+            created_at=integration.created_at,
+        )
+
+
+class IntegrationList(Answer):
+    """A page of integrations."""
+
+    integrations: list[IntegrationAnswer]
+    next_cursor: NextCursor = None
+
+
+class IntegrationCreate(Body):
+    """A new integration."""
+
+    codes: ClassVar = {"type": "invalid_integration", "webhookUrl": "invalid_webhook_url"}
+    type: str
+    name: str
+    webhook_url: str
+
+
+class IntegrationChange(Body):
+    """What is given is changed; a new URL makes a failing integration active again."""
+
+    codes: ClassVar = {"webhookUrl": "invalid_webhook_url"}
+    name: str | None = None
+    webhook_url: str | None = None
+
+
+class IntegrationTested(Answer):
+    """What the other side said to the test message; `status` is HTTP's, null when no answer came."""
+
+    ok: bool
+    status: int | None
+    answer: str
+    reason: str
+    latency_ms: int
+
+    @classmethod
+    def of(cls, result: TestResult) -> Self:
+        return cls(
+            ok=result.ok,
+            status=result.status,
+            answer=result.answer,
+            reason=result.reason,
+            latency_ms=result.latency // 1000,
+        )
+
+
+class AliasAnswer(Answer):
+    """An address and where its tickets go."""
+
+    id: str
+    email: str
+    local_part: str
+    domain_id: str
+    integration_id: str | None
+    status: AliasStatus
+    created_at: Time
+
+    @classmethod
+    def of(cls, alias: Alias) -> Self:
+        return cls(
+            id=alias.id,
+            email=alias.email,
+            local_part=alias.local_part,
+            domain_id=alias.domain_id,
+            integration_id=alias.integration_id,
+            status=alias.status,
+            created_at=alias.created_at,
+        )
+
+
+class AliasList(Answer):
+    """A page of aliases."""
+
+    aliases: list[AliasAnswer]
+    next_cursor: NextCursor = None
+
+
+class Aliases(Paged):
+    """The parameters of the list."""
+
+    domain_id: str | None = None
+
+
+class AliasCreate(Body):
+    """A new alias; `*` as the local part is the domain's catch-all."""
+
+    codes: ClassVar = {"localPart": "invalid_alias", "integrationId": "invalid_integration"}
+    domain_id: str
+    local_part: str
+    integration_id: str
+
+
+AliasStatusWord = Annotated[str, Field(json_schema_extra={"enum": ["active", "disabled"]})]
+
+
+class AliasChange(Body):
+    """What is given is changed."""
+
+    codes: ClassVar = {"status": "invalid_status", "integrationId": "invalid_integration"}
+    integration_id: str | None = None
+    status: AliasStatusWord | None = None
+
+
+class AliasTested(Answer):
+    """The test mail that was accepted and the ticket it opened."""
+
+    message_id: str
+    ticket_id: str | None
+
+    @classmethod
+    def of(cls, result: TestMail) -> Self:
+        return cls(message_id=result.message_id, ticket_id=result.ticket_id)

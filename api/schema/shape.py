@@ -1,0 +1,130 @@
+"""What all models of the API have in common, and how a request that does not fit is told so.
+
+Requests: strict types, unknown fields refused; the message names the field as the client spells it. Answers: times
+as ISO 8601 in UTC to whole seconds, names in camelCase. Bounds on lengths are the use cases' business; here a text
+is only bounded by the body it comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT
+from router.errors import ErrorCode, Refused
+from router.model import Micros
+
+_LAST = 253402300799  # 9999-12-31T23:59:59Z
+
+
+def iso(at: Micros) -> str:
+    """Microseconds since the epoch as `2030-01-01T12:00:00Z`."""
+    moment = datetime.fromtimestamp(min(max(at // 1_000_000, 0), _LAST), UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Time = Annotated[
+    Micros,
+    PlainSerializer(iso, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2030-01-01T12:00:00Z"]}),
+]
+# Left out where there is nothing to go on to.
+NextCursor = Annotated[str | None, Field(exclude_if=lambda cursor: cursor is None), WithJsonSchema({"type": "string"})]
+
+
+class _Camel(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+
+class Answer(_Camel):
+    """What a call answers. Built with the names of the model, sent with those of the API."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=False, serialize_by_alias=True)
+
+    def to_json(self) -> str:
+        """As it is sent."""
+        return self.model_dump_json(by_alias=True)
+
+
+class Body(_Camel):
+    """A request's JSON object. codes: the error code of a field whose value is of the wrong shape."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+    codes: ClassVar[Mapping[str, ErrorCode]] = {}
+
+
+class Empty(Body):
+    """No fields."""
+
+
+class Query(_Camel):
+    """A request's query string: texts, read as what they should be."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    codes: ClassVar[Mapping[str, ErrorCode]] = {}
+
+
+class NoQuery(Query):
+    """No parameters."""
+
+
+def _whole(value: object) -> object:
+    """Digits alone: no sign, no space, no underscore, no other script's digits."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9:
+        return int(value)
+    raise ValueError("must be a whole number")
+
+
+def _flag(value: object) -> object:
+    if value in ("true", "false"):
+        return value == "true"
+    raise ValueError("must be true or false")
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+
+
+class Paged(Query):
+    """The parameters of every list."""
+
+    limit: Whole = Field(
+        default=DEFAULT_LIMIT,
+        description="How many to answer at most.",
+        json_schema_extra={"minimum": 1, "maximum": MAX_LIMIT},
+    )
+    cursor: str | None = Field(default=None, description="`nextCursor` of the page before.")
+
+
+M = TypeVar("M", Body, Query)
+
+
+def read(model: type[M], values: Mapping[str, Any]) -> M:
+    """The values as the model; raises `Refused` for the first thing that does not fit."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+    names = [str(part) for part in first["loc"]]
+    name = names[0] if names else ""
+    shown = name if len(name) <= 50 else name[:50] + "..."
+    code = model.codes.get(name, "invalid_request")
+    raise Refused(code, _words(first["type"], shown, first["msg"]), name[:200] or None)
+
+
+def _words(kind: str, name: str, message: str) -> str:
+    match kind:
+        case "missing":
+            return f"{name} is missing"
+        case "extra_forbidden":
+            return f"{name} is not a field of this request"
+        case "string_type" | "string_sub_type":
+            return f"{name} must be a string"
+        case "bool_type":
+            return f"{name} must be true or false"
+        case _:
+            return f"{name}: {message.removeprefix('Value error, ')}"

@@ -1,0 +1,263 @@
+"""Shapes of tickets, their messages and what happened to them."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field
+
+from api.schema.deliveries import DeliveryAnswer
+from api.schema.shape import Answer, Body, NextCursor, Paged, Time
+from router.admin.conversation import MessageView, TicketView
+from router.admin.messages import Trace
+from router.mail.parse import Attachment
+from router.model import Ticket, TicketEvent, TicketStatus
+
+StatusWord = Annotated[str, Field(json_schema_extra={"enum": ["open", "in_progress", "waiting", "resolved"]})]
+
+
+class TicketAnswer(Answer):
+    """A ticket in a list. `alias` is the address it came to, `from` the sender's."""
+
+    id: str
+    number: int
+    from_address: str = Field(serialization_alias="from")
+    from_name: str
+    subject: str
+    status: TicketStatus
+    assigned_to: str | None
+    alias: str
+    alias_id: str | None
+    received_at: Time
+    updated_at: Time
+    claimed_at: Time | None
+    resolved_at: Time | None
+
+    @classmethod
+    def of(cls, ticket: Ticket) -> Self:
+        return cls(**_fields(ticket))
+
+
+def _fields(ticket: Ticket) -> dict[str, Any]:
+    return {
+        "id": ticket.id,
+        "number": ticket.number,
+        "from_address": ticket.from_address,
+        "from_name": ticket.from_name,
+        "subject": ticket.subject,
+        "status": ticket.status,
+        "assigned_to": ticket.assigned_to,
+        "alias": ticket.address,
+        "alias_id": ticket.alias_id,
+        "received_at": ticket.received_at,
+        "updated_at": ticket.updated_at,
+        "claimed_at": ticket.claimed_at,
+        "resolved_at": ticket.resolved_at,
+    }
+
+
+class TicketList(Answer):
+    """A page of tickets."""
+
+    tickets: list[TicketAnswer]
+    next_cursor: NextCursor = None
+
+
+class AttachmentAnswer(Answer):
+    """An attachment; `n` is its number in the path of the download."""
+
+    n: int
+    filename: str
+    content_type: str
+    size: int
+    inline: bool
+
+    @classmethod
+    def of(cls, attachment: Attachment) -> Self:
+        return cls(
+            n=attachment.n,
+            filename=attachment.filename,
+            content_type=attachment.content_type,
+            size=attachment.size,
+            inline=attachment.inline,
+        )
+
+
+class MessageAnswer(Answer):
+    """One mail of the conversation. `text` is what is new in it, `quoted` the rest, `html` safe to show."""
+
+    id: str
+    from_address: str = Field(serialization_alias="from")
+    from_name: str
+    recipients: list[str]
+    tag: str
+    subject: str
+    text: str
+    quoted: str
+    html: str
+    attachments: list[AttachmentAnswer]
+    auth: dict[str, str]
+    automatic: str
+    warnings: list[str]
+    size: int
+    sent_at: Time | None
+    received_at: Time
+
+    @classmethod
+    def of(cls, view: MessageView) -> Self:
+        message, contents = view.message, view.contents
+        return cls(
+            id=message.id,
+            from_address=message.from_address,
+            from_name=message.from_name,
+            recipients=[link.recipient for link in view.links],
+            tag=next((link.tag for link in view.links if link.tag), ""),
+            subject=message.subject,
+            text=contents.text,
+            quoted=contents.quoted,
+            html=contents.html,
+            attachments=[AttachmentAnswer.of(attachment) for attachment in contents.attachments],
+            auth={},
+            automatic=message.automatic,
+            warnings=list(contents.warnings),
+            size=message.size,
+            sent_at=message.sent_at,
+            received_at=message.received_at,
+        )
+
+
+class EventAnswer(Answer):
+    """Something that happened to a ticket: `opened`, `replied`, `claimed`, `assigned`, `status`, `note`, ..."""
+
+    id: str
+    at: Time
+    event: str
+    user_id: str | None
+    detail: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: TicketEvent) -> Self:
+        return cls(id=event.id, at=event.at, event=event.kind, user_id=event.user_id, detail=json.loads(event.detail))
+
+
+class TicketDetail(TicketAnswer):
+    """A ticket with all that belongs to it, each list oldest first."""
+
+    messages: list[MessageAnswer]
+    deliveries: list[DeliveryAnswer]
+    events: list[EventAnswer]
+
+    @classmethod
+    def of_view(cls, view: TicketView) -> Self:
+        return cls(
+            **_fields(view.ticket),
+            messages=[MessageAnswer.of(message) for message in view.messages],
+            deliveries=[DeliveryAnswer.of(delivery) for delivery in view.deliveries],
+            events=[EventAnswer.of(event) for event in view.events],
+        )
+
+
+class TicketClaimed(Answer):
+    """Who has the ticket, and since when."""
+
+    id: str
+    status: TicketStatus
+    assigned_to: str | None
+    claimed_at: Time | None
+
+    @classmethod
+    def of(cls, ticket: Ticket) -> Self:
+        return cls(id=ticket.id, status=ticket.status, assigned_to=ticket.assigned_to, claimed_at=ticket.claimed_at)
+
+
+class TicketResolved(Answer):
+    """The ticket's new status."""
+
+    id: str
+    status: TicketStatus
+    resolved_at: Time | None
+
+    @classmethod
+    def of(cls, ticket: Ticket) -> Self:
+        return cls(id=ticket.id, status=ticket.status, resolved_at=ticket.resolved_at)
+
+
+class Tickets(Paged):
+    """The parameters of the list of all tickets."""
+
+    codes: ClassVar = {"status": "invalid_status"}
+    status: StatusWord | None = None
+    assigned_to: str | None = None
+    alias_id: str | None = None
+    q: str | None = Field(default=None, description="Part of the subject or sender, or a ticket's number.")
+
+
+class MyTickets(Paged):
+    """The parameters of one's own list."""
+
+    codes: ClassVar = {"status": "invalid_status"}
+    status: StatusWord | None = None
+
+
+class Assign(Body):
+    """Who is to have it."""
+
+    user_id: str
+
+
+class StatusChange(Body):
+    """The new status."""
+
+    codes: ClassVar = {"status": "invalid_status"}
+    status: StatusWord
+
+
+class NoteCreate(Body):
+    """A note for colleagues."""
+
+    text: str
+
+
+class NoteAnswer(Answer):
+    """The note as it was written."""
+
+    id: str
+    ticket_id: str
+    user_id: str | None
+    text: str
+    created_at: Time
+
+    @classmethod
+    def of(cls, event: TicketEvent) -> Self:
+        return cls(
+            id=event.id,
+            ticket_id=event.ticket_id,
+            user_id=event.user_id,
+            text=json.loads(event.detail)["text"],
+            created_at=event.at,
+        )
+
+
+class TraceEventAnswer(Answer):
+    """Something that happened to a mail."""
+
+    at: Time
+    event: str
+    detail: dict[str, str | int | None]
+
+
+class TraceAnswer(Answer):
+    """All that happened to one mail."""
+
+    message_id: str
+    tickets: list[str]
+    events: list[TraceEventAnswer]
+
+    @classmethod
+    def of(cls, trace: Trace) -> Self:
+        return cls(
+            message_id=trace.message_id,
+            tickets=list(trace.ticket_ids),
+            events=[TraceEventAnswer(at=e.at, event=e.event, detail=e.detail) for e in trace.events],
+        )

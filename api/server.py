@@ -1,0 +1,99 @@
+"""The API's sockets: started on an address, stopped without cutting off what is being answered.
+
+What cannot be read as HTTP is answered in the same JSON shape as everything else. A connection that says nothing, or
+only half a request's head, is closed after a while; there are no more than `MAX_CONNECTIONS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from api import answers
+
+IDLE_SECONDS = 60.0
+MAX_CONNECTIONS = 1000
+_LINGER_SECONDS = 2.0
+
+_log = logging.getLogger("api")
+
+
+class _Connection(RequestHandler):
+    """aiohttp's, but its own errors are ours, and silence has an end."""
+
+    __slots__ = ()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        manager = self._manager
+        if manager is not None and len(manager.connections) > MAX_CONNECTIONS:
+            _log.warning("refused a connection: there are %d already", MAX_CONNECTIONS)
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's words quote what the client sent
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has been begun already")
+        if status >= 500:
+            _log.error("failed outside of the application", exc_info=exc)
+            response = answers.error("internal_error", "Something went wrong here")
+        else:
+            response = answers.error("invalid_request", "This is not HTTP as it should be")
+        response.force_close()
+        return response
+
+
+class ApiServer:
+    """One listening address. `address` is where it listens, with the port that the system chose for 0."""
+
+    def __init__(self, app: web.Application, *, host: str, port: int) -> None:
+        self._app = app
+        self._host = host
+        self._port = port
+        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self.address = (host, port)
+
+    async def start(self) -> None:
+        """Listens. Raises OSError when the address is not to be had."""
+        runner = web.AppRunner(self._app, access_log=None, handle_signals=False)
+        await runner.setup()
+        self._runner = runner
+        manager = runner.server
+        if manager is None:
+            raise RuntimeError("aiohttp made no server")
+        loop = asyncio.get_running_loop()
+
+        def connection() -> asyncio.Protocol:
+            return _Connection(
+                manager,
+                loop=loop,
+                access_log=None,  # type: ignore[arg-type]  # None is how aiohttp's own runner says "none"
+                keepalive_timeout=IDLE_SECONDS,
+                lingering_time=_LINGER_SECONDS,
+                auto_decompress=False,
+            )
+
+        self._server = await loop.create_server(connection, self._host, self._port)
+        self.address = self._server.sockets[0].getsockname()[:2]
+
+    async def stop(self, grace: float = 10.0) -> None:
+        """No new connections; requests that run have `grace` seconds to end. Safe to call twice."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            manager = runner.server
+            if manager is not None:
+                manager.pre_shutdown()
+                await manager.shutdown(grace)
+            await runner.cleanup()

@@ -1,0 +1,112 @@
+"""`alias`: the addresses of a workspace."""
+
+from __future__ import annotations
+
+import click
+
+from api.schema.routing import AliasAnswer, AliasTested
+from emailrouter.cli import desk
+from emailrouter.cli.desk import Desk
+from router.errors import Refused
+from router.model import Alias
+
+
+@click.group(cls=desk.Group, name="alias")
+def group() -> None:
+    """Aliases: an address, and the integration its tickets go to. `*@example.com` is the catch-all."""
+
+
+@group.command("list")
+@click.option("--domain", metavar="DOMAIN", help="Those of one domain.")
+@desk.paged
+@desk.at_desk()
+async def list_command(at: Desk, domain: str | None, limit: int | None, cursor: str | None) -> None:
+    """List the aliases, newest first."""
+    domain_id = None if domain is None else await at.names.domain(at.actor, domain)
+    page = await desk.collect(
+        lambda n, c: at.services.aliases.list(at.actor, domain_id=domain_id, limit=n, cursor=c),
+        limit=limit,
+        cursor=cursor,
+    )
+    columns = {"email": "email", "integration": "integrationId", "status": "status", "id": "id"}
+    names = {} if at.as_json else await at.integration_names()
+    at.listed("aliases", desk.as_rows(page, AliasAnswer.of), columns, integrationId=names)
+
+
+@group.command("show")
+@click.argument("alias", metavar="ADDRESS|ID")
+@desk.at_desk()
+async def show(at: Desk, alias: str) -> None:
+    """Show one alias."""
+    await _one(at, await at.services.aliases.get(at.actor, await at.names.alias(at.actor, alias)))
+
+
+@group.command("add")
+@click.argument("address")
+@click.option("--integration", metavar="NAME|ID", required=True, help="Where its tickets go.")
+@desk.at_desk()
+async def add(at: Desk, address: str, integration: str) -> None:
+    """Add an alias, active at once: mail comes as soon as its domain is verified."""
+    local_part, at_sign, domain = address.rpartition("@")
+    if not at_sign:
+        raise Refused("invalid_alias", f"{address!r} is not an address of one of your domains")
+    domain_id = await at.names.domain(at.actor, domain)
+    integration_id = await at.names.integration(at.actor, integration)
+    made = await at.services.aliases.create(
+        at.actor, domain_id=domain_id, local_part=local_part, integration_id=integration_id
+    )
+    await _one(at, made)
+
+
+@group.command("change")
+@click.argument("alias", metavar="ADDRESS|ID")
+@click.option("--integration", metavar="NAME|ID", required=True, help="Where its tickets go from now on.")
+@desk.at_desk()
+async def change(at: Desk, alias: str, integration: str) -> None:
+    """Point an alias to another integration."""
+    alias_id = await at.names.alias(at.actor, alias)
+    integration_id = await at.names.integration(at.actor, integration)
+    await _one(at, await at.services.aliases.change(at.actor, alias_id, integration_id=integration_id))
+
+
+def _switch(name: str, status: str, about: str) -> None:
+    @group.command(name, help=about)
+    @click.argument("alias", metavar="ADDRESS|ID")
+    @desk.at_desk()
+    async def switch(at: Desk, alias: str) -> None:
+        alias_id = await at.names.alias(at.actor, alias)
+        changed = await at.services.aliases.change(at.actor, alias_id, status=status)
+        at.said(desk.as_json(AliasAnswer.of(changed)), f"{changed.email} is {name}d.")
+
+
+_switch("disable", "disabled", "Refuse mail to an alias (550 5.2.1) until it is enabled again.")
+_switch("enable", "active", "Accept mail to a disabled alias again.")
+
+
+@group.command("test")
+@click.argument("alias", metavar="ADDRESS|ID")
+@desk.at_desk()
+async def test(at: Desk, alias: str) -> None:
+    """Send a mail marked as a test through the whole way; a running deliverer posts its ticket."""
+    result = await at.services.aliases.test(at.actor, await at.names.alias(at.actor, alias))
+    at.one(desk.as_json(AliasTested.of(result)))
+
+
+@group.command("remove")
+@click.argument("alias", metavar="ADDRESS|ID")
+@desk.confirmed
+@desk.at_desk()
+async def remove(at: Desk, alias: str, yes: bool) -> None:
+    """Remove an alias: its mail is refused from now on, or goes to the catch-all. Its tickets stay."""
+    found = await at.services.aliases.get(at.actor, await at.names.alias(at.actor, alias))
+    desk.confirm(f"Remove {found.email}?", yes=yes)
+    await at.services.aliases.delete(at.actor, found.id)
+    at.said({"id": found.id, "removed": True}, f"{found.email} is removed.")
+
+
+async def _one(at: Desk, alias: Alias) -> None:
+    names = {} if at.as_json else await at.integration_names()
+    at.one(desk.as_json(AliasAnswer.of(alias)), integrationId=names)
+
+
+COMMANDS = (group,)

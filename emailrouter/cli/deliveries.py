@@ -1,0 +1,88 @@
+"""`delivery`: what is owed to the integrations, what was tried, and sending it again."""
+
+from __future__ import annotations
+
+import click
+
+from api.schema.deliveries import DeliveryAnswer, DeliveryDetail, Replayed
+from emailrouter.cli import desk
+from emailrouter.cli.desk import Desk
+from router.model import DELIVERY_STATES
+
+_COLUMNS = {
+    "id": "id",
+    "state": "state",
+    "integration": "integrationId",
+    "attempts": "attempts",
+    "next": "nextAttemptAt",
+    "delivered": "deliveredAt",
+    "last error": "lastError",
+}
+
+
+@click.group(cls=desk.Group, name="delivery")
+def group() -> None:
+    """Deliveries: one ticket event each, owed to one integration."""
+
+
+@group.command("list")
+@click.option("--state", type=click.Choice(DELIVERY_STATES))
+@click.option("--integration", metavar="NAME|ID", help="Those to one integration.")
+@click.option("--ticket", metavar="TICKET", help="Those of one ticket.")
+@desk.paged
+@desk.at_desk()
+async def list_command(
+    at: Desk, state: str | None, integration: str | None, ticket: str | None, limit: int | None, cursor: str | None
+) -> None:
+    """List the deliveries, newest first."""
+    integration_id = None if integration is None else await at.names.integration(at.actor, integration)
+    ticket_id = None if ticket is None else await at.names.ticket(at.actor, ticket)
+    page = await desk.collect(
+        lambda n, c: at.services.deliveries.list(
+            at.actor, state=state, integration_id=integration_id, ticket_id=ticket_id, limit=n, cursor=c
+        ),
+        limit=limit,
+        cursor=cursor,
+    )
+    names = {} if at.as_json else await at.integration_names()
+    at.listed("deliveries", desk.as_rows(page, DeliveryAnswer.of), _COLUMNS, integrationId=names)
+
+
+@group.command("show")
+@click.argument("delivery", metavar="ID")
+@desk.at_desk()
+async def show(at: Desk, delivery: str) -> None:
+    """Show a delivery with its attempts: when, what was answered, how long it took."""
+    view = await at.services.deliveries.get(at.actor, delivery)
+    at.one(desk.as_json(DeliveryDetail.of_view(view)), integrationId=await at.integration_names())
+
+
+@group.command("replay")
+@click.argument("delivery", metavar="[ID]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Those of every integration.")
+@click.option("--integration", metavar="NAME|ID", help="Those of one integration.")
+@click.option("--state", type=click.Choice(["dead", "pending"]), help="Of several: which.  [default: dead]")
+@desk.at_desk()
+async def replay(
+    at: Desk, delivery: str | None, everything: bool, integration: str | None, state: str | None
+) -> None:
+    """Send again: one delivery, or all dead ones of an integration or of the workspace."""
+    if [delivery is not None, everything, integration is not None].count(True) != 1:
+        raise click.UsageError("give one of: the id of a delivery, --integration, --all")
+    if delivery is not None:
+        if state is not None:
+            raise click.UsageError("--state goes with --integration or --all")
+        again = await at.services.deliveries.replay(at.actor, delivery)
+        at.said(desk.as_json(DeliveryAnswer.of(again)), f"{again.id} is due now.")
+        return
+    integration_id = None if integration is None else await at.names.integration(at.actor, integration)
+    replayed = 0
+    while True:  # the use case takes as many as one transaction should hold
+        some = await at.services.deliveries.replay_many(at.actor, integration_id=integration_id, state=state)
+        replayed += some
+        if not some or state == "pending":  # pending ones stay pending: asking again would never end
+            break
+    at.said(desk.as_json(Replayed(replayed=replayed)), f"{replayed} deliveries are due now.")
+
+
+COMMANDS = (group,)

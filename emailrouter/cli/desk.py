@@ -1,0 +1,302 @@
+"""What every command that works in a workspace shares: the use cases, the workspace itself, ways to print and to ask.
+
+The operator is an admin without being a user. With one workspace it is that one; with more, `--workspace` says which.
+`at_desk` makes a command of a coroutine that takes a `Desk`: it opens before and closes after, whatever happens.
+A person is asked nothing that `--yes` cannot answer, and nothing is asked at all where nobody can answer.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import click
+
+from api.schema.shape import Answer
+from api.services import Services
+from emailrouter import log
+from emailrouter.cli import frame
+from emailrouter.operator_services import Operator, opened
+from router.admin.names import Names
+from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
+from router.errors import Refused
+from router.model import Actor, Workspace
+
+P = ParamSpec("P")
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+Json = dict[str, Any]
+
+_WORKSPACE = "emailrouter.workspace"
+_SYNONYMS = (("add", "create"), ("remove", "revoke", "delete", "rm"), ("list", "ls"), ("show", "get"))
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An open installation, seen from one workspace."""
+
+    operator: Operator
+    actor: Actor
+    names: Names
+    as_json: bool
+
+    @property
+    def services(self) -> Services:
+        return self.operator.services
+
+    def acting_as(self, user_id: str) -> Desk:
+        """The same, but what is done is done in a user's name."""
+        return replace(self, actor=replace(self.actor, user_id=user_id))
+
+    # --- printing
+
+    def listed(self, name: str, page: Page[Json], columns: Mapping[str, str], **more: Mapping[str, str]) -> None:
+        """A list. columns: heading -> field; more: field -> (value -> what people are shown instead)."""
+        if self.as_json:
+            cursor = {} if page.next_cursor is None else {"nextCursor": page.next_cursor}
+            frame.print_json({name: list(page.items), **cursor})
+            return
+        rows = [
+            {heading: _shown(row.get(field), more.get(field)) for heading, field in columns.items()}
+            for row in page.items
+        ]
+        frame.print_table(list(columns), rows)
+        if page.next_cursor is not None:
+            click.echo(f"There is more: --all, or --cursor {page.next_cursor}", err=True)
+
+    def one(self, data: Json, **more: Mapping[str, str]) -> None:
+        """One thing: each field on a line of its own; lists of things as tables below."""
+        if self.as_json:
+            frame.print_json(data)
+            return
+        plain = {key: value for key, value in data.items() if not _is_table(value)}
+        width = max((len(key) for key in plain), default=0)
+        for key, value in plain.items():
+            click.echo(f"{key.ljust(width)}  {frame.cell(_shown(value, more.get(key)))}")
+        for key, value in data.items():
+            if _is_table(value):
+                click.echo(f"\n{key}")
+                columns = list(dict.fromkeys(column for row in value for column in row))
+                frame.print_table(columns, [{c: _shown(row.get(c), None) for c in columns} for row in value])
+
+    def said(self, data: Json, sentence: str) -> None:
+        """What was done."""
+        if self.as_json:
+            frame.print_json(data)
+        else:
+            click.echo(frame.printable(sentence))
+
+    # --- names that people know instead of ids
+
+    async def integration_names(self) -> dict[str, str]:
+        """Every integration's name by its id."""
+        page = await collect(lambda n, c: self.services.integrations.list(self.actor, limit=n, cursor=c))
+        return {integration.id: integration.name for integration in page.items}
+
+    async def user_emails(self) -> dict[str, str]:
+        """Every user's address by their id."""
+        page = await collect(lambda n, c: self.services.users.list(self.actor, limit=n, cursor=c))
+        return {user.id: user.email for user in page.items}
+
+
+# --- commands and groups
+
+
+def _remember_workspace(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.meta[_WORKSPACE] = value
+
+
+def _workspace_option() -> click.Option:
+    return click.Option(
+        ["--workspace"],
+        metavar="ID|NAME",
+        expose_value=False,
+        is_eager=True,
+        callback=_remember_workspace,
+        help="Which workspace, where there are several.",
+    )
+
+
+class Command(frame.Command):
+    """A command that takes `--workspace`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(_workspace_option())
+
+
+class Group(frame.Group):
+    """The commands of one noun. `add` and `create`, `remove` and `delete` and `rm` are the same word."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(_workspace_option())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """By name or synonym."""
+        same = next((words for words in _SYNONYMS if cmd_name in words), ())
+        found = (super(Group, self).get_command(ctx, word) for word in (cmd_name, *same))
+        return next((command for command in found if command is not None), None)
+
+
+def at_desk(
+    *, secrets: bool = False
+) -> Callable[[Callable[Concatenate[Desk, P], Awaitable[int | None]]], Callable[P, int | None]]:
+    """secrets: the command needs the secret key. What the coroutine returns is the exit code, None is 0."""
+
+    def decorate(work: Callable[Concatenate[Desk, P], Awaitable[int | None]]) -> Callable[P, int | None]:
+        @functools.wraps(work)
+        def command(*args: P.args, **kwargs: P.kwargs) -> int | None:
+            context = click.get_current_context()
+
+            async def run(operator: Operator) -> int | None:
+                workspace = await _workspace(Names(operator.database), context.meta.get(_WORKSPACE))
+                desk = Desk(
+                    operator,
+                    Actor(workspace.id, "admin"),
+                    Names(operator.database),
+                    frame.invocation(context).as_json,
+                )
+                return await work(desk, *args, **kwargs)
+
+            return with_operator(context, run, secrets=secrets)
+
+        return command
+
+    return decorate
+
+
+def with_operator(context: click.Context, work: Callable[[Operator], Awaitable[T]], *, secrets: bool = False) -> T:
+    """Runs a coroutine over the open installation, all of its workspaces."""
+    config = frame.invocation(context).config()
+    # A command's own words are its output; of the program's events only what is wrong matters here.
+    log.set_up(config.server.log_format, "warning")
+
+    async def run() -> T:
+        async with opened(config, secrets=secrets) as operator:
+            return await work(operator)
+
+    return frame.run(run())
+
+
+async def _workspace(names: Names, wanted: str | None) -> Workspace:
+    if wanted is not None:
+        return await names.workspace(wanted)
+    known = await names.workspaces()
+    if not known:
+        raise Refused("not_found", "there is no workspace yet: run `emailrouter init`")
+    if len(known) > 1:
+        listed = ", ".join(f"{workspace.name} ({workspace.id})" for workspace in known[:20])
+        raise click.UsageError(f"--workspace is needed, for there are several: {frame.printable(listed)}")
+    return known[0]
+
+
+# --- lists
+
+
+def paged(function: F) -> F:
+    """Adds the options of every list; the command gets `limit` (None for all) and `cursor`."""
+
+    @functools.wraps(function)
+    def command(*args: Any, everything: bool, limit: int, **kwargs: Any) -> Any:
+        return function(*args, limit=None if everything else limit, **kwargs)
+
+    for option in (
+        click.option("--cursor", metavar="C", help="Go on where a list ended (its nextCursor)."),
+        click.option("--all", "everything", is_flag=True, help="The whole list."),
+        click.option("--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="At most."),
+    ):
+        option(command)
+    return cast(F, command)
+
+
+async def collect(
+    fetch: Callable[[int, str | None], Awaitable[Page[T]]],
+    *,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Page[T]:
+    """Pages put together, up to `limit` items, None for all there are."""
+    items: list[T] = []
+    while True:
+        page = await fetch(MAX_LIMIT if limit is None else min(MAX_LIMIT, limit - len(items)), cursor)
+        items += page.items
+        cursor = page.next_cursor
+        if cursor is None or len(items) == limit:
+            return Page(tuple(items), cursor)
+
+
+def as_json(answer: Answer) -> Json:
+    """The API's own shape of a thing."""
+    return answer.model_dump(mode="json", by_alias=True)
+
+
+def as_rows(page: Page[T], shape: Callable[[T], Answer]) -> Page[Json]:
+    """A page of things in the API's shapes."""
+    return Page(tuple(as_json(shape(item)) for item in page.items), page.next_cursor)
+
+
+# --- asking
+
+
+def confirmed(function: F) -> F:
+    """Adds `--yes`."""
+    return click.option("--yes", "-y", is_flag=True, help="Do it without asking.")(function)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Before something is destroyed. Raises `click.UsageError` where nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{frame.printable(question)} Nobody can be asked here: say --yes")
+    click.confirm(frame.printable(question), abort=True, err=True)
+
+
+def secret_text(value: str | None, file: Path | None, *, prompt: str, option: str) -> str:
+    """A secret from its option (`-` is standard input), its file, or a hidden prompt on a terminal."""
+    if value is not None and file is not None:
+        raise click.UsageError(f"{option} and {option}-file exclude each other")
+    if file is not None:
+        return _first_line(file.read_text(encoding="utf-8"), str(file))
+    if value == "-":
+        return _first_line(sys.stdin.read(), "standard input")
+    if value is not None:
+        return value
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{option} is missing: give it, or `{option} -` and the text on standard input")
+    asked: str = click.prompt(prompt, hide_input=True, err=True)
+    return asked
+
+
+def _first_line(text: str, where: str) -> str:
+    lines = text.strip().splitlines()
+    if len(lines) != 1:
+        raise click.UsageError(f"{frame.printable(where)} must hold one line, it holds {len(lines)}")
+    return lines[0].strip()
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def _shown(value: object, instead: Mapping[str, str] | None) -> object:
+    match value:
+        case str() if instead is not None:
+            return instead.get(value, value)
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(str(entry) for entry in value)
+        case dict():
+            return ", ".join(f"{key}={entry}" for key, entry in value.items() if entry not in (None, ""))
+        case _:
+            return value
+

@@ -1,0 +1,82 @@
+"""`domain`: the mail domains of a workspace."""
+
+from __future__ import annotations
+
+import click
+
+from api.schema.routing import DomainAnswer, DomainCreated, DomainDetail
+from emailrouter.cli import desk
+from emailrouter.cli.desk import Desk
+
+_RECORDS = "The records to add at your DNS provider; then: emailrouter domain verify"
+
+
+@click.group(cls=desk.Group, name="domain")
+def group() -> None:
+    """Mail domains: added, proved by DNS, removed."""
+
+
+@group.command("list")
+@desk.paged
+@desk.at_desk()
+async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
+    """List the domains, newest first."""
+    page = await desk.collect(
+        lambda n, c: at.services.domains.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
+    )
+    columns = {"domain": "domain", "status": "status", "id": "id", "created": "createdAt"}
+    at.listed("domains", desk.as_rows(page, DomainAnswer.of), columns)
+
+
+@group.command("show")
+@click.argument("domain")
+@desk.at_desk()
+async def show(at: Desk, domain: str) -> None:
+    """Show a domain with its DNS records as the last check found them, and the fix for each."""
+    view = await at.services.domains.get(at.actor, await at.names.domain(at.actor, domain))
+    at.one(desk.as_json(DomainDetail.of_view(view)))
+
+
+@group.command("add")
+@click.argument("domain")
+@desk.at_desk()
+async def add(at: Desk, domain: str) -> None:
+    """Add a domain and print the DNS records that prove it."""
+    view = await at.services.domains.create(at.actor, domain)
+    if at.as_json:
+        at.one(desk.as_json(DomainCreated.of(view, at.services.domains.mx_hosts)))
+        return
+    click.echo(f"{view.domain.name} is added. {_RECORDS} {view.domain.name}\n")
+    for priority, value in at.services.domains.mx_hosts:
+        click.echo(f"  {view.domain.name}.  MX   {priority} {value}.")
+    for record in view.records:
+        if record.type == "TXT":
+            click.echo(f'  {record.name}.  TXT  "{record.expected[0]}"')
+
+
+@group.command("verify")
+@click.argument("domain")
+@desk.at_desk()
+async def verify(at: Desk, domain: str) -> int:
+    """Ask the DNS now. Exit 1 while the domain is not verified."""
+    view = await at.services.domains.verify(at.actor, await at.names.domain(at.actor, domain))
+    at.one(desk.as_json(DomainDetail.of_view(view)))
+    return 0 if view.domain.status == "active" else 1
+
+
+@group.command("remove")
+@click.argument("domain")
+@click.option("--force", is_flag=True, help="Also when it has aliases; they go with it.")
+@desk.confirmed
+@desk.at_desk()
+async def remove(at: Desk, domain: str, force: bool, yes: bool) -> None:
+    """Remove a domain: its mail is refused from now on. Its tickets stay."""
+    view = await at.services.domains.get(at.actor, await at.names.domain(at.actor, domain))
+    if force or not view.alias_count:
+        aliases = f" with its {view.alias_count} aliases" if view.alias_count else ""
+        desk.confirm(f"Remove {view.domain.name}{aliases}? Its mail is refused from then on.", yes=yes)
+    await at.services.domains.delete(at.actor, view.domain.id, force=force)
+    at.said({"id": view.domain.id, "removed": True}, f"{view.domain.name} is removed.")
+
+
+COMMANDS = (group,)

@@ -1,0 +1,115 @@
+"""`integration`: the places that a workspace's tickets are posted to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from api.schema.routing import IntegrationAnswer, IntegrationTested
+from emailrouter.cli import desk
+from emailrouter.cli.desk import Desk
+from router.channels import CHANNELS
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group(cls=desk.Group, name="integration")
+def group() -> None:
+    """Integrations: one webhook each, for the tickets of the aliases that point to it."""
+
+
+def _webhook(function: F) -> F:
+    function = click.option(
+        "--webhook-url-file", type=click.Path(path_type=Path), metavar="PATH", help="Read the URL from a file."
+    )(function)
+    return click.option(
+        "--webhook-url", metavar="URL|-", help="The webhook; `-` reads it from standard input, out of the history."
+    )(function)
+
+
+@group.command("list")
+@desk.paged
+@desk.at_desk()
+async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
+    """List the integrations, newest first."""
+    page = await desk.collect(
+        lambda n, c: at.services.integrations.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
+    )
+    columns = {
+        "name": "name",
+        "type": "type",
+        "status": "status",
+        "last error": "lastError",
+        "to": "hint",
+        "id": "id",
+    }
+    at.listed("integrations", desk.as_rows(page, IntegrationAnswer.of), columns)
+
+
+@group.command("show")
+@click.argument("integration", metavar="NAME|ID")
+@desk.at_desk()
+async def show(at: Desk, integration: str) -> None:
+    """Show one integration; its URL is shown masked."""
+    found = await at.services.integrations.get(at.actor, await at.names.integration(at.actor, integration))
+    at.one(desk.as_json(IntegrationAnswer.of(found)))
+
+
+@group.command("add")
+@click.argument("name")
+@click.option("--type", "kind", type=click.Choice(sorted(CHANNELS)), default="slack", show_default=True)
+@_webhook
+@desk.at_desk(secrets=True)
+async def add(at: Desk, name: str, kind: str, webhook_url: str | None, webhook_url_file: Path | None) -> None:
+    """Add an integration; its webhook URL is asked for on a terminal. Nothing is sent: see `integration test`."""
+    url = desk.secret_text(webhook_url, webhook_url_file, prompt="Webhook URL", option="--webhook-url")
+    made = await at.services.integrations.create(at.actor, type=kind, name=name, settings={"webhookUrl": url})
+    at.one(desk.as_json(IntegrationAnswer.of(made)))
+
+
+@group.command("change")
+@click.argument("integration", metavar="NAME|ID")
+@click.option("--name", help="Its new name.")
+@_webhook
+@desk.at_desk(secrets=True)
+async def change(
+    at: Desk, integration: str, name: str | None, webhook_url: str | None, webhook_url_file: Path | None
+) -> None:
+    """Give an integration another name or webhook URL; a new URL sends what was waiting."""
+    integration_id = await at.names.integration(at.actor, integration)
+    settings = None
+    if webhook_url is not None or webhook_url_file is not None:
+        url = desk.secret_text(webhook_url, webhook_url_file, prompt="Webhook URL", option="--webhook-url")
+        settings = {"webhookUrl": url}
+    if name is None and settings is None:
+        raise click.UsageError("nothing to change: give --name or --webhook-url")
+    changed = await at.services.integrations.change(at.actor, integration_id, name=name, settings=settings)
+    at.one(desk.as_json(IntegrationAnswer.of(changed)))
+
+
+@group.command("test")
+@click.argument("integration", metavar="NAME|ID")
+@desk.at_desk(secrets=True)
+async def test(at: Desk, integration: str) -> int:
+    """Send a message marked as a test and print what the other side said. Exit 1 when it did not arrive."""
+    result = await at.services.integrations.test(at.actor, await at.names.integration(at.actor, integration))
+    at.one(desk.as_json(IntegrationTested.of(result)))
+    return 0 if result.ok else 1
+
+
+@group.command("remove")
+@click.argument("integration", metavar="NAME|ID")
+@desk.confirmed
+@desk.at_desk()
+async def remove(at: Desk, integration: str, yes: bool) -> None:
+    """Remove an integration that no alias points to; what still waits for it becomes dead."""
+    found = await at.services.integrations.get(at.actor, await at.names.integration(at.actor, integration))
+    desk.confirm(f"Remove the integration {found.name} ({found.hint})?", yes=yes)
+    await at.services.integrations.delete(at.actor, found.id)
+    at.said({"id": found.id, "removed": True}, f"{found.name} is removed.")
+
+
+COMMANDS = (group,)

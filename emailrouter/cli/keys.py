@@ -1,0 +1,73 @@
+"""`key`: the API keys of a workspace."""
+
+from __future__ import annotations
+
+import click
+
+from api.schema.people import KeyAnswer, KeyCreated
+from emailrouter.cli import desk, moments
+from emailrouter.cli.desk import Desk
+from router.admin.users import ROLES
+
+
+@click.group(cls=desk.Group, name="key")
+def group() -> None:
+    """API keys: each belongs to a user and can do no more than they can."""
+
+
+@group.command("list")
+@desk.paged
+@desk.at_desk()
+async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
+    """List the keys, newest first, revoked and expired ones too."""
+    page = await desk.collect(
+        lambda n, c: at.services.keys.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
+    )
+    columns = {
+        "name": "name",
+        "hint": "hint",
+        "user": "userId",
+        "role": "role",
+        "last used": "lastUsedAt",
+        "expires": "expiresAt",
+        "revoked": "revokedAt",
+        "id": "id",
+    }
+    at.listed("keys", desk.as_rows(page, KeyAnswer.of), columns, userId=await at.user_emails())
+
+
+@group.command("show")
+@click.argument("key", metavar="ID")
+@desk.at_desk()
+async def show(at: Desk, key: str) -> None:
+    """Show one key, without its text."""
+    found = await at.services.keys.get(at.actor, key)
+    at.one(desk.as_json(KeyAnswer.of(found)), userId=await at.user_emails())
+
+
+@group.command("create")
+@click.argument("name")
+@click.option("--user", metavar="EMAIL|ID", required=True, help="Whose key it is.")
+@click.option("--role", type=click.Choice(ROLES), help="Less than the user's own role.")
+@click.option("--expires", metavar="T", type=moments.FUTURE, help='When it ends: "90d", or a time like 2030-01-31.')
+@desk.at_desk()
+async def create(at: Desk, name: str, user: str, role: str | None, expires: int | None) -> None:
+    """Make a key and print its text, this once."""
+    owner = await at.names.user(at.actor, user)
+    new = await at.services.keys.create(at.actor, name=name, role=role, user_id=owner, expires_at=expires)
+    at.one(desk.as_json(KeyCreated.of(new)), userId=await at.user_emails())
+
+
+@group.command("revoke")
+@click.argument("key", metavar="ID")
+@desk.confirmed
+@desk.at_desk()
+async def revoke(at: Desk, key: str, yes: bool) -> None:
+    """Revoke a key: from the next request on it opens nothing. It stays in the list."""
+    found = await at.services.keys.get(at.actor, key)
+    desk.confirm(f"Revoke the key {found.name!r} ({found.hint})?", yes=yes)
+    await at.services.keys.revoke(at.actor, found.id)
+    at.said({"id": found.id, "revoked": True}, f"{found.hint} is revoked.")
+
+
+COMMANDS = (group,)

@@ -1,0 +1,138 @@
+"""`user`: the people of a workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from api.schema.people import UserAnswer
+from emailrouter.cli import desk
+from emailrouter.cli.desk import Desk
+from router import secrets
+from router.admin.users import ROLES
+
+_ROLE = click.Choice(ROLES)
+
+
+@click.group(cls=desk.Group, name="user")
+def group() -> None:
+    """Users: who may sign in and use keys, and as what."""
+
+
+@group.command("list")
+@desk.paged
+@desk.at_desk()
+async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
+    """List the users, newest first."""
+    page = await desk.collect(
+        lambda n, c: at.services.users.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
+    )
+    columns = {
+        "email": "email",
+        "name": "name",
+        "role": "role",
+        "signs in": "canSignIn",
+        "disabled": "disabledAt",
+        "id": "id",
+    }
+    at.listed("users", desk.as_rows(page, UserAnswer.of), columns)
+
+
+@group.command("show")
+@click.argument("user", metavar="EMAIL|ID")
+@desk.at_desk()
+async def show(at: Desk, user: str) -> None:
+    """Show one user."""
+    at.one(desk.as_json(UserAnswer.of(await at.services.users.get(at.actor, await at.names.user(at.actor, user)))))
+
+
+@group.command("add")
+@click.argument("email")
+@click.option("--name", default="", help="What people call them.")
+@click.option("--role", type=_ROLE, default="agent", show_default=True)
+@click.option("--password", metavar="-", help="`-`: read it from standard input.")
+@click.option("--password-file", type=click.Path(path_type=Path), metavar="PATH", help="Read it from a file.")
+@click.option("--generate-password", is_flag=True, help="Make one and print it, this once.")
+@desk.at_desk()
+async def add(
+    at: Desk, email: str, name: str, role: str, password: str | None, password_file: Path | None, generate_password: bool
+) -> None:
+    """Add a user; without a password they can use keys, but not sign in."""
+    clear = _password(password, password_file, generate_password)
+    user = await at.services.users.create(at.actor, email=email, name=name, role=role, password=clear)
+    shown = {"password": clear} if generate_password and clear else {}
+    at.one({**desk.as_json(UserAnswer.of(user)), **shown})
+
+
+@group.command("change")
+@click.argument("user", metavar="EMAIL|ID")
+@click.option("--name")
+@click.option("--role", type=_ROLE)
+@desk.at_desk()
+async def change(at: Desk, user: str, name: str | None, role: str | None) -> None:
+    """Give a user another name or role."""
+    if name is None and role is None:
+        raise click.UsageError("nothing to change: give --name or --role")
+    user_id = await at.names.user(at.actor, user)
+    at.one(desk.as_json(UserAnswer.of(await at.services.users.change(at.actor, user_id, name=name, role=role))))
+
+
+@group.command("set-password")
+@click.argument("user", metavar="EMAIL|ID")
+@click.option("--password", metavar="-", help="`-`: read it from standard input.")
+@click.option("--password-file", type=click.Path(path_type=Path), metavar="PATH", help="Read it from a file.")
+@click.option("--generate-password", is_flag=True, help="Make one and print it, this once.")
+@desk.at_desk()
+async def set_password(
+    at: Desk, user: str, password: str | None, password_file: Path | None, generate_password: bool
+) -> None:
+    """Give a user a new password and end their sessions; it is asked for on a terminal."""
+    user_id = await at.names.user(at.actor, user)
+    clear = _password(password, password_file, generate_password)
+    if clear is None:
+        clear = desk.secret_text(None, None, prompt="New password", option="--password")
+    changed = await at.services.users.change(at.actor, user_id, password=clear)
+    data: desk.Json = {**desk.as_json(UserAnswer.of(changed)), **({"password": clear} if generate_password else {})}
+    at.said(data, f"{changed.email} has a new password{f': {clear}' if generate_password else '.'}")
+
+
+def _switch(name: str, about: str, *, disabled: bool) -> None:
+    @group.command(name, help=about)
+    @click.argument("user", metavar="EMAIL|ID")
+    @desk.at_desk()
+    async def switch(at: Desk, user: str) -> None:
+        user_id = await at.names.user(at.actor, user)
+        changed = await at.services.users.change(at.actor, user_id, disabled=disabled)
+        at.said(desk.as_json(UserAnswer.of(changed)), f"{changed.email} is {name}d.")
+
+
+_switch("disable", "Keep a user out: sessions end, keys open nothing.", disabled=True)
+_switch("enable", "Let a disabled user in again.", disabled=False)
+
+
+@group.command("remove")
+@click.argument("user", metavar="EMAIL|ID")
+@desk.confirmed
+@desk.at_desk()
+async def remove(at: Desk, user: str, yes: bool) -> None:
+    """Remove a user with their keys; their unfinished tickets go back to the queue."""
+    found = await at.services.users.get(at.actor, await at.names.user(at.actor, user))
+    desk.confirm(f"Remove {found.email} with all of their keys?", yes=yes)
+    await at.services.users.delete(at.actor, found.id)
+    at.said({"id": found.id, "removed": True}, f"{found.email} is removed.")
+
+
+def _password(value: str | None, file: Path | None, generate: bool) -> str | None:
+    if generate:
+        if value is not None or file is not None:
+            raise click.UsageError("--generate-password goes with no other password")
+        return secrets.new_password()
+    if value is None and file is None:
+        return None
+    if value not in (None, "-"):
+        raise click.UsageError("--password takes `-` alone: a password on the command line is seen by everybody")
+    return desk.secret_text(value, file, prompt="Password", option="--password")
+
+
+COMMANDS = (group,)

@@ -1,0 +1,117 @@
+"""`workspace`: the tenants of this installation."""
+
+from __future__ import annotations
+
+import click
+
+from api.schema.people import WorkspaceAnswer
+from emailrouter.cli import desk, frame
+from emailrouter.cli.desk import Desk
+from emailrouter.first_login import as_text
+from emailrouter.operator_services import Operator
+from router.admin.names import Names
+from router.admin.setup import FirstLogin
+from router.admin.tenancy import Tenancy
+from router.errors import Refused
+
+
+@click.group(cls=desk.Group, name="workspace")
+def group() -> None:
+    """Workspaces: users, domains, integrations and tickets belong to exactly one."""
+
+
+@group.command("list")
+@click.pass_context
+def list_command(context: click.Context) -> None:
+    """List every workspace of this installation."""
+
+    async def work(operator: Operator) -> None:
+        found = await Names(operator.database).workspaces()
+        if frame.invocation(context).as_json:
+            frame.print_json({"workspaces": [desk.as_json(WorkspaceAnswer.of(workspace)) for workspace in found]})
+            return
+        rows = [desk.as_json(WorkspaceAnswer.of(workspace)) for workspace in found]
+        frame.print_table(["name", "id", "createdAt"], rows)
+
+    desk.with_operator(context, work)
+
+
+@group.command("show")
+@desk.at_desk()
+async def show(at: Desk) -> None:
+    """Show the workspace (`--workspace`, where there are several)."""
+    found = await at.services.workspaces.get(at.actor)
+    at.one(desk.as_json(WorkspaceAnswer.of(found)), defaultIntegrationId=await at.integration_names())
+
+
+@group.command("create")
+@click.argument("name")
+@click.option("--email", metavar="E", required=True, help="Its first admin's address, to sign in with.")
+@click.pass_context
+def create(context: click.Context, name: str, email: str) -> None:
+    """Make a further workspace with its first admin and API key; they are printed once.
+
+    From the second workspace on, `[dns] verification = "auto"` asks for the TXT record of a domain too.
+    """
+
+    async def work(operator: Operator) -> FirstLogin:
+        tenancy = Tenancy(operator.database, operator.clock)
+        if not await Names(operator.database).workspaces():
+            raise Refused("conflict", "there is no workspace yet: make the first one by `emailrouter init`")
+        return await tenancy.create(name, email)
+
+    login = desk.with_operator(context, work)
+    invocation = frame.invocation(context)
+    if invocation.as_json:
+        frame.print_json(
+            {"workspaceId": login.workspace_id, "email": login.email, "password": login.password, "key": login.key}
+        )
+    else:
+        click.echo(as_text(login, invocation.config().server.public_url).replace("this installation", "this workspace"))
+
+
+@group.command("change")
+@click.option("--name", help="Its new name.")
+@click.option("--default-integration", metavar="NAME|ID", help="Where mail to the postmaster goes.")
+@click.option("--no-default-integration", is_flag=True, help="Mail to the postmaster makes tickets, posted nowhere.")
+@desk.at_desk()
+async def change(at: Desk, name: str | None, default_integration: str | None, no_default_integration: bool) -> None:
+    """Rename the workspace, or choose its default integration."""
+    if default_integration and no_default_integration:
+        raise click.UsageError("--default-integration and --no-default-integration exclude each other")
+    if name is None and default_integration is None and not no_default_integration:
+        raise click.UsageError("nothing to change: give --name, --default-integration or --no-default-integration")
+    integration_id = default_integration and await at.names.integration(at.actor, default_integration)
+    changed = await at.services.workspaces.change(
+        at.actor, name=name, default_integration_id=integration_id, without_default=no_default_integration
+    )
+    at.one(desk.as_json(WorkspaceAnswer.of(changed)), defaultIntegrationId=await at.integration_names())
+
+
+@group.command("remove")
+@click.argument("workspace", metavar="ID|NAME")
+@desk.confirmed
+@click.pass_context
+def remove(context: click.Context, workspace: str, yes: bool) -> None:
+    """Erase a workspace with everything that belongs to it: users, domains, tickets and mails."""
+
+    async def work(operator: Operator) -> str:
+        found = await Names(operator.database).workspace(workspace)
+        tenancy = Tenancy(operator.database, operator.clock)
+        lost = await tenancy.holdings(found.id)
+        desk.confirm(
+            f"Erase {found.name} ({found.id}) with {lost.domains} domains, {lost.users} users, "
+            f"{lost.tickets} tickets and {lost.messages} mails?",
+            yes=yes,
+        )
+        await tenancy.erase(found.id)
+        return found.id
+
+    erased = desk.with_operator(context, work)
+    if frame.invocation(context).as_json:
+        frame.print_json({"id": erased, "removed": True})
+    else:
+        click.echo(f"{erased} is erased.")
+
+
+COMMANDS = (group,)

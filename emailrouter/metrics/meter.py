@@ -1,0 +1,138 @@
+"""The `Meter` of a process as Prometheus counters, in a registry of its own.
+
+Promise: every figure there is has its name, its labels and its sentence here or in `emailrouter.metrics.stored`, and
+docs/operations.md lists them; labels take values from a fixed few. Counters begin at 0 with the process. Who makes
+it: `emailrouter.assembly`, one for each process; who reads it: `emailrouter.metrics.server`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+
+from router.meter import Parsed
+
+# A commit is one fsync (1 to 20 ms); past 1 s senders wait noticeably, past 30 s they hear 451.
+COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
+# An answer comes in 0.1 to 1 s; `[delivery] timeout` ends it at 10 s.
+ANSWER_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+# From the 250 to Slack: a second when all is well, hours while a channel is away, days until it is dead.
+DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
+
+
+class PrometheusMeter:
+    """See `router.meter.Meter` for when each is called."""
+
+    def __init__(self, roles: Iterable[str]) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        about = Info("emailrouter", "This process: its version and its roles.", registry=registry)
+        about.info({"version": version("emailrouter"), "roles": ",".join(sorted(roles))})
+        self._connections = Counter(
+            "emailrouter_smtp_connections", "SMTP connections that peers opened.", registry=registry
+        )
+        self._refused = Counter(
+            "emailrouter_refused",
+            "Connections, senders, recipients and mails refused, by the name of the reply.",
+            ["reason"],
+            registry=registry,
+        )
+        accepted = Counter(
+            "emailrouter_mails_accepted",
+            "Mails answered 250: new ones, and repeats of mails that were here already.",
+            ["kind"],
+            registry=registry,
+        )
+        self._new, self._repeats = accepted.labels("new"), accepted.labels("repeat")
+        self._octets = Counter(
+            "emailrouter_accepted_bytes", "Octets of the mails answered 250, repeats too.", registry=registry
+        )
+        self._accepted_aliases = Counter(
+            "emailrouter_audit_accepted",
+            "Aliases that mails were answered 250 for, each mail counting each of its aliases once.",
+            registry=registry,
+        )
+        self._ticketed_aliases = Counter(
+            "emailrouter_audit_ticketed", "Of those, the ones whose ticket was opened or joined.", registry=registry
+        )
+        self._repeated_aliases = Counter(
+            "emailrouter_audit_repeated", "Of those, the ones that had this mail already.", registry=registry
+        )
+        self._owed = Counter(
+            "emailrouter_audit_owed", "Ticket events that are owed to an integration.", registry=registry
+        )
+        self._commit = Histogram(
+            "emailrouter_commit_seconds",
+            "How long a mail waited for its group commit.",
+            buckets=COMMIT_BUCKETS,
+            registry=registry,
+        )
+        parsed = Counter(
+            "emailrouter_mails_parsed",
+            "Mails parsed for people to read: clean, with warnings, or failed by a fault of ours.",
+            ["result"],
+            registry=registry,
+        )
+        self._parsed = {result: parsed.labels(result) for result in ("clean", "warnings", "failed")}
+        self._attempts = Counter(
+            "emailrouter_delivery_attempts",
+            "Attempts to deliver, by their outcome; a digest is one for each of its deliveries.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._answers = Histogram(
+            "emailrouter_delivery_answer_seconds",
+            "How long the far side took to answer a request.",
+            buckets=ANSWER_BUCKETS,
+            registry=registry,
+        )
+        self._deliveries = Histogram(
+            "emailrouter_delivery_seconds",
+            "From accepting a mail to its ticket event arriving.",
+            buckets=DELIVERY_BUCKETS,
+            registry=registry,
+        )
+
+    def watch_connections(self, count: Callable[[], int]) -> None:
+        """Have the SMTP door asked, at each scrape, how many connections are open."""
+        gauge = Gauge("emailrouter_smtp_open_connections", "SMTP connections open now.", registry=self.registry)
+        gauge.set_function(count)
+
+    def connected(self) -> None:
+        """See `Meter`."""
+        self._connections.inc()
+
+    def refused(self, reason: str) -> None:
+        """See `Meter`."""
+        self._refused.labels(reason).inc()
+
+    def accepted(self, octets: int, *, repeat: bool) -> None:
+        """See `Meter`."""
+        (self._repeats if repeat else self._new).inc()
+        self._octets.inc(octets)
+
+    def routed(self, aliases: int, *, ticketed: int, repeated: int, owed: int) -> None:
+        """See `Meter`."""
+        self._accepted_aliases.inc(aliases)
+        self._ticketed_aliases.inc(ticketed)
+        self._repeated_aliases.inc(repeated)
+        self._owed.inc(owed)
+
+    def committed(self, seconds: float) -> None:
+        """See `Meter`."""
+        self._commit.observe(seconds)
+
+    def parsed(self, result: Parsed) -> None:
+        """See `Meter`."""
+        self._parsed[result].inc()
+
+    def attempted(self, outcome: str, deliveries: int, seconds: float) -> None:
+        """See `Meter`."""
+        self._attempts.labels(outcome).inc(deliveries)
+        self._answers.observe(seconds)
+
+    def delivered(self, seconds: float) -> None:
+        """See `Meter`."""
+        self._deliveries.observe(seconds)

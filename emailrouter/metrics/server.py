@@ -1,0 +1,60 @@
+"""`GET /metrics` at `[metrics] listen`: a tiny HTTP server on the process's own event loop.
+
+It answers in the form the asker prefers, OpenMetrics or Prometheus's text, and knows nothing else; it asks for no
+password, so the address should be one that only the monitoring reaches. Starts after the roles and ends after them, so
+that a drain can be watched. Who makes it: `emailrouter.assembly`; who starts and stops it: `emailrouter.lifecycle`.
+"""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from config.values import Address
+from emailrouter.metrics.stored import StoredFigures
+
+# A scrape under way at the end has so long; another one comes anyway.
+SHUTDOWN_SECONDS = 1.0
+
+
+class MetricsServer:
+    """`start` raises OSError when the address cannot be used."""
+
+    def __init__(self, listen: Address, registry: CollectorRegistry, stored: StoredFigures) -> None:
+        self._listen = listen
+        self._registry = registry
+        self._stored = stored
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def address(self) -> str | None:
+        """Where it listens, `127.0.0.1:9100`; None before `start` and after `stop`."""
+        if self._runner is None or not self._runner.addresses:
+            return None
+        host, port = self._runner.addresses[0][:2]
+        return str(Address(host, port))
+
+    async def start(self) -> None:
+        """Listen."""
+        application = web.Application()
+        application.router.add_get("/metrics", self._answer)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._listen.host, self._listen.port)
+        try:
+            await site.start()
+        except OSError:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop listening; may be called twice."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        await self._stored.refresh()
+        encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
+        return web.Response(body=encode(self._registry), headers={hdrs.CONTENT_TYPE: content_type})

@@ -1,0 +1,127 @@
+"""The figures that only the database knows: what waits and how long, what is dead, whether the books balance.
+
+Promise: the database is asked at most every few seconds, however often the figures are wanted, and never for more
+than a twentieth of the time; while it does not answer, `emailrouter_store_up` is 0 and the figures are left out
+rather than told from memory. Every process of one database tells the same: take the `max` over them, not the sum.
+Who makes it: `emailrouter.assembly`; who asks: `emailrouter.metrics.server`, at each scrape.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+
+import structlog
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from router.clock import SECOND, Clock
+from router.errors import Unavailable
+from router.store.database import Database
+
+FRESH_SECONDS = 5.0
+# A reading that took t seconds holds for at least this many times t.
+REST = 20
+PATIENCE_SECONDS = 5.0
+# How many of the newest messages are held against their tickets and deliveries: a few milliseconds of reading.
+AUDITED_MESSAGES = 1000
+
+log = structlog.get_logger()
+
+
+class StoredFigures(Collector):
+    """A collector whose figures `refresh` reads; `collect` itself never waits."""
+
+    def __init__(self, database: Database, clock: Clock, registry: CollectorRegistry) -> None:
+        self._database = database
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._stale_at = clock.monotonic()
+        self._figures: Mapping[str, int] | None = None
+        registry.register(self)
+
+    async def refresh(self) -> None:
+        """Reads the figures again unless they are fresh; requests that come at once share one reading."""
+        async with self._turn:
+            began = self._clock.monotonic()
+            if began < self._stale_at:
+                return
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    self._figures = await self._read()
+            except (Unavailable, TimeoutError) as error:
+                self._figures = None
+                log.warning("metrics.store_away", reason=str(error) or "no answer in time")
+            now = self._clock.monotonic()
+            self._stale_at = now + max(FRESH_SECONDS, REST * (now - began))
+
+    async def _read(self) -> Mapping[str, int]:
+        figures: dict[str, int] = {}
+        for query, values in (
+            ("metrics_queue", {}),
+            ("metrics_dead", {}),
+            ("metrics_failing", {}),
+            ("metrics_audit", {"most": AUDITED_MESSAGES}),
+        ):
+            row = await self._database.one(query, **values)
+            if row is not None:
+                figures |= {name: row[name] or 0 for name in row.keys()}  # noqa: SIM118 - a database row's iterator gives values
+        return figures
+
+    def describe(self) -> Iterator[Metric]:
+        """The families without their values, so that registering asks nothing."""
+        yield from _families({}, 0)
+
+    def collect(self) -> Iterator[Metric]:
+        """What the last reading found."""
+        up = GaugeMetricFamily(
+            "emailrouter_store_up",
+            "Whether the database answered the last time it was asked for figures.",
+            0 if self._figures is None else 1,
+        )
+        yield up
+        if self._figures is not None:
+            yield from _families(self._figures, self._clock.now())
+
+
+def _families(figures: Mapping[str, int], now: int) -> list[Metric]:
+    def of(name: str) -> int:
+        return figures.get(name, 0)
+
+    queue = GaugeMetricFamily(
+        "emailrouter_queue_deliveries",
+        "Deliveries that are not done: waiting for their time, or parked while their integration fails.",
+        labels=["state"],
+    )
+    queue.add_metric(["waiting"], of("waiting"))
+    queue.add_metric(["parked"], of("parked"))
+    oldest = of("oldest_at")
+    audited = GaugeMetricFamily(
+        "emailrouter_audit_ticket_events",
+        f"Ticket events of the newest {AUDITED_MESSAGES} messages by the state of their delivery; none: not owed.",
+        labels=["state"],
+    )
+    states = ("delivered", "pending", "dead")
+    for state in states:
+        audited.add_metric([state], of(state))
+    audited.add_metric(["none"], of("events") - sum(map(of, states)))
+    return [
+        queue,
+        GaugeMetricFamily(
+            "emailrouter_queue_oldest_seconds",
+            "How long ago the mail of the oldest delivery that is not done was accepted; 0 when there is none.",
+            max(0, now - oldest) / SECOND if oldest else 0,
+        ),
+        GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that gave up and were not replayed.", of("dead")),
+        GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that cannot take anything.", of("failing")),
+        GaugeMetricFamily(
+            "emailrouter_audit_messages", "How many of the newest messages the audit looked at.", of("messages")
+        ),
+        GaugeMetricFamily(
+            "emailrouter_audit_unticketed_messages",
+            "Of these, the ones that belong to no ticket: always 0, or a promise is broken.",
+            of("messages") - of("ticketed"),
+        ),
+        audited,
+    ]

@@ -1,0 +1,77 @@
+"""What systemd is told (sd_notify(3)), and when it is not told any more: the watchdog.
+
+`Manager` speaks to the service manager that the environment names, and to nobody where there is none. `beat` says
+"alive" at half the interval that systemd gave (sd_watchdog_enabled(3)), from the event loop itself: a loop that does
+not turn says nothing, and neither does one whose background parts have ended. Then systemd kills and starts the
+process anew, which loses nothing. Who calls it: `emailrouter.lifecycle`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class Manager:
+    """environ: where `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID` are."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        path = environ.get("NOTIFY_SOCKET", "")
+        # "@" stands for the NUL that abstract sockets begin with.
+        self._address = "\0" + path[1:] if path.startswith("@") else path
+        self.interval = _watchdog_seconds(environ) if path else None
+
+    def ready(self) -> None:
+        """The process serves; also the end of a reload."""
+        self._tell("READY=1\nSTATUS=")
+
+    def waiting(self, what: str) -> None:
+        """Not ready yet, and why; shown by `systemctl status`."""
+        self._tell(f"STATUS=waiting: {what}")
+
+    def reloading(self) -> None:
+        """A reload has begun; `ready` ends it."""
+        self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+    def stopping(self) -> None:
+        """The drain has begun."""
+        self._tell("STOPPING=1\nSTATUS=draining")
+
+    def alive(self) -> None:
+        """The watchdog's beat."""
+        self._tell("WATCHDOG=1")
+
+    def _tell(self, state: str) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            channel.setblocking(False)  # a manager that does not read must not stop the loop
+            try:
+                channel.sendto(state.encode(), self._address)
+            except OSError as error:
+                log.warning("systemd.not_notified", reason=str(error))
+
+
+async def beat(manager: Manager, ended: Callable[[], str]) -> None:
+    """Until cancelled. ended: the name of a background part that has ended, "" while all of them live."""
+    if manager.interval is None:
+        return
+    while not (name := ended()):
+        manager.alive()
+        await asyncio.sleep(manager.interval / 2)
+    log.critical("watchdog.silent", ended=name, killed_within_seconds=manager.interval)
+
+
+def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
+    """The interval of the unit's WatchdogSec; None where there is none, or it is meant for another process."""
+    if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    microseconds = environ.get("WATCHDOG_USEC", "")
+    return int(microseconds) / 1_000_000 if microseconds.isdecimal() and int(microseconds) > 0 else None

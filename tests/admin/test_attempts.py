@@ -1,0 +1,27 @@
+"""Failures are throttled by what they came from."""
+
+import pytest
+
+from router.admin.attempts import Attempts, Throttled, network_of
+from router.admin.rate_window import Limit
+from tests.support.clock import FakeClock
+
+
+def test_too_many_failures_wait_and_then_may_try_again() -> None:
+    clock = FakeClock()
+    attempts = Attempts(clock, Limit(3, 60))
+    for _ in range(3):
+        attempts.check("a")
+        attempts.failed("a")
+    with pytest.raises(Throttled) as throttled:
+        attempts.check("a")
+    attempts.check("b")
+    clock.advance(throttled.value.retry_after)
+    attempts.check("a")
+
+
+def test_an_ipv6_host_is_its_network() -> None:
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") == "2001:db8::/64"
+    assert network_of("::ffff:192.0.2.1") == "192.0.2.1"
+    assert network_of("192.0.2.1") == "192.0.2.1"
+    assert network_of("") == ""

@@ -1,0 +1,66 @@
+"""What is a mail domain, and its one form."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.admin.domain_names import domain_name
+from router.errors import Refused
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "localhost",
+        "192.0.2.1",
+        "[192.0.2.1]",
+        "2001:db8::1",
+        "co.uk",
+        "a..b",
+        ".example.org",
+        "exa mple.org",
+        "-a.example",
+        "a_b.example",
+        "someone@example.org",
+        "example.123",
+        "xn--a.example",
+        "exam\u202eple.org",
+        "a" * 64 + ".org",
+        ".".join(["abcdefgh"] * 30),
+        "",
+        "   ",
+        "ex\x00ample.org",
+        "ex\ud800ample.org",
+    ],
+)
+def test_what_is_no_domain(name: str) -> None:
+    with pytest.raises(Refused) as refused:
+        domain_name(name)
+    assert (refused.value.code, refused.value.field) == ("invalid_domain", "domain")
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("Example.ORG.", "example.org"),
+        (" example.org ", "example.org"),
+        ("BÜCHER.example", "xn--bcher-kva.example"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("straße.example", "xn--strae-oqa.example"),
+        ("例え。テスト", "xn--r8jz45g.xn--zckzah"),
+        ("example.co.uk", "example.co.uk"),
+    ],
+)
+def test_the_one_form(typed: str, kept: str) -> None:
+    assert domain_name(typed) == kept
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_a_domain_or_refused_and_the_form_is_stable(text: str) -> None:
+    try:
+        kept = domain_name(text)
+    except Refused as refused:
+        assert refused.code == "invalid_domain"
+    else:
+        assert kept.isascii()
+        assert domain_name(kept) == kept

@@ -1,0 +1,38 @@
+"""Pages: cursors only where they were given out, limits in their bounds."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router import ids
+from router.admin import paging
+from router.errors import Refused
+
+
+@given(st.lists(st.integers(), max_size=30, unique=True), st.integers(1, 10))
+def test_pages_put_together_are_the_list(numbers: list[int], limit: int) -> None:
+    known = sorted((ids.new("dom") for _ in numbers), reverse=True)
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        window = paging.window("dom", limit, cursor)
+        page = window.page([x for x in known if x < window.before][: window.most], lambda x: x)
+        seen += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == known
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "äöü", "ZG9tXw", paging.encode("user_" + "0" * 26), "a" * 600])
+def test_a_foreign_cursor(cursor: str) -> None:
+    with pytest.raises(Refused) as refused:
+        paging.window("dom", 10, cursor)
+    assert refused.value.field == "cursor"
+
+
+@pytest.mark.parametrize("limit", [0, -1, 201])
+def test_a_limit_out_of_bounds(limit: int) -> None:
+    with pytest.raises(Refused) as refused:
+        paging.window("dom", limit, None)
+    assert refused.value.field == "limit"

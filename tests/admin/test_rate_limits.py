@@ -1,0 +1,88 @@
+"""Counting over several processes, on both databases."""
+
+import asyncio
+
+from router.admin.rate_limits import ProcessCounts, RateLimits, SharedCounts
+from router.admin.rate_window import Limit
+from tests.support.clock import FakeClock
+from tests.support.stores import Store
+
+MINUTE = Limit(requests=10, seconds=60)
+DAY = Limit(requests=25, seconds=86400)
+
+
+def counts(store: Store, clock: FakeClock) -> RateLimits:
+    """As one API process has it."""
+    return (SharedCounts if store.kind == "postgres" else ProcessCounts)(store.database, clock)
+
+
+async def allowed(limits: RateLimits, times: int, asked: dict[str, Limit]) -> int:
+    verdicts = [await limits.count(asked) for _ in range(times)]
+    return sum(verdict is not None and verdict.allowed for verdict in verdicts)
+
+
+async def test_no_more_than_the_limit_and_no_double_allowance_at_the_edge(store: Store) -> None:
+    clock = FakeClock()
+    limits = counts(store, clock)
+    assert await allowed(limits, 15, {"key:a": MINUTE}) == 10
+    clock.advance(60)  # a new window, the old one still in sight as a whole
+    assert await allowed(limits, 15, {"key:a": MINUTE}) == 0
+    clock.advance(30)
+    assert await allowed(limits, 15, {"key:a": MINUTE}) == 5
+    clock.advance(600)
+    assert await allowed(limits, 15, {"key:a": MINUTE}) == 10
+    await limits.close()
+
+
+async def test_a_refused_request_counts_under_no_limit(store: Store) -> None:
+    clock = FakeClock()
+    limits = counts(store, clock)
+    assert await allowed(limits, 15, {"key:a": MINUTE, "workspace:w": DAY}) == 10
+    assert await allowed(limits, 10, {"key:b": MINUTE, "workspace:w": DAY}) == 10
+    assert await allowed(limits, 10, {"key:c": MINUTE, "workspace:w": DAY}) == 5  # the workspace's 25
+    clock.advance(days=3)
+    verdict = await limits.count({"key:c": MINUTE, "workspace:w": DAY})
+    assert verdict is not None
+    assert (verdict.limit, verdict.remaining) == (10, 9)
+    await limits.close()
+
+
+async def test_zero_is_unlimited(store: Store) -> None:
+    limits = counts(store, FakeClock())
+    assert await limits.count({"key:a": Limit(0, 60)}) is None
+    verdict = await limits.count({"key:a": Limit(0, 60), "workspace:w": DAY})
+    assert verdict is not None
+    assert verdict.limit == 25
+    await limits.close()
+
+
+async def test_two_processes_share_the_limit(store: Store) -> None:
+    clock = FakeClock()
+    one, two = counts(store, clock), counts(store, clock)
+    asked = {"key:a": MINUTE, "workspace:w": DAY}
+    assert await allowed(one, 6, asked) == 6
+    await one.close()  # what SQLite's process counted is written
+    assert await allowed(two, 10, asked) == 4
+    await two.close()
+
+
+async def test_at_once_exactly_the_limit(store: Store) -> None:
+    clock = FakeClock()
+    several = [counts(store, clock) for _ in range(3 if store.kind == "postgres" else 1)]
+    asked = {"key:a": MINUTE, "workspace:w": DAY}
+    verdicts = await asyncio.gather(*(limits.count(asked) for limits in several for _ in range(20)))
+    assert sum(verdict is not None and verdict.allowed for verdict in verdicts) == 10
+    for limits in several:
+        await limits.close()
+
+
+async def test_what_was_counted_is_found_after_a_restart(store: Store) -> None:
+    clock = FakeClock()
+    before = counts(store, clock)
+    await allowed(before, 7, {"key:a": MINUTE})
+    await before.close()
+    clock.advance(60)
+    after = counts(store, clock)
+    clock.advance(30)
+    assert await allowed(after, 20, {"key:a": MINUTE}) == 6  # 10 less half of 7, rounded down
+    await after.close()

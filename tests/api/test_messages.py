@@ -1,0 +1,53 @@
+"""Mails as they came: the `.eml`, attachments, the trace."""
+
+from tests.api.desk import Desk
+from tests.support import mails
+
+
+async def test_the_raw_mail_is_octet_for_octet_below_our_headers(desk: Desk) -> None:
+    await desk.alias()
+    content = mails.of_size(700_000)
+    message_id = await desk.mail(content)
+    answer = await desk.admin.get(f"/emails/messages/{message_id}/raw")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "message/rfc822"
+    assert answer.headers["Content-Disposition"].startswith("attachment;")
+    assert answer.octets.endswith(content)
+    head = answer.octets[: -len(content)]
+    assert head.startswith(b"Return-Path: <ada@customer.test>\r\nReceived: from customer.test")
+    assert message_id.encode() in head
+    assert int(answer.headers["Content-Length"]) == len(answer.octets)
+    assert (await desk.admin.ask("HEAD", f"/emails/messages/{message_id}/raw")).octets == b""
+
+
+async def test_an_attachment_is_a_download_whatever_it_claims_to_be(desk: Desk) -> None:
+    await desk.alias()
+    mail = mails.with_attachment(name="böse\r\n.html", content=b"<script>1</script>", maintype="text", subtype="html")
+    message_id = await desk.mail(mail)
+    answer = await desk.admin.get(f"/emails/messages/{message_id}/attachments/1")
+    assert answer.status == 200
+    assert answer.octets == b"<script>1</script>"
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["Content-Disposition"].startswith("attachment;")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    for n in ("0", "2", "-1", "1x", "99999999999999999999", "%2E%2E"):
+        assert (await desk.admin.get(f"/emails/messages/{message_id}/attachments/{n}")).status == 404
+
+
+async def test_the_trace_tells_it_all(desk: Desk) -> None:
+    _, integration_id, alias_id = await desk.alias()
+    message_id = await desk.mail(to="support+urgent@example.org")
+    answer = await desk.admin.get(f"/emails/messages/{message_id}/trace")
+    assert answer.body["messageId"] == message_id
+    assert len(answer.body["tickets"]) == 1
+    events = {event["event"]: event["detail"] for event in answer.body["events"]}
+    assert events["received"]["peer"] == "192.0.2.7"
+    assert events["opened"] == {
+        "recipient": "support+urgent@example.org",
+        "aliasId": alias_id,
+        "tag": "urgent",
+        "ticketId": answer.body["tickets"][0],
+        "joinedBy": "",
+    }
+    assert events["delivery"]["integrationId"] == integration_id
+    assert all(event["at"].endswith("Z") for event in answer.body["events"])

@@ -1,0 +1,46 @@
+"""Many senders at once: exactly one ticket and one post for each mail, whichever process took or delivered it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.crash.mta import Mta
+from tests.crash.rig import Rig, rig
+from tests.support.postgres import PostgresServer
+
+MAILS = 1000
+SENDERS = 20
+
+
+async def exactly_once(world: Rig, mta: Mta) -> None:
+    """Offers the mails and counts: tickets, posts and attempts are as many as mails, no more."""
+    addresses = world.addresses
+    mta.offer(mail for n in range(MAILS) for mail in world.mails(1, to=(addresses[n % len(addresses)],)))
+    await mta.all_taken()
+    await world.settle()
+    found = await world.sound(mta)
+    assert (found.acknowledged, found.tickets, found.deliveries, found.posts) == (MAILS, MAILS, MAILS, MAILS)
+    assert (found.second_posts, found.lost_attempts, mta.cut, list(mta.put_off)) == (0, 0, 0, [])
+    assert await world.ledger.number("SELECT count(*) FROM attempts") == MAILS
+    assert await world.ledger.number("SELECT max(number) FROM tickets") == MAILS
+
+
+async def test_a_thousand_mails_from_twenty_senders(
+    kind: str, server: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    async with rig(kind, tmp_path, server, aliases=10) as world, world.mta(SENDERS) as mta:
+        await world.start()
+        await exactly_once(world, mta)
+
+
+async def test_a_thousand_mails_through_two_doors_and_two_deliverers(
+    server: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    async with rig("postgres", tmp_path, server, aliases=10) as world, world.mta(SENDERS) as mta:
+        fleet = [await world.launch(role) for role in ("smtp", "smtp", "deliver", "deliver")]
+        for program in fleet:
+            await world.ready(program)
+        await exactly_once(world, mta)
+        assert all(program.running() for program in fleet)
+        for program in fleet:
+            accepted, sent = len(program.log_events("smtp.accepted")), len(program.log_events("delivery.sent"))
+            assert accepted + sent > 0, "every process had its share"

@@ -1,0 +1,30 @@
+"""PostgreSQL itself killed under load and started again: the program goes on without a restart of its own."""
+
+from pathlib import Path
+
+from tests.crash.rig import rig
+from tests.support.postgres import private_postgres
+
+KILLS = 3
+MAILS = 150
+
+
+async def test_postgres_is_killed_and_comes_back(tmp_path: Path) -> None:
+    async with (
+        private_postgres(fsync=True) as server,
+        rig("postgres", tmp_path, lambda: server, settings={"database.connect_timeout": "2s"}) as world,
+        world.mta(8) as mta,
+    ):
+        program = await world.start()
+        for _ in range(KILLS):
+            goal = len(mta.acknowledged) + MAILS // 2
+            mta.offer(world.mails(MAILS, large=20, replies=7))
+            await mta.until(lambda goal=goal: len(mta.acknowledged) >= goal)
+            await server.kill()
+            await server.start()
+        await mta.all_taken()
+        await world.settle()
+        found = await world.sound(mta)
+        assert found.acknowledged >= KILLS * MAILS
+        assert program.running()
+        assert await program.terminate() == 0

@@ -1,0 +1,52 @@
+"""Several processes over one PostgreSQL: killed and started again in turn, and one that is stopped past its lease."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.crash.rig import rig
+from tests.support.postgres import PostgresServer
+from tests.support.waiting import state, until
+
+ROLES = ("smtp", "smtp", "smtp", "deliver", "deliver", "deliver")
+MAILS = 60
+
+
+async def test_three_doors_and_three_deliverers_are_killed_in_turn(
+    server: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    async with rig("postgres", tmp_path, server, aliases=5) as world, world.mta(8) as mta:
+        fleet = [await world.launch(role) for role in ROLES]
+        for program in fleet:
+            await world.ready(program)
+        chance = random.Random(4)
+        for place in chance.sample(range(len(ROLES)), 4):
+            goal = len(mta.acknowledged) + MAILS // 2
+            mta.offer(world.mails(MAILS, large=25, replies=9))
+            await mta.until(lambda goal=goal: len(mta.acknowledged) >= goal)
+            await fleet[place].kill()
+            fleet[place] = await world.start(ROLES[place])
+        await mta.all_taken()
+        await world.settle()
+        await world.sound(mta)
+
+
+@pytest.mark.parametrize(("point", "second_posts"), [("claimed:4", 0), ("posted:4", 1)])
+async def test_a_deliverer_that_is_stopped_past_its_lease(
+    server: Callable[[], PostgresServer], tmp_path: Path, point: str, second_posts: int
+) -> None:
+    """The other one takes over when the lease ends. What comes back too late sends nothing that it had not sent."""
+    async with rig("postgres", tmp_path, server, aliases=1) as world, world.mta() as mta:
+        await world.start("smtp")
+        sleeper = await world.start("deliver", options=("--stop-at", point))
+        mta.offer(world.mails(8))
+        await mta.all_taken()
+        await until(lambda: state(sleeper.pid) == "T", "the deliverer stopped itself")
+        await world.start("deliver")
+        await world.settle()
+        sleeper.resume()
+        assert await sleeper.terminate() == 0
+        found = await world.sound(mta, paused=True)
+        assert found.second_posts == second_posts

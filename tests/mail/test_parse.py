@@ -1,0 +1,125 @@
+"""`parse` at its bounds: it says what it cut, and never counts on the mail to be reasonable."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from router.mail import parse as parse_module
+from router.mail.parse import Contents, Limits, attachment, parse, unflow
+from router.mail.structure import read_structure
+
+
+def mixed(*parts: bytes) -> bytes:
+    body = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts)
+    return b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + body + b"--b--\r\n"
+
+
+def test_ten_thousand_parts() -> None:
+    found = parse(mixed(*[b"\r\nhi"] * 10_000))
+    assert "too many parts" in found.warnings
+    assert found.text.count("hi") < 1000
+
+
+def test_a_thousand_levels() -> None:
+    nested = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(1000))
+    found = parse(nested + b"\r\ndeep inside\r\n")
+    assert "too many levels of parts" in found.warnings
+    assert "deep inside" in found.text  # shown as it came
+
+
+def test_messages_in_messages() -> None:
+    found = parse(b"Content-Type: message/rfc822\r\n\r\n" * 1000 + b"Subject: in\r\n\r\ninner\r\n")
+    assert [a.kind for a in found.attachments] == ["message"]
+
+
+def test_a_crafted_header_of_100_kilobytes() -> None:
+    for piece in (b"=?utf-8?Q?a", b"(", b"<", b'"', b'\\"', b"a@b,", b"<a>", b"\r\n ", b" ", b";a=", b"\r"):
+        for name in (b"From", b"To", b"Subject", b"References", b"Date", b"Content-Type: text/plain; name"):
+            found = parse(name + b": x" + piece * (100_000 // len(piece)) + b"\r\n\r\nthe body\r\n")
+            assert isinstance(found, Contents)
+
+
+def test_many_attachments_are_counted_not_all_listed() -> None:
+    found = parse(mixed(*[b"Content-Type: a/b\r\n\r\nx"] * 300))
+    assert len(found.attachments) == Limits().attachments
+    assert "too many attachments: not all are listed" in found.warnings
+    assert attachment(mixed(*[b"Content-Type: a/b\r\n\r\nx"] * 300), 201) is None
+
+
+def test_long_text_is_cut_and_says_so() -> None:
+    found = parse(b"Subject: x\r\n\r\n" + b"words and words\r\n" * 100_000)
+    assert len(found.text) == Limits().text
+    assert "text cut" in found.warnings
+
+
+@pytest.mark.parametrize(
+    "tag", [b"<div>", b"<ul><li>", b"<table><tr><td>", b"<b><p>", b"<a href=https://x.example>", b"<", b"<!--"]
+)
+def test_deep_html(tag: bytes) -> None:
+    found = parse(b"Content-Type: text/html\r\n\r\n" + tag * 100_000 + b"the end")
+    assert found.html == "" or len(found.html) < 4_000_000
+    assert isinstance(found.text, str)
+
+
+def test_a_tag_with_endless_attributes() -> None:
+    attributes = b" ".join(b"a%d=1" % n for n in range(60_000))
+    found = parse(b"Content-Type: text/html\r\n\r\n<p " + attributes + b">text")
+    assert found.html == ""
+    assert "HTML too complex: shown as text" in found.warnings
+
+
+def test_images_written_into_html_do_not_push_the_text_out() -> None:
+    image = base64.b64encode(bytes(1_000_000))
+    found = parse(b'Content-Type: text/html\r\n\r\n<img src="data:image/png;base64,' + image + b'"><p>below</p>')
+    assert found.text == "below"
+    assert len(found.html) < 100
+
+
+def test_what_breaks_the_parser_is_shown_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(parse_module, "read_structure", broken)
+    found = parse(b"Subject: x\r\n\r\nthe \x00 body")
+    assert found.text == "Subject: x\n\nthe  body"
+    assert found.warnings == ("could not be parsed: shown as it came",)
+    assert attachment(b"Subject: x\r\n\r\nthe body", 1) is None
+
+
+def test_a_large_attachment_is_taken_out_whole() -> None:
+    data = bytes(range(256)) * 8000
+    part = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(data)
+    content = mixed(b"\r\nhello", part)
+    [listed] = parse(content).attachments
+    taken = attachment(content, 1)
+    assert taken is not None
+    assert taken.data == data
+    assert listed.size == len(data)
+
+
+def test_a_part_without_an_empty_line_is_text() -> None:
+    assert parse(mixed(b"no header and no empty line")).text == "no header and no empty line"
+    assert parse(mixed(b"Content-Type: text/plain\r\nwords at once")).text == "words at once"
+
+
+def test_boundaries_that_begin_alike() -> None:
+    content = (
+        b"Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: multipart/alternative; boundary=xx\n\n"
+        b"--xx\n\nplain\n--xx\nContent-Type: text/html\n\n<b>html</b>\n--xx--\n--x\n\nlast\n--x--\n"
+    )
+    found = parse(content)
+    assert found.text == "plain\n\nlast"
+    assert found.html == "<b>html</b><hr><pre>last</pre>"
+
+
+def test_structure_offsets_are_the_octets() -> None:
+    content = mixed(b"\r\none\r\ntwo", b"Content-Type: a/b\r\n\r\n\x00\xff")
+    tree = read_structure(content, max_header_bytes=4096, max_parts=10, max_depth=5)
+    assert [tree.content[leaf.start : leaf.end] for leaf in tree.root.leaves()] == [b"one\r\ntwo", b"\x00\xff"]
+
+
+def test_unflow() -> None:
+    assert unflow("a \nb\n>> q \n>> r\n-- \nsig", delsp=False) == "a b\n>> q r\n-- \nsig"
+    assert unflow("a \nb", delsp=True) == "ab"

@@ -1,0 +1,57 @@
+"""`smtp.lines` against a reference, for every way the octets can be cut."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smtp import replies
+from smtp.commands import CommandError
+from smtp.lines import SKIP_LIMIT, CommandLines
+
+OCTETS = [b"\r", b"\n", b"\0", b"NOOP", b"\r\n", b"x" * 600, b"MAIL ", b"y" * 520]
+STREAMS = st.lists(st.sampled_from(OCTETS), max_size=16).map(b"".join)
+
+
+def reference(stream: bytes) -> list[bytes | str]:
+    """One answer for each line: the line, or why it is none."""
+    answers: list[bytes | str] = []
+    for line in stream.split(b"\r\n")[:-1]:
+        limit = 563 if line.startswith(b"MAIL ") else 510
+        answers.append("refused" if b"\n" in line or len(line) > limit else line)
+    return answers
+
+
+@given(STREAMS, st.lists(st.integers(0, 10000), max_size=6))
+def test_one_answer_for_each_line_however_it_is_cut(stream: bytes, cuts: list[int]) -> None:
+    stream += b"\r\n"
+    bounds = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
+    lines = CommandLines()
+    answers: list[bytes | str] = []
+    for start, end in itertools.pairwise(bounds):
+        lines.octets += stream[start:end]
+        more = True
+        while more:
+            try:
+                line = lines.take()
+            except CommandError:
+                answers.append("refused")
+            else:
+                more = line is not None
+                if line is not None:
+                    answers.append(line)
+    assert answers == reference(stream)
+    assert not lines.octets
+
+
+def test_an_endless_line_takes_no_memory_and_ends() -> None:
+    lines = CommandLines()
+    for _ in range(SKIP_LIMIT // 4096):
+        lines.octets += b"x" * 4096
+        assert lines.take() is None
+        assert not lines.octets
+    lines.octets += b"x"
+    with pytest.raises(CommandError) as raised:
+        lines.take()
+    assert raised.value.reply is replies.TOO_MANY_ERRORS

@@ -1,0 +1,47 @@
+"""A stand-in for systemd's side of sd_notify: a datagram socket that keeps what the program says."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+
+class ServiceManager:
+    """`async with ServiceManager(folder) as manager:`; `manager.path` is `NOTIFY_SOCKET`."""
+
+    def __init__(self, folder: Path, name: str = "notify") -> None:
+        self.path = str(folder / name)
+        self.said: list[str] = []  # one line for each assignment, in their order
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._heard = asyncio.Condition()
+        self._reader: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._socket.bind(self.path)
+        self._socket.setblocking(False)
+        self._reader = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        self._socket.close()
+
+    async def heard(self, line: str, n: int = 1, *, timeout: float = 20) -> None:
+        """Returns when `line` was said `n` times."""
+        async with asyncio.timeout(timeout), self._heard:
+            await self._heard.wait_for(lambda: self.said.count(line) >= n)
+
+    def words(self) -> Iterator[str]:
+        """The lines without the watchdog's beats and the times."""
+        return (line for line in self.said if not line.startswith(("WATCHDOG=", "MONOTONIC_USEC=", "STATUS=")))
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            message = await loop.sock_recv(self._socket, 4096)
+            async with self._heard:
+                self.said += message.decode().splitlines()
+                self._heard.notify_all()

@@ -1,0 +1,81 @@
+"""Socket activation by systemd's own tool: the first peer starts the program, on sockets it did not open."""
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support import mails
+from tests.support.installation import installed
+from tests.support.process import Program, environment
+from tests.support.slack import SlackStandIn
+from tests.support.smtp import send_mail
+
+needs_activate = pytest.mark.skipif(
+    shutil.which("systemd-socket-activate") is None, reason="this machine has no systemd-socket-activate"
+)
+# Runs its arguments in this process; `Program` starts Python.
+_EXEC = "import os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
+_FIRST = 3  # sd_listen_fds(3)
+
+
+def activated(settings: Mapping[str, object], folder: Path, *addresses: str) -> Program:
+    """`emailrouter serve` behind systemd-socket-activate, which passes on no variable but those it is told."""
+    env = environment({**settings, "smtp.listen": "systemd"})
+    passed = [name for name in env if name.startswith(("EMAILROUTER_", "PYTHON"))]
+    options = [option for address in addresses for option in ("-l", address)]
+    options += [option for name in passed for option in ("-E", f"{name}={env[name]}")]
+    words = ("systemd-socket-activate", *options, sys.executable, "-m", "emailrouter", "serve")
+    return Program(*words, cwd=folder, command=("-c", _EXEC))
+
+
+def free_port(host: str) -> int:
+    """A port nobody listens on. The tool takes no port 0; an address of this process's own keeps others away."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def flags(pid: int, descriptor: int) -> int:
+    """The open flags of a descriptor, with O_CLOEXEC."""
+    text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text()
+    return int(next(line for line in text.splitlines() if line.startswith("flags:")).split()[1], 8)
+
+
+@needs_activate
+async def test_the_first_mail_starts_the_program(tmp_path: Path, slack: SlackStandIn) -> None:
+    host = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
+    first, second = free_port(host), free_port(host)
+    async with (
+        installed(tmp_path, slack) as installation,
+        activated(installation.settings, tmp_path, f"{host}:{first}", f"{host}:{second}") as program,
+    ):
+        await program.wait_until(lambda: program.stderr_text.count("Listening on") == 2, "two sockets")
+        assert program.log_events("ready") == []
+
+        # It waits in the socket's queue while the program starts.
+        reply = await send_mail(host, first, "ada@customer.test", ["support@example.org"], mails.plain())
+        assert reply.code == 250, reply
+        facts = await program.ready()
+        assert facts["smtp"] == [f"{host}:{first}", f"{host}:{second}"]
+        reply = await send_mail(host, second, "ada@customer.test", ["support@example.org"], mails.plain())
+        assert reply.code == 250, reply
+        assert len(await slack.wait_for(2, delivered=True)) == 2
+
+        # They arrive blocking and inheritable: one slow accept would stop the loop, a child would keep the port.
+        for descriptor in (_FIRST, _FIRST + 1):
+            assert flags(program.pid, descriptor) & os.O_NONBLOCK
+            assert flags(program.pid, descriptor) & os.O_CLOEXEC
+        assert await program.terminate() == 0
+
+
+async def test_without_systemd_it_says_what_is_missing(tmp_path: Path, slack: SlackStandIn) -> None:
+    async with installed(tmp_path, slack) as installation:
+        env = {**installation.settings, "smtp.listen": "systemd"}
+        async with Program("serve", env=env, cwd=tmp_path) as program:
+            assert await program.wait() == 1
+        assert "start it by its socket unit" in program.stderr_text
