@@ -6,7 +6,26 @@ from typing import NoReturn
 
 import click
 
-from emailrouter.cli import database, demo, frame, init, run
+from emailrouter.cli import (
+    aliases,
+    audit,
+    blocked_senders,
+    completion,
+    database,
+    deliveries,
+    demo,
+    domains,
+    explain,
+    frame,
+    init,
+    integrations,
+    keys,
+    run,
+    tickets,
+    trace,
+    users,
+    workspaces,
+)
 
 
 class _InOrder(frame.Group):
@@ -22,7 +41,25 @@ def cli() -> None:
     """Email Router: mail for your domains becomes tickets in Slack."""
 
 
-MODULES = (run, database, init, demo)
+MODULES = (
+    run,
+    database,
+    init,
+    demo,
+    workspaces,
+    users,
+    keys,
+    domains,
+    integrations,
+    aliases,
+    blocked_senders,
+    tickets,
+    deliveries,
+    explain,
+    trace,
+    audit,
+    completion,
+)
 
 for _module in MODULES:
     for _command in _module.COMMANDS:

@@ -47,8 +47,8 @@ async def add(at: Desk, domain: str) -> None:
         at.one(desk.as_json(DomainCreated.of(view, at.services.domains.mx_hosts)))
         return
     click.echo(f"{view.domain.name} is added. {_RECORDS} {view.domain.name}\n")
-    for priority, value in at.services.domains.mx_hosts:
-        click.echo(f"  {view.domain.name}.  MX   {priority} {value}.")
+    for host, priority in at.services.domains.mx_hosts:
+        click.echo(f"  {view.domain.name}.  MX   {priority} {host}.")
     for record in view.records:
         if record.type == "TXT":
             click.echo(f'  {record.name}.  TXT  "{record.expected[0]}"')

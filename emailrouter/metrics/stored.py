@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, Metric
@@ -18,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from router.clock import SECOND, Clock
 from router.errors import Unavailable
-from router.store.database import Database
+from router.store.database import Row
 
 FRESH_SECONDS = 5.0
 # A reading that took t seconds holds for at least this many times t.
@@ -30,10 +31,16 @@ AUDITED_MESSAGES = 1000
 log = structlog.get_logger()
 
 
+class Asked(Protocol):
+    """What is needed of a database: `router.store.database.Database` has it."""
+
+    async def one(self, query: str, /, **values: object) -> Row | None: ...
+
+
 class StoredFigures(Collector):
     """A collector whose figures `refresh` reads; `collect` itself never waits."""
 
-    def __init__(self, database: Database, clock: Clock, registry: CollectorRegistry) -> None:
+    def __init__(self, database: Asked, clock: Clock, registry: CollectorRegistry) -> None:
         self._database = database
         self._clock = clock
         self._turn = asyncio.Lock()

@@ -14,6 +14,7 @@ from dataclasses import replace
 from router import ids
 from router.accept.transaction import Committed, IncomingMail, Share
 from router.clock import Clock
+from router.mail import automatic
 from router.mail.envelope import Envelope
 from router.mail.headers import HeaderFacts, read_headers
 from router.meter import UNMETERED, Meter
@@ -131,5 +132,7 @@ def message_of(envelope: Envelope, facts: HeaderFacts, *, size: int, received_by
         from_name=facts.from_name,
         subject=facts.subject,
         sent_at=facts.sent_at,
-        automatic=facts.automatic or ("bounce" if not envelope.reverse_path else ""),
+        automatic=automatic.verdict(
+            facts.automatic, null_reverse_path=not envelope.reverse_path, subject=facts.subject
+        ),
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from router.contents import ContentStore
 from router.mail.parse import Contents
-from router.model import Delivery, Message, Ticket, TicketEvent, TicketMessage
+from router.model import Delivery, Message, Micros, Ticket, TicketEvent, TicketMessage
 from router.store.database import Database, fetch
 
 MOST_MESSAGES = 100
@@ -73,8 +73,13 @@ class Conversation:
             for message, content in zip(messages, contents, strict=True)
         )
         views = views[::-1]
-        told = sorted([*events, *_arrivals(ticket, views)], key=lambda event: (event.at, event.id))
+        told = sorted([*events, *_arrivals(ticket, views)], key=_order)
         return TicketView(ticket, views, tuple(deliveries[::-1]), tuple(told))
+
+
+def _order(event: TicketEvent) -> tuple[Micros, str]:
+    """By time; what happened in the same microsecond by the id, which sorts by time too once its prefix is off."""
+    return event.at, event.id.partition("_")[2]
 
 
 def _arrivals(ticket: Ticket, views: Sequence[MessageView]) -> list[TicketEvent]:

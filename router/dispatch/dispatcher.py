@@ -148,7 +148,7 @@ class Dispatcher:
         try:
             if self._clock.now() >= work.integration.lease_until:
                 # This process was stopped past its lease (a suspended host): another one may be sending this by now.
-                outcome: Outcome = Retry(None, "not sent: the lease had ended")
+                outcome: Outcome = Retry(0.0, "not sent: the lease had ended")
             else:
                 outcome = await self._sender.send(work)
         except Unavailable as error:

@@ -89,10 +89,13 @@ async def killed(program: Program, point: str) -> None:
 
 
 async def recover(world: Rig, mta: Mta, *, late: float = 600) -> None:
-    """Starts the program to stay; returns when all mail is taken and all tickets are delivered."""
-    program = await world.start(options=("--clock", str(world.clock_file)))
+    """Starts the program to stay, `late` seconds on: what waits for its next attempt need not be waited for.
+
+    Returns when all mail is taken, all tickets are delivered and the count is right.
+    """
+    world.set_clock(late)
+    program = await world.start(options=world.clock_options)
     await mta.all_taken()
-    world.set_clock(late)  # what waits for its next attempt need not be waited for
     await world.settle()
     assert await program.terminate() == 0
     await world.sound(mta)

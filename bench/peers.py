@@ -1,0 +1,204 @@
+"""Servers to compare with that are a few lines of Python: `python -m bench.peers KIND --port N [--cert F --key F]`.
+
+sink: aiosmtpd's own `Sink` handler on its unchanged `SMTP` class. limit: SMTP by a plain asyncio protocol that keeps
+nothing, checks nothing and knows one dialogue: what Python can do at the best. door: our `smtp.server` with a store
+that forgets, to tell the door's cost from the commit's. handshake: a TLS handshake for each connection and one octet
+after it, nothing else. All on uvloop, all with SO_REUSEPORT. Each says `{"event": "ready"}` when it listens, and ends
+at SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import ssl
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import uvloop
+from aiosmtpd.handlers import Sink
+from aiosmtpd.smtp import SMTP
+
+from config.schema import Smtp
+from emailrouter import log
+from router import ids
+from router.clock import SystemClock
+from router.mail.address import Mailbox
+from router.mail.envelope import Envelope
+from router.ports import Accepted
+from router.routing.route import Target
+from smtp.server import Server
+
+_HOST = "127.0.0.1"
+_BACKLOG = 4096
+_END = b"\r\n.\r\n"
+_MAX_MESSAGE = 52428800
+
+
+def server_context(cert: Path, key: Path) -> ssl.SSLContext:
+    """TLS 1.2 and later, with this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(cert, key)
+    return context
+
+
+class Limit(asyncio.Protocol):
+    """The least an SMTP server does; STARTTLS when it has a context."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._context = context
+        self._transport: asyncio.Transport | None = None
+        self._buffer = b""
+        self._in_data = False
+        self._upgrade: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greets."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(b"220 limit\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        """Command lines, or a mail whose octets are dropped but for what may begin the end mark."""
+        self._buffer = buffer = self._buffer + data if self._buffer else data
+        transport = self._transport
+        assert transport is not None
+        while buffer:
+            if self._in_data:
+                end = buffer.find(_END)
+                if end < 0:
+                    self._buffer = buffer[-4:]
+                    return
+                self._in_data = False
+                buffer = buffer[end + 5 :]
+                transport.write(b"250 2.0.0 Ok\r\n")
+                continue
+            line, crlf, rest = buffer.partition(b"\r\n")
+            if not crlf:
+                break
+            buffer = rest
+            verb = line[:4].upper()
+            if verb == b"DATA":
+                self._in_data = True
+                transport.write(b"354 go on\r\n")
+            elif verb == b"QUIT":
+                transport.write(b"221 2.0.0 bye\r\n")
+                transport.close()
+            elif verb == b"STAR" and self._context is not None:
+                transport.write(b"220 2.0.0 ready\r\n")
+                self._upgrade = asyncio.get_running_loop().create_task(self._secure(self._context))
+                buffer = b""
+            else:
+                transport.write(b"250 2.0.0 Ok\r\n")
+        self._buffer = buffer
+
+    async def _secure(self, context: ssl.SSLContext) -> None:
+        assert self._transport is not None
+        self._transport = await asyncio.get_running_loop().start_tls(self._transport, self, context, server_side=True)
+
+
+class Handshake(asyncio.Protocol):
+    """TLS from the first octet, by `loop.start_tls`, and one octet when it stands."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        assert context is not None, "a handshake needs a certificate"
+        self._context = context
+        self._upgrade: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called once; `loop.start_tls` keeps the protocol."""
+        assert isinstance(transport, asyncio.Transport)
+        self._upgrade = asyncio.get_running_loop().create_task(self._secure(transport))
+
+    async def _secure(self, transport: asyncio.Transport) -> None:
+        wire = await asyncio.get_running_loop().start_tls(transport, self, self._context, server_side=True)
+        if wire is not None:
+            wire.write(b"!")
+
+
+class Anyone:
+    """Routing that knows every recipient."""
+
+    async def resolve(self, mailbox: Mailbox) -> Target:
+        """See `router.ports.Recipients`."""
+        return Target(str(mailbox), "ws_1", "alias_1", "alias_1", "support@bench.test", "int_1")
+
+
+class Forgetful:
+    """A store that keeps nothing."""
+
+    async def accept(self, envelope: Envelope, content: bytes) -> Accepted:  # noqa: ARG002 - the port's words
+        """See `router.ports.Acceptor`."""
+        return Accepted(ids.new("msg"), repeat=False)
+
+
+async def _listen(factory: Callable[[], asyncio.BaseProtocol], port: int) -> None:
+    loop = asyncio.get_running_loop()
+    await loop.create_server(factory, _HOST, port, backlog=_BACKLOG, reuse_port=True)
+
+
+async def sink(port: int, cert: Path | None, key: Path | None) -> None:
+    """aiosmtpd as it comes."""
+    logging.getLogger("mail.log").setLevel(logging.ERROR)  # a log nobody asked for would be charged to it
+    context = server_context(cert, key) if cert and key else None
+    handler = Sink()
+    await _listen(lambda: SMTP(handler, hostname="sink.test", tls_context=context, data_size_limit=_MAX_MESSAGE), port)
+
+
+async def limit(port: int, cert: Path | None, key: Path | None) -> None:
+    """See `Limit`."""
+    context = server_context(cert, key) if cert and key else None
+    await _listen(lambda: Limit(context), port)
+
+
+async def handshake(port: int, cert: Path | None, key: Path | None) -> None:
+    """See `Handshake`."""
+    context = server_context(cert, key) if cert and key else None
+    await _listen(lambda: Handshake(context), port)
+
+
+async def door(port: int, cert: Path | None, key: Path | None) -> None:
+    """Our door, logs and limits included, before a store that forgets."""
+    log.set_up("json", "info")
+    tls = {"tls_cert": str(cert), "tls_key": str(key)} if cert and key else {}
+    bounds = {"max_connections": 5000, "max_connections_per_ip": 5000, "max_mails_per_minute_per_ip": 100_000_000}
+    settings = Smtp.model_validate({"listen": [f"{_HOST}:{port}"], **bounds, **tls})
+    await Server(settings, "door.test", Anyone(), Forgetful(), SystemClock(), reuse_port=True).start()
+
+
+KINDS: dict[str, Callable[[int, Path | None, Path | None], Awaitable[None]]] = {
+    "sink": sink,
+    "limit": limit,
+    "door": door,
+    "handshake": handshake,
+}
+
+
+async def serve(kind: str, port: int, cert: Path | None, key: Path | None) -> None:
+    """Until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await KINDS[kind](port, cert, key)
+    print(json.dumps({"event": "ready"}), flush=True)
+    await stop.wait()
+
+
+def main(argv: Sequence[str]) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.peers", description="A server to compare with.")
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--cert", type=Path)
+    parser.add_argument("--key", type=Path)
+    options = parser.parse_args(argv)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(options.kind, options.port, options.cert, options.key))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

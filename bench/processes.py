@@ -1,0 +1,187 @@
+"""Child processes of a bench: started, watched from outside by /proc, and ended with the bench.
+
+`Child` runs one program in a process group of its own with its log in a file (reading it would cost the bench CPU
+that the load needs). `cpu_seconds` and `peak_octets` look at any process. Linux only. Only what was started here is
+ever signalled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.support.process import ROOT, environment
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_STOP_SECONDS = 20.0
+
+
+class Child:
+    """`with Child("sink", [...], folder=...) as child: child.ready()`. port: passed on as a listening socket."""
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        folder: Path,
+        env: Mapping[str, object] | None = None,
+        port: int | None = None,
+    ) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._argv = [sys.executable, "-m", "bench.launch", str(os.getpid())]
+        self._argv += ["--port", str(port)] if port is not None else []
+        self._argv += ["--", *argv]
+        self._env = environment(env)
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts it; its standard output and error go to `log`."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env, cwd=self._folder,
+                start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        """Its number; it was started."""
+        assert self._process is not None
+        return self._process.pid
+
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def ready(self, timeout: float = 30) -> dict[str, Any]:
+        """Blocks until its log has a line `{"event": "ready", ...}`; returns that."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            for event in self.events():
+                if event.get("event") == "ready":
+                    return event
+            if not self.running():
+                break
+            time.sleep(0.02)
+        raise RuntimeError(f"{self.name} did not get ready:\n{self.log.read_text(errors='replace')[-3000:]}")
+
+    def events(self) -> list[dict[str, Any]]:
+        """The JSON lines of its log."""
+        found: list[dict[str, Any]] = []
+        with self.log.open("rb") as log:
+            for line in log:
+                if line.startswith(b"{") and line.endswith(b"\n"):
+                    with contextlib.suppress(ValueError):
+                        found.append(json.loads(line))
+        return found
+
+    def stop(self) -> int:
+        """SIGTERM, some seconds of patience, then SIGKILL to its group; the exit code."""
+        process = self._process
+        if process is None:
+            return 0
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_STOP_SECONDS)
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        return process.wait()
+
+
+def emailrouter(role: str) -> list[str]:
+    """The command that runs a role of the program from this checkout."""
+    return [sys.executable, "-m", "emailrouter", role]
+
+
+def module(name: str, *args: str) -> list[str]:
+    """The command that runs a program of this folder."""
+    return [sys.executable, "-m", name, *args]
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody has now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all its living descendants."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and (fields := _stat(int(entry.name))):
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found = [pid]
+    for parent in found:
+        found += children.get(parent, [])
+    return found
+
+
+def cpu_seconds(pid: int, *, descendants: bool = False) -> float:
+    """User and system time of all threads so far, also of children that were waited for; in steps of 10 ms."""
+    ticks = 0
+    for number in tree(pid) if descendants else [pid]:
+        if fields := _stat(number):
+            ticks += sum(int(field) for field in fields[11:15])
+    return ticks / _TICKS
+
+
+def peak_octets(pid: int) -> int:
+    """The most memory the process has held since it began, or since `forget_peak` (VmHWM); 0 for one that is gone."""
+    return _status(pid, "VmHWM:")
+
+
+def resident_octets(pid: int) -> int:
+    """The memory it holds now (VmRSS)."""
+    return _status(pid, "VmRSS:")
+
+
+def _status(pid: int, key: str) -> int:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith(key)), 0)
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on (the name before may hold anything); none for one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+__all__ = [
+    "ROOT",
+    "Child",
+    "cpu_seconds",
+    "emailrouter",
+    "free_port",
+    "module",
+    "peak_octets",
+    "resident_octets",
+    "tree",
+]

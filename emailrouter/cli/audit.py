@@ -1,0 +1,44 @@
+"""`audit list`: who changed what."""
+
+from __future__ import annotations
+
+import click
+
+from api.schema.operations import AuditAnswer
+from emailrouter.cli import desk
+from emailrouter.cli.desk import Desk
+
+OPERATOR = "(operator)"
+
+
+@click.group(cls=desk.Group, name="audit")
+def group() -> None:
+    """The audit: who changed what, when and from where."""
+
+
+@group.command("list")
+@desk.paged
+@desk.at_desk()
+async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
+    """List the changes, newest first. Without a user it was done at the command line."""
+    page = desk.as_rows(
+        await desk.collect(lambda n, c: at.services.audit.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor),
+        AuditAnswer.of,
+    )
+    emails: dict[str, str] = {}
+    if not at.as_json:
+        emails = await at.user_emails()
+        for row in page.items:
+            row["userId"] = row["userId"] or OPERATOR
+    columns = {
+        "at": "at",
+        "by": "userId",
+        "from": "address",
+        "action": "action",
+        "target": "target",
+        "detail": "detail",
+    }
+    at.listed("audit", page, columns, userId=emails)
+
+
+COMMANDS = (group,)

@@ -1,0 +1,30 @@
+"""`completion`: the script by which a shell completes commands and options."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from emailrouter.cli import frame
+
+_SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command(cls=frame.Command, name="completion")
+@click.argument("shell", type=click.Choice(_SHELLS))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print the completion script of a shell.
+
+    bash: add `eval "$(emailrouter completion bash)"` to ~/.bashrc. zsh: the same in ~/.zshrc. fish: write it to
+    ~/.config/fish/completions/emailrouter.fish.
+    """
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"{shell} is not supported by this version of click")
+    # The template alone, without asking the shell for its version, which need not be on this machine.
+    maker = kind(context.find_root().command, {}, "emailrouter", "_EMAILROUTER_COMPLETE")
+    click.echo(maker.source_template % maker.source_vars())
+
+
+COMMANDS = (completion,)

@@ -1,0 +1,29 @@
+"""`trace`: all that happened to one mail."""
+
+from __future__ import annotations
+
+import click
+
+from api.schema.tickets import TraceAnswer
+from emailrouter.cli import desk, frame
+from emailrouter.cli.desk import Desk
+
+
+@click.command(cls=desk.Command, name="trace")
+@click.argument("message", metavar="ID")
+@desk.at_desk()
+async def trace(at: Desk, message: str) -> None:
+    """Show all that happened to one mail: connection, verdicts, route, ticket, every delivery attempt.
+
+    ID is what the sender was told: `250 2.0.0 Ok: queued as ID`.
+    """
+    data = desk.as_json(TraceAnswer.of(await at.services.messages.trace(at.actor, message)))
+    if at.as_json:
+        frame.print_json(data)
+        return
+    for event in data["events"]:
+        detail = "  ".join(f"{key}={value}" for key, value in event["detail"].items() if value not in (None, ""))
+        click.echo(f"{event['at']}  {event['event'].ljust(9)}  {frame.printable(detail)}")
+
+
+COMMANDS = (trace,)
