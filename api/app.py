@@ -13,6 +13,7 @@ from api import answers, docs_page, openapi
 from api.endpoint import Endpoint
 from api.middleware.auth import auth
 from api.middleware.errors import errors
+from api.middleware.permission import permission
 from api.middleware.rate_limit import rate_limit
 from api.middleware.request_id import on_prepare, request_id
 from api.middleware.time_limit import time_limit
@@ -31,15 +32,11 @@ def build_app(services: Services, settings: Api, *, public_url: str, version: st
             request_id,
             errors,
             time_limit(settings.request_timeout),
-            auth(
-                services.authentication,
-                services.clock,
-                public_url=public_url,
-                trusted_proxies=settings.trusted_proxies,
-            ),
+            auth(services.authentication, services.clock, settings.trusted_proxies),
             rate_limit(
                 services.rate_limits, per_minute=settings.requests_per_minute, per_day=settings.requests_per_day
             ),
+            permission(public_url),
         ],
         # The bodies are read and bounded by `api.body`.
         client_max_size=settings.max_body_bytes,

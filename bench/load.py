@@ -19,9 +19,9 @@ import ssl
 import sys
 import time
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import cast
 
 import uvloop
 
@@ -49,7 +49,7 @@ class Result:
     accepted: int = 0
     seconds: float = 0.0
     cpu: float = 0.0
-    refused: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)  # of each mail, from MAIL (or the connection) to its 250
 
 
@@ -82,6 +82,10 @@ class Run:
         self._number += 1
         return f"{self._head}Message-ID: <{self._number:08}.{self._mark}@sender.test>\r\n\r\n".encode()
 
+    def refuse(self, why: str, mails: int) -> None:
+        """So many mails will not be taken."""
+        self.result.refused[why] = self.result.refused.get(why, 0) + mails
+
     async def go(self, host: str, port: int) -> Result:
         """Sends all of it."""
         began, cpu = time.perf_counter(), _own_cpu()
@@ -108,7 +112,7 @@ class Run:
             try:
                 await loop.create_connection(lambda share=share, done=done: Session(self, share, done), host, port)
             except OSError as error:
-                self.result.refused[type(error).__name__] += share
+                self.refuse(type(error).__name__, share)
                 continue
             await done
 
@@ -137,8 +141,7 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The server speaks first."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not its subclasses
 
     def data_received(self, data: bytes) -> None:
         """A reply is whole when its last line has a space after the code."""
@@ -155,7 +158,7 @@ class Session(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Whatever was not sent is refused by silence."""
         if self._share and self._step != "tls":
-            self._run.result.refused["connection lost"] += self._share
+            self._run.refuse("connection lost", self._share)
             self._share = 0
         if not self._done.done():
             self._done.set_result(None)
@@ -216,7 +219,7 @@ class Session(asyncio.Protocol):
 
     def _refused(self, reply: bytes) -> None:
         """Nothing more of this session: the bench looks at what was said."""
-        self._run.result.refused[reply.decode(errors="replace").strip()] += self._share
+        self._run.refuse(reply.decode(errors="replace").strip(), self._share)
         self._share = 0
         if self._transport is not None:
             self._transport.close()

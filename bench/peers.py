@@ -18,6 +18,7 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import uvloop
 from aiosmtpd.handlers import Sink
@@ -59,9 +60,8 @@ class Limit(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greets."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(b"220 limit\r\n")
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not its subclasses
+        self._transport.write(b"220 limit\r\n")
 
     def data_received(self, data: bytes) -> None:
         """Command lines, or a mail whose octets are dropped but for what may begin the end mark."""
@@ -112,8 +112,7 @@ class Handshake(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called once; `loop.start_tls` keeps the protocol."""
-        assert isinstance(transport, asyncio.Transport)
-        self._upgrade = asyncio.get_running_loop().create_task(self._secure(transport))
+        self._upgrade = asyncio.get_running_loop().create_task(self._secure(cast("asyncio.Transport", transport)))
 
     async def _secure(self, transport: asyncio.Transport) -> None:
         wire = await asyncio.get_running_loop().start_tls(transport, self, self._context, server_side=True)

@@ -20,7 +20,7 @@ _MINUTE = 60.0  # seconds
 # From this share of `max_connections` on, waiting for a command is a luxury: the patience below holds instead.
 _PRESSED = 0.8
 SHORT_COMMAND_TIMEOUT = 10.0  # seconds
-# One mail cannot be larger than what may be in flight; waiting for it longer than this only holds the place.
+# Waiting for room longer than this only holds the place.
 IN_FLIGHT_PATIENCE = 20.0  # seconds; senders wait 3 minutes for a data block to be taken (RFC 5321 4.5.3.2.5)
 
 
@@ -144,43 +144,36 @@ class Holder(Protocol):
 class InFlight:
     """Octets of mails in memory, of all connections together.
 
-    When they reach `limit`, every connection that is receiving a mail stops reading; as octets leave, connections go on
-    one after another, the longest waiting first, as many as there is room for a piece each. So the bound is passed
-    by one piece for each that goes on, not by one for each connection.
+    When they reach `limit`, every connection with a large mail stops reading; as octets leave, connections go on one
+    after another, the longest waiting first, as many as there is room for a piece each. A mail up to `SMALL` octets
+    never waits, so that whoever fills the room with large mails does not stop everybody else's.
     """
 
+    SMALL = 65536  # octets
     PIECE = 262144  # octets that one read may bring
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._receiving: dict[Holder, Literal["reading", "held"]] = {}
+        self._large: dict[Holder, Literal["reading", "held"]] = {}
         self._held = 0
         self.total = 0
 
     @property
     def full(self) -> bool:
-        """Whether no connection may read on."""
+        """Whether no large mail may be read on."""
         return self.total >= self._limit
 
-    def join(self, holder: Holder) -> None:
-        """`holder` begins to receive; it is held at once when there is no room."""
-        self._receiving[holder] = "reading"
-        if self.full:
-            self._hold(holder)
-
-    def leave(self, holder: Holder) -> None:
-        """`holder` does not receive any more, or throws away what it gets. Its octets stay counted until `release`."""
-        if self._receiving.pop(holder, "reading") == "held":
-            self._held -= 1
-            holder.go_on()
-
-    def take(self, octets: int) -> None:
-        """Count octets in."""
+    def take(self, holder: Holder, octets: int, held: int) -> None:
+        """Count octets in; `held` is what the connection has in memory then. With no room a large mail stops here."""
         self.total += octets
-        if octets and self.full:
-            for holder, state in list(self._receiving.items()):
+        if held > self.SMALL and holder not in self._large:
+            self._large[holder] = "reading"
+        if self.full:
+            for other, state in list(self._large.items()):
                 if state == "reading":
-                    self._hold(holder)
+                    self._large[other] = "held"
+                    self._held += 1
+                    other.hold()
 
     def release(self, octets: int) -> None:
         """Count octets out and let go on whom there is room for."""
@@ -188,17 +181,18 @@ class InFlight:
         if not self._held:
             return
         room = self._limit - self.total
-        for holder, state in list(self._receiving.items()):
+        for holder, state in list(self._large.items()):
             if room <= 0:
                 return
             if state == "held":
                 room -= self.PIECE
-                del self._receiving[holder]  # to the end of the row
-                self._receiving[holder] = "reading"
+                del self._large[holder]  # to the end of the row
+                self._large[holder] = "reading"
                 self._held -= 1
                 holder.go_on()
 
-    def _hold(self, holder: Holder) -> None:
-        self._receiving[holder] = "held"
-        self._held += 1
-        holder.hold()
+    def leave(self, holder: Holder) -> None:
+        """`holder` does not receive now, or throws away what it gets. Its octets stay counted until `release`."""
+        if self._large.pop(holder, "reading") == "held":
+            self._held -= 1
+            holder.go_on()

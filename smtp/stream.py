@@ -196,20 +196,19 @@ class Stream(upstream.SMTP):
         if self._expects_content():
             self._heard = self.loop.time()
             self._wait_in(CONTENT, self._heard)
-            self._in_flight.join(self)
             self._go_on_reading()
             while self._expects_content():
                 await self._more()
-            self._in_flight.leave(self)
             self._receiving = None
             self._wait_in(BUSY, 0.0)
+        self._in_flight.leave(self)
         return self._received
 
     def release(self, held: int = 0) -> None:
         """Octets of content that this connection still has in memory: with 0, the mail is done with."""
         octets, self._counted = held - self._counted, held
         if octets > 0:
-            self._in_flight.take(octets)
+            self._in_flight.take(self, octets, held)
         elif octets:
             self._in_flight.release(-octets)
 

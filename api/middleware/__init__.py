@@ -1,1 +1,2 @@
-"""What every request passes, from the outside in: request id, errors, authentication, rate limit."""
+"""What every request passes, from the outside in: request id, errors, time limit, authentication,
+rate limit, permission."""

@@ -1,14 +1,11 @@
-"""Who asks, and whether their role may call this route at all.
+"""Who asks: by a key in `Authorization: Bearer`, else by a session's cookie.
 
-A key in `Authorization: Bearer`, else the session's cookie. A session's request that changes something must come
-from our own pages: browsers say so in `Sec-Fetch-Site`, older ones in `Origin`; what says neither is no browser, and
-has no cookie that somebody else could ride on. Failures are throttled by address; valid keys never are.
+Failures are throttled by address; valid keys never are. What the caller may do is `permission`'s question.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -21,45 +18,30 @@ from config.values import Network
 from router.admin.attempts import Attempts, network_of
 from router.admin.authentication import Authentication, Caller
 from router.admin.rate_window import Limit
-from router.admin.users import ROLES
 from router.clock import Clock
 from router.errors import Refused
 
 FAILURES = Limit(requests=100, seconds=60)
 _MAX_CREDENTIAL = 200
-_SAFE = frozenset({"GET", "HEAD"})
 
 
-def auth(
-    authentication: Authentication, clock: Clock, *, public_url: str, trusted_proxies: Sequence[Network]
-) -> Middleware:
+def auth(authentication: Authentication, clock: Clock, trusted_proxies: Sequence[Network]) -> Middleware:
     """The middleware; it remembers the failures of each address."""
     attempts = Attempts(clock, FAILURES)
-    origin = _origin(public_url)
 
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[ADDRESS] = client_address(request, trusted_proxies)
         endpoint = endpoint_of(request)
-        if endpoint is None:
-            return await handler(request)
-        role = endpoint.route.role
-        if role is None:
-            if request.method not in _SAFE:
-                _check_origin(request, origin)  # nobody may sign somebody else in, either
+        if endpoint is None or endpoint.route.role is None:
             return await handler(request)
         try:
-            caller = await _caller(request, authentication)
+            request[CALLER] = await _caller(request, authentication)
         except Refused:
             place = network_of(request[ADDRESS])
             attempts.check(place)
             attempts.failed(place)
             raise
-        if caller.by_session and request.method not in _SAFE:
-            _check_origin(request, origin)
-        request[CALLER] = caller
-        if ROLES.index(caller.actor.role) > ROLES.index(role):
-            raise Refused("forbidden", f"This needs the role {role}; yours is {caller.actor.role}")
         return await handler(request)
 
     return authenticate
@@ -76,21 +58,3 @@ async def _caller(request: web.Request, authentication: Authentication) -> Calle
     if cookie and len(cookie) <= _MAX_CREDENTIAL:
         return await authentication.by_session(cookie, address=request[ADDRESS])
     raise Refused("unauthorized", "An API key is needed: Authorization: Bearer er_...")
-
-
-def _check_origin(request: web.Request, origin: str) -> None:
-    """Raises `Refused` for a request that another site made a browser send."""
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        if site in ("same-origin", "none"):
-            return
-    else:
-        said = request.headers.get("Origin")
-        if said is None or said == origin or urlsplit(said).netloc == request.host:
-            return
-    raise Refused("forbidden", "This request was made by a page of another site")
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

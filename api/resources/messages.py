@@ -22,10 +22,11 @@ async def raw(call: Call[Empty, NoQuery]) -> web.StreamResponse:
     mail = await call.services.messages.raw(call.actor, call.ids["id"])
     response = _download(f"{mail.message.id}.eml", "message/rfc822", mail.octets)
     await response.prepare(call.request)
-    await _write(response, mail.head)
-    await _write(response, mail.first)
-    async for piece in mail.rest:
-        await _write(response, piece)
+    if call.request.method != "HEAD":
+        await _write(response, mail.head)
+        await _write(response, mail.first)
+        async for piece in mail.rest:
+            await _write(response, piece)
     await response.write_eof()
     return response
 
@@ -38,7 +39,7 @@ async def attachment(call: Call[Empty, NoQuery]) -> web.StreamResponse:
     found = await call.services.messages.attachment(call.actor, call.ids["id"], int(n))
     response = _download(found.attachment.filename, "application/octet-stream", len(found.data))
     await response.prepare(call.request)
-    for start in range(0, len(found.data), _PIECE):
+    for start in range(0, len(found.data) if call.request.method != "HEAD" else 0, _PIECE):
         await _write(response, found.data[start : start + _PIECE])
     await response.write_eof()
     return response

@@ -7,7 +7,7 @@ the server is back, without a restart of ours.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -17,6 +17,8 @@ from router.errors import StorageFull, Unavailable
 from router.store.catalog import Catalog
 from router.store.database import Row, Session
 
+# What asyncpg raises for a connection that is gone or does not answer, beside what the server itself says.
+_ABOUT_THE_CONNECTION = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 # What is about the server's state and not about our statement (SQLSTATE classes): 08 connection, 25006 read-only,
 # 40 serialisation and deadlock, 53 resources, 55P03 lock not available, 57 operator intervention, 58 system error.
 _ABOUT_THE_SERVER = ("08", "25006", "40", "53", "55P03", "57", "58")
@@ -38,8 +40,18 @@ def translated() -> Iterator[None]:
         if state.startswith(("28", "3D")):
             raise Unavailable(f"PostgreSQL {state}: {error}") from error
         raise
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+    except _ABOUT_THE_CONNECTION as error:
         raise Unavailable(f"PostgreSQL: {type(error).__name__}: {error}") from error
+
+
+async def _quietly(ending: Callable[..., Awaitable[object]], *args: object, **options: object) -> None:
+    """Calls a rollback or a release, whose failure is no news: a connection that is gone has rolled back by itself,
+    and the pool drops it. It must not hide the error that came before, nor the commit that was made.
+    """
+    try:
+        await ending(*args, **options)
+    except (asyncpg.PostgresError, *_ABOUT_THE_CONNECTION):
+        return
 
 
 class PostgresSession:
@@ -111,8 +123,7 @@ class PostgresDatabase:
         try:
             yield connection, PostgresSession(connection, self._catalog)
         finally:
-            with translated():
-                await asyncio.shield(self._pool.release(connection, timeout=self._connect_timeout))
+            await asyncio.shield(_quietly(self._pool.release, connection, timeout=self._connect_timeout))
 
     async def all(self, query: str, /, **values: object) -> Sequence[Row]:
         async with self._session() as (_, session):
@@ -135,10 +146,7 @@ class PostgresDatabase:
             try:
                 yield session
             except BaseException:
-                # A connection that is gone has rolled back by itself; what matters is the first error.
-                if not connection.is_closed():
-                    with translated():
-                        await asyncio.shield(transaction.rollback())
+                await asyncio.shield(_quietly(transaction.rollback))
                 raise
             with translated():
                 await transaction.commit()

@@ -59,8 +59,7 @@ def test_the_one_form(typed: str, kept: str) -> None:
 def test_any_text_is_a_domain_or_refused_and_the_form_is_stable(text: str) -> None:
     try:
         kept = domain_name(text)
-    except Refused as refused:
-        assert refused.code == "invalid_domain"
-    else:
-        assert kept.isascii()
-        assert domain_name(kept) == kept
+    except Refused:
+        return
+    assert kept.isascii()
+    assert domain_name(kept) == kept

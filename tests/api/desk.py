@@ -15,7 +15,6 @@ from emailrouter import use_cases
 from router.accept import Accept
 from router.admin.setup import FirstLogin, Setup
 from router.admin.users import Users
-from router.clock import Clock
 from router.contents import ContentStore
 from router.mail.address import parse_mailbox
 from router.mail.envelope import Envelope
@@ -95,33 +94,31 @@ class Client:
         return await self.ask("DELETE", path, **options)
 
 
+@dataclass(frozen=True)
 class Desk:
     """One API process over a store, with a workspace, its admin and whatever a test adds."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        services: Services,
-        accept: Accept,
-        directory: Directory,
-        woken: Woken,
-        login: FirstLogin,
-        session: aiohttp.ClientSession,
-        server: ApiServer,
-    ) -> None:
-        self.store = store
-        self.clock = clock
-        self.services = services
-        self.accept = accept
-        self.directory = directory
-        self.woken = woken
-        self.login = login
-        self.session = session
-        self.server = server
-        self.admin = self.client(login.key)
-        self.nobody = self.client(None)
-        self.actor = Actor(login.workspace_id, "admin", user_id=login.user_id)
+    store: Store
+    clock: FakeClock
+    services: Services
+    accept: Accept
+    directory: Directory
+    woken: Woken
+    login: FirstLogin
+    session: aiohttp.ClientSession
+    server: ApiServer
+
+    @property
+    def admin(self) -> Client:
+        return self.client(self.login.key)
+
+    @property
+    def nobody(self) -> Client:
+        return self.client(None)
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.login.workspace_id, "admin", user_id=self.login.user_id)
 
     @property
     def root(self) -> str:
@@ -179,10 +176,11 @@ class Desk:
         return domain_id, integration_id, made.id
 
     async def mail(self, content: bytes | None = None, *, to: str = "support@example.org") -> str:
-        """A mail accepted as the SMTP door would; its message id."""
-        target = await self.directory.resolve(parse_mailbox(to))
-        assert isinstance(target, Target), target
-        envelope = Envelope("ada@customer.test", (target,), "192.0.2.7", "customer.test", "ESMTP")
+        """A mail accepted as the SMTP door would; its message id. to: one address or several with commas between."""
+        targets = [await self.directory.resolve(parse_mailbox(address)) for address in to.split(",")]
+        accepted = tuple(target for target in targets if isinstance(target, Target))
+        assert len(accepted) == len(targets), targets
+        envelope = Envelope("ada@customer.test", accepted, "192.0.2.7", "customer.test", "ESMTP")
         return (await self.accept.accept(envelope, content or mails.plain(to=to))).message_id
 
     async def ticket(self, content: bytes | None = None, *, to: str = "support@example.org") -> str:
@@ -199,13 +197,13 @@ def config(dns: DnsStandIn | None = None, **api: Any) -> Config:
         server=Server(hostname=MX_HOST),
         dns=Dns(nameservers=(dns.address,)) if dns is not None else Dns(nameservers=("127.0.0.1:9",)),  # type: ignore[arg-type]  # validated from text
         delivery=Delivery(allow_private_networks=True),
-        api=Api(**settings),
+        api=Api.model_validate(settings),
     )
 
 
 @asynccontextmanager
 async def served(
-    store: Store, settings: Config | None = None, *, clock: Clock | None = None, login: FirstLogin | None = None
+    store: Store, settings: Config | None = None, *, clock: FakeClock | None = None, login: FirstLogin | None = None
 ) -> AsyncIterator[Desk]:
     """An API process. login: of a workspace that is there already, for a second process over the same store."""
     settings = settings or config()

@@ -64,7 +64,7 @@ async def test_replays(desk: Desk) -> None:
     deliveries = (await desk.admin.get("/deliveries")).body["deliveries"]
     for delivery in deliveries[:2]:
         await database.run("dispatch_dead", id=delivery["id"], reason="gave up")
-    desk.clock.advance(days=5)  # type: ignore[attr-defined]  # the test's own clock
+    desk.clock.advance(days=5)
     desk.woken.integration_ids.clear()
     one = await desk.admin.post(f"/deliveries/{deliveries[0]['id']}/replay")
     assert (one.status, one.body["state"], one.body["nextAttemptAt"]) == (202, "pending", "2030-01-06T12:00:00Z")

@@ -19,9 +19,7 @@ async def test_an_integration_is_made_shown_changed_and_removed(desk: Desk, slac
     assert listed.body["integrations"][0] == changed.body
     for answer in (made, changed, listed):
         assert b"general-secret" not in answer.octets
-    row = await desk.store.database.one(
-        "integration_by_id", id=made.body["id"], workspace_id=desk.login.workspace_id
-    )
+    row = await desk.store.database.one("integration_by_id", id=made.body["id"], workspace_id=desk.login.workspace_id)
     assert row is not None
     assert "general" not in row["sealed_settings"]
     assert (await desk.admin.delete(path)).status == 204
@@ -43,9 +41,7 @@ async def test_a_new_url_heals_a_failing_integration(desk: Desk, slack: SlackSta
     _, integration_id, _ = await desk.alias()
     await desk.ticket()
     database, now = desk.store.database, desk.clock.now()
-    await database.run(
-        "dispatch_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5
-    )
+    await database.run("dispatch_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5)
     await database.run("dispatch_park", integration_id=integration_id, now=now)
     shown = await desk.admin.get(f"/integrations/{integration_id}")
     assert (shown.body["status"], shown.body["lastError"]) == ("failing", "404")

@@ -54,7 +54,7 @@ async def test_a_ticket_is_claimed_once(desk: Desk) -> None:
         "assignedTo": agent_id,
         "claimedAt": "2030-01-01T12:00:00Z",
     }
-    desk.clock.advance(60)  # type: ignore[attr-defined]  # the test's own clock
+    desk.clock.advance(60)
     assert (await agent.post(f"{path}/claim")).body == claimed.body
     late = await rival.post(f"{path}/claim")
     assert (late.status, late.code) == (409, "already_claimed")
@@ -125,7 +125,7 @@ async def test_statuses(desk: Desk) -> None:
 
 
 async def test_filters_and_search(desk: Desk) -> None:
-    _, integration_id, alias_id = await desk.alias()
+    _, _, alias_id = await desk.alias()
     await desk.ticket(mails.plain(subject="100% of the doors"))
     await desk.ticket(mails.plain(subject="Windows", from_="Grace <grace@other.test>"))
     agent, agent_id = await desk.person("agent")
@@ -182,6 +182,15 @@ async def test_notes(desk: Desk) -> None:
 
 async def test_an_erased_ticket_is_gone_with_its_mail_unless_another_ticket_has_it(desk: Desk) -> None:
     domain_id, integration_id, _ = await desk.alias()
+    asked = {"domainId": domain_id, "localPart": "sales", "integrationId": integration_id}
+    await desk.admin.post("/aliases", asked)
+    shared = await desk.mail(to="support@example.org,sales@example.org")
+    one, two = (ticket["id"] for ticket in (await desk.admin.get("/emails/tickets")).body["tickets"])
+    assert (await desk.admin.delete(f"/emails/tickets/{one}")).status == 204
+    assert (await desk.admin.get(f"/emails/messages/{shared}/raw")).status == 200
+    assert (await desk.admin.delete(f"/emails/tickets/{two}")).status == 204
+    assert (await desk.admin.get(f"/emails/messages/{shared}/raw")).status == 404
+
     ticket_id = await desk.ticket()
     ticket = (await desk.admin.get(f"/emails/tickets/{ticket_id}")).body
     message_id = ticket["messages"][0]["id"]

@@ -168,7 +168,7 @@ class Rig:
     def trouble(self) -> str:
         """The last warnings of the last program, for a failure's message."""
         events = self.running[-1].log_events() if self.running else []
-        bad = [str(event)[:2000] for event in events if event.get("level") in ("warning", "error", "critical")]
+        bad = [str(event)[-3000:] for event in events if event.get("level") in ("warning", "error", "critical")]
         return "\n".join(["--- the last warnings of the last program", *bad[-10:]])
 
     async def close(self) -> None:

@@ -32,4 +32,4 @@ async def scrape(address: str) -> Figures:
     ):
         assert response.status == 200
         assert response.headers["Content-Type"].startswith("application/openmetrics-text")
-        return Figures(text_string_to_metric_families(await response.text()))
+        return Figures(text_string_to_metric_families(await response.text()))  # type: ignore[no-untyped-call]

@@ -36,6 +36,19 @@ async def test_reading_waits_until_there_is_room() -> None:
         await second.close()
 
 
+async def test_a_small_mail_never_waits() -> None:
+    """Whoever fills the room with large mails does not stop everybody else's."""
+    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
+        large = await in_data(server)
+        await large.send_bytes(b"a" * LIMIT)
+        await until(lambda: server.server._door.in_flight._held == 1, "the large one is held")
+        content = b"b" * 60_000 + b"\r\n"
+        reply = await send_mail(server.host, server.port, "a@client.test", ["support@example.com"], content)
+        assert reply.code == 250
+        assert server.mails.contents == [content]
+        await large.abort()
+
+
 async def test_who_waited_too_long_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "IN_FLIGHT_PATIENCE", 0.1)
     async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT, data_timeout="400ms") as server:

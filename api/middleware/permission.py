@@ -1,0 +1,54 @@
+"""Whether this caller may make this call at all: by their role, and from where their browser was told to make it.
+
+A session's request that changes something must come from our own pages: browsers say so in `Sec-Fetch-Site`, older
+ones in `Origin`; what says neither is no browser, and has no cookie that somebody else could ride on. Signing in and
+out is asked the same: nobody may sign somebody else in. Comes after the rate limit: what is forbidden counts too.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from api.endpoint import endpoint_of
+from api.request_keys import CALLER
+from router.admin.users import ROLES
+from router.errors import Refused
+
+_SAFE = frozenset({"GET", "HEAD"})
+
+
+def permission(public_url: str) -> Middleware:
+    """The middleware. public_url: where our own pages are."""
+    parts = urlsplit(public_url)
+    origin = f"{parts.scheme}://{parts.netloc}"
+
+    @web.middleware
+    async def permit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        endpoint = endpoint_of(request)
+        if endpoint is None:
+            return await handler(request)
+        caller = request.get(CALLER)
+        if request.method not in _SAFE and (caller is None or caller.by_session):
+            _check_origin(request, origin)
+        least = endpoint.route.role
+        if caller is not None and least is not None and ROLES.index(caller.actor.role) > ROLES.index(least):
+            raise Refused("forbidden", f"This needs the role {least}; yours is {caller.actor.role}")
+        return await handler(request)
+
+    return permit
+
+
+def _check_origin(request: web.Request, origin: str) -> None:
+    """Raises `Refused` for a request that another site made a browser send."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        if site in ("same-origin", "none"):
+            return
+    else:
+        said = request.headers.get("Origin")
+        if said is None or said == origin or urlsplit(said).netloc == request.host:
+            return
+    raise Refused("forbidden", "This request was made by a page of another site")

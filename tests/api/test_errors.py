@@ -1,0 +1,214 @@
+"""Whatever is sent, the answer is JSON in the one shape; no HTML, no traceback, no 5xx."""
+
+import asyncio
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api import body
+from router.errors import Refused, Unavailable
+from tests.api.desk import Desk, config, served
+from tests.support.stores import opened_sqlite
+
+
+async def raw(desk: Desk, octets: bytes, *, timeout: float = 10) -> bytes:
+    """Octets as they are on a connection of their own; all that comes back."""
+    host, port = desk.server.address
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(octets)
+        await writer.drain()
+        async with asyncio.timeout(timeout):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+def in_shape(answer: bytes) -> dict[str, Any]:
+    head, _, text = answer.partition(b"\r\n\r\n")
+    assert b"application/json" in head, answer
+    found: dict[str, Any] = json.loads(text)["error"]
+    assert set(found) <= {"code", "message", "field"}
+    assert b"Traceback" not in answer
+    return found
+
+
+@pytest.mark.parametrize(
+    ("octets", "code"),
+    [
+        (b"{", "invalid_request"),
+        (b"\xff\xfe", "invalid_request"),
+        (b"[]", "invalid_request"),
+        (b'"text"', "invalid_request"),
+        (b"null", "invalid_request"),
+        (b'{"domain": NaN}', "invalid_request"),
+        (b'{"domain": 1e999}', "invalid_request"),
+        (b'{"domain": ' + b"9" * 5000 + b"}", "invalid_request"),
+        (b'{"domain": -Infinity}', "invalid_request"),
+        (b'{"domain": "a", "domain": "b"}', "invalid_request"),
+        (b'{"domain": "\\ud800"}', "invalid_request"),
+        (b'{"domain": "a\\u0000.example"}', "invalid_request"),
+        (b'{"\\ud800": 1}', "invalid_request"),
+        (b'{"a":' * 30 + b"1" + b"}" * 30, "invalid_request"),
+        (b"[" * 100_000, "invalid_request"),
+        (b'{"domain": "example.org", "more": 1}', "invalid_request"),
+        (b'{"domain": ["example.org"]}', "invalid_domain"),
+        (b'{"domain": {"$ne": 1}}', "invalid_domain"),
+        (b'\xef\xbb\xbf{"domain": "a.example"}', "invalid_request"),
+        (b'{"domain": "example.org"} x', "invalid_request"),
+    ],
+)
+async def test_bodies_that_are_wrong(sqlite_desk: Desk, octets: bytes, code: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await sqlite_desk.admin.post("/domains", data=octets, headers=headers)
+    assert (answer.status, answer.code) == (400, code)
+
+
+async def test_other_errors_of_http(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
+    form = await desk.admin.post("/domains", data={"domain": "example.org"})
+    assert (form.status, form.code) == (415, "unsupported_media_type")
+    zipped = await desk.admin.post("/domains", {"domain": "a.example"}, headers={"Content-Encoding": "gzip"})
+    assert (zipped.status, zipped.code) == (415, "unsupported_media_type")
+    charset = {"Content-Type": "application/json; charset=latin-1"}
+    assert (await desk.admin.post("/domains", data=b'{"domain":"x"}', headers=charset)).status == 415
+    for path in ("//", "//api", "//api/", "//api/nothing", "//v2/domains", "//api/domains/", "//api/%00", "//api/../x"):
+        missing = await desk.admin.get(path)
+        assert (missing.status, missing.code) == (404, "not_found"), path
+    for method in ("PUT", "POST", "OPTIONS", "TRACE", "PATCH"):
+        wrong = await desk.admin.ask(method, "/audit")
+        assert (wrong.status, wrong.code) == (405, "method_not_allowed")
+        assert wrong.headers["Allow"] == "GET, HEAD"
+    for query, field in (
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=x", "limit"),
+        ("limit=1_0", "limit"),
+        ("limit=%D9%A3", "limit"),
+        ("limit=", "limit"),
+        ("cursor=x", "cursor"),
+        ("colour=red", "colour"),
+        ("limit=1&limit=2", "limit"),
+        ("cursor=%00", None),
+        ("cursor=%ED%A0%80", None),
+    ):
+        refused = await desk.admin.get(f"//api/domains?{query}")
+        assert (refused.status, refused.code) == (400, "invalid_request"), query
+        if field:
+            assert refused.field == field
+    expecting = await desk.admin.get("/domains", headers={"Expect": "the best"})
+    assert (expecting.status, expecting.code) == (400, "invalid_request")
+
+
+async def test_a_body_that_is_too_large(sqlite_desk: Desk) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b" " * 65536
+
+    large = b'{"domain": "' + b"a" * 1048576 + b'"}'
+    headers = {"Content-Type": "application/json"}
+    for data in (io.BytesIO(large), pieces()):
+        answer = await sqlite_desk.admin.post("/domains", data=data, headers=headers)
+        assert (answer.status, answer.code) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 20_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/domains HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
+        b"EHLO customer.test\r\n\r\n",
+        b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http(sqlite_desk: Desk, octets: bytes) -> None:
+    answer = await raw(sqlite_desk, octets)
+    assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
+    in_shape(answer)
+    assert (await sqlite_desk.nobody.get("//healthz")).status == 200
+
+
+async def test_half_a_body_and_a_slow_one(tmp_path: Path) -> None:
+    async with (
+        opened_sqlite(tmp_path) as store,
+        served(store, config(request_timeout="250ms")) as desk,
+    ):
+        head = (
+            f"POST /api/domains HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {desk.login.key}\r\n"
+            "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+        )
+        answer = await raw(desk, head.encode() + b'{"domain"')
+        assert in_shape(answer)["code"] == "unavailable"
+
+
+async def test_every_answer_is_named_and_kept_by_nobody(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
+    answer = await desk.admin.get("/domains", headers={"X-Request-Id": "my-own.id_1"})
+    assert answer.headers["X-Request-Id"] == "my-own.id_1"
+    assert answer.headers["Cache-Control"] == "no-store"
+    for wrong in ("", "a b", "x" * 65, "a<b>"):
+        named = await desk.admin.get("/nothing", headers={"X-Request-Id": wrong})
+        assert named.headers["X-Request-Id"] not in ("", wrong)
+
+
+async def test_faults_of_ours_say_nothing_of_the_inside(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = sqlite_desk
+
+    async def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("secret inside")
+
+    async def away(*_: object, **__: object) -> None:
+        raise Unavailable("PostgreSQL 57P01: secret inside")
+
+    monkeypatch.setattr(type(desk.services.audit), "list", broken)
+    monkeypatch.setattr(type(desk.services.domains), "list", away)
+    fault = await desk.admin.get("/audit", headers={"X-Request-Id": "find-me"})
+    assert (fault.status, fault.code) == (500, "internal_error")
+    gone = await desk.admin.get("/domains")
+    assert (gone.status, gone.code) == (503, "unavailable")
+    assert "Retry-After" in gone.headers
+    assert b"secret" not in fault.octets + gone.octets
+    assert "request=find-me" in caplog.text
+
+
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.binary(max_size=200))
+def test_any_octets_are_an_object_or_refused(octets: bytes) -> None:
+    with contextlib.suppress(Refused):
+        assert isinstance(body.decode(octets, "application/json", None), dict)
+
+
+@given(st.dictionaries(st.text(max_size=10), values, max_size=5))
+def test_json_comes_through_unless_it_cannot_be_kept(found: dict[str, Any]) -> None:
+    octets = json.dumps(found).encode()
+    try:
+        assert body.decode(octets, "application/json", "utf-8") == found
+    except Refused:
+        assert any(mark in octets for mark in (b"\\u0000", b"\\ud", b"NaN", b"Infinity")) or _has_long_number(found)
+
+
+def _has_long_number(found: Any) -> bool:
+    if isinstance(found, dict):
+        return any(map(_has_long_number, found.values()))
+    if isinstance(found, list):
+        return any(map(_has_long_number, found))
+    return isinstance(found, int) and abs(found) >= 10**18

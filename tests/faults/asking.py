@@ -1,0 +1,31 @@
+"""One mail by hand, for the exact reply, and what a fault test asserts of replies."""
+
+from tests.crash.mta import Mail, Mta
+from tests.crash.rig import Rig
+from tests.support.smtp import Reply, send_mail
+
+# Longer than any of the program's own timeouts in these tests: the reply must come from it.
+PATIENCE = 30.0
+
+
+async def say(world: Rig, mail: Mail | None = None) -> Reply:
+    """Sends one mail to the first door; the reply that counts: to the mail, or the refusal before it."""
+    host, port = world.doors()[0]
+    chosen = mail or world.mails(1)[0]
+    return await send_mail(host, port, chosen.reverse_path, chosen.recipients, chosen.content, timeout=PATIENCE)
+
+
+def assert_put_off(reply: Reply, code: int = 451, enhanced: str = "4.3.0") -> None:
+    """A temporary failure that is ours, and tells nobody what it was."""
+    assert (reply.code, reply.enhanced) == (code, enhanced), reply
+    assert not any(word in reply.text for word in ("Error", "SQL", "sqlite", "Postgres", "Traceback")), reply
+
+
+async def mended(world: Rig, mta: Mta) -> None:
+    """After the fault, without a restart: all mail is taken, all tickets are delivered, and the count is right."""
+    await mta.all_taken()
+    await world.settle()
+    found = await world.sound(mta)
+    assert not found.second_posts, found
+    assert all(program.running() for program in world.running)
+    assert not [reply for reply in mta.put_off if not reply.startswith(("421 4.3.2", "451 4.3.0", "452 4.3.1"))]

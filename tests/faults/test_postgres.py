@@ -1,0 +1,155 @@
+"""PostgreSQL refuses, restarts, hangs, loses connections, has no place left, or takes no writes."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.crash.mta import Mta
+from tests.crash.rig import Rig, rig
+from tests.faults.asking import PATIENCE, assert_put_off, mended, say
+from tests.support.postgres import PostgresServer
+from tests.support.waiting import state, until
+
+Server = Callable[[], PostgresServer]
+SETTINGS: dict[str, object] = {
+    "database.connect_timeout": "1s",
+    "database.statement_timeout": "1s",
+    "database.pool_size": 4,
+}
+MAILS = 12
+OURS = "application_name = 'emailrouter'"
+
+
+@asynccontextmanager
+async def sending(folder: Path, mortal: Server, **settings: object) -> AsyncIterator[tuple[Rig, Mta]]:
+    """An installation without a program, and a sender that has mail for it."""
+    async with (
+        rig("postgres", folder, mortal, aliases=2, settings={**SETTINGS, **settings}) as world,
+        world.mta(timeout=PATIENCE) as mta,
+    ):
+        mta.offer(world.mails(MAILS, replies=4))
+        yield world, mta
+
+
+@asynccontextmanager
+async def admin(world: Rig) -> AsyncIterator[Any]:
+    """A connection of the test's own."""
+    connection = await asyncpg.connect(world.url, timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def test_it_refuses_and_restarts(mortal: Server, tmp_path: Path) -> None:
+    async with sending(tmp_path, mortal) as (world, mta):
+        await mortal().stop()
+        program = await world.launch("serve")
+        await program.wait_event("store.away")
+        await mortal().start()
+        await world.ready(program)
+        await mta.all_taken()
+        await mortal().stop()
+        assert_put_off(await say(world))
+        mta.offer(world.mails(MAILS))
+        await mta.until(lambda: len(mta.put_off) >= 3)
+        await mortal().start()
+        await mortal().restart()
+        await mended(world, mta)
+
+
+async def test_it_hangs(mortal: Server, tmp_path: Path) -> None:
+    """Stopped with SIGSTOP: connections stand, nothing answers, also not to a new one."""
+    async with sending(tmp_path, mortal) as (world, mta):
+        await world.start()
+        await mta.until(lambda: len(mta.acknowledged) >= 3)
+        await mortal().pause()
+        assert_put_off(await say(world))
+        mta.offer(world.mails(MAILS))
+        await mta.until(lambda: len(mta.put_off) >= 3)
+        await mortal().resume()
+        await mended(world, mta)
+
+
+@pytest.mark.parametrize(
+    "point", ["message-written:2", "accept-commit:2", "attempt-written:3", "outcome-written:3", "parsing:2"]
+)
+async def test_it_loses_its_connections_in_mid_transaction(mortal: Server, tmp_path: Path, point: str) -> None:
+    async with sending(tmp_path, mortal) as (world, mta):
+        program = await world.start(options=("--stop-at", point, *world.clock_options))
+        await until(lambda: state(program.pid) == "T", f"the program stopped itself at {point}")
+        async with admin(world) as connection:
+            ended = await connection.fetch(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OURS}")
+        assert ended
+        program.resume()
+        await mta.all_taken()
+        world.set_clock(60)  # a delivery that could not be read is tried again in five seconds
+        await mended(world, mta)
+
+
+async def test_it_goes_away_between_post_and_outcome(mortal: Server, tmp_path: Path) -> None:
+    """The outcome is kept and written when the database is back: nothing is posted twice for this."""
+    async with sending(tmp_path, mortal) as (world, mta):
+        program = await world.start(options=("--stop-at", "posted:3"))
+        await until(lambda: state(program.pid) == "T", "the program stopped itself after a POST")
+        await mortal().kill()
+        program.resume()
+        await program.wait_event("dispatch.store_away", 2)
+        await mortal().start()
+        await mended(world, mta)
+
+
+async def test_its_pool_is_exhausted(mortal: Server, tmp_path: Path) -> None:
+    """Somebody's lock holds every connection of the pool; then the server has no place for a new one."""
+    async with sending(tmp_path, mortal, **{"database.pool_size": 2}) as (world, mta):
+        await world.start()
+        await mta.all_taken()
+        async with admin(world) as connection:
+            with contextlib.suppress(asyncpg.QueryCanceledError):
+                async with connection.transaction():
+                    await connection.execute("LOCK TABLE versions, domains IN ACCESS EXCLUSIVE MODE")
+                    assert_put_off(await say(world))
+                    mta.offer(world.mails(MAILS))
+                    await mta.until(lambda: len(mta.put_off) >= 8)
+        await mended(world, mta)
+
+
+async def test_it_has_no_place_for_a_connection(mortal: Server, tmp_path: Path) -> None:
+    async with sending(tmp_path, mortal) as (world, mta):
+        await world.start()
+        await mta.all_taken()
+        async with contextlib.AsyncExitStack() as stack:
+            first = await stack.enter_async_context(admin(world))
+            with contextlib.suppress(asyncpg.TooManyConnectionsError):
+                for _ in range(100):
+                    await first.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OURS}")
+                    await stack.enter_async_context(admin(world))
+                pytest.fail("the server has too many places for this test")
+            assert_put_off(await say(world))
+            mta.offer(world.mails(MAILS))
+            await mta.until(lambda: len(mta.put_off) >= 3)
+        await mended(world, mta)
+
+
+async def test_it_takes_no_writes(mortal: Server, tmp_path: Path) -> None:
+    """What a replica says after a failover that nobody told us of."""
+    async with sending(tmp_path, mortal) as (world, mta):
+        await world.start()
+        await mta.until(lambda: len(mta.acknowledged) >= 3)
+        async with admin(world) as connection:
+            try:
+                await connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+                await connection.execute("SELECT pg_reload_conf()")
+                mta.offer(world.mails(MAILS))
+                await mta.until(lambda: len(mta.put_off) >= 3)
+                assert_put_off(await say(world))
+            finally:
+                await connection.execute("SET default_transaction_read_only = off")
+                await connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
+                await connection.execute("SELECT pg_reload_conf()")
+        await mended(world, mta)

@@ -1,0 +1,82 @@
+"""Senders that behave as mail servers do: each mail is sent until it hears 250, and every refusal is remembered.
+
+A connection that is refused or closed before the greeting is what a restart must never do; a 4yz or a connection lost
+later is what every sender lives with: it tries again, with the very same mail.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from tests.support import mails
+from tests.support.smtp import ConnectionClosedError, RawSmtp
+
+SENDERS = 4
+
+
+@dataclass
+class Load:
+    """What became of the mails. `accepted`: Message-ID of each mail that heard 250, and the id it heard."""
+
+    address: tuple[str, int]
+    accepted: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)  # connections that got no greeting, and why
+    tried_again: int = 0
+    _stopping: bool = False
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def more(self, n: int, *, timeout: float = 30) -> None:
+        """Returns when `n` further mails were accepted."""
+        wanted = len(self.accepted) + n
+        async with asyncio.timeout(timeout), self._progress:
+            await self._progress.wait_for(lambda: len(self.accepted) >= wanted)
+
+    async def send(self) -> None:
+        """One sender: mail after mail, each until it is accepted."""
+        while not self._stopping:
+            number = next(self._numbers)
+            message_id = f"<{number}@load.test>"
+            content = mails.plain(subject=f"Mail {number}", message_id=message_id)
+            while (heard := await self._try(content)) is None:
+                self.tried_again += 1
+            async with self._progress:
+                self.accepted[message_id] = heard
+                self._progress.notify_all()
+
+    async def _try(self, content: bytes) -> str | None:
+        try:
+            client = await RawSmtp.connect(*self.address, timeout=20)
+        except (OSError, ConnectionClosedError) as error:
+            self.refused.append(repr(error))
+            return None
+        async with client:
+            if client.greeting.code != 220:
+                self.refused.append(str(client.greeting))
+                return None
+            with suppress(ConnectionClosedError, OSError):
+                for line in ("EHLO load.test", "MAIL FROM:<ada@customer.test>", "RCPT TO:<support@example.org>"):
+                    if (await client.command(line)).code != 250:
+                        return None
+                reply = await client.data(content)
+                if reply.code == 250:
+                    return reply.text.rpartition(" ")[2]
+            return None
+
+
+@asynccontextmanager
+async def under_load(address: tuple[str, int]) -> AsyncIterator[Load]:
+    """Senders at work while the block runs; at its end each finishes its mail."""
+    load = Load(address)
+    senders = [asyncio.create_task(load.send()) for _ in range(SENDERS)]
+    try:
+        yield load
+        load._stopping = True
+        async with asyncio.timeout(30):
+            await asyncio.gather(*senders)
+    finally:
+        for sender in senders:
+            sender.cancel()
+        await asyncio.gather(*senders, return_exceptions=True)

@@ -1,0 +1,83 @@
+"""Restarts under load refuse no connection, lose no mail and double none: the promise of docs/operations.md."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+
+from tests.restart.kept_socket import KeptSocket
+from tests.restart.load import Load, under_load
+from tests.support.installation import Installation, installed
+from tests.support.process import Program
+from tests.support.slack import SlackStandIn
+
+# Mails that pass between two restarts: enough that all senders are in all states when the signal comes.
+BETWEEN = 40
+
+
+async def test_serve_on_sqlite_with_the_socket_kept(tmp_path: Path, slack: SlackStandIn) -> None:
+    async with installed(tmp_path, slack) as installation, KeptSocket(tmp_path) as kept, AsyncExitStack() as programs:
+        settings = installation.settings
+        program = await programs.enter_async_context(kept.program("serve", settings, tmp_path))
+        await program.ready()
+        async with under_load(kept.address) as load:
+            for _ in range(3):
+                await load.more(BETWEEN)
+                assert await program.terminate() == 0
+                program = await programs.enter_async_context(kept.program("serve", settings, tmp_path))
+                await program.ready()
+            await load.more(BETWEEN)
+        await slack.wait_for(len(load.accepted), delivered=True, timeout=30)
+        await program.terminate()
+        await _nothing_is_lost_or_doubled(load, installation, slack)
+
+
+async def test_roles_over_postgresql_in_turn(tmp_path: Path, slack: SlackStandIn, postgres_url: str) -> None:
+    async with (
+        installed(tmp_path, slack, postgres_url) as installation,
+        KeptSocket(tmp_path) as kept,
+        AsyncExitStack() as programs,
+    ):
+        settings = installation.settings
+
+        async def start(role: str) -> Program:
+            if role == "smtp":
+                made = kept.program(role, settings, tmp_path)
+            else:
+                made = Program(role, env=settings, cwd=tmp_path)
+            started = await programs.enter_async_context(made)
+            await started.ready()
+            return started
+
+        running = {role: await start(role) for role in ("smtp", "api", "deliver")}
+        async with under_load(kept.address) as load:
+            for role in ("smtp", "api", "deliver", "smtp"):
+                await load.more(BETWEEN)
+                assert await running[role].terminate() == 0
+                running[role] = await start(role)
+            await load.more(BETWEEN)
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"http://{running['api'].log_events('ready')[0]['api']}/readyz") as response,
+        ):
+            assert response.status == 200
+        await slack.wait_for(len(load.accepted), delivered=True, timeout=30)
+        for program in running.values():
+            await program.terminate()
+        await _nothing_is_lost_or_doubled(load, installation, slack)
+
+
+async def _nothing_is_lost_or_doubled(load: Load, installation: Installation, slack: SlackStandIn) -> None:
+    assert load.refused == []
+    kept = await installation.rows(
+        "SELECT m.rfc_message_id, m.id, COUNT(*) AS tickets FROM messages m "
+        "JOIN ticket_messages tm ON tm.message_id = m.id GROUP BY m.rfc_message_id, m.id"
+    )
+    assert {row["rfc_message_id"]: row["id"] for row in kept} == {
+        message_id.strip("<>"): heard for message_id, heard in load.accepted.items()
+    }
+    assert len(kept) == len(load.accepted)
+    assert {row["tickets"] for row in kept} == {1}
+    # A drain gives every attempt its outcome, so that nothing is sent a second time.
+    assert len(slack.delivered()) == len(load.accepted) == await installation.count("attempts")
+    assert await installation.count("deliveries", "state = 'delivered'") == len(load.accepted)
