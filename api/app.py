@@ -6,6 +6,8 @@ has this program's schema). The OpenAPI document and its page are made once, of 
 
 from __future__ import annotations
 
+import re
+
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -18,6 +20,7 @@ from api.middleware.rate_limit import rate_limit
 from api.middleware.request_id import on_prepare, request_id
 from api.middleware.time_limit import time_limit
 from api.resources import ROUTES
+from api.route import Route
 from api.services import Services
 from api.session_cookie import SESSION_COOKIE, SessionCookie
 from config.schema import Api
@@ -48,7 +51,7 @@ def build_app(services: Services, settings: Api, *, public_url: str, version: st
     for route in ROUTES:
         endpoint = Endpoint(route, services, max_body=settings.max_body_bytes)
         for prefix in PREFIXES:
-            _add(app, route.method, f"{prefix}{route.path}", endpoint.serve)
+            _add(app, route.method, f"{prefix}{_pattern(route)}", endpoint.serve)
     document = openapi.text(ROUTES, public_url=public_url, version=version)
     page = docs_page.html(ROUTES)
 
@@ -71,6 +74,16 @@ def build_app(services: Services, settings: Api, *, public_url: str, version: st
     _add(app, "GET", "/healthz", alive)
     _add(app, "GET", "/readyz", ready)
     return app
+
+
+def _pattern(route: Route) -> str:
+    """The path as aiohttp matches it: `/tickets/{id}` is not `/tickets/mine`, so that 405 names the right methods."""
+    parent, _, last = route.path.rpartition("/")
+    if not last.startswith("{"):
+        return route.path
+    words = [other.path.rpartition("/")[2] for other in ROUTES if other.path.rpartition("/")[0] == parent]
+    taken = "|".join(sorted({re.escape(word) for word in words if not word.startswith("{")}))
+    return f"{parent}/{{{last[1:-1]}:(?!(?:{taken})$)[^/]+}}" if taken else route.path
 
 
 def _add(app: web.Application, method: str, path: str, handler: Handler) -> None:

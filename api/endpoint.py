@@ -32,6 +32,7 @@ class Endpoint:
         self.route = route
         self._services = services
         self._max_body = max_body
+        self._running: set[asyncio.Task[web.StreamResponse]] = set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler."""
@@ -64,8 +65,11 @@ class Endpoint:
             response = answers.json_text(begun.answer, begun.status)
             response.headers["Idempotency-Replayed"] = "true"
             return response
-        # Shielded: a client that hangs up must not leave the key taken.
-        return await asyncio.shield(self._do(call, begun))
+        # On its own: a client that hangs up, or a time limit, must not leave the key taken.
+        task = asyncio.create_task(self._do(call, begun))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
 
     async def _do(self, call: Call[Any, Any], begun: Begun) -> web.StreamResponse:
         idempotency = self._services.idempotency

@@ -61,7 +61,16 @@ def _schemas(routes: list[Route]) -> tuple[Mapping[tuple[type[Any], JsonSchemaMo
         if route.answer is not None:
             models.append((route.answer, "serialization"))
     found, definitions = models_json_schema(list(dict.fromkeys(models)), by_alias=True, ref_template=_REFERENCE)
-    return found, definitions["$defs"]
+    return found, {name: _without_null_defaults(shape) for name, shape in definitions["$defs"].items()}
+
+
+def _without_null_defaults(shape: dict[str, Any]) -> dict[str, Any]:
+    """A field that may be left out has no default to speak of."""
+    fields = {
+        name: {key: value for key, value in field.items() if (key, value) != ("default", None)}
+        for name, field in shape.get("properties", {}).items()
+    }
+    return shape | {"properties": fields} if fields else shape
 
 
 def _operation(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], Any]) -> dict[str, Any]:

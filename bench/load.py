@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import resource
 import ssl
@@ -30,7 +31,10 @@ _LINE = b"x" * 76 + b"\r\n"
 
 @dataclass(frozen=True)
 class Load:
-    """What is sent. size: octets of a mail. per_connection: 0 for as many as a session has to send."""
+    """What is sent. size: octets of a mail. per_connection: 0 for as many as a session has to send.
+
+    recipient: one address, or several with commas that take turns.
+    """
 
     size: int = 4096
     mails: int = 100
@@ -39,7 +43,7 @@ class Load:
     starttls: bool = False
     handshake: bool = False
     recipient: str = "support@bench.test"
-    timeout: float = 120.0
+    timeout: float = 60.0
 
 
 @dataclass
@@ -68,10 +72,11 @@ class Run:
         self.left = load.mails
         self.result = Result()
         self.context = insecure_context()
+        self._recipients = itertools.cycle([f"RCPT TO:<{one}>\r\n".encode() for one in load.recipient.split(",")])
         self._mark = uuid.uuid4().hex[:12]
         self._number = 0
         self._head = (
-            f"From: Ada <ada@sender.test>\r\nTo: {load.recipient}\r\nSubject: Load\r\n"
+            f"From: Ada <ada@sender.test>\r\nTo: {load.recipient.split(',')[0]}\r\nSubject: Load\r\n"
             "Date: Tue, 01 Jan 2030 12:00:00 +0000\r\nMIME-Version: 1.0\r\n"
             "Content-Type: text/plain; charset=utf-8\r\n"
         )
@@ -81,6 +86,10 @@ class Run:
         """The header of the next mail."""
         self._number += 1
         return f"{self._head}Message-ID: <{self._number:08}.{self._mark}@sender.test>\r\n\r\n".encode()
+
+    def rcpt(self) -> bytes:
+        """The RCPT command of the next mail."""
+        return next(self._recipients)
 
     def refuse(self, why: str, mails: int) -> None:
         """So many mails will not be taken."""
@@ -118,8 +127,9 @@ class Run:
 
     async def _handshake(self, host: str, port: int) -> None:
         reader, writer = await asyncio.open_connection(host, port)
-        await writer.start_tls(self.context)
-        await reader.read(1)  # the server says something when its side is done too
+        await reader.read(1)  # the server is ready
+        await writer.start_tls(self.context, ssl_handshake_timeout=10)
+        await reader.read(1)  # and done
         writer.close()
 
 
@@ -127,16 +137,14 @@ class Session(asyncio.Protocol):
     """One connection with `share` mails; `done` when it is over, whatever happened."""
 
     def __init__(self, run: Run, share: int, done: asyncio.Future[None]) -> None:
-        load = run.load
         self._run = run
         self._share = share
         self._done = done
         self._began = time.perf_counter()
         self._fresh = True
         self._heard = b""
-        self._tls = load.starttls
+        self._tls = run.load.starttls
         self._transport: asyncio.Transport | None = None
-        self._envelope = (b"MAIL FROM:<ada@sender.test>\r\n", f"RCPT TO:<{load.recipient}>\r\n".encode(), b"DATA\r\n")
         self._step = "greeting"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -182,13 +190,13 @@ class Session(asyncio.Protocol):
                 if not self._fresh:
                     self._began = time.perf_counter()
                 self._fresh = False
-                transport.write(self._envelope[0])
+                transport.write(b"MAIL FROM:<ada@sender.test>\r\n")
             case "mail":
                 self._step = "rcpt"
-                transport.write(self._envelope[1])
+                transport.write(self._run.rcpt())
             case "rcpt":
                 self._step = "data"
-                transport.write(self._envelope[2])
+                transport.write(b"DATA\r\n")
             case "data":
                 self._step = "content"
                 transport.writelines([self._run.head(), self._run.body])

@@ -3,7 +3,7 @@
 sink: aiosmtpd's own `Sink` handler on its unchanged `SMTP` class. limit: SMTP by a plain asyncio protocol that keeps
 nothing, checks nothing and knows one dialogue: what Python can do at the best. door: our `smtp.server` with a store
 that forgets, to tell the door's cost from the commit's. handshake: a TLS handshake for each connection and one octet
-after it, nothing else. All on uvloop, all with SO_REUSEPORT. Each says `{"event": "ready"}` when it listens, and ends
+before and after it, nothing else. All on uvloop, all with SO_REUSEPORT. Each says `{"event": "ready"}` when it listens, and ends
 at SIGTERM.
 """
 
@@ -103,7 +103,7 @@ class Limit(asyncio.Protocol):
 
 
 class Handshake(asyncio.Protocol):
-    """TLS from the first octet, by `loop.start_tls`, and one octet when it stands."""
+    """One octet, TLS by `loop.start_tls`, and one octet when it stands."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         assert context is not None, "a handshake needs a certificate"
@@ -111,8 +111,10 @@ class Handshake(asyncio.Protocol):
         self._upgrade: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called once; `loop.start_tls` keeps the protocol."""
-        self._upgrade = asyncio.get_running_loop().create_task(self._secure(cast("asyncio.Transport", transport)))
+        """Called once; `loop.start_tls` keeps the protocol. The client waits for the octet, as it does in STARTTLS."""
+        wire = cast("asyncio.Transport", transport)
+        wire.write(b"!")
+        self._upgrade = asyncio.get_running_loop().create_task(self._secure(wire))
 
     async def _secure(self, transport: asyncio.Transport) -> None:
         wire = await asyncio.get_running_loop().start_tls(transport, self, self._context, server_side=True)

@@ -25,11 +25,15 @@ from emailrouter.metrics.stored import StoredFigures
 from router.accept import Accept
 from router.accept.transaction import Committed, IncomingMail, commit_group
 from router.channels import CHANNELS
-from router.clock import Clock, SystemClock, micros
+from router.clock import SECOND, Clock, SystemClock, micros
 from router.contents import ContentStore
+from router.dispatch import janitor
 from router.dispatch.dispatcher import Dispatcher
+from router.dispatch.janitor import Chore, Janitor
+from router.dispatch.notices import Notices
 from router.dispatch.outbox import Limits, Outbox
 from router.dispatch.owner import new_owner
+from router.dispatch.retention import Ages, Retention
 from router.dispatch.sender import TicketSender
 from router.meter import UNMETERED, Meter
 from router.outbound.client import OutboundClient
@@ -53,6 +57,8 @@ ROLES: tuple[Role, ...] = ("smtp", "api", "deliver")
 SQLITE_READERS = 4
 # A lane that has to wait longer than this for its pace lets its integration go meanwhile.
 LANE_PATIENCE = 2_000_000
+# How often the janitor's chores are done: what is old may be so a little longer.
+SWEEP_EVERY, LOOK_EVERY = 600 * SECOND, 60 * SECOND
 
 AnyDatabase = SqliteDatabase | PostgresDatabase
 
@@ -71,11 +77,13 @@ class Process:
     config: Config
     database: AnyDatabase
     client: OutboundClient
+    contents: ContentStore
     writer: GroupWriter[IncomingMail, Committed] | None = None
     smtp: SmtpServer | None = None
     api: ApiServer | None = None
     services: Services | None = None
     dispatcher: Dispatcher | None = None
+    janitor: Janitor | None = None
     signaller: Signaller | None = None
     metrics: MetricsServer | None = None
     background: list[asyncio.Task[None]] = field(default_factory=list)
@@ -102,10 +110,10 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
     clock = SystemClock()
     queries = catalog.load()
     client = outbound_client(config)
-    process = Process(config, opened, client)
     counting = PrometheusMeter(roles) if config.metrics.listen is not None else None
     meter: Meter = counting or UNMETERED
     contents = ContentStore(opened, clock, meter)
+    process = Process(config, opened, client, contents)
     directory = Directory(
         opened,
         clock,
@@ -116,6 +124,9 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
     if "deliver" in roles:
         process.dispatcher = wake = _dispatcher(
             config, opened, clock, contents=contents, client=client, box=box, meter=meter
+        )
+        process.janitor = _janitor(
+            config, opened, clock, contents=contents, client=client, box=box, directory=directory
         )
     elif isinstance(opened, PostgresDatabase):
         process.signaller = wake = Signaller(opened)
@@ -132,7 +143,7 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
             meter=meter,
         )
         if "smtp" in roles:
-            process.smtp = SmtpServer(config.smtp, config.server.hostname, directory, accept, clock)
+            process.smtp = SmtpServer(config.smtp, config.server.hostname, directory, accept, clock, meter=meter)
         if "api" in roles:
             process.services = use_cases.build(
                 config,
@@ -217,3 +228,38 @@ def _dispatcher(
     )
     outbox = Outbox(opened, clock, new_owner(), limits)
     return Dispatcher(outbox, sender, CHANNELS, clock, concurrency=settings.concurrency, meter=meter)
+
+
+def _janitor(
+    config: Config,
+    opened: AnyDatabase,
+    clock: Clock,
+    *,
+    contents: ContentStore,
+    client: OutboundClient,
+    box: SecretBox,
+    directory: Directory,
+) -> Janitor:
+    kept = config.retention
+    ages = Ages(
+        raw_messages=None if kept.raw_messages is None else micros(kept.raw_messages),
+        resolved_tickets=None if kept.resolved_tickets is None else micros(kept.resolved_tickets),
+        duplicate_window=micros(config.smtp.duplicate_window),
+    )
+    retention = Retention(opened, contents, clock, ages, rest=janitor.rest)
+    checks = use_cases.domain_checks(config, opened, clock, changed=directory.forget)
+    notices = Notices(
+        opened,
+        clock,
+        CHANNELS,
+        client,
+        box,
+        allow_private=config.delivery.allow_private_networks,
+        timeout=config.delivery.timeout.total_seconds(),
+    )
+    chores = [
+        Chore("retention", SWEEP_EVERY, retention.sweep),
+        Chore("recheck", LOOK_EVERY, checks.recheck, shared=False),
+        Chore("notices", LOOK_EVERY, notices.tell),
+    ]
+    return Janitor(opened, clock, chores)

@@ -23,6 +23,7 @@ from emailrouter import log as logging
 from emailrouter.assembly import AnyDatabase, Process, Role
 from emailrouter.first_login import make_if_empty
 from emailrouter.watchdog import Manager, beat
+from router import key_rotation
 from router.errors import Unavailable
 from router.secrets import SecretBox, fingerprint, load_or_create_key
 from router.store import catalog, migrate
@@ -90,6 +91,11 @@ async def secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
     mine = fingerprint(key)
     await opened.run("installation_keep", name="secret_key", value=mine)
     row = await opened.one("installation_fact", name="secret_key")
+    if row is not None and row["value"] != mine and own is None:
+        # A rotation that was cut off after its commit is finished by whoever comes next.
+        rotated = await asyncio.to_thread(key_rotation.finish, config.server.data_dir, row["value"])
+        if rotated is not None:
+            return SecretBox(rotated)
     if row is None or row["value"] != mine:
         known = row["value"] if row else "none"
         raise WrongSecretKey(
@@ -119,6 +125,7 @@ async def running(config: Config, roles: frozenset[Role], opened: AnyDatabase) -
             if process.writer is not None:
                 await process.writer.close()
             await process.client.close()
+            await process.contents.close()
             if process.metrics is not None:
                 await process.metrics.stop()
     finally:
@@ -199,12 +206,13 @@ def _reload(process: Process, manager: Manager, reread: Callable[[], Config]) ->
 
 
 async def _start(process: Process) -> None:
-    if process.smtp is not None:
-        await process.smtp.start()
-    if process.api is not None:
-        await process.api.start()
+    """Mail comes in last: an address that cannot be used ends the start before anything was taken on."""
     if process.metrics is not None:
         await process.metrics.start()
+    if process.api is not None:
+        await process.api.start()
+    if process.smtp is not None:
+        await process.smtp.start()
 
 
 async def _drain(process: Process) -> None:
@@ -235,6 +243,8 @@ async def _background(process: Process) -> AsyncIterator[None]:
         to_the_end["dispatcher"] = process.dispatcher.run()
         if isinstance(process.database, PostgresDatabase):
             until_cut["listener"] = listen(process.database, process.dispatcher.wake)
+    if process.janitor is not None:
+        until_cut["janitor"] = process.janitor.run()
     if process.signaller is not None:
         until_cut["signaller"] = process.signaller.run()
     own = asyncio.current_task()

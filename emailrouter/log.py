@@ -44,7 +44,9 @@ def set_up(log_format: Format, level: Level) -> None:
     if log_format == "json":
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=True)]
     else:
-        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Plain tracebacks: the fancy ones show every local variable, mails and keys among them.
+        plain = structlog.dev.plain_traceback
+        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     structlog.configure(
         processors=[_Threshold(_NUMBERS[level.upper()]), *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),

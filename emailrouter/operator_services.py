@@ -81,6 +81,7 @@ async def opened(config: Config, *, secrets: bool = False) -> AsyncIterator[Oper
             yield Operator(config, database, clock, box, contents, services)
         finally:
             await acceptor.close()
+            await contents.close()
             await client.close()
     finally:
         await database.close()

@@ -16,6 +16,7 @@ from router.admin.authentication import Authentication
 from router.admin.blocked_senders import BlockedSenders
 from router.admin.conversation import Conversation
 from router.admin.deliveries import Deliveries
+from router.admin.domain_checks import DnsPolicy, DomainChecks
 from router.admin.domains import Domains
 from router.admin.explain import Explain
 from router.admin.idempotency import Idempotency
@@ -33,6 +34,7 @@ from router.channels.contract import Client
 from router.clock import Clock, micros
 from router.contents import ContentStore
 from router.dns.resolver import DnsResolver
+from router.dns.shared import SharedResolver
 from router.ports import Acceptor, Recipients, Wake
 from router.routing.route import Refusal
 from router.secrets import SecretBox
@@ -62,7 +64,6 @@ def build(
     )
     blocked = BlockedSenders(opened, clock)
     tester = TestMailer(opened, clock, recipients, acceptor, hostname=config.server.hostname)
-    resolver = DnsResolver([(server.host, server.port) for server in config.dns.nameservers])
     return Services(
         clock=clock,
         authentication=Authentication(opened, clock),
@@ -75,9 +76,8 @@ def build(
         domains=Domains(
             opened,
             clock,
-            resolver,
-            mx_hosts=[(mx.host, mx.priority) for mx in config.server.mx_hosts],
-            verification=config.dns.verification,
+            domain_checks(config, opened, clock, changed=changed),
+            mx_hosts=mx_hosts(config),
             changed=changed,
         ),
         integrations=Integrations(
@@ -101,6 +101,25 @@ def build(
         audit=Audit(opened),
         ready=lambda: migrate.check(opened),
     )
+
+
+def domain_checks(
+    config: Config, opened: SqliteDatabase | PostgresDatabase, clock: Clock, *, changed: Callable[[], None]
+) -> DomainChecks:
+    """What looks at domains in the DNS: for a person by the use cases, from time to time by the janitor."""
+    resolver = SharedResolver(dns_resolver(config), clock)
+    policy = DnsPolicy(mx_hosts(config), config.dns.verification, micros(config.dns.recheck_interval))
+    return DomainChecks(opened, clock, resolver, policy, changed=changed)
+
+
+def dns_resolver(config: Config) -> DnsResolver:
+    """Asks `[dns] nameservers`."""
+    return DnsResolver([(server.host, server.port) for server in config.dns.nameservers])
+
+
+def mx_hosts(config: Config) -> tuple[tuple[str, int], ...]:
+    """(host, priority) of every host that receives mail for this installation."""
+    return tuple((mx.host, mx.priority) for mx in config.server.mx_hosts)
 
 
 def _reply_to_recipient(refusal: Refusal | None) -> str:

@@ -32,6 +32,11 @@ def new(prefix: Prefix) -> str:
     return f"{prefix}_{_encode(number)}"
 
 
+def oldest(prefix: Prefix, seconds: float) -> str:
+    """An id smaller than all that were made within the last so many seconds, and larger than all made before."""
+    return f"{prefix}_{_encode(max(0, time.time_ns() // 1_000_000 - int(seconds * 1000)) << _RANDOM_BITS)}"
+
+
 def _encode(number: int) -> str:
     """26 characters, two at a time: half the divisions of the obvious loop."""
     parts = []

@@ -35,7 +35,7 @@ class Meter(Protocol):
         """A mail's way through the group commit, from handing it in to its result, also a failure."""
 
     def parsed(self, result: Parsed) -> None:
-        """A mail was parsed for people to read; `failed` is a fault of ours."""
+        """A mail was parsed for people to read; `failed`: no parser got through, it is shown as it came."""
 
     def attempted(self, outcome: str, deliveries: int, seconds: float) -> None:
         """One request, an attempt for so many deliveries (several in a digest), had its answer.

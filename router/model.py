@@ -14,6 +14,7 @@ Micros = int
 
 Role = Literal["admin", "agent", "viewer"]
 DomainStatus = Literal["pending_verification", "active"]
+MxManaged = Literal["here", "upstream"]
 IntegrationStatus = Literal["active", "failing"]
 AliasStatus = Literal["active", "disabled"]
 TicketStatus = Literal["open", "in_progress", "waiting", "resolved"]
@@ -81,7 +82,12 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A mail domain of a workspace. `name` is the A-label form in lower case; `records` the last check as JSON."""
+    """A mail domain of a workspace. `name` is the A-label form in lower case; `records` the last check as JSON.
+
+    mx_managed: `upstream` when another relay's MX records get the mail first, so that TXT alone is the proof. misses,
+    missing_since: rechecks in a row that found neither record, and the first of them. notice: what the integrations
+    are still to be told, `notice_at` None when there is nothing.
+    """
 
     id: str
     workspace_id: str
@@ -92,6 +98,12 @@ class Domain:
     created_at: Micros
     verified_at: Micros | None
     checked_at: Micros | None
+    mx_managed: MxManaged = "here"
+    misses: int = 0
+    missing_since: Micros | None = None
+    next_check_at: Micros = 0
+    notice: str = ""
+    notice_at: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True)

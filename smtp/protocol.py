@@ -105,6 +105,7 @@ class SMTP(Stream):
                 self.say(replies.greeting(self._door.hostname))
                 await self._converse()
             else:
+                self._door.meter.refused(replies.name(refused))
                 _log.info("smtp.refused", peer=self.handler.peer, reason=refused.text)
                 self.say(refused)
         except Exception:  # noqa: BLE001 - a mistake of ours: the sender shall try again, other sessions go on

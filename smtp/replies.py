@@ -132,3 +132,10 @@ CONTROL_CHARACTER = Reply(501, "5.5.4", "Control character in a command", is_err
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Unknown parameter", is_error=True)  # RFC 5321 4.1.1.11
 NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "A non-ASCII address needs SMTPUTF8", is_error=True)  # RFC 6531 3.5
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented", is_error=True)  # RFC 5321 4.2.4
+
+_NAMES = {reply: name.lower() for name, reply in list(globals().items()) if isinstance(reply, Reply)}
+
+
+def name(reply: Reply) -> str:
+    """What a reply is called here, `no_such_alias`: for counting, so one of a fixed few whatever a peer does."""
+    return _NAMES.get(reply, "other")

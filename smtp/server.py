@@ -18,6 +18,7 @@ import structlog
 
 from config.schema import Smtp
 from router.clock import Clock
+from router.meter import UNMETERED, Meter
 from router.ports import Acceptor, Recipients
 from smtp import replies
 from smtp.dnsbl import BlockLists, Resolver
@@ -56,6 +57,7 @@ class Server:
         resolver: Resolver | None = None,
         environ: Mapping[str, str] = os.environ,
         reuse_port: bool = False,
+        meter: Meter = UNMETERED,
     ) -> None:
         self._settings = settings
         self._environ = environ
@@ -77,6 +79,7 @@ class Server:
             in_flight=InFlight(max(settings.max_bytes_in_flight, settings.max_message_bytes)),
             blocked=BlockedSenders(settings.blocked_senders),
             block_lists=BlockLists(settings.dnsbl, resolver) if settings.dnsbl and resolver is not None else None,
+            meter=meter,
         )
         self._tls: TlsFiles | None = None
         self._listeners: list[asyncio.Server] = []
@@ -159,6 +162,7 @@ class Server:
 
     def opened(self, connection: SMTP) -> None:
         """Count it in."""
+        self._door.meter.connected()
         self._limits.open()
         self._connections.add(connection)
         self._quiet.clear()

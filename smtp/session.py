@@ -22,6 +22,7 @@ from router.clock import Clock
 from router.errors import Unavailable
 from router.mail.address import Mailbox
 from router.mail.envelope import Envelope
+from router.meter import UNMETERED, Meter
 from router.ports import Acceptor, Recipients
 from router.routing.route import Refusal, Target
 from smtp import policy, replies
@@ -48,6 +49,7 @@ class Door:
     in_flight: InFlight
     blocked: BlockedSenders
     block_lists: BlockLists | None
+    meter: Meter = UNMETERED
 
 
 @dataclass(slots=True)
@@ -96,6 +98,7 @@ class Session:
         refused = self._may_begin(mail)
         if refused is not None:
             if not refused.is_error:
+                self._door.meter.refused(replies.name(refused))
                 _log.info("smtp.refused", peer=self.peer, reverse_path=_text(mail.mailbox), reason=refused.text)
             return refused
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
@@ -127,6 +130,7 @@ class Session:
                 transaction.targets[answer.recipient] = answer
                 return replies.RECIPIENT_OK
             refused = policy.for_refusal(answer) if isinstance(answer, Refusal) else answer
+        self._door.meter.refused(replies.name(refused))
         _log.info(
             "smtp.refused",
             peer=self.peer,
@@ -169,6 +173,7 @@ class Session:
         """Log that a mail was refused after it came, end the transaction, and return the reply. size: octets."""
         transaction, self.transaction = transaction or self.transaction, None
         sender = _text(transaction.sender) if transaction is not None else ""
+        self._door.meter.refused(replies.name(reply))
         _log.info("smtp.refused", peer=self.peer, reverse_path=sender, size=size, reason=reply.text)
         return reply
 

@@ -21,7 +21,8 @@ from router.admin.rate_window import Limit
 from router.clock import Clock
 from router.errors import Refused
 
-FAILURES = Limit(requests=100, seconds=60)
+# Keys cannot be guessed; this bounds what somebody who tries costs us.
+FAILURES = Limit(requests=1000, seconds=60)
 _MAX_CREDENTIAL = 200
 
 

@@ -49,7 +49,16 @@ async def test(call: Call[Empty, NoQuery]) -> AliasTested:
 
 
 ROUTES = (
-    Route("GET", "/aliases", page, "Aliases, newest first", "viewer", AliasList, query=Aliases),
+    Route(
+        "GET",
+        "/aliases",
+        page,
+        "Aliases, newest first",
+        "viewer",
+        AliasList,
+        query=Aliases,
+        errors=("not_found",),
+    ),
     Route(
         "POST",
         "/aliases",

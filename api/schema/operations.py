@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
-from api.schema.shape import Answer, Body, NextCursor, Time
+from api.schema.shape import Address, Answer, Body, NextCursor, Time
 from router.admin.explain import Explanation
 from router.model import AuditEntry, BlockedSender
 
@@ -15,8 +15,8 @@ from router.model import AuditEntry, BlockedSender
 class ExplainRequest(Body):
     """The mail that is imagined."""
 
-    recipient: str
-    from_: str | None = Field(default=None, alias="from")
+    recipient: Address
+    from_: Address | None = Field(default=None, alias="from")
     subject: str | None = None
 
 

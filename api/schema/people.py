@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
-from api.schema.shape import Answer, Body, NextCursor, Time
+from api.schema.shape import Address, Answer, Body, Id, Name, NextCursor, Password, Time
 from router.admin.keys import NewKey
 from router.admin.sessions import Me
 from router.model import ApiKey, Role, User, Workspace
@@ -52,8 +52,8 @@ class WorkspaceAnswer(Answer):
 class WorkspaceChange(Body):
     """What is given is changed; `defaultIntegrationId: null` leaves the postmaster's mail without integration."""
 
-    name: str | None = None
-    default_integration_id: str | None = None
+    name: Name | None = None
+    default_integration_id: Id | None = None
 
 
 class UserAnswer(Answer):
@@ -90,10 +90,10 @@ class UserList(Answer):
 class UserCreate(Body):
     """A new user; without a password they can use keys, but not sign in."""
 
-    email: str
+    email: Address
     name: str = ""
     role: RoleWord = "agent"
-    password: str | None = None
+    password: Password | None = None
 
 
 class UserChange(Body):
@@ -101,7 +101,7 @@ class UserChange(Body):
 
     name: str | None = None
     role: RoleWord | None = None
-    password: str | None = None
+    password: Password | None = None
     disabled: bool | None = None
 
 
@@ -169,9 +169,9 @@ class KeyList(Answer):
 class KeyCreate(Body):
     """A new key, for oneself or another user; with the user's role unless a lower one is given."""
 
-    name: str
+    name: Name
     role: RoleWord | None = None
-    user_id: str | None = None
+    user_id: Id | None = None
     expires_at: Moment | None = None
 
 

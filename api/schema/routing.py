@@ -6,12 +6,14 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from api.schema.shape import Answer, Body, Flag, NextCursor, Paged, Query, Time
+from api.schema.shape import Answer, Body, Flag, Id, Name, NextCursor, Paged, Query, Time
 from router.admin.domains import DomainView
 from router.admin.integrations import TestResult
 from router.admin.testmail import TestMail
 from router.dns.verification import Record
 from router.model import Alias, AliasStatus, Domain, DomainStatus, Integration, IntegrationStatus
+
+Url = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 1000, "format": "uri"})]
 
 
 class DomainAnswer(Answer):
@@ -132,7 +134,7 @@ class DomainCreate(Body):
     """A new domain."""
 
     codes: ClassVar = {"domain": "invalid_domain"}
-    domain: str
+    domain: Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 240})]
 
 
 class DomainDelete(Query):
@@ -142,12 +144,12 @@ class DomainDelete(Query):
 
 
 class IntegrationAnswer(Answer):
-    """A place that tickets are posted to; `target` is its URL, masked."""
+    """A place that tickets are posted to; `hint` is its URL, masked."""
 
     id: str
     type: str
     name: str
-    target: str
+    hint: str
     status: IntegrationStatus
     last_error: str
     failing_since: Time | None
@@ -159,7 +161,7 @@ class IntegrationAnswer(Answer):
             id=integration.id,
             type=integration.type,
             name=integration.name,
-            target=integration.hint,
+            hint=integration.hint,
             status=integration.status,
             last_error=integration.last_error,
             failing_since=integration.failing_since,
@@ -179,16 +181,16 @@ class IntegrationCreate(Body):
 
     codes: ClassVar = {"type": "invalid_integration", "webhookUrl": "invalid_webhook_url"}
     type: str
-    name: str
-    webhook_url: str
+    name: Name
+    webhook_url: Url
 
 
 class IntegrationChange(Body):
     """What is given is changed; a new URL makes a failing integration active again."""
 
     codes: ClassVar = {"webhookUrl": "invalid_webhook_url"}
-    name: str | None = None
-    webhook_url: str | None = None
+    name: Name | None = None
+    webhook_url: Url | None = None
 
 
 class IntegrationTested(Answer):
@@ -245,16 +247,16 @@ class AliasList(Answer):
 class Aliases(Paged):
     """The parameters of the list."""
 
-    domain_id: str | None = None
+    domain_id: Id | None = None
 
 
 class AliasCreate(Body):
     """A new alias; `*` as the local part is the domain's catch-all."""
 
     codes: ClassVar = {"localPart": "invalid_alias", "integrationId": "invalid_integration"}
-    domain_id: str
-    local_part: str
-    integration_id: str
+    domain_id: Id
+    local_part: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 64})]
+    integration_id: Id
 
 
 AliasStatusWord = Annotated[str, Field(json_schema_extra={"enum": ["active", "disabled"]})]
@@ -264,7 +266,7 @@ class AliasChange(Body):
     """What is given is changed."""
 
     codes: ClassVar = {"status": "invalid_status", "integrationId": "invalid_integration"}
-    integration_id: str | None = None
+    integration_id: Id | None = None
     status: AliasStatusWord | None = None
 
 

@@ -85,6 +85,12 @@ def _flag(value: object) -> object:
     raise ValueError("must be true or false")
 
 
+# Bounds as the document tells them; the use cases hold them, with codes and words of their own.
+Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 200})]
+Address = Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 254})]
+Password = Annotated[str, Field(json_schema_extra={"minLength": 8, "maxLength": 1024})]
+Id = Annotated[str, Field(json_schema_extra={"pattern": "^[a-z]+_[0-9a-z]{26}$"})]
+
 Whole = Annotated[int, BeforeValidator(_whole)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field
 
 from api.schema.deliveries import DeliveryAnswer
-from api.schema.shape import Answer, Body, NextCursor, Paged, Time
+from api.schema.shape import Answer, Body, Id, NextCursor, Paged, Time
 from router.admin.conversation import MessageView, TicketView
 from router.admin.messages import Trace
 from router.mail.parse import Attachment
@@ -203,7 +203,7 @@ class MyTickets(Paged):
 class Assign(Body):
     """Who is to have it."""
 
-    user_id: str
+    user_id: Id
 
 
 class StatusChange(Body):
@@ -216,7 +216,7 @@ class StatusChange(Body):
 class NoteCreate(Body):
     """A note for colleagues."""
 
-    text: str
+    text: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 20000})]
 
 
 class NoteAnswer(Answer):

@@ -11,6 +11,7 @@ from emailrouter.cli import (
     audit,
     blocked_senders,
     completion,
+    configuration,
     database,
     deliveries,
     demo,
@@ -20,6 +21,9 @@ from emailrouter.cli import (
     init,
     integrations,
     keys,
+    move,
+    reparse,
+    rotate_key,
     run,
     tickets,
     trace,
@@ -58,6 +62,10 @@ MODULES = (
     explain,
     trace,
     audit,
+    configuration,
+    reparse,
+    move,
+    rotate_key,
     completion,
 )
 

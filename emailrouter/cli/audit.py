@@ -22,7 +22,9 @@ def group() -> None:
 async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
     """List the changes, newest first. Without a user it was done at the command line."""
     page = desk.as_rows(
-        await desk.collect(lambda n, c: at.services.audit.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor),
+        await desk.collect(
+            lambda n, c: at.services.audit.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
+        ),
         AuditAnswer.of,
     )
     emails: dict[str, str] = {}

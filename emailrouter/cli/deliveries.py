@@ -32,7 +32,7 @@ def group() -> None:
 @desk.paged
 @desk.at_desk()
 async def list_command(
-    at: Desk, state: str | None, integration: str | None, ticket: str | None, limit: int | None, cursor: str | None
+    at: Desk, *, state: str | None, integration: str | None, ticket: str | None, limit: int | None, cursor: str | None
 ) -> None:
     """List the deliveries, newest first."""
     integration_id = None if integration is None else await at.names.integration(at.actor, integration)
@@ -63,9 +63,7 @@ async def show(at: Desk, delivery: str) -> None:
 @click.option("--integration", metavar="NAME|ID", help="Those of one integration.")
 @click.option("--state", type=click.Choice(["dead", "pending"]), help="Of several: which.  [default: dead]")
 @desk.at_desk()
-async def replay(
-    at: Desk, delivery: str | None, everything: bool, integration: str | None, state: str | None
-) -> None:
+async def replay(at: Desk, delivery: str | None, everything: bool, integration: str | None, state: str | None) -> None:
     """Send again: one delivery, or all dead ones of an integration or of the workspace."""
     if [delivery is not None, everything, integration is not None].count(True) != 1:
         raise click.UsageError("give one of: the id of a delivery, --integration, --all")

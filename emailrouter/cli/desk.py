@@ -113,7 +113,7 @@ def _remember_workspace(context: click.Context, _: click.Parameter, value: str |
 
 def _workspace_option() -> click.Option:
     return click.Option(
-        ["--workspace"],
+        ["--workspace", "in_workspace"],
         metavar="ID|NAME",
         expose_value=False,
         is_eager=True,
@@ -299,4 +299,3 @@ def _shown(value: object, instead: Mapping[str, str] | None) -> object:
             return ", ".join(f"{key}={entry}" for key, entry in value.items() if entry not in (None, ""))
         case _:
             return value
-

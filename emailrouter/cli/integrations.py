@@ -43,7 +43,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
         "type": "type",
         "status": "status",
         "last error": "lastError",
-        "to": "target",
+        "to": "hint",
         "id": "id",
     }
     at.listed("integrations", desk.as_rows(page, IntegrationAnswer.of), columns)

@@ -49,7 +49,7 @@ async def show(at: Desk, key: str) -> None:
 @click.argument("name")
 @click.option("--user", metavar="EMAIL|ID", required=True, help="Whose key it is.")
 @click.option("--role", type=click.Choice(ROLES), help="Less than the user's own role.")
-@click.option("--expires", metavar="T", type=moments.FUTURE, help='When it ends: "90d", or a time like 2030-01-31.')
+@click.option("--expires", metavar="T", callback=moments.future, help='When it ends: "90d", or a time like 2030-01-31.')
 @desk.at_desk()
 async def create(at: Desk, name: str, user: str, role: str | None, expires: int | None) -> None:
     """Make a key and print its text, this once."""

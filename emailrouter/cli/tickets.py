@@ -61,6 +61,7 @@ async def _as_user(at: Desk, acting: str | None) -> Desk:
 @desk.at_desk()
 async def list_command(
     at: Desk,
+    *,
     status: str | None,
     assigned_to: str | None,
     alias: str | None,

@@ -56,7 +56,14 @@ async def show(at: Desk, user: str) -> None:
 @click.option("--generate-password", is_flag=True, help="Make one and print it, this once.")
 @desk.at_desk()
 async def add(
-    at: Desk, email: str, name: str, role: str, password: str | None, password_file: Path | None, generate_password: bool
+    at: Desk,
+    *,
+    email: str,
+    name: str,
+    role: str,
+    password: str | None,
+    password_file: Path | None,
+    generate_password: bool,
 ) -> None:
     """Add a user; without a password they can use keys, but not sign in."""
     clear = _password(password, password_file, generate_password)

@@ -71,7 +71,7 @@ class PrometheusMeter:
         )
         parsed = Counter(
             "emailrouter_mails_parsed",
-            "Mails parsed for people to read: clean, with warnings, or failed by a fault of ours.",
+            "Mails parsed for people to read: clean, with warnings, or failed (shown as they came).",
             ["result"],
             registry=registry,
         )

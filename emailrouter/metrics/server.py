@@ -1,8 +1,9 @@
 """`GET /metrics` at `[metrics] listen`: a tiny HTTP server on the process's own event loop.
 
 It answers in the form the asker prefers, OpenMetrics or Prometheus's text, and knows nothing else; it asks for no
-password, so the address should be one that only the monitoring reaches. Starts after the roles and ends after them, so
-that a drain can be watched. Who makes it: `emailrouter.assembly`; who starts and stops it: `emailrouter.lifecycle`.
+password, so the address should be one that only the monitoring reaches. Starts before the roles and ends after
+them, so that a drain can be watched. Who makes it: `emailrouter.assembly`; who starts and stops it:
+`emailrouter.lifecycle`.
 """
 
 from __future__ import annotations

@@ -112,17 +112,18 @@ def commit_group(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed
     entries = [_Entry(mail, share.message, t) for mail in mails for share in mail.shares for t in share.by_alias]
     first_ids = yield from _find_repeats(entries)
     fresh = [entry for entry in entries if entry.mark not in first_ids or first_ids[entry.mark] == entry.message.id]
-    yield from _write_messages(fresh)
+    repeated = Counter(
+        entry.message.id for entry in entries if first_ids.get(entry.mark, entry.message.id) != entry.message.id
+    )
+    yield from _write_messages(fresh, repeated)
     integrations = yield from _read_integrations(fresh)
     yield from _join_conversations(fresh)
     yield from _open_tickets([entry for entry in fresh if not entry.joined_by])
     yield from _continue_tickets([entry for entry in fresh if entry.joined_by])
-    yield from _link_recipients(fresh)
+    yield from _link_recipients(fresh, integrations)
     tally = _Tally(
         ticketed=Counter(entry.message.id for entry in fresh if entry.ticket_id),
-        repeated=Counter(
-            entry.message.id for entry in entries if first_ids.get(entry.mark, entry.message.id) != entry.message.id
-        ),
+        repeated=repeated,
         owed=Counter(),
     )
     woken = yield from _owe_deliveries(fresh, integrations, tally.owed)
@@ -146,7 +147,14 @@ def _find_repeats(entries: Sequence[_Entry]) -> Transcript[dict[tuple[str, str],
                 }
             )
     claimed = {_mark(row) for row in (yield Step("accept_claim_fingerprint", claims))}
-    asked = [{"alias_key": key, "fingerprint": fingerprint} for key, fingerprint in first.keys() - claimed]
+    # A mark that was claimed just now has one mail that is new; all others with it, of this group too, are repeats.
+    repeats = Counter(entry.mark for entry in entries if entry.mark in first)
+    repeats.subtract(claimed)
+    asked = [
+        {"alias_key": key, "fingerprint": fingerprint, "repeats": count}
+        for (key, fingerprint), count in sorted(repeats.items())
+        if count
+    ]
     if asked:
         for row in (yield Step("accept_repeats", asked)):
             first[_mark(row)] = row["message_id"]
@@ -157,10 +165,17 @@ def _mark(row: Row) -> tuple[str, str]:
     return row["alias_key"], row["fingerprint"]
 
 
-def _write_messages(fresh: Sequence[_Entry]) -> Transcript[None]:
-    """Each message once, then its octets in pieces."""
+def _write_messages(fresh: Sequence[_Entry], repeated: Counter[str]) -> Transcript[None]:
+    """Each message once, with the aliases it was accepted for, then its octets in pieces."""
     contents = {entry.message.id: entry.mail.content for entry in fresh}
-    yield Step("accept_message", [asdict(m) for m in {entry.message.id: entry.message for entry in fresh}.values()])
+    new = Counter(entry.message.id for entry in fresh)
+    yield Step(
+        "accept_message",
+        [
+            asdict(m) | {"aliases": new[m.id] + repeated[m.id], "repeated": repeated[m.id]}
+            for m in {entry.message.id: entry.message for entry in fresh}.values()
+        ],
+    )
     yield from _chunk_steps(contents)
 
 
@@ -278,8 +293,8 @@ def _continue_tickets(joined: Sequence[_Entry]) -> Transcript[None]:
     )
 
 
-def _link_recipients(fresh: Sequence[_Entry]) -> Transcript[None]:
-    """Which recipient brought the message into which ticket."""
+def _link_recipients(fresh: Sequence[_Entry], integrations: dict[str, _Integration]) -> Transcript[None]:
+    """Which recipient brought the message into which ticket, and the integration that is owed a delivery for it."""
     yield Step(
         "accept_link",
         [
@@ -290,6 +305,7 @@ def _link_recipients(fresh: Sequence[_Entry]) -> Transcript[None]:
                 "alias_id": target.alias_id,
                 "tag": target.tag,
                 "joined_by": entry.joined_by,
+                "owed_to": integrations[entry.target.alias_key].id if entry.target.alias_key in integrations else None,
                 "created_at": entry.message.received_at,
             }
             for entry in fresh

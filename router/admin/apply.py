@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from router.admin.blueprint import AliasEntry, Blueprint, IntegrationEntry, NotABlueprint, UserEntry
 from router.admin.domain_names import domain_name
-from router.admin.entries import Refs, alias_key, blocked_form, matched, unique
+from router.admin.entries import Refs, alias_key, blocked_form, judged, matched, unique
 from router.admin.export import Parts, Snapshot
 from router.admin.users import sign_in_address
 from router.channels.contract import Channel
@@ -128,6 +128,7 @@ class _Planner:
         self._plan = Plan()
         self._late: list[tuple[Change, Callable[[], Awaitable[object]]]] = []
         self._refs = Refs(now.integrations)
+        self._domain_ids = {domain.name: domain.id for domain in now.domains}
 
     def plan(self) -> Plan:
         self._users()
@@ -143,7 +144,9 @@ class _Planner:
 
     def _users(self) -> None:
         known = {user.email: user for user in self._now.users}
-        entries = unique("users", "email", ((sign_in_address(each.email), each) for each in self._wanted.users or ()))
+        typed = enumerate(self._wanted.users or (), start=1)
+        keyed = ((judged(sign_in_address, each.email, f"users[{n}].email"), each) for n, each in typed)
+        entries = unique("users", "email", keyed)
         for email, entry in entries.items():
             user = known.get(email)
             if user is None:
@@ -201,18 +204,19 @@ class _Planner:
             taken = {current.id for _, current in pairs if current is not None}
             for integration in self._now.integrations:
                 if integration.id not in taken:
-                    step = partial(self._parts.integrations.delete, self._actor, integration.id)
-                    self._remove("integration", integration.name, step)
+                    removal = partial(self._parts.integrations.delete, self._actor, integration.id)
+                    self._remove("integration", integration.name, removal)
 
     def _aliases_and_domains(self) -> None:
         known = {domain.name: domain for domain in self._now.domains}
         # A name that is there already is compared, not judged: it may be older than today's rules.
-        typed = ((text if text in known else domain_name(text), text) for text in self._wanted.domains or ())
-        domains = unique("domains", "", typed)
+        typed = enumerate(self._wanted.domains or (), start=1)
+        keyed = ((text if text in known else judged(domain_name, text, f"domains[{n}]"), text) for n, text in typed)
+        domains = unique("domains", "", keyed)
         for name in domains:
             if name not in known:
                 change = Change("add", "domain", name, "its DNS records are to be set, then verified")
-                self._do(change, partial(self._parts.domains.create, self._actor, name))
+                self._do(change, partial(self._add_domain, name))
         self._aliases({*known, *domains})
         if self._wanted.domains is not None:
             for name, domain in known.items():
@@ -262,20 +266,19 @@ class _Planner:
         if self._wanted.blocked_senders is not None:
             for sender in self._now.blocked_senders:
                 if sender not in wanted:
-                    step = partial(self._parts.blocked_senders.delete, self._actor, sender)
-                    self._remove("blocked_sender", sender, step)
+                    removal = partial(self._parts.blocked_senders.delete, self._actor, sender)
+                    self._remove("blocked_sender", sender, removal)
 
     def _workspace(self) -> None:
         now, wanted = self._now.workspace, self._wanted.workspace
         differs: Differences = {} if wanted.name is None else _differing(name=(now.name, wanted.name))
-        if wanted.default_integration:
-            self._refs.check(wanted.default_integration, "workspace.default_integration")
-        if wanted.default_integration is not None:
-            ref = wanted.default_integration
-            if (self._refs.id_of(ref) if ref else None) != now.default_integration_id or (
-                ref and self._refs.id_of(ref) is None
-            ):
-                differs["default_integration"] = (self._refs.name_of(now.default_integration_id), ref or "none")
+        ref = wanted.default_integration
+        if ref:
+            self._refs.check(ref, "workspace.default_integration")
+        if ref is not None:
+            wanted_id = self._refs.id_of(ref) if ref else None
+            if wanted_id != now.default_integration_id or (ref and wanted_id is None):
+                differs["default_integration"] = (self._refs.name_of(now.default_integration_id), ref)
         if differs:
             step = partial(self._change_workspace, wanted.name, wanted.default_integration)
             self._do(Change("change", "workspace", now.name, _becomes(differs)), step)
@@ -308,12 +311,13 @@ class _Planner:
         made = await self._parts.integrations.create(self._actor, type=entry.type, name=entry.name, settings=settings)
         self._refs.made(entry, made)
 
+    async def _add_domain(self, name: str) -> None:
+        self._domain_ids[name] = (await self._parts.domains.create(self._actor, name)).domain.id
+
     async def _add_alias(self, entry: AliasEntry, domain: str) -> None:
-        page = await self._parts.domains.list(self._actor, limit=200)
-        known = {each.name: each.id for each in (*self._now.domains, *page.items)}
         made = await self._parts.aliases.create(
             self._actor,
-            domain_id=known[domain],
+            domain_id=self._domain_ids[domain],
             local_part=entry.address.rpartition("@")[0],
             integration_id=self._refs.id_of(entry.integration or "") or "",
         )

@@ -100,7 +100,9 @@ def parse(text: str) -> Blueprint:
     try:
         return Blueprint.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        # A misspelt key also shows as a missing one; its own line helps more.
+        found = error.errors(include_url=False, include_input=False)
+        first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     place = _place(first["loc"])
     match first["type"]:
         case "missing":

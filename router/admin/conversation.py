@@ -48,6 +48,10 @@ class Conversation:
         self._database = database
         self._contents = contents
 
+    async def catch_up(self, patience: float) -> None:
+        """See `ContentStore.catch_up`: called before tickets are searched."""
+        await self._contents.catch_up(patience)
+
     async def of(self, ticket: Ticket) -> TicketView:
         """All of it. Messages that no parser has been over are parsed now, a few at a time."""
         messages = await fetch(self._database, Message, "message_of_ticket", ticket_id=ticket.id, most=MOST_MESSAGES)

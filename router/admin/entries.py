@@ -5,11 +5,12 @@ Pure. Called by `router.admin.apply`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from config.values import parse_blocked_sender
 from router.admin.blueprint import IntegrationEntry, NotABlueprint
+from router.errors import Refused
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Integration
 
@@ -26,6 +27,14 @@ def unique(part: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K, V]:
             raise NotABlueprint(f"{part}[{n}]{f'.{key}' if key else ''}: {said} is in this file twice")
         found[name] = entry
     return found
+
+
+def judged(rule: Callable[[str], str], text: str, place: str) -> str:
+    """The text in its one form; what the rule refuses is the file's fault."""
+    try:
+        return rule(text)
+    except Refused as refused:
+        raise NotABlueprint(f"{place}: {refused.message}") from None
 
 
 def alias_key(address: str, place: str) -> tuple[str, str]:

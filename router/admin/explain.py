@@ -48,7 +48,7 @@ class Explanation:
 
 
 class Explain:
-    """reply_of: the SMTP door's words for a refusal, for acceptance (None) and for a blocked sender ("blocked")."""
+    """reply_of: the SMTP door's words for a refusal, and for acceptance (None); blocked_reply: for a blocked sender."""
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from router.admin.users import sign_in_address
 from router.errors import Refused
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Actor, User, Workspace
-from router.store.database import Database, fetch, fetch_one
+from router.store.database import Database, Row, fetch, fetch_one
 
 _MOST_NUMBER = 12  # digits of a ticket's number
 
@@ -50,7 +50,7 @@ class Names:
         except AddressError:
             name = text
         row = await self._database.one("operator_domain", workspace_id=actor.workspace_id, name=name)
-        return _found(row and row["id"], "domain", text)
+        return _found(row, "domain", text)
 
     async def alias(self, actor: Actor, text: str) -> str:
         """By address; `*@domain` is the catch-all."""
@@ -66,7 +66,7 @@ class Names:
         row = await self._database.one(
             "operator_alias", workspace_id=actor.workspace_id, domain=name, local_key=local_key(local)
         )
-        return _found(row and row["id"], "alias", text)
+        return _found(row, "alias", text)
 
     async def integration(self, actor: Actor, text: str) -> str:
         """By a name that no other one has."""
@@ -75,7 +75,7 @@ class Names:
         rows = await self._database.all("operator_integrations", workspace_id=actor.workspace_id, name=text)
         if len(rows) > 1:
             raise Refused("conflict", f"Several integrations are called {text!r}: give the id")
-        return _found(rows[0]["id"] if rows else None, "integration", text)
+        return _found(rows[0] if rows else None, "integration", text)
 
     async def user(self, actor: Actor, text: str) -> str:
         """By address."""
@@ -85,7 +85,7 @@ class Names:
             raise Refused("invalid_request", f"{text!r} is neither an address nor the id of a user")
         user = await fetch_one(self._database, User, "user_by_email", email=sign_in_address(text))
         known = user is not None and user.workspace_id == actor.workspace_id
-        return _found(user.id if user is not None and known else None, "user", text)
+        return _found({"id": user.id} if user is not None and known else None, "user", text)
 
     async def ticket(self, actor: Actor, text: str) -> str:
         """By number, with or without its `#`."""
@@ -95,12 +95,13 @@ class Names:
         if not (number.isascii() and number.isdigit() and len(number) <= _MOST_NUMBER):
             raise Refused("invalid_request", f"{text!r} is neither a ticket's number nor its id")
         row = await self._database.one("operator_ticket", workspace_id=actor.workspace_id, number=int(number))
-        return _found(row and row["id"], "ticket", text)
+        return _found(row, "ticket", text)
 
 
-def _found(found: str | None, what: str, text: str) -> str:
-    if found is None:
+def _found(row: Row | None, what: str, text: str) -> str:
+    if row is None:
         raise Refused("not_found", f"There is no {what} {text!r} in this workspace")
+    found: str = row["id"]
     return found
 
 

@@ -10,23 +10,26 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
-from router import ids
+from router import ids, search_words
 from router.admin import audit, paging, words
 from router.admin.conversation import Conversation, TicketView
 from router.admin.paging import DEFAULT_LIMIT, Page, Window
 from router.clock import Clock
+from router.erasure import erase_ticket
 from router.errors import Refused, not_found
 from router.model import TICKET_STATUSES, Actor, Micros, Ticket, TicketEvent, TicketStatus, User
 from router.store.database import Database, Session, fetch, fetch_one
 
-# How many tickets one search looks at before it answers with a cursor to go on from: keeps a search short on any
-# table.
-SEARCH_SCAN = 20_000
+# A search first reads what nobody has read yet; it does not wait longer for that.
+SEARCH_PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class TicketFilter:
-    """What a list is narrowed to; None is everything. q: part of the subject or sender, or a ticket's number."""
+    """What a list is narrowed to; None is everything.
+
+    q: words of sender, subject and text, all of which the ticket has, the last one perhaps only begun; or its number.
+    """
 
     status: str | None = None
     assigned_to: str | None = None
@@ -50,12 +53,12 @@ class Tickets:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Ticket]:
-        """Newest first. A search may answer with fewer than `limit`, none even, and a cursor that goes on."""
+        """Newest first. A search for nothing but blanks is none; for nothing but signs it finds nothing."""
         wanted = wanted or TicketFilter()
         status = None if wanted.status is None else ticket_status(wanted.status)
         window = paging.window("ticket", limit, cursor)
         values: dict[str, object] = {"before": window.before, "most": window.most, "alias_id": wanted.alias_id}
-        if wanted.q is not None:
+        if wanted.q is not None and wanted.q.strip():
             return await self._search(actor, wanted, status, window)
         match (wanted.assigned_to, wanted.alias_id, status):
             case (None, None, None):
@@ -165,10 +168,7 @@ class Tickets:
         words.known_id(ticket_id, "ticket", "Ticket")
         async with self._database.transaction() as session:
             ticket = await _found(session, actor, ticket_id, "ticket_lock")
-            rows = await session.all("ticket_message_ids", ticket_id=ticket.id)
-            await session.run("ticket_delete", id=ticket.id, workspace_id=actor.workspace_id)
-            for row in rows:
-                await session.run("ticket_delete_message", message_id=row["message_id"])
+            await erase_ticket(session, ticket.id)
             await audit.record(session, actor, self._clock.now(), "ticket.delete", ticket.id, number=ticket.number)
 
     async def _page(self, actor: Actor, query: str, window: Window, **values: object) -> Page[Ticket]:
@@ -178,28 +178,22 @@ class Tickets:
     async def _search(
         self, actor: Actor, wanted: TicketFilter, status: TicketStatus | None, window: Window
     ) -> Page[Ticket]:
-        q = words.line(wanted.q or "", "q", most=words.MAX_SEARCH).lower()
-        escaped = q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        number = q.removeprefix("#")
-        found = await self._page(
+        question = search_words.question(actor.workspace_id, wanted.q or "")
+        if not question:
+            return Page((), None)
+        await self._conversation.catch_up(SEARCH_PATIENCE)
+        return await self._page(
             actor,
-            "ticket_search",
+            "search_tickets",
             window,
+            question=question,
             before=window.before,
+            until=search_words.after(window.before),
             most=window.most,
-            scan=SEARCH_SCAN,
-            pattern=f"%{escaped}%",
-            number=int(number) if number.isdecimal() and len(number) <= 12 else None,
             status=status,
             assigned_to=wanted.assigned_to,
             alias_id=wanted.alias_id,
         )
-        if found.next_cursor is not None:
-            return found
-        row = await self._database.one(
-            "ticket_search_end", workspace_id=actor.workspace_id, before=window.before, scan=SEARCH_SCAN - 1
-        )
-        return found if row is None else Page(found.items, paging.encode(row["id"]))
 
     async def _write(
         self, session: Session, actor: Actor, ticket: Ticket, kind: str, detail: dict[str, str | None]

@@ -24,7 +24,6 @@ _NOT_IN_LINE = re.compile(f"[{_FORBIDDEN}\t\n\r]")
 
 MAX_NAME = 200
 MAX_NOTE = 20_000
-MAX_SEARCH = 200
 
 
 def line(value: str, field: str, *, most: int = MAX_NAME, code: ErrorCode = "invalid_request") -> str:

@@ -5,7 +5,7 @@ notice (frozen values, no database row) into a payload and a payload into one re
 the same notice always makes the same payload. A channel never reads the database, the clock or the environment,
 never decides when to try again and never raises from `send`: every outcome is one of `Sent`, `Retry`, `Failed`.
 
-Called by `router.dispatch` (render, send) and `router.admin` (parse_settings, hint, render_test).
+Called by `router.dispatch` (render, render_notice, send) and `router.admin` (parse_settings, hint, render_test).
 """
 
 from __future__ import annotations
@@ -73,6 +73,19 @@ class TestNotice:
 
     workspace_name: str
     integration_name: str
+    at: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorNotice:
+    """Something about the installation that the people at this integration should know; no mail is behind it.
+
+    title: a few words. text: sentences; they may quote what a stranger's DNS says.
+    """
+
+    title: str
+    text: str
+    workspace_name: str
     at: Micros
 
 
@@ -168,6 +181,10 @@ class Channel(Protocol[S]):
 
     def render_test(self, notice: TestNotice) -> Payload:
         """A message marked as a test. Pure."""
+        ...
+
+    def render_notice(self, notice: OperatorNotice) -> Payload:
+        """A message about the installation itself. Pure."""
         ...
 
     async def send(self, client: Client, settings: S, payload: Payload, timeout: float) -> Outcome:

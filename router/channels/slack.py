@@ -23,6 +23,7 @@ from router.channels.contract import (
     Client,
     DigestEntry,
     Failed,
+    OperatorNotice,
     Outcome,
     Payload,
     Retry,
@@ -122,6 +123,10 @@ class SlackChannel:
         """The message of `POST /api/integrations/{id}/test`."""
         return slack_message.test(notice)
 
+    def render_notice(self, notice: OperatorNotice) -> Payload:
+        """What is told about a domain."""
+        return slack_message.notice(notice)
+
     async def send(self, client: Client, settings: SlackSettings, payload: Payload, timeout: float) -> Outcome:
         """One POST to the webhook."""
         try:
@@ -210,7 +215,9 @@ def _webhook_url(value: object, *, allow_private: bool) -> str:
         raise _refused("it must not have a fragment (#...)")
     if port == 0:
         raise _refused("host or port cannot be read")
-    rest = text[text.index(parts.netloc) + len(parts.netloc) :]
+    if not parts.netloc:
+        raise _refused("it has no host")
+    rest = text.partition("://")[2][len(parts.netloc) :]
     if rest in ("", "/"):
         raise _refused("it has no path; copy the whole URL from Slack")
     if not _URL_TEXT.fullmatch(rest) or set(rest) & set('"<>\\^`{|}'):

@@ -15,13 +15,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from router.channels import rich_text as rt
-from router.channels.contract import DigestEntry, Payload, TestNotice, TicketNotice
+from router.channels.contract import DigestEntry, OperatorNotice, Payload, TestNotice, TicketNotice
 from router.model import Micros
 
 MAX_PAYLOAD = 30_000  # octets
 MAX_CHARACTERS = 10_000  # UTF-16 units in all blocks
 MAX_HEADER = 150
 MAX_DIGEST = 40  # entries of one digest
+MAX_NOTICE = 1500
 _MAX_FALLBACK = 3000
 _MAX_LINK = 600
 _MAX_FILES = 10
@@ -86,6 +87,18 @@ def test(notice: TestNotice) -> Payload:
     ]
     text = f"Test from Email Router: tickets of the integration {name} will appear here."
     return _QUIET | {"text": rt.escaped(text, _MAX_FALLBACK), "blocks": blocks}
+
+
+def notice(told: OperatorNotice) -> Payload:
+    """Something about the installation, in words of ours that may quote a stranger's DNS."""
+    text = _short(told.text, MAX_NOTICE)
+    facts = [("Workspace", _short(told.workspace_name, 100) or "(no name)"), ("At", _when(told.at))]
+    blocks = [
+        rt.header(told.title),
+        rt.rich([rt.section([rt.text(text)])]),
+        rt.rich([rt.section(list(rt.rows(facts)))]),
+    ]
+    return _QUIET | {"text": rt.escaped(f"{told.title}: {text}", _MAX_FALLBACK), "blocks": blocks}
 
 
 def size(payload: Payload) -> int:

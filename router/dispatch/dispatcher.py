@@ -24,6 +24,8 @@ from router.meter import UNMETERED, Meter
 
 # Wakes come at once; this is the net under them, and the grain of retries.
 POLL_INTERVAL = 0.5
+# A clock that was set back is rare, and what it put off has waited for hours when it shows.
+MEND_INTERVAL = 600.0
 # While the database is away: the first wait and the longest.
 RETRY_FIRST, RETRY_MOST = 0.1, 2.0
 
@@ -61,6 +63,7 @@ class Dispatcher:
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._something = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._mend_at = float("-inf")
 
     def wake(self, integration_ids: Iterable[str]) -> None:
         """These have something due now. Costs nothing; may be called often."""
@@ -100,6 +103,9 @@ class Dispatcher:
         if room <= 0:
             return
         try:
+            if self._clock.monotonic() >= self._mend_at:
+                await self._outbox.mend_times()
+                self._mend_at = self._clock.monotonic() + MEND_INTERVAL
             found = await self._outbox.ready(room)
         except Unavailable as error:
             log.warning("dispatch.store_away", reason=str(error))

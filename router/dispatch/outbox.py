@@ -78,7 +78,14 @@ class Outbox:
         now = self._clock.now()
         first = pacing.not_before(now + self._limits.patience, self._limits.per_second, self._limits.burst)
         last = first + pacing.MAX_AHEAD
-        rows = await self._database.all("dispatch_ready", now=now, paced_first=first, paced_last=last, most=most)
+        rows = await self._database.all(
+            "dispatch_ready",
+            now=now,
+            impossible=self._impossible(now),
+            paced_first=first,
+            paced_last=last,
+            most=most,
+        )
         return [row["id"] for row in rows]
 
     async def turn(
@@ -102,6 +109,11 @@ class Outbox:
                 return None
             return found
 
+    async def mend_times(self) -> None:
+        """Makes due what a clock that was wrong has put off for longer than any schedule does."""
+        now = self._clock.now()
+        await self._database.run("dispatch_mend_times", now=now, impossible=now + schedule.LONGEST_WAIT)
+
     async def free_owner(self, owner: str) -> None:
         """Frees what a process held that is known to be dead; what it was sending is due at once."""
         async with self._database.transaction() as session:
@@ -120,14 +132,19 @@ class Outbox:
             id=integration_id,
             owner=self._owner,
             now=now,
+            impossible=self._impossible(now),
             until=now + self._limits.lease,
         )
+
+    def _impossible(self, now: Micros) -> Micros:
+        """No lease and no probe lies further ahead than this, unless the clock was wrong when it was written."""
+        return now + self._limits.lease + pacing.MAX_AHEAD
 
     async def _open_next(
         self, session: Session, integration: Integration, now: Micros, digest_limit: int
     ) -> Work | Pause | None:
         probe = integration.status == "failing"
-        if probe and (integration.probe_at is None or integration.probe_at > now):
+        if probe and (integration.probe_at is None or now < integration.probe_at <= self._impossible(now)):
             return None
         wait, paced_at = pacing.admit(integration.paced_at, now, self._limits.per_second, self._limits.burst)
         if wait:

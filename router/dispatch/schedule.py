@@ -28,6 +28,8 @@ STEPS: tuple[int, ...] = (
     12 * _HOUR,
 )
 JITTER = 0.2  # a wait is lengthened by up to this share of itself
+# No delivery waits longer for its next attempt.
+LONGEST_WAIT: Micros = round(max(STEPS) * (1 + JITTER)) * SECOND
 # A far side that says when to come back knows better than our list; after so many failures it has lost that trust,
 # and the list's step is the least.
 OBEYED_ALONE = 3

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +21,7 @@ RecordStatus = Literal["ok", "missing", "wrong", "error"]
 TXT_LABEL = "_emailrouter"
 TXT_PREFIX = "emailrouter-verification="
 _ALIKE = 0.85  # of difflib's ratio: one or two letters of a host's name
+_PRIORITY = re.compile(r"^\d{1,5}[\s.]*|[\s.]+\d{1,5}$")
 _LATER = "If you have just changed it: DNS changes can take up to a day to be seen everywhere; check again later."
 
 
@@ -81,6 +83,28 @@ def judge_mx(
     if found.alias:
         return Judgement("wrong", _cname(domain, found.alias, wanted))
     return Judgement("wrong", _mistake(domain, found.values, sorted(names), wanted))
+
+
+def judge_upstream_mx(domain: str, found: Found[Mx] | Missing | Unknown) -> Judgement:
+    """For a domain behind another relay: its MX records are that relay's affair, but there must be some."""
+    if isinstance(found, Unknown):
+        return Judgement("error", f"The MX records of {domain} could not be read: {found.reason}. Check again later.")
+    hosts = [record.host for record in found.values if record.host] if isinstance(found, Found) else []
+    if hosts:
+        return Judgement("ok")
+    return Judgement(
+        "missing",
+        f"{domain} has no MX record, so nobody gets its mail: add those of the relay that hands it on to us. "
+        "(MX is managed upstream; the TXT record is the proof.)",
+    )
+
+
+def not_yet_everywhere(name: str, kind: str) -> str:
+    """The fix when name servers disagree."""
+    return (
+        f"Some name servers have the right {kind} record of {name}, others still give the old answer: "
+        "it is on its way. There is nothing to change; check again in an hour."
+    )
 
 
 def judge_txt(
@@ -154,13 +178,21 @@ def _spelling(domain: str, found: str, ours: str) -> str:
                 f"The provider added its zone's name to the host ({found}): "
                 f"write the host with a dot at its end ({ours}.)."
             )
-    if "\\032" in found and found.rpartition("\\032")[2] == ours:
-        return f"The priority stands in the field of the host ({found.replace(chr(92) + '032', ' ')})."
+    bare = _unescaped(found)
+    if bare != ours and _PRIORITY.sub("", bare) == ours:
+        return f"The priority stands in the field of the host ({bare}): it has a field of its own."
+    if "\\." in found and (bare.rstrip(".") == ours or bare.startswith(f"{ours}.")):
+        return f"The provider took the dots of the host for letters ({found}): write it without a dot at its end."
     if _is_address(found):
         return f"The MX record names an address ({found}); it must name a host."
     if difflib.SequenceMatcher(None, found, ours).ratio() >= _ALIKE:
         return f"The host in the MX record ({found}) looks like {ours} misspelt."
     return ""
+
+
+def _unescaped(host: str) -> str:
+    """A host's name as somebody typed it: blanks and dots inside a label are escaped in the DNS's own form."""
+    return host.replace("\\032", " ").replace("\\.", ".").strip()
 
 
 def _is_address(host: str) -> bool:

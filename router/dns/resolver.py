@@ -2,15 +2,15 @@
 
 It promises: every question is over within `lifetime` seconds and never raises for anything the DNS or the net does;
 "there is no such record" and "nobody could tell" are different values, since only the first is the domain owner's
-affair. Nothing is cached here: who has just changed a record wants to see it. Names are taken as absolute.
+affair. Nothing is cached here (`router.dns.shared` does). Names are taken as absolute.
 
-Called by `router.dns.verification`; made by the assembly from `[dns] nameservers`.
+Called by `router.dns.verification` and `emailrouter.check`; made by the assembly from `[dns] nameservers`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 import dns.asyncresolver
@@ -19,6 +19,7 @@ import dns.name
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
+import dns.reversename
 
 _MOST_VALUES = 50  # of one answer; a domain has a handful
 _MOST_TEXT = 1000  # characters of one TXT value
@@ -29,10 +30,11 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[V]):
-    """There are records. alias: the name that a CNAME led to, "" without one."""
+    """There are records. alias: the name that a CNAME led to, "" without one. ttl: seconds they hold for."""
 
     values: tuple[V, ...]
     alias: str = ""
+    ttl: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,11 @@ class Resolver(Protocol):
         """The TXT records, each with its strings joined."""
         ...
 
+    @property
+    def views(self) -> Sequence[Resolver]:
+        """Where there are several name servers: each but the first, asked alone."""
+        ...
+
 
 class DnsResolver:
     """dnspython behind the guard of one timeout.
@@ -91,6 +98,9 @@ class DnsResolver:
         self._resolver.timeout = timeout
         self._resolver.lifetime = lifetime
         self._resolver.use_edns(0, 0, _UDP_PAYLOAD)
+        self.views: tuple[DnsResolver, ...] = tuple(
+            DnsResolver([server], timeout=timeout, lifetime=lifetime) for server in list(nameservers)[1:]
+        )
 
     async def mx(self, name: str) -> Found[Mx] | Missing | Unknown:
         """See `Resolver.mx`."""
@@ -98,7 +108,7 @@ class DnsResolver:
         if not isinstance(answer, dns.resolver.Answer):
             return answer
         found = sorted(Mx(record.preference, _plain(record.exchange)) for record in answer)
-        return Found(tuple(found[:_MOST_VALUES]), _alias(answer))
+        return Found(tuple(found[:_MOST_VALUES]), _alias(answer), _ttl(answer))
 
     async def txt(self, name: str) -> Found[str] | Missing | Unknown:
         """See `Resolver.txt`."""
@@ -106,7 +116,32 @@ class DnsResolver:
         if not isinstance(answer, dns.resolver.Answer):
             return answer
         values = (b"".join(record.strings).decode("utf-8", "replace")[:_MOST_TEXT] for record in answer)
-        return Found(tuple(sorted(values)[:_MOST_VALUES]), _alias(answer))
+        return Found(tuple(sorted(values)[:_MOST_VALUES]), _alias(answer), _ttl(answer))
+
+    async def addresses(self, name: str) -> Found[str] | Missing | Unknown:
+        """The IPv4 and IPv6 addresses of a host, as text; of answers that differ the one that says most."""
+        answers = [await self._texts(name, kind) for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)]
+        found = tuple(value for answer in answers if isinstance(answer, Found) for value in answer.values)
+        if found:
+            return Found(found[:_MOST_VALUES])
+        return next((answer for answer in answers if isinstance(answer, Unknown)), answers[0])
+
+    async def names(self, address: str) -> Found[str] | Missing | Unknown:
+        """The host names of an IP address (PTR), in lower case without the final dot."""
+        found = await self._texts(dns.reversename.from_address(address).to_text(), dns.rdatatype.PTR)
+        if isinstance(found, Found):
+            return Found(tuple(value.rstrip(".").lower() for value in found.values))
+        return found
+
+    async def tlsa(self, name: str) -> Found[str] | Missing | Unknown:
+        """The TLSA records at a name (`_25._tcp.HOST`), as in a zone file."""
+        return await self._texts(name, dns.rdatatype.TLSA)
+
+    async def _texts(self, name: str, kind: dns.rdatatype.RdataType) -> Found[str] | Missing | Unknown:
+        answer = await self._ask(name, kind)
+        if not isinstance(answer, dns.resolver.Answer):
+            return answer
+        return Found(tuple(sorted(record.to_text() for record in answer)[:_MOST_VALUES]), _alias(answer), _ttl(answer))
 
     async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> dns.resolver.Answer | Missing | Unknown:
         if self._fault:
@@ -129,6 +164,10 @@ class DnsResolver:
 
 def _plain(name: dns.name.Name) -> str:
     return name.canonicalize().to_text(omit_final_dot=True) if name != dns.name.root else ""
+
+
+def _ttl(answer: dns.resolver.Answer) -> int:
+    return int(answer.chaining_result.minimum_ttl)
 
 
 def _alias(answer: dns.resolver.Answer) -> str:

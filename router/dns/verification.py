@@ -4,15 +4,15 @@ It promises: `check` asks a handful of bounded questions, at once, and never rai
 records are always in the verdict, whatever the mode; a fault of the DNS is never taken for a missing record
 (`certain` is False then: keep the domain as it was). It writes nothing.
 
-Called by `router.admin.domains` (add, verify) and the janitor (rechecks).
+Called by `router.admin.domains` (add, verify, recheck) and `emailrouter.check`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, TypeVar
 
 from router.dns.records import (
@@ -21,7 +21,9 @@ from router.dns.records import (
     RecordStatus,
     judge_mx,
     judge_txt,
+    judge_upstream_mx,
     mx_texts,
+    not_yet_everywhere,
     plain,
     txt_name,
     txt_value,
@@ -34,6 +36,7 @@ Mode = Literal["mx", "txt", "mx+txt"]
 _MOST_SHOWN = 10  # found values in a record: enough to recognise one's own zone
 _MOST_TEXT = 200
 _MOST_GUESSES = 3  # names at which a misplaced record is looked for
+_MOST_VIEWS = 3  # other name servers that are asked when the first one did not find the proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,47 +54,107 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one check came to. certain: False when a record that counts could not be read, so that not being verified
-    says nothing.
+    """What one check came to.
+
+    certain: False when a record that counts could not be read, so that not being verified says nothing. stands: one of
+    the records is right, which is enough for a domain that was verified before. gone: definitely none is. texts: all
+    that was found where our TXT belongs.
     """
 
     records: tuple[Record, ...]
     verified: bool
     certain: bool
+    stands: bool = field(default=False, compare=False)
+    gone: bool = field(default=False, compare=False)
+    texts: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def txt_right(self) -> bool:
+        """Whether the TXT record is ours."""
+        return any(record.type == "TXT" and record.status == "ok" for record in self.records)
 
 
-def expected_records(domain: str, token: str, mx_hosts: Sequence[tuple[str, int]]) -> tuple[Record, ...]:
+def expected_records(
+    domain: str, token: str, mx_hosts: Sequence[tuple[str, int]], *, upstream: bool = False
+) -> tuple[Record, ...]:
     """Both records before any check: `missing`, with what to add."""
     missing = Missing(name_exists=False)
+    mx_judgement = judge_upstream_mx(domain, missing) if upstream else judge_mx(domain, missing, mx_hosts)
     return (
-        _record("MX", domain, mx_texts(mx_hosts), (), judge_mx(domain, missing, mx_hosts), now=None),
+        _record("MX", domain, () if upstream else mx_texts(mx_hosts), (), mx_judgement, now=None),
         _record("TXT", txt_name(domain), (txt_value(token),), (), judge_txt(domain, missing, token), now=None),
     )
 
 
 async def check(
-    domain: str, token: str, mx_hosts: Sequence[tuple[str, int]], mode: Mode, *, resolver: Resolver, now: Micros
+    domain: str,
+    token: str,
+    mx_hosts: Sequence[tuple[str, int]],
+    mode: Mode,
+    *,
+    resolver: Resolver,
+    now: Micros,
+    upstream: bool = False,
 ) -> Verdict:
     """Ask and judge. domain: A-label form, lower case; mx_hosts: (host, priority) pairs of `[server] mx_hosts`;
     mode: what proves the domain (`[dns] verification`, `auto` already decided); now: microseconds, for `checked_at`.
+
+    upstream: another relay's MX records get the mail and hand it on; they are shown, and TXT alone is the proof.
     """
+    if upstream:
+        mode = "txt"
+
+    def ask(view: Resolver) -> Awaitable[Verdict]:
+        return _check(domain, token, mx_hosts, mode, resolver=view, now=now, upstream=upstream)
+
+    verdict = await ask(resolver)
+    if verdict.verified or not resolver.views:
+        return verdict
+    return _compared(verdict, await asyncio.gather(*(ask(view) for view in resolver.views[:_MOST_VIEWS])))
+
+
+async def _check(
+    domain: str,
+    token: str,
+    mx_hosts: Sequence[tuple[str, int]],
+    mode: Mode,
+    *,
+    resolver: Resolver,
+    now: Micros,
+    upstream: bool,
+) -> Verdict:
     mx, txt = await asyncio.gather(resolver.mx(domain), resolver.txt(txt_name(domain)))
     mx_elsewhere, txt_elsewhere = await asyncio.gather(
         _mx_elsewhere(domain, mx, mx_hosts, resolver), _txt_elsewhere(domain, txt, token, resolver)
     )
-    mx_judgement = judge_mx(domain, mx, mx_hosts, mx_elsewhere)
+    mx_judgement = judge_upstream_mx(domain, mx) if upstream else judge_mx(domain, mx, mx_hosts, mx_elsewhere)
     txt_judgement = judge_txt(domain, txt, token, txt_elsewhere)
     found_mx = tuple(f"{record.preference} {record.host or '.'}" for record in _values(mx))
     records = (
-        _record("MX", domain, mx_texts(mx_hosts), found_mx, mx_judgement, now=now),
+        _record("MX", domain, () if upstream else mx_texts(mx_hosts), found_mx, mx_judgement, now=now),
         _record("TXT", txt_name(domain), (txt_value(token),), _values(txt), txt_judgement, now=now),
     )
     counts = [record for record in records if record.type.lower() in mode.split("+")]
+    proving = [record for record in records if record.type == "TXT" or not upstream]
     return Verdict(
         records=records,
         verified=all(record.status == "ok" for record in counts),
         certain=all(record.status != "error" for record in counts),
+        stands=any(record.status == "ok" for record in proving),
+        gone=all(record.status in ("missing", "wrong") for record in proving),
+        texts=_values(txt),
     )
+
+
+def _compared(verdict: Verdict, others: Sequence[Verdict]) -> Verdict:
+    """Whether another name server has the right record, already or still: then waiting is the fix, nothing is gone."""
+    records = []
+    for n, record in enumerate(verdict.records):
+        seen = any(other.records[n].status == "ok" for other in others)
+        waits = seen and record.status in ("missing", "wrong")
+        records.append(replace(record, fix=not_yet_everywhere(record.name, record.type)) if waits else record)
+    stands = verdict.stands or any(other.stands for other in others)
+    return replace(verdict, records=tuple(records), gone=verdict.gone and not stands)
 
 
 def dump_records(records: Sequence[Record]) -> str:

@@ -25,6 +25,9 @@ from router.mail.words import decode_charset, one_line, safe_filename, storable
 PARSER_VERSION = 1
 """Counts up with every change of what `parse` returns for some mail."""
 
+AS_IT_CAME = "shown as it came"
+"""How the warning of a mail ends that could not be parsed."""
+
 Kind = Literal["file", "image", "calendar", "contact", "encrypted", "signed", "winmail", "message"]
 
 
@@ -102,8 +105,13 @@ def parse(content: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Contents:
     try:
         return _read(content, limits)
     except Exception:  # noqa: BLE001 - one strange mail must not stop the tickets behind it; it is shown as it came
-        text = storable(decode_charset(content[: limits.text], "")[0])
-        return Contents(text[: limits.text], "", "", (), ("could not be parsed: shown as it came",))
+        return as_it_came(content, "could not be parsed", limits=limits)
+
+
+def as_it_came(content: bytes, why: str, *, limits: Limits = DEFAULT_LIMITS) -> Contents:
+    """A mail that no parser gets through, header and all. why: the beginning of the warning that says so."""
+    text = storable(decode_charset(content[: limits.text], "")[0])
+    return Contents(text[: limits.text], "", "", (), (f"{why}: {AS_IT_CAME}",))
 
 
 def attachment(content: bytes, n: int, *, limits: Limits = DEFAULT_LIMITS) -> AttachmentData | None:

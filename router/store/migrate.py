@@ -23,7 +23,8 @@ from router.store import postgres, sqlite
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
-_PG_ONLY = re.compile(r"/\*pg\b(.*?)\*/", re.DOTALL)
+_ONE_DIALECT = re.compile(r"/\*(pg|sqlite)\b(.*?)\*/", re.DOTALL)
+_DIALECTS = {"pg": "postgres", "sqlite": "sqlite"}
 # Any number does, as long as nobody else on the server locks the same one: "emailrouter" in a BIGINT.
 _ADVISORY_LOCK = 0x656D_6169_6C72_6F75
 _MARK_TABLE = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"
@@ -31,7 +32,7 @@ _MARK_TABLE = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMAR
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of the schema: `text` with its PostgreSQL-only blocks still marked."""
+    """One step of the schema: `text` with the blocks that hold on one database alone still marked."""
 
     version: int
     name: str
@@ -39,7 +40,7 @@ class Migration:
 
     def statements(self, dialect: str) -> Iterator[str]:
         """The single statements of one dialect, in order."""
-        text = _PG_ONLY.sub(r"\1" if dialect == "postgres" else "", self.text)
+        text = _ONE_DIALECT.sub(lambda block: block[2] if _DIALECTS[block[1]] == dialect else "", self.text)
         statement = ""
         for line in text.splitlines(keepends=True):
             if line.lstrip().startswith("--"):

@@ -152,10 +152,16 @@ class Desk:
         await self.store.database.run(
             "domain_checked",
             id=view.domain.id,
+            token=view.domain.token,
             records="[]",
             checked_at=self.clock.now(),
             status="active",
             verified_at=self.clock.now(),
+            misses=0,
+            missing_since=None,
+            next_check_at=0,
+            notice="",
+            notice_at=None,
         )
         self.directory.forget()
         return view.domain.id

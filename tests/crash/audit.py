@@ -5,12 +5,13 @@ mail and alias, every octet kept, everything delivered and seen by Slack, and a 
 outcome was never written (the process died between POST and outcome: the attempt is marked `lost`).
 """
 
+import contextlib
 import hashlib
 import re
+import shutil
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Ledger:
         """All rows of a statement that both databases understand."""
         if self.url.startswith("sqlite:///"):
             path = Path(self.url.removeprefix("sqlite:///"))
-            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
+            with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
                 return connection.execute(statement).fetchall()
         connection = await asyncpg.connect(self.url, timeout=30)
         try:
@@ -51,6 +52,31 @@ class Ledger:
         return await self.number("SELECT count(*) FROM deliveries WHERE state <> 'delivered'")
 
 
+class HiddenLedger(Ledger):
+    """A SQLite database in another mount namespace, read as a copy: SQLite itself would not see through /proc.
+
+    A copy that was made while somebody wrote may be torn; then it is made again.
+    """
+
+    def __init__(self, hidden: Path, copies: Path) -> None:
+        super().__init__(f"sqlite:///{copies / hidden.name}")
+        self._hidden = hidden
+        self._copies = copies
+
+    async def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        for tries_left in reversed(range(20)):
+            for suffix in ("", "-wal"):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copyfile(f"{self._hidden}{suffix}", self._copies / f"{self._hidden.name}{suffix}")
+            (self._copies / f"{self._hidden.name}-shm").unlink(missing_ok=True)
+            try:
+                return await super().rows(statement)
+            except sqlite3.DatabaseError:
+                if not tries_left:
+                    raise
+        raise AssertionError
+
+
 @dataclass(slots=True)
 class Findings:
     """What was found. The lists name mails by (number, recipient), at most as many as there are."""
@@ -60,6 +86,7 @@ class Findings:
     deliveries: int = 0
     posts: int = 0
     second_posts: int = 0
+    repeated_messages: int = 0
     lost_attempts: int = 0
     refused: list[str] = field(default_factory=list)
     lost: list[tuple[int, str]] = field(default_factory=list)
@@ -115,7 +142,9 @@ async def audit(
     for (number, _), of_key in messages.items():
         known[number] |= of_key
     # The id in a 250 may be that of the mail's share for another recipient, never of another mail.
-    found.lost = sorted(key for key, message in acknowledged.items() if not tickets[key] or message not in known[key[0]])
+    found.lost = sorted(
+        key for key, message in acknowledged.items() if not tickets[key] or message not in known[key[0]]
+    )
     found.doubled = sorted(key for key in tickets if len(tickets[key]) > 1 or len(messages[key]) > 1)
     numbers = {message: key[0] for key, of_key in messages.items() for message in of_key}
     await _compare_octets(ledger, numbers, contents, found)
@@ -150,13 +179,15 @@ async def _compare_deliveries(
     ):
         attempts[delivery][outcome] = count
     owed: dict[tuple[str, str], list[str]] = defaultdict(list)
-    address = "SELECT d.id, d.message_id, t.address, d.state, d.via FROM deliveries d JOIN tickets t ON t.id = d.ticket_id"
+    address = (
+        "SELECT d.id, d.message_id, t.address, d.state, d.via FROM deliveries d JOIN tickets t ON t.id = d.ticket_id"
+    )
     for delivery, message, recipient, state, via in await ledger.rows(address):
         owed[message, recipient].append(delivery)
         if state != "delivered":
             found.undelivered.append(f"{delivery} {state} {via} {dict(attempts[delivery])}")
     found.deliveries = sum(map(len, owed.values()))
-    seen = _seen(posts)
+    seen = _seen(posts, found)
     found.posts = sum(seen.values())
     for key, of_key in messages.items():
         number, recipient = key
@@ -176,10 +207,12 @@ async def _compare_deliveries(
     found.unlike += [f"{deliveries}: of no mail" for deliveries in owed.values()]
 
 
-def _seen(posts: Iterable[Post]) -> Counter[tuple[int, str]]:
+def _seen(posts: Iterable[Post], found: Findings) -> Counter[tuple[int, str]]:
     """How often each mail was in a post that was answered 2xx, for each webhook's path; a digest names many."""
     seen: Counter[tuple[int, str]] = Counter()
     for post in posts:
         if post.status is not None and 200 <= post.status < 300:
-            seen.update((int(number), post.path) for number in set(_TOKEN.findall(post.raw)))
+            named = [(int(number), post.path) for number in set(_TOKEN.findall(post.raw))]
+            found.repeated_messages += any(key in seen for key in named)
+            seen.update(named)
     return seen

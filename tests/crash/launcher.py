@@ -3,6 +3,9 @@
     --kill-at POINT[:n]   SIGKILL to itself when it comes to the point for the n-th time (default 1)
     --stop-at POINT[:n]   SIGSTOP to itself there, so that a test can act in the very middle of something
     --clock FILE          the machine's clock is off by the microseconds that the file holds, read at every look
+    --hurry               chores (retention) are done at once and again and again, not four times a minute
+    --small-disk DIR:SIZE the folder is a file system of its own, of so many octets, that only this process sees; what
+                          was in it is copied there
     --obey-modes          root loses its right to ignore file modes, as a service's user never had it
 
 Options may come more than once. What follows `--` is the program's own command line. The signal is the process's last
@@ -18,8 +21,11 @@ from pathlib import Path
 
 from emailrouter.cli import main
 from router.clock import SystemClock
+from router.dispatch import janitor
 from tests.crash import points
 
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _PR_CAPBSET_DROP = 24
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 
@@ -51,6 +57,27 @@ def shift_clock(path: Path) -> None:
     SystemClock.now = shifted  # type: ignore[method-assign]
 
 
+def small_disk(folder: Path, size: int) -> None:
+    """Mounts it in a namespace of this process, which the kernel removes with it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    uid, gid = os.getuid(), os.getgid()
+
+    def check(result: int) -> None:
+        if result != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    check(libc.unshare(_CLONE_NEWNS | (_CLONE_NEWUSER if uid else 0)))
+    if uid:
+        for name, line in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            Path(f"/proc/self/{name}").write_text(line)
+    kept = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    check(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
+    check(libc.mount(b"tmpfs", bytes(folder), b"tmpfs", 0, f"size={size}".encode()))
+    for name, content in kept.items():
+        (folder / name).write_bytes(content)
+    os.chdir(folder)
+
+
 def obey_modes(argv: Sequence[str]) -> None:
     """Starts itself again without the capabilities; for whoever has none it changes nothing."""
     libc = ctypes.CDLL(None)
@@ -63,6 +90,9 @@ def launch(argv: Sequence[str]) -> None:
     """Reads the options, arms them, and becomes the program."""
     split = argv.index("--")
     options, arguments = list(argv[:split]), argv[split + 1 :]
+    if "--hurry" in options:
+        options.remove("--hurry")
+        janitor.TICK_SECONDS = 0.02
     if "--obey-modes" in options:
         options.remove("--obey-modes")
         obey_modes([*options, "--", *arguments])
@@ -72,6 +102,9 @@ def launch(argv: Sequence[str]) -> None:
                 arm(value, signal.SIGKILL)
             case "--stop-at":
                 arm(value, signal.SIGSTOP)
+            case "--small-disk":
+                folder, _, size = value.rpartition(":")
+                small_disk(Path(folder), int(size))
             case "--clock":
                 shift_clock(Path(value))
             case _:

@@ -43,7 +43,9 @@ class Mta:
     where: the addresses of the servers now, asked before each connection; they change when a server comes back.
     """
 
-    def __init__(self, where: Callable[[], Sequence[tuple[str, int]]], *, connections: int, timeout: float = 30) -> None:
+    def __init__(
+        self, where: Callable[[], Sequence[tuple[str, int]]], *, connections: int, timeout: float = 30
+    ) -> None:
         self._where = where
         self._connections = connections
         self._timeout = timeout
@@ -54,7 +56,8 @@ class Mta:
         self._tasks: list[asyncio.Task[None]] = []
         self.acknowledged: dict[tuple[int, str], str] = {}  # (mail's number, recipient) -> the id in the 250
         self.refused: list[str] = []  # 5yz
-        self.put_off: deque[str] = deque(maxlen=_CODES_KEPT)  # 4yz
+        self.put_off: deque[str] = deque(maxlen=_CODES_KEPT)  # 4yz, the last ones
+        self.put_off_count = 0
         self.cut = 0  # connections that ended without a word
 
     async def __aenter__(self) -> Self:
@@ -84,6 +87,10 @@ class Mta:
         """Returns when every mail was answered with 250 for every recipient."""
         await self.until(lambda: self._open == 0, timeout=timeout)
 
+    async def taken(self, total: int, *, timeout: float = 60) -> None:
+        """Returns when so many recipients were acknowledged since the beginning."""
+        await self.until(lambda: len(self.acknowledged) >= total, timeout=timeout)
+
     async def until(self, true: Callable[[], bool], *, timeout: float = 60) -> None:
         """Returns when `true()` holds, looked at after each reply and each lost connection."""
         try:
@@ -92,7 +99,8 @@ class Mta:
         except TimeoutError:
             raise TimeoutError(
                 f"after {timeout} s {self._open} mails wait, {len(self.acknowledged)} are acknowledged, "
-                f"{self.cut} connections were lost; last replies: {list(self.put_off)[-5:]}, refused: {self.refused[:5]}"
+                f"{self.cut} connections were lost; "
+                f"last replies: {list(self.put_off)[-5:]}, refused: {self.refused[:5]}"
             ) from None
         if not true():
             await asyncio.gather(*(task for task in self._tasks if task.done()))  # raises what ended it
@@ -145,9 +153,7 @@ class Mta:
                 async with asyncio.timeout(1):
                     await writer.wait_closed()
 
-    async def _transaction(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, queued: _Queued
-    ) -> bool:
+    async def _transaction(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, queued: _Queued) -> bool:
         """One mail for the recipients that wait; False when the connection is done for."""
         mail, asked = queued.mail, sorted(queued.waiting)
         commands = [f"MAIL FROM:<{mail.reverse_path}>", *(f"RCPT TO:<{r}>" for r in asked), "DATA"]
@@ -179,6 +185,7 @@ class Mta:
             self.refused.append(f"{queued.mail.number} {recipients}: {answer.decode(errors='replace').strip()}")
             queued.waiting.difference_update(recipients)
         elif answer.startswith(b"4"):
+            self.put_off_count += 1
             self.put_off.append(answer.decode(errors="replace").strip())
         return answer.startswith(b"2")
 

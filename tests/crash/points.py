@@ -19,8 +19,10 @@ from emailrouter import assembly, lifecycle
 from router.accept import Accept
 from router.channels.contract import Failed
 from router.contents import ContentStore
+from router.dispatch import retention
 from router.dispatch.dispatcher import Dispatcher
 from router.dispatch.outbox import Outbox, Work
+from router.dispatch.retention import Retention
 from router.dispatch.sender import TicketSender
 from router.outbound.client import OutboundClient
 from router.routing.directory import Directory
@@ -107,9 +109,9 @@ def step(meaning: str, query: str) -> Point:
     """Inside the accept's transaction: a statement of this name was run for the whole group, more is to come."""
 
     def put(hit: Hit) -> None:
-        inner = assembly.commit_group
+        inner: Any = vars(assembly)["commit_group"]
 
-        def commit_group(mails: Sequence[Any]) -> Transcript[Sequence[Any]]:
+        def watched(mails: Sequence[Any]) -> Transcript[Sequence[Any]]:
             transcript = inner(mails)
             asked: Step = next(transcript)
             while True:
@@ -122,7 +124,7 @@ def step(meaning: str, query: str) -> Point:
                     results: Sequence[Any] = end.value
                     return results
 
-        assembly.commit_group = commit_group
+        assembly.commit_group = watched  # type: ignore[attr-defined]  # where the writers take it from
 
     return Point(meaning, put)
 
@@ -248,6 +250,11 @@ POINTS: dict[str, Point] = {
     "parked": after("the integration's deliveries are parked", Outbox, "turn", _was_permanent),
     "probe-claimed": after("a probe is claimed, not sent", Outbox, "turn", _is_probe),
     "probe-healed": after("the probe went through, not committed", Outbox, "_sent", lambda a, _: a[2].probe),
+    # Old things are erased.
+    "retention-begins": before("a sweep has begun", Retention, "sweep"),
+    "raw-erased": after("pieces of raw mail are erased, not committed", retention, "_erase_pieces"),
+    "ticket-erased": after("a ticket is erased, not committed", retention, "erase_ticket"),
+    "retention-ended": after("a sweep is done", Retention, "sweep"),
     # The process begins and ends.
     "migration-statement": after("in the middle of a migration, on SQLite", migrate._Sqlite, "execute"),
     "migration-statement-pg": after("in the middle of a migration, on PostgreSQL", migrate._Postgres, "execute"),

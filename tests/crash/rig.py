@@ -88,7 +88,7 @@ class Rig:
     # --- programs
 
     def environment(self, **settings: object) -> dict[str, object]:
-        """The program's settings; a keyword `section__key` sets one more."""
+        """The program's settings; a keyword `section__key` sets one more, another one an environment variable."""
         return {**self._settings, **{key.replace("__", "."): value for key, value in settings.items()}}
 
     async def launch(self, *arguments: str, options: Sequence[str] = (), **settings: object) -> Program:
@@ -154,12 +154,11 @@ class Rig:
         assert not found.faults(), found.faults()
         return found
 
-    async def seed(self, database: SqliteDatabase | PostgresDatabase, box: SecretBox, aliases: int) -> None:
-        """A workspace with a verified domain, and an alias with a webhook of its own for each."""
+    async def seed(self, database: SqliteDatabase | PostgresDatabase, box: SecretBox, webhooks: Sequence[str]) -> None:
+        """A workspace with a verified domain, and for each webhook an alias of the same name."""
         workspace = await seeds.workspace(database)
         domain = await seeds.domain(database, workspace, DOMAIN)
-        for n in range(aliases):
-            name = f"team{n}"
+        for name in webhooks:
             sealed = box.seal(json.dumps({"webhookUrl": self.slack.url(name)}))
             integration = await seeds.integration(database, workspace, sealed, name)
             await seeds.alias(database, workspace, domain, name, integration)
@@ -183,11 +182,18 @@ async def rig(
     server: Callable[[], PostgresServer],
     *,
     aliases: int = 3,
+    webhooks: Sequence[str] = (),
     settings: dict[str, object] | None = None,
+    slack: SlackStandIn | None = None,
 ) -> AsyncIterator[Rig]:
-    """kind: `sqlite`, in `folder`, or `postgres`, a new database on `server()`."""
+    """kind: `sqlite`, in `folder`, or `postgres`, a new database on `server()`.
+
+    aliases: how many there are, each with a webhook of its own; or `webhooks`, their names. slack: the caller's own.
+    """
     key = new_key()
-    async with SlackStandIn(keep=_POSTS_KEPT) as slack, AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
+        if slack is None:
+            slack = await stack.enter_async_context(SlackStandIn(keep=_POSTS_KEPT))
         database: SqliteDatabase | PostgresDatabase
         if kind == "sqlite":
             url = f"sqlite:///{folder / 'emailrouter.db'}"
@@ -201,7 +207,7 @@ async def rig(
         await database.open()
         try:
             await migrate.migrate(database)
-            await world.seed(database, SecretBox(key), aliases)
+            await world.seed(database, SecretBox(key), webhooks or [f"team{n}" for n in range(aliases)])
         finally:
             await database.close()
         try:
@@ -230,6 +236,8 @@ def _defaults(url: str, key: str, folder: Path) -> dict[str, object]:
         "smtp.max_connections_per_ip": 1000,
         "smtp.max_mails_per_minute_per_ip": 0,
         "api.listen": "127.0.0.1:0",
+        # Nobody answers there: what looks at domains from time to time finds nothing and changes nothing.
+        "dns.nameservers": ["127.0.0.1:1"],
         "delivery.allow_private_networks": True,
         "delivery.per_second": 100_000.0,
         "delivery.burst": 1000,
@@ -246,7 +254,7 @@ async def until_async(true: Callable[[], Awaitable[bool]], what: str, *, timeout
     last: Any = None
     try:
         async with asyncio.timeout(timeout):
-            while not (last := await true()):
+            while not (last := await true()):  # noqa: ASYNC110 - another process tells nobody when it has changed
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise TimeoutError(f"{what}: not within {timeout} s, last seen {last!r}") from None

@@ -53,6 +53,7 @@ DELIVER = (
 )
 LIFE = ("key-known", "door-opens", "door-open", "draining", "drained", "dispatcher-stops")
 MIGRATION = ("migration-statement", "migration-statement:9", "migration-statement:33")
+RETENTION = {"retention-begins", "raw-erased", "ticket-erased", "retention-ended"}  # see test_retention
 SPECIAL = {"retry-written", "digest-begins", "digest-posted", "parking", "parked", "probe-claimed", "probe-healed"}
 MAILS = 6
 
@@ -102,7 +103,7 @@ async def recover(world: Rig, mta: Mta, *, late: float = 600) -> None:
 
 
 def test_every_point_is_visited() -> None:
-    visited = {place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *LIFE, *MIGRATION)} | SPECIAL
+    visited = {place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *LIFE, *MIGRATION)} | SPECIAL | RETENTION
     assert visited == POINTS.keys() - {"migration-statement-pg", "signalling"}  # the former by its other name
     assert len(visited) >= 20
 
@@ -131,7 +132,9 @@ async def test_killed_around_retries_digests_and_probes(
         await die(world, mta, "retry-written")
         world.set_clock(60)
         for point in ("digest-begins", "digest-posted"):
-            await die(world, mta, point, mails=12, delivery__digest_after=2, delivery__burst=1, delivery__per_second=2.0)
+            await die(
+                world, mta, point, mails=12, delivery__digest_after=2, delivery__burst=1, delivery__per_second=2.0
+            )
         world.set_clock(120)
         world.slack.forget("team0")
         await die(world, mta, "parking")

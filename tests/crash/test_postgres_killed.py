@@ -17,9 +17,8 @@ async def test_postgres_is_killed_and_comes_back(tmp_path: Path) -> None:
     ):
         program = await world.start()
         for _ in range(KILLS):
-            goal = len(mta.acknowledged) + MAILS // 2
             mta.offer(world.mails(MAILS, large=20, replies=7))
-            await mta.until(lambda goal=goal: len(mta.acknowledged) >= goal)
+            await mta.taken(len(mta.acknowledged) + MAILS // 2)
             await server.kill()
             await server.start()
         await mta.all_taken()

@@ -57,9 +57,7 @@ async def test_the_same_mail_again(kind: str, server: Callable[[], PostgresServe
         assert await client.tickets() == 3
 
 
-async def test_a_retry_for_one_of_two_aliases(
-    kind: str, server: Callable[[], PostgresServer], tmp_path: Path
-) -> None:
+async def test_a_retry_for_one_of_two_aliases(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
     async with serving(kind, tmp_path, server) as client:
         both = mails.plain(message_id="<1@customer.test>")
         first = await client.send(both, A, B)

@@ -49,7 +49,7 @@ async def admin(world: Rig) -> AsyncIterator[Any]:
 async def test_it_refuses_and_restarts(mortal: Server, tmp_path: Path) -> None:
     async with sending(tmp_path, mortal) as (world, mta):
         await mortal().stop()
-        program = await world.launch("serve")
+        program = await world.launch("serve", options=world.clock_options)
         await program.wait_event("store.away")
         await mortal().start()
         await world.ready(program)
@@ -66,8 +66,8 @@ async def test_it_refuses_and_restarts(mortal: Server, tmp_path: Path) -> None:
 async def test_it_hangs(mortal: Server, tmp_path: Path) -> None:
     """Stopped with SIGSTOP: connections stand, nothing answers, also not to a new one."""
     async with sending(tmp_path, mortal) as (world, mta):
-        await world.start()
-        await mta.until(lambda: len(mta.acknowledged) >= 3)
+        await world.start(options=world.clock_options)
+        await mta.taken(3)
         await mortal().pause()
         assert_put_off(await say(world))
         mta.offer(world.mails(MAILS))
@@ -87,15 +87,13 @@ async def test_it_loses_its_connections_in_mid_transaction(mortal: Server, tmp_p
             ended = await connection.fetch(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OURS}")
         assert ended
         program.resume()
-        await mta.all_taken()
-        world.set_clock(60)  # a delivery that could not be read is tried again in five seconds
         await mended(world, mta)
 
 
 async def test_it_goes_away_between_post_and_outcome(mortal: Server, tmp_path: Path) -> None:
     """The outcome is kept and written when the database is back: nothing is posted twice for this."""
     async with sending(tmp_path, mortal) as (world, mta):
-        program = await world.start(options=("--stop-at", "posted:3"))
+        program = await world.start(options=("--stop-at", "posted:3", *world.clock_options))
         await until(lambda: state(program.pid) == "T", "the program stopped itself after a POST")
         await mortal().kill()
         program.resume()
@@ -107,21 +105,19 @@ async def test_it_goes_away_between_post_and_outcome(mortal: Server, tmp_path: P
 async def test_its_pool_is_exhausted(mortal: Server, tmp_path: Path) -> None:
     """Somebody's lock holds every connection of the pool; then the server has no place for a new one."""
     async with sending(tmp_path, mortal, **{"database.pool_size": 2}) as (world, mta):
-        await world.start()
+        await world.start(options=world.clock_options)
         await mta.all_taken()
-        async with admin(world) as connection:
-            with contextlib.suppress(asyncpg.QueryCanceledError):
-                async with connection.transaction():
-                    await connection.execute("LOCK TABLE versions, domains IN ACCESS EXCLUSIVE MODE")
-                    assert_put_off(await say(world))
-                    mta.offer(world.mails(MAILS))
-                    await mta.until(lambda: len(mta.put_off) >= 8)
+        async with admin(world) as connection, connection.transaction():
+            await connection.execute("LOCK TABLE versions, messages IN ACCESS EXCLUSIVE MODE")
+            assert_put_off(await say(world))
+            mta.offer(world.mails(MAILS))
+            await mta.until(lambda: len(mta.put_off) >= 8)
         await mended(world, mta)
 
 
 async def test_it_has_no_place_for_a_connection(mortal: Server, tmp_path: Path) -> None:
     async with sending(tmp_path, mortal) as (world, mta):
-        await world.start()
+        await world.start(options=world.clock_options)
         await mta.all_taken()
         async with contextlib.AsyncExitStack() as stack:
             first = await stack.enter_async_context(admin(world))
@@ -139,8 +135,8 @@ async def test_it_has_no_place_for_a_connection(mortal: Server, tmp_path: Path) 
 async def test_it_takes_no_writes(mortal: Server, tmp_path: Path) -> None:
     """What a replica says after a failover that nobody told us of."""
     async with sending(tmp_path, mortal) as (world, mta):
-        await world.start()
-        await mta.until(lambda: len(mta.acknowledged) >= 3)
+        await world.start(options=world.clock_options)
+        await mta.taken(3)
         async with admin(world) as connection:
             try:
                 await connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 from prometheus_client import CollectorRegistry, Metric
 
 from emailrouter.metrics.meter import PrometheusMeter
@@ -60,7 +60,9 @@ def test_operations_lists_every_figure() -> None:
 def test_no_label_grows() -> None:
     """The labels there are; each takes its values from a fixed few."""
     meter = PrometheusMeter([])
-    names = {label for collector in meter.registry._collector_to_names for label in getattr(collector, "_labelnames", ())}
+    names = {
+        label for collector in meter.registry._collector_to_names for label in getattr(collector, "_labelnames", ())
+    }
     assert names == {"reason", "kind", "result", "outcome"}
 
 

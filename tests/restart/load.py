@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from tests.support import mails
 from tests.support.smtp import ConnectionClosedError, RawSmtp
 
-SENDERS = 4
+SENDERS = 3
 
 
 @dataclass

@@ -12,7 +12,7 @@ from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 
 # Mails that pass between two restarts: enough that all senders are in all states when the signal comes.
-BETWEEN = 40
+BETWEEN = 20
 
 
 async def test_serve_on_sqlite_with_the_socket_kept(tmp_path: Path, slack: SlackStandIn) -> None:

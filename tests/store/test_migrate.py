@@ -71,7 +71,15 @@ async def test_a_migration_that_fails_leaves_nothing(store: Store, monkeypatch: 
     assert await migrate.migrate(store.database) == ["mended.sql"]
 
 
-def test_blocks_for_postgresql_hold_there_alone() -> None:
-    migration = Migration(1, "x.sql", "CREATE TABLE a (id TEXT);\n/*pg\nALTER TABLE a ADD b TEXT;\n*/\n")
-    assert list(migration.statements("sqlite")) == ["CREATE TABLE a (id TEXT);"]
-    assert list(migration.statements("postgres")) == ["CREATE TABLE a (id TEXT);", "ALTER TABLE a ADD b TEXT;"]
+def test_blocks_for_one_database_hold_there_alone() -> None:
+    both = "CREATE TABLE a (id TEXT);\n"
+    migration = Migration(1, "x.sql", f"{both}/*pg\nALTER TABLE a ADD b TEXT;\n*/\n/*sqlite\nDROP TABLE a;\n*/\n")
+    assert list(migration.statements("sqlite")) == [both.strip(), "DROP TABLE a;"]
+    assert list(migration.statements("postgres")) == [both.strip(), "ALTER TABLE a ADD b TEXT;"]
+
+
+def test_a_trigger_is_one_statement() -> None:
+    trigger = "CREATE TRIGGER t AFTER INSERT ON a BEGIN\n    DELETE FROM b;\n    DELETE FROM c;\nEND;"
+    migration = Migration(1, "x.sql", f"/*sqlite\n-- Why.\n{trigger}\n*/\n")
+    assert list(migration.statements("sqlite")) == [trigger]
+    assert list(migration.statements("postgres")) == []

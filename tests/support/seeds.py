@@ -1,7 +1,7 @@
 """Rows to start from, written as the product would: a workspace, a verified domain, an integration, aliases."""
 
 from router import ids
-from router.clock import SystemClock
+from router.clock import SECOND, SystemClock
 from router.store.catalog import translate
 from router.store.database import Database
 from router.store.postgres import PostgresDatabase
@@ -27,15 +27,17 @@ async def workspace(database: Database, name: str = "Acme") -> str:
 async def domain(database: Database, workspace_id: str, name: str = "example.com", status: str = "active") -> str:
     """A domain, verified unless said otherwise; returns its id."""
     domain_id = ids.new("dom")
+    # Its next check is tomorrow: a test's program must not ask the machine's name servers.
     await execute(
         database,
-        "INSERT INTO domains (id, workspace_id, name, status, token, created_at) "
-        "VALUES (:id, :workspace_id, :name, :status, 'token', :created_at)",
+        "INSERT INTO domains (id, workspace_id, name, status, token, created_at, next_check_at) "
+        "VALUES (:id, :workspace_id, :name, :status, 'token', :created_at, :next_check_at)",
         id=domain_id,
         workspace_id=workspace_id,
         name=name,
         status=status,
         created_at=NOW,
+        next_check_at=NOW + 86_400 * SECOND,
     )
     return domain_id
 

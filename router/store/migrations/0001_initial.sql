@@ -1,5 +1,5 @@
 -- The first schema. One text for SQLite and PostgreSQL: times are BIGINT microseconds since the epoch, JSON and ids
--- are TEXT. A block in /*pg ... */ holds on PostgreSQL alone.
+-- are TEXT. A block in /*pg ... */ holds on PostgreSQL alone, one in /*sqlite ... */ on SQLite alone.
 
 CREATE TABLE workspaces (
     id TEXT PRIMARY KEY,
@@ -46,11 +46,22 @@ CREATE TABLE domains (
     created_at BIGINT NOT NULL,
     verified_at BIGINT,
     checked_at BIGINT,
+    -- 'upstream': another relay's MX records get the mail first and hand it on to us; then TXT alone is the proof.
+    mx_managed TEXT NOT NULL DEFAULT 'here' CHECK (mx_managed IN ('here', 'upstream')),
+    -- Rechecks in a row that found neither record, and when the first of them was; see router/dns/standing.py.
+    misses BIGINT NOT NULL DEFAULT 0,
+    missing_since BIGINT,
+    next_check_at BIGINT NOT NULL DEFAULT 0,
+    -- What its integrations are still to be told, in words, and since when.
+    notice TEXT NOT NULL DEFAULT '',
+    notice_at BIGINT,
     UNIQUE (workspace_id, name)
 );
 -- Mail for a name goes to one workspace: whoever else claims it stays pending.
 CREATE UNIQUE INDEX domains_active ON domains (name) WHERE status = 'active';
 CREATE INDEX domains_by_name ON domains (name);
+CREATE INDEX domains_by_check ON domains (next_check_at, id);
+CREATE INDEX domains_with_notice ON domains (id) WHERE notice_at IS NOT NULL;
 
 CREATE TABLE integrations (
     id TEXT PRIMARY KEY,
@@ -119,7 +130,11 @@ CREATE TABLE messages (
     from_name TEXT NOT NULL,
     subject TEXT NOT NULL,
     sent_at BIGINT,
-    automatic TEXT NOT NULL
+    automatic TEXT NOT NULL,
+    -- For the audit: how many aliases it was accepted for, and how many of these had the same mail already. Erasing one
+    -- of its tickets counts `aliases` down.
+    aliases BIGINT NOT NULL DEFAULT 1,
+    repeated BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX messages_by_rfc_message_id ON messages (rfc_message_id, workspace_id) WHERE rfc_message_id <> '';
 
@@ -153,6 +168,7 @@ CREATE TABLE fingerprints (
     fingerprint TEXT NOT NULL,
     message_id TEXT NOT NULL,
     accepted_at BIGINT NOT NULL,
+    repeats BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (alias_key, fingerprint)
 );
 CREATE INDEX fingerprints_by_time ON fingerprints (accepted_at);
@@ -181,6 +197,8 @@ CREATE INDEX tickets_by_alias ON tickets (alias_id, id);
 CREATE INDEX tickets_by_assignee ON tickets (workspace_id, assigned_to, id) WHERE assigned_to IS NOT NULL;
 CREATE INDEX tickets_by_assignee_and_status ON tickets (workspace_id, assigned_to, status, id)
     WHERE assigned_to IS NOT NULL;
+-- What retention looks for, oldest first.
+CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resolved';
 -- The queue that people look at all day; it stays as short as what is waiting.
 CREATE INDEX tickets_unassigned ON tickets (workspace_id, id) WHERE assigned_to IS NULL AND status <> 'resolved';
 
@@ -191,10 +209,43 @@ CREATE TABLE ticket_messages (
     alias_id TEXT,
     tag TEXT NOT NULL,
     joined_by TEXT NOT NULL,
+    -- The integration that a delivery was owed to at the commit: what the audit holds the outbox against.
+    owed_to TEXT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (ticket_id, message_id, recipient)
 );
 CREATE INDEX ticket_messages_by_message ON ticket_messages (message_id);
+
+-- What tickets are found by: the words of their messages, cut by us (router/search_words.py) and indexed by the
+-- database's own full-text search. Filled with message_contents, never by the accept. `place` sorts as the ids do, so
+-- that a search for a common word reads the newest tickets and stops.
+CREATE TABLE ticket_search (
+    ticket_id TEXT PRIMARY KEY REFERENCES tickets (id) ON DELETE CASCADE,
+    workspace_id TEXT NOT NULL,
+    place BIGINT NOT NULL UNIQUE,
+    words TEXT NOT NULL
+);
+/*pg
+CREATE INDEX ticket_search_words ON ticket_search USING gin (array_to_tsvector(string_to_array(words, ' ')));
+CREATE INDEX ticket_search_places ON ticket_search (workspace_id, place);
+*/
+/*sqlite
+-- The index alone: the words are in ticket_search. Its tokenizer splits at blanks only, as all else is in our words.
+CREATE VIRTUAL TABLE ticket_words USING fts5 (
+    words, content = 'ticket_search', content_rowid = 'place', tokenize = "ascii tokenchars '_'", detail = none,
+    columnsize = 0, prefix = '2 3'
+);
+CREATE TRIGGER ticket_search_added AFTER INSERT ON ticket_search BEGIN
+    INSERT INTO ticket_words (rowid, words) VALUES (new.place, new.words);
+END;
+CREATE TRIGGER ticket_search_removed AFTER DELETE ON ticket_search BEGIN
+    INSERT INTO ticket_words (ticket_words, rowid, words) VALUES ('delete', old.place, old.words);
+END;
+CREATE TRIGGER ticket_search_changed AFTER UPDATE ON ticket_search BEGIN
+    INSERT INTO ticket_words (ticket_words, rowid, words) VALUES ('delete', old.place, old.words);
+    INSERT INTO ticket_words (rowid, words) VALUES (new.place, new.words);
+END;
+*/
 
 CREATE TABLE ticket_events (
     id TEXT PRIMARY KEY,

@@ -17,14 +17,17 @@ FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[]), CAST(:mess
             CAST(:accepted_at AS BIGINT[])) AS claimed (alias_key, fingerprint, message_id, accepted_at)
 ORDER BY alias_key, fingerprint
 ON CONFLICT (alias_key, fingerprint) DO UPDATE
-SET message_id = excluded.message_id, accepted_at = excluded.accepted_at
+SET message_id = excluded.message_id, accepted_at = excluded.accepted_at, repeats = 0
 WHERE fingerprints.accepted_at < (CAST(:horizon AS BIGINT[]))[1]
 RETURNING alias_key, fingerprint;
 
 -- name: accept_repeats
-SELECT f.alias_key, f.fingerprint, f.message_id
-FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[])) AS asked (alias_key, fingerprint)
-JOIN fingerprints f ON f.alias_key = asked.alias_key AND f.fingerprint = asked.fingerprint;
+-- The claim before has locked these rows, in their order.
+UPDATE fingerprints f SET repeats = f.repeats + asked.repeats
+FROM unnest(CAST(:alias_key AS TEXT[]), CAST(:fingerprint AS TEXT[]), CAST(:repeats AS BIGINT[]))
+     AS asked (alias_key, fingerprint, repeats)
+WHERE f.alias_key = asked.alias_key AND f.fingerprint = asked.fingerprint
+RETURNING f.alias_key, f.fingerprint, f.message_id;
 
 -- name: accept_candidates
 SELECT COALESCE(t.alias_id, t.address) AS alias_key, m.rfc_message_id AS rfc_message_id,
@@ -38,13 +41,15 @@ JOIN tickets t ON t.id = tm.ticket_id AND COALESCE(t.alias_id, t.address) = aske
 
 -- name: accept_message
 INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
-                      rfc_message_id, reference_ids, participants, from_address, from_name, subject, sent_at, automatic)
+                      rfc_message_id, reference_ids, participants, from_address, from_name, subject, sent_at, automatic,
+                      aliases, repeated)
 SELECT * FROM unnest(
     CAST(:id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:reverse_path AS TEXT[]), CAST(:helo AS TEXT[]),
     CAST(:peer AS TEXT[]), CAST(:protocol AS TEXT[]), CAST(:tls AS TEXT[]), CAST(:received_by AS TEXT[]),
     CAST(:size AS BIGINT[]), CAST(:received_at AS BIGINT[]), CAST(:rfc_message_id AS TEXT[]),
     CAST(:reference_ids AS TEXT[]), CAST(:participants AS TEXT[]), CAST(:from_address AS TEXT[]),
-    CAST(:from_name AS TEXT[]), CAST(:subject AS TEXT[]), CAST(:sent_at AS BIGINT[]), CAST(:automatic AS TEXT[]));
+    CAST(:from_name AS TEXT[]), CAST(:subject AS TEXT[]), CAST(:sent_at AS BIGINT[]), CAST(:automatic AS TEXT[]),
+    CAST(:aliases AS BIGINT[]), CAST(:repeated AS BIGINT[]));
 
 -- name: accept_chunk
 INSERT INTO raw_chunks (message_id, n, data)
@@ -89,10 +94,10 @@ FROM unnest(CAST(:id AS TEXT[]), CAST(:ticket_id AS TEXT[]), CAST(:workspace_id 
             CAST(:detail AS TEXT[])) AS reopened (id, ticket_id, workspace_id, at, detail);
 
 -- name: accept_link
-INSERT INTO ticket_messages (ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at)
+INSERT INTO ticket_messages (ticket_id, message_id, recipient, alias_id, tag, joined_by, owed_to, created_at)
 SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:message_id AS TEXT[]), CAST(:recipient AS TEXT[]),
                      CAST(:alias_id AS TEXT[]), CAST(:tag AS TEXT[]), CAST(:joined_by AS TEXT[]),
-                     CAST(:created_at AS BIGINT[]))
+                     CAST(:owed_to AS TEXT[]), CAST(:created_at AS BIGINT[]))
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
 -- name: accept_delivery

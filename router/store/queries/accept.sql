@@ -15,14 +15,15 @@ WHERE w.id = :workspace_id;
 INSERT INTO fingerprints (alias_key, fingerprint, message_id, accepted_at)
 VALUES (:alias_key, :fingerprint, :message_id, :accepted_at)
 ON CONFLICT (alias_key, fingerprint) DO UPDATE
-SET message_id = excluded.message_id, accepted_at = excluded.accepted_at
+SET message_id = excluded.message_id, accepted_at = excluded.accepted_at, repeats = 0
 WHERE fingerprints.accepted_at < :horizon
 RETURNING alias_key, fingerprint;
 
 -- name: accept_repeats
--- The message that was accepted first.
-SELECT alias_key, fingerprint, message_id FROM fingerprints
-WHERE alias_key = :alias_key AND fingerprint = :fingerprint;
+-- The message that was accepted first; counts the repeats.
+UPDATE fingerprints SET repeats = repeats + :repeats
+WHERE alias_key = :alias_key AND fingerprint = :fingerprint
+RETURNING alias_key, fingerprint, message_id;
 
 -- name: accept_candidates
 -- Earlier messages at an alias that a new one refers to, with their tickets.
@@ -37,9 +38,11 @@ WHERE m.rfc_message_id = :rfc_message_id AND m.workspace_id = :workspace_id
 -- name: accept_message
 -- One message, without its octets.
 INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
-                      rfc_message_id, reference_ids, participants, from_address, from_name, subject, sent_at, automatic)
+                      rfc_message_id, reference_ids, participants, from_address, from_name, subject, sent_at, automatic,
+                      aliases, repeated)
 VALUES (:id, :workspace_id, :reverse_path, :helo, :peer, :protocol, :tls, :received_by, :size, :received_at,
-        :rfc_message_id, :reference_ids, :participants, :from_address, :from_name, :subject, :sent_at, :automatic);
+        :rfc_message_id, :reference_ids, :participants, :from_address, :from_name, :subject, :sent_at, :automatic,
+        :aliases, :repeated);
 
 -- name: accept_chunk
 -- One piece of the mail's octets.
@@ -73,8 +76,8 @@ VALUES (:id, :ticket_id, :workspace_id, :at, 'reopened', :detail);
 
 -- name: accept_link
 -- A recipient's share of a message in a ticket.
-INSERT INTO ticket_messages (ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at)
-VALUES (:ticket_id, :message_id, :recipient, :alias_id, :tag, :joined_by, :created_at)
+INSERT INTO ticket_messages (ticket_id, message_id, recipient, alias_id, tag, joined_by, owed_to, created_at)
+VALUES (:ticket_id, :message_id, :recipient, :alias_id, :tag, :joined_by, :owed_to, :created_at)
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
 -- name: accept_delivery

@@ -42,14 +42,18 @@ WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
 ORDER BY id DESC LIMIT :most;
 
 -- name: delivery_page_pending
--- Deliveries that wait, newest first, found by their integrations; for one of them where one is given.
-SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
-       expires_at, parked_at, delivered_at, via, last_error, created_at
-FROM deliveries
-WHERE integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
-  AND state = 'pending' AND id < :before
-  AND (CAST(:integration_id AS TEXT) IS NULL OR integration_id = CAST(:integration_id AS TEXT))
-ORDER BY id DESC LIMIT :most;
+-- Deliveries that wait, newest first, found by their integrations; for one of them where one is given. The inner
+-- question is answered by the index of pending ones alone; COALESCE keeps SQLite from taking the one of all for it.
+SELECT d.id, d.workspace_id, d.ticket_id, d.message_id, d.integration_id, d.event, d.state, d.attempts, d.claims,
+       d.next_attempt_at, d.expires_at, d.parked_at, d.delivered_at, d.via, d.last_error, d.created_at
+FROM deliveries d
+WHERE d.id IN (
+    SELECT p.id FROM deliveries p
+    WHERE p.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
+      AND p.state = 'pending' AND COALESCE(p.id, '') < :before
+      AND (CAST(:integration_id AS TEXT) IS NULL OR p.integration_id = CAST(:integration_id AS TEXT))
+    ORDER BY p.id DESC LIMIT :most)
+ORDER BY d.id DESC;
 
 -- name: delivery_attempts
 -- The latest attempts of a delivery, newest first.

@@ -1,20 +1,21 @@
 -- The outbox as the dispatcher works it off (router/dispatch/outbox.py).
 
 -- name: dispatch_ready
--- Integrations with something to do that nobody holds: due deliveries, or a failing one's probe.
+-- Integrations with something to do that nobody holds: due deliveries, or a failing one's probe. What lies beyond
+-- `impossible` was written by a clock that was wrong.
 SELECT i.id FROM integrations i
-WHERE i.lease_until <= :now AND (
+WHERE (i.lease_until <= :now OR i.lease_until > :impossible) AND (
     (i.status = 'active' AND (i.paced_at <= :paced_first OR i.paced_at > :paced_last) AND EXISTS (
         SELECT 1 FROM deliveries d
         WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at <= :now))
-    OR (i.status = 'failing' AND i.probe_at <= :now AND EXISTS (
+    OR (i.status = 'failing' AND (i.probe_at <= :now OR i.probe_at > :impossible) AND EXISTS (
         SELECT 1 FROM deliveries d WHERE d.integration_id = i.id AND d.state = 'pending')))
 ORDER BY i.paced_at, i.id LIMIT :most;
 
 -- name: dispatch_lease
 -- Takes an integration that nobody holds, or holds on to it: one process at a time sends to a webhook.
 UPDATE integrations SET lease_owner = :owner, lease_until = :until
-WHERE id = :id AND (lease_until <= :now OR lease_owner = :owner)
+WHERE id = :id AND (lease_until <= :now OR lease_until > :impossible OR lease_owner = :owner)
 RETURNING id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at,
           probe_interval, paced_at, lease_owner, lease_until, created_at;
 
@@ -40,6 +41,10 @@ UPDATE deliveries SET next_attempt_at = :now
 WHERE state = 'pending' AND claims > 0 AND next_attempt_at > :now AND integration_id IN (
     SELECT id FROM integrations WHERE lease_owner = :owner)
   AND EXISTS (SELECT 1 FROM attempts a WHERE a.delivery_id = deliveries.id AND a.outcome = 'open');
+
+-- name: dispatch_mend_times
+-- A next attempt further ahead than any schedule puts it was computed by a clock that was wrong.
+UPDATE deliveries SET next_attempt_at = :now WHERE state = 'pending' AND next_attempt_at > :impossible;
 
 -- name: dispatch_due
 -- The oldest due deliveries of an integration.

@@ -1,11 +1,13 @@
 -- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold.
 
 -- name: domain_lock
-SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at
+SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
+       misses, missing_since, next_check_at, notice, notice_at
 FROM domains WHERE id = :id AND workspace_id = :workspace_id
 FOR NO KEY UPDATE;
 
 -- name: domain_lock_name
-SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at
+SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
+       misses, missing_since, next_check_at, notice, notice_at
 FROM domains WHERE name = :name ORDER BY id
 FOR NO KEY UPDATE;

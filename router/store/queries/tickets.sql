@@ -58,25 +58,6 @@ FROM tickets
 WHERE workspace_id = :workspace_id AND assigned_to IS NULL AND status <> 'resolved' AND id < :before
 ORDER BY id DESC LIMIT :most;
 
--- name: ticket_search
--- Tickets whose subject, sender or number match, among a number of the newest before one; newest first.
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
-       resolved_at, received_at, updated_at
-FROM (
-    SELECT * FROM tickets WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :scan
-) AS recent
-WHERE (lower(subject) LIKE :pattern ESCAPE '\' OR lower(from_address) LIKE :pattern ESCAPE '\'
-       OR lower(from_name) LIKE :pattern ESCAPE '\' OR number = CAST(:number AS BIGINT))
-  AND (CAST(:status AS TEXT) IS NULL OR status = CAST(:status AS TEXT))
-  AND (CAST(:assigned_to AS TEXT) IS NULL OR assigned_to = CAST(:assigned_to AS TEXT))
-  AND (CAST(:alias_id AS TEXT) IS NULL OR alias_id = CAST(:alias_id AS TEXT))
-ORDER BY id DESC LIMIT :most;
-
--- name: ticket_search_end
--- The last ticket that a search of this length looks at, none when it looks at all that are left.
-SELECT id FROM tickets WHERE workspace_id = :workspace_id AND id < :before
-ORDER BY id DESC LIMIT 1 OFFSET :scan;
-
 -- name: ticket_claim
 -- Gives a ticket to a user if it is nobody's or theirs; of any number at once one gets it. A ticket that was theirs
 -- already keeps its time, and updated_at where nothing changes: so the answer tells what happened.
@@ -95,19 +76,6 @@ RETURNING id, workspace_id, number, alias_id, address, subject, from_address, fr
 UPDATE tickets SET status = :status, assigned_to = :assigned_to, claimed_at = :claimed_at,
                    resolved_at = :resolved_at, updated_at = :now
 WHERE id = :id AND workspace_id = :workspace_id;
-
--- name: ticket_delete
--- Erases a ticket with its links, events and deliveries.
-DELETE FROM tickets WHERE id = :id AND workspace_id = :workspace_id;
-
--- name: ticket_delete_message
--- Erases a message with its octets, unless another ticket has it too.
-DELETE FROM messages
-WHERE id = :message_id AND NOT EXISTS (SELECT 1 FROM ticket_messages WHERE message_id = :message_id);
-
--- name: ticket_message_ids
--- The messages of a ticket.
-SELECT DISTINCT message_id FROM ticket_messages WHERE ticket_id = :ticket_id;
 
 -- name: ticket_event
 -- Something happened to a ticket.

@@ -1,0 +1,130 @@
+"""More than fits: `python -m bench.backpressure [--quick] [--database postgres]`.
+
+100 senders at once with a mail of 25 MB each, which come again after a second when they are put off (as an MTA does,
+much later), beside 20 small mails a second, each tried again until it is in. Targets: all get through, the smtp
+process stays under 512 MiB, small mails keep moving (shown: how long each took, and the longest time without one).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import client
+from bench.installation import KINDS, Kind, installed, smtp_port
+from bench.load import body
+from bench.processes import Child, emailrouter, peak_octets
+from tests.support.smtp import dot_stuffed
+
+_PER_ADDRESS = 10
+_AGAIN = 1.0
+_MIB = 1048576
+_LARGE = 25 * _MIB
+
+
+async def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="20 senders")
+    parser.add_argument("--senders", type=int, default=100)
+    parser.add_argument("--database", choices=KINDS, default="sqlite")
+    parser.add_argument("--timeout", type=float, default=240.0, help="seconds for all of it")
+    # How it starts the other half of itself, in a process of its own.
+    parser.add_argument("--large-mails-to", nargs=2, metavar=("PORT", "ADDRESS"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    count = 20 if options.quick else options.senders
+    if options.large_mails_to:
+        port, recipient = options.large_mails_to
+        print(json.dumps(await _large_mails(int(port), recipient, count, options.timeout)))
+        return
+    folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
+    try:
+        await _bench(options.database, folder / "run", count, options.timeout)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _large_mails(port: int, recipient: str, count: int, timeout: float) -> list[dict[str, float]]:
+    """For each sender: tries, and seconds until its 250 (or until it gave up, with `accepted` 0)."""
+    octets = body(_LARGE, 0)
+    end = asyncio.get_running_loop().time() + timeout
+
+    async def sender(n: int) -> dict[str, float]:
+        loop = asyncio.get_running_loop()
+        began, tries, code = loop.time(), 0, 0
+        while code != 250 and loop.time() < end:
+            tries += 1
+            pieces = [f"Subject: Large {n}\r\nMessage-ID: <{n}@large.test>\r\n\r\n".encode(), octets]
+            local = f"127.2.0.{n // _PER_ADDRESS + 1}"
+            code = (await client.send(port, recipient, pieces, local=local, timeout=end - loop.time())).code
+            if code != 250:
+                await asyncio.sleep(_AGAIN)
+        return {"tries": tries, "seconds": loop.time() - began, "accepted": code == 250}
+
+    return await asyncio.gather(*(sender(n) for n in range(count)))
+
+
+async def _small_mails(port: int, recipient: str, stop: asyncio.Event) -> list[tuple[float, float]]:
+    """For each mail when it was in, and how many seconds that took with all its tries."""
+    loop = asyncio.get_running_loop()
+
+    async def sender(n: int) -> tuple[float, float]:
+        began = loop.time()
+        content = dot_stuffed(f"Subject: Small {n}\r\nMessage-ID: <{n}@small.test>\r\n\r\nIt rains in.\r\n".encode())
+        local = f"127.0.9.{n % 50 + 10}"  # not one address: its own limit would be measured
+        while (await client.send(port, recipient, [content], local=local, timeout=60)).code != 250:
+            await asyncio.sleep(_AGAIN)
+        return loop.time(), loop.time() - began
+
+    sent: list[asyncio.Task[tuple[float, float]]] = []
+    while not stop.is_set():
+        sent.append(loop.create_task(sender(len(sent))))
+        await asyncio.sleep(0.05)
+    return await asyncio.gather(*sent)
+
+
+async def _bench(kind: Kind, folder: Path, count: int, timeout: float) -> None:
+    async with installed(kind, folder) as place:
+        env = place.env | {"smtp.max_connections_per_ip": None, "smtp.max_connections": None}
+        with Child("smtp", emailrouter("smtp"), folder=folder, env=env) as child:
+            port = smtp_port(child.ready())
+            stop = asyncio.Event()
+            small = asyncio.create_task(_small_mails(port, place.addresses[0], stop))
+            large = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bench.backpressure", "--senders", str(count), "--timeout", str(timeout)),
+                *("--large-mails-to", str(port), place.addresses[0]),
+                stdout=asyncio.subprocess.PIPE,
+            )
+            out, _ = await large.communicate()
+            stop.set()
+            moved = await small
+            peak = peak_octets(child.pid)
+        reasons = [event["reason"] for event in child.events() if event.get("event") == "smtp.refused"]
+        faults = [event for event in child.events() if event.get("level") in ("error", "critical")]
+    _report(json.loads(out or b"[]"), moved, peak, reasons, len(faults))
+
+
+def _report(
+    large: list[dict[str, float]], moved: list[tuple[float, float]], peak: int, reasons: list[str], faults: int
+) -> None:
+    accepted = [sender for sender in large if sender["accepted"]]
+    seconds = max((sender["seconds"] for sender in large), default=0.0)
+    tries = sum(sender["tries"] for sender in large)
+    print(f"large: {len(accepted)} of {len(large)} accepted in {seconds:.0f} s with {tries:.0f} tries")
+    print(f"small: {len(moved)} accepted, each took {client.summary([took for _, took in moved])}")
+    times = sorted(at for at, _ in moved)
+    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    print(f"the longest time without a small mail: {max(gaps, default=0.0):.1f} s")
+    counted = {reason: reasons.count(reason) for reason in set(reasons)}
+    print(f"put off: {counted or 'none'}; {faults} errors in the log")
+    verdicts = {"all get through": len(accepted) == len(large) > 0, "under 512 MiB": peak < 512 * _MIB}
+    print(f"peak memory {peak / _MIB:.0f} MiB; " + ", ".join(f"{'met' if v else 'MISSED'}: {k}" for k, v in verdicts.items()))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,128 @@
+"""From `250` to Slack: `python -m bench.deliver [--quick]`.
+
+Latency: one mail after another on an otherwise idle system, from the moment the client has the 250 to the moment the
+stand-in has the whole request; in one process (`serve`) and in two (`smtp` and `deliver`), on both databases.
+Rate: deliveries a second of one `deliver` process that finds a full outbox, to one and to twenty webhooks, the pace
+out of the way; the stand-in shares the machine. Target: a median under 50 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import shutil
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import client, senders
+from bench.installation import KINDS, Installation, Kind, installed, smtp_port
+from bench.load import Load
+from bench.processes import Child, cpu_seconds, emailrouter
+from emailrouter.standins.slack import SlackStandIn
+from tests.support.smtp import dot_stuffed
+
+_WEBHOOKS = 20
+_WARM_UP = 5
+_MARK = re.compile(rb"latency-(\d+)-")
+_TARGET = 0.050  # seconds, median
+
+# The processes that take a mail to Slack, by what the report calls them.
+_LAYOUTS: dict[str, tuple[str, ...]] = {"serve": ("serve",), "smtp + deliver": ("smtp", "deliver")}
+
+
+async def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--mails", type=int, default=300, help="of each latency")
+    parser.add_argument("--deliveries", type=int, default=2000, help="of each rate")
+    parser.add_argument("--databases", nargs="+", choices=KINDS, default=list(KINDS))
+    options = parser.parse_args()
+    mails, deliveries = (30, 200) if options.quick else (options.mails, options.deliveries)
+    folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
+    try:
+        for kind in options.databases:
+            for number, (layout, roles) in enumerate(_LAYOUTS.items()):
+                await _latency(kind, folder / f"{kind}-{number}", layout, roles, mails)
+            for webhooks in (1, _WEBHOOKS):
+                await _rate(kind, folder / f"{kind}-rate-{webhooks}", webhooks, deliveries)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _latency(kind: Kind, folder: Path, layout: str, roles: tuple[str, ...], mails: int) -> None:
+    async with (
+        SlackStandIn(keep=2 * mails) as slack,
+        installed(kind, folder, webhook=slack.url) as place,
+    ):
+        with ExitStack() as stack:
+            children = [stack.enter_context(_child(role, folder, place)) for role in roles]
+            port = smtp_port(children[0].ready())
+            for child in children:
+                child.ready()
+            answered = await _send_slowly(port, place.addresses[0], mails)
+            await _posted(slack, len(answered) + _WARM_UP, timeout=30)
+            retries = [event for child in children for event in child.events() if event.get("event") == "delivery.retry"]
+    latencies = []
+    for post in slack.posts:
+        if found := _MARK.search(post.raw):
+            latencies.append(post.at - answered[int(found[1])])
+    met = "met" if client.percentile(latencies, 0.5) < _TARGET else "MISSED"
+    print(f"latency, {kind}, {layout}: {len(latencies)} of {mails} mails: {client.summary(latencies)}  [{met}]", flush=True)
+    for event in retries:
+        print(f"  an attempt failed: {event.get('reason')}")
+
+
+async def _send_slowly(port: int, recipient: str, mails: int) -> dict[int, float]:
+    """When each mail had its 250. Some more go before, so that caches and connections are warm."""
+    answered: dict[int, float] = {}
+    for n in range(-_WARM_UP, mails):
+        subject = f"latency-{n}-" if n >= 0 else "warm up"
+        head = f"From: Ada <ada@sender.test>\r\nTo: {recipient}\r\nSubject: {subject}\r\nMessage-ID: <{n}@lat.test>\r\n"
+        content = dot_stuffed(f"{head}\r\n".encode() + b"The door is stuck, and it rains in.\r\n" * 20)
+        answer = await client.send(port, recipient, [content])
+        if answer.code != 250:
+            raise RuntimeError(f"not accepted: {answer.text}")
+        if n >= 0:
+            answered[n] = answer.at
+        await asyncio.sleep(0.03)
+    return answered
+
+
+async def _rate(kind: Kind, folder: Path, webhooks: int, deliveries: int) -> None:
+    async with (
+        SlackStandIn(keep=2 * deliveries) as slack,
+        installed(kind, folder, aliases=webhooks, webhooks=webhooks, webhook=slack.url) as place,
+    ):
+        with _child("smtp", folder, place) as smtp:
+            load = Load(size=2048, mails=deliveries, per_connection=0, recipient=",".join(place.addresses))
+            await senders.built_in(load, smtp_port(smtp.ready()))
+        before = place.database_cpu() if place.database_cpu else 0.0
+        with _child("deliver", folder, place) as deliver:
+            await _posted(slack, deliveries, timeout=120)
+            cpu = cpu_seconds(deliver.pid)
+            database = place.database_cpu() - before if place.database_cpu else 0.0
+    seconds = slack.posts[-1].at - slack.posts[0].at
+    cost = f"{1000 * cpu / deliveries:.2f}" + (f" + {1000 * database / deliveries:.2f}" if place.database_cpu else "")
+    rate = (deliveries - 1) / seconds
+    print(f"rate, {kind}, {webhooks} webhook(s): {rate:.0f} deliveries/s, CPU {cost} ms each", flush=True)
+
+
+async def _posted(slack: SlackStandIn, count: int, *, timeout: float) -> None:
+    """Until so many posts are there; asks now and then, for being told of each would cost the stand-in its pace."""
+    end = time.monotonic() + timeout
+    while len(slack.posts) < count:
+        if time.monotonic() > end:
+            raise TimeoutError(f"{len(slack.posts)} of {count} deliveries within {timeout} s")
+        await asyncio.sleep(0.05)
+
+
+def _child(role: str, folder: Path, place: Installation) -> Child:
+    return Child(role, emailrouter(role), folder=folder, env=place.env)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,154 @@
+"""Good mail beside hostile clients: `python -m bench.hostile [--quick]`.
+
+`bench.swarm` attacks one `emailrouter smtp` while this program sends 20 good mails a second from other addresses and
+asks every 20 ms on a connection of its own how long a reply takes (the stall of the server's event loop, seen from
+outside; this program's own stalls are shown beside it). `[smtp] max_connections` is 4000 here, for 2,240 hostile
+connections are there to stay; all other limits are the defaults. Targets: all good mail accepted, p99 of a whole
+session under 1 s, memory under 256 MiB, no stall over 250 ms. `--apart` attacks with one kind after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import client
+from bench.installation import KINDS, Kind, installed, smtp_port
+from bench.processes import Child, cpu_seconds, emailrouter, peak_octets
+from tests.support.smtp import dot_stuffed
+
+_ALL_KINDS = ("slow command", "slow data", "noop", "endless line", "endless data")
+_MAIL_EVERY, _PROBE_EVERY = 0.05, 0.02
+_PROBES_A_SESSION = 50  # a session may be idle only so often
+_MIB = 1048576
+
+
+@dataclass
+class Seen:
+    """What the good side saw: sessions with a mail, replies to the probe, and how late this program itself was."""
+
+    answers: list[client.Answer] = field(default_factory=list)
+    probes: list[float] = field(default_factory=list)
+    lost_probes: int = 0
+    own: list[float] = field(default_factory=list)
+
+
+async def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the clients, for 6 s")
+    parser.add_argument("--seconds", type=float, default=40.0)
+    parser.add_argument("--database", choices=KINDS, default="sqlite")
+    parser.add_argument("--apart", action="store_true", help="one kind after the other, for --seconds each")
+    parser.add_argument("--max-connections", type=int, default=4000)
+    options = parser.parse_args()
+    share, seconds = (0.1, 6.0) if options.quick else (1.0, options.seconds)
+    attacks = [(kind,) for kind in _ALL_KINDS] if options.apart else [_ALL_KINDS]
+    folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
+    try:
+        for number, kinds in enumerate(attacks):
+            await _attack(options.database, folder / str(number), kinds, seconds, share, options.max_connections)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _attack(
+    database: Kind, folder: Path, kinds: Sequence[str], seconds: float, share: float, max_connections: int
+) -> None:
+    limits = {"smtp.max_connections": max_connections, "smtp.max_connections_per_ip": None}
+    async with installed(database, folder) as place:
+        with Child("smtp", emailrouter("smtp"), folder=folder, env=place.env | limits) as child:
+            port = smtp_port(child.ready())
+            calm = await _watch(port, place.addresses[0], 2.0)
+            before = cpu_seconds(child.pid)
+            swarm = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bench.swarm", str(port), "--to", place.addresses[0]),
+                *("--seconds", str(seconds), "--share", str(share), "--kinds", *kinds),
+                stdout=asyncio.subprocess.PIPE,
+            )
+            seen = await _watch(port, place.addresses[0], seconds)
+            busy = (cpu_seconds(child.pid) - before) / seconds
+            out, _ = await swarm.communicate()
+            peak = peak_octets(child.pid)
+        faults = [event for event in child.events() if event.get("level") in ("error", "critical")]
+    _report(", ".join(kinds), calm, seen, peak, busy, json.loads(out or b"{}"), len(faults))
+
+
+async def _watch(port: int, recipient: str, seconds: float) -> Seen:
+    seen = Seen()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    await asyncio.gather(_mail(port, recipient, end, seen), _probe(port, end, seen), _tick(end, seen))
+    return seen
+
+
+async def _mail(port: int, recipient: str, end: float, seen: Seen) -> None:
+    loop = asyncio.get_running_loop()
+    sessions: list[asyncio.Task[client.Answer]] = []
+    while loop.time() < end:
+        n = len(sessions)
+        head = f"From: Ada <ada@sender.test>\r\nSubject: Good\r\nMessage-ID: <{n}.{loop.time()}@good.test>\r\n\r\n"
+        content = dot_stuffed(head.encode() + b"The door is stuck, and it rains in.\r\n" * 100)
+        sessions.append(loop.create_task(client.send(port, recipient, [content], local=f"127.0.9.{n % 20 + 10}")))
+        await asyncio.sleep(_MAIL_EVERY)
+    seen.answers = await asyncio.gather(*sessions)
+
+
+async def _probe(port: int, end: float, seen: Seen) -> None:
+    """RSET and its reply again and again, on a connection that is made anew now and then."""
+    loop = asyncio.get_running_loop()
+    while loop.time() < end:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.9.2", 0))
+            await reader.readuntil(b"\r\n")
+            for _ in range(_PROBES_A_SESSION):
+                began = loop.time()
+                writer.write(b"RSET\r\n")
+                await reader.readuntil(b"\r\n")
+                seen.probes.append(loop.time() - began)
+                await asyncio.sleep(_PROBE_EVERY)
+                if loop.time() >= end:
+                    break
+            writer.close()
+        except (OSError, EOFError):
+            seen.lost_probes += 1
+            await asyncio.sleep(_PROBE_EVERY)
+
+
+async def _tick(end: float, seen: Seen) -> None:
+    loop = asyncio.get_running_loop()
+    while (began := loop.time()) < end:
+        await asyncio.sleep(0.01)
+        seen.own.append(loop.time() - began - 0.01)
+
+
+def _report(
+    kinds: str, calm: Seen, seen: Seen, peak: int, busy: float, swarm: dict[str, int], faults: int
+) -> None:
+    accepted = [answer for answer in seen.answers if answer.code == 250]
+    sessions = [answer.seconds for answer in seen.answers]
+    print(f"\n{kinds}\n  server: {busy:.0%} of a core, peak {peak / _MIB:.0f} MiB, {faults} errors in its log")
+    print(f"  calm:   session {client.summary([a.seconds for a in calm.answers])}; reply {client.summary(calm.probes)}")
+    print(f"  attack: session {client.summary(sessions)}; reply {client.summary(seen.probes)}")
+    print(f"  this program itself was late by: {client.summary(seen.own)}; probes lost: {seen.lost_probes}")
+    refused = {answer.text for answer in seen.answers if answer.code != 250}
+    print(f"  good mail: {len(accepted)} of {len(seen.answers)} accepted {sorted(refused)[:3] if refused else ''}")
+    verdicts = {
+        "all good mail accepted": len(accepted) == len(seen.answers),
+        "p99 under 1 s": client.percentile(sessions, 0.99) < 1.0,
+        "memory under 256 MiB": peak < 256 * _MIB,
+        "no reply over 250 ms": max(seen.probes, default=9.0) < 0.25,
+    }
+    print("  " + ", ".join(f"{'met' if met else 'MISSED'}: {what}" for what, met in verdicts.items()))
+    print("  the swarm: " + ", ".join(f"{what} {count}" for what, count in sorted(swarm.items())), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

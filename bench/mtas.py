@@ -1,0 +1,152 @@
+"""Haraka and Postfix as peers: a configuration in a temporary folder, for whatever copy the machine has.
+
+Both accept every mail to the bench's domain. Haraka discards it. Postfix puts it into its queue on the disk, as it
+does before its 250, and holds it there (`HOLD`), so that its queue manager and delivery are not charged to it, as our
+deliver role is not charged to us; each measurement empties the queue afterwards. Postfix needs root, for it changes
+to other users itself: accounts that every Debian has and nobody else runs as. `None` where a program is not there.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+DOMAIN = "bench.test"
+_MAIL_OWNER, _QUEUE_GROUP, _NOBODY = "uucp", "news", "nobody"
+_MAX_MESSAGE = 52428800
+_QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace")
+
+_MASTER = """\
+127.0.0.1:{port} inet n - n - 500 smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """How to start a peer. spool: the folder of mails to empty after a measurement, or None."""
+
+    argv: list[str]
+    env: dict[str, str]
+    spool: Path | None = None
+
+
+def find_haraka(named: str | None) -> Path | None:
+    """Its program: a path from the command line, else what PATH has."""
+    found = shutil.which(named or "haraka")
+    if named and not found:
+        raise SystemExit(f"no such program: {named}")
+    return Path(found) if found else None
+
+
+def haraka(program: Path, folder: Path, port: int, processes: int, tls: tuple[Path, Path]) -> Prepared:
+    """Haraka with the plugins it takes to accept and discard; `nodes` workers when there are several."""
+    config = folder / "config"
+    config.mkdir(parents=True)
+    nodes = f"nodes={processes}\n" if processes > 1 else ""
+    (config / "smtp.ini").write_text(f"listen=127.0.0.1:{port}\n{nodes}")
+    # A file of ours replaces the whole of its own, and it needs more keys than it has defaults for.
+    own = (program.resolve().parent.parent / "config" / "connection.ini").read_text()
+    (config / "connection.ini").write_text(re.sub(r"(?m)^bytes=.*", f"bytes={_MAX_MESSAGE}", own))
+    (config / "plugins").write_text("tls\nrcpt_to.in_host_list\nqueue/discard\n")
+    (config / "host_list").write_text(f"{DOMAIN}\n")
+    (config / "log.ini").write_text("[main]\nlevel=warn\n")
+    (config / "me").write_text(f"mx.{DOMAIN}\n")
+    shutil.copy(tls[0], config / "tls_cert.pem")
+    shutil.copy(tls[1], config / "tls_key.pem")
+    return Prepared([str(program), "-c", str(folder)], {"YES_REALLY_DO_DISCARD": "1"})
+
+
+def find_postfix(named: str | None) -> Path | None:
+    """The root it is installed under: a folder from the command line, else `/`; needs root."""
+    root = Path(named or "/")
+    if not (root / "usr/lib/postfix/sbin/master").is_file():
+        if named:
+            raise SystemExit(f"no Postfix under {named}")
+        return None
+    return root if os.geteuid() == 0 else None
+
+
+def postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path]) -> Prepared:
+    """Postfix with a queue of its own in `folder`."""
+    libraries = root / "usr/lib/postfix"
+    etc, spool, data = (folder / name for name in ("etc", "spool", "data"))
+    for path in (etc, spool, data):
+        path.mkdir(parents=True)
+    for path in (folder, *folder.parents):  # its processes run as other users
+        if path.stat().st_uid == os.geteuid() and path != Path("/"):
+            path.chmod(path.stat().st_mode | 0o055)
+    owner, group = pwd.getpwnam(_MAIL_OWNER).pw_uid, grp.getgrnam(_QUEUE_GROUP).gr_gid
+    os.chown(data, owner, -1)
+    for name in _QUEUES:
+        _folder(spool / name, owner, -1, 0o700)
+    _folder(spool / "maildrop", owner, group, 0o730)
+    _folder(spool / "public", owner, group, 0o710)
+    _folder(spool / "pid", 0, -1, 0o755)
+    keys = [folder / "cert.pem", folder / "key.pem"]
+    for source, target in zip(tls, keys, strict=True):
+        shutil.copy(source, target)
+        target.chmod(0o600)
+    settings = {
+        "compatibility_level": "3.6",
+        "command_directory": root / "usr/sbin",
+        "daemon_directory": libraries / "sbin",
+        "shlib_directory": libraries,
+        "data_directory": data,
+        "queue_directory": spool,
+        "mail_owner": _MAIL_OWNER,
+        "setgid_group": _QUEUE_GROUP,
+        "default_privs": _NOBODY,
+        "myhostname": f"mx.{DOMAIN}",
+        "mydestination": "",
+        "inet_interfaces": "127.0.0.1",
+        "inet_protocols": "ipv4",
+        "mynetworks_style": "host",
+        "relay_domains": DOMAIN,
+        "relay_transport": "discard:",
+        "default_transport": "discard:",
+        "alias_maps": "",
+        "alias_database": "",
+        "smtpd_data_restrictions": "static:HOLD",
+        "smtpd_client_connection_count_limit": 0,
+        "message_size_limit": _MAX_MESSAGE,
+        "maillog_file": folder / "mail.log",
+        "maillog_file_prefixes": folder,
+        "import_environment": f"LD_LIBRARY_PATH={libraries} MAIL_CONFIG={etc}",
+        "smtpd_tls_security_level": "may",
+        "smtpd_tls_eccert_file": keys[0],
+        "smtpd_tls_eckey_file": keys[1],
+    }
+    lines = [f"{name} = {value}\n" for name, value in settings.items()]
+    (etc / "main.cf").write_text("".join(lines).replace("static:HOLD", "check_sender_access static:HOLD"))
+    (etc / "master.cf").write_text(_MASTER.format(port=port))
+    argv = [str(libraries / "sbin" / "master"), "-c", str(etc), "-d"]
+    return Prepared(argv, {"LD_LIBRARY_PATH": str(libraries), "MAIL_CONFIG": str(etc)}, spool / "hold")
+
+
+def _folder(path: Path, owner: int, group: int, mode: int) -> None:
+    path.mkdir()
+    os.chown(path, owner, group)
+    path.chmod(mode)

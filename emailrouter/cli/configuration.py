@@ -1,0 +1,127 @@
+"""`export` and `apply`: a workspace's whole configuration as one file, secrets by reference."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from emailrouter.cli import desk, frame
+from emailrouter.cli.desk import Desk
+from router.admin import blueprint
+from router.admin.apply import Apply, Plan, perform
+from router.admin.blueprint import MAX_OCTETS, Blueprint, NotABlueprint
+from router.admin.export import Parts, blueprint_of, snapshot
+from router.channels import CHANNELS
+from router.errors import Refused
+
+_SIGNS = {"add": "+", "change": "~", "remove": "-"}
+_HEAD = """The configuration of a workspace. `emailrouter apply FILE` makes a workspace like it (--dry-run shows how).
+Secrets are references, env:NAME or file:PATH: they are read when this is applied, and never written here."""
+
+
+@click.command(cls=desk.Command, name="export")
+@click.option("--output", "-o", type=click.Path(path_type=Path), metavar="PATH", help="Write a file.  [default: print]")
+@desk.at_desk()
+async def export(at: Desk, output: Path | None) -> None:
+    """Print a workspace's whole configuration as TOML: domains, integrations, aliases, blocked senders, users.
+
+    Webhook URLs become references to environment variables; passwords and keys are left out.
+    """
+    found = blueprint_of(await snapshot(_parts(at), at.actor))
+    if at.as_json:
+        frame.print_json(found.model_dump(exclude_none=True))
+        return
+    text = blueprint.render(found, head=_HEAD)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")  # noqa: ASYNC240 - nothing else runs in a command's loop
+        click.echo(f"Written to {output}.", err=True)
+
+
+@click.command(cls=desk.Command, name="apply")
+@click.argument("file", metavar="FILE|-", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--prune", is_flag=True, help="Also remove what is in the workspace and not in the file.")
+@desk.confirmed
+@desk.at_desk(secrets=True)
+async def apply(at: Desk, file: Path, dry_run: bool, prune: bool, yes: bool) -> None:
+    """Make a workspace like a file that `export` printed or a person wrote; shows the difference.
+
+    Applying twice changes nothing the second time. A part that the file does not have is left as it is.
+    """
+    wanted = _read(file)
+    parts = _parts(at)
+    allow_private = at.operator.config.delivery.allow_private_networks
+    applying = Apply(parts, CHANNELS, at.operator.box, _resolve, allow_private=allow_private)
+    try:
+        plan = applying.plan(at.actor, wanted, await snapshot(parts, at.actor), prune=prune)
+    except NotABlueprint as error:
+        raise click.UsageError(f"{file}: {error.message}") from None
+    if not at.as_json:
+        _show(plan)
+    if not dry_run and plan.changes:
+        removals = sum(change.action == "remove" for change in plan.changes)
+        if removals:
+            desk.confirm(f"{removals} of these {len(plan.changes)} changes remove something. Make them?", yes=yes)
+        await perform(plan)
+    applied = not dry_run
+    if at.as_json:
+        changes = [{"action": c.action, "kind": c.kind, "name": c.name, "detail": c.detail} for c in plan.changes]
+        frame.print_json({"changes": changes, "kept": plan.kept, "notes": plan.notes, "applied": applied})
+    elif not plan.changes:
+        click.echo("Nothing to change.")
+    else:
+        click.echo(f"{len(plan.changes)} changes {'made' if applied else 'would be made'}.")
+
+
+def _show(plan: Plan) -> None:
+    for change in plan.changes:
+        detail = f": {change.detail}" if change.detail else ""
+        line = f"{_SIGNS[change.action]} {change.kind.replace('_', ' ')} {change.name}{detail}"
+        click.echo(frame.printable(line))
+    for note in plan.notes:
+        click.echo(frame.printable(f"  {note}"))
+    for kept in plan.kept:
+        click.echo(frame.printable(f"  {kept.replace('_', ' ')} is not in the file; --prune would remove it"))
+
+
+def _read(file: Path) -> Blueprint:
+    raw = sys.stdin.buffer.read(MAX_OCTETS + 1) if str(file) == "-" else file.read_bytes()
+    if len(raw) > MAX_OCTETS:
+        raise click.UsageError(f"{file}: larger than {MAX_OCTETS} octets")
+    try:
+        return blueprint.parse(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{file}: this is not UTF-8") from None
+    except NotABlueprint as error:
+        raise click.UsageError(f"{file}: {error.message}") from None
+
+
+def _resolve(reference: str) -> str | None:
+    """What a reference stands for on this host; a file that is named has to be there."""
+    kind, _, name = reference.partition(":")
+    if kind == "env":
+        return os.environ.get(name) or None
+    try:
+        return Path(name).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused("invalid_integration", f"{reference} cannot be read: {error}") from None
+
+
+def _parts(at: Desk) -> Parts:
+    services = at.services
+    return Parts(
+        workspaces=services.workspaces,
+        users=services.users,
+        domains=services.domains,
+        integrations=services.integrations,
+        aliases=services.aliases,
+        blocked_senders=services.blocked_senders,
+    )
+
+
+COMMANDS = (export, apply)

@@ -1,0 +1,96 @@
+"""`move`: everything to another database."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from config.schema import Config
+from config.secret import DatabaseUrl
+from emailrouter import assembly, log
+from emailrouter.cli import frame
+from emailrouter.operator_services import existing_database
+from router.errors import Refused
+from router.secrets import KEY_FILE
+from router.store import catalog, migrate
+from router.store import move as moving
+from router.store.move import Moved
+
+
+@click.command(cls=frame.Command, name="move")
+@click.option("--to", "target", metavar="URL|-", required=True, help="The other database; `-` reads it from stdin.")
+@click.pass_context
+def move(context: click.Context, target: str) -> None:
+    """Copy everything to another database, SQLite or PostgreSQL, and compare the counts.
+
+    Stop every process first: mail that comes meanwhile is not moved. The target has to be empty (its schema is made);
+    it is written in one transaction, so a move that is cut off is simply begun again. This one is only read.
+    """
+    invocation = frame.invocation(context)
+    config = invocation.config()
+    try:
+        url = DatabaseUrl.parse(sys.stdin.read().strip() if target == "-" else target)
+    except ValueError as error:
+        raise click.UsageError(f"--to {error}") from None
+    if _same(config.database.url, url):
+        raise click.UsageError("--to names the database that is moved")
+    log.set_up(config.server.log_format, "warning")
+    moved, late = frame.run(_move(config, url))
+    if invocation.as_json:
+        rows = [{"table": each.table, "source": each.source, "target": each.target} for each in moved]
+        frame.print_json({"from": str(config.database.url), "to": str(url), "tables": rows, "changedMeanwhile": late})
+    else:
+        frame.print_table(
+            ["table", "source", "target"],
+            [{"table": each.table, "source": each.source, "target": each.target} for each in moved],
+        )
+        if not late:
+            click.echo(f"\nEverything is in {url}. Now set database.url to it on every host, and keep the secret key:")
+            click.echo(f"it is in {(config.server.data_dir / KEY_FILE).absolute()} unless server.secret_key is set.")
+    if late:
+        raise Refused(
+            "conflict",
+            f"the source has changed since the copy began ({', '.join(late)}): "
+            "stop every process, empty the target, and move again",
+        )
+
+
+async def _move(config: Config, url: DatabaseUrl) -> tuple[list[Moved], list[str]]:
+    source = await existing_database(config)
+    try:
+        settings = config.database.model_copy(update={"url": url})
+        target = assembly.database(config.model_copy(update={"database": settings}), catalog.load())
+        try:
+            await target.open()
+            await migrate.migrate(target)
+            moved = await moving.move(source, target, _tell())
+        finally:
+            await target.close()
+        after = await moving.counts(source)
+        return moved, [each.table for each in moved if after[each.table] != each.source]
+    finally:
+        await source.close()
+
+
+def _tell() -> moving.Tell:
+    """Progress for a person who waits: on a terminal one line that is written over, elsewhere a line for each table."""
+    terminal = sys.stderr.isatty()
+
+    def tell(table: str, done: int, total: int) -> None:
+        if terminal:
+            end = "\n" if done == total else ""
+            click.echo(f"\r{table.ljust(20)} {done} of {total}{end}", nl=False, err=True)
+        elif done == total:
+            click.echo(f"{table} {total}", err=True)
+
+    return tell
+
+
+def _same(one: DatabaseUrl, other: DatabaseUrl) -> bool:
+    if one.path is not None and other.path is not None:
+        return one.path.resolve() == other.path.resolve()
+    return one.reveal() == other.reveal()
+
+
+COMMANDS = (move,)

@@ -1,0 +1,36 @@
+"""`reparse`: texts of tickets made anew from the raw mails."""
+
+from __future__ import annotations
+
+import click
+
+from emailrouter.cli import desk, frame, moments
+from emailrouter.operator_services import Operator
+from router.admin.names import Names
+from router.admin.reparse import Progress, Reparse
+
+
+@click.command(cls=frame.Command, name="reparse")
+@click.option(
+    "--since", callback=moments.past, metavar="T", help='Mails received since "30d" ago, or since 2030-01-31.'
+)
+@click.option("--workspace", metavar="ID|NAME", help="Those of one workspace.  [default: all]")
+@click.pass_context
+def reparse(context: click.Context, since: int | None, workspace: str | None) -> None:
+    """Make the texts of tickets anew from the raw mails, after an upgrade. No status changes, nothing is sent."""
+
+    def tell(progress: Progress) -> None:
+        click.echo(f"{progress.done} mails, up to {progress.last}", err=True)
+
+    async def work(operator: Operator) -> int:
+        chosen = None if workspace is None else (await Names(operator.database).workspace(workspace)).id
+        return await Reparse(operator.database, operator.contents).run(since or 0, workspace_id=chosen, tell=tell)
+
+    done = desk.with_operator(context, work)
+    if frame.invocation(context).as_json:
+        frame.print_json({"messages": done})
+    else:
+        click.echo(f"The texts of {done} mails are made anew.")
+
+
+COMMANDS = (reparse,)

@@ -1,0 +1,85 @@
+"""`rotate-key`: a new secret key, with everything that the old one sealed sealed anew."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import click
+
+from config.secret import Secret
+from emailrouter.cli import desk, frame
+from emailrouter.operator_services import Operator
+from router import key_rotation
+from router.errors import Refused
+from router.key_rotation import Rotation
+from router.secrets import KEY_FILE, fingerprint, load_or_create_key, new_key
+
+
+@click.command(cls=frame.Command, name="rotate-key")
+@click.option(
+    "--new-key-file",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Where server.secret_key is set by you: a file with the next key; made when it is not there.",
+)
+@desk.confirmed
+@click.pass_context
+def rotate_key(context: click.Context, new_key_file: Path | None, yes: bool) -> None:
+    """Replace the installation's secret key and seal every webhook URL anew, in one transaction.
+
+    Restart every process afterwards, and give every other host of the database the new key: until then they cannot
+    read the webhook URLs. What was to be sent meanwhile waits.
+    """
+    invocation = frame.invocation(context)
+    server = invocation.config().server
+    if server.secret_key is not None and new_key_file is None:
+        raise Refused(
+            "conflict",
+            "server.secret_key is set by the configuration, which this command does not change: "
+            "say --new-key-file PATH, then put that file's key into server.secret_key",
+        )
+    if server.secret_key is None and new_key_file is not None:
+        raise click.UsageError(f"--new-key-file: the key lies in {server.data_dir / KEY_FILE} and is replaced there")
+    desk.confirm("Replace the secret key? Every process has to be restarted with the new one.", yes=yes)
+
+    async def work(operator: Operator) -> tuple[int, str]:
+        rotation = Rotation(operator.database, operator.clock)
+        if server.secret_key is not None and new_key_file is not None:
+            key = _next_key(new_key_file, server.secret_key)
+            return await rotation.reseal(server.secret_key.reveal(), key), fingerprint(key)
+        old = load_or_create_key(server.data_dir)
+        key = key_rotation.write_next(server.data_dir)
+        try:
+            resealed = await rotation.reseal(old, key)
+        except Refused:
+            key_rotation.discard_next(server.data_dir)
+            raise
+        key_rotation.finish(server.data_dir, fingerprint(key))
+        return resealed, fingerprint(key)
+
+    resealed, mark = desk.with_operator(context, work, secrets=True)
+    place = (new_key_file or server.data_dir / KEY_FILE).absolute()
+    if invocation.as_json:
+        frame.print_json({"resealed": resealed, "fingerprint": mark, "keyFile": str(place)})
+        return
+    click.echo(f"{resealed} secrets are sealed with the new key {mark}; it is in {place}.")
+    if new_key_file is not None:
+        click.echo("Now put it into server.secret_key of every host, and restart every process.")
+    else:
+        click.echo("Now restart every process, and copy that file to every other host of this database.")
+
+
+def _next_key(path: Path, present: Secret) -> str:
+    with contextlib.suppress(FileExistsError):  # then it is the operator's own
+        key_rotation.write_key(path, new_key())
+    try:
+        secret = Secret.parse(path.read_text(encoding="utf-8").strip())
+    except ValueError as error:
+        raise click.UsageError(f"--new-key-file {path} {error}") from None
+    if secret == present:
+        raise click.UsageError(f"--new-key-file {path} holds the present key")
+    return secret.reveal()
+
+
+COMMANDS = (rotate_key,)

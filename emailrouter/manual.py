@@ -1,0 +1,123 @@
+"""The man page `docs/emailrouter.1`, made from the command line's own help: `python -m emailrouter.manual`.
+
+Promise: every command and option that `--help` shows is in it, in the same words and the same order; a test holds the
+file to it. Who reads it: `man emailrouter`, once the wheel or a package has put it in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from emailrouter.cli import cli
+from emailrouter.cli.frame import Command
+
+FILE = Path(__file__).resolve().parents[1] / "docs" / "emailrouter.1"
+
+# Every command takes these; they are told once.
+_SHARED = frozenset(parameter.name for parameter in Command("any").params)
+
+_HEAD = r""".\" Made by: python -m emailrouter.manual
+.TH EMAILROUTER 1 "" "Email Router" "Email Router"
+.SH NAME
+emailrouter \- mail for your domains becomes tickets in Slack
+.SH SYNOPSIS
+.B emailrouter
+.RI [ OPTIONS ]
+.I COMMAND
+.RI [ ARGUMENTS ]
+.SH DESCRIPTION
+Email Router receives the mail of your domains by SMTP, writes it durably before it says 250, makes a ticket of it, and
+posts the ticket to the Slack channel of the address it was sent to. It starts with one command on an embedded SQLite
+database; the same program runs on several hosts over one PostgreSQL.
+.SH OPTIONS
+Every command takes these, before and after its name.
+"""
+
+_TAIL = r""".SH EXIT STATUS
+.TP
+.B 0
+Done.
+.TP
+.B 1
+Failed; one line on standard error says why.
+.TP
+.B 2
+Wrong usage or an invalid configuration; one line names the key, its value and what is allowed.
+.SH SIGNALS
+.TP
+.B SIGTERM, SIGINT
+Drain and stop: no new connections, mails that are coming in end, what is being posted gets its outcome.
+.TP
+.B SIGHUP
+Read the certificates and the log level again.
+.SH FILES
+.TP
+.I ./emailrouter.toml, /etc/emailrouter/emailrouter.toml
+The configuration: the first that exists, unless \-\-config names one. Every key can also be set by environment.
+.TP
+.I /var/lib/emailrouter
+The state directory of the systemd units: the SQLite database, the secret key, the first login.
+.SH SEE ALSO
+.BR systemctl (1),
+.BR journalctl (1)
+"""
+
+
+def render() -> str:
+    """The page as roff."""
+    shared = "".join(_option(parameter) for parameter in Command("any").params)
+    commands = "".join(_command((), name, command) for name, command in _listed(cli))
+    return f"{_HEAD}{shared}.SH COMMANDS\n{commands}{_TAIL}"
+
+
+def _listed(group: click.Group) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is not None and not command.hidden:
+            yield name, command
+
+
+def _command(above: tuple[str, ...], name: str, command: click.Command) -> str:
+    path = (*above, name)
+    if isinstance(command, click.Group):
+        inner = "".join(_command(path, own, found) for own, found in _listed(command))
+        return f".SS {' '.join(path)}\n{_text(command.help)}{inner}"
+    arguments = " ".join(
+        p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)
+    )
+    title = f".SS {' '.join(path)}\n" if not above else f".TP\n.B {' '.join(path)}"
+    if above:
+        title += f" {_escaped(arguments)}\n" if arguments else "\n"
+    elif arguments:
+        title += f".I {_escaped(arguments)}\n.PP\n"
+    options = "".join(_option(p) for p in command.params if isinstance(p, click.Option) and p.name not in _SHARED)
+    inset = f".RS\n{options}.RE\n" if options and above else options
+    return f"{title}{_text(command.help, '.IP' if above else '.PP')}{inset}"
+
+
+def _option(parameter: click.Parameter) -> str:
+    record = parameter.get_help_record(click.Context(Command("any")))
+    if record is None:
+        return ""
+    words, about = record
+    return f".TP\n.B {_escaped(words)}\n{_text(about)}"
+
+
+def _text(text: str | None, between: str = ".PP") -> str:
+    """Paragraphs of help, with the request that parts them."""
+    paragraphs = [" ".join(part.split()) for part in (text or "").split("\n\n")]
+    return f"\n{between}\n".join(_escaped(part) for part in paragraphs if part) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """What starts a line is never taken for a request."""
+    escaped = text.replace("\\", r"\e").replace("-", r"\-")
+    return rf"\&{escaped}" if escaped.startswith((".", "'")) else escaped
+
+
+if __name__ == "__main__":
+    FILE.write_text(render(), encoding="utf-8")

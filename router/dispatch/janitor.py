@@ -1,0 +1,82 @@
+"""The chores of the deliver role, done beside the deliveries: retention, rechecks of domains, notices about them.
+
+Promise: a chore that fails is logged and tried again at its next time, and never ends the process; a chore marked
+`shared` is done by one process of all at a time (a claim in the database, without a lease: whoever is killed in the
+middle leaves it to the next turn, and two that overlap do no harm). Who makes it: `emailrouter.assembly`; who runs it,
+and cuts it at the end: `emailrouter.lifecycle`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from router.clock import SECOND, Clock
+from router.errors import Unavailable
+from router.model import Micros
+from router.store.database import Database
+
+# Between two transactions of a chore: on SQLite other processes on the file only find gaps that last.
+REST_SECONDS = 0.02
+# How often it is looked whether a chore is due, give or take.
+TICK_SECONDS = 15.0
+
+log = structlog.get_logger()
+
+
+async def rest() -> None:
+    """What chores await between two transactions."""
+    await asyncio.sleep(REST_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """every: from one beginning to the next. shared: by one process of all; else the work itself divides it."""
+
+    name: str
+    every: Micros
+    work: Callable[[], Awaitable[object]]
+    shared: bool = True
+
+
+class Janitor:
+    """One for each deliver process. Chores run one after the other: none of them is in a hurry."""
+
+    def __init__(self, database: Database, clock: Clock, chores: Sequence[Chore]) -> None:
+        self._database = database
+        self._clock = clock
+        self._chores = tuple(chores)
+        self._due = dict.fromkeys((chore.name for chore in chores), clock.monotonic())
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            # Processes that were started together do not stay together.
+            await asyncio.sleep(TICK_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
+            await self.tick()
+
+    async def tick(self) -> None:
+        """Does what is due now."""
+        for chore in self._chores:
+            if self._clock.monotonic() < self._due[chore.name]:
+                continue
+            try:
+                if not chore.shared or await self._claim(chore):
+                    await chore.work()
+            except Unavailable as error:
+                log.warning("janitor.store_away", chore=chore.name, reason=str(error))
+                continue  # at the next tick again
+            except Exception:
+                log.exception("janitor.failed", chore=chore.name)
+            # A shared chore is asked for more often than it is done: its last doer may have left.
+            wait = chore.every / SECOND
+            self._due[chore.name] = self._clock.monotonic() + (wait / 4 if chore.shared else wait)
+
+    async def _claim(self, chore: Chore) -> bool:
+        now = self._clock.now()
+        name = f"janitor.{chore.name}"
+        return bool(await self._database.run("janitor_claim", name=name, now=now, after=now - chore.every + 1))

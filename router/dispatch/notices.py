@@ -1,0 +1,119 @@
+"""What the integrations of a domain are told about it: verified, in doubt, given up, taken over.
+
+Promise: a notice that was put down with the change (`domains.notice`) is posted to each integration that the domain's
+tickets go to, at least once where the far side takes it within a day, and given up after that; it never becomes a
+ticket, delays none, and says nothing that `GET /api/domains/{id}` does not. Why it does not go through the outbox:
+docs/decisions/0010-notices.md. Who calls: `router.dispatch.janitor`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from router.channels.contract import Channel, Client, Failed, OperatorNotice, Outcome, Retry
+from router.clock import SECOND, Clock
+from router.errors import Refused
+from router.model import Domain, Integration, Micros, Workspace
+from router.secrets import SecretBox, Unsealable
+from router.store.database import Database, fetch, fetch_one
+
+PATIENCE: Micros = 86_400 * SECOND
+MOST_DOMAINS = 50  # of one round
+MOST_INTEGRATIONS = 20  # of one domain
+TITLE = "About a domain"
+
+log = structlog.get_logger()
+
+
+class Notices:
+    """The arguments are those of `router.dispatch.sender.TicketSender`, for the same reasons."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        channels: Mapping[str, Channel[Any]],
+        client: Client,
+        secrets: SecretBox,
+        *,
+        allow_private: bool,
+        timeout: float,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._channels = channels
+        self._client = client
+        self._secrets = secrets
+        self._allow_private = allow_private
+        self._timeout = timeout
+        # (domain, its notice's time, integration) that have heard it, so that one that is away makes no one hear twice.
+        self._heard: set[tuple[str, Micros, str]] = set()
+
+    async def tell(self) -> int:
+        """Posts what is waiting; returns how many notices are done. Raises `Unavailable` for our own database."""
+        done = 0
+        after = ""
+        while True:
+            domains = await fetch(self._database, Domain, "domain_with_notice", after=after, most=MOST_DOMAINS)
+            for domain in domains:
+                done += await self._tell_of(domain)
+            if len(domains) < MOST_DOMAINS:
+                return done
+            after = domains[-1].id
+
+    async def _tell_of(self, domain: Domain) -> bool:
+        at = domain.notice_at or 0
+        workspace = await fetch_one(self._database, Workspace, "workspace_by_id", id=domain.workspace_id)
+        integrations = await fetch(
+            self._database,
+            Integration,
+            "domain_notice_targets",
+            workspace_id=domain.workspace_id,
+            domain_id=domain.id,
+            most=MOST_INTEGRATIONS,
+        )
+        notice = OperatorNotice(TITLE, domain.notice, workspace.name if workspace else "", at)
+        waiting = 0
+        for integration in integrations:
+            key = (domain.id, at, integration.id)
+            if key in self._heard:
+                continue
+            outcome = await self._send(integration, notice)
+            if isinstance(outcome, Retry):
+                waiting += 1
+                log.warning(
+                    "domain.notice_waits", domain_id=domain.id, integration_id=integration.id, reason=outcome.reason
+                )
+            else:
+                self._heard.add(key)
+                _log_outcome(domain, integration, outcome)
+        if waiting and 0 <= self._clock.now() - at < PATIENCE:
+            return False
+        await self._database.run("domain_told", id=domain.id, notice_at=at)
+        self._heard = {key for key in self._heard if key[0] != domain.id}
+        return True
+
+    async def _send(self, integration: Integration, notice: OperatorNotice) -> Outcome:
+        channel = self._channels.get(integration.type)
+        if channel is None:
+            return Failed("permanent", f"this version knows no integration of type {integration.type!r}")
+        try:
+            stored = json.loads(self._secrets.open(integration.sealed_settings))
+            settings = channel.parse_settings(stored, allow_private=self._allow_private)
+        except Unsealable:
+            return Failed("permanent", "the webhook URL cannot be read with this secret key: set it again")
+        except Refused as refused:
+            return Failed("permanent", refused.message)
+        return await channel.send(self._client, settings, channel.render_notice(notice), self._timeout)
+
+
+def _log_outcome(domain: Domain, integration: Integration, outcome: Outcome) -> None:
+    facts = {"domain": domain.name, "domain_id": domain.id, "integration_id": integration.id, "status": outcome.status}
+    if isinstance(outcome, Failed):
+        log.warning("domain.notice_failed", reason=outcome.reason, **facts)
+    else:
+        log.info("domain.notice_sent", **facts)

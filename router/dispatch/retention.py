@@ -1,0 +1,187 @@
+"""What goes with time: raw mails, resolved tickets, and the marks and counts that nothing looks at any more.
+
+Promise: a text stays when its raw mail goes (it is parsed first, if nobody has read it yet); a ticket goes only when
+it has been resolved for the whole time, with nothing pending, and a message goes with its last ticket. Every
+transaction is short (a few pieces of 256 KiB, a few hundred small rows), the caller rests between two of them, and a
+kill between any two leaves nothing half read: a mail's first piece goes first, and without it the mail is erased.
+Two processes that do this at once are in each other's way and nothing worse. Who calls: `router.dispatch.janitor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from router.clock import SECOND, Clock
+from router.erasure import erase_ticket
+from router.errors import Unavailable
+from router.model import Micros
+from router.store.database import Database, Row, Session
+
+# Pieces of raw mail that one transaction erases: 16 MiB, some 30 ms on a slow disk.
+CHUNKS = 64
+TICKETS = 20
+SMALL_ROWS = 500
+# Clocks of several hosts differ: a mark is kept this much longer than any of them looks at it.
+SLACK: Micros = 3600 * SECOND
+# What `router.admin.rate_limits` and `router.admin.idempotency` look back, and their own tidying with it.
+RATE_WINDOWS_KEPT = 2 * 86400
+IDEMPOTENT_REQUESTS_KEPT: Micros = 24 * 3600 * SECOND
+
+log = structlog.get_logger()
+Rest = Callable[[], Awaitable[None]]
+
+
+class Readable(Protocol):
+    """Makes the text of a message last. Who answers: `router.contents.ContentStore`."""
+
+    async def of(self, message_id: str) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How long things are kept: `[retention]` (None: for ever) and `[smtp] duplicate_window`, in microseconds."""
+
+    raw_messages: Micros | None
+    resolved_tickets: Micros | None
+    duplicate_window: Micros
+
+
+@dataclass(slots=True)
+class Erased:
+    """What one sweep came to."""
+
+    raw_messages: int = 0
+    tickets: int = 0
+    messages: int = 0
+    small_rows: int = 0
+
+
+class Retention:
+    """rest: awaited between two transactions, so that others get at the database; it may end the sweep by raising."""
+
+    def __init__(self, database: Database, contents: Readable, clock: Clock, ages: Ages, *, rest: Rest) -> None:
+        self._database = database
+        self._contents = contents
+        self._clock = clock
+        self._ages = ages
+        self._rest = rest
+
+    async def sweep(self) -> Erased:
+        """Erases all that is old by now. Raises `Unavailable` when the database is away; what was done stays done."""
+        now = self._clock.now()
+        erased = Erased()
+        try:
+            if self._ages.resolved_tickets is not None:
+                await self._erase_tickets(now - self._ages.resolved_tickets, erased)
+            if self._ages.raw_messages is not None:
+                await self._erase_raw(now - self._ages.raw_messages, erased)
+            for query, horizon in (
+                ("retention_fingerprints", now - self._ages.duplicate_window - SLACK),
+                ("retention_rate_windows", now // SECOND - RATE_WINDOWS_KEPT),
+                ("retention_sessions", now),
+                ("retention_idempotent_requests", now - IDEMPOTENT_REQUESTS_KEPT),
+            ):
+                await self._erase_small(query, horizon, erased)
+        finally:
+            if erased != Erased():
+                log.info(
+                    "retention.erased",
+                    raw_messages=erased.raw_messages,
+                    tickets=erased.tickets,
+                    messages=erased.messages,
+                    small_rows=erased.small_rows,
+                )
+        return erased
+
+    # --- raw mails
+
+    async def _erase_raw(self, horizon: Micros, erased: Erased) -> None:
+        after = ""
+        while True:
+            rows = await self._database.all("retention_raw", after=after, most=CHUNKS)
+            old = [row for row in rows if row["received_at"] < horizon]
+            unreadable = await self._make_readable(old)
+            async with self._database.transaction() as session:
+                gone = [row for row in old if row["message_id"] not in unreadable]
+                await _erase_pieces(session, gone)
+            erased.raw_messages += sum(row["n"] == 0 for row in gone)
+            if len(old) < len(rows) or len(rows) < CHUNKS:
+                return  # ids sort by time: what follows is younger
+            # What cannot be parsed keeps its octets; the next look begins behind it.
+            after = max(unreadable, default=after)
+            await self._rest()
+
+    async def _make_readable(self, rows: Sequence[Row]) -> set[str]:
+        """Has the texts made that nobody has asked for yet; returns the messages where that failed."""
+        failed = set()
+        for message_id in dict.fromkeys(row["message_id"] for row in rows if not row["readable"]):
+            try:
+                await self._contents.of(message_id)
+            except Unavailable:
+                raise
+            except Exception:
+                log.exception("retention.unreadable", message_id=message_id)
+                failed.add(message_id)
+        return failed
+
+    # --- tickets
+
+    async def _erase_tickets(self, horizon: Micros, erased: Erased) -> None:
+        after_at, after_id = -1, ""
+        while True:
+            rows = await self._database.all(
+                "retention_tickets", horizon=horizon, after_at=after_at, after_id=after_id, most=TICKETS
+            )
+            for row in rows:
+                await self._erase_ticket(row["id"], horizon, erased)
+                await self._rest()
+            if len(rows) < TICKETS:
+                return
+            after_at, after_id = rows[-1]["resolved_at"], rows[-1]["id"]
+
+    async def _erase_ticket(self, ticket_id: str, horizon: Micros, erased: Erased) -> None:
+        """A transaction for each ticket; one with much raw mail gives that up first, in steps."""
+        while True:
+            async with self._database.transaction() as session:
+                if not await _may_go(session, ticket_id, horizon):
+                    return
+                pieces = await session.all("retention_raw_of_ticket", ticket_id=ticket_id, most=CHUNKS + 1)
+                if len(pieces) <= CHUNKS:
+                    erased.messages += await erase_ticket(session, ticket_id)
+                    erased.tickets += 1
+                    return
+            if await self._make_readable([{**row, "readable": False} for row in pieces]):
+                return  # it stays until it can be parsed: a reply may still open the ticket again
+            async with self._database.transaction() as session:
+                if await _may_go(session, ticket_id, horizon):
+                    await _erase_pieces(session, pieces[:CHUNKS])
+            await self._rest()
+
+    # --- marks and counts
+
+    async def _erase_small(self, query: str, horizon: int, erased: Erased) -> None:
+        while True:
+            gone = await self._database.run(query, horizon=horizon, most=SMALL_ROWS)
+            erased.small_rows += gone
+            if gone < SMALL_ROWS:
+                return
+            await self._rest()
+
+
+async def _may_go(session: Session, ticket_id: str, horizon: Micros) -> bool:
+    """Holds the ticket and its deliveries; False while one of them is pending or in somebody else's hands."""
+    if await session.one("retention_hold_ticket", ticket_id=ticket_id, horizon=horizon) is None:
+        return False
+    held = await session.all("retention_hold_deliveries", ticket_id=ticket_id)
+    row = await session.one("retention_count_deliveries", ticket_id=ticket_id)
+    return row is not None and row["deliveries"] == len(held) and all(d["state"] != "pending" for d in held)
+
+
+async def _erase_pieces(session: Session, rows: Sequence[Row]) -> None:
+    last = {row["message_id"]: row["n"] for row in rows}  # they come in order
+    for message_id, n in last.items():
+        await session.run("retention_erase_raw", message_id=message_id, last=n)

@@ -1,0 +1,95 @@
+"""The process that parses large mails: octets come in by standard input, what was read goes out by standard output.
+
+It holds nothing and knows nothing: no database, no settings, no environment. What a crafted mail can do to it is to
+end it: past `CPU_SECONDS` the kernel does (SIGPROF, also inside C code, also when nobody waits any more), past its
+share of memory an allocation fails. It ignores the signals that a terminal or a service manager sends to all
+processes at once, and ends when its standard input does: with its parent, however that one ends.
+
+Started and talked to by `router.parsing`, as `python -c "from router.parse_worker import main; main()"`. It first says
+`READY`. A question is `QUESTION` (what is asked, the attachment's number, how many octets follow) and the mail; an
+answer is `ANSWER` (how many octets of JSON and of data follow), the JSON and the data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from typing import BinaryIO
+
+from router.mail import parse
+from router.mail.parse import AttachmentData, Contents
+
+READY = b"r"
+QUESTION = struct.Struct(">cIQ")
+ANSWER = struct.Struct(">QQ")
+PARSE, ATTACHMENT = b"p", b"a"
+
+# The largest mail that is accepted by default costs 0.2 s, whatever is in it: what needs fifty times that will not end.
+CPU_SECONDS = 10.0
+# Address space: the interpreter and its libraries, and a mail with its copies (as it came, line ends translated, decoded).
+BASE_OCTETS = 512 * 1024 * 1024
+OCTETS_FOR_EACH = 8
+# Whoever else runs on the machine comes first.
+NICENESS = 10
+
+Parse = Callable[[bytes], Contents]
+TakeOut = Callable[[bytes, int], AttachmentData | None]
+
+
+def main() -> None:
+    """The worker as the product starts it."""
+    serve(parse.parse, parse.attachment)
+
+
+def serve(read: Parse, take_out: TakeOut, *, cpu_seconds: float = CPU_SECONDS) -> None:
+    """Answers until standard input ends. The functions are arguments so that tests can bring ones that misbehave."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    with suppress(OSError):  # a service manager may forbid it; then it is as patient as the rest
+        os.nice(NICENESS)
+    questions, answers = sys.stdin.buffer, sys.stdout.buffer
+    with suppress(BrokenPipeError):
+        answers.write(READY)
+        answers.flush()
+        while question := questions.read(QUESTION.size):
+            _answer(question, questions, answers, read, take_out, cpu_seconds)
+
+
+def _answer(
+    question: bytes, questions: BinaryIO, answers: BinaryIO, read: Parse, take_out: TakeOut, cpu_seconds: float
+) -> None:
+    what, n, octets = QUESTION.unpack(question)
+    _bound_memory(octets)
+    content = questions.read(octets)
+    if len(content) < octets:
+        return  # the parent has ended in the middle of its question
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+    if what == PARSE:
+        head, data = read(content).to_json().encode(), b""
+    else:
+        taken = take_out(content, n)
+        head = json.dumps(None if taken is None else asdict(taken.attachment)).encode()
+        data = b"" if taken is None else taken.data
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    answers.write(ANSWER.pack(len(head), len(data)))
+    answers.write(head)
+    answers.write(data)
+    answers.flush()
+
+
+def _bound_memory(octets: int) -> None:
+    """Room for one mail of this size; no more than the worker was given when it started."""
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = BASE_OCTETS + OCTETS_FOR_EACH * octets
+    if most != resource.RLIM_INFINITY:
+        wanted = min(wanted, most)
+    with suppress(OSError, ValueError):  # a service manager may forbid it, and bounds memory in its own way
+        resource.setrlimit(resource.RLIMIT_AS, (wanted, most))

@@ -1,0 +1,19 @@
+-- Erasing a ticket, for an admin and for retention alike (router/erasure.py).
+
+-- name: erasure_messages
+-- The messages of a ticket, held until the transaction ends: of two tickets that share one, the last to go takes it.
+SELECT m.id FROM messages m
+WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id) ORDER BY m.id;
+
+-- name: erasure_ticket
+-- Erases a ticket with its links, events and deliveries.
+DELETE FROM tickets WHERE id = :ticket_id;
+
+-- name: erasure_message
+-- Erases a message with its octets, unless another ticket has it too.
+DELETE FROM messages
+WHERE id = :message_id AND NOT EXISTS (SELECT 1 FROM ticket_messages WHERE message_id = :message_id);
+
+-- name: erasure_uncount
+-- A message that another ticket still has was accepted for one alias that nobody can find any more.
+UPDATE messages SET aliases = aliases - 1 WHERE id = :message_id;

@@ -1,0 +1,250 @@
+"""Search over sender, subject and text: the same on both databases, for any question whatever."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from router import search_words
+from router.admin.tickets import TicketFilter
+from router.model import Actor
+from router.routing.route import Target
+from router.store.sqlite import SqliteDatabase
+from tests.support import mails, seeds
+from tests.support.office import Office, corpus_mail, office
+from tests.support.stores import Store, opened_sqlite
+
+
+@pytest.fixture
+async def at(store: Store) -> AsyncIterator[Office]:
+    async with office(store) as found:
+        yield found
+
+
+def written(text: str, subject: str = "Hello", from_: str = mails.CUSTOMER) -> bytes:
+    return mails.plain(subject=subject, text=text, from_=from_)
+
+
+async def test_sender_subject_and_text_are_found(at: Office) -> None:
+    await at.mail(written("The kettle boils over.", "Kitchen", "Grace Hopper <grace@navy.test>"))
+    await at.mail(written("Nothing boils here.", "Bathroom"))
+    assert await at.found("kettle") == [1]
+    assert await at.found("KITCHEN") == [1]
+    assert await at.found("hopper") == [1]
+    assert await at.found("grace@navy.test") == [1]
+    assert await at.found("boils") == [2, 1]
+    assert await at.found("boils kitchen") == [1]
+    assert await at.found("boils nowhere") == []
+
+
+async def test_the_last_word_may_be_only_begun(at: Office) -> None:
+    await at.mail(written("The kettle boils over."))
+    assert await at.found("ket") == [1]
+    assert await at.found("the ket") == [1]
+    assert await at.found("ket the") == []
+    assert await at.found("ket ") == [1]
+    assert await at.found("ket.") == []
+    assert await at.found("ettle") == []
+
+
+async def test_a_number_is_a_word_and_a_tickets_number(at: Office) -> None:
+    await at.mail(written("first"))
+    await at.mail(written("order 1 please"))
+    assert await at.found("#1") == [1]
+    assert await at.found("1") == [2, 1]
+    assert await at.found("#3") == []
+    assert await at.found("0001") == [1]
+
+
+async def test_languages(at: Office) -> None:
+    await at.mail(written("Die Tür klemmt, straße gesperrt."))
+    await at.mail(written("商品の注文を取り消したいです。"))
+    await at.mail(written("ประตูติดขัด"))
+    await at.mail(written("Дверь заклинило"))
+    await at.mail(corpus_mail("japanese"))
+    assert await at.found("tur") == [1]
+    assert await at.found("TÜR") == [1]
+    assert await at.found("STRASSE") == [1]
+    assert await at.found("注文") == [2]
+    assert await at.found("注文を取り消し") == [2]
+    assert await at.found("文注") == []
+    assert 2 in await at.found("注")
+    assert await at.found("ติด") == [3]
+    assert await at.found("ДВЕРЬ") == [4]
+
+
+async def test_a_conversation_is_found_by_all_of_its_mails(at: Office) -> None:
+    await at.mail(mails.plain(message_id="<first@customer.test>", text="An anchor."))
+    await at.mail(mails.reply_to("<first@customer.test>", text="A buoy."))
+    await at.mail(written("Something else"))
+    assert await at.found("anchor buoy") == [1]
+    rows = await at.rows("SELECT message_id FROM message_contents ORDER BY message_id")
+    for row in rows:  # read again: nothing is lost and nothing grows
+        await at.contents.make(str(row["message_id"]))
+    assert await at.found("anchor buoy") == [1]
+    (words,) = {str(row["words"]) for row in await at.rows("SELECT words FROM ticket_search") if "buoy" in str(row)}
+    assert len(words.split()) == len(set(words.split()))
+
+
+async def test_two_mails_of_one_ticket_that_are_read_at_once_are_both_found(at: Office) -> None:
+    await at.mail(mails.plain(message_id="<first@customer.test>"))
+    texts = [f"signal{n}" for n in range(8)]
+    ids = [await at.mail(mails.reply_to("<first@customer.test>", text=text)) for text in texts]
+    await asyncio.gather(*(at.contents.make(message_id) for message_id in ids))
+    assert await at.found(" ".join(texts)) == [1]
+
+
+async def test_a_workspace_finds_its_own(at: Office) -> None:
+    await at.mail(written("secret"))
+    other = await seeds.workspace(at.store.database, "Other")
+    theirs = Target("x@other.test", other, None, "x@other.test", "x@other.test", None)
+    await at.mail(written("secret"), theirs)
+    actor = Actor(other, "admin")
+    for who in (at.actor, actor):
+        (found,) = (await at.tickets.list(who, TicketFilter(q="secret"))).items
+        assert found.workspace_id == who.workspace_id
+        assert (await at.tickets.list(who, TicketFilter(q=at.workspace))).items == ()
+
+
+async def test_filters_hold(at: Office) -> None:
+    await at.mail(written("door"))
+    await at.mail(written("door"), at.billing)
+    await at.set_status("resolved")
+    await at.mail(written("door"))
+
+    async def found(**wanted: str) -> list[int]:
+        page = await at.tickets.list(at.actor, TicketFilter(q="door", **wanted))
+        return [ticket.number for ticket in page.items]
+
+    assert await found(status="open") == [3]
+    assert await found(status="resolved") == [2, 1]
+    assert await found(alias_id=at.billing.alias_id or "") == [2]
+    assert await found(assigned_to="user_x") == []
+
+
+async def test_pages_are_stable_while_mail_comes_in(at: Office) -> None:
+    for n in range(1, 8):
+        await at.mail(written("door"))
+        if n == 5:
+            await at.rows("DELETE FROM tickets WHERE number = 2")
+    seen: list[int] = []
+    cursor = None
+    while True:
+        page = await at.tickets.list(at.actor, TicketFilter(q="door"), limit=2, cursor=cursor)
+        seen += [ticket.number for ticket in page.items]
+        await at.mail(written("door"))
+        if len(seen) == 4:  # the ticket that the cursor names is erased
+            await at.tickets.delete(at.actor, page.items[-1].id)
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == [7, 6, 5, 4, 3, 1]
+
+
+async def test_an_erased_ticket_is_not_found_and_leaves_nothing(at: Office) -> None:
+    await at.mail(written("door"))
+    await at.mail(written("window"))
+    assert await at.found("door") == [1]
+    (ticket,) = (await at.tickets.list(at.actor, TicketFilter(q="door"))).items
+    await at.tickets.delete(at.actor, ticket.id)
+    assert await at.found("door") == []
+    assert await at.found("window") == [2]
+    assert len(await at.rows("SELECT ticket_id FROM ticket_search")) == 1
+    if at.store.kind == "sqlite":
+        words = await at.rows("SELECT rowid FROM ticket_words WHERE ticket_words MATCH 'door'")
+        assert words == []
+        await at.rows("INSERT INTO ticket_words (ticket_words, rank) VALUES ('integrity-check', 1)")
+
+
+async def test_tickets_of_one_moment_each_have_their_place(at: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_words, "place", lambda ticket_id: 5)
+    monkeypatch.setattr(search_words, "after", lambda before: 2**63 - 1)
+    for _ in range(4):
+        await at.mail(written("door"))
+    assert sorted(await at.found("door")) == [1, 2, 3, 4]
+    rows = await at.rows("SELECT place FROM ticket_search ORDER BY place")
+    assert [row["place"] for row in rows] == [5, 6, 7, 8]
+
+
+async def test_the_accept_writes_nothing_of_it(at: Office) -> None:
+    await at.mail(written("door"))
+    assert await at.rows("SELECT ticket_id FROM ticket_search") == []
+
+
+@pytest.mark.parametrize("q", ["%", "_", "***", '"', "🚪", "\x00", "\ud800", "(", "' OR 1 --"])
+async def test_signs_alone_find_nothing(at: Office, q: str) -> None:
+    await at.mail(written("door"))
+    assert await at.found(q) == []
+
+
+@pytest.mark.parametrize("q", ["", " ", "\t\n"])
+async def test_nothing_asked_is_no_search(at: Office, q: str) -> None:
+    await at.mail(written("door"))
+    assert await at.found(q) == [1]
+
+
+_WORDS = ["door", "AND", "OR", "NOT", "NEAR(", "words:", "-", "*", '"', "'", "\\", "&", "|", "!", "<->", ":*", ":A", "^"]
+QUESTION = st.one_of(
+    st.text(st.characters(codec=None, categories=None), max_size=50),
+    st.lists(st.sampled_from(_WORDS), max_size=12).map(" ".join),
+    st.lists(st.sampled_from([*_WORDS, "\x00", "ß", "İ", "注文", "1", "#", "_", "é", "ǆ", "ﬁ"]), max_size=12).map("".join),
+    st.text(max_size=3).map(lambda piece: piece * 2000),
+)
+
+
+async def test_any_question_has_an_answer(at: Office) -> None:
+    await at.mail(written("door AND NOT window 注文"))
+    for q in _examples(200):
+        assert await at.found(q) in ([], [1])
+
+
+def _examples(most: int) -> list[str]:
+    """What hypothesis thinks of, gathered first: its examples and an event loop's fixtures do not mix."""
+    found: list[str] = []
+
+    @settings(max_examples=most, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(QUESTION)
+    def gather(q: str) -> None:
+        found.append(q)
+
+    gather()
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.characters(codec=None, categories=None), max_size=200))
+def test_words_are_nothing_but_letters_and_digits(text: str) -> None:
+    for word in search_words.of_text(text):
+        assert 0 < len(word) <= search_words.MAX_WORD
+        assert all(character.isalnum() for character in word)
+        word.encode()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_a_text_has_the_words_of_each_line_of_it(first: str, second: str) -> None:
+    both = set(search_words.of_text(f"{first}\n{second}"))
+    assert {*search_words.of_text(first), *search_words.of_text(second)} <= both
+
+
+def test_places_sort_as_ids_do() -> None:
+    ids = [f"ticket_{n:026d}" for n in range(0, 10**7, 999_999)] + ["ticket_7" + "z" * 25]
+    places = [search_words.place(one) for one in ids]
+    assert places == sorted(places)
+    assert places[-1] == 2**63 - 1
+
+
+async def test_sqlite_reads_the_index_from_its_newest_end(tmp_path: Path) -> None:
+    """No table is scanned and nothing is sorted, so that a common word costs what a page costs."""
+    async with opened_sqlite(tmp_path) as store:
+        assert isinstance(store.database, SqliteDatabase)
+        query = store.catalog["search_tickets"]
+        values = dict.fromkeys(query.parameters) | {"question": "'a'", "before": "ticket_z", "most": 51}
+        async with store.database.raw_transaction(write=False) as connection:
+            rows = await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {query.sqlite}", values)
+        plan = [str(row["detail"]) for row in rows]
+        assert not [line for line in plan if line.startswith("SCAN") and "VIRTUAL TABLE" not in line], plan
+        assert not [line for line in plan if "TEMP B-TREE" in line], plan

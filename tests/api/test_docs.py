@@ -1,0 +1,110 @@
+"""docs/api.md is true: each of its commands, run in their order, answers with the status and the fields it shows."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+from api.resources import ROUTES
+from tests.api.desk import MX_HOST, Desk, Reply, config, served
+from tests.support import mails
+from tests.support.dns import DnsStandIn
+from tests.support.slack import SlackStandIn
+from tests.support.stores import opened_sqlite
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
+_CALL = re.compile(r"^### (\w+) (/api\S*)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+_ANSWER = re.compile(r"`(\d{3})`\n(?:\n```json\n(.*?)```)?", re.DOTALL)
+_VARIABLES = {
+    "dom": "DOMAIN",
+    "int": "INTEGRATION",
+    "alias": "ALIAS",
+    "ticket": "TICKET",
+    "msg": "MESSAGE",
+    "dlv": "DELIVERY",
+    "user": "USER",
+    "key": "KEY_ID",
+}
+
+
+async def prepare(desk: Desk, dns: DnsStandIn, slack: SlackStandIn) -> dict[str, str]:
+    """What the document begins with: a key, a mail in a ticket with a dead delivery, DNS records that are right."""
+    await desk.alias("office", "office.example")
+    await desk.ticket(mails.with_attachment(to="office@office.example"), to="office@office.example")
+    ticket = (await desk.admin.get("/emails/tickets")).body["tickets"][0]
+    delivery = (await desk.admin.get("/deliveries")).body["deliveries"][0]
+    await desk.store.database.run("dispatch_dead", id=delivery["id"], reason="gave up: connection refused")
+    dns.set("example.com", "MX", f"10 {MX_HOST}.")
+    return {
+        "URL": desk.root,
+        "KEY": desk.login.key,
+        "TICKET": ticket["id"],
+        "MESSAGE": delivery["messageId"],
+        "DELIVERY": delivery["id"],
+        "WEBHOOK_URL": slack.url("support"),
+        "EMAIL": desk.login.email,
+        "PASSWORD": desk.login.password,
+        "ME": desk.login.user_id,
+    }
+
+
+async def ask(desk: Desk, command: str, known: dict[str, str]) -> Reply:
+    """Does what curl would; an id that a POST makes becomes the variable of its kind."""
+    words = shlex.split(command.replace("\\\n", " "))
+    assert words.pop(0) == "curl"
+    method, url, data = "GET", "", None
+    headers: dict[str, str] = {}
+    while words:
+        word = words.pop(0)
+        if word == "-X":
+            method = words.pop(0)
+        elif word == "-H":
+            name, _, value = words.pop(0).partition(": ")
+            headers[name] = _filled(value, known)
+        elif word == "-d":
+            data = _filled(words.pop(0), known).encode()
+        else:
+            url = _filled(word, known)
+    async with desk.session.request(method, url, headers=headers, data=data) as response:
+        octets = await response.read()
+        is_json = response.content_type == "application/json" and octets
+        reply = Reply(response.status, response.headers, await response.json() if is_json else None, octets)
+    if method == "POST" and reply.status == 201 and "id" in reply.body:
+        variable = _VARIABLES.get(reply.body["id"].partition("_")[0])
+        if variable:
+            known[variable] = reply.body["id"]
+    return reply
+
+
+def _filled(text: str, known: dict[str, str]) -> str:
+    return re.sub(r"\$([A-Z_]+)", lambda match: known[match[1]], text)
+
+
+def _shape(value: Any) -> Any:
+    """The fields at every level; lists by their first entry, free-form objects as they are named."""
+    if isinstance(value, dict):
+        return {name: _shape(inner) for name, inner in value.items() if name not in ("preview", "detail")}
+    if isinstance(value, list):
+        return [_shape(value[0])] if value else []
+    return None
+
+
+async def test_every_command_of_the_document(tmp_path: Path, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
+    text = DOCUMENT.read_text()
+    calls = list(_CALL.finditer(text))
+    assert {(call[1], re.sub(r"[?].*", "", call[2])) for call in calls} == {
+        (route.method, f"/api{route.path}") for route in ROUTES
+    }
+    async with opened_sqlite(tmp_path) as store, served(store, config(dns_server)) as desk:
+        known = await prepare(desk, dns_server, slack)
+        for call in calls:
+            command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])
+            assert command is not None, call[0]
+            assert answer is not None, call[0]
+            reply = await ask(desk, command[1], known)
+            assert reply.status == int(answer[1]), (call[0], reply.octets)
+            if answer[2]:
+                shown = json.loads(answer[2])
+                assert _shape(reply.body) == _shape(shown), call[0]

@@ -1,0 +1,210 @@
+"""A workspace as a file: exported, applied, told apart from itself by nothing."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.admin import blueprint
+from router.admin.apply import Apply, Change
+from router.admin.blueprint import Blueprint, NotABlueprint
+from router.admin.export import Parts, Snapshot, blueprint_of
+from router.channels import CHANNELS
+from router.model import Actor, Alias, Domain, Integration, User, Workspace
+from router.secrets import SecretBox, new_key
+from tests.cli.office import WEBHOOK, Office
+
+ACTOR = Actor("ws_1", "admin")
+BOX = SecretBox(new_key())
+NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(str.strip)
+LOCALS = st.from_regex(r"[a-z0-9_+-]{1,8}", fullmatch=True) | st.just("*")
+DOMAINS = st.from_regex(r"[a-z]{1,5}\.(example|test)", fullmatch=True)
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> Snapshot:
+    """Any workspace: names that repeat, quotes and signs of TOML in them, aliases that point nowhere."""
+    domains = draw(st.lists(DOMAINS, unique=True, max_size=3))
+    integrations = tuple(_integration(f"int_{n:026}", name) for n, name in enumerate(draw(st.lists(NAMES, max_size=4))))
+    ids = [None, *(integration.id for integration in integrations)]
+    places = st.lists(st.tuples(st.sampled_from(domains or ["none"]), LOCALS), unique=True, max_size=5)
+    aliases = tuple(
+        Alias(
+            f"alias_{n:026}",
+            "ws_1",
+            f"dom_{domain}",
+            domain,
+            local,
+            local,
+            draw(st.sampled_from(ids)),
+            draw(st.sampled_from(["active", "disabled"])),
+            0,
+        )
+        for n, (domain, local) in enumerate(draw(places) if domains else [])
+    )
+    emails = draw(st.lists(st.from_regex(r"[a-z]{1,5}@[a-z]{2,5}\.test", fullmatch=True), unique=True, max_size=3))
+    users = tuple(
+        User(
+            f"user_{n:026}",
+            "ws_1",
+            email,
+            draw(st.just("") | NAMES),
+            draw(st.sampled_from(["admin", "agent", "viewer"])),
+            None,
+            0,
+            draw(st.none() | st.just(1)),
+        )
+        for n, email in enumerate(emails)
+    )
+    return Snapshot(
+        workspace=Workspace("ws_1", draw(NAMES), draw(st.sampled_from(ids)), 0, 0),
+        users=users,
+        domains=tuple(
+            Domain(f"dom_{name}", "ws_1", name, "active", "", "[]", 0, None, None) for name in sorted(domains)
+        ),
+        integrations=integrations,
+        aliases=aliases,
+        blocked_senders=tuple(draw(st.lists(st.sampled_from(["@a.test", "b@c.test", "192.0.2.0/24"]), unique=True))),
+    )
+
+
+@given(snapshots(), st.booleans())
+def test_applying_an_export_changes_nothing(found: Snapshot, prune: bool) -> None:
+    text = blueprint.render(blueprint_of(found), head="What this is")
+    assert tomllib.loads(text)
+    read = blueprint.parse(text)
+    assert read == blueprint_of(found)
+    plan = _apply().plan(ACTOR, read, found, prune=prune)
+    assert plan.changes == []
+    assert plan.kept == []
+    assert blueprint.render(read, head="What this is") == text
+
+
+@given(snapshots())
+def test_an_empty_file_touches_nothing_and_empty_parts_remove_all(found: Snapshot) -> None:
+    assert _apply().plan(ACTOR, Blueprint(), found, prune=True).changes == []
+    empty = blueprint.parse("domains = []\nintegrations = []\naliases = []\nusers = []\nblocked_senders = []\n")
+    held = len(found.domains) + len(found.integrations) + len(found.aliases)
+    held += len(found.users) + len(found.blocked_senders)
+    plan = _apply().plan(ACTOR, empty, found, prune=True)
+    assert [change.action for change in plan.changes] == ["remove"] * held
+    kinds = [change.kind for change in plan.changes]
+    assert kinds.index("domain") > kinds.index("alias") if {"alias", "domain"} <= set(kinds) else True
+    assert _apply().plan(ACTOR, empty, found, prune=False).changes == []
+
+
+def test_a_secret_that_is_the_same_is_no_change() -> None:
+    same = _integration("int_1", "general", BOX.seal(f'{{"webhookUrl": "{WEBHOOK}"}}'))
+    found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (same,), (), ())
+    assert _apply(WEBHOOK).plan(ACTOR, blueprint_of(found), found, prune=True).changes == []
+    changed = _apply(WEBHOOK + "x").plan(ACTOR, blueprint_of(found), found, prune=True).changes
+    assert changed == [Change("change", "integration", "general", "webhook_url: the hint -> env:SLACK_WEBHOOK_GENERAL")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("domains = [", "this is not TOML"),
+        ("domain = []", "domain is not a key of this file; did you mean domains?"),
+        ('[[aliases]]\naddres = "a@b.test"', "aliases[1].addres is not a key of this file; did you mean address?"),
+        ('[[aliases]]\nstatus = "active"', "aliases[1].address is missing"),
+        ('[[aliases]]\naddress = "a@b.test"\nstatus = "off"', "aliases[1].status must be 'active' or 'disabled'"),
+        (
+            f'[[integrations]]\nname = "x"\nwebhook_url = "{WEBHOOK}"',
+            "integrations[1].webhook_url must be a reference, env:NAME or file:PATH, never the secret itself",
+        ),
+    ],
+)
+def test_a_file_of_another_form_is_told_where(text: str, said: str) -> None:
+    with pytest.raises(NotABlueprint) as refused:
+        blueprint.parse(text)
+    assert said in refused.value.message
+    assert "hooks.slack.com" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('domains = ["a.test", "A.test"]', "domains[2]: a.test is in this file twice"),
+        ('domains = ["nodot"]', "domains[1]: Domain name is invalid"),
+        ('[[aliases]]\naddress = "a@b.test"\nintegration = "x"', "'x' is no integration"),
+        ('[[aliases]]\naddress = "nobody"', "aliases[1].address: 'nobody' is not an address"),
+        ('domains = ["b.test"]\n[[aliases]]\naddress = "a@b.test"', "aliases[1].integration is missing"),
+        ('[workspace]\ndefault_integration = "x"', "workspace.default_integration: 'x' is no integration"),
+        ('[[users]]\nemail = "nobody"', "users[1].email: email is not a mail address"),
+        ('[[integrations]]\nname = "x"\ntype = "fax"\nwebhook_url = "env:X"', "integrations[1].type must be one of"),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused_before_anything_is_done(text: str, said: str) -> None:
+    found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (), (), ())
+    with pytest.raises(NotABlueprint) as refused:
+        _apply(WEBHOOK).plan(ACTOR, blueprint.parse(text), found, prune=False)
+    assert said in refused.value.message
+
+
+async def test_from_one_installation_to_another(both: Office, tmp_path: Path) -> None:
+    """The whole of it by commands: a file makes a workspace, the workspace makes the file again."""
+    office = both
+    wanted = tmp_path / "wanted.toml"
+    wanted.write_text(
+        'domains = ["example.org", "müller.example"]\nblocked_senders = ["@spam.example"]\n'
+        '[workspace]\nname = "Acme \\"Süd\\""\ndefault_integration = "general"\n'
+        '[[integrations]]\nname = "general"\nwebhook_url = "env:HOOK"\n'
+        '[[integrations]]\nname = "billing"\nwebhook_url = "file:hook"\n'
+        '[[aliases]]\naddress = "support@example.org"\nintegration = "general"\n'
+        '[[aliases]]\naddress = "*@müller.example"\nintegration = "billing"\nstatus = "disabled"\n'
+        '[[users]]\nemail = "admin@example.org"\nrole = "admin"\n'
+        '[[users]]\nemail = "eve@example.org"\nname = "Eve"\ndisabled = true\n'
+    )
+    (tmp_path / "hook").write_text(WEBHOOK)
+    said = await office.refused("apply", "wanted.toml")
+    assert "integrations[1].webhook_url: env:HOOK is not set here" in said
+    office.env["HOOK"] = WEBHOOK
+    dry = await office.json("apply", "wanted.toml", "--dry-run")
+    assert dry["applied"] is False
+    assert len(dry["changes"]) == 9
+    assert (await office.json("domain", "list"))["domains"] == []
+    assert "9 changes made." in (await office("apply", "wanted.toml")).ok().stdout
+    assert "Nothing to change." in (await office("apply", "wanted.toml", "--prune")).ok().stdout
+
+    (await office("export", "-o", "exported.toml")).ok()
+    text = (tmp_path / "exported.toml").read_text()
+    assert WEBHOOK not in text
+    assert "Nothing to change." in (await office("apply", "exported.toml", "--prune")).ok().stdout
+    assert 'status = "disabled"' in text
+
+    fewer = re.sub(r'\[\[aliases\]\]\naddress = "support.*?\n\n', "", text, flags=re.DOTALL)
+    (tmp_path / "fewer.toml").write_text(fewer)
+    kept = (await office("apply", "fewer.toml")).ok().stdout
+    assert "alias support@example.org is not in the file; --prune would remove it" in kept
+    assert "--yes" in await office.refused("apply", "fewer.toml", "--prune", "--json", code=2)
+    removed = await office.json("apply", "fewer.toml", "--prune", "--yes")
+    assert [(c["action"], c["name"]) for c in removed["changes"]] == [("remove", "support@example.org")]
+    (tmp_path / "broken.toml").write_text("[[users]]\nmail = 1\n")
+    assert "broken.toml: users[1].mail is not a key" in await office.refused("apply", "broken.toml", code=2)
+    assert "missing.toml" in await office.refused("apply", "missing.toml")
+
+
+def _integration(integration_id: str, name: str, sealed: str = "") -> Integration:
+    return Integration(
+        integration_id, "ws_1", "slack", name, sealed, "the hint", "active", "", None, None, 0, 0, "", 0, 0
+    )
+
+
+def _apply(url: str | None = None) -> Apply:
+    """Plans alone: no use case is called by them."""
+    parts: Parts = _NoParts()  # type: ignore[assignment]
+    return Apply(parts, CHANNELS, BOX, lambda _: url, allow_private=False)
+
+
+class _NoParts:
+    """Whatever is asked for can be named, and not called."""
+
+    def __getattr__(self, name: str) -> "_NoParts":
+        return self
+
+    def __call__(self) -> None:
+        raise AssertionError("a plan must not change anything")

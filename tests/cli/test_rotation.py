@@ -1,0 +1,131 @@
+"""A new secret key: everything opens with it afterwards, and a kill between any two lines loses nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from config.load import load
+from emailrouter import lifecycle
+from router import key_rotation
+from router.clock import SystemClock
+from router.errors import Refused
+from router.key_rotation import NEXT_FILE, Rotation, finish, write_next
+from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key, new_key
+from tests.cli.office import WEBHOOK, Office
+from tests.support import seeds
+from tests.support.stores import Store
+
+
+async def test_by_the_command(both: Office) -> None:
+    office = both
+    (await office("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+    file = office.folder / KEY_FILE
+    old = file.read_text()
+    assert "--yes" in await office.refused("rotate-key", code=2)
+    assert file.read_text() == old
+    done = await office.json("rotate-key", "--yes")
+    assert done == {"resealed": 1, "fingerprint": fingerprint(file.read_text()), "keyFile": str(file)}
+    assert file.read_text() != old
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not (office.folder / NEXT_FILE).exists()
+    assert (await office.json("audit", "list"))["audit"][0]["action"] == "secret_key.rotate"
+    assert (await office.json("integration", "change", "general", "--name", "new"))["name"] == "new"
+    file.write_text(old)
+    said = await office.refused("integration", "change", "new", "--name", "x", code=2)
+    assert fingerprint(old) in said
+
+
+async def test_a_key_of_the_configuration_is_replaced_by_its_owner(office: Office) -> None:
+    first, file = new_key(), office.folder / "next-key"
+    office.env["server.secret_key"] = first
+    (await office("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+    assert "server.secret_key is set by the configuration" in await office.refused("rotate-key", "--yes")
+    file.write_text(first)
+    said = await office.refused("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
+    assert "holds the present key" in said
+    file.write_text("short")
+    assert "at least 16" in await office.refused("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
+    file.unlink()
+    done = await office("rotate-key", "--yes", "--new-key-file", "next-key")
+    assert "Now put it into server.secret_key" in done.ok().stdout
+    assert file.stat().st_mode & 0o777 == 0o600
+    await office.refused("integration", "change", "general", "--name", "x", code=2)
+    office.env["server.secret_key"] = file.read_text().strip()
+    assert (await office.json("integration", "change", "general", "--name", "x"))["name"] == "x"
+    del office.env["server.secret_key"]
+    assert "is replaced there" in await office.refused("rotate-key", "--yes", "--new-key-file", "k", code=2)
+
+
+class Killed(BaseException):
+    """As `kill -9`: nobody cleans up."""
+
+
+@pytest.mark.parametrize(
+    "at", ["before the new key is written", "before the commit", "after the commit", "before the new name"]
+)
+async def test_killed_between_any_two_steps(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Whichever of the two keys the database names, the next start finds it, and everything opens."""
+    config = load(_empty(tmp_path), {"EMAILROUTER_SERVER__DATA_DIR": str(tmp_path)})
+    box = await lifecycle.secret_box(config, store.database)
+    workspace_id = await seeds.workspace(store.database)
+    integration_id = await seeds.integration(store.database, workspace_id, box.seal(json.dumps({"webhookUrl": "u"})))
+    old = load_or_create_key(tmp_path)
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    rotation = Rotation(store.database, SystemClock())
+    if at == "before the new key is written":
+        monkeypatch.setattr(key_rotation, "write_key", die)
+    elif at == "before the commit":
+        monkeypatch.setattr(key_rotation.audit, "record", die)
+    elif at == "before the new name":
+        monkeypatch.setattr(Path, "replace", die)
+
+    async def rotate() -> None:
+        key = write_next(tmp_path)
+        await rotation.reseal(old, key)
+        if at == "after the commit":
+            raise Killed
+        finish(tmp_path, fingerprint(key))
+
+    with pytest.raises(Killed):
+        await rotate()
+    monkeypatch.undo()
+
+    again = await lifecycle.secret_box(config, store.database)
+    row = await store.database.one("integration_by_id", id=integration_id, workspace_id=workspace_id)
+    assert row is not None
+    assert json.loads(again.open(row["sealed_settings"])) == {"webhookUrl": "u"}
+    committed = at in ("after the commit", "before the new name")
+    assert (load_or_create_key(tmp_path) != old) is committed
+    # And a rotation after that one goes through.
+    present = load_or_create_key(tmp_path)
+    following = write_next(tmp_path)
+    assert await rotation.reseal(present, following) == 1
+    assert finish(tmp_path, fingerprint(following)) == following
+
+
+async def test_what_cannot_be_opened_stops_it_before_anything_changes(store: Store) -> None:
+    old = new_key()
+    workspace_id = await seeds.workspace(store.database)
+    good = await seeds.integration(store.database, workspace_id, SecretBox(old).seal("good"))
+    await seeds.integration(store.database, workspace_id, SecretBox(new_key()).seal("foreign"), name="foreign")
+    await store.database.run("installation_keep", name="secret_key", value=fingerprint(old))
+    rotation = Rotation(store.database, SystemClock())
+    with pytest.raises(Refused, match=r"integration foreign .* cannot be read with the present key"):
+        await rotation.reseal(old, new_key())
+    row = await store.database.one("integration_by_id", id=good, workspace_id=workspace_id)
+    assert row is not None
+    assert SecretBox(old).open(row["sealed_settings"]) == "good"
+    with pytest.raises(Refused):
+        await rotation.reseal(new_key(), new_key())
+
+
+def _empty(folder: Path) -> Path:
+    path = folder / "empty.toml"
+    path.touch()
+    return path

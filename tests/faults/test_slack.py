@@ -1,0 +1,162 @@
+"""Slack at fault, each webhook in its own way and all at once: what is well goes out, what is not waits and arrives."""
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import trustme
+
+from emailrouter.standins.slack_behaviours import Behaviour
+from tests.crash.mta import Mta
+from tests.crash.rig import Rig, rig, until_async
+from tests.support.postgres import PostgresServer
+from tests.support.process import Program
+from tests.support.slack import Answer, Half, Hang, Huge, Redirect, Reset, SlackStandIn, Slow
+
+HTML = "<html><body><h1>502 Bad Gateway</h1><script>alert('@channel')</script></body></html>"
+# What a person sees in the channel all the same.
+ARRIVING = {"well": None, "slow": Slow(0.1), "huge": Huge(50_000_000)}
+SETTINGS: dict[str, object] = {"delivery.timeout": "2s", "delivery.lease": "5s"}
+PEAK_KIB = 300_000
+
+
+def passing() -> dict[str, tuple[Behaviour, str]]:
+    """What passes by waiting, and what the attempt remembers of it."""
+    return {
+        "hangs": (Hang(), "timed out"),
+        "too-slow": (Slow(0.5, per_chunk=1, body=b"o" * 60), "timed out"),
+        "limited-until": (Answer(429, "rate_limited", {"Retry-After": "600"}), "429"),
+        "limited": (Answer(429, "rate_limited"), "429"),
+        "broken": (Answer(500, "rollup_error"), "500"),
+        "html": (Answer(502, HTML), "502"),
+        "huge-error": (Answer(503, b"x" * 20_000_000), "503"),
+        "half": (Half(), "whole answer"),
+        "reset": (Reset(), "reset"),
+    }
+
+
+async def test_each_webhook_fails_in_its_own_way(
+    kind: str, server: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    faults = passing()
+    names = [*ARRIVING, *faults]
+    async with rig(kind, tmp_path, server, webhooks=names, settings=SETTINGS) as world, world.mta() as mta:
+        for name, behaviour in ARRIVING.items():
+            world.slack.default(name, behaviour)
+        for name, (failing, _) in faults.items():
+            world.slack.default(name, failing)
+        program = await world.start(options=world.clock_options)
+        await one_each(world, mta)
+        await program.wait_event("delivery.sent", len(ARRIVING))
+        await program.wait_event("delivery.retry", len(faults))
+        await remembered(world, {name: reason for name, (_, reason) in faults.items()})
+        assert peak_memory(program) < PEAK_KIB, "a huge answer is not read"
+        for name in faults:
+            world.slack.default(name, None)
+        await retried_but(world, program, "limited-until", seconds=60)
+        world.set_clock(900)
+        await world.settle()
+        for name in faults:
+            assert world.slack.delivered(name), name
+        for name in ARRIVING:
+            assert len(world.slack.posts_to(name)) == 1, name
+        assert program.running()
+
+
+async def one_each(world: Rig, mta: Mta) -> None:
+    """A mail to each alias."""
+    for address in world.addresses:
+        mta.offer(world.mails(1, to=(address,)))
+    await mta.all_taken()
+
+
+async def remembered(world: Rig, reasons: dict[str, str]) -> None:
+    """Every delivery waits and says why, in words without secrets."""
+    statement = "SELECT t.address, d.state, d.last_error FROM deliveries d JOIN tickets t ON t.id = d.ticket_id"
+    found: dict[str, tuple[str, str]] = {}
+
+    async def written() -> bool:
+        rows = await world.ledger.rows(statement)
+        found.update({address.partition("@")[0]: (state, error) for address, state, error in rows})
+        return all(reason in found[name][1] for name, reason in reasons.items())
+
+    try:
+        await until_async(written, "a reason for each")
+    except TimeoutError:
+        assert {name: found[name][1] for name in reasons} == reasons
+    for name in reasons:
+        state, error = found[name]
+        assert state == "pending"
+        assert "services" not in error, "the webhook's path is a secret"
+
+
+async def retried_but(world: Rig, program: Program, name: str, *, seconds: float) -> None:
+    """After `seconds` everything has arrived but what was asked to come later."""
+    world.set_clock(seconds)
+
+    async def left() -> bool:
+        return await world.ledger.owed() == 1
+
+    await until_async(left, f"all but {name}")
+    assert len(world.slack.posts_to(name)) == 1, "Retry-After was not obeyed"
+
+
+def peak_memory(program: Program) -> int:
+    """The most memory the process ever had, in KiB."""
+    status = Path(f"/proc/{program.pid}/status").read_text()
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+
+
+async def test_slack_is_not_there(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
+    """Nobody listens: connections are refused; mail is taken, tickets wait, and go out when somebody does."""
+    async with rig("sqlite", tmp_path, server) as world, world.mta() as mta:
+        program = await world.start(options=world.clock_options)
+        await world.slack.stop()
+        await one_each(world, mta)
+        await program.wait_event("delivery.retry", len(world.addresses))
+        await remembered(world, {address.partition("@")[0]: "connection refused" for address in world.addresses})
+        await world.slack.start(world.slack.port)
+        world.set_clock(60)
+        await world.settle()
+        assert (await world.sound(mta)).second_posts == 0
+
+
+async def test_its_certificate_is_wrong(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
+    """Another host's, then one of nobody we trust, then the right one: nothing is said before that."""
+    authority, stranger = trustme.CA(), trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("slack.test").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "trusted.pem"))
+    async with (
+        SlackStandIn(ssl_context=context) as secure,
+        rig("sqlite", tmp_path, server, webhooks=["secure"], slack=secure) as world,
+        world.mta() as mta,
+    ):
+        program = await world.start(options=world.clock_options, SSL_CERT_FILE=str(tmp_path / "trusted.pem"))
+        await one_each(world, mta)
+        await program.wait_event("delivery.retry")
+        await remembered(world, {"secure": "certificate is not valid for 127.0.0.1"})
+        stranger.issue_cert("127.0.0.1").configure_cert(context)
+        world.set_clock(60)
+        await program.wait_event("delivery.retry", 2)
+        await remembered(world, {"secure": "is not accepted"})
+        assert not secure.posts
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        world.set_clock(600)
+        await world.settle()
+        assert (await world.sound(mta)).second_posts == 0
+
+
+async def test_a_redirect_is_not_followed(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
+    """It cannot heal by waiting: dead at once, kept with its reason, and nothing is sent to where it points."""
+    async with rig("sqlite", tmp_path, server, webhooks=["moved"]) as world, world.mta() as mta:
+        world.slack.default("moved", Redirect(world.slack.url("elsewhere")))
+        program = await world.start()
+        await one_each(world, mta)
+        await program.wait_event("delivery.failed")
+
+        async def dead() -> bool:
+            return await world.ledger.number("SELECT count(*) FROM deliveries WHERE state = 'dead'") == 1
+
+        await until_async(dead, "the delivery is dead")
+        assert not world.slack.posts_to("elsewhere")

@@ -1,0 +1,109 @@
+"""The file under SQLite: full, not growing, locked by somebody else, read-only."""
+
+import resource
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.crash.audit import HiddenLedger
+from tests.crash.rig import rig
+from tests.faults.asking import assert_put_off, mended, say
+from tests.support.postgres import PostgresServer
+from tests.support.process import run_cli
+
+MAILS = 12
+SMALL = 4 * 1024 * 1024
+LARGE_MAIL = 6  # every sixth has 300 KiB
+
+
+def none() -> PostgresServer:
+    raise AssertionError("these tests have no PostgreSQL")
+
+
+async def mounts_are_allowed(folder: Path) -> bool:
+    """Whether a process may have a small file system of its own here (a user namespace does)."""
+    command = ("-m", "tests.crash.launcher", "--small-disk", f"{folder}:{SMALL}", "--")
+    return (await run_cli("--version", command=command)).code == 0
+
+
+async def test_the_disk_is_full(tmp_path: Path) -> None:
+    """A file system of 4 MiB that only the program sees; the test reaches it through /proc and fills it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    if not await mounts_are_allowed(folder):
+        pytest.skip("this kernel lets nobody but root mount a file system, not even in a namespace of one's own")
+    async with rig("sqlite", folder, none, aliases=2) as world, world.mta() as mta:
+        options = ("--small-disk", f"{folder}:{SMALL}", *world.clock_options)
+        program = await world.start(options=options)
+        inside = Path(f"/proc/{program.pid}/root{folder}")
+        world.ledger = HiddenLedger(inside / "emailrouter.db", tmp_path)
+        world.clock_file = inside / world.clock_file.name
+        mta.offer(world.mails(MAILS))
+        await mta.taken(6)
+        ballast = inside / "ballast"
+        with pytest.raises(OSError, match="No space left"):
+            ballast.write_bytes(bytes(2 * SMALL))
+        mta.offer(world.mails(MAILS, large=LARGE_MAIL))
+        await mta.until(lambda: any(reply.startswith("452 4.3.1") for reply in mta.put_off))
+        reply = await say(
+            world, next(mail for mail in world.mails(LARGE_MAIL, large=LARGE_MAIL) if len(mail.content) > 9999)
+        )
+        assert_put_off(reply, 452, "4.3.1")
+        ballast.unlink()
+        await mended(world, mta)
+
+
+async def test_the_file_cannot_grow(tmp_path: Path) -> None:
+    """The commit itself fails in the kernel: a limit on the size of files, lowered under the running program."""
+    async with rig("sqlite", tmp_path, none, aliases=2) as world, world.mta() as mta:
+        program = await world.start(options=world.clock_options)
+        mta.offer(world.mails(MAILS))
+        await mta.taken(6)
+        _, hard = resource.prlimit(program.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (4096, hard))
+        mta.offer(world.mails(MAILS, large=LARGE_MAIL))
+        await mta.until(lambda: len(mta.put_off) >= 3)
+        assert_put_off(await say(world))
+        resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, hard))
+        await mended(world, mta)
+        with closing(sqlite3.connect(tmp_path / "emailrouter.db")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_another_program_holds_the_lock(tmp_path: Path) -> None:
+    settings: dict[str, object] = {"database.busy_timeout": "1s"}
+    async with rig("sqlite", tmp_path, none, aliases=2, settings=settings) as world, world.mta() as mta:
+        await world.start(options=world.clock_options)
+        mta.offer(world.mails(MAILS))
+        await mta.taken(6)
+        with closing(sqlite3.connect(tmp_path / "emailrouter.db", isolation_level=None)) as connection:
+            connection.execute("PRAGMA busy_timeout = 10000")
+            connection.execute("BEGIN IMMEDIATE")
+            assert_put_off(await say(world))
+            mta.offer(world.mails(MAILS))
+            await mta.until(lambda: len(mta.put_off) >= 3)
+            connection.execute("ROLLBACK")
+        await mended(world, mta)
+
+
+async def test_the_file_is_read_only(tmp_path: Path) -> None:
+    """As after a restore by another user: the program waits, saying so, and begins by itself when it may write."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    async with rig("sqlite", folder, none, aliases=2) as world, world.mta() as mta:
+        mta.offer(world.mails(MAILS))
+        file = folder / "emailrouter.db"
+        file.chmod(0o400)
+        folder.chmod(0o500)
+        program = await world.launch("serve", options=("--obey-modes",))
+        try:
+            (away, *_) = await program.wait_event("store.away")
+            assert "read" in away["reason"], away
+            assert not mta.acknowledged
+        finally:
+            folder.chmod(0o700)
+            file.chmod(0o600)
+        await world.ready(program)
+        await mended(world, mta)

@@ -1,0 +1,61 @@
+"""The level of the log: what it lets through, and that it can be changed under loggers that are in use."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from emailrouter import log
+
+
+def events(text: str) -> list[str]:
+    return [json.loads(line)["event"] for line in text.splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """Logging is the whole process's: other tests shall find it as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_it_changes_for_loggers_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    log.set_up("json", "info")
+    logger = structlog.get_logger()
+    library = logging.getLogger("some.library")
+
+    def say() -> list[str]:
+        for level in ("debug", "info", "warning", "error"):
+            getattr(logger, level)(level)
+        try:
+            raise ValueError
+        except ValueError:
+            logger.exception("exception")
+        library.info("library, info")
+        library.warning("library, warning")
+        library.error("library, error")
+        return events(capsys.readouterr().err)
+
+    assert say() == ["info", "warning", "error", "exception", "library, warning", "library, error"]
+    log.set_level("error")
+    assert say() == ["error", "exception", "library, error"]
+    log.set_level("debug")
+    assert say()[:2] == ["debug", "info"]
+
+
+def test_a_terminal_is_not_shown_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    log.set_up("console", "info")
+    body = "the mail that nobody else may read"
+    try:
+        raise ValueError(len(body))
+    except ValueError:
+        structlog.get_logger().exception("fault")
+    said = capsys.readouterr().err
+    assert "ValueError" in said
+    assert body not in said

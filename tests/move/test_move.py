@@ -1,0 +1,166 @@
+"""To another database and back: every table, every row, counted; never over what is there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.errors import Refused
+from router.store import migrate
+from router.store import move as moving
+from router.store.move import TABLES, Moved, counts, move
+from router.store.postgres import PostgresDatabase
+from router.store.sqlite import SqliteDatabase
+from tests.cli.office import ADMIN, WEBHOOK, opened_office
+from tests.support import seeds
+from tests.support.postgres import PostgresServer
+from tests.support.stores import Store, opened_postgres, opened_sqlite, postgres_database, sqlite_database
+
+ODD = 'Grüße 📦\n\t"quoted" \\N \u2028 end'
+
+
+async def test_every_table_is_listed(store: Store) -> None:
+    """A table that a migration adds has a place in the order, or it would be left behind."""
+    if isinstance(store.database, SqliteDatabase):
+        asked = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    else:
+        asked = "SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema()"
+    rows = await seeds.execute(store.database, asked)
+    tables = {str(row["name"]) for row in rows} - {"schema_versions"}
+    assert tables == set(TABLES)
+
+
+async def test_there_and_back(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    """SQLite -> PostgreSQL -> SQLite: the same counts and the same rows, raw octets too."""
+    async with opened_sqlite(tmp_path) as first, opened_postgres(postgres_server) as second:
+        await _fill(first.database)
+        before = await _content(first.database)
+        there = await move(first.database, second.database, lambda *_: None)
+        assert {each.table: each.source for each in there} == await counts(first.database)
+        assert all(each.source == each.target for each in there)
+        assert {each.table for each in there if each.source} >= {"messages", "raw_chunks", "tickets", "audit"}
+        (tmp_path / "back").mkdir()
+        async with opened_sqlite(tmp_path / "back") as third:
+            back = await move(second.database, third.database, lambda *_: None)
+            assert back == there
+            assert await _content(third.database) == before
+            await migrate.check(third.database)
+
+
+async def test_a_target_that_holds_something_is_left_alone(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    async with opened_sqlite(tmp_path / "from") as source:
+        await _fill(source.database)
+        await seeds.workspace(store.database, "Theirs")
+        before = await counts(store.database)
+        with pytest.raises(Refused, match=r"not empty, nothing was moved: workspaces \(1\)"):
+            await move(source.database, store.database, lambda *_: None)
+        assert await counts(store.database) == before
+
+
+async def test_a_move_that_is_cut_off_leaves_nothing_and_is_begun_again(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    async with opened_sqlite(tmp_path / "from") as source:
+        await _fill(source.database)
+        told: list[tuple[str, int, int]] = []
+
+        def cut(table: str, done: int, total: int) -> None:
+            told.append((table, done, total))
+            if table == "tickets":
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            await move(source.database, store.database, cut)
+        assert ("messages", 1, 1) in told
+        left = await counts(store.database)
+        assert {table: n for table, n in left.items() if n} == {"versions": 1}
+        moved = await move(source.database, store.database, lambda *_: None)
+        assert Moved("messages", 1, 1) in moved
+
+
+async def test_the_read_is_of_one_moment(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written to the source while it is copied is not half in the copy; the counts tell of it afterwards."""
+    (tmp_path / "to").mkdir()
+    await _fill(store.database)
+    other = (
+        sqlite_database(store.database.path)
+        if isinstance(store.database, SqliteDatabase)
+        else postgres_database(store.url)
+    )
+    await other.open()
+    check = moving._check_empty
+
+    async def write_meanwhile(side: Any) -> None:
+        await check(side)
+        await seeds.workspace(other, "Late")
+
+    monkeypatch.setattr(moving, "_check_empty", write_meanwhile)
+    async with opened_sqlite(tmp_path / "to") as target:
+        moved = await move(store.database, target.database, lambda *_: None)
+    await other.close()
+    assert Moved("workspaces", 1, 1) in moved
+    assert (await counts(store.database))["workspaces"] == 2
+
+
+async def test_by_the_command_as_an_operator_does(postgres_url: str, tmp_path: Path) -> None:
+    office = await opened_office(tmp_path)
+    (await office("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+    done = await office("move", "--to", postgres_url, "--json")
+    tables = {each["table"]: each for each in done.ok().json()["tables"]}
+    assert tables["integrations"] == {"table": "integrations", "source": 1, "target": 1}
+    assert "integrations 1\n" in done.stderr
+    assert "not empty" in (await office("move", "--to", "-", stdin=postgres_url + "\n")).stderr
+    office.env["database.url"] = postgres_url
+    users = (await office.json("user", "list"))["users"]
+    assert [user["email"] for user in users] == [ADMIN]
+    # The secret key is where it was: what was sealed can be opened.
+    assert (await office.json("integration", "change", "general", "--name", "new"))["name"] == "new"
+    assert "--to names the database" in await office.refused("move", "--to", postgres_url, code=2)
+    assert "--to must be" in await office.refused("move", "--to", "mysql://x/y", code=2)
+    back = await office("move", "--to", "sqlite:///back.db")
+    assert "Everything is in sqlite:///back.db" in back.ok().stdout
+
+
+async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
+    """A row or more in the tables that hold what an installation is about."""
+    workspace_id = await seeds.workspace(database)
+    integration_id = await seeds.integration(database, workspace_id, name=ODD)
+    domain_id = await seeds.domain(database, workspace_id)
+    await seeds.alias(database, workspace_id, domain_id, "support", integration_id)
+    await seeds.execute(
+        database,
+        "INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, "
+        "received_at, rfc_message_id, reference_ids, participants, from_address, from_name, subject, automatic) "
+        "VALUES ('msg_1', :workspace_id, '', '', '', 'ESMTP', '', '', 3, 7, '', '[]', '[]', 'a@b.test', '', :odd, '')",
+        workspace_id=workspace_id,
+        odd=ODD,
+    )
+    for n in range(20):  # more than one batch
+        await seeds.execute(
+            database,
+            "INSERT INTO raw_chunks (message_id, n, data) VALUES ('msg_1', :n, :data)",
+            n=n,
+            data=bytes(range(256)) * 4 + bytes([n]),
+        )
+    await seeds.execute(
+        database,
+        "INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, "
+        "received_at, updated_at) VALUES ('ticket_1', :workspace_id, 1, NULL, 'a@b.test', :odd, '', '', 7, 7)",
+        workspace_id=workspace_id,
+        odd=ODD,
+    )
+    await seeds.execute(
+        database,
+        "INSERT INTO audit (id, workspace_id, at, address, action, target) "
+        "VALUES ('evt_1', :workspace_id, 7, '', 'a.b', 'c')",
+        workspace_id=workspace_id,
+    )
+    await seeds.execute(database, "UPDATE versions SET version = 42 WHERE name = 'routes'")
+
+
+async def _content(database: SqliteDatabase | PostgresDatabase) -> dict[str, list[str]]:
+    """Every row of every table, as text in an order of its own."""
+    return {
+        table: sorted(repr(sorted(row.items())) for row in await seeds.execute(database, f"SELECT * FROM {table}"))
+        for table in TABLES
+    }

@@ -1,0 +1,30 @@
+"""The process that parses, with a parser that does what the mail tells it: for tests of what survives it.
+
+A mail whose octets hold `endless` is parsed for ever, `abort` ends the process as a crash in C code does, `stop` stops
+it, `hungry` takes all memory there is; all others are parsed as they should be.
+"""
+
+import os
+import signal
+
+from router.mail import parse
+from router.mail.parse import Contents
+from router.parse_worker import serve
+
+
+def read(content: bytes) -> Contents:
+    """Does what the mail says."""
+    if b"endless" in content:
+        while True:
+            pass
+    if b"abort" in content:
+        os.abort()
+    if b"stop" in content:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if b"hungry" in content:
+        bytearray(1 << 40)
+    return parse.parse(content)
+
+
+if __name__ == "__main__":
+    serve(read, parse.attachment, cpu_seconds=0.2)

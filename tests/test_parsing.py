@@ -1,0 +1,186 @@
+"""Parsing in a process of its own: real processes, really killed, and mails that end the parser."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from router import parsing
+from router.errors import Unavailable
+from router.mail import parse
+from router.parsing import SMALL_OCTETS, Parser, Unreadable
+from tests.support import mails
+from tests.support.waiting import alive, until
+
+ROOT = Path(__file__).parents[1]
+POISONED = (sys.executable, "-c", "import runpy; runpy.run_module('tests.poisoned_worker', run_name='__main__')")
+LARGE = mails.of_size(SMALL_OCTETS + 1)
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+async def parser() -> AsyncIterator[Parser]:
+    found = Parser()
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def poisoned() -> AsyncIterator[Parser]:
+    found = Parser(POISONED, patience=5)
+    yield found
+    await found.close()
+
+
+def workers() -> list[int]:
+    """The processes that this one has started and not waited for."""
+    listed = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    pids = [int(pid) for path in listed for pid in path.read_text().split()]
+    return [pid for pid in pids if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def large(word: str) -> bytes:
+    return LARGE + word.encode() + b"\r\n"
+
+
+@pytest.mark.parametrize("content", [mails.plain(), LARGE, mails.with_attachment(content=bytes(300_000))])
+async def test_the_answer_is_the_same_wherever_it_is_parsed(parser: Parser, content: bytes) -> None:
+    assert await parser.read(content) == parse.parse(content)
+    for n in (-1, 0, 1, 2, 1 << 40):
+        assert await parser.take_out(content, n) == parse.attachment(content, n)
+
+
+async def test_a_small_mail_starts_no_process_and_a_large_one_does(parser: Parser) -> None:
+    await parser.read(mails.plain())
+    assert workers() == []
+    await parser.read(LARGE)
+    await parser.read(LARGE)
+    assert len(workers()) == 1
+
+
+def test_little_but_tags_or_parts_is_not_light() -> None:
+    assert parsing.is_light(b"x" * SMALL_OCTETS)
+    assert not parsing.is_light(b"x" * (SMALL_OCTETS + 1))
+    assert not parsing.is_light(b"<p>" * 5000)
+    assert not parsing.is_light(b"\n--" * 600)
+
+
+async def test_as_many_at_once_as_there_are_workers(parser: Parser) -> None:
+    await asyncio.gather(*(parser.read(LARGE) for _ in range(10)))
+    assert len(workers()) == parsing.WORKERS
+
+
+async def test_a_mail_that_takes_too_long_is_given_up(poisoned: Parser) -> None:
+    with pytest.raises(Unreadable, match="took too long"):
+        await poisoned.read(large("endless"))
+    assert await poisoned.read(LARGE) == parse.parse(LARGE)
+
+
+async def test_a_mail_whose_worker_stops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    poisoned = Parser(POISONED, patience=0.5)
+    with pytest.raises(Unreadable, match="took too long"):
+        await poisoned.read(large("stop"))
+    assert workers() == []
+    await poisoned.close()
+
+
+async def test_a_mail_that_ends_its_worker_is_tried_twice_and_given_up(poisoned: Parser) -> None:
+    with pytest.raises(Unreadable, match="ended the parser"):
+        await poisoned.read(large("abort"))
+    assert await poisoned.read(LARGE) == parse.parse(LARGE)
+
+
+async def test_a_mail_that_wants_all_memory_gets_no_more_than_its_share(poisoned: Parser) -> None:
+    with pytest.raises(Unreadable, match="ended the parser"):
+        await poisoned.read(large("hungry"))
+    assert await poisoned.read(LARGE) == parse.parse(LARGE)
+
+
+async def test_a_worker_that_was_killed_between_two_mails_is_replaced(parser: Parser) -> None:
+    await parser.read(LARGE)
+    (first,) = workers()
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: not alive(first), "the end of the worker")
+    assert await parser.read(LARGE) == parse.parse(LARGE)
+    assert first not in workers()
+
+
+async def test_a_worker_that_is_killed_by_others_gets_a_successor_that_answers(poisoned: Parser) -> None:
+    """SIGSTOP holds the first try in the middle, so that the kill surely comes between question and answer."""
+    await poisoned.read(LARGE)
+    (first,) = workers()
+    os.kill(first, signal.SIGSTOP)
+    asked = asyncio.create_task(poisoned.read(LARGE))
+    await until(lambda: Path(f"/proc/{first}/stat").read_text().split()[2] == "T", "the worker's stop")
+    os.kill(first, signal.SIGKILL)
+    assert await asked == parse.parse(LARGE)
+
+
+async def test_a_caller_that_gives_up_leaves_no_worker_with_half_an_answer(poisoned: Parser) -> None:
+    asked = asyncio.create_task(poisoned.read(large("stop")))
+    await until(lambda: bool(workers()), "the worker")
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    assert await poisoned.read(LARGE) == parse.parse(LARGE)
+
+
+@pytest.mark.parametrize("command", [("/does/not/exist",), (sys.executable, "-c", "raise SystemExit(3)")])
+async def test_a_worker_that_does_not_start_is_no_mails_fault(command: tuple[str, ...]) -> None:
+    parser = Parser(command)
+    with pytest.raises(Unavailable):
+        await parser.read(LARGE)
+    assert await parser.read(mails.plain()) == parse.parse(mails.plain())
+    await parser.close()
+
+
+async def test_close_leaves_no_process() -> None:
+    parser = Parser()
+    await asyncio.gather(*(parser.read(LARGE) for _ in range(4)))
+    pids = workers()
+    assert len(pids) == 2
+    await parser.close()
+    assert not any(alive(pid) for pid in pids)
+
+
+async def test_signals_for_all_processes_of_a_service_do_not_cut_a_mail_off(parser: Parser) -> None:
+    await parser.read(LARGE)
+    (worker,) = workers()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(worker, number)
+    await parser.read(LARGE)
+    assert workers() == [worker]
+
+
+_PARENT = """
+import asyncio, sys
+from router.parsing import Parser
+from tests.support import mails
+from tests.test_parsing import POISONED, LARGE, large, workers
+async def main():
+    busy, idle = Parser(POISONED), Parser()
+    await idle.read(LARGE)
+    task = asyncio.create_task(busy.read(large("endless")))
+    while len(workers()) < 2:
+        await asyncio.sleep(0.01)
+    print(*workers(), file=sys.stderr, flush=True)
+    await task
+asyncio.run(main())
+"""
+
+
+async def test_no_worker_outlives_a_parent_that_was_killed() -> None:
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", _PARENT, stderr=asyncio.subprocess.PIPE)
+    assert parent.stderr is not None
+    pids = [int(pid) for pid in (await parent.stderr.readline()).split()]
+    assert len(pids) == 2
+    parent.kill()
+    await parent.wait()
+    await until(lambda: not any(alive(pid) for pid in pids), "the end of the workers")
