@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import shutil
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 from bench import client
 from bench.installation import KINDS, Kind, installed, smtp_port
 from bench.load import body
-from bench.processes import Child, emailrouter, peak_octets
+from bench.processes import Child, emailrouter, end_on_sigterm, peak_octets
 from tests.support.smtp import dot_stuffed
 
 _PER_ADDRESS = 10
@@ -77,8 +78,11 @@ async def _small_mails(port: int, recipient: str, stop: asyncio.Event) -> list[t
         began = loop.time()
         content = dot_stuffed(f"Subject: Small {n}\r\nMessage-ID: <{n}@small.test>\r\n\r\nIt rains in.\r\n".encode())
         local = f"127.0.9.{n % 50 + 10}"  # not one address: its own limit would be measured
-        while (await client.send(port, recipient, [content], local=local, timeout=60)).code != 250:
-            await asyncio.sleep(_AGAIN)
+        code = 0
+        while code != 250:
+            code = (await client.send(port, recipient, [content], local=local, timeout=60)).code
+            if code != 250:
+                await asyncio.sleep(_AGAIN)
         return loop.time(), loop.time() - began
 
     sent: list[asyncio.Task[tuple[float, float]]] = []
@@ -118,13 +122,17 @@ def _report(
     print(f"large: {len(accepted)} of {len(large)} accepted in {seconds:.0f} s with {tries:.0f} tries")
     print(f"small: {len(moved)} accepted, each took {client.summary([took for _, took in moved])}")
     times = sorted(at for at, _ in moved)
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
     print(f"the longest time without a small mail: {max(gaps, default=0.0):.1f} s")
     counted = {reason: reasons.count(reason) for reason in set(reasons)}
     print(f"put off: {counted or 'none'}; {faults} errors in the log")
     verdicts = {"all get through": len(accepted) == len(large) > 0, "under 512 MiB": peak < 512 * _MIB}
-    print(f"peak memory {peak / _MIB:.0f} MiB; " + ", ".join(f"{'met' if v else 'MISSED'}: {k}" for k, v in verdicts.items()))
+    print(
+        f"peak memory {peak / _MIB:.0f} MiB; "
+        + ", ".join(f"{'met' if v else 'MISSED'}: {k}" for k, v in verdicts.items())
+    )
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     asyncio.run(main())

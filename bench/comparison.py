@@ -15,6 +15,7 @@ from typing import Literal
 import uvloop
 
 from bench import rounds, servers
+from bench.processes import end_on_sigterm
 from bench.rounds import Case, Results
 from bench.senders import Sender, find_smtp_source
 from bench.servers import HARAKA, POSTFIX, Options
@@ -38,7 +39,8 @@ class Target:
         ratios = results.ratios(
             self.case, BASE, self.server, (lambda f: f.cpu) if self.what == "CPU" else (lambda f: f.rate)
         )
-        says = f"{self.case}: {self.what} {'at most' if self.what == 'CPU' else 'at least'} {self.bound:.2f} x {self.server}"
+        bound = "at most" if self.what == "CPU" else "at least"
+        says = f"{self.case}: {self.what} {bound} {self.bound:.2f} x {self.server}"
         if not ratios:
             return f"not measured  {says}"
         middle = median(ratios)
@@ -62,10 +64,12 @@ def main(about: str, cases: Sequence[Case], twice: Sequence[Case], targets: Sequ
     if options.quick:
         chosen = [_short(case) for case in chosen]
         chosen_twice = [_short(case) for case in chosen_twice]
+    end_on_sigterm()
     folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(options, sender, chosen, chosen_twice, count, folder, targets))
+            run = _run(options, sender, targets, cases=chosen, twice=chosen_twice, count=count, folder=folder)
+            runner.run(run)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -73,11 +77,12 @@ def main(about: str, cases: Sequence[Case], twice: Sequence[Case], targets: Sequ
 async def _run(
     options: argparse.Namespace,
     sender: Sender,
+    targets: Sequence[Target],
+    *,
     cases: Sequence[Case],
     twice: Sequence[Case],
     count: int,
     folder: Path,
-    targets: Sequence[Target],
 ) -> None:
     print(f"load: {sender.name} (STARTTLS: built-in), {count} rounds")
     for processes, these in ((1, cases), (2, twice)):

@@ -1,10 +1,10 @@
 """A directory of mails through the started program: `python -m bench.corpus DIR [DIR ...] [--quick]`.
 
-Every `.eml` (with `--all`: every file) below the directories is sent by SMTP to `emailrouter serve`, each to an alias
+Every `.eml` (another name: `--pattern`) below the directories is sent by SMTP to `emailrouter serve`, each to an alias
 of its own, so that one ticket each is what has to come out; the Slack stand-in takes the messages. Reported: what was
 not accepted, tickets, mails without a body, payloads that Slack (`slack_rules`) or slack-sdk's models would refuse,
-errors in the log, the time from 250 to Slack, and a list of doubtful ones: no text, parser's warnings, text that is
-mostly replacement characters, a `.json` beside the mail that expects text. Exit 1 when a promise is broken.
+errors in the log, the time from 250 to Slack, and a list of doubtful ones: no text (and whether Python's own email
+package finds some), the parser's warnings, text that could not be decoded, slow ones. Exit 1 when a promise is broken.
 
 A file whose lines end with LF alone is sent with CR LF, as a mail program that stores it so would send it; files that
 mix them go as they are.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import email
 import re
 import shutil
 import sys
@@ -26,8 +27,9 @@ from pathlib import Path
 from slack_sdk.models.blocks import Block
 
 from bench import client
-from bench.installation import DOMAIN, Installation, installed, smtp_port
-from bench.processes import Child, emailrouter
+from bench.installation import Installation, installed, smtp_port
+from bench.mtas import DOMAIN
+from bench.processes import Child, emailrouter, end_on_sigterm
 from emailrouter.standins.slack import SlackStandIn
 from emailrouter.standins.slack_rules import faults, objection
 from router.mail.parse import parse
@@ -63,15 +65,15 @@ async def main() -> int:
     """The command line; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directories", nargs="+", type=Path, metavar="DIR")
-    parser.add_argument("--all", action="store_true", help="every file, whatever its name")
+    parser.add_argument("--pattern", default="*.eml", help="which files are mails (*.eml)")
     parser.add_argument("--quick", action="store_true", help=f"the first {_QUICK} mails")
     parser.add_argument("--concurrency", type=int, default=2)
     options = parser.parse_args()
-    pattern = "*" if options.all else "*.eml"
-    files = sorted(path for folder in options.directories for path in folder.rglob(pattern) if path.is_file())
+    found = (path for folder in options.directories for path in folder.rglob(options.pattern))
+    files = sorted(path for path in found if path.is_file())
     files = files[:_QUICK] if options.quick else files
     if not files:
-        parser.error("no mails there (see --all)")
+        parser.error("no mails there (see --pattern)")
     folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
     try:
         async with (
@@ -181,14 +183,23 @@ def _judge(mail: Mail) -> None:
         mail.wrong.append("not posted")
     elif mail.posted - answer.at > _TARGET:
         mail.doubts.append(f"{1000 * (mail.posted - answer.at):.0f} ms from 250 to Slack")
-    head, _, rest = mail.content.partition(b"\r\n\r\n")
     if not mail.text.strip():
-        has_body = bool(rest.strip() or b":" not in head)
-        shown = parse(mail.content).attachments
-        why = "only attachments" if shown else "it has octets after its header" if has_body else "it has no body"
-        mail.doubts.append(f"no text: {why}")
+        if _stdlib_finds_text(mail.content):
+            mail.doubts.append("NO TEXT, though the email package finds some")
+        else:
+            mail.doubts.append("no text: only attachments" if parse(mail.content).attachments else "no text in it")
     elif mail.text.count("\ufffd") > len(mail.text) / 10:
         mail.doubts.append("much of the text could not be decoded")
+
+
+def _stdlib_finds_text(content: bytes) -> bool:
+    """A second opinion: whether any part that is meant to be read has something but white space."""
+    for part in email.message_from_bytes(content).walk():
+        is_text = part.get_content_maintype() == "text" and part.get_content_disposition() != "attachment"
+        payload = part.get_payload(decode=True) if is_text else None
+        if isinstance(payload, bytes) and re.sub(rb"<[^>]*>", b"", payload).strip():
+            return True
+    return False
 
 
 def _report(mails: list[Mail], trouble: list[dict[str, object]]) -> int:
@@ -216,4 +227,5 @@ def _report(mails: list[Mail], trouble: list[dict[str, object]]) -> int:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     sys.exit(asyncio.run(main()))

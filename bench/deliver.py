@@ -20,7 +20,7 @@ from pathlib import Path
 from bench import client, senders
 from bench.installation import KINDS, Installation, Kind, installed, smtp_port
 from bench.load import Load
-from bench.processes import Child, cpu_seconds, emailrouter
+from bench.processes import Child, cpu_seconds, emailrouter, end_on_sigterm
 from emailrouter.standins.slack import SlackStandIn
 from tests.support.smtp import dot_stuffed
 
@@ -65,13 +65,16 @@ async def _latency(kind: Kind, folder: Path, layout: str, roles: tuple[str, ...]
                 child.ready()
             answered = await _send_slowly(port, place.addresses[0], mails)
             await _posted(slack, len(answered) + _WARM_UP, timeout=30)
-            retries = [event for child in children for event in child.events() if event.get("event") == "delivery.retry"]
-    latencies = []
-    for post in slack.posts:
-        if found := _MARK.search(post.raw):
-            latencies.append(post.at - answered[int(found[1])])
+            retries = [
+                event for child in children for event in child.events() if event.get("event") == "delivery.retry"
+            ]
+    marked = ((post.at, _MARK.search(post.raw)) for post in slack.posts)
+    latencies = [at - answered[int(found[1])] for at, found in marked if found]
     met = "met" if client.percentile(latencies, 0.5) < _TARGET else "MISSED"
-    print(f"latency, {kind}, {layout}: {len(latencies)} of {mails} mails: {client.summary(latencies)}  [{met}]", flush=True)
+    print(
+        f"latency, {kind}, {layout}: {len(latencies)} of {mails} mails: {client.summary(latencies)}  [{met}]",
+        flush=True,
+    )
     for event in retries:
         print(f"  an attempt failed: {event.get('reason')}")
 
@@ -125,4 +128,5 @@ def _child(role: str, folder: Path, place: Installation) -> Child:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     asyncio.run(main())

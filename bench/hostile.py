@@ -21,13 +21,23 @@ from pathlib import Path
 
 from bench import client
 from bench.installation import KINDS, Kind, installed, smtp_port
-from bench.processes import Child, cpu_seconds, emailrouter, peak_octets
+from bench.processes import Child, cpu_seconds, emailrouter, end_on_sigterm, peak_octets
 from tests.support.smtp import dot_stuffed
 
 _ALL_KINDS = ("slow command", "slow data", "noop", "endless line", "endless data")
 _MAIL_EVERY, _PROBE_EVERY = 0.05, 0.02
 _PROBES_A_SESSION = 50  # a session may be idle only so often
 _MIB = 1048576
+
+
+@dataclass(frozen=True)
+class Attack:
+    """share: of the numbers of clients."""
+
+    kinds: Sequence[str]
+    seconds: float
+    share: float
+    max_connections: int
 
 
 @dataclass
@@ -54,15 +64,14 @@ async def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
     try:
         for number, kinds in enumerate(attacks):
-            await _attack(options.database, folder / str(number), kinds, seconds, share, options.max_connections)
+            attack = Attack(kinds, seconds, share, options.max_connections)
+            await _attack(options.database, folder / str(number), attack)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _attack(
-    database: Kind, folder: Path, kinds: Sequence[str], seconds: float, share: float, max_connections: int
-) -> None:
-    limits = {"smtp.max_connections": max_connections, "smtp.max_connections_per_ip": None}
+async def _attack(database: Kind, folder: Path, attack: Attack) -> None:
+    limits = {"smtp.max_connections": attack.max_connections, "smtp.max_connections_per_ip": None}
     async with installed(database, folder) as place:
         with Child("smtp", emailrouter("smtp"), folder=folder, env=place.env | limits) as child:
             port = smtp_port(child.ready())
@@ -70,15 +79,19 @@ async def _attack(
             before = cpu_seconds(child.pid)
             swarm = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "bench.swarm", str(port), "--to", place.addresses[0]),
-                *("--seconds", str(seconds), "--share", str(share), "--kinds", *kinds),
+                *("--seconds", str(attack.seconds), "--share", str(attack.share), "--kinds", *attack.kinds),
                 stdout=asyncio.subprocess.PIPE,
             )
-            seen = await _watch(port, place.addresses[0], seconds)
-            busy = (cpu_seconds(child.pid) - before) / seconds
+            seen = await _watch(port, place.addresses[0], attack.seconds)
+            busy = (cpu_seconds(child.pid) - before) / attack.seconds
             out, _ = await swarm.communicate()
             peak = peak_octets(child.pid)
         faults = [event for event in child.events() if event.get("level") in ("error", "critical")]
-    _report(", ".join(kinds), calm, seen, peak, busy, json.loads(out or b"{}"), len(faults))
+    print(f"\n{', '.join(attack.kinds)}")
+    print(f"  server: {busy:.0%} of a core, peak {peak / _MIB:.0f} MiB, {len(faults)} errors in its log")
+    _report(calm, seen, peak)
+    swarmed = sorted(json.loads(out or b"{}").items())
+    print("  the swarm: " + ", ".join(f"{what} {count}" for what, count in swarmed), flush=True)
 
 
 async def _watch(port: int, recipient: str, seconds: float) -> Seen:
@@ -129,12 +142,9 @@ async def _tick(end: float, seen: Seen) -> None:
         seen.own.append(loop.time() - began - 0.01)
 
 
-def _report(
-    kinds: str, calm: Seen, seen: Seen, peak: int, busy: float, swarm: dict[str, int], faults: int
-) -> None:
+def _report(calm: Seen, seen: Seen, peak: int) -> None:
     accepted = [answer for answer in seen.answers if answer.code == 250]
     sessions = [answer.seconds for answer in seen.answers]
-    print(f"\n{kinds}\n  server: {busy:.0%} of a core, peak {peak / _MIB:.0f} MiB, {faults} errors in its log")
     print(f"  calm:   session {client.summary([a.seconds for a in calm.answers])}; reply {client.summary(calm.probes)}")
     print(f"  attack: session {client.summary(sessions)}; reply {client.summary(seen.probes)}")
     print(f"  this program itself was late by: {client.summary(seen.own)}; probes lost: {seen.lost_probes}")
@@ -147,8 +157,8 @@ def _report(
         "no reply over 250 ms": max(seen.probes, default=9.0) < 0.25,
     }
     print("  " + ", ".join(f"{'met' if met else 'MISSED'}: {what}" for what, met in verdicts.items()))
-    print("  the swarm: " + ", ".join(f"{what} {count}" for what, count in sorted(swarm.items())), flush=True)
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     asyncio.run(main())

@@ -61,7 +61,7 @@ async def installed(
     The aliases `support`, `alias1`, ... take turns with the webhooks `team0`, `team1`, ...
     """
     key = new_key()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - a bench waits for its own preparations
     async with AsyncExitStack() as stack:
         database: SqliteDatabase | PostgresDatabase
         cpu: Callable[[], float] | None = None
@@ -77,7 +77,7 @@ async def installed(
         try:
             await migrate.migrate(database)
             made = Installation(kind, url, [], _settings(url, key, folder), cpu)
-            await _seed(made, database, SecretBox(key), aliases, webhooks, webhook)
+            await _seed(made, database, SecretBox(key), aliases=aliases, webhooks=webhooks, webhook=webhook)
         finally:
             await database.close()
         yield made
@@ -87,6 +87,7 @@ async def _seed(
     made: Installation,
     database: SqliteDatabase | PostgresDatabase,
     box: SecretBox,
+    *,
     aliases: int,
     webhooks: int,
     webhook: Callable[[str], str] | None,

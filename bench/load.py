@@ -22,6 +22,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import cast
 
 import uvloop
@@ -119,7 +120,7 @@ class Run:
                 continue
             done: asyncio.Future[None] = loop.create_future()
             try:
-                await loop.create_connection(lambda share=share, done=done: Session(self, share, done), host, port)
+                await loop.create_connection(partial(Session, self, share, done), host, port)
             except OSError as error:
                 self.refuse(type(error).__name__, share)
                 continue
@@ -163,7 +164,7 @@ class Session(asyncio.Protocol):
         else:
             self._next()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - whatever the reason
         """Whatever was not sent is refused by silence."""
         if self._share and self._step != "tls":
             self._run.refuse("connection lost", self._share)
@@ -171,7 +172,7 @@ class Session(asyncio.Protocol):
         if not self._done.done():
             self._done.set_result(None)
 
-    def _next(self) -> None:
+    def _next(self) -> None:  # noqa: PLR0912 - a dialogue is a list of steps
         """What follows the reply that came."""
         transport = self._transport
         assert transport is not None

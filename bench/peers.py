@@ -3,8 +3,8 @@
 sink: aiosmtpd's own `Sink` handler on its unchanged `SMTP` class. limit: SMTP by a plain asyncio protocol that keeps
 nothing, checks nothing and knows one dialogue: what Python can do at the best. door: our `smtp.server` with a store
 that forgets, to tell the door's cost from the commit's. handshake: a TLS handshake for each connection and one octet
-before and after it, nothing else. All on uvloop, all with SO_REUSEPORT. Each says `{"event": "ready"}` when it listens, and ends
-at SIGTERM.
+before and after it, nothing else. All on uvloop, all with SO_REUSEPORT. Each says `{"event": "ready"}` when it
+listens, and ends at SIGTERM.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Limit(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._in_data = False
+        self._securing = False
         self._upgrade: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,6 +67,8 @@ class Limit(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Command lines, or a mail whose octets are dropped but for what may begin the end mark."""
         self._buffer = buffer = self._buffer + data if self._buffer else data
+        if self._securing:  # what comes before `start_tls` has returned cannot be answered but in clear
+            return
         transport = self._transport
         assert transport is not None
         while buffer:
@@ -91,6 +94,7 @@ class Limit(asyncio.Protocol):
                 transport.close()
             elif verb == b"STAR" and self._context is not None:
                 transport.write(b"220 2.0.0 ready\r\n")
+                self._securing = True
                 self._upgrade = asyncio.get_running_loop().create_task(self._secure(self._context))
                 buffer = b""
             else:
@@ -100,6 +104,8 @@ class Limit(asyncio.Protocol):
     async def _secure(self, context: ssl.SSLContext) -> None:
         assert self._transport is not None
         self._transport = await asyncio.get_running_loop().start_tls(self._transport, self, context, server_side=True)
+        self._securing = False
+        self.data_received(b"")
 
 
 class Handshake(asyncio.Protocol):

@@ -1,4 +1,4 @@
-"""Hostile clients, for `bench.hostile`: `python -m bench.swarm PORT --seconds 30 --to support@bench.test [--share 1.0]`.
+"""Hostile clients, for `bench.hostile`: `python -m bench.swarm PORT --seconds 30 --to support@bench.test`.
 
 2,000 connections that send one octet in 10 s, half of them in a command and half in DATA; 200 that send NOOP for ever;
 lines and mails without an end. Whoever is closed comes again after 20 ms, until the time is over. They come from many

@@ -175,6 +175,9 @@ class Smtp(Section):
         "5d", "The same mail to the same alias within this time is one mail: senders retry for up to 5 days."
     )
     recipient_cache: Count = setting(10000, "Routes of recipients that are remembered between mails.", ge=1)
+    reuse_port: Flag = setting(
+        False, "Let several smtp processes of this host listen on the same port; the kernel shares the connections out."
+    )
     shutdown_grace: DurationOrZero = setting(
         "30s", "How long running transactions may take at a stop; then they get 421."
     )

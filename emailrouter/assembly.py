@@ -14,6 +14,8 @@ from importlib.metadata import version
 from typing import Literal
 from urllib.parse import urlsplit
 
+import dns.asyncresolver
+
 from api.app import build_app
 from api.server import ApiServer
 from api.services import Services
@@ -35,6 +37,7 @@ from router.dispatch.outbox import Limits, Outbox
 from router.dispatch.owner import new_owner
 from router.dispatch.retention import Ages, Retention
 from router.dispatch.sender import TicketSender
+from router.dns.resolver import plain_resolver
 from router.meter import UNMETERED, Meter
 from router.outbound.client import OutboundClient
 from router.ports import Wake
@@ -45,6 +48,7 @@ from router.store.catalog import Catalog
 from router.store.group_commit import Bounds, GroupWriter
 from router.store.postgres import PostgresDatabase
 from router.store.postgres_writer import PostgresWriter
+from router.store.room import DiskRoom
 from router.store.signals import Signaller
 from router.store.sqlite import SqliteDatabase
 from router.store.sqlite_writer import SqliteWriter
@@ -141,9 +145,19 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
             duplicate_window=micros(config.smtp.duplicate_window),
             max_header_bytes=config.smtp.max_header_bytes,
             meter=meter,
+            room=_room(config, opened, clock),
         )
         if "smtp" in roles:
-            process.smtp = SmtpServer(config.smtp, config.server.hostname, directory, accept, clock, meter=meter)
+            process.smtp = SmtpServer(
+                config.smtp,
+                config.server.hostname,
+                directory,
+                accept,
+                clock,
+                resolver=_block_list_resolver(config),
+                reuse_port=config.smtp.reuse_port,
+                meter=meter,
+            )
         if "api" in roles:
             process.services = use_cases.build(
                 config,
@@ -168,6 +182,19 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
         stored = StoredFigures(opened, clock, counting.registry)
         process.metrics = MetricsServer(config.metrics.listen, counting.registry, stored)
     return process
+
+
+def _room(config: Config, opened: AnyDatabase, clock: Clock) -> DiskRoom | None:
+    if isinstance(opened, SqliteDatabase):
+        return DiskRoom(opened.path, config.smtp.min_free_bytes, clock)
+    return None
+
+
+def _block_list_resolver(config: Config) -> dns.asyncresolver.Resolver | None:
+    """Asked about senders only where block lists are set."""
+    if not config.smtp.dnsbl:
+        return None
+    return plain_resolver([(server.host, server.port) for server in config.dns.nameservers])
 
 
 def outbound_client(config: Config) -> OutboundClient:

@@ -65,15 +65,15 @@ class StoredFigures(Collector):
 
     async def _read(self) -> Mapping[str, int]:
         figures: dict[str, int] = {}
-        for query, values in (
-            ("metrics_queue", {}),
-            ("metrics_dead", {}),
-            ("metrics_failing", {}),
-            ("metrics_audit", {"most": AUDITED_MESSAGES}),
+        for query, prefix, values in (
+            ("metrics_queue", "", {}),
+            ("metrics_dead", "", {}),
+            ("metrics_failing", "", {}),
+            ("balance_newest", "audit_", {"most": AUDITED_MESSAGES}),
         ):
             row = await self._database.one(query, **values)
             if row is not None:
-                figures |= {name: row[name] or 0 for name in row.keys()}  # noqa: SIM118 - a database row's iterator gives values
+                figures |= {prefix + name: row[name] or 0 for name in row.keys()}  # noqa: SIM118 - a row's iterator gives values
         return figures
 
     def describe(self) -> Iterator[Metric]:
@@ -111,8 +111,8 @@ def _families(figures: Mapping[str, int], now: int) -> list[Metric]:
     )
     states = ("delivered", "pending", "dead")
     for state in states:
-        audited.add_metric([state], of(state))
-    audited.add_metric(["none"], of("events") - sum(map(of, states)))
+        audited.add_metric([state], of(f"audit_{state}"))
+    audited.add_metric(["none"], of("audit_events") - of("audit_undelivered") - sum(of(f"audit_{s}") for s in states))
     return [
         queue,
         GaugeMetricFamily(
@@ -123,12 +123,22 @@ def _families(figures: Mapping[str, int], now: int) -> list[Metric]:
         GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that gave up and were not replayed.", of("dead")),
         GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that cannot take anything.", of("failing")),
         GaugeMetricFamily(
-            "emailrouter_audit_messages", "How many of the newest messages the audit looked at.", of("messages")
+            "emailrouter_audit_messages", "How many of the newest messages the audit looked at.", of("audit_messages")
         ),
         GaugeMetricFamily(
             "emailrouter_audit_unticketed_messages",
             "Of these, the ones that belong to no ticket: always 0, or a promise is broken.",
-            of("messages") - of("ticketed"),
+            of("audit_messages") - of("audit_ticketed"),
+        ),
+        GaugeMetricFamily(
+            "emailrouter_audit_missing_tickets",
+            "Aliases that these were accepted for, less those ticketed and repeated: always 0, or a promise is broken.",
+            of("audit_accepted") - of("audit_repeated") - of("audit_events"),
+        ),
+        GaugeMetricFamily(
+            "emailrouter_audit_missing_deliveries",
+            "Ticket events of these that are owed to an integration and have no delivery: always 0.",
+            of("audit_undelivered"),
         ),
         audited,
     ]

@@ -22,6 +22,7 @@ from router.model import Message, Micros
 from router.ports import Accepted, Wake
 from router.routing.route import Target
 from router.store.group_commit import GroupWriter
+from router.store.room import DiskRoom
 
 # Hashing a larger mail takes longer than a thread switch: it leaves the event loop.
 _HASH_ASIDE_OCTETS = 1024 * 1024
@@ -41,6 +42,7 @@ class Accept:
         duplicate_window: Micros,
         max_header_bytes: int,
         meter: Meter = UNMETERED,
+        room: DiskRoom | None = None,
     ) -> None:
         self._writer = writer
         self._wake = wake
@@ -50,9 +52,12 @@ class Accept:
         self._duplicate_window = duplicate_window
         self._max_header_bytes = max_header_bytes
         self._meter = meter
+        self._room = room
 
     async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
         """See `router.ports.Acceptor.accept`."""
+        if self._room is not None:
+            await self._room.check()
         facts = read_headers(content, max_bytes=self._max_header_bytes)
         fingerprint = ""
         if facts.has_message_id or facts.has_date:

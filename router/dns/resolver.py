@@ -77,6 +77,21 @@ class Resolver(Protocol):
         ...
 
 
+def plain_resolver(
+    nameservers: Sequence[tuple[str, int]] = (), *, timeout: float = 2.0, lifetime: float = 5.0
+) -> dns.asyncresolver.Resolver:
+    """dnspython's own, as the settings want it, for whoever needs its raw answers (block lists).
+
+    Raises `dns.resolver.NoResolverConfiguration` on a machine that names no servers.
+    """
+    resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+    if nameservers:
+        resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in nameservers]
+    resolver.timeout = timeout
+    resolver.lifetime = lifetime
+    return resolver
+
+
 class DnsResolver:
     """dnspython behind the guard of one timeout.
 
@@ -89,14 +104,10 @@ class DnsResolver:
     ) -> None:
         self._fault = ""
         try:
-            self._resolver = dns.asyncresolver.Resolver(configure=not nameservers)
+            self._resolver = plain_resolver(nameservers, timeout=timeout, lifetime=lifetime)
         except dns.resolver.NoResolverConfiguration:
             self._resolver = dns.asyncresolver.Resolver(configure=False)
             self._fault = "this machine has no name servers: set [dns] nameservers"
-        if nameservers:
-            self._resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in nameservers]
-        self._resolver.timeout = timeout
-        self._resolver.lifetime = lifetime
         self._resolver.use_edns(0, 0, _UDP_PAYLOAD)
         self.views: tuple[DnsResolver, ...] = tuple(
             DnsResolver([server], timeout=timeout, lifetime=lifetime) for server in list(nameservers)[1:]

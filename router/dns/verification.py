@@ -153,8 +153,8 @@ def _compared(verdict: Verdict, others: Sequence[Verdict]) -> Verdict:
         seen = any(other.records[n].status == "ok" for other in others)
         waits = seen and record.status in ("missing", "wrong")
         records.append(replace(record, fix=not_yet_everywhere(record.name, record.type)) if waits else record)
-    stands = verdict.stands or any(other.stands for other in others)
-    return replace(verdict, records=tuple(records), gone=verdict.gone and not stands)
+    gone = verdict.gone and not any(other.stands for other in others)
+    return replace(verdict, records=tuple(records), gone=gone)
 
 
 def dump_records(records: Sequence[Record]) -> str:

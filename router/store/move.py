@@ -209,7 +209,8 @@ class _Postgres:
     async def columns(self, table: str) -> list[str]:
         rows = await self._connection.fetch(
             "SELECT column_name FROM information_schema.columns "
-            "WHERE table_schema = current_schema() AND table_name = $1 ORDER BY ordinal_position",
+            "WHERE table_schema = current_schema() AND table_name = $1 AND is_generated = 'NEVER' "
+            "ORDER BY ordinal_position",
             table,
         )
         return [row[0] for row in rows]

@@ -14,6 +14,7 @@ from router.channels.contract import (
     Channel,
     DigestEntry,
     Failed,
+    OperatorNotice,
     Outcome,
     Payload,
     Retry,
@@ -94,6 +95,7 @@ def test_rendering_is_pure_json(channel: Channel[Any]) -> None:
         lambda: channel.render_plain(NOTICE),
         lambda: channel.render_digest([ENTRY] * channel.digest_limit),
         lambda: channel.render_test(TestNotice("Example", "Billing", 0)),
+        lambda: channel.render_notice(OperatorNotice("About a domain", "It is verified.", "Example", 0)),
     ]
     for render in renderings:
         first = json.dumps(render())

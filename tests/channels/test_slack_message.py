@@ -13,7 +13,7 @@ from slack_sdk.models.blocks import Block
 
 from emailrouter.standins.slack_rules import faults, objection
 from router.channels import slack_message
-from router.channels.contract import DigestEntry, Payload, TestNotice, TicketNotice
+from router.channels.contract import DigestEntry, OperatorNotice, Payload, TestNotice, TicketNotice
 from router.channels.rich_text import units
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -327,3 +327,11 @@ def test_a_link_that_could_break_out_is_left_out(link: str) -> None:
     payload = slack_message.ticket(replace(OPENED, link=link))
     assert not [part for part in _walk(payload) if part.get("type") == "link"]
     assert "<" not in slack_message.plain(replace(OPENED, link=link))["text"]
+
+
+def test_a_notice_about_the_installation_is_within_slacks_rules() -> None:
+    said = "<!channel> *bold* " + "x" * 5000
+    payload = slack_message.notice(OperatorNotice("About a domain", said, "Example", 0))
+    assert list(faults(payload["blocks"])) == []
+    assert "<!channel>" not in payload["text"]
+    assert slack_message.size(payload) < slack_message.MAX_PAYLOAD

@@ -55,6 +55,18 @@ def test_mx_that_is_right(found: Found[Mx]) -> None:
         (_mx((10, "mx1.router.test.help.example.org")), "wrong", ["with a dot at its end (mx1.router.test.)"]),
         (_mx((10, "mx1.router.test.example.org")), "wrong", ["with a dot at its end (mx1.router.test.)"]),
         (_mx((0, "10\\032mx1.router.test")), "wrong", ["priority stands in the field of the host (10 mx1.router"]),
+        (
+            _mx((0, "mx1.router.test\\03210")),
+            "wrong",
+            ["priority stands in the field of the host (mx1.router.test 10)"],
+        ),
+        (_mx((0, "10.mx1.router.test")), "wrong", ["priority stands in the field of the host (10.mx1.router.test)"]),
+        (_mx((10, "mx1\\.router\\.test")), "wrong", ["took the dots of the host for letters", "MX 10 mx1.router.test"]),
+        (
+            _mx((10, "mx1\\.router\\.test.help.example.org")),
+            "wrong",
+            ["took the dots of the host for letters", "without a dot at its end"],
+        ),
         (_mx((10, "203.0.113.5")), "wrong", ["names an address (203.0.113.5)"]),
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from router.dns.resolver import Found, Missing, Mx, Resolver, Unknown
 from router.dns.shared import MOST_REMEMBERED, SharedResolver
 from tests.support.clock import FakeClock
+from tests.support.waiting import until
 
 
 class Scripted:
@@ -72,8 +73,7 @@ async def test_questions_at_once_are_bounded_and_the_same_one_is_one() -> None:
     inner.open.clear()
     shared = SharedResolver(inner, FakeClock(), at_once=3)
     asking = [asyncio.create_task(shared.txt(f"{n % 10}.test")) for n in range(30)]
-    while inner.under_way < 3:
-        await asyncio.sleep(0)
+    await until(lambda: inner.under_way == 3, "three questions")
     inner.open.set()
     await asyncio.gather(*asking)
     assert sorted(inner.asked) == [f"{n}.test" for n in range(10)]
@@ -85,8 +85,7 @@ async def test_one_that_gives_up_does_not_take_the_answer_from_others() -> None:
     inner.open.clear()
     shared = SharedResolver(inner, FakeClock())
     first, second = (asyncio.create_task(shared.txt("a.test")) for _ in range(2))
-    while not inner.under_way:
-        await asyncio.sleep(0)
+    await until(lambda: inner.under_way == 1, "the question")
     first.cancel()
     inner.open.set()
     assert await second == Found(("x",))

@@ -212,3 +212,43 @@ async def test_records_are_kept_as_json(dns: DnsStandIn, resolver: DnsResolver) 
     assert load_records(dump_records(records)) == records
     for text in ("", "[]", "nonsense", "{}", '[{"type": "MX"}]', "[1]"):
         assert load_records(text) == ()
+
+
+# --- several name servers
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[DnsStandIn]:
+    async with DnsStandIn() as server:
+        yield server
+
+
+async def test_an_answer_that_is_not_yet_everywhere(dns: DnsStandIn, other: DnsStandIn) -> None:
+    dns.set(DOMAIN, "MX", "10 old.example.net.")
+    _good(other)
+    resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=0.2, lifetime=0.5)
+    verdict = await _check(resolver)
+    assert [record.status for record in verdict.records] == ["wrong", "missing"]
+    for record in verdict.records:
+        assert "others still give the old answer" in record.fix
+    assert not verdict.verified
+    assert verdict.stands is False
+    assert verdict.gone is False, "one name server's miss is not definite"
+
+
+async def test_name_servers_that_agree(dns: DnsStandIn, other: DnsStandIn) -> None:
+    resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=0.2, lifetime=0.5)
+    verdict = await _check(resolver)
+    assert verdict.gone
+    assert "has no MX record" in verdict.records[0].fix
+    assert other.asked(DOMAIN, "MX") == 1
+
+
+async def test_what_the_doctor_asks(dns: DnsStandIn, resolver: DnsResolver) -> None:
+    dns.set("a.test", "A", "192.0.2.1")
+    dns.set("a.test", "AAAA", "2001:db8::1")
+    dns.set("192.0.2.1", "PTR", "A.test.")
+    assert await resolver.addresses("a.test") == Found(("192.0.2.1", "2001:db8::1"))
+    assert await resolver.names("192.0.2.1") == Found(("a.test",))
+    assert await resolver.addresses("none.test") == Missing(name_exists=False)
+    assert await resolver.tlsa("_25._tcp.a.test") == Missing(name_exists=False)

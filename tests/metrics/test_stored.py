@@ -91,6 +91,7 @@ async def test_figures_are_what_the_database_holds(store: Store) -> None:
     assert figures("emailrouter_failing_integrations") == 1
     assert figures("emailrouter_audit_messages") == 6
     assert figures("emailrouter_audit_unticketed_messages") == 1
+    assert figures("emailrouter_audit_missing_tickets") == 1
     for state in ("delivered", "dead", "none"):
         assert figures("emailrouter_audit_ticket_events", state=state) == 1
     assert figures("emailrouter_audit_ticket_events", state="pending") == 2

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from tests.support import mails
 from tests.support.smtp import ConnectionClosedError, RawSmtp
 
-SENDERS = 3
+SENDERS = 4
 
 
 @dataclass
@@ -26,17 +26,32 @@ class Load:
     tried_again: int = 0
     _stopping: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def more(self, n: int, *, timeout: float = 30) -> None:
-        """Returns when `n` further mails were accepted."""
+    async def some(self, n: int, *, timeout: float = 60) -> None:
+        """Lets the senders send `2 * n` further mails; returns when `n` of them were accepted, and the rest go on.
+
+        So a test's work is the same however long a restart takes on a busy machine.
+        """
         wanted = len(self.accepted) + n
+        for _ in range(2 * n):
+            self._allowed.release()
         async with asyncio.timeout(timeout), self._progress:
             await self._progress.wait_for(lambda: len(self.accepted) >= wanted)
 
+    def stop(self) -> None:
+        """No further mail is begun."""
+        self._stopping = True
+        for _ in range(SENDERS):
+            self._allowed.release()
+
     async def send(self) -> None:
         """One sender: mail after mail, each until it is accepted."""
-        while not self._stopping:
+        while True:
+            await self._allowed.acquire()
+            if self._stopping:
+                return
             number = next(self._numbers)
             message_id = f"<{number}@load.test>"
             content = mails.plain(subject=f"Mail {number}", message_id=message_id)
@@ -48,7 +63,7 @@ class Load:
 
     async def _try(self, content: bytes) -> str | None:
         try:
-            client = await RawSmtp.connect(*self.address, timeout=20)
+            client = await RawSmtp.connect(*self.address, timeout=60)
         except (OSError, ConnectionClosedError) as error:
             self.refused.append(repr(error))
             return None
@@ -73,8 +88,8 @@ async def under_load(address: tuple[str, int]) -> AsyncIterator[Load]:
     senders = [asyncio.create_task(load.send()) for _ in range(SENDERS)]
     try:
         yield load
-        load._stopping = True
-        async with asyncio.timeout(30):
+        load.stop()
+        async with asyncio.timeout(60):
             await asyncio.gather(*senders)
     finally:
         for sender in senders:

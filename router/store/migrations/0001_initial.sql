@@ -226,8 +226,9 @@ CREATE TABLE ticket_search (
     words TEXT NOT NULL
 );
 /*pg
-CREATE INDEX ticket_search_words ON ticket_search USING gin (array_to_tsvector(string_to_array(words, ' ')));
-CREATE INDEX ticket_search_places ON ticket_search (workspace_id, place);
+ALTER TABLE ticket_search ADD vector TSVECTOR NOT NULL
+    GENERATED ALWAYS AS (array_to_tsvector(string_to_array(words, ' '))) STORED;
+CREATE INDEX ticket_search_words ON ticket_search USING gin (vector);
 */
 /*sqlite
 -- The index alone: the words are in ticket_search. Its tokenizer splits at blanks only, as all else is in our words.
