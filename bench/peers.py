@@ -131,7 +131,7 @@ class Handshake(asyncio.Protocol):
 class Anyone:
     """Routing that knows every recipient."""
 
-    async def resolve(self, mailbox: Mailbox) -> Target:
+    async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target:
         """See `router.ports.Recipients`."""
         return Target(str(mailbox), "ws_1", "alias_1", "alias_1", "support@bench.test", "int_1")
 

@@ -57,9 +57,11 @@ class ContentStore:
         return await self.make(message_id)
 
     async def make(self, message_id: str) -> Contents:
-        """Parses the raw mail and keeps the result."""
+        """Parses the raw mail and keeps the result; where its octets were erased, what was read of them stays."""
         async with self._held:
             content = await self.raw(message_id)
+            if not content and (row := await self._database.one("contents_of", message_id=message_id)) is not None:
+                return _from_row(row)
             try:
                 contents = await self._parser.read(content)
             except Unreadable as why:

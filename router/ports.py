@@ -17,8 +17,11 @@ from router.routing.route import Refusal, Target
 class Recipients(Protocol):
     """Who asks: the SMTP session at RCPT. Who answers: `router.routing.directory.Directory`."""
 
-    async def resolve(self, mailbox: Mailbox) -> Target | Refusal:
-        """The target of a recipient, or why there is none. Raises `Unavailable` when the database is away."""
+    async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target | Refusal:
+        """The target of a recipient, or why there is none. Raises `Unavailable` when the database is away.
+
+        reverse_path, peer: who sends, for the workspace's own blocked senders; `""` is nobody's.
+        """
         ...
 
 

@@ -21,6 +21,7 @@ _REFUSALS: dict[RefusalReason, Reply] = {
     "pending": replies.DOMAIN_PENDING,
     "unknown": replies.NO_SUCH_ALIAS,
     "disabled": replies.ALIAS_DISABLED,
+    "blocked": replies.SENDER_BLOCKED,
 }
 # Octets of a head that are searched: a head without an end must not stall everybody else's mail.
 _HEAD_LIMIT = 262144

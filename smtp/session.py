@@ -125,7 +125,8 @@ class Session:
         if refused is None and self.listing is not None and await self.listing:
             refused = replies.ADDRESS_LISTED
         if refused is None:
-            answer = await self._ask(self._door.recipients.resolve(mailbox))
+            sender = _text(transaction.sender)
+            answer = await self._ask(self._door.recipients.resolve(mailbox, reverse_path=sender, peer=self.peer))
             if isinstance(answer, Target):
                 transaction.targets[answer.recipient] = answer
                 return replies.RECIPIENT_OK

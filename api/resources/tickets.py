@@ -77,7 +77,7 @@ ROUTES = (
         "GET",
         "/emails/tickets",
         page,
-        "All tickets, newest first. A search may answer with few and a cursor that goes on",
+        "All tickets, newest first",
         "viewer",
         TicketList,
         query=Tickets,

@@ -190,7 +190,9 @@ class Tickets(Paged):
     status: StatusWord | None = None
     assigned_to: str | None = None
     alias_id: str | None = None
-    q: str | None = Field(default=None, description="Part of the subject or sender, or a ticket's number.")
+    q: str | None = Field(
+        default=None, description="Words of sender, subject and text, the last one perhaps only begun; or a number."
+    )
 
 
 class MyTickets(Paged):

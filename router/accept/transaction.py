@@ -219,28 +219,32 @@ def _join_conversations(fresh: Sequence[_Entry]) -> Transcript[None]:
         for entry in fresh
         for reference in entry.mail.reference_ids
     }
-    candidates: dict[tuple[str, str], list[threads.Candidate]] = {}
+    known: dict[tuple[str, str], list[str]] = {}  # the tickets at an alias that a reference may mean
+    people: dict[str, set[str]] = {}
     if asked:
         rows = yield Step(
             "accept_candidates",
             [{"rfc_message_id": r, "workspace_id": w, "alias_key": k} for r, w, k in sorted(asked)],
         )
         for row in rows:
-            candidate = threads.Candidate(
-                row["ticket_id"], row["rfc_message_id"], frozenset(json.loads(row["participants"]))
-            )
-            candidates.setdefault((row["alias_key"], row["rfc_message_id"]), []).append(candidate)
+            known.setdefault((row["alias_key"], row["rfc_message_id"]), []).append(row["ticket_id"])
+            people.setdefault(row["ticket_id"], set())
+        if people:
+            for row in (yield Step("accept_participants", [{"ticket_id": ticket_id} for ticket_id in sorted(people)])):
+                people[row["ticket_id"]].update(json.loads(row["participants"]))
     for entry in fresh:
-        key = entry.target.alias_key
-        known = [c for reference in entry.mail.reference_ids for c in candidates.get((key, reference), ())]
-        joined = threads.choose(entry.mail.reference_ids, entry.message.from_address, known) if known else None
+        message, key = entry.message, entry.target.alias_key
+        candidates = [
+            threads.Candidate(ticket_id, reference, frozenset(people[ticket_id]))
+            for reference in entry.mail.reference_ids
+            for ticket_id in known.get((key, reference), ())
+        ]
+        joined = threads.choose(entry.mail.reference_ids, message.from_address, candidates)
         entry.ticket_id = joined.ticket_id if joined else ids.new("ticket")
         entry.joined_by = joined.by if joined else ""
-        if entry.message.rfc_message_id:
-            own = threads.Candidate(
-                entry.ticket_id, entry.message.rfc_message_id, frozenset(json.loads(entry.message.participants))
-            )
-            candidates.setdefault((key, own.rfc_message_id), []).append(own)
+        people.setdefault(entry.ticket_id, set()).update(json.loads(message.participants))
+        if message.rfc_message_id:
+            known.setdefault((key, message.rfc_message_id), []).append(entry.ticket_id)
 
 
 def _open_tickets(opened: Sequence[_Entry]) -> Transcript[None]:

@@ -5,9 +5,6 @@ A sender is told apart by its text in one form; adding one twice is `conflict`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
-
 from config.values import parse_blocked_sender
 from router.admin import audit, paging, words
 from router.admin.paging import DEFAULT_LIMIT, Page
@@ -18,20 +15,6 @@ from router.model import Actor, BlockedSender
 from router.store.database import Database, fetch
 
 MOST = 1000  # of one workspace: they are compared with every mail
-
-
-def blocking(entries: Iterable[str], reverse_path: str, peer: str = "") -> str | None:
-    """The entry that a mail from this reverse-path, sent by this address, falls under; None when none does."""
-    local, _, domain = reverse_path.rpartition("@")
-    try:
-        name = domain_key(domain)
-    except AddressError:
-        name = domain.lower()
-    wanted = {f"{local_key(local)}@{name}", f"@{name}"} if name else set()
-    for entry in entries:
-        if entry in wanted or ("/" in entry and peer and ip_address(peer) in ip_network(entry)):
-            return entry
-    return None
 
 
 class BlockedSenders:
@@ -73,6 +56,7 @@ class BlockedSenders:
             )
             if not added:
                 raise Refused("conflict", f"{blocked.sender} is blocked already", "sender")
+            await session.run("routing_changed")
             await audit.record(session, actor, blocked.created_at, "blocked_sender.create", blocked.sender)
         return blocked
 
@@ -82,6 +66,7 @@ class BlockedSenders:
         async with self._database.transaction() as session:
             if not await session.run("blocked_delete", workspace_id=actor.workspace_id, sender=known):
                 raise not_found("Blocked sender")
+            await session.run("routing_changed")
             await audit.record(session, actor, self._clock.now(), "blocked_sender.delete", known)
 
 

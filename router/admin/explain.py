@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.admin import words
-from router.admin.blocked_senders import BlockedSenders, blocking
+from router.admin.blocked_senders import BlockedSenders
 from router.channels.contract import Channel, Payload, TicketNotice
 from router.clock import Clock
 from router.errors import Refused
 from router.mail.address import AddressError, Mailbox, parse_mailbox
 from router.model import Actor, Alias, Domain, Integration, Workspace
 from router.routing.route import CATCH_ALL, DomainFacts, Refusal, Target, decide, wanted_keys
+from router.routing.senders import blocking
 from router.store.database import Database, fetch, fetch_one, value
 
 _SAMPLE = "This is where the text of the mail would be."

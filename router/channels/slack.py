@@ -215,14 +215,12 @@ def _webhook_url(value: object, *, allow_private: bool) -> str:
         raise _refused("it must not have a fragment (#...)")
     if port == 0:
         raise _refused("host or port cannot be read")
-    if not parts.netloc:
-        raise _refused("it has no host")
+    where = _host(host, allow_private=allow_private)
     rest = text.partition("://")[2][len(parts.netloc) :]
     if rest in ("", "/"):
         raise _refused("it has no path; copy the whole URL from Slack")
     if not _URL_TEXT.fullmatch(rest) or set(rest) & set('"<>\\^`{|}'):
         raise _refused("only ASCII without quotes and brackets is allowed after the host")
-    where = _host(host, allow_private=allow_private)
     result = f"{parts.scheme}://{where}{'' if port is None else f':{port}'}{rest}"
     if len(result) > MAX_URL:  # the A-label form of a host can be longer than what was typed
         raise _refused(f"it is longer than {MAX_URL} characters")

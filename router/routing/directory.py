@@ -26,6 +26,7 @@ from router.routing.route import (
     to_host_postmaster,
     wanted_keys,
 )
+from router.routing.senders import blocking
 from router.store.database import Database, fetch, fetch_one, value
 
 # Half of the second that SPEC.md section 5 allows, so that a slow answer still fits.
@@ -41,15 +42,24 @@ class Directory:
         self._size = size
         self._hosts = frozenset(host.lower().rstrip(".") for host in hosts)
         self._targets: OrderedDict[tuple[str, str], Target] = OrderedDict()
+        self._blocked: dict[str, tuple[str, ...]] = {}  # by workspace; there are few, and each has a bound
         self._asking: dict[tuple[str, str], asyncio.Task[Target | Refusal]] = {}
         self._version = -1
         self._checked_at = float("-inf")
         self._checking: asyncio.Task[None] | None = None
         self._generation = 0
 
-    async def resolve(self, mailbox: Mailbox) -> Target | Refusal:
+    async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target | Refusal:
         """See `router.ports.Recipients.resolve`."""
         await self._hear_of_changes()
+        found = await self._target(mailbox)
+        if isinstance(found, Target) and (reverse_path or peer):
+            blocked = await self._blocked_senders(found.workspace_id)
+            if blocked and blocking(blocked, reverse_path, peer) is not None:
+                return Refusal("blocked")
+        return found
+
+    async def _target(self, mailbox: Mailbox) -> Target | Refusal:
         key = (mailbox.local_part, mailbox.domain_key)
         known = self._targets.get(key)
         if known is not None:
@@ -66,6 +76,7 @@ class Directory:
     def forget(self) -> None:
         """Called in the process that changed a domain or an alias, after its commit."""
         self._targets.clear()
+        self._blocked.clear()
         self._generation += 1
 
     async def _hear_of_changes(self) -> None:
@@ -97,6 +108,16 @@ class Directory:
             while len(self._targets) > self._size:
                 self._targets.popitem(last=False)
         return result
+
+    async def _blocked_senders(self, workspace_id: str) -> tuple[str, ...]:
+        known = self._blocked.get(workspace_id)
+        if known is None:
+            generation = self._generation
+            rows = await self._database.all("blocked_all", workspace_id=workspace_id)
+            known = tuple(row["sender"] for row in rows)
+            if generation == self._generation:
+                self._blocked[workspace_id] = known
+        return known
 
     async def _host_postmaster(self, mailbox: Mailbox) -> Target | None:
         """The first workspace's, unless our host's name is itself a verified domain: then that domain's aliases say."""

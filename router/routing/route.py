@@ -15,7 +15,7 @@ from router.model import Alias, Domain, Workspace
 CATCH_ALL = "*"
 POSTMASTER = "postmaster"
 
-RefusalReason = Literal["relay", "pending", "unknown", "disabled"]
+RefusalReason = Literal["relay", "pending", "unknown", "disabled", "blocked"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,11 +186,32 @@ async def test_nothing_asked_is_no_search(at: Office, q: str) -> None:
     assert await at.found(q) == [1]
 
 
-_WORDS = ["door", "AND", "OR", "NOT", "NEAR(", "words:", "-", "*", '"', "'", "\\", "&", "|", "!", "<->", ":*", ":A", "^"]
+_WORDS = [
+    "door",
+    "AND",
+    "OR",
+    "NOT",
+    "NEAR(",
+    "words:",
+    "-",
+    "*",
+    '"',
+    "'",
+    "\\",
+    "&",
+    "|",
+    "!",
+    "<->",
+    ":*",
+    ":A",
+    "^",
+]
 QUESTION = st.one_of(
     st.text(st.characters(codec=None, categories=None), max_size=50),
     st.lists(st.sampled_from(_WORDS), max_size=12).map(" ".join),
-    st.lists(st.sampled_from([*_WORDS, "\x00", "ß", "İ", "注文", "1", "#", "_", "é", "ǆ", "ﬁ"]), max_size=12).map("".join),
+    st.lists(st.sampled_from([*_WORDS, "\x00", "ß", "İ", "注文", "1", "#", "_", "é", "ǆ", "ﬁ"]), max_size=12).map(
+        "".join
+    ),
     st.text(max_size=3).map(lambda piece: piece * 2000),
 )
 

@@ -74,7 +74,7 @@ async def test_killed_between_any_two_steps(
     integration_id = await seeds.integration(store.database, workspace_id, box.seal(json.dumps({"webhookUrl": "u"})))
     old = load_or_create_key(tmp_path)
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise Killed
 
     rotation = Rotation(store.database, SystemClock())

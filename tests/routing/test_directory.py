@@ -143,3 +143,25 @@ async def test_no_database_means_no_answer_not_even_a_remembered_one(
     world.clock.advance(1)
     with pytest.raises(Unavailable):
         await world.resolve("support@example.com")
+
+
+async def test_a_workspace_takes_no_mail_from_those_it_blocked(world: World) -> None:
+    async def resolve(reverse_path: str, peer: str = "192.0.2.1") -> Target | Refusal:
+        mailbox = parse_mailbox("support@example.com")
+        return await world.directory.resolve(mailbox, reverse_path=reverse_path, peer=peer)
+
+    assert isinstance(await resolve("eve@spam.test"), Target)
+    for entry in ("eve@spam.test", "@bad.test", "203.0.113.0/24"):
+        await seeds.execute(
+            world.store.database,
+            "INSERT INTO blocked_senders (workspace_id, sender, created_at) VALUES (:workspace, :entry, 1)",
+            workspace=world.workspace,
+            entry=entry,
+        )
+    await world.changed()
+    world.clock.advance(0.6)
+    assert await resolve("Eve@SPAM.test") == Refusal("blocked")
+    assert await resolve("any@bad.test") == Refusal("blocked")
+    assert await resolve("ann@good.test", "203.0.113.9") == Refusal("blocked")
+    assert isinstance(await resolve("ann@spam.test"), Target)
+    assert isinstance(await resolve(""), Target)

@@ -33,7 +33,7 @@ class KnownRecipients:
     gate: asyncio.Event | None = None
     asked: list[str] = field(default_factory=list)
 
-    async def resolve(self, mailbox: Mailbox) -> Target | Refusal:
+    async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target | Refusal:
         self.asked.append(str(mailbox))
         if self.gate is not None:
             await self.gate.wait()

@@ -30,14 +30,22 @@ WHERE f.alias_key = asked.alias_key AND f.fingerprint = asked.fingerprint
 RETURNING f.alias_key, f.fingerprint, f.message_id;
 
 -- name: accept_candidates
-SELECT COALESCE(t.alias_id, t.address) AS alias_key, m.rfc_message_id AS rfc_message_id,
-       m.participants AS participants, t.id AS ticket_id
+SELECT DISTINCT COALESCE(t.alias_id, t.address) AS alias_key, m.rfc_message_id AS rfc_message_id, t.id AS ticket_id
 FROM unnest(CAST(:rfc_message_id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:alias_key AS TEXT[]))
      AS asked (rfc_message_id, workspace_id, alias_key)
 JOIN messages m ON m.rfc_message_id = asked.rfc_message_id AND m.workspace_id = asked.workspace_id
                    AND m.rfc_message_id <> ''
 JOIN ticket_messages tm ON tm.message_id = m.id
 JOIN tickets t ON t.id = tm.ticket_id AND COALESCE(t.alias_id, t.address) = asked.alias_key;
+
+-- name: accept_participants
+SELECT asked.ticket_id, m.participants
+FROM unnest(CAST(:ticket_id AS TEXT[])) AS asked (ticket_id)
+CROSS JOIN LATERAL (
+    SELECT tm.message_id FROM ticket_messages tm WHERE tm.ticket_id = asked.ticket_id
+    ORDER BY tm.message_id DESC LIMIT 100
+) AS latest
+JOIN messages m ON m.id = latest.message_id;
 
 -- name: accept_message
 INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,

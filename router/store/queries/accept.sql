@@ -27,13 +27,18 @@ RETURNING alias_key, fingerprint, message_id;
 
 -- name: accept_candidates
 -- Earlier messages at an alias that a new one refers to, with their tickets.
-SELECT COALESCE(t.alias_id, t.address) AS alias_key, m.rfc_message_id AS rfc_message_id,
-       m.participants AS participants, t.id AS ticket_id
+SELECT DISTINCT COALESCE(t.alias_id, t.address) AS alias_key, m.rfc_message_id AS rfc_message_id, t.id AS ticket_id
 FROM messages m
 JOIN ticket_messages tm ON tm.message_id = m.id
 JOIN tickets t ON t.id = tm.ticket_id
 WHERE m.rfc_message_id = :rfc_message_id AND m.workspace_id = :workspace_id
   AND COALESCE(t.alias_id, t.address) = :alias_key AND m.rfc_message_id <> '';
+
+-- name: accept_participants
+-- Who takes part in a ticket, by its latest messages.
+SELECT CAST(:ticket_id AS TEXT) AS ticket_id, m.participants AS participants
+FROM messages m
+WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id ORDER BY message_id DESC LIMIT 100);
 
 -- name: accept_message
 -- One message, without its octets.

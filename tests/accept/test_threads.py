@@ -1,0 +1,227 @@
+"""Conversations as mail programs and people make them, through the real accept on both databases.
+
+Each case is one that has split or merged tickets in some help desk. A mail's ticket is told by its number.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from tests.support.office import Office, corpus_mail, office
+from tests.support.stores import Store
+
+EVA = "Eva <eva@customer.test>"
+BOB = "Bob <bob@customer.test>"
+DESK = "Support <support@example.com>"
+MALLORY = "Mallory <mallory@elsewhere.test>"
+
+
+@pytest.fixture
+async def at(store: Store) -> AsyncIterator[Office]:
+    async with office(store) as found:
+        yield found
+
+
+def mail(
+    name: str,
+    *,
+    from_: str = EVA,
+    to: str = DESK,
+    subject: str = "Broken door",
+    parent: str = "",
+    references: Sequence[str] = (),
+    extra: Sequence[str] = (),
+) -> bytes:
+    """name: the Message-ID's left side, as in parent and references; those of nobody we know are just unknown names."""
+    lines = [f"From: {from_}", f"To: {to}", f"Subject: {subject}", f"Message-ID: <{name}@mail.test>", *extra]
+    if parent:
+        lines.append(f"In-Reply-To: <{parent}@mail.test>")
+    if references:
+        lines.append("References: " + "\r\n ".join(f"<{one}@mail.test>" for one in references))
+    return "\r\n".join([*lines, "", f"Text of {name}.", ""]).encode()
+
+
+async def tickets_of(at: Office, *contents: bytes) -> list[int]:
+    """The ticket of each mail, sent one after the other."""
+    for content in contents:
+        await at.mail(content)
+    return await at.numbers()
+
+
+async def test_a_conversation_of_several_people(at: Office) -> None:
+    """The desk answers by its own mail program, copied to the alias; a colleague of the customer joins in."""
+    found = await tickets_of(
+        at,
+        mail("ask", extra=[f"Cc: {BOB}"]),
+        mail("answer", from_=DESK, to=EVA, parent="ask", references=["ask"]),
+        mail("thanks", parent="answer", references=["ask", "answer"]),
+        mail("me-too", from_=BOB, parent="thanks", references=["ask", "answer", "thanks"]),
+    )
+    assert found == [1, 1, 1, 1]
+
+
+async def test_a_participant_of_the_ticket_may_answer_any_mail_of_it(at: Office) -> None:
+    """Bob was copied in later, and answers the first mail, on which he was not."""
+    found = await tickets_of(
+        at, mail("ask"), mail("more", parent="ask", extra=[f"Cc: {BOB}"]), mail("late", from_=BOB, parent="ask")
+    )
+    assert found == [1, 1, 1]
+
+
+async def test_references_rewritten_by_apple_mail(at: Office) -> None:
+    """Exchange gave the mail a new Message-ID on its way; what Apple Mail answers by is known to nobody here."""
+    found = await tickets_of(
+        at,
+        mail("ask"),
+        mail("apple", parent="rewritten-by-exchange", references=["ask", "rewritten-by-exchange"]),
+        mail("only-the-oldest", references=["ask", "unknown-1", "unknown-2"]),
+        mail("only-in-reply-to", parent="apple"),
+    )
+    assert found == [1, 1, 1, 1]
+
+
+async def test_in_reply_to_unknown(at: Office) -> None:
+    assert await tickets_of(at, mail("ask"), mail("other", parent="never-seen-here")) == [1, 2]
+
+
+async def test_in_reply_to_with_words_around_it(at: Office) -> None:
+    old = ["In-Reply-To: Your message of \"Tue, 1 Jan\" <ask@mail.test> (Eva's message)"]
+    assert await tickets_of(at, mail("ask"), mail("old-program", extra=old)) == [1, 1]
+
+
+async def test_a_mail_sent_to_oneself(at: Office) -> None:
+    """A note to the desk from its own address, and the answer to it; a customer's mail is not drawn in."""
+    found = await tickets_of(
+        at,
+        mail("note", from_=DESK, to=DESK),
+        mail("answer", from_=DESK, to=DESK, parent="note"),
+        mail("ask", from_=EVA),
+        mail("wrong", from_=EVA, parent="note"),
+    )
+    assert found == [1, 1, 2, 3]
+
+
+async def test_a_mail_that_answers_itself(at: Office) -> None:
+    assert await tickets_of(at, mail("circle", parent="circle", references=["circle"]), mail("next")) == [1, 2]
+
+
+async def test_a_newsletter_that_strangers_answer(at: Office) -> None:
+    """It came to the desk too; those who answer it to the desk are neither its sender nor each other."""
+    found = await tickets_of(
+        at,
+        mail("news", from_="Shop <news@shop.test>", extra=["List-Id: <news.shop.test>"]),
+        mail("first", from_=EVA, parent="news"),
+        mail("second", from_=MALLORY, parent="news"),
+        mail("shop", from_="Shop <news@shop.test>", parent="news"),
+        mail("first-again", from_=EVA, parent="first", references=["news", "first"]),
+    )
+    assert found == [1, 2, 3, 1, 2]
+
+
+async def test_a_new_subject_in_an_old_thread_stays_in_it(at: Office) -> None:
+    found = await tickets_of(at, mail("ask"), mail("new", subject="Something else entirely", parent="ask"))
+    assert found == [1, 1]
+
+
+async def test_the_same_subject_and_sender_join_nothing(at: Office) -> None:
+    assert await tickets_of(at, mail("ask"), mail("again", subject="Re: Broken door")) == [1, 2]
+
+
+async def test_a_shared_in_reply_to_does_not_merge_strangers(at: Office) -> None:
+    """A web form's mails all claim to answer the same mail."""
+    found = await tickets_of(
+        at,
+        mail("one", from_=EVA, parent="template"),
+        mail("two", from_=BOB, parent="template"),
+        mail("three", from_=MALLORY, parent="one", references=["template", "one"]),
+        mail("four", from_=EVA, parent="one", references=["template", "one"]),
+    )
+    assert found == [1, 2, 3, 1]
+
+
+async def test_one_message_id_used_by_two_senders(at: Office) -> None:
+    found = await tickets_of(
+        at,
+        mail("same", from_=EVA),
+        mail("same", from_=BOB, subject="Other"),
+        mail("answer-of-bob", from_=BOB, parent="same"),
+        mail("answer-of-eva", from_=EVA, parent="same"),
+    )
+    assert found == [1, 2, 2, 1]
+
+
+async def test_the_newest_reference_wins_where_two_tickets_fit(at: Office) -> None:
+    found = await tickets_of(at, mail("a"), mail("b"), mail("c", references=["a", "b"]), mail("d", references=["b", "a"]))
+    assert found == [1, 2, 2, 1]
+
+
+async def test_each_alias_has_its_own_conversation(at: Office) -> None:
+    await at.mail(mail("ask"), at.support, at.billing)
+    await at.mail(mail("reply", parent="ask"), at.billing)
+    await at.mail(mail("reply-2", parent="reply"), at.support)
+    rows = await at.rows(
+        "SELECT t.address, tm.joined_by FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id "
+        "ORDER BY tm.message_id, t.address"
+    )
+    assert [(row["address"], row["joined_by"]) for row in rows] == [
+        ("billing@example.com", ""),
+        ("support@example.com", ""),
+        ("billing@example.com", "ask@mail.test"),
+        ("support@example.com", ""),
+    ]
+
+
+async def test_people_reopen_and_programs_do_not(at: Office) -> None:
+    await at.mail(mail("ask"))
+    for name, header, status in (
+        ("away", "Auto-Submitted: auto-replied", "resolved"),
+        ("list", "List-Id: <x.test>", "resolved"),
+        ("bulk", "Precedence: bulk", "resolved"),
+        ("ours", "X-EmailRouter-Mark: 1", "resolved"),
+        ("eva", "X-Anything: 1", "open"),
+    ):
+        await at.set_status("resolved")
+        await at.mail(mail(name, parent="ask", extra=[header]))
+        (ticket,) = await at.rows("SELECT status FROM tickets")
+        assert ticket["status"] == status, name
+
+
+# --- what programs send (router.mail.automatic), with the mails of tests/corpus
+
+
+@pytest.mark.parametrize(
+    ("name", "mark"),
+    [
+        ("bounce-report", "bounce"),
+        ("bounce-free-form", "bounce"),
+        ("out-of-office", "auto-reply"),
+        ("mailing-list", "list"),
+        ("newsletter", "bulk"),
+        ("own-mark", "loop"),
+        ("suppress-only", ""),
+        ("plain", ""),
+    ],
+)
+async def test_a_mail_of_a_program_is_marked_and_has_its_ticket(at: Office, name: str, mark: str) -> None:
+    await at.mail(corpus_mail(name))
+    (row,) = await at.rows("SELECT automatic FROM messages")
+    assert row["automatic"] == mark
+    assert len(await at.rows("SELECT id FROM tickets")) == 1
+    assert len(await at.rows("SELECT id FROM deliveries")) == 1
+
+
+@pytest.mark.parametrize("name", ["bounce-report", "bounce-free-form"])
+async def test_a_bounce_tells_whom_it_is_about_and_why(at: Office, name: str) -> None:
+    message_id = await at.mail(corpus_mail(name), reverse_path="")
+    text = (await at.contents.of(message_id)).text
+    assert "@" in text
+    assert "5" in text
+
+
+async def test_a_mail_that_comes_back_again_and_again_is_one_ticket_and_sends_nothing_back(at: Office) -> None:
+    """A loop needs two who answer. We answer nobody; what comes again with the same octets is not even a new ticket."""
+    for _ in range(5):
+        await at.mail(corpus_mail("own-mark"))
+    assert len(await at.rows("SELECT id FROM tickets")) == 1
+    events = await at.rows("SELECT event FROM deliveries")
+    assert [row["event"] for row in events] == ["opened"]
