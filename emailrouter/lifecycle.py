@@ -230,6 +230,7 @@ async def _drain(process: Process) -> None:
     if process.services is not None:
         try:
             await process.services.rate_limits.close()
+            await process.services.authentication.close()
         except Unavailable as error:
             log.warning("rate_limits.not_written", reason=str(error))
 

@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 import click
 
 from api.schema.tickets import NoteAnswer, TicketAnswer, TicketClaimed, TicketDetail, TicketResolved
+from emailrouter import assembly
 from emailrouter.cli import desk, frame
 from emailrouter.cli.desk import Desk
 from router.admin.tickets import TicketFilter
+from router.channels import CHANNELS
+from router.dispatch.ticket_notice import Preview
 from router.errors import Refused
 from router.model import TICKET_STATUSES
 
@@ -95,10 +98,18 @@ async def list_command(
 
 @group.command("show")
 @click.argument("ticket")
+@click.option("--slack", is_flag=True, help="Print what Slack is sent for each of its mails, as JSON.")
 @desk.at_desk()
-async def show(at: Desk, ticket: str) -> None:
+async def show(at: Desk, ticket: str, slack: bool) -> None:
     """Show a ticket with its messages, deliveries and events."""
-    view = await at.services.tickets.get(at.actor, await at.names.ticket(at.actor, ticket))
+    ticket_id = await at.names.ticket(at.actor, ticket)
+    if slack:
+        operator = at.operator
+        link_base = assembly.link_base(operator.config)
+        preview = Preview(operator.database, operator.contents, CHANNELS, link_base=link_base)
+        frame.print_json(await preview.payloads(at.actor, ticket_id, "slack"))
+        return
+    view = await at.services.tickets.get(at.actor, ticket_id)
     data = desk.as_json(TicketDetail.of_view(view))
     if at.as_json:
         frame.print_json(data)

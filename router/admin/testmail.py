@@ -14,13 +14,12 @@ from router import ids
 from router.clock import Clock
 from router.errors import Refused
 from router.mail.address import Mailbox
-from router.mail.envelope import Envelope
+from router.mail.envelope import TEST_PROTOCOL, Envelope
 from router.model import Alias
 from router.ports import Acceptor, Recipients
 from router.routing.route import CATCH_ALL, Refusal, RefusalReason
 from router.store.database import Database
 
-TEST_PROTOCOL = "TEST"
 _ANY = "emailrouter-test"  # a name to write to at a catch-all
 _REASONS: Mapping[RefusalReason, str] = {
     "relay": "its domain is not known any more",

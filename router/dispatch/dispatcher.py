@@ -104,7 +104,7 @@ class Dispatcher:
             return
         try:
             if self._clock.monotonic() >= self._mend_at:
-                await self._outbox.mend_times()
+                await self._outbox.mend()
                 self._mend_at = self._clock.monotonic() + MEND_INTERVAL
             found = await self._outbox.ready(room)
         except Unavailable as error:

@@ -109,10 +109,11 @@ class Outbox:
                 return None
             return found
 
-    async def mend_times(self) -> None:
-        """Makes due what a clock that was wrong has put off for longer than any schedule does."""
+    async def mend(self) -> None:
+        """Makes due what a wrong clock has put off for longer than any schedule does; ends what is owed to nobody."""
         now = self._clock.now()
         await self._database.run("dispatch_mend_times", now=now, impossible=now + schedule.LONGEST_WAIT)
+        await self._database.run("dispatch_orphans", reason="the integration was removed")
 
     async def free_owner(self, owner: str) -> None:
         """Frees what a process held that is known to be dead; what it was sending is due at once."""

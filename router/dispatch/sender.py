@@ -12,14 +12,12 @@ from typing import Any
 
 from router.channels.contract import Channel, Client, DigestEntry, Failed, Outcome, Payload, TicketNotice
 from router.contents import ContentStore
+from router.dispatch import ticket_notice
 from router.dispatch.outbox import Work
 from router.errors import Refused
 from router.model import Delivery
 from router.secrets import SecretBox, Unsealable
 from router.store.database import Database
-
-# What a channel is given of a mail's text; every channel shows less than this.
-TEXT_LIMIT = 12_000
 
 
 class TicketSender:
@@ -78,23 +76,7 @@ class TicketSender:
         if row is None:
             return None
         contents = await self._contents.of(row["message_id"])
-        return TicketNotice(
-            event=row["event"],
-            ticket_id=row["ticket_id"],
-            number=row["number"],
-            subject=row["subject"],
-            from_name=row["from_name"],
-            from_address=row["from_address"],
-            address=row["address"],
-            status=row["status"],
-            received_at=row["received_at"],
-            text=contents.text[:TEXT_LIMIT],
-            truncated=len(contents.text) > TEXT_LIMIT or bool(contents.quoted),
-            attachments=tuple((a.filename, a.size) for a in contents.attachments if not a.inline),
-            automatic=row["automatic"],
-            link=self._link(row["ticket_id"]),
-            warnings=contents.warnings,
-        )
+        return ticket_notice.of_row(row, contents, self._link(row["ticket_id"]))
 
     async def _entry(self, delivery: Delivery) -> DigestEntry | None:
         row = await self._database.one("dispatch_notice", delivery_id=delivery.id)
@@ -110,4 +92,4 @@ class TicketSender:
         )
 
     def _link(self, ticket_id: str) -> str | None:
-        return None if self._link_base is None else f"{self._link_base}/tickets/{ticket_id}"
+        return ticket_notice.link(self._link_base, ticket_id)

@@ -142,6 +142,14 @@ class Failure:
     status: str
     reason: str
 
+    def told_in(self, text: str) -> bool:
+        """Whether a text names the address, and the reason where the report gives one."""
+        if self.address not in text:
+            return False
+        reasons = [detail for detail in (self.status, self.reason) if detail]
+        flat = " ".join(text.split())
+        return not reasons or any(" ".join(reason.split()) in flat for reason in reasons)
+
     def line(self) -> str:
         """For people."""
         details = ", ".join(detail for detail in (self.status, self.reason) if detail)

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from router.routing.route import Target
 
 
+# The protocol of a test mail (`aliases/{id}/test`); RFC 3848 has the words that SMTP sessions write.
+TEST_PROTOCOL = "TEST"
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """One mail transaction as it stands when the final dot has come.

@@ -308,11 +308,11 @@ class _Flow:
         return ""
 
     def report(self, text: str) -> str:
-        """The failed recipients of a bounce, one a line, as far as the text does not name them itself."""
+        """The failed recipients of a bounce with the reasons, one a line, as far as the text does not tell it itself."""
         lines: list[str] = []
         for part in self.reports[:3]:
             data, _ = body_octets(self.structure.content, part, 65536)
-            lines += [failure.line() for failure in automatic.failures(data) if failure.address not in text]
+            lines += [failure.line() for failure in automatic.failures(data) if not failure.told_in(text)]
         return "\n".join(dict.fromkeys(lines[:20]))
 
     def attachments(self, html: str) -> tuple[Attachment, ...]:

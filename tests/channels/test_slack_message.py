@@ -1,20 +1,16 @@
 """The Slack payload: golden files for a few notices, and properties that hold for any mail whatever."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from slack_sdk.models.blocks import Block
 
-from emailrouter.standins.slack_rules import faults, objection
 from router.channels import slack_message
 from router.channels.contract import DigestEntry, OperatorNotice, Payload, TestNotice, TicketNotice
-from router.channels.rich_text import units
+from tests.support.payloads import sound, strings
 
 GOLDEN = Path(__file__).parent / "golden"
 AT = 1_763_810_645_123_456  # 2025-11-22 11:24:05 UTC
@@ -170,90 +166,26 @@ ANY_ENTRY = st.builds(
 )
 
 
-def _walk(value: object) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _walk(inner)
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _strings(inner)
-
-
-def _sound(payload: Payload, links: tuple[str | None, ...]) -> None:
-    """All that holds for every payload."""
-    assert objection(payload) is None
-    assert list(faults(payload.get("blocks", []))) == []
-    for block in payload.get("blocks", []):
-        parsed = Block.parse(block)
-        assert parsed is not None
-        parsed.validate_json()
-        assert parsed.to_dict() == block  # nothing in it that slack-sdk does not know
-    assert slack_message.size(payload) <= slack_message.MAX_PAYLOAD
-    assert slack_message.characters(payload.get("blocks", [])) <= slack_message.MAX_CHARACTERS
-    for part in _walk(payload.get("blocks", [])):
-        kind = part.get("type")
-        assert kind in {
-            None,
-            "header",
-            "plain_text",
-            "rich_text",
-            "rich_text_list",
-            "rich_text_quote",
-            "rich_text_section",
-            "text",
-            "link",
-        }  # above all: no mrkdwn, no user, usergroup, channel, broadcast, emoji
-        if kind == "link":
-            assert part["url"] in links
-        if isinstance(part.get("text"), str):
-            assert 0 < units(part["text"]) <= 3000
-    for text in _strings(payload):
-        assert not set(text) & set("\x00\x1b\r\u202e\u2066\ufeff")
-        text.encode()  # no lone surrogates
-    _quiet(payload, links)
-
-
-def _quiet(payload: Payload, links: tuple[str | None, ...]) -> None:
-    """The top-level text, which Slack parses, says nothing to its parser but our own link."""
-    assert (payload["mrkdwn"], payload["parse"], payload["link_names"]) == (False, "none", False)
-    assert (payload["unfurl_links"], payload["unfurl_media"]) == (False, False)
-    text = payload["text"]
-    assert 0 < units(text) <= 3000
-    for link in links:
-        text = text.removesuffix(f"<{link}>")
-    assert "<" not in text
-    assert ">" not in text
-    for name in ("@channel", "@here", "@everyone"):
-        assert name not in text.lower()
-    for piece in text.split("&")[1:]:
-        assert piece.startswith(("amp;", "lt;", "gt;")), piece
-
-
 @settings(max_examples=150, deadline=None)
 @given(ANY_NOTICE)
 def test_any_ticket(notice: TicketNotice) -> None:
-    _sound(slack_message.ticket(notice), (notice.link,))
-    _sound(slack_message.plain(notice), (notice.link,))
+    sound(slack_message.ticket(notice), (notice.link,))
+    sound(slack_message.plain(notice), (notice.link,))
 
 
 @settings(max_examples=75, deadline=None)
 @given(st.lists(ANY_ENTRY, min_size=1, max_size=slack_message.MAX_DIGEST))
 def test_any_digest(entries: list[DigestEntry]) -> None:
     payload = slack_message.digest(entries)
-    _sound(payload, tuple(entry.link for entry in entries))
-    shown = "\n".join(_strings(payload["blocks"]))
+    sound(payload, tuple(entry.link for entry in entries))
+    shown = "\n".join(strings(payload["blocks"]))
     assert all(f"#{entry.number}" in shown for entry in entries)
 
 
 @settings(max_examples=75, deadline=None)
 @given(TEXT, TEXT)
 def test_any_test(workspace: str, integration: str) -> None:
-    _sound(slack_message.test(TestNotice(workspace, integration, AT)), ())
+    sound(slack_message.test(TestNotice(workspace, integration, AT)), ())
 
 
 @pytest.mark.parametrize("stuffing", ["\U0001f4ec", '"', "\u4e2d", "\\", "<", "a\u0301", "e\n"])
@@ -273,13 +205,13 @@ def test_the_largest_of_everything(stuffing: str) -> None:
         warnings=(long,) * 50,
         link="https://x.test/" + "a" * 580,
     )
-    _sound(slack_message.ticket(notice), (notice.link,))
-    _sound(slack_message.plain(notice), (notice.link,))
+    sound(slack_message.ticket(notice), (notice.link,))
+    sound(slack_message.plain(notice), (notice.link,))
     entries = [
         DigestEntry("replied", 2**63 - n, long, long, f"{n}{long}", notice.link)
         for n in range(slack_message.MAX_DIGEST)
     ]
-    _sound(slack_message.digest(entries), (notice.link,))
+    sound(slack_message.digest(entries), (notice.link,))
 
 
 # --- single rules
@@ -307,14 +239,14 @@ def test_a_digest_of_too_many_or_none(count: int) -> None:
 )
 def test_sizes(size: int, words: str) -> None:
     payload = slack_message.ticket(replace(OPENED, attachments=(("a", size),)))
-    assert f"a ({words})" in list(_strings(payload))
+    assert f"a ({words})" in list(strings(payload))
 
 
 def test_a_long_mail_leads_to_the_whole() -> None:
     whole = slack_message.ticket(OPENED)["blocks"]
     cut = slack_message.ticket(replace(OPENED, text="word " * 2000))["blocks"]
-    assert "Open ticket #42" in list(_strings(whole))
-    assert "Read the whole mail in ticket #42" in list(_strings(cut))
+    assert "Open ticket #42" in list(strings(whole))
+    assert "Read the whole mail in ticket #42" in list(strings(cut))
     quoted = cut[2]["elements"][0]["elements"][0]["text"]
     assert quoted.endswith("\u2026")
     assert 2900 < len(quoted) <= 3000

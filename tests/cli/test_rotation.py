@@ -8,6 +8,7 @@ import pytest
 from config.load import load
 from emailrouter import lifecycle
 from router import key_rotation
+from router.admin import audit
 from router.clock import SystemClock
 from router.errors import Refused
 from router.key_rotation import NEXT_FILE, Rotation, finish, write_next
@@ -81,7 +82,7 @@ async def test_killed_between_any_two_steps(
     if at == "before the new key is written":
         monkeypatch.setattr(key_rotation, "write_key", die)
     elif at == "before the commit":
-        monkeypatch.setattr(key_rotation.audit, "record", die)
+        monkeypatch.setattr(audit, "record", die)
     elif at == "before the new name":
         monkeypatch.setattr(Path, "replace", die)
 

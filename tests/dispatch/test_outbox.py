@@ -296,3 +296,11 @@ async def test_stopping_writes_the_outcome_and_opens_nothing(store: Store) -> No
     assert (await world.delivery(0))["state"] == "delivered"
     assert (await world.delivery(1))["attempts"] == 0
     assert json.dumps((await world.the_integration())["lease_owner"]) == '""'
+
+
+async def test_what_is_owed_to_nobody_ends(world: World) -> None:
+    """An integration removed in the moment of a commit leaves a delivery that no lane would ever take."""
+    await seeds.execute(world.store.database, "DELETE FROM integrations")
+    await world.one.mend()
+    row = await world.delivery()
+    assert (row["state"], row["last_error"]) == ("dead", "the integration was removed")

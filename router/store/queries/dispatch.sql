@@ -131,11 +131,27 @@ WHERE id = :id;
 -- The last reason why a message did not arrive, for whoever looks at an integration that is not failing yet.
 UPDATE integrations SET last_error = :reason WHERE id = :id AND last_error <> :reason;
 
+-- name: dispatch_orphans
+-- Integrations can be removed in the moment a mail for them is committed: what is owed to nobody is dead, and shown.
+UPDATE deliveries SET state = 'dead', next_attempt_at = NULL, parked_at = NULL, last_error = :reason
+WHERE state = 'pending' AND integration_id NOT IN (SELECT id FROM integrations);
+
 -- name: dispatch_notice
 -- What a ticket event is told with.
 SELECT d.id AS delivery_id, d.event, t.id AS ticket_id, t.number, t.address, t.status, t.subject AS ticket_subject,
-       m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic
+       m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic, m.protocol
 FROM deliveries d
 JOIN tickets t ON t.id = d.ticket_id
 JOIN messages m ON m.id = d.message_id
 WHERE d.id = :delivery_id;
+
+-- name: dispatch_notices_of_ticket
+-- The same for the latest messages of a ticket, whether or not a delivery tells of them; newest first.
+SELECT DISTINCT CASE WHEN tm.joined_by = '' THEN 'opened' ELSE 'replied' END AS event, t.id AS ticket_id, t.number,
+       t.address, t.status, m.id AS message_id, m.subject, m.from_name, m.from_address, m.received_at, m.automatic,
+       m.protocol
+FROM ticket_messages tm
+JOIN tickets t ON t.id = tm.ticket_id
+JOIN messages m ON m.id = tm.message_id
+WHERE tm.ticket_id = :ticket_id AND t.workspace_id = :workspace_id
+ORDER BY m.id DESC LIMIT :most;

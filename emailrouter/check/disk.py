@@ -1,0 +1,46 @@
+"""The disk under the data: room, inodes, and whether the program may write there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from emailrouter.check.facts import Facts
+from emailrouter.check.line import Line, fail, ok, warn
+
+_LOW_SHARE = 0.05
+_LEAST_INODES = 1000
+_MIB = 1024 * 1024
+
+
+async def disk(facts: Facts) -> list[Line]:
+    """The folder of the SQLite file and `data_dir`."""
+    folders = [facts.config.server.data_dir]
+    if facts.config.database.url.path is not None:
+        folders.append(facts.config.database.url.path.parent)
+    return [line for folder in dict.fromkeys(path.resolve() for path in folders) for line in _folder(facts, folder)]
+
+
+def _folder(facts: Facts, folder: Path) -> list[Line]:
+    if not folder.is_dir():
+        fix = f"install -d -o emailrouter -g emailrouter -m 750 {folder}, or correct [server] data_dir"
+        return [fail("disk", f"{folder} is not there", fix)]
+    lines = []
+    if not os.access(folder, os.W_OK | os.X_OK):
+        fix = f"chown emailrouter: {folder} (and run this check as that user: sudo -u emailrouter emailrouter check)"
+        lines.append(fail("disk", f"{folder} cannot be written by this user", fix))
+    found = facts.statvfs(folder)
+    free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+    said = f"{folder}: {free // _MIB} MiB of {total // _MIB} MiB are free"
+    fix = "Make room: [retention] raw_messages erases old raw mails by itself; or move the data to a larger disk"
+    if free < facts.config.smtp.min_free_bytes:
+        lines.append(fail("disk", f"{said}, less than [smtp] min_free_bytes: mail is put off with 452", fix))
+    elif free < total * _LOW_SHARE or free < 3 * facts.config.smtp.min_free_bytes:
+        lines.append(warn("disk", f"{said}: mail is put off soon", fix))
+    else:
+        lines.append(ok("disk", said))
+    if found.f_files and (found.f_favail < _LEAST_INODES or found.f_favail < found.f_files * _LOW_SHARE / 5):
+        said = f"{folder}: {found.f_favail} of {found.f_files} inodes are free"
+        fix = "Remove what made so many small files (df -i shows which disk; often a cache or old sessions)"
+        lines.append((fail if found.f_favail < _LEAST_INODES else warn)("disk", said, fix))
+    return lines

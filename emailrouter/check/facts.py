@@ -1,0 +1,38 @@
+"""What the checks look at: the configuration, the database where it could be opened, and the doors to the outside."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from config.schema import Config
+from emailrouter.assembly import AnyDatabase
+from router.clock import Clock
+from router.dns.resolver import DnsResolver
+
+UNIT_FOLDERS = (
+    Path("/etc/systemd/system"),
+    Path("/usr/local/lib/systemd/system"),
+    Path("/usr/lib/systemd/system"),
+    Path("/lib/systemd/system"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """database: None when it could not be opened, which is a line already. trust: for TLS to integrations' hosts.
+
+    statvfs, systemd, unit_folders, clock: the machine's, and other ones in tests.
+    """
+
+    config: Config
+    resolver: DnsResolver
+    clock: Clock
+    database: AnyDatabase | None = None
+    trust: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    statvfs: Callable[[Path], os.statvfs_result] = os.statvfs
+    systemd: Path = Path("/run/systemd/system")
+    unit_folders: Sequence[Path] = UNIT_FOLDERS

@@ -1,0 +1,119 @@
+"""The integrations: whether each one's host can be reached and is who it says. Nothing is posted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+from urllib.parse import urlsplit
+
+from emailrouter.check.facts import Facts
+from emailrouter.check.line import Line, fail, ok, warn
+from router.channels import CHANNELS
+from router.errors import Refused
+from router.model import Integration
+from router.outbound.addresses import refusal
+from router.secrets import KEY_FILE, SecretBox, Unsealable
+from router.store.database import fetch
+
+MOST_INTEGRATIONS = 100
+AT_ONCE = 8
+_PATIENCE = 5.0
+
+
+async def integrations(facts: Facts) -> list[Line]:
+    """One line for each integration."""
+    if facts.database is None:
+        return []
+    rows = await fetch(facts.database, Integration, "check_integrations", most=MOST_INTEGRATIONS)
+    if not rows:
+        fix = "emailrouter integration add slack NAME asks for the webhook URL"
+        return [warn("integrations", "there is none: tickets are posted nowhere", fix)]
+    box = _box(facts)
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def look(integration: Integration) -> Line:
+        async with places:
+            return await _look(facts, box, integration)
+
+    return list(await asyncio.gather(*(look(row) for row in rows)))
+
+
+def _box(facts: Facts) -> SecretBox | None:
+    """The secret key where there is one; none is made here."""
+    own = facts.config.server.secret_key
+    try:
+        key = own.reveal() if own is not None else (facts.config.server.data_dir / KEY_FILE).read_text().strip()
+        return SecretBox(key)
+    except (OSError, ValueError):
+        return None
+
+
+async def _look(facts: Facts, box: SecretBox | None, integration: Integration) -> Line:
+    name = f"integration {integration.name}"
+    test = f"emailrouter integration test '{integration.name}' says what the other side answers"
+    channel = CHANNELS.get(integration.type)
+    if channel is None:
+        return fail(name, f"this version knows no type {integration.type!r}", "Install the version that made it")
+    private = facts.config.delivery.allow_private_networks
+    try:
+        if box is None:
+            raise Unsealable("no key")
+        stored = json.loads(box.open(integration.sealed_settings))
+        dumped = channel.dump_settings(channel.parse_settings(stored, allow_private=private))
+    except (Unsealable, ValueError):
+        fix = "Put the right secret key back (see the line about it), or set the webhook URL again"
+        return fail(name, "its settings cannot be read with this host's secret key", fix)
+    except Refused as refused:
+        return fail(name, refused.message, "Set the webhook URL again: emailrouter integration update")
+    if integration.status == "failing":
+        fix = f"Mend it there, or set a new webhook URL; {test}"
+        return fail(name, f"it is failing, and its deliveries wait: {integration.last_error}", fix)
+    url = next((value for value in dumped.values() if value.startswith(("https://", "http://"))), "")
+    parts = urlsplit(url)
+    if not parts.hostname:
+        return ok(name, f"{integration.hint}: nothing to connect to")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    why = await _reach(parts.hostname, port, facts.trust if parts.scheme == "https" else None, private=private)
+    if why is not None:
+        return fail(name, why[0], f"{why[1]}; {test}")
+    if integration.last_error:
+        return warn(name, f"reachable, but its last message did not arrive: {integration.last_error}", test)
+    return ok(name, f"{parts.hostname} answers with a certificate that is valid" if facts.trust else "reachable")
+
+
+async def _reach(host: str, port: int, trust: ssl.SSLContext | None, *, private: bool) -> tuple[str, str] | None:
+    """None when a connection (with TLS) was made, else what was wrong and the fix."""
+    writer = None
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+            allowed = [address for address in addresses if private or refusal(address) is None]
+            if not allowed:
+                what = refusal(addresses[0])
+                return (
+                    f"{host} is {addresses[0]}, which is {what}",
+                    "Use a webhook on the public Internet, or set [delivery] allow_private_networks = true",
+                )
+            name = host if trust is not None else None
+            _, writer = await asyncio.open_connection(allowed[0], port, ssl=trust, server_hostname=name)
+    except socket.gaierror:
+        return f"the host {host} cannot be found in the DNS", "Look at the webhook URL's host, and at [dns] nameservers"
+    except ssl.SSLCertVerificationError as error:
+        reason = error.verify_message or "not valid"
+        return (
+            f"the certificate of {host} is not accepted: {reason}",
+            "Look at this host's clock and its ca-certificates; else somebody stands between: ask the network's people",
+        )
+    except ssl.SSLError as error:
+        return f"TLS with {host} failed ({error.reason or error})", "See whether a proxy or firewall is in between"
+    except TimeoutError:
+        return f"no connection to {host} within {_PATIENCE:g} s", "Let this host connect out to port 443 (firewall)"
+    except OSError as error:
+        return f"no connection to {host}: {error.strerror or error}", "Let this host connect out to it (firewall)"
+    finally:
+        if writer is not None:
+            writer.close()
+    return None

@@ -1,0 +1,117 @@
+"""The DNS: this host's own name, the MX hosts, and both records of every domain."""
+
+from __future__ import annotations
+
+import asyncio
+
+from emailrouter.check.facts import Facts
+from emailrouter.check.line import Line, fail, ok, warn
+from router.dns.resolver import Found, Unknown
+from router.dns.verification import Record, Verdict, check
+from router.model import Domain
+from router.outbound.addresses import is_public
+from router.store.database import fetch
+
+MOST_DOMAINS = 200
+AT_ONCE = 8
+
+
+async def own_name(facts: Facts) -> list[Line]:
+    """The hostname forward and reverse."""
+    hostname = facts.config.server.hostname
+    if "." not in hostname or hostname.endswith((".local", ".localdomain", ".internal")):
+        fix = 'Set [server] hostname to this host\'s full name in the public DNS, like "mx1.example.com"'
+        return [fail("hostname", f"{hostname} is no name that others can know", fix)]
+    lines = await _forward(facts, hostname, "hostname")
+    if lines[-1].status == "fail":
+        return lines
+    found = await facts.resolver.addresses(hostname)
+    for address in found.values if isinstance(found, Found) else ():
+        names = await facts.resolver.names(address)
+        if isinstance(names, Found) and hostname in names.values:
+            lines.append(ok("reverse dns", f"{address} is {hostname}"))
+            continue
+        said = f"{address} is {', '.join(names.values[:3])}" if isinstance(names, Found) else f"{address} has no name"
+        if isinstance(names, Unknown):
+            said = f"the name of {address} could not be read: {names.reason}"
+        fix = f"Have the provider of the address set its PTR record to {hostname} (only some senders look at it)"
+        lines.append(warn("reverse dns", said, fix))
+    return lines
+
+
+async def mx_hosts(facts: Facts) -> list[Line]:
+    """Every host that domains are told to point at."""
+    hosts = [mx.host for mx in facts.config.server.mx_hosts if mx.host != facts.config.server.hostname]
+    found = await asyncio.gather(*(_forward(facts, host, "mx hosts") for host in hosts))
+    return [line for lines in found for line in lines]
+
+
+async def _forward(facts: Facts, host: str, name: str) -> list[Line]:
+    found = await facts.resolver.addresses(host)
+    if isinstance(found, Unknown):
+        fix = "See whether this host can ask the DNS: [dns] nameservers, /etc/resolv.conf, the firewall (port 53)"
+        return [warn(name, f"the addresses of {host} could not be read: {found.reason}", fix)]
+    if not isinstance(found, Found):
+        fix = f"Add an A record (and AAAA) for {host} with this host's public address: MX records point at this name"
+        return [fail(name, f"{host} has no address in the DNS", fix)]
+    private = [address for address in found.values if not is_public(address)]
+    if private:
+        fix = f"Set the A and AAAA records of {host} to public addresses, or others cannot send mail here"
+        return [warn(name, f"{host} has an address that is not public: {', '.join(private)}", fix)]
+    return [ok(name, f"{host} is {', '.join(found.values)}")]
+
+
+async def domains(facts: Facts) -> list[Line]:
+    """Both records of every domain, asked now; nothing is written."""
+    if facts.database is None:
+        return []
+    rows = await fetch(facts.database, Domain, "check_domains", most=MOST_DOMAINS + 1)
+    if not rows:
+        fix = "emailrouter domain add example.com prints the DNS records to add"
+        return [warn("domains", "there is no domain: no mail is taken", fix)]
+    count = await facts.database.one("workspace_count")
+    hosts = [(mx.host, mx.priority) for mx in facts.config.server.mx_hosts]
+    several = count is not None and count["workspaces"] > 1
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def look(domain: Domain) -> list[Line]:
+        mode = facts.config.dns.verification
+        async with places:
+            verdict = await check(
+                domain.name,
+                domain.token,
+                hosts,
+                ("mx+txt" if several else "mx") if mode == "auto" else mode,
+                resolver=facts.resolver,
+                now=facts.clock.now(),
+                upstream=domain.mx_managed == "upstream",
+            )
+        return _judged(domain, verdict)
+
+    lines = [line for found in await asyncio.gather(*(look(row) for row in rows[:MOST_DOMAINS])) for line in found]
+    if len(rows) > MOST_DOMAINS:
+        lines.append(ok("domains", f"only the first {MOST_DOMAINS} domains were looked at"))
+    return lines
+
+
+def _judged(domain: Domain, verdict: Verdict) -> list[Line]:
+    name = f"domain {domain.name}"
+    state = "verified" if domain.status == "active" else "not verified yet"
+    wrong = [record for record in verdict.records if record.status != "ok"]
+    if domain.status == "active" and verdict.gone:
+        return [fail(name, f"verified, but its {_found(record)}", record.fix) for record in wrong]
+    if domain.status == "active" and verdict.stands:
+        mx = next(record for record in verdict.records if record.type == "MX")
+        if mx.status == "ok":
+            return [ok(name, f"{state}; MX {', '.join(mx.found) or 'right'}")]
+        return [warn(name, f"{state}, but its {_found(mx)}", mx.fix)]
+    if verdict.verified:
+        fix = f"emailrouter domain verify {domain.name} (or wait: it is looked at again by itself)"
+        return [warn(name, "its records are right, but it is not verified yet", fix)]
+    return [warn(name, f"{state}; its {_found(record)}", record.fix) for record in wrong]
+
+
+def _found(record: Record) -> str:
+    words = {"missing": "is missing", "wrong": "is wrong", "error": "could not be read", "ok": "is right"}
+    shown = f" ({', '.join(record.found[:3])})" if record.found else ""
+    return f"{record.type} record {words[record.status]}{shown}"

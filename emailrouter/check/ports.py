@@ -1,0 +1,108 @@
+"""The doors: who answers at the addresses that the configuration names, and whether the outside can come to them."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import socket
+
+from config.values import Address
+from emailrouter.check.facts import Facts
+from emailrouter.check.line import Line, fail, ok, warn
+
+_PATIENCE = 3.0
+_START = "Start it: systemctl start emailrouter (or emailrouter serve)"
+
+
+async def smtp(facts: Facts) -> list[Line]:
+    """Each address of `[smtp] listen`; with systemd's sockets, port 25 of this host."""
+    listen = facts.config.smtp.listen
+    addresses = (Address("127.0.0.1", 25),) if listen == "systemd" else listen
+    found = await asyncio.gather(*(_smtp_door(facts, address) for address in addresses))
+    lines = [line for door in found for line in door]
+    if listen != "systemd":
+        if all(_is_loopback(address.host) for address in listen):
+            fix = 'Set [smtp] listen = ["0.0.0.0:25", "[::]:25"], or "systemd" and enable emailrouter.socket'
+            lines.append(warn("smtp port", "mail is taken on loopback only: nobody outside can send any", fix))
+        elif all(address.port != 25 for address in listen):
+            fix = "Others send to port 25 alone: listen there, or forward it to this port"
+            lines.append(warn("smtp port", f"no address of [smtp] listen has port 25 ({listen[0]})", fix))
+    return lines
+
+
+async def api(facts: Facts) -> list[Line]:
+    """`[api] listen`."""
+    address = facts.config.api.listen
+    answer = await _ask(address, f"GET /healthz HTTP/1.0\r\nHost: {address}\r\n\r\n".encode())
+    if isinstance(answer, OSError):
+        return _nobody("api port", address, answer)
+    if b"200" not in answer.partition(b"\r\n")[0]:
+        return [_another("api port", address, answer)]
+    return [ok("api port", f"{address} answers")]
+
+
+async def _smtp_door(facts: Facts, address: Address) -> list[Line]:
+    greeting = await _ask(address, b"")
+    if isinstance(greeting, OSError):
+        return _nobody("smtp port", address, greeting)
+    if not greeting.startswith((b"220", b"421")) or facts.config.server.hostname.encode() not in greeting:
+        return [_another("smtp port", address, greeting)]
+    return [ok("smtp port", f"{address} answers as {facts.config.server.hostname}")]
+
+
+async def _ask(address: Address, question: bytes) -> bytes | OSError:
+    """The first line of what is said there, or why nobody did."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
+    writer = None
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            reader, writer = await asyncio.open_connection(host, address.port)
+            writer.write(question)
+            return await reader.readline()
+    except TimeoutError:
+        return OSError(errno.ETIMEDOUT, f"no answer within {_PATIENCE:g} s")
+    except (OSError, ValueError) as error:
+        return error if isinstance(error, OSError) else OSError(errno.EPROTO, "an overlong answer")
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _nobody(name: str, address: Address, why: OSError) -> list[Line]:
+    """Nobody answers: could the program listen there?"""
+    if why.errno == errno.ETIMEDOUT:
+        fix = f"See what holds the address: ss -ltnp 'sport = :{address.port}'; if it is the program, look at its log"
+        return [fail(name, f"{address} takes connections and says nothing", fix)]
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, where = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except PermissionError:
+        fix = 'Ports below 1024 need systemd\'s socket: [smtp] listen = "systemd", systemctl enable --now emailrouter.socket'
+        return [fail(name, f"{address} may not be opened by this user", fix)]
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            fix = f"See what holds it: ss -ltnp 'sport = :{address.port}'"
+            return [fail(name, f"{address} is taken, but nobody answers there", fix)]
+        fix = f"Write an address that this host has (ip address) into the configuration: {address.host} is none"
+        return [fail(name, f"{address} cannot be opened: {error.strerror or error}", fix)]
+    return [warn(name, f"nobody listens on {address}", _START)]
+
+
+def _another(name: str, address: Address, said: bytes) -> Line:
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in said[:80].decode("utf-8", "replace").strip())
+    fix = (
+        f"See what it is: ss -ltnp 'sport = :{address.port}'; stop it (systemctl disable --now exim4 postfix), "
+        "or listen elsewhere"
+    )
+    return fail(name, f"another program answers on {address}: {shown or 'nothing'}", fix)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

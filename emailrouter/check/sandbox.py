@@ -1,0 +1,59 @@
+"""systemd: whether the units are there, and how little they leave the program to do."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from pathlib import Path
+
+from emailrouter.check.facts import Facts
+from emailrouter.check.line import Line, ok, warn
+
+UNITS = ("emailrouter.service", "emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service")
+MOST_EXPOSED = 2.0
+
+
+async def units(facts: Facts) -> list[Line]:
+    """On a host without systemd there is nothing to see."""
+    if not facts.systemd.is_dir():
+        return [ok("systemd", "this host does not run systemd")]
+    there = {name: path for name in UNITS if (path := _find(facts, name)) is not None}
+    if not there:
+        fix = "Copy them from the installed program: docs/operations.md, Install the program and its units"
+        return [warn("systemd", "the units are not installed: nothing starts the program after a reboot", fix)]
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        return [ok("systemd", f"installed: {', '.join(there)}")]
+    return list(await asyncio.gather(*(_exposure(analyze, name, path) for name, path in there.items())))
+
+
+def _find(facts: Facts, name: str) -> Path | None:
+    return next((folder / name for folder in facts.unit_folders if (folder / name).is_file()), None)
+
+
+async def _exposure(analyze: str, name: str, path: Path) -> Line:
+    process = await asyncio.create_subprocess_exec(
+        analyze,
+        "security",
+        "--offline=true",
+        "--no-pager",
+        str(path),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    score = re.search(rb"Overall exposure level for .*: ([\d.]+)", output)
+    if score is None:
+        return ok("systemd", f"{name} is installed; its sandbox could not be rated")
+    rating = float(score[1])
+    if rating >= MOST_EXPOSED:
+        fix = f"Put the unit back as it came, and what differs into `systemctl edit {name}`"
+        return warn("systemd", f"{name} has the exposure {rating}, as it comes it is below {MOST_EXPOSED:g}", fix)
+    return ok("systemd", f"{name} has the exposure {rating}")

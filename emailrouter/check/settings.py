@@ -1,0 +1,49 @@
+"""The configuration as a whole: it is valid, or nothing else would run; what in it people regret later."""
+
+from __future__ import annotations
+
+import ipaddress
+import stat
+from urllib.parse import urlsplit
+
+from emailrouter import assembly
+from emailrouter.check.facts import Facts
+from emailrouter.check.line import Line, fail, ok, warn
+
+
+async def configuration(facts: Facts) -> list[Line]:
+    """Where it came from, who may read it, and combinations that are allowed but seldom meant."""
+    config, name = facts.config, "configuration"
+    source = str(config.source) if config.source is not None else "the built-in defaults and the environment"
+    lines = [ok(name, f"read from {source}")]
+    if config.source is not None:
+        mode = config.source.stat().st_mode
+        holds_secret = config.server.secret_key is not None or ":***@" in str(config.database.url)
+        if mode & stat.S_IWOTH:
+            lines.append(fail(name, f"everybody may write {source}", f"chmod o-w {source}"))
+        if mode & stat.S_IROTH and holds_secret:
+            fix = f"chmod 640 {source}, and give it to the program's group: chgrp emailrouter {source}"
+            lines.append(warn(name, f"{source} holds secrets and everybody may read it", fix))
+    if assembly.link_base(config) is None:
+        fix = 'Set [server] public_url to where people reach the dashboard, like "https://tickets.example.com"'
+        lines.append(warn(name, "public_url is loopback: messages have no link to their ticket", fix))
+    elif urlsplit(config.server.public_url).scheme != "https":
+        fix = "Put a proxy with a certificate before the API, and set [server] public_url to its https:// address"
+        lines.append(warn(name, "public_url is http://: passwords and keys travel in clear", fix))
+    if config.delivery.allow_private_networks:
+        fix = "Set [delivery] allow_private_networks = false, unless the webhooks are servers of your own"
+        lines.append(warn(name, "webhooks may point into this host's own networks", fix))
+    if not _is_loopback(config.api.listen.host):
+        fix = "Set [api] listen to 127.0.0.1 and let a proxy with TLS forward to it, or close the port in the firewall"
+        lines.append(warn(name, f"the API listens on {config.api.listen} without TLS", fix))
+    if config.metrics.listen is not None and not _is_loopback(config.metrics.listen.host):
+        fix = "Close the port in the firewall for all but the monitoring, or set [metrics] listen to 127.0.0.1"
+        lines.append(warn(name, f"the metrics listen on {config.metrics.listen} and ask for no password", fix))
+    return lines
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,49 @@
+"""`check`: the doctor. A line for each thing that has to be right, with the fix where it is not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from config.errors import ConfigError
+from emailrouter.check.line import Line, fail
+from emailrouter.check.run import run
+from emailrouter.cli import frame
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@click.command(cls=frame.Command, name="check")
+@click.pass_context
+def check(context: click.Context) -> int:
+    """Check that everything is right: configuration, database, disk, certificate, DNS, ports, integrations, audit.
+
+    Looks and changes nothing; nothing is posted. Exit 1 when a line says `fail`, 2 when the configuration is invalid.
+    """
+    invocation = frame.invocation(context)
+    try:
+        config = invocation.config()
+    except ConfigError as error:
+        _show([fail("configuration", str(error), "Correct the key that is named")], as_json=invocation.as_json)
+        return 2
+    lines = frame.run(run(config))
+    _show(lines, as_json=invocation.as_json)
+    return 1 if any(line.status == "fail" for line in lines) else 0
+
+
+def _show(lines: list[Line], *, as_json: bool) -> None:
+    if as_json:
+        ok = all(line.status != "fail" for line in lines)
+        frame.print_json({"ok": ok, "checks": [asdict(line) for line in lines]})
+        return
+    for line in lines:
+        word = click.style(line.status.ljust(4), fg=_COLOURS[line.status])
+        click.echo(f"{word}  {frame.printable(line.check)}: {frame.printable(line.text)}")
+        if line.fix:
+            click.echo(f"      {'' if line.status == 'ok' else 'fix: '}{frame.printable(line.fix)}")
+    counts = {status: sum(line.status == status for line in lines) for status in _COLOURS}
+    click.echo(f"\n{counts['ok']} ok, {counts['warn']} to look at, {counts['fail']} failed")
+
+
+COMMANDS = (check,)

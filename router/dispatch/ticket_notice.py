@@ -1,0 +1,86 @@
+"""What a ticket event is told with: from its rows and the mail's contents to the notice that channels render.
+
+Used by the sender for a delivery, and by the use case that shows what a ticket looks like in its channel: both show
+the same. `Preview` sends nothing and changes nothing but that a mail nobody has read yet is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.channels.contract import Channel, Payload, TicketNotice
+from router.contents import ContentStore
+from router.errors import Refused, not_found
+from router.mail.envelope import TEST_PROTOCOL
+from router.mail.parse import Contents
+from router.model import Actor
+from router.store.database import Database, Row
+
+# What a channel is given of a mail's text; every channel shows less than this.
+TEXT_LIMIT = 12_000
+MOST_EVENTS = 100
+
+
+def of_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotice:
+    """row: of the queries `dispatch_notice` and `dispatch_notices_of_ticket`."""
+    return TicketNotice(
+        event=row["event"],
+        ticket_id=row["ticket_id"],
+        number=row["number"],
+        subject=row["subject"],
+        from_name=row["from_name"],
+        from_address=row["from_address"],
+        address=row["address"],
+        status=row["status"],
+        received_at=row["received_at"],
+        text=contents.text[:TEXT_LIMIT],
+        truncated=len(contents.text) > TEXT_LIMIT or bool(contents.quoted),
+        attachments=tuple((a.filename, a.size) for a in contents.attachments if not a.inline),
+        automatic=row["automatic"],
+        link=ticket_link,
+        is_test=row["protocol"] == TEST_PROTOCOL,
+        warnings=contents.warnings,
+    )
+
+
+def link(base: str | None, ticket_id: str) -> str | None:
+    """The ticket's page; base: `public_url`, None while nobody could follow it."""
+    return None if base is None else f"{base}/tickets/{ticket_id}"
+
+
+class Preview:
+    """What a ticket's events look like in a channel. link_base: see `router.dispatch.sender.TicketSender`."""
+
+    def __init__(
+        self,
+        database: Database,
+        contents: ContentStore,
+        channels: Mapping[str, Channel[Any]],
+        *,
+        link_base: str | None,
+    ) -> None:
+        self._database = database
+        self._contents = contents
+        self._channels = channels
+        self._link_base = link_base
+
+    async def payloads(self, actor: Actor, ticket_id: str, kind: str, *, plain: bool = False) -> list[Payload]:
+        """A payload for each of a ticket's latest mails, oldest first, as it would be posted now.
+
+        kind: an integration type, `slack`. plain: in the form for a far side that did not take the usual one. Raises
+        `Refused` for a kind that there is not, and for a ticket that the actor's workspace has not.
+        """
+        channel = self._channels.get(kind)
+        if channel is None:
+            raise Refused("invalid_integration", f"type must be one of: {', '.join(sorted(self._channels))}", "type")
+        render = channel.render_plain if plain else channel.render
+        rows = await self._database.all(
+            "dispatch_notices_of_ticket", ticket_id=ticket_id, workspace_id=actor.workspace_id, most=MOST_EVENTS
+        )
+        if not rows:
+            raise not_found("Ticket")
+        ticket_link = link(self._link_base, ticket_id)
+        return [
+            render(of_row(row, await self._contents.of(row["message_id"]), ticket_link)) for row in reversed(rows)
+        ]

@@ -1,0 +1,7 @@
+-- SQLite has its own words for the time, and no copies.
+
+-- name: check_clock
+SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS now;
+
+-- name: check_standby
+SELECT CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END AS standby;

@@ -1,0 +1,25 @@
+-- What `emailrouter check` asks beside what others ask already.
+
+-- name: check_clock
+-- The time of the host that the database is on, in microseconds.
+SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000000.0) AS INTEGER) AS now;
+
+-- name: check_standby
+-- Whether this is a copy that takes no writes.
+SELECT 0 AS standby;
+
+-- name: check_newest_message
+-- When the newest message came.
+SELECT received_at FROM messages ORDER BY id DESC LIMIT 1;
+
+-- name: check_domains
+-- Domains of all workspaces.
+SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
+       misses, missing_since, next_check_at, notice, notice_at
+FROM domains ORDER BY name, id LIMIT :most;
+
+-- name: check_integrations
+-- Integrations of all workspaces.
+SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
+       paced_at, lease_owner, lease_until, created_at
+FROM integrations ORDER BY name, id LIMIT :most;

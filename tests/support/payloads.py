@@ -1,0 +1,76 @@
+"""What holds for every payload to Slack whatever the mail: its rules as the stand-in has them, slack-sdk's, and ours."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from slack_sdk.models.blocks import Block
+
+from emailrouter.standins.slack_rules import faults, objection
+from router.channels import slack_message
+from router.channels.contract import Payload
+from router.channels.rich_text import units
+
+
+def _walk(value: object) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _walk(inner)
+
+
+def strings(value: object) -> Iterator[str]:
+    """Every text in a payload."""
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from strings(inner)
+
+
+def sound(payload: Payload, links: tuple[str | None, ...]) -> None:
+    """Asserts all that holds for every payload; links: the only addresses it may point to."""
+    assert objection(payload) is None
+    assert list(faults(payload.get("blocks", []))) == []
+    for block in payload.get("blocks", []):
+        parsed = Block.parse(block)
+        assert parsed is not None
+        parsed.validate_json()
+        assert parsed.to_dict() == block  # nothing in it that slack-sdk does not know
+    assert slack_message.size(payload) <= slack_message.MAX_PAYLOAD
+    assert slack_message.characters(payload.get("blocks", [])) <= slack_message.MAX_CHARACTERS
+    for part in _walk(payload.get("blocks", [])):
+        kind = part.get("type")
+        assert kind in {
+            None,
+            "header",
+            "plain_text",
+            "rich_text",
+            "rich_text_list",
+            "rich_text_quote",
+            "rich_text_section",
+            "text",
+            "link",
+        }  # above all: no mrkdwn, no user, usergroup, channel, broadcast, emoji
+        if kind == "link":
+            assert part["url"] in links
+        if isinstance(part.get("text"), str):
+            assert 0 < units(part["text"]) <= 3000
+    for text in strings(payload):
+        assert not set(text) & set("\x00\x1b\r\u202e\u2066\ufeff")
+        text.encode()  # no lone surrogates
+    _quiet(payload, links)
+
+
+def _quiet(payload: Payload, links: tuple[str | None, ...]) -> None:
+    """The top-level text, which Slack parses, says nothing to its parser but our own link."""
+    assert (payload["mrkdwn"], payload["parse"], payload["link_names"]) == (False, "none", False)
+    assert (payload["unfurl_links"], payload["unfurl_media"]) == (False, False)
+    text = payload["text"]
+    assert 0 < units(text) <= 3000
+    for link in links:
+        text = text.removesuffix(f"<{link}>")
+    assert "<" not in text
+    assert ">" not in text
+    for name in ("@channel", "@here", "@everyone"):
+        assert name not in text.lower()
+    for piece in text.split("&")[1:]:
+        assert piece.startswith(("amp;", "lt;", "gt;")), piece
