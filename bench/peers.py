@@ -93,6 +93,7 @@ class Limit(asyncio.Protocol):
                 transport.write(b"221 2.0.0 bye\r\n")
                 transport.close()
             elif verb == b"STAR" and self._context is not None:
+                transport.pause_reading()
                 transport.write(b"220 2.0.0 ready\r\n")
                 self._securing = True
                 self._upgrade = asyncio.get_running_loop().create_task(self._secure(self._context))
@@ -119,13 +120,15 @@ class Handshake(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called once; `loop.start_tls` keeps the protocol. The client waits for the octet, as it does in STARTTLS."""
         wire = cast("asyncio.Transport", transport)
+        wire.pause_reading()  # until `start_tls` reads, or the client's first octets would be lost
         wire.write(b"!")
         self._upgrade = asyncio.get_running_loop().create_task(self._secure(wire))
 
     async def _secure(self, transport: asyncio.Transport) -> None:
         wire = await asyncio.get_running_loop().start_tls(transport, self, self._context, server_side=True)
         if wire is not None:
-            wire.write(b"!")
+            wire.pause_reading()  # until `start_tls` reads, or the client's first octets would be lost
+        wire.write(b"!")
 
 
 class Anyone:

@@ -134,7 +134,14 @@ class Limits:
 
 
 class Holder(Protocol):
-    """A connection that is receiving a mail: it can stop reading, and go on."""
+    """A connection that is receiving a mail: it can stop reading, and go on.
+
+    share: the address whose part of the room it uses, as `address_key` has it; None for trusted addresses, which may
+    have all of it. It does not change while octets are counted.
+    """
+
+    @property
+    def share(self) -> str | None: ...
 
     def hold(self) -> None: ...
 
@@ -142,20 +149,25 @@ class Holder(Protocol):
 
 
 class InFlight:
-    """Octets of mails in memory, of all connections together.
+    """Octets of mails in memory, of all connections together and by address.
 
     When they reach `limit`, every connection with a large mail stops reading; as octets leave, connections go on one
-    after another, the longest waiting first, as many as there is room for a piece each. A mail up to `SMALL` octets
-    never waits, so that whoever fills the room with large mails does not stop everybody else's.
+    after another, the longest waiting first, as many as there is room for a piece each. The same holds for the
+    connections of one address when they have its part of the room, so that whoever fills that stops nobody else. A
+    mail up to `SMALL` octets never waits, whoever has the room. largest: octets of the largest mail; one always fits.
     """
 
     SMALL = 65536  # octets
     PIECE = 262144  # octets that one read may bring
+    # Of the room for one address: it takes two to fill it, and a busy relay keeps enough for its own large mails.
+    SHARE = 0.5
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, largest: int = 0) -> None:
+        self._limit = max(limit, largest)
+        self._share_limit = max(int(self._limit * self.SHARE), largest)
         self._large: dict[Holder, Literal["reading", "held"]] = {}
         self._held = 0
+        self._by_share: dict[str, int] = {}
         self.total = 0
 
     @property
@@ -165,34 +177,51 @@ class InFlight:
 
     def take(self, holder: Holder, octets: int, held: int) -> None:
         """Count octets in; `held` is what the connection has in memory then. With no room a large mail stops here."""
-        self.total += octets
+        self._count(holder.share, octets)
         if held > self.SMALL and holder not in self._large:
             self._large[holder] = "reading"
-        if self.full:
+        full = self.full
+        if full or self._room_of(holder.share) <= 0:
             for other, state in list(self._large.items()):
-                if state == "reading":
+                if state == "reading" and (full or other.share == holder.share):
                     self._large[other] = "held"
                     self._held += 1
                     other.hold()
 
-    def release(self, octets: int) -> None:
-        """Count octets out and let go on whom there is room for."""
-        self.total -= octets
+    def release(self, holder: Holder, octets: int) -> None:
+        """Count octets of `holder` out and let go on whom there is room for."""
+        self._count(holder.share, -octets)
         if not self._held:
             return
         room = self._limit - self.total
-        for holder, state in list(self._large.items()):
+        promised: dict[str | None, int] = {}
+        for other, state in list(self._large.items()):
             if room <= 0:
                 return
-            if state == "held":
+            given = promised.get(other.share, 0)
+            if state == "held" and given < self._room_of(other.share):
                 room -= self.PIECE
-                del self._large[holder]  # to the end of the row
-                self._large[holder] = "reading"
+                promised[other.share] = given + self.PIECE
+                del self._large[other]  # to the end of the row
+                self._large[other] = "reading"
                 self._held -= 1
-                holder.go_on()
+                other.go_on()
 
     def leave(self, holder: Holder) -> None:
         """`holder` does not receive now, or throws away what it gets. Its octets stay counted until `release`."""
         if self._large.pop(holder, "reading") == "held":
             self._held -= 1
             holder.go_on()
+
+    def _count(self, share: str | None, octets: int) -> None:
+        self.total += octets
+        if share is not None:
+            counted = self._by_share.get(share, 0) + octets
+            if counted:
+                self._by_share[share] = counted
+            else:
+                self._by_share.pop(share, None)
+
+    def _room_of(self, share: str | None) -> int:
+        """Octets that connections of this share may still take."""
+        return self._limit - self.total if share is None else self._share_limit - self._by_share.get(share, 0)

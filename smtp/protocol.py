@@ -33,7 +33,7 @@ import structlog
 from smtp import commands, policy, proxy, replies
 from smtp.commands import CommandError
 from smtp.data import ChunkReader, Content, DataReader
-from smtp.limits import parse_address
+from smtp.limits import address_key, parse_address
 from smtp.proxy import ProxyError
 from smtp.replies import Reply
 from smtp.session import Door, Session
@@ -156,6 +156,7 @@ class SMTP(Stream):
         if limits.over:
             return replies.TOO_MANY_CONNECTIONS
         self._admitted = limits.admit(peer)
+        self.share = None if peer in limits.trusted else address_key(peer)
         _log.debug("smtp.connect", peer=peer)
         return None if self._admitted else replies.TOO_MANY_FROM_ADDRESS
 

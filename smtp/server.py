@@ -75,8 +75,7 @@ class Server:
             acceptor=acceptor,
             clock=clock,
             limits=self._limits,
-            # One mail of the largest size must always have room, whatever the setting says.
-            in_flight=InFlight(max(settings.max_bytes_in_flight, settings.max_message_bytes)),
+            in_flight=InFlight(settings.max_bytes_in_flight, largest=settings.max_message_bytes),
             blocked=BlockedSenders(settings.blocked_senders),
             block_lists=BlockLists(settings.dnsbl, resolver) if settings.dnsbl and resolver is not None else None,
             meter=meter,

@@ -83,6 +83,7 @@ class Stream(upstream.SMTP):
         self._received: Received = "gone"
         self._size_before = 0  # octets of content that earlier chunks brought
         self._counted = 0  # octets this connection has in flight
+        self.share: str | None = None  # whose part of the room they use, see `Holder`
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None  # set while the transport takes no more
         self._news = False  # something came since the task looked
@@ -210,7 +211,7 @@ class Stream(upstream.SMTP):
         if octets > 0:
             self._in_flight.take(self, octets, held)
         elif octets:
-            self._in_flight.release(-octets)
+            self._in_flight.release(self, -octets)
 
     async def start_tls(self, context: ssl.SSLContext) -> str:
         """Handshake (RFC 3207); protocol version and cipher. Raises OSError when it fails; the connection is gone then.

@@ -1,14 +1,17 @@
 """Whether a text names a domain that somebody can prove and receive mail for, and its one form.
 
-Pure. Called by the domain use cases.
+Pure but for the list of public suffixes, a file of the package `publicsuffixlist`, read when the first name needs it
+(some 30 ms, 1 MB) and kept. Called by the domain use cases.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from functools import cache
 
 import idna
+from publicsuffixlist import PublicSuffixList
 
 from router.admin import words
 from router.errors import Refused
@@ -18,37 +21,6 @@ from router.mail.address import AddressError, domain_key
 MAX_DOMAIN = 240
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# Names of two labels under which anybody can register: nobody owns them. The frequent ones; single labels are all
-# refused anyway, and the DNS proof keeps everybody from taking what is not theirs.
-_PUBLIC_SUFFIXES = frozenset(
-    f"{second}.{top}"
-    for top, seconds in {
-        "ar": "com gob net org",
-        "at": "ac co gv or",
-        "au": "com edu gov id net org",
-        "br": "com edu gov net org",
-        "cn": "ac com edu gov net org",
-        "co": "com edu gov net org",
-        "hk": "com edu gov net org",
-        "id": "ac co go net or web",
-        "il": "ac co gov net org",
-        "in": "ac co edu gov net org",
-        "jp": "ac ad co ed go gr lg ne or",
-        "kr": "ac co go ne or re",
-        "mx": "com edu gob net org",
-        "my": "com edu gov net org",
-        "nz": "ac co geek gen govt net org school",
-        "pl": "com edu gov net org",
-        "sg": "com edu gov net org",
-        "th": "ac co go in net or",
-        "tr": "bel com edu gov net org",
-        "tw": "com edu gov idv net org",
-        "ua": "com edu gov net org",
-        "uk": "ac co gov ltd me net nhs org plc police sch",
-        "za": "ac co gov net org web",
-    }.items()
-    for second in seconds.split()
-)
 
 
 def domain_name(text: str) -> str:
@@ -71,9 +43,19 @@ def domain_name(text: str) -> str:
         raise _refused("it needs a dot, like example.com")
     if labels[-1].isdigit():
         raise _refused("its last label must not be a number")
-    if name in _PUBLIC_SUFFIXES:
+    if _public_suffixes().is_public(name):
         raise _refused("anybody can register names below it, so nobody owns it")
     return name
+
+
+@cache
+def _public_suffixes() -> PublicSuffixList:
+    """The names below which a registry sells to anybody, so that nobody owns them: `co.uk`, `*.ck`.
+
+    Not the list's private half (`github.io`): those are some company's own domains, and may well receive mail. A top
+    level that the list does not know (`example.test`) has nothing but itself.
+    """
+    return PublicSuffixList(only_icann=True)
 
 
 def _check_label(label: str) -> None:

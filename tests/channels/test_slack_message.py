@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emailrouter.standins.slack_rules import faults
 from router.channels import slack_message
 from router.channels.contract import DigestEntry, OperatorNotice, Payload, TestNotice, TicketNotice
-from tests.support.payloads import sound, strings
+from tests.support.payloads import sound, strings, walk
 
 GOLDEN = Path(__file__).parent / "golden"
 AT = 1_763_810_645_123_456  # 2025-11-22 11:24:05 UTC
@@ -257,7 +258,7 @@ def test_a_long_mail_leads_to_the_whole() -> None:
 )
 def test_a_link_that_could_break_out_is_left_out(link: str) -> None:
     payload = slack_message.ticket(replace(OPENED, link=link))
-    assert not [part for part in _walk(payload) if part.get("type") == "link"]
+    assert not [part for part in walk(payload) if part.get("type") == "link"]
     assert "<" not in slack_message.plain(replace(OPENED, link=link))["text"]
 
 

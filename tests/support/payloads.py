@@ -11,11 +11,12 @@ from router.channels.contract import Payload
 from router.channels.rich_text import units
 
 
-def _walk(value: object) -> Iterator[dict[str, Any]]:
+def walk(value: object) -> Iterator[dict[str, Any]]:
+    """Every object in a payload."""
     if isinstance(value, dict):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _walk(inner)
+        yield from walk(inner)
 
 
 def strings(value: object) -> Iterator[str]:
@@ -37,7 +38,7 @@ def sound(payload: Payload, links: tuple[str | None, ...]) -> None:
         assert parsed.to_dict() == block  # nothing in it that slack-sdk does not know
     assert slack_message.size(payload) <= slack_message.MAX_PAYLOAD
     assert slack_message.characters(payload.get("blocks", [])) <= slack_message.MAX_CHARACTERS
-    for part in _walk(payload.get("blocks", [])):
+    for part in walk(payload.get("blocks", [])):
         kind = part.get("type")
         assert kind in {
             None,
