@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo serve test lint format lock clean
+.PHONY: demo serve test lint format fuzz lock clean
 
 demo: $(VENV)/ready
 	$(BIN)/emailrouter demo $(ARGS)
@@ -26,6 +26,11 @@ lint: $(VENV)/ready
 format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Mails that nobody wrote, for so long; goes on where the last run stopped (.fuzz/), exit 1 when one failed.
+SECONDS ?= 900
+fuzz: $(VENV)/ready
+	nice -n 19 $(BIN)/python -m tests.mail.fuzz --seconds $(SECONDS)
 
 # Hashes, no addresses: where packages come from is the machine's own setting.
 lock: $(VENV)/ready

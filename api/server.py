@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from api import answers
+from api.middleware import request_id
 
 IDLE_SECONDS = 60.0
 MAX_CONNECTIONS = 1000
@@ -47,6 +48,7 @@ class _Connection(RequestHandler):
             response = answers.error("internal_error", "Something went wrong here")
         else:
             response = answers.error("invalid_request", "This is not HTTP as it should be")
+        request_id.dress(response)
         response.force_close()
         return response
 

@@ -21,7 +21,6 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from typing import BinaryIO
 
 from router.mail import parse
 from router.mail.parse import AttachmentData, Contents
@@ -33,7 +32,7 @@ PARSE, ATTACHMENT = b"p", b"a"
 
 # The largest mail that is accepted by default costs 0.2 s, whatever is in it: what needs fifty times that will not end.
 CPU_SECONDS = 10.0
-# Address space: the interpreter and its libraries, and a mail with its copies (as it came, line ends translated, decoded).
+# Address space: the interpreter with its libraries; a mail with its copies (as it came, translated, decoded).
 BASE_OCTETS = 512 * 1024 * 1024
 OCTETS_FOR_EACH = 8
 # Whoever else runs on the machine comes first.
@@ -60,29 +59,26 @@ def serve(read: Parse, take_out: TakeOut, *, cpu_seconds: float = CPU_SECONDS) -
         answers.write(READY)
         answers.flush()
         while question := questions.read(QUESTION.size):
-            _answer(question, questions, answers, read, take_out, cpu_seconds)
+            what, n, octets = QUESTION.unpack(question)
+            _bound_memory(octets)
+            content = questions.read(octets)
+            if len(content) < octets:
+                return  # the parent has ended in the middle of its question
+            signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+            head, data = _parsed(read, content) if what == PARSE else _taken(take_out, content, n)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            for piece in (ANSWER.pack(len(head), len(data)), head, data):
+                answers.write(piece)
+            answers.flush()
 
 
-def _answer(
-    question: bytes, questions: BinaryIO, answers: BinaryIO, read: Parse, take_out: TakeOut, cpu_seconds: float
-) -> None:
-    what, n, octets = QUESTION.unpack(question)
-    _bound_memory(octets)
-    content = questions.read(octets)
-    if len(content) < octets:
-        return  # the parent has ended in the middle of its question
-    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-    if what == PARSE:
-        head, data = read(content).to_json().encode(), b""
-    else:
-        taken = take_out(content, n)
-        head = json.dumps(None if taken is None else asdict(taken.attachment)).encode()
-        data = b"" if taken is None else taken.data
-    signal.setitimer(signal.ITIMER_PROF, 0)
-    answers.write(ANSWER.pack(len(head), len(data)))
-    answers.write(head)
-    answers.write(data)
-    answers.flush()
+def _parsed(read: Parse, content: bytes) -> tuple[bytes, bytes]:
+    return read(content).to_json().encode(), b""
+
+
+def _taken(take_out: TakeOut, content: bytes, n: int) -> tuple[bytes, bytes]:
+    taken = take_out(content, n)
+    return (b"null", b"") if taken is None else (json.dumps(asdict(taken.attachment)).encode(), taken.data)
 
 
 def _bound_memory(octets: int) -> None:

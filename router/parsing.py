@@ -130,7 +130,11 @@ class _Worker:
     """One process, which answers one question at a time."""
 
     def __init__(self, process: Process) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("a worker is talked to by pipes")
         self._process = process
+        self._questions = process.stdin
+        self._answers = process.stdout
 
     @staticmethod
     async def start(command: Sequence[str]) -> _Worker:
@@ -141,11 +145,10 @@ class _Worker:
         except OSError as error:
             raise Unavailable(f"no process for parsing can be started: {error}") from error
         worker = _Worker(process)
-        assert process.stdout is not None
         ready = b""
         try:
             async with asyncio.timeout(START_PATIENCE):
-                ready = await process.stdout.read(len(READY))
+                ready = await worker._answers.read(len(READY))
         except TimeoutError:
             pass
         finally:
@@ -162,9 +165,7 @@ class _Worker:
 
     async def ask(self, what: bytes, n: int, content: bytes) -> tuple[str, bytes]:
         """Raises `Unreadable` when the CPU time ran out, `_Died` when it ended for any other reason."""
-        questions, answers = self._process.stdin, self._process.stdout
-        assert questions is not None
-        assert answers is not None
+        questions, answers = self._questions, self._answers
         try:
             questions.write(QUESTION.pack(what, n, len(content)))
             view = memoryview(content)
@@ -182,8 +183,7 @@ class _Worker:
 
     async def end(self) -> None:
         """Its input ends, and so does it."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        self._questions.close()
         try:
             async with asyncio.timeout(START_PATIENCE):
                 await self._process.wait()
@@ -194,8 +194,7 @@ class _Worker:
         with suppress(ProcessLookupError):
             self._process.kill()
         await asyncio.shield(self._process.wait())
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._questions.close()
 
 
 def is_light(content: bytes) -> bool:

@@ -33,11 +33,20 @@ _BDAT = re.compile(r"([0-9]{1,20})( +LAST)?", re.IGNORECASE)
 
 
 class CommandError(Exception):
-    """The line is not a command we take; `reply` says why."""
+    """The line is not a command we take; `reply` says why.
 
-    def __init__(self, reply: Reply) -> None:
+    fatal: it may have announced octets, nobody knows how many, so that nothing after it can be taken for commands.
+    """
+
+    def __init__(self, reply: Reply, *, fatal: bool = False) -> None:
         super().__init__(reply.text)
         self.reply = reply
+        self.fatal = fatal
+
+
+def announces_octets(line: bytes | bytearray) -> bool:
+    """Whether a line that is refused began as BDAT does: what follows it is content to the client that sent it."""
+    return line[:4].upper() == b"BDAT" and line[4:5] <= b" "
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ def split(line: bytes) -> tuple[str, str]:
     What is not UTF-8 stays as lone surrogates, which no parser below accepts.
     """
     if _CONTROL.search(line):
-        raise CommandError(replies.CONTROL_CHARACTER)
+        raise CommandError(replies.CONTROL_CHARACTER, fatal=announces_octets(line))
     verb, _, argument = line.partition(b" ")
     if not verb.isascii():
         raise CommandError(replies.UNKNOWN_COMMAND)
@@ -112,10 +121,10 @@ def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
 
 
 def parse_bdat(argument: str | None) -> Bdat:
-    """`n [LAST]`. Raises `CommandError`: then it is not known how many octets follow, and the session cannot go on."""
+    """`n [LAST]`. Raises `CommandError`, which is fatal: it is not known how many octets follow."""
     match = _BDAT.fullmatch(argument or "")
     if match is None:
-        raise CommandError(replies.BAD_ARGUMENT)
+        raise CommandError(replies.BAD_ARGUMENT, fatal=True)
     return Bdat(int(match[1]), match[2] is not None)
 
 

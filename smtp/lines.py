@@ -1,14 +1,15 @@
 """Command lines out of octets that come in any pieces. Pure; `smtp.stream` feeds it.
 
 Only CR LF ends a line (RFC 5321 section 2.3.8), and one line gets one answer: a line that is too long or contains a
-bare LF is refused as a whole, up to its CR LF, so that no part of it is ever taken for a command. Memory is bounded:
-what cannot become a command any more is thrown away as it comes.
+bare LF is refused as a whole, up to its CR LF, so that no part of it is ever taken for a command. One that began as
+BDAT ends the session: the octets it announced are no commands either. Memory is bounded: what cannot become a command
+any more is thrown away as it comes.
 """
 
 from __future__ import annotations
 
 from smtp import replies
-from smtp.commands import LINE_LIMIT, MAIL_LINE_LIMIT, CommandError
+from smtp.commands import LINE_LIMIT, MAIL_LINE_LIMIT, CommandError, announces_octets
 from smtp.replies import Reply
 
 SKIP_LIMIT = 1048576  # octets of one endless line that are thrown away before the session is closed
@@ -51,9 +52,11 @@ class CommandLines:
         if self._skipping is None and b"\n" in octets:
             # Said at once: who types commands by hand would wait for ever. The LF ends no line all the same.
             self._skipping = replies.BARE_LF
-            raise CommandError(replies.BARE_LF)
+            raise CommandError(replies.BARE_LF, fatal=announces_octets(octets))
         if self._skipping is None and len(octets) >= MAIL_LINE_LIMIT:
             self._skipping = replies.LINE_TOO_LONG
+            if announces_octets(octets):
+                raise CommandError(replies.LINE_TOO_LONG, fatal=True)
         if self._skipping is not None:
             keep = 1 if octets.endswith(b"\r") else 0
             self._skipped += len(octets) - keep
@@ -64,7 +67,7 @@ class CommandLines:
 
 def _checked(line: bytes) -> bytes:
     if b"\n" in line:
-        raise CommandError(replies.BARE_LF)
+        raise CommandError(replies.BARE_LF, fatal=announces_octets(line))
     if len(line) > LINE_LIMIT - 2 and (len(line) > MAIL_LINE_LIMIT - 2 or line[:5].upper() != b"MAIL "):
-        raise CommandError(replies.LINE_TOO_LONG)
+        raise CommandError(replies.LINE_TOO_LONG, fatal=announces_octets(line))
     return line

@@ -73,6 +73,7 @@ class SMTP(Stream):
         self._tls = tls
         self._admitted = False
         self._done = False  # the task is
+        self._counted_out = False
         self._content: Content | None = None  # of a mail that comes by BDAT
         self._chunk_refused = False
         self._idle_commands = 0
@@ -127,7 +128,9 @@ class SMTP(Stream):
         self._settle()
 
     def _settle(self) -> None:
-        if self._done and self.lost:
+        # Once: after a failed handshake the event loop may say that the connection is lost when we know it already.
+        if self._done and self.lost and not self._counted_out:
+            self._counted_out = True
             self._registry.closed(self)
 
     def _expects_proxy(self) -> bool:
@@ -174,6 +177,8 @@ class SMTP(Stream):
                 await command(self, argument)
             except CommandError as error:
                 self.say(error.reply)
+                if error.fatal:
+                    self.end()
             if self.draining and (self.cut_off or not self.in_transaction):
                 self.say(replies.SHUTTING_DOWN)
 
@@ -235,12 +240,7 @@ class SMTP(Stream):
 
     async def smtp_BDAT(self, argument: str | None) -> None:
         """RFC 3030 section 2: a chunk that is refused is read all the same, or it would be taken for commands."""
-        try:
-            chunk = commands.parse_bdat(argument)
-        except CommandError as error:
-            self.say(error.reply)
-            self.end()  # nobody knows where the chunk ends, so what follows must not be taken for commands
-            return
+        chunk = commands.parse_bdat(argument)
         refused = self.handler.not_ready() or (replies.CHUNK_REFUSED if self._chunk_refused else None)
         content = self._content or Content(self._door.settings.max_message_bytes)
         if refused is not None:

@@ -106,10 +106,7 @@ class Stream(upstream.SMTP):
         """Content goes straight into its reader; the task wakes up when it is whole, not for every piece."""
         reader = self._receiving
         if reader is None:
-            octets = self._lines.octets
-            octets += data
-            if len(octets) > _BUFFER_LIMIT:
-                self._stop_reading()
+            self._keep(data)
             self._wake()
             return
         self._heard = self.loop.time()
@@ -322,12 +319,18 @@ class Stream(upstream.SMTP):
         self.release(content.held)
         if rest is not None:
             self._received = "whole"
-            self._lines.octets += rest
+            self._keep(rest)
         elif content.size > content.limit + _DISCARD_LIMIT:
             self._received = "endless"
         else:
             return
         self._receiving = None
+
+    def _keep(self, octets: bytes) -> None:
+        """What is not content waits for its turn."""
+        self._lines.octets += octets
+        if len(self._lines.octets) > _BUFFER_LIMIT:
+            self._stop_reading()
 
     def _expects_content(self) -> bool:
         return self._receiving is not None and not self._ended

@@ -1,7 +1,7 @@
 """Every request has an id: in the answer's `X-Request-Id`, and in every line that is logged about it.
 
 One that the client sends is kept if it looks like one. Also here: the headers that every answer of ours has,
-whoever made it.
+whoever made it (`dress`).
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
     found = request.get(REQUEST_ID)
     if found is not None:
         response.headers[HEADER] = found
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Server"] = "EmailRouter"
+    dress(response)
     verdict = request.get(VERDICT)
     if verdict is not None:
         response.headers["X-RateLimit-Limit"] = str(verdict.limit)
@@ -41,3 +39,10 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
         response.headers["X-RateLimit-Reset"] = str(verdict.reset)
         if not verdict.allowed:
             response.headers["Retry-After"] = str(verdict.retry_after)
+
+
+def dress(response: web.StreamResponse) -> None:
+    """The headers of every answer, also of one to what is no request: kept by nobody, as it says it is, no versions."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Server"] = "EmailRouter"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
@@ -123,7 +124,7 @@ def _dates(chain: Sequence[x509.Certificate], now: datetime) -> list[Line]:
 
 
 def _order(chain: Sequence[x509.Certificate], path: Path) -> list[Line]:
-    for lower, upper in zip(chain, chain[1:], strict=False):
+    for lower, upper in pairwise(chain):
         if lower.issuer != upper.subject:
             fix = (
                 f"Put the host's certificate first in {path}, then its issuer's, and so on up (certbot's fullchain.pem)"

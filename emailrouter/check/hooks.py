@@ -28,7 +28,7 @@ async def integrations(facts: Facts) -> list[Line]:
         return []
     rows = await fetch(facts.database, Integration, "check_integrations", most=MOST_INTEGRATIONS)
     if not rows:
-        fix = "emailrouter integration add slack NAME asks for the webhook URL"
+        fix = "emailrouter integration add NAME asks for the webhook URL"
         return [warn("integrations", "there is none: tickets are posted nowhere", fix)]
     box = _box(facts)
     places = asyncio.Semaphore(AT_ONCE)
@@ -66,7 +66,7 @@ async def _look(facts: Facts, box: SecretBox | None, integration: Integration) -
         fix = "Put the right secret key back (see the line about it), or set the webhook URL again"
         return fail(name, "its settings cannot be read with this host's secret key", fix)
     except Refused as refused:
-        return fail(name, refused.message, "Set the webhook URL again: emailrouter integration update")
+        return fail(name, refused.message, "Set the webhook URL again: emailrouter integration change")
     if integration.status == "failing":
         fix = f"Mend it there, or set a new webhook URL; {test}"
         return fail(name, f"it is failing, and its deliveries wait: {integration.last_error}", fix)

@@ -81,7 +81,10 @@ def _nobody(name: str, address: Address, why: OSError) -> list[Line]:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(where)
     except PermissionError:
-        fix = 'Ports below 1024 need systemd\'s socket: [smtp] listen = "systemd", systemctl enable --now emailrouter.socket'
+        fix = (
+            'Ports below 1024 need systemd\'s socket: [smtp] listen = "systemd" and '
+            "systemctl enable --now emailrouter.socket"
+        )
         return [fail(name, f"{address} may not be opened by this user", fix)]
     except OSError as error:
         if error.errno == errno.EADDRINUSE:

@@ -40,8 +40,9 @@ async def _policies(facts: Facts, domain: str) -> list[Line]:
             ok(
                 "mta-sts",
                 f"{domain} publishes none",
-                f'To publish: TXT _mta-sts.{domain} "v=STSv1; id=1", and https://mta-sts.{domain}/.well-known/mta-sts.txt '
-                f"with the lines: version: STSv1, mode: testing, {hosts}, max_age: 86400",
+                f'To publish: TXT _mta-sts.{domain} "v=STSv1; id=1", and '
+                f"https://mta-sts.{domain}/.well-known/mta-sts.txt with the lines: version: STSv1, mode: testing, "
+                f"{hosts}, max_age: 86400",
             )
         )
     if isinstance(report, Found) and any(value.startswith("v=TLSRPTv1") for value in report.values):

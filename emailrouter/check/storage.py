@@ -1,4 +1,4 @@
-"""The database behind everything: reachable, writable, of the right schema; its clock, its key, its books, its queue."""
+"""The database behind everything: reachable, writable, of the right schema; its clock, key, books and queue."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ async def _as_user(at: Desk, acting: str | None) -> Desk:
 @click.option("--status", type=_STATUS)
 @click.option("--assigned-to", metavar="EMAIL|ID", help="Those of one user.")
 @click.option("--alias", metavar="ADDRESS|ID", help="Those at one alias.")
-@click.option("--search", "-q", metavar="TEXT", help="Part of the subject or sender, or a number.")
+@click.option("--search", "-q", metavar="TEXT", help="Words of sender, subject and text, or a number.")
 @click.option("--unassigned", is_flag=True, help="The queue: nobody's and not resolved.")
 @desk.paged
 @desk.at_desk()

@@ -156,7 +156,13 @@ class DomainChecks:
                     takenOver=True if rival is not None else None,
                 )
         if outcome.change:
-            log.info(f"domain.{outcome.change}", domain=domain.name, domain_id=domain.id, by_recheck=actor is None)
+            log.info(
+                "domain.changed",
+                change=outcome.change,
+                domain=domain.name,
+                domain_id=domain.id,
+                by_recheck=actor is None,
+            )
         if outcome.status != current.status:
             self._changed()
         return Checked(updated, taken)

@@ -81,6 +81,4 @@ class Preview:
         if not rows:
             raise not_found("Ticket")
         ticket_link = link(self._link_base, ticket_id)
-        return [
-            render(of_row(row, await self._contents.of(row["message_id"]), ticket_link)) for row in reversed(rows)
-        ]
+        return [render(of_row(row, await self._contents.of(row["message_id"]), ticket_link)) for row in reversed(rows)]

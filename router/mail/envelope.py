@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from router.routing.route import Target
 
-
 # The protocol of a test mail (`aliases/{id}/test`); RFC 3848 has the words that SMTP sessions write.
 TEST_PROTOCOL = "TEST"
 

@@ -22,7 +22,7 @@ from router.mail.structure import Part, Structure, body_octets, decoded_size, re
 from router.mail.text import crude_text, sanitize_html, sanitized_to_text, without_data
 from router.mail.words import decode_charset, one_line, safe_filename, storable
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Counts up with every change of what `parse` returns for some mail."""
 
 AS_IT_CAME = "shown as it came"
@@ -308,7 +308,7 @@ class _Flow:
         return ""
 
     def report(self, text: str) -> str:
-        """The failed recipients of a bounce with the reasons, one a line, as far as the text does not tell it itself."""
+        """The failed recipients of a bounce and why, one a line, as far as the text does not tell it itself."""
         lines: list[str] = []
         for part in self.reports[:3]:
             data, _ = body_octets(self.structure.content, part, 65536)

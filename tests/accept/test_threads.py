@@ -85,7 +85,7 @@ async def test_in_reply_to_unknown(at: Office) -> None:
 
 
 async def test_in_reply_to_with_words_around_it(at: Office) -> None:
-    old = ["In-Reply-To: Your message of \"Tue, 1 Jan\" <ask@mail.test> (Eva's message)"]
+    old = ['In-Reply-To: Your message of "Tue, 1 Jan" <ask@mail.test> (Eva\'s message)']
     assert await tickets_of(at, mail("ask"), mail("old-program", extra=old)) == [1, 1]
 
 
@@ -151,7 +151,9 @@ async def test_one_message_id_used_by_two_senders(at: Office) -> None:
 
 
 async def test_the_newest_reference_wins_where_two_tickets_fit(at: Office) -> None:
-    found = await tickets_of(at, mail("a"), mail("b"), mail("c", references=["a", "b"]), mail("d", references=["b", "a"]))
+    found = await tickets_of(
+        at, mail("a"), mail("b"), mail("c", references=["a", "b"]), mail("d", references=["b", "a"])
+    )
     assert found == [1, 2, 2, 1]
 
 

@@ -72,7 +72,7 @@ class World:
 
     async def days(self, count: int) -> list[str]:
         """Lets days pass with the janitor at work twice a day; the domain's status (ours) at the end of each."""
-        found = []
+        found: list[str] = []
         for _ in range(count):
             for _ in range(2):
                 self.clock.advance(hours=12, minutes=1)

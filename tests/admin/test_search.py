@@ -160,8 +160,8 @@ async def test_an_erased_ticket_is_not_found_and_leaves_nothing(at: Office) -> N
 
 
 async def test_tickets_of_one_moment_each_have_their_place(at: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_words, "place", lambda ticket_id: 5)
-    monkeypatch.setattr(search_words, "after", lambda before: 2**63 - 1)
+    monkeypatch.setattr(search_words, "place", lambda _: 5)
+    monkeypatch.setattr(search_words, "after", lambda _: 2**63 - 1)
     for _ in range(4):
         await at.mail(written("door"))
     assert sorted(await at.found("door")) == [1, 2, 3, 4]

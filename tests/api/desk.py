@@ -256,3 +256,4 @@ async def served(
         await services.authentication.close()
         await writer.close()
         await client.close()
+        await contents.close()

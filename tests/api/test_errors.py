@@ -34,6 +34,8 @@ async def raw(desk: Desk, octets: bytes, *, timeout: float = 10) -> bytes:
 def in_shape(answer: bytes) -> dict[str, Any]:
     head, _, text = answer.partition(b"\r\n\r\n")
     assert b"application/json" in head, answer
+    assert b"\r\nServer: EmailRouter\r\n" in head + b"\r\n", answer
+    assert b"aiohttp" not in answer
     found: dict[str, Any] = json.loads(text)["error"]
     assert set(found) <= {"code", "message", "field"}
     assert b"Traceback" not in answer

@@ -1,7 +1,10 @@
 """Mails as they came: the `.eml`, attachments, the trace."""
 
+import pytest
+
 from tests.api.desk import Desk
 from tests.support import mails
+from tests.support.office import corpus_mail
 
 
 async def test_the_raw_mail_is_octet_for_octet_below_our_headers(desk: Desk) -> None:
@@ -18,6 +21,21 @@ async def test_the_raw_mail_is_octet_for_octet_below_our_headers(desk: Desk) -> 
     assert message_id.encode() in head
     assert int(answer.headers["Content-Length"]) == len(answer.octets)
     assert (await desk.admin.ask("HEAD", f"/emails/messages/{message_id}/raw")).octets == b""
+
+
+@pytest.mark.parametrize(
+    "name", ["bare-cr", "nul-and-surrogates", "no-header", "raw-8bit-header", "begins-with-empty-line"]
+)
+async def test_strange_octets_are_handed_out_as_they_came(sqlite_desk: Desk, name: str) -> None:
+    await sqlite_desk.alias()
+    content = corpus_mail(name) + b"bare \r and \n and \x00 and \xff\r\n.\r\n..\r\nend without a line end"
+    message_id = await sqlite_desk.mail(content)
+    answer = await sqlite_desk.admin.get(f"/emails/messages/{message_id}/raw")
+    assert answer.octets.endswith(content)
+    head = answer.octets.removesuffix(content)
+    fields = [line for line in head.split(b"\r\n") if line and not line.startswith((b" ", b"\t"))]
+    assert [field.partition(b":")[0] for field in fields] == [b"Return-Path", b"Received"]
+    assert head.endswith(b"\r\n")
 
 
 async def test_an_attachment_is_a_download_whatever_it_claims_to_be(desk: Desk) -> None:

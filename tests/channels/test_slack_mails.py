@@ -53,8 +53,8 @@ async def test_a_ticket_shows_each_of_its_mails(store: Store) -> None:
         ticket = next(one for one in (await at.tickets.list(at.actor)).items if one.address.startswith("support"))
         preview = Preview(store.database, at.contents, CHANNELS, link_base=None)
         first, second = await preview.payloads(at.actor, ticket.id, "slack")
-        assert f"#{ticket.number} (open)" in list(strings(first))
-        assert "Reply to ticket: " in list(strings(second))
+        assert any(text.endswith(f"#{ticket.number} (open)") for text in strings(first))
+        assert any(text.startswith("Reply to ticket") for text in strings(second))
         assert not any(BASE in text for text in strings([first, second]))
         for actor, ticket_id, kind in (
             (Actor("ws_other", "admin"), ticket.id, "slack"),

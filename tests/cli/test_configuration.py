@@ -17,6 +17,9 @@ from router.model import Actor, Alias, Domain, Integration, User, Workspace
 from router.secrets import SecretBox, new_key
 from tests.cli.office import WEBHOOK, Office
 
+# Dozens of commands, each a process: on a busy machine that takes its time.
+pytestmark = pytest.mark.timeout(600)
+
 ACTOR = Actor("ws_1", "admin")
 BOX = SecretBox(new_key())
 NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(str.strip)

@@ -4,11 +4,16 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.cli.office import ADMIN, WEBHOOK, Office
 from tests.support.dns import DnsStandIn
 from tests.support.process import run_cli
 from tests.support.slack import SlackStandIn
 from tests.support.stores import sqlite_database
+
+# Dozens of commands, each a process: on a busy machine that takes its time.
+pytestmark = pytest.mark.timeout(600)
 
 
 async def test_the_way_to_a_working_alias(both: Office, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
@@ -73,6 +78,8 @@ async def test_tickets_are_worked_on_in_somebodys_name(office: Office) -> None:
     mine = await office.json("ticket", "list", "--assigned-to", "eve@example.org", "--status", "in_progress")
     assert [ticket["number"] for ticket in mine["tickets"]] == [1]
     assert (await office.json("ticket", "list", "--unassigned"))["tickets"] == []
+    (sent,) = await office.json("ticket", "show", "1", "--slack")
+    assert sent["text"].startswith("Test: New ticket #1 from ")
 
     assert (await office.json("ticket", "unclaim", "1"))["status"] == "open"
     assert (await office.json("ticket", "assign", "1", ADMIN))["status"] == "in_progress"

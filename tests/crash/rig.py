@@ -131,7 +131,22 @@ class Rig:
 
     async def settle(self, *, timeout: float = 30) -> None:
         """Returns when everything that is owed was delivered."""
-        await until_async(self._nothing_owed, "everything delivered", timeout=timeout)
+        try:
+            await until_async(self._nothing_owed, "everything delivered", timeout=timeout)
+        except TimeoutError as error:
+            error.add_note(await self._waiting())
+            raise
+
+    async def _waiting(self) -> str:
+        """What is owed and why it may not go out, for a failure's message."""
+        owed = await self.ledger.rows(
+            "SELECT id, integration_id, state, attempts, claims, next_attempt_at, parked_at, last_error "
+            "FROM deliveries WHERE state <> 'delivered' ORDER BY id LIMIT 5"
+        )
+        lanes = await self.ledger.rows(
+            "SELECT id, status, last_error, probe_at, paced_at, lease_owner, lease_until FROM integrations ORDER BY id"
+        )
+        return "\n".join(["--- owed", *map(str, owed), "--- integrations", *map(str, lanes)])
 
     async def _nothing_owed(self) -> bool:
         return await self.ledger.owed() == 0

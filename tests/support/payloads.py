@@ -1,4 +1,4 @@
-"""What holds for every payload to Slack whatever the mail: its rules as the stand-in has them, slack-sdk's, and ours."""
+"""What holds for every payload to Slack: its rules as the stand-in has them, those of slack-sdk's models, and ours."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -86,6 +86,22 @@ async def alias(
     return alias_id
 
 
+async def ticket(database: Database, workspace_id: str, number: int) -> str:
+    """An open ticket of nobody's, without a message; returns its id."""
+    ticket_id = ids.new("ticket")
+    await execute(
+        database,
+        "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "
+        "updated_at) VALUES (:id, :workspace_id, :number, 'support@example.org', 'Hello', 'ada@customer.test', 'Ada', "
+        ":now, :now)",
+        id=ticket_id,
+        workspace_id=workspace_id,
+        number=number,
+        now=NOW,
+    )
+    return ticket_id
+
+
 async def execute(database: Database, statement: str, **values: object) -> list[dict[str, object]]:
     """Runs a statement of the test's own, with named parameters, on either database; returns its rows."""
 

@@ -1,0 +1,78 @@
+"""Connections that say nothing, too little, too slowly, or are too many: cut off, while others are answered."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api import server
+from tests.api.desk import Desk, served
+from tests.support.stores import opened_sqlite
+
+
+@pytest.fixture
+async def impatient(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    """An API that waits a quarter of a second for a request's head."""
+    monkeypatch.setattr(server, "IDLE_SECONDS", 0.25)
+    async with opened_sqlite(tmp_path_factory.mktemp("api")) as store, served(store) as desk:
+        yield desk
+
+
+async def until_closed(desk: Desk, *pieces: bytes) -> bytes:
+    """Sends the pieces, one for each tenth of the patience until there are no more; all that came back.
+
+    `b""` also where the connection was reset: nobody reads an answer while still sending without end.
+    """
+    reader, writer = await asyncio.open_connection(*desk.server.address)
+    answer = asyncio.create_task(reader.read())
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.wait([answer], timeout=server.IDLE_SECONDS / 10)
+            if answer.done():
+                break
+        async with asyncio.timeout(10):
+            return await answer
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [],
+        [b"GET /api/domains HTTP/1.1\r\nHost: x\r\n"],
+        [b"GET /api/domains HTTP/1.1\r\nHost: x\r\n", *[b"X: y\r\n"] * 1000],
+        [*(bytes([octet]) for octet in b"GET /api/domains HTTP/1.1\r\n" * 100)],
+    ],
+    ids=["silence", "half a head", "a head without end, line by line", "a head octet by octet"],
+)
+async def test_a_head_that_does_not_come(impatient: Desk, pieces: list[bytes]) -> None:
+    assert await until_closed(impatient, *pieces) == b""
+    assert (await impatient.nobody.get("//healthz")).status == 200
+
+
+async def test_silence_after_an_answer(impatient: Desk) -> None:
+    answer = await until_closed(impatient, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_head_without_end_at_full_speed(sqlite_desk: Desk) -> None:
+    answer = await until_closed(sqlite_desk, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Filler: y\r\n" * 100_000)
+    assert answer.startswith(b"HTTP/1.1 4") or answer == b""
+    assert (await sqlite_desk.nobody.get("//healthz")).status == 200
+
+
+async def test_too_many_connections(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
+    held = [await asyncio.open_connection(*sqlite_desk.server.address) for _ in range(3)]
+    try:
+        assert await until_closed(sqlite_desk) == b""
+        reader, writer = held[0]
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+    finally:
+        for _, writer in held:
+            writer.close()

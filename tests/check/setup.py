@@ -1,0 +1,160 @@
+"""A set-up where everything is right, small and on loopback, for tests to break in one place each."""
+
+import json
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import trustme
+
+from config.load import load
+from config.schema import Config
+from emailrouter.check import run
+from emailrouter.check.facts import Facts
+from emailrouter.check.line import Line
+from router.clock import SECOND, SystemClock
+from router.dns.resolver import DnsResolver
+from router.secrets import KEY_FILE, SecretBox, fingerprint, new_key
+from router.store import migrate
+from router.store.sqlite import SqliteDatabase
+from tests.support import seeds
+from tests.support.dns import DnsStandIn
+from tests.support.slack import SlackStandIn
+from tests.support.stores import sqlite_database
+
+HOST = "mx1.router.test"
+DOMAIN = "example.org"
+
+
+class Moved:
+    """The machine's clock, so much off."""
+
+    def __init__(self, seconds: float = 0) -> None:
+        self._seconds = seconds
+
+    def now(self) -> int:
+        return SystemClock().now() + int(self._seconds * SECOND)
+
+    def monotonic(self) -> float:
+        return SystemClock().monotonic()
+
+
+@dataclass(slots=True)
+class Setup:
+    """`settings` are those of the environment; change them, the files, the DNS or the rows, then `lines`."""
+
+    folder: Path
+    dns: DnsStandIn
+    slack: SlackStandIn
+    database: SqliteDatabase
+    trust: ssl.SSLContext
+    authority: trustme.CA
+    key: str
+    workspace_id: str = ""
+    domain_id: str = ""
+    integration_id: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    doors: list[socket.socket] = field(default_factory=list)
+
+    @property
+    def config(self) -> Config:
+        environ = {
+            "EMAILROUTER_" + key.upper().replace(".", "__"): value if isinstance(value, str) else json.dumps(value)
+            for key, value in self.settings.items()
+        }
+        return load(None, environ)
+
+    async def lines(self, **facts: Any) -> list[Line]:
+        """What the doctor says."""
+        resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=0.5, lifetime=1.0)
+        found = Facts(
+            self.config, resolver, SystemClock(), self.database, trust=self.trust, systemd=self.folder / "none"
+        )
+        return await run.of(replace(found, **facts))
+
+    async def execute(self, statement: str, **values: object) -> None:
+        await seeds.execute(self.database, statement, **values)
+
+    def certificate(self, *names: str, **options: Any) -> trustme.LeafCert:
+        """Writes the chain and the key; see `trustme.CA.issue_cert`."""
+        leaf = self.authority.issue_cert(*names, **options)
+        chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
+        (self.folder / "chain.pem").write_bytes(chain)
+        self.write_key(leaf.private_key_pem.bytes())
+        return leaf
+
+    def write_key(self, octets: bytes) -> None:
+        path = self.folder / "key.pem"
+        path.write_bytes(octets)
+        path.chmod(0o600)
+
+
+@asynccontextmanager
+async def right(folder: Path, dns: DnsStandIn) -> AsyncIterator[Setup]:
+    """All is right: the doctor finds nothing to fix but what a loopback host cannot have."""
+    root = trustme.CA()
+    authority = root.create_child_ca()
+    trust = ssl.create_default_context()
+    root.configure_trust(trust)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(server)
+    key = new_key()
+    database = sqlite_database(folder / "emailrouter.db")
+    await database.open()
+    async with SlackStandIn(ssl_context=server) as slack:
+        try:
+            await migrate.migrate(database)
+            await database.run("installation_keep", name="secret_key", value=fingerprint(key))
+            (folder / KEY_FILE).write_text(key)
+            (folder / KEY_FILE).chmod(0o600)
+            found = Setup(folder, dns, slack, database, trust, authority, key)
+            found.workspace_id = await seeds.workspace(database)
+            found.domain_id = await seeds.domain(database, found.workspace_id, DOMAIN)
+            sealed = SecretBox(key).seal(json.dumps({"webhookUrl": slack.url(host="localhost")}))
+            found.integration_id = await seeds.integration(database, found.workspace_id, sealed)
+            found.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
+            found.settings = {
+                "server.hostname": HOST,
+                "server.data_dir": str(folder),
+                "server.public_url": "https://tickets.router.test",
+                "database.url": f"sqlite:///{folder / 'emailrouter.db'}",
+                "smtp.listen": ["127.0.0.1:0"],
+                "smtp.tls_cert": str(folder / "chain.pem"),
+                "smtp.tls_key": str(folder / "key.pem"),
+                "smtp.min_free_bytes": 0,
+                "api.listen": f"127.0.0.1:{free_port()}",
+                "delivery.allow_private_networks": True,
+            }
+            found.settings["smtp.listen"] = [f"127.0.0.1:{free_port()}"]
+            dns.set(HOST, "A", "93.184.216.34")
+            dns.set("93.184.216.34", "PTR", f"{HOST}.")
+            dns.set(DOMAIN, "MX", f"10 {HOST}.")
+            dns.set(f"_emailrouter.{DOMAIN}", "TXT", "emailrouter-verification=token")
+            yield found
+        finally:
+            await database.close()
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def disk_with(**values: int) -> Any:
+    """A `statvfs` of a disk of 100 GB, half full, but for these."""
+    found = {"f_frsize": 4096, "f_blocks": 25_000_000, "f_bavail": 12_000_000, "f_files": 10**7, "f_favail": 5 * 10**6}
+    return lambda _: SimpleNamespace(**found | values)
+
+
+def as_root() -> bool:
+    """Whether file modes mean nothing to us."""
+    return os.geteuid() == 0
