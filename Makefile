@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo serve test lint format fuzz lock clean
+.PHONY: demo serve test lint api-fuzz format fuzz lock clean
 
 demo: $(VENV)/ready
 	$(BIN)/emailrouter demo $(ARGS)
@@ -31,6 +31,10 @@ format: $(VENV)/ready
 SECONDS ?= 900
 fuzz: $(VENV)/ready
 	nice -n 19 $(BIN)/python -m tests.mail.fuzz --seconds $(SECONDS)
+
+# The started program under schemathesis, on both databases: some 10 minutes each, at most 30.
+api-fuzz: $(VENV)/ready
+	$(BIN)/python -m tests.api.fuzz $(ARGS)
 
 # Hashes, no addresses: where packages come from is the machine's own setting.
 lock: $(VENV)/ready

@@ -164,7 +164,7 @@ class Session(asyncio.Protocol):
         else:
             self._next()
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - whatever the reason
+    def connection_lost(self, error: Exception | None) -> None:
         """Whatever was not sent is refused by silence."""
         if self._share and self._step != "tls":
             self._run.refuse("connection lost", self._share)

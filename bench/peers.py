@@ -133,7 +133,7 @@ class Handshake(asyncio.Protocol):
 class Anyone:
     """Routing that knows every recipient."""
 
-    async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target:  # noqa: ARG002
+    async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target:
         """See `router.ports.Recipients`."""
         return Target(str(mailbox), "ws_1", "alias_1", "alias_1", "support@bench.test", "int_1")
 
@@ -141,7 +141,7 @@ class Anyone:
 class Forgetful:
     """A store that keeps nothing."""
 
-    async def accept(self, envelope: Envelope, content: bytes) -> Accepted:  # noqa: ARG002 - the port's words
+    async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
         """See `router.ports.Acceptor`."""
         return Accepted(ids.new("msg"), repeat=False)
 

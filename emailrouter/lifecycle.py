@@ -25,7 +25,7 @@ from emailrouter.first_login import make_if_empty
 from emailrouter.watchdog import Manager, beat
 from router import key_rotation
 from router.errors import Unavailable
-from router.secrets import SecretBox, fingerprint, load_or_create_key
+from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key
 from router.store import catalog, migrate
 from router.store.postgres import PostgresDatabase
 from router.store.signals import listen
@@ -87,6 +87,8 @@ async def open_database(
 async def secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
     """Seals and opens with this host's key; raises `WrongSecretKey` when the database knows another."""
     own = config.server.secret_key
+    if own is None:
+        await _refuse_to_make_a_second_key(config, opened)
     key = own.reveal() if own is not None else await asyncio.to_thread(load_or_create_key, config.server.data_dir)
     mine = fingerprint(key)
     await opened.run("installation_keep", name="secret_key", value=mine)
@@ -103,6 +105,17 @@ async def secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
             "every host of one database needs the same key"
         )
     return SecretBox(key)
+
+
+async def _refuse_to_make_a_second_key(config: Config, opened: AnyDatabase) -> None:
+    """A key is made once for a database; a host or a folder without the file lacks it, and another is of no use."""
+    file = config.server.data_dir / KEY_FILE
+    row = await opened.one("installation_fact", name="secret_key")
+    if row is not None and not await asyncio.to_thread(file.exists):
+        raise WrongSecretKey(
+            f"{file} is missing, and this database's secrets were sealed with the key {row['value']}: bring that file "
+            "here (0600), or set server.data_dir or server.secret_key"
+        )
 
 
 @asynccontextmanager

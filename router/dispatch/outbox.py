@@ -103,6 +103,9 @@ class Outbox:
             if integration is None:
                 await session.run("dispatch_release", id=integration_id, owner=self._owner)
                 return None
+            if finished is None and integration.status == "active":
+                # An accept that saw the integration failing may have committed after it healed: nobody else looks.
+                await session.run("dispatch_unpark", integration_id=integration_id, now=now)
             found = await self._open_next(session, integration, now, digest_limit)
             if found is None or (isinstance(found, Pause) and found.until > now + self._limits.patience):
                 await session.run("dispatch_release", id=integration_id, owner=self._owner)

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import smtplib
 import sys
 import tempfile
@@ -107,9 +108,13 @@ async def schemathesis(opened: Opened, folder: Path, arguments: argparse.Namespa
         print(f"not done within {arguments.minutes} minutes")
         return 1
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        if process.returncode is None:  # SIGINT: it then says what it has found so far
+            process.send_signal(signal.SIGINT)
+            try:
+                await asyncio.wait_for(process.wait(), 30)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
 
 
 def judged(kind: str, counts: dict[str, dict[str, int]], seconds: float) -> bool:

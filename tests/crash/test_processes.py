@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.rig import rig
+from tests.crash.rig import rig, until_async
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import state, until
 
@@ -27,6 +27,34 @@ async def test_three_doors_and_three_deliverers_are_killed_in_turn(
             await mta.taken(len(mta.acknowledged) + MAILS // 2)
             await fleet[place].kill()
             fleet[place] = await world.start(ROLES[place])
+        await mta.all_taken()
+        await world.settle()
+        await world.sound(mta)
+
+
+async def test_a_webhook_heals_while_a_mail_for_it_is_being_written(
+    server: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    """The mail's transaction saw it failing and commits when it is well: its delivery must not stay parked."""
+    async with rig("postgres", tmp_path, server, aliases=1) as world, world.mta(1) as mta:
+        world.slack.forget("team0")
+        first = await world.start("smtp")
+        await world.start("deliver", options=world.clock_options)
+        mta.offer(world.mails(1))
+        await mta.all_taken()
+
+        async def failing() -> bool:
+            return await world.ledger.number("SELECT count(*) FROM integrations WHERE status = 'failing'") == 1
+
+        await until_async(failing, "the webhook is failing")
+        await first.kill()
+        writer = await world.start("smtp", options=("--stop-at", "delivery-owed"))
+        mta.offer(world.mails(1))
+        await until(lambda: state(writer.pid) == "T", "the mail's transaction is at its end, not committed")
+        world.slack.remember("team0")
+        world.set_clock(600)
+        await world.settle()
+        writer.resume()
         await mta.all_taken()
         await world.settle()
         await world.sound(mta)

@@ -36,6 +36,7 @@ import trustme
 
 from smtp import policy, replies, stream
 from smtp.commands import announces_octets
+from smtp.limits import InFlight
 from smtp.protocol import SMTP
 from smtp.replies import Reply
 from tests.smtp.conftest import write_certificate
@@ -156,7 +157,7 @@ def pieces(chance: random.Random, octets: bytes) -> list[bytes]:
     bounds = [0, *cuts, len(octets)]
     # The loop never brings more than 256 KiB at once.
     whole = [octets[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
-    return [piece[at : at + 262_144] for piece in whole for at in range(0, len(piece), 262_144)]
+    return [piece[at : at + InFlight.PIECE] for piece in whole for at in range(0, len(piece), InFlight.PIECE)]
 
 
 # --- over wires in memory
@@ -279,8 +280,10 @@ def _one_event(peer: Peer, chance: random.Random) -> None:
             return
         peer.fed += len(piece)
         protocol.data_received(piece)
-        if len(protocol._lines.octets) > stream._BUFFER_LIMIT + len(piece):
-            raise FoundError(f"the buffer grows: {len(protocol._lines.octets)}, {protocol.phase}, {len(piece)}, {protocol._reading}")
+        # What comes between the end of a handshake and the task's turn is bounded by that turn alone.
+        bound = stream._BUFFER_LIMIT + len(piece) + (4 * InFlight.PIECE if peer.tls_began else 0)
+        if len(protocol._lines.octets) > bound:
+            raise FoundError(f"the buffer grows: {len(protocol._lines.octets)} octets in {protocol.phase}")
         if chance.random() < 0.05:
             protocol.pause_writing()
         elif chance.random() < 0.5:
@@ -395,6 +398,8 @@ def judge(peer: Peer, kept: list[bytes], *, fails: bool) -> None:
     rest_of_replies = list(replied)
     if rest_of_replies not in ([], [replies.TOO_MANY_ERRORS.octets]):
         raise FoundError(f"more replies: {rest_of_replies!r}")
+    if cut_off and kept[: len(expected)] == expected and all(len(mail) <= LARGEST for mail in kept):
+        return  # replies to a pipelined group leave together, so the peer may have missed those to several mails
     if kept not in (expected, [*expected, perhaps]):
         raise FoundError(f"kept {kept!r}, expected {expected!r} and perhaps {perhaps!r}")
 

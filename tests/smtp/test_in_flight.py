@@ -1,11 +1,12 @@
 """The bound on octets in memory, shared by all sessions: past it reading waits, then the mail is put off."""
 
 import asyncio
+from dataclasses import dataclass
 
 import pytest
 
 from smtp import stream
-from smtp.limits import InFlight
+from smtp.limits import InFlight, address_key
 from tests.smtp.doubles import door
 from tests.smtp.test_deadlines import in_data
 from tests.support.smtp import RawSmtp, send_mail
@@ -47,6 +48,102 @@ async def test_a_small_mail_never_waits() -> None:
         assert reply.code == 250
         assert server.mails.contents == [content]
         await large.abort()
+
+
+async def test_one_address_has_half_of_the_room() -> None:
+    """Past its half an address waits, whatever it opens; others' large mails, and its own small ones, go on."""
+    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2) as server:
+        room = server.server._door.in_flight
+        greedy = [await in_data(server) for _ in range(3)]
+        for client in greedy:
+            await client.send_bytes(b"a" * (LIMIT // 5))
+        await until(lambda: room._held == 3, "all of the address are held")
+        assert LIMIT // 2 <= room.total < LIMIT
+        to = ["support@example.com"]
+        large = b"b" * (LIMIT // 3) + b"\r\n"
+        for content, address in ((large, "127.0.0.2"), (b"small\r\n", "127.0.0.1")):
+            reply = await send_mail(
+                server.host, server.port, "a@client.test", to, content, local_addr=(address, 0), timeout=5
+            )
+            assert reply.code == 250
+            assert server.mails.contents[-1] == content
+        assert room._held == 3
+        await greedy[0].abort()
+        await until(lambda: room._held < 3, "its room goes to the address's next")
+        for client in greedy[1:]:
+            await client.send_bytes(b"\r\n.\r\n")
+            assert (await client.read_reply()).code == 250
+            await client.close()
+        assert (room.total, room._by_share) == (0, {})
+
+
+async def test_past_its_half_an_address_is_put_off_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "IN_FLIGHT_PATIENCE", 0.1)
+    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms") as server:
+        server.mails.gate = asyncio.Event()
+        first = await in_data(server)
+        await first.send_bytes(b"a" * (LIMIT // 2 - 2) + b"\r\n.\r\n")
+        await server.mails.entered.wait()
+        second = await in_data(server)
+        await second.send_bytes(b"b" * (LIMIT // 4) + b"\r\n.\r\n")
+        assert str(await second.read_reply()).startswith("452 4.3.1")
+        server.mails.gate.set()
+        assert (await first.read_reply()).code == 250
+        await first.close()
+        await second.close()
+
+
+async def test_a_trusted_address_may_have_all_of_the_room() -> None:
+    async with door(
+        max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, trusted_networks=["127.0.0.0/8"]
+    ) as server:
+        room = server.server._door.in_flight
+        clients = [await in_data(server) for _ in range(3)]
+        for client in clients:
+            await client.send_bytes(b"a" * (LIMIT // 4))
+        await until(lambda: room.total == 3 * (LIMIT // 4), "all is read")
+        assert room._held == 0
+        for client in clients:
+            await client.abort()
+
+
+@dataclass(eq=False)
+class Connection:
+    """A holder that does as it is told."""
+
+    share: str | None
+    held: bool = False
+
+    def hold(self) -> None:
+        self.held = True
+
+    def go_on(self) -> None:
+        self.held = False
+
+
+def test_an_ipv6_network_is_one_address_here_too() -> None:
+    room = InFlight(1_000_000)
+    share = address_key("2001:db8::1")
+    assert share == address_key("2001:db8::2")
+    one, two, other = Connection(share), Connection(share), Connection(address_key("2001:db8:0:1::1"))
+    room.take(one, 300_000, 300_000)
+    room.take(other, 300_000, 300_000)
+    room.take(two, 250_000, 250_000)
+    assert (one.held, two.held, other.held) == (True, True, False)
+    room.leave(one)
+    room.release(one, 300_000)
+    assert not two.held
+
+
+def test_the_largest_mail_has_room_in_a_share() -> None:
+    """Whatever the settings say: a mail that may be sent must never wait for itself."""
+    for limit, largest in ((1_000, 100_000), (120_000, 100_000), (10**9, 100_000)):
+        room, alone = InFlight(limit, largest), Connection("192.0.2.1")
+        room.take(alone, largest - 1, largest - 1)
+        assert not alone.held
+        room.leave(alone)
+        room.release(alone, largest - 1)
+        assert room.total == 0
 
 
 async def test_who_waited_too_long_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.smtp.doubles import Door, door
 from tests.smtp.test_data import reference
+from tests.smtp.test_proxy import BEHIND, v2
 from tests.support.smtp import RawSmtp
 
 SECOND = b"MAIL FROM:<forged@client.test>\r\nRCPT TO:<sales@example.com>\r\nDATA\r\nforged\r\n"
@@ -24,6 +25,10 @@ ENDS = [
     )
     if not (before.endswith(b"\r\n") and dot == b"." and after == b"\r\n")
 ]
+
+
+# The addresses that a balancer tells, and what goes before the greeting then.
+PROXIED = {"version 1": b"PROXY TCP4 192.0.2.7 192.0.2.1 1234 25\r\n", "version 2": v2("192.0.2.7")}
 
 
 async def begin(client: RawSmtp) -> None:
@@ -63,9 +68,38 @@ async def test_over_tls(tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
         await send_all(server, client)
 
 
+@pytest.mark.parametrize("header", PROXIED.values(), ids=PROXIED)
+async def test_behind_proxy(header: bytes) -> None:
+    async with (
+        door(**BEHIND) as server,
+        await RawSmtp.connect(server.host, server.port, greeting=False) as client,
+    ):
+        await client.send_bytes(header)
+        await client.expect(220)
+        await send_all(server, client)
+        assert {envelope.peer for envelope, _ in server.mails.mails} == {"192.0.2.7"}
+
+
+async def test_behind_proxy_and_over_tls(tls_files: tuple[Path, Path], tls_client: ssl.SSLContext) -> None:
+    async with (
+        door(tls_cert=tls_files[0], tls_key=tls_files[1], **BEHIND) as server,
+        await RawSmtp.connect(server.host, server.port, greeting=False) as client,
+    ):
+        await client.send_bytes(PROXIED["version 2"])
+        await client.expect(220)
+        await client.starttls(tls_client)
+        await send_all(server, client)
+
+
+@pytest.mark.parametrize("header", [b"", *PROXIED.values()], ids=["plain", *PROXIED])
 @pytest.mark.parametrize("end", [b"\r\n.\r\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r\r\n", b"\r\n\0.\r\n"])
-async def test_cut_at_every_boundary(end: bytes) -> None:
-    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+async def test_cut_at_every_boundary(end: bytes, header: bytes) -> None:
+    async with (
+        door(**(BEHIND if header else {})) as server,
+        await RawSmtp.connect(server.host, server.port, greeting=False) as client,
+    ):
+        await client.send_bytes(header)
+        await client.expect(220)
         await client.command("EHLO client.test", 250)
         tail = b".\r\n" if end != b"\r\n.\r\n" else b""
         second = SECOND if tail else b""
@@ -74,7 +108,9 @@ async def test_cut_at_every_boundary(end: bytes) -> None:
             await begin(client)
             await client.send_bytes(stream[:cut])
             # The server answers a second session only after it has read what the first one sent before it.
-            async with await RawSmtp.connect(server.host, server.port):
+            async with await RawSmtp.connect(server.host, server.port, greeting=False) as second_client:
+                await second_client.send_bytes(header)
+                await second_client.expect(220)
                 await client.send_bytes(stream[cut:])
                 assert (await client.expect(250)).text.startswith("2.0.0 Ok: queued")
         expected = reference(stream)

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from tests.smtp.conftest import write_certificate
-from tests.smtp.doubles import door
+from tests.smtp.doubles import Door, door
 from tests.support.smtp import RawSmtp, send_mail
 from tests.support.waiting import until
 
@@ -78,6 +78,12 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
         await writer.wait_closed()
 
 
+async def nothing_is_owed(server: Door) -> None:
+    """A connection is counted out once, also where the loop says late that it is lost: else the limit rises."""
+    async with await RawSmtp.connect(server.host, server.port):  # some turns of the loop later
+        assert server.server._limits.total == 1
+
+
 @pytest.mark.parametrize("garbage", [b"EHLO client.test\r\n", b"\0" * 5000, b"\x16\x03\x01\xff\xff" + b"x" * 100])
 async def test_a_failed_handshake_ends_the_session_in_silence(tls_files: TlsPair, garbage: bytes) -> None:
     async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
@@ -88,6 +94,7 @@ async def test_a_failed_handshake_ends_the_session_in_silence(tls_files: TlsPair
                 client.half_close()
             assert b"250" not in await client.eof()
         await until(lambda: server.server.connections == 0, "the session ends")
+        await nothing_is_owed(server)
 
 
 @pytest.mark.parametrize("leave", [RawSmtp.abort, RawSmtp.close])
@@ -97,6 +104,7 @@ async def test_a_peer_that_leaves_in_the_handshake_frees_its_place(tls_files: Tl
         await client.command("STARTTLS", 220)
         await (RawSmtp.abort if leave is RawSmtp.abort else RawSmtp.close)(client)
         await until(lambda: server.server.connections == 0, "the session ends")
+        await nothing_is_owed(server)
 
 
 async def test_old_tls_is_refused(tls_files: TlsPair, ca: trustme.CA) -> None:

@@ -2,12 +2,15 @@
 
 -- name: dispatch_ready
 -- Integrations with something to do that nobody holds: due deliveries, or a failing one's probe. What lies beyond
--- `impossible` was written by a clock that was wrong.
+-- `impossible` was written by a clock that was wrong. A pending delivery without a next attempt is parked; one that an
+-- accept parked while its integration healed is still so on an active one.
 SELECT i.id FROM integrations i
 WHERE (i.lease_until <= :now OR i.lease_until > :impossible) AND (
-    (i.status = 'active' AND (i.paced_at <= :paced_first OR i.paced_at > :paced_last) AND EXISTS (
-        SELECT 1 FROM deliveries d
-        WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at <= :now))
+    (i.status = 'active' AND (i.paced_at <= :paced_first OR i.paced_at > :paced_last) AND (
+        EXISTS (SELECT 1 FROM deliveries d
+                WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at <= :now)
+        OR EXISTS (SELECT 1 FROM deliveries d
+                   WHERE d.integration_id = i.id AND d.state = 'pending' AND d.next_attempt_at IS NULL)))
     OR (i.status = 'failing' AND (i.probe_at <= :now OR i.probe_at > :impossible) AND EXISTS (
         SELECT 1 FROM deliveries d WHERE d.integration_id = i.id AND d.state = 'pending')))
 ORDER BY i.paced_at, i.id LIMIT :most;
