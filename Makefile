@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo serve test lint api-fuzz format fuzz lock clean
+.PHONY: demo serve test crash lint api-fuzz format fuzz lock clean
 
 demo: $(VENV)/ready
 	$(BIN)/emailrouter demo $(ARGS)
@@ -16,6 +16,20 @@ serve: $(VENV)/ready
 
 test: lint
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+# Random sessions against the SMTP door, from where the last run ended; stops at what it finds and says how to repeat it.
+SECONDS ?= 900
+fuzz-smtp: $(VENV)/ready
+	$(BIN)/python -m tests.smtp.fuzz --seconds $(SECONDS) $(ARGS)
+
+# The program killed again and again, and what is then counted: docs/reliability.md. FLEET=1: six processes (PostgreSQL).
+KILLS ?= 200
+DATABASE ?= sqlite
+CRASH_SECONDS ?= 3600
+FLEET ?=
+crash: $(VENV)/ready
+	CRASH_POINTS=all $(BIN)/python -m pytest -n auto -k "$(DATABASE) or not (sqlite or postgres)" tests/crash/test_named_points.py tests/crash/test_retention.py
+	$(BIN)/python -m tests.crash.long_run --kills $(KILLS) --database $(DATABASE) --seconds $(CRASH_SECONDS) $(if $(FLEET),--fleet)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

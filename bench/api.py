@@ -186,7 +186,7 @@ async def _raw(database: SqliteDatabase | PostgresDatabase, statement: str) -> l
     connection = await database.connect()
     try:
         await connection.execute("SET statement_timeout = 0; SET maintenance_work_mem = '512MB'")
-        return [dict(row) for row in await connection.fetch(statement, timeout=None)]
+        return [dict(row) for row in await connection.fetch(statement, timeout=3600)]
     finally:
         await connection.close()
 

@@ -11,15 +11,13 @@ import argparse
 import asyncio
 import itertools
 import json
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from bench import client
 from bench.installation import KINDS, Kind, installed, smtp_port
 from bench.load import body
-from bench.processes import Child, emailrouter, end_on_sigterm, peak_octets
+from bench.processes import Child, emailrouter, end_on_sigterm, peak_octets, temporary_folder
 from tests.support.smtp import dot_stuffed
 
 _PER_ADDRESS = 10
@@ -43,11 +41,8 @@ async def main() -> None:
         port, recipient = options.large_mails_to
         print(json.dumps(await _large_mails(int(port), recipient, count, options.timeout)))
         return
-    folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
-    try:
-        await _bench(options.database, folder / "run", count, options.timeout)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = temporary_folder()
+    await _bench(options.database, folder / "run", count, options.timeout)
 
 
 async def _large_mails(port: int, recipient: str, count: int, timeout: float) -> list[dict[str, float]]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Literal
 import uvloop
 
 from bench import rounds, servers
-from bench.processes import end_on_sigterm
+from bench.processes import end_on_sigterm, temporary_folder
 from bench.rounds import Case, Results
 from bench.senders import Sender, find_smtp_source
 from bench.servers import HARAKA, POSTFIX, Options
@@ -65,13 +63,10 @@ def main(about: str, cases: Sequence[Case], twice: Sequence[Case], targets: Sequ
         chosen = [_short(case) for case in chosen]
         chosen_twice = [_short(case) for case in chosen_twice]
     end_on_sigterm()
-    folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            run = _run(options, sender, targets, cases=chosen, twice=chosen_twice, count=count, folder=folder)
-            runner.run(run)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = temporary_folder()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        run = _run(options, sender, targets, cases=chosen, twice=chosen_twice, count=count, folder=folder)
+        runner.run(run)
 
 
 async def _run(

@@ -16,9 +16,7 @@ import argparse
 import asyncio
 import email
 import re
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -29,7 +27,7 @@ from slack_sdk.models.blocks import Block
 from bench import client
 from bench.installation import Installation, installed, smtp_port
 from bench.mtas import DOMAIN
-from bench.processes import Child, emailrouter, end_on_sigterm
+from bench.processes import Child, emailrouter, end_on_sigterm, temporary_folder
 from emailrouter.standins.slack import SlackStandIn
 from emailrouter.standins.slack_rules import faults, objection
 from router.mail.parse import parse
@@ -74,22 +72,19 @@ async def main() -> int:
     files = files[:_QUICK] if options.quick else files
     if not files:
         parser.error("no mails there (see --pattern)")
-    folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
-    try:
-        async with (
-            SlackStandIn(keep=4 * len(files)) as slack,
-            installed("sqlite", folder, aliases=len(files), webhooks=_WEBHOOKS, webhook=slack.url) as place,
-        ):
-            mails = [Mail(path, to, _as_sent(path)) for path, to in zip(files, place.addresses, strict=True)]
-            with Child("serve", emailrouter("serve"), folder=folder, env=place.env) as child:
-                await _send_all(smtp_port(child.ready()), mails, options.concurrency)
-                await _delivered(slack, sum(_accepted(mail) for mail in mails))
-            trouble = [event for event in child.events() if event.get("level") in ("warning", "error", "critical")]
-            await _look_up(place, mails)
-            _look_at_posts(slack, mails)
-            return _report(mails, trouble)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = temporary_folder()
+    async with (
+        SlackStandIn(keep=4 * len(files)) as slack,
+        installed("sqlite", folder, aliases=len(files), webhooks=_WEBHOOKS, webhook=slack.url) as place,
+    ):
+        mails = [Mail(path, to, _as_sent(path)) for path, to in zip(files, place.addresses, strict=True)]
+        with Child("serve", emailrouter("serve"), folder=folder, env=place.env) as child:
+            await _send_all(smtp_port(child.ready()), mails, options.concurrency)
+            await _delivered(slack, sum(_accepted(mail) for mail in mails))
+        trouble = [event for event in child.events() if event.get("level") in ("warning", "error", "critical")]
+        await _look_up(place, mails)
+        _look_at_posts(slack, mails)
+        return _report(mails, trouble)
 
 
 def _as_sent(path: Path) -> bytes:

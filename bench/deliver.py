@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
-import shutil
-import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +18,7 @@ from pathlib import Path
 from bench import client, senders
 from bench.installation import KINDS, Installation, Kind, installed, smtp_port
 from bench.load import Load
-from bench.processes import Child, cpu_seconds, emailrouter, end_on_sigterm
+from bench.processes import Child, cpu_seconds, emailrouter, end_on_sigterm, temporary_folder
 from emailrouter.standins.slack import SlackStandIn
 from tests.support.smtp import dot_stuffed
 
@@ -42,15 +40,12 @@ async def main() -> None:
     parser.add_argument("--databases", nargs="+", choices=KINDS, default=list(KINDS))
     options = parser.parse_args()
     mails, deliveries = (30, 200) if options.quick else (options.mails, options.deliveries)
-    folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
-    try:
-        for kind in options.databases:
-            for number, (layout, roles) in enumerate(_LAYOUTS.items()):
-                await _latency(kind, folder / f"{kind}-{number}", layout, roles, mails)
-            for webhooks in (1, _WEBHOOKS):
-                await _rate(kind, folder / f"{kind}-rate-{webhooks}", webhooks, deliveries)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = temporary_folder()
+    for kind in options.databases:
+        for number, (layout, roles) in enumerate(_LAYOUTS.items()):
+            await _latency(kind, folder / f"{kind}-{number}", layout, roles, mails)
+        for webhooks in (1, _WEBHOOKS):
+            await _rate(kind, folder / f"{kind}-rate-{webhooks}", webhooks, deliveries)
 
 
 async def _latency(kind: Kind, folder: Path, layout: str, roles: tuple[str, ...], mails: int) -> None:

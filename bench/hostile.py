@@ -12,16 +12,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import client
 from bench.installation import KINDS, Kind, installed, smtp_port
-from bench.processes import Child, cpu_seconds, emailrouter, end_on_sigterm, peak_octets
+from bench.processes import Child, cpu_seconds, emailrouter, end_on_sigterm, peak_octets, temporary_folder
 from tests.support.smtp import dot_stuffed
 
 _ALL_KINDS = ("slow command", "slow data", "noop", "endless line", "endless data")
@@ -61,13 +59,10 @@ async def main() -> None:
     options = parser.parse_args()
     share, seconds = (0.1, 6.0) if options.quick else (1.0, options.seconds)
     attacks = [(kind,) for kind in _ALL_KINDS] if options.apart else [_ALL_KINDS]
-    folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
-    try:
-        for number, kinds in enumerate(attacks):
-            attack = Attack(kinds, seconds, share, options.max_connections)
-            await _attack(options.database, folder / str(number), attack)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = temporary_folder()
+    for number, kinds in enumerate(attacks):
+        attack = Attack(kinds, seconds, share, options.max_connections)
+        await _attack(options.database, folder / str(number), attack)
 
 
 async def _attack(database: Kind, folder: Path, attack: Attack) -> None:

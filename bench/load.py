@@ -128,6 +128,7 @@ class Run:
 
     async def _handshake(self, host: str, port: int) -> None:
         reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"?")
         await reader.read(1)  # the server is ready
         await writer.start_tls(self.context, ssl_handshake_timeout=10)
         await reader.read(1)  # and done

@@ -110,19 +110,23 @@ class Limit(asyncio.Protocol):
 
 
 class Handshake(asyncio.Protocol):
-    """One octet, TLS by `loop.start_tls`, and one octet when it stands."""
+    """TLS by `loop.start_tls` when the client asks for it, and one octet when it stands."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         assert context is not None, "a handshake needs a certificate"
         self._context = context
+        self._wire: asyncio.Transport
         self._upgrade: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called once; `loop.start_tls` keeps the protocol. The client waits for the octet, as it does in STARTTLS."""
-        wire = cast("asyncio.Transport", transport)
-        wire.pause_reading()  # until `start_tls` reads, or the client's first octets would be lost
-        wire.write(b"!")
-        self._upgrade = asyncio.get_running_loop().create_task(self._secure(wire))
+        """Called once; `loop.start_tls` keeps the protocol."""
+        self._wire = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """The client asks for TLS and waits for the octet, as it does in STARTTLS."""
+        self._wire.pause_reading()  # until `start_tls` reads, or the handshake's first octets would be lost
+        self._wire.write(b"!")
+        self._upgrade = asyncio.get_running_loop().create_task(self._secure(self._wire))
 
     async def _secure(self, transport: asyncio.Transport) -> None:
         wire = await asyncio.get_running_loop().start_tls(transport, self, self._context, server_side=True)

@@ -7,13 +7,16 @@ ever signalled.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -114,6 +117,13 @@ def end_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
+def temporary_folder() -> Path:
+    """A new folder for a run; gone at its end, also where SIGTERM ends it at a point that no `finally` guards."""
+    folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def emailrouter(role: str) -> list[str]:
     """The command that runs a role of the program from this checkout."""
     return [sys.executable, "-m", "emailrouter", role]
@@ -189,5 +199,6 @@ __all__ = [
     "module",
     "peak_octets",
     "resident_octets",
+    "temporary_folder",
     "tree",
 ]

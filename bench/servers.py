@@ -8,7 +8,6 @@ line and commit of the product. A peer whose program is not there is left out an
 from __future__ import annotations
 
 import argparse
-import shutil
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -138,8 +137,3 @@ def _wait_for_port(child: Child, port: int, timeout: float = 20) -> None:
         except OSError:
             time.sleep(0.05)
     raise RuntimeError(f"{child.name} does not answer:\n{child.log.read_text(errors='replace')[-3000:]}")
-
-
-def remove(folder: Path) -> None:
-    """The run's folder; what other users left in it too."""
-    shutil.rmtree(folder, ignore_errors=True)

@@ -54,7 +54,7 @@ class Deliveries:
         if ticket_id is not None:
             query = "delivery_page_by_ticket"
         elif wanted == "dead":
-            query = "delivery_page_dead"
+            query = "delivery_page_dead" if integration_id is None else "delivery_page_dead_by_integration"
         elif wanted == "pending":
             query = "delivery_page_pending"
         elif integration_id is not None:

@@ -60,17 +60,9 @@ class Tickets:
         values: dict[str, object] = {"before": window.before, "most": window.most, "alias_id": wanted.alias_id}
         if wanted.q is not None and wanted.q.strip():
             return await self._search(actor, wanted, status, window)
-        match (wanted.assigned_to, wanted.alias_id, status):
-            case (None, None, None):
-                query = "ticket_page"
-            case (None, None, _):
-                query = "ticket_page_by_status"
-            case (None, _, _):
-                query = "ticket_page_by_alias"
-            case (_, _, None):
-                query = "ticket_page_by_assignee"
-            case _:
-                query = "ticket_page_by_assignee_and_status"
+        narrowed = {"assignee": wanted.assigned_to, "alias": wanted.alias_id, "status": status}
+        by = "_and_".join(name for name, value in narrowed.items() if value is not None)
+        query = f"ticket_page_by_{by}" if by else "ticket_page"
         values |= {"assigned_to": wanted.assigned_to, "status": status}
         return await self._page(actor, query, window, **values)
 

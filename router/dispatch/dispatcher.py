@@ -17,7 +17,7 @@ import structlog
 
 from router.channels.contract import Channel, Failed, Outcome, Retry, Sent
 from router.clock import SECOND, Clock
-from router.dispatch.outbox import Finished, Outbox, Pause, Work, outcome_word
+from router.dispatch.outbox import Finished, NotSent, Outbox, Pause, Work, outcome_word
 from router.dispatch.owner import is_dead
 from router.errors import Unavailable
 from router.meter import UNMETERED, Meter
@@ -154,11 +154,11 @@ class Dispatcher:
         try:
             if self._clock.now() >= work.integration.lease_until:
                 # This process was stopped past its lease (a suspended host): another one may be sending this by now.
-                outcome: Outcome = Retry(0.0, "not sent: the lease had ended")
+                outcome: Outcome = NotSent(None, "not sent: the lease had ended")
             else:
                 outcome = await self._sender.send(work)
         except Unavailable as error:
-            outcome = Retry(None, f"not sent: {error}")
+            outcome = NotSent(None, f"not sent: {error}")
         except Exception as error:
             log.exception("delivery.fault", delivery_ids=[d.id for d in work.deliveries])
             outcome = Retry(None, f"not sent, a fault of ours: {type(error).__name__}")

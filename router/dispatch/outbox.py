@@ -37,6 +37,14 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class NotSent(Retry):
+    """Nothing was sent, for a reason of ours that passes: it waits the schedule's first step, whatever the attempt.
+
+    The later steps are for a far side that keeps failing; our own database's restarts must not add up to hours.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """Nothing may be sent before `until`; the integration is still held."""
 
@@ -232,7 +240,8 @@ class Outbox:
     async def _retry(self, session: Session, work: Work, outcome: Retry, random: float, now: Micros) -> None:
         await self._trouble(session, work, outcome.reason, now)
         for delivery, attempt in zip(work.deliveries, work.attempts, strict=True):
-            due = schedule.next_attempt(attempt, now, delivery.expires_at, outcome.after, random)
+            step = 1 if isinstance(outcome, NotSent) else attempt
+            due = schedule.next_attempt(step, now, delivery.expires_at, outcome.after, random)
             if due is None and delivery.parked_at is None:
                 await session.run("dispatch_dead", id=delivery.id, reason=f"gave up: {outcome.reason}")
             else:

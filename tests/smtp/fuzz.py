@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 import random
@@ -28,7 +29,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from unittest import mock
 
 import structlog
@@ -36,7 +37,7 @@ import trustme
 
 from smtp import policy, replies, stream
 from smtp.commands import announces_octets
-from smtp.limits import InFlight
+from smtp.limits import IN_FLIGHT_PATIENCE, InFlight
 from smtp.protocol import SMTP
 from smtp.replies import Reply
 from tests.smtp.conftest import write_certificate
@@ -156,7 +157,7 @@ def pieces(chance: random.Random, octets: bytes) -> list[bytes]:
     cuts = sorted(chance.randrange(len(octets) + 1) for _ in range(chance.choice([0, 1, 3, 10, 30])))
     bounds = [0, *cuts, len(octets)]
     # The loop never brings more than 256 KiB at once.
-    whole = [octets[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    whole = [octets[start:end] for start, end in itertools.pairwise(bounds)]
     return [piece[at : at + InFlight.PIECE] for piece in whole for at in range(0, len(piece), InFlight.PIECE)]
 
 
@@ -261,7 +262,7 @@ async def play(server: Door, chance: random.Random) -> list[Peer]:
             for peer in open_peers:
                 peer.wire.protocol.resume_writing()
                 if idle > PATIENCE / 2 and peer.wire.protocol._held_since is not None:
-                    peer.wire.protocol.check(loop.time() + stream.IN_FLIGHT_PATIENCE, 1e9)
+                    peer.wire.protocol.check(loop.time() + IN_FLIGHT_PATIENCE, 1e9)
             if idle > PATIENCE:
                 raise FoundError("a connection does not end")
         for _ in range(chance.randrange(4)):
@@ -317,8 +318,8 @@ def _handshakes(peers: list[Peer], chance: random.Random) -> Any:
 # --- what is held against the server
 
 
-def judge(peer: Peer, kept: list[bytes], *, fails: bool) -> None:
-    """Follow the conversation by its replies. kept: the mails of this peer. fails: the acceptor raises in this round."""
+def judge(peer: Peer, kept: list[bytes], *, fails: bool) -> None:  # noqa: PLR0912 - a conversation, start to end
+    """Follow the conversation by its replies. kept: this peer's mails. fails: the acceptor raises in this round."""
     said = list(_split_replies(peer.said))
     cut_off = peer.resets or bool(peer.tls_began)  # replies may be missing, the last of them alone
     expected: list[bytes] = []
@@ -455,7 +456,7 @@ def nothing_is_left(server: Door) -> None:
 
 async def one_round(server: Door, seed: int, number: int, raised: list[str]) -> int:
     """Play and judge a round; how many connections it had."""
-    chance = random.Random(f"{seed}:{number}")  # noqa: S311 - to be repeatable is the point
+    chance = random.Random(f"{seed}:{number}")
     server.mails.mails.clear()
     server.mails.failure = RuntimeError("a secret of ours") if chance.random() < 0.05 else None
     try:
@@ -511,7 +512,7 @@ async def run(seed: int, first: int, *, seconds: float, rounds: int | None = Non
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=cast("str", __doc__).splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1, help="for a new state file")
     parser.add_argument("--state", type=Path, default=Path("build/fuzz-smtp.json"))

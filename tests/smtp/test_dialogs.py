@@ -22,17 +22,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "size-sent": {"max_message_bytes": 1000},
     "mails-per-minute": {"max_mails_per_minute_per_ip": 2},
 }
-# Said only when a bound of this process or a fault is reached, which no dialogue can bring about by itself; the tests
-# named here reach them.
+# Said only when a bound of this process or a fault is reached, which no dialogue can bring about by itself; the socket
+# tests named here reach them.
 NOT_IN_DIALOGS = {
-    "ADDRESS_LISTED": "test_dnsbl",
-    "FAULT": "test_faults",
-    "NO_STORAGE": "test_faults",
-    "SHUTTING_DOWN": "test_drain",
-    "TIMEOUT": "test_deadlines",
-    "TOO_MANY_CONNECTIONS": "test_connections",
-    "TOO_MANY_FROM_ADDRESS": "test_connections",
-    "TOO_SLOW": "test_deadlines",
+    "ADDRESS_LISTED": "test_dnsbl:test_a_listed_address_is_refused_at_rcpt",
+    "FAULT": "test_faults:test_accept_fails",
+    "NO_STORAGE": "test_in_flight:test_who_waited_too_long_is_put_off",
+    "SHUTTING_DOWN": "test_drain:test_idle_sessions_are_told_at_once_and_nobody_new_comes_in",
+    "TIMEOUT": "test_deadlines:test_silence_before_a_command",
+    "TOO_MANY_CONNECTIONS": "test_connections:test_too_many_in_all",
+    "TOO_MANY_FROM_ADDRESS": "test_connections:test_too_many_from_one_address",
+    "TOO_SLOW": "test_deadlines:test_too_slow_in_data",
 }
 
 
@@ -61,3 +61,9 @@ def test_every_reply_is_in_a_dialog() -> None:
     named = {name: reply for name, reply in vars(replies).items() if isinstance(reply, Reply)}
     said = {name for name, reply in named.items() if reply.octets.decode().rstrip("\r\n") in expected}
     assert set(named) - said == set(NOT_IN_DIALOGS)
+
+
+@pytest.mark.parametrize("test", NOT_IN_DIALOGS.values(), ids=NOT_IN_DIALOGS)
+def test_the_others_have_the_test_that_is_named(test: str) -> None:
+    module, _, name = test.partition(":")
+    assert f"async def {name}(" in (Path(__file__).parent / f"{module}.py").read_text()

@@ -15,7 +15,17 @@ from tests.support.slack import SlackStandIn
 from tests.support.smtp import RawSmtp
 
 # Around the dot: what Postfix, Exim, Sendmail, Cisco's gateway and aiosmtpd took for an end of data before they knew.
-ENDS = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\r\n\0.\r\n", b"\r\n.\0\r\n", b"\n.\r\r\n"]
+ENDS = [
+    b"\n.\n",
+    b"\n.\r\n",
+    b"\r\n.\n",
+    b"\r.\r",
+    b"\r\n.\r",
+    b"\r.\r\n",
+    b"\r\n\0.\r\n",
+    b"\r\n.\0\r\n",
+    b"\n.\r\r\n",
+]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
@@ -24,28 +34,31 @@ async def test_no_second_mail(kind: str, request: pytest.FixtureRequest, tmp_pat
     if kind == "postgres":
         server = request.getfixturevalue("postgres_server")
         url = await server.create_database()
-    async with installed(tmp_path, slack, url) as installation:
-        async with Program("serve", env=installation.settings, cwd=tmp_path) as program:
-            host, port = port_of((await program.ready())["smtp"][0])
-            sent = set()
-            async with await RawSmtp.connect(host, port) as client:
-                await client.command("EHLO client.test", 250)
-                for number, end in enumerate(ENDS):
-                    second = b"MAIL FROM:<forged@client.test>\r\nRCPT TO:<support@example.org>\r\nDATA\r\nforged\r\n"
-                    head = b"Message-ID: <%d@client.test>\r\nSubject: mail %d\r\n\r\ntext" % (number, number)
-                    stream = head + end + second + b".\r\n"
-                    await client.command("MAIL FROM:<a@client.test>", 250)
-                    await client.command("RCPT TO:<support@example.org>", 250)
-                    await client.command("DATA", 354)
-                    await client.send_bytes(stream)
-                    assert (await client.expect(250)).text.startswith("2.0.0 Ok: queued")
-                    expected = reference(stream)
-                    assert expected is not None
-                    sent.add(len(expected[0]))
-                await client.quit()
-            assert await installation.count("tickets") == len(ENDS)
-            assert await installation.count("messages") == len(ENDS)
-            assert await installation.count("messages", "reverse_path <> 'a@client.test'") == 0
-            assert await program.terminate() == 0
+    async with (
+        installed(tmp_path, slack, url) as installation,
+        Program("serve", env=installation.settings, cwd=tmp_path) as program,
+    ):
+        host, port = port_of((await program.ready())["smtp"][0])
+        sent = []
+        async with await RawSmtp.connect(host, port) as client:
+            await client.command("EHLO client.test", 250)
+            for number, end in enumerate(ENDS):
+                second = b"MAIL FROM:<forged@client.test>\r\nRCPT TO:<support@example.org>\r\nDATA\r\nforged\r\n"
+                head = b"Message-ID: <%d@client.test>\r\nSubject: mail %d\r\n\r\ntext" % (number, number)
+                stream = head + end + second + b".\r\n"
+                await client.command("MAIL FROM:<a@client.test>", 250)
+                await client.command("RCPT TO:<support@example.org>", 250)
+                await client.command("DATA", 354)
+                await client.send_bytes(stream)
+                assert (await client.expect(250)).text.startswith("2.0.0 Ok: queued")
+                expected = reference(stream)
+                assert expected is not None
+                sent.append(len(expected[0]))
+            await client.quit()
+        assert await installation.count("tickets") == len(ENDS)
+        sizes = [row["size"] for row in await installation.rows("SELECT size FROM messages")]
+        assert sorted(sizes, key=str) == sorted(sent, key=str)
+        assert await installation.count("messages", "reverse_path <> 'a@client.test'") == 0
+        assert await program.terminate() == 0
     if url is not None:
         await server.drop_database(url)

@@ -192,10 +192,12 @@ CREATE TABLE tickets (
 );
 CREATE INDEX tickets_by_workspace ON tickets (workspace_id, id);
 CREATE INDEX tickets_by_status ON tickets (workspace_id, status, id);
-CREATE INDEX tickets_by_alias ON tickets (alias_id, id);
+CREATE INDEX tickets_by_alias ON tickets (alias_id, status, id);
 -- Partial: a new ticket is nobody's, so these cost the accept nothing.
 CREATE INDEX tickets_by_assignee ON tickets (workspace_id, assigned_to, id) WHERE assigned_to IS NOT NULL;
 CREATE INDEX tickets_by_assignee_and_status ON tickets (workspace_id, assigned_to, status, id)
+    WHERE assigned_to IS NOT NULL;
+CREATE INDEX tickets_by_assignee_and_alias ON tickets (assigned_to, alias_id, status, id)
     WHERE assigned_to IS NOT NULL;
 -- What retention looks for, oldest first.
 CREATE INDEX tickets_resolved ON tickets (resolved_at, id) WHERE status = 'resolved';
@@ -283,6 +285,7 @@ CREATE INDEX deliveries_by_workspace ON deliveries (workspace_id, id);
 CREATE INDEX deliveries_by_ticket ON deliveries (ticket_id, id);
 CREATE INDEX deliveries_by_integration ON deliveries (integration_id, id);
 CREATE INDEX deliveries_dead ON deliveries (workspace_id, id) WHERE state = 'dead';
+CREATE INDEX deliveries_dead_by_integration ON deliveries (integration_id, id) WHERE state = 'dead';
 
 CREATE TABLE attempts (
     delivery_id TEXT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,

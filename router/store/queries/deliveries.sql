@@ -33,12 +33,21 @@ WHERE integration_id = :integration_id AND workspace_id = :workspace_id AND id <
 ORDER BY id DESC LIMIT :most;
 
 -- name: delivery_page_dead
--- Deliveries that gave up, newest first; for one integration where one is given. The words are those of the index.
+-- Deliveries that gave up, newest first. The words are those of the index.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
 WHERE workspace_id = :workspace_id AND state = 'dead' AND id < :before
-  AND (CAST(:integration_id AS TEXT) IS NULL OR integration_id = CAST(:integration_id AS TEXT))
+ORDER BY id DESC LIMIT :most;
+
+-- name: delivery_page_dead_by_integration
+-- Deliveries to one integration that gave up, newest first. COALESCE: an integration is in one workspace, and SQLite
+-- must not take the workspace's index for it.
+SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
+       expires_at, parked_at, delivered_at, via, last_error, created_at
+FROM deliveries
+WHERE integration_id = :integration_id AND state = 'dead' AND id < :before
+  AND COALESCE(workspace_id, '') = :workspace_id
 ORDER BY id DESC LIMIT :most;
 
 -- name: delivery_page_pending

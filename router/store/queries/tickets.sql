@@ -24,30 +24,77 @@ FROM tickets
 WHERE workspace_id = :workspace_id AND status = :status AND id < :before ORDER BY id DESC LIMIT :most;
 
 -- name: ticket_page_by_assignee
--- Tickets of one user, newest first; at one alias where one is given.
+-- Tickets of one user, newest first.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
 WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND id < :before
-  AND (CAST(:alias_id AS TEXT) IS NULL OR alias_id = CAST(:alias_id AS TEXT))
 ORDER BY id DESC LIMIT :most;
 
 -- name: ticket_page_by_assignee_and_status
--- Tickets of one user in one status, newest first; at one alias where one is given.
+-- Tickets of one user in one status, newest first.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
 WHERE workspace_id = :workspace_id AND assigned_to = :assigned_to AND status = :status AND id < :before
-  AND (CAST(:alias_id AS TEXT) IS NULL OR alias_id = CAST(:alias_id AS TEXT))
 ORDER BY id DESC LIMIT :most;
 
--- name: ticket_page_by_alias
--- Tickets at one alias, newest first; in one status where one is given.
+-- name: ticket_page_by_assignee_and_alias
+-- Tickets of one user at one alias, newest first: a page of each status, and of these the newest.
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets
-WHERE alias_id = :alias_id AND workspace_id = :workspace_id AND id < :before
-  AND (CAST(:status AS TEXT) IS NULL OR status = CAST(:status AS TEXT))
+WHERE id IN (
+    SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'open' AND id < :before
+                    ORDER BY id DESC LIMIT :most) AS open
+    UNION ALL
+    SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'in_progress' AND id < :before
+                    ORDER BY id DESC LIMIT :most) AS in_progress
+    UNION ALL
+    SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'waiting' AND id < :before
+                    ORDER BY id DESC LIMIT :most) AS waiting
+    UNION ALL
+    SELECT id FROM (SELECT id FROM tickets WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = 'resolved' AND id < :before
+                    ORDER BY id DESC LIMIT :most) AS resolved
+) AND workspace_id = :workspace_id
+ORDER BY id DESC LIMIT :most;
+
+-- name: ticket_page_by_assignee_and_alias_and_status
+-- Tickets of one user at one alias in one status, newest first. COALESCE: an alias is in one workspace, and SQLite must
+-- not take the workspace's index for it.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets
+WHERE assigned_to = :assigned_to AND alias_id = :alias_id AND status = :status AND id < :before
+  AND COALESCE(workspace_id, '') = :workspace_id
+ORDER BY id DESC LIMIT :most;
+
+-- name: ticket_page_by_alias
+-- Tickets at one alias, newest first: a page of each status, and of these the newest.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets
+WHERE id IN (
+    SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'open' AND id < :before
+                    ORDER BY id DESC LIMIT :most) AS open
+    UNION ALL
+    SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'in_progress' AND id < :before
+                    ORDER BY id DESC LIMIT :most) AS in_progress
+    UNION ALL
+    SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'waiting' AND id < :before
+                    ORDER BY id DESC LIMIT :most) AS waiting
+    UNION ALL
+    SELECT id FROM (SELECT id FROM tickets WHERE alias_id = :alias_id AND status = 'resolved' AND id < :before
+                    ORDER BY id DESC LIMIT :most) AS resolved
+) AND workspace_id = :workspace_id
+ORDER BY id DESC LIMIT :most;
+
+-- name: ticket_page_by_alias_and_status
+-- Tickets at one alias in one status, newest first. COALESCE as above.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets
+WHERE alias_id = :alias_id AND status = :status AND id < :before AND COALESCE(workspace_id, '') = :workspace_id
 ORDER BY id DESC LIMIT :most;
 
 -- name: ticket_page_unassigned
