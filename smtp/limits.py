@@ -151,10 +151,11 @@ class Holder(Protocol):
 class InFlight:
     """Octets of mails in memory, of all connections together and by address.
 
-    When they reach `limit`, every connection with a large mail stops reading; as octets leave, connections go on one
-    after another, the longest waiting first, as many as there is room for a piece each. The same holds for the
-    connections of one address when they have its part of the room, so that whoever fills that stops nobody else. A
-    mail up to `SMALL` octets never waits, whoever has the room. largest: octets of the largest mail; one always fits.
+    When they reach `limit`, every connection with a large mail stops reading. As octets leave, connections go on in the
+    order in which their mails became large, as many as there is room for a piece each. Where no whole mail is on its
+    way out, the oldest large one does not stop: if all did, each with its part of a mail, nothing would ever leave. The
+    same holds for the connections of one address when they have its part of the room, so that whoever fills that stops
+    nobody else. A mail up to `SMALL` octets never waits. largest: octets of the largest mail; one always fits.
     """
 
     SMALL = 65536  # octets
@@ -167,6 +168,7 @@ class InFlight:
         self._share_limit = max(int(self._limit * self.SHARE), largest)
         self._large: dict[Holder, Literal["reading", "held"]] = {}
         self._held = 0
+        self._ending: set[Holder] = set()  # received, their octets still here
         self._by_share: dict[str, int] = {}
         self.total = 0
 
@@ -178,12 +180,14 @@ class InFlight:
     def take(self, holder: Holder, octets: int, held: int) -> None:
         """Count octets in; `held` is what the connection has in memory then. With no room a large mail stops here."""
         self._count(holder.share, octets)
+        self._ending.discard(holder)
         if held > self.SMALL and holder not in self._large:
             self._large[holder] = "reading"
         full = self.full
         if full or self._room_of(holder.share) <= 0:
+            first = self._first_of(None if full else holder.share)
             for other, state in list(self._large.items()):
-                if state == "reading" and (full or other.share == holder.share):
+                if state == "reading" and other is not first and (full or other.share == holder.share):
                     self._large[other] = "held"
                     self._held += 1
                     other.hold()
@@ -191,10 +195,12 @@ class InFlight:
     def release(self, holder: Holder, octets: int) -> None:
         """Count octets of `holder` out and let go on whom there is room for."""
         self._count(holder.share, -octets)
+        self._ending.discard(holder)
         if not self._held:
             return
         room = self._limit - self.total
         promised: dict[str | None, int] = {}
+        self._keep_moving(holder.share)
         for other, state in list(self._large.items()):
             if room <= 0:
                 return
@@ -202,16 +208,34 @@ class InFlight:
             if state == "held" and given < self._room_of(other.share):
                 room -= self.PIECE
                 promised[other.share] = given + self.PIECE
-                del self._large[other]  # to the end of the row
-                self._large[other] = "reading"
-                self._held -= 1
-                other.go_on()
+                self._let_go_on(other)
 
     def leave(self, holder: Holder) -> None:
         """`holder` does not receive now, or throws away what it gets. Its octets stay counted until `release`."""
-        if self._large.pop(holder, "reading") == "held":
+        state = self._large.pop(holder, None)
+        if state is None:
+            return
+        self._ending.add(holder)
+        if state == "held":
             self._held -= 1
             holder.go_on()
+
+    def _keep_moving(self, share: str | None) -> None:
+        """The oldest large mail never waits, nor the oldest of a share while there is room for others."""
+        for first in (self._first_of(None), None if self.full else self._first_of(share)):
+            if first is not None and self._large[first] == "held":
+                self._let_go_on(first)
+
+    def _let_go_on(self, other: Holder) -> None:
+        self._large[other] = "reading"
+        self._held -= 1
+        other.go_on()
+
+    def _first_of(self, share: str | None) -> Holder | None:
+        """The oldest large mail, of all or of one share, that must not wait: no whole mail there will make room."""
+        if any(share is None or other.share == share for other in self._ending):
+            return None
+        return next((other for other in self._large if share is None or other.share == share), None)
 
     def _count(self, share: str | None, octets: int) -> None:
         self.total += octets

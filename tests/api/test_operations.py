@@ -3,6 +3,8 @@
 import json
 import re
 
+from openapi_spec_validator import validate
+
 from api.resources import ROUTES
 from tests.api.desk import Desk
 
@@ -83,6 +85,7 @@ async def test_the_document_describes_every_route(sqlite_desk: Desk) -> None:
     answer = await sqlite_desk.nobody.get("/openapi.json")
     assert answer.status == 200
     document = answer.body
+    validate(document)
     assert document["openapi"] == "3.1.0"
     assert {(method.upper(), path) for path, found in document["paths"].items() for method in found} == {
         (route.method, route.path) for route in ROUTES

@@ -34,10 +34,11 @@ async def test_killed_while_old_things_are_erased(
         waiting = "(SELECT id FROM tickets WHERE number = 2)"
         await seeds.execute(
             database,
-            "UPDATE deliveries SET state = 'pending', delivered_at = NULL, parked_at = created_at "
+            "UPDATE deliveries SET state = 'pending', delivered_at = NULL, next_attempt_at = created_at "
             f"WHERE ticket_id IN {waiting}",
         )
         await database.close()
+        world.slack.forget("team1")
         for n, point in enumerate(RETENTION):
             world.set_clock((3 + n) * DAY)  # a sweep that was cut off is made up for at the next one's time
             program = await world.launch("serve", options=("--hurry", "--kill-at", point, *world.clock_options))

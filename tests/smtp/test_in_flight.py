@@ -40,14 +40,17 @@ async def test_reading_waits_until_there_is_room() -> None:
 async def test_a_small_mail_never_waits() -> None:
     """Whoever fills the room with large mails does not stop everybody else's."""
     async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
-        large = await in_data(server)
+        first, large = await in_data(server), await in_data(server)
+        await first.send_bytes(b"a" * (LIMIT // 2))
+        await until(lambda: server.server._door.in_flight.total == LIMIT // 2, "the first has half of the room")
         await large.send_bytes(b"a" * LIMIT)
-        await until(lambda: server.server._door.in_flight._held == 1, "the large one is held")
+        await until(lambda: server.server._door.in_flight._held == 1, "the second is held")
         content = b"b" * 60_000 + b"\r\n"
         reply = await send_mail(server.host, server.port, "a@client.test", ["support@example.com"], content)
         assert reply.code == 250
         assert server.mails.contents == [content]
         await large.abort()
+        await first.abort()
 
 
 async def test_one_address_has_half_of_the_room() -> None:
@@ -139,10 +142,27 @@ def test_an_ipv6_network_is_one_address_here_too() -> None:
     room.take(one, 300_000, 300_000)
     room.take(other, 300_000, 300_000)
     room.take(two, 250_000, 250_000)
-    assert (one.held, two.held, other.held) == (True, True, False)
+    assert (one.held, two.held, other.held) == (False, True, False)
     room.leave(one)
     room.release(one, 300_000)
     assert not two.held
+
+
+def test_large_mails_become_whole_one_after_another() -> None:
+    """If all of them stopped, each with its part, none would ever end: the oldest goes on, past the room's end."""
+    room = InFlight(1_000_000, largest=900_000)
+    senders = [Connection(f"192.0.2.{n}") for n in range(4)]
+    for sender in senders:
+        room.take(sender, 300_000, 300_000)
+    for done, sender in enumerate(senders):
+        assert not sender.held, f"the oldest of those that are left waits: {done}"
+        if done == 0:
+            assert all(other.held for other in senders[1:])
+            room.take(sender, 600_000, 900_000)
+            assert not sender.held
+        room.leave(sender)
+        room.release(sender, 900_000 if done == 0 else 300_000)
+    assert room.total == 0
 
 
 def test_the_largest_mail_has_room_in_a_share() -> None:
