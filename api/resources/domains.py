@@ -5,6 +5,7 @@ from __future__ import annotations
 from api.route import Call, Route
 from api.schema.routing import (
     DomainAnswer,
+    DomainChange,
     DomainCreate,
     DomainCreated,
     DomainDelete,
@@ -32,6 +33,11 @@ async def verify(call: Call[Empty, NoQuery]) -> DomainDetail:
     return DomainDetail.of_view(await call.services.domains.verify(call.actor, call.ids["id"]))
 
 
+async def change(call: Call[DomainChange, NoQuery]) -> DomainDetail:
+    upstream = call.body.mx_managed_upstream
+    return DomainDetail.of_view(await call.services.domains.set_mx_upstream(call.actor, call.ids["id"], upstream))
+
+
 async def delete(call: Call[Empty, DomainDelete]) -> None:
     await call.services.domains.delete(call.actor, call.ids["id"], force=call.query.force)
 
@@ -52,6 +58,16 @@ ROUTES = (
         example={"domain": "example.com"},
     ),
     Route("GET", "/domains/{id}", show, "One domain with its records as last checked", "viewer", DomainDetail),
+    Route(
+        "PATCH",
+        "/domains/{id}",
+        change,
+        "Say whether another relay stands before this installation",
+        "admin",
+        DomainDetail,
+        body=DomainChange,
+        example={"mxManagedUpstream": True},
+    ),
     Route(
         "POST",
         "/domains/{id}/verify",

@@ -113,6 +113,8 @@ class DomainDetail(DomainAnswer):
     records: list[RecordAnswer]
     verified_at: Time | None
     checked_at: Time | None
+    missing_since: Time | None
+    mx_managed_upstream: bool
 
     @classmethod
     def of_view(cls, view: DomainView) -> Self:
@@ -127,7 +129,15 @@ class DomainDetail(DomainAnswer):
             records=[RecordAnswer.of(record) for record in view.records],
             verified_at=domain.verified_at,
             checked_at=domain.checked_at,
+            missing_since=domain.missing_since,
+            mx_managed_upstream=domain.mx_managed == "upstream",
         )
+
+
+class DomainChange(Body):
+    """mxManagedUpstream: another relay's MX records get the domain's mail and hand it on; then TXT alone proves it."""
+
+    mx_managed_upstream: bool
 
 
 class DomainCreate(Body):

@@ -80,7 +80,8 @@ async def _look(facts: Facts, box: SecretBox | None, integration: Integration) -
         return fail(name, why[0], f"{why[1]}; {test}")
     if integration.last_error:
         return warn(name, f"reachable, but its last message did not arrive: {integration.last_error}", test)
-    return ok(name, f"{parts.hostname} answers with a certificate that is valid" if facts.trust else "reachable")
+    how = "with a certificate that is valid" if facts.trust and parts.scheme == "https" else "in clear"
+    return ok(name, f"{parts.hostname} answers {how}")
 
 
 async def _reach(host: str, port: int, trust: ssl.SSLContext | None, *, private: bool) -> tuple[str, str] | None:

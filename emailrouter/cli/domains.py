@@ -64,6 +64,21 @@ async def verify(at: Desk, domain: str) -> int:
     return 0 if view.domain.status == "active" else 1
 
 
+@group.command("change")
+@click.argument("domain")
+@click.option(
+    "--mx-upstream/--mx-here",
+    required=True,
+    help="Another relay's MX records get the mail and hand it on (TXT alone is the proof), or the MX records are ours.",
+)
+@desk.at_desk()
+async def change(at: Desk, domain: str, mx_upstream: bool) -> None:
+    """Say whether another relay stands before this installation."""
+    domain_id = await at.names.domain(at.actor, domain)
+    view = await at.services.domains.set_mx_upstream(at.actor, domain_id, mx_upstream)
+    at.one(desk.as_json(DomainDetail.of_view(view)))
+
+
 @group.command("remove")
 @click.argument("domain")
 @click.option("--force", is_flag=True, help="Also when it has aliases; they go with it.")

@@ -151,6 +151,7 @@ async def one(kind: str, arguments: argparse.Namespace) -> bool:
             "dns.nameservers": [dns.address],
         }
         slack.forget("gone")
+        slack.forget("general")  # where the first mails go: their deliveries wait, and can be replayed
         program = await stack.enter_async_context(Program("serve", env=settings, cwd=folder))
         opened = await prepared(made, await program.ready(), slack, folder)
         began = time.monotonic()

@@ -20,6 +20,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("GET", "/auth/me"): "viewer",
     ("GET", "/workspace"): "viewer",
     ("PATCH", "/workspace"): "admin",
+    ("PATCH", "/domains/{id}"): "admin",
     ("GET", "/users"): "viewer",
     ("POST", "/users"): "admin",
     ("GET", "/users/{id}"): "viewer",
@@ -70,6 +71,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
 }
 # A body that passes the shape, so that a missing thing is told as missing.
 BODIES = {
+    "/domains/{id}": {"mxManagedUpstream": True},
     "/emails/tickets/{id}/assign": {"userId": "user_none"},
     "/emails/tickets/{id}/status": {"status": "open"},
     "/emails/tickets/{id}/notes": {"text": "Hello"},
