@@ -56,6 +56,7 @@ def environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
     paths = [str(ROOT), env.get("PYTHONPATH", "")]  # the checkout under test, also from another directory
     env["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     env["PYTHONUNBUFFERED"] = "1"
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling the program anew costs each of many starts a fifth of a second
     env["EMAILROUTER_SERVER__LOG_FORMAT"] = "json"
     for key, value in (settings or {}).items():
         name = "EMAILROUTER_" + key.upper().replace(".", "__") if "." in key else key
