@@ -197,12 +197,16 @@ async def _see_by_rest(api: _Api, say: Say) -> dict[str, Any]:
 
 async def _once_delivered(api: _Api, ticket_id: str) -> dict[str, Any]:
     """The ticket when its delivery has its outcome: that is written after Slack's answer, so a moment later."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            ticket = await api.call("GET", f"/emails/tickets/{ticket_id}")
-            if all(delivery["state"] == "delivered" for delivery in ticket["deliveries"]):
-                return ticket
-            await asyncio.sleep(0.05)  # bounded by PATIENCE: REST tells nobody by itself
+    ticket: dict[str, Any] = {}
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                ticket = await api.call("GET", f"/emails/tickets/{ticket_id}")
+                if all(delivery["state"] == "delivered" for delivery in ticket["deliveries"]):
+                    return ticket
+                await asyncio.sleep(0.05)  # bounded by PATIENCE: REST tells nobody by itself
+    except TimeoutError:
+        raise DemoFailed(f"the deliveries have no outcome yet: {ticket.get('deliveries')}") from None
 
 
 def _indented(data: object) -> str:

@@ -83,6 +83,7 @@ class Server:
         self._tls: TlsFiles | None = None
         self._listeners: list[asyncio.Server] = []
         self._connections: set[SMTP] = set()
+        self._draining = False
         self._quiet = asyncio.Event()  # no connection is open
         self._quiet.set()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -141,6 +142,7 @@ class Server:
         Returns when no connection is left. A commit that is being written when the grace is over has some seconds more.
         """
         self._close_listeners()
+        self._draining = True
         for connection in list(self._connections):
             connection.draining = True
             if connection.phase is Phase.COMMAND and not connection.in_transaction:
@@ -161,6 +163,7 @@ class Server:
 
     def opened(self, connection: SMTP) -> None:
         """Count it in."""
+        connection.draining = self._draining  # the kernel may have taken it before the listeners closed
         self._door.meter.connected()
         self._limits.open()
         self._connections.add(connection)

@@ -211,6 +211,10 @@ class Outbox:
                 latency=outcome.latency,
                 answer=outcome.excerpt or ("" if isinstance(outcome, Sent) else outcome.reason),
             )
+        if not isinstance(outcome, Sent) and await self._was_mended(session, work):
+            for delivery in work.deliveries:
+                await session.run("dispatch_again", id=delivery.id, next_attempt_at=now, via="", reason=outcome.reason)
+            return
         match outcome:
             case Sent():
                 await self._sent(session, work, now)
@@ -227,6 +231,17 @@ class Outbox:
                 for delivery in work.deliveries:
                     await session.run("dispatch_dead", id=delivery.id, reason=outcome.reason)
                 await self._trouble(session, work, outcome.reason, now)
+
+    async def _was_mended(self, session: Session, work: Work) -> bool:
+        """Whether somebody set a new URL, or healed the integration, while the old one was being tried.
+
+        What the old one answered says nothing about the new one.
+        """
+        row = await session.one("dispatch_integration", id=work.integration.id)
+        if row is None:
+            return False
+        healed = work.probe and row["status"] == "active"
+        return bool(healed or row["sealed_settings"] != work.integration.sealed_settings)
 
     async def _sent(self, session: Session, work: Work, now: Micros) -> None:
         for delivery in work.deliveries:
@@ -246,7 +261,11 @@ class Outbox:
                 await session.run("dispatch_dead", id=delivery.id, reason=f"gave up: {outcome.reason}")
             else:
                 via = "text" if work.form == "text" else ""
-                await session.run("dispatch_again", id=delivery.id, next_attempt_at=due, via=via, reason=outcome.reason)
+                # The statement keeps a parked one parked; one that was set free meanwhile needs a time.
+                again = now if due is None else due
+                await session.run(
+                    "dispatch_again", id=delivery.id, next_attempt_at=again, via=via, reason=outcome.reason
+                )
         if outcome.after is not None:
             # "Not before" is about the webhook, not about this one message.
             held = now + round(outcome.after * SECOND)

@@ -69,14 +69,19 @@ class Directory:
         if asking is None:
             asking = asyncio.get_running_loop().create_task(self._ask(mailbox, key))
             self._asking[key] = asking
-            asking.add_done_callback(lambda _: self._asking.pop(key, None))
+            asking.add_done_callback(lambda task: self._forget_question(key, task))
         # Shielded: others may wait for the same answer, whatever becomes of this session.
         return await asyncio.shield(asking)
+
+    def _forget_question(self, key: tuple[str, str], task: asyncio.Task[Target | Refusal]) -> None:
+        if self._asking.get(key) is task:
+            del self._asking[key]
 
     def forget(self) -> None:
         """Called in the process that changed a domain or an alias, after its commit."""
         self._targets.clear()
         self._blocked.clear()
+        self._asking.clear()  # whoever comes now must not share an answer from before the change
         self._generation += 1
 
     async def _hear_of_changes(self) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import aiosqlite
 
@@ -145,18 +146,14 @@ class SqliteDatabase:
         try:
             with translated():
                 await connection.execute_fetchall("BEGIN IMMEDIATE" if write else "BEGIN")
-            try:
-                yield connection
-            except BaseException:
-                # Shielded: a cancelled task must not leave the one writer inside a transaction.
-                await asyncio.shield(_rollback(connection))
-                raise
-            try:
-                with translated():
-                    await connection.execute_fetchall("COMMIT")
-            except BaseException:
-                await asyncio.shield(_rollback(connection))
-                raise
+            yield connection
+            with translated():
+                await connection.execute_fetchall("COMMIT")
+        except BaseException:
+            # A cancelled task leaves while its statement, BEGIN and COMMIT too, still runs in the connection's thread:
+            # nobody else may come in before that has ended and the one writer is out of the transaction.
+            await _to_its_end(_rollback(connection))
+            raise
         finally:
             self.turnstile.leave()
 
@@ -168,8 +165,19 @@ class SqliteDatabase:
 
 
 async def _rollback(connection: aiosqlite.Connection) -> None:
+    await connection.execute_fetchall("SELECT 1")  # what was asked for before has ended when this has
     if connection.in_transaction:
         await connection.execute_fetchall("ROLLBACK")
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Waits for `work` however often the waiting task is cancelled; its caller raises what there is to raise."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            continue
 
 
 def _writes(statement: str) -> bool:

@@ -41,6 +41,5 @@ async def test_a_thousand_mails_through_two_doors_and_two_deliverers(
             await world.ready(program)
         await exactly_once(world, mta)
         assert all(program.running() for program in fleet)
-        for program in fleet:
-            accepted, sent = len(program.log_events("smtp.accepted")), len(program.log_events("delivery.sent"))
-            assert accepted + sent > 0, "every process had its share"
+        for door in fleet[:2]:
+            assert door.log_events("smtp.accepted"), "each door had its share"

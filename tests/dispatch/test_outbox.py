@@ -304,3 +304,26 @@ async def test_what_is_owed_to_nobody_ends(world: World) -> None:
     await world.one.mend()
     row = await world.delivery()
     assert (row["state"], row["last_error"]) == ("dead", "the integration was removed")
+
+
+async def test_the_old_urls_answer_says_nothing_about_the_new_one(world: World) -> None:
+    work = await world.work()
+    await seeds.execute(world.store.database, "UPDATE integrations SET sealed_settings = 'new'")
+    again = await world.finish(work, Failed("permanent", "no_service", status=404))
+    assert isinstance(again, Work)
+    assert (await world.the_integration())["status"] == "active"
+    assert (await world.delivery())["parked_at"] is None
+
+
+async def test_a_probe_that_was_overtaken_by_healing_leaves_nothing_stuck(world: World) -> None:
+    await world.finish(await world.work(), Failed("permanent", "no_service"))
+    world.clock.advance(300)
+    probe = await world.work()
+    await seeds.execute(world.store.database, "UPDATE integrations SET status = 'active', probe_at = NULL")
+    await world.store.database.run("dispatch_unpark", integration_id=world.integration, now=world.clock.now())
+    world.clock.advance(days=4)
+    await world.finish(probe, Retry(None, "timed out"))
+    row = await world.delivery()
+    assert row["state"] == "pending"
+    assert row["next_attempt_at"] is not None
+    assert (await world.the_integration())["status"] == "active"

@@ -165,3 +165,13 @@ async def test_a_workspace_takes_no_mail_from_those_it_blocked(world: World) -> 
     assert await resolve("ann@good.test", "203.0.113.9") == Refusal("blocked")
     assert isinstance(await resolve("ann@spam.test"), Target)
     assert isinstance(await resolve(""), Target)
+
+
+async def test_whoever_asks_after_a_change_does_not_share_an_older_answer(world: World) -> None:
+    await world.resolve("support@example.com")
+    early = asyncio.create_task(world.resolve("new@example.com"))
+    await asyncio.sleep(0)  # its question is under way
+    await seeds.alias(world.store.database, world.workspace, world.domain, "new")
+    world.directory.forget()
+    assert isinstance(await world.resolve("new@example.com"), Target)
+    await early

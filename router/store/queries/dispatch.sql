@@ -22,6 +22,10 @@ WHERE id = :id AND (lease_until <= :now OR lease_until > :impossible OR lease_ow
 RETURNING id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at,
           probe_interval, paced_at, lease_owner, lease_until, created_at;
 
+-- name: dispatch_integration
+-- What an integration is now, for the outcome of what it was.
+SELECT sealed_settings, status FROM integrations WHERE id = :id;
+
 -- name: dispatch_release
 -- Lets an integration go, unless another process has taken it over.
 UPDATE integrations SET lease_owner = '', lease_until = 0 WHERE id = :id AND lease_owner = :owner;
