@@ -141,7 +141,7 @@ async def test_integrations_keep_their_secret(office: Office, tmp_path: Path) ->
     assert renamed["name"] == "two"
     (await office("integration", "remove", "two", "--yes")).ok()
     office.env["server.data_dir"] = str(tmp_path / "elsewhere")
-    assert "fingerprint" in await office.refused("integration", "change", "one", "--name", "x", code=2)
+    assert "secret_key is missing" in await office.refused("integration", "change", "one", "--name", "x", code=2)
     # What needs no secret does not ask for the key, and does not make one.
     assert len((await office.json("integration", "list"))["integrations"]) == 1
 
