@@ -21,9 +21,14 @@ POISONED = (sys.executable, "-c", "import runpy; runpy.run_module('tests.poisone
 LARGE = mails.of_size(SMALL_OCTETS + 1)
 
 
+_before: set[int] = set()  # workers of other tests in this process, whose stores end with it
+
+
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+    _before.clear()
+    _before.update(workers())
 
 
 @pytest.fixture
@@ -41,10 +46,17 @@ async def poisoned() -> AsyncIterator[Parser]:
 
 
 def workers() -> list[int]:
-    """The processes that this one has started and not waited for."""
+    """The processes that the running test has started and not waited for."""
     listed = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     pids = [int(pid) for path in listed for pid in path.read_text().split()]
-    return [pid for pid in pids if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in pids if pid not in _before and _is_worker(pid)]
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        return b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:  # it ended while we looked
+        return False
 
 
 def large(word: str) -> bytes:
