@@ -2,7 +2,8 @@
 
 `Findings.faults()` is empty when the promise held: no acknowledged mail without its ticket, no second ticket for a
 mail and alias, every octet kept, everything delivered and seen by Slack, and a second post only where an attempt's
-outcome was never written (the process died between POST and outcome: the attempt is marked `lost`).
+outcome was never written (the process died between POST and outcome: the attempt is marked `lost`), or where Slack's
+answer never came (it was stopped past the timeout, or the connection was lost: a `retry` without a status).
 """
 
 import contextlib
@@ -88,6 +89,7 @@ class Findings:
     second_posts: int = 0
     repeated_messages: int = 0
     lost_attempts: int = 0
+    unheard_attempts: int = 0
     refused: list[str] = field(default_factory=list)
     lost: list[tuple[int, str]] = field(default_factory=list)
     doubled: list[tuple[int, str]] = field(default_factory=list)
@@ -107,7 +109,7 @@ class Findings:
             "deliveries and tickets that do not match": self.unlike,
             "deliveries that are not delivered": self.undelivered,
             "deliveries that Slack has not seen": self.unseen,
-            "second posts without a lost attempt": self.unexplained_posts,
+            "second posts without a reason": self.unexplained_posts,
         }
         return {kind: found[:10] for kind, found in kinds.items() if found}
 
@@ -175,7 +177,8 @@ async def _compare_deliveries(
 ) -> None:
     attempts: dict[str, Counter[str]] = defaultdict(Counter)
     for delivery, outcome, count in await ledger.rows(
-        "SELECT delivery_id, outcome, count(*) FROM attempts GROUP BY delivery_id, outcome"
+        "SELECT delivery_id, CASE WHEN outcome = 'retry' AND status IS NULL AND answer NOT LIKE 'not sent%' "
+        "THEN 'unheard' ELSE outcome END AS became, count(*) FROM attempts GROUP BY delivery_id, became"
     ):
         attempts[delivery][outcome] = count
     owed: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -196,13 +199,15 @@ async def _compare_deliveries(
             if len(deliveries) != 1:
                 found.unlike.append(f"mail {number} to {recipient}: {len(deliveries)} deliveries")
             lost = sum(attempts[delivery]["lost"] for delivery in deliveries)
+            unheard = sum(attempts[delivery]["unheard"] for delivery in deliveries)
             times = seen[number, channels[recipient]]
             found.lost_attempts += lost
+            found.unheard_attempts += unheard
             found.second_posts += max(0, times - 1)
             if times == 0:
                 found.unseen.append(key)
             sent = sum(attempts[delivery]["sent"] for delivery in deliveries) if paused else 1
-            if times > sent + lost:
+            if times > sent + lost + unheard:
                 found.unexplained_posts.append(key)
     found.unlike += [f"{deliveries}: of no mail" for deliveries in owed.values()]
 

@@ -15,6 +15,7 @@ import contextlib
 import os
 import platform
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -148,6 +149,10 @@ async def database(kind: str) -> AsyncIterator[PostgresServer | None]:
 
 async def crash(kind: str, *, kills: int, seconds: float, fleet: bool, seed: int) -> tuple[Run, Findings]:
     """The whole run."""
+    own = asyncio.current_task()
+    assert own is not None
+    # Whoever ends the run early leaves nothing behind either.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="er-crash-") as folder:
         async with (
@@ -188,8 +193,10 @@ def table(run: Run, found: Findings) -> str:
         ("tickets", found.tickets),
         ("deliveries", found.deliveries),
         ("deliveries not delivered in the end", len(found.undelivered) + len(found.unlike) + len(found.unseen)),
-        ("tickets posted again, killed between POST and outcome", found.second_posts),
+        ("tickets posted again, outcome or answer unknown", found.second_posts),
         ("Slack messages that were (a digest names up to 40)", found.repeated_messages),
+        ("attempts whose outcome was never written", found.lost_attempts),
+        ("attempts whose answer never came", found.unheard_attempts),
         ("tickets posted again for any other reason", len(found.unexplained_posts)),
         ("seconds", round(run.seconds)),
     ]
