@@ -1,5 +1,6 @@
 """The figures of a running program after real mail, as Prometheus would read them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,6 +27,13 @@ async def installation(tmp_path: Path, slack: SlackStandIn) -> AsyncIterator[Ins
         yield found
 
 
+async def parked(installation: Installation) -> None:
+    """The event is told before its outcome is written, and the figures are read once in five seconds."""
+    async with asyncio.timeout(10):
+        while not (row := await installation.database.one("metrics_queue")) or not row["parked"]:
+            await asyncio.sleep(0.01)
+
+
 async def test_figures_after_real_mail(installation: Installation, slack: SlackStandIn, tmp_path: Path) -> None:
     async with Program("serve", env=installation.settings, cwd=tmp_path) as program:
         facts = await program.ready()
@@ -37,6 +45,7 @@ async def test_figures_after_real_mail(installation: Installation, slack: SlackS
         await program.wait_event("delivery.sent")
         assert (await send_mail(host, port, SENDER, [SUPPORT, "Support+urgent@example.org"], second)).code == 250
         await program.wait_event("delivery.failed")
+        await parked(installation)
         refused = await send_mail(host, port, SENDER, ["nobody@example.org"], mails.plain())
         assert refused.code == 550
         relayed = await send_mail(host, port, SENDER, ["somebody@elsewhere.test"], mails.plain())
