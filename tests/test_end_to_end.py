@@ -80,7 +80,7 @@ async def installation(
         async with aiohttp.ClientSession() as http:
             if request.param == "serve on SQLite":
                 env["database.url"] = f"sqlite:///{tmp_path / 'mail.db'}"
-                programs.append(Program("serve", env=env, cwd=tmp_path))
+                programs.append(Program("serve", env=env, cwd=tmp_path, fresh=True))
                 await programs[0].start()
                 facts = await programs[0].ready()
                 found = re.search(r"er_\w+", (tmp_path / "first-login").read_text())
@@ -91,12 +91,12 @@ async def installation(
             else:
                 env["database.url"] = await request.getfixturevalue("postgres_server").create_database()
                 env["server.secret_key"] = "one-key-for-all-of-these-hosts"
-                (await run_cli("migrate", env=env, cwd=tmp_path)).ok()
+                (await run_cli("migrate", env=env, cwd=tmp_path, fresh=True)).ok()
                 login = (await run_cli("init", "--json", "--email", "ann@host.test", env=env, cwd=tmp_path)).ok().json()
                 assert set(login) == {"workspaceId", "email", "password", "key"}
                 ready: dict[str, Any] = {}
                 for role in ("smtp", "api", "deliver"):
-                    programs.append(Program(role, env=env, cwd=tmp_path))
+                    programs.append(Program(role, env=env, cwd=tmp_path, fresh=True))
                     await programs[-1].start()
                     ready |= await programs[-1].ready()
                 yield Installation(port_of(ready["smtp"][0]), ready["api"], login["key"], http)
@@ -207,7 +207,7 @@ async def test_from_set_up_to_resolved(installation: Installation, dns_server: D
 
 
 def test_the_demo_proves_itself(tmp_path: Path) -> None:
-    finished = asyncio.run(run_cli("demo", "--once", cwd=tmp_path))
+    finished = asyncio.run(run_cli("demo", "--once", cwd=tmp_path, fresh=True))
     assert finished.code == 0, finished.stderr
     assert "It works" in finished.stdout
     assert '"ticket_' in finished.stdout.replace("'", '"')

@@ -397,8 +397,10 @@ async def test_the_command_says_it_in_lines_and_in_json(setup: Setup, tmp_path: 
     assert {"check", "status", "text", "fix"} == set(document["checks"][0])
 
 
-async def test_the_command_without_a_database_and_with_a_wrong_configuration(tmp_path: Path) -> None:
-    env: dict[str, object] = {"dns.nameservers": ["127.0.0.1:1"], "server.hostname": HOST}
+async def test_the_command_without_a_database_and_with_a_wrong_configuration(
+    tmp_path: Path, dns_server: DnsStandIn
+) -> None:
+    env: dict[str, object] = {"dns.nameservers": [dns_server.address], "server.hostname": HOST}
     code, text = await _run("check", env=env, cwd=tmp_path)
     assert code == 1
     assert "database: there is no database at emailrouter.db" in text
@@ -409,8 +411,8 @@ async def test_the_command_without_a_database_and_with_a_wrong_configuration(tmp
     assert "smtp.max_recipients" in text
 
 
-async def test_the_command_with_a_database_that_cannot_be_used(tmp_path: Path) -> None:
-    env: dict[str, object] = {"dns.nameservers": ["127.0.0.1:1"], "server.hostname": HOST}
+async def test_the_command_with_a_database_that_cannot_be_used(tmp_path: Path, dns_server: DnsStandIn) -> None:
+    env: dict[str, object] = {"dns.nameservers": [dns_server.address], "server.hostname": HOST}
     (tmp_path / "emailrouter.db").write_bytes(b"this is no database at all" * 100)
     code, text = await _run("check", env=env, cwd=tmp_path)
     assert code == 1

@@ -1,7 +1,8 @@
 """The real program as a child process, really signalled and really killed.
 
-`Program` starts `python -m emailrouter ARGS` in a process group of its own, reads its output in the
-background (bounded), and learns from its JSON log lines on stderr what it does: `ready()` waits for
+`Program` starts `python -m emailrouter ARGS` in a process group of its own (by a fork of a process that has imported
+it already, where `tests.support.nursery` can; `fresh=True` executes it), reads its output in the background
+(bounded), and learns from its JSON log lines on stderr what it does: `ready()` waits for
 `{"event": "ready", "smtp": [...], "api": "..."}`. However a test ends, `async with` leaves no process behind,
 and where the kernel can do it (Linux) neither does a killed test run. Only processes started here are
 signalled.
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support.forked import Forked, can_fork, fork
 from tests.support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +79,7 @@ class Program:
         cwd: Path | None = None,
         command: tuple[str, ...] = ("-m", "emailrouter"),
         stdin: bytes | None = None,
+        fresh: bool = False,
     ) -> None:
         """`command` is what Python runs; tests of this module run something else than the program."""
         self.stdout: deque[bytes] = deque(maxlen=KEPT_LINES)
@@ -87,7 +90,8 @@ class Program:
         self._env = environment(env)
         self._cwd = cwd
         self._input = stdin
-        self._process: asyncio.subprocess.Process | None = None
+        self._words = None if fresh or not can_fork(command, self._env) else [*command[1:], *args]
+        self._process: asyncio.subprocess.Process | Forked | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._heard = asyncio.Condition()
         self._open = 2  # streams not read to their end
@@ -106,8 +110,22 @@ class Program:
         await self.wait()
 
     async def start(self) -> None:
+        process: asyncio.subprocess.Process | Forked
+        if self._words is None:
+            process = await self._execute()
+        else:
+            process = await fork(self._words, self._env, self._cwd or Path.cwd(), self._input, _LINE_LIMIT)
+        self._process = process
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._readers = [
+            asyncio.create_task(self._read(process.stdout, self.stdout)),
+            asyncio.create_task(self._read(process.stderr, self.stderr)),
+        ]
+
+    async def _execute(self) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
-        self._process = process = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *self._argv,
             env=self._env,
             cwd=self._cwd,
@@ -117,15 +135,10 @@ class Program:
             start_new_session=True,
             limit=_LINE_LIMIT,
         )
-        assert process.stdout is not None
-        assert process.stderr is not None
-        self._readers = [
-            asyncio.create_task(self._read(process.stdout, self.stdout)),
-            asyncio.create_task(self._read(process.stderr, self.stderr)),
-        ]
         if process.stdin is not None:
             process.stdin.write(self._input or b"")
             process.stdin.close()
+        return process
 
     async def terminate(self, timeout: float = 30) -> int:
         """SIGTERM, then waits for the drain; the exit code."""
@@ -162,6 +175,8 @@ class Program:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         await asyncio.gather(*self._readers)
+        if isinstance(process, Forked):
+            process.close()
         assert process.returncode is not None
         return process.returncode
 
@@ -211,7 +226,7 @@ class Program:
 
     # --- inside
 
-    def _started(self) -> asyncio.subprocess.Process:
+    def _started(self) -> asyncio.subprocess.Process | Forked:
         assert self._process is not None, f"{self} was not started"
         return self._process
 
@@ -265,9 +280,10 @@ async def run_cli(
     stdin: bytes | None = None,
     timeout: float = 60,
     command: tuple[str, ...] = ("-m", "emailrouter"),
+    fresh: bool = False,
 ) -> Finished:
     """Runs one command to its end."""
-    async with Program(*args, env=env, cwd=cwd, stdin=stdin, command=command) as program:
+    async with Program(*args, env=env, cwd=cwd, stdin=stdin, command=command, fresh=fresh) as program:
         code = await program.wait(timeout)
     return Finished(code, program.stdout_text, program.stderr_text)
 

@@ -1,0 +1,86 @@
+"""A forked program as a test's event loop sees it: what `asyncio.subprocess.Process` is for one that was executed."""
+
+import asyncio
+import contextlib
+import functools
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.support.nursery import Nursery, possible
+
+Output = tuple[asyncio.StreamReader, asyncio.ReadTransport]
+
+
+class Forked:
+    """pid, returncode (None while it runs; negative: the signal), its output as streams."""
+
+    def __init__(self, pid: int, channel: socket.socket, stdout: Output, stderr: Output):
+        self.pid = pid
+        self.returncode: int | None = None
+        self.stdout, self._stdout = stdout
+        self.stderr, self._stderr = stderr
+        self._channel = channel
+        channel.setblocking(False)
+        asyncio.get_running_loop().add_reader(channel, self._ended)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Its number is its own until its end was read here."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def close(self) -> None:
+        """Closes the pipes, which were read to their end."""
+        self._stdout.close()
+        self._stderr.close()
+
+    def _ended(self) -> None:
+        answer = self._channel.recv(100)
+        asyncio.get_running_loop().remove_reader(self._channel)
+        self._channel.close()
+        # Without an answer the forking process is gone, and has taken its children with it.
+        self.returncode = int(answer) if answer else -signal.SIGKILL
+
+
+@functools.cache
+def _nursery() -> Nursery:
+    from tests.support.process import ROOT, environment  # noqa: PLC0415 - it imports this module
+
+    return Nursery(environment(), ROOT)
+
+
+def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
+    """Whether such a start may be a fork: under pytest, on Linux, for `-m MODULE ...`, in the same language."""
+    if "PYTEST_VERSION" not in os.environ or sys.platform != "linux" or command[0] != "-m":
+        return False
+    return possible(env, _nursery().env)
+
+
+async def fork(words: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | None, limit: int) -> Forked:
+    """`words`: the module and its arguments. `limit`: octets of a line of output, at most."""
+    with tempfile.TemporaryFile() as given, contextlib.ExitStack() as theirs:
+        given.write(stdin or b"")
+        given.seek(0)
+        ours = []
+        ends = []
+        for _ in range(2):
+            read, write = os.pipe()
+            ours.append(read)
+            ends.append(write)
+            theirs.callback(os.close, write)
+        streams = (given.fileno(), ends[0], ends[1])
+        pid, channel = await asyncio.to_thread(_nursery().start, words[0], words[1:], env, cwd, streams)
+    stdout, stderr = [await _reader(file, limit) for file in ours]
+    return Forked(pid, channel, stdout, stderr)
+
+
+async def _reader(file: int, limit: int) -> Output:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=limit)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.connect_read_pipe(lambda: protocol, os.fdopen(file, "rb", 0))
+    return reader, transport

@@ -1,0 +1,231 @@
+"""Starts the program without importing it each time: a process that has imported it forks for every start.
+
+What is started so is a real process, with a number, a session, pipes, signals and a death of its own; only its
+imports (more than half a second of them) were done before. `Nursery` is the side of the tests; this module run as
+`python -m tests.support.nursery FD` is the side that forks. A request is one datagram with the child's standard
+streams and one end of its status channel; on that channel come the child's number and, when it has ended, how. The
+child stays a zombie until the test has closed the channel, so that its number cannot become somebody else's.
+
+Where the kernel can do it, the forking process dies with the test process, and its children with it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import gc
+import importlib
+import io
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+# Importing them starts nothing; they are what nearly every start needs.
+PRELOADED = ("emailrouter.cli", "tests.crash.points")
+
+# These are read once, by the interpreter or (SSL_CERT_FILE) by what is imported: a child that wants them otherwise
+# needs a start of its own.
+_READ_AT_START = ("PYTHON", "LC_", "LANG", "MALLOC", "LD_", "SSL_")
+_MOST = 200_000  # octets of a request: an environment and a command line
+_PR_SET_PDEATHSIG = 1
+
+
+def possible(env: Mapping[str, str], of: Mapping[str, str]) -> bool:
+    """Whether a child with this environment may come from a process that was started with the other one."""
+    return all(
+        {name: value for name, value in env.items() if name.startswith(prefix)}
+        == {name: value for name, value in of.items() if name.startswith(prefix)}
+        for prefix in _READ_AT_START
+    )
+
+
+class Nursery:
+    """The forking process, started with `env`. Threads may share it."""
+
+    def __init__(self, env: Mapping[str, str], cwd: Path) -> None:
+        self.env = dict(env)
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            number = str(theirs.fileno())
+            words = [sys.executable, "-m", "tests.support.nursery", number, str(os.getpid())]
+            self._process = subprocess.Popen(words, env=self.env, cwd=cwd, pass_fds=[theirs.fileno()])
+        self._owner = os.getpid()
+        self._turn = threading.Lock()
+        atexit.register(self.close)
+
+    def start(
+        self, module: str, args: Sequence[str], env: Mapping[str, str], cwd: Path, streams: tuple[int, int, int]
+    ) -> tuple[int, socket.socket]:
+        """The child's number and its status channel; `streams` stay the caller's to close. Raises `OSError`."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        umask = os.umask(0o077)
+        os.umask(umask)
+        request = {"module": module, "args": list(args), "env": dict(env), "cwd": str(cwd), "umask": umask}
+        with theirs, self._turn:
+            socket.send_fds(self._control, [json.dumps(request).encode()], [*streams, theirs.fileno()])
+        answer = ours.recv(100)  # the first one waits for the imports
+        if not answer:
+            raise OSError(f"no child: {module}")
+        return int(answer), ours
+
+    def close(self) -> None:
+        """Ends it and, with it, what it started and nobody ended."""
+        if self._owner != os.getpid():
+            return  # a child of this process that ends is not the one to clean up
+        self._control.close()
+        self._process.wait()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to become; `files` are the standard streams and the status channel."""
+
+    module: str
+    args: list[str]
+    env: dict[str, str]
+    cwd: str
+    umask: int
+    files: tuple[int, ...]
+
+
+class _Children:
+    """The forking side's loop."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        self._ends: dict[int, tuple[int, socket.socket]] = {}  # pidfd -> number, status channel
+        self._told: dict[int, tuple[int, int, socket.socket]] = {}  # channel -> pidfd, number, channel
+
+    def serve(self) -> Request | None:
+        """Forks for each request; in the child it returns what to become, in the parent None at the end."""
+        while True:
+            for file, _ in self._poll.poll():
+                if file == self._control.fileno():
+                    request = self._receive()
+                    if request is None:
+                        return None
+                    if self._fork(request):
+                        return request
+                elif file in self._ends:
+                    self._tell(file)
+                elif file in self._told:
+                    self._reap(file)
+
+    def _receive(self) -> Request | None:
+        data, files, _, _ = socket.recv_fds(self._control, _MOST, 4)
+        return Request(**json.loads(data), files=tuple(files)) if data else None
+
+    def _fork(self, request: Request) -> bool:
+        channel = socket.socket(fileno=request.files[3])
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._leave(request, channel, parent)
+            return True
+        for file in request.files[:3]:
+            os.close(file)
+        pidfd = os.pidfd_open(pid)
+        self._ends[pidfd] = (pid, channel)
+        self._poll.register(pidfd, select.POLLIN)
+        with contextlib.suppress(OSError):  # the test has gone; the child goes with it
+            channel.send(str(pid).encode())
+        return False
+
+    def _leave(self, request: Request, channel: socket.socket, parent: int) -> None:
+        """The child keeps nothing of this process but what it has imported."""
+        os.setsid()
+        die_with(parent)
+        self._control.close()
+        channel.close()
+        for pidfd, (_, other) in self._ends.items():
+            os.close(pidfd)
+            other.close()
+        for pidfd, _, other in self._told.values():
+            os.close(pidfd)
+            other.close()
+        for number, file in enumerate(request.files[:3]):
+            os.dup2(file, number)
+            os.close(file)
+
+    def _tell(self, pidfd: int) -> None:
+        pid, channel = self._ends.pop(pidfd)
+        self._poll.unregister(pidfd)
+        end = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
+        assert end is not None
+        code = end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+        self._told[channel.fileno()] = (pidfd, pid, channel)
+        self._poll.register(channel, select.POLLIN)
+        with contextlib.suppress(OSError):
+            channel.send(str(code).encode())
+
+    def _reap(self, file: int) -> None:
+        pidfd, pid, channel = self._told.pop(file)
+        self._poll.unregister(file)
+        channel.close()
+        os.close(pidfd)
+        os.waitpid(pid, 0)
+
+
+def die_with(parent: int) -> None:
+    """Asks the kernel for SIGKILL when the parent dies, and checks that it has not died already."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the test run is gone")
+
+
+def become(request: Request) -> None:
+    """Runs the module as `python -m` does; how it ends is how the process ends."""
+    os.environ.clear()
+    os.environ.update(request.env)
+    time.tzset()
+    os.umask(request.umask)
+    os.chdir(request.cwd)
+    open_streams()
+    sys.argv = [request.module, *request.args]
+    runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+
+
+def open_streams() -> None:
+    """The standard streams as the interpreter opened them when this process started, over the new files."""
+    sys.stdin = sys.__stdin__ = _as(sys.stdin, io.BufferedReader(io.FileIO(0, "r")))  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _as(sys.stdout, io.FileIO(1, "w"))  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _as(sys.stderr, io.FileIO(2, "w"))  # type: ignore[misc]
+
+
+def _as(old: TextIO, file: io.BufferedReader | io.FileIO) -> io.TextIOWrapper:
+    return io.TextIOWrapper(file, encoding=old.encoding, errors=old.errors, write_through=True)
+
+
+def main() -> None:
+    """`FD PARENT`: the control socket, and whose end is ours."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which then close the socket
+    die_with(int(sys.argv[2]))
+    control = socket.socket(fileno=int(sys.argv[1]))
+    for module in PRELOADED:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
+    request = _Children(control).serve()
+    if request is None:
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    become(request)
+
+
+if __name__ == "__main__":
+    main()
