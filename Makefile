@@ -14,8 +14,10 @@ demo: $(VENV)/ready
 serve: $(VENV)/ready
 	$(BIN)/emailrouter serve $(ARGS)
 
+# One more than there are cores: tests wait for programs, and for the clocks of those.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 test: lint
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 # Random sessions against the SMTP door, from where the last run ended; stops at what it finds and says how to repeat it.
 SECONDS ?= 900

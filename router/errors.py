@@ -56,6 +56,10 @@ class StorageFull(Unavailable):
     """The disk is full or nearly so: `452 4.3.1` at the SMTP door."""
 
 
+class Contended(Unavailable):
+    """Another transaction was in the way (a deadlock, a serialisation failure): the same once more may work at once."""
+
+
 class SchemaMismatch(Exception):  # noqa: N818 - not a failure of a call but a state of the database
     """The database's schema is not the one this program works with; the message says which and what to do."""
 

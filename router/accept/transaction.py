@@ -94,7 +94,6 @@ class _Entry:
     message: Message
     targets: tuple[Target, ...]
     ticket_id: str = ""
-    number: int = 0
     joined_by: str = ""
 
     @property
@@ -118,8 +117,7 @@ def commit_group(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed
     yield from _write_messages(fresh, repeated)
     integrations = yield from _read_integrations(fresh)
     yield from _join_conversations(fresh)
-    yield from _open_tickets([entry for entry in fresh if not entry.joined_by])
-    yield from _continue_tickets([entry for entry in fresh if entry.joined_by])
+    yield from _continue_tickets(fresh)
     yield from _link_recipients(fresh, integrations)
     tally = _Tally(
         ticketed=Counter(entry.message.id for entry in fresh if entry.ticket_id),
@@ -127,6 +125,7 @@ def commit_group(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed
         owed=Counter(),
     )
     woken = yield from _owe_deliveries(fresh, integrations, tally.owed)
+    yield from _open_tickets(fresh)
     return [_result(mail, tally, first_ids, woken) for mail in mails]
 
 
@@ -247,36 +246,10 @@ def _join_conversations(fresh: Sequence[_Entry]) -> Transcript[None]:
             known.setdefault((key, message.rfc_message_id), []).append(entry.ticket_id)
 
 
-def _open_tickets(opened: Sequence[_Entry]) -> Transcript[None]:
-    """The new tickets. Their numbers come late in the transaction: they lock the workspace until the commit."""
-    wanted: dict[str, int] = {}
-    for entry in opened:
-        wanted[entry.message.workspace_id] = wanted.get(entry.message.workspace_id, 0) + 1
-    rows = yield Step("accept_numbers", [{"workspace_id": w, "wanted": wanted[w]} for w in sorted(wanted)])
-    following = {row["workspace_id"]: row["last_ticket_number"] - wanted[row["workspace_id"]] + 1 for row in rows}
-    tickets = []
-    for entry in opened:
-        message = entry.message
-        entry.number = following[message.workspace_id]
-        following[message.workspace_id] += 1
-        tickets.append(
-            {
-                "id": entry.ticket_id,
-                "workspace_id": message.workspace_id,
-                "number": entry.number,
-                "alias_id": entry.target.alias_id,
-                "address": entry.target.address,
-                "subject": message.subject,
-                "from_address": message.from_address,
-                "from_name": message.from_name,
-                "received_at": message.received_at,
-            }
-        )
-    yield Step("accept_ticket", tickets)
-
-
-def _continue_tickets(joined: Sequence[_Entry]) -> Transcript[None]:
+def _continue_tickets(fresh: Sequence[_Entry]) -> Transcript[None]:
     """Tickets that were answered come to the front; a person's answer opens them again."""
+    opened = {entry.ticket_id for entry in fresh if not entry.joined_by}
+    joined = [entry for entry in fresh if entry.ticket_id not in opened]
     if not joined:
         return
     yield Step("accept_touch", [{"ticket_id": e.ticket_id, "received_at": e.message.received_at} for e in joined])
@@ -352,6 +325,40 @@ def _owe_deliveries(
         )
     yield Step("accept_delivery", rows)
     return woken
+
+
+def _open_tickets(fresh: Sequence[_Entry]) -> Transcript[None]:
+    """The new tickets, last of all: their numbers lock the workspace until the commit.
+
+    What belongs to them is written already; its foreign keys are checked when the transaction commits.
+    """
+    opened = [entry for entry in fresh if not entry.joined_by]
+    wanted = Counter(entry.message.workspace_id for entry in opened)
+    latest: dict[str, Micros] = {}  # replies of the same group have come since
+    for entry in fresh:
+        latest[entry.ticket_id] = max(entry.message.received_at, latest.get(entry.ticket_id, 0))
+    rows = yield Step("accept_numbers", [{"workspace_id": w, "wanted": wanted[w]} for w in sorted(wanted)])
+    following = {row["workspace_id"]: row["last_ticket_number"] - wanted[row["workspace_id"]] + 1 for row in rows}
+    tickets = []
+    for entry in opened:
+        message = entry.message
+        number = following[message.workspace_id]
+        following[message.workspace_id] += 1
+        tickets.append(
+            {
+                "id": entry.ticket_id,
+                "workspace_id": message.workspace_id,
+                "number": number,
+                "alias_id": entry.target.alias_id,
+                "address": entry.target.address,
+                "subject": message.subject,
+                "from_address": message.from_address,
+                "from_name": message.from_name,
+                "received_at": message.received_at,
+                "updated_at": latest[entry.ticket_id],
+            }
+        )
+    yield Step("accept_ticket", tickets)
 
 
 def _result(

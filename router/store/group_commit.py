@@ -1,8 +1,8 @@
 """Group commit: concurrent accepts share one transaction, so that a busy server pays one fsync for many mails.
 
 A group forms by itself out of what came while the last one was being written; nobody ever waits for company. It
-holds at most `mails` items or `octets` octets; a larger item commits alone. If a group fails for a reason of one of
-its items, each is tried alone, so that one bad item never fails its neighbours.
+holds at most `mails` items or `octets` octets; a larger item commits alone. If a group fails, each of its items is
+tried alone, so that one bad item never fails its neighbours; only when the database is away they all are, untried.
 
 What is written is not known here: a `Transcript` (see `database`) says it. Two writers run it: `SqliteWriter` in a
 thread of its own, `PostgresWriter` on connections of its own.
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from router.errors import Contended, StorageFull, Unavailable
 from router.store.database import Transcript
 
 
@@ -64,6 +65,15 @@ class Bounds:
     def admit(self, count: int, octets: int, item: Sized) -> bool:
         """Whether one more item fits a group of `count` items and `octets` octets; the first one always does."""
         return count == 0 or (count < self.mails and octets + item.octets <= self.octets)
+
+
+def tried_alone(error: Exception) -> bool:
+    """Whether the items of a group that failed so are tried one by one.
+
+    A disk that lacks the room for all may have it for some, and who was in another's way may not be so again. A
+    database that is away, or does not answer in time, would say the same to each: only slowly.
+    """
+    return not isinstance(error, Unavailable) or isinstance(error, StorageFull | Contended)
 
 
 def settle(futures: Iterable[asyncio.Future[ResultT]], outcomes: Iterable[ResultT | BaseException]) -> None:

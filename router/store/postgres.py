@@ -13,15 +13,16 @@ from typing import Any
 
 import asyncpg
 
-from router.errors import StorageFull, Unavailable
+from router.errors import Contended, StorageFull, Unavailable
 from router.store.catalog import Catalog
 from router.store.database import Row, Session
 
 # What asyncpg raises for a connection that is gone or does not answer, beside what the server itself says.
 _ABOUT_THE_CONNECTION = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 # What is about the server's state and not about our statement (SQLSTATE classes): 08 connection, 25006 read-only,
-# 40 serialisation and deadlock, 53 resources, 55P03 lock not available, 57 operator intervention, 58 system error.
-_ABOUT_THE_SERVER = ("08", "25006", "40", "53", "55P03", "57", "58")
+# 53 resources, 55P03 lock not available, 57 operator intervention, 58 system error.
+_ABOUT_THE_SERVER = ("08", "25006", "53", "55P03", "57", "58")
+_IN_THE_WAY = "40"  # serialisation failure, deadlock
 _DISK_FULL = "53100"
 
 
@@ -34,6 +35,8 @@ def translated() -> Iterator[None]:
         state = error.sqlstate or ""
         if state == _DISK_FULL:
             raise StorageFull(f"PostgreSQL {state}: {error}") from error
+        if state.startswith(_IN_THE_WAY):
+            raise Contended(f"PostgreSQL {state}: {error}") from error
         if state.startswith(_ABOUT_THE_SERVER):
             raise Unavailable(f"PostgreSQL {state}: {error}") from error
         # Names and passwords are settings: until they are right, waiting is all a sender can do.

@@ -14,7 +14,7 @@ from typing import Any, Generic
 from router.errors import Unavailable
 from router.store.catalog import Catalog
 from router.store.database import Row, Step, Transcript
-from router.store.group_commit import Bounds, ItemT, ResultT, Write, settle
+from router.store.group_commit import Bounds, ItemT, ResultT, Write, settle, tried_alone
 from router.store.postgres import PostgresDatabase, translated
 
 CONNECTIONS = 2
@@ -89,10 +89,10 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         except Exception as error:  # noqa: BLE001 - handed to the callers whose items they were; nothing is swallowed
             if connection is not None and connection.is_closed():
                 connection = None
-            elif isinstance(error, Unavailable) and connection is not None:
+            elif isinstance(error, Unavailable) and not tried_alone(error) and connection is not None:
                 await _close(connection)
                 connection = None
-            if len(items) == 1 or isinstance(error, Unavailable):
+            if len(items) == 1 or not tried_alone(error):
                 return [error] * len(items), connection
         outcomes: list[ResultT | BaseException] = []
         for item in items:

@@ -16,7 +16,7 @@ from typing import Generic
 from router.errors import Unavailable
 from router.store.catalog import Catalog
 from router.store.database import Row, Transcript
-from router.store.group_commit import Bounds, ItemT, ResultT, Write, settle
+from router.store.group_commit import Bounds, ItemT, ResultT, Write, settle, tried_alone
 from router.store.sqlite import SqliteDatabase, settings, translated
 
 
@@ -87,13 +87,12 @@ class SqliteWriter(Generic[ItemT, ResultT]):
     def _commit_group(self, items: Sequence[ItemT]) -> list[ResultT | BaseException]:
         try:
             return list(self._transaction(items))
-        except Unavailable as error:
-            self._drop_connection()
-            return [error] * len(items)
-        except Exception as error:  # noqa: BLE001 - handed to the caller whose item it was; nothing is swallowed
-            if len(items) == 1:
-                return [error]
-            return [outcome for item in items for outcome in self._commit_group([item])]
+        except Exception as error:  # noqa: BLE001 - handed to the callers whose items they were; nothing is swallowed
+            if isinstance(error, Unavailable):
+                self._drop_connection()
+            if len(items) == 1 or not tried_alone(error):
+                return [error] * len(items)
+        return [outcome for item in items for outcome in self._commit_group([item])]
 
     def _transaction(self, items: Sequence[ItemT]) -> Sequence[ResultT]:
         self._database.turnstile.enter_thread()

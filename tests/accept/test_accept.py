@@ -2,73 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
-from router.accept import Accept
-from router.clock import SECOND
-from router.mail.envelope import Envelope
+from router.accept.transaction import Committed, IncomingMail, commit_group
+from router.errors import StorageFull
 from router.model import Message, Ticket
 from router.routing.route import Target
-from router.store.database import value
+from router.store.database import Transcript, value
+from tests.accept.world import DAY, World, mail
 from tests.support import seeds
-from tests.support.clock import FakeClock
 from tests.support.stores import Store
-
-DAY = 24 * 3600 * SECOND
-
-
-class Woken:
-    """Remembers who was woken."""
-
-    def __init__(self) -> None:
-        self.ids: list[str] = []
-
-    def wake(self, integration_ids: Iterable[str]) -> None:
-        self.ids += integration_ids
-
-
-class World:
-    """A workspace with two aliases on one integration, and an `Accept` over the store."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.clock = FakeClock()
-        self.woken = Woken()
-        self.writer = store.writer()
-        self.accept = Accept(
-            self.writer,
-            self.woken,
-            self.clock,
-            hostname="mx.test",
-            max_age=3 * DAY,
-            duplicate_window=5 * DAY,
-            max_header_bytes=262144,
-        )
-
-    async def build(self) -> None:
-        database = self.store.database
-        self.workspace = await seeds.workspace(database)
-        self.domain = await seeds.domain(database, self.workspace)
-        self.integration = await seeds.integration(database, self.workspace)
-        self.support = await seeds.alias(database, self.workspace, self.domain, "support", self.integration)
-        self.billing = await seeds.alias(database, self.workspace, self.domain, "billing", self.integration)
-
-    def target(self, alias_id: str, name: str, *, tag: str = "", workspace: str = "") -> Target:
-        recipient = f"{name}+{tag}@example.com" if tag else f"{name}@example.com"
-        return Target(
-            recipient, workspace or self.workspace, alias_id, alias_id, f"{name}@example.com", self.integration, tag
-        )
-
-    def envelope(self, *targets: Target, reverse_path: str = "ann@customer.test") -> Envelope:
-        return Envelope(
-            reverse_path, targets or (self.target(self.support, "support"),), "192.0.2.1", "c.test", "ESMTP"
-        )
-
-    async def rows(self, table: str) -> list[dict[str, object]]:
-        order = {"raw_chunks": "message_id, n", "ticket_messages": "created_at, recipient"}.get(table, "id")
-        return await seeds.execute(self.store.database, f"SELECT * FROM {table} ORDER BY {order}")
 
 
 @pytest.fixture
@@ -82,19 +27,6 @@ async def world(store: Store) -> World:
 async def _closed(world: World) -> object:
     yield
     await world.writer.close()
-
-
-def mail(
-    message_id: str = "<one@customer.test>",
-    subject: str = "Printer on fire",
-    sender: str = "Ann <ann@customer.test>",
-    extra: Sequence[str] = (),
-    body: str = "Hello.",
-) -> bytes:
-    lines = [f"From: {sender}", "To: support@example.com", f"Subject: {subject}", *extra]
-    if message_id:
-        lines.append(f"Message-ID: {message_id}")
-    return "\r\n".join([*lines, "", body, ""]).encode()
 
 
 async def test_a_mail_becomes_message_ticket_and_delivery(world: World) -> None:
@@ -319,6 +251,25 @@ async def test_one_bad_mail_never_fails_its_neighbours(world: World) -> None:
     assert sum(isinstance(r, BaseException) for r in results) == 1
     assert isinstance(results[5], BaseException)
     assert len(await world.rows("tickets")) == 10
+
+
+async def test_mails_that_the_disk_lacks_the_room_for_fail_alone(world: World) -> None:
+    """What the disk says to the group it may say for one mail of it: the others are accepted."""
+
+    def write(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed]]:
+        if any(b"huge" in found.content for found in mails):
+            raise StorageFull("no room for so much")
+        return (yield from commit_group(mails))
+
+    writer = world.store.writer(write)
+    accept = world.accepting(writer)
+    huge = accept.accept(world.envelope(), mail("<huge@c.test>"))
+    small = [accept.accept(world.envelope(), mail(f"<{n}@c.test>")) for n in range(6)]
+    results = await asyncio.gather(*small[:3], huge, *small[3:], return_exceptions=True)
+    await writer.close()
+    assert [type(r) for r in results if isinstance(r, BaseException)] == [StorageFull]
+    assert isinstance(results[3], StorageFull)
+    assert len(await world.rows("tickets")) == 6
 
 
 async def test_a_caller_that_gives_up_does_not_stop_the_commit(world: World) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from router.accept.transaction import Committed, IncomingMail, commit_group
 from router.store import catalog, migrate
 from router.store.catalog import Catalog
-from router.store.group_commit import Bounds, GroupWriter
+from router.store.group_commit import Bounds, GroupWriter, Write
 from router.store.postgres import PostgresDatabase
 from router.store.postgres_writer import PostgresWriter
 from router.store.sqlite import SqliteDatabase
@@ -33,11 +33,13 @@ class Store:
     catalog: Catalog
     database: SqliteDatabase | PostgresDatabase
 
-    def writer(self, bounds: Bounds = BOUNDS) -> GroupWriter[IncomingMail, Committed]:
+    def writer(
+        self, write: Write[IncomingMail, Committed] = commit_group, bounds: Bounds = BOUNDS
+    ) -> GroupWriter[IncomingMail, Committed]:
         """A new group-commit writer; the caller closes it."""
         if isinstance(self.database, SqliteDatabase):
-            return SqliteWriter(self.database, self.catalog, commit_group, bounds, busy_timeout=BUSY_TIMEOUT)
-        return PostgresWriter(self.database, self.catalog, commit_group, bounds)
+            return SqliteWriter(self.database, self.catalog, write, bounds, busy_timeout=BUSY_TIMEOUT)
+        return PostgresWriter(self.database, self.catalog, write, bounds)
 
 
 def sqlite_database(path: Path) -> SqliteDatabase:

@@ -79,18 +79,26 @@ RETURNING w.id AS workspace_id, w.last_ticket_number;
 -- name: accept_ticket
 INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at,
                      updated_at)
-SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at, received_at
-FROM unnest(CAST(:id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:number AS BIGINT[]), CAST(:alias_id AS TEXT[]),
-            CAST(:address AS TEXT[]), CAST(:subject AS TEXT[]), CAST(:from_address AS TEXT[]),
-            CAST(:from_name AS TEXT[]), CAST(:received_at AS BIGINT[]))
-     AS opened (id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at);
+SELECT * FROM unnest(
+    CAST(:id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:number AS BIGINT[]), CAST(:alias_id AS TEXT[]),
+    CAST(:address AS TEXT[]), CAST(:subject AS TEXT[]), CAST(:from_address AS TEXT[]), CAST(:from_name AS TEXT[]),
+    CAST(:received_at AS BIGINT[]), CAST(:updated_at AS BIGINT[]));
 
 -- name: accept_touch
+-- Locked in the order of their ids first, as the numbers are: replies to the same tickets come at several hosts at once.
+WITH joined AS (
+    SELECT ticket_id, MAX(received_at) AS received_at
+    FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:received_at AS BIGINT[])) AS joined (ticket_id, received_at)
+    GROUP BY ticket_id
+), locked AS (
+    SELECT id FROM tickets WHERE id IN (SELECT ticket_id FROM joined) ORDER BY id FOR NO KEY UPDATE
+)
 UPDATE tickets t SET updated_at = joined.received_at
-FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:received_at AS BIGINT[])) AS joined (ticket_id, received_at)
+FROM joined JOIN locked ON locked.id = joined.ticket_id
 WHERE t.id = joined.ticket_id;
 
 -- name: accept_reopen
+-- The touch before has locked these rows, in their order.
 UPDATE tickets SET status = 'open', resolved_at = NULL
 WHERE id = ANY (CAST(:ticket_id AS TEXT[])) AND status <> 'open'
 RETURNING id AS ticket_id, workspace_id;

@@ -63,7 +63,7 @@ RETURNING id AS workspace_id, last_ticket_number;
 INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, received_at,
                      updated_at)
 VALUES (:id, :workspace_id, :number, :alias_id, :address, :subject, :from_address, :from_name, :received_at,
-        :received_at);
+        :updated_at);
 
 -- name: accept_touch
 -- A ticket that a message joined: moved to the front.

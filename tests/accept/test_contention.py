@@ -1,0 +1,35 @@
+"""Hosts that are in each other's way on PostgreSQL, which ends one of two transactions that wait crosswise."""
+
+import asyncio
+
+import asyncpg
+
+from tests.accept.world import World, mail
+from tests.support.postgres import PostgresServer
+from tests.support.stores import opened_postgres
+
+
+async def test_a_deadlock_puts_off_nobody(postgres_server: PostgresServer) -> None:
+    """Two replies lock their tickets in turn while somebody else locks them crosswise: PostgreSQL ends one of both."""
+    async with opened_postgres(postgres_server) as store:
+        world = World(store)
+        await world.build()
+        for n in range(2):
+            await world.accept.accept(world.envelope(), mail(f"<{n}@customer.test>"))
+        replies = [mail(f"<re-{n}@customer.test>", extra=[f"In-Reply-To: <{n}@customer.test>"]) for n in range(2)]
+        first, second = sorted(str(row["id"]) for row in await world.rows("tickets"))
+        other = await asyncpg.connect(store.url)
+        touch = "UPDATE tickets SET subject = subject WHERE id = $1"
+        await other.execute("SET deadlock_timeout = '1min'")
+        await other.execute("BEGIN")
+        await other.execute(touch, second)
+        accepting = [asyncio.create_task(world.accept.accept(world.envelope(), reply)) for reply in replies]
+        while not await other.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - the server knows
+            await asyncio.sleep(0.01)
+        await other.execute(touch, first)  # the group holds the first and waits for the second
+        await other.execute("COMMIT")
+        await other.close()
+        await asyncio.gather(*accepting)
+        assert len(await world.rows("messages")) == 4
+        assert len(await world.rows("tickets")) == 2
+        await world.writer.close()

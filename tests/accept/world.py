@@ -1,0 +1,84 @@
+"""What the tests of the accept share: a workspace over a store, and mails for it."""
+
+from collections.abc import Iterable, Sequence
+
+from router.accept import Accept
+from router.accept.transaction import Committed, IncomingMail
+from router.clock import SECOND
+from router.mail.envelope import Envelope
+from router.routing.route import Target
+from router.store.group_commit import GroupWriter
+from tests.support import seeds
+from tests.support.clock import FakeClock
+from tests.support.stores import Store
+
+DAY = 24 * 3600 * SECOND
+
+
+class Woken:
+    """Remembers who was woken."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def wake(self, integration_ids: Iterable[str]) -> None:
+        self.ids += integration_ids
+
+
+class World:
+    """A workspace with two aliases on one integration, and an `Accept` over the store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.clock = FakeClock()
+        self.woken = Woken()
+        self.writer = store.writer()
+        self.accept = self.accepting(self.writer)
+
+    def accepting(self, writer: GroupWriter[IncomingMail, Committed]) -> Accept:
+        """An `Accept` that hands its mails to this writer."""
+        return Accept(
+            writer,
+            self.woken,
+            self.clock,
+            hostname="mx.test",
+            max_age=3 * DAY,
+            duplicate_window=5 * DAY,
+            max_header_bytes=262144,
+        )
+
+    async def build(self) -> None:
+        database = self.store.database
+        self.workspace = await seeds.workspace(database)
+        self.domain = await seeds.domain(database, self.workspace)
+        self.integration = await seeds.integration(database, self.workspace)
+        self.support = await seeds.alias(database, self.workspace, self.domain, "support", self.integration)
+        self.billing = await seeds.alias(database, self.workspace, self.domain, "billing", self.integration)
+
+    def target(self, alias_id: str, name: str, *, tag: str = "", workspace: str = "") -> Target:
+        recipient = f"{name}+{tag}@example.com" if tag else f"{name}@example.com"
+        return Target(
+            recipient, workspace or self.workspace, alias_id, alias_id, f"{name}@example.com", self.integration, tag
+        )
+
+    def envelope(self, *targets: Target, reverse_path: str = "ann@customer.test") -> Envelope:
+        return Envelope(
+            reverse_path, targets or (self.target(self.support, "support"),), "192.0.2.1", "c.test", "ESMTP"
+        )
+
+    async def rows(self, table: str) -> list[dict[str, object]]:
+        order = {"raw_chunks": "message_id, n", "ticket_messages": "created_at, recipient"}.get(table, "id")
+        return await seeds.execute(self.store.database, f"SELECT * FROM {table} ORDER BY {order}")
+
+
+def mail(
+    message_id: str = "<one@customer.test>",
+    subject: str = "Printer on fire",
+    sender: str = "Ann <ann@customer.test>",
+    extra: Sequence[str] = (),
+    body: str = "Hello.",
+) -> bytes:
+    lines = [f"From: {sender}", "To: support@example.com", f"Subject: {subject}", *extra]
+    if message_id:
+        lines.append(f"Message-ID: {message_id}")
+    return "\r\n".join([*lines, "", body, ""]).encode()
