@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from dataclasses import replace
 
 from router import ids
 from router.accept.transaction import Committed, IncomingMail, Share
@@ -88,13 +87,19 @@ class Accept:
 
     def _prepare(self, envelope: Envelope, content: bytes, facts: HeaderFacts, fingerprint: str) -> IncomingMail:
         now = self._clock.now()
-        message = message_of(envelope, facts, size=len(content), received_by=self._hostname, received_at=now)
         workspaces: dict[str, dict[str, list[Target]]] = {}
         for target in envelope.targets:
             workspaces.setdefault(target.workspace_id, {}).setdefault(target.alias_key, []).append(target)
         shares = tuple(
             Share(
-                message=replace(message, id=ids.new("msg"), workspace_id=workspace_id),
+                message=message_of(
+                    envelope,
+                    facts,
+                    workspace_id=workspace_id,
+                    size=len(content),
+                    received_by=self._hostname,
+                    received_at=now,
+                ),
                 by_alias=tuple(tuple(targets) for targets in aliases.values()),
             )
             for workspace_id, aliases in workspaces.items()
@@ -117,11 +122,13 @@ def fingerprint_of(reverse_path: str, content: bytes) -> str:
     return digest.hexdigest()
 
 
-def message_of(envelope: Envelope, facts: HeaderFacts, *, size: int, received_by: str, received_at: Micros) -> Message:
-    """The message's row, still without id and workspace. Without a From the reverse-path is the sender."""
+def message_of(
+    envelope: Envelope, facts: HeaderFacts, *, workspace_id: str, size: int, received_by: str, received_at: Micros
+) -> Message:
+    """The message's row, with a new id. Without a From the reverse-path is the sender."""
     return Message(
-        id="",
-        workspace_id="",
+        id=ids.new("msg"),
+        workspace_id=workspace_id,
         reverse_path=envelope.reverse_path,
         helo=envelope.helo,
         peer=envelope.peer,
@@ -131,7 +138,7 @@ def message_of(envelope: Envelope, facts: HeaderFacts, *, size: int, received_by
         size=size,
         received_at=received_at,
         rfc_message_id=facts.rfc_message_id,
-        reference_ids=json.dumps(facts.reference_ids),
+        reference_ids=json.dumps(facts.reference_ids) if facts.reference_ids else "[]",
         participants=json.dumps(facts.participants),
         from_address=facts.from_address or envelope.reverse_path,
         from_name=facts.from_name,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from router import ids, threads
 from router.model import Message, Micros
@@ -23,6 +23,7 @@ from router.store.database import Row, Step, Transcript
 CHUNK_OCTETS = 256 * 1024
 # The most octets one statement carries; larger ones are slower on PostgreSQL.
 STATEMENT_OCTETS = 1024 * 1024
+_MESSAGE_COLUMNS = tuple(field.name for field in fields(Message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +89,28 @@ class _Integration:
 
 @dataclass(slots=True)
 class _Entry:
-    """One alias of one mail on its way into a ticket."""
+    """One alias of one mail on its way into a ticket.
+
+    mark: what makes it a repeat, the same alias and the same fingerprint.
+    """
 
     mail: IncomingMail
     message: Message
     targets: tuple[Target, ...]
+    target: Target
+    mark: tuple[str, str]
     ticket_id: str = ""
     joined_by: str = ""
-
-    @property
-    def target(self) -> Target:
-        return self.targets[0]
-
-    @property
-    def mark(self) -> tuple[str, str]:
-        """What makes it a repeat: the same alias, the same fingerprint."""
-        return self.target.alias_key, self.mail.fingerprint
 
 
 def commit_group(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed]]:
     """Writes a group of mails; returns what became of each, in their order."""
-    entries = [_Entry(mail, share.message, t) for mail in mails for share in mail.shares for t in share.by_alias]
+    entries = [
+        _Entry(mail, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint))
+        for mail in mails
+        for share in mail.shares
+        for targets in share.by_alias
+    ]
     first_ids = yield from _find_repeats(entries)
     fresh = [entry for entry in entries if entry.mark not in first_ids or first_ids[entry.mark] == entry.message.id]
     repeated = Counter(
@@ -171,7 +173,8 @@ def _write_messages(fresh: Sequence[_Entry], repeated: Counter[str]) -> Transcri
     yield Step(
         "accept_message",
         [
-            asdict(m) | {"aliases": new[m.id] + repeated[m.id], "repeated": repeated[m.id]}
+            {name: getattr(m, name) for name in _MESSAGE_COLUMNS}
+            | {"aliases": new[m.id] + repeated[m.id], "repeated": repeated[m.id]}
             for m in {entry.message.id: entry.message for entry in fresh}.values()
         ],
     )

@@ -20,18 +20,23 @@ from importlib import resources
 
 _HEAD = re.compile(r"^-- name: ([a-z0-9_]+)\s*$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z][a-z0-9_]*)")
+_RETURNS = re.compile(r"^\s*(?:SELECT|VALUES|WITH|PRAGMA)\b|\bRETURNING\b", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One statement: `sqlite` with named parameters, `postgres` with numbered ones, `parameters` in that order."""
+    """One statement: `sqlite` with named parameters, `postgres` with numbered ones, `parameters` in that order.
+
+    returns: it gives rows back, on both databases alike.
+    """
 
     name: str
     sentence: str
     sqlite: str
     postgres: str
     parameters: tuple[str, ...]
+    returns: bool
 
 
 class Catalog:
@@ -96,6 +101,7 @@ def translate(name: str, sentence: str, sqlite: str, postgres: str) -> Query:
     parameters = tuple(dict.fromkeys(_PARAMETER.findall(postgres)))
     if set(parameters) != set(_PARAMETER.findall(sqlite)):
         raise ValueError(f"the two texts of {name} take different parameters")
+    returns = _RETURNS.search(sqlite) is not None
     numbers = {parameter: f"${n}" for n, parameter in enumerate(parameters, start=1)}
     numbered = _PARAMETER.sub(lambda match: numbers[match.group(1)], postgres)
-    return Query(name, sentence, sqlite, numbered, parameters)
+    return Query(name, sentence, sqlite, numbered, parameters, returns)

@@ -115,10 +115,13 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         try:
             step = next(transcript)
             while True:
-                statement = self._catalog[step.query].sqlite
+                query = self._catalog[step.query]
                 rows: list[Row] = []
-                for values in step.rows:
-                    rows += connection.execute(statement, values).fetchall()
+                if query.returns:
+                    for values in step.rows:
+                        rows += connection.execute(query.sqlite, values).fetchall()
+                else:
+                    connection.executemany(query.sqlite, step.rows)
                 step = transcript.send(rows)
         except StopIteration as end:
             results: Sequence[ResultT] = end.value
