@@ -23,9 +23,8 @@ from emailrouter.cli import main
 from router.clock import SystemClock
 from router.dispatch import janitor
 from tests.crash import points
+from tests.support.small_disk import mount
 
-_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
-_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _PR_CAPBSET_DROP = 24
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 
@@ -58,21 +57,9 @@ def shift_clock(path: Path) -> None:
 
 
 def small_disk(folder: Path, size: int) -> None:
-    """Mounts it in a namespace of this process, which the kernel removes with it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.getuid(), os.getgid()
-
-    def check(result: int) -> None:
-        if result != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-    check(libc.unshare(_CLONE_NEWNS | (_CLONE_NEWUSER if uid else 0)))
-    if uid:
-        for name, line in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-            Path(f"/proc/self/{name}").write_text(line)
+    """Mounts it in a namespace of this process, with what was in the folder."""
     kept = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
-    check(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
-    check(libc.mount(b"tmpfs", bytes(folder), b"tmpfs", 0, f"size={size}".encode()))
+    mount(folder, size)
     for name, content in kept.items():
         (folder / name).write_bytes(content)
     os.chdir(folder)

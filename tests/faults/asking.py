@@ -1,7 +1,12 @@
 """One mail by hand, for the exact reply, and what a fault test asserts of replies."""
 
+from pathlib import Path
+
+import pytest
+
 from tests.crash.mta import Mail, Mta
 from tests.crash.rig import Rig
+from tests.support.process import run_cli
 from tests.support.smtp import Reply, send_mail
 
 # Longer than any of the program's own timeouts in these tests: the reply must come from it.
@@ -19,6 +24,13 @@ def assert_put_off(reply: Reply, code: int = 451, enhanced: str = "4.3.0") -> No
     """A temporary failure that is ours, and tells nobody what it was."""
     assert (reply.code, reply.enhanced) == (code, enhanced), reply
     assert not any(word in reply.text for word in ("Error", "SQL", "sqlite", "Postgres", "Traceback")), reply
+
+
+async def need_mounts(folder: Path) -> None:
+    """Skips the test where a process may not have a small file system of its own (a user namespace helps)."""
+    command = ("-m", "tests.crash.launcher", "--small-disk", f"{folder}:1000000", "--")
+    if (await run_cli("--version", command=command)).code != 0:
+        pytest.skip("this kernel lets nobody but root mount a file system, not even in a namespace of one's own")
 
 
 async def mended(world: Rig, mta: Mta) -> None:

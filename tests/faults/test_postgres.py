@@ -1,4 +1,4 @@
-"""PostgreSQL refuses, restarts, hangs, loses connections, has no place left, or takes no writes."""
+"""PostgreSQL refuses, restarts, hangs, loses connections, has no place left, a full disk, or takes no writes."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -11,8 +11,8 @@ import pytest
 
 from tests.crash.mta import Mta
 from tests.crash.rig import Rig, rig
-from tests.faults.asking import PATIENCE, assert_put_off, mended, say
-from tests.support.postgres import PostgresServer
+from tests.faults.asking import PATIENCE, assert_put_off, mended, need_mounts, say
+from tests.support.postgres import PostgresServer, private_postgres
 from tests.support.waiting import state, until
 
 Server = Callable[[], PostgresServer]
@@ -22,6 +22,7 @@ SETTINGS: dict[str, object] = {
     "database.pool_size": 4,
 }
 MAILS = 12
+SMALL = 40 * 1024 * 1024  # two empty databases are 18 MiB
 OURS = "application_name = 'emailrouter'"
 
 
@@ -151,4 +152,25 @@ async def test_it_takes_no_writes(mortal: Server, tmp_path: Path) -> None:
                 await connection.execute("SET default_transaction_read_only = off")
                 await connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
                 await connection.execute("SELECT pg_reload_conf()")
+        await mended(world, mta)
+
+
+async def test_its_disk_is_full(tmp_path: Path) -> None:
+    """The disk of the databases; its log of writes lies on another, as it should. A full log ends the server itself."""
+    await need_mounts(tmp_path)
+    async with private_postgres(small_disk=SMALL) as server, sending(tmp_path, lambda: server) as (world, mta):
+        await world.start(options=world.clock_options)
+        await mta.taken(3)
+        async with admin(world) as connection:
+            await connection.execute("CREATE TABLE ballast (filler TEXT)")
+            await connection.execute("ALTER TABLE ballast ALTER filler SET STORAGE PLAIN")
+            with pytest.raises(asyncpg.DiskFullError):
+                await connection.execute(
+                    "INSERT INTO ballast SELECT repeat('x', 7000) FROM generate_series(1, $1)", SMALL // 7000
+                )
+            mta.offer(world.mails(MAILS, large=4))
+            await mta.until(lambda: any(reply.startswith("452 4.3.1") for reply in mta.put_off))
+            large = [mail for mail in world.mails(4, large=4) if len(mail.content) > 9999]
+            assert_put_off(await say(world, large[0]), 452, "4.3.1")
+            await connection.execute("DROP TABLE ballast")
         await mended(world, mta)

@@ -10,9 +10,8 @@ import pytest
 
 from tests.crash.audit import HiddenLedger
 from tests.crash.rig import rig
-from tests.faults.asking import assert_put_off, mended, say
+from tests.faults.asking import assert_put_off, mended, need_mounts, say
 from tests.support.postgres import PostgresServer
-from tests.support.process import run_cli
 
 MAILS = 12
 SMALL = 8 * 1024 * 1024
@@ -24,12 +23,6 @@ def none() -> PostgresServer:
     raise AssertionError("these tests have no PostgreSQL")
 
 
-async def mounts_are_allowed(folder: Path) -> bool:
-    """Whether a process may have a small file system of its own here (a user namespace does)."""
-    command = ("-m", "tests.crash.launcher", "--small-disk", f"{folder}:{SMALL}", "--")
-    return (await run_cli("--version", command=command)).code == 0
-
-
 @pytest.mark.parametrize("kept_free", [0, NEARLY])
 async def test_the_disk_is_full(tmp_path: Path, kept_free: int) -> None:
     """A small file system that only the program sees; the test reaches it through /proc and fills it.
@@ -38,8 +31,7 @@ async def test_the_disk_is_full(tmp_path: Path, kept_free: int) -> None:
     """
     folder = tmp_path / "data"
     folder.mkdir()
-    if not await mounts_are_allowed(folder):
-        pytest.skip("this kernel lets nobody but root mount a file system, not even in a namespace of one's own")
+    await need_mounts(folder)
     settings: dict[str, object] = {"smtp.min_free_bytes": kept_free}
     async with rig("sqlite", folder, none, aliases=2, settings=settings) as world, world.mta() as mta:
         program = await world.start(options=("--small-disk", f"{folder}:{SMALL}", *world.clock_options))

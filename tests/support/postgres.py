@@ -11,15 +11,17 @@ memory where it can; fsync is off unless asked for; TCP on 127.0.0.1 and a Unix 
 """
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ from tests.support.postgres_binaries import (
 __all__ = ["PostgresNotFoundError", "PostgresServer", "private_postgres", "shared_server"]
 
 _SUPERVISOR = Path(__file__).with_name("postgres_supervisor.py")
+_SMALL_DISK = Path(__file__).with_name("small_disk.py")
 _ANSWER_SECONDS = 120.0
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -101,6 +104,7 @@ class PostgresServer:
         self._control = control
         # On a server that others use too, names are this process's own; on ours every worker shares templates.
         self._prefix = "" if control else f"er_test_{uuid.uuid4().hex[:12]}_"
+        self._tablespace = ""
         self._created: set[str] = set()
         self._templates: set[str] = set()
 
@@ -111,9 +115,15 @@ class PostgresServer:
         name = f"{self._prefix}t_{uuid.uuid4().hex[:16]}"
         source = f'TEMPLATE "{template}"' if template else "TEMPLATE template0"
         async with self._admin() as connection:
-            await connection.execute(f'CREATE DATABASE "{name}" {source}')
+            await connection.execute(f'CREATE DATABASE "{name}" {source}{self._tablespace}')
         self._created.add(name)
         return self.url_of(name)
+
+    async def use_tablespace(self, folder: Path) -> None:
+        """Puts every database that is made from now on into this folder; it is the server's user's."""
+        async with self._admin() as connection:
+            await connection.execute(f"CREATE TABLESPACE er_elsewhere LOCATION '{folder}'")
+        self._tablespace = " TABLESPACE er_elsewhere"
 
     async def drop_database(self, url: str) -> None:
         """Drops it, and ends the sessions that still use it."""
@@ -234,14 +244,29 @@ async def private_postgres(
     source: Source | None = None,
     settings: Mapping[str, str] | None = None,
     parent: Path | None = None,
+    small_disk: int = 0,
 ) -> AsyncIterator[PostgresServer]:
-    """A server of this test's own. `source` insists on `system` or `wheel`, `parent` on where its data lies."""
+    """A server of this test's own. `source` insists on `system` or `wheel`, `parent` on where its data lies.
+
+    small_disk: octets of a disk for the databases alone, a tablespace; the log of writes stays with the data directory.
+    Raises `RuntimeError` where the kernel lets nobody have one.
+    """
     chosen = {**_SETTINGS, **({} if fsync else _NO_FSYNC), **(settings or {})}
-    server = _ours(await asyncio.to_thread(_start, chosen, source, parent))
-    try:
-        yield server
-    finally:
-        await asyncio.to_thread(server.close)
+    with contextlib.ExitStack() as stack:
+        prefix: list[str] = []
+        if small_disk:
+            user = run_as()
+            disk = Path(tempfile.mkdtemp(prefix="er-pgd-", dir=data_parent(user)))
+            stack.callback(disk.rmdir)  # what was in it was never seen from here
+            owner = (user.uid, user.gid) if user else (os.getuid(), os.getgid())
+            prefix = [sys.executable, "-I", str(_SMALL_DISK), str(disk), str(small_disk), *map(str, owner), "--"]
+        server = _ours(await asyncio.to_thread(_start, chosen, source, parent, prefix))
+        try:
+            if small_disk:
+                await server.use_tablespace(disk)
+            yield server
+        finally:
+            await asyncio.to_thread(server.close)
 
 
 def _ours(control: _Control) -> PostgresServer:
@@ -249,7 +274,12 @@ def _ours(control: _Control) -> PostgresServer:
     return PostgresServer(f"postgresql://{hello['user']}@127.0.0.1:{hello['port']}/postgres", control)
 
 
-def _start(settings: Mapping[str, str], source: Source | None = None, parent: Path | None = None) -> _Control:
+def _start(
+    settings: Mapping[str, str],
+    source: Source | None = None,
+    parent: Path | None = None,
+    prefix: Sequence[str] = (),
+) -> _Control:
     user: RunAs | None = run_as()
     binaries = find(user, source)
     config = {
@@ -263,7 +293,7 @@ def _start(settings: Mapping[str, str], source: Source | None = None, parent: Pa
     }
     # The open standard input keeps the supervisor alive until this process has connected, and no longer.
     with subprocess.Popen(
-        [sys.executable, "-I", str(_SUPERVISOR), json.dumps(config)],
+        [*prefix, sys.executable, "-I", str(_SUPERVISOR), json.dumps(config)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

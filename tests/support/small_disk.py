@@ -1,0 +1,46 @@
+"""A folder that is a file system of its own, of so many octets, for one process and what it starts.
+
+    python small_disk.py FOLDER OCTETS UID GID -- COMMAND ...
+
+mounts it and becomes the command. It is memory, in a mount namespace that the kernel removes with its last process:
+nobody else sees it but through `/proc/PID/root`. Root may do this, and whoever the kernel lets have a user namespace.
+Standard library only: it also starts what runs under another Python than the tests'.
+"""
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
+
+
+def mount(folder: Path, octets: int, owner: tuple[int, int] | None = None) -> None:
+    """Makes the folder, for this process from now on, an empty disk. owner: uid and gid, else ours. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    uid, gid = os.getuid(), os.getgid()
+
+    def check(result: int) -> None:
+        if result != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    check(libc.unshare(_CLONE_NEWNS | (_CLONE_NEWUSER if uid else 0)))
+    if uid:
+        for name, line in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            Path(f"/proc/self/{name}").write_text(line)
+    check(libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None))
+    owner_uid, owner_gid = owner or (uid, gid)
+    options = f"size={octets},uid={owner_uid},gid={owner_gid},mode=700"
+    check(libc.mount(b"tmpfs", bytes(folder), b"tmpfs", 0, options.encode()))
+
+
+def main() -> None:
+    """As the module's docstring says."""
+    folder, octets, uid, gid, _, *command = sys.argv[1:]
+    mount(Path(folder), int(octets), (int(uid), int(gid)))
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    main()
