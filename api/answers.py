@@ -8,6 +8,9 @@ from api.schema.errors import STATUS, Error, ErrorDetail
 from api.schema.shape import Answer
 from router.errors import ErrorCode, Refused
 
+# What an error says, for the dashboard's middleware, which shows it to a person as a page.
+ERROR = web.ResponseKey("error", tuple[ErrorCode, str])
+
 
 def json_text(text: str, status: int = 200) -> web.Response:
     """JSON that is written already."""
@@ -21,7 +24,9 @@ def json(answer: Answer, status: int = 200) -> web.Response:
 
 def error(code: ErrorCode, message: str, field: str | None = None) -> web.Response:
     """An error in the one shape there is."""
-    return json(Error(error=ErrorDetail(code=code, message=message, field=field)), STATUS[code])
+    response = json(Error(error=ErrorDetail(code=code, message=message, field=field)), STATUS[code])
+    response[ERROR] = (code, message)
+    return response
 
 
 def refused(refusal: Refused) -> web.Response:

@@ -1,4 +1,5 @@
-"""The aiohttp application: the routes under `/api` and, the same, under `/v1`, behind the middlewares.
+"""The aiohttp application: the routes under `/api` and, the same, under `/v1`, and the dashboard at `/`, behind one
+set of middlewares.
 
 Outside both and without authentication: `/healthz` (this process answers) and `/readyz` (its database is there and
 has this program's schema). The OpenAPI document and its page are made once, of the routes that are served.
@@ -12,8 +13,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from api import answers, docs_page, openapi
+from api.dashboard.mount import Dashboard
 from api.endpoint import Endpoint
 from api.middleware.auth import auth
+from api.middleware.counted import counted
 from api.middleware.errors import errors
 from api.middleware.permission import permission
 from api.middleware.rate_limit import rate_limit
@@ -24,15 +27,21 @@ from api.route import Route
 from api.services import Services
 from api.session_cookie import SESSION_COOKIE, SessionCookie
 from config.schema import Api
+from router.meter import UNMETERED, Meter
 
 PREFIXES = ("/api", "/v1")
 
 
-def build_app(services: Services, settings: Api, *, public_url: str, version: str = "") -> web.Application:
+def build_app(
+    services: Services, settings: Api, *, public_url: str, version: str = "", meter: Meter = UNMETERED
+) -> web.Application:
     """settings: `[api]`. public_url: `[server] public_url`. The caller starts, stops and owns the services."""
+    dashboard = Dashboard(services, max_body=settings.max_body_bytes)
     app = web.Application(
         middlewares=[
+            counted(meter),
             request_id,
+            dashboard.middleware,
             errors,
             time_limit(settings.request_timeout),
             auth(services.authentication, services.clock, settings.trusted_proxies),
@@ -71,6 +80,7 @@ def build_app(services: Services, settings: Api, *, public_url: str, version: st
     for prefix in PREFIXES:
         _add(app, "GET", f"{prefix}/openapi.json", show_document)
         _add(app, "GET", f"{prefix}/docs", show_page)
+    dashboard.add_to(app)
     _add(app, "GET", "/healthz", alive)
     _add(app, "GET", "/readyz", ready)
     return app

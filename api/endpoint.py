@@ -17,6 +17,7 @@ from api.request_keys import ADDRESS, CALLER
 from api.route import Call, Route
 from api.schema import shape
 from api.schema.shape import Answer
+from api.served import Served
 from api.services import Services
 from router.admin.authentication import Caller
 from router.admin.idempotency import Begun, Kept
@@ -25,10 +26,11 @@ from router.errors import Refused
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
-class Endpoint:
+class Endpoint(Served):
     """The handler that is registered for a route, under each of its paths."""
 
     def __init__(self, route: Route, services: Services, *, max_body: int) -> None:
+        super().__init__(route)
         self.route = route
         self._services = services
         self._max_body = max_body
@@ -81,12 +83,6 @@ class Endpoint:
         text = answer.to_json() if isinstance(answer, Answer) and not self.route.secret else None
         await idempotency.keep(begun, self.route.status, text)
         return self._response(answer)
-
-
-def endpoint_of(request: web.Request) -> Endpoint | None:
-    """The endpoint a request goes to; None where there is no route of ours."""
-    owner = getattr(request.match_info.handler, "__self__", None)
-    return owner if isinstance(owner, Endpoint) else None
 
 
 def _query(request: web.Request) -> Mapping[str, str]:

@@ -94,6 +94,8 @@ class ApiServer:
             server.close()
         runner, self._runner = self._runner, None
         if runner is not None:
+            # What streams until it is told to end is told now, not after everybody has waited for it.
+            await runner.shutdown()
             manager = runner.server
             if manager is not None:
                 manager.pre_shutdown()

@@ -20,6 +20,7 @@ from router.admin.rate_limits import RateLimits
 from router.admin.sessions import Sessions
 from router.admin.tickets import Tickets
 from router.admin.users import Users
+from router.admin.welcome import Welcome
 from router.admin.workspaces import Workspaces
 from router.clock import Clock
 
@@ -31,6 +32,7 @@ class Services:
     clock: Clock
     authentication: Authentication
     sessions: Sessions
+    welcome: Welcome
     rate_limits: RateLimits
     idempotency: Idempotency
     workspaces: Workspaces

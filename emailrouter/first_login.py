@@ -54,7 +54,17 @@ The first login of this installation. It is shown this once:
   password   {login.password}
   API key    {login.key}
 
-Try it:  curl -H 'Authorization: Bearer {login.key}' {public_url}/api/domains
+{_link(login, public_url)}Try it:  curl -H 'Authorization: Bearer {login.key}' {public_url}/api/domains
+
+"""
+
+
+def _link(login: FirstLogin, public_url: str) -> str:
+    if not login.link:
+        return ""
+    return f"""Begin here, in a browser; this link works once, for a week:
+
+  {public_url.rstrip("/")}/welcome?token={login.link}
 
 """
 

@@ -28,6 +28,7 @@ from router.admin.sessions import Sessions
 from router.admin.testmail import TestMailer
 from router.admin.tickets import Tickets
 from router.admin.users import Users
+from router.admin.welcome import Welcome
 from router.admin.workspaces import Workspaces
 from router.channels import CHANNELS
 from router.channels.contract import Client
@@ -68,6 +69,7 @@ def build(
         clock=clock,
         authentication=Authentication(opened, clock),
         sessions=Sessions(opened, clock),
+        welcome=Welcome(opened, clock),
         rate_limits=counts,
         idempotency=Idempotency(opened, clock),
         workspaces=Workspaces(opened, clock),

@@ -1,2 +1,2 @@
-"""What every request passes, from the outside in: request id, errors, time limit, authentication,
+"""What every request passes, from the outside in: counting, request id, errors, time limit, authentication,
 rate limit, permission."""

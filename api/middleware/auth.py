@@ -11,9 +11,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from api import session_cookie
-from api.endpoint import endpoint_of
 from api.middleware.addresses import client_address
 from api.request_keys import ADDRESS, CALLER
+from api.served import declared_of
 from config.values import Network
 from router.admin.attempts import Attempts, network_of
 from router.admin.authentication import Authentication, Caller
@@ -33,8 +33,8 @@ def auth(authentication: Authentication, clock: Clock, trusted_proxies: Sequence
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[ADDRESS] = client_address(request, trusted_proxies)
-        endpoint = endpoint_of(request)
-        if endpoint is None or endpoint.route.role is None:
+        declared = declared_of(request)
+        if declared is None or declared.role is None:
             return await handler(request)
         try:
             request[CALLER] = await _caller(request, authentication)

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from api.endpoint import endpoint_of
 from api.request_keys import CALLER
+from api.served import declared_of
 from router.admin.users import ROLES
 from router.errors import Refused
 
@@ -27,13 +27,13 @@ def permission(public_url: str) -> Middleware:
 
     @web.middleware
     async def permit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        endpoint = endpoint_of(request)
-        if endpoint is None:
+        declared = declared_of(request)
+        if declared is None:
             return await handler(request)
         caller = request.get(CALLER)
         if request.method not in _SAFE and (caller is None or caller.by_session):
             _check_origin(request, origin)
-        least = endpoint.route.role
+        least = declared.role
         if caller is not None and least is not None and ROLES.index(caller.actor.role) > ROLES.index(least):
             raise Refused("forbidden", f"This needs the role {least}; yours is {caller.actor.role}")
         return await handler(request)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from api.endpoint import endpoint_of
+from api.served import declared_of
 
 
 def time_limit(limit: timedelta) -> Middleware:
@@ -19,8 +19,8 @@ def time_limit(limit: timedelta) -> Middleware:
 
     @web.middleware
     async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        endpoint = endpoint_of(request)
-        if endpoint is not None and endpoint.route.media:
+        declared = declared_of(request)
+        if declared is not None and declared.media:
             return await handler(request)
         async with asyncio.timeout(limit.total_seconds()):
             return await handler(request)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from api import answers
 from api.route import Call, Route
-from api.schema.people import Login, MeAnswer
+from api.schema.people import Login, MeAnswer, PasswordChange, SessionAnswer, SessionList
 from api.schema.shape import Empty, NoQuery
 from api.session_cookie import SESSION_COOKIE
 from router.admin.sessions import LIFETIME
@@ -38,6 +40,26 @@ async def me(call: Call[Empty, NoQuery]) -> MeAnswer:
     return MeAnswer.of(await call.services.sessions.me(call.actor))
 
 
+async def sessions(call: Call[Empty, NoQuery]) -> SessionList:
+    found = await call.services.sessions.list(call.actor)
+    return SessionList(sessions=[SessionAnswer.of(session, _own(call)) for session in found])
+
+
+async def end_session(call: Call[Empty, NoQuery]) -> None:
+    await call.services.sessions.end(call.actor, call.ids["id"])
+
+
+async def change_password(call: Call[PasswordChange, NoQuery]) -> None:
+    body = call.body
+    await call.services.sessions.change_password(
+        call.actor, current=body.current_password, new=body.password, keep=_own(call)
+    )
+
+
+def _own(call: Call[Any, NoQuery]) -> str:
+    return call.caller.session_id if call.caller is not None else ""
+
+
 ROUTES = (
     Route(
         "POST",
@@ -50,5 +72,17 @@ ROUTES = (
         errors=("unauthorized", "forbidden", "rate_limited"),
     ),
     Route("POST", "/auth/logout", logout, "End the session of the cookie", None, status=204, errors=("forbidden",)),
+    Route("GET", "/auth/sessions", sessions, "Where one's own user is signed in", "viewer", SessionList),
+    Route("DELETE", "/auth/sessions/{id}", end_session, "Sign one's own user out there", "viewer", status=204),
+    Route(
+        "POST",
+        "/auth/password",
+        change_password,
+        "Change one's own password; all other sessions end",
+        "viewer",
+        body=PasswordChange,
+        status=204,
+        errors=("rate_limited",),
+    ),
     Route("GET", "/auth/me", me, "Who this key or session is", "viewer", MeAnswer),
 )

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from api.schema.shape import Address, Answer, Body, Id, Name, NextCursor, Password, Time
 from router.admin.keys import NewKey
-from router.admin.sessions import Me
+from router.admin.sessions import Me, SignedIn
 from router.model import ApiKey, Role, User, Workspace
 
 
@@ -180,6 +180,41 @@ class Login(Body):
 
     email: str
     password: str
+
+
+class PasswordChange(Body):
+    """One's own password; all other sessions end."""
+
+    current_password: str
+    password: Password
+
+
+class SessionAnswer(Answer):
+    """Where one is signed in. `current` is the session that asks."""
+
+    id: str
+    address: str
+    current: bool
+    created_at: Time
+    last_used_at: Time
+    expires_at: Time
+
+    @classmethod
+    def of(cls, session: SignedIn, own: str) -> Self:
+        return cls(
+            id=session.id,
+            address=session.address,
+            current=session.id == own,
+            created_at=session.created_at,
+            last_used_at=session.last_used_at,
+            expires_at=session.expires_at,
+        )
+
+
+class SessionList(Answer):
+    """One's own sessions, the latest used first."""
+
+    sessions: list[SessionAnswer]
 
 
 class MeAnswer(Answer):

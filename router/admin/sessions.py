@@ -13,13 +13,14 @@ import secrets as random
 from dataclasses import dataclass
 
 from router import secrets
+from router.admin import audit
 from router.admin.attempts import Attempts, network_of
 from router.admin.rate_window import Limit
-from router.admin.users import sign_in_address
+from router.admin.users import hashed_password, sign_in_address
 from router.clock import SECOND, Clock
-from router.errors import Refused
+from router.errors import Refused, not_found
 from router.model import Actor, Micros, User, Workspace
-from router.store.database import Database, fetch_one
+from router.store.database import Database, fetch, fetch_one
 
 LIFETIME: Micros = 14 * 86400 * SECOND
 # An office behind one address mistypes more often than one person does.
@@ -27,6 +28,7 @@ BY_ADDRESS = Limit(requests=100, seconds=900)
 BY_ACCOUNT = Limit(requests=10, seconds=900)
 # Each verification takes 64 MiB and a tenth of a second of a core.
 VERIFYING_AT_ONCE = 2
+MOST_SESSIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,17 @@ class Me:
     actor: Actor
     user: User | None
     workspace: Workspace | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session as its user sees it. id: the name that `Caller.scope` and `Sessions.end` know it by; no secret."""
+
+    id: str
+    address: str
+    created_at: Micros
+    last_used_at: Micros
+    expires_at: Micros
 
 
 class Sessions:
@@ -72,6 +85,10 @@ class Sessions:
             self._by_address.failed(place)
             self._by_account.failed(account)
             raise Refused("unauthorized", "Address or password is wrong")
+        return await self.begin(user, address=address)
+
+    async def begin(self, user: User, *, address: str) -> NewSession:
+        """A session for a user who has proved to be one."""
         now = self._clock.now()
         session = NewSession(random.token_urlsafe(32), user, now + LIFETIME)
         async with self._database.transaction() as transaction:
@@ -90,6 +107,60 @@ class Sessions:
     async def logout(self, token: str) -> None:
         """Ends the session; one that is over already is no error."""
         await self._database.run("session_delete", hash=secrets.hash_api_key(token))
+
+    async def list(self, actor: Actor) -> tuple[SignedIn, ...]:
+        """Where the actor's user is signed in, at most `MOST_SESSIONS`, the latest used first."""
+        rows = await fetch(
+            self._database,
+            SignedIn,
+            "session_list",
+            user_id=actor.user_id or "",
+            workspace_id=actor.workspace_id,
+            now=self._clock.now(),
+            most=MOST_SESSIONS,
+        )
+        return tuple(rows)
+
+    async def end(self, actor: Actor, session_id: str) -> None:
+        """Signs the actor's user out somewhere; `not_found` for what is over or somebody else's."""
+        ended = await self._database.run(
+            "session_end", user_id=actor.user_id or "", workspace_id=actor.workspace_id, id=session_id
+        )
+        if not ended:
+            raise not_found("Session")
+
+    async def change_password(self, actor: Actor, *, current: str, new: str, keep: str = "") -> None:
+        """The actor's own password, by the present one; all other sessions end. keep: the id of one that stays.
+
+        Raises `Refused` with `field` `currentPassword` or `password`; wrong ones are throttled as at `login`.
+        """
+        user = None
+        if actor.user_id is not None:
+            user = await fetch_one(
+                self._database, User, "user_by_id", id=actor.user_id, workspace_id=actor.workspace_id
+            )
+        if user is None or user.password_hash is None:
+            raise Refused("forbidden", "You have no password: an admin can give you one")
+        account = f"password {user.id}"
+        self._by_account.check(account)
+        async with self._verifying:
+            right = await asyncio.to_thread(secrets.verify_password, current, user.password_hash)
+        if not right:
+            self._by_account.failed(account)
+            raise Refused("invalid_request", "This is not your present password", "currentPassword")
+        password_hash = await hashed_password(new)
+        async with self._database.transaction() as session:
+            await session.run(
+                "user_change",
+                id=user.id,
+                workspace_id=user.workspace_id,
+                name=user.name,
+                role=user.role,
+                password_hash=password_hash,
+                disabled_at=user.disabled_at,
+            )
+            await session.run("session_keep_one", user_id=user.id, id=keep)
+            await audit.record(session, actor, self._clock.now(), "user.change", user.id, password="changed")  # noqa: S106 - a word for the audit
 
     async def me(self, actor: Actor) -> Me:
         """Who asks."""

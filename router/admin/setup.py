@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from router import ids, secrets
+from router.admin import welcome
 from router.admin.users import sign_in_address
 from router.clock import Clock
 from router.errors import Refused
@@ -23,10 +24,14 @@ class FirstLogin:
     email: str
     password: str
     key: str
+    link: str = ""
 
 
 class Setup:
-    """Called by `emailrouter init`, by `serve` on an empty embedded database, and by the demo."""
+    """Called by `emailrouter init`, by `serve` on an empty embedded database, and by the demo.
+
+    `link` is the token of `router.admin.welcome`: the first page of the dashboard, once.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -44,7 +49,8 @@ class Setup:
         password_hash = await asyncio.to_thread(secrets.hash_password, password)
         clear, key_hash, hint = secrets.new_api_key()
         now = self._clock.now()
-        login = FirstLogin(ids.new("ws"), ids.new("user"), address, password, clear)
+        link = welcome.new_token()
+        login = FirstLogin(ids.new("ws"), ids.new("user"), address, password, clear, link)
         async with self._database.transaction() as session:
             # One row that everybody has: whoever else sets up waits here, and then finds the workspace.
             await session.run("routing_changed")
@@ -74,4 +80,6 @@ class Setup:
                 created_at=now,
                 expires_at=None,
             )
+            fact = welcome.fact(link, login.user_id, password_hash, now)
+            await session.run("installation_keep", name=welcome.FACT, value=fact)
         return login

@@ -8,20 +8,23 @@ decide, so that no two decide on the same state. Every change is an event of the
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from router import ids, search_words
 from router.admin import audit, paging, words
 from router.admin.conversation import Conversation, TicketView
 from router.admin.paging import DEFAULT_LIMIT, Page, Window
+from router.admin.ticket_search import Search
 from router.clock import Clock
 from router.erasure import erase_ticket
 from router.errors import Refused, not_found
 from router.model import TICKET_STATUSES, Actor, Micros, Ticket, TicketEvent, TicketStatus, User
-from router.store.database import Database, Session, fetch, fetch_one
+from router.store.database import Database, Session, fetch, fetch_one, value
 
 # A search first reads what nobody has read yet; it does not wait longer for that.
 SEARCH_PATIENCE = 1.0
+MOST_NEWEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,13 @@ class Tickets:
         wanted = wanted or TicketFilter()
         status = None if wanted.status is None else ticket_status(wanted.status)
         window = paging.window("ticket", limit, cursor)
-        values: dict[str, object] = {"before": window.before, "most": window.most, "alias_id": wanted.alias_id}
-        if wanted.q is not None and wanted.q.strip():
-            return await self._search(actor, wanted, status, window)
         narrowed = {"assignee": wanted.assigned_to, "alias": wanted.alias_id, "status": status}
-        by = "_and_".join(name for name, value in narrowed.items() if value is not None)
+        by = "_and_".join(name for name, wish in narrowed.items() if wish is not None)
         query = f"ticket_page_by_{by}" if by else "ticket_page"
-        values |= {"assigned_to": wanted.assigned_to, "status": status}
-        return await self._page(actor, query, window, **values)
+        values = {"assigned_to": wanted.assigned_to, "alias_id": wanted.alias_id, "status": status}
+        if wanted.q is not None and wanted.q.strip():
+            return await self._search(actor, wanted.q, query, window, values)
+        return await self._page(actor, query, window, before=window.before, most=window.most, **values)
 
     async def mine(
         self, actor: Actor, *, status: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None
@@ -77,6 +79,15 @@ class Tickets:
         """The queue: nobody's and not resolved."""
         window = paging.window("ticket", limit, cursor)
         return await self._page(actor, "ticket_page_unassigned", window, before=window.before, most=window.most)
+
+    async def newest(self, actor: Actor) -> frozenset[str]:
+        """The latest mails and events of the workspace, by names that sort by time: new ones say that lists changed.
+
+        Looked for among the latest of all workspaces (`MOST_NEWEST` mails and as many events), which costs the same
+        however much there is: where others get more than that within one look, a change is told with the next one.
+        """
+        rows = await self._database.all("ticket_newest", workspace_id=actor.workspace_id, most=MOST_NEWEST)
+        return frozenset(row["id"].partition("_")[2] for row in rows)
 
     async def get(self, actor: Actor, ticket_id: str) -> TicketView:
         """One ticket with its messages, deliveries and events, each oldest first."""
@@ -168,24 +179,15 @@ class Tickets:
         return window.page(rows, lambda ticket: ticket.id)
 
     async def _search(
-        self, actor: Actor, wanted: TicketFilter, status: TicketStatus | None, window: Window
+        self, actor: Actor, q: str, query: str, window: Window, narrowed: Mapping[str, str | None]
     ) -> Page[Ticket]:
-        question = search_words.question(actor.workspace_id, wanted.q or "")
-        if not question:
+        question = search_words.question(actor.workspace_id, q, narrowed["alias_id"])
+        if question is None:
             return Page((), None)
         await self._conversation.catch_up(SEARCH_PATIENCE)
-        return await self._page(
-            actor,
-            "search_tickets",
-            window,
-            question=question,
-            before=window.before,
-            until=search_words.after(window.before),
-            most=window.most,
-            status=status,
-            assigned_to=wanted.assigned_to,
-            alias_id=wanted.alias_id,
-        )
+        values = {"workspace_id": actor.workspace_id, **narrowed}
+        rows = await Search(self._database, question, query, values, window.most).newest(window.before)
+        return window.page([value(Ticket, row) for row in rows], lambda ticket: ticket.id)
 
     async def _write(
         self, session: Session, actor: Actor, ticket: Ticket, kind: str, detail: dict[str, str | None]

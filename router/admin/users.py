@@ -73,7 +73,7 @@ class Users:
             email=sign_in_address(email),
             name=words.line(name, "name") if name else "",
             role=role_of(role),
-            password_hash=None if password is None else await _hashed(password),
+            password_hash=None if password is None else await hashed_password(password),
             created_at=self._clock.now(),
             disabled_at=None,
         )
@@ -108,7 +108,7 @@ class Users:
         """Changes what is given. A new password, and being disabled, end the user's sessions."""
         words.known_id(user_id, "user", "User")
         new_role = None if role is None else role_of(role)
-        password_hash = None if password is None else await _hashed(password)
+        password_hash = None if password is None else await hashed_password(password)
         async with self._database.transaction() as session:
             user = await _found_alone(session, actor, user_id)
             now = self._clock.now()
@@ -189,7 +189,8 @@ async def _keep_an_admin(session: Session, actor: Actor, user: User) -> None:
         raise Refused("conflict", "This is the last admin of the workspace: make somebody else admin first")
 
 
-async def _hashed(password: str) -> str:
+async def hashed_password(password: str) -> str:
+    """As it is kept; raises `Refused` for one that is too short or too long."""
     if not MIN_PASSWORD <= len(password) <= secrets.MAX_PASSWORD:
         raise Refused(
             "invalid_request",

@@ -36,6 +36,8 @@ async def prepare(desk: Desk, dns: DnsStandIn, slack: SlackStandIn) -> dict[str,
     ticket = (await desk.admin.get("/emails/tickets")).body["tickets"][0]
     delivery = (await desk.admin.get("/deliveries")).body["deliveries"][0]
     await desk.store.database.run("dispatch_dead", id=delivery["id"], reason="gave up: connection refused")
+    await desk.services.sessions.login(desk.login.email, desk.login.password, address="127.0.0.1")
+    session = (await desk.services.sessions.list(desk.actor))[0]
     dns.set("example.com", "MX", f"10 {MX_HOST}.")
     return {
         "URL": desk.root,
@@ -46,6 +48,7 @@ async def prepare(desk: Desk, dns: DnsStandIn, slack: SlackStandIn) -> dict[str,
         "WEBHOOK_URL": slack.url("support"),
         "EMAIL": desk.login.email,
         "PASSWORD": desk.login.password,
+        "SESSION": session.id,
         "ME": desk.login.user_id,
     }
 

@@ -18,6 +18,9 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/auth/login"): None,
     ("POST", "/auth/logout"): None,
     ("GET", "/auth/me"): "viewer",
+    ("GET", "/auth/sessions"): "viewer",
+    ("DELETE", "/auth/sessions/{id}"): "viewer",
+    ("POST", "/auth/password"): "viewer",
     ("GET", "/workspace"): "viewer",
     ("PATCH", "/workspace"): "admin",
     ("PATCH", "/domains/{id}"): "admin",
@@ -138,7 +141,9 @@ async def test_what_is_foreign_and_what_is_missing_look_the_same(sqlite_desk: De
     delivery = (await desk.admin.get("/deliveries")).body["deliveries"][0]
     key = (await desk.admin.get("/keys")).body["keys"][0]
     await desk.admin.post("/blocked-senders", {"sender": "@spam.example"})
+    await desk.services.sessions.login(desk.login.email, desk.login.password, address="")
     real = {
+        "auth": (await desk.admin.get("/auth/sessions")).body["sessions"][0]["id"],
         "users": desk.login.user_id,
         "keys": key["id"],
         "domains": domain_id,

@@ -58,7 +58,8 @@ def test_it_carries_the_whole_program_and_nothing_else(wheel: zipfile.ZipFile) -
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert names == sources
-    assert any(name.endswith(".sql") for name in names)
+    for suffix in (".sql", "api/dashboard/templates/layout.html", "api/dashboard/static/app.css", "app.js", "icon.svg"):
+        assert any(name.endswith(suffix) for name in names), suffix
 
 
 def test_it_has_the_command(wheel: zipfile.ZipFile) -> None:

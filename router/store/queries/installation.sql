@@ -5,3 +5,7 @@ INSERT INTO installation (name, value) VALUES (:name, :value) ON CONFLICT (name)
 -- name: installation_fact
 -- A fact of the installation.
 SELECT value FROM installation WHERE name = :name;
+
+-- name: installation_forget
+-- Takes a fact away; of several who do, one finds it was there.
+DELETE FROM installation WHERE name = :name AND value = :value;

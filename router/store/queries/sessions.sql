@@ -23,3 +23,17 @@ DELETE FROM sessions WHERE user_id = :user_id;
 -- name: session_forget
 -- Sessions that are over.
 DELETE FROM sessions WHERE expires_at < :now;
+
+-- name: session_list
+-- Where a user is signed in, the latest used first. The name of a session is the beginning of its hash.
+SELECT substr(hash, 1, 32) AS id, address, created_at, last_used_at, expires_at FROM sessions
+WHERE user_id = :user_id AND workspace_id = :workspace_id AND expires_at > :now
+ORDER BY last_used_at DESC, hash LIMIT :most;
+
+-- name: session_end
+-- Signs a user out somewhere.
+DELETE FROM sessions WHERE user_id = :user_id AND workspace_id = :workspace_id AND substr(hash, 1, 32) = :id;
+
+-- name: session_keep_one
+-- Signs a user out everywhere but here.
+DELETE FROM sessions WHERE user_id = :user_id AND substr(hash, 1, 32) <> :id;

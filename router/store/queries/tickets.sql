@@ -138,3 +138,10 @@ FROM ticket_events WHERE ticket_id = :ticket_id ORDER BY id DESC LIMIT :most;
 -- Which recipients brought messages into a ticket, newest first.
 SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
 FROM ticket_messages WHERE ticket_id = :ticket_id ORDER BY message_id DESC, recipient LIMIT :most;
+
+-- name: ticket_newest
+-- The latest mails and events of a workspace, among the latest of all: by the primary keys, without an index more.
+SELECT id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :most) m WHERE workspace_id = :workspace_id
+UNION ALL
+SELECT id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :most) e
+WHERE workspace_id = :workspace_id;

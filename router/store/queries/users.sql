@@ -23,6 +23,15 @@ ON CONFLICT (email) DO NOTHING;
 UPDATE users SET name = :name, role = :role, password_hash = :password_hash, disabled_at = :disabled_at
 WHERE id = :id AND workspace_id = :workspace_id;
 
+-- name: user_invited
+-- The user that the first link is for.
+SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at FROM users WHERE id = :id;
+
+-- name: user_introduce
+-- The first admin says who they are; nothing changes when somebody else has that address.
+UPDATE users SET email = :email, name = :name, password_hash = :password_hash
+WHERE id = :id AND NOT EXISTS (SELECT 1 FROM users o WHERE o.email = :email AND o.id <> :id);
+
 -- name: user_delete
 -- Removes a user with their keys and sessions.
 DELETE FROM users WHERE id = :id AND workspace_id = :workspace_id;

@@ -1,0 +1,95 @@
+"""What one page of the dashboard is, what its handler is given, and what it may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aiohttp import web
+
+from api.services import Services
+from router.admin.authentication import Caller
+from router.admin.users import ROLES
+from router.errors import Refused
+from router.model import Actor, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Html:
+    """A page to be rendered. template: in `templates/`. title: of the page, also its heading in the window."""
+
+    template: str
+    title: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class See:
+    """Go to another page of ours (303). path: local, percent-encoded. note: a word of `NOTES`, said there once."""
+
+    path: str
+    note: str = ""
+
+
+Outcome = Html | See | web.StreamResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request of a person. ids: the path's parameters; query, form: each name once, texts a database can keep.
+
+    problem: why the form is shown again. address: the client's, past trusted proxies.
+    """
+
+    services: Services
+    caller: Caller | None
+    ids: Mapping[str, str]
+    query: Mapping[str, str]
+    form: Mapping[str, str]
+    request: web.Request
+    address: str
+    problem: Refused | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks; there is one on every page with a role."""
+        if self.caller is None:
+            raise RuntimeError("a page without a role has no actor")
+        return self.caller.actor
+
+    def can(self, role: Role) -> bool:
+        """Whether who asks may do what this role may."""
+        return self.caller is not None and ROLES.index(self.caller.actor.role) <= ROLES.index(role)
+
+
+Handler = Callable[[Visit], Awaitable[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page, or one action of a page.
+
+    path: from the root, with `{name}` for parameters. role: the least that may call it, None for everybody.
+    again: shows the form that was sent here, when what it asks is refused. media: the type of an answer that streams.
+    part: shown inside of a page, never by itself.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    handler: Handler
+    role: Role | None
+    again: Handler | None = None
+    media: str = ""
+    part: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Nav:
+    """A link on top of every page, for those who may call it; those with a lower `place` come first."""
+
+    label: str
+    path: str
+    role: Role
+    place: int

@@ -1,0 +1,80 @@
+"""Errors as a person meets them: a page in words, or the way to the sign-in page and back.
+
+The middleware stands outside `api.middleware.errors`, which has already decided what may be said; here its JSON
+becomes a page where a page was asked for. What belongs to the API stays JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from api.answers import ERROR
+from api.dashboard import local
+from api.dashboard.render import Renderer
+from api.dashboard.security import dress_page
+from api.dashboard.serving import PageEndpoint
+from api.request_keys import REQUEST_ID
+
+_NOT_PAGES = ("/api", "/v1", "/healthz", "/readyz")
+_TITLES = {
+    403: "You may not do this",
+    404: "There is nothing here",
+    405: "This cannot be done here",
+    413: "That is too much at once",
+    429: "Too many requests",
+    500: "Something went wrong here",
+    503: "Not at the moment",
+}
+
+
+def problems(renderer: Callable[[], Renderer]) -> Middleware:
+    """The middleware."""
+
+    @web.middleware
+    async def show(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        error = response.get(ERROR) if isinstance(response, web.Response) else None
+        if error is None or not isinstance(response, web.Response) or not _is_page(request):
+            return response
+        response.headers.pop("WWW-Authenticate", None)
+        if response.status == 401:
+            response.set_status(303)
+            response.headers["Location"] = f"/sign-in?next={quote(_wanted(request), safe='')}"
+            response.body = b""
+            return response
+        context = {
+            "title": _TITLES.get(response.status, "This could not be done"),
+            "message": error[1],
+            "status": response.status,
+            "request_id": request[REQUEST_ID],
+            "retry_after": response.headers.get("Retry-After", ""),
+        }
+        response.body = renderer().text("error.html", context)
+        response.content_type = "text/html"
+        response.charset = "utf-8"
+        dress_page(response)
+        return response
+
+    return show
+
+
+def _is_page(request: web.Request) -> bool:
+    """A page of ours, or what a browser asks for where there is none."""
+    if isinstance(getattr(request.match_info.handler, "__self__", None), PageEndpoint):
+        return True
+    first = "/" + request.path.split("/", 2)[1]
+    return first not in _NOT_PAGES and "text/html" in request.headers.get("Accept", "")
+
+
+def _wanted(request: web.Request) -> str:
+    """Where to go after signing in: the page asked for, or the one whose form was sent."""
+    if request.method in ("GET", "HEAD"):
+        return local.path(request.path_qs)
+    referer = urlsplit(request.headers.get("Referer", ""))
+    if referer.netloc != request.host:
+        return local.HOME
+    return local.path(referer.path + (f"?{referer.query}" if referer.query else ""))

@@ -1,0 +1,75 @@
+"""From a template and its values to a response: everything is escaped, and a name that is not there is an error.
+
+The layout gets who is asking, the links they may follow and what was just done; a page that nobody is signed in to
+gets the bare frame. Called by `serving` and `problems`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api.dashboard import words
+from api.dashboard.assets import FOLDER, Assets
+from api.dashboard.page import Html, Nav, Visit
+from api.dashboard.security import dress_page
+from router.clock import Clock
+
+
+class Renderer:
+    """One for each process; templates are compiled once."""
+
+    def __init__(self, assets: Assets, nav: Sequence[Nav], notes: Mapping[str, str], clock: Clock) -> None:
+        self._nav = sorted(nav, key=lambda link: link.place)
+        self._notes = notes
+        self._environment = Environment(
+            loader=FileSystemLoader(FOLDER.parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals["asset"] = assets.path
+        self._environment.globals["query"] = _query
+        self._environment.filters |= words.FILTERS
+        self._environment.filters["ago"] = lambda at: words.ago(at, clock.now())
+
+    async def page(self, visit: Visit, html: Html) -> web.Response:
+        """The page as this visitor sees it."""
+        me = None if visit.caller is None else await visit.services.sessions.me(visit.caller.actor)
+        context = {
+            "visit": visit,
+            "me": me,
+            "nav": [link for link in self._nav if visit.can(link.role)],
+            "here": self._here(visit.request.path),
+            "note": self._notes.get(visit.query.get("note", ""), ""),
+            "title": html.title,
+        }
+        return self.plain(html.template, {**context, **html.context}, html.status)
+
+    def plain(self, template: str, context: Mapping[str, Any], status: int = 200) -> web.Response:
+        """A page that needs nothing of a visitor: also when the database is away."""
+        response = web.Response(body=self.text(template, context), status=status, content_type="text/html")
+        response.charset = "utf-8"
+        dress_page(response)
+        return response
+
+    def text(self, template: str, context: Mapping[str, Any]) -> bytes:
+        """The rendered octets."""
+        return self._environment.get_template(template).render(context).encode("utf-8", "replace")
+
+    def _here(self, path: str) -> str:
+        """The link that a page is under: the longest path that it begins with."""
+        under = [link.path for link in self._nav if path == link.path or path.startswith(f"{link.path}/")]
+        return max(under, key=len, default="")
+
+
+def _query(**values: str | None) -> str:
+    """`?a=b&c=d` of what is there, or nothing."""
+    given = {name: value for name, value in values.items() if value}
+    return f"?{urlencode(given)}" if given else ""

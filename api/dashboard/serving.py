@@ -1,0 +1,105 @@
+"""One page as aiohttp serves it: reads the form, calls the handler, renders what it answers.
+
+What a use case refuses comes back as the form, with the reason and what was typed; what is left over goes on to the
+middleware of errors. A POST that worked is answered by a redirection, so that a reload does not do it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
+
+from aiohttp import web
+
+from api import body
+from api.dashboard.page import Html, Outcome, Page, See, Visit
+from api.dashboard.render import Renderer
+from api.request_keys import ADDRESS, CALLER
+from api.schema.errors import STATUS
+from api.served import Served
+from api.services import Services
+from router.errors import Refused
+
+MOST_FIELDS = 200
+
+
+class PageEndpoint(Served):
+    """The handler that is registered for a page."""
+
+    def __init__(self, page: Page, services: Services, renderer: Renderer, *, max_body: int) -> None:
+        super().__init__(page)
+        self._page = page
+        self._services = services
+        self._renderer = renderer
+        self._max_body = max_body
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """The aiohttp handler."""
+        octets = await body.read(request, self._max_body)
+        visit = Visit(
+            services=self._services,
+            caller=request.get(CALLER),
+            ids=dict(request.match_info),
+            query=_once(request.query.items()),
+            form=_form(request, octets) if self._page.method == "POST" else {},
+            request=request,
+            address=request[ADDRESS],
+        )
+        if self._page.method == "GET" or self._page.again is None:
+            return await self._answer(visit, await self._page.handler(visit))
+        try:
+            outcome = await self._page.handler(visit)
+        except Refused as refusal:
+            if refusal.code == "not_found":
+                raise
+            visit = replace(visit, problem=refusal)
+            outcome = await self._page.again(visit)
+            response = await self._answer(visit, outcome)
+            response.set_status(STATUS[refusal.code])
+            retry_after = getattr(refusal, "retry_after", None)
+            if retry_after is not None:
+                response.headers["Retry-After"] = str(retry_after)
+            return response
+        return await self._answer(visit, outcome)
+
+    async def _answer(self, visit: Visit, outcome: Outcome) -> web.StreamResponse:
+        match outcome:
+            case Html():
+                return await self._renderer.page(visit, outcome)
+            case See():
+                return see(outcome)
+            case _:
+                return outcome
+
+
+def see(outcome: See) -> web.Response:
+    """The redirection."""
+    path = outcome.path
+    if outcome.note:
+        path, _, fragment = path.partition("#")
+        path += f"{'&' if urlsplit(path).query else '?'}note={outcome.note}"
+        path += f"#{fragment}" if fragment else ""
+    return web.Response(status=303, headers={"Location": path})
+
+
+def _form(request: web.Request, octets: bytes) -> dict[str, str]:
+    """The fields of a form; raises `Refused` for what no form of ours sends."""
+    if not octets:
+        return {}
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Refused("unsupported_media_type", "A form must be application/x-www-form-urlencoded")
+    try:
+        pairs = parse_qsl(octets.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
+    except ValueError:
+        raise Refused("invalid_request", "The form cannot be read") from None
+    return _once(pairs)
+
+
+def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Each name with its first value, all of it such as a database can keep."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        found.setdefault(name, value)
+    body.check_texts(found)
+    return found

@@ -1,0 +1,145 @@
+// What makes the pages quicker to use; every one of them works without it.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  root.classList.add("has-js");
+
+  // A note is said once: a reload, or the way back, does not say it again.
+  if (document.querySelector("[data-note]")) {
+    const here = new URL(location.href);
+    here.searchParams.delete("note");
+    history.replaceState(null, "", here);
+  }
+
+  // Dialogs, and texts to copy.
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-opens]");
+    if (opener) document.getElementById(opener.dataset.opens).showModal();
+    const copier = event.target.closest("[data-copies]");
+    if (copier) copy(copier);
+  });
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copies);
+    const said = button.textContent;
+    try {
+      await navigator.clipboard.writeText(source.value ?? source.textContent);
+      tell("Copied");
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = said; }, 1500);
+    } catch {
+      getSelection().selectAllChildren(source); // no clipboard without https: the person copies
+    }
+  }
+  function tell(words) {
+    const place = document.getElementById("told");
+    if (place) place.textContent = words;
+  }
+
+  // Keys. They can be switched off (WCAG 2.1.4), and never work while somebody types.
+  const OFF = "keys-off";
+  const box = document.getElementById("keys-on");
+  const remembered = () => { try { return localStorage.getItem(OFF) === "yes"; } catch { return false; } };
+  if (box) {
+    box.checked = !remembered();
+    box.addEventListener("change", () => { try { localStorage.setItem(OFF, box.checked ? "no" : "yes"); } catch { /* kept for this page */ } });
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || (box && !box.checked && event.key !== "?")) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
+    if (event.key === "j" || event.key === "k") {
+      event.preventDefault();
+      move(event.key === "j" ? 1 : -1);
+      return;
+    }
+    if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
+    if (event.key === "Enter" || event.key === "o") {
+      const link = document.querySelector("[data-row].at [data-open]");
+      if (link) link.click();
+      return;
+    }
+    const wanted = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (!wanted) return;
+    event.preventDefault();
+    if (wanted.matches("input, textarea")) wanted.focus();
+    else wanted.click();
+  });
+  function move(step) {
+    const rows = [...document.querySelectorAll("[data-row]")];
+    if (!rows.length) return;
+    const now = rows.findIndex((row) => row.classList.contains("at"));
+    const next = now < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(now + step, 0), rows.length - 1);
+    if (now >= 0) rows[now].classList.remove("at");
+    rows[next].classList.add("at");
+    (rows[next].querySelector("[data-open]") ?? rows[next]).focus({ preventScroll: true });
+    rows[next].scrollIntoView({ block: "nearest" });
+  }
+
+  // What has `data-live` follows changes: the page is asked for again, and what differs takes its place. Only the tab
+  // that is looked at listens: browsers keep few connections to one host.
+  const live = [...document.querySelectorAll('[data-live][data-follow="yes"]')];
+  let source = null, waiting = null, running = false;
+  function listen() {
+    if (!live.length || source || document.hidden) return;
+    source = new EventSource(`/live?seen=${encodeURIComponent(live[0].dataset.live)}`);
+    source.addEventListener("changed", () => { waiting ??= setTimeout(refresh, 50); });
+    source.addEventListener("error", () => {
+      if (source && source.readyState === EventSource.CLOSED) { source = null; setTimeout(listen, 30000); }
+    });
+  }
+  function quiet() { if (source) { source.close(); source = null; } }
+  async function refresh() {
+    if (running) { waiting = setTimeout(refresh, 500); return; }
+    waiting = null;
+    running = true;
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      if (answer.redirected) { location.reload(); return; } // signed out meanwhile
+      if (!answer.ok) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      let changed = false;
+      for (const place of live) {
+        const fresh = page.getElementById(place.id);
+        if (!fresh) continue;
+        changed = follow(place, fresh) || changed;
+        place.dataset.live = fresh.dataset.live;
+      }
+      if (changed) tell("There is something new on this page");
+    } catch {
+      // The next change asks again.
+    } finally {
+      running = false;
+    }
+  }
+  // Makes the children of `old` those of `fresh`; what is the same stays as it is, opened and scrolled.
+  function follow(old, fresh) {
+    if (document.activeElement && document.activeElement.matches("select, textarea, input") && old.contains(document.activeElement)) return false;
+    let changed = false, at = old.firstElementChild;
+    const kept = new Set();
+    for (const node of [...fresh.children]) {
+      const known = node.id ? document.getElementById(node.id) : null;
+      const same = known && known.parentElement === old;
+      if (same) kept.add(known);
+      if (same && known.tagName === node.tagName && known.dataset.v === node.dataset.v && !node.matches("ul, ol")) {
+        if (known === at) at = at.nextElementSibling; else old.insertBefore(known, at);
+      } else if (same && known.tagName === node.tagName && node.matches("ul, ol")) {
+        changed = follow(known, node) || changed;
+        if (known === at) at = at.nextElementSibling;
+      } else {
+        const here = document.importNode(node, true);
+        if (same) {
+          if (known.classList.contains("at")) here.classList.add("at");
+          if (known === at) at = at.nextElementSibling;
+          known.replaceWith(here);
+          old.insertBefore(here, at);
+        } else old.insertBefore(here, at);
+        kept.add(here);
+        changed = true;
+      }
+    }
+    for (const node of [...old.children]) if (!kept.has(node)) { node.remove(); changed = true; }
+    return changed;
+  }
+  document.addEventListener("visibilitychange", () => (document.hidden ? quiet() : listen()));
+  addEventListener("pagehide", quiet);
+  addEventListener("pageshow", listen);
+})();

@@ -1,0 +1,38 @@
+"""The pages of the dashboard. This listing is the list of what it can do: one file each, one line here.
+
+The routes, the links on top, the words of what was done and the tests' matrix of roles are all made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+
+from api.dashboard.page import Nav, Page
+from api.dashboard.views import (
+    account,
+    home,
+    live,
+    mail,
+    sign_in,
+    ticket,
+    tickets,
+    welcome,
+)
+
+MODULES: tuple[ModuleType, ...] = (
+    home,
+    sign_in,
+    welcome,
+    account,
+    tickets,
+    ticket,
+    mail,
+    live,
+)
+
+PAGES: tuple[Page, ...] = tuple(page for module in MODULES for page in module.PAGES)
+NAV: tuple[Nav, ...] = tuple(link for module in MODULES for link in getattr(module, "NAV", ()))
+NOTES: Mapping[str, str] = {word: said for module in MODULES for word, said in getattr(module, "NOTES", {}).items()}
+
+__all__ = ["MODULES", "NAV", "NOTES", "PAGES"]

@@ -1,0 +1,41 @@
+"""One's own account: the password, and where one is signed in."""
+
+from __future__ import annotations
+
+from api.dashboard.page import Html, Page, See, Visit
+
+
+async def show(visit: Visit) -> Html:
+    sessions = await visit.services.sessions.list(visit.actor)
+    return Html("account.html", "Your account", {"sessions": sessions, "here_id": _own(visit)})
+
+
+async def change_password(visit: Visit) -> See:
+    """Ends all other sessions."""
+    await visit.services.sessions.change_password(
+        visit.actor,
+        current=visit.form.get("currentPassword", ""),
+        new=visit.form.get("password", ""),
+        keep=_own(visit),
+    )
+    return See("/account", note="password-changed")
+
+
+async def end_session(visit: Visit) -> See:
+    await visit.services.sessions.end(visit.actor, visit.ids["id"])
+    return See("/account", note="session-ended")
+
+
+def _own(visit: Visit) -> str:
+    return visit.caller.session_id if visit.caller is not None else ""
+
+
+NOTES = {
+    "password-changed": "Your password is changed. You are signed out everywhere else.",
+    "session-ended": "That session is over.",
+}
+PAGES = (
+    Page("GET", "/account", show, "viewer"),
+    Page("POST", "/account/password", change_password, "viewer", again=show),
+    Page("POST", "/account/sessions/{id}/end", end_session, "viewer"),
+)

@@ -1,0 +1,83 @@
+"""The parts of a mail that a ticket's page leaves out: its own HTML, for a frame, and its text in full."""
+
+from __future__ import annotations
+
+import base64
+import re
+from html import escape, unescape
+
+from aiohttp import web
+
+from api.dashboard.page import Page, Visit
+from api.dashboard.security import dress_mail
+from router.admin.conversation import MessageView
+from router.errors import Refused, not_found
+
+# Images that a mail brings with it are written into the frame: it has no cookie to ask for them with.
+MOST_IMAGES = 20
+MOST_IMAGE_OCTETS = 2_000_000
+_IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")cid:([^"]{1,300})(")', re.IGNORECASE)
+# What browsers draw without running anything. Not SVG.
+_DRAWN = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+_FRAME = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Mail</title><base target="_blank">'
+    '<meta name="color-scheme" content="light">'
+    "<style>body{{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;margin:12px;overflow-wrap:anywhere}}"
+    "img{{max-width:100%;height:auto}}table{{max-width:100%}}</style></head><body>{}</body></html>"
+)
+
+
+async def formatted(visit: Visit) -> web.Response:
+    """The sanitised HTML by itself."""
+    mail = await _mail(visit)
+    if not mail.contents.html:
+        raise not_found("HTML")
+    html = await _with_images(visit, mail)
+    response = web.Response(text=_FRAME.format(html), content_type="text/html")
+    dress_mail(response)
+    return response
+
+
+async def plain(visit: Visit) -> web.Response:
+    """All of the text, new and quoted."""
+    contents = (await _mail(visit)).contents
+    text = contents.text + (f"\n\n{contents.quoted}" if contents.quoted else "")
+    response = web.Response(text=text, content_type="text/plain")
+    dress_mail(response)
+    return response
+
+
+async def _mail(visit: Visit) -> MessageView:
+    """A message of a ticket: read as the ticket shows it."""
+    view = await visit.services.tickets.get(visit.actor, visit.ids["id"])
+    for mail in view.messages:
+        if mail.message.id == visit.ids["message"]:
+            return mail
+    raise not_found("Message")
+
+
+async def _with_images(visit: Visit, mail: MessageView) -> str:
+    """The HTML with the mail's own pictures in their places, as many as there is room for."""
+    by_cid = {
+        attachment.content_id.strip("<>"): attachment
+        for attachment in mail.contents.attachments
+        if attachment.content_id and attachment.content_type.lower() in _DRAWN
+    }
+    room, data = MOST_IMAGE_OCTETS, dict[str, str]()
+    for wanted in dict.fromkeys(unescape(match[2]) for match in _IMAGE.finditer(mail.contents.html)):
+        attachment = by_cid.get(wanted)
+        if attachment is None or attachment.size > room or len(data) >= MOST_IMAGES:
+            continue
+        try:
+            found = await visit.services.messages.attachment(visit.actor, mail.message.id, attachment.n)
+        except Refused:
+            continue  # its octets were erased: the text is still there
+        room -= len(found.data)
+        data[wanted] = f"data:{attachment.content_type.lower()};base64,{base64.b64encode(found.data).decode()}"
+    return _IMAGE.sub(lambda match: match[1] + escape(data.get(unescape(match[2]), "")) + match[3], mail.contents.html)
+
+
+PAGES = (
+    Page("GET", "/tickets/{id}/messages/{message}/html", formatted, "viewer", part=True),
+    Page("GET", "/tickets/{id}/messages/{message}/text", plain, "viewer", part=True),
+)

@@ -1,0 +1,49 @@
+"""Every request is counted, by its route and the class of its answer, with the time it took.
+
+The outermost, so that it sees the answers that people see. The route is the pattern it is registered under (`/v1` is
+counted as `/api`), never the path that was asked for.
+"""
+
+from __future__ import annotations
+
+import time
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from api.served import declared_of
+from router.meter import Meter
+
+_NONE = "none"
+
+
+def counted(meter: Meter) -> Middleware:
+    """The middleware."""
+
+    @web.middleware
+    async def counting(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
+        status = _NONE
+        try:
+            response = await handler(request)
+            status = f"{response.status // 100}xx"
+            return response
+        except web.HTTPException as answer:
+            status = f"{answer.status // 100}xx"
+            raise
+        finally:
+            declared = declared_of(request)
+            streams = declared is not None and declared.media
+            seconds = None if streams else time.perf_counter() - began
+            meter.requested(*_registered(request), status, seconds)
+
+    return counting
+
+
+def _registered(request: web.Request) -> tuple[str, str]:
+    """The method and the pattern of what the request went to."""
+    resource = request.match_info.route.resource
+    if resource is None:
+        return _NONE, _NONE
+    pattern = resource.canonical
+    return request.method, f"/api/{pattern[4:]}" if pattern.startswith("/v1/") else pattern

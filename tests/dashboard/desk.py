@@ -1,0 +1,84 @@
+"""The dashboard as tests use it over plain HTTP: a `Browser` with a cookie of its own, signed in as somebody."""
+
+import re
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any
+
+import aiohttp
+
+from router.model import Role
+from tests.api.desk import PASSWORD, Desk
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An answer: status, headers, and what a person would read."""
+
+    status: int
+    headers: Any
+    text: str
+
+    @property
+    def location(self) -> str:
+        return str(self.headers.get("Location", ""))
+
+    @property
+    def words(self) -> str:
+        """The text without tags, in one line."""
+        return " ".join(unescape(re.sub(r"<[^>]*>", " ", self.text)).split())
+
+
+@dataclass
+class Browser:
+    """Asks as a browser does that runs no JavaScript: with its cookies, for HTML, saying where a form is from."""
+
+    session: aiohttp.ClientSession
+    root: str
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    async def get(self, path: str, **options: Any) -> Seen:
+        return await self._ask("GET", path, **options)
+
+    async def post(self, path: str, form: dict[str, str] | None = None, **options: Any) -> Seen:
+        """A form of our own page."""
+        headers = {"Origin": self.root} | options.pop("headers", {})
+        return await self._ask("POST", path, data=form or {}, headers=headers, **options)
+
+    async def follow(self, path: str, form: dict[str, str]) -> Seen:
+        """A form, and the page that it leads to."""
+        seen = await self.post(path, form)
+        assert seen.status == 303, (seen.status, seen.words)
+        return await self.get(seen.location)
+
+    async def _ask(self, method: str, path: str, **options: Any) -> Seen:
+        headers = {"Accept": "text/html,*/*;q=0.8"} | options.pop("headers", {})
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        url = self.root + path
+        async with self.session.request(method, url, headers=headers, allow_redirects=False, **options) as answer:
+            for name, morsel in answer.cookies.items():
+                self.cookies[name] = morsel.value
+                if not morsel.value:
+                    del self.cookies[name]
+            return Seen(answer.status, answer.headers, (await answer.read()).decode("utf-8", "replace"))
+
+
+def browser(desk: Desk) -> Browser:
+    """Nobody's."""
+    return Browser(desk.session, desk.root)
+
+
+async def person(desk: Desk, role: Role, email: str | None = None) -> tuple[str, str]:
+    """Somebody new who can sign in: their address and id."""
+    address = email or f"{role}@people.test"
+    user = await desk.services.users.create(desk.actor, email=address, name=role.title(), role=role, password=PASSWORD)
+    return address, user.id
+
+
+async def signed_in(desk: Desk, role: Role = "admin", email: str | None = None) -> Browser:
+    """A new person of that role, signed in."""
+    address, _ = await person(desk, role, email)
+    found = browser(desk)
+    found.cookies["er_session"] = (await desk.services.sessions.login(address, PASSWORD, address="127.0.0.1")).token
+    return found

@@ -1,0 +1,124 @@
+"""What people do, in a real browser: hostile mail, two people at one ticket, keys, and all of it without JavaScript."""
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from router.model import Role
+from tests.api.desk import PASSWORD, Desk
+from tests.dashboard.desk import person
+from tests.support import mails
+from tests.support.browser import Window, window_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+HOSTILE = """
+<script>parent.hacked = 1; fetch("https://evil.test/script")</script>
+<style>@import url(https://evil.test/style.css); body { background: url(https://evil.test/back.png) }</style>
+<img src="https://evil.test/pixel.gif" onerror="parent.hacked = 2"><img src=x onerror=alert(1)>
+<a href="javascript:parent.hacked=3" id=j>Click</a> <a href="https://customer.test/">A link</a>
+<form action="https://evil.test/form"><input name=q><button>Send</button></form>
+<iframe src="https://evil.test/frame"></iframe><object data="https://evil.test/o"></object>
+<base href="https://evil.test/"><meta http-equiv=refresh content="0;url=https://evil.test/">
+<p>Readable <b>after all</b><div><table><tr><td>unclosed
+<svg onload=alert(1)><math><mtext></table><mglyph><style><!--</style><img title="--&gt;&lt;img src=1 onerror=alert(1)">
+"""
+
+
+async def enter(desk: Desk, window: Window, role: Role, email: str | None = None) -> Page:
+    """Signs in through the form."""
+    address, _ = await person(desk, role, email)
+    page = await window.open(f"{desk.root}/tickets/unassigned")
+    await page.get_by_label("Address").fill(address)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Unassigned tickets")
+    return page
+
+
+async def test_hostile_mail_is_only_read(shop: Desk, window: Window) -> None:
+    await shop.alias()
+    subject = '<img src="https://evil.test/s.png" onerror=alert(1)> {{ 7 * 7 }}'
+    ticket = await shop.ticket(mails.html(subject=subject, markup=HOSTILE))
+    page = await enter(shop, window, "viewer")
+    await page.get_by_role("link", name="onerror").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("{{ 7 * 7 }}")
+    await page.get_by_text("As its sender formatted it").click()
+    frame = page.frame_locator("iframe")
+    await expect(frame.get_by_text("after all")).to_be_visible()
+    assert await frame.locator("script, form, iframe, object, svg, style ~ style, [onerror]").count() == 0
+    assert await frame.locator("a[href^='javascript']").count() == 0
+    assert await frame.get_by_role("link", name="A link").get_attribute("rel") == "noopener noreferrer nofollow"
+    assert await page.evaluate("window.hacked") is None
+    # By itself, too, it is nobody's page.
+    view = await shop.services.tickets.get(shop.actor, ticket)
+    await page.goto(f"{shop.root}/tickets/{ticket}/messages/{view.messages[0].message.id}/html")
+    await expect(page.get_by_text("after all")).to_be_visible()
+    assert await page.evaluate("window.origin") == "null"
+
+
+async def test_two_people_and_one_ticket(shop: Desk, window: Window, chrome: Browser) -> None:
+    await shop.alias()
+    async with window_of(chrome) as second:
+        ada, bob = await enter(shop, window, "agent", "ada@people.test"), await enter(shop, second, "agent")
+        await expect(ada.get_by_text("The queue is empty")).to_be_visible()
+        await shop.ticket(mails.plain(subject="Stuck door"))
+        for page in (ada, bob):  # it comes by itself
+            await page.get_by_role("link", name="Stuck door").click()
+            await expect(page.get_by_role("button", name="Claim")).to_be_visible()
+        await ada.get_by_role("button", name="Claim").click()
+        await expect(ada.get_by_text("The ticket is yours.")).to_be_visible()
+        await expect(bob.get_by_text("Agent claimed it")).to_be_visible()
+        await expect(bob.get_by_role("button", name="Claim")).to_have_count(0)
+        await ada.get_by_role("button", name="Resolve").click()
+        await expect(bob.get_by_text("Resolved", exact=True)).to_be_visible()
+
+
+async def test_a_losing_claim_is_told(shop: Desk, chrome: Browser) -> None:
+    await shop.alias()
+    ticket = await shop.ticket()
+    async with window_of(chrome, javascript=False) as window:  # so that the page does not follow what happens
+        page = await enter(shop, window, "agent")
+        await page.goto(f"{shop.root}/tickets/{ticket}")
+        await shop.services.tickets.claim(shop.actor, ticket)
+        window.expect("409")
+        await page.get_by_role("button", name="Claim").click()
+        await expect(page.get_by_role("alert")).to_contain_text("already claimed by somebody else")
+
+
+async def test_keys(shop: Desk, window: Window) -> None:
+    await shop.alias()
+    for subject in ("First", "Second"):
+        await shop.ticket(mails.plain(subject=subject))
+    page = await enter(shop, window, "agent")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    for key in "jjk":
+        await page.keyboard.press(key)
+    await expect(page.get_by_role("link", name="Second")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Second")
+    await page.keyboard.press("c")
+    await expect(page.get_by_text("The ticket is yours.")).to_be_visible()
+    await page.keyboard.press("n")
+    await page.keyboard.type("just a note, r is no key here")
+    await page.get_by_role("button", name="Add note").click()
+    await expect(page.locator(".remark")).to_contain_text("r is no key here")
+    # They can be switched off.
+    await page.keyboard.press("?")
+    await page.get_by_label("Use these keys").uncheck()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("r")
+    await expect(page.locator(".facts")).to_contain_text("In progress")
+
+
+async def test_without_javascript(shop: Desk, chrome: Browser) -> None:
+    await shop.alias()
+    await shop.ticket(mails.plain(subject="Stuck door"))
+    async with window_of(chrome, javascript=False) as window:
+        page = await enter(shop, window, "agent")
+        await page.get_by_role("link", name="Stuck door").click()
+        await page.get_by_role("button", name="Claim").click()
+        await expect(page.get_by_text("The ticket is yours.")).to_be_visible()
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_text("You are signed out.")).to_be_visible()

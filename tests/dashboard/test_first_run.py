@@ -1,0 +1,36 @@
+"""From an empty folder to the dashboard: what `serve` leaves for its operator leads a browser in."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.support.browser import Window
+from tests.support.process import Program
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_the_link_of_an_empty_installation(window: Window, tmp_path: Path) -> None:
+    env = {"smtp.listen": ["127.0.0.1:0"], "api.listen": "127.0.0.1:0", "server.data_dir": str(tmp_path)}
+    async with Program("serve", env=env, cwd=tmp_path) as program:
+        facts = await program.ready()
+        shown = (tmp_path / "first-login").read_text()
+        link = re.search(r"http://127\.0\.0\.1:8080(/welcome\?token=\S+)", shown)
+        assert link
+        page = await window.open(f"http://{facts['api']}{link[1]}")
+        await page.get_by_label("Your address").fill("grace@example.org")
+        await page.get_by_label("Your name").fill("Grace")
+        await page.get_by_label("A password").fill("correct horse battery")
+        await page.get_by_role("button", name="Begin").click()
+        await expect(page.get_by_role("heading", level=1)).to_be_visible()
+        await expect(page.get_by_role("link", name="Grace")).to_be_visible()
+        window.expect("404")
+        await page.goto(f"http://{facts['api']}{link[1]}")
+        await expect(page.get_by_text("This link has been used")).to_be_visible()
+        # The page that follows changes does not hold up the end.
+        await page.goto(f"http://{facts['api']}/tickets")
+        assert await program.terminate() == 0
+        window.expect("ERR_")
+    assert link[1].partition("=")[2] not in program.stderr_text

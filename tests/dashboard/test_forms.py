@@ -1,0 +1,239 @@
+"""Signing in, one's account and a ticket's actions over plain HTTP: what works without JavaScript, and the headers."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from api.dashboard import local
+from router.admin.sessions import Sessions
+from router.errors import Unavailable
+from tests.api.desk import PASSWORD, Desk, config, served
+from tests.dashboard.desk import Browser, browser, person, signed_in
+from tests.support import mails
+from tests.support.clock import FakeClock
+from tests.support.stores import Store, opened_sqlite
+
+
+async def test_signing_in_leads_to_where_one_wanted(desk: Desk) -> None:
+    email, _ = await person(desk, "agent")
+    client = browser(desk)
+    sent = await client.get("/tickets?status=open&q=a%20b")
+    assert sent.location == "/sign-in?next=%2Ftickets%3Fstatus%3Dopen%26q%3Da%2520b"
+    page = await client.get(sent.location)
+    wanted = re.search(r'name="next" value="([^"]*)"', page.text)
+    assert wanted
+    form = {"email": email, "password": PASSWORD, "next": wanted[1].replace("&amp;", "&")}
+    seen = await client.post("/sign-in", form)
+    assert (seen.status, seen.location) == (303, "/tickets?status=open&q=a%20b")
+    assert "HttpOnly" in seen.headers["Set-Cookie"]
+    assert len(seen.headers.getall("Set-Cookie")) == 1
+    assert (await client.get(seen.location)).status == 200
+    out = await client.follow("/sign-out", {})
+    assert "You are signed out." in out.words
+    assert (await client.get("/tickets")).status == 303
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.test/",
+        "//evil.test",
+        "/\\evil.test",
+        "/\t/evil.test",
+        "/a\r\nX: y",
+        "javascript:alert(1)",
+        "",
+        "\\",
+    ],
+)
+async def test_nobody_is_sent_elsewhere(sqlite_desk: Desk, elsewhere: str) -> None:
+    assert local.path(elsewhere) == "/"
+    email, _ = await person(sqlite_desk, "viewer")
+    seen = await browser(sqlite_desk).post("/sign-in", {"email": email, "password": PASSWORD, "next": elsewhere})
+    assert (seen.status, seen.location) == (303, "/")
+
+
+async def test_a_wrong_password_is_told_and_the_address_kept(sqlite_desk: Desk) -> None:
+    client = browser(sqlite_desk)
+    form = {"email": 'a"<b>@example.org', "password": "never the one", "next": "/tickets/mine"}
+    for _ in range(10):
+        seen = await client.post("/sign-in", form)
+        assert seen.status == 401
+    assert "Address or password is wrong" in seen.words
+    assert 'value="a&#34;&lt;b&gt;@example.org"' in seen.text
+    assert "never the one" not in seen.text
+    assert 'value="/tickets/mine"' in seen.text
+    throttled = await client.post("/sign-in", form)
+    assert throttled.status == 429
+    assert int(throttled.headers["Retry-After"]) >= 1
+
+
+async def test_the_first_page_works_once(desk: Desk) -> None:
+    client = browser(desk)
+    path = f"/welcome?token={desk.login.link}"
+    assert "Choose how you sign in" in (await client.get(path)).words
+    form = {"token": desk.login.link, "email": "Grace@Example.ORG", "name": "Grace", "password": "short"}
+    seen = await client.post("/welcome", form)
+    assert (seen.status, 'id="e-password"' in seen.text, 'value="Grace"' in seen.text) == (400, True, True)
+    seen = await client.follow("/welcome", form | {"password": PASSWORD})
+    assert seen.location.startswith("/tickets")
+    seen = await client.get("/account?note=welcome")
+    assert "grace@example.org" in seen.words
+    assert "You are the first admin" in seen.words
+    assert (await browser(desk).get(path)).status == 404
+    assert (await browser(desk).post("/welcome", form | {"password": PASSWORD})).status == 404
+    assert (await desk.services.sessions.login("grace@example.org", PASSWORD, address="")).user.role == "admin"
+    audit = await desk.services.audit.list(desk.actor)
+    assert (audit.items[0].action, PASSWORD in audit.items[0].detail) == ("user.change", False)
+
+
+async def test_the_first_link_ends_with_time_and_with_another_password(desk: Desk) -> None:
+    path = f"/welcome?token={desk.login.link}"
+    assert (await browser(desk).get("/welcome?token=" + "x" * 43)).status == 404
+    await desk.services.users.change(desk.actor, desk.login.user_id, password=PASSWORD)
+    assert (await browser(desk).get(path)).status == 404
+
+
+async def test_the_first_link_ends_after_a_week(store: Store) -> None:
+    async with served(store, clock=FakeClock()) as desk:
+        path = f"/welcome?token={desk.login.link}"
+        desk.clock.advance(days=6)
+        assert (await browser(desk).get(path)).status == 200
+        desk.clock.advance(days=1)
+        assert (await browser(desk).get(path)).status == 404
+
+
+async def test_ones_own_password_and_sessions(desk: Desk) -> None:
+    here = await signed_in(desk, "viewer", "ada@people.test")
+    there = browser(desk)
+    form = {"email": "ada@people.test", "password": PASSWORD}
+    await there.post("/sign-in", form)
+    page = await here.get("/account")
+    (end,) = re.findall(r'action="(/account/sessions/\w+/end)"', page.text)
+    assert "That session is over." in (await here.follow(end, {})).words
+    assert (await there.get("/account")).status == 303
+    assert (await here.post(end)).status == 404
+    await there.post("/sign-in", form)
+    wrong = await here.post("/account/password", {"currentPassword": "no", "password": "another password"})
+    assert (wrong.status, 'id="e-currentPassword"' in wrong.text) == (400, True)
+    short = await here.post("/account/password", {"currentPassword": PASSWORD, "password": "x"})
+    assert (short.status, 'id="e-password"' in short.text) == (400, True)
+    seen = await here.follow("/account/password", {"currentPassword": PASSWORD, "password": "another password"})
+    assert "Your password is changed." in seen.words
+    assert (await there.get("/account")).status == 303
+    assert (await browser(desk).post("/sign-in", form)).status == 401
+
+
+async def test_a_tickets_life(desk: Desk) -> None:
+    await desk.alias()
+    url = f"/tickets/{await desk.ticket(mails.with_attachment())}"
+    agent = await signed_in(desk, "agent")
+    other = await signed_in(desk, "agent", "other@people.test")
+    viewer = await signed_in(desk, "viewer")
+    assert "Siehe Anhang" in (await agent.get(url)).words
+    assert "The ticket is yours." in (await agent.follow(f"{url}/claim", {})).words
+    taken = await other.post(f"{url}/claim")
+    assert (taken.status, "already claimed by somebody else" in taken.words) == (409, True)
+    refused = await other.post(f"{url}/unclaim")
+    assert (refused.status, "is not yours" in refused.words) == (403, True)
+    empty = await agent.post(f"{url}/notes", {"text": " "})
+    assert (empty.status, 'id="e-text"' in empty.text) == (400, True)
+    noted = await agent.follow(f"{url}/notes", {"text": "<b>Called</b> & back"})
+    assert "&lt;b&gt;Called&lt;/b&gt; &amp; back" in noted.text
+    assert (await agent.post(f"{url}/status", {"status": "gone"})).status == 400
+    assert "Resolved" in (await agent.follow(f"{url}/status", {"status": "resolved"})).words
+    assert (await agent.post(f"{url}/claim")).status == 409
+    seen = await viewer.get(url)
+    assert "set it to Resolved" in seen.words
+    assert f'action="{url}' not in seen.text, "a viewer sees no action"
+    assert (await viewer.post(f"{url}/notes", {"text": "x"})).status == 403
+    files = re.findall(r'href="(/api/emails/[^"]+)"', seen.text)
+    for path in files:
+        got = await viewer.get(path)
+        assert got.headers["Content-Disposition"].startswith("attachment")
+        assert got.headers["X-Content-Type-Options"] == "nosniff"
+    assert len(files) == 2
+
+
+async def test_lists_search_and_go_on(desk: Desk) -> None:
+    await desk.alias()
+    for number in range(52):
+        await desk.ticket(mails.plain(subject=f"Order {number:02}"))
+    client = await signed_in(desk, "viewer")
+    first = await client.get("/tickets/unassigned")
+    older = re.search(r'rel="next" href="([^"]+)"', first.text)
+    assert older
+    second = await client.get(older[1].replace("&amp;", "&"))
+    shown = [re.findall(r"Order \d\d", page.text) for page in (first, second)]
+    assert [len(found) for found in shown] == [50, 2]
+    assert sorted(shown[0] + shown[1]) == [f"Order {number:02}" for number in range(52)]
+    found = await client.get("/tickets?q=order+07")
+    assert re.findall(r"Order \d\d", found.text) == ["Order 07"]
+    assert "No ticket fits." in (await client.get("/tickets?q=nothing+has+this")).words
+    assert (await client.get("/tickets?status=gone")).status == 400
+    assert (await client.get("/tickets?cursor=gone")).status == 400
+
+
+async def test_headers(sqlite_desk: Desk) -> None:
+    client = await signed_in(sqlite_desk, "viewer")
+    for path, status in (("/tickets", 200), ("/sign-in", 200), ("/nothing", 404), ("/tickets/1", 404)):
+        seen = await client.get(path)
+        policy = seen.headers["Content-Security-Policy"]
+        assert (seen.status, seen.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+        assert policy.startswith("default-src 'none'; script-src 'self'")
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert seen.headers["Cache-Control"] == "no-store"
+        assert seen.headers["X-Content-Type-Options"] == "nosniff"
+        assert seen.headers["Referrer-Policy"] == "same-origin"
+        assert not re.search(r"<script(?! src=\"/static/)|<style|\sstyle=|\son\w+=", seen.text)
+        assert "Set-Cookie" not in seen.headers
+        assert "Traceback" not in seen.text
+    for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', (await client.get("/tickets")).text):
+        file = await client.get(path)
+        assert (file.status, "immutable" in file.headers["Cache-Control"]) == (200, True)
+        assert (await client.get(re.sub(r"\.\w{12}\.", ".000000000000.", path))).status == 404
+    # A program that asks for no page gets none.
+    assert (await sqlite_desk.nobody.get("//nothing")).code == "not_found"
+    assert (await client.get("/api/nothing")).headers["Content-Type"].startswith("application/json")
+    assert (await client._ask("DELETE", "/tickets")).status == 405
+
+
+async def test_too_much_and_nonsense(tmp_path: Path) -> None:
+    async with opened_sqlite(tmp_path) as store, served(store, config(max_body_bytes=4096)) as desk:
+        await refuse_nonsense(await signed_in(desk, "agent"))
+
+
+async def refuse_nonsense(client: Browser) -> None:
+    assert (await client.post("/account/password", {"password": "x" * 5000})).status == 413
+    json = await client._ask("POST", "/account/password", json={"password": "x"}, headers={"Origin": client.root})
+    assert json.status == 415
+    assert (await client.post("/account/password", {"currentPassword": "\x00"})).status == 400
+    assert (await client.post("/account/password", {str(n): "" for n in range(300)})).status == 400
+
+
+async def test_limits_and_failures_are_pages(store: Store) -> None:
+    async with served(store, config(requests_per_minute=2)) as desk:
+        client = await signed_in(desk, "viewer")
+        for _ in range(2):
+            await client.get("/account")
+        limited = await client.get("/account")
+        assert (limited.status, "Too many requests" in limited.words) == (429, True)
+        assert int(limited.headers["Retry-After"]) >= 1
+
+
+async def test_failures_are_pages_without_their_reasons(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = await signed_in(sqlite_desk, "viewer")
+    for error, status, words in (
+        (Unavailable("the host of it"), 503, "Not at the moment"),
+        (RuntimeError("the inside"), 500, "Something went wrong here"),
+    ):
+
+        async def fails(*_: object, error: Exception = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(Sessions, "me", fails)
+        seen = await client.get("/account")
+        assert (seen.status, words in seen.words, str(error) in seen.text) == (status, True, False)
+        assert seen.headers["Content-Security-Policy"].startswith("default-src 'none'")

@@ -1,0 +1,83 @@
+"""Server-sent events: told when mail comes, bounded, watched once, and gone at once when the process stops."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from api.dashboard.live import Live
+from router.errors import Unavailable
+from tests.api.desk import Desk
+from tests.dashboard.desk import signed_in
+from tests.support import mails
+
+
+@asynccontextmanager
+async def listening(desk: Desk, seen: str = "~") -> AsyncIterator[aiohttp.ClientResponse]:
+    client = await signed_in(desk, "viewer")
+    cookie = {"Cookie": f"er_session={client.cookies['er_session']}"}
+    async with desk.session.get(f"{desk.root}/live?seen={seen}", headers=cookie) as response:
+        assert (response.status, response.content_type) == (200, "text/event-stream")
+        yield response
+
+
+async def told(response: aiohttp.ClientResponse) -> None:
+    async with asyncio.timeout(10):
+        async for line in response.content:
+            if line == b"event: changed\n":
+                return
+    raise AssertionError("the stream ended")
+
+
+async def test_new_mail_and_notes_are_told(desk: Desk) -> None:
+    await desk.alias()
+    ticket = await desk.ticket()
+    newest = max(await desk.services.tickets.newest(desk.actor))
+    async with listening(desk, newest) as response:
+        await desk.mail(mails.plain(subject="Another"))
+        await told(response)
+        await desk.services.tickets.note(desk.actor, ticket, "Called back.")
+        await told(response)
+
+
+async def test_what_came_before_the_stream_is_told(sqlite_desk: Desk) -> None:
+    await sqlite_desk.alias()
+    await sqlite_desk.mail()
+    async with listening(sqlite_desk, "0") as response:
+        await told(response)
+
+
+async def test_others_hear_nothing_of_it(desk: Desk) -> None:
+    _, other = await desk.other_workspace()
+    await desk.alias()
+    await desk.ticket()
+    assert len(await desk.services.tickets.newest(desk.actor)) == 1
+    assert await desk.services.tickets.newest(other) == frozenset()
+
+
+async def test_one_look_for_all_who_listen_and_none_for_nobody(sqlite_desk: Desk) -> None:
+    live = Live(sqlite_desk.services.tickets, every=0.001, most=3)
+    one, two = live.open("ws_1", "0"), live.open("ws_1", "0")
+    looking = {task for task in asyncio.all_tasks() if task.get_name() == "live ws_1"}
+    assert len(looking) == 1
+    live.open("ws_2", "0")
+    with pytest.raises(Unavailable):
+        live.open("ws_1", "0")
+    live.close_stream("ws_1", one)
+    assert live.streams == 2
+    live.close_stream("ws_1", two)
+    await asyncio.wait(looking)
+    assert live.streams == 1
+    await live.close()
+    with pytest.raises(Unavailable):
+        live.open("ws_1", "0")
+
+
+async def test_a_stop_does_not_wait_for_listeners(sqlite_desk: Desk) -> None:
+    async with listening(sqlite_desk) as response:
+        assert await response.content.readline() == b"retry: 2000\n"
+        # Longer than the test may take: only streams that end by themselves let it return.
+        await sqlite_desk.server.stop(grace=600)
+        assert b"event" not in await response.content.read()

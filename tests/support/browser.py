@@ -1,0 +1,122 @@
+"""Debian's Chromium, driven by playwright: one browser for each worker, a context of its own for each test.
+
+A test fails for what no page of ours may do, whatever else it looks at: an error on the console, a violation of the
+Content-Security-Policy, a request to another host than the one under test. Nothing is downloaded: the browser is the
+system's. Without one the tests are skipped, unless `CI=true` says that there has to be one.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
+
+Scheme = Literal["light", "dark"]
+WIDE: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def chromium_path() -> str:
+    """The system's Chromium; skips the test where there is none."""
+    for name in _NAMES:
+        found = shutil.which(name)
+        if found:
+            return found
+    if os.environ.get("CI") == "true":
+        pytest.fail("no Chromium: .ci/run installs it")
+    pytest.skip("no Chromium on this machine (apt-get install chromium)")
+
+
+@asynccontextmanager
+async def chromium(path: str) -> AsyncIterator[Browser]:
+    """The browser. It belongs to the event loop that it was started on: tests that use it run on one for a session."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield browser
+        await browser.close()
+
+
+@dataclass
+class Window:
+    """A browser with cookies of its own. `open` gives pages; `faults` is what they did that they must not."""
+
+    context: BrowserContext
+    faults: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+    expected: list[str] = field(default_factory=list)
+
+    async def open(self, url: str) -> Page:
+        """A new page at an address of ours."""
+        self.hosts.add(urlsplit(url).netloc)
+        page = await self.context.new_page()
+        await page.goto(url)
+        return page
+
+    async def sign_in(self, root: str, token: str) -> None:
+        """The cookie of a session."""
+        self.hosts.add(urlsplit(root).netloc)
+        await self.context.add_cookies([{"name": "er_session", "value": token, "url": root, "httpOnly": True}])
+
+    def expect(self, part: str) -> None:
+        """A fault with these words is part of the test: a refused form is an error on the console too."""
+        self.expected.append(part)
+
+    def unexpected(self) -> list[str]:
+        """The faults that no test expected."""
+        return [fault for fault in self.faults if not any(part in fault for part in self.expected)]
+
+
+@asynccontextmanager
+async def window_of(browser: Browser, *, javascript: bool = True) -> AsyncIterator[Window]:
+    """A window; raises AssertionError at its end for what its pages did."""
+    context = await browser.new_context(viewport=WIDE, java_script_enabled=javascript, reduced_motion="reduce")
+    try:
+        context.set_default_timeout(10_000)
+        window = Window(context)
+        context.on("console", lambda said: window.faults.append(said.text) if said.type == "error" else None)
+        context.on("weberror", lambda error: window.faults.append(str(error.error)))
+
+        def asked(url: str) -> None:
+            parts = urlsplit(url)
+            if parts.scheme in ("http", "https") and parts.netloc not in window.hosts:
+                window.faults.append(f"a request to another host: {url}")
+
+        context.on("request", lambda request: asked(request.url))
+        yield window
+        if window.unexpected():
+            raise AssertionError("the browser says:\n" + "\n".join(window.unexpected()))
+    finally:
+        await context.close()
+
+
+async def look(page: Page, *, scheme: Scheme = "light", phone: bool = False) -> None:
+    """Light or dark, wide or on a phone."""
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    await page.set_viewport_size(PHONE if phone else WIDE)
+
+
+async def axe(page: Page) -> list[str]:
+    """What axe-core (WCAG 2.2 A and AA, best practices) finds wrong; frames hold mail of strangers and are left out.
+
+    The script is put in by the debugger's protocol, which no Content-Security-Policy concerns.
+    """
+    script = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    await page.evaluate(f"() => {{ {script}\n window.axe = window.axe || axe; }}")
+    found: dict[str, Any] = await page.evaluate(
+        "() => axe.run(document, {iframes: false, resultTypes: ['violations']})"
+    )
+    return [
+        f"{violation['id']}: {violation['help']}: "
+        + "; ".join(f"{node['target']} {json.dumps(node['failureSummary'])[:200]}" for node in violation["nodes"][:4])
+        for violation in found["violations"]
+    ]
