@@ -200,17 +200,18 @@ class Outbox:
 
     async def _record(self, session: Session, finished: Finished, now: Micros) -> None:
         work, outcome = finished.work, finished.outcome
-        for delivery, n in zip(work.deliveries, work.attempts, strict=True):
-            await session.run(
-                "dispatch_attempted",
-                delivery_id=delivery.id,
-                n=n,
-                finished_at=now,
-                outcome=outcome_word(outcome),
-                status=outcome.status,
-                latency=outcome.latency,
-                answer=outcome.excerpt or ("" if isinstance(outcome, Sent) else outcome.reason),
-            )
+        told = {
+            "finished_at": now,
+            "outcome": outcome_word(outcome),
+            "status": outcome.status,
+            "latency": outcome.latency,
+            "answer": outcome.excerpt or ("" if isinstance(outcome, Sent) else outcome.reason),
+        }
+        # In one call for a whole digest: until the commit, a crash has it sent again.
+        await session.run_each(
+            "dispatch_attempted",
+            [{"delivery_id": d.id, "n": n, **told} for d, n in zip(work.deliveries, work.attempts, strict=True)],
+        )
         if not isinstance(outcome, Sent) and await self._was_mended(session, work):
             for delivery in work.deliveries:
                 await session.run("dispatch_again", id=delivery.id, next_attempt_at=now, via="", reason=outcome.reason)
@@ -244,8 +245,9 @@ class Outbox:
         return bool(healed or row["sealed_settings"] != work.integration.sealed_settings)
 
     async def _sent(self, session: Session, work: Work, now: Micros) -> None:
-        for delivery in work.deliveries:
-            await session.run("dispatch_delivered", id=delivery.id, now=now, via=work.form)
+        await session.run_each(
+            "dispatch_delivered", [{"id": delivery.id, "now": now, "via": work.form} for delivery in work.deliveries]
+        )
         if work.probe:
             await session.run("dispatch_healed", id=work.integration.id)
             await session.run("dispatch_unpark", integration_id=work.integration.id, now=now)

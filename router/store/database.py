@@ -32,6 +32,10 @@ class Session(Protocol):
         """Runs a statement that writes; returns how many rows it changed."""
         ...
 
+    async def run_each(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        """Runs a statement that writes once for each row of values, all in one call to the database."""
+        ...
+
 
 class Database(Session, Protocol):
     """A whole database. `transaction` commits when its block ends and rolls back when it raises."""

@@ -7,7 +7,7 @@ the server is back, without a restart of ours.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -83,6 +83,13 @@ class PostgresSession:
         # The command tag: `INSERT 0 1`, `UPDATE 3`, `DELETE 2`.
         return int(status.rpartition(" ")[2])
 
+    async def run_each(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        found = self._catalog[query]
+        with translated():
+            await self._connection.executemany(
+                found.postgres, [tuple(row[name] for name in found.parameters) for row in rows]
+            )
+
 
 class PostgresDatabase:
     """A PostgreSQL database shared by any number of hosts."""
@@ -139,6 +146,10 @@ class PostgresDatabase:
     async def run(self, query: str, /, **values: object) -> int:
         async with self._session() as (_, session):
             return await session.run(query, **values)
+
+    async def run_each(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        async with self.transaction() as session:
+            await session.run_each(query, rows)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,10 @@ class SqliteSession:
             async with self._connection.execute(self._catalog[query].sqlite, values) as cursor:
                 return cursor.rowcount
 
+    async def run_each(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        with translated():
+            await self._connection.executemany(self._catalog[query].sqlite, rows)
+
 
 class SqliteDatabase:
     """The embedded database of one host. `open` it, `close` it; the schema is the migrations' business."""
@@ -130,6 +134,10 @@ class SqliteDatabase:
     async def run(self, query: str, /, **values: object) -> int:
         async with self.transaction() as session:
             return await session.run(query, **values)
+
+    async def run_each(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        async with self.transaction() as session:
+            await session.run_each(query, rows)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:

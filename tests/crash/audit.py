@@ -90,6 +90,7 @@ class Findings:
     repeated_messages: int = 0
     lost_attempts: int = 0
     unheard_attempts: int = 0
+    unheard_reasons: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
     lost: list[tuple[int, str]] = field(default_factory=list)
     doubled: list[tuple[int, str]] = field(default_factory=list)
@@ -181,6 +182,12 @@ async def _compare_deliveries(
         "THEN 'unheard' ELSE outcome END AS became, count(*) FROM attempts GROUP BY delivery_id, became"
     ):
         attempts[delivery][outcome] = count
+    unheard_answers: dict[str, list[str]] = defaultdict(list)
+    for delivery, answer in await ledger.rows(
+        "SELECT delivery_id, answer FROM attempts WHERE outcome = 'retry' AND status IS NULL "
+        "AND answer NOT LIKE 'not sent%'"
+    ):
+        unheard_answers[delivery].append(answer)
     owed: dict[tuple[str, str], list[str]] = defaultdict(list)
     address = (
         "SELECT d.id, d.message_id, t.address, d.state, d.via FROM deliveries d JOIN tickets t ON t.id = d.ticket_id"
@@ -207,6 +214,9 @@ async def _compare_deliveries(
             if times == 0:
                 found.unseen.append(key)
             sent = sum(attempts[delivery]["sent"] for delivery in deliveries) if paused else 1
+            if times > sent + lost:
+                # Only a missing answer explains it: what was said instead is shown.
+                found.unheard_reasons.update(reason for d in deliveries for reason in unheard_answers[d])
             if times > sent + lost + unheard:
                 found.unexplained_posts.append(key)
     found.unlike += [f"{deliveries}: of no mail" for deliveries in owed.values()]

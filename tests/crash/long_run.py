@@ -197,6 +197,7 @@ def table(run: Run, found: Findings) -> str:
         ("Slack messages that were (a digest names up to 40)", found.repeated_messages),
         ("attempts whose outcome was never written", found.lost_attempts),
         ("attempts whose answer never came", found.unheard_attempts),
+        *((f"posted again after: {reason}", n) for reason, n in found.unheard_reasons.most_common(10)),
         ("tickets posted again for any other reason", len(found.unexplained_posts)),
         ("seconds", round(run.seconds)),
     ]
