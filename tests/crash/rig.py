@@ -18,6 +18,7 @@ from router.store import migrate
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 from tests.crash.audit import SUBJECT, Findings, Ledger, audit
+from tests.crash.desk import hire
 from tests.crash.mta import Mail, Mta
 from tests.support import seeds
 from tests.support.postgres import PostgresServer
@@ -45,7 +46,9 @@ class Rig:
         self.channels: dict[str, str] = {}
         self.contents: dict[int, bytes] = {}
         self._settings = settings
+        self.workspace = ""
         self._doors: dict[Program, tuple[str, int]] = {}
+        self._apis: dict[Program, str] = {}
         self._numbers = itertools.count(1)
         self._stack = AsyncExitStack()
 
@@ -81,6 +84,10 @@ class Rig:
         """A sender to all doors that are open."""
         return Mta(self.doors, connections=connections, timeout=timeout)
 
+    def apis(self) -> list[str]:
+        """Where the API of those programs is that are ready and have one: `host:port`."""
+        return [api for program, api in self._apis.items() if program.running()]
+
     def doors(self) -> list[tuple[str, int]]:
         """Where the programs that are ready listen."""
         return [door for program, door in self._doors.items() if program.running()]
@@ -100,6 +107,7 @@ class Rig:
         await self._stack.enter_async_context(program)
         self.running = [known for known in self.running if known.running()]
         self._doors = {known: door for known, door in self._doors.items() if known.running()}
+        self._apis = {known: api for known, api in self._apis.items() if known.running()}
         self.running.append(program)
         return program
 
@@ -112,6 +120,8 @@ class Rig:
     async def ready(self, program: Program) -> None:
         """Waits until it is; the sender learns its address."""
         facts = await program.ready()
+        if facts.get("api"):
+            self._apis[program] = facts["api"]
         for address in facts.get("smtp", ()):
             host, _, port = address.rpartition(":")
             self._doors[program] = (host.strip("[]"), int(port))
@@ -171,13 +181,22 @@ class Rig:
 
     async def seed(self, database: SqliteDatabase | PostgresDatabase, box: SecretBox, webhooks: Sequence[str]) -> None:
         """A workspace with a verified domain, and for each webhook an alias of the same name."""
-        workspace = await seeds.workspace(database)
+        self.workspace = workspace = await seeds.workspace(database)
         domain = await seeds.domain(database, workspace, DOMAIN)
         for name in webhooks:
             sealed = box.seal(json.dumps({"webhookUrl": self.slack.url(name)}))
             integration = await seeds.integration(database, workspace, sealed, name)
             await seeds.alias(database, workspace, domain, name, integration)
             self.channels[f"{name}@{DOMAIN}"] = self.slack.path(name)
+
+    async def hire(self, count: int) -> dict[str, str]:
+        """People of the workspace, over PostgreSQL: the id of each, and a key for the API."""
+        database = postgres_database(self.url)
+        await database.open()
+        try:
+            return await hire(database, self.workspace, count)
+        finally:
+            await database.close()
 
     def trouble(self) -> str:
         """The last warnings of the last program, for a failure's message."""

@@ -1,0 +1,90 @@
+"""People at their desks: they claim whatever ticket is nobody's, through any API process that is up, and never stop.
+
+Like a person, one believes what the API said: `200` means mine. An answer that never came says nothing.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from router.admin.keys import Keys
+from router.admin.users import Users
+from router.clock import SystemClock
+from router.model import Actor
+from router.store.database import Database
+
+_PATIENCE = aiohttp.ClientTimeout(total=10)
+
+
+async def hire(database: Database, workspace_id: str, count: int) -> dict[str, str]:
+    """Agents: the id of each, and a key."""
+    actor, clock = Actor(workspace_id, "admin"), SystemClock()
+    users, keys = Users(database, clock), Keys(database, clock)
+    people = {}
+    for number in range(count):
+        user = await users.create(actor, email=f"agent{number}@crash.test", role="agent")
+        people[user.id] = (await keys.create(actor, name="desk", user_id=user.id)).clear
+    return people
+
+
+class Desks:
+    """`async with Desks(people, apis) as desks`: claims until the block ends. apis: where the API is now.
+
+    won: for each ticket, who were told that it is theirs. unheard: how many claims had no answer.
+    """
+
+    def __init__(self, people: Mapping[str, str], apis: Callable[[], list[str]]) -> None:
+        self._people = people
+        self._apis = apis
+        self._tasks: list[asyncio.Task[None]] = []
+        self._turn = itertools.count()
+        self.won: dict[str, list[str]] = {}
+        self.unheard = 0
+
+    async def __aenter__(self) -> Self:
+        self._http = await aiohttp.ClientSession(timeout=_PATIENCE).__aenter__()
+        self._tasks = [asyncio.create_task(self._work(user, key)) for user, key in self._people.items()]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._http.close()
+        if kind is None:
+            for end in ended:
+                if isinstance(end, Exception):
+                    raise end
+
+    async def _work(self, user: str, key: str) -> None:
+        headers = {"Authorization": f"Bearer {key}"}
+        while True:
+            apis = self._apis()
+            if not apis:
+                await asyncio.sleep(0.01)
+                continue
+            root = f"http://{apis[next(self._turn) % len(apis)]}/api/emails/tickets"
+            tickets: list[dict[str, Any]] = []
+            with suppress(aiohttp.ClientError, TimeoutError):
+                async with self._http.get(f"{root}/unassigned", headers=headers) as response:
+                    if response.status == 200:
+                        tickets = (await response.json())["tickets"]
+            for ticket in tickets:
+                try:
+                    async with self._http.post(f"{root}/{ticket['id']}/claim", headers=headers) as response:
+                        if response.status == 200:
+                            self.won.setdefault(ticket["id"], []).append(user)
+                        else:
+                            assert response.status in (409, 503), await response.text()
+                except (aiohttp.ClientError, TimeoutError):
+                    self.unheard += 1
+                    break
+            if not tickets:
+                await asyncio.sleep(0.01)
