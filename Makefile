@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo serve test crash lint api-fuzz format fuzz lock clean
+.PHONY: demo serve test crash lint api-fuzz debian-walk format fuzz lock clean
 
 demo: $(VENV)/ready
 	$(BIN)/emailrouter demo $(ARGS)
@@ -51,6 +51,10 @@ fuzz: $(VENV)/ready
 # The started program under schemathesis, on both databases: some 10 minutes each, at most 30.
 api-fuzz: $(VENV)/ready
 	$(BIN)/python -m tests.api.fuzz $(ARGS)
+
+# docs/operations.md, command by command, on a fresh Debian under systemd-nspawn: as root, some four minutes.
+debian-walk: $(VENV)/ready
+	$(BIN)/python -m tests.debian.walk $(ARGS)
 
 # Hashes, no addresses: where packages come from is the machine's own setting.
 lock: $(VENV)/ready

@@ -7,7 +7,8 @@ changed, and relative paths stay relative to the working directory. Called by th
 anything else.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,15 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 
 def _read(path: Path | None) -> tuple[Path | None, dict[str, Given]]:
     """The file that was found, and what is in it."""
-    for candidate in (path,) if path else LOOKUP:
+    for candidate in (path,) if path else _lookup():
         try:
             return candidate, from_file(candidate)
         except FileNotFoundError:
             if path:
                 raise ConfigError(f"{one_line(str(path))}: --config must name a file that exists") from None
     return None, {}
+
+
+def _lookup() -> Sequence[Path]:
+    """Where to look. Root in /root runs us as a user who may not enter it: no file of that folder is meant."""
+    return [candidate for candidate in LOOKUP if candidate.is_absolute() or os.access(candidate.parent, os.X_OK)]

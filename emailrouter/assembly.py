@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Literal
@@ -46,6 +45,7 @@ from router.secrets import SecretBox
 from router.store import catalog
 from router.store.catalog import Catalog
 from router.store.group_commit import Bounds, GroupWriter
+from router.store.neighbours import Neighbours
 from router.store.postgres import PostgresDatabase
 from router.store.postgres_writer import PostgresWriter
 from router.store.room import DiskRoom
@@ -61,17 +61,12 @@ ROLES: tuple[Role, ...] = ("smtp", "api", "deliver")
 SQLITE_READERS = 4
 # A lane that has to wait longer than this for its pace lets its integration go meanwhile.
 LANE_PATIENCE = 2_000_000
+# What is under way at a stop has the time of its request, and so much for its text before and its outcome after.
+OUTCOME_SECONDS = 20.0
 # How often the janitor's chores are done: what is old may be so a little longer.
 SWEEP_EVERY, LOOK_EVERY = 600 * SECOND, 60 * SECOND
 
 AnyDatabase = SqliteDatabase | PostgresDatabase
-
-
-class NoWake:
-    """For a process that delivers nothing over a database without signals: the deliverer looks by itself."""
-
-    def wake(self, integration_ids: Iterable[str]) -> None:
-        """Nobody to tell."""
 
 
 @dataclass(slots=True)
@@ -124,7 +119,7 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
         size=config.smtp.recipient_cache,
         hosts=[config.server.hostname, *(mx.host for mx in config.server.mx_hosts)],
     )
-    wake: Wake = NoWake()
+    wake: Wake
     if "deliver" in roles:
         process.dispatcher = wake = _dispatcher(
             config, opened, clock, contents=contents, client=client, box=box, meter=meter
@@ -134,6 +129,8 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
         )
     elif isinstance(opened, PostgresDatabase):
         process.signaller = wake = Signaller(opened)
+    else:
+        wake = Neighbours(opened.path)
     if "smtp" in roles or "api" in roles:
         process.writer = _writer(config, opened, queries)
         accept = Accept(
@@ -172,13 +169,18 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
                 changed=directory.forget,
             )
             app = build_app(
-                process.services, config.api, public_url=config.server.public_url, version=version("emailrouter")
+                process.services,
+                config.api,
+                public_url=config.server.public_url,
+                version=version("emailrouter"),
+                meter=meter,
             )
             process.api = ApiServer(app, host=config.api.listen.host, port=config.api.listen.port)
     if counting is not None and config.metrics.listen is not None:
         if process.smtp is not None:
             smtp = process.smtp
             counting.watch_connections(lambda: smtp.connections)
+            counting.watch_certificate(lambda: smtp.certificate_expires_at)
         stored = StoredFigures(opened, clock, counting.registry)
         process.metrics = MetricsServer(config.metrics.listen, counting.registry, stored)
     return process
@@ -254,7 +256,15 @@ def _dispatcher(
         timeout=settings.timeout.total_seconds(),
     )
     outbox = Outbox(opened, clock, new_owner(), limits)
-    return Dispatcher(outbox, sender, CHANNELS, clock, concurrency=settings.concurrency, meter=meter)
+    return Dispatcher(
+        outbox,
+        sender,
+        CHANNELS,
+        clock,
+        concurrency=settings.concurrency,
+        drain=settings.timeout.total_seconds() + OUTCOME_SECONDS,
+        meter=meter,
+    )
 
 
 def _janitor(

@@ -10,7 +10,8 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -26,9 +27,8 @@ from emailrouter.watchdog import Manager, beat
 from router import key_rotation
 from router.errors import Unavailable
 from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key
-from router.store import catalog, migrate
+from router.store import catalog, migrate, neighbours, signals
 from router.store.postgres import PostgresDatabase
-from router.store.signals import listen
 from router.store.sqlite import SqliteDatabase
 
 # While the database is away at the start: the first wait and the longest.
@@ -122,27 +122,28 @@ async def _refuse_to_make_a_second_key(config: Config, opened: AnyDatabase) -> N
 async def running(config: Config, roles: frozenset[Role], opened: AnyDatabase) -> AsyncIterator[Process]:
     """The roles at work over an open database; when the block ends they are drained and the database is closed.
 
-    A part that ends by itself cancels the block and is raised as `Halted`.
+    So they are when the start fails half way. A part that ends by itself cancels the block and is raised as `Halted`.
     """
-    try:
+    async with AsyncExitStack() as closing:  # in reverse, each whatever became of the one before
+        closing.push_async_callback(opened.close)
         box = await secret_box(config, opened)
         process = assembly.build(config, opened, box, roles)
-        try:
-            async with _background(process):
+        if process.metrics is not None:
+            closing.push_async_callback(process.metrics.stop)
+        closing.push_async_callback(process.contents.close)
+        closing.push_async_callback(process.client.close)
+        if process.writer is not None:
+            closing.push_async_callback(process.writer.close)
+        async with _background(process) as parts:
+            try:
                 await _start(process)
-                try:
-                    yield process
-                finally:
-                    await _drain(process)
-        finally:
-            if process.writer is not None:
-                await process.writer.close()
-            await process.client.close()
-            await process.contents.close()
-            if process.metrics is not None:
-                await process.metrics.stop()
-    finally:
-        await opened.close()
+                yield process
+            except asyncio.CancelledError:
+                parts.raise_halted()
+                raise
+            finally:
+                parts.draining = True
+                await _drain(process)
 
 
 def ready_facts(process: Process) -> dict[str, Any]:
@@ -248,48 +249,66 @@ async def _drain(process: Process) -> None:
             log.warning("rate_limits.not_written", reason=str(error))
 
 
+@dataclass(slots=True)
+class _Parts:
+    """What runs in the background, for the task that waits for the end.
+
+    draining: the end has begun, and nothing that fails may cut it short. halted: what failed.
+    """
+
+    own: asyncio.Task[Any] | None
+    draining: bool = False
+    halted: list[BaseException] = field(default_factory=list)
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """A part is done: as it should be, or the process has to stop."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("process.halted", exc_info=error)
+            self.halted.append(error)
+            if self.own is not None and not self.draining:
+                self.own.cancel()
+
+    def raise_halted(self) -> None:
+        """Raises `Halted` when a part failed; the cancelling it caused is over then, or no time limit would work."""
+        if self.halted:
+            if self.own is not None and self.own.cancelling():
+                self.own.uncancel()
+            raise Halted("a part of the program has ended") from self.halted[0]
+
+
 @asynccontextmanager
-async def _background(process: Process) -> AsyncIterator[None]:
+async def _background(process: Process) -> AsyncIterator[_Parts]:
     """The parts that run until the end: the dispatcher is waited for, signals are simply cut."""
     to_the_end: dict[str, Coroutine[Any, Any, None]] = {}
     until_cut: dict[str, Coroutine[Any, Any, None]] = {}
     if process.dispatcher is not None:
         to_the_end["dispatcher"] = process.dispatcher.run()
         if isinstance(process.database, PostgresDatabase):
-            until_cut["listener"] = listen(process.database, process.dispatcher.wake)
+            until_cut["listener"] = signals.listen(process.database, process.dispatcher.wake)
+        else:
+            until_cut["listener"] = neighbours.listen(process.database.path, process.dispatcher.wake)
     if process.janitor is not None:
         until_cut["janitor"] = process.janitor.run()
     if process.signaller is not None:
         until_cut["signaller"] = process.signaller.run()
-    own = asyncio.current_task()
-    halted: list[BaseException] = []
-
-    def ended(task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("process.halted", exc_info=error)
-            halted.append(error)
-            if own is not None:
-                own.cancel()
-
+    parts = _Parts(asyncio.current_task())
     loop = asyncio.get_running_loop()
     waited = [loop.create_task(coroutine, name=name) for name, coroutine in to_the_end.items()]
     cut = [loop.create_task(coroutine, name=name) for name, coroutine in until_cut.items()]
     process.background += (*waited, *cut)
     for task in (*waited, *cut):
-        task.add_done_callback(ended)
+        task.add_done_callback(parts.ended)
     try:
-        yield
-    except asyncio.CancelledError:
-        if halted:
-            raise Halted("a part of the program has ended") from halted[0]
-        raise
+        yield parts
     finally:
+        parts.draining = True
         if process.dispatcher is not None:
             process.dispatcher.stop()
         await asyncio.gather(*waited, return_exceptions=True)
         for task in cut:
             task.cancel()
         await asyncio.gather(*cut, return_exceptions=True)
+    parts.raise_halted()
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -6,14 +6,14 @@ installation has none yet) only for a command that says it seals or opens someth
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from api.services import Services
 from config.schema import Config
 from emailrouter import assembly, lifecycle, use_cases
-from emailrouter.assembly import AnyDatabase, NoWake
+from emailrouter.assembly import AnyDatabase
 from router.accept import Accept
 from router.accept.transaction import Committed, IncomingMail, commit_group
 from router.clock import SystemClock, micros
@@ -28,6 +28,13 @@ from router.store.group_commit import Bounds, GroupWriter
 from router.store.postgres_writer import PostgresWriter
 from router.store.sqlite import SqliteDatabase
 from router.store.sqlite_writer import SqliteWriter
+
+
+class NoWake:
+    """A command tells no deliverer: it looks by itself within half a second."""
+
+    def wake(self, integration_ids: Iterable[str]) -> None:
+        """Nobody to tell."""
 
 
 @dataclass(frozen=True, slots=True)

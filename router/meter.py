@@ -1,8 +1,9 @@
 """What the rooms tell whoever counts: a few calls at the places where something becomes true.
 
 Promise: a call costs about a microsecond, never waits, never raises, and carries nothing of a mail but its size. Every
-text that is passed is one of a fixed few (the name of a reply, the word of an outcome), so that no counter grows
-with what strangers send. Who calls: the SMTP door, the accept, the contents, the dispatcher. Who counts:
+text that is passed is one of a fixed few (the name of a reply, the word of an outcome, the pattern of a route), so
+that no counter grows with what strangers send. Who calls: the two doors, the accept, the contents, the dispatcher. Who
+counts:
 `emailrouter.metrics.meter.PrometheusMeter`; `UNMETERED` where nobody wants to know.
 """
 
@@ -46,6 +47,13 @@ class Meter(Protocol):
     def delivered(self, seconds: float) -> None:
         """A delivery arrived, so long after its mail was accepted."""
 
+    def requested(self, method: str, route: str, status: str, seconds: float | None) -> None:
+        """An HTTP request had its answer.
+
+        method, route: as they are registered (`GET`, `/api/domains/{id}`), "none" where nothing is. status: the class
+        of the answer (`2xx`), "none" for one that was cut off. seconds: None for a stream, which lasts as it likes.
+        """
+
 
 class Unmetered:
     """Counts nothing."""
@@ -72,6 +80,9 @@ class Unmetered:
         """See `Meter`."""
 
     def delivered(self, seconds: float) -> None:
+        """See `Meter`."""
+
+    def requested(self, method: str, route: str, status: str, seconds: float | None) -> None:
         """See `Meter`."""
 
 

@@ -100,8 +100,13 @@ class Server:
         """Open now."""
         return len(self._connections)
 
+    @property
+    def certificate_expires_at(self) -> float | None:
+        """Unix seconds until when the certificate of STARTTLS is valid; None where nobody can say."""
+        return None if self._tls is None else self._tls.expires_at
+
     async def start(self) -> None:
-        """Listen. Raises OSError when an address or the certificate cannot be used; then nothing listens."""
+        """Listen. Raises OSError (address) or `ConfigError` (certificate) when one cannot be used; nothing listens."""
         settings = self._settings
         loop = asyncio.get_running_loop()
         if settings.tls_cert is not None and settings.tls_key is not None:

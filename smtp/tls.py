@@ -10,6 +10,9 @@ import ssl
 from pathlib import Path
 
 import structlog
+from cryptography import x509
+
+from config.errors import ConfigError, one_line
 
 _log = structlog.get_logger()
 
@@ -17,13 +20,29 @@ _Stamp = tuple[tuple[int, int, int], ...]
 
 
 class TlsFiles:
-    """certificate: chain in PEM; key: its private key in PEM. Raises OSError when they cannot be used at start."""
+    """certificate: chain in PEM; key: its private key in PEM. Raises `ConfigError` when they cannot be used."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate = certificate
         self._key = key
-        self._stamp = self._look()
-        self._context = self._load()
+        for name, path in (("tls_cert", certificate), ("tls_key", key)):
+            try:
+                path.read_bytes()
+            except OSError as error:
+                raise _unusable(name, path, f"must be a file that can be read: {error.strerror}") from None
+        try:
+            self._stamp = self._look()
+            self._context, self._expires_at = self._load()
+        except OSError as error:  # ssl.SSLError is one
+            reason = getattr(error, "reason", None) or error
+            allowed = f"must be a certificate in PEM, and smtp.tls_key its key, in PEM and without a password: {reason}"
+            raise _unusable("tls_cert", certificate, allowed) from None
+
+    @property
+    def expires_at(self) -> float | None:
+        """Until when the host's own certificate, as it is shown now, is valid: Unix seconds. None if nobody can say."""
+        self.context()
+        return self._expires_at
 
     def context(self) -> ssl.SSLContext:
         """The context for the next handshake. Two `stat` calls, against a millisecond of handshake."""
@@ -39,7 +58,7 @@ class TlsFiles:
     def reload(self) -> None:
         """Read the files now."""
         try:
-            self._context = self._load()
+            self._context, self._expires_at = self._load()
         except OSError as error:  # ssl.SSLError is one
             _log.error("smtp.tls_unusable", certificate=str(self._certificate), error=str(error))
         else:
@@ -49,9 +68,21 @@ class TlsFiles:
         stats = [path.stat() for path in (self._certificate, self._key)]
         return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
 
-    def _load(self) -> ssl.SSLContext:
+    def _load(self) -> tuple[ssl.SSLContext, float | None]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
         context.load_cert_chain(self._certificate, self._key)
-        return context
+        return context, _end_of(self._certificate)
+
+
+def _end_of(chain: Path) -> float | None:
+    """The end of its first certificate, which is the host's own."""
+    try:
+        return x509.load_pem_x509_certificates(chain.read_bytes())[0].not_valid_after_utc.timestamp()
+    except ValueError:  # OpenSSL has taken it, so it serves; its date is only a figure
+        return None
+
+
+def _unusable(key: str, path: Path, allowed: str) -> ConfigError:
+    return ConfigError(f"smtp.{key} = {one_line(str(path))}: {allowed}")

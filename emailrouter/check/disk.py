@@ -27,7 +27,7 @@ def _folder(facts: Facts, folder: Path) -> list[Line]:
         return [fail("disk", f"{folder} is not there", fix)]
     lines = []
     if not os.access(folder, os.W_OK | os.X_OK):
-        fix = f"chown emailrouter: {folder} (and run this check as that user: sudo -u emailrouter emailrouter check)"
+        fix = f"chown emailrouter: {folder} (run this check as that user: runuser -u emailrouter -- emailrouter check)"
         lines.append(fail("disk", f"{folder} cannot be written by this user", fix))
     found = facts.statvfs(folder)
     free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize

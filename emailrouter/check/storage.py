@@ -124,5 +124,5 @@ async def who(_: Facts) -> list[Line]:
     """As whom this runs: what root may read and write says nothing about the program's user."""
     if os.geteuid() != 0:
         return []
-    fix = "sudo -u emailrouter emailrouter check"
+    fix = "runuser -u emailrouter -- emailrouter check"
     return [warn("user", "this runs as root: whether the program's user may read and write is not seen", fix)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Coroutine
+from typing import Any
 
 import click
 
@@ -22,8 +24,12 @@ def demo_command(once: bool) -> None:
     log.set_up("auto", "warning")
 
     async def work() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with demo.running(click.echo) as running:
-            await demo.show(running, click.echo)
+            if not await _unless(stop, demo.show(running, click.echo)):
+                raise click.Abort
             click.echo("\nIt works: a mail became a ticket and a Slack message.")
             if once:
                 return
@@ -38,7 +44,7 @@ It goes on serving until you stop it with Ctrl-C. Try:
 Whatever comes to the stand-in for Slack is shown here.
 """
             )
-            await _show_slack_until_stopped(running)
+            await _show_slack_until(stop, running)
 
     try:
         frame.run(work())
@@ -46,11 +52,21 @@ Whatever comes to the stand-in for Slack is shown here.
         frame.fail(f"the demo failed: {error}")
 
 
-async def _show_slack_until_stopped(running: demo.Demo) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether the work came to its end before `stop`; else it is given up. Raises what it raises."""
+    working, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not working.done():
+        working.cancel()
+        await asyncio.wait([working])
+    if working.cancelled():
+        return False
+    await working
+    return True
+
+
+async def _show_slack_until(stop: asyncio.Event, running: demo.Demo) -> None:
     running.slack.posts.clear()
     stopped = asyncio.create_task(stop.wait())
     while not stopped.done():

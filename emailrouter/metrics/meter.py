@@ -7,10 +7,12 @@ it: `emailrouter.assembly`, one for each process; who reads it: `emailrouter.met
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from router.meter import Parsed
 
@@ -20,6 +22,10 @@ COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 ANSWER_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 # From the 250 to Slack: a second when all is well, hours while a channel is away, days until it is dead.
 DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
+
+
+# Pages and calls take some milliseconds; `[api] request_timeout` ends the longest at 30 s.
+REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 
 
 class PrometheusMeter:
@@ -95,10 +101,28 @@ class PrometheusMeter:
             registry=registry,
         )
 
+        self._requests = Counter(
+            "emailrouter_http_requests",
+            "Requests to the API and the dashboard, by the pattern of their route and the class of the answer.",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+        self._request_seconds = Histogram(
+            "emailrouter_http_request_seconds",
+            "How long their answers took, without streams.",
+            ["method", "route"],
+            buckets=REQUEST_BUCKETS,
+            registry=registry,
+        )
+
     def watch_connections(self, count: Callable[[], int]) -> None:
         """Have the SMTP door asked, at each scrape, how many connections are open."""
         gauge = Gauge("emailrouter_smtp_open_connections", "SMTP connections open now.", registry=self.registry)
         gauge.set_function(count)
+
+    def watch_certificate(self, expires_at: Callable[[], float | None]) -> None:
+        """Have the SMTP door asked, at each scrape, until when its certificate is valid; None leaves the figure out."""
+        self.registry.register(_Certificate(expires_at))
 
     def connected(self) -> None:
         """See `Meter`."""
@@ -136,3 +160,26 @@ class PrometheusMeter:
     def delivered(self, seconds: float) -> None:
         """See `Meter`."""
         self._deliveries.observe(seconds)
+
+    def requested(self, method: str, route: str, status: str, seconds: float | None) -> None:
+        """See `Meter`."""
+        self._requests.labels(method, route, status).inc()
+        if seconds is not None:
+            self._request_seconds.labels(method, route).observe(seconds)
+
+
+class _Certificate(Collector):
+    """A figure that is there only while there is a certificate: 0 would be one that expired long ago."""
+
+    def __init__(self, expires_at: Callable[[], float | None]) -> None:
+        self._expires_at = expires_at
+
+    def collect(self) -> Iterator[Metric]:
+        found = self._expires_at()
+        family = GaugeMetricFamily(
+            "emailrouter_certificate_expiry_timestamp_seconds",
+            "Unix time at which the certificate of STARTTLS that is shown now expires.",
+        )
+        if found is not None:
+            family.add_metric([], found)
+        yield family

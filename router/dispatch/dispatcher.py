@@ -3,7 +3,8 @@
 A lane takes an integration's lease, sends what is due one by one within its pace, and lets it go. Lanes do not wait
 for each other: a slow webhook holds one of `concurrency` places, not all. Besides being woken the dispatcher looks
 every `POLL_INTERVAL` for what became due by time, was written by another process, or was left by a killed one.
-Whatever fails in the database is tried again; an outcome is never dropped while the process lives.
+Whatever fails in the database is tried again; an outcome is never dropped while the process lives, but for an end
+that must not wait for ever: what is not written `drain` seconds after `stop` stays an open attempt, and is sent again.
 """
 
 from __future__ import annotations
@@ -51,13 +52,16 @@ class Dispatcher:
         clock: Clock,
         *,
         concurrency: int,
+        drain: float,
         meter: Meter = UNMETERED,
     ) -> None:
+        """drain: seconds that what is under way at `stop` has for its outcome."""
         self._outbox = outbox
         self._sender = sender
         self._digest_limit = min(channel.digest_limit for channel in channels.values())
         self._clock = clock
         self._concurrency = concurrency
+        self._drain = drain
         self._meter = meter
         self._wanted: dict[str, None] = {}  # integrations to look at, in the order they were asked for
         self._lanes: dict[str, asyncio.Task[None]] = {}
@@ -72,7 +76,7 @@ class Dispatcher:
         self._something.set()
 
     def stop(self) -> None:
-        """Nothing new is begun; `run` returns when what is under way has its outcome."""
+        """Nothing new is begun; `run` returns when what is under way has its outcome, or no more time for it."""
         self._stopping.set()
         self._something.set()
 
@@ -87,7 +91,18 @@ class Dispatcher:
             self._something.clear()
             self._start_lanes()
             await _wait(self._something, look_at - self._clock.monotonic())
-        await asyncio.gather(*self._lanes.values())
+        await self._finish()
+
+    async def _finish(self) -> None:
+        """The lanes come to their ends. The lease of one that does not ends by itself; then its attempt is known."""
+        if not self._lanes:
+            return
+        lanes = {lane: integration_id for integration_id, lane in self._lanes.items()}
+        _, late = await asyncio.wait(lanes, timeout=self._drain)
+        for lane in late:
+            log.error("dispatch.outcome_not_written", integration_id=lanes[lane], after_seconds=self._drain)
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
 
     def _start_lanes(self) -> None:
         for integration_id in list(self._wanted):

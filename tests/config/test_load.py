@@ -1,5 +1,6 @@
 """Where settings come from and which one holds."""
 
+import os
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -35,6 +36,17 @@ def test_the_first_file_found_is_read(folder: Path) -> None:
     assert (load(None, {}).smtp.max_recipients, load(None, {}).source) == (2, Path("emailrouter.toml"))
     named = write(folder / "named.toml", "[smtp]\nmax_recipients = 3")
     assert (load(named, {}).smtp.max_recipients, load(named, {}).source) == (3, named)
+
+
+@pytest.mark.parametrize("enters", [True, False])
+def test_a_folder_that_may_not_be_entered_has_no_file_that_was_meant(
+    enters: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root in /root, as the program's user. Root may enter everything, so the answer is given here."""
+    system = write(folder / "etc.toml", "")
+    local = write(Path("emailrouter.toml"), "")
+    monkeypatch.setattr("config.load.os.access", lambda path, mode: enters or (path, mode) != (Path(), os.X_OK))
+    assert load(None, {}).source == (local if enters else system)
 
 
 def test_a_named_file_must_exist() -> None:

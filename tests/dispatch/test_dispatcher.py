@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from emailrouter.standins.slack_behaviours import Answer, Hang, Reset
 from router.accept import Accept
@@ -13,9 +14,10 @@ from router.channels import CHANNELS
 from router.clock import SECOND, SystemClock
 from router.contents import ContentStore
 from router.dispatch.dispatcher import Dispatcher
-from router.dispatch.outbox import Limits, Outbox
+from router.dispatch.outbox import Finished, Limits, Outbox, Pause, Work
 from router.dispatch.owner import new_owner
 from router.dispatch.sender import TicketSender
+from router.errors import Unavailable
 from router.mail.envelope import Envelope
 from router.outbound.client import OutboundClient
 from router.routing.route import Target
@@ -29,10 +31,25 @@ DAY = 24 * 3600 * SECOND
 FAST = Limits(per_second=1000, burst=100, digest_after=1000, lease=30 * SECOND, max_claims=10, patience=2 * SECOND)
 
 
+class Interrupted(Outbox):
+    """An outbox whose database can be away."""
+
+    away = False
+
+    async def turn(
+        self, integration_id: str, finished: Finished | None, digest_limit: int, *, stop: bool = False
+    ) -> Work | Pause | None:
+        if self.away:
+            raise Unavailable("away")
+        return await super().turn(integration_id, finished, digest_limit, stop=stop)
+
+
 class World:
     """A deliver process's parts over one store, and an `Accept` that wakes it."""
 
-    def __init__(self, store: Store, slack: SlackStandIn, limits: Limits = FAST, timeout: float = 5) -> None:
+    def __init__(
+        self, store: Store, slack: SlackStandIn, limits: Limits = FAST, timeout: float = 5, drain: float = 30
+    ) -> None:
         self.store = store
         self.slack = slack
         self.box = SecretBox(new_key())
@@ -48,8 +65,8 @@ class World:
             allow_private=True,
             timeout=timeout,
         )
-        outbox = Outbox(store.database, clock, new_owner(), limits)
-        self.dispatcher = Dispatcher(outbox, sender, CHANNELS, clock, concurrency=4)
+        self.outbox = Interrupted(store.database, clock, new_owner(), limits)
+        self.dispatcher = Dispatcher(self.outbox, sender, CHANNELS, clock, concurrency=4, drain=drain)
         self.writer = store.writer()
         self.accept = Accept(
             self.writer,
@@ -214,3 +231,27 @@ async def test_stopping_waits_for_the_outcome(store: Store, slack: SlackStandIn)
     assert [row["state"] for row in rows] == ["delivered"]
     rows = await world.rows("SELECT lease_until FROM integrations")
     assert [row["lease_until"] for row in rows] == [0]
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+async def test_while_stopping_an_outcome_waits_for_the_database_but_not_for_ever(
+    comes_back: bool, store: Store, slack: SlackStandIn
+) -> None:
+    """What is not written stays an open attempt under a lease, so it is sent again by whoever comes after the lease."""
+    world = World(store, slack, drain=30 if comes_back else 0.01)
+    await world.build()
+    hang = Hang()
+    slack.script("general", hang)
+    with capture_logs() as log:
+        async with working(world):
+            await world.send(mails.plain())
+            await until(lambda: len(slack.posts) == 1, "the request")
+            world.outbox.away = True
+            hang.release()
+            await until(lambda: any(line["event"] == "dispatch.store_away" for line in log), "a try")
+            world.dispatcher.stop()
+            world.outbox.away = not comes_back
+    (row,) = await world.rows("SELECT outcome, lease_until FROM attempts CROSS JOIN integrations")
+    assert (row["outcome"], bool(row["lease_until"])) == (("sent", False) if comes_back else ("open", True))
+    events = [line["event"] for line in log]
+    assert ("dispatch.outcome_not_written" in events) is not comes_back

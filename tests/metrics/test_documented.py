@@ -35,6 +35,7 @@ def families() -> Iterator[Metric]:
     """All there are, in a process with every role."""
     meter = PrometheusMeter(["smtp", "api", "deliver"])
     meter.watch_connections(int)
+    meter.watch_certificate(lambda: 0.0)
     yield from meter.registry.collect()
     stored = StoredFigures(Nothing(), SystemClock(), CollectorRegistry())
     yield from stored.describe()
@@ -63,7 +64,7 @@ def test_no_label_grows() -> None:
     names = {
         label for collector in meter.registry._collector_to_names for label in getattr(collector, "_labelnames", ())
     }
-    assert names == {"reason", "kind", "result", "outcome"}
+    assert names == {"reason", "kind", "result", "outcome", "method", "route", "status"}
 
 
 def _alerts() -> list[dict[str, Any]]:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
+import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
 from emailrouter.standins.slack_behaviours import Answer
@@ -92,6 +94,55 @@ async def test_each_role_has_figures(role: str, own: str, installation: Installa
         figures = await scrape((await program.ready())["metrics"])
         assert figures("emailrouter_info", version="0.1.0", roles=role) == 1
         assert ("emailrouter_smtp_open_connections" in figures.families) == bool(own)
+
+
+async def test_requests_are_counted_by_their_route(installation: Installation, tmp_path: Path) -> None:
+    async with (
+        Program("api", env=installation.settings, cwd=tmp_path) as program,
+        aiohttp.ClientSession() as http,
+    ):
+        facts = await program.ready()
+
+        async def ask(method: str, path: str) -> int:
+            async with http.request(method, f"http://{facts['api']}{path}") as response:
+                await response.read()
+                return response.status
+
+        assert [await ask("GET", f"/api/domains/dom_{n}") for n in range(3)] == [401] * 3
+        assert await ask("GET", "/v1/domains/dom_1") == 401
+        assert await ask("GET", "/healthz") == 200
+        assert [await ask("GET", f"/api/nowhere/{n}") for n in range(3)] == [404] * 3
+        assert await ask("DELETE", "/api/domains") == 405
+        figures = await scrape(facts["metrics"])
+    route = {"method": "GET", "route": "/api/domains/{id}"}
+    assert figures("emailrouter_http_requests_total", status="4xx", **route) == 4
+    assert figures("emailrouter_http_request_seconds_count", **route) == 4
+    assert figures("emailrouter_http_requests_total", method="GET", route="/healthz", status="2xx") == 1
+    assert figures("emailrouter_http_requests_total", method="none", route="none", status="4xx") == 4
+    counted = [name for name, _ in figures.samples if name == "emailrouter_http_requests_total"]
+    assert len(counted) == 3, "what strangers ask for is in no label"
+
+
+async def test_the_end_of_the_certificate(installation: Installation, tmp_path: Path) -> None:
+    name = "emailrouter_certificate_expiry_timestamp_seconds"
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    tls = {"smtp.tls_cert": str(chain), "smtp.tls_key": str(key)}
+    authority = trustme.CA()
+
+    def issue(until: datetime) -> None:
+        issued = authority.issue_cert("mx1.host.test", not_after=until)
+        issued.private_key_pem.write_to_path(key)
+        issued.cert_chain_pems[0].write_to_path(chain)
+
+    issue(datetime(2030, 1, 1, tzinfo=UTC))
+    async with Program("smtp", env={**installation.settings, **tls}, cwd=tmp_path) as program:
+        address = (await program.ready())["metrics"]
+        assert (await scrape(address))(name) == datetime(2030, 1, 1, tzinfo=UTC).timestamp()
+        issue(datetime(2031, 1, 1, tzinfo=UTC))  # no session, no signal: the next scrape sees it
+        assert (await scrape(address))(name) == datetime(2031, 1, 1, tzinfo=UTC).timestamp()
+    async with Program("smtp", env=installation.settings, cwd=tmp_path) as program:
+        figures = await scrape((await program.ready())["metrics"])
+        assert figures.families[name].samples == []
 
 
 async def test_the_old_text_form_and_nothing_else(installation: Installation, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from config.errors import ConfigError
 from tests.smtp.conftest import write_certificate
 from tests.smtp.doubles import Door, door
 from tests.support.smtp import RawSmtp, send_mail
@@ -151,10 +152,24 @@ async def test_a_new_certificate_is_used_and_open_sessions_stay(
             await client.close()
 
 
-async def test_a_certificate_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+async def test_a_certificate_that_cannot_be_used_stops_the_start_and_its_key_is_named(
+    tmp_path: Path, ca: trustme.CA
+) -> None:
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+
+    async def refusal() -> str:
+        with pytest.raises(ConfigError) as refused:
+            async with door(tls_cert=chain, tls_key=key):
+                pass
+        return str(refused.value)
+
+    assert await refusal() == f"smtp.tls_cert = {chain}: must be a file that can be read: No such file or directory"
     chain.write_text("no certificate")
+    assert await refusal() == f"smtp.tls_key = {key}: must be a file that can be read: No such file or directory"
     key.write_text("no key")
-    with pytest.raises(OSError, match=r"."):
-        async with door(tls_cert=chain, tls_key=key):
-            pass
+    assert (await refusal()).startswith(f"smtp.tls_cert = {chain}: must be a certificate in PEM")
+    write_certificate(ca, tmp_path)
+    right = key.read_bytes()
+    write_certificate(ca, tmp_path)
+    key.write_bytes(right)
+    assert (await refusal()).endswith("KEY_VALUES_MISMATCH")

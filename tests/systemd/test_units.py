@@ -99,6 +99,20 @@ def test_one_process_and_three_roles_exclude_each_other() -> None:
     assert words("emailrouter.target", "Wants") == {*roles, "emailrouter-smtp.socket"}
 
 
+def test_who_starts_waits_until_the_ports_of_who_stops_are_free() -> None:
+    """systemd stops a conflicting unit before it starts the other one only where there is an order between the two."""
+    assert "emailrouter-smtp.socket" in words("emailrouter.socket", "After") & words("emailrouter.socket", "Conflicts")
+    roles = {"emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service"}
+    assert words("emailrouter.service", "After") >= roles
+
+
+@pytest.mark.parametrize("name", ["emailrouter.socket", "emailrouter-smtp.socket"])
+def test_peers_do_not_start_what_cannot_start_for_ever(name: str) -> None:
+    """A start takes half a second, so systemd's own limit (20 in 2 s) would never be reached."""
+    socket = unit(name)["Socket"]
+    assert int(socket["TriggerLimitIntervalSec"][0]) / int(socket["TriggerLimitBurst"][0]) > 1
+
+
 @pytest.mark.parametrize(
     ("service", "socket"),
     [

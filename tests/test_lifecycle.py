@@ -1,0 +1,152 @@
+"""The start that fails half way, and parts that end by themselves: everything is stopped, once and in order."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from config.load import load
+from config.schema import Config
+from emailrouter import assembly, lifecycle
+from emailrouter.assembly import ROLES, Process
+from tests.support.process import Program
+
+
+def configuration(folder: Path, **more: str) -> Config:
+    empty = folder / "empty.toml"
+    empty.touch()
+    settings = {
+        "DATABASE__URL": f"sqlite:///{folder / 'emailrouter.db'}",
+        "SMTP__LISTEN": '["127.0.0.1:0"]',
+        "API__LISTEN": "127.0.0.1:0",
+        "METRICS__LISTEN": "127.0.0.1:0",
+        **more,
+    }
+    return load(empty, {f"EMAILROUTER_{name}": value for name, value in settings.items()})
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
+    """What the assembly builds while the test runs."""
+    made: list[Process] = []
+    build = assembly.build
+
+    def kept(*args: object) -> Process:
+        made.append(build(*args))  # type: ignore[arg-type]  # as the lifecycle calls it
+        return made[-1]
+
+    monkeypatch.setattr(assembly, "build", kept)
+    return made
+
+
+async def test_a_start_that_fails_half_way_stops_what_it_has_started(tmp_path: Path, built: list[Process]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = configuration(tmp_path, SMTP__LISTEN=f'["127.0.0.1:{port}"]')
+        opened = await lifecycle.open_database(config, migrate_it=True)
+        with pytest.raises(OSError, match="address already in use"):
+            async with lifecycle.running(config, frozenset(ROLES), opened):
+                raise AssertionError("it cannot start")
+    (process,) = built
+    assert process.api is not None
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*process.api.address)
+    assert process.metrics is not None
+    assert process.metrics.address is None
+    assert all(task.done() for task in process.background)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+class Part:
+    """A background part that fails when it is told to."""
+
+    def __init__(self) -> None:
+        self.fail = asyncio.Event()
+
+    async def run(self) -> None:
+        await self.fail.wait()
+        raise RuntimeError("a fault of ours")
+
+
+def with_part(monkeypatch: pytest.MonkeyPatch, drain: Callable[[Part], Awaitable[None]]) -> Part:
+    """Every process built has this part for a janitor, and its SMTP door's drain ends with `drain`."""
+    part, build = Part(), assembly.build
+
+    def changed(*args: object) -> Process:
+        process = build(*args)  # type: ignore[arg-type]  # as the lifecycle calls it
+        process.janitor = part  # type: ignore[assignment]  # its `run` is all that is asked of it
+
+        assert process.smtp is not None
+        door = process.smtp.drain
+
+        async def drained(grace: timedelta) -> None:
+            await door(grace)
+            await drain(part)
+
+        monkeypatch.setattr(process.smtp, "drain", drained)
+        return process
+
+    monkeypatch.setattr(assembly, "build", changed)
+    return part
+
+
+async def test_a_part_that_fails_ends_the_process_by_a_whole_drain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drained = asyncio.Event()
+
+    async def drain(_: Part) -> None:
+        with pytest.raises(TimeoutError):  # time limits work while draining
+            async with asyncio.timeout(0):
+                await asyncio.Event().wait()
+        drained.set()
+
+    part = with_part(monkeypatch, drain)
+    config = configuration(tmp_path)
+    opened = await lifecycle.open_database(config, migrate_it=True)
+    part.fail.set()
+    with pytest.raises(lifecycle.Halted) as halted:
+        async with lifecycle.running(config, frozenset(ROLES), opened):
+            await asyncio.Event().wait()
+    assert isinstance(halted.value.__cause__, RuntimeError)
+    assert drained.is_set()
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_a_part_that_fails_while_draining_does_not_cut_the_drain_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drained = asyncio.Event()
+    process: Process | None = None
+
+    async def drain(part: Part) -> None:
+        part.fail.set()
+        assert process is not None
+        await asyncio.wait([task for task in process.background if task.get_name() == "janitor"])
+        await asyncio.sleep(0)  # what it calls when it is done has been called
+        drained.set()
+
+    with_part(monkeypatch, drain)
+    config = configuration(tmp_path)
+    opened = await lifecycle.open_database(config, migrate_it=True)
+    with pytest.raises(lifecycle.Halted):
+        async with lifecycle.running(config, frozenset(ROLES), opened) as found:
+            process = found
+    assert drained.is_set()
+
+
+async def test_a_certificate_that_is_not_there_is_a_wrong_configuration(tmp_path: Path) -> None:
+    env = {
+        "smtp.listen": ["127.0.0.1:0"],
+        "api.listen": "127.0.0.1:0",
+        "smtp.tls_cert": str(tmp_path / "none.pem"),
+        "smtp.tls_key": str(tmp_path / "none.pem"),
+    }
+    async with Program("serve", env=env, cwd=tmp_path) as program:
+        assert await program.wait() == 2
+    assert f"smtp.tls_cert = {tmp_path / 'none.pem'}: must be a file that can be read" in program.stderr_text
