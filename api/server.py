@@ -7,19 +7,25 @@ only half a request's head, is closed after a while; there are no more than `MAX
 from __future__ import annotations
 
 import asyncio
-import logging
+import os
+from collections.abc import Mapping
 
+import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from api import answers
 from api.middleware import request_id
+from router import sockets
 
 IDLE_SECONDS = 60.0
 MAX_CONNECTIONS = 1000
+# At a stop, how long the first request of a new connection is waited for; a browser may open one and say nothing.
+LAST_SECONDS = 0.5
+_LAST_LOOK = 0.02
 _LINGER_SECONDS = 2.0
 
-_log = logging.getLogger("api")
+log = structlog.get_logger()
 
 
 class _Connection(RequestHandler):
@@ -31,8 +37,13 @@ class _Connection(RequestHandler):
         super().connection_made(transport)
         manager = self._manager
         if manager is not None and len(manager.connections) > MAX_CONNECTIONS:
-            _log.warning("refused a connection: there are %d already", MAX_CONNECTIONS)
+            log.warning("api.connection_refused", connections=MAX_CONNECTIONS)
             self.force_close()
+
+    @property
+    def unheard(self) -> bool:
+        """Nothing has come yet: whoever connected is about to ask."""
+        return self._request_count == 0
 
     def handle_error(
         self,
@@ -44,7 +55,7 @@ class _Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has been begun already")
         if status >= 500:
-            _log.error("failed outside of the application", exc_info=exc)
+            log.error("api.fault", exc_info=exc)
             response = answers.error("internal_error", "Something went wrong here")
         else:
             response = answers.error("invalid_request", "This is not HTTP as it should be")
@@ -54,18 +65,29 @@ class _Connection(RequestHandler):
 
 
 class ApiServer:
-    """One listening address. `address` is where it listens, with the port that the system chose for 0."""
+    """One address, or systemd's sockets. `address` is where it listens, with the port that the system chose for 0."""
 
-    def __init__(self, app: web.Application, *, host: str, port: int) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        host: str = "",
+        port: int = 0,
+        systemd: bool = False,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """systemd: instead of `host` and `port`, what systemd passed by the environment."""
         self._app = app
         self._host = host
         self._port = port
+        self._systemd = systemd
+        self._environ = environ
         self._runner: web.AppRunner | None = None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self.address = (host, port)
 
     async def start(self) -> None:
-        """Listens. Raises OSError when the address is not to be had."""
+        """Listens. Raises OSError when the address, or a socket of systemd's, is not to be had."""
         runner = web.AppRunner(self._app, access_log=None, handle_signals=False)
         await runner.setup()
         self._runner = runner
@@ -84,14 +106,20 @@ class ApiServer:
                 auto_decompress=False,
             )
 
-        self._server = await loop.create_server(connection, self._host, self._port)
-        self.address = self._server.sockets[0].getsockname()[:2]
+        if self._systemd:
+            for sock in sockets.passed("api", self._environ):
+                self._servers.append(await loop.create_server(connection, sock=sock))
+        else:
+            self._servers.append(await loop.create_server(connection, self._host, self._port))
+        self.address = self._servers[0].sockets[0].getsockname()[:2]
 
     async def stop(self, grace: float = 10.0) -> None:
         """No new connections; requests that run have `grace` seconds to end. Safe to call twice."""
-        server, self._server = self._server, None
-        if server is not None:
+        servers, self._servers = self._servers, []
+        for server in servers:
             server.close()
+        if self._runner is not None and servers:
+            await self._hear_the_last(self._runner)
         runner, self._runner = self._runner, None
         if runner is not None:
             # What streams until it is told to end is told now, not after everybody has waited for it.
@@ -101,3 +129,13 @@ class ApiServer:
                 manager.pre_shutdown()
                 await manager.shutdown(grace)
             await runner.cleanup()
+
+    @staticmethod
+    async def _hear_the_last(runner: web.AppRunner) -> None:
+        """Who connected a moment before the listeners closed is still heard: to them it would be a refusal."""
+        manager = runner.server
+        end = asyncio.get_running_loop().time() + LAST_SECONDS
+        while manager is not None and asyncio.get_running_loop().time() < end:
+            if not any(isinstance(one, _Connection) and one.unheard for one in manager.connections):
+                return
+            await asyncio.sleep(_LAST_LOOK)

@@ -12,10 +12,12 @@ from router.admin.blocked_senders import BlockedSenders
 from router.admin.deliveries import Deliveries
 from router.admin.domains import Domains
 from router.admin.explain import Explain
+from router.admin.health import HealthReport
 from router.admin.idempotency import Idempotency
 from router.admin.integrations import Integrations
 from router.admin.keys import Keys
 from router.admin.messages import Messages
+from router.admin.overview import Overviews
 from router.admin.rate_limits import RateLimits
 from router.admin.sessions import Sessions
 from router.admin.tickets import Tickets
@@ -47,4 +49,6 @@ class Services:
     blocked_senders: BlockedSenders
     explain: Explain
     audit: Audit
+    overview: Overviews
+    health: HealthReport
     ready: Callable[[], Awaitable[None]]

@@ -221,7 +221,12 @@ class Smtp(Section):
 class Api(Section):
     """The door for people and programs."""
 
-    listen: ListenAddress = setting("127.0.0.1:8080", "Address of the REST API and the dashboard.")
+    listen: Annotated[Address | Literal["systemd"], PlainValidator(values.parse_address_or_systemd), _PRINTED] = (
+        setting(
+            "127.0.0.1:8080",
+            'Address of the REST API and the dashboard; "systemd" takes the socket that its socket unit opened.',
+        )
+    )
     requests_per_minute: Count = setting(100, "Requests a minute for each key or session; 0 is unlimited.", ge=0)
     requests_per_day: Count = setting(10000, "Requests a day for each workspace; 0 is unlimited.", ge=0)
     trusted_proxies: tuple[NetworkName, ...] = setting(

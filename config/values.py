@@ -73,6 +73,16 @@ def parse_listen(value: object) -> tuple[Address, ...] | Literal["systemd"]:
     return tuple(Address.parse(entry) for entry in value)
 
 
+def parse_address_or_systemd(value: object) -> Address | Literal["systemd"]:
+    """An address, or the sockets that systemd passes."""
+    if value == "systemd":
+        return "systemd"
+    try:
+        return Address.parse(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "systemd"') from None
+
+
 def parse_optional_address(value: object) -> Address | None:
     """An address, or None for `"off"`."""
     if value is None or value == "off":

@@ -175,7 +175,11 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
                 version=version("emailrouter"),
                 meter=meter,
             )
-            process.api = ApiServer(app, host=config.api.listen.host, port=config.api.listen.port)
+            listen = config.api.listen
+            if listen == "systemd":
+                process.api = ApiServer(app, systemd=True)
+            else:
+                process.api = ApiServer(app, host=listen.host, port=listen.port)
     if counting is not None and config.metrics.listen is not None:
         if process.smtp is not None:
             smtp = process.smtp

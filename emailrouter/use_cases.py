@@ -19,10 +19,12 @@ from router.admin.deliveries import Deliveries
 from router.admin.domain_checks import DnsPolicy, DomainChecks
 from router.admin.domains import Domains
 from router.admin.explain import Explain
+from router.admin.health import HealthReport
 from router.admin.idempotency import Idempotency
 from router.admin.integrations import Integrations
 from router.admin.keys import Keys
 from router.admin.messages import Messages
+from router.admin.overview import Overviews
 from router.admin.rate_limits import ProcessCounts, RateLimits, SharedCounts
 from router.admin.sessions import Sessions
 from router.admin.testmail import TestMailer
@@ -101,6 +103,8 @@ def build(
             opened, clock, blocked, CHANNELS, _reply_to_recipient, blocked_reply=_said(replies.SENDER_BLOCKED)
         ),
         audit=Audit(opened),
+        overview=Overviews(opened, clock),
+        health=HealthReport(opened, clock),
         ready=lambda: migrate.check(opened),
     )
 

@@ -152,7 +152,11 @@ class ContentStore:
             for row in await session.all("search_tickets_of", message_id=message_id):
                 header = search_words.of_text(f"{row['from_name']} {row['from_address']} {row['subject']}")
                 words = search_words.document(
-                    row["workspace_id"], row["number"], known=row["words"].split(), more=[*header, *said]
+                    row["workspace_id"],
+                    row["number"],
+                    row["alias_id"],
+                    known=row["words"].split(),
+                    more=[*header, *said],
                 )
                 await session.run(
                     "search_keep",

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
 
 from config.schema import Smtp
+from router import sockets
 from router.clock import Clock
 from router.meter import UNMETERED, Meter
 from router.ports import Acceptor, Recipients
@@ -35,7 +35,6 @@ _SWEEP = 1.0  # seconds between two looks at all deadlines
 _FORGET = 60.0  # seconds between two looks at counters of addresses that are gone
 _BACKLOG = 1024  # connections the kernel holds for us; a burst must not be refused before we have seen it
 _COMMIT_PATIENCE = 10.0  # seconds past the grace that commits have which are being written
-_FIRST_SYSTEMD_FD = 3  # sd_listen_fds(3)
 
 
 class Server:
@@ -117,7 +116,7 @@ class Server:
 
         try:
             if settings.listen == "systemd":
-                for sock in systemd_sockets(self._environ):
+                for sock in sockets.passed("smtp", self._environ):
                     self._listeners.append(await loop.create_server(connection, sock=sock, backlog=_BACKLOG))
             else:
                 for address in settings.listen:
@@ -215,25 +214,6 @@ class Server:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
-
-
-def systemd_sockets(environ: Mapping[str, str]) -> list[socket.socket]:
-    """The sockets systemd opened for this process (sd_listen_fds(3)). Raises OSError when there are none.
-
-    They arrive blocking and inheritable: one slow accept would stop the loop, and a child would keep the port.
-    """
-    if environ.get("LISTEN_PID") != str(os.getpid()):
-        raise OSError("systemd passed no sockets to this process (LISTEN_PID); start it by its socket unit")
-    count = environ.get("LISTEN_FDS", "")
-    if not count.isdecimal() or int(count) == 0:
-        raise OSError("systemd passed no sockets to this process (LISTEN_FDS); start it by its socket unit")
-    sockets = []
-    for descriptor in range(_FIRST_SYSTEMD_FD, _FIRST_SYSTEMD_FD + int(count)):
-        sock = socket.socket(fileno=descriptor)
-        sock.setblocking(False)
-        sock.set_inheritable(False)
-        sockets.append(sock)
-    return sockets
 
 
 def _address(name: object) -> str:

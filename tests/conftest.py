@@ -6,10 +6,28 @@ from pathlib import Path
 
 import pytest
 
+from tests.logs.private import private
 from tests.support.dns import DnsStandIn
 from tests.support.postgres import PostgresServer, shared_server
+from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.stores import KINDS, Store, opened_postgres, opened_sqlite
+
+
+@pytest.fixture(autouse=True)
+def nothing_private_is_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test is about: no program that it starts logs a key, a webhook, a password or the text of a mail."""
+    started: list[Program] = []
+    start = Program.start
+
+    async def noted(program: Program) -> None:
+        started.append(program)
+        await start(program)
+
+    monkeypatch.setattr(Program, "start", noted)
+    yield
+    found = {what for program in started for what in private(program.stderr)}
+    assert found == set()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +37,11 @@ def moment(at: Micros) -> str:
     return f"{date(at)}, {datetime.fromtimestamp(at // SECOND, UTC):%H:%M} UTC"
 
 
+def exact(at: Micros) -> str:
+    """`1 Jan 2030, 12:00:03 UTC`."""
+    return f"{date(at)}, {datetime.fromtimestamp(at // SECOND, UTC):%H:%M:%S} UTC"
+
+
 def size(octets: int) -> str:
     """`1.4 MB`; powers of ten."""
     if octets < 1000:
@@ -52,4 +57,33 @@ def status(value: str) -> str:
     return STATUS_WORDS.get(value, value)
 
 
-FILTERS: dict[str, Callable[..., Any]] = {"iso": iso, "moment": moment, "size": size, "status": status}
+def span(length: Micros) -> str:
+    """A duration: `350 ms`, `12 s`, `5 min`, `3.2 hours`, `2.1 days`."""
+    seconds = length / SECOND
+    if seconds < 1:
+        shown = f"{length // 1000} ms"
+    elif seconds < 60:
+        shown = f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    elif seconds < 3600:
+        shown = f"{seconds / 60:.0f} min"
+    elif seconds < 2 * 86400:
+        shown = f"{seconds / 3600:.3g} hours"
+    else:
+        shown = f"{seconds / 86400:,.3g} days" if seconds < 1000 * 86400 else f"{seconds / 86400:,.0f} days"
+    return shown.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def options(items: Iterable[Any], label: str = "name") -> list[tuple[str, str]]:
+    """What a choice offers: (value, shown) of things with an id, or of words."""
+    return [(item, item) if isinstance(item, str) else (item.id, getattr(item, label)) for item in items]
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "iso": iso,
+    "moment": moment,
+    "size": size,
+    "span": span,
+    "exact": exact,
+    "status": status,
+    "options": options,
+}

@@ -6,8 +6,7 @@ a line in the log with the request's id.
 
 from __future__ import annotations
 
-import logging
-
+import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -15,7 +14,7 @@ from api import answers
 from api.request_keys import REQUEST_ID
 from router.errors import ErrorCode, Refused, SchemaMismatch, Unavailable
 
-_log = logging.getLogger("api")
+log = structlog.get_logger()
 
 # What aiohttp itself may raise before a handler of ours runs.
 _HTTP: dict[int, tuple[ErrorCode, str]] = {
@@ -34,11 +33,11 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _close_unread(request, answers.refused(refusal))
     except (Unavailable, SchemaMismatch) as error:
         _check_unbegun(request)
-        _log.warning("unavailable: %s request=%s", error, request[REQUEST_ID])
+        log.warning("api.unavailable", reason=str(error), **_facts(request))
         return _unavailable()
     except TimeoutError:
         _check_unbegun(request)
-        _log.warning("timed out: %s %s request=%s", request.method, request.path, request[REQUEST_ID])
+        log.warning("api.timed_out", **_facts(request))
         return _close_unread(request, _unavailable())
     except web.HTTPMethodNotAllowed as error:
         response = answers.error("method_not_allowed", f"{request.method[:20]} is not possible here")
@@ -52,12 +51,17 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except (web.RequestPayloadError, ConnectionError):
         _check_unbegun(request)
         return _close_unread(request, answers.error("invalid_request", "The body did not come whole"))
-    except Exception:  # noqa: BLE001 - whatever it was, the client must not see it; the log does
+    except Exception:
         _check_unbegun(request)
-        _log.exception("failed: %s %s request=%s", request.method, request.path, request[REQUEST_ID])
+        log.exception("api.fault", **_facts(request))
         return _close_unread(
             request, answers.error("internal_error", "Something went wrong here; the log has it under the request id")
         )
+
+
+def _facts(request: web.Request) -> dict[str, str]:
+    """What tells which request it was."""
+    return {"request_id": request[REQUEST_ID], "method": request.method, "path": request.path}
 
 
 def _check_unbegun(request: web.Request) -> None:

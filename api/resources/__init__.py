@@ -13,9 +13,11 @@ from api.resources import (
     deliveries,
     domains,
     explain,
+    health,
     integrations,
     keys,
     messages,
+    overview,
     tickets,
     users,
     workspace,
@@ -36,6 +38,8 @@ ROUTES: tuple[Route, ...] = (
     *blocked_senders.ROUTES,
     *explain.ROUTES,
     *audit.ROUTES,
+    *overview.ROUTES,
+    *health.ROUTES,
 )
 
 __all__ = ["ROUTES"]

@@ -1,4 +1,4 @@
-"""One mail: the `.eml`, its attachments, its trace. What strangers wrote is only ever a download."""
+"""Mails, found by their ids; of one the `.eml`, its attachments, its trace. What strangers wrote is only a download."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from api.route import Call, Route
+from api.schema.messages import Find, MessageList, MessageRow
 from api.schema.shape import Empty, NoQuery
 from api.schema.tickets import TraceAnswer
 from router.errors import not_found
@@ -15,6 +16,11 @@ from router.errors import not_found
 # Seconds for one piece to get through to a client that reads slowly.
 WRITE_TIMEOUT = 60
 _PIECE = 256 * 1024
+
+
+async def find(call: Call[Empty, Find]) -> MessageList:
+    found = await call.services.messages.find(call.actor, call.query.q)
+    return MessageList(messages=[MessageRow.of(message) for message in found])
 
 
 async def raw(call: Call[Empty, NoQuery]) -> web.StreamResponse:
@@ -68,6 +74,15 @@ async def _write(response: web.StreamResponse, octets: bytes) -> None:
 
 
 ROUTES = (
+    Route(
+        "GET",
+        "/emails/messages",
+        find,
+        "Mails by their id, their Message-ID or their ticket; newest first, at most 50",
+        "viewer",
+        MessageList,
+        query=Find,
+    ),
     Route(
         "GET",
         "/emails/messages/{id}/raw",

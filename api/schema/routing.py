@@ -107,10 +107,11 @@ class RecordAnswer(Answer):
 
 
 class DomainDetail(DomainAnswer):
-    """A domain with its records as the last check left them."""
+    """A domain with its records as the last check left them. proof: which of them have to be right."""
 
     alias_count: int
     records: list[RecordAnswer]
+    proof: Literal["mx", "txt", "mx+txt"]
     verified_at: Time | None
     checked_at: Time | None
     missing_since: Time | None
@@ -127,6 +128,7 @@ class DomainDetail(DomainAnswer):
             created_at=domain.created_at,
             alias_count=view.alias_count,
             records=[RecordAnswer.of(record) for record in view.records],
+            proof=view.proof,
             verified_at=domain.verified_at,
             checked_at=domain.checked_at,
             missing_since=domain.missing_since,

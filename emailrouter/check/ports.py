@@ -32,8 +32,9 @@ async def smtp(facts: Facts) -> list[Line]:
 
 
 async def api(facts: Facts) -> list[Line]:
-    """`[api] listen`."""
-    address = facts.config.api.listen
+    """`[api] listen`; with systemd's socket, where its unit listens as it came."""
+    listen = facts.config.api.listen
+    address = Address("127.0.0.1", 8080) if listen == "systemd" else listen
     answer = await _ask(address, f"GET /healthz HTTP/1.0\r\nHost: {address}\r\n\r\n".encode())
     if isinstance(answer, OSError):
         return _nobody("api port", address, answer)

@@ -20,7 +20,7 @@ async def units(facts: Facts) -> list[Line]:
         return [ok("systemd", "this host does not run systemd")]
     there = {name: path for name in UNITS if (path := _find(facts, name)) is not None}
     if not there:
-        fix = "Copy them from the installed program: docs/operations.md, Install the program and its units"
+        fix = "Copy them from the installed program: docs/operations.md, step 2"
         return [warn("systemd", "the units are not installed: nothing starts the program after a reboot", fix)]
     analyze = shutil.which("systemd-analyze")
     if analyze is None:

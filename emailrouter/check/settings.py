@@ -33,7 +33,7 @@ async def configuration(facts: Facts) -> list[Line]:
     if config.delivery.allow_private_networks:
         fix = "Set [delivery] allow_private_networks = false, unless the webhooks are servers of your own"
         lines.append(warn(name, "webhooks may point into this host's own networks", fix))
-    if not _is_loopback(config.api.listen.host):
+    if config.api.listen != "systemd" and not _is_loopback(config.api.listen.host):
         fix = "Set [api] listen to 127.0.0.1 and let a proxy with TLS forward to it, or close the port in the firewall"
         lines.append(warn(name, f"the API listens on {config.api.listen} without TLS", fix))
     if config.metrics.listen is not None and not _is_loopback(config.metrics.listen.host):

@@ -7,8 +7,9 @@ was last used is written beside the request, at most once a minute, and never fa
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
+
+import structlog
 
 from router import secrets
 from router.admin.keys import lower
@@ -18,7 +19,7 @@ from router.model import Actor, Micros
 from router.store.database import Database
 
 USED_EVERY: Micros = 60 * SECOND
-_log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class Caller:
     actor: Actor
     scope: str
     by_session: bool = False
+
+    @property
+    def session_id(self) -> str:
+        """The name of the session (`router.admin.sessions.SignedIn`); `""` for a key."""
+        return self.scope.removeprefix("session:") if self.by_session else ""
 
 
 class Authentication:
@@ -82,4 +88,4 @@ class Authentication:
         try:
             await self._database.run(query, **values)
         except Unavailable as error:
-            _log.debug("last use not written: %s", error)
+            log.debug("api.last_use_not_written", reason=str(error))

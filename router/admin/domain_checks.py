@@ -119,7 +119,7 @@ class DomainChecks:
             domain.name,
             domain.token,
             self._policy.mx_hosts,
-            await self._mode(),
+            await self.proof(self._database, domain),
             resolver=self._resolver if actor is None else self._resolver.fresh,
             now=self._clock.now(),
             upstream=domain.mx_managed == "upstream",
@@ -215,11 +215,16 @@ class DomainChecks:
             notice_at=now if sentence else domain.notice_at,
         )
 
-    async def _mode(self) -> Mode:
-        """`auto`: with several workspaces the MX records prove nothing about which of them owns the domain."""
+    async def proof(self, session: Session, domain: Domain) -> Mode:
+        """Which records prove the domain.
+
+        `auto`: with several workspaces the MX records prove nothing about which of them owns the domain.
+        """
+        if domain.mx_managed == "upstream":
+            return "txt"
         if self._policy.verification != "auto":
             return self._policy.verification
-        row = await self._database.one("workspace_count")
+        row = await session.one("workspace_count")
         return "mx" if row is None or row["workspaces"] <= 1 else "mx+txt"
 
 

@@ -16,7 +16,7 @@ from router.admin.domain_checks import DomainChecks, new_token, taken_sentence
 from router.admin.domain_names import domain_name
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
-from router.dns.verification import Record, expected_records, load_records
+from router.dns.verification import Mode, Record, expected_records, load_records
 from router.errors import Refused, not_found
 from router.model import Actor, Domain, MxManaged
 from router.store.database import Database, Session, fetch, fetch_one
@@ -24,11 +24,15 @@ from router.store.database import Database, Session, fetch, fetch_one
 
 @dataclass(frozen=True, slots=True)
 class DomainView:
-    """A domain with what was expected and found; before its first check the records are what is to be added."""
+    """A domain with what was expected and found; before its first check the records are what is to be added.
+
+    proof: which of them have to be right.
+    """
 
     domain: Domain
     alias_count: int
     records: tuple[Record, ...]
+    proof: Mode
 
 
 class Domains:
@@ -160,7 +164,8 @@ class Domains:
         records = load_records(domain.records) or expected_records(
             domain.name, domain.token, self.mx_hosts, upstream=upstream
         )
-        return DomainView(domain, await _alias_count(session, domain), records)
+        proof = await self._checks.proof(session, domain)
+        return DomainView(domain, await _alias_count(session, domain), records, proof)
 
 
 async def _found(session: Session, actor: Actor, domain_id: str) -> Domain:

@@ -1,10 +1,11 @@
-"""One received mail: its octets as they came, its attachments, and all that happened to it."""
+"""Received mails: found by what people have in hand; of each its octets, its attachments and all that happened."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from router import ids
 from router.admin import words
 from router.contents import ContentStore
 from router.errors import not_found
@@ -16,6 +17,9 @@ from router.store.database import Database, Session, fetch, fetch_one, value
 MOST_LINKS = 1000
 MOST_DELIVERIES = 1000
 MOST_ATTEMPTS = 1000
+MOST_FOUND = 50
+_MOST_ID = 998  # octets of a Message-ID, as the header's reader has it
+_MOST_NUMBER = 12  # digits of a ticket's number
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,35 @@ class Messages:
         self._database = database
         self._contents = contents
 
+    async def find(self, actor: Actor, text: str) -> tuple[Message, ...]:
+        """Newest first, at most `MOST_FOUND`: by our id (what `250 ... queued as` said), by a Message-ID with or
+        without its brackets, or all of a ticket, by its id or number (`#12`).
+        """
+        wanted = words.line(text, "q", most=_MOST_ID + 40).strip()
+        if ids.looks_valid(wanted, "ticket") or _is_number(wanted):
+            ticket_id = await self._ticket(actor, wanted)
+            if ticket_id is None:
+                return ()
+            return await self._all("message_of_ticket", ticket_id=ticket_id, most=MOST_FOUND)
+        if ids.looks_valid(wanted, "msg"):
+            return await self._all("message_by_id", id=wanted, workspace_id=actor.workspace_id)
+        bare = wanted.partition(":")[2].strip() if wanted.lower().startswith("message-id:") else wanted
+        return await self._all(
+            "message_by_rfc_id", rfc_message_id=bare.strip("<>"), workspace_id=actor.workspace_id, most=MOST_FOUND
+        )
+
+    async def _all(self, query: str, **values: object) -> tuple[Message, ...]:
+        return tuple(await fetch(self._database, Message, query, **values))
+
+    async def _ticket(self, actor: Actor, text: str) -> str | None:
+        """The id of a ticket of the workspace."""
+        if ids.looks_valid(text, "ticket"):
+            row = await self._database.one("ticket_by_id", id=text, workspace_id=actor.workspace_id)
+        else:
+            number = int(text.removeprefix("#"))
+            row = await self._database.one("operator_ticket", number=number, workspace_id=actor.workspace_id)
+        return None if row is None else row["id"]
+
     async def raw(self, actor: Actor, message_id: str) -> RawMail:
         """The mail octet for octet, with trace headers on top; `not_found` when its octets were erased."""
         message = await _found(self._database, actor, message_id)
@@ -97,6 +130,11 @@ class Messages:
 
     async def _links(self, message: Message) -> list[TicketMessage]:
         return await fetch(self._database, TicketMessage, "message_links", message_id=message.id, most=MOST_LINKS)
+
+
+def _is_number(text: str) -> bool:
+    digits = text.removeprefix("#")
+    return digits.isascii() and digits.isdigit() and len(digits) <= _MOST_NUMBER
 
 
 async def _found(session: Session, actor: Actor, message_id: str) -> Message:

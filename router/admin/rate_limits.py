@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import structlog
 
 from router.admin import rate_window
 from router.admin.rate_window import Limit, Verdict
@@ -29,7 +30,7 @@ KEPT_SECONDS = 2 * 86400
 # How long the previous window's count may still grow by requests that were under way at its end.
 _SETTLED: Micros = 2_000_000
 
-_log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 class RateLimits(Protocol):
@@ -188,7 +189,7 @@ class ProcessCounts:
                         tally.previous = max(tally.previous, row["used"])
         except Unavailable as error:
             self._give_back(counted)
-            _log.debug("request counts not written: %s", error)
+            log.debug("rate_limits.store_away", reason=str(error))
 
     def _take(self) -> list[tuple[str, int, int]]:
         counted = []

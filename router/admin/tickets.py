@@ -8,7 +8,7 @@ decide, so that no two decide on the same state. Every change is an event of the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from router import ids, search_words
@@ -92,6 +92,12 @@ class Tickets:
     async def get(self, actor: Actor, ticket_id: str) -> TicketView:
         """One ticket with its messages, deliveries and events, each oldest first."""
         return await self._conversation.of(await _found(self._database, actor, ticket_id))
+
+    async def named(self, actor: Actor, ticket_ids: Iterable[str]) -> Mapping[str, Ticket]:
+        """Those of the tickets that there are, by their ids; of at most `MAX_LIMIT` it is asked."""
+        asked = json.dumps(sorted(set(ticket_ids))[: paging.MAX_LIMIT])
+        found = await fetch(self._database, Ticket, "ticket_named", ids=asked, workspace_id=actor.workspace_id)
+        return {ticket.id: ticket for ticket in found}
 
     async def claim(self, actor: Actor, ticket_id: str) -> Ticket:
         """The actor's user takes the ticket; `already_claimed` when somebody else has it, `not_open` when resolved."""

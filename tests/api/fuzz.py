@@ -1,8 +1,9 @@
 """The started program under schemathesis, on both databases: `make api-fuzz`, or `python -m tests.api.fuzz [KIND...]`.
 
 All phases, `--examples` (200) for each operation. Fails on any answer of 5xx, on any outside the document, on a call
-that was never answered as it should be, and when a database takes longer than `--minutes`. Nothing leaves this
-machine: DNS, Slack and the databases are stand-ins and servers of the run's own.
+that was never answered as it should be (each has one request that has to be: `tests.api.fuzz_good`), and when a
+database takes longer than `--minutes`. Nothing leaves this machine: DNS, Slack and the databases are stand-ins and
+servers of the run's own.
 """
 
 # ruff: noqa: T201 - a command: what it prints is its result
@@ -27,7 +28,8 @@ from router.admin.keys import Keys
 from router.admin.users import Users
 from router.clock import SystemClock
 from router.model import Actor
-from tests.support import mails
+from tests.api import fuzz_good
+from tests.support import mails, seeds
 from tests.support.dns import DnsStandIn
 from tests.support.installation import DOMAIN, Installation, installed, port_of
 from tests.support.postgres import private_postgres
@@ -61,7 +63,7 @@ class Opened:
 
 
 async def prepared(made: Installation, ready: dict[str, Any], slack: SlackStandIn, folder: Path) -> Opened:
-    """An admin's key, and some mails with tickets."""
+    """An admin's key, some mails with tickets, and what one good request of each call needs."""
     actor, clock = Actor(made.workspace_id, "admin"), SystemClock()
     login = {"email": "fuzz@example.org", "password": "correct horse battery"}
     user = await Users(made.database, clock).create(actor, **login, role="admin")
@@ -69,14 +71,24 @@ async def prepared(made: Installation, ready: dict[str, Any], slack: SlackStandI
     await asyncio.to_thread(_send, *port_of(ready["smtp"][0]))
     tables = ("tickets", "messages", "deliveries", "domains", "integrations", "aliases")
     ids = [str(row["id"]) for table in tables for row in await made.rows(f"SELECT id FROM {table}")]
+    webhooks = {name: slack.url(name) for name in ("alive", "gone")}
+    url = f"http://{ready['api']}/api"
+    domain = await seeds.domain(made.database, made.workspace_id, fuzz_good.DOMAIN)
+    good = await fuzz_good.good_requests(
+        url, new.clear, login=login, domain=domain, webhooks=webhooks, smtp=port_of(ready["smtp"][0])
+    )
     facts: dict[str, object] = {
         "ids": ids,
-        "protected": [user.id, new.key.id],
+        "protected": [user.id, new.key.id, *good.kept],
+        "good": {
+            f"{route.method} {route.path}": {**good.requests[f"{route.method} {route.path}"], "status": route.status}
+            for route in ROUTES
+        },
         "login": login,
-        "webhooks": [slack.url("alive"), slack.url("gone")],
+        "webhooks": list(webhooks.values()),
         "counts": str(folder / "counts.json"),
     }
-    return Opened(f"http://{ready['api']}/api", new.clear, facts)
+    return Opened(url, new.clear, facts)
 
 
 def _send(host: str, port: int) -> None:

@@ -1,8 +1,8 @@
 """What schemathesis is told about our API while `tests.api.fuzz` runs it; loaded by it as SCHEMATHESIS_HOOKS.
 
 It must not saw off the branch it sits on (its own user and key), must not leave this machine (every webhook is the
-stand-in's), and half of what it names (ids, the login) should exist. All answers are counted, to see that each call
-was really made.
+stand-in's), and half of what it names (ids, the login) should exist. Each call is made with a request that has to
+succeed until it did once (`tests.api.fuzz_good`). All answers are counted, to see that each call was really made.
 """
 
 import atexit
@@ -15,6 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import schemathesis
+from schemathesis.core import NOT_SET
+from schemathesis.generation import GenerationMode
 
 _FACTS: dict[str, Any] = json.loads(os.environ["API_FUZZ"])
 _KEPT = 200  # ids of each kind, the latest
@@ -41,6 +43,9 @@ for _id in _FACTS["ids"]:
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Called before each request that is sent."""
     path: str = case.operation.path
+    if _is_wanted(case):
+        _make_good(case)
+        return
     if "id" in (case.path_parameters or {}):
         kind = next((kind for noun, kind in _KINDS.items() if f"/{noun}/{{id}}" in path), "")
         case.path_parameters["id"] = _chosen(kind, str(case.path_parameters["id"]))
@@ -57,6 +62,26 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         case.body["webhookUrl"] = _here(case.body["webhookUrl"])
     if path == "/auth/login" and set(case.body) == {"email", "password"} and _odd(str(case.body["password"])):
         case.body |= _FACTS["login"]
+
+
+def _is_wanted(case: Any) -> bool:
+    """Whether this call still has to succeed, and a valid request of it is to be sent."""
+    label = case.operation.label
+    good = _FACTS["good"].get(label)
+    if good is None or _answers[label][good["status"]]:
+        return False
+    return case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
+
+
+def _make_good(case: Any) -> None:
+    good = _FACTS["good"][case.operation.label]
+    case.path_parameters, case.query = dict(good["path"]), {}
+    (case.headers or {}).pop("Idempotency-Key", None)
+    body = dict(good["body"] or {})
+    if case.operation.path == "/auth/password" and not _answers["DELETE /auth/sessions/{id}"][204]:
+        body["password"] = "short"  # a new one would end the session that the other call is to end
+    if body or case.body is not NOT_SET:
+        case.body = body
 
 
 @schemathesis.hook

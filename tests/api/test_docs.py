@@ -1,8 +1,10 @@
-"""docs/api.md is true: each of its commands, run in their order, answers with the status and the fields it shows."""
+"""docs/api.md is true: each command, run by a shell as it stands, answers with the status and the fields it shows."""
 
+import asyncio
 import json
+import os
 import re
-import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from tests.api.desk import MX_HOST, Desk, Reply, config, served
 from tests.support import mails
 from tests.support.dns import DnsStandIn
 from tests.support.slack import SlackStandIn
-from tests.support.stores import opened_sqlite
+from tests.support.stores import Store
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
 _CALL = re.compile(r"^### (\w+) (/api\S*)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
@@ -53,36 +55,26 @@ async def prepare(desk: Desk, dns: DnsStandIn, slack: SlackStandIn) -> dict[str,
     }
 
 
-async def ask(desk: Desk, command: str, known: dict[str, str]) -> Reply:
-    """Does what curl would; an id that a POST makes becomes the variable of its kind."""
-    words = shlex.split(command.replace("\\\n", " "))
-    assert words.pop(0) == "curl"
-    method, url, data = "GET", "", None
-    headers: dict[str, str] = {}
-    while words:
-        word = words.pop(0)
-        if word == "-X":
-            method = words.pop(0)
-        elif word == "-H":
-            name, _, value = words.pop(0).partition(": ")
-            headers[name] = _filled(value, known)
-        elif word == "-d":
-            data = _filled(words.pop(0), known).encode()
-        else:
-            url = _filled(word, known)
-    async with desk.session.request(method, url, headers=headers, data=data) as response:
-        octets = await response.read()
-        is_json = response.content_type == "application/json" and octets
-        reply = Reply(response.status, response.headers, await response.json() if is_json else None, octets)
-    if method == "POST" and reply.status == 201 and "id" in reply.body:
-        variable = _VARIABLES.get(reply.body["id"].partition("_")[0])
+async def ask(command: str, known: dict[str, str], folder: Path) -> Reply:
+    """What a shell makes of a command as it is printed; an id that a POST makes becomes the variable of its kind.
+
+    What curl is told beside that, to be silent and to say the status last, is in a `.curlrc` in the folder.
+    """
+    env = {"PATH": os.environ["PATH"], "CURL_HOME": str(folder), "NO_PROXY": "*", **known}
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-euc", command, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    said, complaint = await process.communicate()
+    assert process.returncode == 0, (command, complaint.decode())
+    octets, _, line = said.rpartition(b"\n")
+    status, _, content_type = line.decode().partition(" ")
+    body: Any = json.loads(octets) if content_type.startswith("application/json") else None
+    reply = Reply(int(status), {}, body, octets)
+    if "-X POST" in command and reply.status == 201 and "id" in body:
+        variable = _VARIABLES.get(body["id"].partition("_")[0])
         if variable:
-            known[variable] = reply.body["id"]
+            known[variable] = body["id"]
     return reply
-
-
-def _filled(text: str, known: dict[str, str]) -> str:
-    return re.sub(r"\$([A-Z_]+)", lambda match: known[match[1]], text)
 
 
 def _shape(value: Any) -> Any:
@@ -94,19 +86,25 @@ def _shape(value: Any) -> Any:
     return None
 
 
-async def test_every_command_of_the_document(tmp_path: Path, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
+async def test_every_command_of_the_document(
+    store: Store, tmp_path: Path, dns_server: DnsStandIn, slack: SlackStandIn
+) -> None:
+    assert shutil.which("curl"), "the document is in curl's words: install it (apt-get install curl)"
+    (tmp_path / ".curlrc").write_text(
+        'silent\nshow-error\nmax-time = 60\nwrite-out = "\\n%{http_code} %{content_type}"\n'
+    )
     text = DOCUMENT.read_text()
     calls = list(_CALL.finditer(text))
     assert {(call[1], re.sub(r"[?].*", "", call[2])) for call in calls} == {
         (route.method, f"/api{route.path}") for route in ROUTES
     }
-    async with opened_sqlite(tmp_path) as store, served(store, config(dns_server)) as desk:
+    async with served(store, config(dns_server)) as desk:
         known = await prepare(desk, dns_server, slack)
         for call in calls:
             command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])
             assert command is not None, call[0]
             assert answer is not None, call[0]
-            reply = await ask(desk, command[1], known)
+            reply = await ask(command[1], known, tmp_path)
             assert reply.status == int(answer[1]), (call[0], reply.octets)
             if answer[2]:
                 shown = json.loads(answer[2])

@@ -59,6 +59,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/emails/tickets/{id}/assign"): "agent",
     ("POST", "/emails/tickets/{id}/status"): "agent",
     ("POST", "/emails/tickets/{id}/notes"): "agent",
+    ("GET", "/emails/messages"): "viewer",
     ("GET", "/emails/messages/{id}/raw"): "viewer",
     ("GET", "/emails/messages/{id}/attachments/{n}"): "viewer",
     ("GET", "/emails/messages/{id}/trace"): "viewer",
@@ -71,6 +72,8 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("DELETE", "/blocked-senders/{sender}"): "admin",
     ("POST", "/explain"): "viewer",
     ("GET", "/audit"): "admin",
+    ("GET", "/overview"): "viewer",
+    ("GET", "/health"): "viewer",
 }
 # A body that passes the shape, so that a missing thing is told as missing.
 BODIES = {

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.desk import PASSWORD, Desk
-from tests.dashboard.desk import person
-from tests.dashboard.visits import OPENED, VISITS, prepare
+from tests.dashboard.conftest import Furnished
+from tests.dashboard.visits import OPENED, VISITS
 from tests.support.browser import Window, axe, look
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -21,13 +20,11 @@ async def test_every_page_is_visited() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(VISITS))
-async def test_a_page(shop: Desk, window: Window, path: str) -> None:
-    names = await prepare(shop)
+async def test_a_page(furnished: Furnished, window: Window, path: str) -> None:
+    root = furnished.desk.root
     if OPENED[path].role is not None:
-        address, _ = await person(shop, "admin", "ada@people.test")
-        new = await shop.services.sessions.login(address, PASSWORD, address="127.0.0.1")
-        await window.sign_in(shop.root, new.token)
-    page = await window.open(shop.root + VISITS[path].format_map(names))
+        await window.sign_in(root, furnished.token)
+    page = await window.open(root + VISITS[path].format_map(furnished.names))
     assert await page.locator("h1").count() == 1
     assert len((await page.content()).encode()) < MOST_OCTETS
     for scheme, phone in (("light", False), ("dark", False), ("light", True)):

@@ -1,7 +1,8 @@
-"""A listening socket that outlives the programs that serve it, as systemd's socket unit keeps it.
+"""Listening sockets that outlive the programs that serve them, as systemd's socket units keep them.
 
-`KeptSocket` listens and never accepts. A program started by `program` is handed the socket as systemd hands it over
-(sd_listen_fds(3)): as descriptor 3, blocking and inheritable, with `LISTEN_PID` and `LISTEN_FDS`.
+`KeptSockets` listens and never accepts. A program started by `program` is handed the sockets of its doors as systemd
+hands them over (sd_listen_fds(3)): from descriptor 3 on, blocking and inheritable, with `LISTEN_PID`, `LISTEN_FDS` and
+`LISTEN_FDNAMES`.
 """
 
 import asyncio
@@ -13,28 +14,35 @@ from typing import Self
 
 from tests.support.process import Program
 
-# Fetches the socket from the test, and becomes the program: the process id stays.
+DOORS = {"serve": ("smtp", "api"), "smtp": ("smtp",), "api": ("api",)}
+
+# Fetches the sockets from the test, and becomes the program: the process id stays.
 _ACTIVATE = """
 import os, socket, sys
+path, doors = sys.argv[1], sys.argv[2].split(":")
 with socket.socket(socket.AF_UNIX) as channel:
-    channel.connect(sys.argv[1])
-    (listener,) = socket.recv_fds(channel, 1, 1)[1]
-if listener != 3:
-    os.dup2(listener, 3)
-    os.close(listener)
-os.set_blocking(3, True)
-os.set_inheritable(3, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
-os.execv(sys.executable, [sys.executable, "-m", "emailrouter", *sys.argv[2:]])
+    channel.connect(path)
+    channel.sendall(sys.argv[2].encode() + b"\\n")
+    passed = socket.recv_fds(channel, 1, len(doors))[1]
+for n, descriptor in enumerate(passed):
+    os.dup2(descriptor, 100 + n)
+    os.close(descriptor)
+for n in range(len(passed)):
+    os.dup2(100 + n, 3 + n)
+    os.close(100 + n)
+    os.set_blocking(3 + n, True)
+    os.set_inheritable(3 + n, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(passed)), LISTEN_FDNAMES=sys.argv[2])
+os.execv(sys.executable, [sys.executable, "-m", "emailrouter", *sys.argv[3:]])
 """
 
 
-class KeptSocket:
-    """`async with KeptSocket(folder) as kept:`; peers connect to `kept.address`, programs may come and go."""
+class KeptSockets:
+    """`async with KeptSockets(folder) as kept:`; peers connect to `kept.smtp` and `kept.api`, programs come and go."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "socket-unit"
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._listeners = {door: socket.create_server(("127.0.0.1", 0), backlog=1024) for door in ("smtp", "api")}
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -44,21 +52,33 @@ class KeptSocket:
     async def __aexit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.close()
-        self._listener.close()
+        for listener in self._listeners.values():
+            listener.close()
 
     @property
-    def address(self) -> tuple[str, int]:
-        host, port = self._listener.getsockname()
-        return host, port
+    def smtp(self) -> tuple[str, int]:
+        return self._address("smtp")
+
+    @property
+    def api(self) -> tuple[str, int]:
+        return self._address("api")
 
     def program(self, role: str, settings: Mapping[str, object], folder: Path) -> Program:
-        """The program, not started yet."""
-        env = {**settings, "smtp.listen": "systemd"}
-        return Program(str(self._path), role, env=env, cwd=folder, command=("-c", _ACTIVATE))
+        """The program, not started yet. A role without doors gets no sockets."""
+        doors = DOORS.get(role, ())
+        if not doors:
+            return Program(role, env=settings, cwd=folder)
+        env = {**settings, **{f"{door}.listen": "systemd" for door in doors}}
+        return Program(str(self._path), ":".join(doors), role, env=env, cwd=folder, command=("-c", _ACTIVATE))
 
-    async def _hand_over(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _hand_over(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        doors = (await reader.readline()).decode().strip().split(":")
         channel = writer.get_extra_info("socket")
         # asyncio's own socket object has no sendmsg; the descriptor is the same.
         with socket.socket(fileno=os.dup(channel.fileno())) as plain:
-            socket.send_fds(plain, [b"!"], [self._listener.fileno()])
+            socket.send_fds(plain, [b"!"], [self._listeners[door].fileno() for door in doors])
         writer.close()
+
+    def _address(self, door: str) -> tuple[str, int]:
+        host, port = self._listeners[door].getsockname()
+        return host, port

@@ -1,4 +1,5 @@
 """Senders that behave as mail servers do: each mail is sent until it hears 250, and every refusal is remembered.
+Beside them, who asks the API: a connection each, and every one has to be answered.
 
 A connection that is refused or closed before the greeting is what a restart must never do; a 4yz or a connection lost
 later is what every sender lives with: it tries again, with the very same mail.
@@ -9,6 +10,8 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+
+import aiohttp
 
 from tests.support import mails
 from tests.support.smtp import ConnectionClosedError, RawSmtp
@@ -28,6 +31,7 @@ class Load:
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     _progress: asyncio.Condition = field(default_factory=asyncio.Condition)
+    beat: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))  # released with each accepted mail
 
     async def some(self, n: int, *, timeout: float = 60) -> None:
         """Lets the senders send `2 * n` further mails; returns when `n` of them were accepted, and the rest go on.
@@ -59,6 +63,7 @@ class Load:
                 self.tried_again += 1
             async with self._progress:
                 self.accepted[message_id] = heard
+                self.beat.release()
                 self._progress.notify_all()
 
     async def _try(self, content: bytes) -> str | None:
@@ -95,3 +100,48 @@ async def under_load(address: tuple[str, int]) -> AsyncIterator[Load]:
         for sender in senders:
             sender.cancel()
         await asyncio.gather(*senders, return_exceptions=True)
+
+
+@dataclass
+class Asked:
+    """What became of the requests. `unanswered`: why, of each that did not get its 200."""
+
+    answered: int = 0
+    unanswered: list[str] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def asked(address: tuple[str, int], beside: Load) -> AsyncIterator[Asked]:
+    """Requests while the block runs, one for each mail accepted meanwhile, each in a connection of its own."""
+    told, stop = Asked(), asyncio.Event()
+    url = f"http://{address[0]}:{address[1]}/readyz"
+
+    async def ask() -> None:
+        while True:
+            await beside.beat.acquire()
+            if stop.is_set():
+                return
+            try:
+                async with (
+                    aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http,
+                    http.get(url, timeout=aiohttp.ClientTimeout(60)) as response,
+                ):
+                    if response.status == 200:
+                        told.answered += 1
+                    else:
+                        told.unanswered.append(str(response.status))
+            except (aiohttp.ClientError, TimeoutError) as error:
+                told.unanswered.append(repr(error))
+
+    asking = [asyncio.create_task(ask()) for _ in range(2)]
+    try:
+        yield told
+        stop.set()
+        for _ in asking:
+            beside.beat.release()
+        async with asyncio.timeout(60):
+            await asyncio.gather(*asking)
+    finally:
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from smtp import server as smtp_server
-from smtp.server import systemd_sockets
+from router import sockets
+from router.sockets import passed
 from tests.smtp.doubles import door
 from tests.support.smtp import RawSmtp
 
@@ -54,18 +54,52 @@ async def test_reuse_port() -> None:
 
 
 def test_systemd_sockets_belong_to_the_process_they_name() -> None:
-    for environ in ({}, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}, {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "0"}):
+    own = str(os.getpid())
+    for environ in (
+        {},
+        {"LISTEN_PID": "1", "LISTEN_FDS": "1"},
+        {"LISTEN_PID": own, "LISTEN_FDS": "0"},
+        {"LISTEN_PID": own, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "api"},
+    ):
         with pytest.raises(OSError, match="systemd"):
-            systemd_sockets(environ)
+            passed("smtp", environ)
+
+
+@pytest.mark.parametrize("names", ["mail:api:more", "api:api:mail", "", "a:b"])
+def test_systemd_sockets_are_told_apart_by_their_names(names: str) -> None:
+    """In a process of its own, because descriptors 3 to 5 are somebody's in this one."""
+    program = textwrap.dedent("""
+        import os, socket, sys
+        from router.sockets import passed
+        kept = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+        for n, sock in enumerate(kept):
+            os.dup2(sock.fileno(), 10 + n)
+        for n in range(3):
+            os.dup2(10 + n, 3 + n)
+        environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "3", "LISTEN_FDNAMES": sys.argv[1]}
+        for door in ("smtp", "api"):
+            try:
+                print(door, *(sock.detach() for sock in passed(door, environ)))
+            except OSError:
+                print(door, "none")
+        os._exit(0) if sys.stdout.flush() is None else None
+    """)
+    done = subprocess.run([sys.executable, "-c", program, names], capture_output=True, text=True, check=True, cwd=ROOT)
+    api = [3 + n for n, name in enumerate(names.split(":")) if name == "api"]
+    smtp = [n for n in (3, 4, 5) if n not in api]
+    assert done.stdout.splitlines() == [
+        " ".join(["smtp", *map(str, smtp)]),
+        " ".join(["api", *map(str, api)] if api else ["api", "none"]),
+    ]
 
 
 def test_systemd_sockets_are_made_fit() -> None:
     """In a process of its own, because descriptor 3 is somebody's in this one."""
     program = textwrap.dedent("""
         import os, sys
-        from smtp.server import systemd_sockets
+        from router.sockets import passed
         os.dup2(int(sys.argv[1]), 3)
-        (sock,) = systemd_sockets({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
+        (sock,) = passed("smtp", {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
         print(sock.gettimeout(), sock.get_inheritable(), sock.getsockname()[1])
     """)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -83,7 +117,7 @@ def test_systemd_sockets_are_made_fit() -> None:
 async def test_listening_on_systemds_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
-    monkeypatch.setattr(smtp_server, "systemd_sockets", lambda _environ: [listener])
+    monkeypatch.setattr(sockets, "passed", lambda _door, _environ: [listener])
     async with door(listen="systemd") as server:
         assert server.port == listener.getsockname()[1]
         async with await RawSmtp.connect(server.host, server.port) as client:

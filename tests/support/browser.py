@@ -110,8 +110,9 @@ async def axe(page: Page) -> list[str]:
 
     The script is put in by the debugger's protocol, which no Content-Security-Policy concerns.
     """
-    script = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-    await page.evaluate(f"() => {{ {script}\n window.axe = window.axe || axe; }}")
+    if not await page.evaluate("() => 'axe' in window"):
+        script = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+        await page.evaluate(f"() => {{ {script}\n window.axe = window.axe || axe; }}")
     found: dict[str, Any] = await page.evaluate(
         "() => axe.run(document, {iframes: false, resultTypes: ['violations']})"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.schema import SETTINGS
+from router.sockets import API
 
 FOLDER = Path(__file__).parents[2] / "systemd"
 UNITS = sorted(path for path in FOLDER.iterdir() if path.suffix in (".service", ".socket", ".target"))
@@ -96,17 +97,22 @@ def test_one_process_and_three_roles_exclude_each_other() -> None:
         assert "emailrouter.service" in words(role, "Conflicts"), role
     assert "emailrouter-smtp.socket" in words("emailrouter.socket", "Conflicts")
     assert "emailrouter.socket" in words("emailrouter-smtp.socket", "Conflicts")
-    assert words("emailrouter.target", "Wants") == {*roles, "emailrouter-smtp.socket"}
+    assert words("emailrouter.target", "Wants") == {*roles, "emailrouter-smtp.socket", "emailrouter-api.socket"}
 
 
 def test_who_starts_waits_until_the_ports_of_who_stops_are_free() -> None:
     """systemd stops a conflicting unit before it starts the other one only where there is an order between the two."""
-    assert "emailrouter-smtp.socket" in words("emailrouter.socket", "After") & words("emailrouter.socket", "Conflicts")
+    for one, role in (
+        ("emailrouter.socket", "emailrouter-smtp.socket"),
+        ("emailrouter-http.socket", "emailrouter-api.socket"),
+    ):
+        assert role in words(one, "After") & words(one, "Conflicts")
+        assert one in words(role, "Conflicts")
     roles = {"emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service"}
     assert words("emailrouter.service", "After") >= roles
 
 
-@pytest.mark.parametrize("name", ["emailrouter.socket", "emailrouter-smtp.socket"])
+@pytest.mark.parametrize("name", [path.name for path in UNITS if path.suffix == ".socket"])
 def test_peers_do_not_start_what_cannot_start_for_ever(name: str) -> None:
     """A start takes half a second, so systemd's own limit (20 in 2 s) would never be reached."""
     socket = unit(name)["Socket"]
@@ -114,19 +120,33 @@ def test_peers_do_not_start_what_cannot_start_for_ever(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "socket"),
+    ("service", "sockets"),
     [
-        ("emailrouter.service", "emailrouter.socket"),
-        ("emailrouter-smtp.service", "emailrouter-smtp.socket"),
-        ("emailrouter-smtp@.service", "emailrouter-smtp.socket"),
+        ("emailrouter.service", {"emailrouter.socket": "SMTP", "emailrouter-http.socket": "API"}),
+        ("emailrouter-smtp.service", {"emailrouter-smtp.socket": "SMTP"}),
+        ("emailrouter-smtp@.service", {"emailrouter-smtp.socket": "SMTP"}),
+        ("emailrouter-api.service", {"emailrouter-api.socket": "API"}),
     ],
 )
-def test_who_receives_mail_takes_the_kept_socket(service: str, socket: str) -> None:
-    assert unit(service)["Service"]["Sockets"] == [socket]
-    assert unit(service)["Service"]["Environment"] == ["EMAILROUTER_SMTP__LISTEN=systemd"]
-    assert socket in words(service, "Requires") & words(service, "After")
-    assert unit(socket)["Socket"]["ListenStream"] == ["0.0.0.0:25", "[::]:25"]
-    assert unit(socket)["Socket"]["BindIPv6Only"] == ["ipv6-only"], "or the second one cannot be bound"
+def test_who_listens_takes_the_kept_sockets(service: str, sockets: dict[str, str]) -> None:
+    assert set(unit(service)["Service"]["Sockets"][0].split()) == set(sockets)
+    listens = {f"EMAILROUTER_{door}__LISTEN=systemd" for door in sockets.values()}
+    assert set(unit(service)["Service"]["Environment"]) == listens
+    assert set(sockets) <= words(service, "Requires") & words(service, "After")
+    for name, door in sockets.items():
+        socket = unit(name)["Socket"]
+        if door == "API":
+            assert socket["ListenStream"] == ["127.0.0.1:8080"]
+            assert socket["FileDescriptorName"] == [API]
+        else:
+            assert socket["ListenStream"] == ["0.0.0.0:25", "[::]:25"]
+            assert socket["BindIPv6Only"] == ["ipv6-only"], "or the second one cannot be bound"
+
+
+def test_a_socket_starts_the_service_of_its_name_or_the_one_it_names() -> None:
+    assert unit("emailrouter-http.socket")["Socket"]["Service"] == ["emailrouter.service"]
+    named = {path.stem for path in UNITS if path.suffix == ".socket" and "Service" not in unit(path.name)["Socket"]}
+    assert named <= {path.stem for path in SERVICES}
 
 
 @pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="this machine has no systemd-sysusers")

@@ -76,7 +76,9 @@
 
   // What has `data-live` follows changes: the page is asked for again, and what differs takes its place. Only the tab
   // that is looked at listens: browsers keep few connections to one host.
-  const live = [...document.querySelectorAll('[data-live][data-follow="yes"]')];
+  // A form that came back does not follow: its address is not that of a page.
+  const refused = document.querySelector("[data-refused]");
+  const live = refused ? [] : [...document.querySelectorAll('[data-live][data-follow="yes"]')];
   let source = null, waiting = null, running = false;
   function listen() {
     if (!live.length || source || document.hidden) return;
@@ -85,6 +87,13 @@
     source.addEventListener("error", () => {
       if (source && source.readyState === EventSource.CLOSED) { source = null; setTimeout(listen, 30000); }
     });
+  }
+  // Where something is under way that nobody tells of (a message to Slack, a record in the DNS) the page asks again by
+  // itself: often at first, then seldom, and not for ever.
+  let asked = 0, again = null;
+  function watch() {
+    if (again || document.hidden || asked >= 60 || !live.some((place) => place.dataset.again === "yes")) return;
+    again = setTimeout(() => { again = null; refresh(); }, Math.min(600 * 1.2 ** asked++, 15000));
   }
   function quiet() { if (source) { source.close(); source = null; } }
   async function refresh() {
@@ -102,12 +111,14 @@
         if (!fresh) continue;
         changed = follow(place, fresh) || changed;
         place.dataset.live = fresh.dataset.live;
+        if (fresh.dataset.again) place.dataset.again = fresh.dataset.again;
       }
       if (changed) tell("There is something new on this page");
     } catch {
       // The next change asks again.
     } finally {
       running = false;
+      watch();
     }
   }
   // Makes the children of `old` those of `fresh`; what is the same stays as it is, opened and scrolled.
@@ -139,7 +150,7 @@
     for (const node of [...old.children]) if (!kept.has(node)) { node.remove(); changed = true; }
     return changed;
   }
-  document.addEventListener("visibilitychange", () => (document.hidden ? quiet() : listen()));
+  document.addEventListener("visibilitychange", () => (document.hidden ? quiet() : (listen(), watch())));
   addEventListener("pagehide", quiet);
-  addEventListener("pageshow", listen);
+  addEventListener("pageshow", () => { listen(); watch(); });
 })();

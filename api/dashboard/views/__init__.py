@@ -11,13 +11,26 @@ from types import ModuleType
 from api.dashboard.page import Nav, Page
 from api.dashboard.views import (
     account,
+    aliases,
+    audit,
+    blocked_senders,
+    deliveries,
+    domains,
+    health,
     home,
+    integrations,
+    keys,
     live,
     mail,
+    manage,
+    set_up,
     sign_in,
     ticket,
     tickets,
+    trace,
+    users,
     welcome,
+    workspace,
 )
 
 MODULES: tuple[ModuleType, ...] = (
@@ -29,6 +42,19 @@ MODULES: tuple[ModuleType, ...] = (
     ticket,
     mail,
     live,
+    deliveries,
+    trace,
+    health,
+    set_up,
+    manage,
+    domains,
+    aliases,
+    integrations,
+    users,
+    keys,
+    blocked_senders,
+    workspace,
+    audit,
 )
 
 PAGES: tuple[Page, ...] = tuple(page for module in MODULES for page in module.PAGES)

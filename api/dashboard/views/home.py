@@ -1,12 +1,72 @@
-"""`/`: where everybody begins."""
+"""`/`: where everybody begins. What came, what is open, how long it takes, what fails."""
 
 from __future__ import annotations
 
-from api.dashboard.page import Page, See, Visit
+from typing import Any
+
+from api.dashboard import charts, progress
+from api.dashboard.charts import Point
+from api.dashboard.page import Html, Nav, Page, See, Visit
+from router.admin.overview import MOST_COUNTED, Day, Overview
+
+MOST_ROWS = 12
 
 
-async def home(_: Visit) -> See:
-    return See("/tickets/unassigned")
+async def home(visit: Visit) -> Html | See:
+    """What is not set up yet comes first, for those who may do it."""
+    if await progress.unfinished(visit):
+        return See("/set-up")
+    found = await visit.services.overview.get(visit.actor)
+    health = await visit.services.health.get(visit.actor)
+    return Html("home.html", "Overview", {"found": found, "health": health, **_drawn(found)})
 
 
+def _drawn(found: Overview) -> dict[str, Any]:
+    """The charts, and the words around them."""
+    shown = found.by_alias[:MOST_ROWS]
+    rest = [total - sum(counts) for total, counts in zip(found.now.counts, _columns(shown), strict=True)]
+    rows: list[tuple[str, str, tuple[int, ...]]] = [(at.address, at.alias_id, at.tickets.counts) for at in shown]
+    if any(count > 0 for count in rest):
+        rows.append(("all others", "", tuple(max(0, count) for count in rest)))
+    longest = max((sum(counts) for _, _, counts in rows), default=0)
+    return {
+        "charts": [
+            _chart("mails", "Mails", [Point(_label(day), day.mails) for day in found.days]),
+            _chart("tickets", "New tickets", [Point(_label(day), day.tickets) for day in found.days]),
+            _chart("dead", "Failed deliveries", [Point(_label(day), day.dead) for day in found.days]),
+        ],
+        "patterns": charts.patterns(),
+        "legend": [(charts.swatch(n), word) for n, word in enumerate(("open", "in progress", "waiting"))],
+        "rows": [
+            (address, alias_id, counts, charts.strip(f"row-{n}", _split(address, counts), counts, longest))
+            for n, (address, alias_id, counts) in enumerate(rows)
+        ],
+        "most": MOST_COUNTED,
+        "label": _label,
+    }
+
+
+def _columns(shown: Any) -> list[tuple[int, ...]]:
+    return list(zip(*(at.tickets.counts for at in shown), strict=True)) or [(), (), ()]
+
+
+def _chart(name: str, heading: str, points: list[Point]) -> dict[str, Any]:
+    total = sum(point.value for point in points)
+    most = max(points, key=lambda point: point.value)
+    words = f"{heading} a day: {total:,} in {len(points)} days"
+    if most.value:
+        words += f", the most on {most.label}: {most.value:,}"
+    return {"name": name, "heading": heading, "total": total, "svg": charts.columns(name, words, points)}
+
+
+def _label(day: Day) -> str:
+    return f"{day.date.day} {day.date:%b}"
+
+
+def _split(address: str, counts: tuple[int, ...]) -> str:
+    said = (f"{count} {word}" for count, word in zip(counts, ("open", "in progress", "waiting"), strict=True))
+    return f"{address}: {', '.join(said)}"
+
+
+NAV = (Nav("Overview", "/", "viewer", 10),)
 PAGES = (Page("GET", "/", home, "viewer"),)

@@ -24,7 +24,7 @@ async def begin(visit: Visit) -> web.StreamResponse:
         address=visit.address,
     )
     new = await visit.services.sessions.begin(user, address=visit.address)
-    return await enter(visit, new, See("/", note="welcome"))
+    return await enter(visit, new, See("/set-up", note="welcome"))
 
 
 NOTES = {"welcome": "Welcome. You are the first admin of this installation."}

@@ -39,3 +39,12 @@ FROM ticket_messages tm
 JOIN deliveries d ON d.ticket_id = tm.ticket_id AND d.message_id = tm.message_id
 WHERE tm.message_id = :message_id
 ORDER BY d.id LIMIT :most;
+
+-- name: message_by_rfc_id
+-- A workspace's messages with one Message-ID, newest first: senders may use one twice. The words are those of the index.
+SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
+       m.rfc_message_id, m.reference_ids, m.participants, m.from_address, m.from_name, m.subject, m.sent_at,
+       m.automatic
+FROM messages m
+WHERE m.rfc_message_id = :rfc_message_id AND m.workspace_id = :workspace_id AND m.rfc_message_id <> ''
+ORDER BY m.id DESC LIMIT :most;

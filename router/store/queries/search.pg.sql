@@ -5,19 +5,61 @@
 -- Any number does that nobody else locks: "search" in a BIGINT.
 SELECT pg_advisory_xact_lock(126879263777640);
 
--- name: search_tickets
--- MATERIALIZED: the index of words first, always. Left to its estimates PostgreSQL may read tickets one by one, newest
--- first, which is a little faster for a common word and a hundred times slower where the estimate is wrong.
-WITH found AS MATERIALIZED (
-    SELECT s.ticket_id, s.place FROM ticket_search s WHERE s.vector @@ CAST(CAST(:question AS TEXT) AS tsquery)
+-- name: search_stretch
+-- The index of words has no order: it is asked for the words and for the stretches of time that cover this one, the
+-- smallest of which 16 are enough; for a stretch too long for that, for the workspace. MATERIALIZED: by this index,
+-- always; left to its estimates PostgreSQL may read the whole table instead.
+WITH grain AS (
+    SELECT min(bits) AS bits FROM unnest(CAST(ARRAY[33, 37, 41, 45, 49] AS INTEGER[])) AS bits
+    WHERE ((CAST(:until AS BIGINT) - 1) >> bits) - (CAST(:since AS BIGINT) >> bits) < 16
+), covering AS (
+    SELECT string_agg(concat('''_', bits, '_', n, '_', right(:workspace_id, 4), ''''), ' | ') AS words
+    FROM grain, generate_series(CAST(:since AS BIGINT) >> bits, (CAST(:until AS BIGINT) - 1) >> bits) AS n
+), asked AS (
+    SELECT CAST(concat(CAST(:asked AS JSON) ->> 'index', ' & (', COALESCE(words, CAST(:asked AS JSON) ->> 'scope'), ')')
+                AS tsquery) AS query
+    FROM covering
+), found AS MATERIALIZED (
+    SELECT s.ticket_id, s.place FROM ticket_search s
+    WHERE ticket_search_vector(s.words, s.place, s.workspace_id) @@ (SELECT query FROM asked)
+      AND NOT EXISTS (
+        SELECT 1 FROM json_array_elements(CAST(:asked AS JSON) -> 'further') AS part
+        WHERE NOT EXISTS (
+            SELECT 1 FROM json_array_elements_text(part) AS needle WHERE strpos(concat(' ', s.words, ' '), needle) > 0
+        )
+      )
+), hits AS MATERIALIZED (
+    SELECT ticket_id FROM found
+    WHERE place >= CAST(:since AS BIGINT) AND place < CAST(:until AS BIGINT)
+    LIMIT CAST(:bound AS BIGINT) + 1
+), counted AS MATERIALIZED (
+    SELECT count(*) AS hits FROM hits
 )
-SELECT t.id, t.workspace_id, t.number, t.alias_id, t.address, t.subject, t.from_address, t.from_name, t.status,
-       t.assigned_to, t.claimed_at, t.resolved_at, t.received_at, t.updated_at
-FROM found
-JOIN tickets t ON t.id = found.ticket_id
-WHERE found.place < COALESCE((SELECT place FROM ticket_search WHERE ticket_id = :before), CAST(:until AS BIGINT))
-  AND t.workspace_id = :workspace_id
-  AND (CAST(:status AS TEXT) IS NULL OR t.status = CAST(:status AS TEXT))
-  AND (CAST(:assigned_to AS TEXT) IS NULL OR t.assigned_to = CAST(:assigned_to AS TEXT))
-  AND (CAST(:alias_id AS TEXT) IS NULL OR t.alias_id = CAST(:alias_id AS TEXT))
-ORDER BY found.place DESC LIMIT :most;
+SELECT counted.hits, page.*
+FROM counted LEFT JOIN (
+    SELECT t.id, t.workspace_id, t.number, t.alias_id, t.address, t.subject, t.from_address, t.from_name, t.status,
+           t.assigned_to, t.claimed_at, t.resolved_at, t.received_at, t.updated_at
+    FROM hits JOIN tickets t ON t.id = hits.ticket_id
+    WHERE (SELECT hits FROM counted) <= CAST(:bound AS BIGINT) AND t.id < :before AND t.workspace_id = :workspace_id
+      AND (CAST(:status AS TEXT) IS NULL OR t.status = CAST(:status AS TEXT))
+      AND (CAST(:assigned_to AS TEXT) IS NULL OR t.assigned_to = CAST(:assigned_to AS TEXT))
+      AND (CAST(:alias_id AS TEXT) IS NULL OR t.alias_id = CAST(:alias_id AS TEXT))
+    ORDER BY t.id DESC LIMIT :most
+) AS page ON TRUE
+ORDER BY page.id DESC;
+
+-- name: search_having
+-- OFFSET 0: each ticket by its key, whatever the estimates say.
+SELECT s.ticket_id,
+       NOT EXISTS (
+           SELECT 1 FROM json_array_elements(CAST(:asked AS JSON) -> 'whole') AS part
+           WHERE NOT EXISTS (SELECT 1 FROM json_array_elements_text(part) AS needle WHERE strpos(s.words, needle) > 0)
+       ) AS whole,
+       NOT EXISTS (
+           SELECT 1 FROM json_array_elements(CAST(:asked AS JSON) -> 'begun') AS part
+           WHERE NOT EXISTS (SELECT 1 FROM json_array_elements_text(part) AS needle WHERE strpos(s.words, needle) > 0)
+       ) AS begun
+FROM json_array_elements_text(CAST(:ids AS JSON)) AS one (id)
+CROSS JOIN LATERAL (
+    SELECT ticket_id, concat(' ', words, ' ') AS words FROM ticket_search WHERE ticket_id = one.id OFFSET 0
+) AS s;

@@ -1,4 +1,4 @@
--- What tickets are found by (router/contents.py writes it, router/admin/tickets.py asks).
+-- What tickets are found by (router/contents.py writes it, router/admin/ticket_search.py asks).
 
 -- name: search_turn
 -- One transaction at a time adds to what tickets are found by: it reads what is there first. SQLite's are that anyway.
@@ -6,8 +6,8 @@ SELECT 1 AS turn;
 
 -- name: search_tickets_of
 -- The tickets of a message with what they are found by so far, and what the message's header adds.
-SELECT DISTINCT t.id AS ticket_id, t.workspace_id, t.number, m.from_name, m.from_address, m.subject,
-       COALESCE(s.words, '') AS words
+SELECT DISTINCT t.id AS ticket_id, t.workspace_id, t.number, t.alias_id, m.from_name, m.from_address,
+       m.subject, COALESCE(s.words, '') AS words
 FROM ticket_messages tm
 JOIN tickets t ON t.id = tm.ticket_id
 JOIN messages m ON m.id = tm.message_id
@@ -29,21 +29,63 @@ VALUES (
     :words)
 ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 
--- name: search_tickets
--- Tickets that have the words of a question, newest first. FTS5 writes operators its own way; the words themselves are
--- letters and digits. CROSS JOIN: the index is read from its newest end, and no further than the page.
-SELECT t.id, t.workspace_id, t.number, t.alias_id, t.address, t.subject, t.from_address, t.from_name, t.status,
-       t.assigned_to, t.claimed_at, t.resolved_at, t.received_at, t.updated_at
-FROM ticket_words w
-CROSS JOIN ticket_search s ON s.place = w.rowid
-CROSS JOIN tickets t ON t.id = s.ticket_id
-WHERE w.ticket_words MATCH replace(replace(replace(replace(:question, '''', '"'), ' & ', ' AND '), ' | ', ' OR '), ':*', '*')
-  AND w.rowid < COALESCE((SELECT place FROM ticket_search WHERE ticket_id = :before), CAST(:until AS BIGINT))
-  AND t.workspace_id = :workspace_id
-  AND (CAST(:status AS TEXT) IS NULL OR t.status = CAST(:status AS TEXT))
-  AND (CAST(:assigned_to AS TEXT) IS NULL OR t.assigned_to = CAST(:assigned_to AS TEXT))
-  AND (CAST(:alias_id AS TEXT) IS NULL OR t.alias_id = CAST(:alias_id AS TEXT))
-ORDER BY w.rowid DESC LIMIT :most;
+-- name: search_stretch
+-- Of the tickets that have the words of a question and their place in a stretch of places, those that a list is narrowed
+-- to, newest first. Each row, and there is at least one, says how many have the words; where that is more than `bound`
+-- there are no tickets in the answer. FTS5 writes operators its own way; words are letters, digits and `_`.
+WITH hits AS MATERIALIZED (
+    SELECT s.ticket_id
+    FROM ticket_words w
+    CROSS JOIN ticket_search s ON s.place = w.rowid
+    WHERE w.ticket_words MATCH replace(replace(replace(replace(
+            json_extract(:asked, '$.scope') || ' & ' || json_extract(:asked, '$.index'),
+            '''', '"'), ' & ', ' AND '), ' | ', ' OR '), ':*', '*')
+      AND w.rowid >= :since AND w.rowid < :until
+      AND NOT EXISTS (
+        SELECT 1 FROM json_each(:asked, '$.further') AS part
+        WHERE NOT EXISTS (
+            SELECT 1 FROM json_each(part.value) AS needle WHERE instr(' ' || s.words || ' ', needle.value) > 0
+        )
+      )
+    LIMIT :bound + 1
+), counted AS MATERIALIZED (
+    SELECT count(*) AS hits FROM hits
+)
+SELECT counted.hits, page.*
+FROM counted LEFT JOIN (
+    SELECT t.id, t.workspace_id, t.number, t.alias_id, t.address, t.subject, t.from_address, t.from_name, t.status,
+           t.assigned_to, t.claimed_at, t.resolved_at, t.received_at, t.updated_at
+    FROM hits CROSS JOIN tickets t ON t.id = hits.ticket_id
+    WHERE (SELECT hits FROM counted) <= :bound AND t.id < :before AND t.workspace_id = :workspace_id
+      AND (:status IS NULL OR t.status = :status)
+      AND (:assigned_to IS NULL OR t.assigned_to = :assigned_to)
+      AND (:alias_id IS NULL OR t.alias_id = :alias_id)
+    ORDER BY t.id DESC LIMIT :most
+) AS page ON TRUE
+ORDER BY page.id DESC;
+
+-- name: search_having
+-- Which of these tickets have the whole words of a question, and which the begun one: looked for in their words
+-- themselves, one ticket after another.
+SELECT s.ticket_id,
+       NOT EXISTS (
+           SELECT 1 FROM json_each(:asked, '$.whole') AS part
+           WHERE NOT EXISTS (
+               SELECT 1 FROM json_each(part.value) AS needle WHERE instr(' ' || s.words || ' ', needle.value) > 0
+           )
+       ) AS whole,
+       NOT EXISTS (
+           SELECT 1 FROM json_each(:asked, '$.begun') AS part
+           WHERE NOT EXISTS (
+               SELECT 1 FROM json_each(part.value) AS needle WHERE instr(' ' || s.words || ' ', needle.value) > 0
+           )
+       ) AS begun
+FROM json_each(:ids) AS one
+CROSS JOIN ticket_search s ON s.ticket_id = one.value;
+
+-- name: search_oldest
+-- The first ticket of a workspace: nothing is older.
+SELECT id FROM tickets WHERE workspace_id = :workspace_id ORDER BY id LIMIT 1;
 
 -- name: search_missing
 -- The newest messages that nobody has read yet, not even a program: they cannot be found.

@@ -1,7 +1,14 @@
--- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold.
+-- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold. It
+-- also takes lists of JSON apart by another function.
 
 -- name: ticket_lock
 SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
        resolved_at, received_at, updated_at
 FROM tickets WHERE id = :id AND workspace_id = :workspace_id
 FOR UPDATE;
+
+-- name: ticket_named
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets
+WHERE id IN (SELECT value FROM json_array_elements_text(CAST(:ids AS JSON))) AND workspace_id = :workspace_id;

@@ -145,3 +145,9 @@ SELECT id FROM (SELECT id, workspace_id FROM messages ORDER BY id DESC LIMIT :mo
 UNION ALL
 SELECT id FROM (SELECT id, workspace_id FROM ticket_events ORDER BY id DESC LIMIT :most) e
 WHERE workspace_id = :workspace_id;
+
+-- name: ticket_named
+-- Some tickets by their ids, JSON.
+SELECT id, workspace_id, number, alias_id, address, subject, from_address, from_name, status, assigned_to, claimed_at,
+       resolved_at, received_at, updated_at
+FROM tickets WHERE id IN (SELECT value FROM json_each(:ids)) AND workspace_id = :workspace_id;

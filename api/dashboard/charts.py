@@ -1,0 +1,124 @@
+"""Small charts as SVG markup: values in, text out. Pure; drawn by us, so that nothing is loaded and nothing runs.
+
+Widths are in per cent and heights in pixels, so that a chart fits any page and its letters stay as large as they are.
+Nothing is told by colour alone: a chart has its numbers in it, each part of a bar its own hatching, and the page beside
+it has the same figures as words. Colours are those of the stylesheet (classes alone: the pages' policy forbids styles).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+HEIGHT = 120  # of a chart of columns
+_TOP, _BOTTOM = 20, 22  # room for the largest number, and for the labels below
+_LEAST = 2.0  # pixels: what is not nothing can be seen
+# Where a number or label is near an edge, it does not hang over it.
+_EDGE = 12.0
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One column. label: as below it and in its tip; value: 0 or more."""
+
+    label: str
+    value: int
+
+
+def columns(name: str, title: str, points: Sequence[Point]) -> Markup:
+    """A column for each point, the largest with its number. name: unique on the page. title: the chart in one sentence,
+    for who does not see it. Labels below: of the first and the last.
+    """
+    most = max((point.value for point in points), default=0)
+    base = HEIGHT - _BOTTOM
+    parts = [_head(name, title, "columns", HEIGHT)]
+    parts.append(Markup('<line class="axis" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(base))
+    step = 100 / max(1, len(points))
+    for n, point in enumerate(points):
+        if point.value <= 0:
+            continue
+        tall = max(_LEAST, (base - _TOP) * point.value / most)
+        parts.append(
+            Markup('<rect class="column" x="{}%" y="{}" width="{}%" height="{}"><title>{}: {}</title></rect>').format(
+                _short(n * step + step * 0.15),
+                _short(base - tall),
+                _short(step * 0.7),
+                _short(tall),
+                _clean(point.label),
+                f"{point.value:,}",
+            )
+        )
+    if most > 0:
+        at = next(n for n, point in enumerate(points) if point.value == most)
+        parts.append(_text((at + 0.5) * step, _TOP - 6, f"{most:,}", "most"))
+    if points:
+        parts.append(_text(0, HEIGHT - 6, points[0].label, "label"))
+        if len(points) > 1:
+            parts.append(_text(100, HEIGHT - 6, points[-1].label, "label"))
+    return Markup("").join([*parts, Markup("</svg>")])
+
+
+def strip(name: str, title: str, parts: Sequence[int], whole: int) -> Markup:
+    """A bar in parts, each hatched in its own way, as long as they are of `whole`. title: as above.
+
+    The hatchings are those of `patterns`, which the page has once.
+    """
+    drawn = [_head(name, title, "strip", 12)]
+    left = 0.0
+    for n, value in enumerate(parts):
+        if value > 0 and whole > 0:
+            wide = min(100.0 * value / whole, 100.0 - left)
+            drawn.append(
+                Markup('<rect class="part-{}" x="{}%" y="0.5" width="{}%" height="11"/>').format(
+                    n, _short(left), _short(wide)
+                )
+            )
+            left += wide
+    return Markup("").join([*drawn, Markup("</svg>")])
+
+
+def patterns() -> Markup:
+    """The hatchings of `strip`: full, slanted lines, dots. To be put on a page before the first bar."""
+    return Markup(
+        '<svg class="hidden" aria-hidden="true" width="0" height="0"><defs>'
+        '<pattern id="slanted" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        '<line class="hatch" x1="1.5" x2="1.5" y1="0" y2="6"/></pattern>'
+        '<pattern id="dotted" width="5" height="5" patternUnits="userSpaceOnUse">'
+        '<circle class="dot" cx="2.5" cy="2.5" r="1.2"/></pattern></defs></svg>'
+    )
+
+
+def swatch(n: int) -> Markup:
+    """The hatching of one part, for a legend; the word beside it says what it is."""
+    return Markup(
+        '<svg class="swatch" aria-hidden="true" width="14" height="12">'
+        '<rect class="part-{}" x="0.5" y="0.5" width="13" height="11"/></svg>'
+    ).format(n)
+
+
+def _head(name: str, title: str, kind: str, height: int) -> Markup:
+    return Markup(
+        '<svg class="chart {}" role="img" aria-labelledby="{}-title" width="100%" height="{}">'
+        '<title id="{}-title">{}</title>'
+    ).format(kind, name, height, name, _clean(title))
+
+
+def _text(x: float, y: float, words: str, kind: str) -> Markup:
+    anchor = "start" if x < _EDGE else "end" if x > 100 - _EDGE else "middle"
+    return Markup('<text class="{}" x="{}%" y="{}" text-anchor="{}">{}</text>').format(
+        kind, _short(x), _short(y), anchor, _clean(words)
+    )
+
+
+def _short(number: float) -> str:
+    """At most two decimals: the page stays small."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def _clean(words: str) -> Markup:
+    """Escaped, and without what no document may hold (XML 1.0 section 2.2)."""
+    return escape(_FORBIDDEN.sub("", words))

@@ -1,0 +1,70 @@
+"""What the pages of `/manage` have in common: the tabs, a page of a list, the page that asks before something goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from api.dashboard.page import Html, Visit
+from router.admin.paging import MAX_LIMIT
+from router.admin.paging import Page as Found
+from router.model import Alias, Domain, Integration, Role
+
+PER_PAGE = 50
+# Label, path, and the least role that may open it; in the order of the tabs.
+TABS: tuple[tuple[str, str, Role], ...] = (
+    ("Domains", "/manage/domains", "viewer"),
+    ("Aliases", "/manage/aliases", "viewer"),
+    ("Integrations", "/manage/integrations", "viewer"),
+    ("People", "/manage/users", "viewer"),
+    ("Keys", "/manage/keys", "viewer"),
+    ("Blocked senders", "/manage/blocked-senders", "viewer"),
+    ("Workspace", "/manage/workspace", "viewer"),
+    ("Audit", "/manage/audit", "admin"),
+    ("Set-up", "/set-up", "admin"),
+)
+
+
+def shown(visit: Visit, template: str, title: str, **context: Any) -> Html:
+    """A page under the tabs. path: of the tab that it is under, for links and the tab itself."""
+    path = visit.request.path
+    tabs = [(label, to) for label, to, role in TABS if visit.can(role)]
+    under = next((to for _, to, _ in TABS if path == to or path.startswith(f"{to}/")), path)
+    return Html(template, title, {"tabs": tabs, "under": under} | context)
+
+
+def listed(visit: Visit, template: str, title: str, found: Found[Any], **context: Any) -> Html:
+    """A page of a list: `items`, and where it goes on."""
+    return shown(
+        visit,
+        template,
+        title,
+        items=found.items,
+        next_cursor=found.next_cursor,
+        first_page="cursor" not in visit.query,
+        **context,
+    )
+
+
+def confirm(
+    visit: Visit, question: str, says: Iterable[str], *, action: str, label: str, back: str, **fields: str
+) -> Html:
+    """Asks before something goes: what it means, a button that does it and a way back. fields: sent with it."""
+    return shown(visit, "confirm.html", question, says=list(says), action=action, label=label, back=back, fields=fields)
+
+
+async def domains(visit: Visit) -> Sequence[Domain]:
+    """To choose from: the newest 200, by name."""
+    found = await visit.services.domains.list(visit.actor, limit=MAX_LIMIT)
+    return sorted(found.items, key=lambda domain: domain.name)
+
+
+async def integrations(visit: Visit) -> Sequence[Integration]:
+    """To choose from: the newest 200, by name."""
+    found = await visit.services.integrations.list(visit.actor, limit=MAX_LIMIT)
+    return sorted(found.items, key=lambda integration: integration.name.casefold())
+
+
+async def aliases(visit: Visit, domain_id: str | None = None) -> Sequence[Alias]:
+    """The newest 200 of all, or of a domain."""
+    return (await visit.services.aliases.list(visit.actor, domain_id=domain_id, limit=MAX_LIMIT)).items

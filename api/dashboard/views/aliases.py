@@ -1,0 +1,103 @@
+"""Aliases: an address, where its tickets go, and a test mail that is followed on the page."""
+
+from __future__ import annotations
+
+from api.dashboard import manage
+from api.dashboard.page import Html, Page, See, Visit
+from api.dashboard.way import followed
+
+
+async def page(visit: Visit) -> Html:
+    asked = visit.query.get("domainId") or None
+    found = await visit.services.aliases.list(
+        visit.actor, domain_id=asked, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
+    )
+    integrations = await manage.integrations(visit)
+    return manage.listed(
+        visit,
+        "aliases.html",
+        "Aliases",
+        found,
+        domains=await manage.domains(visit),
+        integrations=integrations,
+        names={integration.id: integration.name for integration in integrations},
+        asked=asked,
+    )
+
+
+async def create(visit: Visit) -> See:
+    alias = await visit.services.aliases.create(
+        visit.actor,
+        domain_id=visit.form.get("domainId", ""),
+        local_part=visit.form.get("localPart", ""),
+        integration_id=visit.form.get("integrationId", ""),
+    )
+    return See(f"/manage/aliases/{alias.id}", note="alias-added")
+
+
+async def show(visit: Visit) -> Html:
+    alias = await visit.services.aliases.get(visit.actor, visit.ids["id"])
+    way = await followed(visit, alias)
+    integrations = await manage.integrations(visit)
+    names = {integration.id: integration.name for integration in integrations}
+    return manage.shown(visit, "alias.html", alias.email, alias=alias, way=way, integrations=integrations, names=names)
+
+
+async def change(visit: Visit) -> See:
+    """Points it elsewhere."""
+    await visit.services.aliases.change(
+        visit.actor, visit.ids["id"], integration_id=visit.form.get("integrationId", "")
+    )
+    return _back(visit, "alias-changed")
+
+
+async def set_status(visit: Visit) -> See:
+    """Switches it on or off."""
+    changed = await visit.services.aliases.change(visit.actor, visit.ids["id"], status=visit.form.get("status", ""))
+    return _back(visit, "alias-on" if changed.status == "active" else "alias-off")
+
+
+async def test(visit: Visit) -> See:
+    await visit.services.aliases.test(visit.actor, visit.ids["id"])
+    return _back(visit, "test-mail-sent")
+
+
+async def ask(visit: Visit) -> Html:
+    alias = await visit.services.aliases.get(visit.actor, visit.ids["id"])
+    path = f"/manage/aliases/{alias.id}"
+    says = [
+        "Its mail is refused from then on, or goes to the domain's catch-all where there is one.",
+        "Its tickets stay.",
+    ]
+    return manage.confirm(
+        visit, f"Remove {alias.email}?", says, action=f"{path}/delete", label="Remove the alias", back=path
+    )
+
+
+async def delete(visit: Visit) -> See:
+    await visit.services.aliases.delete(visit.actor, visit.ids["id"])
+    return See("/manage/aliases", note="alias-removed")
+
+
+def _back(visit: Visit, note: str) -> See:
+    return See(f"/manage/aliases/{visit.ids['id']}", note=note)
+
+
+NOTES = {
+    "alias-added": "The alias is added.",
+    "alias-changed": "Its tickets go there from now on.",
+    "alias-on": "Its mail is taken again.",
+    "alias-off": "Its mail is refused until you switch it on again.",
+    "alias-removed": "The alias is removed.",
+    "test-mail-sent": "A test mail is on its way.",
+}
+PAGES = (
+    Page("GET", "/manage/aliases", page, "viewer"),
+    Page("POST", "/manage/aliases", create, "admin", again=page),
+    Page("GET", "/manage/aliases/{id}", show, "viewer"),
+    Page("POST", "/manage/aliases/{id}", change, "admin", again=show),
+    Page("POST", "/manage/aliases/{id}/status", set_status, "admin", again=show),
+    Page("POST", "/manage/aliases/{id}/test", test, "admin", again=show),
+    Page("GET", "/manage/aliases/{id}/delete", ask, "admin"),
+    Page("POST", "/manage/aliases/{id}/delete", delete, "admin", again=ask),
+)

@@ -1,0 +1,65 @@
+"""Who changed what."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from api.dashboard import manage, people
+from api.dashboard.page import Html, Page, Visit
+
+# Where the targets of changes are shown, by the prefix of their ids.
+_PLACES = {
+    "dom": "/manage/domains",
+    "alias": "/manage/aliases",
+    "int": "/manage/integrations",
+    "user": "/manage/users",
+    "ticket": "/tickets",
+}
+_VERBS = {
+    "create": "added",
+    "change": "changed",
+    "delete": "removed",
+    "verify": "verified",
+    "unverify": "no longer verified",
+    "lose": "lost to another workspace",
+    "test": "tested",
+    "revoke": "revoked",
+    "replay": "sent again",
+}
+
+
+async def page(visit: Visit) -> Html:
+    found = await visit.services.audit.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
+    colleagues = await people.colleagues(visit)
+    return manage.listed(
+        visit,
+        "audit.html",
+        "Audit",
+        found,
+        names=await people.names(visit, colleagues, (entry.user_id for entry in found.items)),
+        details={entry.id: _details(entry.detail) for entry in found.items},
+        said={entry.id: _said(entry.action) for entry in found.items},
+        places={entry.id: _place(entry.action, entry.target) for entry in found.items},
+    )
+
+
+def _said(action: str) -> str:
+    """`domain.create` as people say it: `domain added`."""
+    noun, _, verb = action.partition(".")
+    return f"{noun.replace('_', ' ')} {_VERBS.get(verb, verb)}"
+
+
+def _place(action: str, target: str) -> str:
+    """Where to see the target; "" when it is gone, or has no page."""
+    if action.endswith(".delete"):
+        return ""
+    folder = _PLACES.get(target.partition("_")[0], "")
+    return f"{folder}/{target}" if folder else ""
+
+
+def _details(detail: str) -> list[tuple[str, Any]]:
+    return list(json.loads(detail).items())
+
+
+PAGES = (Page("GET", "/manage/audit", page, "admin"),)

@@ -1,0 +1,48 @@
+"""Senders that no mail is taken from."""
+
+from __future__ import annotations
+
+from api.dashboard import manage
+from api.dashboard.page import Html, Page, See, Visit
+
+
+async def page(visit: Visit) -> Html:
+    found = await visit.services.blocked_senders.list(
+        visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
+    )
+    return manage.listed(visit, "blocked_senders.html", "Blocked senders", found)
+
+
+async def create(visit: Visit) -> See:
+    await visit.services.blocked_senders.create(visit.actor, visit.form.get("sender", ""))
+    return See("/manage/blocked-senders", note="sender-blocked")
+
+
+async def ask(visit: Visit) -> Html:
+    sender = visit.form.get("sender") or visit.query.get("sender", "")
+    return manage.confirm(
+        visit,
+        f"Take mail from {sender} again?",
+        ["What was refused meanwhile does not come by itself: its senders were told."],
+        action="/manage/blocked-senders/remove",
+        label="Take its mail again",
+        back="/manage/blocked-senders",
+        sender=sender,
+    )
+
+
+async def delete(visit: Visit) -> See:
+    await visit.services.blocked_senders.delete(visit.actor, visit.form.get("sender", ""))
+    return See("/manage/blocked-senders", note="sender-unblocked")
+
+
+NOTES = {
+    "sender-blocked": "Its mail is refused from now on.",
+    "sender-unblocked": "Its mail is taken again.",
+}
+PAGES = (
+    Page("GET", "/manage/blocked-senders", page, "viewer"),
+    Page("POST", "/manage/blocked-senders", create, "admin", again=page),
+    Page("GET", "/manage/blocked-senders/remove", ask, "admin"),
+    Page("POST", "/manage/blocked-senders/remove", delete, "admin", again=ask),
+)

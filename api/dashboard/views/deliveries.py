@@ -1,0 +1,86 @@
+"""What was owed to the integrations: what failed, what waits and why, every attempt, and sending it again."""
+
+from __future__ import annotations
+
+from api.dashboard import places
+from api.dashboard.page import Html, Nav, Page, See, Visit
+from router.admin.deliveries import MOST_REPLAYED
+from router.errors import Refused
+
+PER_PAGE = 50
+LIST = "/activity"
+# The word in the address, as the tabs call it.
+STATES = (("dead", "Failed"), ("pending", "Waiting"), ("delivered", "Arrived"), ("all", "All"))
+
+
+async def page(visit: Visit) -> Html:
+    """Those that failed, unless another state is asked for."""
+    state = _state(visit)
+    integration_id = visit.query.get("integrationId", "") or None
+    found = await visit.services.deliveries.list(
+        visit.actor,
+        state=None if state == "all" else state,
+        integration_id=integration_id,
+        limit=PER_PAGE,
+        cursor=visit.query.get("cursor"),
+    )
+    items = found.items
+    context = {
+        "deliveries": items,
+        "next_cursor": found.next_cursor,
+        "first_page": "cursor" not in visit.query,
+        "tickets": await visit.services.tickets.named(visit.actor, (delivery.ticket_id for delivery in items)),
+        "names": await places.names(visit, (delivery.integration_id for delivery in items)),
+        "states": STATES,
+        "state": state,
+        "integration_id": integration_id,
+        "most": MOST_REPLAYED,
+    }
+    return Html("deliveries.html", "Deliveries", context)
+
+
+async def show(visit: Visit) -> Html:
+    """One delivery with its attempts."""
+    view = await visit.services.deliveries.get(visit.actor, visit.ids["id"])
+    delivery = view.delivery
+    tickets = await visit.services.tickets.named(visit.actor, [delivery.ticket_id])
+    context = {
+        "delivery": delivery,
+        "attempts": view.attempts[::-1],
+        "ticket": tickets.get(delivery.ticket_id),
+        "name": (await places.names(visit, [delivery.integration_id]))[delivery.integration_id],
+    }
+    return Html("delivery.html", "A delivery", context)
+
+
+async def replay(visit: Visit) -> See:
+    await visit.services.deliveries.replay(visit.actor, visit.ids["id"])
+    return See(f"{LIST}/deliveries/{visit.ids['id']}", note="replayed")
+
+
+async def replay_many(visit: Visit) -> See:
+    """All of the list that the form is on; the use case bounds how many."""
+    await visit.services.deliveries.replay_many(
+        visit.actor, state=visit.form.get("state"), integration_id=visit.form.get("integrationId") or None
+    )
+    return See(f"{LIST}?state=pending", note="replayed-all")
+
+
+def _state(visit: Visit) -> str:
+    state = visit.query.get("state", "dead")
+    if state not in dict(STATES):
+        raise Refused("invalid_request", f"state must be one of: {', '.join(word for word, _ in STATES)}", "state")
+    return state
+
+
+NOTES = {
+    "replayed": "It is due now, as if it were new.",
+    "replayed-all": "They are due now, as if they were new.",
+}
+NAV = (Nav("Activity", LIST, "viewer", 30),)
+PAGES = (
+    Page("GET", LIST, page, "viewer"),
+    Page("POST", f"{LIST}/replay", replay_many, "admin", again=page),
+    Page("GET", f"{LIST}/deliveries/{{id}}", show, "viewer"),
+    Page("POST", f"{LIST}/deliveries/{{id}}/replay", replay, "admin", again=show),
+)

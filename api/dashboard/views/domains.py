@@ -1,0 +1,78 @@
+"""Domains: what is to be added to the DNS, what is there, and how it is mended."""
+
+from __future__ import annotations
+
+from api.dashboard import manage
+from api.dashboard.page import Html, Page, See, Visit
+
+
+async def page(visit: Visit) -> Html:
+    found = await visit.services.domains.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
+    return manage.listed(visit, "domains.html", "Domains", found)
+
+
+async def create(visit: Visit) -> See:
+    view = await visit.services.domains.create(visit.actor, visit.form.get("domain", ""))
+    return See(f"/manage/domains/{view.domain.id}", note="domain-added")
+
+
+async def show(visit: Visit) -> Html:
+    view = await visit.services.domains.get(visit.actor, visit.ids["id"])
+    aliases = await manage.aliases(visit, view.domain.id)
+    names = {integration.id: integration.name for integration in await manage.integrations(visit)}
+    return manage.shown(visit, "domain.html", view.domain.name, view=view, aliases=aliases, names=names)
+
+
+async def verify(visit: Visit) -> See:
+    view = await visit.services.domains.verify(visit.actor, visit.ids["id"])
+    return See(f"/manage/domains/{view.domain.id}", note=checked(view.domain.status))
+
+
+def checked(status: str) -> str:
+    """The note after a check."""
+    return "domain-verified" if status == "active" else "domain-waits"
+
+
+async def upstream(visit: Visit) -> See:
+    """Says who stands in the MX records."""
+    view = await visit.services.domains.set_mx_upstream(
+        visit.actor, visit.ids["id"], visit.form.get("mxManagedUpstream") == "true"
+    )
+    return See(f"/manage/domains/{view.domain.id}", note="domain-changed")
+
+
+async def ask(visit: Visit) -> Html:
+    view = await visit.services.domains.get(visit.actor, visit.ids["id"])
+    name, count, path = view.domain.name, view.alias_count, f"/manage/domains/{view.domain.id}"
+    says = [f"Mail to {name} is refused from then on. Its tickets stay."]
+    if count:
+        says.append("Its alias goes with it." if count == 1 else f"Its {count} aliases go with it.")
+    force = {"force": "true"} if count else {}
+    return manage.confirm(
+        visit, f"Remove {name}?", says, action=f"{path}/delete", label="Remove the domain", back=path, **force
+    )
+
+
+async def delete(visit: Visit) -> See:
+    """With its aliases only where the page that asked has said so."""
+    force = visit.form.get("force") == "true"
+    await visit.services.domains.delete(visit.actor, visit.ids["id"], force=force)
+    return See("/manage/domains", note="domain-removed")
+
+
+NOTES = {
+    "domain-added": "The domain is added. It is yours as soon as its records are in the DNS.",
+    "domain-verified": "The domain is verified: its mail is taken.",
+    "domain-waits": "Checked: the records are not right yet. What is missing stands beside each.",
+    "domain-changed": "That is changed. Check the records again.",
+    "domain-removed": "The domain is removed.",
+}
+PAGES = (
+    Page("GET", "/manage/domains", page, "viewer"),
+    Page("POST", "/manage/domains", create, "admin", again=page),
+    Page("GET", "/manage/domains/{id}", show, "viewer"),
+    Page("POST", "/manage/domains/{id}/verify", verify, "admin", again=show),
+    Page("POST", "/manage/domains/{id}/upstream", upstream, "admin", again=show),
+    Page("GET", "/manage/domains/{id}/delete", ask, "admin"),
+    Page("POST", "/manage/domains/{id}/delete", delete, "admin", again=ask),
+)

@@ -1,0 +1,18 @@
+"""Whether mail gets through: the database, the deliverer, the queue, and what is in trouble."""
+
+from __future__ import annotations
+
+from api.dashboard.page import Html, Page, Visit
+from router.admin.health import OLD_AFTER
+
+
+async def show(visit: Visit) -> Html:
+    """A database that is away, or of another schema, is the error page that says so."""
+    await visit.services.ready()
+    health = await visit.services.health.get(visit.actor)
+    oldest = health.oldest_at
+    old = oldest is not None and visit.services.clock.now() - oldest > OLD_AFTER
+    return Html("health.html", "Health", {"health": health, "old": old})
+
+
+PAGES = (Page("GET", "/activity/health", show, "viewer"),)

@@ -1,0 +1,88 @@
+"""API keys. A key's text is on the page that answers its making, and nowhere else; a reload makes no second one."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, date, datetime, timedelta
+
+from api.dashboard import manage, people
+from api.dashboard.page import Html, Page, See, Visit
+from router.admin.idempotency import Kept
+from router.admin.users import ROLES
+from router.clock import SECOND
+from router.errors import Refused
+from router.model import Micros
+
+
+async def page(visit: Visit) -> Html:
+    found = await visit.services.keys.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
+    colleagues = await people.colleagues(visit)
+    return manage.listed(
+        visit,
+        "keys.html",
+        "Keys",
+        found,
+        names=await people.names(visit, colleagues, (key.user_id for key in found.items)),
+        people=[user for user in colleagues if user.disabled_at is None],
+        roles=ROLES,
+        now=visit.services.clock.now(),
+        once=secrets.token_urlsafe(16),
+    )
+
+
+async def create(visit: Visit) -> Html:
+    """The answer holds the key, so it cannot be a redirection: what is sent again is refused by its own mark."""
+    idempotency = visit.services.idempotency
+    begun = await idempotency.begin(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")
+    if isinstance(begun, Kept):
+        raise Refused("conflict", "This was done already")
+    try:
+        new = await visit.services.keys.create(
+            visit.actor,
+            name=visit.form.get("name", ""),
+            role=visit.form.get("role") or None,
+            user_id=visit.form.get("userId") or None,
+            expires_at=_end_of(visit.form.get("expiresAt", "")),
+        )
+    except BaseException:
+        await idempotency.release(begun)
+        raise
+    await idempotency.keep(begun, 201, None)
+    return manage.shown(visit, "key.html", "A new key", new=new)
+
+
+def _end_of(day: str) -> Micros | None:
+    """The end of a day in UTC; None for no day."""
+    if not day:
+        return None
+    try:
+        end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC)
+        return int(end.timestamp()) * SECOND
+    except (ValueError, OverflowError):
+        raise Refused("invalid_request", "expiresAt must be a day", "expiresAt") from None
+
+
+async def ask(visit: Visit) -> Html:
+    key = await visit.services.keys.get(visit.actor, visit.ids["id"])
+    return manage.confirm(
+        visit,
+        f"Revoke the key {key.name}?",
+        [f"Whatever uses {key.hint} is refused from its next request on. A revoked key cannot be brought back."],
+        action=f"/manage/keys/{key.id}/revoke",
+        label="Revoke the key",
+        back="/manage/keys",
+    )
+
+
+async def revoke(visit: Visit) -> See:
+    await visit.services.keys.revoke(visit.actor, visit.ids["id"])
+    return See("/manage/keys", note="key-revoked")
+
+
+NOTES = {"key-revoked": "The key is revoked."}
+PAGES = (
+    Page("GET", "/manage/keys", page, "viewer"),
+    Page("POST", "/manage/keys", create, "admin", again=page),
+    Page("GET", "/manage/keys/{id}/revoke", ask, "admin"),
+    Page("POST", "/manage/keys/{id}/revoke", revoke, "admin", again=ask),
+)

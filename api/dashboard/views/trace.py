@@ -1,0 +1,38 @@
+"""The way of one mail, from the connection to the integration: found by what people have in hand, shown in time."""
+
+from __future__ import annotations
+
+from api.dashboard import places
+from api.dashboard.page import Html, Page, See, Visit
+from router.admin.messages import MOST_FOUND
+
+PATH = "/activity/trace"
+
+
+async def look_up(visit: Visit) -> Html | See:
+    """One mail is shown at once; of several one chooses."""
+    q = visit.query.get("q", "").strip()
+    found = await visit.services.messages.find(visit.actor, q) if q else ()
+    if len(found) == 1:
+        return See(f"{PATH}/{found[0].id}")
+    return Html("trace_search.html", "Trace a mail", {"q": q, "found": found, "most": MOST_FOUND})
+
+
+async def show(visit: Visit) -> Html:
+    """All that happened to a mail."""
+    trace = await visit.services.messages.trace(visit.actor, visit.ids["id"])
+    (message,) = await visit.services.messages.find(visit.actor, trace.message_id)
+    integrations = (str(event.detail["integrationId"]) for event in trace.events if event.detail.get("integrationId"))
+    context = {
+        "message": message,
+        "trace": trace,
+        "tickets": await visit.services.tickets.named(visit.actor, trace.ticket_ids),
+        "names": await places.names(visit, integrations),
+    }
+    return Html("trace.html", "The way of a mail", context)
+
+
+PAGES = (
+    Page("GET", PATH, look_up, "viewer"),
+    Page("GET", f"{PATH}/{{id}}", show, "viewer"),
+)

@@ -1,0 +1,95 @@
+"""People: who may sign in, and as what."""
+
+from __future__ import annotations
+
+from api.dashboard import manage
+from api.dashboard.page import Html, Page, See, Visit
+from router.admin.users import ROLES
+
+
+async def page(visit: Visit) -> Html:
+    found = await visit.services.users.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
+    return manage.listed(visit, "users.html", "People", found, roles=ROLES)
+
+
+async def create(visit: Visit) -> See:
+    user = await visit.services.users.create(
+        visit.actor,
+        email=visit.form.get("email", ""),
+        name=visit.form.get("name", "").strip(),
+        role=visit.form.get("role", ""),
+        password=visit.form.get("password") or None,
+    )
+    return See(f"/manage/users/{user.id}", note="user-added")
+
+
+async def show(visit: Visit) -> Html:
+    user = await visit.services.users.get(visit.actor, visit.ids["id"])
+    return manage.shown(visit, "user.html", user.name or user.email, user=user, roles=ROLES)
+
+
+async def change(visit: Visit) -> See:
+    await visit.services.users.change(
+        visit.actor,
+        visit.ids["id"],
+        name=visit.form.get("name", "").strip(),
+        role=visit.form.get("role", ""),
+    )
+    return _back(visit, "user-changed")
+
+
+async def set_password(visit: Visit) -> See:
+    """Ends the user's sessions."""
+    await visit.services.users.change(visit.actor, visit.ids["id"], password=visit.form.get("password", ""))
+    return _back(visit, "user-password-set")
+
+
+async def set_disabled(visit: Visit) -> See:
+    disabled = visit.form.get("disabled") == "true"
+    await visit.services.users.change(visit.actor, visit.ids["id"], disabled=disabled)
+    return _back(visit, "user-disabled" if disabled else "user-enabled")
+
+
+async def ask(visit: Visit) -> Html:
+    user = await visit.services.users.get(visit.actor, visit.ids["id"])
+    path = f"/manage/users/{user.id}"
+    says = ["Their keys and sessions end at once. Their unfinished tickets go back to the queue."]
+    if user.id == visit.actor.user_id:
+        says.append("This is you: you will be signed out.")
+    return manage.confirm(
+        visit,
+        f"Remove {user.name or user.email}?",
+        says,
+        action=f"{path}/delete",
+        label="Remove this person",
+        back=path,
+    )
+
+
+async def delete(visit: Visit) -> See:
+    await visit.services.users.delete(visit.actor, visit.ids["id"])
+    return See("/manage/users", note="user-removed")
+
+
+def _back(visit: Visit, note: str) -> See:
+    return See(f"/manage/users/{visit.ids['id']}", note=note)
+
+
+NOTES = {
+    "user-added": "This person is added. Tell them their address and password yourself.",
+    "user-changed": "The change is kept.",
+    "user-password-set": "The password is set, and they are signed out everywhere. Tell it to them yourself.",
+    "user-disabled": "They are signed out, and can neither sign in nor use their keys.",
+    "user-enabled": "They can sign in again.",
+    "user-removed": "This person is removed.",
+}
+PAGES = (
+    Page("GET", "/manage/users", page, "viewer"),
+    Page("POST", "/manage/users", create, "admin", again=page),
+    Page("GET", "/manage/users/{id}", show, "viewer"),
+    Page("POST", "/manage/users/{id}", change, "admin", again=show),
+    Page("POST", "/manage/users/{id}/password", set_password, "admin", again=show),
+    Page("POST", "/manage/users/{id}/disabled", set_disabled, "admin", again=show),
+    Page("GET", "/manage/users/{id}/delete", ask, "admin"),
+    Page("POST", "/manage/users/{id}/delete", delete, "admin", again=ask),
+)

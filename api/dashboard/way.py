@@ -1,0 +1,43 @@
+"""The way of an alias's newest mail, from the door to the integration, as pages follow it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.dashboard.live import newest_of
+from api.dashboard.page import Visit
+from router.admin.tickets import TicketFilter
+from router.model import Alias, Delivery, Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where the newest mail that opened a ticket is. seen: what the page shows (`newest_of`).
+
+    ticket None: no mail has come. delivery None: the ticket goes to no integration.
+    """
+
+    seen: str
+    ticket: Ticket | None = None
+    delivery: Delivery | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether there is more to come without anybody's doing."""
+        return self.delivery is not None and self.delivery.state == "pending"
+
+    @property
+    def arrived(self) -> bool:
+        """Whether it is where people see it."""
+        return self.delivery is not None and self.delivery.state == "delivered"
+
+
+async def followed(visit: Visit, alias: Alias) -> Way:
+    """Three questions, each answered by an index."""
+    seen = newest_of(await visit.services.tickets.newest(visit.actor))
+    tickets = (await visit.services.tickets.list(visit.actor, TicketFilter(alias_id=alias.id), limit=1)).items
+    if not tickets:
+        return Way(seen)
+    ticket = tickets[0]
+    deliveries = (await visit.services.deliveries.list(visit.actor, ticket_id=ticket.id, limit=1)).items
+    return Way(seen, ticket, deliveries[0] if deliveries else None)

@@ -1,0 +1,16 @@
+"""The workspace from above."""
+
+from __future__ import annotations
+
+from api.route import Call, Route
+from api.schema.overview import OverviewAnswer
+from api.schema.shape import Empty, NoQuery
+
+
+async def show(call: Call[Empty, NoQuery]) -> OverviewAnswer:
+    return OverviewAnswer.of(await call.services.overview.get(call.actor))
+
+
+ROUTES = (
+    Route("GET", "/overview", show, "Figures of the last thirty days, and what is open now", "viewer", OverviewAnswer),
+)

@@ -1,0 +1,190 @@
+"""Shapes of the overview and of a workspace's health."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Self
+
+from pydantic import Field
+
+from api.schema.shape import Answer, Time
+from router.admin.health import Health
+from router.admin.overview import Day, Open, Overview, Times
+from router.model import Domain, DomainStatus, Integration, IntegrationStatus
+
+
+class DayAnswer(Answer):
+    """A day of UTC. `dead`: deliveries for its mails that were given up."""
+
+    date: date
+    mails: int
+    tickets: int
+    dead: int
+
+    @classmethod
+    def of(cls, day: Day) -> Self:
+        return cls(date=day.date, mails=day.mails, tickets=day.tickets, dead=day.dead)
+
+
+class OpenAnswer(Answer):
+    """Tickets that are not resolved, by status."""
+
+    open: int
+    in_progress: int
+    waiting: int
+
+    @classmethod
+    def of(cls, tickets: Open) -> Self:
+        return cls(open=tickets.open, in_progress=tickets.in_progress, waiting=tickets.waiting)
+
+
+class AliasOpenAnswer(OpenAnswer):
+    """The same at one alias."""
+
+    alias_id: str
+    alias: str
+
+
+class DurationAnswer(Answer):
+    """How long something took, in seconds; null when there was nothing to measure. `count`: of how many."""
+
+    count: int
+    median_seconds: int | None
+    p90_seconds: int | None
+
+    @classmethod
+    def of(cls, times: Times) -> Self:
+        return cls(count=times.count, median_seconds=_over(times.median, 10**6), p90_seconds=_over(times.p, 10**6))
+
+
+class LatencyAnswer(Answer):
+    """From the commit of a mail to its integration's answer, in milliseconds."""
+
+    count: int
+    median_ms: int | None
+    p95_ms: int | None
+
+    @classmethod
+    def of(cls, times: Times) -> Self:
+        return cls(count=times.count, median_ms=_over(times.median, 1000), p95_ms=_over(times.p, 1000))
+
+
+def _over(value: int | None, unit: int) -> int | None:
+    return None if value is None else value // unit
+
+
+class OverviewAnswer(Answer):
+    """`days`: the last thirty, oldest first. `now`: what is not resolved; `byAlias`: the same by alias, the most first.
+
+    `claim`, `resolve`, `delivery`: of what came in these days, of a fair sample where that is much. `capped`: some
+    count stopped at 10,000 and is the least that it can be.
+    """
+
+    days: list[DayAnswer]
+    now: OpenAnswer
+    unassigned: int
+    by_alias: list[AliasOpenAnswer]
+    claim: DurationAnswer
+    resolve: DurationAnswer
+    delivery: LatencyAnswer
+    capped: bool
+
+    @classmethod
+    def of(cls, found: Overview) -> Self:
+        return cls(
+            days=[DayAnswer.of(day) for day in found.days],
+            now=OpenAnswer.of(found.now),
+            unassigned=found.unassigned,
+            by_alias=[
+                AliasOpenAnswer(
+                    alias_id=at.alias_id,
+                    alias=at.address,
+                    open=at.tickets.open,
+                    in_progress=at.tickets.in_progress,
+                    waiting=at.tickets.waiting,
+                )
+                for at in found.by_alias
+            ],
+            claim=DurationAnswer.of(found.claim),
+            resolve=DurationAnswer.of(found.resolve),
+            delivery=LatencyAnswer.of(found.delivery),
+            capped=found.capped,
+        )
+
+
+class DelivererAnswer(Answer):
+    """`alive`: some process that delivers was seen within ten minutes; they say so about once a minute."""
+
+    alive: bool
+    seen_at: Time | None
+
+
+class QueueAnswer(Answer):
+    """`parked`: waits for a failing integration. `oldestAt`: when the oldest of what is not done was accepted."""
+
+    waiting: int
+    parked: int
+    dead: int
+    oldest_at: Time | None
+
+
+class TroubleAnswer(Answer):
+    """An integration that fails, or whose last message did not arrive at once."""
+
+    id: str
+    name: str
+    status: IntegrationStatus
+    last_error: str
+    failing_since: Time | None
+    next_probe_at: Time | None
+
+    @classmethod
+    def of(cls, integration: Integration) -> Self:
+        return cls(
+            id=integration.id,
+            name=integration.name,
+            status=integration.status,
+            last_error=integration.last_error,
+            failing_since=integration.failing_since,
+            next_probe_at=integration.probe_at,
+        )
+
+
+class DoubtAnswer(Answer):
+    """A domain whose records are missing, or that is not verified. `misses`: rechecks in a row that found none."""
+
+    id: str
+    domain: str
+    status: DomainStatus
+    misses: int
+    missing_since: Time | None
+    checked_at: Time | None
+
+    @classmethod
+    def of(cls, domain: Domain) -> Self:
+        return cls(
+            id=domain.id,
+            domain=domain.name,
+            status=domain.status,
+            misses=domain.misses,
+            missing_since=domain.missing_since,
+            checked_at=domain.checked_at,
+        )
+
+
+class HealthAnswer(Answer):
+    """Whether mail gets through, for this workspace. Of `integrations` and `domains` those in trouble, at most 50."""
+
+    deliverer: DelivererAnswer
+    queue: QueueAnswer
+    integrations: list[TroubleAnswer] = Field(description="Failing ones first.")
+    domains: list[DoubtAnswer]
+
+    @classmethod
+    def of(cls, found: Health) -> Self:
+        return cls(
+            deliverer=DelivererAnswer(alive=found.deliverer_alive, seen_at=found.deliverer_seen_at),
+            queue=QueueAnswer(waiting=found.waiting, parked=found.parked, dead=found.dead, oldest_at=found.oldest_at),
+            integrations=[TroubleAnswer.of(integration) for integration in found.integrations],
+            domains=[DoubtAnswer.of(domain) for domain in found.domains],
+        )

@@ -1,0 +1,170 @@
+"""What a page of the dashboard costs when there is much: `python -m bench.dashboard [sqlite] [postgres] [--tickets N]`.
+
+100,000 tickets as `bench.filled` writes them, with events and Message-IDs; then every page that `views` has, asked of
+the started program by a signed-in admin, one request at a time. Prints the octets and the milliseconds (median, most)
+of each, and what is over 100 kB or 100 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import aiohttp
+
+from api.dashboard.views import PAGES
+from bench.filled import Filled, filled, run
+from bench.installation import KINDS, installed
+from router.admin import paging
+from router.admin.sessions import Sessions
+from router.admin.users import Users
+from router.clock import SystemClock
+from router.model import Actor
+from tests.support.process import Program
+
+TICKETS = 100_000
+TIMES = 15
+TARGET_MS = 100.0
+TARGET_OCTETS = 100_000
+# Pages that show a form or a stranger the door: there is nothing in them that grows.
+_ALIKE = {"/sign-in", "/welcome", "/live", "/tickets/{id}/messages/{message}/html"}
+
+
+def visits(big: Filled, others: dict[str, str]) -> dict[str, list[str]]:
+    """The addresses that each page is asked at: the first of a list, deep inside, by filter and by search."""
+    number = big.count - 3000  # delivered, and somebody's
+    deep = paging.encode(big.id("ticket", big.count // 10))
+    ticket, delivery, message = (big.id(prefix, number + 1) for prefix in ("ticket", "dlv", "msg"))
+    main, small, busy, hook = big.aliases[0], big.aliases[9], big.users[0], big.integrations[0]
+    found = {
+        "/": ["/"],
+        "/account": ["/account"],
+        "/tickets": [
+            *("/tickets", f"/tickets?cursor={deep}", "/tickets?status=resolved", f"/tickets?aliasId={small}"),
+            *(f"/tickets?assignedTo={busy}&aliasId={main}", "/tickets?q=hello", "/tickets?q=invoice+refund"),
+            *(f"/tickets?q=order{number}", "/tickets?q=nobodywrote&status=open"),
+        ],
+        "/tickets/mine": ["/tickets/mine", "/tickets/mine?status=resolved"],
+        "/tickets/unassigned": ["/tickets/unassigned", f"/tickets/unassigned?cursor={deep}"],
+        "/tickets/{id}": [f"/tickets/{ticket}"],
+        "/tickets/{id}/messages/{message}/text": [f"/tickets/{ticket}/messages/{message}/text"],
+        "/activity": [
+            *("/activity", "/activity?state=pending", "/activity?state=delivered", "/activity?state=all"),
+            *(f"/activity?integrationId={hook}", f"/activity?state=pending&integrationId={hook}"),
+        ],
+        "/activity/deliveries/{id}": [f"/activity/deliveries/{delivery}"],
+        "/activity/trace": [
+            f"/activity/trace?q={number:011x}@customer.test",
+            f"/activity/trace?q={number}",
+            "/activity/trace?q=nobody@customer.test",
+        ],
+        "/activity/trace/{id}": [f"/activity/trace/{message}"],
+        "/activity/health": ["/activity/health"],
+        "/set-up": ["/set-up"],
+    }
+    for page in PAGES:
+        if page.method == "GET" and page.path.startswith("/manage"):
+            noun = page.path.partition("/{")[0].rpartition("/")[2]
+            path = page.path.replace("{id}", others.get(noun, ""))
+            found[page.path] = [f"{path}?sender=@spam7.test" if path.endswith("blocked-senders/remove") else path]
+    return found
+
+
+async def furnished(big: Filled) -> tuple[str, dict[str, str]]:
+    """Adds what `filled` leaves out; the cookie of an admin, and an id of each noun of `/manage`."""
+    database = big.made.database()
+    await database.open()
+    try:
+        hexed = "substr(m.id, 5)"
+        await run(database, "UPDATE messages SET rfc_message_id = substr(id, 20) || '@customer.test'")
+        await run(
+            database,
+            "INSERT INTO ticket_messages (ticket_id, message_id, recipient, tag, joined_by, created_at) "
+            f"SELECT 'ticket_' || {hexed}, m.id, 'support@example.org', '', '', m.received_at FROM messages m",
+        )
+        await run(
+            database,
+            "INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind) SELECT 'evt_' || substr(t.id, 8), t.id, "
+            "t.workspace_id, t.received_at + 60000000, 'claimed' FROM tickets t WHERE t.assigned_to IS NOT NULL",
+        )
+        await run(
+            database,
+            "INSERT INTO attempts (delivery_id, n, started_at, finished_at, outcome, status, latency) SELECT d.id, 1, "
+            "d.created_at, d.created_at, 'sent', 200, 90000 FROM deliveries d WHERE d.state <> 'pending'",
+        )
+        await run(database, "ANALYZE")
+        actor, clock = Actor(big.made.workspace_id, "admin"), SystemClock()
+        busy = await Users(database, clock).get(actor, big.users[0])
+        login = await Sessions(database, clock).begin(busy, address="127.0.0.1")
+        ids = {"aliases": big.aliases[3], "integrations": big.integrations[3], "users": big.users[3]}
+        for noun, table in (("domains", "domains"), ("keys", "api_keys")):
+            ids[noun] = (await run(database, f"SELECT id FROM {table} ORDER BY id LIMIT 1"))[0]["id"]
+        return login.token, ids
+    finally:
+        await database.close()
+
+
+async def measured(big: Filled, folder: Path, times: int) -> dict[str, tuple[int, list[float]]]:
+    """The octets and milliseconds of each address."""
+    token, others = await furnished(big)
+    asked = visits(big, others)
+    missing = {page.path for page in PAGES if page.method == "GET"} - set(asked) - _ALIKE
+    if missing:
+        raise RuntimeError(f"pages that are not measured: {sorted(missing)}")
+    unlimited = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
+    found: dict[str, tuple[int, list[float]]] = {}
+    headers = {"Cookie": f"er_session={token}", "Accept": "text/html"}
+    async with (
+        Program("api", env=big.made.env | unlimited, cwd=folder) as program,
+        aiohttp.ClientSession(headers=headers, cookie_jar=aiohttp.DummyCookieJar()) as http,
+    ):
+        root = f"http://{(await program.ready(60))['api']}"
+        for path in (path for paths in asked.values() for path in paths):
+            took, octets = [], 0
+            for attempt in range(times + 2):
+                began = time.perf_counter()
+                async with http.get(root + path) as response:
+                    octets = len(await response.read())
+                    if response.status != 200:
+                        raise RuntimeError(f"{path}: {response.status}")
+                if attempt >= 2:  # templates are compiled with the first
+                    took.append((time.perf_counter() - began) * 1000)
+            found[path] = octets, took
+    return found
+
+
+def report(kind: str, count: int, found: dict[str, tuple[int, list[float]]]) -> bool:
+    """Prints the figures; whether every page keeps its targets."""
+    print(f"\n{kind}, {count:,} tickets: kB, ms (median, most)")
+    over = 0
+    for path, (octets, took) in found.items():
+        median = statistics.median(took)
+        heavy = median > TARGET_MS or octets > TARGET_OCTETS
+        over += heavy
+        print(f"  {octets / 1000:6.1f} {median:8.1f} {max(took):8.1f}  {path}{'  OVER' if heavy else ''}")
+    print(f"{kind}: {len(found)} addresses, {over} over {TARGET_OCTETS // 1000} kB or {TARGET_MS:.0f} ms")
+    return not over
+
+
+async def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=" or ".join(KINDS))
+    parser.add_argument("--tickets", type=int, default=TICKETS)
+    parser.add_argument("--times", type=int, default=TIMES)
+    arguments = parser.parse_args()
+    well = True
+    for kind in arguments.kinds or KINDS:
+        with tempfile.TemporaryDirectory() as name:
+            async with installed(kind, Path(name), aliases=150, webhooks=20) as made:
+                big = await filled(made, arguments.tickets)
+                well &= report(kind, arguments.tickets, await measured(big, Path(name), arguments.times))
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,158 @@
+"""A large installation, written by SQL: 1,000,000 tickets take some minutes. `bench.api` measures its lists.
+
+A ticket a minute, the last one a minute ago, each with a delivery, a message without octets, and words to be found by:
+some of them common, some rare, some only in the older half. What is asked together in a search is made to meet often,
+seldom or never; the comments say which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.installation import Installation
+from router import search_words
+from router.admin.keys import Keys
+from router.admin.users import Users
+from router.clock import SystemClock
+from router.model import Actor
+from router.store.postgres import PostgresDatabase
+from router.store.sqlite import SqliteDatabase
+
+# Of 1000 tickets: 900 at the first alias, 95 at the second, the rest at others; the newest 20,000 are mostly open, of
+# the older ones all but a few are resolved. A quarter are somebody's; one agent has most of these.
+_STATUS = """CASE WHEN n % 9973 = 0 THEN 'waiting' WHEN n % 997 = 0 THEN 'in_progress'
+    WHEN n > {count} - 20000 AND n % 3 <> 0 OR n % 4999 = 0 THEN 'open' ELSE 'resolved' END"""
+_ALIAS = "CASE WHEN n % 1000 < 900 THEN 0 WHEN n % 1000 < 995 THEN 1 ELSE 2 + n % 997 END"
+_ASSIGNEE = "CASE WHEN n % 400 = 1 THEN 1 + n % 49 WHEN n % 4 = 1 THEN 0 END"
+# `invoice` is in every tenth ticket and in none of those that are somebody's, and never beside `odd`; `desk` is in
+# every third of all but the first alias; `telefax` in every third of the older half; `order1` begins 111,111 of a
+# million words.
+_WORDS = """CASE WHEN n % 10 = 0 THEN ' invoice' ELSE '' END || CASE WHEN n % 150 = 0 THEN ' printer' ELSE '' END
+    || CASE WHEN n % 2000 = 0 THEN ' refund' ELSE '' END || CASE WHEN n % 2 = 1 THEN ' odd' ELSE '' END
+    || CASE WHEN n % 1000 >= 900 AND n % 3 = 0 THEN ' desk' ELSE '' END
+    || CASE WHEN n < {count} / 2 AND n % 3 = 0 THEN ' telefax' ELSE '' END || ' order' || n"""
+# The rest of a text: each ticket has one of the words t2x0 and t2x1, one of t3x0, t3x1 and t3x2, and so on.
+_TEXT = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
+_TEXT += (101, 151, 211, 307, 401, 503, 701, 1009, 2003, 4001, 8009, 16001, 32003, 64007)
+_APART = 60_000  # milliseconds between two tickets
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # those of `router.ids`
+_MINUTE = 60_000_000
+
+
+@dataclass
+class Filled:
+    """How many tickets, when the last one came (milliseconds since the epoch), and what else can be asked for."""
+
+    made: Installation
+    count: int
+    last: int
+    key: str = ""
+    users: list[str] = field(default_factory=list)
+    aliases: list[str] = field(default_factory=list)
+    integrations: list[str] = field(default_factory=list)
+
+    def id(self, prefix: str, number: int) -> str:
+        """The id of the ticket, delivery or message with this number; as `_id` has it written."""
+        moment = self.last - (self.count - number) * _APART
+        return f"{prefix}_{''.join(_DIGITS[moment >> 5 * n & 31] for n in range(9, -1, -1))}{number:016x}"
+
+
+async def filled(made: Installation, count: int) -> Filled:
+    """Writes everything; the database is closed afterwards."""
+    database = made.database()
+    await database.open()
+    try:
+        actor, clock = Actor(made.workspace_id, "admin"), SystemClock()
+        users, keys = Users(database, clock), Keys(database, clock)
+        found = Filled(made, count, (clock.now() - _MINUTE) // 1000)
+        found.users = [(await users.create(actor, email=f"a{n}@example.org", role="admin")).id for n in range(50)]
+        found.key = (await keys.create(actor, name="bench", user_id=found.users[0])).clear
+        for person in found.users:
+            await keys.create(actor, name="desk", user_id=person)
+        found.aliases = [row["id"] for row in await run(database, "SELECT id FROM aliases ORDER BY id")]
+        found.integrations = [row["id"] for row in await run(database, "SELECT id FROM integrations ORDER BY id")]
+        for statement in _statements(found, on_postgres=isinstance(database, PostgresDatabase)):
+            await run(database, statement)
+    finally:
+        await database.close()
+    return found
+
+
+def _id(prefix: str, hexed: str, moment: str) -> str:
+    shifted = [f"CAST((({moment}) >> {5 * n}) & 31 AS INTEGER) + 1" for n in range(9, -1, -1)]
+    digits = " || ".join(f"substr('{_DIGITS}', {place}, 1)" for place in shifted)
+    return f"'{prefix}_' || {digits} || {hexed}"
+
+
+def _statements(big: Filled, *, on_postgres: bool) -> list[str]:
+    hexed = "lpad(to_hex(n), 16, '0')" if on_postgres else "printf('%016x', n)"
+    workspace, now = big.made.workspace_id, SystemClock().now()
+    moment = f"{big.last} - ({big.count} - n) * {_APART}"
+    at = f"({moment}) * 1000"
+
+    def series(count: int) -> str:
+        if on_postgres:
+            return f"generate_series(CAST(1 AS BIGINT), {count}) AS s(n)"
+        return f"(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {count}) SELECT n FROM s)"
+
+    def table(name: str, ids: Sequence[str]) -> list[str]:
+        rows = ", ".join(f"({n}, '{one}')" for n, one in enumerate(ids))
+        return [f"CREATE TABLE {name} (k BIGINT PRIMARY KEY, id TEXT)", f"INSERT INTO {name} VALUES {rows}"]
+
+    status = _STATUS.format(count=big.count)
+    ticket = f"""INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name,
+            status, assigned_to, claimed_at, resolved_at, received_at, updated_at)
+        SELECT {_id("ticket", hexed, moment)}, '{workspace}', n, a.id, 'support@example.org', 'Hello, order ' || n,
+            'customer' || n || '@customer.test', 'A customer', {status}, u.id,
+            CASE WHEN u.id IS NOT NULL THEN {at} END, CASE WHEN {status} = 'resolved' THEN {at} END, {at}, {at}
+        FROM {series(big.count)}
+        LEFT JOIN bench_aliases a ON a.k = {_ALIAS} LEFT JOIN bench_users u ON u.k = {_ASSIGNEE} ORDER BY n"""
+    delivery = f"""INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, state,
+            attempts, next_attempt_at, expires_at, delivered_at, created_at)
+        SELECT {_id("dlv", hexed, moment)}, '{workspace}', {_id("ticket", hexed, moment)},
+            {_id("msg", hexed, moment)},
+            CASE WHEN n % 1000 < 900 THEN '{big.integrations[0]}' ELSE '{big.integrations[1]}' END, 'opened',
+            CASE WHEN n > {big.count} - 2000 THEN 'pending' WHEN n % 20 = 3 THEN 'dead' ELSE 'delivered' END, 1,
+            CASE WHEN n > {big.count} - 2000 THEN {now} + 86400000000 END, {now} + 86400000000, {at}, {at}
+        FROM {series(big.count)}"""
+    message = f"""INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size,
+            received_at, rfc_message_id, reference_ids, participants, from_address, from_name, subject, automatic)
+        SELECT {_id("msg", hexed, moment)}, '{workspace}', '', '', '', 'ESMTP', '', '', 1, {at}, '', '[]', '[]', '', '',
+            '', '' FROM {series(big.count)}"""
+    contents = f"""INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, parser,
+            parsed_at)
+        SELECT {_id("msg", hexed, moment)}, '', '', '', '[]', '[]', 1000, {at} FROM {series(big.count)}"""
+    text = " || ".join(f"' t{m}x' || (n * 7919 % {m})" for m in _TEXT)
+    search = f"""INSERT INTO ticket_search (ticket_id, workspace_id, place, words)
+        SELECT id, workspace_id, ({moment}) << {search_words.SLOT_BITS}, '_{workspace.lower()} _nr_' || n
+            || COALESCE(' _' || alias_id, '') || ' hello customer' || {_WORDS.format(count=big.count)} || {text}
+        FROM (SELECT id, workspace_id, number AS n, alias_id FROM tickets) AS t ORDER BY n"""
+    audit = f"""INSERT INTO audit (id, workspace_id, at, user_id, key_id, address, action, target)
+        SELECT {_id("evt", hexed, moment)}, '{workspace}', {now}, NULL, NULL, '192.0.2.1', 'ticket.delete', 'ticket'
+        FROM {series(100_000)}"""
+    blocked = f"""INSERT INTO blocked_senders (workspace_id, sender, created_at)
+        SELECT '{workspace}', '@spam' || n || '.test', {now} FROM {series(5000)}"""
+    made = [*table("bench_aliases", big.aliases), *table("bench_users", big.users)]
+    made += [message, contents, ticket, delivery, audit, blocked]
+    if on_postgres:  # an index is made in a tenth of the time that it takes to add a million tickets to it
+        index = "SELECT indexdef FROM pg_indexes WHERE indexname = 'ticket_search_words'"
+        anew = f"DROP INDEX ticket_search_words; {search}; EXECUTE made;"
+        made += [f"DO $$ DECLARE made TEXT := ({index}); BEGIN {anew} END $$", "VACUUM ANALYZE"]
+    else:
+        made += [search]
+    return [*made, "DROP TABLE bench_aliases", "DROP TABLE bench_users"]
+
+
+async def run(database: SqliteDatabase | PostgresDatabase, statement: str) -> list[dict[str, Any]]:
+    """What one statement of the bench's own returns; it may take an hour."""
+    if isinstance(database, SqliteDatabase):
+        async with database.raw_transaction() as session:
+            return [dict(row) for row in await session.execute_fetchall(statement)]
+    connection = await database.connect()
+    try:
+        await connection.execute("SET statement_timeout = 0; SET maintenance_work_mem = '1GB'")
+        return [dict(row) for row in await connection.fetch(statement, timeout=3600)]
+    finally:
+        await connection.close()

@@ -1,0 +1,230 @@
+"""A workspace from above: what came in the last thirty days, what is open now, and how long things take.
+
+Figures, no names of people. Days are those of UTC. All of it is quick however much there is, and so it is bounded:
+a count stops at `MOST_COUNTED` (then `capped`), and times are those of a fair sample of about `SAMPLE` where there
+are more. What is open is told as it is now, the thirty days as they were within a minute. Reading alone; asked by the
+API's `GET /overview` and the dashboard's first page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+from router import ids
+from router.clock import Clock
+from router.model import Actor, Micros
+from router.store.database import Database, Row
+
+DAYS = 30
+# Of one day, one status, one alias. Of mails it is those of all workspaces together.
+MOST_COUNTED = 10_000
+MOST_ALIASES = 1000
+SAMPLE = 1000
+# How long a process goes on telling what it read of the thirty days, and for how many workspaces it remembers that.
+FRESH_SECONDS = 60.0
+MOST_KEPT = 200
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # the last two characters of an id are two of these, at random
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day of UTC. dead: deliveries for its mails that were given up, and not sent again since."""
+
+    date: date
+    mails: int
+    tickets: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Tickets that are not resolved, by their status."""
+
+    open: int
+    in_progress: int
+    waiting: int
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return self.open, self.in_progress, self.waiting
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAtAlias:
+    """The same at one address."""
+
+    alias_id: str
+    address: str
+    tickets: Open
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long something takes, of so many that were looked at; None where there were none. p: 90 or 95."""
+
+    count: int
+    median: Micros | None
+    p: Micros | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """days: oldest first, the last one is today. by_alias: those with open tickets, the most first; the rest of `now`
+    came to addresses that are no alias any more. claim, resolve: from a mail to its ticket's first owner, to its
+    end (median, p90); delivery: from the commit to the integration's answer (median, p95).
+
+    capped: some count stopped at its bound and is the least that it can be.
+    """
+
+    days: tuple[Day, ...]
+    now: Open
+    unassigned: int
+    by_alias: tuple[OpenAtAlias, ...]
+    claim: Times
+    resolve: Times
+    delivery: Times
+    capped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Month:
+    """What is told of thirty days."""
+
+    days: tuple[Day, ...]
+    claim: Times
+    resolve: Times
+    delivery: Times
+    capped: bool
+
+
+class Overviews:
+    """Moments are taken from ids, so that the days are those of the clock that made them."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._kept: OrderedDict[str, tuple[float, _Month]] = OrderedDict()
+
+    async def get(self, actor: Actor) -> Overview:
+        """The figures of the actor's workspace."""
+        month = await self._month(actor.workspace_id)
+        asked = {"workspace_id": actor.workspace_id, "most": MOST_COUNTED}
+        status, aliases = await asyncio.gather(
+            self._database.one("overview_status", **asked),
+            self._database.all("overview_aliases", most_aliases=MOST_ALIASES, **asked),
+        )
+        now = _open(status) if status is not None else Open(0, 0, 0)
+        by_alias = [OpenAtAlias(row["id"], f"{row['local_part']}@{row['domain']}", _open(row)) for row in aliases]
+        counts = [count for one in (now, *(at.tickets for at in by_alias)) for count in one.counts]
+        return Overview(
+            days=month.days,
+            now=now,
+            unassigned=status["unassigned"] if status is not None else 0,
+            by_alias=tuple(sorted((at for at in by_alias if at.tickets.total), key=lambda at: -at.tickets.total)),
+            claim=month.claim,
+            resolve=month.resolve,
+            delivery=month.delivery,
+            capped=month.capped or max(counts) >= MOST_COUNTED or len(aliases) >= MOST_ALIASES,
+        )
+
+    async def _month(self, workspace_id: str) -> _Month:
+        """What does not change from one look to the next is kept for a minute, and made for one who asks at a time."""
+        async with self._turn:
+            kept = self._kept.get(workspace_id)
+            if kept is not None and self._clock.monotonic() < kept[0]:
+                return kept[1]
+            found = await self._read_month(workspace_id)
+            self._kept[workspace_id] = self._clock.monotonic() + FRESH_SECONDS, found
+            self._kept.move_to_end(workspace_id)
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+            return found
+
+    async def _read_month(self, workspace_id: str) -> _Month:
+        today = datetime.fromtimestamp(ids.moment(ids.oldest("msg", 0)) // 1000, UTC).date()
+        dates = [today - timedelta(days=DAYS - 1 - n) for n in range(DAYS)]
+        begins = [_begin(day) for day in (*dates, today + timedelta(days=1))]
+        asked = {"workspace_id": workspace_id, "most": MOST_COUNTED, "days": json.dumps(list(pairwise(begins)))}
+        mails, tickets, dead = await asyncio.gather(
+            self._database.all("overview_mails", **asked),
+            self._database.all("overview_tickets", **asked),
+            self._database.all("overview_dead", **asked),
+        )
+        mails_of, tickets_of, dead_of = (
+            {row["day"]: row[name] for row in rows}
+            for rows, name in ((mails, "mails"), (tickets, "tickets"), (dead, "dead"))
+        )
+        days = tuple(Day(day, mails_of[n], tickets_of[n], dead_of[n]) for n, day in enumerate(dates))
+        claim, resolve = await self._ticket_times(workspace_id, begins[0], sum(day.tickets for day in days))
+        delivery = await self._delivery_times(workspace_id, begins[0], sum(day.mails for day in days))
+        counts = [*(row["scanned"] for row in mails), *tickets_of.values(), *dead_of.values()]
+        return _Month(days, claim, resolve, delivery, max(counts) >= MOST_COUNTED)
+
+    async def _ticket_times(self, workspace_id: str, since: str, count: int) -> tuple[Times, Times]:
+        rows = await self._database.all(
+            "overview_ticket_times",
+            workspace_id=workspace_id,
+            since=f"ticket_{since}",
+            below=sample_bound(count),
+            most=2 * SAMPLE,
+        )
+        claims, resolutions = [], []
+        for row in rows:
+            # Setting a ticket to `in_progress` claims it without an event of that name.
+            claimed = [at for at in (row["first_claimed_at"], row["claimed_at"]) if at is not None]
+            if claimed:
+                claims.append(max(0, min(claimed) - row["received_at"]))
+            if row["resolved_at"] is not None:
+                resolutions.append(max(0, row["resolved_at"] - row["received_at"]))
+        return times(claims, 0.9), times(resolutions, 0.9)
+
+    async def _delivery_times(self, workspace_id: str, since: str, count: int) -> Times:
+        rows = await self._database.all(
+            "overview_delivery_times",
+            workspace_id=workspace_id,
+            since=f"dlv_{since}",
+            below=sample_bound(count),
+            most=2 * SAMPLE,
+        )
+        return times(
+            [max(0, row["delivered_at"] - row["created_at"]) for row in rows if row["delivered_at"] is not None], 0.95
+        )
+
+
+def times(values: Sequence[Micros], p: float) -> Times:
+    """The median and the p-quantile of some durations, each one of them (nearest rank)."""
+    if not values:
+        return Times(0, None, None)
+    ordered = sorted(values)
+    ranks = [max(1, math.ceil(q * len(ordered))) for q in (0.5, p)]
+    return Times(len(ordered), ordered[ranks[0] - 1], ordered[ranks[1] - 1])
+
+
+def sample_bound(count: int) -> str:
+    """What the last two characters of an id lie below in a sample of about `SAMPLE` of so many; all where it fits."""
+    if count <= SAMPLE:
+        return "zzz"
+    place = max(1, round(len(_ALPHABET) ** 2 * SAMPLE / count))
+    return _ALPHABET[place >> 5] + _ALPHABET[place & 31]
+
+
+def _begin(day: date) -> str:
+    """The smallest id of a day, without its prefix."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return ids.first("msg", int(midnight.timestamp()) * 1000).partition("_")[2]
+
+
+def _open(row: Row) -> Open:
+    return Open(row["open"], row["in_progress"], row["waiting"])

@@ -1,0 +1,26 @@
+-- PostgreSQL takes lists of JSON apart by other functions than SQLite, and a join that is asked for anew for each day by
+-- LATERAL.
+
+-- name: overview_mails
+SELECT one.n - 1 AS day, count(m.workspace_id) AS scanned, count(*) FILTER (WHERE m.workspace_id = :workspace_id) AS mails
+FROM json_array_elements(CAST(:days AS JSON)) WITH ORDINALITY AS one (span, n)
+LEFT JOIN LATERAL (
+    SELECT r.workspace_id FROM messages r
+    WHERE r.id >= 'msg_' || (one.span ->> 0) AND r.id < 'msg_' || (one.span ->> 1) LIMIT :most) AS m ON TRUE
+GROUP BY one.n;
+
+-- name: overview_tickets
+SELECT one.n - 1 AS day, (
+    SELECT count(*) FROM (
+        SELECT 1 FROM tickets t
+        WHERE t.workspace_id = :workspace_id AND t.id >= 'ticket_' || (one.span ->> 0)
+          AND t.id < 'ticket_' || (one.span ->> 1) LIMIT :most) AS found) AS tickets
+FROM json_array_elements(CAST(:days AS JSON)) WITH ORDINALITY AS one (span, n);
+
+-- name: overview_dead
+SELECT one.n - 1 AS day, (
+    SELECT count(*) FROM (
+        SELECT 1 FROM deliveries d
+        WHERE d.workspace_id = :workspace_id AND d.state = 'dead' AND d.id >= 'dlv_' || (one.span ->> 0)
+          AND d.id < 'dlv_' || (one.span ->> 1) LIMIT :most) AS found) AS dead
+FROM json_array_elements(CAST(:days AS JSON)) WITH ORDINALITY AS one (span, n);

@@ -1,0 +1,110 @@
+-- What a workspace looks like from above (router/admin/overview.py, health.py). Ids sort by time, so a stretch of days
+-- is a range of a key that is there anyway. Each question is bounded: `most` rows a day, an alias or a sample.
+
+-- name: overview_mails
+-- How many mails came on each day, and how many were looked at for it: messages have no index by workspace, so those of
+-- all are. days: JSON, for each day the ids (without their prefix) it begins and ends with.
+SELECT one.key AS day,
+    (SELECT COALESCE(SUM(CASE WHEN found.workspace_id = :workspace_id THEN 1 ELSE 0 END), 0) FROM (
+        SELECT m.workspace_id FROM messages m
+        WHERE m.id >= 'msg_' || json_extract(one.value, '$[0]') AND m.id < 'msg_' || json_extract(one.value, '$[1]')
+        LIMIT :most) AS found) AS mails,
+    (SELECT count(*) FROM (
+        SELECT 1 FROM messages m
+        WHERE m.id >= 'msg_' || json_extract(one.value, '$[0]') AND m.id < 'msg_' || json_extract(one.value, '$[1]')
+        LIMIT :most) AS found) AS scanned
+FROM json_each(:days) AS one;
+
+-- name: overview_tickets
+-- How many tickets were opened on each day.
+SELECT one.key AS day, (
+    SELECT count(*) FROM (
+        SELECT 1 FROM tickets t
+        WHERE t.workspace_id = :workspace_id AND t.id >= 'ticket_' || json_extract(one.value, '$[0]')
+          AND t.id < 'ticket_' || json_extract(one.value, '$[1]')
+        LIMIT :most) AS found) AS tickets
+FROM json_each(:days) AS one;
+
+-- name: overview_dead
+-- How many deliveries of each day's mails gave up. The words are those of the index.
+SELECT one.key AS day, (
+    SELECT count(*) FROM (
+        SELECT 1 FROM deliveries d
+        WHERE d.workspace_id = :workspace_id AND d.state = 'dead'
+          AND d.id >= 'dlv_' || json_extract(one.value, '$[0]') AND d.id < 'dlv_' || json_extract(one.value, '$[1]')
+        LIMIT :most) AS found) AS dead
+FROM json_each(:days) AS one;
+
+-- name: overview_status
+-- How many tickets are in each status that is not the end, and how many of them are nobody's.
+SELECT
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'open'
+                           LIMIT :most) AS a) AS open,
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'in_progress'
+                           LIMIT :most) AS b) AS in_progress,
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.status = 'waiting'
+                           LIMIT :most) AS c) AS waiting,
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.workspace_id = :workspace_id AND t.assigned_to IS NULL
+                             AND t.status <> 'resolved' LIMIT :most) AS d) AS unassigned;
+
+-- name: overview_aliases
+-- The same for each alias, the newest aliases first.
+SELECT a.id, a.local_part, d.name AS domain,
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'open'
+                           LIMIT :most) AS o) AS open,
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'in_progress'
+                           LIMIT :most) AS p) AS in_progress,
+    (SELECT count(*) FROM (SELECT 1 FROM tickets t WHERE t.alias_id = a.id AND t.status = 'waiting'
+                           LIMIT :most) AS w) AS waiting
+FROM aliases a JOIN domains d ON d.id = a.domain_id
+WHERE a.workspace_id = :workspace_id
+ORDER BY a.id DESC LIMIT :most_aliases;
+
+-- name: overview_ticket_times
+-- When tickets came, were first somebody's and were resolved: those whose id, random at its end, ends below a bound.
+SELECT t.received_at, t.claimed_at, t.resolved_at,
+       (SELECT MIN(e.at) FROM ticket_events e
+        WHERE e.ticket_id = t.id AND e.kind IN ('claimed', 'assigned')) AS first_claimed_at
+FROM tickets t
+WHERE t.workspace_id = :workspace_id AND t.id >= :since AND substr(t.id, length(t.id) - 1) < :below
+ORDER BY t.id DESC LIMIT :most;
+
+-- name: overview_delivery_times
+-- When deliveries were owed and arrived, in the same way.
+SELECT d.created_at, d.delivered_at
+FROM deliveries d
+WHERE d.workspace_id = :workspace_id AND d.id >= :since AND substr(d.id, length(d.id) - 1) < :below
+ORDER BY d.id DESC LIMIT :most;
+
+-- name: health_queue
+-- What waits for the integrations of a workspace: for its time, or parked; and the oldest of it. From one index.
+SELECT q.waiting, q.parked, d.created_at AS oldest_at
+FROM (SELECT COUNT(p.next_attempt_at) AS waiting, COUNT(*) - COUNT(p.next_attempt_at) AS parked, MIN(p.id) AS oldest
+      FROM deliveries p
+      WHERE p.state = 'pending'
+        AND p.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)) q
+LEFT JOIN deliveries d ON d.id = q.oldest;
+
+-- name: health_dead
+-- Deliveries of a workspace that gave up and were not sent again.
+SELECT COUNT(*) AS dead FROM deliveries WHERE workspace_id = :workspace_id AND state = 'dead';
+
+-- name: health_integrations
+-- Integrations that fail, or whose last message did not arrive at its first try; the failing ones first.
+SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
+       paced_at, lease_owner, lease_until, created_at
+FROM integrations
+WHERE workspace_id = :workspace_id AND (status = 'failing' OR last_error <> '')
+ORDER BY status DESC, id DESC LIMIT :most;
+
+-- name: health_domains
+-- Domains whose records were missing at the last recheck, and those that are not verified.
+SELECT id, workspace_id, name, status, token, records, created_at, verified_at, checked_at, mx_managed,
+       misses, missing_since, next_check_at, notice, notice_at
+FROM domains
+WHERE workspace_id = :workspace_id AND (misses > 0 OR status = 'pending_verification')
+ORDER BY misses DESC, id DESC LIMIT :most;
+
+-- name: health_deliverer
+-- When a process that delivers last did a chore that one of all does at a time.
+SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('janitor.retention', 'janitor.notices');

@@ -1,0 +1,260 @@
+"""Searching in steps: whichever way each step takes, the answer is that of looking at every ticket."""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router import ids, search_words
+from router.admin import ticket_search
+from router.admin.conversation import Conversation
+from router.admin.tickets import TicketFilter, Tickets
+from router.contents import ContentStore
+from router.model import TICKET_STATUSES, Actor
+from router.store.sqlite import SqliteDatabase
+from tests.support import seeds
+from tests.support.clock import FakeClock
+from tests.support.stores import Store, opened_sqlite
+
+OURS, THEIRS = f"ws_{'0' * 25}1", f"ws_{'1' * 22}0001"  # PostgreSQL's index knows them by their ends
+ALIASES, PEOPLE = ("alias_a", "alias_b", None), ("user_a", "user_b", None, None)
+# Some at once, some an hour apart, some a year: milliseconds.
+APART = (0, 0, 1, 1, 40, 5_000, 3_600_000, 86_400_000, 300 * 86_400_000)
+QUESTIONS = ["hello", "hel", "hello.", "door", "door.", "do", "kettle", "anchor.", "anch", "nobody", "12", "7", "#9"]
+QUESTIONS += ("hello door", "anchor kettle.", "kettle door", "hello ord", "order anchor hello.", "hello nobody")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A ticket as it was written; words is None for one whose mail nobody has read yet."""
+
+    id: str
+    number: int
+    status: str
+    alias_id: str | None
+    assigned_to: str | None
+    words: frozenset[str] | None
+
+    def answers(self, wanted: TicketFilter) -> bool:
+        """The rules of a search, said once more: without steps and without an index."""
+        asked = (wanted.status, wanted.alias_id, wanted.assigned_to)
+        have = (self.status, self.alias_id, self.assigned_to)
+        if any(one is not None and one != other for one, other in zip(asked, have, strict=True)):
+            return False
+        if wanted.q is None or self.words is None:
+            return wanted.q is None
+        if wanted.q.startswith("#"):
+            return self.number == int(wanted.q[1:])
+        *whole, last = wanted.q.rstrip(".").split()
+        only_begun = len(last) > 1 and not wanted.q.endswith(".")
+        found = any(word.startswith(last) for word in self.words) if only_begun else last in self.words
+        return (self.words.issuperset(whole) and found) or (wanted.q.isdigit() and self.number == int(wanted.q))
+
+
+class Counting:
+    """A database that counts by name what it was asked."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+        self.asked: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def all(self, query: str, /, **values: object) -> Any:
+        self.asked[query] += 1
+        return await self._database.all(query, **values)
+
+
+class Archive:
+    """Tickets of any age, written past the accept; some belong to another workspace."""
+
+    def __init__(self, store: Store, contents: ContentStore, chance: random.Random) -> None:
+        self.store = store
+        self.database: Any = Counting(store.database)
+        self.tickets = Tickets(self.database, FakeClock(), Conversation(self.database, contents))
+        self.chance = chance
+        self.known: list[Known] = []  # ours, oldest first
+        self.moment = 40 * 365 * 86_400_000
+        self.numbers = {OURS: 0, THEIRS: 0}
+
+    async def add(self, workspace: str = OURS, apart: int | None = None) -> None:
+        chance = self.chance
+        self.moment += chance.choice(APART) if apart is None else apart
+        number = self.numbers[workspace] = self.numbers[workspace] + 1
+        words = {word for word, part in (("hello", 0.9), ("door", 0.4), ("order", 0.3)) if chance.random() < part}
+        # What only the older ones have is found after many that have none of it; and few have a kettle.
+        words |= {"anchor"} if number < 60 and chance.random() < 0.8 else set()
+        words |= {chance.choice(("kettle", "doorbell", "12", "7", "anchored"))} if chance.random() < 0.1 else set()
+        tail = "".join(chance.choices("0123456789abcdefghjkmnpqrstvwxyz", k=16))
+        ticket = Known(
+            ids.first("ticket", self.moment)[:-16] + tail,
+            number,
+            chance.choice(TICKET_STATUSES),
+            chance.choice(ALIASES),
+            chance.choice(PEOPLE),
+            None if chance.random() < 0.05 else frozenset(words),
+        )
+        await self._write(workspace, ticket)
+        if workspace == OURS:
+            self.known.append(ticket)
+
+    async def _write(self, workspace: str, ticket: Known) -> None:
+        await seeds.execute(
+            self.store.database,
+            "INSERT INTO tickets (id, workspace_id, number, alias_id, address, subject, from_address, from_name, "
+            "status, assigned_to, received_at, updated_at) VALUES (:id, :workspace, :number, CAST(:alias AS TEXT), "
+            "'', '', '', '', :status, CAST(:person AS TEXT), 1, 1)",
+            id=ticket.id,
+            workspace=workspace,
+            number=ticket.number,
+            alias=ticket.alias_id,
+            status=ticket.status,
+            person=ticket.assigned_to,
+        )
+        if ticket.words is None:
+            return
+        words = search_words.document(workspace, ticket.number, ticket.alias_id, known=[], more=sorted(ticket.words))
+        await self.store.database.run(
+            "search_keep",
+            ticket_id=ticket.id,
+            workspace_id=workspace,
+            place=search_words.place(ticket.id),
+            words=" ".join(words),
+        )
+
+    async def some(self, count: int) -> None:
+        """So many more, of both workspaces."""
+        for _ in range(count):
+            await self.add(self.chance.choice((OURS, OURS, OURS, THEIRS)))
+
+    async def pages(self, wanted: TicketFilter, limit: int, *, most: int = 1000) -> list[str]:
+        """The ids of a whole list, page by page."""
+        seen: list[str] = []
+        cursor = None
+        for _ in range(most):
+            page = await self.tickets.list(Actor(OURS, "admin"), wanted, limit=limit, cursor=cursor)
+            seen += [ticket.id for ticket in page.items]
+            cursor = page.next_cursor
+            if cursor is None:
+                return seen
+            assert len(page.items) == limit
+        raise AssertionError("a list without an end")
+
+    def expected(self, wanted: TicketFilter, known: Sequence[Known]) -> list[str]:
+        return sorted((ticket.id for ticket in known if ticket.answers(wanted)), reverse=True)
+
+    def wish(self, q: str) -> TicketFilter:
+        """A question narrowed at random; mostly not at all."""
+        chance = self.chance
+        status = chance.choice((None, None, None, *TICKET_STATUSES))
+        return TicketFilter(
+            status,
+            chance.choice((None, None, "user_a", "user_x")),
+            chance.choice((None, None, "alias_a", "alias_x")),
+            q,
+        )
+
+
+@asynccontextmanager
+async def archive(store: Store, seed: int) -> AsyncIterator[Archive]:
+    contents = ContentStore(store.database, FakeClock())
+    for workspace in (OURS, THEIRS):
+        await seeds.execute(
+            store.database, "INSERT INTO workspaces (id, name, created_at) VALUES (:id, 'x', 1)", id=workspace
+        )
+    try:
+        yield Archive(store, contents, random.Random(seed))
+    finally:
+        await contents.close()
+
+
+@pytest.fixture
+def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every way and every turn of a search over a few tickets."""
+    bounds = {
+        "PAGES": 1,
+        "LISTED": 4,
+        "HITS": 1,
+        "MOST_HITS": 4,
+        "TOO_MANY": 2,
+        "GROWTH": 3,
+        "GROWTH_BEGUN": 9,
+        "MORE_BEGUN": 1,
+    }
+    for name, value in bounds.items():
+        monkeypatch.setattr(ticket_search, name, value)
+
+
+@pytest.mark.usefixtures("short_steps")
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_search_finds_what_looking_at_every_ticket_finds(store: Store, seed: int) -> None:
+    async with archive(store, seed) as at:
+        await at.some(120)
+        for q in QUESTIONS:
+            for wanted in (TicketFilter(q=q), at.wish(q), at.wish(q)):
+                found = await at.pages(wanted, at.chance.choice((1, 2, 3, 10)))
+                assert found == at.expected(wanted, at.known), wanted
+        assert {"search_having", "search_stretch"} <= at.database.asked.keys()
+
+
+@pytest.mark.parametrize("q", QUESTIONS)
+async def test_the_bounds_as_they_are(store: Store, q: str) -> None:
+    async with archive(store, 77) as at:
+        await at.some(100)
+        for limit in (1, 7, 200):
+            assert await at.pages(TicketFilter(q=q), limit) == at.expected(TicketFilter(q=q), at.known)
+
+
+@pytest.mark.usefixtures("short_steps")
+async def test_pages_stay_while_tickets_come_and_go(store: Store) -> None:
+    async with archive(store, 5) as at:
+        await at.some(80)
+        for q in ("hello.", "door", "anchor"):
+            wanted, known = TicketFilter(q=q), list(at.known)
+            seen: list[str] = []
+            cursor = None
+            while True:
+                page = await at.tickets.list(Actor(OURS, "admin"), wanted, limit=3, cursor=cursor)
+                seen += [ticket.id for ticket in page.items]
+                cursor = page.next_cursor
+                if cursor is None:
+                    break
+                await at.some(3)
+                await at.tickets.delete(Actor(OURS, "admin"), seen[-1])  # the one that the cursor names
+                at.known = [ticket for ticket in at.known if ticket.id != seen[-1]]
+            assert seen == at.expected(wanted, known)
+
+
+@pytest.mark.usefixtures("short_steps")
+async def test_a_stretch_with_too_many_hits_is_made_shorter(store: Store) -> None:
+    """Many within a millisecond: no stretch is short enough, and they are found all the same."""
+    async with archive(store, 6) as at:
+        await at.some(10)
+        at.moment += 365 * 86_400_000
+        for _ in range(40):
+            await at.add(apart=0)
+        at.moment += 365 * 86_400_000
+        await at.some(10)
+        for q in ("hello.", "hello", "anchor."):
+            assert await at.pages(TicketFilter(q=q), 2) == at.expected(TicketFilter(q=q), at.known)
+
+
+async def test_sqlite_answers_by_its_indexes(tmp_path: Path) -> None:
+    """No table is read from end to end."""
+    async with opened_sqlite(tmp_path) as store:
+        assert isinstance(store.database, SqliteDatabase)
+        for name in ("search_stretch", "search_having", "search_oldest", "search_missing"):
+            query = store.catalog[name]
+            asked = search_words.question(OURS, "hello").as_json()  # type: ignore[union-attr]  # it has a word
+            values = dict.fromkeys(query.parameters, 1) | {"asked": asked, "ids": "[]"}
+            async with store.database.raw_transaction(write=False) as connection:
+                rows = await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {query.sqlite}", values)
+            plan = [str(row["detail"]) for row in rows]
+            tables = ("tickets", "ticket_search", "messages", "message_contents", "t", "s", "m", "c")
+            assert not [line for line in plan if line.split()[:2] in [["SCAN", one] for one in tables]], (name, plan)

@@ -1,0 +1,172 @@
+"""The figures from above and the health by REST, on both databases; and mails found by what people have in hand."""
+
+import pytest
+
+from router import ids
+from router.admin import overview
+from router.admin.overview import sample_bound, times
+from tests.api.desk import Desk
+from tests.dashboard.past import Old, month, old_mails
+from tests.support import mails
+
+
+async def test_what_came(desk: Desk) -> None:
+    _, other = await desk.other_workspace()
+    ages = (0.0, 1.0, 1.0, 15.0, 28.9, 31.1)  # the last one is too old
+    await old_mails(desk, *(Old(days, n + 1, dead=n == 3) for n, days in enumerate(ages)))
+    await old_mails(desk, Old(1.0, 91), workspace_id=other.workspace_id)
+    found = (await desk.admin.get("/overview")).body
+    days = found["days"]
+    assert len(days) == 30
+    assert [day["date"] for day in days] == sorted({day["date"] for day in days})
+    assert {name: sum(day[name] for day in days) for name in ("mails", "tickets", "dead")} == {
+        "mails": 5,
+        "tickets": 5,
+        "dead": 1,
+    }
+    assert max(day["mails"] for day in days) == 2
+    assert found["claim"] == {"count": 5, "medianSeconds": 600, "p90Seconds": 600}
+    assert found["resolve"] == {"count": 5, "medianSeconds": 7200, "p90Seconds": 7200}
+    assert found["delivery"] == {"count": 4, "medianMs": 250, "p95Ms": 250}
+    assert found["capped"] is False
+
+
+async def test_what_is_open_now(desk: Desk) -> None:
+    domain_id, integration_id, alias_id = await desk.alias()
+    for _ in range(3):
+        ticket = await desk.ticket()
+    empty = await desk.services.aliases.create(
+        desk.actor, domain_id=domain_id, local_part="billing", integration_id=integration_id
+    )
+    await desk.services.tickets.claim(desk.actor, ticket)
+    await desk.ticket(to="postmaster@example.org")  # at no alias
+    found = (await desk.admin.get("/overview")).body
+    assert found["now"] == {"open": 3, "inProgress": 1, "waiting": 0}
+    assert found["unassigned"] == 3
+    assert found["byAlias"] == [
+        {"aliasId": alias_id, "alias": "support@example.org", "open": 2, "inProgress": 1, "waiting": 0}
+    ]
+    assert empty.id not in str(found)
+
+
+async def test_first_claims_count_not_later_ones(desk: Desk) -> None:
+    await desk.alias()
+    ticket = await desk.ticket()
+    desk.clock.advance(60)
+    await desk.services.tickets.claim(desk.actor, ticket)
+    desk.clock.advance(60)
+    await desk.services.tickets.unclaim(desk.actor, ticket)
+    desk.clock.advance(60)
+    await desk.services.tickets.claim(desk.actor, ticket)
+    assert (await desk.admin.get("/overview")).body["claim"]["medianSeconds"] == 60
+
+
+async def test_counts_end_at_their_bound_and_say_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await month(desk)
+    assert (await desk.admin.get("/overview")).body["capped"] is False
+    monkeypatch.setattr(overview, "MOST_COUNTED", 2)
+    desk.clock.advance(minutes=1)
+    found = (await desk.admin.get("/overview")).body
+    assert found["capped"] is True
+    assert max(day[name] for day in found["days"] for name in ("mails", "tickets", "dead")) == 2
+
+
+async def test_a_sample_is_taken_of_much(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await month(desk)
+    monkeypatch.setattr(overview, "SAMPLE", 1)
+    count = (await desk.admin.get("/overview")).body["resolve"]["count"]
+    assert count <= 2
+
+
+async def test_the_days_are_read_once_a_minute(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
+    await desk.alias()
+
+    async def told() -> tuple[int, int]:
+        found = (await desk.admin.get("/overview")).body
+        return sum(day["mails"] for day in found["days"]), found["now"]["open"]
+
+    assert await told() == (0, 0)
+    await desk.mail()
+    assert await told() == (0, 1)
+    desk.clock.advance(minutes=1)
+    assert await told() == (1, 1)
+
+
+def test_a_sample_is_as_large_as_it_should_be() -> None:
+    """Of ids as they are made."""
+    made = [ids.new("ticket") for _ in range(20_000)]
+    taken = [one for one in made if one[-2:] < sample_bound(len(made))]
+    assert 700 < len(taken) < 1300
+    assert all(one[-2:] < sample_bound(1000) for one in made)
+    assert sample_bound(10**9) == "01"
+
+
+def test_quantiles_are_values() -> None:
+    assert times([], 0.9) == overview.Times(0, None, None)
+    assert times([5], 0.95) == overview.Times(1, 5, 5)
+    assert times(range(100, 0, -1), 0.9) == overview.Times(100, 50, 90)
+
+
+async def test_health(desk: Desk) -> None:
+    domain_id, integration_id, _ = await desk.alias()
+    client, _ = await desk.person("viewer")
+    found = (await client.get("/health")).body
+    nothing = {"waiting": 0, "parked": 0, "dead": 0, "oldestAt": None}
+    assert found == {
+        "deliverer": {"alive": False, "seenAt": None},
+        "queue": nothing,
+        "integrations": [],
+        "domains": [],
+    }
+    for _ in range(3):
+        await desk.mail()
+    database, now = desk.store.database, desk.clock.now()
+    one, two, _ = (await desk.services.deliveries.list(desk.actor)).items
+    await database.run("dispatch_dead", id=one.id, reason="gave up")
+    await database.run("dispatch_failing", id=integration_id, reason="gone", now=now, probe_interval=60, probe_at=now)
+    await database.run("dispatch_park", integration_id=integration_id, now=now)
+    await desk.services.deliveries.replay(desk.actor, two.id)
+    await database.run("janitor_claim", name="janitor.notices", now=now, after=now)
+    await desk.services.domains.create(desk.actor, "new.example")
+    found = (await client.get("/health")).body
+    assert found["deliverer"]["alive"] is True
+    assert found["queue"] == {"waiting": 1, "parked": 1, "dead": 1, "oldestAt": "2030-01-01T12:00:00Z"}
+    (trouble,) = found["integrations"]
+    assert (trouble["id"], trouble["status"], trouble["lastError"]) == (integration_id, "failing", "gone")
+    assert [domain["domain"] for domain in found["domains"]] == ["new.example"]
+    assert domain_id not in str(found)
+    desk.clock.advance(minutes=11)
+    assert (await client.get("/health")).body["deliverer"]["alive"] is False
+    other, _ = await desk.other_workspace()
+    theirs = (await other.get("/health")).body
+    assert (theirs["queue"], theirs["integrations"], theirs["domains"]) == (nothing, [], [])
+
+
+async def test_mails_are_found(desk: Desk) -> None:
+    await desk.alias()
+    message_id = await desk.mail(mails.plain(message_id="<one.two@customer.test>"))
+    ticket_id = (await desk.admin.get("/emails/tickets")).body["tickets"][0]["id"]
+    await desk.mail(mails.reply_to("<one.two@customer.test>"))
+    other, _ = await desk.other_workspace()
+    for q, count in (
+        (message_id, 1),
+        (f"  {message_id} ", 1),
+        ("one.two@customer.test", 1),
+        ("Message-ID: <one.two@customer.test>", 1),
+        (ticket_id, 2),
+        ("1", 2),
+        ("#1", 2),
+        ("#2", 0),
+        ("nobody@customer.test", 0),
+        (f"msg_{'0' * 26}", 0),
+        ("<>", 0),
+    ):
+        found = (await desk.admin.get("/emails/messages", params={"q": q})).body["messages"]
+        assert len(found) == count, q
+        assert (await other.get("/emails/messages", params={"q": q})).body == {"messages": []}, q
+    assert found == []
+    first = (await desk.admin.get("/emails/messages", params={"q": message_id})).body["messages"][0]
+    assert (first["id"], first["rfcMessageId"]) == (message_id, "one.two@customer.test")
+    for wrong in ({}, {"q": ""}, {"q": "x" * 5000}, {"q": "a\nb"}):
+        assert (await desk.admin.get("/emails/messages", params=wrong)).status == 400, wrong

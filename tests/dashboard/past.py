@@ -1,0 +1,82 @@
+"""What happened before a test began: attempts that were made, and mails of the last month."""
+
+from dataclasses import dataclass
+
+from router import ids
+from router.clock import SECOND
+from tests.api.desk import Desk
+from tests.support import seeds
+
+
+async def attempt(desk: Desk, delivery_id: str, outcome: str, status: int, answer: str) -> None:
+    """One attempt to send a delivery, ended."""
+    database, now = desk.store.database, desk.clock.now()
+    row = await database.one("dispatch_open", id=delivery_id, until=now)
+    assert row is not None
+    n = row["attempts"]
+    await database.run("dispatch_attempt", delivery_id=delivery_id, n=n, started_at=now)
+    await database.run(
+        "dispatch_attempted",
+        delivery_id=delivery_id,
+        n=n,
+        finished_at=now,
+        outcome=outcome,
+        status=status,
+        latency=120_000,
+        answer=answer,
+    )
+
+
+@dataclass(frozen=True)
+class Old:
+    """A mail of some days ago, in a ticket (`number`) that was claimed after 600 s and resolved after 7200."""
+
+    days: float
+    number: int
+    dead: bool = False
+
+
+async def old_mails(desk: Desk, *mails: Old, workspace_id: str = "") -> None:
+    """Writes them. Their ids are of that time, as are their other times: the clock of a test is not that of ids."""
+    workspace = workspace_id or desk.actor.workspace_id
+    rows: dict[str, list[str]] = {"messages": [], "tickets": [], "deliveries": []}
+    for mail in mails:
+        moment = ids.moment(ids.oldest("msg", mail.days * 86_400))
+        tail = ids.first("msg", moment).partition("_")[2][:-16] + f"{mail.number:016d}"
+        at = moment * 1000
+        state, delivered = ("dead", "NULL") if mail.dead else ("delivered", str(at + SECOND // 4))
+        rows["messages"].append(f"'msg_{tail}', '{workspace}', {at}")
+        rows["tickets"].append(
+            f"'ticket_{tail}', '{workspace}', {mail.number}, {at + 600 * SECOND}, {at + 7200 * SECOND}, {at}, {at}"
+        )
+        rows["deliveries"].append(
+            f"'dlv_{tail}', '{workspace}', 'ticket_{tail}', 'msg_{tail}', '{state}', {at}, {delivered}, {at}"
+        )
+    for table, columns, rest, values in (
+        (
+            "messages",
+            "id, workspace_id, received_at",
+            "reverse_path, helo, peer, protocol, tls, received_by, size, rfc_message_id, reference_ids, participants, "
+            "from_address, from_name, subject, automatic",
+            "'', '', '', 'ESMTP', '', '', 1, '', '[]', '[]', 'ada@customer.test', '', 'Old', ''",
+        ),
+        (
+            "tickets",
+            "id, workspace_id, number, claimed_at, resolved_at, received_at, updated_at",
+            "address, subject, from_address, from_name, status",
+            "'support@example.org', 'Old', 'ada@customer.test', '', 'resolved'",
+        ),
+        (
+            "deliveries",
+            "id, workspace_id, ticket_id, message_id, state, expires_at, delivered_at, created_at",
+            "integration_id, event",
+            "'int_none', 'opened'",
+        ),
+    ):
+        listed = ", ".join(f"({row}, {values})" for row in rows[table])
+        await seeds.execute(desk.store.database, f"INSERT INTO {table} ({columns}, {rest}) VALUES {listed}")
+
+
+async def month(desk: Desk) -> None:
+    """Some mails on most days."""
+    await old_mails(desk, *(Old(1 + n % 7 * n / 5.5, 1000 + n, dead=n % 11 == 3) for n in range(24)))

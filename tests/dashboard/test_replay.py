@@ -1,0 +1,50 @@
+"""A delivery that failed, sent again from its page until it is in the channel: the started program, a real mail."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from router.admin.users import Users
+from router.clock import SystemClock
+from router.model import Actor
+from tests.api.desk import PASSWORD
+from tests.support import mails
+from tests.support.browser import Window
+from tests.support.installation import DOMAIN, installed, port_of
+from tests.support.process import Program
+from tests.support.slack import Answer, SlackStandIn
+from tests.support.smtp import send_mail
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_failed_delivery_is_sent_again(window: Window, tmp_path: Path) -> None:
+    async with SlackStandIn() as slack, installed(tmp_path, slack) as made:
+        slack.default("general", Answer(400, "out_of_order"))
+        users = Users(made.database, SystemClock())
+        await users.create(Actor(made.workspace_id, "admin"), email="ada@people.test", role="admin", password=PASSWORD)
+        async with Program("serve", env=made.settings, cwd=tmp_path) as program:
+            facts = await program.ready()
+            mail = mails.plain(subject="Stuck door", to=f"support@{DOMAIN}")
+            host, port = port_of(facts["smtp"][0])
+            assert (await send_mail(host, port, "ann@customer.test", [f"support@{DOMAIN}"], mail)).code == 250
+            await program.wait_event("delivery.failed")
+            async with asyncio.timeout(10):  # the outcome is written with the next turn
+                while not await made.count("deliveries", "state = 'dead'"):  # noqa: ASYNC110 - another process tells nobody
+                    await asyncio.sleep(0.01)
+            page = await window.open(f"http://{facts['api']}/activity")
+            await page.get_by_label("Address").fill("ada@people.test")
+            await page.get_by_label("Password").fill(PASSWORD)
+            await page.get_by_role("button", name="Sign in").click()
+            await page.get_by_role("link", name="Stuck door").click()
+            await expect(page.get_by_text("out_of_order").first).to_be_visible()
+            slack.default("general", None)
+            await page.get_by_role("button", name="Send again").click()
+            await expect(page.get_by_text("It is due now")).to_be_visible()
+            (post,) = await slack.wait_for(1, "general", delivered=True)
+            assert b"Stuck door" in post.raw
+            await program.wait_event("delivery.sent")
+            await page.get_by_role("link", name="The way of the mail").click()
+            await expect(page.get_by_text("Arrived at general")).to_be_visible()

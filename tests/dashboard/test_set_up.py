@@ -1,0 +1,135 @@
+"""From the first page to the first ticket: the set-up walked in a browser over a real `serve`; its turns by HTTP."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.api.desk import MX_HOST, Desk
+from tests.dashboard.desk import signed_in
+from tests.support import mails
+from tests.support.browser import Window, axe
+from tests.support.dns import DnsStandIn
+from tests.support.installation import port_of
+from tests.support.process import Program
+from tests.support.slack import SlackStandIn
+from tests.support.smtp import send_mail
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path: Path) -> None:
+    async with DnsStandIn() as dns, SlackStandIn() as slack:
+        env = {
+            "smtp.listen": ["127.0.0.1:0"],
+            "api.listen": "127.0.0.1:0",
+            "server.data_dir": str(tmp_path),
+            "server.hostname": MX_HOST,
+            "dns.nameservers": [dns.address],
+            "delivery.allow_private_networks": True,
+            "delivery.per_second": 1000.0,
+        }
+        async with Program("serve", env=env, cwd=tmp_path) as program:
+            facts = await program.ready()
+            link = re.search(r"/welcome\?token=\S+", (tmp_path / "first-login").read_text())
+            assert link
+            page = await window.open(f"http://{facts['api']}{link[0]}")
+            await page.get_by_label("Your address").fill("grace@example.org")
+            await page.get_by_label("A password").fill("correct horse battery")
+            await page.get_by_role("button", name="Begin").click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text("Set-up")
+
+            await page.get_by_label("Domain").fill("example.org")
+            await page.get_by_role("button", name="Add domain").click()
+            await page.get_by_role("button", name="Check now").click()
+            await expect(page.get_by_text(f"Add MX 10 {MX_HOST}")).to_be_visible()
+            await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+            await page.locator("#step-domain [data-copies=r-mx-1]").click()
+            assert await page.evaluate("navigator.clipboard.readText()") == MX_HOST
+
+            slack.forget("gone")
+            window.expect("409")
+            await page.get_by_label("Webhook URL").fill(slack.url("gone"))
+            await page.get_by_role("button", name="Save and send").click()
+            await expect(page.get_by_role("alert")).to_contain_text("did not arrive: ")
+            assert await axe(page) == []
+            await page.get_by_label("Webhook URL").fill(slack.url())
+            await page.get_by_role("button", name="Set this URL").click()
+            await expect(page.get_by_text("The test message has arrived")).to_be_visible()
+            await page.get_by_role("button", name="Add address").click()
+            await expect(page.get_by_text("As soon as example.org is verified.")).to_be_visible()
+
+            # The page looks again by itself; the check is a person's.
+            dns.set("example.org", "MX", f"10 {MX_HOST}.")
+            await page.get_by_role("button", name="Check now").click()
+            await expect(page.get_by_text("example.org is verified")).to_be_visible()
+            await expect(page.get_by_role("button", name="Send a test mail")).to_be_visible()
+            mail = mails.plain(subject="Stuck door")
+            reply = await send_mail(*port_of(facts["smtp"][0]), "ann@customer.test", ["support@example.org"], mail)
+            assert reply.code == 250
+            await expect(page.locator("#way-mail")).to_contain_text("Stuck door")
+            await expect(page.locator("#way-post")).to_contain_text("Posted to Slack arrived")
+            assert any("Stuck door" in post.text for post in slack.delivered())
+
+            await page.get_by_role("button", name="Send another test mail").click()
+            await expect(page.locator("#way-mail")).to_contain_text("Test of support@example.org")
+            await expect(page.locator("#way-post")).to_contain_text("arrived")
+            await page.get_by_role("link", name="Open the ticket").click()
+            await expect(page.get_by_role("heading", level=1)).to_contain_text("Test of support@example.org #2")
+            await page.goto(f"http://{facts['api']}/manage/keys")
+            await page.get_by_label("Name").fill("import")
+            await page.get_by_role("button", name="Make key").click()
+            await expect(page.locator("#key")).to_have_text(re.compile("^er_"))
+            assert await axe(page) == []
+            # What is done is done: the way home does not lead here any more.
+            await page.goto(f"http://{facts['api']}/")
+            await expect(page.get_by_role("heading", level=1)).not_to_have_text("Set-up")
+
+
+async def test_the_start_leads_to_it_until_it_is_done(sqlite_desk: Desk) -> None:
+    admin, agent = await signed_in(sqlite_desk, "admin"), await signed_in(sqlite_desk, "agent")
+    assert (await admin.get("/")).location == "/set-up"
+    assert (await agent.get("/")).location != "/set-up"
+    assert (await agent.get("/set-up")).status == 403
+    _, _, alias = await sqlite_desk.alias()
+    assert (await admin.get("/")).location != "/set-up"
+    await sqlite_desk.services.aliases.delete(sqlite_desk.actor, alias)
+    assert (await admin.get("/")).location == "/set-up"
+
+
+async def test_each_step_without_javascript(desk: Desk, slack: SlackStandIn, dns_server: DnsStandIn) -> None:
+    admin = await signed_in(desk, "admin")
+    wrong = await admin.post("/set-up/domain", {"domain": "no domain"})
+    assert (wrong.status, 'id="e-domain"' in wrong.text, 'value="no domain"' in wrong.text) == (400, True, True)
+    page = await admin.follow("/set-up/domain", {"domain": "Example.org"})
+    assert "Remove other MX records" in page.words
+    (check,) = re.findall(r'action="(/set-up/domains/[^"]+)"', page.text)
+    dns_server.set("example.org", "MX", "5 mx.elsewhere.test.")
+    page = await admin.follow(check, {})
+    assert "To do:" in page.words
+    assert "5 mx.elsewhere.test" in page.words
+
+    secret = "QxYz0123456789"
+    wrong = await admin.post("/set-up/integration", {"name": "", "webhookUrl": slack.url(secret)})
+    assert (wrong.status, 'id="e-name"' in wrong.text) == (400, True)
+    assert secret not in wrong.text, "not even what was just typed"
+    wrong = await admin.post("/set-up/integration", {"name": "Slack", "webhookUrl": "nonsense"})
+    assert (wrong.status, 'id="e-webhookUrl"' in wrong.text) == (400, True)
+    page = await admin.follow("/set-up/integration", {"name": "Help desk", "webhookUrl": slack.url(secret)})
+    assert "The test message has arrived" in page.words
+    assert secret not in page.text
+    form = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', page.text))
+    wrong = await admin.post("/set-up/alias", form | {"localPart": "a b"})
+    assert (wrong.status, 'id="e-localPart"' in wrong.text) == (400, True)
+    page = await admin.follow("/set-up/alias", form | {"localPart": "help"})
+    assert "As soon as example.org is verified." in page.words
+
+    (alias,) = (await desk.services.aliases.list(desk.actor)).items
+    early = await admin.post(f"/set-up/aliases/{alias.id}/test")
+    assert (early.status, "its domain is not verified yet" in early.words) == (409, True)
+    dns_server.set("example.org", "MX", f"10 {MX_HOST}.")
+    assert "The domain is verified" in (await admin.follow(check, {})).words
+    page = await admin.follow(f"/set-up/aliases/{alias.id}/test", {})
+    assert "On its way to Help desk pending" in page.words
+    assert 'data-again="yes"' in page.text
+    assert "Test of help@example.org" in (await admin.get(f"/manage/aliases/{alias.id}")).words
