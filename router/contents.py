@@ -119,14 +119,16 @@ class ContentStore:
         try:
             horizon = ids.oldest("msg", CATCH_UP_MARGIN)
             rows = await self._database.all("search_missing", after=self._all_read_to, most=CATCH_UP_MOST)
+            all_read = len(rows) < CATCH_UP_MOST
             for message_id, outcome in zip(
                 (row["id"] for row in rows),
                 await asyncio.gather(*(self.of(row["id"]) for row in rows), return_exceptions=True),
                 strict=True,
             ):
                 if isinstance(outcome, Exception):
+                    all_read = False
                     log.warning("contents.not_read", message_id=message_id, reason=repr(outcome))
-            if not rows:
+            if all_read:  # or every search would look at every message again
                 self._all_read_to = max(horizon, self._all_read_to)
         except Unavailable as error:
             log.warning("contents.store_away", reason=str(error))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from router import contents
 from router.mail import parse
 from router.mail.parse import Contents
 from router.meter import Parsed, Unmetered
@@ -107,6 +108,24 @@ async def test_catching_up_reads_what_nobody_has_read(at: Office, counting: Coun
     await at.contents.catch_up(patience=30)
     assert counting.results == ["clean"] * 3
     assert await at.found("mail") == [3, 2, 1]
+
+
+async def test_what_was_read_is_not_looked_at_again(at: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "CATCH_UP_MARGIN", 0.0)
+    asked: list[str] = []
+    all_rows = at.store.database.all
+
+    async def noted(query: str, /, **values: object) -> object:
+        if query == "search_missing":
+            asked.append(str(values["after"]))
+        return await all_rows(query, **values)
+
+    at.store.database.all = noted  # type: ignore[method-assign, assignment]  # it listens
+    message_id = await at.mail(mails.plain())
+    await at.contents.catch_up(patience=30)
+    await at.contents.catch_up(patience=30)
+    assert asked[0] == ""
+    assert asked[1] > message_id
 
 
 async def test_one_unlucky_mail_does_not_keep_others_from_being_found(at: Office) -> None:

@@ -8,8 +8,8 @@ Nothing runs while nobody listens. `close` ends every stream at once: a process 
 from __future__ import annotations
 
 import asyncio
-import logging
 
+import structlog
 from aiohttp import web
 
 from router.admin.tickets import Tickets
@@ -18,7 +18,7 @@ from router.model import Actor
 
 EVERY = 1.0  # seconds between two looks
 MOST_STREAMS = 200  # of the 1000 connections that a process takes
-_log = logging.getLogger("api")
+log = structlog.get_logger()
 
 
 class Stream:
@@ -107,7 +107,7 @@ class Live:
             try:
                 found = await self._tickets.newest(actor)
             except Unavailable as error:
-                _log.debug("live: %s", error)
+                log.debug("live.store_away", reason=str(error))
             else:
                 for stream in self._watches[workspace_id].streams:
                     stream.look(found)

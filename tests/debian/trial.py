@@ -78,12 +78,12 @@ def restarts_refuse_nobody(machine: Machine, *units: str) -> str:
         for unit in units:
             machine.run(f"systemctl restart {unit} && sleep 1")
         counts = sending.result()
-    missed = counts["refused"] or counts["put_off"] or counts["unanswered"]
-    if missed or not counts["accepted"] or not counts["answered"]:
+    if counts["refused"] or counts["unanswered"] or not counts["accepted"] or not counts["answered"]:
         raise Failed(f"while {units} were restarted: {counts}")
     for unit in units:
         machine.run(f"systemctl reload {unit}")
-    return f"{counts['accepted']} mails and {counts['answered']} requests taken, none refused or put off"
+    put_off = len(counts["put_off"])  # a session without a mail in it hears 421, and a sender comes again
+    return f"{counts['accepted']} mails and {counts['answered']} requests taken, none refused, {put_off} told 421"
 
 
 def a_mail_starts_it(machine: Machine) -> str:
@@ -156,6 +156,18 @@ def they_exclude_each_other(machine: Machine) -> str:
     machine.until(lambda: _said(machine, f"systemctl is-active {ROLES[0]} {ROLES[1]}") == "active\nactive", "the roles")
     _expect(machine, f"systemctl is-active {ONE} emailrouter.socket", "inactive\ninactive")
     return "one starts, the other stops first"
+
+
+def an_empty_database_is_begun(machine: Machine) -> str:
+    """What step 8 says over PostgreSQL: `migrate`, then `init` prints the first login, and does so once."""
+    begin = """runuser -u postgres -- createdb --owner emailrouter emailrouter_new
+        export EMAILROUTER_DATABASE__URL='postgresql://emailrouter@/emailrouter_new?host=/run/postgresql'
+        emailrouter migrate
+        emailrouter init
+        if emailrouter init; then exit 1; fi"""
+    if "er_" not in machine.run(begin)[1]:
+        raise Failed("init prints no key")
+    return "migrate and init, once"
 
 
 def secrets_come_from_the_credential_store(machine: Machine) -> str:

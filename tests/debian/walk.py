@@ -57,6 +57,7 @@ class Walk:
         self._follow("Upgrade")
         self._follow("With PostgreSQL")
         self._follow("Backup and restore", only="# PostgreSQL")
+        self._try("an empty database", lambda: trial.an_empty_database_is_begun(machine))
         self._try("restarts of roles", lambda: trial.restarts_refuse_nobody(machine, *trial.ROLES))
         self._try("system calls of roles", lambda: trial.nothing_denied_is_needed(machine, *trial.ROLES))
         self._try("one process or roles", lambda: trial.they_exclude_each_other(machine))
