@@ -14,8 +14,8 @@ demo: $(VENV)/ready
 serve: $(VENV)/ready
 	$(BIN)/emailrouter serve $(ARGS)
 
-# One more than there are cores: tests wait for programs, and for the clocks of those.
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+# Two more than there are cores: tests wait for programs, and for the clocks of those.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
