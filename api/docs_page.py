@@ -8,6 +8,7 @@ from html import escape
 
 from aiohttp import web
 
+from api.examples import examples
 from api.openapi import errors_of
 from api.route import Route
 from api.schema.shape import Empty, NoQuery
@@ -62,13 +63,18 @@ def _call(route: Route) -> str:
         parts.append(_model("Parameters", route.query.model_json_schema(by_alias=True)))
     if route.body is not Empty:
         parts.append(_model("Request", route.body.model_json_schema(by_alias=True)))
-    if route.example:
-        parts.append(f"<pre>{escape(json.dumps(route.example, indent=2, ensure_ascii=False))}</pre>")
+        parts.append(_example(route, "request"))
     if route.answer is not None:
         parts.append(_model("Answer", route.answer.model_json_schema(by_alias=True, mode="serialization")))
+        parts.append(_example(route, "answer"))
     codes = ", ".join(f"<code>{code}</code>" for found in errors_of(route).values() for code in found)
     parts.append(f'<p class="r">Errors: {codes}</p>')
     return f"<details>{''.join(parts)}</details>"
+
+
+def _example(route: Route, part: str) -> str:
+    found = examples().get(f"{route.method} {route.path}", {})
+    return f"<pre>{escape(json.dumps(found[part], indent=2, ensure_ascii=False))}</pre>" if part in found else ""
 
 
 def _model(title: str, schema: dict[str, object]) -> str:

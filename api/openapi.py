@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from api.examples import examples
 from api.route import Route
 from api.schema.errors import STATUS, Error
 from api.schema.shape import Answer, Body, Empty
@@ -98,9 +99,7 @@ def _operation(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], 
             }
         )
     if route.body is not Empty:
-        content: dict[str, Any] = {"schema": schemas[route.body, "validation"]}
-        if route.example:
-            content["example"] = dict(route.example)
+        content = {"schema": schemas[route.body, "validation"]} | _example(route, "request")
         required = any(field.is_required() for field in route.body.model_fields.values())
         operation["requestBody"] = {"required": required, "content": {"application/json": content}}
     return operation
@@ -139,10 +138,16 @@ def _plain(shape: Mapping[str, Any]) -> dict[str, Any]:
 def _success(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": route.summary, "headers": _header_references(route)}
     if route.answer is not None:
-        answer["content"] = {"application/json": {"schema": schemas[route.answer, "serialization"]}}
+        content = {"schema": schemas[route.answer, "serialization"]} | _example(route, "answer")
+        answer["content"] = {"application/json": content}
     elif route.media:
         answer["content"] = {route.media: {"schema": {"type": "string", "format": "binary"}}}
     return {str(route.status): answer}
+
+
+def _example(route: Route, part: str) -> dict[str, Any]:
+    found = examples().get(f"{route.method} {route.path}", {})
+    return {"example": found[part]} if part in found else {}
 
 
 def errors_of(route: Route) -> dict[int, list[ErrorCode]]:

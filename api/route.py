@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from aiohttp import web
@@ -69,7 +69,6 @@ class Route:
     secret: bool = False
     media: str = ""
     errors: tuple[ErrorCode, ...] = ()
-    example: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

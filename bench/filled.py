@@ -34,7 +34,7 @@ _WORDS = """CASE WHEN n % 10 = 0 THEN ' invoice' ELSE '' END || CASE WHEN n % 15
     || CASE WHEN n % 1000 >= 900 AND n % 3 = 0 THEN ' desk' ELSE '' END
     || CASE WHEN n < {count} / 2 AND n % 3 = 0 THEN ' telefax' ELSE '' END || ' order' || n"""
 # The rest of a text: each ticket has one of the words t2x0 and t2x1, one of t3x0, t3x1 and t3x2, and so on.
-_TEXT = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
+_TEXT = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71]
 _TEXT += (101, 151, 211, 307, 401, 503, 701, 1009, 2003, 4001, 8009, 16001, 32003, 64007)
 _APART = 60_000  # milliseconds between two tickets
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # those of `router.ids`
@@ -57,6 +57,13 @@ class Filled:
         """The id of the ticket, delivery or message with this number; as `_id` has it written."""
         moment = self.last - (self.count - number) * _APART
         return f"{prefix}_{''.join(_DIGITS[moment >> 5 * n & 31] for n in range(9, -1, -1))}{number:016x}"
+
+    def readable(self, call: str) -> str:
+        """A call with names for the ids of people and aliases that one bench asks for."""
+        names = {self.users[0]: "BUSY", self.users[7]: "OTHER", self.aliases[0]: "MAIN", self.aliases[9]: "SMALL"}
+        for one, name in names.items():
+            call = call.replace(one, name)
+        return call
 
 
 async def filled(made: Installation, count: int) -> Filled:

@@ -70,7 +70,6 @@ ROUTES = (
         status=201,
         creates=True,
         errors=("invalid_alias", "invalid_integration", "not_found", "alias_taken"),
-        example={"domainId": "dom_...", "localPart": "support", "integrationId": "int_..."},
     ),
     Route("GET", "/aliases/{id}", show, "One alias", "viewer", AliasAnswer),
     Route(

@@ -44,7 +44,6 @@ ROUTES = (
         status=201,
         creates=True,
         errors=("conflict",),
-        example={"sender": "@spam.example"},
     ),
     Route(
         "DELETE",

@@ -55,7 +55,6 @@ ROUTES = (
         status=201,
         creates=True,
         errors=("invalid_domain", "domain_taken"),
-        example={"domain": "example.com"},
     ),
     Route("GET", "/domains/{id}", show, "One domain with its records as last checked", "viewer", DomainDetail),
     Route(
@@ -66,7 +65,6 @@ ROUTES = (
         "admin",
         DomainDetail,
         body=DomainChange,
-        example={"mxManagedUpstream": True},
     ),
     Route(
         "POST",

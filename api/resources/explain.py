@@ -23,6 +23,5 @@ ROUTES = (
         "viewer",
         ExplainAnswer,
         body=ExplainRequest,
-        example={"recipient": "support@example.com"},
     ),
 )

@@ -67,7 +67,6 @@ ROUTES = (
         status=201,
         creates=True,
         errors=("invalid_integration", "invalid_webhook_url"),
-        example={"type": "slack", "name": "Support", "webhookUrl": "https://hooks.slack.com/services/T000/B000/XXXX"},
     ),
     Route("GET", "/integrations/{id}", show, "One integration", "viewer", IntegrationAnswer),
     Route(

@@ -148,7 +148,6 @@ ROUTES = (
         TicketResolved,
         body=StatusChange,
         errors=("invalid_status",),
-        example={"status": "resolved"},
     ),
     Route(
         "POST",
@@ -160,6 +159,5 @@ ROUTES = (
         body=NoteCreate,
         status=201,
         creates=True,
-        example={"text": "Called back; waiting for the serial number."},
     ),
 )

@@ -8,7 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from api.examples import examples, of_document
 from api.resources import ROUTES
+from api.schema.shape import Empty
 from tests.api.desk import MX_HOST, Desk, Reply, config, served
 from tests.support import mails
 from tests.support.dns import DnsStandIn
@@ -84,6 +86,16 @@ def _shape(value: Any) -> Any:
     if isinstance(value, list):
         return [_shape(value[0])] if value else []
     return None
+
+
+def test_the_examples_of_the_openapi_document_are_those_of_this_one() -> None:
+    """`python -m api.examples` writes them anew; each call with a body has one, and each that answers something."""
+    assert examples() == of_document(DOCUMENT.read_text(encoding="utf-8"))
+    for route in ROUTES:
+        example = examples()[f"{route.method} {route.path}"]
+        assert ("request" in example) == (route.body is not Empty)
+        assert ("answer" in example) == (route.answer is not None)
+        route.body.model_validate(example.get("request", {}), by_alias=True)
 
 
 async def test_every_command_of_the_document(

@@ -22,6 +22,7 @@ WITH grain AS (
 ), found AS MATERIALIZED (
     SELECT s.ticket_id, s.place FROM ticket_search s
     WHERE ticket_search_vector(s.words, s.place, s.workspace_id) @@ (SELECT query FROM asked)
+      AND s.workspace_id = :workspace_id
       AND NOT EXISTS (
         SELECT 1 FROM json_array_elements(CAST(:asked AS JSON) -> 'further') AS part
         WHERE NOT EXISTS (
@@ -39,12 +40,16 @@ SELECT counted.hits, page.*
 FROM counted LEFT JOIN (
     SELECT t.id, t.workspace_id, t.number, t.alias_id, t.address, t.subject, t.from_address, t.from_name, t.status,
            t.assigned_to, t.claimed_at, t.resolved_at, t.received_at, t.updated_at
-    FROM hits JOIN tickets t ON t.id = hits.ticket_id
-    WHERE (SELECT hits FROM counted) <= CAST(:bound AS BIGINT) AND t.id < :before AND t.workspace_id = :workspace_id
+    FROM (
+        SELECT ticket_id FROM hits WHERE ticket_id < :before ORDER BY ticket_id DESC
+        LIMIT CASE WHEN CAST(:status AS TEXT) IS NULL AND CAST(:assigned_to AS TEXT) IS NULL
+              THEN CAST(:most AS BIGINT) ELSE CAST(:bound AS BIGINT) END
+    ) AS those JOIN tickets t ON t.id = those.ticket_id
+    WHERE (SELECT hits FROM counted) <= CAST(:bound AS BIGINT) AND t.workspace_id = :workspace_id
       AND (CAST(:status AS TEXT) IS NULL OR t.status = CAST(:status AS TEXT))
       AND (CAST(:assigned_to AS TEXT) IS NULL OR t.assigned_to = CAST(:assigned_to AS TEXT))
       AND (CAST(:alias_id AS TEXT) IS NULL OR t.alias_id = CAST(:alias_id AS TEXT))
-    ORDER BY t.id DESC LIMIT :most
+    ORDER BY t.id DESC LIMIT CAST(:most AS BIGINT)
 ) AS page ON TRUE
 ORDER BY page.id DESC;
 

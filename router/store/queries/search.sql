@@ -32,7 +32,8 @@ ON CONFLICT (ticket_id) DO UPDATE SET words = excluded.words;
 -- name: search_stretch
 -- Of the tickets that have the words of a question and their place in a stretch of places, those that a list is narrowed
 -- to, newest first. Each row, and there is at least one, says how many have the words; where that is more than `bound`
--- there are no tickets in the answer. FTS5 writes operators its own way; words are letters, digits and `_`.
+-- there are no tickets in the answer. An alias is one of the words; what the words do not say is looked up in the tickets
+-- themselves. FTS5 writes operators its own way; words are letters, digits and `_`.
 WITH hits AS MATERIALIZED (
     SELECT s.ticket_id
     FROM ticket_words w
@@ -55,8 +56,11 @@ SELECT counted.hits, page.*
 FROM counted LEFT JOIN (
     SELECT t.id, t.workspace_id, t.number, t.alias_id, t.address, t.subject, t.from_address, t.from_name, t.status,
            t.assigned_to, t.claimed_at, t.resolved_at, t.received_at, t.updated_at
-    FROM hits CROSS JOIN tickets t ON t.id = hits.ticket_id
-    WHERE (SELECT hits FROM counted) <= :bound AND t.id < :before AND t.workspace_id = :workspace_id
+    FROM (
+        SELECT ticket_id FROM hits WHERE ticket_id < :before ORDER BY ticket_id DESC
+        LIMIT CASE WHEN :status IS NULL AND :assigned_to IS NULL THEN :most ELSE :bound END
+    ) AS those CROSS JOIN tickets t ON t.id = those.ticket_id
+    WHERE (SELECT hits FROM counted) <= :bound AND t.workspace_id = :workspace_id
       AND (:status IS NULL OR t.status = :status)
       AND (:assigned_to IS NULL OR t.assigned_to = :assigned_to)
       AND (:alias_id IS NULL OR t.alias_id = :alias_id)

@@ -1,0 +1,82 @@
+"""The examples of the OpenAPI document: the requests and answers of docs/api.md, call by call.
+
+docs/api.md is where they are written and tried (tests/api/test_docs.py); `python -m api.examples` copies them into
+`examples.json`, which is what the program has with it. A test holds the copy to the document.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+DOCUMENT = Path("docs/api.md")
+COPY = Path("api/examples.json")
+
+_CALL = re.compile(r"^### (\w+) /api(\S*)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+_ANSWER = re.compile(r"```json\n(.*?)```", re.DOTALL)
+# What a reader sets, and which kind of id a variable stands for.
+_SET = {
+    "WEBHOOK_URL": "https://hooks.slack.com/services/T000/B000/XXXX",
+    "EMAIL": "ada@example.com",
+    "PASSWORD": "a long passphrase",
+}
+_IDS = {
+    "DOMAIN": "dom",
+    "INTEGRATION": "int",
+    "ALIAS": "alias",
+    "TICKET": "ticket",
+    "MESSAGE": "msg",
+    "DELIVERY": "dlv",
+    "USER": "user",
+    "ME": "user",
+    "KEY_ID": "key",
+}
+
+
+@cache
+def examples() -> Mapping[str, Mapping[str, Any]]:
+    """By method and path (`POST /domains`): `request` and `answer`, each where there is one."""
+    found: dict[str, dict[str, Any]] = json.loads((resources.files("api") / COPY.name).read_text(encoding="utf-8"))
+    return found
+
+
+def of_document(text: str) -> dict[str, dict[str, Any]]:
+    """The same, from the text of docs/api.md."""
+    found: dict[str, dict[str, Any]] = {}
+    for call in _CALL.finditer(text):
+        command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])
+        example = found[f"{call[1]} {call[2]}"] = {}
+        words = shlex.split(_filled(command[1].replace("\\\n", " "), text)) if command else []
+        if "-d" in words:
+            example["request"] = json.loads(words[words.index("-d") + 1])
+        if answer:
+            example["answer"] = json.loads(answer[1])
+    return found
+
+
+def _filled(command: str, text: str) -> str:
+    """With the first id of its kind that the document shows in place of each variable."""
+
+    def value(variable: re.Match[str]) -> str:
+        kind = _IDS.get(variable[1])
+        shown = re.search(rf'"({kind}_[0-9a-z]{{26}})"', text) if kind else None
+        return shown[1] if shown else _SET.get(variable[1], variable[1])
+
+    return re.sub(r"\$([A-Z_]+)", value, command)
+
+
+def main() -> None:
+    """Writes the copy; in a checkout."""
+    made = of_document(DOCUMENT.read_text(encoding="utf-8"))
+    COPY.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
