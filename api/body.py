@@ -39,7 +39,7 @@ async def read(request: web.Request, limit: int) -> bytes:
 
 def decode(octets: bytes, content_type: str, charset: str | None) -> dict[str, Any]:
     """The JSON object of a body. content_type, charset: what the request says of it, looked at when there is one."""
-    if not octets.strip():
+    if not octets:
         return {}
     if content_type != "application/json":
         raise Refused("unsupported_media_type", "Content-Type must be application/json")

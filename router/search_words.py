@@ -28,6 +28,7 @@ SLOT_BITS = 15
 _CHANCE_BELOW = 80 - (SLOT_BITS - 1)  # of an id's 80 random bits, those that a place leaves out
 
 _WORD = re.compile(r"[^\W_]+")
+_ID = re.compile(r"[a-z]+_[0-9a-z]+")
 # Han, Hiragana, Katakana, Bopomofo; Thai, Lao, Myanmar, Khmer. Hangul has blanks between words.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u312f\u31a0-\u31ff\u3400-\u9fff\uf900-\ufaff"
@@ -87,9 +88,11 @@ class Question:
 def question(workspace_id: str, text: str, alias_id: str | None = None) -> Question | None:
     """For the tickets of a workspace, or of one alias of it, that have every word of a text.
 
-    The last word is perhaps only begun. None when the text has no word at all. A number is a word, and the number of a
-    ticket; `#42` is only that.
+    The last word is perhaps only begun. None when the text has no word at all, or the alias cannot be one: nothing is
+    found then. A number is a word, and the number of a ticket; `#42` is only that.
     """
+    if alias_id is not None and _ID.fullmatch(alias_id) is None:
+        return None
     text = text[:MAX_QUESTION].strip()
     scope = f"'{_scope(workspace_id)}'"
     always = [[_alias(alias_id)]] if alias_id else []

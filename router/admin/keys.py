@@ -64,7 +64,7 @@ class Keys:
         now = self._clock.now()
         if expires_at is not None and expires_at <= now:
             raise Refused("invalid_request", "expiresAt must be in the future", "expiresAt")
-        owner_id = user_id or actor.user_id
+        owner_id = actor.user_id if user_id is None else user_id
         if owner_id is None:
             raise Refused("invalid_request", "userId is missing: a key belongs to a user", "userId")
         clear, key_hash, hint = secrets.new_api_key()

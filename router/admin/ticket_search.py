@@ -24,8 +24,8 @@ from router.store.database import Database, Row
 
 # Along the list: first so many pages' worth, then so many tickets a step.
 PAGES, LISTED = 4, 1000
-# By the words: so many pages' worth of hits are aimed at first, twice as many with each step that has some, never more
-# than this; and so many times what is aimed at is too many.
+# By the words: so many pages' worth of hits are aimed at first, twice as many from step to step, never more than this;
+# and so many times what is aimed at is too many.
 HITS, MOST_HITS, TOO_MANY = 2, 10_000, 4
 # How much longer a stretch may get from step to step. A begun word costs PostgreSQL the reading of all words that it
 # begins, whatever the stretch: so with one there are few long ones.
@@ -51,6 +51,8 @@ class Search:
         self._having = Counter[str]()  # how many of those looked at had the whole words, how many the begun one
         self._query = query
         self._narrowed = narrowed
+        # The words say the alias; what else a list is narrowed to is looked up for each hit.
+        self._looked_up = any(narrowed[name] is not None for name in ("status", "assigned_to"))
         self._most = most
         self._found: list[Row] = []
         self._before = ""  # everything from this id on is done
@@ -68,7 +70,7 @@ class Search:
         if self._begun and self._question.whole and MORE_BEGUN * self._having["whole"] < self._having["begun"]:
             self._asked, self._begun = self._question.as_json(by_whole=True), False
         if self._begun:
-            more = await self._along_the_list(2 * PAGES * self._most)
+            more = await self._along_the_list(LISTED if self._looked_up else 2 * PAGES * self._most)
         oldest = await self._database.one("search_oldest", workspace_id=self._narrowed["workspace_id"])
         end = ids.moment(self._before if oldest is None else oldest["id"])
         longest = max(1, (ids.moment(self._before) - end) // (1 if self._begun else LONGEST))
@@ -122,7 +124,7 @@ class Search:
             return True
         self._take([row for row in rows if row["id"] is not None])
         self._before = ids.first("ticket", since)
-        if hits:
+        if hits or not self._looked_up:
             self._aim = min(2 * self._aim, MOST_HITS)
         grown = self._sized(stretch, hits)
         if self._dense < since:  # towards the hits that were too many in halves

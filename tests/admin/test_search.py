@@ -121,6 +121,8 @@ async def test_filters_hold(at: Office) -> None:
     assert await found(status="resolved") == [2, 1]
     assert await found(alias_id=at.billing.alias_id or "") == [2]
     assert await found(assigned_to="user_x") == []
+    for none in ("alias_x", "", "a'b", "alias_x' | 'door", "\x00"):
+        assert await found(alias_id=none) == []
 
 
 async def test_pages_are_stable_while_mail_comes_in(at: Office) -> None:

@@ -46,6 +46,7 @@ def in_shape(answer: bytes) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("octets", "code"),
     [
+        (b" \n", "invalid_request"),  # blanks are no JSON; nothing at all is an empty object
         (b"{", "invalid_request"),
         (b"\xff\xfe", "invalid_request"),
         (b"[]", "invalid_request"),

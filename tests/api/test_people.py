@@ -102,6 +102,12 @@ async def test_keys_are_shown_once_listed_and_revoked(desk: Desk) -> None:
         assert (refused.status, refused.field) == (400, field)
 
 
+async def test_a_key_for_nobody_is_not_ones_own(desk: Desk) -> None:
+    for nobody in ("", "user_x"):
+        refused = await desk.admin.post("/keys", {"name": "CI", "userId": nobody})
+        assert (refused.status, refused.field) == (400, "userId")
+
+
 async def test_a_key_can_do_no_more_than_its_user_can_now(desk: Desk) -> None:
     agent, agent_id = await desk.person("agent")
     await desk.admin.patch(f"/users/{agent_id}", {"role": "viewer"})
