@@ -185,8 +185,9 @@ def _chunk_steps(contents: dict[str, bytes]) -> Transcript[None]:
     rows: list[dict[str, object]] = []
     octets = 0
     for message_id, content in contents.items():
+        view = memoryview(content)  # a large mail is not copied once more, piece by piece
         for n, start in enumerate(range(0, max(len(content), 1), CHUNK_OCTETS)):
-            data = content[start : start + CHUNK_OCTETS]
+            data = view[start : start + CHUNK_OCTETS]
             if rows and octets + len(data) > STATEMENT_OCTETS:
                 yield Step("accept_chunk", rows)
                 rows, octets = [], 0
