@@ -77,7 +77,7 @@ class SMTP(Stream):
         self._content: Content | None = None  # of a mail that comes by BDAT
         self._chunk_refused = False
         self._idle_commands = 0
-        self._unknown = 0  # recipients that do not exist
+        self._guesses = 0  # recipients that were tried out
         self._lookup: asyncio.Task[str] | None = None
         self.draining = False  # the session ends with its transaction
         self.cut_off = False  # it ends with its command
@@ -217,9 +217,9 @@ class SMTP(Stream):
         transaction = self.handler.transaction
         mailbox = commands.parse_rcpt(argument, smtputf8=transaction is not None and transaction.smtputf8)
         reply = await self.handler.handle_RCPT(mailbox)
-        if reply is replies.NO_SUCH_ALIAS and self.handler.peer not in self._door.limits.trusted:
-            self._unknown += 1
-            delay = policy.tarpit_delay(self._unknown)
+        if policy.is_guess(reply) and self.handler.peer not in self._door.limits.trusted:
+            self._guesses += 1
+            delay = policy.tarpit_delay(self._guesses)
             if delay:
                 await self.flush()
                 await asyncio.sleep(delay)
