@@ -8,6 +8,7 @@ octets are counted and thrown away. Who calls it: `smtp.stream`; who empties `Co
 
 from __future__ import annotations
 
+import sys
 from io import BytesIO
 from typing import Protocol
 
@@ -75,6 +76,11 @@ class Reader(Protocol):
 
     content: Content
 
+    @property
+    def most(self) -> int:
+        """Octets that it can still take; what is given to it past them comes back."""
+        ...
+
     def feed(self, piece: bytes) -> bytes | None:
         """None while the end has not come, then the octets that follow it (not part of the mail)."""
         ...
@@ -88,6 +94,7 @@ class DataReader:
     """
 
     __slots__ = ("_fresh", "_waiting", "content")
+    most = sys.maxsize  # nobody knows where its end is
 
     def __init__(self, content: Content) -> None:
         self.content = content
@@ -128,19 +135,19 @@ def _beginning_of_end(block: bytes) -> int:
 class ChunkReader:
     """BDAT: exactly `size` octets, whatever they are (RFC 3030 section 2)."""
 
-    __slots__ = ("_missing", "content")
+    __slots__ = ("content", "most")
 
     def __init__(self, content: Content, size: int) -> None:
         self.content = content
-        self._missing = size
+        self.most = size
 
     def feed(self, piece: bytes) -> bytes | None:
         """See `Reader.feed`. A chunk of no octets ends with the first piece, also an empty one."""
-        if len(piece) < self._missing:
-            self._missing -= len(piece)
+        if len(piece) < self.most:
+            self.most -= len(piece)
             self.content.append(piece)
             return None
-        size = self._missing
-        self._missing = 0
+        size = self.most
+        self.most = 0
         self.content.append(piece[:size])
         return piece[size:]

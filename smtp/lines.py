@@ -40,6 +40,16 @@ class CommandLines:
             self._skip_what_cannot_be()
         return None
 
+    def cut(self, most: int) -> bytes:
+        """The octets that came, so many at most, which are no command lines."""
+        if most >= len(self.octets):
+            octets = bytes(self.octets)
+            self.octets.clear()
+        else:
+            octets = bytes(self.octets[:most])
+            del self.octets[:most]
+        return octets
+
     def clear(self) -> None:
         """Forget all of it, as before a TLS handshake."""
         self.octets.clear()

@@ -58,12 +58,18 @@ def for_received_fields(content: bytes, limit: int) -> Reply | None:
     return replies.LOOP if count > limit else None
 
 
-def tarpit_delay(unknown: int) -> float:
-    """Seconds to wait before an address that does not exist is refused, when `unknown` of this session did not.
+def is_guess(reply: Reply) -> bool:
+    """Whether a recipient was refused in a way that those hear who try out addresses, or look for an open relay."""
+    return reply is replies.NO_SUCH_ALIAS or reply is replies.RELAY_DENIED
 
-    Nobody who writes to people they know guesses often; who harvests addresses shall need hours for a dictionary.
+
+def tarpit_delay(guesses: int) -> float:
+    """Seconds to wait before a recipient is refused that is one of so many guesses of this session.
+
+    Nobody who writes to people they know guesses often; who harvests addresses shall need hours for a dictionary. Each
+    costs a question to the database, too: a refusal is never answered from memory.
     """
-    return min(max(0, unknown - _FREE_GUESSES) * _DELAY_STEP, _LONGEST_DELAY)
+    return min(max(0, guesses - _FREE_GUESSES) * _DELAY_STEP, _LONGEST_DELAY)
 
 
 def for_fault(error: Exception) -> Reply:

@@ -77,7 +77,7 @@ class SMTP(Stream):
         self._content: Content | None = None  # of a mail that comes by BDAT
         self._chunk_refused = False
         self._idle_commands = 0
-        self._unknown = 0  # recipients that do not exist
+        self._guesses = 0  # recipients that were tried out
         self._lookup: asyncio.Task[str] | None = None
         self.draining = False  # the session ends with its transaction
         self.cut_off = False  # it ends with its command
@@ -114,7 +114,7 @@ class SMTP(Stream):
             self.end(replies.FAULT)
         finally:
             self.end()
-            self.release()
+            self.let_go()
             if self._admitted:
                 self._door.limits.leave(self.handler.peer)
             if self._lookup is not None:
@@ -204,7 +204,11 @@ class SMTP(Stream):
         if reply is replies.SENDER_OK:
             self._idle_commands = 0
             self._chunk_refused = False
+        elif not reply.is_error:
+            self._idle_commands += 1
         self.say(reply)
+        if self._idle_commands > _IDLE_COMMANDS:  # not 503: the next mail may be a good one, and shall come again
+            self.end(replies.TOO_MANY_ERRORS)
 
     async def smtp_RCPT(self, argument: str | None) -> None:
         """RFC 5321 section 4.1.1.3."""
@@ -213,9 +217,9 @@ class SMTP(Stream):
         transaction = self.handler.transaction
         mailbox = commands.parse_rcpt(argument, smtputf8=transaction is not None and transaction.smtputf8)
         reply = await self.handler.handle_RCPT(mailbox)
-        if reply is replies.NO_SUCH_ALIAS and self.handler.peer not in self._door.limits.trusted:
-            self._unknown += 1
-            delay = policy.tarpit_delay(self._unknown)
+        if policy.is_guess(reply) and self.handler.peer not in self._door.limits.trusted:
+            self._guesses += 1
+            delay = policy.tarpit_delay(self._guesses)
             if delay:
                 await self.flush()
                 await asyncio.sleep(delay)
@@ -245,7 +249,7 @@ class SMTP(Stream):
         content = self._content or Content(self._door.settings.max_message_bytes)
         if refused is not None:
             content.drop()
-        received = await self.receive(ChunkReader(content, chunk.size))
+        received = await self.receive(ChunkReader(content, chunk.size), partly=refused is None and not chunk.last)
         if received == "gone":
             return
         if refused is not None:
@@ -257,7 +261,11 @@ class SMTP(Stream):
             await self._deliver(content)
         else:
             self._content = content
-            self.say(replies.chunk_received(chunk.size))
+            reply = replies.chunk_received(chunk.size)
+            if chunk.size:
+                self.say(reply)
+            else:
+                self._say_idle(reply)
         if received == "endless":
             self.end()
 
@@ -271,7 +279,7 @@ class SMTP(Stream):
         else:
             reply = await session.handle_DATA(content.octets())
         content.drop()
-        self.release()
+        self.let_go()
         self.say(reply)
 
     async def smtp_RSET(self, argument: str | None) -> None:
@@ -323,7 +331,7 @@ class SMTP(Stream):
         self.handler.transaction = None
         self._content = None
         self._chunk_refused = False
-        self.release()
+        self.let_go()
 
     def _say_idle(self, reply: Reply) -> None:
         """Reply to a command that brings no mail nearer."""

@@ -81,7 +81,8 @@ class Server:
         )
         self._tls: TlsFiles | None = None
         self._listeners: list[asyncio.Server] = []
-        self._connections: set[SMTP] = set()
+        # In the order they came: of those that have waited for room too long, the one that came first is put off first.
+        self._connections: dict[SMTP, None] = {}
         self._draining = False
         self._quiet = asyncio.Event()  # no connection is open
         self._quiet.set()
@@ -170,13 +171,13 @@ class Server:
         connection.draining = self._draining  # the kernel may have taken it before the listeners closed
         self._door.meter.connected()
         self._limits.open()
-        self._connections.add(connection)
+        self._connections[connection] = None
         self._quiet.clear()
 
     def closed(self, connection: SMTP) -> None:
         """Count it out."""
         self._limits.close()
-        self._connections.discard(connection)
+        del self._connections[connection]
         if not self._connections:
             self._quiet.set()
 

@@ -18,12 +18,13 @@ from typing import Literal, Protocol, TypeVar, cast
 from aiosmtpd import smtp as upstream
 
 from smtp import replies
-from smtp.data import Reader
+from smtp.data import Content, Reader
 from smtp.limits import IN_FLIGHT_PATIENCE, InFlight
 from smtp.lines import CommandLines
 from smtp.replies import Reply
 
 _BUFFER_LIMIT = 65536  # octets of pipelined commands; past it the socket is not read until they are answered
+_TURN = 16  # commands answered in a row before other connections have their turn; a busy one takes a millisecond
 _DISCARD_LIMIT = 67108864  # octets past its limit that a mail is read and thrown away for, to be told 552 in order
 _CLOSING_PATIENCE = 10.0  # seconds that a peer has to take our last words
 _HEAD_PATIENCE = 10.0  # seconds for a PROXY header; a balancer sends it with its first packet
@@ -81,8 +82,10 @@ class Stream(upstream.SMTP):
         self._out: list[bytes] = []
         self._receiving: Reader | None = None
         self._received: Received = "gone"
+        self._answered = 0  # lines since other connections had their turn
         self._size_before = 0  # octets of content that earlier chunks brought
         self._counted = 0  # octets this connection has in flight
+        self._partly: Content | None = None  # of a mail whose next chunk must come
         self.share: str | None = None  # whose part of the room they use, see `Holder`
         self._waiter: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None  # set while the transport takes no more
@@ -148,11 +151,17 @@ class Stream(upstream.SMTP):
         began: float | None = None
         # Of a peer that is gone nothing more is done: it would not hear the answer and send it all again.
         while self.phase is not CLOSING and not self.lost:
+            if self._answered >= _TURN:  # answering pipelined ones waits for nothing, and would stop all others
+                self._answered = 0
+                await asyncio.sleep(0)
+                continue
             self._news = False
             line = self._lines.take()
             if line is not None:
                 self.phase = BUSY
+                self._answered += 1
                 return line
+            self._answered = 0
             if self._ended:
                 return None
             if began is None:
@@ -180,17 +189,18 @@ class Stream(upstream.SMTP):
             await self._more()
         return None
 
-    async def receive(self, reader: Reader) -> Received:
-        """Feed `reader` to its end. endless: it was far too large and goes on; gone: the peer is."""
+    async def receive(self, reader: Reader, *, partly: bool = False) -> Received:
+        """Feed `reader` to its end. endless: it was far too large and goes on; gone: the peer is.
+
+        partly: more of the mail comes by another reader, until `let_go`.
+        """
         self._received = "gone"
         await self.flush()
         if self.phase is CLOSING:
             return "gone"
         self._size_before = reader.content.size
         self._receiving = reader
-        pipelined = bytes(self._lines.octets)
-        self._lines.octets.clear()
-        self._feed(reader, pipelined)
+        self._feed(reader, self._lines.cut(reader.most))
         if self._expects_content():
             self._heard = self.loop.time()
             self._wait_in(CONTENT, self._heard)
@@ -199,11 +209,20 @@ class Stream(upstream.SMTP):
                 await self._more()
             self._receiving = None
             self._wait_in(BUSY, 0.0)
-        self._in_flight.leave(self)
+        self._partly = reader.content if partly else None
+        if not partly:
+            self._in_flight.leave(self)
         return self._received
 
-    def release(self, held: int = 0) -> None:
-        """Octets of content that this connection still has in memory: with 0, the mail is done with."""
+    def let_go(self) -> None:
+        """The mail is done with: nothing of it is in memory."""
+        self._partly = None
+        self._in_flight.leave(self)
+        octets, self._counted = self._counted, 0
+        self._in_flight.release(self, octets)
+
+    def _count(self, held: int) -> None:
+        """Octets of content that this connection has in memory now."""
         octets, self._counted = held - self._counted, held
         if octets > 0:
             self._in_flight.take(self, octets, held)
@@ -275,6 +294,11 @@ class Stream(upstream.SMTP):
 
     def check(self, now: float, command_timeout: float) -> None:
         """End the connection if the peer let a deadline pass. now: the loop's time; called by the server's sweep."""
+        if self._held_since is not None and now - self._held_since >= IN_FLIGHT_PATIENCE:
+            content = self._receiving.content if self._receiving is not None else self._partly
+            if content is not None:  # the mail is put off; its end, or its next chunk, is told so
+                content.drop()
+                self.let_go()
         if self.phase is COMMAND:
             if now - self._since >= command_timeout:
                 self.end(replies.TIMEOUT)
@@ -284,14 +308,9 @@ class Stream(upstream.SMTP):
         elif self.phase is CLOSING:
             if now - self._since >= _CLOSING_PATIENCE:
                 self._wire.abort()
-        elif self.phase is CONTENT and self._receiving is not None:
+        elif self.phase is CONTENT and self._receiving is not None and self._held_since is None:
             content, elapsed = self._receiving.content, now - self._since
-            if self._held_since is not None:
-                if now - self._held_since >= IN_FLIGHT_PATIENCE:
-                    content.drop()
-                    self._in_flight.leave(self)
-                    self.release()
-            elif now - self._heard >= self._data_timeout:
+            if now - self._heard >= self._data_timeout:
                 self.end(replies.TIMEOUT)
             # A pause that data_timeout permits must not count against the average.
             elif elapsed >= self._data_timeout and content.size - self._size_before < elapsed * self._data_rate:
@@ -316,7 +335,7 @@ class Stream(upstream.SMTP):
     def _feed(self, reader: Reader, piece: bytes) -> None:
         rest = reader.feed(piece)
         content = reader.content
-        self.release(content.held)
+        self._count(content.held)
         if rest is not None:
             self._received = "whole"
             self._keep(rest)

@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 import trustme
 import uvloop
+from hypothesis import settings
 
 from tests.smtp.doubles import HOSTNAME
+
+# The readers against their references for longer than a test run has time:
+# `pytest --hypothesis-profile=long --timeout=0 tests/smtp/test_data.py tests/smtp/test_lines.py`
+settings.register_profile("long", max_examples=200_000, deadline=None, database=None)
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

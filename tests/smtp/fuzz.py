@@ -446,8 +446,9 @@ def _split_replies(said: bytes) -> Iterator[bytes]:
 def nothing_is_left(server: Door) -> None:
     """The counters of a server without connections."""
     limits, room = server.server._limits, server.server._door.in_flight
-    left = (limits.total, dict(limits._connections), room.total, room._held, dict(room._large), dict(room._by_share))
-    if left != (0, {}, 0, 0, {}, {}):
+    mails = (room.total, room._held, dict(room._large), dict(room._by_share), room._ending)
+    left = (limits.total, dict(limits._connections), mails)
+    if left != (0, {}, (0, 0, {}, {}, set())):
         raise FoundError(f"left over: {left!r}")
 
 

@@ -98,18 +98,18 @@ async def test_our_own_machine_is_not_asked_about() -> None:
 async def test_guessing_addresses_becomes_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def delay(unknown: int) -> float:
-        asked.append(unknown)
+    def delay(guesses: int) -> float:
+        asked.append(guesses)
         return 0.001
 
     monkeypatch.setattr(policy, "tarpit_delay", delay)
     async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)
-        for name in ("x", "support", "y"):
-            await client.command(f"RCPT TO:<{name}@example.com>")
+        for recipient in ("x@example.com", "support@example.com", "y@elsewhere.example", "disabled@example.com"):
+            await client.command(f"RCPT TO:<{recipient}>")
     assert asked == [1, 2]
 
 
 def test_the_delay_rises_to_a_bound() -> None:
-    assert [policy.tarpit_delay(unknown) for unknown in (1, 3, 4, 5, 13, 1000)] == [0, 0, 0.5, 1.0, 5.0, 5.0]
+    assert [policy.tarpit_delay(guesses) for guesses in (1, 3, 4, 5, 13, 1000)] == [0, 0, 0.5, 1.0, 5.0, 5.0]

@@ -106,6 +106,54 @@ async def test_past_its_half_an_address_is_put_off_at_last(monkeypatch: pytest.M
         await second.close()
 
 
+async def test_chunks_without_a_last_one_do_not_keep_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for its next chunk is a mail under way like any other: held where there is no room, and put off."""
+    monkeypatch.setattr(stream, "IN_FLIGHT_PATIENCE", 0.1)
+    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms") as server:
+        room = server.server._door.in_flight
+        hoarders = []
+        for address in ("127.0.0.2", "127.0.0.3"):
+            client = await RawSmtp.connect(server.host, server.port, local_addr=(address, 0))
+            await client.command("EHLO client.test", 250)
+            await client.command("MAIL FROM:<a@client.test>", 250)
+            await client.command("RCPT TO:<support@example.com>", 250)
+            octets = LIMIT // 2 - 1000
+            await client.send_bytes(b"BDAT %d\r\n" % octets + b"h" * octets)
+            await client.expect(250)
+            hoarders.append(client)
+        first, second = hoarders
+        large = b"b" * (LIMIT // 3) + b"\r\n"
+        async with await in_data(server) as good:
+            await good.send_bytes(large + b".\r\n")
+            assert (await good.read_reply()).code == 250
+        await second.send_line("BDAT 0 LAST")
+        assert str(await second.read_reply()).startswith("452 4.3.1")
+        # The oldest never waits, and its mail is whole.
+        await first.send_line("BDAT 0 LAST")
+        assert (await first.read_reply()).code == 250
+        assert server.mails.contents[-1] == b"h" * (LIMIT // 2 - 1000)
+        assert (room.total, room._held, room._large, room._by_share) == (0, 0, {}, {})
+        await first.close()
+        await second.close()
+
+
+async def test_a_chunk_that_is_given_up_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "IN_FLIGHT_PATIENCE", 60.0)
+    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2) as server:
+        room = server.server._door.in_flight
+        for leave in (lambda client: client.command("RSET", 250), RawSmtp.abort, RawSmtp.quit):
+            client = await RawSmtp.connect(server.host, server.port)
+            await client.command("EHLO client.test", 250)
+            await client.command("MAIL FROM:<a@client.test>", 250)
+            await client.command("RCPT TO:<support@example.com>", 250)
+            await client.send_bytes(b"BDAT 300000\r\n" + b"h" * 300_000)
+            await client.expect(250)
+            assert (room.total, len(room._large)) == (300_000, 1)
+            await leave(client)
+            await until(lambda: (room.total, room._large) == (0, {}), "all is given back")
+            await client.close()
+
+
 async def test_a_trusted_address_may_have_all_of_the_room() -> None:
     async with door(
         max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, trusted_networks=["127.0.0.0/8"]
@@ -216,6 +264,18 @@ async def test_whoever_leaves_gives_back_what_was_held() -> None:
         await client.command("RSET", 250)
         assert held.total == 0
         await client.close()
+
+
+async def test_a_mail_that_was_thrown_away_for_its_size_is_not_waited_for() -> None:
+    """While a whole mail is on its way out the oldest large one may wait; this one's octets have left already."""
+    async with door(max_message_bytes=100_000) as server:
+        room = server.server._door.in_flight
+        async with await in_data(server) as client:
+            await client.send_bytes(b"a" * 90_000)
+            await until(lambda: room.total == 90_000, "most of it is here")
+            await client.send_bytes(b"a" * 20_000 + b"\r\n.\r\n")
+            assert (await client.read_reply()).code == 552
+            assert (room.total, room._large, room._ending) == (0, {}, set())
 
 
 async def test_an_endless_mail_is_cut_off_at_last(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,15 +91,21 @@ async def test_behind_proxy_and_over_tls(tls_files: tuple[Path, Path], tls_clien
         await send_all(server, client)
 
 
-@pytest.mark.parametrize("header", [b"", *PROXIED.values()], ids=["plain", *PROXIED])
+@pytest.mark.parametrize("way", ["plain", "STARTTLS", *PROXIED])
 @pytest.mark.parametrize("end", [b"\r\n.\r\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r\r\n", b"\r\n\0.\r\n"])
-async def test_cut_at_every_boundary(end: bytes, header: bytes) -> None:
+async def test_cut_at_every_boundary(
+    end: bytes, way: str, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
+) -> None:
+    """Packets on a plain connection, records in TLS."""
+    header = PROXIED.get(way, b"")
     async with (
-        door(**(BEHIND if header else {})) as server,
+        door(tls_cert=tls_files[0], tls_key=tls_files[1], **(BEHIND if header else {})) as server,
         await RawSmtp.connect(server.host, server.port, greeting=False) as client,
     ):
         await client.send_bytes(header)
         await client.expect(220)
+        if way == "STARTTLS":
+            await client.starttls(tls_client)
         await client.command("EHLO client.test", 250)
         tail = b".\r\n" if end != b"\r\n.\r\n" else b""
         second = SECOND if tail else b""

@@ -1,0 +1,85 @@
+"""One peer's pipelined commands do not stop everybody else's, however many come at once and however cheap they are.
+
+What a connection did between two turns of the loop is counted, not timed.
+"""
+
+import asyncio
+
+import pytest
+
+from smtp import protocol
+from smtp.data import ChunkReader
+from tests.smtp.doubles import door
+from tests.support.smtp import RawSmtp
+
+FLOODS = [
+    b"RCPT TO:<support@example.com>\r\n",
+    b"BDAT 1\r\nx",
+    b"MAIL FROM:<a@client.test> SIZE=99999999999\r\n",
+]
+
+
+async def begun(host: str, port: int, *, transaction: bool = True) -> RawSmtp:
+    client = await RawSmtp.connect(host, port)
+    await client.command("EHLO client.test", 250)
+    if transaction:
+        await client.command("MAIL FROM:<a@client.test>", 250)
+        await client.command("RCPT TO:<support@example.com>", 250)
+    return client
+
+
+@pytest.mark.parametrize("command", FLOODS, ids=["RCPT", "BDAT", "MAIL"])
+async def test_a_flood_takes_turns(command: bytes) -> None:
+    async with door() as server:
+        client = await begun(server.host, server.port, transaction=not command.startswith(b"MAIL"))
+        connection = next(iter(server.server._connections))
+        left = 90
+        connection.data_received(command * left)
+        while left:
+            await asyncio.sleep(0)
+            now_left = -(-len(connection._lines.octets) // len(command))
+            assert left - now_left <= 16
+            left = now_left
+        await client.close()
+
+
+async def test_a_chunk_takes_its_own_octets_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If each chunk of a flood took all that waits behind it into its hands, the time would grow with the square."""
+    pieces: list[bytes] = []
+
+    class Watched(ChunkReader):
+        def feed(self, piece: bytes) -> bytes | None:
+            pieces.append(piece)
+            return super().feed(piece)
+
+    monkeypatch.setattr(protocol, "ChunkReader", Watched)
+    async with door() as server:
+        client = await begun(server.host, server.port)
+        await client.send_bytes(b"BDAT 1\r\nx" * 50 + b"BDAT 0 LAST\r\n")
+        for _ in range(51):
+            await client.expect(250)
+        assert server.mails.contents == [b"x" * 50]
+        assert {len(piece) for piece in pieces} == {0, 1}
+        await client.close()
+
+
+async def test_empty_chunks_are_idle_commands() -> None:
+    """They bring no mail nearer, and kept a place and a mail's octets for ever."""
+    async with door() as server:
+        client = await begun(server.host, server.port)
+        await client.send_bytes(b"BDAT 0\r\n" * 120)
+        for code in (*[250] * 100, *[503] * 10, 421):
+            await client.expect(code)
+        assert not await client.eof()
+        await client.close()
+
+
+async def test_whoever_is_refused_at_mail_again_and_again_is_let_go() -> None:
+    """With 421, never 5yz: the next mail in the line may be a good one."""
+    async with door() as server:
+        client = await begun(server.host, server.port, transaction=False)
+        await client.send_bytes(b"MAIL FROM:<a@client.test> SIZE=99999999999\r\n" * 120)
+        for code in (*[552] * 100, 421):
+            await client.expect(code)
+        assert not await client.eof()
+        await client.close()
