@@ -114,15 +114,14 @@ class Aliases:
         new_status = None if status is None else _status(status)
         async with self._database.transaction() as session:
             alias = await _found(session, actor, alias_id)
-            target = alias.integration_id
             if integration_id is not None:
-                target = (await _integration(session, actor, integration_id)).id
+                await _integration(session, actor, integration_id)
             await session.run(
                 "alias_change",
                 id=alias.id,
                 workspace_id=actor.workspace_id,
-                integration_id=target,
-                status=new_status or alias.status,
+                integration_id=integration_id,
+                status=new_status,
             )
             await session.run("routing_changed")
             await audit.record(
