@@ -137,7 +137,10 @@ class ContentStore:
         said = await asyncio.to_thread(search_words.of_text, contents.text)
         attachments = json.dumps([asdict(attachment) for attachment in contents.attachments])
         async with self._database.transaction() as session:
-            kept = await session.run(
+            await session.all("contents_hold_tickets", message_id=message_id)
+            if await session.one("contents_hold", message_id=message_id) is None:
+                return  # erased meanwhile
+            await session.run(
                 "contents_keep",
                 message_id=message_id,
                 text=contents.text,
@@ -148,8 +151,6 @@ class ContentStore:
                 parser=parse.PARSER_VERSION,
                 parsed_at=self._clock.now(),
             )
-            if not kept:
-                return  # erased meanwhile
             await session.all("search_turn")
             for row in await session.all("search_tickets_of", message_id=message_id):
                 header = search_words.of_text(f"{row['from_name']} {row['from_address']} {row['subject']}")

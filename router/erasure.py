@@ -12,6 +12,7 @@ from router.store.database import Session
 async def erase_ticket(session: Session, ticket_id: str) -> int:
     """Returns how many messages went with it."""
     rows = await session.all("erasure_messages", ticket_id=ticket_id)
+    await session.run("erasure_attempts", ticket_id=ticket_id)
     await session.run("erasure_ticket", ticket_id=ticket_id)
     erased = 0
     for row in rows:

@@ -66,7 +66,8 @@ def _is_page(request: web.Request) -> bool:
     """A page of ours, or what a browser asks for where there is none."""
     if isinstance(getattr(request.match_info.handler, "__self__", None), PageEndpoint):
         return True
-    first = "/" + request.path.split("/", 2)[1]
+    # `OPTIONS *` and CONNECT have no path.
+    first = "/" + request.path.removeprefix("/").partition("/")[0]
     return first not in _NOT_PAGES and "text/html" in request.headers.get("Accept", "")
 
 
@@ -74,7 +75,10 @@ def _wanted(request: web.Request) -> str:
     """Where to go after signing in: the page asked for, or the one whose form was sent."""
     if request.method in ("GET", "HEAD"):
         return local.path(request.path_qs)
-    referer = urlsplit(request.headers.get("Referer", ""))
+    try:
+        referer = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:  # half a bracketed address
+        return local.HOME
     if referer.netloc != request.host:
         return local.HOME
     return local.path(referer.path + (f"?{referer.query}" if referer.query else ""))

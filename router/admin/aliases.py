@@ -29,7 +29,9 @@ _QUOTED = re.compile(r'"([^"\\]*)"')
 
 
 @dataclass(frozen=True, slots=True)
-class _LocalPart:
+class LocalPart:
+    """A local part as it is kept, and what it is told apart by."""
+
     written: str
     key: str
 
@@ -78,7 +80,7 @@ class Aliases:
         alias_id = ids.new("alias")
         async with self._database.transaction() as session:
             domain = await _domain(session, actor, domain_id, "domain_lock")
-            local = _local_part(local_part, domain)
+            local = judged_local_part(local_part, domain.name)
             integration = await _integration(session, actor, integration_id)
             added = await session.run(
                 "alias_insert",
@@ -114,15 +116,14 @@ class Aliases:
         new_status = None if status is None else _status(status)
         async with self._database.transaction() as session:
             alias = await _found(session, actor, alias_id)
-            target = alias.integration_id
             if integration_id is not None:
-                target = (await _integration(session, actor, integration_id)).id
+                await _integration(session, actor, integration_id)
             await session.run(
                 "alias_change",
                 id=alias.id,
                 workspace_id=actor.workspace_id,
-                integration_id=target,
-                status=new_status or alias.status,
+                integration_id=integration_id,
+                status=new_status,
             )
             await session.run("routing_changed")
             await audit.record(
@@ -190,11 +191,11 @@ def _status(value: str) -> AliasStatus:
     raise Refused("invalid_status", f"status must be one of: {', '.join(ALIAS_STATUSES)}", "status")
 
 
-def _local_part(text: str, domain: Domain) -> _LocalPart:
+def judged_local_part(text: str, domain: str) -> LocalPart:
     """RFC 5321 section 4.1.2 without what would need quotes; raises `Refused("invalid_alias")`."""
     typed = words.line(text, "localPart", most=LOCAL_PART_LIMIT, code="invalid_alias")
     if typed == CATCH_ALL:
-        return _LocalPart(CATCH_ALL, CATCH_ALL)
+        return LocalPart(CATCH_ALL, CATCH_ALL)
     if quoted := _QUOTED.fullmatch(typed):
         typed = quoted[1]  # "support" is support
     if "@" in typed:
@@ -202,10 +203,10 @@ def _local_part(text: str, domain: Domain) -> _LocalPart:
     if any(unicodedata.category(character) in _INVISIBLE for character in typed):
         raise _refused("it has a space or a character that cannot be seen")
     try:
-        mailbox = parse_mailbox(f"{typed}@{domain.name}")
+        mailbox = parse_mailbox(f"{typed}@{domain}")
     except AddressError as error:
         raise _refused(str(error)) from None
-    return _LocalPart(mailbox.local_part, local_key(mailbox.local_part))
+    return LocalPart(mailbox.local_part, local_key(mailbox.local_part))
 
 
 def _refused(why: str) -> Refused:

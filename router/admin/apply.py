@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from router.admin.blueprint import AliasEntry, Blueprint, IntegrationEntry, NotABlueprint, UserEntry
 from router.admin.domain_names import domain_name
-from router.admin.entries import Refs, alias_key, blocked_form, judged, matched, unique
+from router.admin.entries import Refs, alias_key, blocked_form, formed, judged, matched, new_alias, unique
 from router.admin.export import Parts, Snapshot
 from router.admin.users import sign_in_address
 from router.channels.contract import Channel
@@ -121,7 +121,9 @@ class _Planner:
     ) -> None:
         self._parts = parts
         self._actor = actor
-        self._wanted = wanted
+        names = {now.workspace.name, *(user.name for user in now.users)}
+        names |= {known for each in now.integrations for known in (each.id, each.name)}
+        self._wanted = formed(wanted, names)
         self._now = now
         self._secret = secret
         self._prune = prune
@@ -239,9 +241,10 @@ class _Planner:
             elif entry.integration is None:
                 raise NotABlueprint(f"aliases[{n}].integration is missing, and {entry.address} is new")
             else:
+                local_part = new_alias(entry.address, key[0], f"aliases[{n}]")
                 status = f", {entry.status}" if entry.status == "disabled" else ""
                 change = Change("add", "alias", entry.address, f"to {entry.integration}{status}")
-                self._do(change, partial(self._add_alias, entry, key[0]))
+                self._do(change, partial(self._add_alias, entry, key[0], local_part))
         if self._wanted.aliases is not None:
             for key, alias in known.items():
                 if key not in entries:
@@ -314,11 +317,11 @@ class _Planner:
     async def _add_domain(self, name: str) -> None:
         self._domain_ids[name] = (await self._parts.domains.create(self._actor, name)).domain.id
 
-    async def _add_alias(self, entry: AliasEntry, domain: str) -> None:
+    async def _add_alias(self, entry: AliasEntry, domain: str, local_part: str) -> None:
         made = await self._parts.aliases.create(
             self._actor,
             domain_id=self._domain_ids[domain],
-            local_part=entry.address.rpartition("@")[0],
+            local_part=local_part,
             integration_id=self._refs.id_of(entry.integration or "") or "",
         )
         if entry.status != made.status:

@@ -95,7 +95,7 @@ def parse(text: str) -> Blueprint:
     """The file's text as a blueprint; raises `NotABlueprint`."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise NotABlueprint(f"this is not TOML: {error}") from None
     try:
         return Blueprint.model_validate(document)

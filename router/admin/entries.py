@@ -5,11 +5,13 @@ Pure. Called by `router.admin.apply`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
 from config.values import parse_blocked_sender
-from router.admin.blueprint import IntegrationEntry, NotABlueprint
+from router.admin import words
+from router.admin.aliases import judged_local_part
+from router.admin.blueprint import Blueprint, IntegrationEntry, NotABlueprint
 from router.errors import Refused
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Integration
@@ -37,15 +39,62 @@ def judged(rule: Callable[[str], str], text: str, place: str) -> str:
         raise NotABlueprint(f"{place}: {refused.message}") from None
 
 
+def formed(wanted: Blueprint, known: Collection[str]) -> Blueprint:
+    """The file with its names in the form in which they are kept. known: names and ids that are there already.
+
+    Those are compared, not judged: they may be older than today's rules. Raises `NotABlueprint` for what cannot be one.
+    """
+
+    def form(name: str, place: str, key: str) -> str:
+        return name if name in known else judged(lambda text: words.line(text, key), name, f"{place}.{key}")
+
+    workspace, users, integrations, aliases = wanted.workspace, wanted.users, wanted.integrations, wanted.aliases
+    if workspace.name is not None:
+        workspace = workspace.model_copy(update={"name": form(workspace.name, "workspace", "name")})
+    if workspace.default_integration:
+        ref = form(workspace.default_integration, "workspace", "default_integration")
+        workspace = workspace.model_copy(update={"default_integration": ref})
+    if users is not None:
+        users = [
+            user.model_copy(update={"name": form(user.name, f"users[{n}]", "name")}) if user.name else user
+            for n, user in enumerate(users, start=1)
+        ]
+    if integrations is not None:
+        integrations = [
+            each.model_copy(update={"name": form(each.name, f"integrations[{n}]", "name")})
+            for n, each in enumerate(integrations, start=1)
+        ]
+    if aliases is not None:
+        aliases = [
+            alias.model_copy(update={"integration": form(alias.integration, f"aliases[{n}]", "integration")})
+            if alias.integration is not None
+            else alias
+            for n, alias in enumerate(aliases, start=1)
+        ]
+    return wanted.model_copy(
+        update={"workspace": workspace, "users": users, "integrations": integrations, "aliases": aliases}
+    )
+
+
 def alias_key(address: str, place: str) -> tuple[str, str]:
-    """(domain, local key) of an alias's address; raises `NotABlueprint`."""
+    """(domain, local key) of an alias's address; raises `NotABlueprint`. Whether it may be had: `new_alias`."""
     local, at, domain = address.strip().rpartition("@")
     try:
         if at and local and domain:
-            return domain_key(domain), local_key(local)
+            name = domain_key(domain)
+            try:
+                return name, judged_local_part(local, name).key
+            except Refused:
+                return name, local_key(local)
     except AddressError:
         pass
     raise NotABlueprint(f"{place}.address: {address!r} is not an address")
+
+
+def new_alias(address: str, domain: str, place: str) -> str:
+    """The local part of an alias that is to be made; raises `NotABlueprint`."""
+    local = address.strip().rpartition("@")[0]
+    return judged(lambda text: judged_local_part(text, domain).written, local, f"{place}.address")
 
 
 def blocked_form(text: str) -> str:

@@ -117,7 +117,7 @@ class Integrations:
         words.known_id(integration_id, "int", "Integration")
         async with self._database.transaction() as session:
             integration = await _found(session, actor, integration_id)
-            sealed, hint = integration.sealed_settings, integration.hint
+            sealed, hint = None, None
             if settings is not None:
                 channel = self._channels.get(integration.type)
                 if channel is None:
@@ -127,7 +127,7 @@ class Integrations:
                 "integration_change",
                 id=integration.id,
                 workspace_id=actor.workspace_id,
-                name=integration.name if name is None else words.line(name, "name"),
+                name=None if name is None else words.line(name, "name"),
                 sealed_settings=sealed,
                 hint=hint,
             )
@@ -140,7 +140,7 @@ class Integrations:
                 "integration.change",
                 integration.id,
                 name=name,
-                hint=hint if settings is not None else None,
+                hint=hint,
             )
             changed = await _found(session, actor, integration_id)
         if settings is not None:

@@ -69,7 +69,7 @@ class Keys:
             raise Refused("invalid_request", "userId is missing: a key belongs to a user", "userId")
         clear, key_hash, hint = secrets.new_api_key()
         async with self._database.transaction() as session:
-            owner = await fetch_one(session, User, "user_by_id", id=owner_id, workspace_id=actor.workspace_id)
+            owner = await fetch_one(session, User, "user_lock", id=owner_id, workspace_id=actor.workspace_id)
             if owner is None or owner.disabled_at is not None:
                 raise Refused("invalid_request", "There is no such user who may use a key", "userId")
             wanted = owner.role if role is None else role_of(role)

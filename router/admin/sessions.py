@@ -80,18 +80,25 @@ class Sessions:
         known = user is not None and user.disabled_at is None and user.password_hash is not None
         stored = user.password_hash if user is not None and known and user.password_hash else secrets.UNUSABLE_HASH
         async with self._verifying:
+            # Again, for who sends many at once: those before it have been counted by now.
+            self._by_address.check(place)
+            self._by_account.check(account)
             right = await asyncio.to_thread(secrets.verify_password, password, stored)
+            if not right or not known:
+                self._by_address.failed(place)
+                self._by_account.failed(account)
         if user is None or not known or not right:
-            self._by_address.failed(place)
-            self._by_account.failed(account)
-            raise Refused("unauthorized", "Address or password is wrong")
+            raise _wrong()
         return await self.begin(user, address=address)
 
     async def begin(self, user: User, *, address: str) -> NewSession:
-        """A session for a user who has proved to be one."""
+        """A session for a user who has proved to be one, and is still who they were then: else `unauthorized`."""
         now = self._clock.now()
         session = NewSession(random.token_urlsafe(32), user, now + LIFETIME)
         async with self._database.transaction() as transaction:
+            found = await fetch_one(transaction, User, "user_lock", id=user.id, workspace_id=user.workspace_id)
+            if found is None or found.disabled_at is not None or found.password_hash != user.password_hash:
+                raise _wrong()
             await transaction.run("session_forget", now=now)
             await transaction.run(
                 "session_insert",
@@ -144,21 +151,23 @@ class Sessions:
         account = f"password {user.id}"
         self._by_account.check(account)
         async with self._verifying:
+            self._by_account.check(account)
             right = await asyncio.to_thread(secrets.verify_password, current, user.password_hash)
+            if not right:
+                self._by_account.failed(account)
         if not right:
-            self._by_account.failed(account)
-            raise Refused("invalid_request", "This is not your present password", "currentPassword")
+            raise _not_the_present_one()
         password_hash = await hashed_password(new)
         async with self._database.transaction() as session:
-            await session.run(
-                "user_change",
+            changed = await session.run(
+                "user_change_password",
                 id=user.id,
                 workspace_id=user.workspace_id,
-                name=user.name,
-                role=user.role,
+                known_hash=user.password_hash,
                 password_hash=password_hash,
-                disabled_at=user.disabled_at,
             )
+            if not changed:
+                raise _not_the_present_one()
             await session.run("session_keep_one", user_id=user.id, id=keep)
             await audit.record(session, actor, self._clock.now(), "user.change", user.id, password="changed")  # noqa: S106 - a word for the audit
 
@@ -178,3 +187,11 @@ class Sessions:
         except Refused:
             return None
         return await fetch_one(self._database, User, "user_by_email", email=address)
+
+
+def _wrong() -> Refused:
+    return Refused("unauthorized", "Address or password is wrong")
+
+
+def _not_the_present_one() -> Refused:
+    return Refused("invalid_request", "This is not your present password", "currentPassword")

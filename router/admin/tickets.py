@@ -105,6 +105,7 @@ class Tickets:
         user_id = _person(actor)
         now = self._clock.now()
         async with self._database.transaction() as session:
+            await _still_there(session, actor)
             ticket = await fetch_one(
                 session,
                 Ticket,
@@ -135,9 +136,9 @@ class Tickets:
     async def assign(self, actor: Actor, ticket_id: str, user_id: str) -> Ticket:
         """Gives the ticket to a user; `forbidden` for others than the assignee and admins."""
         async with self._database.transaction() as session:
+            user = await fetch_one(session, User, "user_lock", id=user_id, workspace_id=actor.workspace_id)
             ticket = await _held(session, actor, ticket_id)
             _theirs_to_give(actor, ticket)
-            user = await fetch_one(session, User, "user_by_id", id=user_id, workspace_id=actor.workspace_id)
             if user is None or user.disabled_at is not None:
                 raise Refused("invalid_request", "There is no such user", "userId")
             if user.role == "viewer":
@@ -156,6 +157,8 @@ class Tickets:
         """Any status from any other. `in_progress` claims a ticket that is nobody's; reopening keeps the assignee."""
         wanted = ticket_status(status)
         async with self._database.transaction() as session:
+            if wanted == "in_progress":
+                await _still_there(session, actor)
             ticket = await _found(session, actor, ticket_id, "ticket_lock")
             if ticket.status == wanted:
                 return ticket
@@ -169,7 +172,7 @@ class Tickets:
         """Writes a note on the ticket, for colleagues; nobody else sees it."""
         kept = words.text(text, "text")
         async with self._database.transaction() as session:
-            ticket = await _found(session, actor, ticket_id)
+            ticket = await _found(session, actor, ticket_id, "ticket_lock")
             return await _tell(session, actor, ticket, self._clock.now(), "note", text=kept)
 
     async def delete(self, actor: Actor, ticket_id: str) -> None:
@@ -241,6 +244,14 @@ def _person(actor: Actor) -> str:
     if actor.user_id is None:
         raise Refused("invalid_request", "A ticket is claimed by a user: assign it to one instead")
     return actor.user_id
+
+
+async def _still_there(session: Session, actor: Actor) -> None:
+    """Holds the actor's user: who was removed since their key was looked at must not get a ticket."""
+    if actor.user_id is None:
+        return
+    if await session.one("user_lock", id=actor.user_id, workspace_id=actor.workspace_id) is None:
+        raise Refused("unauthorized", "Your user was removed")
 
 
 def _theirs_to_give(actor: Actor, ticket: Ticket) -> None:

@@ -110,10 +110,10 @@ class Users:
         new_role = None if role is None else role_of(role)
         password_hash = None if password is None else await hashed_password(password)
         async with self._database.transaction() as session:
-            user = await _found_alone(session, actor, user_id)
+            user = await _found(session, actor, user_id, "user_lock_to_change")
             now = self._clock.now()
             demoted = (new_role is not None and new_role != "admin") or disabled is True
-            if user.role == "admin" and demoted:
+            if demoted:
                 await _keep_an_admin(session, actor, user)
             disabled_at = user.disabled_at
             if disabled is not None:
@@ -124,7 +124,7 @@ class Users:
                 workspace_id=actor.workspace_id,
                 name=user.name if name is None else (words.line(name, "name") if name else ""),
                 role=new_role or user.role,
-                password_hash=password_hash or user.password_hash,
+                password_hash=password_hash,
                 disabled_at=disabled_at,
             )
             if password_hash or disabled:
@@ -146,9 +146,7 @@ class Users:
         """Removes a user with their keys and sessions; their unfinished tickets go back to the queue."""
         words.known_id(user_id, "user", "User")
         async with self._database.transaction() as session:
-            user = await _found_alone(session, actor, user_id)
-            if user.role == "admin":
-                await _keep_an_admin(session, actor, user)
+            user = await _found(session, actor, user_id, "user_lock_to_change")
             now = self._clock.now()
             released = await session.all(
                 "user_release_tickets", workspace_id=actor.workspace_id, user_id=user.id, now=now
@@ -164,26 +162,25 @@ class Users:
                     user_id=actor.user_id,
                     detail="{}",
                 )
+            await _keep_an_admin(session, actor, user)
             await session.run("user_delete", id=user.id, workspace_id=actor.workspace_id)
             await audit.record(session, actor, now, "user.delete", user.id, email=user.email)
 
 
-async def _found(session: Session, actor: Actor, user_id: str) -> User:
+async def _found(session: Session, actor: Actor, user_id: str, query: str = "user_by_id") -> User:
     user = await fetch_one(
-        session, User, "user_by_id", id=words.known_id(user_id, "user", "User"), workspace_id=actor.workspace_id
+        session, User, query, id=words.known_id(user_id, "user", "User"), workspace_id=actor.workspace_id
     )
     if user is None:
         raise not_found("User")
     return user
 
 
-async def _found_alone(session: Session, actor: Actor, user_id: str) -> User:
-    """The user, while nobody else changes users of the workspace: two admins must not demote each other."""
-    await fetch_one(session, Workspace, "workspace_lock", id=actor.workspace_id)
-    return await _found(session, actor, user_id)
-
-
 async def _keep_an_admin(session: Session, actor: Actor, user: User) -> None:
+    """Refuses for the last admin, while nobody else does this in the workspace: two must not demote each other."""
+    if user.role != "admin":
+        return
+    await fetch_one(session, Workspace, "workspace_lock", id=actor.workspace_id)
     row = await session.one("user_other_admins", workspace_id=actor.workspace_id, id=user.id)
     if row is None or not row["admins"]:
         raise Refused("conflict", "This is the last admin of the workspace: make somebody else admin first")

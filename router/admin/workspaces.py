@@ -30,8 +30,8 @@ class Workspaces:
     ) -> Workspace:
         """Changes what is given. without_default: mail to the postmaster goes to no integration any more."""
         async with self._database.transaction() as session:
-            workspace = await _found(session, actor, "workspace_lock")
-            default = None if without_default else workspace.default_integration_id
+            # The integration first, as where one is removed: so the two never wait for each other.
+            known = None
             if default_integration_id is not None:
                 known = await fetch_one(
                     session,
@@ -42,6 +42,9 @@ class Workspaces:
                 )
                 if known is None:
                     raise Refused("invalid_integration", "There is no such integration", "defaultIntegrationId")
+            workspace = await _found(session, actor, "workspace_lock")
+            default = None if without_default else workspace.default_integration_id
+            if known is not None:
                 default = known.id
             new_name = workspace.name if name is None else words.line(name, "name")
             await session.run("workspace_change", id=actor.workspace_id, name=new_name, default_integration_id=default)

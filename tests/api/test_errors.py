@@ -144,6 +144,20 @@ async def test_what_is_not_http(sqlite_desk: Desk, octets: bytes) -> None:
     assert (await sqlite_desk.nobody.get("//healthz")).status == 200
 
 
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"OPTIONS * HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n",
+        b"CONNECT mail.example:25 HTTP/1.1\r\nHost: x\r\n",
+        b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nOrigin: http://[\r\n",
+        b"POST /tickets/x/claim HTTP/1.1\r\nHost: x\r\nReferer: http://[\r\n",
+    ],
+)
+async def test_what_is_http_and_yet_names_nothing(sqlite_desk: Desk, octets: bytes) -> None:
+    answer = await raw(sqlite_desk, octets + b"Connection: close\r\n\r\n")
+    assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 303")), answer
+
+
 async def test_half_a_body_and_a_slow_one(tmp_path: Path) -> None:
     async with (
         opened_sqlite(tmp_path) as store,

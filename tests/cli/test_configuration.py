@@ -111,6 +111,7 @@ def test_a_secret_that_is_the_same_is_no_change() -> None:
     ("text", "said"),
     [
         ("domains = [", "this is not TOML"),
+        ("domains = " + "[" * 100_000, "this is not TOML"),
         ("domain = []", "domain is not a key of this file; did you mean domains?"),
         ('[[aliases]]\naddres = "a@b.test"', "aliases[1].addres is not a key of this file; did you mean address?"),
         ('[[aliases]]\nstatus = "active"', "aliases[1].address is missing"),
@@ -138,6 +139,15 @@ def test_a_file_of_another_form_is_told_where(text: str, said: str) -> None:
         ('domains = ["b.test"]\n[[aliases]]\naddress = "a@b.test"', "aliases[1].integration is missing"),
         ('[workspace]\ndefault_integration = "x"', "workspace.default_integration: 'x' is no integration"),
         ('[[users]]\nemail = "nobody"', "users[1].email: email is not a mail address"),
+        ('[[users]]\nemail = "a@b.test"\nname = "\\u202ea"', "users[1].name: name must not contain control"),
+        ('[workspace]\nname = ""', "workspace.name: name must not be empty"),
+        ('[[integrations]]\nname = " "\nwebhook_url = "env:X"', "integrations[1].name: name must not be empty"),
+        (
+            'domains = ["b.test"]\n[[integrations]]\nname = "x"\nwebhook_url = "env:X"\n'
+            '[[aliases]]\naddress = "a..b@b.test"\nintegration = "x"',
+            "aliases[1].address: Local part is invalid",
+        ),
+        ('[[aliases]]\naddress = "a@b.test"\n[[aliases]]\naddress = "\\"A\\"@b.test"', "is in this file twice"),
         ('[[integrations]]\nname = "x"\ntype = "fax"\nwebhook_url = "env:X"', "integrations[1].type must be one of"),
     ],
 )
@@ -146,6 +156,23 @@ def test_a_file_that_cannot_be_is_refused_before_anything_is_done(text: str, sai
     with pytest.raises(NotABlueprint) as refused:
         _apply(WEBHOOK).plan(ACTOR, blueprint.parse(text), found, prune=False)
     assert said in refused.value.message
+
+
+def test_what_is_written_in_another_form_is_the_same() -> None:
+    """A person's file: spaces around names, letters composed otherwise, quotes that an address does not need."""
+    domain = Domain("dom_1", "ws_1", "b.test", "active", "", "[]", 0, None, None)
+    alias = Alias("alias_1", "ws_1", "dom_1", "b.test", "support", "support", "int_1", "active", 0)
+    user = User("user_1", "ws_1", "eve@b.test", "Ève", "agent", None, 0, None)
+    found = Snapshot(
+        Workspace("ws_1", "Süd", "int_1", 0, 0), (user,), (domain,), (_integration("int_1", "Büro"),), (alias,), ()
+    )
+    text = (
+        'domains = ["B.test"]\n[workspace]\nname = " Su\\u0308d"\ndefault_integration = "Bu\\u0308ro"\n'
+        '[[integrations]]\nname = "Bu\\u0308ro "\nwebhook_url = "env:X"\n'
+        '[[aliases]]\naddress = "\\"Support\\"@B.test"\nintegration = " Bu\\u0308ro"\n'
+        '[[users]]\nemail = "Eve@b.test"\nname = "E\\u0300ve"\n'
+    )
+    assert _apply().plan(ACTOR, blueprint.parse(text), found, prune=True).changes == []
 
 
 async def test_from_one_installation_to_another(both: Office, tmp_path: Path) -> None:

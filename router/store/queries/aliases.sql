@@ -27,8 +27,9 @@ VALUES (:id, :workspace_id, :domain_id, :local_part, :local_key, :integration_id
 ON CONFLICT (domain_id, local_key) DO NOTHING;
 
 -- name: alias_change
--- Another integration, or switched on or off.
-UPDATE aliases SET integration_id = :integration_id, status = :status
+-- Another integration, or switched on or off; NULL leaves what is there.
+UPDATE aliases SET integration_id = COALESCE(CAST(:integration_id AS TEXT), integration_id),
+                   status = COALESCE(CAST(:status AS TEXT), status)
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: alias_delete

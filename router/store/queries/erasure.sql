@@ -5,6 +5,11 @@
 SELECT m.id FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id) ORDER BY m.id;
 
+-- name: erasure_attempts
+-- The attempts of a ticket's deliveries, before these: in the order in which the deliverer writes to them, so that the two
+-- never wait for each other.
+DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE ticket_id = :ticket_id);
+
 -- name: erasure_ticket
 -- Erases a ticket with its links, events and deliveries.
 DELETE FROM tickets WHERE id = :ticket_id;

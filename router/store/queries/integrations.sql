@@ -28,8 +28,10 @@ INSERT INTO integrations (id, workspace_id, type, name, sealed_settings, hint, c
 VALUES (:id, :workspace_id, :type, :name, :sealed_settings, :hint, :created_at);
 
 -- name: integration_change
--- A new name, or new settings.
-UPDATE integrations SET name = :name, sealed_settings = :sealed_settings, hint = :hint
+-- A new name, or new settings; NULL leaves what is there.
+UPDATE integrations SET name = COALESCE(CAST(:name AS TEXT), name),
+                        sealed_settings = COALESCE(CAST(:sealed_settings AS TEXT), sealed_settings),
+                        hint = COALESCE(CAST(:hint AS TEXT), hint)
 WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_delete

@@ -3,6 +3,17 @@
 SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
+-- name: user_lock
+-- One user of a workspace who stays as they are until the transaction ends: for what is given to them. Users are held
+-- before tickets, tickets before the workspace.
+SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at
+FROM users WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: user_lock_to_change
+-- One user of a workspace, to whom nobody may give anything before the transaction ends.
+SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at
+FROM users WHERE id = :id AND workspace_id = :workspace_id;
+
 -- name: user_by_email
 -- The user who signs in with this address, in whichever workspace.
 SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at FROM users WHERE email = :email;
@@ -19,9 +30,15 @@ VALUES (:id, :workspace_id, :email, :name, :role, :password_hash, :created_at)
 ON CONFLICT (email) DO NOTHING;
 
 -- name: user_change
--- New values for what may change of a user.
-UPDATE users SET name = :name, role = :role, password_hash = :password_hash, disabled_at = :disabled_at
+-- New values for what may change of a user that the transaction holds; NULL leaves the password as it is.
+UPDATE users SET name = :name, role = :role, password_hash = COALESCE(CAST(:password_hash AS TEXT), password_hash),
+                 disabled_at = :disabled_at
 WHERE id = :id AND workspace_id = :workspace_id;
+
+-- name: user_change_password
+-- Another password instead of the one that was shown to be known; nothing changes when that is not theirs any more.
+UPDATE users SET password_hash = :password_hash
+WHERE id = :id AND workspace_id = :workspace_id AND password_hash = :known_hash AND disabled_at IS NULL;
 
 -- name: user_invited
 -- The user that the first link is for.
