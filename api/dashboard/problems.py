@@ -66,7 +66,7 @@ def _is_page(request: web.Request) -> bool:
     """A page of ours, or what a browser asks for where there is none."""
     if isinstance(getattr(request.match_info.handler, "__self__", None), PageEndpoint):
         return True
-    first = "/" + request.path.split("/", 2)[1]
+    first = "/" + request.path.removeprefix("/").partition("/")[0]  # `OPTIONS *` has a path without one
     return first not in _NOT_PAGES and "text/html" in request.headers.get("Accept", "")
 
 
@@ -74,7 +74,10 @@ def _wanted(request: web.Request) -> str:
     """Where to go after signing in: the page asked for, or the one whose form was sent."""
     if request.method in ("GET", "HEAD"):
         return local.path(request.path_qs)
-    referer = urlsplit(request.headers.get("Referer", ""))
+    try:
+        referer = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:  # it is no address
+        return local.HOME
     if referer.netloc != request.host:
         return local.HOME
     return local.path(referer.path + (f"?{referer.query}" if referer.query else ""))
