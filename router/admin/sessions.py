@@ -21,7 +21,7 @@ from router.admin.users import hashed_password, sign_in_address
 from router.clock import SECOND, Clock
 from router.errors import Refused, not_found
 from router.model import Actor, Micros, User, Workspace
-from router.store.database import Database, fetch, fetch_one
+from router.store.database import Database, Session, fetch, fetch_one
 
 LIFETIME: Micros = 14 * 86400 * SECOND
 # An office behind one address mistypes more often than one person does.
@@ -86,14 +86,17 @@ class Sessions:
         if user is None or not known or not right:
             self._by_address.failed(place)
             self._by_account.failed(account)
-            raise Refused("unauthorized", "Address or password is wrong")
+            raise _wrong()
         return await self.begin(user, address=address)
 
     async def begin(self, user: User, *, address: str) -> NewSession:
-        """A session for a user who has proved to be one."""
+        """A session for a user who has proved to be one; `unauthorized` when that is over meanwhile."""
         now = self._clock.now()
-        session = NewSession(random.token_urlsafe(32), user, now + LIFETIME)
         async with self._database.transaction() as transaction:
+            still = await _held(transaction, user)
+            if still is None:
+                raise _wrong()
+            session = NewSession(random.token_urlsafe(32), still, now + LIFETIME)
             await transaction.run("session_forget", now=now)
             await transaction.run(
                 "session_insert",
@@ -152,17 +155,20 @@ class Sessions:
             raise Refused("invalid_request", "This is not your present password", "currentPassword")
         password_hash = await hashed_password(new)
         async with self._database.transaction() as session:
+            still = await _held(session, user)
+            if still is None:
+                raise Refused("conflict", "Your password was changed, or you were locked out, a moment ago")
             await session.run(
                 "user_change",
-                id=user.id,
-                workspace_id=user.workspace_id,
-                name=user.name,
-                role=user.role,
+                id=still.id,
+                workspace_id=still.workspace_id,
+                name=still.name,
+                role=still.role,
                 password_hash=password_hash,
-                disabled_at=user.disabled_at,
+                disabled_at=None,
             )
-            await session.run("session_keep_one", user_id=user.id, id=keep)
-            await audit.record(session, actor, self._clock.now(), "user.change", user.id, password="changed")  # noqa: S106 - a word for the audit
+            await session.run("session_keep_one", user_id=still.id, id=keep)
+            await audit.record(session, actor, self._clock.now(), "user.change", still.id, password="changed")  # noqa: S106 - a word for the audit
 
     async def me(self, actor: Actor) -> Me:
         """Who asks."""
@@ -180,3 +186,18 @@ class Sessions:
         except Refused:
             return None
         return await fetch_one(self._database, User, "user_by_email", email=address)
+
+
+async def _held(session: Session, user: User) -> User | None:
+    """A user whose password was verified, which takes a while, as they are now; none of the workspace changes until the
+    transaction ends. None when an admin has locked them out, removed them or given them another password meanwhile.
+    """
+    await fetch_one(session, Workspace, "workspace_lock", id=user.workspace_id)
+    now = await fetch_one(session, User, "user_by_id", id=user.id, workspace_id=user.workspace_id)
+    if now is None or now.disabled_at is not None or now.password_hash != user.password_hash:
+        return None
+    return now
+
+
+def _wrong() -> Refused:
+    return Refused("unauthorized", "Address or password is wrong")
