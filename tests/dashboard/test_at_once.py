@@ -1,4 +1,4 @@
-"""An account that an admin changes while its owner signs in, or changes the password: the admin's word holds."""
+"""What is changed or removed while somebody asks: an admin's word about an account holds, what is gone is not there."""
 
 import asyncio
 import threading
@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from router import secrets
+from router.admin.messages import Messages
+from router.admin.sessions import Me, Sessions
 from router.errors import Refused
-from router.model import Actor
+from router.model import Actor, Message
 from tests.api.desk import PASSWORD, Desk
-from tests.dashboard.desk import person
+from tests.dashboard.desk import person, signed_in
 
 NEW = "a battery, a horse"
 EMAIL = "admin@people.test"
@@ -96,3 +98,33 @@ async def test_nobody_signs_in_past_an_admin(desk: Desk, monkeypatch: pytest.Mon
         await task
     assert refused.value.message == "Address or password is wrong"
     assert await desk.services.sessions.list(Actor(desk.actor.workspace_id, "admin", user_id=user)) == ()
+
+
+async def test_who_is_removed_while_a_page_is_made_is_signed_out(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, me = await signed_in(sqlite_desk, "viewer"), Sessions.me
+
+    async def removed(sessions: Sessions, actor: Actor) -> Me:
+        await sqlite_desk.services.users.delete(sqlite_desk.actor, actor.user_id or "")
+        return await me(sessions, actor)
+
+    monkeypatch.setattr(Sessions, "me", removed)
+    seen = await client.get("/account")
+    assert (seen.status, seen.location) == (303, "/sign-in?next=%2Faccount")
+
+
+async def test_a_mail_that_is_erased_while_its_page_is_made_is_not_there(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sqlite_desk.alias()
+    ticket = await sqlite_desk.ticket()
+    (message,) = await sqlite_desk.services.messages.find(sqlite_desk.actor, ticket)
+    client, find = await signed_in(sqlite_desk, "viewer"), Messages.find
+
+    async def erased(messages: Messages, actor: Actor, text: str) -> tuple[Message, ...]:
+        await sqlite_desk.services.tickets.delete(sqlite_desk.actor, ticket)
+        return await find(messages, actor, text)
+
+    monkeypatch.setattr(Messages, "find", erased)
+    assert (await client.get(f"/activity/trace/{message.id}")).status == 404
