@@ -37,6 +37,7 @@ class Renderer:
         )
         self._environment.globals["asset"] = assets.path
         self._environment.globals["query"] = _query
+        self._environment.globals["now"] = clock.now
         self._environment.filters |= words.FILTERS
         self._environment.filters["ago"] = lambda at: words.ago(at, clock.now())
 

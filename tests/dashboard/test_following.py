@@ -126,6 +126,31 @@ async def test_a_page_asks_seldom_where_much_happens(shop: Desk, window: Window)
     assert await page.evaluate("window.asked") == asked + 1, "what is seldom is shown at once"
 
 
+async def test_how_long_ago_something_was_goes_on(shop: Desk, window: Window) -> None:
+    await shop.alias()
+    await shop.ticket(mails.plain(subject="First"))
+    await window.context.clock.install()
+    page = await enter(shop, window, "agent")
+    when = page.locator(".tickets .when")
+    await expect(when).to_have_text("just now")
+    for minutes, words in ((1, "1 minute ago"), (90, "1 hour ago"), (60 * 72, "3 days ago")):
+        await page.clock.fast_forward(minutes * 60_000)
+        await page.clock.run_for(30_000)
+        await expect(when).to_have_text(words)
+
+
+async def test_a_button_that_copies_says_so_again(shop: Desk, window: Window) -> None:
+    domain = await shop.domain()
+    await window.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = await enter(shop, window, "agent")
+    await page.goto(f"{shop.root}/manage/domains/{domain}")
+    button = page.locator("[data-copies]").first
+    await button.click()
+    await expect(button).to_have_text("Copied")
+    await button.click()
+    await expect(button).to_have_text("Copy")
+
+
 # By the page itself: playwright would wait for the first answer before it clicks again.
 TWICE = """() => { setTimeout(async () => {
   const button = document.querySelector("#note-form button");

@@ -142,12 +142,12 @@
       watch();
     }
   }
-  // Where somebody types nothing changes until they are done.
+  // Where somebody types nothing changes until they are done, nor under the click that they are done with.
   let late = false;
-  document.addEventListener("focusout", () => { if (late) { late = false; soon(); } });
+  document.addEventListener("focusout", () => { if (late) { late = false; setTimeout(soon, 1000); } });
   // Makes the children of `old` those of `fresh`. What is the same is not touched: it stays opened, scrolled, focused.
   function follow(old, fresh) {
-    if (document.activeElement.matches("select, textarea, input") && old.contains(document.activeElement)) {
+    if (document.activeElement?.matches("select, textarea, input") && old.contains(document.activeElement)) {
       late = true;
       return false;
     }
@@ -191,7 +191,21 @@
     if (!node.hasAttribute("tabindex")) node.tabIndex = -1;
     return node;
   }
-  document.addEventListener("visibilitychange", () => (document.hidden ? quiet() : (listen(), watch())));
+  document.addEventListener("visibilitychange", () => (document.hidden ? quiet() : (listen(), watch(), age())));
+
+  // How long ago something was goes on while a page stays open; by the server's clock, as it was when the page was made.
+  const behind = Date.now() - Date.parse(document.getElementById("main").dataset.now);
+  const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"]];
+  function age() {
+    for (const time of document.querySelectorAll("time[title]")) {
+      const seconds = (Date.now() - behind - Date.parse(time.dateTime)) / 1000;
+      const [length, name] = UNITS.find(([least]) => seconds >= least) ?? [];
+      if (!length || seconds > 31 * 86400) continue;
+      const count = Math.floor(seconds / length);
+      time.textContent = `${count} ${name}${count === 1 ? "" : "s"} ago`;
+    }
+  }
+  setInterval(age, 30000);
   addEventListener("pagehide", quiet);
   addEventListener("pageshow", () => { listen(); watch(); });
 })();
