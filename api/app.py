@@ -80,7 +80,7 @@ def build_app(
     for prefix in PREFIXES:
         _add(app, "GET", f"{prefix}/openapi.json", show_document)
         _add(app, "GET", f"{prefix}/docs", show_page)
-    dashboard.add_to(app)
+    dashboard.add_to(app, _add)
     _add(app, "GET", "/healthz", alive)
     _add(app, "GET", "/readyz", ready)
     return app

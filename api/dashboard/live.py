@@ -1,7 +1,8 @@
 """Who is told that something changed: one look at the database a second for each workspace that somebody watches.
 
 Streams say only that there is something new; the page then asks for itself as it would anyway, with its own rights.
-Bounded: so many streams in a process, and each ends after a while, so that a session that is over hears no more.
+Bounded: so many streams in a process, fewer for one person, and each ends after a while, so that a session that is
+over hears no more.
 Nothing runs while nobody listens. `close` ends every stream at once: a process that stops does not wait for them.
 """
 
@@ -18,16 +19,19 @@ from router.model import Actor
 
 EVERY = 1.0  # seconds between two looks
 MOST_STREAMS = 200  # of the 1000 connections that a process takes
+MOST_OF_ONE = 20  # of one person: nobody can take the others' places
 log = structlog.get_logger()
 
 
 class Stream:
     """One listener. `changed` is set by its watch and cleared by whoever told its client.
 
-    seen: the newest that its page shows (`newest_of`); what is newer at the first look is news already.
+    seen: the newest that its page shows (`newest_of`); what is newer at the first look is news already. whose: the
+    user's.
     """
 
-    def __init__(self, seen: str) -> None:
+    def __init__(self, seen: str, whose: str = "") -> None:
+        self.whose = whose
         self.changed = asyncio.Event()
         self.ended = False
         self._seen = seen
@@ -69,15 +73,17 @@ class Live:
         """How many there are."""
         return sum(len(watch.streams) for watch in self._watches.values())
 
-    def open(self, workspace_id: str, seen: str) -> Stream:
+    def open(self, workspace_id: str, seen: str, whose: str = "") -> Stream:
         """A stream of what changes in a workspace; the caller closes it. Raises `Unavailable` when there are many."""
         if self._closed or self.streams >= self._most:
             raise Unavailable("as many streams are open as there may be")
         watch = self._watches.get(workspace_id)
+        if watch is not None and sum(stream.whose == whose for stream in watch.streams) >= MOST_OF_ONE:
+            raise Unavailable("as many streams are open as one person may have")
         if watch is None:
             task = asyncio.get_running_loop().create_task(self._look(workspace_id), name=f"live {workspace_id}")
             watch = self._watches[workspace_id] = _Watch(task)
-        stream = Stream(seen)
+        stream = Stream(seen, whose)
         watch.streams.add(stream)
         return stream
 
@@ -108,6 +114,12 @@ class Live:
                 found = await self._tickets.newest(actor)
             except Unavailable as error:
                 log.debug("live.store_away", reason=str(error))
+            except Exception:
+                # Nobody waits for news that do not come: pages that listen come again, and are looked for anew.
+                log.exception("live.fault")
+                for stream in self._watches.pop(workspace_id).streams:
+                    stream.end()
+                return
             else:
                 for stream in self._watches[workspace_id].streams:
                     stream.look(found)

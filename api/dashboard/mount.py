@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from api.dashboard.assets import PREFIX, Assets
 from api.dashboard.live import LIVE, Live
-from api.dashboard.page import Page
 from api.dashboard.problems import problems
 from api.dashboard.render import Renderer
 from api.dashboard.serving import PageEndpoint
@@ -30,21 +31,14 @@ class Dashboard:
         """Stands outside the middleware of errors."""
         return problems(lambda: self._renderer)
 
-    def add_to(self, app: web.Application) -> None:
-        """Registers every page and file."""
+    def add_to(self, app: web.Application, add: Callable[[web.Application, str, str, Handler], None]) -> None:
+        """Registers every page and file, by `add(app, method, path, handler)` as the API's own."""
         app[LIVE] = self._live
         app.on_shutdown.append(self._end)
         for page in PAGES:
-            self._add(app, page)
-        app.router.add_get(f"{PREFIX}/{{name}}", self._assets.serve)
-
-    def _add(self, app: web.Application, page: Page) -> None:
-        """GET also answers HEAD (RFC 9110 section 9.1)."""
-        endpoint = PageEndpoint(page, self._services, self._renderer, max_body=self._max_body)
-        resource = app.router.add_resource(page.path)
-        resource.add_route(page.method, endpoint.serve)
-        if page.method == "GET":
-            resource.add_route("HEAD", endpoint.serve)
+            endpoint = PageEndpoint(page, self._services, self._renderer, max_body=self._max_body)
+            add(app, page.method, page.path, endpoint.serve)
+        add(app, "GET", f"{PREFIX}/{{name}}", self._assets.serve)
 
     async def _end(self, _: web.Application) -> None:
         await self._live.close()

@@ -18,6 +18,7 @@ from api.dashboard.assets import FOLDER, Assets
 from api.dashboard.page import Html, Nav, Visit
 from api.dashboard.security import dress_page
 from router.clock import Clock
+from router.errors import Refused
 
 
 class Renderer:
@@ -36,12 +37,15 @@ class Renderer:
         )
         self._environment.globals["asset"] = assets.path
         self._environment.globals["query"] = _query
+        self._environment.globals["now"] = clock.now
         self._environment.filters |= words.FILTERS
         self._environment.filters["ago"] = lambda at: words.ago(at, clock.now())
 
     async def page(self, visit: Visit, html: Html) -> web.Response:
         """The page as this visitor sees it."""
         me = None if visit.caller is None else await visit.services.sessions.me(visit.caller.actor)
+        if me is not None and (me.user is None or me.workspace is None):
+            raise Refused("unauthorized", "You were removed a moment ago")
         context = {
             "visit": visit,
             "me": me,

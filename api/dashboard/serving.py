@@ -36,13 +36,14 @@ class PageEndpoint(Served):
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler."""
-        octets = await body.read(request, self._max_body)
+        # What else has a body, no page of ours sent; a stream, which no time limit bounds, must not wait for it.
+        octets = await body.read(request, self._max_body) if self._page.method == "POST" else b""
         visit = Visit(
             services=self._services,
             caller=request.get(CALLER),
             ids=dict(request.match_info),
             query=_once(request.query.items()),
-            form=_form(request, octets) if self._page.method == "POST" else {},
+            form=_form(request, octets),
             request=request,
             address=request[ADDRESS],
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets as random
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ BY_ACCOUNT = Limit(requests=10, seconds=900)
 # Each verification takes 64 MiB and a tenth of a second of a core.
 VERIFYING_AT_ONCE = 2
 MOST_SESSIONS = 100
+_NAME = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +96,11 @@ class Sessions:
     async def begin(self, user: User, *, address: str) -> NewSession:
         """A session for a user who has proved to be one, and is still who they were then: else `unauthorized`."""
         now = self._clock.now()
-        session = NewSession(random.token_urlsafe(32), user, now + LIFETIME)
         async with self._database.transaction() as transaction:
             found = await fetch_one(transaction, User, "user_lock", id=user.id, workspace_id=user.workspace_id)
             if found is None or found.disabled_at is not None or found.password_hash != user.password_hash:
                 raise _wrong()
+            session = NewSession(random.token_urlsafe(32), found, now + LIFETIME)
             await transaction.run("session_forget", now=now)
             await transaction.run(
                 "session_insert",
@@ -130,7 +132,7 @@ class Sessions:
 
     async def end(self, actor: Actor, session_id: str) -> None:
         """Signs the actor's user out somewhere; `not_found` for what is over or somebody else's."""
-        ended = await self._database.run(
+        ended = _NAME.fullmatch(session_id) and await self._database.run(
             "session_end", user_id=actor.user_id or "", workspace_id=actor.workspace_id, id=session_id
         )
         if not ended:

@@ -1,4 +1,4 @@
-"""Server-sent events: told when mail comes, bounded, watched once, and gone at once when the process stops."""
+"""Server-sent events: told when mail comes, bounded, watched once, gone with their client and with their process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from api.dashboard.live import Live
+from api.dashboard.live import LIVE, MOST_OF_ONE, Live
+from api.dashboard.views import live as live_view
+from router.admin.tickets import Tickets
 from router.errors import Unavailable
 from tests.api.desk import Desk
 from tests.dashboard.desk import signed_in
@@ -73,6 +75,62 @@ async def test_one_look_for_all_who_listen_and_none_for_nobody(sqlite_desk: Desk
     await live.close()
     with pytest.raises(Unavailable):
         live.open("ws_1", "0")
+
+
+async def test_one_person_leaves_places_for_others(sqlite_desk: Desk) -> None:
+    live = Live(sqlite_desk.services.tickets)
+    streams = [live.open("ws_1", "0", "user_1") for _ in range(MOST_OF_ONE)]
+    with pytest.raises(Unavailable):
+        live.open("ws_1", "0", "user_1")
+    live.open("ws_1", "0", "user_2")
+    live.close_stream("ws_1", streams[0])
+    live.open("ws_1", "0", "user_1")
+    await live.close()
+
+
+async def test_who_has_gone_gives_the_place_back(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_view, "_GONE_AFTER", 0.01)
+    live = sqlite_desk.server._app[LIVE]
+    async with listening(sqlite_desk) as response:
+        assert await response.content.readline() == b"retry: 2000\n"
+        assert live.streams == 1
+        response.close()
+    async with asyncio.timeout(10):  # by the first beat it is gone in any case
+        while live.streams:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_stream_waits_for_no_body(sqlite_desk: Desk) -> None:
+    client = await signed_in(sqlite_desk, "viewer")
+    reader, writer = await asyncio.open_connection(*sqlite_desk.server.address)
+    head = f"GET /live HTTP/1.1\r\nHost: x\r\nCookie: er_session={client.cookies['er_session']}\r\nContent-Length: 9"
+    writer.write(f"{head}\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.close()
+
+
+async def test_a_fault_ends_the_streams_that_it_left_without_news(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> frozenset[str]:
+        raise RuntimeError("the inside")
+
+    live = Live(sqlite_desk.services.tickets, every=0.001)
+    monkeypatch.setattr(Tickets, "newest", fails)
+    stream = live.open(sqlite_desk.actor.workspace_id, "0")
+    async with asyncio.timeout(10):
+        await stream.changed.wait()
+    assert stream.ended
+    monkeypatch.undo()
+    await sqlite_desk.alias()
+    await sqlite_desk.mail()
+    again = live.open(sqlite_desk.actor.workspace_id, "0")
+    live.close_stream(sqlite_desk.actor.workspace_id, stream)
+    async with asyncio.timeout(10):
+        await again.changed.wait()
+    assert not again.ended
+    await live.close()
 
 
 async def test_a_stop_does_not_wait_for_listeners(sqlite_desk: Desk) -> None:

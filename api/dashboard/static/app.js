@@ -20,7 +20,7 @@
   });
   async function copy(button) {
     const source = document.getElementById(button.dataset.copies);
-    const said = button.textContent;
+    const said = button.dataset.said ??= button.textContent;
     try {
       await navigator.clipboard.writeText(source.value ?? source.textContent);
       tell("Copied");
@@ -45,12 +45,14 @@
   }
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || (box && !box.checked && event.key !== "?")) return;
-    if (event.target.closest("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
+    // A checkbox takes no text; that of the list of keys has the focus for a moment after the list is closed.
+    if (event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
     if (event.key === "j" || event.key === "k") {
       event.preventDefault();
       move(event.key === "j" ? 1 : -1);
       return;
     }
+    if (event.repeat) return; // a key that is held acts once, on the next page too
     if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
     if (event.key === "Enter" || event.key === "o") {
       const link = document.querySelector("[data-row].at [data-open]");
@@ -74,16 +76,35 @@
     rows[next].scrollIntoView({ block: "nearest" });
   }
 
+  // A form is sent once: who clicks again before the answer is there means the same. Not for ever: it may be stopped.
+  let sent = new WeakMap();
+  document.addEventListener("submit", (event) => {
+    if (event.target.method !== "post") return;
+    if (event.timeStamp - sent.get(event.target) < 5000) event.preventDefault();
+    else sent.set(event.target, event.timeStamp);
+  });
+  addEventListener("pageshow", () => { sent = new WeakMap(); });
+
   // What has `data-live` follows changes: the page is asked for again, and what differs takes its place. Only the tab
   // that is looked at listens: browsers keep few connections to one host.
   // A form that came back does not follow: its address is not that of a page.
   const refused = document.querySelector("[data-refused]");
   const live = refused ? [] : [...document.querySelectorAll('[data-live][data-follow="yes"]')];
   let source = null, waiting = null, running = false;
+  // Some changes are shown at once; where much happens, so many a minute: what the page asks for counts like all else.
+  const AT_ONCE = 5, APART = 5000;
+  let room = AT_ONCE, before = performance.now();
+  function soon() {
+    if (waiting) return;
+    const now = performance.now();
+    room = Math.min(AT_ONCE, room + (now - before) / APART) - 1;
+    before = now;
+    waiting = setTimeout(refresh, Math.max(50, -room * APART));
+  }
   function listen() {
     if (!live.length || source || document.hidden) return;
     source = new EventSource(`/live?seen=${encodeURIComponent(live[0].dataset.live)}`);
-    source.addEventListener("changed", () => { waiting ??= setTimeout(refresh, 50); });
+    source.addEventListener("changed", soon);
     source.addEventListener("error", () => {
       if (source && source.readyState === EventSource.CLOSED) { source = null; setTimeout(listen, 30000); }
     });
@@ -121,36 +142,70 @@
       watch();
     }
   }
-  // Makes the children of `old` those of `fresh`; what is the same stays as it is, opened and scrolled.
+  // Where somebody types nothing changes until they are done, nor under the click that they are done with.
+  let late = false;
+  document.addEventListener("focusout", () => { if (late) { late = false; setTimeout(soon, 1000); } });
+  // Makes the children of `old` those of `fresh`. What is the same is not touched: it stays opened, scrolled, focused.
   function follow(old, fresh) {
-    if (document.activeElement && document.activeElement.matches("select, textarea, input") && old.contains(document.activeElement)) return false;
-    let changed = false, at = old.firstElementChild;
-    const kept = new Set();
-    for (const node of [...fresh.children]) {
-      const known = node.id ? document.getElementById(node.id) : null;
-      const same = known && known.parentElement === old;
-      if (same) kept.add(known);
-      if (same && known.tagName === node.tagName && known.dataset.v === node.dataset.v && !node.matches("ul, ol")) {
-        if (known === at) at = at.nextElementSibling; else old.insertBefore(known, at);
-      } else if (same && known.tagName === node.tagName && node.matches("ul, ol")) {
-        changed = follow(known, node) || changed;
-        if (known === at) at = at.nextElementSibling;
-      } else {
-        const here = document.importNode(node, true);
-        if (same) {
-          if (known.classList.contains("at")) here.classList.add("at");
-          if (known === at) at = at.nextElementSibling;
-          known.replaceWith(here);
-          old.insertBefore(here, at);
-        } else old.insertBefore(here, at);
-        kept.add(here);
-        changed = true;
-      }
+    if (document.activeElement?.matches("select, textarea, input") && old.contains(document.activeElement)) {
+      late = true;
+      return false;
     }
-    for (const node of [...old.children]) if (!kept.has(node)) { node.remove(); changed = true; }
+    const names = new Set([...fresh.children].map((node) => node.id));
+    let changed = false;
+    for (const node of [...old.children]) if (!node.id || !names.has(node.id)) { leave(node); changed = true; }
+    let at = old.firstElementChild;
+    for (const node of fresh.children) {
+      const known = node.id ? document.getElementById(node.id) : null;
+      if (!known || known.parentElement !== old) {
+        old.insertBefore(document.importNode(node, true), at);
+        changed = true;
+        continue;
+      }
+      if (known !== at) old.insertBefore(known, at);
+      at = known.nextElementSibling;
+      if (known.tagName === node.tagName && node.matches("ul, ol")) changed = follow(known, node) || changed;
+      else if (known.tagName !== node.tagName || known.dataset.v !== node.dataset.v) { renew(known, node); changed = true; }
+    }
     return changed;
   }
-  document.addEventListener("visibilitychange", () => (document.hidden ? quiet() : (listen(), watch())));
+  // Who was at a row that goes is at its neighbour.
+  function leave(node) {
+    const next = node.nextElementSibling ?? node.previousElementSibling;
+    const held = node.contains(document.activeElement);
+    if (next && node.classList.contains("at")) next.classList.add("at");
+    node.remove();
+    if (held && next) (next.querySelector("[data-open]") ?? focusable(next)).focus({ preventScroll: true });
+  }
+  // Who was at a link or button is at the one of that name; where there is none, at no other: it would do something else.
+  function renew(known, node) {
+    const held = known.contains(document.activeElement) ? document.activeElement : null;
+    const here = document.importNode(node, true);
+    if (known.classList.contains("at")) here.classList.add("at");
+    known.replaceWith(here);
+    if (!held) return;
+    const same = [...here.querySelectorAll(held.localName)].find((other) => other.textContent === held.textContent);
+    (same ?? focusable(here)).focus({ preventScroll: true });
+  }
+  function focusable(node) {
+    if (!node.hasAttribute("tabindex")) node.tabIndex = -1;
+    return node;
+  }
+  document.addEventListener("visibilitychange", () => (document.hidden ? quiet() : (listen(), watch(), age())));
+
+  // How long ago something was goes on while a page stays open; by the server's clock, as it was when the page was made.
+  const behind = Date.now() - Date.parse(document.getElementById("main").dataset.now);
+  const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"]];
+  function age() {
+    for (const time of document.querySelectorAll("time[title]")) {
+      const seconds = (Date.now() - behind - Date.parse(time.dateTime)) / 1000;
+      const [length, name] = UNITS.find(([least]) => seconds >= least) ?? [];
+      if (!length || seconds > 31 * 86400) continue;
+      const count = Math.floor(seconds / length);
+      time.textContent = `${count} ${name}${count === 1 ? "" : "s"} ago`;
+    }
+  }
+  setInterval(age, 30000);
   addEventListener("pagehide", quiet);
   addEventListener("pageshow", () => { listen(); watch(); });
 })();

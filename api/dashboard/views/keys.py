@@ -25,7 +25,6 @@ async def page(visit: Visit) -> Html:
         names=await people.names(visit, colleagues, (key.user_id for key in found.items)),
         people=[user for user in colleagues if user.disabled_at is None],
         roles=ROLES,
-        now=visit.services.clock.now(),
         once=secrets.token_urlsafe(16),
     )
 

@@ -16,6 +16,8 @@ from router.errors import Refused, not_found
 # Images that a mail brings with it are written into the frame: it has no cookie to ask for them with.
 MOST_IMAGES = 20
 MOST_IMAGE_OCTETS = 2_000_000
+# The whole mail is read for each of them: twenty of a mail of 30 MB would take seconds.
+MOST_READ_OCTETS = 60_000_000
 _IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")cid:([^"]{1,300})(")', re.IGNORECASE)
 # What browsers draw without running anything. Not SVG.
 _DRAWN = {"image/png", "image/jpeg", "image/gif", "image/webp"}
@@ -64,9 +66,10 @@ async def _with_images(visit: Visit, mail: MessageView) -> str:
         if attachment.content_id and attachment.content_type.lower() in _DRAWN
     }
     room, data = MOST_IMAGE_OCTETS, dict[str, str]()
+    most = min(MOST_IMAGES, max(1, MOST_READ_OCTETS // max(1, mail.message.size)))
     for wanted in dict.fromkeys(unescape(match[2]) for match in _IMAGE.finditer(mail.contents.html)):
         attachment = by_cid.get(wanted)
-        if attachment is None or attachment.size > room or len(data) >= MOST_IMAGES:
+        if attachment is None or attachment.size > room or len(data) >= most:
             continue
         try:
             found = await visit.services.messages.attachment(visit.actor, mail.message.id, attachment.n)

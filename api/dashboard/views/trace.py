@@ -5,6 +5,7 @@ from __future__ import annotations
 from api.dashboard import places
 from api.dashboard.page import Html, Page, See, Visit
 from router.admin.messages import MOST_FOUND
+from router.errors import not_found
 
 PATH = "/activity/trace"
 
@@ -21,10 +22,12 @@ async def look_up(visit: Visit) -> Html | See:
 async def show(visit: Visit) -> Html:
     """All that happened to a mail."""
     trace = await visit.services.messages.trace(visit.actor, visit.ids["id"])
-    (message,) = await visit.services.messages.find(visit.actor, trace.message_id)
+    found = await visit.services.messages.find(visit.actor, trace.message_id)
+    if not found:  # erased a moment ago
+        raise not_found("Message")
     integrations = (str(event.detail["integrationId"]) for event in trace.events if event.detail.get("integrationId"))
     context = {
-        "message": message,
+        "message": found[0],
         "trace": trace,
         "tickets": await visit.services.tickets.named(visit.actor, trace.ticket_ids),
         "names": await places.names(visit, integrations),

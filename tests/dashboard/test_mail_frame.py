@@ -1,0 +1,58 @@
+"""A mail's own formatting in its frame: the pictures that came with it, as many as may be, and headers that hold."""
+
+import base64
+import re
+
+import pytest
+
+from api.dashboard.views import mail as mail_view
+from tests.api.desk import Desk
+from tests.dashboard.desk import Browser, Seen, signed_in
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+
+def with_pictures(*kinds: str) -> bytes:
+    """A mail that shows one picture of each type, and one that it does not have."""
+    shown = "".join(f'<img alt="a > b" src="cid:{n}@c.test">' for n in range(len(kinds) + 1))
+    parts = "".join(
+        f"--b\r\nContent-Type: {kind}\r\nContent-ID: <{n}@c.test>\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        f"{base64.b64encode(PNG).decode()}\r\n"
+        for n, kind in enumerate(kinds)
+    )
+    return (
+        "From: ada@customer.test\r\nTo: support@example.org\r\nSubject: Pictures\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: multipart/related; boundary=b\r\n\r\n"
+        f"--b\r\nContent-Type: text/html\r\n\r\n<p>See:</p>{shown}\r\n{parts}--b--\r\n"
+    ).encode()
+
+
+async def frame(desk: Desk, client: Browser, content: bytes) -> Seen:
+    """The mail as its frame gets it."""
+    ticket = await desk.ticket(content)
+    message = (await desk.services.tickets.get(desk.actor, ticket)).messages[0].message
+    return await client.get(f"/tickets/{ticket}/messages/{message.id}/html")
+
+
+async def test_pictures_are_those_of_the_mail(desk: Desk) -> None:
+    await desk.alias()
+    seen = await frame(desk, await signed_in(desk, "viewer"), with_pictures("image/png", "image/svg+xml", "IMAGE/GIF"))
+    sources = re.findall(r'src="([^"]*)"', seen.text)
+    data = base64.b64encode(PNG).decode()
+    assert sources == [f"data:image/png;base64,{data}", "", f"data:image/gif;base64,{data}", ""]
+    policy = seen.headers["Content-Security-Policy"].split("; ")
+    assert policy[0] == "sandbox allow-popups allow-popups-to-escape-sandbox"
+    assert {"default-src 'none'", "img-src data:", "form-action 'none'", "frame-ancestors 'self'"} < set(policy)
+    assert seen.headers["Cache-Control"] == "no-store"
+    assert seen.headers["Referrer-Policy"] == "no-referrer"
+
+
+async def test_a_large_mail_is_not_read_for_each_of_its_pictures(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sqlite_desk.alias()
+    client, content = await signed_in(sqlite_desk, "viewer"), with_pictures(*["image/png"] * 9)
+    for most_read, shown in ((100 * len(content), 9), (4 * len(content) + 1, 4), (1, 1)):
+        monkeypatch.setattr(mail_view, "MOST_READ_OCTETS", most_read)
+        seen = await frame(sqlite_desk, client, content)
+        assert seen.text.count("data:image/png") == shown
