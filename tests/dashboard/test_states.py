@@ -195,3 +195,4 @@ async def test_the_set_up_on_its_way(window: Window, tmp_path: Path) -> None:
         await window.sign_in(desk.root, place.token)
         page = await window.open(desk.root + "/set-up")
         await sees(page, "set-up-begun", "light", "dark", "phone", folder=PAGE_PICTURES)
+        await page.close()  # before the stream that it follows is gone
