@@ -47,10 +47,19 @@ def listed(visit: Visit, template: str, title: str, found: Found[Any], **context
 
 
 def confirm(
-    visit: Visit, question: str, says: Iterable[str], *, action: str, label: str, back: str, **fields: str
+    visit: Visit,
+    question: str,
+    says: Iterable[str],
+    *,
+    action: str,
+    label: str,
+    back: str,
+    keep: str = "Keep it",
+    **fields: str,
 ) -> Html:
     """Asks before something goes: what it means, a button that does it and a way back. fields: sent with it."""
-    return shown(visit, "confirm.html", question, says=list(says), action=action, label=label, back=back, fields=fields)
+    context = {"says": list(says), "action": action, "label": label, "back": back, "keep": keep, "fields": fields}
+    return shown(visit, "confirm.html", question, **context)
 
 
 async def domains(visit: Visit) -> Sequence[Domain]:

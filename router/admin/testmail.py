@@ -81,7 +81,7 @@ class TestMailer:
             "Content-Type: text/plain; charset=utf-8",
             "Content-Transfer-Encoding: 8bit",
             "",
-            f"This is a test of {alias.email}: mail to this address arrives here. You can delete this ticket.",
+            f"This is a test of {alias.email}: mail to this address arrives here. You can resolve this ticket.",
             "",
         )
         return "\r\n".join(lines).encode()

@@ -122,6 +122,7 @@ async def test_health_says_what_to_look_at(sqlite_desk: Desk) -> None:
     await desk.store.database.run("janitor_claim", name="janitor.notices", now=now, after=now)
     well = await client.get("/activity/health")
     assert "look here" not in well.words
+    assert "Domains none is without its records" in well.words
     await failed(desk)
     await desk.mail()
     await desk.store.database.run(
@@ -131,6 +132,8 @@ async def test_health_says_what_to_look_at(sqlite_desk: Desk) -> None:
     ill = await client.get("/activity/health")
     assert ill.text.count("look here") == 4  # deliverer, queue, given up, integrations
     assert "the webhook is gone" in ill.words
+    await desk.services.domains.create(desk.actor, "help.example.com")
+    assert "Domains 1 without its records" in (await client.get("/activity/health")).words
 
 
 async def test_the_overview(sqlite_desk: Desk) -> None:

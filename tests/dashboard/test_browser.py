@@ -7,7 +7,7 @@ from router.model import Role
 from tests.api.desk import PASSWORD, Desk
 from tests.dashboard.desk import person
 from tests.support import mails
-from tests.support.browser import Window, window_of
+from tests.support.browser import Window, axe, window_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -85,6 +85,36 @@ async def test_a_losing_claim_is_told(shop: Desk, chrome: Browser) -> None:
         await expect(page.get_by_role("alert")).to_contain_text("already claimed by somebody else")
 
 
+@pytest.mark.parametrize("role", ["viewer", "agent"])
+async def test_what_a_role_may_not_is_not_offered_and_refused(shop: Desk, window: Window, role: Role) -> None:
+    _, integration, alias = await shop.alias()
+    ticket = await shop.ticket()
+    page = await enter(shop, window, role)
+    await page.goto(f"{shop.root}/tickets/{ticket}")
+    await expect(page.get_by_role("button", name="Claim")).to_have_count(0 if role == "viewer" else 1)
+    for path in ("domains", "aliases", "integrations", "users", "keys", "workspace", f"aliases/{alias}"):
+        await page.goto(f"{shop.root}/manage/{path}")
+        await expect(page.locator("main form[method=post], main .danger")).to_have_count(0)
+    window.expect("403")
+    for path in ("/set-up", "/manage/audit", f"/manage/integrations/{integration}/delete"):
+        await page.goto(shop.root + path)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("You may not do this")
+        await expect(page.get_by_text(f"This needs the role admin; yours is {role}.")).to_be_visible()
+
+
+async def test_a_role_that_is_lost_meanwhile(shop: Desk, window: Window) -> None:
+    await shop.alias()
+    ticket = await shop.ticket()
+    page = await enter(shop, window, "agent", "bob@people.test")
+    await page.goto(f"{shop.root}/tickets/{ticket}")
+    (bob,) = (user for user in (await shop.services.users.list(shop.actor)).items if user.email == "bob@people.test")
+    await shop.services.users.change(shop.actor, bob.id, role="viewer")
+    window.expect("403")
+    await page.get_by_role("button", name="Claim").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("You may not do this")
+    assert (await shop.services.tickets.get(shop.actor, ticket)).ticket.assigned_to is None
+
+
 async def test_keys(shop: Desk, window: Window) -> None:
     await shop.alias()
     for subject in ("First", "Second"):
@@ -92,6 +122,7 @@ async def test_keys(shop: Desk, window: Window) -> None:
     page = await enter(shop, window, "agent")
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog")).to_be_visible()
+    assert await axe(page) == []
     await page.keyboard.press("Escape")
     for key in "jjk":
         await page.keyboard.press(key)

@@ -107,6 +107,7 @@ async def test_each_step_without_javascript(desk: Desk, slack: SlackStandIn, dns
     dns_server.set("example.org", "MX", "5 mx.elsewhere.test.")
     page = await admin.follow(check, {})
     assert "To do:" in page.words
+    assert 'class="note waits"' in page.text, "what is not done yet does not look done"
     assert "5 mx.elsewhere.test" in page.words
 
     secret = "QxYz0123456789"
@@ -130,6 +131,6 @@ async def test_each_step_without_javascript(desk: Desk, slack: SlackStandIn, dns
     dns_server.set("example.org", "MX", f"10 {MX_HOST}.")
     assert "The domain is verified" in (await admin.follow(check, {})).words
     page = await admin.follow(f"/set-up/aliases/{alias.id}/test", {})
-    assert "On its way to Help desk pending" in page.words
+    assert "On its way to Help desk waiting" in page.words
     assert 'data-again="yes"' in page.text
     assert "Test of help@example.org" in (await admin.get(f"/manage/aliases/{alias.id}")).words

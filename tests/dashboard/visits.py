@@ -51,7 +51,7 @@ OPENED = {page.path: page for page in PAGES if page.method == "GET" and not page
 async def prepare(desk: Desk) -> dict[str, str]:
     """Something to see on every page; what the paths above name."""
     owned, integration, alias = await desk.alias()
-    ticket = await desk.ticket(mails.with_attachment())
+    ticket = await desk.ticket(mails.with_attachment(subject="Die Tür klemmt"))
     await desk.services.tickets.claim(desk.actor, ticket)
     await desk.services.tickets.note(desk.actor, ticket, "Called back.")
     other = await desk.ticket(mails.html(subject="Where is my order?"))

@@ -27,6 +27,7 @@ async def ask(visit: Visit) -> Html:
         action="/manage/blocked-senders/remove",
         label="Take its mail again",
         back="/manage/blocked-senders",
+        keep="Keep it blocked",
         sender=sender,
     )
 

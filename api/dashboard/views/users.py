@@ -62,6 +62,7 @@ async def ask(visit: Visit) -> Html:
         says,
         action=f"{path}/delete",
         label="Remove this person",
+        keep="Keep them",
         back=path,
     )
 

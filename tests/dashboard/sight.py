@@ -1,0 +1,40 @@
+"""What holds of every page however it is looked at; `sees` and `fits` look, and take the picture if they are to."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from playwright.async_api import Page
+
+from tests.support.browser import axe, look
+
+Kind = Literal["light", "dark", "phone"]
+MOST_OCTETS = 100_000
+# Set to folders, pictures are put there: those of every page (`docs/images` is made by it), and those of every state.
+PAGE_PICTURES = os.environ.get("PAGE_PICTURES", "")
+STATE_PICTURES = os.environ.get("STATE_PICTURES", "")
+# What is to be clicked and has no room: nothing of it is left, or its word stands letter under letter.
+_SQUEEZED = """() => [...document.querySelectorAll("header a, main a, button, .button")]
+  .filter((one) => one.checkVisibility() && one.textContent.trim())
+  .filter((one) => one.getBoundingClientRect().width < 20 || (one.matches("button, .button") && one.offsetHeight > 90))
+  .map((one) => one.outerHTML.slice(0, 100))"""
+_TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+async def sees(page: Page, name: str, *kinds: Kind, folder: str) -> None:
+    """Light enough, nothing that axe finds, room for everything. folder: "" for no pictures."""
+    assert await page.locator("h1").count() == 1
+    assert len((await page.content()).encode()) < MOST_OCTETS
+    for kind in kinds:
+        await fits(page, name, kind, folder=folder)
+        assert await axe(page) == [], kind
+
+
+async def fits(page: Page, name: str, kind: Kind, *, folder: str) -> None:
+    """Nothing is wider than the window, or squeezed."""
+    await look(page, scheme="dark" if kind == "dark" else "light", phone=kind == "phone")
+    if folder:
+        await page.screenshot(path=Path(folder) / f"{name}-{kind}.png", full_page=True)
+    wide = await page.evaluate(_TOO_WIDE)
+    assert wide <= 0, f"{wide} px too wide ({kind})"
+    assert await page.evaluate(_SQUEEZED) == [], kind

@@ -1,0 +1,198 @@
+"""The states that pages are seldom in, in a real browser: an empty installation, too much of everything, forms that
+come back, pages that cannot be shown. Nothing that axe finds, nothing wider than a phone, nothing without room."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page
+
+from tests.api.desk import PASSWORD, Desk, config, served
+from tests.dashboard.desk import person
+from tests.dashboard.extremes import LONG, Names, extremes
+from tests.dashboard.sight import PAGE_PICTURES, STATE_PICTURES, fits, sees
+from tests.support.browser import Window
+from tests.support.dns import DnsStandIn
+from tests.support.stores import opened_sqlite
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+EMPTY = (
+    "/set-up",
+    "/tickets",
+    "/tickets?q=nothing",
+    "/tickets/mine",
+    "/tickets/unassigned",
+    "/activity",
+    "/activity?state=pending",
+    "/activity/trace?q=nothing",
+    "/activity/health",
+    "/manage/domains",
+    "/manage/aliases",
+    "/manage/integrations",
+    "/manage/blocked-senders",
+    "/manage/keys",
+)
+EXTREME = (
+    "/",
+    "/account",
+    "/set-up",
+    "/tickets",
+    "/tickets/{long}",
+    "/tickets/{hebrew}",
+    "/tickets/{talk}",
+    "/tickets/{talk}?before=6",
+    "/tickets/{files}",
+    "/activity",
+    "/activity?state=pending",
+    "/activity/deliveries/{dead}",
+    "/activity/deliveries/{waiting}",
+    "/activity/trace?q={talk}",
+    "/activity/trace/{message}",
+    "/activity/health",
+    "/manage/domains",
+    "/manage/domains/{domain}",
+    "/manage/domains/{wrong}",
+    "/manage/domains/{domain}/delete",
+    "/manage/aliases",
+    "/manage/aliases/{alias}",
+    "/manage/integrations",
+    "/manage/integrations/{integration}",
+    "/manage/integrations/{integration}/delete",
+    "/manage/users",
+    "/manage/users/{person}",
+    "/manage/users/{person}/delete",
+    "/manage/keys",
+    "/manage/keys/{key}/revoke",
+    "/manage/blocked-senders",
+    "/manage/workspace",
+    "/manage/audit",
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A desk, an admin's session in it, and what there is."""
+
+    desk: Desk
+    token: str
+    names: Names
+
+
+async def _place(desk: Desk, names: Names) -> Place:
+    address, user_id = await person(desk, "admin", "ada@people.test")
+    new = await desk.services.sessions.login(address, PASSWORD, address="127.0.0.1")
+    if names.ids:
+        await desk.services.users.change(desk.actor, user_id, name=LONG[:200])
+    return Place(desk, new.token, names)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+    """An installation on its first day."""
+    async with opened_sqlite(tmp_path_factory.mktemp("bare")) as store, served(store) as desk:
+        yield await _place(desk, Names({}))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def crowded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+    """One where everything is long, much or wrong."""
+    path = tmp_path_factory.mktemp("crowded")
+    async with DnsStandIn() as dns, opened_sqlite(path) as store, served(store, config(dns)) as desk:
+        yield await _place(desk, await extremes(desk, dns))
+
+
+async def _right(page: Page, name: str) -> None:
+    """There is room for it, and nothing that axe finds."""
+    await fits(page, name, "light", folder=STATE_PICTURES)
+    await sees(page, name, "phone", folder=STATE_PICTURES)
+
+
+def _name(kind: str, path: str) -> str:
+    return kind + "".join(c if c.isalnum() else "-" for c in path)
+
+
+@pytest.mark.parametrize("path", EMPTY)
+async def test_with_nothing_there(bare: Place, window: Window, path: str) -> None:
+    await window.sign_in(bare.desk.root, bare.token)
+    await _right(await window.open(bare.desk.root + path), _name("empty", path))
+
+
+@pytest.mark.parametrize("path", EXTREME)
+async def test_with_too_much_of_everything(crowded: Place, window: Window, path: str) -> None:
+    await window.sign_in(crowded.desk.root, crowded.token)
+    page = await window.open(crowded.desk.root + crowded.names.path(path))
+    await page.evaluate("for (const folded of document.querySelectorAll('main details')) folded.open = true")
+    await _right(page, _name("extreme", path))
+
+
+FORMS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("/account", "Change password", {"Present password": "not it", "New password": "another one"}),
+    ("/manage/domains", "Add domain", {"Domain": "no domain"}),
+    ("/manage/aliases", "Add alias", {"What stands before the @": "a b"}),
+    ("/manage/integrations", "Add integration", {"Name": "x", "Webhook URL": "nonsense"}),
+    ("/manage/integrations/{integration}", "Rename", {"Name": ""}),
+    ("/manage/integrations/{integration}", "Send a test message", {}),
+    ("/manage/integrations/{integration}/delete", "Remove the integration", {}),
+    ("/manage/users", "Add", {"Address": "nobody", "First password (if you like)": "short"}),
+    ("/manage/users/{person}", "Set password", {"A new password": "x"}),
+    ("/manage/keys", "Make key", {"Name": ""}),
+    ("/manage/blocked-senders", "Block", {"Sender": "a b"}),
+    ("/manage/workspace", "Keep the change", {"Name": ""}),
+    ("/set-up", "Set this URL and test it", {"Webhook URL": "nonsense"}),
+    ("/tickets/{talk}", "Add note", {"A note for your colleagues": " "}),
+    ("/tickets?cursor=nonsense", "", {}),
+    ("/tickets/nothing", "", {}),
+    ("/no/such/page", "", {}),
+)
+
+
+@pytest.mark.parametrize(("path", "button", "filled"), FORMS, ids=[f"{path} {button}" for path, button, _ in FORMS])
+async def test_a_form_that_comes_back(
+    crowded: Place, window: Window, path: str, button: str, filled: dict[str, str]
+) -> None:
+    await window.sign_in(crowded.desk.root, crowded.token)
+    window.expect("Failed to load resource")
+    page = await window.open(crowded.desk.root + crowded.names.path(path))
+    await page.evaluate("for (const form of document.forms) form.noValidate = true")
+    for label, text in filled.items():
+        await page.get_by_label(label, exact=True).fill(text)
+    if button:
+        await page.get_by_role("button", name=button, exact=True).click()
+        await page.get_by_role("alert").wait_for()
+    await _right(page, _name("refused", path + button))
+
+
+async def test_pages_for_who_may_not_and_who_is_gone(crowded: Place, window: Window) -> None:
+    desk = crowded.desk
+    address, user_id = await person(desk, "viewer")
+    new = await desk.services.sessions.login(address, PASSWORD, address="127.0.0.1")
+    await window.sign_in(desk.root, new.token)
+    window.expect("Failed to load resource")
+    page = await window.open(desk.root + "/manage/audit")
+    await _right(page, "refused-role")
+    page = await window.open(desk.root + "/tickets/unassigned")
+    await _right(page, "viewer-tickets")
+    page = await window.open(desk.root + crowded.names.path("/tickets/{talk}"))
+    await _right(page, "viewer-ticket")
+    await desk.services.users.change(desk.actor, user_id, disabled=True)
+    await page.get_by_role("link", name="Overview").click()
+    await _right(page, "session-ended")
+    await page.get_by_label("Address").fill(address)
+    await page.get_by_label("Password").fill("x")
+    await page.get_by_role("button", name="Sign in").click()
+    await _right(page, "wrong-password")
+
+
+async def test_the_set_up_on_its_way(window: Window, tmp_path: Path) -> None:
+    async with DnsStandIn() as dns, opened_sqlite(tmp_path) as store, served(store, config(dns)) as desk:
+        place = await _place(desk, Names({}))
+        view = await desk.services.domains.create(desk.actor, "example.org")
+        dns.set("example.org", "MX", "10 mail.elsewhere.test.")
+        await desk.services.domains.verify(desk.actor, view.domain.id)
+        await window.sign_in(desk.root, place.token)
+        page = await window.open(desk.root + "/set-up")
+        await sees(page, "set-up-begun", "light", "dark", "phone", folder=PAGE_PICTURES)
+        await page.close()  # before the stream that it follows is gone
