@@ -52,6 +52,11 @@ def size(octets: int) -> str:
     return f"{octets / 10**9:.3g} GB"
 
 
+def short(text: str, most: int) -> str:
+    """A text of one line for a list, at most so many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
 def status(value: str) -> str:
     """A ticket's status in words."""
     return STATUS_WORDS.get(value, value)
@@ -82,6 +87,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "iso": iso,
     "moment": moment,
     "size": size,
+    "short": short,
     "span": span,
     "exact": exact,
     "status": status,

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
+
+from markupsafe import escape
 
 from api.dashboard import people
 from api.dashboard.live import newest_of
 from api.dashboard.page import Html, Page, See, Visit
 from router.admin.conversation import MessageView, TicketView
 from router.errors import Refused
+from router.mail.parse import Attachment
 from router.model import TICKET_STATUSES, TicketEvent
 
-# A page stays under 100 kB: so many entries, and so many octets of mails, the newest first.
+# A page stays light whatever strangers write: so many entries, and so many octets of mails and of the names of their
+# files, as they weigh on the page, the newest first.
 PER_PAGE = 30
 MOST_OCTETS = 40_000
+MOST_FILE_OCTETS = 20_000
+FEW_FILES = 3  # of each mail, in any case
+_FILE_OCTETS = 200  # what the link to a file weighs without its name
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something in the conversation: a mail, or what somebody did. text, quoted: as much as there is room for."""
+    """Something in the conversation: a mail, or what somebody did. text, quoted, files: what there is room for."""
 
     event: TicketEvent
     detail: dict[str, Any]
@@ -28,6 +37,8 @@ class Entry:
     text: str = ""
     quoted: str = ""
     cut: bool = False
+    files: tuple[Attachment, ...] = ()
+    more_files: int = 0
 
 
 async def show(visit: Visit) -> Html:
@@ -96,7 +107,7 @@ def _end(before: str | None, most: int) -> int:
 def _entries(view: TicketView, start: int, end: int) -> list[Entry]:
     """That part of the conversation, oldest first; what the newest mails leave of the room goes to the older ones."""
     mails = {mail.message.id: mail for mail in view.messages}
-    room = MOST_OCTETS
+    room, file_room = MOST_OCTETS, MOST_FILE_OCTETS
     entries = []
     for event in reversed(view.events[start:end]):
         detail = json.loads(event.detail)
@@ -105,16 +116,36 @@ def _entries(view: TicketView, start: int, end: int) -> list[Entry]:
             entries.append(Entry(event, detail))
             continue
         text = _cut(mail.contents.text, room)
-        room -= len(text.encode())
+        room -= _weight(text)
         quoted = _cut(mail.contents.quoted, room // 2)
-        room -= len(quoted.encode())
+        room -= _weight(quoted)
         cut = len(text) < len(mail.contents.text) or len(quoted) < len(mail.contents.quoted)
-        entries.append(Entry(event, detail, mail, text, quoted, cut))
+        files = _listed(mail.contents.attachments, file_room)
+        file_room -= sum(map(_file_weight, files))
+        more = len(mail.contents.attachments) - len(files)
+        entries.append(Entry(event, detail, mail, text, quoted, cut, files, more))
     return entries[::-1]
 
 
 def _cut(text: str, octets: int) -> str:
-    return text.encode()[: max(0, octets)].decode(errors="ignore")
+    """As much of it as there is room for; where many of its characters have to be escaped, less."""
+    cut = text.encode()[: max(0, octets)].decode(errors="ignore")
+    weight = _weight(cut)
+    return cut if weight <= octets else cut[: len(cut) * octets // weight]
+
+
+def _listed(files: Sequence[Attachment], octets: int) -> tuple[Attachment, ...]:
+    left = list(accumulate(map(_file_weight, files)))
+    return tuple(file for n, file in enumerate(files) if n < FEW_FILES or left[n] <= octets)
+
+
+def _file_weight(file: Attachment) -> int:
+    return _FILE_OCTETS + _weight(file.filename)
+
+
+def _weight(text: str) -> int:
+    """Octets of a text on a page."""
+    return len(escape(text).encode())
 
 
 def _is_user(entry: Entry, name: str) -> bool:

@@ -1,0 +1,52 @@
+"""What strangers write as large as they can: the pages stay light, and what they leave out is a click away."""
+
+import re
+
+from tests.api.desk import Desk
+from tests.dashboard.desk import signed_in
+
+MOST_OCTETS = 100_000
+FILES = 300
+
+
+def heavy(n: int, more: str = "", files: int = 0) -> bytes:
+    """Each octet of it is five on a page."""
+    named = f'--b\r\nContent-Type: application/x-a\r\nContent-Disposition: attachment; filename="{"&" * 180}'
+    parts = "".join(f'{named}{k}"\r\n\r\nx\r\n' for k in range(files))
+    return (
+        f'From: "{"&" * 900}" <ada@customer.test>\r\nTo: support@example.org\r\nMessage-ID: <{n}@customer.test>\r\n'
+        f"Subject: {'&' * 900}{n}\r\n{more}MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        f"--b\r\nContent-Type: text/plain\r\n\r\n{'&' * 60_000}\r\n{parts}--b--\r\n"
+    ).encode()
+
+
+async def test_lists(sqlite_desk: Desk) -> None:
+    await sqlite_desk.alias()
+    for n in range(51):
+        await sqlite_desk.mail(heavy(n))
+    client = await signed_in(sqlite_desk, "admin")
+    for path in ("/tickets", "/tickets/unassigned", "/activity?state=all"):
+        seen = await client.get(path)
+        assert seen.text.count("data-row") == 50
+        assert len(seen.text.encode()) < MOST_OCTETS, path
+
+
+async def test_a_ticket(sqlite_desk: Desk) -> None:
+    await sqlite_desk.alias()
+    ticket = await sqlite_desk.ticket(heavy(0, files=FILES))
+    for n in range(1, 31):
+        await sqlite_desk.mail(heavy(n, "In-Reply-To: <0@customer.test>\r\n", FILES))
+    client = await signed_in(sqlite_desk, "admin")
+    seen = await client.get(f"/tickets/{ticket}")
+    assert len(seen.text.encode()) < 2.5 * MOST_OCTETS, "thirty such mails"
+    assert "more attachments" in seen.words
+    whole = re.findall(r'href="(/tickets/[^"]+/text)"', seen.text)
+    assert (await client.get(whole[-1])).text.count("&") >= 60_000
+
+
+async def test_a_mail_of_some_files_has_them_all(sqlite_desk: Desk) -> None:
+    await sqlite_desk.alias()
+    client = await signed_in(sqlite_desk, "viewer")
+    seen = await client.get(f"/tickets/{await sqlite_desk.ticket(heavy(0, files=8))}")
+    assert len(re.findall(r'href="/api/emails/messages/[^"]+/attachments/\d+"', seen.text)) == 8
+    assert "more attachments" not in seen.words
