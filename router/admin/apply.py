@@ -21,7 +21,7 @@ from router.admin.export import Parts, Snapshot
 from router.admin.users import sign_in_address
 from router.channels.contract import Channel
 from router.errors import Refused
-from router.model import Actor, Alias, Integration, User
+from router.model import Actor, Alias, Domain, Integration, User
 from router.secrets import SecretBox, Unsealable
 
 # The text a reference stands for; None: it stands for nothing here.
@@ -219,11 +219,29 @@ class _Planner:
             if name not in known:
                 change = Change("add", "domain", name, "its DNS records are to be set, then verified")
                 self._do(change, partial(self._add_domain, name))
+        leaving = set(known) - set(domains) if self._prune and self._wanted.domains is not None else set()
+        self._mx_managed({*known, *domains} - leaving, known)
         self._aliases({*known, *domains})
         if self._wanted.domains is not None:
             for name, domain in known.items():
                 if name not in domains:
                     self._remove("domain", name, partial(self._parts.domains.delete, self._actor, domain.id))
+
+    def _mx_managed(self, domains: set[str], known: Mapping[str, Domain]) -> None:
+        if self._wanted.mx_managed_upstream is None:
+            return
+        part = "mx_managed_upstream"
+        typed = enumerate(self._wanted.mx_managed_upstream, start=1)
+        keyed = ((text if text in known else judged(domain_name, text, f"{part}[{n}]"), n) for n, text in typed)
+        upstream = unique(part, "", keyed)
+        for name, n in upstream.items():
+            if name not in domains:
+                raise NotABlueprint(f"{part}[{n}]: {name} is no domain of this workspace or file")
+        for name in sorted(domains):
+            was = name in known and known[name].mx_managed == "upstream"
+            differs = _differing(mx_managed_upstream=(was, name in upstream))
+            if differs:
+                self._do(Change("change", "domain", name, _becomes(differs)), partial(self._set_mx, name, not was))
 
     def _aliases(self, domains: set[str]) -> None:
         known = {(alias.domain, alias.local_key): alias for alias in self._now.aliases}
@@ -316,6 +334,9 @@ class _Planner:
 
     async def _add_domain(self, name: str) -> None:
         self._domain_ids[name] = (await self._parts.domains.create(self._actor, name)).domain.id
+
+    async def _set_mx(self, name: str, upstream: bool) -> None:
+        await self._parts.domains.set_mx_upstream(self._actor, self._domain_ids[name], upstream)
 
     async def _add_alias(self, entry: AliasEntry, domain: str, local_part: str) -> None:
         made = await self._parts.aliases.create(

@@ -74,9 +74,13 @@ class UserEntry(_Part):
 
 
 class Blueprint(_Part):
-    """The file. A part that is None is not in it."""
+    """The file. A part that is None is not in it.
+
+    mx_managed_upstream: those of the domains before which another relay stands; all others of the workspace are not.
+    """
 
     domains: list[str] | None = None
+    mx_managed_upstream: list[str] | None = None
     blocked_senders: list[str] | None = None
     workspace: WorkspaceEntry = WorkspaceEntry()
     integrations: list[IntegrationEntry] | None = Field(default=None)

@@ -74,6 +74,7 @@ def blueprint_of(found: Snapshot) -> Blueprint:
     return Blueprint(
         workspace=WorkspaceEntry(name=found.workspace.name, default_integration=refs.get(default or "", "")),
         domains=[domain.name for domain in found.domains],
+        mx_managed_upstream=[domain.name for domain in found.domains if domain.mx_managed == "upstream"],
         blocked_senders=list(found.blocked_senders),
         integrations=[
             IntegrationEntry(

@@ -66,7 +66,19 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         workspace=Workspace("ws_1", draw(NAMES), draw(st.sampled_from(ids)), 0, 0),
         users=users,
         domains=tuple(
-            Domain(f"dom_{name}", "ws_1", name, "active", "", "[]", 0, None, None) for name in sorted(domains)
+            Domain(
+                f"dom_{name}",
+                "ws_1",
+                name,
+                "active",
+                "",
+                "[]",
+                0,
+                None,
+                None,
+                mx_managed=draw(st.sampled_from(["here", "upstream"])),
+            )
+            for name in sorted(domains)
         ),
         integrations=integrations,
         aliases=aliases,
@@ -138,6 +150,11 @@ def test_a_file_of_another_form_is_told_where(text: str, said: str) -> None:
         ('[[aliases]]\naddress = "nobody"', "aliases[1].address: 'nobody' is not an address"),
         ('domains = ["b.test"]\n[[aliases]]\naddress = "a@b.test"', "aliases[1].integration is missing"),
         ('[workspace]\ndefault_integration = "x"', "workspace.default_integration: 'x' is no integration"),
+        ('domains = ["b.test"]\nmx_managed_upstream = ["c.test"]', "mx_managed_upstream[1]: c.test is no domain of"),
+        (
+            'domains = ["b.test"]\nmx_managed_upstream = ["b.test", "B.test"]',
+            "mx_managed_upstream[2]: b.test is in this file twice",
+        ),
         ('[[users]]\nemail = "nobody"', "users[1].email: email is not a mail address"),
         ('[[users]]\nemail = "a@b.test"\nname = "\\u202ea"', "users[1].name: name must not contain control"),
         ('[workspace]\nname = ""', "workspace.name: name must not be empty"),
@@ -180,7 +197,8 @@ async def test_from_one_installation_to_another(both: Office, tmp_path: Path) ->
     office = both
     wanted = tmp_path / "wanted.toml"
     wanted.write_text(
-        'domains = ["example.org", "müller.example"]\nblocked_senders = ["@spam.example"]\n'
+        'domains = ["example.org", "müller.example"]\nmx_managed_upstream = ["müller.example"]\n'
+        'blocked_senders = ["@spam.example"]\n'
         '[workspace]\nname = "Acme \\"Süd\\""\ndefault_integration = "general"\n'
         '[[integrations]]\nname = "general"\nwebhook_url = "env:HOOK"\n'
         '[[integrations]]\nname = "billing"\nwebhook_url = "file:hook"\n'
@@ -195,9 +213,9 @@ async def test_from_one_installation_to_another(both: Office, tmp_path: Path) ->
     office.env["HOOK"] = WEBHOOK
     dry = await office.json("apply", "wanted.toml", "--dry-run")
     assert dry["applied"] is False
-    assert len(dry["changes"]) == 9
+    assert len(dry["changes"]) == 10
     assert (await office.json("domain", "list"))["domains"] == []
-    assert "9 changes made." in (await office("apply", "wanted.toml")).ok().stdout
+    assert "10 changes made." in (await office("apply", "wanted.toml")).ok().stdout
     assert "Nothing to change." in (await office("apply", "wanted.toml", "--prune")).ok().stdout
 
     (await office("export", "-o", "exported.toml")).ok()
@@ -205,6 +223,11 @@ async def test_from_one_installation_to_another(both: Office, tmp_path: Path) ->
     assert WEBHOOK not in text
     assert "Nothing to change." in (await office("apply", "exported.toml", "--prune")).ok().stdout
     assert 'status = "disabled"' in text
+    assert (await office.json("domain", "show", "müller.example"))["mxManagedUpstream"] is True
+    (tmp_path / "here.toml").write_text("mx_managed_upstream = []\n")
+    said = (await office("apply", "here.toml")).ok().stdout
+    assert "~ domain xn--mller-kva.example: mx_managed_upstream: yes -> no" in said
+    assert (await office.json("domain", "show", "müller.example"))["mxManagedUpstream"] is False
 
     fewer = re.sub(r'\[\[aliases\]\]\naddress = "support.*?\n\n', "", text, flags=re.DOTALL)
     (tmp_path / "fewer.toml").write_text(fewer)

@@ -1,0 +1,76 @@
+"""Whose request it is behind proxies: only those that are trusted may say, and only the nearest other one counts."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.desk import Desk, config, served
+from tests.support.stores import opened_sqlite
+
+CLIENT = "203.0.113.9"
+PROXIES = ["127.0.0.0/8", "192.0.2.0/24", "2001:db8:1::/48"]
+
+
+@pytest.fixture
+async def proxied(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with opened_sqlite(tmp_path) as store, served(store, config(trusted_proxies=PROXIES)) as desk:
+        yield desk
+
+
+async def recorded(desk: Desk, forwarded: list[str]) -> str:
+    """The address that the audit has of a change whose request came with these headers."""
+    headers = [("X-Forwarded-For", value) for value in forwarded] + [("Authorization", f"Bearer {desk.login.key}")]
+    async with desk.session.patch(f"{desk.root}/api/workspace", json={"name": "Acme"}, headers=headers) as response:
+        assert response.status == 200
+    return str((await desk.admin.get("/audit")).body["audit"][0]["address"])
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ([], "127.0.0.1"),
+        ([CLIENT], CLIENT),
+        ([f" {CLIENT} "], CLIENT),
+        ([f"10.0.0.1, {CLIENT}"], CLIENT),  # what the client itself wrote before it
+        ([f"10.0.0.1, {CLIENT}, 192.0.2.7"], CLIENT),
+        ([f"10.0.0.1, {CLIENT}", "2001:db8:1::7"], CLIENT),
+        ([f"::ffff:{CLIENT}"], CLIENT),
+        (["2001:db8:2::1"], "2001:db8:2::1"),
+        (["192.0.2.7"], "192.0.2.7"),
+        (["unknown"], "127.0.0.1"),
+        ([f"{CLIENT}, "], "127.0.0.1"),
+        ([f"{CLIENT}, unknown, 192.0.2.7"], "192.0.2.7"),
+        ([f"{CLIENT}, " + "192.0.2.7, " * 30 + "192.0.2.7"], "192.0.2.7"),
+    ],
+)
+async def test_behind_trusted_proxies(proxied: Desk, forwarded: list[str], address: str) -> None:
+    assert await recorded(proxied, forwarded) == address
+
+
+async def test_who_is_not_trusted_says_nothing(sqlite_desk: Desk) -> None:
+    assert await recorded(sqlite_desk, [CLIENT]) == "127.0.0.1"
+
+
+async def test_guessers_are_told_apart_behind_a_proxy(proxied: Desk) -> None:
+    wrong = {"email": proxied.login.email, "password": "a guess of mine"}
+    guesser, other = {"X-Forwarded-For": "198.51.100.1"}, {"X-Forwarded-For": CLIENT}
+    statuses = [(await proxied.nobody.post("/auth/login", wrong, headers=guesser)).status for _ in range(11)]
+    assert statuses == [401] * 10 + [429]
+    right = wrong | {"password": proxied.login.password}
+    assert (await proxied.nobody.post("/auth/login", right, headers=other)).status == 200
+
+
+async def is_secure(desk: Desk) -> bool:
+    """Whether the cookie of a sign-in that is said to have come by HTTPS is for HTTPS alone."""
+    login = {"email": desk.login.email, "password": desk.login.password}
+    answer = await desk.nobody.post("/auth/login", login, headers={"X-Forwarded-Proto": "https"})
+    return "Secure" in answer.headers["Set-Cookie"]
+
+
+async def test_a_trusted_proxy_says_that_it_was_https(proxied: Desk) -> None:
+    assert await is_secure(proxied)
+
+
+async def test_nobody_else_does(sqlite_desk: Desk) -> None:
+    assert not await is_secure(sqlite_desk)
