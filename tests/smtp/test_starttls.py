@@ -6,6 +6,7 @@ import hashlib
 import os
 import pty
 import ssl
+import subprocess
 import sys
 from pathlib import Path
 
@@ -188,14 +189,16 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(tmp_path: P
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
     key.write_bytes(unsealed.private_bytes(*form))
     program = "import sys, pathlib, smtp.tls; smtp.tls.TlsFiles(*map(pathlib.Path, sys.argv[1:]))"
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execv(sys.executable, [sys.executable, "-c", program, str(chain), str(key)])
-    said = b""
-    with contextlib.suppress(OSError):  # how Linux says that the other side of a terminal is closed
-        while b"pass phrase" not in said and (octets := os.read(terminal, 4096)):
-            said += octets
-    os.close(terminal)  # hangs up on who still waits
-    os.waitpid(pid, 0)
+    terminal, theirs = pty.openpty()
+    words = [sys.executable, "-c", program, str(chain), str(key)]
+    # A session of its own: whatever terminal the tests run on must not be asked either.
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as asking:
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other side of a terminal is closed
+            while b"pass phrase" not in said and (octets := os.read(terminal, 4096)):
+                said += octets
+        asking.kill()
+    os.close(terminal)
     assert b"pass phrase" not in said
     assert b"without a password" in said
