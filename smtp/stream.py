@@ -236,8 +236,8 @@ class Stream(upstream.SMTP):
         the session that TLS protects.
         """
         await self.flush()
-        self._go_on_reading()
         self._lines.clear()
+        self._go_on_reading()
         self._wait_in(HANDSHAKE, 0.0)
         # From here to the return below, what comes is decrypted but cannot be answered yet: `data_received` keeps it
         # and nobody else writes, so no reply goes out in clear.

@@ -72,7 +72,8 @@ class TlsFiles:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        context.load_cert_chain(self._certificate, self._key)
+        # Without an answer of ours OpenSSL asks for a key's password on the terminal, and the whole process waits.
+        context.load_cert_chain(self._certificate, self._key, password="")
         return context, _end_of(self._certificate)
 
 

@@ -18,7 +18,7 @@ from router.errors import Refused
 from router.mail.address import AddressError, Mailbox, parse_mailbox
 from router.model import Actor, Alias, Domain, Integration, Workspace
 from router.routing.route import CATCH_ALL, DomainFacts, Refusal, Target, decide, wanted_keys
-from router.routing.senders import blocking
+from router.routing.senders import Blocked
 from router.store.database import Database, fetch, fetch_one, value
 
 _SAMPLE = "This is where the text of the mail would be."
@@ -80,7 +80,7 @@ class Explain:
         if facts.domain is None:
             refusal = Refusal("pending" if facts.pending else "relay")
             return self._refused(mailbox, refusal, steps, found)
-        entry = blocking(await self._blocked.all(actor.workspace_id), from_)
+        entry = Blocked(await self._blocked.all(actor.workspace_id)).entry_for(from_)
         steps.append(Step("sender", entry is None, f"{from_} is {f'blocked by {entry}' if entry else 'not blocked'}"))
         if entry is not None:
             return Explanation(str(mailbox), False, self._blocked_reply, tuple(steps), domain_id=facts.domain.id)

@@ -26,7 +26,7 @@ from router.routing.route import (
     to_host_postmaster,
     wanted_keys,
 )
-from router.routing.senders import blocking
+from router.routing.senders import Blocked
 from router.store.database import Database, fetch, fetch_one, value
 
 # Half of the second that SPEC.md section 5 allows, so that a slow answer still fits.
@@ -42,7 +42,7 @@ class Directory:
         self._size = size
         self._hosts = frozenset(host.lower().rstrip(".") for host in hosts)
         self._targets: OrderedDict[tuple[str, str], Target] = OrderedDict()
-        self._blocked: dict[str, tuple[str, ...]] = {}  # by workspace; there are few, and each has a bound
+        self._blocked: dict[str, Blocked] = {}  # by workspace; there are few, and each has a bound
         self._asking: dict[tuple[str, str], asyncio.Task[Target | Refusal]] = {}
         self._version = -1
         self._checked_at = float("-inf")
@@ -55,7 +55,7 @@ class Directory:
         found = await self._target(mailbox)
         if isinstance(found, Target) and (reverse_path or peer):
             blocked = await self._blocked_senders(found.workspace_id)
-            if blocked and blocking(blocked, reverse_path, peer) is not None:
+            if blocked.entry_for(reverse_path, peer) is not None:
                 return Refusal("blocked")
         return found
 
@@ -114,12 +114,12 @@ class Directory:
                 self._targets.popitem(last=False)
         return result
 
-    async def _blocked_senders(self, workspace_id: str) -> tuple[str, ...]:
+    async def _blocked_senders(self, workspace_id: str) -> Blocked:
         known = self._blocked.get(workspace_id)
         if known is None:
             generation = self._generation
             rows = await self._database.all("blocked_all", workspace_id=workspace_id)
-            known = tuple(row["sender"] for row in rows)
+            known = Blocked(row["sender"] for row in rows)
             if generation == self._generation:
                 self._blocked[workspace_id] = known
         return known

@@ -1,12 +1,18 @@
 """STARTTLS on both event loops: nothing in clear after it, nothing of before it, certificates that change."""
 
 import asyncio
+import contextlib
 import hashlib
+import os
+import pty
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from config.errors import ConfigError
 from tests.smtp.conftest import write_certificate
@@ -173,3 +179,26 @@ async def test_a_certificate_that_cannot_be_used_stops_the_start_and_its_key_is_
     write_certificate(ca, tmp_path)
     key.write_bytes(right)
     assert (await refusal()).endswith("KEY_VALUES_MISMATCH")
+
+
+def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(tmp_path: Path, ca: trustme.CA) -> None:
+    """On a terminal of its own, where OpenSSL would ask and wait."""
+    chain, key = write_certificate(ca, tmp_path)
+    unsealed = serialization.load_pem_private_key(key.read_bytes(), None)
+    sealing = serialization.BestAvailableEncryption(b"password")
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
+    key.write_bytes(unsealed.private_bytes(*form))
+    program = "import sys, pathlib, smtp.tls; smtp.tls.TlsFiles(*map(pathlib.Path, sys.argv[1:]))"
+    terminal, theirs = pty.openpty()
+    words = [sys.executable, "-c", program, str(chain), str(key)]
+    # A session of its own: whatever terminal the tests run on must not be asked either.
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as asking:
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other side of a terminal is closed
+            while b"pass phrase" not in said and (octets := os.read(terminal, 4096)):
+                said += octets
+        asking.kill()
+    os.close(terminal)
+    assert b"pass phrase" not in said
+    assert b"without a password" in said

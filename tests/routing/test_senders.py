@@ -1,0 +1,47 @@
+"""`router.routing.senders`: the entries of a workspace, against the plain reading of what they mean."""
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.routing.senders import Blocked
+
+NETWORKS = st.one_of(
+    st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 32)).map(lambda n: str(ip_network((n[0], n[1]), strict=False))),
+    st.tuples(st.integers(0, 2**128 - 1), st.integers(0, 128)).map(
+        lambda n: str(ip_network((n[0], n[1]), strict=False))
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("reverse_path", "peer", "entry"),
+    [
+        ("Eve@SPAM.test", "", "eve@spam.test"),
+        ("any@bad.test", "", "@bad.test"),
+        ("any@BÜCHER.example", "", "@xn--bcher-kva.example"),
+        ("a/b@slash.test", "192.0.2.1", "a/b@slash.test"),
+        ("ann@good.test", "203.0.113.9", "203.0.113.0/24"),
+        ("", "2001:db8::1", "2001:db8::/32"),
+        ("", "203.0.114.9", None),
+        ("ann@spam.test", "192.0.2.1", None),
+        ("eve@good.test", "", None),
+        ("", "", None),
+    ],
+)
+def test_what_an_entry_means(reverse_path: str, peer: str, entry: str | None) -> None:
+    """A slash is a letter like others in a local part."""
+    entries = ["eve@spam.test", "@bad.test", "@xn--bcher-kva.example", "a/b@slash.test", "203.0.113.0/24"]
+    assert Blocked([*entries, "2001:db8::/32"]).entry_for(reverse_path, peer) == entry
+
+
+@given(st.lists(NETWORKS, max_size=6), st.one_of(st.ip_addresses(), st.integers(0, 5)))
+def test_networks_as_the_standard_library_reads_them(networks: list[str], peer: object) -> None:
+    if isinstance(peer, int):  # an address at the edge of one of them
+        edge = ip_network(networks[peer % len(networks)]) if networks else ip_network("192.0.2.0/24")
+        peer = edge.broadcast_address
+    entry = Blocked(networks).entry_for("", str(peer))
+    holding = {network for network in networks if ip_address(str(peer)) in ip_network(network)}
+    assert entry in holding if holding else entry is None
