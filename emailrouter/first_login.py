@@ -12,7 +12,8 @@ from pathlib import Path
 import structlog
 
 from config.schema import Config
-from emailrouter.assembly import AnyDatabase
+from config.values import Address
+from emailrouter.assembly import AnyDatabase, link_base
 from router.admin.setup import FirstLogin, Setup
 from router.clock import SystemClock
 from router.errors import Refused
@@ -37,15 +38,26 @@ async def make_if_empty(config: Config, opened: AnyDatabase) -> None:
     except Refused:
         return  # another process was first, and shows its own
     if sys.stderr.isatty():
-        sys.stderr.write(as_text(login, config.server.public_url))
+        sys.stderr.write(as_text(login, first_address(config)))
     else:
         path = config.server.data_dir / FILE
-        _write_privately(path, as_text(login, config.server.public_url))
+        _write_privately(path, as_text(login, first_address(config)))
         log.info("first_login.written", path=str(path))
 
 
-def as_text(login: FirstLogin, public_url: str) -> str:
-    """What a person is shown, this one time."""
+def first_address(config: Config) -> str:
+    """Where the first visit goes: `public_url`; while that is loopback, as it is before anybody set it, where the API
+    listens, which may have been set alone.
+    """
+    listen = config.api.listen
+    if link_base(config) is not None or not isinstance(listen, Address) or not listen.port:
+        return config.server.public_url
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104 - not a place to listen at: what to write instead of it
+    return f"http://{Address(host, listen.port)}"
+
+
+def as_text(login: FirstLogin, address: str) -> str:
+    """What a person is shown, this one time. address: of the API and the dashboard."""
     return f"""
 The first login of this installation. It is shown this once:
 
@@ -54,17 +66,17 @@ The first login of this installation. It is shown this once:
   password   {login.password}
   API key    {login.key}
 
-{_link(login, public_url)}Try it:  curl -H 'Authorization: Bearer {login.key}' {public_url}/api/domains
+{_link(login, address)}Try it:  curl -H 'Authorization: Bearer {login.key}' {address}/api/domains
 
 """
 
 
-def _link(login: FirstLogin, public_url: str) -> str:
+def _link(login: FirstLogin, address: str) -> str:
     if not login.link:
         return ""
     return f"""Begin here, in a browser; this link works once, for a week:
 
-  {public_url.rstrip("/")}/welcome?token={login.link}
+  {address.rstrip("/")}/welcome?token={login.link}
 
 """
 

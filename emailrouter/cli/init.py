@@ -6,7 +6,7 @@ import click
 
 from emailrouter import lifecycle
 from emailrouter.cli import frame
-from emailrouter.first_login import as_text, default_email
+from emailrouter.first_login import as_text, default_email, first_address
 from router.admin.setup import FirstLogin, Setup
 from router.clock import SystemClock
 
@@ -36,7 +36,7 @@ def init_command(context: click.Context, email: str | None) -> None:
             {"workspaceId": login.workspace_id, "email": login.email, "password": login.password, "key": login.key}
         )
     else:
-        click.echo(as_text(login, config.server.public_url))
+        click.echo(as_text(login, first_address(config)))
 
 
 COMMANDS = (init_command,)

@@ -7,7 +7,7 @@ import click
 from api.schema.people import WorkspaceAnswer
 from emailrouter.cli import desk, frame
 from emailrouter.cli.desk import Desk
-from emailrouter.first_login import as_text
+from emailrouter.first_login import as_text, first_address
 from emailrouter.operator_services import Operator
 from router.admin.names import Names
 from router.admin.setup import FirstLogin
@@ -67,7 +67,7 @@ def create(context: click.Context, name: str, email: str) -> None:
             {"workspaceId": login.workspace_id, "email": login.email, "password": login.password, "key": login.key}
         )
     else:
-        click.echo(as_text(login, invocation.config().server.public_url).replace("this installation", "this workspace"))
+        click.echo(as_text(login, first_address(invocation.config())).replace("this installation", "this workspace"))
 
 
 @group.command("change")
