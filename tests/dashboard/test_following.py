@@ -143,6 +143,13 @@ async def test_what_could_not_be_shown_is_asked_for_again(shop: Desk, window: Wi
         await page.evaluate(TELL)
         await page.clock.run_for(60_000)
         assert 5 <= await page.evaluate("window.asked") <= 20, answer
+    # Not behind another tab.
+    await page.evaluate("() => { Object.defineProperty(document, 'hidden', { value: true, configurable: true }); }")
+    await page.evaluate("() => { window.asked = 0; }")
+    await page.clock.run_for(60_000)
+    assert await page.evaluate("window.asked") <= 1
+    await page.evaluate("() => { delete document.hidden; }")
+    await page.evaluate(TELL)
     await page.evaluate("() => { window.answer = () => new Response('<p>'); }")
     await page.clock.run_for(10_000)
     await page.evaluate("() => { window.asked = 0; }")

@@ -123,6 +123,7 @@
   async function refresh() {
     if (running) { waiting = setTimeout(refresh, 500); return; }
     waiting = null;
+    if (document.hidden) return; // who comes back listens anew, and is told
     running = true;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
