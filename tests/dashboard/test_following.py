@@ -101,11 +101,18 @@ async def test_what_changes_where_somebody_types_comes_when_they_are_done(shop: 
     await expect(page.get_by_role("button", name="Resolve")).to_be_focused()
 
 
-# The server and its time are the test's.
+# The server and its time are the test's: what it answers, how often it was asked, which streams were opened.
 ALONE = """
-window.EventSource = class extends EventTarget { constructor() { super(); window.stream = this; } close() {} };
+window.streams = [];
+window.EventSource = class extends EventTarget {
+  static CLOSED = 2;
+  readyState = 0;
+  constructor(url) { super(); window.stream = this; window.streams.push(url); }
+  close() { this.readyState = 2; }
+};
 window.asked = 0;
-window.fetch = async () => { window.asked++; return new Response("<p>", { status: 200 }); };
+window.answer = () => new Response("<p>");
+window.fetch = async () => { window.asked++; return window.answer(); };
 """
 TELL = "() => { window.stream.dispatchEvent(new Event('changed')); }"
 
@@ -124,6 +131,49 @@ async def test_a_page_asks_seldom_where_much_happens(shop: Desk, window: Window)
     await page.evaluate(TELL)
     await page.clock.run_for(100)
     assert await page.evaluate("window.asked") == asked + 1, "what is seldom is shown at once"
+
+
+async def test_what_could_not_be_shown_is_asked_for_again(shop: Desk, window: Window) -> None:
+    await shop.alias()
+    await window.context.add_init_script(ALONE)
+    await window.context.clock.install()
+    page = await enter(shop, window, "agent")
+    for answer in ("new Response('', { status: 503 })", "new Response('', { status: 429 })", "Promise.reject('away')"):
+        await page.evaluate(f"() => {{ window.asked = 0; window.answer = () => {answer}; }}")
+        await page.evaluate(TELL)
+        await page.clock.run_for(60_000)
+        assert 5 <= await page.evaluate("window.asked") <= 20, answer
+    # Not behind another tab.
+    await page.evaluate("() => { Object.defineProperty(document, 'hidden', { value: true, configurable: true }); }")
+    await page.evaluate("() => { window.asked = 0; }")
+    await page.clock.run_for(60_000)
+    assert await page.evaluate("window.asked") <= 1
+    await page.evaluate("() => { delete document.hidden; }")
+    await page.evaluate(TELL)
+    await page.evaluate("() => { window.answer = () => new Response('<p>'); }")
+    await page.clock.run_for(10_000)
+    await page.evaluate("() => { window.asked = 0; }")
+    await page.clock.run_for(60_000)
+    assert await page.evaluate("window.asked") == 0
+
+
+async def test_a_stream_that_comes_again_knows_what_was_seen(shop: Desk, window: Window) -> None:
+    await shop.alias()
+    await window.context.add_init_script(ALONE)
+    await window.context.clock.install()
+    page = await enter(shop, window, "agent")
+    fresh = '<div id="list" data-live="0123" data-follow="yes"></div>'
+    await page.evaluate(f"() => {{ window.answer = () => new Response('{fresh}'); }}")
+    await page.evaluate(TELL)
+    await page.clock.run_for(1000)
+    for state, pause in ((0, 2_000), (2, 30_000)):
+        opened = await page.evaluate("window.streams.length")
+        await page.evaluate(f"() => {{ stream.readyState = {state}; stream.dispatchEvent(new Event('error')); }}")
+        await page.clock.run_for(pause - 1000)
+        assert await page.evaluate("window.streams.length") == opened
+        await page.clock.run_for(2000)
+        assert await page.evaluate("window.streams.length") == opened + 1
+        assert await page.evaluate("window.streams.at(-1)") == "/live?seen=0123"
 
 
 async def test_how_long_ago_something_was_goes_on(shop: Desk, window: Window) -> None:

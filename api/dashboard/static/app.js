@@ -105,8 +105,11 @@
     if (!live.length || source || document.hidden) return;
     source = new EventSource(`/live?seen=${encodeURIComponent(live[0].dataset.live)}`);
     source.addEventListener("changed", soon);
+    // Not as browsers do it, with the same address: that would say again what the page has seen since.
     source.addEventListener("error", () => {
-      if (source && source.readyState === EventSource.CLOSED) { source = null; setTimeout(listen, 30000); }
+      const refused = source?.readyState === EventSource.CLOSED;
+      quiet();
+      setTimeout(listen, refused ? 30000 : 2000);
     });
   }
   // Where something is under way that nobody tells of (a message to Slack, a record in the DNS) the page asks again by
@@ -120,10 +123,12 @@
   async function refresh() {
     if (running) { waiting = setTimeout(refresh, 500); return; }
     waiting = null;
+    if (document.hidden) return; // who comes back listens anew, and is told
     running = true;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       if (answer.redirected) { location.reload(); return; } // signed out meanwhile
+      if (answer.status >= 429) soon(); // not now: what is new is still to be shown
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       let changed = false;
@@ -136,7 +141,7 @@
       }
       if (changed) tell("There is something new on this page");
     } catch {
-      // The next change asks again.
+      soon();
     } finally {
       running = false;
       watch();
