@@ -7,9 +7,11 @@ A person is asked nothing that `--yes` cannot answer, and nothing is asked at al
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -257,7 +259,8 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise click.UsageError(f"{frame.printable(question)} Nobody can be asked here: say --yes")
-    click.confirm(frame.printable(question), abort=True, err=True)
+    with _interruptible():
+        click.confirm(frame.printable(question), abort=True, err=True)
 
 
 def secret_text(value: str | None, file: Path | None, *, prompt: str, option: str) -> str:
@@ -272,8 +275,19 @@ def secret_text(value: str | None, file: Path | None, *, prompt: str, option: st
         return value
     if not sys.stdin.isatty():
         raise click.UsageError(f"{option} is missing: give it, or `{option} -` and the text on standard input")
-    asked: str = click.prompt(prompt, hide_input=True, err=True)
+    with _interruptible():
+        asked: str = click.prompt(prompt, hide_input=True, err=True)
     return asked
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """While a person is asked, Ctrl-C ends the command at once: the loop's own handler would wait for the answer."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _first_line(text: str, where: str) -> str:

@@ -104,7 +104,7 @@ class Deliveries:
 
     async def replay_many(self, actor: Actor, *, integration_id: str | None = None, state: str | None = None) -> int:
         """All dead ones, or all pending ones, of an integration or of all; returns how many are due now."""
-        wanted = _state(state or "dead")
+        wanted = _state("dead" if state is None else state)
         if wanted == "delivered":
             raise Refused("invalid_request", "state must be one of: dead, pending", "state")
         if integration_id is not None:

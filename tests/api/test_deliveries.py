@@ -77,6 +77,11 @@ async def test_replays(desk: Desk) -> None:
     assert (await desk.admin.get("/deliveries?state=dead")).body["deliveries"] == []
     waiting = await desk.admin.post("/deliveries/replay", {"state": "pending"})
     assert waiting.body == {"replayed": 3}
-    for body, field in (({"state": "delivered"}, "state"), ({"integrationId": "int_none"}, "integrationId")):
+    for body, field in (
+        ({"state": "delivered"}, "state"),
+        ({"state": ""}, "state"),
+        ({"integrationId": "int_none"}, "integrationId"),
+        ({"integrationId": ""}, "integrationId"),
+    ):
         refused = await desk.admin.post("/deliveries/replay", body)
         assert (refused.status, refused.field) == (400, field)
