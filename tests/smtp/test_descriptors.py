@@ -1,0 +1,58 @@
+"""No file descriptor left: new connections end at once, those that are open go on, and all is well afterwards."""
+
+import resource
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.installation import installed, port_of
+from tests.support.process import Program
+from tests.support.slack import SlackStandIn
+from tests.support.smtp import ConnectionClosedError, RawSmtp, send_mail
+from tests.support.waiting import until
+
+FREE = 8
+MAIL = ("a@client.test", ["support@example.org"])
+
+
+def open_by(pid: int) -> int:
+    """How many descriptors a process has."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux lets us limit another process")
+async def test_no_descriptor_is_left(tmp_path: Path, slack: SlackStandIn) -> None:
+    async with (
+        installed(tmp_path, slack) as installation,
+        Program("smtp", env=installation.settings, cwd=tmp_path) as program,
+        AsyncExitStack() as clients,
+    ):
+        host, port = port_of((await program.ready())["smtp"][0])
+        # The database's files are open from the first mail on.
+        assert (await send_mail(host, port, *MAIL, b"Subject: 1\r\n\r\nx\r\n")).code == 250
+        _, hard = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (open_by(program.pid) + FREE, hard))
+        greeted = [await another(clients, host, port, n) for n in range(4 * FREE)]
+        assert greeted[0] is not None
+        assert greeted[-1] is None
+        client = greeted[0]
+        await client.command("EHLO client.test", 250)
+        await client.command("MAIL FROM:<a@client.test>", 250)
+        await client.command("RCPT TO:<support@example.org>", 250)
+        assert (await client.data(b"Subject: 2\r\n\r\nx\r\n")).code == 250
+        full = open_by(program.pid)
+        await clients.aclose()
+        await until(lambda: open_by(program.pid) <= full - FREE // 2, "descriptors are free again")
+        assert (await send_mail(host, port, *MAIL, b"Subject: 3\r\n\r\nx\r\n")).code == 250
+        assert await installation.count("messages") == 3
+        assert await program.terminate() == 0
+
+
+async def another(clients: AsyncExitStack, host: str, port: int, n: int) -> RawSmtp | None:
+    """A connection that was greeted; None for one that the server could not take."""
+    try:
+        client = await RawSmtp.connect(host, port, local_addr=(f"127.0.1.{n + 1}", 0))
+    except (ConnectionClosedError, ConnectionError):
+        return None
+    return await clients.enter_async_context(client)
