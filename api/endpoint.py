@@ -38,7 +38,8 @@ class Endpoint(Served):
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler."""
-        octets = await body.read(request, self._max_body)
+        # A download, which no time limit bounds, must not wait for a body that nobody reads.
+        octets = b"" if self.route.media else await body.read(request, self._max_body)
         call: Call[Any, Any] = Call(
             services=self._services,
             caller=request.get(CALLER),

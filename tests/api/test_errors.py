@@ -171,6 +171,18 @@ async def test_half_a_body_and_a_slow_one(tmp_path: Path) -> None:
         assert in_shape(answer)["code"] == "unavailable"
 
 
+async def test_a_download_waits_for_no_body(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
+    await desk.alias()
+    path = f"/api/emails/messages/{await desk.mail()}/raw"
+    reader, writer = await asyncio.open_connection(*desk.server.address)
+    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {desk.login.key}\r\nContent-Length: 9"
+    writer.write(f"{head}\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.close()
+
+
 async def test_every_answer_is_named_and_kept_by_nobody(sqlite_desk: Desk) -> None:
     desk = sqlite_desk
     answer = await desk.admin.get("/domains", headers={"X-Request-Id": "my-own.id_1"})

@@ -116,6 +116,9 @@ async def test_people(desk: Desk) -> None:
     assert (await bob.get("/account")).status == 303
     assert "locked out" in (await admin.follow(f"{url}/disabled", {"disabled": "true"})).words
     assert (await bob.post("/sign-in", {"email": "bob@people.test", "password": "another password"})).status == 401
+    for unsaid in ({}, {"disabled": ""}, {"disabled": "no"}):
+        assert (await admin.post(f"{url}/disabled", unsaid)).status == 400
+    assert (await bob.post("/sign-in", {"email": "bob@people.test", "password": "another password"})).status == 401
     await admin.follow(f"{url}/disabled", {"disabled": "false"})
     await bob.follow("/sign-in", {"email": "bob@people.test", "password": "another password"})
     assert "Robert" not in (await admin.follow(f"{url}/delete", {})).words

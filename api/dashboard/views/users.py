@@ -5,6 +5,7 @@ from __future__ import annotations
 from api.dashboard import manage
 from api.dashboard.page import Html, Page, See, Visit
 from router.admin.users import ROLES
+from router.errors import Refused
 
 
 async def page(visit: Visit) -> Html:
@@ -45,7 +46,11 @@ async def set_password(visit: Visit) -> See:
 
 
 async def set_disabled(visit: Visit) -> See:
-    disabled = visit.form.get("disabled") == "true"
+    """`disabled`: `true` or `false`. A form without it must let nobody in again."""
+    said = visit.form.get("disabled")
+    if said not in ("true", "false"):
+        raise Refused("invalid_request", "disabled must be true or false", "disabled")
+    disabled = said == "true"
     await visit.services.users.change(visit.actor, visit.ids["id"], disabled=disabled)
     return _back(visit, "user-disabled" if disabled else "user-enabled")
 
