@@ -141,8 +141,18 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def _open_standard_streams() -> None:
+    """Whoever started us may have closed them: the next socket or database must not become standard output."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this one
+
+
 def guarded(command: click.Group) -> NoReturn:
     """Runs the command line and turns every expected failure into its line and its exit code."""
+    _open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks a character shows its number; a mail's subject must not end a command.

@@ -14,7 +14,7 @@ from router.clock import Clock
 from router.errors import Refused, not_found
 from router.model import DELIVERY_STATES, Actor, Attempt, Delivery, DeliveryState, Integration, Micros
 from router.ports import Wake
-from router.store.database import Database, Row, Session, fetch, fetch_one
+from router.store.database import Database, Row, Session, begun_anew, fetch, fetch_one
 
 MOST_ATTEMPTS = 200
 # Replayed in one transaction; who has more dead ones asks again.
@@ -82,6 +82,7 @@ class Deliveries:
         )
         return DeliveryView(delivery, tuple(attempts[::-1]))
 
+    @begun_anew
     async def replay(self, actor: Actor, delivery_id: str) -> Delivery:
         """Due now; `conflict` when it was delivered, is being sent, or its integration is gone."""
         words.known_id(delivery_id, "dlv", "Delivery")
@@ -102,6 +103,7 @@ class Deliveries:
         self._wake.wake([delivery.integration_id])
         return delivery
 
+    @begun_anew
     async def replay_many(self, actor: Actor, *, integration_id: str | None = None, state: str | None = None) -> int:
         """All dead ones, or all pending ones, of an integration or of all; returns how many are due now."""
         wanted = _state("dead" if state is None else state)

@@ -73,7 +73,7 @@ class Explain:
     ) -> Explanation:
         """recipient: an address; sender, subject: of the mail that is imagined."""
         mailbox = _mailbox(recipient, "recipient")
-        from_ = str(_mailbox(sender, "from")) if sender else "somebody@example.com"
+        from_ = "somebody@example.com" if sender is None else str(_mailbox(sender, "from"))
         title = words.line(subject, "subject", most=1000) if subject else "A question"
         facts, found = await self._facts(actor, mailbox)
         steps = [_domain_step(mailbox, found)]

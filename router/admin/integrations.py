@@ -20,7 +20,7 @@ from router.errors import Refused, not_found
 from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Wake
 from router.secrets import SecretBox, Unsealable
-from router.store.database import Database, Session, fetch, fetch_one
+from router.store.database import Database, Session, begun_anew, fetch, fetch_one
 
 REMOVED = "the integration was removed"
 
@@ -105,6 +105,7 @@ class Integrations:
             )
             return await _found(session, actor, integration_id)
 
+    @begun_anew
     async def change(
         self,
         actor: Actor,
@@ -147,6 +148,7 @@ class Integrations:
             self._wake.wake([integration_id])
         return changed
 
+    @begun_anew
     async def delete(self, actor: Actor, integration_id: str) -> None:
         """Removes an integration; `in_use` while aliases point to it. What still waits for it becomes dead."""
         words.known_id(integration_id, "int", "Integration")

@@ -20,7 +20,7 @@ from router.clock import Clock
 from router.erasure import erase_ticket
 from router.errors import Refused, not_found
 from router.model import TICKET_STATUSES, Actor, Micros, Ticket, TicketEvent, TicketStatus, User
-from router.store.database import Database, Session, fetch, fetch_one, value
+from router.store.database import Database, Session, begun_anew, fetch, fetch_one, value
 
 # A search first reads what nobody has read yet; it does not wait longer for that.
 SEARCH_PATIENCE = 1.0
@@ -175,6 +175,7 @@ class Tickets:
             ticket = await _found(session, actor, ticket_id, "ticket_lock")
             return await _tell(session, actor, ticket, self._clock.now(), "note", text=kept)
 
+    @begun_anew
     async def delete(self, actor: Actor, ticket_id: str) -> None:
         """Erases the ticket, and its messages with their octets unless another ticket has them too."""
         words.known_id(ticket_id, "ticket", "Ticket")

@@ -235,3 +235,18 @@ async def test_guessing_at_once_is_guessing_too(sqlite_desk: Desk) -> None:
     looked_at = [answer.status for answer in answers if answer.status == 401]
     assert len(looked_at) <= sessions.BY_ACCOUNT.requests + sessions.VERIFYING_AT_ONCE - 1
     assert {answer.status for answer in answers} == {401, 429}
+
+
+async def test_a_replay_meets_the_deliverer(office: Desk) -> None:
+    """The deliverer holds the integration, then takes the delivery: a replay goes about it the other way."""
+    _, integration_id, _ = await office.alias()
+    await office.ticket()
+    delivery = (await office.services.deliveries.list(office.actor)).items[0]
+    await seeds.execute(office.store.database, "UPDATE integrations SET status = 'failing', probe_at = 1 RETURNING id")
+    async with office.store.database.transaction() as session:
+        await session.run("dispatch_paced", id=integration_id, paced_at=1)
+        replaying = asyncio.create_task(office.services.deliveries.replay_many(office.actor, state="pending"))
+        await happened_or_waits(office, replaying)
+        await session.one("dispatch_open", id=delivery.id, until=office.clock.now() + 1)
+    assert await replaying == 0  # it is being sent: left alone
+    assert (await office.services.deliveries.get(office.actor, delivery.id)).delivery.claims == 1

@@ -32,7 +32,12 @@ async def test_explain_says_what_would_happen_and_does_nothing(desk: Desk) -> No
     disabled = (await desk.admin.post("/explain", {"recipient": "support@example.org"})).body
     assert disabled["reply"].startswith("550 5.2.1")
     assert (await desk.admin.post("/explain", {"recipient": "postmaster@example.org"})).body["accepted"] is True
-    for wrong in ({"recipient": "no address"}, {}, {"recipient": "a@b.c", "from": "x"}):
+    for wrong in (
+        {"recipient": "no address"},
+        {},
+        {"recipient": "a@b.c", "from": "x"},
+        {"recipient": "a@b.c", "from": ""},
+    ):
         assert (await desk.admin.post("/explain", wrong)).status == 400
     other, _ = await desk.other_workspace()
     assert (await other.post("/explain", {"recipient": "support@example.org"})).body["reply"].startswith("550 5.7.1")

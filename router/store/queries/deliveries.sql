@@ -87,5 +87,5 @@ WHERE id IN (
       AND (CAST(:integration_id AS TEXT) IS NULL OR d.integration_id = CAST(:integration_id AS TEXT))
       AND d.integration_id IN (SELECT i.id FROM integrations i WHERE i.workspace_id = :workspace_id)
     ORDER BY d.id LIMIT :most)
-  AND state = :state
+  AND state = :state AND (state = 'dead' OR claims = 0)
 RETURNING id, integration_id;

@@ -1,4 +1,7 @@
-"""Before something is destroyed a person at a terminal is asked, and can say no in every way a terminal has."""
+"""Commands at a terminal, and without one.
+
+Before something is destroyed a person is asked, and can say no in every way a terminal has.
+"""
 
 import asyncio
 import os
@@ -6,11 +9,13 @@ import pty
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.cli.office import Office
 from tests.support.process import environment
+from tests.support.waiting import until
 
 Answer = Callable[[int, asyncio.subprocess.Process], object]
 
@@ -34,6 +39,7 @@ async def asked(office: Office, *args: str, answer: Answer) -> tuple[int, str]:
         try:
             async with asyncio.timeout(60):
                 question = (await process.stderr.readuntil(b"[y/N]: ")).decode()
+                await until(lambda: reads_answer(process.pid), "the command reads the answer")
                 answer(ours, process)
                 _, complaint = await process.communicate()
         finally:
@@ -45,6 +51,26 @@ async def asked(office: Office, *args: str, answer: Answer) -> tuple[int, str]:
         os.close(theirs)
     assert "Remove example.org?" in question
     return process.returncode or 0, complaint.decode().strip()
+
+
+def reads_answer(pid: int) -> bool:
+    """Whether a process waits in a system call whose first argument is 0: `read` of standard input.
+
+    A signal that comes between the question and that is a matter of microseconds, and of no person.
+    """
+    return Path(f"/proc/{pid}/syscall").read_text().split()[1:2] == ["0x0"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+async def test_without_the_streams_that_a_program_has(office: Office, closed: str) -> None:
+    """Started by something that closed them: what is opened next must not become standard output."""
+    command = f'exec "$0" -m emailrouter domain add example.org --json {closed}'
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", command, sys.executable, cwd=office.folder, env=environment(office.env)
+    )
+    async with asyncio.timeout(60):
+        assert await process.wait() == 0
+    assert len((await office.json("domain", "list"))["domains"]) == 1
 
 
 @pytest.mark.parametrize(
