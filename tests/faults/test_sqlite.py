@@ -14,7 +14,7 @@ from tests.faults.asking import assert_put_off, mended, need_mounts, say
 from tests.support.postgres import PostgresServer
 
 MAILS = 12
-SMALL = 8 * 1024 * 1024
+SMALL = 16 * 1024 * 1024  # twice what the WAL may have before a checkpoint
 NEARLY = 2 * 1024 * 1024
 LARGE_MAIL = 6  # every sixth has 300 KiB
 
