@@ -23,11 +23,11 @@ _TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.cli
 
 async def sees(page: Page, name: str, *kinds: Kind, folder: str) -> None:
     """Light enough, nothing that axe finds, room for everything. folder: "" for no pictures."""
-    assert await page.locator("h1").count() == 1
-    assert len((await page.content()).encode()) < MOST_OCTETS
+    assert await page.locator("h1").count() == 1, name
+    assert len((await page.content()).encode()) < MOST_OCTETS, name
     for kind in kinds:
         await fits(page, name, kind, folder=folder)
-        assert await axe(page) == [], kind
+        assert await axe(page) == [], f"{name} ({kind})"
 
 
 async def fits(page: Page, name: str, kind: Kind, *, folder: str) -> None:
@@ -36,5 +36,5 @@ async def fits(page: Page, name: str, kind: Kind, *, folder: str) -> None:
     if folder:
         await page.screenshot(path=Path(folder) / f"{name}-{kind}.png", full_page=True)
     wide = await page.evaluate(_TOO_WIDE)
-    assert wide <= 0, f"{wide} px too wide ({kind})"
-    assert await page.evaluate(_SQUEEZED) == [], kind
+    assert wide <= 0, f"{wide} px too wide: {name} ({kind})"
+    assert await page.evaluate(_SQUEEZED) == [], f"{name} ({kind})"
