@@ -42,6 +42,8 @@ async def mended(world: Rig, mta: Mta) -> None:
     world.set_clock(60)
     await world.settle()
     found = await world.sound(mta)
-    assert not found.second_posts, found
+    # On a machine that stands still for seconds Slack's answer may come too late, and the post again: that is promised.
+    late = sum(n for reason, n in found.unheard_reasons.items() if reason.startswith("timed out"))
+    assert found.second_posts <= late, found
     assert all(program.running() for program in world.running)
     assert not [reply for reply in mta.put_off if not reply.startswith(("421 4.3.2", "451 4.3.0", "452 4.3.1"))]
