@@ -83,3 +83,21 @@ async def test_whoever_is_refused_at_mail_again_and_again_is_let_go() -> None:
             await client.expect(code)
         assert not await client.eof()
         await client.close()
+
+
+async def test_a_mail_without_an_end_takes_rests() -> None:
+    """What is only thrown away is not read as fast as it comes; its end is found all the same."""
+    async with door(max_message_bytes=1000) as server:
+        client = await begun(server.host, server.port)
+        await client.command("DATA", 354)
+        connection = next(iter(server.server._connections))
+        for _ in range(5):
+            await client.send_bytes(b"x" * 2000)
+            while connection._reading:  # noqa: ASYNC110 - until the piece is here, of which nobody tells
+                await asyncio.sleep(0)
+            while not connection._reading:  # noqa: ASYNC110 - the same of the rest
+                await asyncio.sleep(0)
+        await client.send_bytes(b"\r\n.\r\n")
+        await client.expect(552)
+        await client.command("NOOP", 250)
+        await client.close()
