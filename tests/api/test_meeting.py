@@ -14,7 +14,7 @@ from router.admin import sessions
 from router.admin.users import hashed_password
 from router.contents import ContentStore
 from router.erasure import erase_ticket
-from router.errors import Refused
+from router.errors import Contended, Refused
 from router.model import Actor
 from router.store.postgres import PostgresSession
 from tests.api.desk import PASSWORD, Desk, served
@@ -243,10 +243,16 @@ async def test_a_replay_meets_the_deliverer(office: Desk) -> None:
     await office.ticket()
     delivery = (await office.services.deliveries.list(office.actor)).items[0]
     await seeds.execute(office.store.database, "UPDATE integrations SET status = 'failing', probe_at = 1 RETURNING id")
-    async with office.store.database.transaction() as session:
-        await session.run("dispatch_paced", id=integration_id, paced_at=1)
-        replaying = asyncio.create_task(office.services.deliveries.replay_many(office.actor, state="pending"))
-        await happened_or_waits(office, replaying)
-        await session.one("dispatch_open", id=delivery.id, until=office.clock.now() + 1)
-    assert await replaying == 0  # it is being sent: left alone
-    assert (await office.services.deliveries.get(office.actor, delivery.id)).delivery.claims == 1
+    opened = 1
+    try:
+        async with office.store.database.transaction() as session:
+            await session.run("dispatch_paced", id=integration_id, paced_at=1)
+            replaying = asyncio.create_task(office.services.deliveries.replay_many(office.actor, state="pending"))
+            await happened_or_waits(office, replaying)
+            await session.one("dispatch_open", id=delivery.id, until=office.clock.now() + 1)
+    except Contended:
+        # The server looks for a deadlock when somebody has waited for a second: on a machine that stood still for so
+        # long it is the deliverer that is ended, and comes again. The replay is answered all the same.
+        opened = 0
+    assert await replaying == 1 - opened  # what is being sent is left alone
+    assert (await office.services.deliveries.get(office.actor, delivery.id)).delivery.claims == opened
