@@ -4,8 +4,6 @@ import resource
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import pytest
-
 from tests.support.installation import installed, port_of
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
@@ -21,7 +19,6 @@ def open_by(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux lets us limit another process")
 async def test_no_descriptor_is_left(tmp_path: Path, slack: SlackStandIn) -> None:
     async with (
         installed(tmp_path, slack) as installation,
