@@ -1,9 +1,9 @@
-"""What one process of the SMTP door takes on at once: connections, mails a minute, octets in flight.
+"""What one process of the SMTP door takes on at once: connections, in all and by address, and mails a minute.
 
 The counts are this process's own: with several smtp processes each allows as much. An address is one IPv4 address or
-one IPv6 /64, which is what one customer gets; an IPv4 address mapped into IPv6 is the IPv4 address. `Limits` and
-`InFlight` never wait and never speak: they say what is the case, `smtp.policy` knows the reply. Who calls them:
-`smtp.server` makes them, `smtp.session` asks, `smtp.stream` registers what it holds.
+one IPv6 /64, which is what one customer gets; an IPv4 address mapped into IPv6 is the IPv4 address. `Limits`
+never waits and never speaks: it says what is the case, `smtp.policy` knows the reply. Who calls it: `smtp.server` makes
+it, `smtp.session` asks. Octets of mails are counted in `smtp.in_flight`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal, Protocol
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -20,8 +19,6 @@ _MINUTE = 60.0  # seconds
 # From this share of `max_connections` on, waiting for a command is a luxury: the patience below holds instead.
 _PRESSED = 0.8
 SHORT_COMMAND_TIMEOUT = 10.0  # seconds
-# Waiting for room longer than this only holds the place.
-IN_FLIGHT_PATIENCE = 20.0  # seconds; senders wait 3 minutes for a data block to be taken (RFC 5321 4.5.3.2.5)
 
 
 @lru_cache(maxsize=4096)
@@ -131,121 +128,3 @@ class Limits:
     def forget(self, now: float) -> None:
         """Drop the minutes that are over; the server calls it now and then, so that memory stays bounded."""
         self._mails = {key: entry for key, entry in self._mails.items() if now - entry[0] < _MINUTE}
-
-
-class Holder(Protocol):
-    """A connection that is receiving a mail: it can stop reading, and go on.
-
-    share: the address whose part of the room it uses, as `address_key` has it; None for trusted addresses, which may
-    have all of it. It does not change while octets are counted.
-    """
-
-    @property
-    def share(self) -> str | None: ...
-
-    def hold(self) -> None: ...
-
-    def go_on(self) -> None: ...
-
-
-class InFlight:
-    """Octets of mails in memory, of all connections together and by address.
-
-    When they reach `limit`, every connection with a large mail stops reading. As octets leave, connections go on in the
-    order in which their mails became large, as many as there is room for a piece each. Where no whole mail is on its
-    way out, the oldest large one does not stop: if all did, each with its part of a mail, nothing would ever leave. The
-    same holds for the connections of one address when they have its part of the room, so that whoever fills that stops
-    nobody else. A mail up to `SMALL` octets never waits. largest: octets of the largest mail; one always fits.
-    """
-
-    SMALL = 65536  # octets
-    PIECE = 262144  # octets that one read may bring
-    # Of the room for one address: it takes two to fill it, and a busy relay keeps enough for its own large mails.
-    SHARE = 0.5
-
-    def __init__(self, limit: int, largest: int = 0) -> None:
-        self._limit = max(limit, largest)
-        self._share_limit = max(int(self._limit * self.SHARE), largest)
-        self._large: dict[Holder, Literal["reading", "held"]] = {}
-        self._held = 0
-        self._ending: set[Holder] = set()  # received, their octets still here
-        self._by_share: dict[str, int] = {}
-        self.total = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether no large mail may be read on."""
-        return self.total >= self._limit
-
-    def take(self, holder: Holder, octets: int, held: int) -> None:
-        """Count octets in; `held` is what the connection has in memory then. With no room a large mail stops here."""
-        self._count(holder.share, octets)
-        self._ending.discard(holder)
-        if held > self.SMALL and holder not in self._large:
-            self._large[holder] = "reading"
-        full = self.full
-        if full or self._room_of(holder.share) <= 0:
-            first = self._first_of(None if full else holder.share)
-            for other, state in list(self._large.items()):
-                if state == "reading" and other is not first and (full or other.share == holder.share):
-                    self._large[other] = "held"
-                    self._held += 1
-                    other.hold()
-
-    def release(self, holder: Holder, octets: int) -> None:
-        """Count octets of `holder` out and let go on whom there is room for."""
-        self._count(holder.share, -octets)
-        self._ending.discard(holder)
-        if not self._held:
-            return
-        room = self._limit - self.total
-        promised: dict[str | None, int] = {}
-        self._keep_moving(holder.share)
-        for other, state in list(self._large.items()):
-            if room <= 0:
-                return
-            given = promised.get(other.share, 0)
-            if state == "held" and given < self._room_of(other.share):
-                room -= self.PIECE
-                promised[other.share] = given + self.PIECE
-                self._let_go_on(other)
-
-    def leave(self, holder: Holder) -> None:
-        """`holder` does not receive now, or throws away what it gets. Its octets stay counted until `release`."""
-        state = self._large.pop(holder, None)
-        if state is None:
-            return
-        self._ending.add(holder)
-        if state == "held":
-            self._held -= 1
-            holder.go_on()
-
-    def _keep_moving(self, share: str | None) -> None:
-        """The oldest large mail never waits, nor the oldest of a share while there is room for others."""
-        for first in (self._first_of(None), None if self.full else self._first_of(share)):
-            if first is not None and self._large[first] == "held":
-                self._let_go_on(first)
-
-    def _let_go_on(self, other: Holder) -> None:
-        self._large[other] = "reading"
-        self._held -= 1
-        other.go_on()
-
-    def _first_of(self, share: str | None) -> Holder | None:
-        """The oldest large mail, of all or of one share, that must not wait: no whole mail there will make room."""
-        if any(share is None or other.share == share for other in self._ending):
-            return None
-        return next((other for other in self._large if share is None or other.share == share), None)
-
-    def _count(self, share: str | None, octets: int) -> None:
-        self.total += octets
-        if share is not None:
-            counted = self._by_share.get(share, 0) + octets
-            if counted:
-                self._by_share[share] = counted
-            else:
-                self._by_share.pop(share, None)
-
-    def _room_of(self, share: str | None) -> int:
-        """Octets that connections of this share may still take."""
-        return self._limit - self.total if share is None else self._share_limit - self._by_share.get(share, 0)

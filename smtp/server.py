@@ -1,9 +1,8 @@
-"""The SMTP server: its sockets, its sessions, its certificate, and how it stops.
+"""The SMTP server: its sessions, its certificate, and how it stops.
 
 Promise: what was answered `250` is committed before, so stopping loses nothing; `drain` lets running mails end and
-tells the others to come again. Sockets are the loop's own (`loop.create_server`): no thread, no aiosmtpd Controller.
-Never decides anything about a mail. Who makes it: `emailrouter.assembly`; who starts, reloads and drains it:
-`emailrouter.lifecycle`.
+tells the others to come again. Never decides anything about a mail. Who makes it: `emailrouter.assembly`; who starts,
+reloads and drains it: `emailrouter.lifecycle`.
 """
 
 from __future__ import annotations
@@ -22,7 +21,9 @@ from router.meter import UNMETERED, Meter
 from router.ports import Acceptor, Recipients
 from smtp import replies
 from smtp.dnsbl import BlockLists, Resolver
-from smtp.limits import SHORT_COMMAND_TIMEOUT, AddressSet, InFlight, Limits
+from smtp.in_flight import InFlight
+from smtp.limits import SHORT_COMMAND_TIMEOUT, AddressSet, Limits
+from smtp.listeners import Listeners
 from smtp.policy import BlockedSenders
 from smtp.protocol import SMTP
 from smtp.session import Door
@@ -33,7 +34,6 @@ _log = structlog.get_logger()
 
 _SWEEP = 1.0  # seconds between two looks at all deadlines
 _FORGET = 60.0  # seconds between two looks at counters of addresses that are gone
-_BACKLOG = 1024  # connections the kernel holds for us; a burst must not be refused before we have seen it
 _COMMIT_PATIENCE = 10.0  # seconds past the grace that commits have which are being written
 
 
@@ -80,7 +80,7 @@ class Server:
             meter=meter,
         )
         self._tls: TlsFiles | None = None
-        self._listeners: list[asyncio.Server] = []
+        self._listeners = Listeners(self._connection)
         # In the order they came: of those that have waited for room too long, the one that came first is put off first.
         self._connections: dict[SMTP, None] = {}
         self._draining = False
@@ -91,9 +91,8 @@ class Server:
 
     @property
     def addresses(self) -> list[str]:
-        """Where it listens: `127.0.0.1:2525`, `[::1]:2525`; empty before `start` and after `drain`."""
-        names = [sock.getsockname() for listener in self._listeners for sock in listener.sockets]
-        return [_address(name) for name in names]
+        """Where it listens, see `Listeners`; empty before `start` and after `drain`."""
+        return self._listeners.addresses
 
     @property
     def connections(self) -> int:
@@ -108,32 +107,19 @@ class Server:
     async def start(self) -> None:
         """Listen. Raises OSError (address) or `ConfigError` (certificate) when one cannot be used; nothing listens."""
         settings = self._settings
-        loop = asyncio.get_running_loop()
         if settings.tls_cert is not None and settings.tls_key is not None:
             self._tls = TlsFiles(settings.tls_cert, settings.tls_key)
-
-        def connection() -> SMTP:
-            return SMTP(self._door, self, self._tls, loop)
-
         try:
             if settings.listen == "systemd":
                 for sock in sockets.passed("smtp", self._environ):
-                    self._listeners.append(await loop.create_server(connection, sock=sock, backlog=_BACKLOG))
+                    await self._listeners.listen_on(sock)
             else:
                 for address in settings.listen:
-                    # asyncio makes IPv6 sockets IPv6 alone, so "0.0.0.0" and "[::]" can stand side by side.
-                    listener = await loop.create_server(
-                        connection,
-                        address.host,
-                        address.port,
-                        backlog=_BACKLOG,
-                        reuse_port=self._reuse_port or None,
-                    )
-                    self._listeners.append(listener)
+                    await self._listeners.listen(address.host, address.port, reuse_port=self._reuse_port)
         except OSError:
-            self._close_listeners()
+            self._listeners.close()
             raise
-        self._sweep(loop)
+        self._sweep(asyncio.get_running_loop())
         _log.info("smtp.listening", addresses=self.addresses, tls=self._tls is not None)
 
     def reload(self) -> None:
@@ -146,7 +132,7 @@ class Server:
 
         Returns when no connection is left. A commit that is being written when the grace is over has some seconds more.
         """
-        self._close_listeners()
+        self._listeners.close()
         self._draining = True
         for connection in list(self._connections):
             connection.draining = True
@@ -183,6 +169,9 @@ class Server:
 
     # Inside.
 
+    def _connection(self) -> SMTP:
+        return SMTP(self._door, self, self._tls, asyncio.get_running_loop())
+
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look at the deadlines of all connections: one timer for a server instead of one for each command."""
         now = loop.time()
@@ -209,17 +198,3 @@ class Server:
         except TimeoutError:
             return False
         return True
-
-    def _close_listeners(self) -> None:
-        # Not `wait_closed`: since Python 3.12 it waits for every connection too, and drain does that with a bound.
-        for listener in self._listeners:
-            listener.close()
-        self._listeners.clear()
-
-
-def _address(name: object) -> str:
-    """A socket's name as text; a Unix socket's is its path."""
-    if not isinstance(name, tuple):
-        return str(name)
-    host, port = name[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

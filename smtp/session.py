@@ -28,7 +28,8 @@ from router.routing.route import Refusal, Target
 from smtp import policy, replies
 from smtp.commands import Mail
 from smtp.dnsbl import BlockLists
-from smtp.limits import InFlight, Limits
+from smtp.in_flight import InFlight
+from smtp.limits import Limits
 from smtp.policy import BlockedSenders
 from smtp.replies import Reply
 

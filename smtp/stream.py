@@ -19,14 +19,13 @@ from aiosmtpd import smtp as upstream
 
 from smtp import replies
 from smtp.data import Content, Reader
-from smtp.limits import IN_FLIGHT_PATIENCE, InFlight
+from smtp.in_flight import IN_FLIGHT_PATIENCE, InFlight
 from smtp.lines import CommandLines
 from smtp.replies import Reply
 
 _BUFFER_LIMIT = 65536  # octets of pipelined commands; past it the socket is not read until they are answered
 _TURN = 16  # commands answered in a row before other connections have their turn; a busy one takes a millisecond
 _DISCARD_LIMIT = 67108864  # octets past its limit that a mail is read and thrown away for, to be told 552 in order
-_REST = 0.02  # seconds between two readings of what is only thrown away: some 13 MB a second for a connection
 _CLOSING_PATIENCE = 10.0  # seconds that a peer has to take our last words
 _HEAD_PATIENCE = 10.0  # seconds for a PROXY header; a balancer sends it with its first packet
 _HANDSHAKE_TIMEOUT = 30.0  # seconds; a session costs 3 ms of CPU, a slow network some round trips
@@ -119,10 +118,9 @@ class Stream(upstream.SMTP):
         if self._receiving is None:
             self._wake()
         elif reader.content.dropped:
-            # Read as fast as it comes, mails without an end would leave the good ones no time.
             self._resting = True
             self._stop_reading()
-            self.loop.call_later(_REST, self._rested)
+            self.loop.call_later(self._in_flight.rest(len(data), self._heard), self._rested)
 
     def eof_received(self) -> bool:
         """The peer is done sending; what it sent is still answered (upstream cancels its task here)."""
@@ -342,6 +340,8 @@ class Stream(upstream.SMTP):
     def _feed(self, reader: Reader, piece: bytes) -> None:
         rest = reader.feed(piece)
         content = reader.content
+        if content.dropped:
+            self._in_flight.leave(self)  # no room is kept for what it may still grow by
         self._count(content.held)
         if rest is not None:
             self._received = "whole"

@@ -37,7 +37,7 @@ import trustme
 
 from smtp import policy, replies, stream
 from smtp.commands import announces_octets
-from smtp.limits import IN_FLIGHT_PATIENCE, InFlight
+from smtp.in_flight import IN_FLIGHT_PATIENCE, InFlight
 from smtp.protocol import SMTP
 from smtp.replies import Reply
 from tests.smtp.conftest import write_certificate

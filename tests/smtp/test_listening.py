@@ -1,10 +1,13 @@
 """Where the server listens: several addresses, IPv6, sockets from systemd, and a start that fails as a whole."""
 
+import asyncio
 import os
 import socket
 import subprocess
 import sys
 import textwrap
+from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from router import sockets
 from router.sockets import passed
 from tests.smtp.doubles import door
 from tests.support.smtp import RawSmtp
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
 HAS_IPV6 = socket.has_ipv6 and Path("/proc/net/if_inet6").exists() and Path("/proc/net/if_inet6").read_text().strip()
@@ -51,6 +55,40 @@ async def test_reuse_port() -> None:
     """Two servers of one host on one port, as several smtp processes are."""
     async with door(reuse_port=True) as first, door(reuse_port=True, listen=[first.server.addresses[0]]) as second:
         assert second.server.addresses == first.server.addresses
+
+
+async def test_those_who_wait_are_taken_many_at_a_time() -> None:
+    """One in a turn would leave good peers waiting while hostile ones make the turns long."""
+    listen = ["127.0.0.1:0", "127.0.0.2:0"]
+    async with door(listen=listen, max_connections_per_ip=100) as server, AsyncExitStack() as clients:
+        for n in range(80):  # the kernel takes them while the loop stands still
+            host, _, port = server.server.addresses[n % 2].rpartition(":")
+            clients.enter_context(socket.create_connection((host, int(port))))
+        turns = 0
+        while server.server.connections < 80:
+            await asyncio.sleep(0)
+            turns += 1
+            assert turns < 40, server.server.connections
+        await until(lambda: not server.server._listeners._taking, "nothing of it is left")
+
+
+async def test_who_was_taken_when_it_stops_is_told() -> None:
+    """Also one that the kernel had for us, and that was on its way from the queue to its session."""
+    async with door() as server:
+        clients = [socket.create_connection((server.host, server.port)) for _ in range(8)]
+        await until(lambda: server.server.connections > 0, "the first is taken")
+        draining = asyncio.ensure_future(server.server.drain(timedelta(seconds=5)))
+        for client in clients:
+            client.setblocking(False)
+            try:
+                said = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 100), 5)
+            except ConnectionResetError:  # nobody had taken it
+                said = b""
+            assert said[:4] in (b"", b"421 ", b"220 ")
+            client.close()
+        await draining
+        assert server.server.connections == 0
+        await until(lambda: not server.server._listeners._taking, "nothing of it is left")
 
 
 def test_systemd_sockets_belong_to_the_process_they_name() -> None:
