@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
-TAKEN_A_TURN = 16  # a millisecond or two: they get no more than their greeting at once
+TAKEN_A_TURN = 64  # some ten milliseconds: they get no more than their greeting at once
 _BACKLOG = 1024  # connections the kernel holds for us; a burst must not be refused before we have seen it
 
 

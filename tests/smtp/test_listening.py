@@ -68,7 +68,7 @@ async def test_those_who_wait_are_taken_many_at_a_time() -> None:
         while server.server.connections < 80:
             await asyncio.sleep(0)
             turns += 1
-            assert turns < 40, server.server.connections
+            assert turns < 20, server.server.connections
         await until(lambda: not server.server._listeners._taking, "nothing of it is left")
 
 
