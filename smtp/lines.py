@@ -25,6 +25,11 @@ class CommandLines:
         self._skipping: Reply | None = None  # the line that is coming is refused for this reason
         self._skipped = 0
 
+    @property
+    def skipping(self) -> bool:
+        """Whether what comes is part of a line that was refused, and thrown away up to its end."""
+        return self._skipping is not None
+
     def take(self) -> bytes | None:
         """The next line without its CR LF; None when more must come. Raises `CommandError` once for each bad line."""
         octets = self.octets

@@ -112,15 +112,15 @@ class Stream(upstream.SMTP):
         if reader is None:
             self._keep(data)
             self._wake()
+            if self._lines.skipping:
+                self._rest(len(data))
             return
         self._heard = self.loop.time()
         self._feed(reader, data)
         if self._receiving is None:
             self._wake()
         elif reader.content.dropped:
-            self._resting = True
-            self._stop_reading()
-            self.loop.call_later(self._in_flight.rest(len(data), self._heard), self._rested)
+            self._rest(len(data))
 
     def eof_received(self) -> bool:
         """The peer is done sending; what it sent is still answered (upstream cancels its task here)."""
@@ -388,6 +388,13 @@ class Stream(upstream.SMTP):
         if self._reading and self.phase is not HANDSHAKE and not self._wire.is_closing():
             self._reading = False
             self._wire.pause_reading()
+
+    def _rest(self, octets: int) -> None:
+        """Read on later: what comes is only thrown away, as these octets were."""
+        if not self._resting:
+            self._resting = True
+            self._stop_reading()
+            self.loop.call_later(self._in_flight.rest(octets, self.loop.time()), self._rested)
 
     def _rested(self) -> None:
         self._resting = False

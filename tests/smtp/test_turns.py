@@ -11,6 +11,7 @@ from smtp import protocol
 from smtp.data import ChunkReader
 from tests.smtp.doubles import door
 from tests.support.smtp import RawSmtp
+from tests.support.waiting import until
 
 FLOODS = [
     b"RCPT TO:<support@example.com>\r\n",
@@ -100,4 +101,23 @@ async def test_a_mail_without_an_end_takes_rests() -> None:
         await client.send_bytes(b"\r\n.\r\n")
         await client.expect(552)
         await client.command("NOOP", 250)
+        await client.close()
+
+
+async def test_a_line_without_an_end_takes_rests() -> None:
+    """The same for what is no mail; commands after it are answered as ever."""
+    async with door() as server:
+        client = await begun(server.host, server.port, transaction=False)
+        connection = next(iter(server.server._connections))
+        await client.send_bytes(b"x" * 5000)
+        await until(lambda: connection._lines.skipping, "the line is refused")
+        for _ in range(5):
+            await client.send_bytes(b"x" * 2000)
+            while connection._reading:  # noqa: ASYNC110 - until the piece is here, of which nobody tells
+                await asyncio.sleep(0)
+            while not connection._reading:  # noqa: ASYNC110 - the same of the rest
+                await asyncio.sleep(0)
+        await client.send_bytes(b"\r\nNOOP\r\n")
+        await client.expect(500)
+        await client.expect(250)
         await client.close()
