@@ -46,7 +46,7 @@ class World:
 
     def another(self) -> DomainChecks:
         """The checks of a process."""
-        resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=0.2, lifetime=0.4)
+        resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)  # no server here is silent
         policy = DnsPolicy(((MX, 10),), "auto", DAY)
         shared = SharedResolver(resolver, self.clock)
         return DomainChecks(self.store.database, self.clock, shared, policy, changed=self._changed, jitter=lambda: 0.5)

@@ -83,13 +83,16 @@ async def test_it_loses_its_connections_in_mid_transaction(mortal: Server, tmp_p
     async with sending(tmp_path, mortal) as (world, mta):
         options = [option for place in places for option in ("--stop-at", place)]
         program = await world.start(options=(*options, *world.clock_options))
+        sessions = []
         for n in range(len(places)):
             mta.offer(world.mails(MAILS))
             await until(lambda: state(program.pid) == "T", f"the program stopped itself {n + 1} times")
             async with admin(world) as connection:
                 ended = await connection.fetch(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OURS}")
-            assert ended
+            sessions.append(len(ended))
             program.resume()
+        # Parsing is outside of transactions: if it comes right after another place, no session is there yet.
+        assert sum(map(bool, sessions)) >= len(places) - 1, sessions
         assert mta.put_off
         await mended(world, mta)
 
