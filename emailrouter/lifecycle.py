@@ -22,7 +22,6 @@ from config.values import Address
 from emailrouter import assembly
 from emailrouter import log as logging
 from emailrouter.assembly import AnyDatabase, Process, Role
-from emailrouter.first_login import make_if_empty
 from emailrouter.watchdog import Manager, beat
 from router import key_rotation
 from router.errors import Unavailable
@@ -131,7 +130,8 @@ async def running(config: Config, roles: frozenset[Role], opened: AnyDatabase) -
         if process.metrics is not None:
             closing.push_async_callback(process.metrics.stop)
         closing.push_async_callback(process.contents.close)
-        closing.push_async_callback(process.client.close)
+        if process.client is not None:
+            closing.push_async_callback(process.client.close)
         if process.writer is not None:
             closing.push_async_callback(process.writer.close)
         async with _background(process) as parts:
@@ -181,6 +181,8 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reread: Call
             return
         raise
     if embedded and len(roles) > 1:
+        from emailrouter.first_login import make_if_empty  # noqa: PLC0415 - for this one role alone
+
         await make_if_empty(config, opened)
     beating: asyncio.Task[None] | None = None
     try:

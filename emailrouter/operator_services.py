@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from api.services import Services
 from config.schema import Config
-from emailrouter import assembly, lifecycle, use_cases
+from emailrouter import lifecycle, use_cases
 from emailrouter.assembly import AnyDatabase
 from router.accept import Accept
 from router.accept.transaction import Committed, IncomingMail, commit_group
@@ -67,7 +67,7 @@ async def opened(config: Config, *, secrets: bool = False) -> AsyncIterator[Oper
     try:
         clock = SystemClock()
         box = await lifecycle.secret_box(config, database) if secrets else _NoSecrets()
-        client = assembly.outbound_client(config)
+        client = use_cases.outbound_client(config)
         contents = ContentStore(database, clock)
         hosts = [config.server.hostname, *(mx.host for mx in config.server.mx_hosts)]
         directory = Directory(database, clock, size=1, hosts=hosts)

@@ -38,6 +38,7 @@ from router.clock import Clock, micros
 from router.contents import ContentStore
 from router.dns.resolver import DnsResolver
 from router.dns.shared import SharedResolver
+from router.outbound.client import OutboundClient
 from router.ports import Acceptor, Recipients, Wake
 from router.routing.route import Refusal
 from router.secrets import SecretBox
@@ -116,6 +117,15 @@ def domain_checks(
     resolver = SharedResolver(dns_resolver(config), clock)
     policy = DnsPolicy(mx_hosts(config), config.dns.verification, micros(config.dns.recheck_interval))
     return DomainChecks(opened, clock, resolver, policy, changed=changed)
+
+
+def outbound_client(config: Config) -> OutboundClient:
+    """The guarded HTTP client, as the configuration wants it."""
+    return OutboundClient(
+        allow_private=config.delivery.allow_private_networks,
+        timeout=config.delivery.timeout.total_seconds(),
+        answer_excerpt=config.delivery.answer_excerpt,
+    )
 
 
 def dns_resolver(config: Config) -> DnsResolver:

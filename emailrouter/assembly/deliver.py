@@ -1,0 +1,107 @@
+"""What delivers, and what is done now and then beside it. Called by `emailrouter.assembly.build`."""
+
+from __future__ import annotations
+
+from config.schema import Config
+from emailrouter import use_cases
+from emailrouter.assembly import AnyDatabase, link_base
+from router.channels import CHANNELS
+from router.clock import SECOND, Clock, micros
+from router.contents import ContentStore
+from router.dispatch import janitor as chores_of
+from router.dispatch.dispatcher import Dispatcher
+from router.dispatch.janitor import Chore, Janitor
+from router.dispatch.notices import Notices
+from router.dispatch.outbox import Limits, Outbox
+from router.dispatch.owner import new_owner
+from router.dispatch.retention import Ages, Retention
+from router.dispatch.sender import TicketSender
+from router.meter import Meter
+from router.outbound.client import OutboundClient
+from router.routing.directory import Directory
+from router.secrets import SecretBox
+
+# A lane that has to wait longer than this for its pace lets its integration go meanwhile.
+LANE_PATIENCE = 2_000_000
+# What is under way at a stop has the time of its request, and so much for its text before and its outcome after.
+OUTCOME_SECONDS = 20.0
+# How often the janitor's chores are done: what is old may be so a little longer.
+SWEEP_EVERY, LOOK_EVERY = 600 * SECOND, 60 * SECOND
+
+
+def dispatcher(
+    config: Config,
+    opened: AnyDatabase,
+    clock: Clock,
+    *,
+    contents: ContentStore,
+    client: OutboundClient,
+    box: SecretBox,
+    meter: Meter,
+) -> Dispatcher:
+    """Not running yet."""
+    settings = config.delivery
+    limits = Limits(
+        per_second=settings.per_second,
+        burst=settings.burst,
+        digest_after=settings.digest_after,
+        lease=micros(settings.lease),
+        max_claims=settings.max_claims,
+        patience=LANE_PATIENCE,
+    )
+    sender = TicketSender(
+        opened,
+        contents,
+        CHANNELS,
+        client,
+        box,
+        link_base=link_base(config),
+        allow_private=settings.allow_private_networks,
+        timeout=settings.timeout.total_seconds(),
+    )
+    outbox = Outbox(opened, clock, new_owner(), limits)
+    return Dispatcher(
+        outbox,
+        sender,
+        CHANNELS,
+        clock,
+        concurrency=settings.concurrency,
+        drain=settings.timeout.total_seconds() + OUTCOME_SECONDS,
+        meter=meter,
+    )
+
+
+def janitor(
+    config: Config,
+    opened: AnyDatabase,
+    clock: Clock,
+    *,
+    contents: ContentStore,
+    client: OutboundClient,
+    box: SecretBox,
+    directory: Directory,
+) -> Janitor:
+    """Not running yet."""
+    kept = config.retention
+    ages = Ages(
+        raw_messages=None if kept.raw_messages is None else micros(kept.raw_messages),
+        resolved_tickets=None if kept.resolved_tickets is None else micros(kept.resolved_tickets),
+        duplicate_window=micros(config.smtp.duplicate_window),
+    )
+    retention = Retention(opened, contents, clock, ages, rest=chores_of.rest)
+    checks = use_cases.domain_checks(config, opened, clock, changed=directory.forget)
+    notices = Notices(
+        opened,
+        clock,
+        CHANNELS,
+        client,
+        box,
+        allow_private=config.delivery.allow_private_networks,
+        timeout=config.delivery.timeout.total_seconds(),
+    )
+    chores = [
+        Chore("retention", SWEEP_EVERY, retention.sweep),
+        Chore("recheck", LOOK_EVERY, checks.recheck, shared=False),
+        Chore("notices", LOOK_EVERY, notices.tell),
+    ]
+    return Janitor(opened, clock, chores)

@@ -1,0 +1,33 @@
+"""The SMTP door of a process. Called by `emailrouter.assembly.build`."""
+
+from __future__ import annotations
+
+import dns.asyncresolver
+
+from config.schema import Config
+from router.clock import Clock
+from router.dns.resolver import plain_resolver
+from router.meter import Meter
+from router.ports import Acceptor, Recipients
+from smtp.server import Server
+
+
+def server(config: Config, recipients: Recipients, acceptor: Acceptor, clock: Clock, meter: Meter) -> Server:
+    """Not listening yet."""
+    return Server(
+        config.smtp,
+        config.server.hostname,
+        recipients,
+        acceptor,
+        clock,
+        resolver=_block_list_resolver(config),
+        reuse_port=config.smtp.reuse_port,
+        meter=meter,
+    )
+
+
+def _block_list_resolver(config: Config) -> dns.asyncresolver.Resolver | None:
+    """Asked about senders only where block lists are set."""
+    if not config.smtp.dnsbl:
+        return None
+    return plain_resolver([(server.host, server.port) for server in config.dns.nameservers])
