@@ -181,7 +181,7 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reread: Call
             return
         raise
     if embedded and len(roles) > 1:
-        from emailrouter.first_login import make_if_empty  # noqa: PLC0415 - for this one role alone
+        from emailrouter.first_login import make_if_empty  # noqa: PLC0415 - for `serve` alone
 
         await make_if_empty(config, opened)
     beating: asyncio.Task[None] | None = None

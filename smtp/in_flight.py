@@ -42,10 +42,10 @@ class InFlight:
     When there is no room, every connection with a large mail stops reading. As octets leave, connections go on in the
     order in which their mails became large, as many as there is room for a piece each. Where no whole mail is on its
     way out, the oldest large one does not stop: if all did, each with its part of a mail, nothing would ever leave. For
-    it room is kept free, so that `limit` holds: what it may still grow by, but at most half of `limit`. The oldest of
-    one address goes on in the same way where the others have that address's part of the room, so that whoever fills
-    that stops nobody else. A mail up to `SMALL` octets never waits. largest: octets of the largest mail; one always
-    fits.
+    it room is kept free, so that `limit` holds: what it may still grow by, but only as far as another of the largest
+    mails has room beside it (all of it from a `limit` of two such mails on). The oldest of one address goes on in the
+    same way where the others have that address's part of the room, so that whoever fills that stops nobody else. A mail
+    up to `SMALL` octets never waits. largest: octets of the largest mail; one always fits.
     """
 
     SMALL = 65536  # octets
@@ -56,6 +56,7 @@ class InFlight:
     # the good ones no time; 50 MB a second of all together cost a tenth of a core.
     THROWN_AWAY = 50_000_000  # octets a second
     REST = 0.02  # seconds after each piece, with that some 13 MB a second of one connection
+    LONGEST_REST = 5.0  # seconds; half of the least time that a command has
 
     def __init__(self, limit: int, largest: int = 0) -> None:
         self._limit = max(limit, largest)
@@ -72,7 +73,7 @@ class InFlight:
     def room(self) -> int:
         """Octets that large mails may still take, all but the oldest."""
         oldest = next(iter(self._large.values()), None)
-        kept = max(min(self._largest - oldest.octets, self._limit // 2), 0) if oldest is not None else 0
+        kept = max(min(self._largest - oldest.octets, self._limit - self._largest), 0) if oldest is not None else 0
         return self._limit - self.total - kept
 
     def take(self, holder: Holder, octets: int, held: int) -> None:
@@ -106,7 +107,7 @@ class InFlight:
             if room <= 0:
                 return
             given = promised.get(other.share, 0)
-            if mail.held and given < self._room_of(other.share):
+            if mail.held and (given < self._room_of(other.share) or other is self._first_of(other.share)):
                 room -= self.PIECE
                 promised[other.share] = given + self.PIECE
                 self._let_go_on(other, mail)
@@ -123,7 +124,8 @@ class InFlight:
 
     def rest(self, octets: int, now: float) -> float:
         """Seconds until a connection may read on that has just thrown away so many octets. now: monotonic seconds."""
-        self._resting_until = max(self._resting_until, now) + octets / self.THROWN_AWAY
+        until = max(self._resting_until, now) + octets / self.THROWN_AWAY
+        self._resting_until = min(until, now + self.LONGEST_REST)
         return max(self._resting_until - now, self.REST)
 
     def _keep_moving(self, share: str | None) -> None:

@@ -2,8 +2,8 @@
 
 Sockets are the loop's own (`loop.create_server`): no thread, no aiosmtpd Controller. libuv takes one connection in a
 turn; when hostile peers make turns long, good ones would wait for theirs in the kernel's queue while the loop has time
-for them. So with each connection that comes up to `TAKEN_A_TURN` more are taken that wait already. Who calls it:
-`smtp.server`.
+for them. So with each connection that comes, up to `TAKEN_A_TURN` more are taken that wait at the same socket. Who
+calls it: `smtp.server`.
 """
 
 from __future__ import annotations
@@ -63,9 +63,10 @@ class Listeners:
         server = await loop.create_server(connection, *where, backlog=_BACKLOG, **options)
         self._servers.append(server)
         for opened in server.sockets:
-            mine.append(socket.fromfd(opened.fileno(), opened.family, opened.type))
-            mine[-1].setblocking(False)
-        self._waiting += mine
+            again = socket.fromfd(opened.fileno(), opened.family, opened.type)
+            again.setblocking(False)
+            self._waiting.append(again)
+            mine.append(again)
 
     def _take_waiting(self, listening: Sequence[socket.socket]) -> None:
         for sock in listening:

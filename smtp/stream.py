@@ -97,7 +97,7 @@ class Stream(upstream.SMTP):
         self._heard = 0.0  # when the last octets of content came
         self._held_since: float | None = None
         self._reading = True
-        self._resting = False  # between two pieces of what is thrown away
+        self._rest_ends: asyncio.TimerHandle | None = None  # between two pieces of what is thrown away
 
     # What the event loop says.
 
@@ -132,6 +132,7 @@ class Stream(upstream.SMTP):
     def connection_lost(self, error: Exception | None) -> None:
         """Tell the task, and let it finish what it is doing."""
         self.lost = self._ended = True
+        self._end_rest()
         if self.phase is not BUSY:
             self.phase = CLOSING
         self.resume_writing()
@@ -242,6 +243,9 @@ class Stream(upstream.SMTP):
         """
         await self.flush()
         self._lines.clear()
+        # The wire reads after a handshake, whatever it did before. A rest that outlasts it would have us believe that
+        # it does not, and nothing would stop what the peer sends.
+        self._end_rest()
         self._go_on_reading()
         self._wait_in(HANDSHAKE, 0.0)
         # From here to the return below, what comes is decrypted but cannot be answered yet: `data_received` keeps it
@@ -391,17 +395,26 @@ class Stream(upstream.SMTP):
 
     def _rest(self, octets: int) -> None:
         """Read on later: what comes is only thrown away, as these octets were."""
-        if not self._resting:
-            self._resting = True
+        if self._rest_ends is None:
             self._stop_reading()
-            self.loop.call_later(self._in_flight.rest(octets, self.loop.time()), self._rested)
+            now = self.loop.time()
+            self._rest_ends = self.loop.call_later(self._in_flight.rest(octets, now), self._rested, now)
 
-    def _rested(self) -> None:
-        self._resting = False
+    def _rested(self, since: float) -> None:
+        self._rest_ends = None
+        if self.phase is CONTENT:  # the rest is ours, not the peer's silence
+            waited = self.loop.time() - since
+            self._since += waited
+            self._heard += waited
         self._go_on_reading()
 
+    def _end_rest(self) -> None:
+        if self._rest_ends is not None:
+            self._rest_ends.cancel()
+            self._rest_ends = None
+
     def _go_on_reading(self) -> None:
-        if self._reading or self._resting or self._held_since is not None:
+        if self._reading or self._rest_ends is not None or self._held_since is not None:
             return
         if len(self._lines.octets) <= _BUFFER_LIMIT:
             self._reading = True

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -72,6 +73,14 @@ def test_every_command_file_is_listed() -> None:
         for command in import_module(f"emailrouter.cli.{path.stem}").COMMANDS
     ]
     assert sorted(exporting) == sorted(cli.MODULES.items())
+
+
+def test_a_process_that_takes_mail_loads_nothing_of_what_answers_http() -> None:
+    program = "import sys, emailrouter.cli.run, emailrouter.assembly.smtp; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = {module.partition(".")[0] for module in shown.stdout.split()}
+    assert "smtp" in loaded
+    assert not loaded & {"api", "aiohttp", "jinja2"}
 
 
 def test_no_file_names_a_package_registry_or_a_machines_path() -> None:

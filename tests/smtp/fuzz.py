@@ -303,7 +303,7 @@ def _handshakes(peers: list[Peer], chance: random.Random) -> Any:
         peer.tls_began.append(peer.fed)
         secured = Wire(peer.address, tls=True)
         secured.protocol = protocol
-        secured.closing, secured.reading = wire.closing, wire.reading
+        secured.closing = wire.closing  # and it reads, as after a handshake on both loops
         peer.wire = secured
         peer.written.append(secured.written)
         for _ in range(chance.randrange(5)):
@@ -501,6 +501,7 @@ async def run(seed: int, first: int, *, seconds: float, rounds: int | None = Non
         files = write_certificate(trustme.CA(), Path(folder))
         stack.enter_context(mock.patch.object(policy, "_DELAY_STEP", 0.0))
         stack.enter_context(mock.patch.object(stream, "_DISCARD_LIMIT", DISCARD_LIMIT))
+        stack.enter_context(mock.patch.object(InFlight, "REST", 0.0))
         while time.monotonic() < until and (rounds is None or number < first + rounds):
             server_number = number // ROUNDS_OF_A_SERVER
             async with door(**settings_of(server_number, files)) as server:

@@ -287,6 +287,9 @@ def test_what_is_thrown_away_is_paced_for_all_together() -> None:
         last = room.rest(InFlight.PIECE, 10.0)
     assert last == pytest.approx((100 * InFlight.PIECE + 1_000) / InFlight.THROWN_AWAY)
     assert room.rest(1_000, 11.0) == InFlight.REST, "a quiet time is no credit and no debt"
+    for _ in range(2_000):
+        last = room.rest(InFlight.PIECE, 11.0)
+    assert last == InFlight.LONGEST_REST
 
 
 async def test_who_waited_too_long_is_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,6 +344,52 @@ async def test_a_mail_that_was_thrown_away_for_its_size_is_not_waited_for() -> N
             await client.send_bytes(b"a" * 20_000 + b"\r\n.\r\n")
             assert (await client.read_reply()).code == 552
             assert (room.total, room._large, room._ending) == (0, {}, set())
+
+
+async def test_a_mail_that_is_thrown_away_gives_up_its_place() -> None:
+    """At once, not at its end: no room is kept for what is not kept, and the next one is the oldest."""
+    async with door(max_message_bytes=LIMIT // 2, max_bytes_in_flight=LIMIT) as server:
+        room = server.server._door.in_flight
+        async with await in_data(server) as client, await in_data(server) as second:
+            await client.send_bytes(b"a" * 200_000)
+            await until(lambda: room.total == 200_000, "it is the oldest")
+            assert room.room == LIMIT - 200_000 - (LIMIT // 2 - 200_000)
+            await second.send_bytes(b"a" * 300_000)
+            await until(lambda: room.total == 500_000, "the second is there")
+            await client.send_bytes(b"a" * (LIMIT // 2))
+            await until(lambda: room.total == 300_000, "the first is thrown away")
+            assert [mail.octets for mail in room._large.values()] == [300_000]
+            await second.send_bytes(b"\r\n.\r\n")
+            await second.expect(250)
+            await client.send_bytes(b"\r\n.\r\n")
+            await client.expect(552)
+
+
+def test_the_oldest_of_an_address_goes_on_when_others_have_left() -> None:
+    """Its address's part is used up by its own mails: the oldest of them is what will make room there."""
+    room = InFlight(4_000_000, largest=1_500_000)
+    slow, x1, x2 = Connection("slow"), Connection("x"), Connection("x")
+    others = [Connection("y"), Connection("z")]
+    room.take(slow, 70_000, 70_000)
+    room.take(x1, 1_000_000, 1_000_000)
+    room.take(x2, 1_000_000, 1_000_000)
+    assert (x1.held, x2.held) == (False, True)
+    room.take(others[0], 500_000, 500_000)
+    assert x1.held, "all of the room is full"
+    room.leave(others[0])
+    room.release(others[0], 500_000)
+    assert (x1.held, x2.held) == (False, True)
+
+
+def test_the_largest_mail_fits_beside_a_slow_one() -> None:
+    """Who trickles keeps no more room than the largest of the others leave."""
+    for limit in (1_000_000, 1_200_000, 1_999_999, 2_000_000, 4_000_000):
+        room = InFlight(limit, largest=1_000_000)
+        slow, large = Connection("192.0.2.1"), Connection("192.0.2.2")
+        room.take(slow, 70_000, 70_000)
+        for octets in range(100_000, 930_000 if limit < 1_100_000 else 1_000_000, 100_000):
+            room.take(large, 100_000, octets)
+            assert not large.held, (limit, octets)
 
 
 async def test_an_endless_mail_is_cut_off_at_last(monkeypatch: pytest.MonkeyPatch) -> None:

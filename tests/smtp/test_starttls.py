@@ -91,6 +91,35 @@ async def nothing_is_owed(server: Door) -> None:
         assert server.server._limits.total == 1
 
 
+async def test_a_rest_ends_with_the_handshake(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
+    """The wire reads after it: if the rest went on, nothing would stop what is buffered, and one peer took it all."""
+    async with (
+        door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
+        await RawSmtp.connect(server.host, server.port) as client,
+    ):
+        connection = next(iter(server.server._connections))
+        await client.command("EHLO client.test", 250)
+        await client.send_bytes(b"x" * 5000)
+        await until(lambda: connection._lines.skipping, "the line is refused")
+        room = server.server._door.in_flight
+        room.rest(2 * room.THROWN_AWAY, asyncio.get_running_loop().time())  # others keep it busy for 2 s
+        await client.send_bytes(b"x\r\nSTARTTLS\r\n")
+        await client.expect(500)
+        await client.expect(220)
+        await client.start_tls(tls_client)
+        await client.command("EHLO client.test", 250)
+        await client.command("MAIL FROM:<>", 250)
+        server.recipients.gate = asyncio.Event()
+        await client.send_line("RCPT TO:<support@example.com>")
+        flood = asyncio.ensure_future(client.send_bytes(b"NOOP\r\n" * 1_000_000))
+        await until(lambda: not connection._wire.is_reading(), "it is not read on")
+        assert len(connection._lines.octets) < 1_000_000
+        server.recipients.gate.set()
+        await client.expect(250)
+        flood.cancel()
+        await client.abort()
+
+
 @pytest.mark.parametrize("garbage", [b"EHLO client.test\r\n", b"\0" * 5000, b"\x16\x03\x01\xff\xff" + b"x" * 100])
 async def test_a_failed_handshake_ends_the_session_in_silence(tls_files: TlsPair, garbage: bytes) -> None:
     async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
