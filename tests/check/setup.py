@@ -73,7 +73,7 @@ class Setup:
 
     async def lines(self, **facts: Any) -> list[Line]:
         """What the doctor says."""
-        resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=0.5, lifetime=1.0)
+        resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
         found = Facts(
             self.config, resolver, SystemClock(), self.database, trust=self.trust, systemd=self.folder / "none"
         )

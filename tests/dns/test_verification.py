@@ -30,7 +30,7 @@ async def dns() -> AsyncIterator[DnsStandIn]:
 
 @pytest.fixture
 def resolver(dns: DnsStandIn) -> DnsResolver:
-    return DnsResolver([("127.0.0.1", dns.port)], timeout=0.2, lifetime=0.5)
+    return DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10)
 
 
 async def _check(resolver: DnsResolver, mode: Mode = "mx+txt", domain: str = DOMAIN) -> Verdict:
@@ -226,7 +226,7 @@ async def other() -> AsyncIterator[DnsStandIn]:
 async def test_an_answer_that_is_not_yet_everywhere(dns: DnsStandIn, other: DnsStandIn) -> None:
     dns.set(DOMAIN, "MX", "10 old.example.net.")
     _good(other)
-    resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=0.2, lifetime=0.5)
+    resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=5, lifetime=10)
     verdict = await _check(resolver)
     assert [record.status for record in verdict.records] == ["wrong", "missing"]
     for record in verdict.records:
@@ -237,7 +237,7 @@ async def test_an_answer_that_is_not_yet_everywhere(dns: DnsStandIn, other: DnsS
 
 
 async def test_name_servers_that_agree(dns: DnsStandIn, other: DnsStandIn) -> None:
-    resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=0.2, lifetime=0.5)
+    resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=5, lifetime=10)
     verdict = await _check(resolver)
     assert verdict.gone
     assert "has no MX record" in verdict.records[0].fix
