@@ -19,6 +19,7 @@ import importlib
 import io
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -32,8 +33,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-# Importing them starts nothing; they are what nearly every start needs.
-PRELOADED = ("emailrouter.cli", "tests.crash.points")
+# Importing them starts nothing. The program loads only what a command needs, so all of it is named here.
+PRELOADED = ("emailrouter", "tests.crash.points")
 
 # These are read once, by the interpreter or (SSL_CERT_FILE) by what is imported: a child that wants them otherwise
 # needs a start of its own.
@@ -216,8 +217,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which then close the socket
     die_with(int(sys.argv[2]))
     control = socket.socket(fileno=int(sys.argv[1]))
-    for module in PRELOADED:
-        importlib.import_module(module)
+    for name in PRELOADED:
+        module = importlib.import_module(name)
+        for found in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{name}."):
+            if not found.name.endswith("__main__"):
+                importlib.import_module(found.name)
     gc.collect()
     gc.freeze()
     request = _Children(control).serve()
