@@ -32,6 +32,7 @@ async def enter(desk: Desk, window: Window, role: Role, email: str | None = None
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Unassigned tickets")
+    await page.wait_for_load_state()  # keys are heard from then on
     return page
 
 

@@ -36,6 +36,8 @@ async def test_a_key_that_is_held_acts_once(shop: Desk, window: Window) -> None:
     await shop.ticket(mails.plain(subject="First"))
     page = await enter(shop, window, "agent")
     await page.get_by_role("link", name="First").click()
+    await expect(page.get_by_role("button", name="Resolve")).to_be_visible()
+    await page.wait_for_load_state()
     await page.keyboard.down("r")
     await expect(page.get_by_role("button", name="Open again")).to_be_visible()
     for _ in range(3):  # the next page hears that it is still held
