@@ -9,7 +9,8 @@ import pytest
 
 from smtp import protocol
 from smtp.data import ChunkReader
-from tests.smtp.doubles import door
+from smtp.in_flight import InFlight
+from tests.smtp.doubles import Door, door
 from tests.support.smtp import RawSmtp
 from tests.support.waiting import until
 
@@ -86,38 +87,45 @@ async def test_whoever_is_refused_at_mail_again_and_again_is_let_go() -> None:
         await client.close()
 
 
-async def test_a_mail_without_an_end_takes_rests() -> None:
+async def test_a_mail_without_an_end_takes_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is only thrown away is not read as fast as it comes; its end is found all the same."""
     async with door(max_message_bytes=1000) as server:
         client = await begun(server.host, server.port)
         await client.command("DATA", 354)
-        connection = next(iter(server.server._connections))
-        for _ in range(5):
-            await client.send_bytes(b"x" * 2000)
-            while connection._reading:  # noqa: ASYNC110 - until the piece is here, of which nobody tells
-                await asyncio.sleep(0)
-            while not connection._reading:  # noqa: ASYNC110 - the same of the rest
-                await asyncio.sleep(0)
+        await rests_after_each_piece(client, server, monkeypatch)
         await client.send_bytes(b"\r\n.\r\n")
         await client.expect(552)
         await client.command("NOOP", 250)
         await client.close()
 
 
-async def test_a_line_without_an_end_takes_rests() -> None:
+async def test_a_line_without_an_end_takes_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for what is no mail; commands after it are answered as ever."""
     async with door() as server:
         client = await begun(server.host, server.port, transaction=False)
         connection = next(iter(server.server._connections))
         await client.send_bytes(b"x" * 5000)
         await until(lambda: connection._lines.skipping, "the line is refused")
-        for _ in range(5):
-            await client.send_bytes(b"x" * 2000)
-            while connection._reading:  # noqa: ASYNC110 - until the piece is here, of which nobody tells
-                await asyncio.sleep(0)
-            while not connection._reading:  # noqa: ASYNC110 - the same of the rest
-                await asyncio.sleep(0)
+        await rests_after_each_piece(client, server, monkeypatch)
         await client.send_bytes(b"\r\nNOOP\r\n")
         await client.expect(500)
         await client.expect(250)
         await client.close()
+
+
+async def rests_after_each_piece(client: RawSmtp, server: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five pieces, each read when the rest after the one before is over; nothing is read in a rest."""
+    connection = next(iter(server.server._connections))
+    rest = InFlight.rest
+    rested: list[tuple[int, bool]] = []
+
+    def noted(room: InFlight, octets: int, now: float) -> float:
+        rested.append((octets, connection._reading))
+        return rest(room, octets, now)
+
+    monkeypatch.setattr(InFlight, "rest", noted)
+    for n in range(1, 6):
+        await client.send_bytes(b"x" * 2000)
+        await until(lambda n=n: len(rested) == n, "it rests")  # type: ignore[misc]  # a default binds the number
+    assert rested == [(2000, False)] * 5
+    await until(lambda: connection._reading, "it reads on")
