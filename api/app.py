@@ -105,9 +105,7 @@ def _add(app: web.Application, method: str, path: str, handler: Handler) -> None
 
 
 async def _expect(request: web.Request) -> web.StreamResponse | None:
-    """RFC 9110 section 10.1.1: the one expectation there is; another one is an error of the client's."""
+    """RFC 9110 section 10.1.1: the one expectation there is; `api.body` answers it when it reads the body."""
     if request.headers.get("Expect", "").lower() != "100-continue":
         return answers.error("invalid_request", "Expect must be 100-continue")
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    request.writer.output_size = 0  # the answer itself has not begun
     return None

@@ -33,18 +33,18 @@ class Endpoint(Served):
         super().__init__(route)
         self.route = route
         self._services = services
-        self._max_body = max_body
+        self._body_limit = route.body_limit(max_body)
         self._running: set[asyncio.Task[web.StreamResponse]] = set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler."""
         # A download, which no time limit bounds, must not wait for a body that nobody reads.
-        octets = b"" if self.route.media else await body.read(request, self._max_body)
+        octets = b"" if self.route.media else await body.read(request, self._body_limit)
         call: Call[Any, Any] = Call(
             services=self._services,
             caller=request.get(CALLER),
             ids=dict(request.match_info),
-            body=shape.read(self.route.body, body.decode(octets, request.content_type, request.charset)),
+            body=shape.read(self.route.body, body.decode(octets, *body.content_type(request))),
             query=shape.read(self.route.query, _query(request)),
             request=request,
             address=request[ADDRESS],

@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from aiohttp import web
 
+from api import body
 from api.schema.shape import Answer, Body, Empty, NoQuery, Query
 from api.services import Services
 from router.admin.authentication import Caller
@@ -54,6 +55,7 @@ class Route:
     answer: None where there is nothing to say (204) or the handler streams (`media` says what).
     creates: takes `Idempotency-Key`. secret: its answer holds one, and is never kept.
     errors: the codes of its own, beside those that every call of its kind has.
+    max_body: the largest request body in bytes; None is the default of its kind (`body_limit`).
     """
 
     method: Method
@@ -69,6 +71,11 @@ class Route:
     secret: bool = False
     media: str = ""
     errors: tuple[ErrorCode, ...] = ()
+    max_body: int | None = None
+
+    def body_limit(self, cap: int) -> int:
+        """The largest request body in bytes, at most `cap`, which is `[api] max_body_bytes`."""
+        return body.limit(self.max_body, cap, small=self.role is None or self.body is Empty)
 
     @property
     def name(self) -> str:

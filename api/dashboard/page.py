@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
+from api import body
 from api.services import Services
 from router.admin.authentication import Caller
 from router.admin.users import ROLES
@@ -74,6 +75,7 @@ class Page:
     path: from the root, with `{name}` for parameters. role: the least that may call it, None for everybody.
     again: shows the form that was sent here, when what it asks is refused. media: the type of an answer that streams.
     part: shown inside of a page, never by itself.
+    max_body: the largest form in bytes; None is the default of its kind (`body_limit`).
     """
 
     method: Literal["GET", "POST"]
@@ -83,6 +85,11 @@ class Page:
     again: Handler | None = None
     media: str = ""
     part: bool = False
+    max_body: int | None = None
+
+    def body_limit(self, cap: int) -> int:
+        """The largest form in bytes, at most `cap`, which is `[api] max_body_bytes`."""
+        return body.limit(self.max_body, cap, small=self.role is None)
 
 
 @dataclass(frozen=True, slots=True)

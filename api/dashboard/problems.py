@@ -75,8 +75,11 @@ def _wanted(request: web.Request) -> str:
     """Where to go after signing in: the page asked for, or the one whose form was sent."""
     if request.method in ("GET", "HEAD"):
         return local.path(request.path_qs)
+    header = request.headers.get("Referer", "")
+    if not header.isascii():  # urlsplit() normalises other hosts, in time that grows with the square of the length
+        return local.HOME
     try:
-        referer = urlsplit(request.headers.get("Referer", ""))
+        referer = urlsplit(header)
     except ValueError:  # half a bracketed address
         return local.HOME
     if referer.netloc != request.host:

@@ -32,12 +32,12 @@ class PageEndpoint(Served):
         self._page = page
         self._services = services
         self._renderer = renderer
-        self._max_body = max_body
+        self._body_limit = page.body_limit(max_body)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler."""
         # What else has a body, no page of ours sent; a stream, which no time limit bounds, must not wait for it.
-        octets = await body.read(request, self._max_body) if self._page.method == "POST" else b""
+        octets = await body.read(request, self._body_limit) if self._page.method == "POST" else b""
         visit = Visit(
             services=self._services,
             caller=request.get(CALLER),
@@ -88,7 +88,7 @@ def _form(request: web.Request, octets: bytes) -> dict[str, str]:
     """The fields of a form; raises `Refused` for what no form of ours sends."""
     if not octets:
         return {}
-    if request.content_type != "application/x-www-form-urlencoded":
+    if body.content_type(request)[0] != "application/x-www-form-urlencoded":
         raise Refused("unsupported_media_type", "A form must be application/x-www-form-urlencoded")
     try:
         pairs = parse_qsl(octets.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")

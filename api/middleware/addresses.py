@@ -18,7 +18,7 @@ def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
     nearest = _parsed(str(peer[0])) if isinstance(peer, tuple) else None
     if nearest is None:
         return ""
-    said = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+    said = ",".join(request.headers.getall("X-Forwarded-For", ())).rsplit(",", _MOST_HOPS)
     for hop in reversed(said[-_MOST_HOPS:]):
         if not _in(nearest, trusted):
             break

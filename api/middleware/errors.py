@@ -78,6 +78,6 @@ def _unavailable() -> web.Response:
 
 def _close_unread(request: web.Request, response: web.Response) -> web.Response:
     """A body that nobody will read must not be waited for: the connection ends with the answer."""
-    if request.body_exists and not request.content.at_eof():
+    if response.status == 413 or (request.body_exists and not request.content.at_eof()):
         response.force_close()
     return response

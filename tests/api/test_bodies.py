@@ -1,0 +1,223 @@
+"""Request bodies: limits of each route, no body before authentication, headers that describe them."""
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.helpers import parse_content_type
+
+from api import body
+from api.dashboard.views import PAGES
+from api.resources import ROUTES
+from api.schema.shape import Empty
+from router.errors import Refused
+from tests.api.desk import Desk, config, served
+from tests.dashboard.desk import Browser, signed_in
+from tests.support.stores import opened_sqlite
+
+CAP = 1048576
+JSON = {"Content-Type": "application/json"}
+
+
+def decoded(octets: bytes) -> Any:
+    return body.decode(octets, "application/json", "utf-8")
+
+
+async def read_rest(reader: asyncio.StreamReader) -> None:
+    """The fields and the content of an answer whose status line was read."""
+    fields = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
+    (length,) = (int(field.partition(b":")[2]) for field in fields if field.startswith(b"content-length:"))
+    await reader.readexactly(length)
+
+
+@pytest.mark.parametrize("shape", [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
+def test_depth_is_counted_exactly(shape: tuple[str, str]) -> None:
+    levels = shape[0].count("[") + shape[0].count("{")
+    most = (body.MAX_DEPTH - 1) // levels
+
+    def nested(times: int, inner: str) -> bytes:
+        return f'{{"x": {shape[0] * times}{inner}{shape[1] * times}}}'.encode()
+
+    assert decoded(nested(most, "1"))
+    left = body.MAX_DEPTH - 1 - most * levels
+    assert decoded(nested(most, "[" * left + "]" * left or "1"))
+    for inner in ("[" * (left + 1) + "]" * (left + 1), "[" * (left + 1) + "1" + "]" * (left + 1)):
+        with pytest.raises(Refused, match=f"deeper than {body.MAX_DEPTH} levels"):
+            decoded(nested(most, inner))
+
+
+@pytest.mark.parametrize("times", [100, 1_000, 5_000, 100_000])
+@pytest.mark.parametrize("shape", [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
+def test_absurd_depth_is_refused_and_not_a_crash(shape: tuple[str, str], times: int) -> None:
+    with pytest.raises(Refused, match="deeper than"):
+        decoded((shape[0] * times + "1" + shape[1] * times).encode())
+
+
+def test_brackets_in_strings_are_no_depth() -> None:
+    text = '[{"' * 50 + "\\" * 51
+    assert decoded(json.dumps({"a": [text, {text: text}]}).encode()) == {"a": [text, {text: text}]}
+
+
+@pytest.mark.parametrize(
+    "octets", [b'\\"' * 500_000, b'"' * 1_000_001, b'{"a": "' + b"\\" * 1_000_000, b'"\\' * 500_000]
+)
+def test_quotes_and_backslashes_without_end_are_read_once(octets: bytes) -> None:
+    """With the former regular expression each of these takes minutes: pytest's time limit ends the test."""
+    with pytest.raises(Refused, match="not valid JSON"):
+        decoded(octets)
+
+
+@pytest.mark.parametrize(
+    ("header", "read"),
+    [
+        ("application/json", ("application/json", "")),
+        ("Application/JSON ; Charset=UTF-8", ("application/json", "utf-8")),
+        ('application/json;x=y; charset="utf-8"', ("application/json", "utf-8")),
+        ("application/json; charset=latin-1", ("application/json", "latin-1")),
+        ("text/plain;", ("text/plain", "")),
+    ],
+)
+async def test_content_types(sqlite_desk: Desk, header: str, read: tuple[str, str]) -> None:
+    answer = await sqlite_desk.admin.post("/domains", data=b'{"domain": "a.example"}', headers={"Content-Type": header})
+    assert answer.status == (201 if read in (("application/json", ""), ("application/json", "utf-8")) else 415)
+
+
+@pytest.mark.parametrize("unit", ['"', ";", 'a="b\\";', "a=b;"])
+async def test_a_long_content_type_is_not_parsed(sqlite_desk: Desk, unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp's parser needs half a second for one of these; it must not run, neither for a form nor for JSON."""
+
+    def parsed(raw: str) -> Any:
+        assert len(raw) < 200, "the header went to the parser"
+        return parse_content_type(raw)
+
+    monkeypatch.setattr("aiohttp.helpers.parse_content_type", parsed)
+    header = "application/json;" + (unit * 8000)[:8000]
+    reader, writer = await asyncio.open_connection(*sqlite_desk.server.address)
+    for path, status in (("/api/auth/login", 415), ("/sign-in", 415)):
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Type: {header}\r\n\r\n"
+        writer.write(f"{head}{{}}".encode())
+        assert (await reader.readline()).startswith(f"HTTP/1.1 {status}".encode())
+        await read_rest(reader)
+    writer.close()
+
+
+def test_every_route_without_authentication_or_body_has_a_small_limit() -> None:
+    for route in ROUTES:
+        small = route.role is None or route.body is Empty
+        assert route.body_limit(CAP) == (body.SMALL_BODY if small else CAP), route.name
+        assert route.body_limit(1024) == 1024
+    for page in PAGES:
+        assert page.body_limit(CAP) == (body.SMALL_BODY if page.role is None else CAP), page.path
+    assert body.SMALL_BODY == 4096
+    assert body.limit(100, CAP, small=False) == 100
+    assert body.limit(2 * CAP, CAP, small=True) == CAP
+
+
+def _open_paths() -> list[str]:
+    calls = [f"//api{route.path}" for route in ROUTES if route.role is None and route.method != "GET"]
+    return calls + [f"/{page.path}" for page in PAGES if page.role is None and page.method == "POST"]
+
+
+@pytest.mark.parametrize("path", _open_paths())
+async def test_more_than_4_kib_without_authentication_is_413(sqlite_desk: Desk, path: str) -> None:
+    headers = JSON if path.startswith("//api") else {"Content-Type": "application/x-www-form-urlencoded"}
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b" " * 1024
+
+    for data in (io.BytesIO(b" " * 4097), pieces()):
+        answer = await sqlite_desk.nobody.post(path, data=data, headers=headers)
+        assert answer.status == 413, path
+        assert answer.headers.get("Connection") == "close"
+    fits = await sqlite_desk.nobody.post(path, data=b" " * 4096, headers=headers)
+    assert fits.status != 413, path
+    assert (await sqlite_desk.nobody.get("//healthz")).status == 200
+
+
+async def test_a_call_that_takes_no_body_reads_little_of_one(sqlite_desk: Desk) -> None:
+    for method in ("GET", "DELETE"):
+        path = "/domains" if method == "GET" else "/domains/dom_0"
+        answer = await sqlite_desk.admin.ask(method, path, data=io.BytesIO(b" " * 5000), headers=JSON)
+        assert (answer.status, answer.code) == (413, "payload_too_large")
+    large = {"domain": "example.org", "more": "x" * 100_000}
+    answer = await sqlite_desk.admin.post("/domains", large)
+    assert (answer.status, answer.code) == (400, "invalid_request"), "an authenticated call takes more"
+
+
+async def test_the_setting_is_the_limit_of_all(tmp_path: Path) -> None:
+    async with opened_sqlite(tmp_path) as store, served(store, config(max_body_bytes=1024)) as desk:
+        for path in ("/auth/login", "/domains"):
+            answer = await desk.admin.post(path, data=b" " * 1025, headers=JSON)
+            assert (answer.status, answer.code) == (413, "payload_too_large")
+        person: Browser = await signed_in(desk, "agent")
+        assert (await person.post("/account/password", {"password": "x" * 2000})).status == 413
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("expect", ["", "Expect: 100-continue\r\n"])
+@pytest.mark.parametrize(
+    ("start", "status"),
+    [
+        ("POST /api/domains", b"401"),
+        ("PATCH /api/workspace", b"401"),
+        ("POST /api/emails/tickets/ticket_0/notes", b"401"),
+        ("POST /manage/domains", b"303"),
+    ],
+)
+async def test_a_body_is_not_read_before_authentication(
+    sqlite_desk: Desk, start: str, status: bytes, framing: str, expect: str
+) -> None:
+    """The answer is there although not one byte of the body was sent, and no client is told to go on."""
+    reader, writer = await asyncio.open_connection(*sqlite_desk.server.address)
+    try:
+        writer.write(f"{start} HTTP/1.1\r\nHost: x\r\n{framing}\r\n{expect}\r\n".encode())
+        async with asyncio.timeout(10):
+            head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 " + status), head
+        assert b"\r\nConnection: close\r\n" in head
+    finally:
+        writer.close()
+
+
+async def test_a_client_that_waits_is_told_to_go_on_unless_the_body_is_refused(sqlite_desk: Desk) -> None:
+    content = b'{"domain": "example.org"}'
+    head = (
+        f"POST /api/domains HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sqlite_desk.login.key}\r\n"
+        "Content-Type: application/json\r\nExpect: 100-continue\r\nConnection: close\r\n"
+    )
+    reader, writer = await asyncio.open_connection(*sqlite_desk.server.address)
+    writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(content)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 201")
+    writer.close()
+    reader, writer = await asyncio.open_connection(*sqlite_desk.server.address)
+    writer.write(f"{head}Content-Length: {CAP + 1}\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413")
+    writer.close()
+
+
+async def test_hosts_in_headers_are_not_normalised(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Normalising takes time that grows with the square of the length."""
+    marks = "http://a" + "\u0301\u0323" * 1000
+
+    def parsed(url: str, *_: object) -> Any:
+        assert url.isascii(), "a host of a stranger was parsed"
+
+    monkeypatch.setattr("api.middleware.permission.urlsplit", parsed)
+    monkeypatch.setattr("api.dashboard.problems.urlsplit", parsed)
+    reader, writer = await asyncio.open_connection(*sqlite_desk.server.address)
+    for start, header, status in (("POST /api/auth/login", "Origin", b"403"), ("POST /sign-out", "Origin", b"403")):
+        writer.write(f"{start} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{header}: {marks}\r\n\r\n".encode())
+        assert (await reader.readline()).startswith(b"HTTP/1.1 " + status)
+        await read_rest(reader)
+    writer.write(f"POST /manage/domains HTTP/1.1\r\nHost: x\r\nReferer: {marks}\r\n\r\n".encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 303")
+    writer.close()
