@@ -18,7 +18,8 @@ from api import answers
 from api.middleware import request_id
 from router import sockets
 
-IDLE_SECONDS = 60.0
+# Longer than the 60 s for which nginx and balancers keep an idle connection: the side that sends requests closes first.
+KEEPALIVE_SECONDS = 75.0
 MAX_CONNECTIONS = 1000
 # At a stop, how long the first request of a new connection is waited for; a browser may open one and say nothing.
 LAST_SECONDS = 0.5
@@ -74,13 +75,18 @@ class ApiServer:
         host: str = "",
         port: int = 0,
         systemd: bool = False,
+        keepalive_timeout: float = KEEPALIVE_SECONDS,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """systemd: instead of `host` and `port`, what systemd passed by the environment."""
+        """systemd: instead of `host` and `port`, what systemd passed by the environment.
+
+        keepalive_timeout: seconds after which a connection without a request, or with half a head, is closed.
+        """
         self._app = app
         self._host = host
         self._port = port
         self._systemd = systemd
+        self._keepalive_timeout = keepalive_timeout
         self._environ = environ
         self._runner: web.AppRunner | None = None
         self._servers: list[asyncio.Server] = []
@@ -101,7 +107,7 @@ class ApiServer:
                 manager,
                 loop=loop,
                 access_log=None,  # type: ignore[arg-type]  # None is how aiohttp's own runner says "none"
-                keepalive_timeout=IDLE_SECONDS,
+                keepalive_timeout=self._keepalive_timeout,
                 lingering_time=_LINGER_SECONDS,
                 auto_decompress=False,
             )

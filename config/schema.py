@@ -232,8 +232,16 @@ class Api(Section):
     trusted_proxies: tuple[NetworkName, ...] = setting(
         [], "Networks whose X-Forwarded-For and X-Forwarded-Proto are believed."
     )
-    max_body_bytes: Count = setting(1048576, "Largest request body; more is 413.", ge=1024)
+    max_body_bytes: Count = setting(
+        1048576,
+        "Largest request body, more is 413; without authentication, and where a call takes no body, it is 4096.",
+        ge=1024,
+    )
     request_timeout: Duration = setting("30s", "How long one request may take before it is answered 503.")
+    keepalive_timeout: Duration = setting(
+        "75s",
+        "How long an idle connection is kept open; must exceed the proxy's own limit (nginx and balancers: 60 s).",
+    )
 
 
 class Dns(Section):

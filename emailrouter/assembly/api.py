@@ -17,6 +17,7 @@ def server(config: Config, services: Services, meter: Meter) -> ApiServer:
         services, config.api, public_url=config.server.public_url, version=version("emailrouter"), meter=meter
     )
     listen = config.api.listen
+    keepalive = config.api.keepalive_timeout.total_seconds()
     if listen == "systemd":
-        return ApiServer(app, systemd=True)
-    return ApiServer(app, host=listen.host, port=listen.port)
+        return ApiServer(app, systemd=True, keepalive_timeout=keepalive)
+    return ApiServer(app, host=listen.host, port=listen.port, keepalive_timeout=keepalive)

@@ -243,7 +243,10 @@ async def served(
     )
     login = login or await Setup(database, clock).first("admin@example.org")
     server = ApiServer(
-        build_app(services, settings.api, public_url=settings.server.public_url), host="127.0.0.1", port=0
+        build_app(services, settings.api, public_url=settings.server.public_url),
+        host="127.0.0.1",
+        port=0,
+        keepalive_timeout=settings.api.keepalive_timeout.total_seconds(),
     )
     await server.start()
     jar = aiohttp.DummyCookieJar()

@@ -6,15 +6,17 @@ from collections.abc import AsyncIterator
 import pytest
 
 from api import server
-from tests.api.desk import Desk, served
+from tests.api.desk import Desk, config, served
 from tests.support.stores import opened_sqlite
+
+PATIENCE = 0.25
 
 
 @pytest.fixture
-async def impatient(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     """An API that waits a quarter of a second for a request's head."""
-    monkeypatch.setattr(server, "IDLE_SECONDS", 0.25)
-    async with opened_sqlite(tmp_path_factory.mktemp("api")) as store, served(store) as desk:
+    settings = config(keepalive_timeout=f"{PATIENCE * 1000:.0f}ms")
+    async with opened_sqlite(tmp_path_factory.mktemp("api")) as store, served(store, settings) as desk:
         yield desk
 
 
@@ -28,7 +30,7 @@ async def until_closed(desk: Desk, *pieces: bytes) -> bytes:
     try:
         for piece in pieces:
             writer.write(piece)
-            await asyncio.wait([answer], timeout=server.IDLE_SECONDS / 10)
+            await asyncio.wait([answer], timeout=PATIENCE / 10)
             if answer.done():
                 break
         async with asyncio.timeout(10):
