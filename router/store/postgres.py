@@ -15,6 +15,7 @@ import asyncpg
 
 from router.errors import Contended, StorageFull, Unavailable
 from router.store.catalog import Catalog
+from router.store.cleanup import Cleanups
 from router.store.database import Row, Session
 
 # What asyncpg raises for a connection that is gone or does not answer, beside what the server itself says.
@@ -24,6 +25,11 @@ _ABOUT_THE_CONNECTION = (asyncpg.InterfaceError, asyncpg.InternalClientError, OS
 _ABOUT_THE_SERVER = ("08", "25006", "53", "55P03", "57", "58")
 _IN_THE_WAY = "40"  # serialisation failure, deadlock
 _DISK_FULL = "53100"
+# Seconds that a ROLLBACK, and then the reset of a connection that is given back, may take: each is one round trip. A
+# connection that needs longer is closed; a new one costs less than what waits for a server that does not answer.
+_RELEASE_SECONDS = 2.0
+# Seconds that statements under way at a stop may take before their connections are cut.
+_CLOSE_SECONDS = 3.0
 
 
 @contextmanager
@@ -55,6 +61,16 @@ async def _quietly(ending: Callable[..., Awaitable[object]], *args: object, **op
         await ending(*args, **options)
     except (asyncpg.PostgresError, *_ABOUT_THE_CONNECTION):
         return
+
+
+@contextmanager
+def _dropped_if_cut(connection: Any) -> Iterator[None]:
+    """Closes a connection whose BEGIN or COMMIT was cancelled: whether there is a transaction on it is unknown."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
 
 
 class PostgresSession:
@@ -103,6 +119,7 @@ class PostgresDatabase:
         self._connect_timeout = connect_timeout
         self._statement_timeout = statement_timeout
         self._pool: Any = None
+        self._cleanups = Cleanups()
 
     async def open(self) -> None:
         """Makes the pool. No connection is made before one is needed, so this works while the server is away."""
@@ -128,12 +145,16 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[tuple[Any, PostgresSession]]:
+        pool = self._pool
+        if pool is None:
+            raise Unavailable("the database is closed")
         with translated():
-            connection = await self._pool.acquire(timeout=self._connect_timeout)
+            connection = await pool.acquire(timeout=self._connect_timeout)
         try:
             yield connection, PostgresSession(connection, self._catalog)
         finally:
-            await asyncio.shield(_quietly(self._pool.release, connection, timeout=self._connect_timeout))
+            release = _quietly(pool.release, connection, timeout=_RELEASE_SECONDS)
+            await self._cleanups.run(connection, release)
 
     async def all(self, query: str, /, **values: object) -> Sequence[Row]:
         async with self._session() as (_, session):
@@ -154,21 +175,22 @@ class PostgresDatabase:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         async with self._session() as (connection, session):
-            with translated():
+            with translated(), _dropped_if_cut(connection):
                 transaction = connection.transaction()
                 await transaction.start()
             try:
                 yield session
             except BaseException:
-                await asyncio.shield(_quietly(transaction.rollback))
+                await self._cleanups.run(connection, _quietly(transaction.rollback), seconds=_RELEASE_SECONDS)
                 raise
-            with translated():
+            with translated(), _dropped_if_cut(connection):
                 await transaction.commit()
 
     async def close(self) -> None:
         if self._pool is not None:
             pool, self._pool = self._pool, None
             try:
-                await asyncio.wait_for(pool.close(), self._connect_timeout)
+                await asyncio.wait_for(pool.close(), _CLOSE_SECONDS)
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 pool.terminate()
+            await self._cleanups.wait(_RELEASE_SECONDS)

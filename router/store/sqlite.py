@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import aiosqlite
 
 from router.errors import StorageFull, Unavailable
 from router.store.catalog import Catalog
+from router.store.cleanup import Cleanups
 from router.store.database import Row, Session
 from router.store.turnstile import Turnstile
 
 # 3.35 (2021) is the first with RETURNING.
 OLDEST = (3, 35, 0)
+# Seconds at a stop for transactions whose callers were cancelled; a connection that is closed rolls back by itself.
+_CLEANUP_SECONDS = 2.0
 
 
 def settings(busy_timeout: float) -> tuple[str, ...]:
@@ -96,6 +98,7 @@ class SqliteDatabase:
         self._writer: aiosqlite.Connection | None = None
         self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         self._all: list[aiosqlite.Connection] = []
+        self._cleanups = Cleanups()
 
     async def open(self) -> None:
         """Opens the file, making it when it is not there. Raises `Unavailable`."""
@@ -123,6 +126,10 @@ class SqliteDatabase:
         connection = await self._idle.get()
         try:
             yield SqliteSession(connection, self._catalog)
+        except asyncio.CancelledError:
+            with suppress(ValueError):  # it is closed already
+                await connection.interrupt()  # or the next reader waits for a result that is not needed
+            raise
         finally:
             self._idle.put_nowait(connection)
 
@@ -166,32 +173,24 @@ class SqliteDatabase:
         except BaseException:
             # A cancelled task leaves while its statement, BEGIN and COMMIT too, still runs in the connection's thread:
             # nobody else may come in before that has ended and the one writer is out of the transaction.
-            await _to_its_end(_rollback(connection))
+            await self._cleanups.run(connection, self._roll_back(connection))
             raise
+        self.turnstile.leave()
+
+    async def _roll_back(self, connection: aiosqlite.Connection) -> None:
+        try:
+            await connection.execute_fetchall("SELECT 1")  # what was asked for before has ended when this has
+            if connection.in_transaction:
+                await connection.execute_fetchall("ROLLBACK")
         finally:
             self.turnstile.leave()
 
     async def close(self) -> None:
         connections, self._all = self._all, []
         self._writer = None
-        for connection in connections:
-            await connection.close()
-
-
-async def _rollback(connection: aiosqlite.Connection) -> None:
-    await connection.execute_fetchall("SELECT 1")  # what was asked for before has ended when this has
-    if connection.in_transaction:
-        await connection.execute_fetchall("ROLLBACK")
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Waits for `work` however often the waiting task is cancelled; its caller raises what there is to raise."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            continue
+        await self._cleanups.wait(_CLEANUP_SECONDS)
+        # All at once: one that hangs must not keep the threads of the others.
+        await asyncio.gather(*(connection.close() for connection in connections))
 
 
 def _writes(statement: str) -> bool:

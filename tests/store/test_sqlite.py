@@ -26,9 +26,10 @@ async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, st
         task.cancel()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        before = await store.database.one("routing_version")
+        async with store.database.transaction() as session:  # after a COMMIT that goes on without its caller
+            before = await session.one("routing_version")
+            await session.run("routing_changed")
         assert before is not None
-        await store.database.run("routing_changed")
         after = await store.database.one("routing_version")
         assert after is not None
         assert after["version"] == before["version"] + 1

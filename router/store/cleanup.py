@@ -1,0 +1,63 @@
+"""Ends of transactions and uses of connections, which must run even where their caller is cancelled.
+
+A cancelled caller does not wait for them: a request whose time is over is answered at once, although the server that
+would have to confirm the ROLLBACK does not answer. Cleanups of one connection run in the order they were started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class Cleanups:
+    """The cleanups of one database that are running."""
+
+    def __init__(self) -> None:
+        self._last: dict[object, asyncio.Task[None]] = {}
+
+    async def run(
+        self, connection: object, cleanup: Coroutine[Any, Any, None], *, seconds: float | None = None
+    ) -> None:
+        """Starts `cleanup` and waits for it, unless the calling task is being cancelled.
+
+        Args:
+            connection: What it cleans up: a later cleanup of the same waits for this one.
+            cleanup: Raises nothing but faults of ours.
+            seconds: The bound, after which it is cancelled; None where it has one of its own.
+        """
+        task = asyncio.ensure_future(_bounded(self._last.get(connection), cleanup, seconds))
+        self._last[connection] = task
+
+        def ended(_: object) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("store.cleanup_failed", exc_info=error)
+            if self._last.get(connection) is task:
+                del self._last[connection]
+
+        task.add_done_callback(ended)
+        current = asyncio.current_task()
+        if current is None or not current.cancelling():
+            await asyncio.shield(task)
+
+    async def wait(self, seconds: float) -> None:
+        """Waits for those that run, at most so many seconds."""
+        if self._last:
+            await asyncio.wait(self._last.values(), timeout=seconds)
+
+
+async def _bounded(
+    before: asyncio.Task[None] | None, cleanup: Coroutine[Any, Any, None], seconds: float | None
+) -> None:
+    if before is not None:
+        await asyncio.wait({before})
+    try:
+        async with asyncio.timeout(seconds):
+            await cleanup
+    except TimeoutError:
+        log.debug("store.cleanup_cut", after_seconds=seconds)

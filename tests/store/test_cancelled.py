@@ -1,0 +1,135 @@
+"""A caller that is cancelled is let go at once, and what it used is free again, on both databases."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.store import catalog
+from router.store.catalog import Catalog
+from router.store.cleanup import Cleanups
+from router.store.sqlite import SqliteDatabase
+from tests.support import seeds
+from tests.support.stores import Store, opened_sqlite
+
+TIMES = 20  # more than there are connections
+
+
+@pytest.mark.parametrize("steps", range(0, 40, 3))
+async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, steps: int) -> None:
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    await seeds.workspace(store.database)
+
+    async def work() -> None:
+        async with store.database.transaction() as session:
+            for _ in range(4):
+                await session.run("routing_changed")
+
+    for _ in range(TIMES):
+        task = asyncio.create_task(work())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with store.database.transaction() as session:  # after a COMMIT that goes on without its caller
+        before = await session.one("routing_version")
+        await session.run("routing_changed")
+    after = await store.database.one("routing_version")
+    assert before is not None
+    assert after is not None
+    assert after["version"] == before["version"] + 1
+    assert (before["version"] - 1) % 4 == 0, "all of a transaction or nothing"
+    assert not faults
+
+
+async def test_a_transaction_that_fails_has_ended_when_its_error_arrives(store: Store) -> None:
+    await seeds.workspace(store.database)
+    before = await store.database.one("routing_version")
+
+    async def fail() -> None:
+        async with store.database.transaction() as session:
+            await session.run("routing_changed")
+            raise ZeroDivisionError
+
+    for _ in range(TIMES):
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+    assert await store.database.one("routing_version") == before
+
+
+async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(tmp_path: Path) -> None:
+    """Its BEGIN goes on in the connection's thread until SQLite's own time limit; the next writer comes after that."""
+    async with opened_sqlite(tmp_path) as store:
+        await seeds.workspace(store.database)
+        with closing(sqlite3.connect(tmp_path / "emailrouter.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            writers = [asyncio.create_task(store.database.run("routing_changed")) for _ in range(3)]
+            await asyncio.sleep(0)
+            for writer in writers:
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.05):
+                        await writer
+            assert all(writer.done() for writer in writers)
+            assert other.in_transaction, "the lock is still held"
+            other.execute("ROLLBACK")
+        await store.database.run("routing_changed")
+        row = await store.database.one("routing_version")
+        assert row is not None
+        assert row["version"] in (2, 3), "the first may have begun before it was cancelled"
+
+
+async def test_a_cancelled_reader_is_interrupted(tmp_path: Path) -> None:
+    """Or as many questions without end as there are readers keep everybody waiting."""
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) AS c FROM n WHERE i < 0"
+    queries = {query: catalog.load()[query] for query in catalog.load().names()}
+    queries["endless"] = catalog.translate("endless", "Never ends.", endless, endless)
+    async with opened_sqlite(tmp_path):
+        database = SqliteDatabase(tmp_path / "emailrouter.db", Catalog(queries), readers=1, busy_timeout=1)
+        await database.open()
+        try:
+            for _ in range(3):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.05):
+                        await database.one("endless")
+            assert await database.one("routing_version") is not None
+        finally:
+            await database.close()
+
+
+async def test_cleanups_of_one_connection_run_in_order_and_each_has_an_end() -> None:
+    cleanups, done = Cleanups(), []
+    release = asyncio.Event()
+
+    async def first() -> None:
+        done.append("first")
+        await release.wait()
+
+    async def second() -> None:
+        done.append("second")
+
+    async def other() -> None:
+        done.append("other")
+
+    async def caller() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await cleanups.run("a", first(), seconds=0.05)
+            await cleanups.run("a", second())
+            await cleanups.run("b", other())
+
+    task = asyncio.create_task(caller())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert "second" not in done, "the caller was let go before"
+    await cleanups.wait(10)
+    assert done.index("first") < done.index("second")
+    assert "other" in done
+    assert not release.is_set()
+    await cleanups.run("a", second())
+    assert done.count("second") == 2, "a caller that is not cancelled waits"
