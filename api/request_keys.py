@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from router.admin.authentication import Caller
@@ -10,4 +12,6 @@ from router.admin.rate_window import Verdict
 REQUEST_ID = web.RequestKey("request_id", str)
 ADDRESS = web.RequestKey("address", str)
 CALLER = web.RequestKey("caller", Caller)
+# How long the request may take; a stream lifts it when its answer begins.
+TIME_LIMIT = web.RequestKey("time_limit", asyncio.Timeout)
 VERDICT = web.RequestKey("verdict", Verdict)

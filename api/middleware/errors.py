@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from api import answers
+from api.middleware.time_limit import waited_for
 from api.request_keys import REQUEST_ID
 from router.errors import ErrorCode, Refused, SchemaMismatch, Unavailable
 
@@ -35,9 +36,9 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         _check_unbegun(request)
         log.warning("api.unavailable", reason=str(error), **_facts(request))
         return _unavailable()
-    except TimeoutError:
+    except TimeoutError as error:
         _check_unbegun(request)
-        log.warning("api.timed_out", **_facts(request))
+        log.warning("api.timed_out", waited_for=waited_for(error), **_facts(request))
         return _close_unread(request, _unavailable())
     except web.HTTPMethodNotAllowed as error:
         response = answers.error("method_not_allowed", f"{request.method[:20]} is not possible here")

@@ -12,7 +12,7 @@ import secrets
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from api.request_keys import REQUEST_ID, VERDICT
+from api.request_keys import REQUEST_ID, TIME_LIMIT, VERDICT
 
 HEADER = "X-Request-Id"
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -32,6 +32,9 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
     if found is not None:
         response.headers[HEADER] = found
     dress(response)
+    limit = request.get(TIME_LIMIT)
+    if limit is not None:
+        limit.reschedule(None)
     verdict = request.get(VERDICT)
     if verdict is not None:
         response.headers["X-RateLimit-Limit"] = str(verdict.limit)

@@ -1,6 +1,7 @@
 """No request takes longer than `[api] request_timeout`: a body that trickles in, a database that hangs.
 
-Downloads are not bounded as a whole but piece by piece (`resources.messages`), since their length is not.
+Streams and downloads are bounded so until their answer begins; then piece by piece (`resources.messages`), since their
+length is not.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from datetime import timedelta
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from api.request_keys import TIME_LIMIT
 from api.served import declared_of
+
+_OURS = ("api.", "router.")
 
 
 def time_limit(limit: timedelta) -> Middleware:
@@ -20,9 +24,29 @@ def time_limit(limit: timedelta) -> Middleware:
     @web.middleware
     async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
         declared = declared_of(request)
-        if declared is not None and declared.media:
-            return await handler(request)
-        async with asyncio.timeout(limit.total_seconds()):
-            return await handler(request)
+        async with asyncio.timeout(limit.total_seconds()) as bound:
+            if declared is not None and declared.media:
+                request[TIME_LIMIT] = bound
+            try:
+                return await handler(request)
+            finally:
+                request.pop(TIME_LIMIT, None)
 
     return bounded
+
+
+def waited_for(error: TimeoutError) -> str:
+    """What a request waited for when its time was over: the innermost function of ours, and the query it runs.
+
+    Read from the cancellation's traceback, so that naming it costs a request in time nothing.
+    """
+    trace = error.__cause__.__traceback__ if error.__cause__ is not None else None
+    found = ""
+    while trace is not None:
+        frame = trace.tb_frame
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith(_OURS) and module != __name__:
+            query = frame.f_locals.get("query")
+            found = f"{module}.{frame.f_code.co_name}" + (f" {query}" if isinstance(query, str) else "")
+        trace = trace.tb_next
+    return found

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -11,9 +12,10 @@ from api.dashboard.live import LIVE, MOST_OF_ONE, Live
 from api.dashboard.views import live as live_view
 from router.admin.tickets import Tickets
 from router.errors import Unavailable
-from tests.api.desk import Desk
+from tests.api.desk import Desk, config, served
 from tests.dashboard.desk import signed_in
 from tests.support import mails
+from tests.support.stores import opened_sqlite
 
 
 @asynccontextmanager
@@ -42,6 +44,18 @@ async def test_new_mail_and_notes_are_told(desk: Desk) -> None:
         await told(response)
         await desk.services.tickets.note(desk.actor, ticket, "Called back.")
         await told(response)
+
+
+async def test_the_time_limit_of_requests_ends_with_the_head_of_a_stream(tmp_path: Path) -> None:
+    """There is a second between two looks at the database; the limit is half of that."""
+    async with opened_sqlite(tmp_path) as store, served(store, config(request_timeout="500ms")) as desk:
+        await desk.alias()
+        headers = {"Authorization": f"Bearer {desk.login.key}"}
+        async with desk.session.get(f"{desk.root}/live?seen=0", headers=headers) as response:
+            assert response.status == 200
+            for _ in range(3):
+                await desk.ticket()
+                await told(response)
 
 
 async def test_what_came_before_the_stream_is_told(sqlite_desk: Desk) -> None:
