@@ -23,6 +23,11 @@ KEEPALIVE_SECONDS = 75.0
 MAX_CONNECTIONS = 1000
 # At a stop, how long the first request of a new connection is waited for; a browser may open one and say nothing.
 LAST_SECONDS = 0.5
+# At a stop, how long requests that run may take to end, and then to react to being cut off.
+GRACE_SECONDS = 10.0
+CUT_SECONDS = 0.5
+# Of the requests that are cut off, how many the log names.
+MAX_LOGGED = 10
 _LAST_LOOK = 0.02
 _LINGER_SECONDS = 2.0
 
@@ -45,6 +50,12 @@ class _Connection(RequestHandler):
     def unheard(self) -> bool:
         """Nothing has come yet: whoever connected is about to ask."""
         return self._request_count == 0
+
+    @property
+    def serving(self) -> str:
+        """The request that is being answered, by method and path; `""` for none."""
+        request = self._current_request
+        return "" if request is None else f"{request.method} {request.path}"
 
     def handle_error(
         self,
@@ -119,8 +130,8 @@ class ApiServer:
             self._servers.append(await loop.create_server(connection, self._host, self._port))
         self.address = self._servers[0].sockets[0].getsockname()[:2]
 
-    async def stop(self, grace: float = 10.0) -> None:
-        """No new connections; requests that run have `grace` seconds to end. Safe to call twice."""
+    async def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """No new connections; requests that run are cut off after `grace` seconds. Safe to call twice."""
         servers, self._servers = self._servers, []
         for server in servers:
             server.close()
@@ -133,7 +144,14 @@ class ApiServer:
             manager = runner.server
             if manager is not None:
                 manager.pre_shutdown()
-                await manager.shutdown(grace)
+                try:
+                    async with asyncio.timeout(grace):
+                        # aiohttp waits for its own limit twice, and cancels no request before.
+                        await manager.shutdown(grace + 1)
+                except TimeoutError:
+                    cut = [one.serving for one in manager.connections if isinstance(one, _Connection) and one.serving]
+                    log.warning("api.cut_off", count=len(cut), requests=cut[:MAX_LOGGED], after_seconds=grace)
+                    await manager.shutdown(CUT_SECONDS)
             await runner.cleanup()
 
     @staticmethod

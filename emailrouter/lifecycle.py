@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,9 +20,11 @@ import structlog
 from config.load import ConfigError
 from config.schema import Config
 from config.values import Address
-from emailrouter import assembly
+from emailrouter import assembly, stopping
 from emailrouter import log as logging
 from emailrouter.assembly import AnyDatabase, Process, Role
+from emailrouter.draining import drain
+from emailrouter.stopping import Stopping
 from emailrouter.watchdog import Manager, beat
 from router import key_rotation
 from router.errors import Unavailable
@@ -118,23 +121,26 @@ async def _refuse_to_make_a_second_key(config: Config, opened: AnyDatabase) -> N
 
 
 @asynccontextmanager
-async def running(config: Config, roles: frozenset[Role], opened: AnyDatabase) -> AsyncIterator[Process]:
+async def running(
+    config: Config, roles: frozenset[Role], opened: AnyDatabase, stop: Stopping | None = None
+) -> AsyncIterator[Process]:
     """The roles at work over an open database; when the block ends they are drained and the database is closed.
 
     So they are when the start fails half way. A part that ends by itself cancels the block and is raised as `Halted`.
     """
+    stop = stop or Stopping()
     async with AsyncExitStack() as closing:  # in reverse, each whatever became of the one before
-        closing.push_async_callback(opened.close)
+        closing.push_async_callback(stop.step, "database", opened.close, stopping.DATABASE)
         box = await secret_box(config, opened)
         process = assembly.build(config, opened, box, roles)
         if process.metrics is not None:
-            closing.push_async_callback(process.metrics.stop)
-        closing.push_async_callback(process.contents.close)
+            closing.push_async_callback(stop.step, "metrics", process.metrics.stop, stopping.METRICS)
+        closing.push_async_callback(stop.step, "contents", process.contents.close, stopping.CONTENTS)
         if process.client is not None:
-            closing.push_async_callback(process.client.close)
+            closing.push_async_callback(stop.step, "client", process.client.close, stopping.CLIENT)
         if process.writer is not None:
-            closing.push_async_callback(process.writer.close)
-        async with _background(process) as parts:
+            closing.push_async_callback(stop.step, "commit queue", process.writer.close, stopping.WRITER)
+        async with _background(process, stop) as parts:
             try:
                 await _start(process)
                 yield process
@@ -143,7 +149,8 @@ async def running(config: Config, roles: frozenset[Role], opened: AnyDatabase) -
                 raise
             finally:
                 parts.draining = True
-                await _drain(process)
+                stop.arm()
+                await drain(process, stop)
 
 
 def ready_facts(process: Process) -> dict[str, Any]:
@@ -168,8 +175,14 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reread: Call
     """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    steps = Stopping(stopping.bound(config, roles))
+
+    def begin_stop() -> None:
+        steps.arm()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, begin_stop)
     # Unhandled it would end the process, and there is nothing to read again yet.
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     manager = Manager(os.environ)
@@ -186,7 +199,7 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reread: Call
         await make_if_empty(config, opened)
     beating: asyncio.Task[None] | None = None
     try:
-        async with running(config, roles, opened) as process:
+        async with running(config, roles, opened, steps) as process:
             loop.add_signal_handler(signal.SIGHUP, _reload, process, manager, reread)
             # While draining, parts end as they should, and the beat goes on.
             beating = loop.create_task(beat(manager, lambda: "" if stop.is_set() else ended_part(process)))
@@ -231,26 +244,6 @@ async def _start(process: Process) -> None:
         await process.smtp.start()
 
 
-async def _drain(process: Process) -> None:
-    """Doors first, then what is being delivered; each step is tried whatever became of the one before."""
-    steps: list[Awaitable[None]] = []
-    if process.smtp is not None:
-        steps.append(process.smtp.drain(process.config.smtp.shutdown_grace))
-    if process.api is not None:
-        steps.append(process.api.stop())
-    for outcome in await asyncio.gather(*steps, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            log.error("drain.failed", exc_info=outcome)
-    if process.dispatcher is not None:
-        process.dispatcher.stop()
-    if process.services is not None:
-        try:
-            await process.services.rate_limits.close()
-            await process.services.authentication.close()
-        except Unavailable as error:
-            log.warning("rate_limits.not_written", reason=str(error))
-
-
 @dataclass(slots=True)
 class _Parts:
     """What runs in the background, for the task that waits for the end.
@@ -279,7 +272,7 @@ class _Parts:
 
 
 @asynccontextmanager
-async def _background(process: Process) -> AsyncIterator[_Parts]:
+async def _background(process: Process, stop: Stopping) -> AsyncIterator[_Parts]:
     """The parts that run until the end: the dispatcher is waited for, signals are simply cut."""
     to_the_end: dict[str, Coroutine[Any, Any, None]] = {}
     until_cut: dict[str, Coroutine[Any, Any, None]] = {}
@@ -306,11 +299,17 @@ async def _background(process: Process) -> AsyncIterator[_Parts]:
         parts.draining = True
         if process.dispatcher is not None:
             process.dispatcher.stop()
-        await asyncio.gather(*waited, return_exceptions=True)
-        for task in cut:
+            delivery = process.config.delivery.timeout.total_seconds() + stopping.OUTCOME + stopping.DISPATCHER
+            await stop.step("dispatcher", partial(_all_ended, waited), delivery)
+        for task in (*waited, *cut):
             task.cancel()
-        await asyncio.gather(*cut, return_exceptions=True)
+        await stop.step("background tasks", partial(_all_ended, cut), stopping.BACKGROUND)
     parts.raise_halted()
+
+
+async def _all_ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

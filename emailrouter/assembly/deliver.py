@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.schema import Config
-from emailrouter import use_cases
+from emailrouter import stopping, use_cases
 from emailrouter.assembly import AnyDatabase, link_base
 from router.channels import CHANNELS
 from router.clock import SECOND, Clock, micros
@@ -23,8 +23,6 @@ from router.secrets import SecretBox
 
 # A lane that has to wait longer than this for its pace lets its integration go meanwhile.
 LANE_PATIENCE = 2_000_000
-# What is under way at a stop has the time of its request, and so much for its text before and its outcome after.
-OUTCOME_SECONDS = 20.0
 # How often the janitor's chores are done: what is old may be so a little longer.
 SWEEP_EVERY, LOOK_EVERY = 600 * SECOND, 60 * SECOND
 
@@ -66,7 +64,7 @@ def dispatcher(
         CHANNELS,
         clock,
         concurrency=settings.concurrency,
-        drain=settings.timeout.total_seconds() + OUTCOME_SECONDS,
+        drain=settings.timeout.total_seconds() + stopping.OUTCOME,
         meter=meter,
     )
 

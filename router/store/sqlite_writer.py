@@ -41,7 +41,8 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         self._connection: sqlite3.Connection | None = None
         self._closed = False
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._work, name="accept-writer", daemon=True)
+        self._ended = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="accept-writer", daemon=True)
         self._thread.start()
 
     async def commit(self, item: ItemT) -> ResultT:
@@ -57,12 +58,20 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         if not self._closed:
             self._closed = True
             self._queue.put(None)
-        await self._loop.run_in_executor(None, self._thread.join)
+        # Not join() in the executor: its threads are waited for at the end of the process, for ever.
+        await self._ended.wait()
+        self._thread.join()
 
     @property
     def alive(self) -> bool:
         """See `GroupWriter.alive`."""
         return self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._loop.call_soon_threadsafe(self._ended.set)
 
     def _work(self) -> None:
         held = None
@@ -101,7 +110,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
                 connection = self._connected()
                 connection.execute("BEGIN IMMEDIATE")
                 try:
-                    results = self._run(connection, self._write(items))
+                    results = self._statements(connection, self._write(items))
                     connection.execute("COMMIT")
                 except BaseException:
                     if connection.in_transaction:
@@ -111,7 +120,9 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         finally:
             self._database.turnstile.leave()
 
-    def _run(self, connection: sqlite3.Connection, transcript: Transcript[Sequence[ResultT]]) -> Sequence[ResultT]:
+    def _statements(
+        self, connection: sqlite3.Connection, transcript: Transcript[Sequence[ResultT]]
+    ) -> Sequence[ResultT]:
         try:
             step = next(transcript)
             while True:

@@ -1,8 +1,10 @@
-"""Who connected to the API a moment before it stopped is answered: a connection taken is a promise."""
+"""A stop of the API: connections that were taken are answered, requests that do not end are cut off."""
 
 import asyncio
 
+import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from api.server import ApiServer
 from tests.support.waiting import until
@@ -26,4 +28,38 @@ async def test_a_connection_that_has_not_asked_yet_is_heard() -> None:
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
     await stopping
+    writer.close()
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+async def test_a_request_that_does_not_end_is_cut_off_and_named(stubborn: bool) -> None:
+    """Also one that does not react to being cancelled: then it is left behind."""
+    begun, cancelled, end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def hang(_: web.Request) -> web.Response:
+        begun.set()
+        while not end.is_set():
+            try:
+                await end.wait()
+            except asyncio.CancelledError:
+                cancelled.set()
+                if not stubborn:
+                    raise
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/hang", hang)
+    server = ApiServer(app, host="127.0.0.1", port=0)
+    await server.start()
+    reader, writer = await asyncio.open_connection(*server.address)
+    writer.write(b"GET /hang?secret=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+    await begun.wait()
+    with capture_logs() as logs:
+        async with asyncio.timeout(30):
+            await server.stop(grace=0.01)
+    (cut,) = (event for event in logs if event["event"] == "api.cut_off")
+    assert (cut["count"], cut["requests"]) == (1, ["GET /hang"])
+    await cancelled.wait()
+    assert await reader.read() == b""
+    end.set()
     writer.close()

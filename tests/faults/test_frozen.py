@@ -1,0 +1,170 @@
+"""A database that stands still: requests are answered when their time is over, and a stop ends all the same.
+
+The database's own time limits are an hour here, so that an answer can come from `[api] request_timeout` alone.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from router.admin.keys import Keys
+from router.admin.users import Users
+from router.clock import SystemClock
+from router.model import Actor
+from tests.crash.rig import Rig, rig, until_async
+from tests.support.postgres import PostgresServer
+from tests.support.stores import postgres_database, sqlite_database
+
+SETTINGS: dict[str, object] = {
+    "database.connect_timeout": "1h",
+    "database.statement_timeout": "1h",
+    "database.busy_timeout": "8s",
+    "database.pool_size": 2,
+    "api.request_timeout": "1s",
+    "api.requests_per_minute": 0,
+}
+PATIENCE = aiohttp.ClientTimeout(total=30)
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+# Everything that asks the database before it answers: calls, pages, streams, downloads, and what needs no key.
+READS = (
+    "/api/domains",
+    "/api/emails/tickets?q=word",
+    "/api/emails/messages/msg_01jqzj5v8f4m9a6w2x7t3c0dke/raw",
+    "/api/emails/messages/msg_01jqzj5v8f4m9a6w2x7t3c0dke/attachments/1",
+    "/tickets",
+    "/manage/keys",
+    "/live",
+    "/readyz",
+)
+WRITES = (
+    ("/api/domains", b'{"domain": "frozen.example"}', {"Content-Type": "application/json", "Idempotency-Key": "once"}),
+    ("/manage/keys", b"name=x&once=abc", FORM),
+    ("/manage/domains", b"domain=frozen.example", FORM),
+)
+
+
+class Client:
+    """One person of the workspace, by a key; `api` is the process that is asked."""
+
+    def __init__(self, session: aiohttp.ClientSession, api: str, key: str) -> None:
+        self._session = session
+        self._root = f"http://{api}"
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    async def get(self, path: str) -> int:
+        async with self._session.get(self._root + path, headers=self._headers, allow_redirects=False) as response:
+            return response.status
+
+    async def post(self, path: str, data: bytes, headers: dict[str, str]) -> int:
+        sent = {**self._headers, **headers}
+        async with self._session.post(self._root + path, data=data, headers=sent, allow_redirects=False) as response:
+            return response.status
+
+
+async def test_postgresql_stands_still(mortal: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    async with (
+        rig("postgres", tmp_path, mortal, settings=SETTINGS) as world,
+        aiohttp.ClientSession(timeout=PATIENCE) as session,
+    ):
+        program = await world.start("api")
+        client = await hired(world, session)
+        assert await client.get("/api/domains") == 200  # there is a connection now, and it is trusted
+        await mortal().pause()
+        for _ in range(2):  # more than there are connections, which hang in a statement and then while they are made
+            assert set(await asyncio.gather(*(client.get(path) for path in READS))) == {503}
+            assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
+        waited = {event["waited_for"].partition(" ")[0] for event in program.log_events("api.timed_out")}
+        assert waited
+        assert all(place.startswith("router.store.") for place in waited), waited
+        await mortal().resume()
+        await until_answered(client)
+        await mortal().pause()
+        asking = [asyncio.create_task(client.get(path)) for path in READS]
+        await program.wait_event("api.timed_out", len(program.log_events("api.timed_out")) + 1)
+        assert await program.terminate() == 0
+        assert program.log_events("stopped")
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_a_stop_names_the_step_that_hangs_and_gives_it_up(
+    mortal: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    """The deliverer waits for a lock: its step is named, cut when its time is over, and the other steps are done."""
+    settings = {**SETTINGS, "delivery.timeout": "100ms"}
+    async with rig("postgres", tmp_path, mortal, settings=settings) as world, admin(world) as connection:
+        program = await world.start("serve")
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE deliveries, integrations IN ACCESS EXCLUSIVE MODE")
+
+            async def waits() -> bool:
+                return bool(await connection.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"))
+
+            await until_async(waits, "the deliverer waits for the lock")
+            code = await program.terminate(timeout=90)
+        assert [event["step"] for event in program.log_events("stop.waiting")] == ["dispatcher"]
+        assert [event["step"] for event in program.log_events("stop.given_up")] == ["dispatcher"]
+        assert program.log_events("stopped")
+        assert code == 0
+
+
+@pytest.mark.parametrize("role", ["api", "serve"])
+async def test_sqlite_is_locked_by_another_process(tmp_path: Path, role: str) -> None:
+    async with (
+        rig("sqlite", tmp_path, no_server, settings=SETTINGS) as world,
+        aiohttp.ClientSession(timeout=PATIENCE) as session,
+    ):
+        program = await world.start(role)
+        client = await hired(world, session)
+        other = sqlite_database(tmp_path / "emailrouter.db")
+        await other.open()
+        async with other.transaction():
+            assert await client.get("/api/domains") == 200, "readers never wait"
+            for _ in range(2):
+                assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
+            assert program.log_events("api.timed_out")
+            assert await program.terminate() == 0
+        await other.close()
+
+
+def no_server() -> PostgresServer:
+    raise AssertionError("SQLite needs no server")
+
+
+async def hired(world: Rig, session: aiohttp.ClientSession) -> Client:
+    """An admin of the workspace, at the program that was started last."""
+    database = (
+        sqlite_database(world.folder / "emailrouter.db") if world.kind == "sqlite" else postgres_database(world.url)
+    )
+    await database.open()
+    try:
+        actor, clock = Actor(world.workspace, "admin"), SystemClock()
+        user = await Users(database, clock).create(actor, email="admin@frozen.test", role="admin")
+        key = await Keys(database, clock).create(actor, name="frozen", user_id=user.id)
+    finally:
+        await database.close()
+    return Client(session, world.apis()[-1], key.clear)
+
+
+@asynccontextmanager
+async def admin(world: Rig) -> AsyncIterator[Any]:
+    """A connection of the test's own."""
+    connection = await asyncpg.connect(world.url, timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def until_answered(client: Client) -> None:
+    """The database is back, and so is the API, by itself."""
+
+    async def answered() -> bool:
+        return await client.get("/api/domains") == 200
+
+    await until_async(answered, "an answer of the API")
