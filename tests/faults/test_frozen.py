@@ -24,12 +24,14 @@ from tests.support.stores import postgres_database, sqlite_database
 SETTINGS: dict[str, object] = {
     "database.connect_timeout": "1h",
     "database.statement_timeout": "1h",
-    "database.busy_timeout": "8s",
+    "database.busy_timeout": "6s",
     "database.pool_size": 2,
     "api.request_timeout": "1s",
     "api.requests_per_minute": 0,
+    "api.requests_per_day": 0,
 }
 PATIENCE = aiohttp.ClientTimeout(total=30)
+JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 # Everything that asks the database before it answers: calls, pages, streams, downloads, and what needs no key.
 READS = (
@@ -43,7 +45,7 @@ READS = (
     "/readyz",
 )
 WRITES = (
-    ("/api/domains", b'{"domain": "frozen.example"}', {"Content-Type": "application/json", "Idempotency-Key": "once"}),
+    ("/api/domains", b'{"domain": "frozen.example"}', {**JSON, "Idempotency-Key": "once"}),
     ("/manage/keys", b"name=x&once=abc", FORM),
     ("/manage/domains", b"domain=frozen.example", FORM),
 )
@@ -113,23 +115,43 @@ async def test_a_stop_names_the_step_that_hangs_and_gives_it_up(
         assert code == 0
 
 
+async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
+    """Readers never wait; who writes is answered when the request's time is over, not when the lock is free."""
+    settings = {**SETTINGS, "database.busy_timeout": "1h"}
+    async with (
+        rig("sqlite", tmp_path, no_server, settings=settings) as world,
+        aiohttp.ClientSession(timeout=PATIENCE) as session,
+    ):
+        program = await world.start("api")
+        client = await hired(world, session)
+        assert await client.get("/api/domains") == 200
+
+        async def noted() -> bool:
+            return bool(await world.ledger.rows("SELECT 1 FROM api_keys WHERE last_used_at IS NOT NULL"))
+
+        await until_async(noted, "the use of the key is written")  # or that write waits for the lock, and not a request
+        async with locked(tmp_path / "emailrouter.db"):
+            assert await client.get("/api/domains") == 200
+            for _ in range(2):
+                assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
+            waited = {event["waited_for"] for event in program.log_events("api.timed_out")}
+            assert "router.store.sqlite.raw_transaction" in waited
+        assert await client.post("/api/domains", b'{"domain": "free.example"}', JSON) == 201
+        assert await program.terminate() == 0
+
+
 @pytest.mark.parametrize("role", ["api", "serve"])
-async def test_sqlite_is_locked_by_another_process(tmp_path: Path, role: str) -> None:
+async def test_a_stop_ends_while_sqlite_is_locked(tmp_path: Path, role: str) -> None:
     async with (
         rig("sqlite", tmp_path, no_server, settings=SETTINGS) as world,
         aiohttp.ClientSession(timeout=PATIENCE) as session,
     ):
         program = await world.start(role)
         client = await hired(world, session)
-        other = sqlite_database(tmp_path / "emailrouter.db")
-        await other.open()
-        async with other.transaction():
-            assert await client.get("/api/domains") == 200, "readers never wait"
-            for _ in range(2):
-                assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
-            assert program.log_events("api.timed_out")
+        async with locked(tmp_path / "emailrouter.db"):
+            assert await client.post(*WRITES[0]) == 503
             assert await program.terminate() == 0
-        await other.close()
+            assert program.log_events("stopped")
 
 
 def no_server() -> PostgresServer:
@@ -149,6 +171,16 @@ async def hired(world: Rig, session: aiohttp.ClientSession) -> Client:
     finally:
         await database.close()
     return Client(session, world.apis()[-1], key.clear)
+
+
+@asynccontextmanager
+async def locked(path: Path) -> AsyncIterator[None]:
+    """Another process's transaction."""
+    other = sqlite_database(path)
+    await other.open()
+    async with other.transaction():
+        yield
+    await other.close()
 
 
 @asynccontextmanager

@@ -63,11 +63,15 @@ async def test_a_transaction_that_fails_has_ended_when_its_error_arrives(store: 
 
 async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(tmp_path: Path) -> None:
     """Its BEGIN goes on in the connection's thread until SQLite's own time limit; the next writer comes after that."""
+    path = tmp_path / "emailrouter.db"
     async with opened_sqlite(tmp_path) as store:
         await seeds.workspace(store.database)
-        with closing(sqlite3.connect(tmp_path / "emailrouter.db", isolation_level=None)) as other:
+    database = SqliteDatabase(path, catalog.load(), readers=1, busy_timeout=3600)
+    await database.open()
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            writers = [asyncio.create_task(store.database.run("routing_changed")) for _ in range(3)]
+            writers = [asyncio.create_task(database.run("routing_changed")) for _ in range(3)]
             await asyncio.sleep(0)
             for writer in writers:
                 with pytest.raises(TimeoutError):
@@ -76,10 +80,12 @@ async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(
             assert all(writer.done() for writer in writers)
             assert other.in_transaction, "the lock is still held"
             other.execute("ROLLBACK")
-        await store.database.run("routing_changed")
-        row = await store.database.one("routing_version")
+        await database.run("routing_changed")
+        row = await database.one("routing_version")
         assert row is not None
         assert row["version"] in (2, 3), "the first may have begun before it was cancelled"
+    finally:
+        await database.close()
 
 
 async def test_a_cancelled_reader_is_interrupted(tmp_path: Path) -> None:
