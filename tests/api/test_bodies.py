@@ -50,11 +50,22 @@ def test_depth_is_counted_exactly(shape: tuple[str, str]) -> None:
             decoded(nested(most, inner))
 
 
-@pytest.mark.parametrize("times", [100, 1_000, 5_000, 100_000])
+@pytest.mark.parametrize("times", [100, 1_000, 5_000, 15_000])
 @pytest.mark.parametrize("shape", [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
 def test_absurd_depth_is_refused_and_not_a_crash(shape: tuple[str, str], times: int) -> None:
     with pytest.raises(Refused, match="deeper than"):
         decoded((shape[0] * times + "1" + shape[1] * times).encode())
+
+
+def test_the_number_of_containers_is_bounded() -> None:
+    """Within [api] max_body_bytes they could take a hundred times as much memory, and seconds to be collected."""
+    most = body.MAX_CONTAINERS - 2
+    assert decoded(f'{{"a": [{",".join(["[]"] * most)}]}}'.encode())
+    for octets in (f'{{"a": [{",".join(["[]"] * (most + 1))}]}}'.encode(), b"[" * 1_000_000, b'{"a":' * 200_000):
+        with pytest.raises(Refused, match="more than 30000 arrays and objects"):
+            decoded(octets)
+    note = json.dumps({"text": "{" * 20_000}).encode()
+    assert decoded(note)
 
 
 def test_brackets_in_strings_are_no_depth() -> None:
