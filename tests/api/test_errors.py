@@ -167,8 +167,11 @@ async def test_half_a_body_and_a_slow_one(tmp_path: Path) -> None:
             f"POST /api/domains HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {desk.login.key}\r\n"
             "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
         )
-        answer = await raw(desk, head.encode() + b'{"domain"')
+        with capture_logs() as logs:
+            answer = await raw(desk, head.encode() + b'{"domain"')
         assert in_shape(answer)["code"] == "unavailable"
+        (timed_out,) = (event for event in logs if event["event"] == "api.timed_out")
+        assert timed_out["waited_for"] == "api.body.read"
 
 
 async def test_a_download_waits_for_no_body(sqlite_desk: Desk) -> None:
