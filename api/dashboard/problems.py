@@ -75,11 +75,11 @@ def _wanted(request: web.Request) -> str:
     """Where to go after signing in: the page asked for, or the one whose form was sent."""
     if request.method in ("GET", "HEAD"):
         return local.path(request.path_qs)
-    header = request.headers.get("Referer", "")
-    if not header.isascii():  # urlsplit() normalises other hosts, in time that grows with the square of the length
+    said = request.headers.get("Referer", "")
+    if not said.isascii():  # no browser sends such a Referer, and `urlsplit` would normalise it
         return local.HOME
     try:
-        referer = urlsplit(header)
+        referer = urlsplit(said)
     except ValueError:  # half a bracketed address
         return local.HOME
     if referer.netloc != request.host:

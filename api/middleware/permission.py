@@ -56,7 +56,7 @@ def _check_origin(request: web.Request, origin: str) -> None:
 
 def _host(origin: str) -> str:
     """The host and port of an Origin; `""` where it has none (`null`) or cannot be read."""
-    if not origin.isascii():  # urlsplit() normalises other hosts, in time that grows with the square of the length
+    if not origin.isascii():  # no browser sends such an Origin, and `urlsplit` would normalise it
         return ""
     try:
         return urlsplit(origin).netloc
