@@ -37,12 +37,23 @@ async def make_if_empty(config: Config, opened: AnyDatabase) -> None:
         login = await setup.first(default_email(config))
     except Refused:
         return  # another process was first, and shows its own
-    if sys.stderr.isatty():
-        sys.stderr.write(as_text(login, first_address(config)))
-    else:
+    text = as_text(login, first_address(config))
+    if not _shown(text):
         path = config.server.data_dir / FILE
-        _write_privately(path, as_text(login, first_address(config)))
+        _write_privately(path, text)
         log.info("first_login.written", path=str(path))
+
+
+def _shown(text: str) -> bool:
+    """Whether there is a terminal, and it took the text: what is lost here is never shown again."""
+    if not sys.stderr.isatty():
+        return False
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:  # the terminal has hung up
+        return False
+    return True
 
 
 def first_address(config: Config) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from emailrouter.cli import cli
+from emailrouter.cli.commands import cli
 from emailrouter.cli.frame import Command
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "emailrouter.1"

@@ -51,12 +51,12 @@ class Manager:
     def _tell(self, state: str) -> None:
         if not self._address:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-            channel.setblocking(False)  # a manager that does not read must not stop the loop
-            try:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+                channel.setblocking(False)  # a manager that does not read must not stop the loop
                 channel.sendto(state.encode(), self._address)
-            except OSError as error:
-                log.warning("systemd.not_notified", reason=str(error))
+        except OSError as error:  # also when no descriptor is left for the socket
+            log.warning("systemd.not_notified", reason=str(error))
 
 
 async def beat(manager: Manager, ended: Callable[[], str]) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import NoReturn
 
-import click
-
-from emailrouter.cli import frame
+from emailrouter import process_start
 
 # Command -> the module that has it, in the order one needs them in. A module is loaded for its own commands alone, or
 # each of them would wait for what all the others need.
@@ -41,25 +38,11 @@ MODULES = {
 }
 
 
-class _Commands(frame.Group):
-    """The commands of `MODULES`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(MODULES)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
-        if cmd_name not in MODULES:
-            return None
-        commands: tuple[click.Command, ...] = import_module(f"{__name__}.{MODULES[cmd_name]}").COMMANDS
-        return next(command for command in commands if command.name == cmd_name)
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="emailrouter")
-def cli() -> None:
-    """Email Router: mail for your domains becomes tickets in Slack."""
-
-
 def main() -> NoReturn:
     """The entry point of `emailrouter` and `python -m emailrouter`."""
+    process_start.prepare()
+    # Loaded only now: the imports take half a second, in which PID 1 would ignore SIGTERM.
+    from emailrouter.cli import frame  # noqa: PLC0415 - see above
+    from emailrouter.cli.commands import cli  # noqa: PLC0415 - see above
+
     frame.guarded(cli)

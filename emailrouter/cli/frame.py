@@ -12,16 +12,19 @@ import json
 import os
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
+import structlog
 
 from config.load import ConfigError, load
 from config.schema import Config
 from emailrouter import log
 from emailrouter.lifecycle import Halted, WrongSecretKey
+from emailrouter.line_writer import LineWriter
 from router.errors import Refused, SchemaMismatch, Unavailable
 
 try:
@@ -105,16 +108,21 @@ Group.group_class = Group
 
 
 def run(work: Coroutine[Any, Any, T], config: Config | None = None) -> T:
-    """Runs a command's coroutine on the fastest loop there is; with a configuration, sets up the log first."""
+    """Runs a command's coroutine on the fastest loop there is, with a log: the configuration's, where one is given."""
     if config is not None:
         log.set_up(config.server.log_format, config.server.log_level)
+        log.log_what_python_prints()
+    elif not structlog.is_configured():  # structlog's own default prints to standard output
+        log.set_up("auto", "warning")
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
         return runner.run(work)
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """Ends the command with one line."""
-    click.echo(f"emailrouter: {message}", err=True)
+    """Ends the command with one line; with this code also where the line cannot be written."""
+    writer = LineWriter(sys.stderr, str)
+    writer.write(f"emailrouter: {message}")
+    writer.flush()
     sys.exit(code)
 
 
@@ -141,18 +149,17 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _open_standard_streams() -> None:
-    """Whoever started us may have closed them: the next socket or database must not become standard output."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this one
-
-
 def guarded(command: click.Group) -> NoReturn:
     """Runs the command line and turns every expected failure into its line and its exit code."""
-    _open_standard_streams()
+    try:
+        _run(command)
+    except SystemExit as ended:
+        if not _written_out(sys.stdout) and ended.code in (0, None):
+            sys.exit(1)
+        raise
+
+
+def _run(command: click.Group) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks a character shows its number; a mail's subject must not end a command.
@@ -181,3 +188,17 @@ def guarded(command: click.Group) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _written_out(stream: TextIO) -> bool:
+    """Whether the stream took all that was printed. What it did not take is dropped, or the interpreter's own flush
+    would fail after this with an exit code and a text of its own."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+        return False
+    return True

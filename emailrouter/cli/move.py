@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 import click
 
@@ -78,11 +79,12 @@ def _tell() -> moving.Tell:
     terminal = sys.stderr.isatty()
 
     def tell(table: str, done: int, total: int) -> None:
-        if terminal:
-            end = "\n" if done == total else ""
-            click.echo(f"\r{table.ljust(20)} {done} of {total}{end}", nl=False, err=True)
-        elif done == total:
-            click.echo(f"{table} {total}", err=True)
+        with suppress(OSError):  # progress that cannot be shown does not stop the move
+            if terminal:
+                end = "\n" if done == total else ""
+                click.echo(f"\r{table.ljust(20)} {done} of {total}{end}", nl=False, err=True)
+            elif done == total:
+                click.echo(f"{table} {total}", err=True)
 
     return tell
 

@@ -1,0 +1,29 @@
+"""The root of the command line. Each group of commands is loaded for its own commands alone."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from emailrouter.cli import MODULES, frame
+
+
+class _Commands(frame.Group):
+    """The commands of `MODULES`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if cmd_name not in MODULES:
+            return None
+        module = import_module(f"emailrouter.cli.{MODULES[cmd_name]}")
+        commands: tuple[click.Command, ...] = module.COMMANDS
+        return next(command for command in commands if command.name == cmd_name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="emailrouter")
+def cli() -> None:
+    """Email Router: mail for your domains becomes tickets in Slack."""

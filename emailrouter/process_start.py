@@ -1,0 +1,118 @@
+"""The first step of every process of the program, before anything else is opened.
+
+Guarantees that descriptors 0, 1 and 2 are open, so that no database file and no socket ever becomes standard error,
+and that orphans are reaped where the kernel hands them to this process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+# prctl(2)
+_PR_SET_PDEATHSIG, _PR_GET_CHILD_SUBREAPER = 1, 37
+# The reaper leaves job control and its own crashes to the kernel; it receives every other signal.
+_NOT_FORWARDED = frozenset(
+    {
+        signal.SIGTSTP,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+        signal.SIGCONT,
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        signal.SIGSEGV,
+        signal.SIGSYS,
+        signal.SIGTRAP,
+    }
+)
+# sigaction(2), si_code: a terminal sends its signals to the whole foreground process group, the program included.
+_SI_KERNEL = 0x80
+# Variables that name the process they are meant for (sd_listen_fds(3), sd_watchdog_enabled(3)).
+_ADDRESSED_BY_PID = ("LISTEN_PID", "WATCHDOG_PID")
+
+
+def prepare() -> None:
+    """Opens missing standard streams. As PID 1 or a subreaper, continues in a child process and reaps in this one."""
+    _open_standard_streams()
+    if os.getpid() == 1 or _is_subreaper():
+        _continue_in_child()
+
+
+def _open_standard_streams() -> None:
+    """Opens /dev/null onto each closed standard descriptor; child processes inherit it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            os.set_inheritable(opened, True)  # else the descriptor is closed again in every child (PEP 446)
+        if getattr(sys, name) is None:
+            # A descriptor of its own: what has the standard number now was opened by another part of the process.
+            null = Path(os.devnull).open("r" if number == 0 else "w", encoding="utf-8")  # noqa: SIM115 - stays open
+            setattr(sys, name, null)
+
+
+def _is_subreaper() -> bool:
+    """Whether orphaned descendants are re-parented to this process (PR_SET_CHILD_SUBREAPER)."""
+    found = ctypes.c_int(0)
+    try:
+        ctypes.CDLL(None).prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(found), 0, 0, 0)
+    except (OSError, AttributeError):  # not Linux
+        return False
+    return found.value != 0
+
+
+def _continue_in_child() -> None:
+    """Returns in a child process. This process forwards signals, reaps, and exits as the child does.
+
+    Reaping in the program itself would race with asyncio and subprocess for the exit codes of their own children.
+    It also frees the program from the rule that PID 1 ignores signals without a handler.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, exit codes would be lost
+    # Blocked before the fork: none that arrives in between is lost.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_FORWARDED)
+    reaper = os.getpid()
+    program = os.fork()
+    if program:
+        _reap_until_end(program)
+    # kill -9 of the reaper must end the program too.
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != reaper:
+        os._exit(128 + signal.SIGKILL)
+    for name in _ADDRESSED_BY_PID:
+        if os.environ.get(name) == str(reaper):
+            os.environ[name] = str(os.getpid())
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _reap_until_end(program: int) -> NoReturn:
+    """Exits with the program's exit code, or 128 plus the number of the signal that ended it."""
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # passed sockets: their ports are the program's to close
+    wanted = signal.valid_signals() - _NOT_FORWARDED
+    while True:
+        received = signal.sigwaitinfo(wanted)
+        if received.si_signo == signal.SIGCHLD:
+            code = _reap(program)
+            if code is not None:
+                os._exit(code)
+        elif received.si_code != _SI_KERNEL:
+            with suppress(ProcessLookupError):
+                os.kill(program, received.si_signo)
+
+
+def _reap(program: int) -> int | None:
+    """Reaps every child that has ended; the exit code of the program when it is among them."""
+    code = None
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] == program:
+                code = os.waitstatus_to_exitcode(ended[1])
+    return 128 - code if code is not None and code < 0 else code
