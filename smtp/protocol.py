@@ -278,9 +278,10 @@ class SMTP(Stream):
             reply = session.refuse_content(replies.NO_STORAGE, content.size)
         else:
             reply = await session.handle_DATA(content.octets())
+        # First the reply: the mail may be committed, and what frees its memory resumes other connections.
+        self.say(reply)
         content.drop()
         self.let_go()
-        self.say(reply)
 
     async def smtp_RSET(self, argument: str | None) -> None:
         """RFC 5321 section 4.1.1.5."""

@@ -19,6 +19,7 @@ from router import sockets
 from router.clock import Clock
 from router.meter import UNMETERED, Meter
 from router.ports import Acceptor, Recipients
+from router.side_tasks import SideTasks
 from smtp import replies
 from smtp.dnsbl import BlockLists, Resolver
 from smtp.in_flight import InFlight
@@ -57,7 +58,9 @@ class Server:
         environ: Mapping[str, str] = os.environ,
         reuse_port: bool = False,
         meter: Meter = UNMETERED,
+        side_tasks: SideTasks | None = None,
     ) -> None:
+        side_tasks = side_tasks or SideTasks()
         self._settings = settings
         self._environ = environ
         self._reuse_port = reuse_port
@@ -77,7 +80,8 @@ class Server:
             in_flight=InFlight(settings.max_bytes_in_flight, largest=settings.max_message_bytes),
             blocked=BlockedSenders(settings.blocked_senders),
             block_lists=BlockLists(settings.dnsbl, resolver) if settings.dnsbl and resolver is not None else None,
-            meter=meter,
+            meter=side_tasks.meter(meter),
+            side_tasks=side_tasks,
         )
         self._tls: TlsFiles | None = None
         self._listeners = Listeners(self._connection)

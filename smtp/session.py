@@ -23,8 +23,9 @@ from router.errors import Unavailable
 from router.mail.address import Mailbox
 from router.mail.envelope import Envelope
 from router.meter import UNMETERED, Meter
-from router.ports import Acceptor, Recipients
+from router.ports import Accepted, Acceptor, Recipients
 from router.routing.route import Refusal, Target
+from router.side_tasks import SideTasks
 from smtp import policy, replies
 from smtp.commands import Mail
 from smtp.dnsbl import BlockLists
@@ -51,6 +52,7 @@ class Door:
     blocked: BlockedSenders
     block_lists: BlockLists | None
     meter: Meter = UNMETERED
+    side_tasks: SideTasks = field(default_factory=SideTasks)
 
 
 @dataclass(slots=True)
@@ -161,15 +163,19 @@ class Session:
         accepted = await self._ask(self._door.acceptor.accept(self._envelope(transaction), content))
         if isinstance(accepted, Reply):
             return self.refuse_content(accepted, len(content), transaction)
+        reply = replies.queued(accepted.message_id)
+        self._door.side_tasks.run("log", lambda: self._log_accepted(accepted, transaction, len(content)))
+        return reply
+
+    def _log_accepted(self, accepted: Accepted, transaction: Transaction, size: int) -> None:
         _log.info(
             "smtp.accepted",
             message_id=accepted.message_id,
             peer=self.peer,
             recipients=len(transaction.targets),
-            size=len(content),
+            size=size,
             repeat=accepted.repeat,
         )
-        return replies.queued(accepted.message_id)
 
     def refuse_content(self, reply: Reply, size: int, transaction: Transaction | None = None) -> Reply:
         """Log that a mail was refused after it came, end the transaction, and return the reply. size: octets."""

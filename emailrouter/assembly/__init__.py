@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from config.schema import Config
+from emailrouter import log
 from router.accept import Accept
 from router.accept.transaction import Committed, IncomingMail, commit_group
 from router.clock import Clock, SystemClock, micros
@@ -23,6 +24,7 @@ from router.meter import UNMETERED, Meter
 from router.ports import Wake
 from router.routing.directory import Directory
 from router.secrets import SecretBox
+from router.side_tasks import SideTasks
 from router.store import catalog
 from router.store.catalog import Catalog
 from router.store.group_commit import Bounds, GroupWriter
@@ -91,11 +93,15 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
     """Everything the roles need, over an open database; called on the event loop that will run it."""
     clock = SystemClock()
     queries = catalog.load()
+    side_tasks = SideTasks()
     meter: Meter = UNMETERED
     if config.metrics.listen is not None:
         from emailrouter.metrics.meter import PrometheusMeter  # noqa: PLC0415 - see the module
 
-        meter = counting = PrometheusMeter(roles)
+        counting = PrometheusMeter(
+            roles, dropped_lines=log.dropped_lines, side_task_failures=lambda: side_tasks.failures
+        )
+        meter = side_tasks.meter(counting)
     contents = ContentStore(opened, clock, meter)
     process = Process(config, opened, contents)
     directory = Directory(
@@ -113,7 +119,7 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
         from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module
 
         process.dispatcher = wake = deliver.dispatcher(
-            config, opened, clock, contents=contents, client=client, box=box, meter=meter
+            config, opened, clock, contents=contents, client=client, box=box, meter=meter, side_tasks=side_tasks
         )
         process.janitor = deliver.janitor(
             config, opened, clock, contents=contents, client=client, box=box, directory=directory
@@ -134,11 +140,12 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
             max_header_bytes=config.smtp.max_header_bytes,
             meter=meter,
             room=_room(config, opened, clock),
+            side_tasks=side_tasks,
         )
         if "smtp" in roles:
             from emailrouter.assembly import smtp  # noqa: PLC0415 - see the module
 
-            process.smtp = smtp.server(config, directory, accept, clock, meter)
+            process.smtp = smtp.server(config, directory, accept, clock, meter, side_tasks=side_tasks)
         if "api" in roles:
             from emailrouter.assembly import api  # noqa: PLC0415 - see the module
 
@@ -151,7 +158,7 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
                 contents=contents,
                 recipients=directory,
                 acceptor=accept,
-                wake=wake,
+                wake=side_tasks.wake(wake),
                 changed=directory.forget,
             )
             process.api = api.server(config, process.services, meter)

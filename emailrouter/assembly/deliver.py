@@ -20,6 +20,7 @@ from router.meter import Meter
 from router.outbound.client import OutboundClient
 from router.routing.directory import Directory
 from router.secrets import SecretBox
+from router.side_tasks import SideTasks
 
 # A lane that has to wait longer than this for its pace lets its integration go meanwhile.
 LANE_PATIENCE = 2_000_000
@@ -36,6 +37,7 @@ def dispatcher(
     client: OutboundClient,
     box: SecretBox,
     meter: Meter,
+    side_tasks: SideTasks,
 ) -> Dispatcher:
     """Not running yet."""
     settings = config.delivery
@@ -66,6 +68,7 @@ def dispatcher(
         concurrency=settings.concurrency,
         drain=settings.timeout.total_seconds() + stopping.OUTCOME,
         meter=meter,
+        side_tasks=side_tasks,
     )
 
 

@@ -9,10 +9,13 @@ from router.clock import Clock
 from router.dns.resolver import plain_resolver
 from router.meter import Meter
 from router.ports import Acceptor, Recipients
+from router.side_tasks import SideTasks
 from smtp.server import Server
 
 
-def server(config: Config, recipients: Recipients, acceptor: Acceptor, clock: Clock, meter: Meter) -> Server:
+def server(
+    config: Config, recipients: Recipients, acceptor: Acceptor, clock: Clock, meter: Meter, *, side_tasks: SideTasks
+) -> Server:
     """Not listening yet."""
     return Server(
         config.smtp,
@@ -23,6 +26,7 @@ def server(config: Config, recipients: Recipients, acceptor: Acceptor, clock: Cl
         resolver=_block_list_resolver(config),
         reuse_port=config.smtp.reuse_port,
         meter=meter,
+        side_tasks=side_tasks,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from router.meter import Parsed
@@ -31,7 +31,14 @@ REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
 class PrometheusMeter:
     """See `router.meter.Meter` for when each is called."""
 
-    def __init__(self, roles: Iterable[str]) -> None:
+    def __init__(
+        self,
+        roles: Iterable[str],
+        *,
+        dropped_lines: Callable[[], int] = int,
+        side_task_failures: Callable[[], int] = int,
+    ) -> None:
+        """dropped_lines, side_task_failures: counters that other parts of the process keep, read at each scrape."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         about = Info("emailrouter", "This process: its version and its roles.", registry=registry)
@@ -114,6 +121,20 @@ class PrometheusMeter:
             buckets=REQUEST_BUCKETS,
             registry=registry,
         )
+        registry.register(
+            _Total(
+                "emailrouter_log_lines_dropped",
+                "Lines of the log that could not be written: its reader is gone or stopped, or its disk is full.",
+                dropped_lines,
+            )
+        )
+        registry.register(
+            _Total(
+                "emailrouter_side_task_failures",
+                "Log lines, counts and wake-ups that failed after a commit or a request, which stays valid.",
+                side_task_failures,
+            )
+        )
 
     def watch_connections(self, count: Callable[[], int]) -> None:
         """Have the SMTP door asked, at each scrape, how many connections are open."""
@@ -183,3 +204,15 @@ class _Certificate(Collector):
         if found is not None:
             family.add_metric([], found)
         yield family
+
+
+class _Total(Collector):
+    """A counter that another part of the process keeps."""
+
+    def __init__(self, name: str, about: str, count: Callable[[], int]) -> None:
+        self._name = name
+        self._about = about
+        self._count = count
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(self._name, self._about, self._count())

@@ -20,6 +20,7 @@ from router.meter import UNMETERED, Meter
 from router.model import Message, Micros
 from router.ports import Accepted, Wake
 from router.routing.route import Target
+from router.side_tasks import SideTasks
 from router.store.group_commit import GroupWriter
 from router.store.room import DiskRoom
 
@@ -42,15 +43,18 @@ class Accept:
         max_header_bytes: int,
         meter: Meter = UNMETERED,
         room: DiskRoom | None = None,
+        side_tasks: SideTasks | None = None,
     ) -> None:
+        side_tasks = side_tasks or SideTasks()
         self._writer = writer
-        self._wake = wake
+        self._wake = side_tasks.wake(wake)
         self._clock = clock
         self._hostname = hostname
         self._max_age = max_age
         self._duplicate_window = duplicate_window
         self._max_header_bytes = max_header_bytes
-        self._meter = meter
+        # From the commit on nothing that can fail runs: an exception would turn the 250 into a 451.
+        self._meter = side_tasks.meter(meter)
         self._room = room
 
     async def accept(self, envelope: Envelope, content: bytes) -> Accepted:

@@ -22,6 +22,7 @@ from router.dispatch.outbox import Finished, NotSent, Outbox, Pause, Work, outco
 from router.dispatch.owner import is_dead
 from router.errors import Unavailable
 from router.meter import UNMETERED, Meter
+from router.side_tasks import SideTasks
 
 # Wakes come at once; this is the net under them, and the grain of retries.
 POLL_INTERVAL = 0.5
@@ -54,15 +55,17 @@ class Dispatcher:
         concurrency: int,
         drain: float,
         meter: Meter = UNMETERED,
+        side_tasks: SideTasks | None = None,
     ) -> None:
         """drain: seconds that what is under way at `stop` has for its outcome."""
+        self._side_tasks = side_tasks or SideTasks()
         self._outbox = outbox
         self._sender = sender
         self._digest_limit = min(channel.digest_limit for channel in channels.values())
         self._clock = clock
         self._concurrency = concurrency
         self._drain = drain
-        self._meter = meter
+        self._meter = self._side_tasks.meter(meter)
         self._wanted: dict[str, None] = {}  # integrations to look at, in the order they were asked for
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._something = asyncio.Event()
@@ -134,7 +137,11 @@ class Dispatcher:
         try:
             finished: Finished | None = None
             while True:
-                turn = await self._turn(integration_id, finished)
+                try:
+                    turn = await self._turn(integration_id, finished)
+                finally:
+                    if finished is not None:  # written, or beyond writing: only now is it logged and counted
+                        self._report(finished)
                 finished = None
                 match turn:
                     case None:
@@ -174,12 +181,16 @@ class Dispatcher:
                 outcome = await self._sender.send(work)
         except Unavailable as error:
             outcome = NotSent(None, f"not sent: {error}")
-        except Exception as error:
-            log.exception("delivery.fault", delivery_ids=[d.id for d in work.deliveries])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the delivery has an outcome
+            fault = error
+            self._side_tasks.run("log", lambda: _log_fault(work, fault))
             outcome = Retry(None, f"not sent, a fault of ours: {type(error).__name__}")
-        _tell(work, outcome)
-        self._count(work, outcome)
         return outcome
+
+    def _report(self, finished: Finished) -> None:
+        work, outcome = finished.work, finished.outcome
+        self._side_tasks.run("log", lambda: _log_outcome(work, outcome))
+        self._side_tasks.run("meter", lambda: self._count(work, outcome))
 
     def _count(self, work: Work, outcome: Outcome) -> None:
         self._meter.attempted(outcome_word(outcome), len(work.deliveries), outcome.latency / SECOND)
@@ -211,7 +222,11 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
         return
 
 
-def _tell(work: Work, outcome: Outcome) -> None:
+def _log_fault(work: Work, fault: Exception) -> None:
+    log.error("delivery.fault", delivery_ids=[delivery.id for delivery in work.deliveries], exc_info=fault)
+
+
+def _log_outcome(work: Work, outcome: Outcome) -> None:
     """One log line for each delivery, with the message's id."""
     for delivery, attempt in zip(work.deliveries, work.attempts, strict=True):
         facts = {
