@@ -49,7 +49,7 @@ class LineWriter:
         self._notice = notice
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._descriptor = _descriptor(stream)
-        self._write = _writer_to(self._descriptor, stream)
+        self._write, self._own = _opened(self._descriptor, stream)
         # Reentrant: an object that the garbage collector finalizes may log in the middle of a write.
         self._lock = threading.RLock()
         self._writing = False
@@ -89,6 +89,17 @@ class LineWriter:
                 if not self._queue:
                     return
             self._wait(left)
+
+    def close(self) -> None:
+        """Gives up what waits and closes what was opened; the stream stays open. Later lines are dropped."""
+        with self._lock:
+            own, self._own = self._own, None
+            self._write = partial(_write_text, None)
+            self._drop_all()
+        if isinstance(own, socket.socket):
+            own.close()
+        elif own is not None:
+            os.close(own)
 
     def _encoded(self, line: str) -> bytes:
         return f"{line}\n".encode(self._encoding, "backslashreplace")
@@ -173,25 +184,26 @@ def _descriptor(stream: TextIO | None) -> int:
         return -1
 
 
-def _writer_to(descriptor: int, stream: TextIO | None) -> Write:
-    """A function that writes what there is room for, returns its length, and raises BlockingIOError for no room.
+def _opened(descriptor: int, stream: TextIO | None) -> tuple[Write, socket.socket | int | None]:
+    """What writes, and what it has opened for that.
 
-    The descriptor itself stays in blocking mode: that mode is shared with every process that has the same stream.
+    Writing takes what there is room for, returns its length, and raises BlockingIOError for no room. The descriptor
+    itself stays in blocking mode: that mode is shared with every process that has the same stream.
     """
     if descriptor < 0:
-        return partial(_write_text, stream)
+        return partial(_write_text, stream), None
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISSOCK(mode):
             sock = socket.socket(fileno=os.dup(descriptor))
-            return lambda data: sock.send(data, socket.MSG_DONTWAIT)
+            return lambda data: sock.send(data, socket.MSG_DONTWAIT), sock
         if stat.S_ISFIFO(mode) or os.isatty(descriptor):
             path = f"/proc/self/fd/{descriptor}" if stat.S_ISFIFO(mode) else os.ttyname(descriptor)
             opened = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-            return partial(os.write, opened)
+            return partial(os.write, opened), opened
     except OSError:  # another user's pipe, or no /proc
-        return partial(_write_polled, descriptor)
-    return partial(os.write, descriptor)
+        return partial(_write_polled, descriptor), None
+    return partial(os.write, descriptor), None
 
 
 def _write_text(stream: TextIO | None, data: bytes) -> int:

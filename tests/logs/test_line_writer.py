@@ -1,0 +1,259 @@
+"""Lines reach a stream in order and whole, or are counted; whoever writes them never waits and never sees an error."""
+
+import errno
+import io
+import json
+import os
+import pty
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from emailrouter.line_writer import BACKLOG_BYTES, LineWriter
+from tests.support.waiting import until
+
+LINE = "x" * 199
+Open = Callable[[TextIO | None], LineWriter]
+
+
+def notice(dropped: int) -> str:
+    return f"dropped {dropped}"
+
+
+@contextmanager
+def written_to(descriptor: int) -> Iterator[TextIO]:
+    """The descriptor as a stream; it stays the caller's."""
+    with open(descriptor, "w", encoding="utf-8", closefd=False) as stream:
+        yield stream
+
+
+@pytest.fixture
+def open_writer() -> Iterator[Callable[[TextIO | None], LineWriter]]:
+    """Makes writers that are closed with the test."""
+    with ExitStack() as stack:
+        yield lambda stream: stack.enter_context(closing(LineWriter(stream, notice)))
+
+
+@contextmanager
+def pipe() -> Iterator[tuple[int, int]]:
+    reader, writer = os.pipe()
+    try:
+        yield reader, writer
+    finally:
+        os.close(writer)
+        if reader >= 0:
+            os.close(reader)
+
+
+class Reader:
+    """Takes lines as they come; a test asks for so many."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._data = b""
+
+    def lines(self) -> list[str]:
+        while True:
+            try:
+                piece = os.read(self._descriptor, 1 << 20)
+            except BlockingIOError:
+                break
+            if not piece:
+                break
+            self._data += piece
+        return self._data.decode().splitlines()
+
+
+async def test_a_slow_reader_gets_every_line_in_order(open_writer: Open) -> None:
+    """Six times what the pipe holds, before the first byte is read."""
+    with pipe() as (reader, descriptor), written_to(descriptor) as stream:
+        writer = open_writer(stream)
+        sent = [f"{n} {LINE}" for n in range(2000)]
+        for line in sent:
+            writer.write(line)
+        taken = Reader(reader)
+        await until(lambda: len(taken.lines()) >= len(sent), "all lines")
+        assert taken.lines() == sent
+        assert writer.dropped == 0
+
+
+async def test_what_a_stopped_reader_has_no_room_for_is_counted_and_told_in_its_place(open_writer: Open) -> None:
+    count = 2 * BACKLOG_BYTES // len(LINE)
+    with pipe() as (reader, descriptor), written_to(descriptor) as stream:
+        writer = open_writer(stream)
+        for n in range(count):
+            writer.write(f"{n} {LINE}")
+        assert 0 < writer.dropped < count
+        taken = Reader(reader)
+        kept = count - writer.dropped
+        await until(lambda: len(taken.lines()) > kept, "what was kept, and the notice")
+        writer.write("afterwards")
+        await until(lambda: taken.lines()[-1] == "afterwards", "the next line")
+        lines = taken.lines()
+        assert lines[:kept] == [f"{n} {LINE}" for n in range(kept)]
+        assert lines[kept:] == [f"dropped {writer.dropped}", "afterwards"]
+
+
+async def test_two_writers_of_one_full_pipe_do_not_wait_and_leave_its_mode_alone(open_writer: Open) -> None:
+    with pipe() as (reader, descriptor), written_to(descriptor) as stream:
+        writers = [open_writer(stream) for _ in range(2)]
+        for n in range(1000):
+            for number, writer in enumerate(writers):
+                writer.write(f"{number} {n} {LINE}")
+        assert os.get_blocking(descriptor), "other processes that share the pipe rely on it"
+        taken = Reader(reader)
+        await until(lambda: len(taken.lines()) >= 2000, "all lines of both")
+        assert [line.split()[1] for line in taken.lines() if line.startswith("0 ")] == [str(n) for n in range(1000)]
+
+
+async def test_a_pipe_that_may_not_be_opened_again_is_polled(
+    open_writer: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another user, as after `runuser`."""
+
+    def refused(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "not ours")
+
+    with pipe() as (reader, descriptor), written_to(descriptor) as stream:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "open", refused)
+            writer = open_writer(stream)
+        for n in range(1000):
+            writer.write(f"{n} {LINE}")
+        taken = Reader(reader)
+        await until(lambda: len(taken.lines()) >= 1000, "all lines")
+        assert taken.lines() == [f"{n} {LINE}" for n in range(1000)]
+
+
+async def test_a_socket_as_the_journal_has_it(open_writer: Open) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, written_to(theirs.fileno()) as stream:
+        writer = open_writer(stream)
+        sent = [f"{n} {LINE}" for n in range(4000)]
+        for line in sent:
+            writer.write(line)
+        taken = Reader(ours.fileno())
+        await until(lambda: len(taken.lines()) >= len(sent), "all lines")
+        assert taken.lines() == sent
+
+
+def test_a_pipe_without_a_reader(open_writer: Open) -> None:
+    reader, descriptor = os.pipe()
+    with written_to(descriptor) as stream:
+        writer = open_writer(stream)
+        writer.write("read")
+        os.close(reader)
+        for _ in range(3):
+            writer.write("not read")
+        assert writer.dropped == 3
+    os.close(descriptor)
+
+
+def test_a_terminal_that_hung_up(open_writer: Open) -> None:
+    master, slave = pty.openpty()
+    with written_to(slave) as stream:
+        writer = open_writer(stream)
+        writer.write("shown")
+        assert os.read(master, 100) == b"shown\r\n"
+        os.close(master)
+        writer.write("not shown")
+        assert writer.dropped == 1
+    os.close(slave)
+
+
+def test_a_disk_that_has_room_again_goes_on_with_a_notice(open_writer: Open, tmp_path: Path) -> None:
+    target = tmp_path / "log"
+    full = os.open("/dev/full", os.O_WRONLY)
+    with target.open("wb") as file, written_to(full) as stream:
+        writer = open_writer(stream)
+        for _ in range(3):
+            writer.write("no room")
+        os.dup2(file.fileno(), full)  # the same descriptor, on a disk with room
+        writer.write("first")
+        writer.write("second")
+    os.close(full)
+    assert target.read_text().splitlines() == ["dropped 3", "first", "second"]
+
+
+# A file may grow by half a line; then without a bound again. SIGXFSZ is ignored by Python.
+_TORN = """
+import resource, sys
+from emailrouter.line_writer import LineWriter
+writer = LineWriter(sys.stderr, lambda n: f"dropped {n}")
+writer.write("whole")
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
+writer.write("half of this")
+writer.write("none of this")
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+writer.write("whole again")
+"""
+
+
+def test_half_a_line_does_not_spoil_the_next_one(tmp_path: Path) -> None:
+    target = tmp_path / "log"
+    with target.open("wb") as file:
+        subprocess.run([sys.executable, "-c", _TORN], stderr=file, check=True)
+    assert target.read_text().splitlines() == ["whole", "half", "dropped 2", "whole again"]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "gone"), ValueError("closed"), BlockingIOError(errno.EAGAIN, "full"), RuntimeError()]
+)
+def test_a_stream_object_that_raises_whatever_it_likes(open_writer: Open, error: Exception) -> None:
+    class Broken(io.StringIO):
+        broken = True
+
+        def write(self, text: str) -> int:
+            if self.broken:
+                raise error
+            return super().write(text)
+
+    stream = Broken()
+    writer = open_writer(stream)
+    writer.write("lost")
+    stream.broken = False
+    writer.write("kept")
+    assert stream.getvalue() == "dropped 1\nkept\n"
+
+
+def test_no_stream_at_all(open_writer: Open) -> None:
+    writer = open_writer(None)
+    writer.write("lost")
+    writer.flush()
+    assert writer.dropped == 1
+
+
+def test_a_stream_that_knows_ascii_only(open_writer: Open) -> None:
+    data = io.BytesIO()
+    stream = io.TextIOWrapper(data, encoding="ascii")
+    open_writer(stream).write("Gr\u00f6\u00dfe \ud800")
+    assert data.getvalue() == b"Gr\\xf6\\xdfe \\ud800\n"
+
+
+# What the program does at its end: the reader is a process that was stopped.
+_END = """
+import sys
+from emailrouter import log
+import structlog
+log.set_up("json", "info")
+for n in range(3000):
+    structlog.get_logger().info("x", n=n, text="x" * 200)
+"""
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_process_that_ends_hands_over_what_waits_unless_nobody_reads(reads: bool) -> None:
+    with subprocess.Popen([sys.executable, "-c", _END], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        if not reads:
+            assert process.wait(timeout=30) == 0  # the pipe is full, and it ends all the same
+            return
+        lines = process.stderr.read().splitlines()
+        assert [json.loads(line)["n"] for line in lines] == list(range(3000))
