@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from config.schema import SETTINGS
+from config.schema import SETTINGS, Config
+from emailrouter.assembly import SQLITE_READERS
+from router import contents, parse_worker, parsing
 from router.sockets import API
 
 FOLDER = Path(__file__).parents[2] / "systemd"
@@ -169,3 +171,34 @@ def test_the_folders_are_made(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr
     modes = {name: (root / name).stat().st_mode & 0o777 for name in ("etc/emailrouter", "var/lib/emailrouter")}
     assert modes == {"etc/emailrouter": 0o750, "var/lib/emailrouter": 0o750}
+
+
+MIB = 1024 * 1024
+_CONNECTION = 100 * 1024  # bytes: buffers and TLS
+_PROGRAM = 150 * MIB
+_SIZES = {"M": MIB, "G": 1024 * MIB}
+
+
+def octets(text: str) -> int:
+    return int(text[:-1]) * _SIZES[text[-1]]
+
+
+def needed(name: str) -> int:
+    """The sum of the program's own bounds, by the role of the unit."""
+    smtp = Config().smtp
+    receives = 2 * smtp.max_bytes_in_flight + smtp.max_connections * _CONNECTION
+    worker = parse_worker.BASE_OCTETS + parse_worker.OCTETS_FOR_EACH * smtp.max_message_bytes
+    reads = 2 * contents.HELD_AT_ONCE * smtp.max_message_bytes + parsing.WORKERS * worker
+    role = name.removeprefix("emailrouter").lstrip("-").partition(".")[0].rstrip("@")
+    return _PROGRAM + {"": receives + reads, "smtp": receives, "api": reads, "deliver": reads}[role]
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
+def test_memory_and_tasks_are_bounded_above_what_the_program_allows_itself(path: Path) -> None:
+    """Below its own bounds, a busy hour would end the service; far above them the bound is none."""
+    service = unit(path.name)["Service"]
+    (memory,), (tasks,) = service["MemoryMax"], service["TasksMax"]
+    assert needed(path.name) < octets(memory) < 3 * needed(path.name)
+    threads = 32 + SQLITE_READERS + 10  # asyncio's pool at most; the loop, its resolver, the writer, the log
+    assert threads + parsing.WORKERS < int(tasks) <= 4 * threads
+    assert service["OOMPolicy"] == ["continue"], "a killed process for parsing does not end the service"
