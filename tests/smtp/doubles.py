@@ -16,6 +16,7 @@ from config.schema import Smtp
 from router.clock import Clock, SystemClock
 from router.mail.address import Mailbox
 from router.mail.envelope import Envelope
+from router.meter import UNMETERED, Meter
 from router.ports import Accepted
 from router.routing.route import Refusal, RefusalReason, Target
 from smtp.dnsbl import Resolver
@@ -102,12 +103,26 @@ class Door:
 
 @asynccontextmanager
 async def door(
-    *, clock: Clock | None = None, resolver: Resolver | None = None, reuse_port: bool = False, **settings: Any
+    *,
+    clock: Clock | None = None,
+    resolver: Resolver | None = None,
+    reuse_port: bool = False,
+    meter: Meter = UNMETERED,
+    **settings: Any,
 ) -> AsyncIterator[Door]:
     """A running server; settings are those of `[smtp]`."""
     recipients, mails = KnownRecipients(), KeptMails()
     smtp = Smtp(**{"listen": ["127.0.0.1:0"], **settings})
-    server = Server(smtp, HOSTNAME, recipients, mails, clock or SystemClock(), resolver=resolver, reuse_port=reuse_port)
+    server = Server(
+        smtp,
+        HOSTNAME,
+        recipients,
+        mails,
+        clock or SystemClock(),
+        resolver=resolver,
+        reuse_port=reuse_port,
+        meter=meter,
+    )
     await server.start()
     try:
         yield Door(server, recipients, mails)

@@ -1,0 +1,31 @@
+"""What is committed is accepted, whatever fails after the commit."""
+
+import pytest
+
+from router.accept import Accept
+from tests.accept.world import DAY, World, mail
+from tests.support.failing import FailingMeter, FailingWake, failing_log
+from tests.support.stores import Store
+
+
+@pytest.mark.parametrize("events", [(), ("side_task.failed",)], ids=["logged", "not even logged"])
+async def test_a_failing_meter_and_wake(store: Store, events: tuple[str, ...]) -> None:
+    world = World(store)
+    await world.build()
+    accept = Accept(
+        world.writer,
+        FailingWake(),
+        world.clock,
+        hostname="mx.test",
+        max_age=3 * DAY,
+        duplicate_window=5 * DAY,
+        max_header_bytes=262144,
+        meter=FailingMeter(),
+    )
+    with failing_log(*events) as told:
+        first = await accept.accept(world.envelope(), mail())
+        again = await accept.accept(world.envelope(), mail())
+    assert (first.repeat, again.repeat, again.message_id) == (False, True, first.message_id)
+    assert len(await world.rows("messages")) == len(await world.rows("deliveries")) == 1
+    assert ("side_task.failed" in told) is not bool(events)
+    await world.writer.close()

@@ -1,0 +1,35 @@
+"""A ticket that was posted is recorded as posted, whatever fails between the two: it comes once."""
+
+import pytest
+
+from emailrouter.standins.slack_behaviours import Answer
+from router.channels import CHANNELS
+from router.clock import SystemClock
+from router.dispatch.dispatcher import Dispatcher
+from tests.dispatch.test_dispatcher import World, delivered, working
+from tests.support import mails
+from tests.support.failing import FailingMeter, failing_log
+from tests.support.slack import SlackStandIn
+from tests.support.stores import Store
+
+OUTCOMES = ("delivery.sent", "delivery.retry", "delivery.failed", "delivery.fault")
+
+
+@pytest.mark.parametrize("events", [(), OUTCOMES, (*OUTCOMES, "side_task.failed")])
+async def test_each_ticket_is_posted_once(store: Store, slack: SlackStandIn, events: tuple[str, ...]) -> None:
+    world = World(store, slack)
+    world.dispatcher = Dispatcher(
+        world.outbox, world.dispatcher._sender, CHANNELS, SystemClock(), concurrency=4, drain=30, meter=FailingMeter()
+    )
+    await world.build()
+    slack.script("general", Answer(200, "ok"), Answer(400, "invalid_blocks"), Answer(200, "ok"))
+    with failing_log(*events):
+        async with working(world):
+            for number in (1, 2):  # the second one is refused in its form, and sent as text
+                await world.send(mails.plain(subject=f"Mail {number}"))
+                world.dispatcher.wake([world.general])
+                await delivered(world, number)
+    assert len(slack.posts) == 3
+    rows = await world.rows("SELECT outcome FROM attempts ORDER BY started_at, n")
+    assert [row["outcome"] for row in rows] == ["sent", "refused", "sent"]
+    assert {row["attempts"] for row in await world.rows("SELECT attempts FROM deliveries")} == {1, 2}

@@ -1,0 +1,160 @@
+"""As PID 1, or where orphans are re-parented to it: the program works in a child process, and its parent reaps."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.installation import installed
+from tests.support.process import ROOT, Program, environment
+from tests.support.slack import SlackStandIn
+from tests.support.waiting import alive, state, until
+
+_PR_SET_CHILD_SUBREAPER = 36
+# The kernel re-parents orphans to a subreaper as it does to PID 1, without any privilege; exec keeps that.
+_SUBREAPER = f"""
+import ctypes, os, sys
+ctypes.CDLL(None).prctl({_PR_SET_CHILD_SUBREAPER}, 1, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+# Forks, tells its child's number and ends: the child is an orphan, until its standard input ends.
+_ORPHAN = """
+import os, sys
+child = os.fork()
+if child:
+    print(child, flush=True)
+    os._exit(0)
+sys.stdin.read()
+"""
+_PROGRAM = """
+import os, subprocess, sys
+from emailrouter import process_start
+process_start.prepare()
+own = [subprocess.Popen([sys.executable, "-c", f"raise SystemExit({n})"]) for n in range(5)]
+assert [child.wait() for child in own] == list(range(5)), "its own children are not reaped by others"
+reader, writer = os.pipe()
+subprocess.run([sys.executable, "-c", sys.argv[1]], stdin=reader, check=True)
+os.close(reader)
+print(os.getpid(), os.getppid(), flush=True)
+sys.stdin.readline()
+os.close(writer)
+sys.stdin.readline()
+sys.exit(7)
+"""
+_ELSEWHERE = """
+import os
+before = os.getpid()
+from emailrouter import process_start
+process_start.prepare()
+print(before == os.getpid())
+"""
+_NAMESPACE = """
+import os, sys
+os.execvp("unshare", ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, *sys.argv[1:]])
+"""
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Python with these arguments, as a subreaper."""
+    return subprocess.Popen(
+        [sys.executable, "-c", _SUBREAPER, *arguments],
+        env=environment(),
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def status(pid: int, key: str) -> list[str]:
+    """The values of a line of proc(5)'s status."""
+    return Path(f"/proc/{pid}/status").read_text().partition(f"{key}:")[2].partition("\n")[0].split()
+
+
+def child(pid: int) -> int:
+    (only,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(only)
+
+
+async def test_orphans_are_reaped_and_exit_codes_are_kept() -> None:
+    with start("-c", _PROGRAM, _ORPHAN) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        orphan = int(process.stdout.readline())
+        program, reaper = map(int, process.stdout.readline().split())
+        assert reaper == process.pid != program
+        assert alive(orphan)
+        assert status(orphan, "PPid") == [str(process.pid)]
+        process.stdin.write("\n")
+        process.stdin.flush()
+        await until(lambda: state(orphan) == "", "the orphan is no zombie either")
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.wait(timeout=20) == 7
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9), (signal.SIGUSR1, 138)]
+)
+async def test_a_signal_before_the_program_handles_it(number: signal.Signals, code: int) -> None:
+    """PID 1 itself would ignore it."""
+    source = (
+        "from emailrouter import process_start; process_start.prepare(); "
+        "import os, sys; print(os.getpid(), flush=True); sys.stdin.read()"
+    )
+    with start("-c", source) as process:
+        assert process.stdout is not None
+        program = int(process.stdout.readline())
+        assert program != process.pid
+        process.send_signal(number)
+        assert process.wait(timeout=20) == code
+        await until(lambda: not alive(program), "the program ends with it")
+
+
+async def test_the_whole_program_is_drained(tmp_path: Path, slack: SlackStandIn) -> None:
+    async with installed(tmp_path, slack) as installation:
+        command = ("-c", _SUBREAPER, "-m", "emailrouter")
+        async with Program("serve", env=installation.settings, cwd=tmp_path, command=command) as program:
+            await program.ready()
+            assert await program.terminate() == 0
+        assert program.log_events("stopped")
+
+
+def test_passed_sockets_and_the_watchdog_stay_addressed_to_the_program() -> None:
+    source = (
+        "import os; os.environ.update(LISTEN_PID=str(os.getpid()), WATCHDOG_PID='1234567'); "
+        "from emailrouter import process_start; process_start.prepare(); "
+        "print(os.environ['LISTEN_PID'] == str(os.getpid()), os.environ['WATCHDOG_PID'])"
+    )
+    with start("-c", source) as process:
+        assert process.communicate(timeout=20)[0] == "True 1234567\n"
+
+
+def test_elsewhere_nothing_is_forked() -> None:
+    shown = subprocess.run([sys.executable, "-c", _ELSEWHERE], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout == "True\n"
+
+
+def _may_unshare() -> bool:
+    if shutil.which("unshare") is None or os.getuid() != 0:
+        return False
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "true"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _may_unshare(), reason="no PID namespace can be made here")
+async def test_as_pid_1(tmp_path: Path, slack: SlackStandIn) -> None:
+    async with installed(tmp_path, slack) as installation:
+        # unshare passes no signal on; the program's number outside is that of its child.
+        command = ("-c", _NAMESPACE, "-m", "emailrouter")
+        async with Program("serve", env=installation.settings, cwd=tmp_path, command=command) as program:
+            await program.ready()
+            first = child(program.pid)
+            assert status(first, "NSpid")[-1] == "1"
+            os.kill(first, signal.SIGTERM)
+            assert await program.wait() == 0
+        assert program.log_events("stopped")
