@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -221,8 +222,13 @@ def dropped_lines() -> int:
 def log_what_python_prints() -> None:
     """Sends warnings and exceptions that nothing can catch through the log: Python itself would wait for the reader."""
     logging.captureWarnings(True)
+    sys.excepthook = _log_crash
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_thread_failed
+
+
+def _log_crash(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    log.critical("process.crashed", exc_info=error)
 
 
 def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:

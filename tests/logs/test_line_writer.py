@@ -243,9 +243,23 @@ import sys
 from emailrouter import log
 import structlog
 log.set_up("json", "info")
+log.log_what_python_prints()
 for n in range(3000):
     structlog.get_logger().info("x", n=n, text="x" * 200)
+if sys.argv[1:]:
+    raise LookupError("a fault")
 """
+
+
+def test_a_crash_is_logged_and_waits_for_nobody_either() -> None:
+    with subprocess.Popen([sys.executable, "-c", _END, "crash"], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        crash = json.loads(process.stderr.read().splitlines()[-1])
+        assert (crash["event"], crash["level"]) == ("process.crashed", "critical")
+        assert "LookupError: a fault" in crash["exception"]
+        assert process.wait(timeout=30) == 1
+    with subprocess.Popen([sys.executable, "-c", _END, "crash"], stderr=subprocess.PIPE) as process:
+        assert process.wait(timeout=30) == 1
 
 
 @pytest.mark.parametrize("reads", [True, False])

@@ -162,6 +162,7 @@ def test_what_libraries_log(message: Any, arguments: tuple[object, ...], capfd: 
 def test_what_python_would_print_itself(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """It would wait for the reader of standard error, in the thread of the event loop."""
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr("threading.excepthook", None)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
