@@ -1,4 +1,4 @@
-"""Lines reach a stream in order and whole, or are counted; whoever writes them never waits and never sees an error."""
+"""Lines reach a stream in order and whole, or are counted; a write never waits and never raises."""
 
 import errno
 import io

@@ -179,7 +179,7 @@ _PROGRAM = 150 * MIB
 _SIZES = {"M": MIB, "G": 1024 * MIB}
 
 
-def octets(text: str) -> int:
+def size_in_bytes(text: str) -> int:
     return int(text[:-1]) * _SIZES[text[-1]]
 
 
@@ -198,7 +198,7 @@ def test_memory_and_tasks_are_bounded_above_what_the_program_allows_itself(path:
     """Below its own bounds, a busy hour would end the service; far above them the bound is none."""
     service = unit(path.name)["Service"]
     (memory,), (tasks,) = service["MemoryMax"], service["TasksMax"]
-    assert needed(path.name) < octets(memory) < 3 * needed(path.name)
+    assert needed(path.name) < size_in_bytes(memory) < 3 * needed(path.name)
     threads = 32 + SQLITE_READERS + 10  # asyncio's pool at most; the loop, its resolver, the writer, the log
     assert threads + parsing.WORKERS < int(tasks) <= 4 * threads
     assert service["OOMPolicy"] == ["continue"], "a killed process for parsing does not end the service"
