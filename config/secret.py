@@ -8,9 +8,13 @@ is handed a secret (keys at rest, webhook URLs, the database).
 
 import hmac
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
+
+from config import postgres_url
+from config.postgres_url import PostgresUrl
 
 MASK = "***"
 
@@ -19,7 +23,7 @@ MIN_SECRET_LENGTH = 16
 
 _ALLOWED_URL = "must be sqlite:///file.db, sqlite:////folder/file.db or postgresql://user:password@host/database"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
-_PG_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._%-]*)(:[0-9]{1,5})?")
+_PG_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|(?:[A-Za-z0-9_%-]+(?:\.[A-Za-z0-9_%-]+)*\.?)?)(:[0-9]{1,5})?")
 
 
 class Secret:
@@ -60,22 +64,25 @@ class DatabaseUrl:
     """Where the database is. Prints as the URL with its password masked; `.reveal()` gives it as written.
 
     `dialect` chooses the engine. `path` is the database file of SQLite (relative to the working directory
-    unless absolute), and None for PostgreSQL.
+    unless absolute), and None for PostgreSQL. `connect_timeout` is PostgreSQL's parameter of this name, if given.
     """
 
-    __slots__ = ("__url", "dialect", "path")
+    __slots__ = ("__dsn", "__url", "connect_timeout", "dialect", "path")
 
     dialect: Literal["sqlite", "postgresql"]
     path: Path | None
+    connect_timeout: timedelta | None
 
     def __init__(self, url: str) -> None:
         """ValueError says what is allowed, without quoting the URL."""
         scheme = _scheme(url)
+        self.__dsn, self.connect_timeout = url, None
         if scheme == "sqlite":
             self.dialect, self.path = "sqlite", _sqlite_path(url)
         elif scheme in ("postgresql", "postgres"):
-            _check_postgresql(url)
+            checked = _check_postgresql(url)
             self.dialect, self.path = "postgresql", None
+            self.__dsn, self.connect_timeout = checked.dsn, checked.connect_timeout
         else:
             raise ValueError(_ALLOWED_URL)
         self.__url = url
@@ -91,6 +98,10 @@ class DatabaseUrl:
 
     def reveal(self) -> str:
         return self.__url
+
+    def reveal_dsn(self) -> str:
+        """The URL as the driver takes it: without the parameters that the program itself answers for."""
+        return self.__dsn
 
     def __str__(self) -> str:
         if self.dialect == "sqlite":
@@ -142,7 +153,7 @@ def _sqlite_path(url: str) -> Path:
     return Path(name)
 
 
-def _check_postgresql(url: str) -> None:
+def _check_postgresql(url: str) -> PostgresUrl:
     if re.search(r"[\s\0]", url):
         raise ValueError(f"{_ALLOWED_URL}, without blanks")
     if "#" in url:
@@ -160,6 +171,7 @@ def _check_postgresql(url: str) -> None:
     options = {unquote(option.partition("=")[0]) for option in parts.query.split("&")}
     if not parts.path.strip("/") and not options & {"dbname", "database"}:
         raise ValueError(f"{_ALLOWED_URL}; the database's name is missing")
+    return postgres_url.parse(parts)
 
 
 def _mask_option(option: str) -> str:

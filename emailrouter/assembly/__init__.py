@@ -81,10 +81,10 @@ def database(config: Config, queries: Catalog) -> AnyDatabase:
             settings.url.path, queries, readers=SQLITE_READERS, busy_timeout=settings.busy_timeout.total_seconds()
         )
     return PostgresDatabase(
-        settings.url.reveal(),
+        settings.url.reveal_dsn(),
         queries,
         pool_size=settings.pool_size,
-        connect_timeout=settings.connect_timeout.total_seconds(),
+        connect_timeout=(settings.url.connect_timeout or settings.connect_timeout).total_seconds(),
         statement_timeout=settings.statement_timeout.total_seconds(),
     )
 

@@ -1,0 +1,128 @@
+"""The parameters of a PostgreSQL URL: which are passed on, which the program answers for itself, which are refused.
+
+Promise: every parameter either takes effect, or asks for what the program does anyway, or is a ValueError that names
+it and what is allowed. asyncpg would send a parameter that it does not know to the server as a setting, and the server
+would refuse every connection for it. Errors never quote a value: it may be part of a password.
+"""
+
+import difflib
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlunsplit
+
+_TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_UTF8 = ("utf8", "utf-8", "UTF8", "UTF-8", "unicode", "auto")
+
+# Passed on to asyncpg, which does with them what libpq does; with the values that are allowed, where these are few.
+_PASSED: dict[str, tuple[str, ...]] = {
+    "host": (),
+    "port": (),
+    "user": (),
+    "password": (),
+    "passfile": (),
+    "dbname": (),
+    "database": (),
+    "service": (),
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "sslnegotiation": ("postgres", "direct"),
+    "sslcert": (),
+    "sslkey": (),
+    "sslpassword": (),
+    "sslrootcert": (),
+    "sslcrl": (),
+    "ssl_min_protocol_version": _TLS_VERSIONS,
+    "ssl_max_protocol_version": _TLS_VERSIONS,
+    "target_session_attrs": ("any", "primary", "standby", "prefer-standby", "read-write", "read-only"),
+    "krbsrvname": (),
+    "application_name": (),
+    "options": (),
+    "search_path": (),
+}
+# Known to libpq or common in URLs, and without effect here: the program does this by itself, or it holds anyway.
+_WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
+    "connect_timeout": (),  # takes effect by `PostgresUrl.connect_timeout`
+    "keepalives": (),
+    "keepalives_idle": (),
+    "keepalives_interval": (),
+    "keepalives_count": (),
+    "tcp_user_timeout": (),
+    "fallback_application_name": (),
+    "channel_binding": ("disable", "prefer"),
+    "client_encoding": _UTF8,
+    "gssencmode": ("disable", "prefer"),
+    "load_balance_hosts": ("disable",),
+    "sslcompression": ("0",),
+    "sslsni": ("1",),
+}
+# Refused with a reason of their own.
+_REFUSED = {
+    "hostaddr": "is not supported: write the address as the host",
+    "pgbouncer": "is not supported: the program needs PostgreSQL itself or a pooler in session mode; remove it",
+    "require_auth": "is not supported: the server's pg_hba.conf decides how a client authenticates; remove it",
+    "schema": "is not supported: write search_path",
+}
+_PORT = re.compile(r"[0-9]{1,5}")
+_HOST = re.compile(r"/[^\0]*|(?!\.)[A-Za-z0-9._:%-]+")
+_CLOSE_ENOUGH = 0.7  # similarity from which a known name is suggested for an unknown one
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresUrl:
+    """A checked URL. dsn: what asyncpg takes. connect_timeout: None leaves it to database.connect_timeout."""
+
+    dsn: str
+    connect_timeout: timedelta | None
+
+
+def parse(parts: SplitResult) -> PostgresUrl:
+    """Checks the parameters of a URL whose other parts are known to be valid. ValueError says what is wrong."""
+    try:
+        given = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []
+    except ValueError:  # its text quotes the parameter, which may be part of a password
+        raise ValueError("parameters after ? must be written name=value, joined by &") from None
+    given = [(name, value) for name, value in given if value]
+    for name, value in given:
+        _check(name, value, quotable="@" not in parts.query)
+    last = dict(given)
+    if last.get("sslnegotiation") == "direct" and last.get("sslmode") not in ("require", "verify-ca", "verify-full"):
+        raise ValueError("sslnegotiation=direct must come with sslmode=require, verify-ca or verify-full")
+    if last.get("sslrootcert") == "system":
+        raise ValueError(
+            "sslrootcert=system is not supported: name the file, such as /etc/ssl/certs/ca-certificates.crt"
+        )
+    passed = urlencode([(name, value) for name, value in given if name in _PASSED], quote_via=quote)
+    # The first @ ends the login for asyncpg, and the last one for us: one in a password has to be escaped.
+    login, at, hosts = parts.netloc.rpartition("@")
+    netloc = login.replace("@", "%40") + at + hosts
+    return PostgresUrl(
+        urlunsplit(parts._replace(netloc=netloc, query=passed)), _connect_timeout(last.get("connect_timeout"))
+    )
+
+
+def _check(name: str, value: str, *, quotable: bool) -> None:
+    known = {**_PASSED, **_WITHOUT_EFFECT}
+    if name in _REFUSED:
+        raise ValueError(f"{name} {_REFUSED[name]}")
+    if name not in known:
+        if not quotable or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]{0,62}", name):
+            raise ValueError("has an unknown parameter; in a password write / as %2F, ? as %3F, @ as %40")
+        close = difflib.get_close_matches(name, known, 1, _CLOSE_ENOUGH)
+        meant = f"did you mean {close[0]}?" if close else "settings of the server go into options=-c%20name%3Dvalue"
+        raise ValueError(f"{name} is not a parameter of a connection; {meant} Allowed are {', '.join(known)}")
+    allowed = known[name]
+    if allowed and value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}")
+    if name == "port" and not all(_PORT.fullmatch(port) and 0 < int(port) <= 65535 for port in value.split(",")):
+        raise ValueError("port must be a number from 1 to 65535, or several joined by commas")
+    if name == "host" and not all(_HOST.fullmatch(host.strip("[]")) for host in value.split(",")):
+        raise ValueError("host must be a name, an address or the folder of a socket, or several joined by commas")
+
+
+def _connect_timeout(value: str | None) -> timedelta | None:
+    """libpq's whole seconds; 0 or less is for ever there, and is left to the configuration here."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"-?[0-9]{1,6}", value):
+        raise ValueError("connect_timeout must be whole seconds")
+    return timedelta(seconds=int(value)) if int(value) > 0 else None
