@@ -27,7 +27,7 @@ from emailrouter.draining import drain
 from emailrouter.stopping import Stopping
 from emailrouter.watchdog import Manager, beat
 from router import key_rotation
-from router.errors import Unavailable
+from router.errors import Misconfigured, Unavailable
 from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key
 from router.store import catalog, migrate, neighbours, signals
 from router.store.postgres import PostgresDatabase
@@ -57,7 +57,7 @@ async def open_database(
     """The database, reachable and of this program's schema.
 
     Waits while it is away, telling so (`waiting`), until `stop`; without `stop` it does not wait. Raises `Unavailable`
-    then, `SchemaMismatch` for a schema that is not this program's.
+    then, `Misconfigured` where waiting does not help, `SchemaMismatch` for a schema that is not this program's.
     """
     opened = assembly.database(config, catalog.load())
     wait = WAIT_FIRST
@@ -70,6 +70,8 @@ async def open_database(
                         log.info("store.migrated", migration=name)
                 else:
                     await migrate.check(opened)
+            except Misconfigured:
+                raise  # waiting does not help: exit code 2 keeps a supervisor from trying again
             except Unavailable as error:
                 await opened.close()
                 if stop is None or stop.is_set():

@@ -60,6 +60,19 @@ class Contended(Unavailable):
     """Another transaction was in the way (a deadlock, a serialisation failure): the same once more may work at once."""
 
 
+class Misconfigured(Unavailable):
+    """Waiting does not help: a setting, a grant or the database itself has to be changed by an administrator.
+
+    At the start of a process this ends it with exit code 2. While it runs, the same is a temporary failure.
+    `problem` says what is wrong and `fix` what to do; neither holds a password.
+    """
+
+    def __init__(self, problem: str, fix: str) -> None:
+        super().__init__(f"{problem}: {fix}")
+        self.problem = problem
+        self.fix = fix
+
+
 class SchemaMismatch(Exception):  # noqa: N818 - not a failure of a call but a state of the database
     """The database's schema is not the one this program works with; the message says which and what to do."""
 

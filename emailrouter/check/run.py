@@ -11,7 +11,7 @@ from emailrouter.check import certificate, disk, hooks, names, ports, published,
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail
 from router.clock import SystemClock
-from router.errors import Refused, SchemaMismatch, Unavailable
+from router.errors import Misconfigured, Refused, SchemaMismatch, Unavailable
 
 Check = Callable[[Facts], Awaitable[list[Line]]]
 
@@ -51,6 +51,8 @@ async def run(config: Config) -> list[Line]:
     except SchemaMismatch as mismatch:
         fix = "emailrouter migrate" if "run `emailrouter migrate`" in str(mismatch) else "Install the newer version"
         first.append(fail("database", str(mismatch), fix))
+    except Misconfigured as error:
+        first.append(fail("database", f"{config.database.url} cannot be used: {error.problem}", error.fix))
     except Unavailable as error:
         fix = "Look at [database] url, its password, whether the server runs and lets this host in (pg_hba.conf)"
         if config.database.url.path is not None:

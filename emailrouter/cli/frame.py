@@ -25,7 +25,7 @@ from config.schema import Config
 from emailrouter import log
 from emailrouter.lifecycle import Halted, WrongSecretKey
 from emailrouter.line_writer import LineWriter
-from router.errors import Refused, SchemaMismatch, Unavailable
+from router.errors import Misconfigured, Refused, SchemaMismatch, Unavailable
 
 try:
     import uvloop
@@ -175,7 +175,7 @@ def _run(command: click.Group) -> NoReturn:
         fail(" ".join(error.format_message().split()) + more, 2)
     except click.Abort:
         fail("stopped")
-    except (ConfigError, WrongSecretKey) as error:
+    except (ConfigError, Misconfigured, WrongSecretKey) as error:
         fail(str(error), 2)
     except Refused as error:
         fail(error.message if error.field is None else f"{error.field}: {error.message}")

@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
 # Each deadlock costs the server's `deadlock_timeout`, a second; who loses this often meets more than chance.
-_TRIES = 4
+CONFLICT_TRIES = 4
 
 
 class Session(Protocol):
@@ -100,7 +100,7 @@ def begun_anew(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corouti
 
     @wraps(work)
     async def again(*args: P.args, **kwargs: P.kwargs) -> T:
-        for _ in range(_TRIES - 1):
+        for _ in range(CONFLICT_TRIES - 1):
             try:
                 return await work(*args, **kwargs)
             except Contended:

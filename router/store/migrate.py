@@ -18,15 +18,20 @@ from typing import Any, Protocol
 
 import aiosqlite
 
-from router.errors import SchemaMismatch
-from router.store import postgres, sqlite
+from router.errors import Misconfigured, SchemaMismatch
+from router.store import sqlite
 from router.store.postgres import PostgresDatabase
+from router.store.postgres_connection import Connection
+from router.store.postgres_errors import translated
 from router.store.sqlite import SqliteDatabase
 
 _ONE_DIALECT = re.compile(r"/\*(pg|sqlite)\b(.*?)\*/", re.DOTALL)
 _DIALECTS = {"pg": "postgres", "sqlite": "sqlite"}
 # Any number does, as long as nobody else on the server locks the same one: "emailrouter" in a BIGINT.
 _ADVISORY_LOCK = 0x656D_6169_6C72_6F75
+# Seconds that a statement of a migration may take: an index over many mails takes as long as it takes, and the other
+# of two hosts that migrate at once waits as long.
+PATIENCE = 86400.0
 _MARK_TABLE = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"
 
 
@@ -125,10 +130,11 @@ async def migrate(database: SqliteDatabase | PostgresDatabase) -> list[str]:
 @asynccontextmanager
 async def _locked(database: SqliteDatabase | PostgresDatabase, *, write: bool) -> AsyncIterator[_Connection]:
     if isinstance(database, PostgresDatabase):
-        connection = await database.connect()
+        connection = await database.connect(patience=PATIENCE if write else None)
         try:
-            with postgres.translated():
+            with translated():
                 async with connection.transaction():
+                    await _require_schema(connection)
                     if write:
                         await connection.execute(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
                         await connection.execute(_MARK_TABLE)
@@ -141,6 +147,16 @@ async def _locked(database: SqliteDatabase | PostgresDatabase, *, write: bool) -
                 if write:
                     await raw.execute_fetchall(_MARK_TABLE)
                 yield _Sqlite(raw)
+
+
+async def _require_schema(connection: Connection) -> None:
+    """Without one, tables are neither found nor made, and PostgreSQL does not say why they are not found."""
+    row = await connection.fetchrow("SELECT current_schema() AS found, current_setting('search_path') AS path")
+    if row["found"] is None:
+        raise Misconfigured(
+            f"the role may use no schema of its search_path ({row['path']})",
+            "create the schema, GRANT USAGE, CREATE ON SCHEMA to the role, or correct search_path",
+        )
 
 
 class _Postgres:

@@ -17,8 +17,9 @@ import aiosqlite
 import asyncpg
 
 from router.errors import Refused
-from router.store import postgres, sqlite
+from router.store import sqlite
 from router.store.postgres import PostgresDatabase
+from router.store.postgres_errors import translated
 from router.store.sqlite import SqliteDatabase
 
 # Every table but the schema's own marks, in an order in which each row finds what it refers to.
@@ -153,9 +154,9 @@ async def _sqlite(database: SqliteDatabase, *, read: bool) -> AsyncIterator[_Sid
 
 @asynccontextmanager
 async def _postgres(database: PostgresDatabase, *, read: bool) -> AsyncIterator[_Side]:
-    connection = await database.connect()
+    connection = await database.connect(patience=PATIENCE)
     try:
-        with postgres.translated():
+        with translated():
             isolation = {"isolation": "repeatable_read", "readonly": True} if read else {}
             async with connection.transaction(**isolation):
                 if not read:

@@ -8,49 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
 
-from router.errors import Contended, StorageFull, Unavailable
+from router.errors import Unavailable
+from router.store import postgres_connection
 from router.store.catalog import Catalog
 from router.store.cleanup import Cleanups
-from router.store.database import Row, Session
+from router.store.database import Row, Session, begun_anew
+from router.store.postgres_connection import MAX_IDLE, Connection
+from router.store.postgres_errors import ABOUT_THE_CONNECTION, Unanswered, translated
 
-# What asyncpg raises for a connection that is gone or does not answer, beside what the server itself says.
-_ABOUT_THE_CONNECTION = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-# What is about the server's state and not about our statement (SQLSTATE classes): 08 connection, 25006 read-only,
-# 53 resources, 55P03 lock not available, 57 operator intervention, 58 system error.
-_ABOUT_THE_SERVER = ("08", "25006", "53", "55P03", "57", "58")
-_IN_THE_WAY = "40"  # serialisation failure, deadlock
-_DISK_FULL = "53100"
-# Seconds that a ROLLBACK, and then the reset of a connection that is given back, may take: each is one round trip. A
+# Runs statements of one connection; see `PostgresDatabase.asking`.
+Asking = Callable[[Connection], AbstractContextManager[None]]
+# Seconds that a ROLLBACK, and then the return of a connection to the pool, may take: each is one round trip. A
 # connection that needs longer is closed; a new one costs less than what waits for a server that does not answer.
 _RELEASE_SECONDS = 2.0
 # Seconds that statements under way at a stop may take before their connections are cut.
 _CLOSE_SECONDS = 3.0
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turns what says that the server is away, busy or full into `Unavailable`; the rest is our fault."""
-    try:
-        yield
-    except asyncpg.PostgresError as error:
-        state = error.sqlstate or ""
-        if state == _DISK_FULL:
-            raise StorageFull(f"PostgreSQL {state}: {error}") from error
-        if state.startswith(_IN_THE_WAY):
-            raise Contended(f"PostgreSQL {state}: {error}") from error
-        if state.startswith(_ABOUT_THE_SERVER):
-            raise Unavailable(f"PostgreSQL {state}: {error}") from error
-        # Names and passwords are settings: until they are right, waiting is all a sender can do.
-        if state.startswith(("28", "3D")):
-            raise Unavailable(f"PostgreSQL {state}: {error}") from error
-        raise
-    except _ABOUT_THE_CONNECTION as error:
-        raise Unavailable(f"PostgreSQL: {type(error).__name__}: {error}") from error
 
 
 async def _quietly(ending: Callable[..., Awaitable[object]], *args: object, **options: object) -> None:
@@ -59,12 +36,12 @@ async def _quietly(ending: Callable[..., Awaitable[object]], *args: object, **op
     """
     try:
         await ending(*args, **options)
-    except (asyncpg.PostgresError, *_ABOUT_THE_CONNECTION):
+    except (asyncpg.PostgresError, *ABOUT_THE_CONNECTION):
         return
 
 
 @contextmanager
-def _dropped_if_cut(connection: Any) -> Iterator[None]:
+def _dropped_if_cut(connection: Connection) -> Iterator[None]:
     """Closes a connection whose BEGIN or COMMIT was cancelled: whether there is a transaction on it is unknown."""
     try:
         yield
@@ -76,13 +53,14 @@ def _dropped_if_cut(connection: Any) -> Iterator[None]:
 class PostgresSession:
     """Statements on one connection."""
 
-    def __init__(self, connection: Any, catalog: Catalog) -> None:
+    def __init__(self, connection: Connection, catalog: Catalog, asking: Asking) -> None:
         self._connection = connection
         self._catalog = catalog
+        self._asking = asking
 
     async def all(self, query: str, /, **values: object) -> Sequence[Row]:
         found = self._catalog[query]
-        with translated():
+        with self._asking(self._connection):
             rows: Sequence[Row] = await self._connection.fetch(
                 found.postgres, *(values[name] for name in found.parameters)
             )
@@ -94,14 +72,14 @@ class PostgresSession:
 
     async def run(self, query: str, /, **values: object) -> int:
         found = self._catalog[query]
-        with translated():
+        with self._asking(self._connection):
             status: str = await self._connection.execute(found.postgres, *(values[name] for name in found.parameters))
         # The command tag: `INSERT 0 1`, `UPDATE 3`, `DELETE 2`.
         return int(status.rpartition(" ")[2])
 
     async def run_each(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
         found = self._catalog[query]
-        with translated():
+        with self._asking(self._connection):
             await self._connection.executemany(
                 found.postgres, [tuple(row[name] for name in found.parameters) for row in rows]
             )
@@ -120,71 +98,145 @@ class PostgresDatabase:
         self._statement_timeout = statement_timeout
         self._pool: Any = None
         self._cleanups = Cleanups()
+        self._pooled: set[Connection] = set()
+        self._dead_since = float("-inf")
 
     async def open(self) -> None:
         """Makes the pool. No connection is made before one is needed, so this works while the server is away."""
         with translated():
             self._pool = await asyncpg.create_pool(
-                self.url,
                 min_size=0,
                 max_size=self._pool_size,
-                timeout=self._connect_timeout,
-                command_timeout=self._statement_timeout,
-                server_settings={"application_name": "emailrouter"},
+                max_inactive_connection_lifetime=MAX_IDLE,
+                connection_class=Connection,
+                connect=self._connect_pooled,
+                setup=_mark_busy,
+                reset=_keep_session,
             )
 
-    async def connect(self) -> Any:
-        """A connection of its own, outside the pool: for the group commit and for LISTEN."""
-        with translated():
-            return await asyncpg.connect(
-                self.url,
-                timeout=self._connect_timeout,
-                command_timeout=self._statement_timeout,
-                server_settings={"application_name": "emailrouter"},
-            )
+    async def connect(self, *, patience: float | None = None) -> Connection:
+        """A connection of its own, outside the pool: for the group commit, LISTEN, and long work.
+
+        patience: seconds a statement may take, which then the server does not bound; None is the configured time.
+        """
+        return await postgres_connection.connect(
+            self.url,
+            timeout=self._connect_timeout,
+            statement_timeout=self._statement_timeout if patience is None else patience,
+            patient=patience is not None,
+        )
+
+    async def checked(self, connection: Connection | None) -> Connection:
+        """`connection` if it can be trusted, else a new one in its place: at most one of both waits for the server."""
+        if connection is not None:
+            if await self.is_usable(connection):
+                return connection
+            connection.terminate()
+        return await self.connect()
+
+    async def is_usable(self, connection: Connection) -> bool:
+        """Whether a connection that is not in use can be trusted. A dead one has all others closed that are idle."""
+        now = asyncio.get_running_loop().time()
+        if connection.is_worn(now) or connection.used_at < self._dead_since:
+            return False
+        if await connection.answers(now, self._connect_timeout):
+            return True
+        self._suspect(now)
+        return False
+
+    @contextmanager
+    def asking(self, connection: Connection) -> Iterator[None]:
+        """Runs statements of one connection; one that does not answer is dropped, and those idle meanwhile with it."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            with translated():
+                yield
+        except Unanswered:
+            connection.terminate()
+            self._suspect(started)
+            raise
+        connection.used_at = loop.time()
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[tuple[Any, PostgresSession]]:
+    async def begun(self, connection: Connection) -> AsyncIterator[None]:
+        """A transaction on a connection: commits at the end of the block, rolls back when it raises."""
+        with self.asking(connection), _dropped_if_cut(connection):
+            transaction = connection.transaction()
+            await transaction.start()
+        try:
+            yield
+        except BaseException:
+            await self._cleanups.run(connection, _quietly(transaction.rollback), seconds=_RELEASE_SECONDS)
+            raise
+        with self.asking(connection), _dropped_if_cut(connection):
+            await transaction.commit()
+
+    async def _connect_pooled(self, *_: object, **__: object) -> Connection:
+        connection = await self.connect()
+        self._pooled.add(connection)
+        connection.add_termination_listener(self._pooled.discard)
+        return connection
+
+    def _suspect(self, since: float) -> None:
+        """A connection is dead: what was not used after `since` may be dead the same way, and is not waited for."""
+        self._dead_since = max(self._dead_since, since)
+        for connection in tuple(self._pooled):
+            if not connection.busy and connection.used_at < since:
+                connection.terminate()
+
+    async def _acquire(self, pool: Any) -> tuple[Any, Connection]:
+        """The pool's stand-in, to give back, and the connection behind it. Only connections made before are tried."""
+        for _ in range(self._pool_size + 1):
+            with translated():
+                stand_in = await pool.acquire(timeout=self._connect_timeout)
+            connection: Connection = stand_in.itself()
+            try:
+                if await self.is_usable(connection):
+                    return stand_in, connection
+            except BaseException:
+                connection.terminate()
+                raise
+            connection.terminate()
+        raise Unavailable("PostgreSQL: every new connection is lost at once")
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[tuple[Connection, PostgresSession]]:
         pool = self._pool
         if pool is None:
             raise Unavailable("the database is closed")
-        with translated():
-            connection = await pool.acquire(timeout=self._connect_timeout)
+        stand_in, connection = await self._acquire(pool)
         try:
-            yield connection, PostgresSession(connection, self._catalog)
+            yield connection, PostgresSession(connection, self._catalog, self.asking)
         finally:
-            release = _quietly(pool.release, connection, timeout=_RELEASE_SECONDS)
+            connection.busy = False
+            release = _quietly(pool.release, stand_in, timeout=_RELEASE_SECONDS)
             await self._cleanups.run(connection, release)
 
+    @begun_anew
     async def all(self, query: str, /, **values: object) -> Sequence[Row]:
         async with self._session() as (_, session):
             return await session.all(query, **values)
 
+    @begun_anew
     async def one(self, query: str, /, **values: object) -> Row | None:
         async with self._session() as (_, session):
             return await session.one(query, **values)
 
+    @begun_anew
     async def run(self, query: str, /, **values: object) -> int:
         async with self._session() as (_, session):
             return await session.run(query, **values)
 
+    @begun_anew
     async def run_each(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
         async with self.transaction() as session:
             await session.run_each(query, rows)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
-        async with self._session() as (connection, session):
-            with translated(), _dropped_if_cut(connection):
-                transaction = connection.transaction()
-                await transaction.start()
-            try:
-                yield session
-            except BaseException:
-                await self._cleanups.run(connection, _quietly(transaction.rollback), seconds=_RELEASE_SECONDS)
-                raise
-            with translated(), _dropped_if_cut(connection):
-                await transaction.commit()
+        async with self._session() as (connection, session), self.begun(connection):
+            yield session
 
     async def close(self) -> None:
         if self._pool is not None:
@@ -194,3 +246,12 @@ class PostgresDatabase:
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 pool.terminate()
             await self._cleanups.wait(_RELEASE_SECONDS)
+
+
+async def _mark_busy(stand_in: Any) -> None:
+    """The pool's `setup`: runs while the connection is taken out, so none is closed as idle in between."""
+    stand_in.itself().busy = True
+
+
+async def _keep_session(_: object) -> None:
+    """The pool's `reset`, which would undo what is set on a connection: no statement of ours leaves a trace on it."""

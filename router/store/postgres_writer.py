@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Generic
+from typing import Generic
 
-from router.errors import Unavailable
+from router.errors import Contended, Unavailable
 from router.store.catalog import Catalog
-from router.store.database import Row, Step, Transcript
+from router.store.database import CONFLICT_TRIES, Row, Step, Transcript
 from router.store.group_commit import Bounds, ItemT, ResultT, Write, settle, tried_alone
-from router.store.postgres import PostgresDatabase, translated
+from router.store.postgres import PostgresDatabase
+from router.store.postgres_connection import Connection
 
 CONNECTIONS = 2
 
@@ -59,7 +60,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         return not any(task.done() for task in self._tasks)
 
     async def _work(self) -> None:
-        connection: Any = None
+        connection: Connection | None = None
         while True:
             if not self._queue:
                 if self._closed:
@@ -80,16 +81,15 @@ class PostgresWriter(Generic[ItemT, ResultT]):
             octets += group[-1][0].octets
         return group
 
-    async def _commit_group(self, items: Sequence[ItemT], connection: Any) -> tuple[list[ResultT | BaseException], Any]:
+    async def _commit_group(
+        self, items: Sequence[ItemT], connection: Connection | None
+    ) -> tuple[list[ResultT | BaseException], Connection | None]:
         """The outcomes, and the connection to go on with (None after it failed)."""
         try:
-            if connection is None:
-                connection = await self._database.connect()
+            connection = await self._database.checked(connection)
             return list(await self._transaction(connection, items)), connection
         except Exception as error:  # noqa: BLE001 - handed to the callers whose items they were; nothing is swallowed
-            if connection is not None and connection.is_closed():
-                connection = None
-            elif isinstance(error, Unavailable) and not tried_alone(error) and connection is not None:
+            if isinstance(error, Unavailable) and not tried_alone(error) and connection is not None:
                 await _close(connection)
                 connection = None
             if len(items) == 1 or not tried_alone(error):
@@ -100,12 +100,20 @@ class PostgresWriter(Generic[ItemT, ResultT]):
             outcomes += alone
         return outcomes, connection
 
-    async def _transaction(self, connection: Any, items: Sequence[ItemT]) -> Sequence[ResultT]:
-        with translated():
-            async with connection.transaction():
-                return await self._run(connection, self._write(items))
+    async def _transaction(self, connection: Connection, items: Sequence[ItemT]) -> Sequence[ResultT]:
+        """One transaction for all items; for a single one, which is not split further, repeated after a conflict."""
+        for _ in range(CONFLICT_TRIES - 1 if len(items) == 1 else 0):
+            try:
+                return await self._try(connection, items)
+            except Contended:
+                continue
+        return await self._try(connection, items)
 
-    async def _run(self, connection: Any, transcript: Transcript[Sequence[ResultT]]) -> Sequence[ResultT]:
+    async def _try(self, connection: Connection, items: Sequence[ItemT]) -> Sequence[ResultT]:
+        async with self._database.begun(connection):
+            return await self._run(connection, self._write(items))
+
+    async def _run(self, connection: Connection, transcript: Transcript[Sequence[ResultT]]) -> Sequence[ResultT]:
         try:
             step = next(transcript)
             while True:
@@ -114,16 +122,17 @@ class PostgresWriter(Generic[ItemT, ResultT]):
             results: Sequence[ResultT] = end.value
             return results
 
-    async def _statement(self, connection: Any, step: Step) -> Sequence[Row]:
+    async def _statement(self, connection: Connection, step: Step) -> Sequence[Row]:
         if not step.rows:
             return []
         query = self._catalog[step.query]
         columns = ([row[name] for row in step.rows] for name in query.parameters)
-        rows: Sequence[Row] = await connection.fetch(query.postgres, *columns)
+        with self._database.asking(connection):
+            rows: Sequence[Row] = await connection.fetch(query.postgres, *columns)
         return rows
 
 
-async def _close(connection: Any) -> None:
+async def _close(connection: Connection) -> None:
     """Lets a connection go without waiting long for a server that may be gone."""
     try:
         await connection.close(timeout=1)

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import structlog
 
 from router.errors import Unavailable
-from router.store.postgres import PostgresDatabase, translated
+from router.store.postgres import PostgresDatabase
+from router.store.postgres_connection import Connection
 
 CHANNEL = "emailrouter_deliveries"
 # PostgreSQL takes payloads under 8000 octets; ids have 30 and a comma.
 IDS_IN_A_SIGNAL = 200
 RECONNECT_FIRST, RECONNECT_MOST = 0.5, 10.0
+# Seconds between two questions to a server that sends no signals: a dead connection would be silent for ever.
+LISTEN_CHECK = 30.0
 
 log = structlog.get_logger()
 
@@ -40,7 +42,7 @@ class Signaller:
 
     async def run(self) -> None:
         """Sends until cancelled. What cannot be sent is dropped: the deliverer looks by itself."""
-        connection: Any = None
+        connection: Connection | None = None
         try:
             while True:
                 await self._something.wait()
@@ -48,10 +50,9 @@ class Signaller:
                 ids = list(self._pending)
                 self._pending.clear()
                 try:
-                    if connection is None or connection.is_closed():
-                        connection = await self._database.connect()
+                    connection = await self._database.checked(connection)
                     for start in range(0, len(ids), IDS_IN_A_SIGNAL):
-                        with translated():
+                        with self._database.asking(connection):
                             await connection.execute(
                                 "SELECT pg_notify($1, $2)", CHANNEL, ",".join(ids[start : start + IDS_IN_A_SIGNAL])
                             )
@@ -66,15 +67,16 @@ async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], Non
     """Calls `wake` for each signal, until cancelled; connects again whenever the connection is lost."""
     wait = RECONNECT_FIRST
     while True:
-        connection: Any = None
+        connection: Connection | None = None
         try:
             connection = await database.connect()
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _, lost=lost: lost.set())
-            with translated():
+            with database.asking(connection):
                 await connection.add_listener(CHANNEL, lambda _c, _p, _n, ids: wake(ids.split(",")))
             wait = RECONNECT_FIRST
-            await lost.wait()
+            while not await _is_set(lost, LISTEN_CHECK) and await database.is_usable(connection):
+                pass
         except Unavailable as error:
             log.debug("signal.not_listening", reason=str(error))
         finally:
@@ -82,3 +84,12 @@ async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], Non
                 connection.terminate()
         await asyncio.sleep(wait)
         wait = min(wait * 2, RECONNECT_MOST)
+
+
+async def _is_set(event: asyncio.Event, seconds: float) -> bool:
+    """Waits for the event; False when it did not come within so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

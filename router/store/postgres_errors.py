@@ -1,0 +1,113 @@
+"""What PostgreSQL and asyncpg raise, as the errors of the core: waiting helps, or an administrator has to act.
+
+An error's text is one line of PostgreSQL's primary message: never its detail, which may quote data, nor a password.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from router.errors import Contended, Misconfigured, StorageFull, Unavailable
+
+# What asyncpg raises for a connection that is gone or does not answer, beside what the server itself says.
+ABOUT_THE_CONNECTION = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+# What is about the server's state and not about our statement (SQLSTATE classes): 08 connection, 25006 read-only,
+# 40003 outcome unknown, 53 resources, 55P03 lock not available, 57 operator intervention, 58 system error.
+_ABOUT_THE_SERVER = ("08", "25006", "40003", "53", "55P03", "57", "58")
+_IN_THE_WAY = "40"  # serialisation failure, deadlock
+_DISK_FULL = "53100"
+# What an administrator has to change, by SQLSTATE or its class, with the fix.
+_FIXES = {
+    "26000": "a pooler gives each transaction another connection: use its session mode, or connect without it",
+    "28P01": "check the user and the password in database.url",
+    "28": "check the user in database.url, that this role exists and may log in, and the server's pg_hba.conf",
+    "3D000": "create it (createdb --owner ROLE NAME), or check the name in database.url",
+    "3F000": "create the schema that the role's search_path names, or correct it (ALTER ROLE ... SET search_path)",
+    "42501": "grant it to the role of database.url: CONNECT on the database, USAGE and CREATE on the schema, "
+    "and ownership of the tables (run `emailrouter migrate` as this role)",
+    "42P05": "a pooler gives each transaction another connection: use its session mode, or connect without it",
+}
+_CHECK_URL = "check database.url and the settings of the role and the database"
+# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: a clock that is not set yet, a renewal that is late.
+_HEALS_WITH_TIME = (9, 10)
+
+
+class Unanswered(Unavailable):
+    """A statement got no answer in time, although the server would have ended it before: the connection is dead."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what says that the server is away, busy, full or wrongly set up into `Unavailable` and its kinds.
+
+    The rest is our fault and comes through as it is.
+    """
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        found = from_server(error)
+        if found is None:
+            raise
+        raise found from error
+    except TimeoutError as error:
+        raise Unanswered("PostgreSQL: no answer in time") from error
+    except ABOUT_THE_CONNECTION as error:
+        raise Unavailable(f"PostgreSQL: {type(error).__name__}: {first_line(error)}") from error
+
+
+def from_server(error: asyncpg.PostgresError) -> Unavailable | None:
+    """The error of the core for one that the server reported; None for a fault of ours."""
+    state = error.sqlstate or ""
+    text = f"PostgreSQL {state}: {first_line(error)}"
+    if state == _DISK_FULL:
+        return StorageFull(text)
+    if state.startswith(_ABOUT_THE_SERVER):
+        return Unavailable(text)
+    if state.startswith(_IN_THE_WAY):
+        return Contended(text)
+    fix = _FIXES.get(state) or _FIXES.get(state[:2])
+    return Misconfigured(text, fix) if fix else None
+
+
+def from_connecting(error: Exception, where: str) -> Unavailable:
+    """The error of the core for a connection that was not made. where: the hosts, for the message."""
+    if isinstance(error, asyncpg.PostgresError):
+        if "unsupported startup parameter" in first_line(error):  # a pooler's words
+            return Misconfigured(f"PostgreSQL at {where}: {first_line(error)}", "remove it from database.url")
+        found = from_server(error)
+        return found or Misconfigured(f"PostgreSQL {error.sqlstate}: {first_line(error)}", _CHECK_URL)
+    text = f"PostgreSQL at {where}: {_reason(error)}"
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return Misconfigured(text, "check the parameters of database.url")
+    if isinstance(error, asyncpg.InterfaceError) and "authentication" in first_line(error):
+        return Misconfigured(text, "let the role log in by scram-sha-256 in the server's pg_hba.conf")
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code not in _HEALS_WITH_TIME:
+        return Misconfigured(text, "check the host's name, sslmode and sslrootcert in database.url")
+    if isinstance(error, ConnectionError) and "rejected SSL" in first_line(error):
+        return Misconfigured(text, "set ssl = on in the server's configuration, or sslmode=prefer in database.url")
+    if isinstance(error, PermissionError):
+        return Misconfigured(text, "let the program's user read the file, or enter the folder of the socket")
+    if isinstance(error, ABOUT_THE_CONNECTION):
+        return Unavailable(text)
+    # Anything else was raised while asyncpg read the URL; such a text may quote a part of it.
+    return Misconfigured(f"database.url cannot be used ({type(error).__name__})", "check its user, host and parameters")
+
+
+def first_line(error: BaseException) -> str:
+    """The message itself, on one line."""
+    return " ".join(str(error.args[0] if error.args else error).split("\n")[0].split())
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError) and not error.args:
+        return "no answer in time"
+    if isinstance(error, socket.gaierror):
+        return f"the host name does not resolve ({error.strerror})"
+    if isinstance(error, OSError) and error.strerror:
+        return " ".join(error.strerror.split()) + (f": {error.filename}" if error.filename else "")
+    return f"{type(error).__name__}: {first_line(error)}"
