@@ -84,7 +84,8 @@ def from_connecting(error: Exception, where: str) -> Unavailable:
     text = f"PostgreSQL at {where}: {_reason(error)}"
     if isinstance(error, asyncpg.ClientConfigurationError):
         return Misconfigured(text, "check the parameters of database.url")
-    if isinstance(error, asyncpg.InterfaceError) and "authentication" in first_line(error):
+    from_asyncpg = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError)
+    if from_asyncpg and "authentication" in first_line(error):  # a method that needs more than asyncpg has
         return Misconfigured(text, "let the role log in by scram-sha-256 in the server's pg_hba.conf")
     if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code not in _HEALS_WITH_TIME:
         return Misconfigured(text, "check the host's name, sslmode and sslrootcert in database.url")

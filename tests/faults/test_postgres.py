@@ -5,14 +5,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
+from router.store.postgres_connection import PROBE_AFTER
 from tests.crash.mta import Mta
 from tests.crash.rig import Rig, rig
 from tests.faults.asking import PATIENCE, assert_put_off, mended, need_mounts, say
 from tests.support.postgres import PostgresServer, private_postgres
+from tests.support.process import run_cli
+from tests.support.relay import Relay
 from tests.support.waiting import state, until
 
 Server = Callable[[], PostgresServer]
@@ -74,6 +78,53 @@ async def test_it_hangs(mortal: Server, tmp_path: Path) -> None:
         mta.offer(world.mails(MAILS))
         await mta.until(lambda: len(mta.put_off) >= 3)
         await mortal().resume()
+        await mended(world, mta)
+
+
+async def test_a_firewall_forgets_its_connections(mortal: Server, tmp_path: Path) -> None:
+    """They stay open and nothing comes through; new ones work. No mail is put off, and no role waits for long.
+
+    Had a statement to time out first, the mails would be put off: that takes longer here than the test's patience.
+    """
+    async with sending(tmp_path, mortal) as (world, mta):
+        parts = urlsplit(world.url)
+        async with Relay(parts.port or 0) as relay:
+            url = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{relay.port}"))
+            await world.start(
+                options=world.clock_options,
+                database__url=url,
+                database__statement_timeout=f"{10 * PATIENCE:.0f}s",
+                database__connect_timeout="10s",
+            )
+            await mta.all_taken()
+            for _ in range(2):
+                await relay.forget_when_idle(2 * PROBE_AFTER)
+                mta.offer(world.mails(MAILS))
+                await mta.all_taken(timeout=PATIENCE)
+                await world.settle(timeout=PATIENCE)
+            assert not mta.put_off
+            await mended(world, mta)
+
+
+async def test_it_lets_nobody_in_while_the_program_runs(mortal: Server, tmp_path: Path) -> None:
+    """What ends a program that starts, an administrator's mistake, is a temporary failure for one that runs."""
+    async with sending(tmp_path, mortal) as (world, mta):
+        await world.start(options=world.clock_options)
+        await mta.all_taken()
+        name = urlsplit(world.url).path[1:]
+        connection = await asyncpg.connect(urlunsplit(urlsplit(world.url)._replace(path="/postgres")))
+        try:
+            await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+            await connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OURS}")
+            mta.offer(world.mails(MAILS))
+            await mta.until(lambda: len(mta.put_off) >= 3)
+            assert_put_off(await say(world))
+            second = await run_cli("serve", env=world.environment(), cwd=tmp_path)
+            assert second.code == 2
+            assert "not currently accepting connections" in second.stderr
+        finally:
+            await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+            await connection.close()
         await mended(world, mta)
 
 

@@ -1,0 +1,146 @@
+"""What an administrator can get wrong about PostgreSQL: one line that names it and the fix, and the exit code."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from tests.cli.office import ADMIN, Office, settings
+from tests.support.postgres import PostgresServer
+
+ROLE = "mistaken"  # a role without grants; made once, as roles belong to the whole server
+NO_LOGIN = "mistaken_nologin"
+FOLDER = "/nonexistent"
+
+# A URL's parameters, what the line names, and the exit code.
+PARAMETERS = [
+    ("channel_binding=require", "channel_binding must be one of disable, prefer"),
+    ("sslmode=maybe", "sslmode must be one of disable, allow"),
+    ("sslmodus=require", "did you mean sslmode?"),
+    ("work_mem=64MB", "options=-c"),
+    ("pgbouncer=true", "session mode"),
+    ("connect_timeout=soon", "connect_timeout must be whole seconds"),
+    ("flag", "name=value"),
+    ("sslmode=require", "set ssl = on"),
+    (f"sslmode=verify-full&sslrootcert={FOLDER}/ca.pem", f"{FOLDER}/ca.pem cannot be read"),
+    (f"sslmode=require&sslcert={FOLDER}/c.pem&sslkey={FOLDER}/k.pem", "check sslkey"),
+    ("sslmode=verify-ca&sslrootcert=/etc/hostname", "not valid PEM"),
+    ("search_path=missing", "schema"),
+    ("options=-csearch_path%3Dmissing", "schema"),
+    ("options=-cno_such_setting%3D1", "no_such_setting"),
+]
+
+
+def at(url: str, *, user: str = "", database: str = "", query: str = "") -> str:
+    """The URL with other parts, and a password that must not be shown."""
+    parts = urlsplit(url)
+    netloc = f"{user or parts.username}:not-shown@{parts.hostname}:{parts.port}"
+    return urlunsplit(parts._replace(netloc=netloc, path=f"/{database or parts.path[1:]}", query=query))
+
+
+async def refused(folder: Path, url: str, *names: str, code: int = 2, command: str = "migrate") -> None:
+    """The command ends with one line that names the mistake, and never the password."""
+    office = Office(folder, {**settings(url, folder), "database.connect_timeout": "5s"})
+    line = await office.refused(command, code=code)
+    assert all(name in line for name in names), line
+    assert "not-shown" not in line
+
+
+@pytest.fixture
+async def administrator(postgres_server: PostgresServer, postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the test's own database, with the two roles there."""
+    connection = await asyncpg.connect(postgres_url)
+    for role, login in ((ROLE, "LOGIN"), (NO_LOGIN, "NOLOGIN")):
+        try:
+            await connection.execute(f"CREATE ROLE {role} {login}")
+        except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+            continue  # another worker's test has made it
+    yield connection
+    await connection.close()
+
+
+@pytest.mark.parametrize(("query", "named"), PARAMETERS)
+async def test_a_parameter_of_the_url(postgres_url: str, tmp_path: Path, query: str, named: str) -> None:
+    await refused(tmp_path, at(postgres_url, query=query), named)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "connect_timeout=5&keepalives=1&keepalives_idle=30&tcp_user_timeout=9000",
+        "channel_binding=prefer&gssencmode=disable&client_encoding=utf8&sslmode=prefer",
+        "application_name=mail&fallback_application_name=x&target_session_attrs=read-write",
+        "options=-csearch_path%3Dpublic",
+    ],
+)
+async def test_parameters_that_are_understood(postgres_url: str, tmp_path: Path, query: str) -> None:
+    office = Office(tmp_path, settings(at(postgres_url, query=query), tmp_path))
+    (await office("migrate")).ok()
+    (await office("init", "--email", ADMIN)).ok()
+
+
+async def test_names_that_do_not_exist(
+    postgres_url: str,
+    administrator: asyncpg.Connection,
+    tmp_path: Path,
+) -> None:
+    for command in ("migrate", "smtp"):
+        await refused(tmp_path, at(postgres_url, database="no_such"), "no_such", "createdb", command=command)
+        await refused(tmp_path, at(postgres_url, user="no_such"), "no_such", "role", command=command)
+        await refused(tmp_path, at(postgres_url, user=NO_LOGIN), NO_LOGIN, "log in", command=command)
+
+
+async def test_no_server(tmp_path: Path) -> None:
+    """Waiting may heal these, so a role of the program would wait; a command says what is wrong."""
+    await refused(tmp_path, "postgresql://u:not-shown@127.0.0.1:1/mail", "127.0.0.1:1", "refused", code=1)
+    await refused(tmp_path, "postgresql://u:not-shown@no-such-host.invalid/mail", "does not resolve", code=1)
+    await refused(tmp_path, "postgresql://u:not-shown@/mail?host=/nonexistent", "/nonexistent", code=1)
+    await refused(tmp_path, f"postgresql://u:not-shown@{'a' * 70}.test/mail", "host")
+
+
+async def test_no_schema(postgres_url: str, administrator: asyncpg.Connection, tmp_path: Path) -> None:
+    await administrator.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    await refused(tmp_path, at(postgres_url, user=ROLE), "schema", "GRANT")
+    await administrator.execute(f"GRANT USAGE ON SCHEMA public TO {ROLE}")
+    await refused(tmp_path, at(postgres_url, user=ROLE), "permission denied for schema public", "CREATE on the schema")
+    await administrator.execute("DROP SCHEMA public")
+    await refused(tmp_path, postgres_url, "schema")
+
+
+async def test_tables_of_another_role(postgres_url: str, administrator: asyncpg.Connection, tmp_path: Path) -> None:
+    (await Office(tmp_path, settings(postgres_url, tmp_path))("migrate")).ok()
+    for command in ("smtp", "api", "deliver", "init"):
+        await refused(tmp_path, at(postgres_url, user=ROLE), "permission denied", "ownership", command=command)
+    await administrator.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {ROLE}")
+    await refused(tmp_path, at(postgres_url, user=ROLE), "permission denied", "ownership", command="smtp")
+
+
+@pytest.mark.parametrize("encoding", ["WIN1252", "LATIN1", "SQL_ASCII", "EUC_JP"])
+async def test_a_database_that_is_not_utf8(
+    postgres_server: PostgresServer, administrator: asyncpg.Connection, tmp_path: Path, encoding: str
+) -> None:
+    name = f"encoded_{tmp_path.name}_{encoding}".lower().replace("-", "_")[-60:]
+    await administrator.execute(
+        f"CREATE DATABASE \"{name}\" ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    )
+    url = at(postgres_server.url, database=name)
+    try:
+        for command in ("migrate", "smtp", "serve"):
+            await refused(tmp_path, url, encoding, "createdb --encoding UTF8", command=command)
+        office = Office(tmp_path, settings(url, tmp_path))
+        checked = await office("check")
+        assert checked.code == 1
+        (line,) = [line for line in checked.stdout.splitlines() if line.startswith("fail  database")]
+        assert encoding in line
+        assert "createdb --encoding UTF8" in checked.stdout
+    finally:
+        await administrator.execute(f'DROP DATABASE "{name}"')
+
+
+async def test_a_server_that_takes_no_more_connections_is_waited_for(
+    postgres_url: str, administrator: asyncpg.Connection, tmp_path: Path
+) -> None:
+    await administrator.execute(f'ALTER DATABASE "{urlsplit(postgres_url).path[1:]}" CONNECTION LIMIT 0')
+    await refused(tmp_path, at(postgres_url, user=ROLE), "too many connections", code=1)

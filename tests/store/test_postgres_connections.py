@@ -1,0 +1,280 @@
+"""Connections to PostgreSQL: dead ones are found and replaced, settings of others do not matter, conflicts heal."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from router.errors import Contended, Misconfigured, Unavailable
+from router.store import catalog, postgres_connection, signals
+from router.store.database import CONFLICT_TRIES
+from router.store.migrate import migrate
+from router.store.postgres import PostgresDatabase
+from tests.accept.world import World, mail
+from tests.support.postgres import PostgresServer
+from tests.support.relay import Relay
+from tests.support.stores import Store, opened_postgres
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.usefixtures("impatient")
+
+USED = 3  # connections of the pool that a test uses at once
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every connection has to answer before it is used, and soon."""
+    monkeypatch.setattr(postgres_connection, "PROBE_AFTER", -1.0)
+    monkeypatch.setattr(postgres_connection, "PROBE_TIMEOUT", 0.5)
+
+
+@dataclass
+class Relayed:
+    """A store whose connections go through a relay."""
+
+    store: Store
+    relay: Relay
+    database: PostgresDatabase
+
+
+def through(url: str, port: int) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}"))
+
+
+@asynccontextmanager
+async def opened(url: str, *, statement_timeout: float = 30.0) -> AsyncIterator[PostgresDatabase]:
+    database = PostgresDatabase(
+        url, catalog.load(), pool_size=5, connect_timeout=10, statement_timeout=statement_timeout
+    )
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def relayed(server: PostgresServer, *, statement_timeout: float = 30.0) -> AsyncIterator[Relayed]:
+    async with opened_postgres(server) as store, Relay(urlsplit(store.url).port or 0) as relay:
+        url = through(store.url, relay.port)
+        async with opened(url, statement_timeout=statement_timeout) as database:
+            yield Relayed(Store("postgres", url, store.catalog, database), relay, database)
+
+
+async def used_at_once(database: PostgresDatabase) -> None:
+    """Takes some connections at the same time, so that the pool has as many."""
+    together = asyncio.Barrier(USED)
+
+    async def use() -> None:
+        async with database.transaction() as session:
+            await session.one("check_clock")
+            await together.wait()
+
+    await asyncio.gather(*(use() for _ in range(USED)))
+
+
+async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgres_server: PostgresServer) -> None:
+    async with relayed(postgres_server) as found:
+        await used_at_once(found.database)
+        assert found.relay.made == USED
+        found.relay.forget()
+        assert await found.database.one("check_clock") is not None
+        await until(lambda: found.relay.dead() == 0, "the dead connections are closed")
+        assert found.relay.made <= USED + 2  # a new one, and one by which the unanswered question is cancelled
+
+
+async def test_a_statement_without_an_answer_tells_of_a_dead_connection(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forgotten in the middle of its use: the statement fails, and no other connection is waited for."""
+    monkeypatch.setattr(postgres_connection, "PROBE_AFTER", 60.0)
+    monkeypatch.setattr(postgres_connection, "ANSWER_GRACE", 0.0)
+    async with relayed(postgres_server, statement_timeout=1.0) as found:
+        await used_at_once(found.database)
+
+        async def use() -> None:
+            async with found.database.transaction() as session:
+                await session.one("check_clock")
+                found.relay.forget()
+                await session.one("check_clock")
+
+        with pytest.raises(Unavailable, match="no answer in time"):
+            await use()
+        await until(lambda: found.relay.dead() == 0, "the dead connections are closed")
+        assert await found.database.one("check_clock") is not None
+
+
+async def test_a_statement_that_the_server_ends_is_no_dead_connection(postgres_server: PostgresServer) -> None:
+    async with relayed(postgres_server, statement_timeout=0.3) as found:
+        monitor = await asyncpg.connect(found.store.url)
+        await used_at_once(found.database)
+        async with monitor.transaction():
+            await monitor.execute("LOCK TABLE installation IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(Unavailable, match="57014"):
+                await found.database.one("installation_fact", name="secret_key")
+        assert await found.database.one("installation_fact", name="secret_key") is None
+        assert found.relay.made == USED + 1  # the monitor's
+        await monitor.close()
+
+
+async def test_mails_are_taken_although_every_connection_is_dead(postgres_server: PostgresServer) -> None:
+    async with relayed(postgres_server) as found:
+        world = World(found.store)
+        await world.build()
+        for n in range(8):  # both connections of the group commit
+            await asyncio.gather(
+                *(world.accept.accept(world.envelope(), mail(f"<{n}-{m}@customer.test>")) for m in range(4))
+            )
+        await used_at_once(found.database)
+        found.relay.forget()
+        await asyncio.gather(
+            *(world.accept.accept(world.envelope(), mail(f"<after-{m}@customer.test>")) for m in range(8))
+        )
+        assert len(await world.rows("messages")) == 40
+        await world.writer.close()
+
+
+async def test_a_dead_listener_is_noticed(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "LISTEN_CHECK", 0.05)
+    monkeypatch.setattr(signals, "RECONNECT_FIRST", 0.05)
+    async with relayed(postgres_server) as found:
+        heard: list[str] = []
+        listening = asyncio.create_task(signals.listen(found.database, heard.extend))
+        sender = await asyncpg.connect(through(found.store.url, found.relay.port))
+
+        async def heard_of(name: str) -> None:
+            async with asyncio.timeout(10):
+                while name not in heard:
+                    await sender.execute("SELECT pg_notify($1, $2)", signals.CHANNEL, name)
+                    await asyncio.sleep(0)
+
+        await heard_of("int_before")
+        found.relay.forget()
+        sender.terminate()
+        sender = await asyncpg.connect(found.store.url)
+        await heard_of("int_after")
+        await sender.close()
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+
+async def test_an_old_connection_is_replaced(postgres_server: PostgresServer) -> None:
+    async with relayed(postgres_server) as found:
+        connection = await found.database.connect()
+        assert await found.database.checked(connection) is connection
+        connection.made_at -= postgres_connection.MAX_AGE
+        successor = await found.database.checked(connection)
+        assert successor is not connection
+        assert connection.is_closed()
+        await successor.close()
+
+
+async def test_a_connection_idle_for_long_is_replaced_unseen(
+    postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_connection, "PROBE_TIMEOUT", 60.0)
+    monkeypatch.setattr(postgres_connection, "MAX_IDLE", 0.0)
+    async with relayed(postgres_server) as found:
+        connection = await found.database.connect()
+        found.relay.forget()
+        successor = await found.database.checked(connection)
+        assert successor is not connection
+        assert connection.is_closed()
+        await successor.close()
+
+
+async def test_the_kernel_watches_every_connection(postgres_server: PostgresServer) -> None:
+    """/proc/net/tcp shows a timer of kind 2, keep-alive, for the client's end of each."""
+    async with relayed(postgres_server) as found:
+        await used_at_once(found.database)
+        own = await found.database.connect()
+        server = f"0100007F:{found.relay.port:04X}"
+        table = await asyncio.to_thread(Path("/proc/net/tcp").read_text)
+        lines = [line.split() for line in table.splitlines()[1:]]
+        timers = [line[5][:2] for line in lines if line[2] == server and line[3] == "01"]
+        assert timers == ["02"] * (USED + 1)
+        await own.close()
+
+
+FOREIGN = {
+    "default_transaction_isolation": "serializable",
+    "lock_timeout": "1ms",
+    "statement_timeout": "1ms",
+    "idle_in_transaction_session_timeout": "1ms",
+    "standard_conforming_strings": "off",
+}
+
+
+async def test_settings_of_the_database_do_not_matter(postgres_url: str) -> None:
+    other = await asyncpg.connect(postgres_url)
+    name = urlsplit(postgres_url).path[1:]
+    for setting, value in FOREIGN.items():
+        await other.execute(f"ALTER DATABASE \"{name}\" SET {setting} = '{value}'")
+    await other.close()
+    async with opened(postgres_url) as database:
+        await migrate(database)
+        own = await database.connect()
+        shown = [await own.fetchval(f"SHOW {setting}") for setting in FOREIGN]
+        await own.close()
+        assert shown == ["read committed", "0", "30s", "30s", "on"]
+        for _ in range(2):  # the same connection of the pool, given back in between
+            async with database.transaction() as session:
+                assert await session.one("check_clock") is not None
+                assert await session.run("installation_keep", name="a", value="b") in (0, 1)
+
+
+CONFLICTS = """
+    CREATE SEQUENCE conflicts;
+    CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF nextval('conflicts') <= {times} THEN
+                RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001';
+            END IF;
+            RETURN NEW;
+        END $$;
+    CREATE TRIGGER conflict BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION conflict();
+"""
+
+
+@pytest.mark.parametrize(("times", "taken"), [(CONFLICT_TRIES - 1, True), (1000, False)])
+async def test_a_single_mail_is_tried_again_after_a_conflict(
+    postgres_server: PostgresServer, times: int, taken: bool
+) -> None:
+    async with opened_postgres(postgres_server) as store:
+        world = World(store)
+        await world.build()
+        other = await asyncpg.connect(store.url)
+        await other.execute(CONFLICTS.format(times=times, table="messages"))
+        if taken:
+            await world.accept.accept(world.envelope(), mail())
+        else:
+            with pytest.raises(Contended):
+                await world.accept.accept(world.envelope(), mail())
+        assert await other.fetchval("SELECT last_value FROM conflicts") == CONFLICT_TRIES
+        assert len(await world.rows("messages")) == taken
+        await other.close()
+        await world.writer.close()
+
+
+async def test_a_single_statement_is_tried_again_after_a_conflict(postgres_server: PostgresServer) -> None:
+    async with opened_postgres(postgres_server) as store:
+        other = await asyncpg.connect(store.url)
+        await other.execute(CONFLICTS.format(times=CONFLICT_TRIES - 1, table="installation"))
+        await store.database.run("installation_keep", name="a", value="b")
+        row = await store.database.one("installation_fact", name="a")
+        assert row is not None
+        assert row["value"] == "b"
+        await other.close()
+
+
+async def test_an_older_server_is_refused(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_connection, "OLDEST_SERVER", 99)
+    async with opened(postgres_url) as database:
+        with pytest.raises(Misconfigured, match="version 99 or later is needed"):
+            await database.one("check_clock")

@@ -1,0 +1,97 @@
+"""A TCP relay that can forget its connections as a firewall does: they stay open, and nothing comes through.
+
+    async with Relay(port) as relay: ...  # connect to relay.port; relay.forget()
+
+New connections work after `forget`. What is sent on a forgotten one is acknowledged by the kernel and thrown away.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(slots=True)
+class _Connection:
+    """One client's connection. closed: the client has closed it."""
+
+    forgotten: bool = False
+    closed: bool = False
+
+
+class Relay:
+    """Relays to a port of 127.0.0.1."""
+
+    def __init__(self, to: int) -> None:
+        self._to = to
+        self._connections: list[_Connection] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._last = 0.0  # the loop's time when something came through
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def made(self) -> int:
+        """How many connections were made in all."""
+        return len(self._connections)
+
+    def forget(self) -> None:
+        """Every connection there is becomes dead, without a word to either end."""
+        for connection in self._connections:
+            connection.forgotten = True
+
+    async def forget_when_idle(self, seconds: float) -> None:
+        """The same, as soon as nothing has come through for so long: firewalls forget what is not used."""
+        loop = asyncio.get_running_loop()
+        while (left := self._last + seconds - loop.time()) > 0:  # noqa: ASYNC110 - an event for each byte
+            await asyncio.sleep(left)
+        self.forget()
+
+    def dead(self) -> int:
+        """How many forgotten connections the client has still open."""
+        return sum(connection.forgotten and not connection.closed for connection in self._connections)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        connection = _Connection()
+        self._connections.append(connection)
+        try:
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._to)
+            back = asyncio.create_task(self._pump(server_reader, writer, connection))
+            try:
+                await self._pump(reader, server_writer, connection)
+                connection.closed = True
+            finally:
+                back.cancel()
+                server_writer.close()
+        finally:
+            writer.close()
+            self._tasks.discard(task)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: _Connection) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                self._last = asyncio.get_running_loop().time()
+                if not connection.forgotten:
+                    writer.write(data)
+                    await writer.drain()
+            if not connection.forgotten:
+                writer.close()
