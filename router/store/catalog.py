@@ -14,7 +14,7 @@ reason in its first lines. A test prepares every query on both databases.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 
@@ -51,7 +51,7 @@ class Catalog:
         except KeyError:
             raise KeyError(f"there is no query named {name!r} in router/store/queries") from None
 
-    def __iter__(self) -> object:
+    def __iter__(self) -> Iterator[Query]:
         return iter(self._queries.values())
 
     def names(self) -> frozenset[str]:
