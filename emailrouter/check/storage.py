@@ -30,7 +30,14 @@ async def database(facts: Facts) -> list[Line]:
         return [fail("database", f"{url} is a standby", fix)]
     async with opened.transaction() as session:
         await session.one("installation_fact", name="secret_key")
-    return [ok("database", f"{url} takes writes and has schema {NEWEST}")]
+    lines = [ok("database", f"{url} takes writes and has schema {NEWEST}")]
+    durability = await opened.one("check_durability")
+    names = ("synchronous_commit", "fsync")
+    off = [name for name in names if durability is not None and durability[name] == "off"]
+    if off:
+        fix = "Turn them on for the server, the database and the role: SHOW synchronous_commit, SHOW fsync"
+        lines.append(warn("database", f"{' and '.join(off)} off: a mail answered 250 may be lost in a crash", fix))
+    return lines
 
 
 async def clock(facts: Facts) -> list[Line]:

@@ -144,3 +144,17 @@ async def test_a_server_that_takes_no_more_connections_is_waited_for(
 ) -> None:
     await administrator.execute(f'ALTER DATABASE "{urlsplit(postgres_url).path[1:]}" CONNECTION LIMIT 0')
     await refused(tmp_path, at(postgres_url, user=ROLE), "too many connections", code=1)
+
+
+async def test_commits_that_do_not_wait_for_the_disk(
+    postgres_url: str, administrator: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """`check` warns: the administrator may want it, but the promise of `250` does not hold."""
+    office = Office(tmp_path, settings(postgres_url, tmp_path))
+    (await office("migrate")).ok()
+    name = urlsplit(postgres_url).path[1:]
+    for value, warned in (("off", True), ("on", False)):
+        await administrator.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = {value}')
+        lines = (await office("check")).stdout.splitlines()
+        warnings = [line for line in lines if line.startswith("warn  database") and "synchronous_commit" in line]
+        assert bool(warnings) == warned, lines

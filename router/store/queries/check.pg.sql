@@ -5,3 +5,7 @@ SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS now;
 
 -- name: check_standby
 SELECT CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END AS standby;
+
+-- name: check_durability
+-- Settings of the server, the database or the role.
+SELECT current_setting('synchronous_commit') AS synchronous_commit, current_setting('fsync') AS fsync;

@@ -23,3 +23,7 @@ FROM domains ORDER BY name, id LIMIT :most;
 SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
        paced_at, lease_owner, lease_until, created_at
 FROM integrations ORDER BY name, id LIMIT :most;
+
+-- name: check_durability
+-- Whether a commit is on the disk when it is reported: SQLite's is, by the settings of each connection.
+SELECT 'on' AS synchronous_commit, 'on' AS fsync;
