@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from typing import Any
+from weakref import WeakSet
 
 import asyncpg
 
@@ -98,7 +99,7 @@ class PostgresDatabase:
         self._statement_timeout = statement_timeout
         self._pool: Any = None
         self._cleanups = Cleanups()
-        self._pooled: set[Connection] = set()
+        self._pooled: WeakSet[Connection] = WeakSet()
         self._dead_since = float("-inf")
 
     async def open(self) -> None:
@@ -127,7 +128,7 @@ class PostgresDatabase:
         )
 
     async def checked(self, connection: Connection | None) -> Connection:
-        """`connection` if it can be trusted, else a new one in its place: at most one of both waits for the server."""
+        """`connection` if it can be trusted, else a new one in its place. For a connection outside the pool."""
         if connection is not None:
             if await self.is_usable(connection):
                 return connection
@@ -175,7 +176,6 @@ class PostgresDatabase:
     async def _connect_pooled(self, *_: object, **__: object) -> Connection:
         connection = await self.connect()
         self._pooled.add(connection)
-        connection.add_termination_listener(self._pooled.discard)
         return connection
 
     def _suspect(self, since: float) -> None:

@@ -157,7 +157,7 @@ def _check_server(connection: Connection) -> None:
         raise Misconfigured(
             f"the server is PostgreSQL {version.major}.{version.minor}", f"version {OLDEST_SERVER} or later is needed"
         )
-    encoding = connection.get_settings().server_encoding
+    encoding = getattr(connection.get_settings(), "server_encoding", "UTF8")  # a pooler may keep it to itself
     if encoding != "UTF8":
         raise Misconfigured(
             f"the database has the encoding {encoding}, which cannot hold every mail",
