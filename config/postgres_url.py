@@ -9,7 +9,7 @@ import difflib
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode
 
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _UTF8 = ("utf8", "utf-8", "UTF8", "UTF-8", "unicode", "auto")
@@ -91,13 +91,12 @@ def parse(parts: SplitResult) -> PostgresUrl:
         raise ValueError(
             "sslrootcert=system is not supported: name the file, such as /etc/ssl/certs/ca-certificates.crt"
         )
-    passed = urlencode([(name, value) for name, value in given if name in _PASSED], quote_via=quote)
+    passed = urlencode([(name, value) for name, value in given if name in _PASSED], safe="/", quote_via=quote)
     # The first @ ends the login for asyncpg, and the last one for us: one in a password has to be escaped.
     login, at, hosts = parts.netloc.rpartition("@")
     netloc = login.replace("@", "%40") + at + hosts
-    return PostgresUrl(
-        urlunsplit(parts._replace(netloc=netloc, query=passed)), _connect_timeout(last.get("connect_timeout"))
-    )
+    dsn = f"{parts.scheme}://{netloc}{parts.path}" + (f"?{passed}" if passed else "")
+    return PostgresUrl(dsn, _connect_timeout(last.get("connect_timeout")))
 
 
 def _check(name: str, value: str, *, quotable: bool) -> None:

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from tests.cli.office import ADMIN, Office, settings
+from tests.support.dns import DnsStandIn
 from tests.support.postgres import PostgresServer
 
 ROLE = "mistaken"  # a role without grants; made once, as roles belong to the whole server
@@ -119,7 +120,11 @@ async def test_tables_of_another_role(postgres_url: str, administrator: asyncpg.
 
 @pytest.mark.parametrize("encoding", ["WIN1252", "LATIN1", "SQL_ASCII", "EUC_JP"])
 async def test_a_database_that_is_not_utf8(
-    postgres_server: PostgresServer, administrator: asyncpg.Connection, tmp_path: Path, encoding: str
+    postgres_server: PostgresServer,
+    administrator: asyncpg.Connection,
+    dns_server: DnsStandIn,
+    tmp_path: Path,
+    encoding: str,
 ) -> None:
     name = f"encoded_{tmp_path.name}_{encoding}".lower().replace("-", "_")[-60:]
     await administrator.execute(
@@ -129,7 +134,7 @@ async def test_a_database_that_is_not_utf8(
     try:
         for command in ("migrate", "smtp", "serve"):
             await refused(tmp_path, url, encoding, "createdb --encoding UTF8", command=command)
-        office = Office(tmp_path, settings(url, tmp_path))
+        office = Office(tmp_path, {**settings(url, tmp_path), "dns.nameservers": [dns_server.address]})
         checked = await office("check")
         assert checked.code == 1
         (line,) = [line for line in checked.stdout.splitlines() if line.startswith("fail  database")]
@@ -147,10 +152,10 @@ async def test_a_server_that_takes_no_more_connections_is_waited_for(
 
 
 async def test_commits_that_do_not_wait_for_the_disk(
-    postgres_url: str, administrator: asyncpg.Connection, tmp_path: Path
+    postgres_url: str, administrator: asyncpg.Connection, dns_server: DnsStandIn, tmp_path: Path
 ) -> None:
     """`check` warns: the administrator may want it, but the promise of `250` does not hold."""
-    office = Office(tmp_path, settings(postgres_url, tmp_path))
+    office = Office(tmp_path, {**settings(postgres_url, tmp_path), "dns.nameservers": [dns_server.address]})
     (await office("migrate")).ok()
     name = urlsplit(postgres_url).path[1:]
     for value, warned in (("off", True), ("on", False)):

@@ -1,0 +1,60 @@
+"""The parameters of a PostgreSQL URL: what the driver gets, what the program takes for itself, what is refused."""
+
+from datetime import timedelta
+
+import pytest
+
+from config.secret import DatabaseUrl
+
+BASE = "postgresql://u:pw@host/db"
+
+
+@pytest.mark.parametrize(
+    ("url", "dsn"),
+    [
+        (BASE, BASE),
+        (f"{BASE}?sslmode=require&channel_binding=prefer&keepalives=1", f"{BASE}?sslmode=require"),
+        (f"{BASE}?options=-csearch_path%3Dmail", f"{BASE}?options=-csearch_path%3Dmail"),
+        (f"{BASE}?pgbouncer=&sslmode=", BASE),
+        ("postgresql://u:p@w:x@host/db", "postgresql://u:p%40w:x@host/db"),
+        ("postgresql:///db?host=/run/pg&password=p%40w", "postgresql:///db?host=/run/pg&password=p%40w"),
+    ],
+)
+def test_what_the_driver_gets(url: str, dsn: str) -> None:
+    assert DatabaseUrl(url).reveal_dsn() == dsn
+    assert DatabaseUrl(url).reveal() == url
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("5", 5), ("0", None), ("-1", None)])
+def test_the_time_for_connecting(value: str, seconds: int | None) -> None:
+    expected = None if seconds is None else timedelta(seconds=seconds)
+    assert DatabaseUrl(f"{BASE}?connect_timeout={value}").connect_timeout == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "allowed"),
+    [
+        ("channel_binding=require", "channel_binding must be one of disable, prefer"),
+        ("gssencmode=require", "gssencmode must be one of disable, prefer"),
+        ("client_encoding=latin1", "client_encoding must be one of utf8"),
+        ("sslnegotiation=direct", "must come with sslmode=require"),
+        ("sslrootcert=system", "name the file"),
+        ("hostaddr=192.0.2.1", "write the address as the host"),
+        ("schema=mail", "write search_path"),
+        ("port=70000", "port must be"),
+        ("host=.example.com", "host must be"),
+        ("sslmod=require", "did you mean sslmode"),
+        ("statement_timeout=5", "options=-c"),
+        ("nothing", "name=value"),
+    ],
+)
+def test_a_parameter_that_is_refused(query: str, allowed: str) -> None:
+    with pytest.raises(ValueError, match=allowed):
+        DatabaseUrl(f"{BASE}?{query}")
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:12/x?hidden=1@host/db", "postgresql://u:12/x?a=b&hid=den@host/db"])
+def test_what_may_be_part_of_a_password_is_not_quoted(url: str) -> None:
+    with pytest.raises(ValueError, match="in a password write") as caught:
+        DatabaseUrl(url)
+    assert "hid" not in str(caught.value)
