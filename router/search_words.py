@@ -15,8 +15,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from router import ids
+from router.unicode_text import normalize
 
 MAX_TEXT = 65536  # characters of a mail's text that can be found: some 10,000 words
+# Of a text in compatibility form: Hangul takes three times its length, a few ligatures eighteen times.
+MAX_EXPANDED = 4 * MAX_TEXT
 MAX_WORDS = 3500  # different words of a mail, and half those of a ticket: so many of MAX_WORD fit a tsvector (1 MiB)
 MAX_WORD = 32  # characters of a word that count: names of hosts and products do, base64 does not
 MAX_QUESTION = 1000  # characters of a question that are looked at
@@ -179,6 +182,6 @@ def _plain(text: str) -> str:
     """Without case, accents and compatibility forms."""
     if text.isascii():
         return text.lower()
-    apart = unicodedata.normalize("NFKD", text)
+    apart = normalize("NFKD", text)[:MAX_EXPANDED]
     apart = "".join(character for character in apart if not unicodedata.combining(character))
-    return unicodedata.normalize("NFKC", apart.casefold())
+    return normalize("NFKC", apart.casefold())

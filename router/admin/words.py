@@ -8,10 +8,10 @@ show people something else than is there. Pure; called by the use cases.
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from router import ids
 from router.errors import ErrorCode, Refused, not_found
+from router.unicode_text import MAX_MARKS, has_long_marks, normalize
 
 # C0 and C1 controls and DEL, line and paragraph separators, embeddings, overrides and isolates (UAX 9), lone
 # surrogates, interlinear marks, the byte order mark and what is no character.
@@ -32,7 +32,9 @@ def line(value: str, field: str, *, most: int = MAX_NAME, code: ErrorCode = "inv
         raise Refused(code, f"{field} is longer than {most} characters", field)
     if _NOT_IN_LINE.search(value):
         raise Refused(code, f"{field} must not contain control characters or text direction marks", field)
-    kept = unicodedata.normalize("NFC", value).strip()
+    if has_long_marks(value):  # refused, not cut: an address or a name is never stored as another one
+        raise Refused(code, f"{field} must not contain more than {MAX_MARKS} combining marks in a row", field)
+    kept = normalize("NFC", value).strip()
     if not kept:
         raise Refused(code, f"{field} must not be empty", field)
     if len(kept) > most:

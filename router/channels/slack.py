@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import idna
 
@@ -34,6 +34,7 @@ from router.channels.contract import (
 from router.errors import Refused
 from router.outbound.addresses import refusal
 from router.outbound.client import AddressRefused, Answer, OutboundError
+from router.unicode_text import has_long_marks
 
 MAX_URL = 1000
 MAX_RETRY_AFTER = 3600.0  # seconds; a webhook that asks for more is asked again after an hour
@@ -201,7 +202,7 @@ def _webhook_url(value: object, *, allow_private: bool) -> str:
     if _BLANK.search(text):  # `urlsplit` would drop some of these silently
         raise _refused("it must not have spaces or control characters")
     try:
-        parts = urlsplit(text)
+        parts = _split(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise _refused("host or port cannot be read") from None
@@ -225,6 +226,12 @@ def _webhook_url(value: object, *, allow_private: bool) -> str:
     if len(result) > MAX_URL:  # the A-label form of a host can be longer than what was typed
         raise _refused(f"it is longer than {MAX_URL} characters")
     return result
+
+
+def _split(text: str) -> SplitResult:
+    if has_long_marks(text):  # `urlsplit` and `idna` normalise
+        raise _refused("the host's name is not valid")
+    return urlsplit(text)
 
 
 def _host(host: str, *, allow_private: bool) -> str:

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import unicodedata
 from dataclasses import dataclass
 
 import idna
+
+from router.unicode_text import MAX_MARKS, has_long_marks, normalize
 
 LOCAL_PART_LIMIT = 64  # octets, RFC 5321 4.5.3.1.1
 DOMAIN_LIMIT = 255  # octets, RFC 5321 4.5.3.1.2
@@ -30,6 +31,7 @@ _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _QUOTED_STRING = re.compile(r'"((?:[^"\\]|\\[\x20-\x7e])*)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _NEEDS_QUOTED_PAIR = re.compile(r'(["\\])')
+_LONG_MARKS = f"the address has more than {MAX_MARKS} combining marks in a row"
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
@@ -72,8 +74,8 @@ def local_key(local_part: str) -> str:
         return local_part.lower()
     # Decomposed before folding, as Unicode's canonical caseless matching (D145) asks; once more because folding
     # some letters (U+0345 and what contains it) gives a text that decomposes differently.
-    folded = unicodedata.normalize("NFD", local_part).casefold()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", folded).casefold())
+    folded = normalize("NFD", local_part).casefold()
+    return normalize("NFC", normalize("NFD", folded).casefold())
 
 
 def domain_key(domain: str) -> str:
@@ -86,6 +88,8 @@ def domain_key(domain: str) -> str:
         return domain
     if domain.isascii():
         return domain.lower().removesuffix(".")
+    if has_long_marks(domain):  # `idna` normalises
+        raise AddressError(_LONG_MARKS)
     try:
         return idna.encode(domain, uts46=True, transitional=False).decode("ascii").lower().removesuffix(".")
     except (idna.IDNAError, UnicodeError) as error:
@@ -104,6 +108,8 @@ def parse_mailbox(text: str, *, local_part_limit: int = LOCAL_PART_LIMIT) -> Mai
         raise AddressError("the address contains a control character or octets that are not UTF-8")
     if not text.isascii() and len(text.encode()) > MAILBOX_LIMIT:
         raise AddressError(f"the address is longer than {MAILBOX_LIMIT} octets")
+    if has_long_marks(text):  # refused, not cut: two addresses never become one
+        raise AddressError(_LONG_MARKS)
     if text.startswith('"'):
         local, written, rest = _quoted_local_part(text)
     else:

@@ -8,11 +8,11 @@ they should not be but are. Called by `router.mail.headers`; recipients of the e
 from __future__ import annotations
 
 import re
-import unicodedata
 
 import idna
 
 from router.mail.words import decode_charset, decode_words, one_line
+from router.unicode_text import limit_marks, normalize
 
 MAX_ADDRESS = 320  # 64 + @ + 255 octets: RFC 5321 section 4.5.3.1
 MAX_NAME = 320
@@ -54,8 +54,8 @@ def comparable(address: str) -> str:
     """
     if address.isascii():
         return address.lower()
-    local, _, domain = address.rpartition("@")
-    return f"{unicodedata.normalize('NFC', local).casefold()}@{_a_labels(domain)}"
+    local, _, domain = limit_marks(address).rpartition("@")
+    return f"{normalize('NFC', local).casefold()}@{_a_labels(domain)}"
 
 
 def _plain_list(text: str) -> list[tuple[str, str]] | None:
