@@ -2,8 +2,8 @@
 
 Parsing happens in whoever needs the text first (the deliverer, else the API), off the event loop and a few at a
 time (`router.parsing`). A mail that no parser gets through is kept as it came, with a warning, and so never tried
-again by the same version. What tickets are found by (`router.search_words`) is kept in the same transaction as the
-text: a mail that can be read can be found.
+again by the same version; so is a mail that ended the program (`router.parse_attempts`). What tickets are found by
+(`router.search_words`) is kept in the same transaction as the text: a mail that can be read can be found.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from router.errors import Unavailable
 from router.mail import parse
 from router.mail.parse import Attachment, AttachmentData, Contents
 from router.meter import UNMETERED, Meter
-from router.parsing import Parser, Unreadable
+from router.parse_attempts import ParseAttempts
+from router.parsing import Parser, Reading, Unreadable
 from router.store.database import Database, Row
 
 # A mail that is parsed is held in memory whole: a few at once bound it to a few mails.
@@ -43,6 +44,7 @@ class ContentStore:
         self._clock = clock
         self._meter = meter
         self._parser = parser or Parser()
+        self._attempts = ParseAttempts(database, clock)
         self._held = asyncio.Semaphore(HELD_AT_ONCE)
         self._all_read_to = ""  # every message up to this id has its contents
         self._catching_up: asyncio.Task[None] | None = None
@@ -56,29 +58,45 @@ class ContentStore:
             return _from_row(row)  # retention has erased the octets: an older parser's text is all there is
         return await self.make(message_id)
 
-    async def make(self, message_id: str) -> Contents:
-        """Parses the raw mail and keeps the result; where its octets were erased, what was read of them stays."""
-        async with self._held:
-            content = await self.raw(message_id)
-            if not content and (row := await self._database.one("contents_of", message_id=message_id)) is not None:
-                return _from_row(row)
-            try:
-                contents = await self._parser.read(content)
-            except Unreadable as why:
-                log.warning("contents.unreadable", message_id=message_id, octets=len(content), reason=str(why))
-                contents = parse.as_it_came(content, str(why))
-            except Exception:
-                self._meter.parsed("failed")
-                raise
-        if any(warning.endswith(parse.AS_IT_CAME) for warning in contents.warnings):
+    async def make(self, message_id: str, *, again: bool = False) -> Contents:
+        """Parses the raw mail and keeps the result; where its octets were erased, what was read of them stays.
+
+        again: also when an earlier attempt ended its process.
+        """
+        try:
+            async with self._held:
+                content = await self.raw(message_id)
+                if not content and (row := await self._database.one("contents_of", message_id=message_id)) is not None:
+                    return _from_row(row)
+                reading = await self._read(message_id, content, again=again)
+            await self._keep(message_id, reading)
+            self._attempts.kept(message_id)
+        except BaseException:  # also a cancelled task: a stop is no fault of the mail
+            await self._attempts.withdraw(message_id)
+            raise
+        return reading.contents
+
+    async def _read(self, message_id: str, content: bytes, *, again: bool) -> Reading:
+        try:
+            reading = await self._parser.read(content, lambda: self._attempts.begin(message_id, again=again))
+        except Unreadable as why:
+            log.warning("contents.unreadable", message_id=message_id, octets=len(content), reason=str(why))
+            contents = parse.as_it_came(content, str(why))
+            reading = Reading(contents, await asyncio.to_thread(search_words.of_text, contents.text))
+        except Exception:
+            self._meter.parsed("failed")
+            raise
+        if _is_as_it_came(reading.contents):
             self._meter.parsed("failed")
         else:
-            self._meter.parsed("warnings" if contents.warnings else "clean")
-        await self._keep(message_id, contents)
-        return contents
+            self._meter.parsed("warnings" if reading.contents.warnings else "clean")
+        return reading
 
     async def attachment(self, message_id: str, n: int) -> AttachmentData | None:
         """The decoded octets of one attachment; None when the mail has none of that number."""
+        row = await self._database.one("contents_of", message_id=message_id)
+        if row is not None and row["parser"] >= parse.PARSER_VERSION and _is_as_it_came(_from_row(row)):
+            return None  # a mail that no parser gets through lists none
         async with self._held:
             content = await self.raw(message_id)
             try:
@@ -133,8 +151,8 @@ class ContentStore:
         except Unavailable as error:
             log.warning("contents.store_away", reason=str(error))
 
-    async def _keep(self, message_id: str, contents: Contents) -> None:
-        said = await asyncio.to_thread(search_words.of_text, contents.text)
+    async def _keep(self, message_id: str, reading: Reading) -> None:
+        contents = reading.contents
         attachments = json.dumps([asdict(attachment) for attachment in contents.attachments])
         async with self._database.transaction() as session:
             await session.all("contents_hold_tickets", message_id=message_id)
@@ -151,6 +169,7 @@ class ContentStore:
                 parser=parse.PARSER_VERSION,
                 parsed_at=self._clock.now(),
             )
+            await self._attempts.end(message_id, session)
             await session.all("search_turn")
             for row in await session.all("search_tickets_of", message_id=message_id):
                 header = search_words.of_text(f"{row['from_name']} {row['from_address']} {row['subject']}")
@@ -159,7 +178,7 @@ class ContentStore:
                     row["number"],
                     row["alias_id"],
                     known=row["words"].split(),
-                    more=[*header, *said],
+                    more=[*header, *reading.words],
                 )
                 await session.run(
                     "search_keep",
@@ -168,6 +187,10 @@ class ContentStore:
                     place=search_words.place(row["ticket_id"]),
                     words=" ".join(words),
                 )
+
+
+def _is_as_it_came(contents: Contents) -> bool:
+    return any(warning.endswith(parse.AS_IT_CAME) for warning in contents.warnings)
 
 
 def _from_row(row: Row) -> Contents:

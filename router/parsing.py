@@ -1,12 +1,13 @@
-"""Parses mails where they cannot hold up the event loop: small plain ones in a thread, all others in a process.
+"""Parses mails where they cannot hold up the event loop: small ones without HTML in a thread, all others in a process.
+
+HTML is never parsed in this process: the thread's parser stops at the first part that it would read as HTML
+(`router.mail.parse.HasHtml`), whatever the mail's bytes look like, and the mail goes to a worker.
 
 Promises: `read` and `take_out` answer for any mail in bounded time. A mail that takes too long or kills its process is
-`Unreadable`, with the reason; a process that was killed by others gets a successor, which tries once more. Never says
+`Unreadable`, with the reason; a process that was killed (SIGKILL) gets a successor, which tries once more. Never says
 `Unreadable` of a mail for what is the machine's fault: that is `Unavailable`. Processes are started when first needed,
 `WORKERS` at most, by a fresh interpreter and not by a fork of this one; they end with `close`, and by themselves when
-this process is killed.
-
-Called by `router.contents` alone. What happens on the other side: `router.parse_worker`.
+this process is killed. What they do: `router.parse_worker`.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from router import search_words
 from router.errors import Unavailable
 from router.mail import parse
 from router.mail.parse import Attachment, AttachmentData, Contents
@@ -29,8 +32,7 @@ from router.parse_worker import ANSWER, ATTACHMENT, PARSE, QUESTION, READY
 
 # Larger ones cost more than the 20 ms that a thread may take from the event loop beside it (by the interpreter's lock).
 SMALL_OCTETS = 64 * 1024
-# So do small ones of little but tags or parts: they go where large ones do.
-MANY_TAGS = 4000
+# So do small ones of little but parts: they go where large ones do.
 MANY_BOUNDARIES = 500
 THREADS = 2
 WORKERS = 2
@@ -51,8 +53,20 @@ class Unreadable(Exception):  # noqa: N818 - said of a mail, not of a fault
     """No parser of this version gets through this mail; the text says why, in words for people."""
 
 
-class _Died(Exception):  # noqa: N818 - said of a worker
-    """The worker ended in the middle of its answer, and not for the time it took."""
+class _Killed(Exception):  # noqa: N818 - said of a worker
+    """The worker was ended by SIGKILL in the middle of its answer: by the kernel or an operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of a mail. words: what its text is found by (`router.search_words.of_text`)."""
+
+    contents: Contents
+    words: list[str]
+
+
+async def _nothing() -> None:
+    """For a caller that keeps no record of attempts."""
 
 
 class Parser:
@@ -66,19 +80,24 @@ class Parser:
         self._workers = asyncio.Semaphore(WORKERS)
         self._closed = False
 
-    async def read(self, content: bytes) -> Contents:
-        """What people read of a mail. Raises `Unreadable`, `Unavailable`."""
-        if is_light(content):
-            async with self._threads:
-                return await asyncio.to_thread(parse.parse, content)
-        head, _ = await self._ask(PARSE, 0, content)
-        return Contents.from_json(head)
+    async def read(self, content: bytes, begin: Callable[[], Awaitable[None]] = _nothing) -> Reading:
+        """What people read of a mail. Raises `Unreadable`, `Unavailable`.
+
+        begin: awaited once before a worker gets the mail, when its turn has come; what it raises ends the reading.
+        """
+        if is_small(content):
+            with suppress(parse.HasHtml):
+                async with self._threads:
+                    return await asyncio.to_thread(_read_here, content)
+        head, words = await self._ask(PARSE, 0, content, begin)
+        return Reading(Contents.from_json(head), words.decode().split("\n") if words else [])
 
     async def take_out(self, content: bytes, n: int) -> AttachmentData | None:
         """The attachment with this number, None when there is none. Raises `Unreadable`, `Unavailable`."""
-        if is_light(content):
-            async with self._threads:
-                return await asyncio.to_thread(parse.attachment, content, n)
+        if is_small(content):
+            with suppress(parse.HasHtml):
+                async with self._threads:
+                    return await asyncio.to_thread(parse.attachment, content, n, html=False)
         if not 0 < n < 1 << 32:
             return None
         head, data = await self._ask(ATTACHMENT, n, content)
@@ -92,8 +111,11 @@ class Parser:
         for worker in idle:
             await worker.end()
 
-    async def _ask(self, what: bytes, n: int, content: bytes) -> tuple[str, bytes]:
+    async def _ask(
+        self, what: bytes, n: int, content: bytes, begin: Callable[[], Awaitable[None]] = _nothing
+    ) -> tuple[str, bytes]:
         async with self._workers:
+            await begin()
             for last in (False, True):
                 worker = await self._free_worker()
                 done = False
@@ -104,8 +126,8 @@ class Parser:
                     return answer
                 except TimeoutError:
                     raise Unreadable("took too long to parse") from None
-                except _Died as died:
-                    log.warning("parsing.worker_died", reason=str(died), octets=len(content), again=not last)
+                except _Killed:
+                    log.warning("parsing.worker_killed", octets=len(content), again=not last)
                     if last:
                         raise Unreadable("ended the parser") from None
                 finally:
@@ -164,7 +186,7 @@ class _Worker:
         return self._process.returncode is None
 
     async def ask(self, what: bytes, n: int, content: bytes) -> tuple[str, bytes]:
-        """Raises `Unreadable` when the CPU time ran out, `_Died` when it ended for any other reason."""
+        """Raises `_Killed` when the worker was killed, `Unreadable` when it ended for any other reason."""
         questions, answers = self._questions, self._answers
         try:
             questions.write(QUESTION.pack(what, n, len(content)))
@@ -179,7 +201,10 @@ class _Worker:
             code = await self._process.wait()
             if code == -signal.SIGPROF:
                 raise Unreadable("took too long to parse") from None
-            raise _Died(f"exit code {code}") from None
+            if code == -signal.SIGKILL:
+                raise _Killed from None
+            log.warning("parsing.worker_died", octets=len(content), exit_code=code)
+            raise Unreadable("ended the parser") from None
 
     async def end(self) -> None:
         """Its input ends, and so does it."""
@@ -197,8 +222,12 @@ class _Worker:
         self._questions.close()
 
 
-def is_light(content: bytes) -> bool:
-    """Whether a mail is parsed faster than it is handed to another process, and safely so."""
-    return (
-        len(content) <= SMALL_OCTETS and content.count(b"<") <= MANY_TAGS and content.count(b"\n--") <= MANY_BOUNDARIES
-    )
+def is_small(content: bytes) -> bool:
+    """Whether a mail without HTML is parsed faster than it is handed to another process."""
+    return len(content) <= SMALL_OCTETS and content.count(b"\n--") <= MANY_BOUNDARIES
+
+
+def _read_here(content: bytes) -> Reading:
+    """Raises `router.mail.parse.HasHtml`."""
+    contents = parse.parse(content, html=False)
+    return Reading(contents, search_words.of_text(contents.text))

@@ -133,10 +133,10 @@ async def test_one_unlucky_mail_does_not_keep_others_from_being_found(at: Office
     bad = await at.mail(mails.plain(subject="door"))
     broken = at.contents.make
 
-    async def make(message_id: str) -> Contents:
+    async def make(message_id: str, *, again: bool = False) -> Contents:
         if message_id == bad:
             raise RuntimeError("a fault of ours")
-        return await broken(message_id)
+        return await broken(message_id, again=again)
 
     at.contents.make = make  # type: ignore[method-assign]  # a fault that no mail can make
     with capture_logs() as logs:

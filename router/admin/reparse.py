@@ -45,6 +45,6 @@ class Reparse:
                 return done
             ids = [row["id"] for row in rows]
             for start in range(0, len(ids), AT_ONCE):
-                await asyncio.gather(*(self._contents.make(one) for one in ids[start : start + AT_ONCE]))
+                await asyncio.gather(*(self._contents.make(one, again=True) for one in ids[start : start + AT_ONCE]))
             done, after = done + len(ids), ids[-1]
             tell(Progress(done, after))

@@ -3,7 +3,8 @@
 `parse` never raises and is bounded by `Limits` in everything: header octets, parts, levels, text. What it cannot
 read it shows as text, with a warning; the raw mail stays the truth, and a better parser can read it again
 (`PARSER_VERSION` is kept with what was read). All text is storable. It works on octets alone, is pure, and belongs off
-the event loop: a large mail costs tens of milliseconds.
+the event loop: a large mail costs tens of milliseconds. HTML is read only where the caller allows it (`html`): what a
+stranger's HTML costs is bounded by the process that parses (`router.parse_worker`), and by no other.
 
 Attachments are counted from 1 in the order of the mail; `attachment` finds the same one by its number in the raw
 octets, so they are stored once. Called by `router.dispatch` (before a ticket is shown), the API and `reparse`.
@@ -19,10 +20,10 @@ from typing import Literal
 from router.mail import automatic, quotes
 from router.mail.headers import read_headers
 from router.mail.structure import Part, Structure, body_octets, decoded_size, read_structure
-from router.mail.text import crude_text, sanitize_html, sanitized_to_text, without_data
+from router.mail.text import MAX_SANITIZED, crude_text, cut_html, sanitize_html, sanitized_to_text, without_data
 from router.mail.words import decode_charset, one_line, safe_filename, storable
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 """Counts up with every change of what `parse` returns for some mail."""
 
 AS_IT_CAME = "shown as it came"
@@ -33,13 +34,14 @@ Kind = Literal["file", "image", "calendar", "contact", "encrypted", "signed", "w
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of a mail is read. Octets, but `text` and `html`: characters of the result."""
+    """How much of a mail is read. Octets, but `text`, `html` and `clean_html` (sanitised): characters."""
 
     header_bytes: int = 262144
     parts: int = 1000
     depth: int = 50
     text: int = 262144
     html: int = 524288
+    clean_html: int = MAX_SANITIZED
     attachments: int = 200
     enclosed_bytes: int = 1048576
     enclosed_depth: int = 2
@@ -100,10 +102,19 @@ class Contents:
         return Contents(**fields)
 
 
-def parse(content: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Contents:
-    """Everything a ticket shows of a mail. content: the octets after dot-unstuffing, without our trace headers."""
+class HasHtml(Exception):  # noqa: N818 - said of a mail, not of a fault
+    """The mail has a part that would be read as HTML, and the caller does not allow that."""
+
+
+def parse(content: bytes, *, limits: Limits = DEFAULT_LIMITS, html: bool = True) -> Contents:
+    """Everything a ticket shows of a mail. content: the octets after dot-unstuffing, without our trace headers.
+
+    html: whether HTML may be read; without it a mail that has some raises `HasHtml` before any of it is looked at.
+    """
     try:
-        return _read(content, limits)
+        return _read(content, limits, html=html)
+    except HasHtml:
+        raise
     except Exception:  # noqa: BLE001 - one strange mail must not stop the tickets behind it; it is shown as it came
         return as_it_came(content, "could not be parsed", limits=limits)
 
@@ -114,11 +125,14 @@ def as_it_came(content: bytes, why: str, *, limits: Limits = DEFAULT_LIMITS) -> 
     return Contents(text[: limits.text], "", "", (), (f"{why}: {AS_IT_CAME}",))
 
 
-def attachment(content: bytes, n: int, *, limits: Limits = DEFAULT_LIMITS) -> AttachmentData | None:
-    """The attachment that `parse` numbered n (with the same limits), None if there is none. Never raises."""
+def attachment(content: bytes, n: int, *, limits: Limits = DEFAULT_LIMITS, html: bool = True) -> AttachmentData | None:
+    """The attachment that `parse` numbered n (with the same limits), None if there is none.
+
+    html: as for `parse`; nothing but `HasHtml` is raised.
+    """
     try:
         structure = _structure(content, limits)
-        flow = _Flow(structure, limits)
+        flow = _Flow(structure, limits, html=html)
         flow.read(structure.root)
         listed = flow.attachments("")
         if not 1 <= n <= len(listed):
@@ -126,6 +140,8 @@ def attachment(content: bytes, n: int, *, limits: Limits = DEFAULT_LIMITS) -> At
         part = flow.files[n - 1][0]
         data, _ = body_octets(structure.content, part)
         return AttachmentData(replace(listed[n - 1], size=len(data)), data)
+    except HasHtml:
+        raise
     except Exception:  # noqa: BLE001 - a mail that was shown raw has no attachments to give
         return None
 
@@ -134,12 +150,12 @@ def _structure(content: bytes, limits: Limits) -> Structure:
     return read_structure(content, max_header_bytes=limits.header_bytes, max_parts=limits.parts, max_depth=limits.depth)
 
 
-def _read(content: bytes, limits: Limits) -> Contents:
+def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
     structure = _structure(content, limits)
     facts = read_headers(content, max_bytes=limits.header_bytes)
-    flow = _Flow(structure, limits)
+    flow = _Flow(structure, limits, html=html)
     flow.read(structure.root)
-    text, html = flow.rendered()
+    text, clean = flow.rendered()
     if not text.strip() and limits.enclosed_depth > 0:
         text = flow.enclosed_text()
     # A bounce quotes what came back: that is its news.
@@ -150,8 +166,8 @@ def _read(content: bytes, limits: Limits) -> Contents:
     return Contents(
         text=new[: limits.text],
         quoted=quoted[: limits.text],
-        html=html,
-        attachments=flow.attachments(html),
+        html=clean,
+        attachments=flow.attachments(clean),
         warnings=tuple(dict.fromkeys((*structure.warnings, *flow.warnings))),
     )
 
@@ -170,14 +186,16 @@ class _Piece:
 class _Flow:
     """Sorts the leaves of a tree into what is read and what is a file, by the rules of RFC 2046 section 5.1."""
 
-    def __init__(self, structure: Structure, limits: Limits) -> None:
+    def __init__(self, structure: Structure, limits: Limits, *, html: bool) -> None:
         self.structure = structure
         self.limits = limits
+        self.html = html
         self.pieces: list[_Piece] = []
         self.files: list[tuple[Part, bool]] = []
         self.reports: list[Part] = []
         self.sealed: set[int] = set()  # where the parts of a multipart/encrypted begin (RFC 1847 section 2.2)
         self.warnings: list[str] = []
+        self.left_enriched = limits.html
         self.left = limits.html * 8  # octets of bodies still to be decoded: images written into HTML are dropped later
 
     def read(self, part: Part, *, related: bool = False) -> None:
@@ -234,6 +252,9 @@ class _Flow:
             self.pieces.extend(rich or plain)
 
     def piece(self, part: Part) -> _Piece:
+        """The only place where a part becomes HTML. Raises `HasHtml` where that is not allowed."""
+        if part.content_type in _HTML and not self.html:
+            raise HasHtml
         data, whole = body_octets(self.structure.content, part, max(0, self.left))
         if part.end - part.start > self.left:
             self.warnings.append("text cut")
@@ -246,20 +267,29 @@ class _Flow:
         text = storable(text)
         if part.content_type == "text/html":
             return _Piece(html=without_data(text))
-        if part.content_type in ("text/enriched", "text/richtext"):
-            return _Piece(sanitized_to_text(sanitize_html(text.replace("\n", "<br>")), self.limits.text))
+        if part.content_type in _HTML:
+            return _Piece(self.enriched(text))
         if part.parameters.get("format", "").lower() == "flowed":
             text = unflow(text, delsp=part.parameters.get("delsp", "").lower() == "yes")
         if "-----BEGIN PGP MESSAGE-----" in text[:4096]:
             self.warnings.append("encrypted text")
         return _Piece(text)
 
+    def enriched(self, text: str) -> str:
+        """Text of text/enriched (RFC 1896), which is read as HTML; all of it together is as long as HTML may be."""
+        text = text.replace("\n", "<br>")
+        if len(text) > self.left_enriched:
+            self.warnings.append("text cut")
+        text, self.left_enriched = text[: self.left_enriched], max(0, self.left_enriched - len(text))
+        clean = cut_html(sanitize_html(text), self.limits.clean_html)
+        return sanitized_to_text(clean, self.limits.text) or crude_text(text, self.limits.text)
+
     def rendered(self) -> tuple[str, str]:
         """The text of all pieces, one after the other, and their HTML if any piece has some."""
         texts: list[str] = []
         parts: list[str] = []
         left = self.limits.html
-        room = self.limits.html * 2  # what is sanitised may have grown: links say what they are
+        room = self.limits.clean_html
         for piece in self.pieces:
             if piece.blank():
                 continue
@@ -272,6 +302,9 @@ class _Flow:
                 clean = sanitize_html(raw)
                 if raw.strip() and not clean:
                     self.warnings.append("HTML too complex: shown as text")
+                if len(clean) > self.limits.clean_html:
+                    self.warnings.append("HTML cut")
+                    clean = cut_html(clean, self.limits.clean_html)
                 room -= len(clean)
                 if room < 0:
                     self.warnings.append("HTML cut")
@@ -301,7 +334,7 @@ class _Flow:
             if part.content_type in ("message/rfc822", "message/global"):
                 data, _ = body_octets(self.structure.content, part, self.limits.enclosed_bytes)
                 facts = read_headers(data, max_bytes=self.limits.header_bytes)
-                inner = _read(data, replace(self.limits, enclosed_depth=self.limits.enclosed_depth - 1))
+                inner = _read(data, replace(self.limits, enclosed_depth=self.limits.enclosed_depth - 1), html=self.html)
                 head = "---------- Forwarded message ----------\n"
                 head += f"From: {facts.from_name} <{facts.from_address}>\nSubject: {facts.subject}\n\n"
                 return head + "\n\n".join(text for text in (inner.text, inner.quoted) if text)
@@ -351,6 +384,7 @@ class _Flow:
         return f"{'image' if kind == 'image' else 'attachment'}-{n}{_ENDINGS.get(part.content_type, '')}"
 
 
+_HTML = frozenset({"text/html", "text/enriched", "text/richtext"})
 # Other kinds of text are read as if they were plain (RFC 2046 section 4.1.4).
 _TEXT_FILES = frozenset(
     {

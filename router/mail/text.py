@@ -3,9 +3,9 @@
 `sanitize_html` lets through what formats text, and nothing that runs, loads, tracks or hides its origin: no scripts,
 no styles, no forms, no remote images (`cid:` ones stay, for a viewer that has the parts). `html_to_text` walks what
 came out of it, so the walk meets well-formed HTML only. Both are bounded: past `MAX_HTML` characters the rest is cut;
-past `MAX_TAGS` or `MAX_DEPTH`, or at a tag of endless attributes, where the sanitiser's time grows faster than its
-input, tags are just dropped.
-Neither raises. Called by `router.mail.parse`, off the event loop.
+past `MAX_TAGS`, `MAX_DEPTH` or `MAX_REFERENCES`, or where parsing would make the HTML much larger
+(`router.mail.html_growth`), tags are just dropped. Neither raises. Only the process that parses (`router.parse_worker`)
+calls them, and only that process loads the sanitiser.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ import re
 from html import unescape
 from html.parser import HTMLParser
 
-import nh3
-
+from router.mail import html_growth
 from router.mail.words import storable
 
 MAX_HTML = 524288
 MAX_TAGS = 50_000
 MAX_DEPTH = 1_500
+# Character references (`&nbsp;`), each some 3 µs. HTML of `MAX_HTML` whose text is all numeric ones has half as many.
+MAX_REFERENCES = 150_000
+# Characters of sanitised HTML that are walked and kept: links are told what they are, and elements may be reopened.
+MAX_SANITIZED = 2 * MAX_HTML
 
 
 def _words(text: str) -> frozenset[str]:
@@ -59,8 +62,6 @@ _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 # An image written into the text: not shown, and most of the octets where there is one.
 _DATA_URI = re.compile(r"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}["']""")
-# The sanitiser compares each attribute of a tag with all before it.
-_LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{16384}")
 # They never nest in themselves: unclosed ones are common in old HTML and harmless.
 _SHALLOW = _words("p li td tr th dd dt option br img hr wbr col input meta link area base embed source")
 
@@ -71,7 +72,9 @@ def without_data(html: str) -> str:
 
 
 def sanitize_html(html: str) -> str:
-    """Safe HTML, `""` if it nests beyond the bounds. Hidden elements stay, with `display:none` as their style."""
+    """Safe HTML, `""` if it is beyond the bounds. Hidden elements stay, with `display:none` as their style."""
+    import nh3  # noqa: PLC0415 - see the module
+
     html = storable(html[:MAX_HTML])
     if not html.strip() or _beyond_bounds(html):
         return ""
@@ -87,9 +90,20 @@ def sanitize_html(html: str) -> str:
     )
 
 
+def cut_html(clean: str, limit: int = MAX_SANITIZED) -> str:
+    """What `sanitize_html` returned, cut to at most `limit` characters, not inside a tag or a reference."""
+    if len(clean) <= limit:
+        return clean
+    cut = clean[:limit]
+    tag, reference = cut.rfind("<"), cut.rfind("&")
+    if tag > cut.rfind(">"):
+        return cut[:tag]
+    return cut[:reference] if reference > cut.rfind(";") else cut
+
+
 def html_to_text(html: str, limit: int = 262144) -> str:
     """Readable text of raw HTML, at most `limit` characters."""
-    return sanitized_to_text(sanitize_html(html), limit) or crude_text(html[:MAX_HTML], limit)
+    return sanitized_to_text(cut_html(sanitize_html(html)), limit) or crude_text(html[:MAX_HTML], limit)
 
 
 def sanitized_to_text(clean: str, limit: int = 262144) -> str:
@@ -117,7 +131,7 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
 
 def _beyond_bounds(html: str) -> bool:
     """Whether the sanitiser would need more than a moment: its time grows with the square of the depth."""
-    if html.count("<") > MAX_TAGS or _LONG_TAG.search(html):
+    if html.count("<") > MAX_TAGS or html.count("&") > MAX_REFERENCES:
         return True
     depth = 0
     for match in _TAG.finditer(html):
@@ -126,7 +140,7 @@ def _beyond_bounds(html: str) -> bool:
         depth = max(0, depth - 1) if match[1] else depth + 1
         if depth > MAX_DEPTH:
             return True
-    return False
+    return html_growth.grows(html)
 
 
 _PARAGRAPHS = _words("p ul ol dl table pre h1 h2 h3 h4 h5 h6 blockquote figure hr")

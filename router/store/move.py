@@ -35,6 +35,7 @@ TABLES = (
     "messages",
     "raw_chunks",
     "message_contents",
+    "parse_attempts",
     "fingerprints",
     "tickets",
     "ticket_messages",

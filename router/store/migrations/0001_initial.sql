@@ -162,6 +162,14 @@ CREATE TABLE message_contents (
     parsed_at BIGINT NOT NULL
 );
 
+-- A mail that a worker is parsing (router/parse_attempts.py): written before, removed when its contents are kept.
+CREATE TABLE parse_attempts (
+    message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+    owner TEXT NOT NULL,
+    parser BIGINT NOT NULL,
+    started_at BIGINT NOT NULL
+);
+
 -- The same mail again: who was accepted for which alias, kept for the duplicate window.
 CREATE TABLE fingerprints (
     alias_key TEXT NOT NULL,

@@ -9,3 +9,10 @@ FOR KEY SHARE OF t;
 -- name: contents_hold
 SELECT id FROM messages WHERE id = :message_id
 FOR KEY SHARE;
+
+-- name: parse_attempt_begin
+INSERT INTO parse_attempts (message_id, owner, parser, started_at)
+SELECT id, CAST(:owner AS TEXT), CAST(:parser AS BIGINT), CAST(:started_at AS BIGINT)
+FROM messages WHERE id = :message_id
+FOR KEY SHARE
+ON CONFLICT (message_id) DO NOTHING;

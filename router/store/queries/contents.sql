@@ -22,3 +22,25 @@ SET text = excluded.text, quoted = excluded.quoted, html = excluded.html, attach
 -- name: contents_raw_chunk
 -- One piece of the mail's octets.
 SELECT data FROM raw_chunks WHERE message_id = :message_id AND n = :n;
+
+-- name: parse_attempt_begin
+-- Records that a mail is about to be parsed; changes nothing where there is a record, or no such message.
+INSERT INTO parse_attempts (message_id, owner, parser, started_at)
+SELECT id, :owner, :parser, :started_at FROM messages WHERE id = :message_id
+ON CONFLICT (message_id) DO NOTHING;
+
+-- name: parse_attempt_of
+-- Which process began to parse a mail, with which parser, and when.
+SELECT owner, parser, started_at FROM parse_attempts WHERE message_id = :message_id;
+
+-- name: parse_attempt_take_over
+-- A record that no longer counts becomes that of a new attempt.
+UPDATE parse_attempts SET owner = :owner, parser = :parser, started_at = :started_at WHERE message_id = :message_id;
+
+-- name: parse_attempt_withdraw
+-- Ends an attempt of this process that says nothing of the mail.
+DELETE FROM parse_attempts WHERE message_id = :message_id AND owner = :owner;
+
+-- name: parse_attempt_end
+-- Ends every attempt: the contents are kept.
+DELETE FROM parse_attempts WHERE message_id = :message_id;

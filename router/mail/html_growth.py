@@ -1,0 +1,216 @@
+"""How much larger HTML becomes when it is parsed: an estimate in one linear pass, before anything parses it.
+
+The HTML standard reopens formatting elements that a block's end closed ("reconstruct the active formatting elements",
+13.2.4.3), and copies them where they are closed in the wrong order ("adoption agency algorithm", 13.2.6.4.7). So n open
+elements before n blocks become n * n elements. The estimate is an upper bound for the elements of HTML; where foreign
+content (`svg`, `math`) changes what a tag means it can be too low, and only the bounds of the parsing process hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+MAX_TAG = 16384
+"""Characters of one tag: the sanitiser compares each attribute with all before it."""
+MAX_REOPENED = 2_000_000
+"""Characters of tags that parsing may add, about 100,000 elements: newsletters of 5,000 blocks inside five unclosed
+formatting elements stay below it."""
+# Of an element in memory, compared with a character of its tag.
+_ELEMENT = 16
+# Clones by one end tag: eight rounds, each with the element and up to three between it and the block.
+_ROUNDS, _CLONES = 8, 4
+_IDENTICAL = 3  # "Noah's Ark clause": of identical open elements the parser keeps three
+
+# Tags as the standard's tokenizer finds them (13.2.5). Each repetition is possessive: no position is read twice.
+_TOKEN = re.compile(
+    r"""<(?:
+        !--(?:-?>|.*?(?:--!?>|\Z))
+      | [!?][^>]*+
+      | /(?![a-zA-Z])[^>]*+
+      | (?P<end>/?)(?P<name>[a-zA-Z][^\t\n\f\r\ />]*+)
+        (?P<attributes>(?:
+            [\t\n\f\r\ /]++
+          | [^\t\n\f\r\ />][^\t\n\f\r\ />=]*+
+            (?:[\t\n\f\r\ ]*+=[\t\n\f\r\ ]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^\t\n\f\r\ >"'][^\t\n\f\r\ >]*+)?+)?+
+        )*+)(?:>|\Z)
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_FORMATTING = _words("a b big code em font i nobr s small strike strong tt u")
+# Start tags that close nothing.
+_INLINE = _words("abbr bdi bdo br cite del dfn img ins kbd label mark q samp span sub sup time var wbr")
+# Elements that never nest in themselves; all others may stand between a formatting element and its end.
+_SHALLOW = _words("p li td tr th dd dt tbody thead tfoot option hr input meta link col area base embed")
+# What is open outside of these cannot be closed inside.
+_SCOPES = _words("table applet object marquee template svg math select")
+_FOREIGN = frozenset({"svg", "math"})
+_CELLS = frozenset({"td", "th", "caption"})
+_RAW_TEXT = _words("title textarea style script xmp iframe noembed noframes noscript")
+_END_OF_RAW_TEXT = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE) for name in _RAW_TEXT}
+
+
+class TooLarge(Exception):  # noqa: N818 - said of HTML, not of a fault
+    """Parsing would add more than `MAX_REOPENED`, or a tag is longer than `MAX_TAG`."""
+
+
+def grows(html: str) -> bool:
+    """Whether parsing costs more than a bound allows, which a sanitiser has to do first."""
+    estimate = _Estimate()
+    try:
+        for name, end, tag in _tags(html):
+            estimate.add(name, tag, end=end)
+    except TooLarge:
+        return True
+    return False
+
+
+def _tags(html: str) -> Iterator[tuple[str, bool, str]]:
+    """Name, whether it is an end tag, and attributes of each tag; what is no markup is skipped as a parser does."""
+    at, foreign = 0, False
+    while (token := _TOKEN.search(html, at)) is not None:
+        at = token.end()
+        if token["name"] is None:
+            continue
+        if at - token.start() > MAX_TAG:
+            raise TooLarge
+        name = token["name"].lower()
+        yield name, bool(token["end"]), token["attributes"]
+        if name in _RAW_TEXT and not token["end"]:
+            found = _END_OF_RAW_TEXT[name].search(html, at)
+            end = len(html) if found is None else found.start()
+            if foreign:  # it may be markup after all
+                yield from _start_tags(html, at, end)
+            at = end
+        foreign = foreign or name in _FOREIGN
+
+
+def _start_tags(html: str, at: int, end: int) -> Iterator[tuple[str, bool, str]]:
+    for token in _TOKEN.finditer(html, at, end):
+        if token["name"] and not token["end"]:
+            yield token["name"].lower(), False, token["attributes"]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A formatting element that was not closed yet. blocks: how many were open outside of it."""
+
+    name: str
+    tag: str
+    blocks: int
+
+    @property
+    def size(self) -> int:
+        return _ELEMENT + len(self.name) + len(self.tag)
+
+
+@dataclass(slots=True)
+class _Level:
+    """What was opened inside one table, cell or other scope, the outermost included."""
+
+    name: str = ""
+    open: list[_Open] = field(default_factory=list)
+
+
+class _Estimate:
+    """Counts, at each tag that can close elements, all formatting elements that may have to be opened again."""
+
+    def __init__(self) -> None:
+        self.levels = [_Level()]
+        self.names = Counter[str]()  # of the levels
+        self.blocks = 0
+        self.size = 0  # of all open formatting elements
+        self.reopened = 0
+
+    def add(self, name: str, tag: str, *, end: bool) -> None:
+        """One tag. Raises `TooLarge`."""
+        if name in _FORMATTING:
+            if not end:
+                self.start(name, tag)
+            elif (position := self.last(name)) is not None:
+                self.close(position)
+        elif end or name not in _INLINE:
+            self.charge(self.size)
+            self.block(name, end=end)
+
+    def start(self, name: str, tag: str) -> None:
+        level = self.levels[-1]
+        if name == "a" and (position := self.last("a")) is not None:  # links do not nest: this one ends the other
+            self.close(position, surely=True)
+        alike = sum(1 for other in level.open if other.name == name and other.tag == tag)
+        self.charge(len(level.open))
+        if alike < _IDENTICAL:
+            level.open.append(_Open(name, tag, self.blocks))
+            self.size += level.open[-1].size
+
+    def last(self, name: str) -> int | None:
+        """The position of the innermost open element with this name."""
+        level = self.levels[-1].open
+        for position in range(len(level) - 1, -1, -1):
+            if level[position].name == name:
+                self.charge(sum(other.size for other in level[position + 1 :]))  # they are closed with it
+                return position
+        self.charge(len(level))
+        return None
+
+    def close(self, position: int, *, surely: bool = False) -> None:
+        """An end tag. It moves the element into the blocks inside it, eight at most; behind them it stays open."""
+        level = self.levels[-1].open
+        inside = max(0, self.blocks - level[position].blocks)
+        if inside:
+            around = level[max(0, position - _CLONES) : position + _CLONES]
+            self.charge(min(inside, _ROUNDS) * max(other.size for other in around) * _CLONES)
+        if inside <= _ROUNDS or surely:
+            self.size -= level.pop(position).size
+
+    def block(self, name: str, *, end: bool) -> None:
+        if name not in _SHALLOW:
+            self.blocks = max(0, self.blocks - 1) if end else self.blocks + 1
+        top = self.levels[-1].name
+        if name in _CELLS or name == "tr":
+            if top in _CELLS and (not end or name in (top, "tr")) and not (end and top == "caption" != name):
+                self.drop()
+            if not end and name in _CELLS and self.names["table"]:
+                self.enter(name)
+        elif name in _SCOPES and not end:
+            if top == name == "table":
+                self.leave(name)
+            self.enter(name)
+        elif name in _SCOPES:
+            self.leave(name)
+
+    def enter(self, name: str) -> None:
+        self.levels.append(_Level(name))
+        self.names[name] += 1
+
+    def exit(self) -> list[_Open]:
+        level = self.levels.pop()
+        self.names[level.name] -= 1
+        return level.open
+
+    def drop(self) -> None:
+        """The end of a cell: what was opened in it is not opened again outside."""
+        self.size -= sum(element.size for element in self.exit())
+
+    def leave(self, name: str) -> None:
+        """The end of a scope, and of the cells in it; what was opened in the scope itself stays open behind it."""
+        before = self.names[name]
+        while before and self.names[name] == before:
+            if self.levels[-1].name in _CELLS:
+                self.drop()
+            else:
+                still_open = self.exit()
+                self.levels[-1].open += still_open
+
+    def charge(self, size: int) -> None:
+        self.reopened += size
+        if self.reopened > MAX_REOPENED:
+            raise TooLarge
