@@ -157,7 +157,7 @@ async def test_the_program_parses_in_a_process_that_ends_with_it(tmp_path: Path,
                 assert reply.code == 250
                 post = (await slack.wait_for(n))[-1]
                 assert "T\u00fcr, Foto.png" in json.dumps(post.payload, ensure_ascii=False)
-                workers = _children(program.pid)
+                workers = children(program.pid)
                 assert len(workers) == 1
                 if end == "stop":
                     assert await program.terminate() == 0
@@ -167,6 +167,6 @@ async def test_the_program_parses_in_a_process_that_ends_with_it(tmp_path: Path,
                 await until(lambda pids=tuple(workers): not any(map(alive, pids)), "the end of the worker")  # type: ignore[misc]
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for path in tasks for child in path.read_text().split()]

@@ -1,10 +1,12 @@
 """Parsing in a process of its own: real processes, really killed, and mails that end the parser."""
 
 import asyncio
+import base64
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,48 @@ def test_little_but_parts_is_not_small() -> None:
     assert parsing.is_small(b"x" * SMALL_OCTETS)
     assert not parsing.is_small(b"x" * (SMALL_OCTETS + 1))
     assert not parsing.is_small(b"\n--" * 600)
+
+
+def _in_a_mail(inner: bytes) -> bytes:
+    return b"Content-Type: message/rfc822\r\n\r\n" + inner
+
+
+_HTML = b"<p>The <b>door</b> is open</p>"
+_DECLARED = b"Content-Type: text/html\r\n\r\n" + _HTML
+_PARTS = b"Content-Type: multipart/%s; boundary=x\r\n\r\n--x\r\n\r\nplain\r\n--x\r\n" + _DECLARED + b"\r\n--x--\r\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _DECLARED,
+        b"Content-Type: html\r\n\r\n" + _HTML,
+        b"Content-Type: TEXT/HTML; charset=utf-7\r\n\r\n+ADw-p+AD4-door",
+        b"Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.b64encode(_HTML),
+        b"Content-Type: text/html; name=x.html\r\nContent-Disposition: inline\r\n\r\n" + _HTML,
+        b"Content-Type: text/enriched\r\n\r\nThe <bold>door</bold>",
+        b"Content-Type: text/richtext\r\n\r\nThe <bold>door</bold>",
+        b"Content-Type: text/html\r\n\r\n",
+        _PARTS % b"mixed",
+        _PARTS % b"alternative",
+        _PARTS % b"related",
+        _in_a_mail(_DECLARED),
+        _in_a_mail(_in_a_mail(_PARTS % b"alternative")),
+    ],
+)
+async def test_html_is_never_read_in_this_process(
+    parser: Parser, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    expected, attachment = parse.parse(content), parse.attachment(content, 1)
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("HTML is read in this process")
+
+    for name in ("sanitize_html", "sanitized_to_text", "crude_text", "cut_html", "without_data"):
+        monkeypatch.setattr(parse, name, refused)
+    monkeypatch.setattr(HTMLParser, "feed", refused)
+    assert (await parser.read(content)).contents == expected
+    assert await parser.take_out(content, 1) == attachment
 
 
 async def test_as_many_at_once_as_there_are_workers(parser: Parser) -> None:
