@@ -1,13 +1,14 @@
 """The process that parses, with a parser that does what the mail tells it: for tests of what survives it.
 
 A mail whose octets hold `endless` is parsed for ever, `abort` ends the process as a crash in C code does, `stop` stops
-it, `hungry` takes all memory there is; all others are parsed as they should be.
+it, `hungry` takes all memory there is, `unbounded` has no bound on what its HTML becomes; all others are parsed as
+they should be.
 """
 
 import os
 import signal
 
-from router.mail import parse
+from router.mail import html_growth, parse
 from router.mail.parse import Contents
 from router.parse_worker import serve
 
@@ -23,6 +24,8 @@ def read(content: bytes) -> Contents:
         os.kill(os.getpid(), signal.SIGSTOP)
     if b"hungry" in content:
         bytearray(1 << 40)
+    if b"unbounded" in content:
+        html_growth.MAX_REOPENED = 1 << 60
     return parse.parse(content)
 
 

@@ -133,6 +133,16 @@ async def test_as_many_at_once_as_there_are_workers(parser: Parser) -> None:
     assert len(workers()) == parsing.WORKERS
 
 
+async def test_mails_without_html_do_not_wait_for_busy_workers(poisoned: Parser) -> None:
+    busy = [asyncio.create_task(poisoned.read(large("stop"))) for _ in range(parsing.WORKERS)]
+    await until(lambda: len(workers()) == parsing.WORKERS, "the workers")
+    assert (await poisoned.read(mails.plain())).contents == parse.parse(mails.plain())
+    assert not any(task.done() for task in busy)
+    for task in busy:
+        task.cancel()
+    await asyncio.gather(*busy, return_exceptions=True)
+
+
 async def test_a_mail_that_takes_too_long_is_given_up(poisoned: Parser) -> None:
     with pytest.raises(Unreadable, match="took too long"):
         await poisoned.read(large("endless"))
@@ -156,6 +166,14 @@ async def test_a_mail_that_ends_its_worker_is_given_up(poisoned: Parser) -> None
 async def test_a_mail_that_wants_all_memory_gets_no_more_than_its_share(poisoned: Parser) -> None:
     with pytest.raises(Unreadable, match="ended the parser"):
         await poisoned.read(large("hungry"))
+    assert (await poisoned.read(LARGE)).contents == parse.parse(LARGE)
+
+
+async def test_html_that_the_estimate_misses_ends_its_worker_alone(poisoned: Parser) -> None:
+    """The worker's own bounds, with the real sanitiser: it is ended in the middle of C code."""
+    bomb = b"<ul><li>" + b"".join(b"<b title=%d>" % n for n in range(1400)) + b"<li>x" * 3000
+    with pytest.raises(Unreadable):
+        await poisoned.read(b"Subject: unbounded\r\nContent-Type: text/html\r\n\r\n" + bomb)
     assert (await poisoned.read(LARGE)).contents == parse.parse(LARGE)
 
 
