@@ -84,8 +84,9 @@ async def furnished(big: Filled) -> tuple[str, dict[str, str]]:
         await run(database, "UPDATE messages SET rfc_message_id = substr(id, 20) || '@customer.test'")
         await run(
             database,
-            "INSERT INTO ticket_messages (ticket_id, message_id, recipient, tag, joined_by, created_at) "
-            f"SELECT 'ticket_' || {hexed}, m.id, 'support@example.org', '', '', m.received_at FROM messages m",
+            "INSERT INTO ticket_messages (ticket_id, message_id, recipient, rfc_message_id, tag, joined_by, created_at)"
+            f" SELECT 'ticket_' || {hexed}, m.id, 'support@example.org', m.rfc_message_id, '', '', m.received_at"
+            " FROM messages m",
         )
         await run(
             database,

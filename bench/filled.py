@@ -125,8 +125,8 @@ def _statements(big: Filled, *, on_postgres: bool) -> list[str]:
             CASE WHEN n > {big.count} - 2000 THEN {now} + 86400000000 END, {now} + 86400000000, {at}, {at}
         FROM {series(big.count)}"""
     message = f"""INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size,
-            received_at, rfc_message_id, reference_ids, participants, from_address, from_name, subject, automatic)
-        SELECT {_id("msg", hexed, moment)}, '{workspace}', '', '', '', 'ESMTP', '', '', 1, {at}, '', '[]', '[]', '', '',
+            received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic)
+        SELECT {_id("msg", hexed, moment)}, '{workspace}', '', '', '', 'ESMTP', '', '', 1, {at}, '', '[]', '', '',
             '', '' FROM {series(big.count)}"""
     contents = f"""INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, parser,
             parsed_at)

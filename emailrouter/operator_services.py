@@ -15,7 +15,8 @@ from config.schema import Config
 from emailrouter import lifecycle, use_cases
 from emailrouter.assembly import AnyDatabase
 from router.accept import Accept
-from router.accept.transaction import Committed, IncomingMail, commit_group
+from router.accept.incoming import IncomingMail
+from router.accept.transaction import Committed, commit_group
 from router.clock import SystemClock, micros
 from router.contents import ContentStore
 from router.errors import Refused

@@ -151,7 +151,7 @@ class Alias:
 class Message:
     """One received mail without its octets: the envelope and what its header said.
 
-    `reference_ids` and `participants` are JSON lists. `automatic` is `""` for a person's mail, else the reason
+    `reference_ids` is a JSON list. `automatic` is `""` for a person's mail, else the reason
     (`bounce`, `auto-reply`, `list`, `loop`, ...). `protocol` is the word of RFC 3848 (`ESMTPS`, ...).
     """
 
@@ -167,7 +167,6 @@ class Message:
     received_at: Micros
     rfc_message_id: str
     reference_ids: str
-    participants: str
     from_address: str
     from_name: str
     subject: str

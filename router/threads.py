@@ -12,6 +12,7 @@ Called by `router.accept`, inside the transaction that writes the ticket.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,12 +23,12 @@ from router.mail.mailboxes import comparable
 class Candidate:
     """An earlier message at the same alias that one of the references may name, with the ticket it is in.
 
-    participants: the addresses of the whole ticket, in the form of `HeaderFacts.participants`.
+    participants: addresses of the whole ticket, in the form of `HeaderFacts.participants`; the sender's at least.
     """
 
     ticket_id: str
     rfc_message_id: str
-    participants: frozenset[str]
+    participants: AbstractSet[str]
 
 
 @dataclass(frozen=True, slots=True)

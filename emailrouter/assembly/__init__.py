@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from config.schema import Config
 from emailrouter import log
 from router.accept import Accept
-from router.accept.transaction import Committed, IncomingMail, commit_group
+from router.accept.incoming import IncomingMail
+from router.accept.transaction import Committed, commit_group
 from router.clock import Clock, SystemClock, micros
 from router.contents import ContentStore
 from router.meter import UNMETERED, Meter

@@ -11,7 +11,8 @@ import hashlib
 import json
 
 from router import ids
-from router.accept.transaction import Committed, IncomingMail, Share
+from router.accept.incoming import MAX_LOOKUPS, MAX_PARTICIPANT_ROWS, IncomingMail, Share, bounded
+from router.accept.transaction import Committed
 from router.clock import Clock
 from router.mail import automatic
 from router.mail.envelope import Envelope
@@ -108,11 +109,13 @@ class Accept:
             )
             for workspace_id, aliases in workspaces.items()
         )
+        aliases = sum(len(share.by_alias) for share in shares)
         return IncomingMail(
             shares=shares,
             content=content,
             fingerprint=fingerprint,
-            reference_ids=facts.reference_ids,
+            reference_ids=bounded(facts.reference_ids, aliases, MAX_LOOKUPS),
+            participants=bounded(facts.participants, aliases, MAX_PARTICIPANT_ROWS),
             expires_at=now + self._max_age,
             horizon=now - self._duplicate_window,
         )
@@ -143,7 +146,6 @@ def message_of(
         received_at=received_at,
         rfc_message_id=facts.rfc_message_id,
         reference_ids=json.dumps(facts.reference_ids) if facts.reference_ids else "[]",
-        participants=json.dumps(facts.participants),
         from_address=facts.from_address or envelope.reverse_path,
         from_name=facts.from_name,
         subject=facts.subject,

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from router import ids, threads
+from router.accept.incoming import Entry, IncomingMail
+from router.accept.joining import join_conversations, keep_participants
 from router.model import Message, Micros
-from router.routing.route import Target
 from router.store.database import Row, Step, Transcript
 
 # Mails are kept in pieces of this size: memory stays flat whatever their size, on both databases.
@@ -24,34 +25,6 @@ CHUNK_OCTETS = 256 * 1024
 # The most octets one statement carries; larger ones are slower on PostgreSQL.
 STATEMENT_OCTETS = 1024 * 1024
 _MESSAGE_COLUMNS = tuple(field.name for field in fields(Message))
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What one workspace gets of a mail: its own message and the accepted recipients, one group for each alias."""
-
-    message: Message
-    by_alias: tuple[tuple[Target, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IncomingMail:
-    """One mail, ready to be written. `fingerprint` is `""` for a mail that is never taken for a repeat.
-
-    reference_ids: newest first. horizon: marks from before it are too old to count as repeats.
-    """
-
-    shares: tuple[Share, ...]
-    content: bytes
-    fingerprint: str
-    reference_ids: tuple[str, ...]
-    expires_at: Micros
-    horizon: Micros
-
-    @property
-    def octets(self) -> int:
-        """Its weight in a group."""
-        return len(self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,26 +60,10 @@ class _Integration:
     status: str
 
 
-@dataclass(slots=True)
-class _Entry:
-    """One alias of one mail on its way into a ticket.
-
-    mark: what makes it a repeat, the same alias and the same fingerprint.
-    """
-
-    mail: IncomingMail
-    message: Message
-    targets: tuple[Target, ...]
-    target: Target
-    mark: tuple[str, str]
-    ticket_id: str = ""
-    joined_by: str = ""
-
-
 def commit_group(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed]]:
     """Writes a group of mails; returns what became of each, in their order."""
     entries = [
-        _Entry(mail, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint))
+        Entry(mail, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint))
         for mail in mails
         for share in mail.shares
         for targets in share.by_alias
@@ -118,9 +75,10 @@ def commit_group(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed
     )
     yield from _write_messages(fresh, repeated)
     integrations = yield from _read_integrations(fresh)
-    yield from _join_conversations(fresh)
+    yield from join_conversations(fresh)
     yield from _continue_tickets(fresh)
     yield from _link_recipients(fresh, integrations)
+    yield from keep_participants(fresh)
     tally = _Tally(
         ticketed=Counter(entry.message.id for entry in fresh if entry.ticket_id),
         repeated=repeated,
@@ -131,7 +89,7 @@ def commit_group(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed
     return [_result(mail, tally, first_ids, woken) for mail in mails]
 
 
-def _find_repeats(entries: Sequence[_Entry]) -> Transcript[dict[tuple[str, str], str]]:
+def _find_repeats(entries: Sequence[Entry]) -> Transcript[dict[tuple[str, str], str]]:
     """For each mark of the group the id of the message that had it first: an earlier one, or one of this group."""
     first: dict[tuple[str, str], str] = {}
     claims = []
@@ -166,7 +124,7 @@ def _mark(row: Row) -> tuple[str, str]:
     return row["alias_key"], row["fingerprint"]
 
 
-def _write_messages(fresh: Sequence[_Entry], repeated: Counter[str]) -> Transcript[None]:
+def _write_messages(fresh: Sequence[Entry], repeated: Counter[str]) -> Transcript[None]:
     """Each message once, with the aliases it was accepted for, then its octets in pieces."""
     contents = {entry.message.id: entry.mail.content for entry in fresh}
     new = Counter(entry.message.id for entry in fresh)
@@ -197,7 +155,7 @@ def _chunk_steps(contents: dict[str, bytes]) -> Transcript[None]:
         yield Step("accept_chunk", rows)
 
 
-def _read_integrations(fresh: Sequence[_Entry]) -> Transcript[dict[str, _Integration]]:
+def _read_integrations(fresh: Sequence[Entry]) -> Transcript[dict[str, _Integration]]:
     """The integration of each alias as it is now. An alias that vanished since RCPT has none: its ticket is kept."""
     asked = {entry.target.alias_key: entry.target for entry in fresh}
     rows = yield Step(
@@ -212,45 +170,7 @@ def _read_integrations(fresh: Sequence[_Entry]) -> Transcript[dict[str, _Integra
     return {key: integration for key, integration in known.items() if integration is not None}
 
 
-def _join_conversations(fresh: Sequence[_Entry]) -> Transcript[None]:
-    """Gives each entry its ticket's id: the conversation it answers at the same alias, else a new one.
-
-    The mails of the group come in their order: a reply may join a ticket that this very group opens.
-    """
-    asked = {
-        (reference, entry.message.workspace_id, entry.target.alias_key)
-        for entry in fresh
-        for reference in entry.mail.reference_ids
-    }
-    known: dict[tuple[str, str], list[str]] = {}  # the tickets at an alias that a reference may mean
-    people: dict[str, set[str]] = {}
-    if asked:
-        rows = yield Step(
-            "accept_candidates",
-            [{"rfc_message_id": r, "workspace_id": w, "alias_key": k} for r, w, k in sorted(asked)],
-        )
-        for row in rows:
-            known.setdefault((row["alias_key"], row["rfc_message_id"]), []).append(row["ticket_id"])
-            people.setdefault(row["ticket_id"], set())
-        if people:
-            for row in (yield Step("accept_participants", [{"ticket_id": ticket_id} for ticket_id in sorted(people)])):
-                people[row["ticket_id"]].update(json.loads(row["participants"]))
-    for entry in fresh:
-        message, key = entry.message, entry.target.alias_key
-        candidates = [
-            threads.Candidate(ticket_id, reference, frozenset(people[ticket_id]))
-            for reference in entry.mail.reference_ids
-            for ticket_id in known.get((key, reference), ())
-        ]
-        joined = threads.choose(entry.mail.reference_ids, message.from_address, candidates)
-        entry.ticket_id = joined.ticket_id if joined else ids.new("ticket")
-        entry.joined_by = joined.by if joined else ""
-        people.setdefault(entry.ticket_id, set()).update(json.loads(message.participants))
-        if message.rfc_message_id:
-            known.setdefault((key, message.rfc_message_id), []).append(entry.ticket_id)
-
-
-def _continue_tickets(fresh: Sequence[_Entry]) -> Transcript[None]:
+def _continue_tickets(fresh: Sequence[Entry]) -> Transcript[None]:
     """Tickets that were answered come to the front; a person's answer opens them again."""
     opened = {entry.ticket_id for entry in fresh if not entry.joined_by}
     joined = [entry for entry in fresh if entry.ticket_id not in opened]
@@ -274,7 +194,7 @@ def _continue_tickets(fresh: Sequence[_Entry]) -> Transcript[None]:
     )
 
 
-def _link_recipients(fresh: Sequence[_Entry], integrations: dict[str, _Integration]) -> Transcript[None]:
+def _link_recipients(fresh: Sequence[Entry], integrations: dict[str, _Integration]) -> Transcript[None]:
     """Which recipient brought the message into which ticket, and the integration that is owed a delivery for it."""
     yield Step(
         "accept_link",
@@ -282,6 +202,8 @@ def _link_recipients(fresh: Sequence[_Entry], integrations: dict[str, _Integrati
             {
                 "ticket_id": entry.ticket_id,
                 "message_id": entry.message.id,
+                "rfc_message_id": entry.message.rfc_message_id,
+                "thread_key": entry.thread_key,
                 "recipient": target.recipient,
                 "alias_id": target.alias_id,
                 "tag": target.tag,
@@ -296,7 +218,7 @@ def _link_recipients(fresh: Sequence[_Entry], integrations: dict[str, _Integrati
 
 
 def _owe_deliveries(
-    fresh: Sequence[_Entry], integrations: dict[str, _Integration], owed: Counter[str]
+    fresh: Sequence[Entry], integrations: dict[str, _Integration], owed: Counter[str]
 ) -> Transcript[dict[str, list[str]]]:
     """The outbox rows, counted into `owed`; returns for each message the integrations to wake.
 
@@ -331,7 +253,7 @@ def _owe_deliveries(
     return woken
 
 
-def _open_tickets(fresh: Sequence[_Entry]) -> Transcript[None]:
+def _open_tickets(fresh: Sequence[Entry]) -> Transcript[None]:
     """The new tickets, last of all: their numbers lock the workspace until the commit.
 
     What belongs to them is written already; its foreign keys are checked when the transaction commits.

@@ -39,6 +39,7 @@ TABLES = (
     "fingerprints",
     "tickets",
     "ticket_messages",
+    "ticket_participants",
     "ticket_search",
     "ticket_events",
     "deliveries",

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from router.accept.transaction import Committed, IncomingMail, commit_group
+from router.accept.incoming import IncomingMail
+from router.accept.transaction import Committed, commit_group
 from router.errors import StorageFull
 from router.model import Message, Ticket
 from router.routing.route import Target

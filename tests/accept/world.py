@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from router.accept import Accept
-from router.accept.transaction import Committed, IncomingMail
+from router.accept.incoming import IncomingMail
+from router.accept.transaction import Committed
 from router.clock import SECOND
 from router.mail.envelope import Envelope
 from router.routing.route import Target

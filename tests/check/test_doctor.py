@@ -124,8 +124,8 @@ async def _reseal(setup: Setup, url: str, key: str | None = None) -> None:
 async def _message_without_ticket(setup: Setup) -> None:
     await setup.execute(
         "INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, "
-        "received_at, rfc_message_id, reference_ids, participants, from_address, from_name, subject, automatic) "
-        "VALUES ('msg_lost', :workspace, '', '', '', '', '', '', 1, 1, '', '[]', '[]', '', '', '', '')",
+        "received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic) "
+        "VALUES ('msg_lost', :workspace, '', '', '', '', '', '', 1, 1, '', '[]', '', '', '', '')",
         workspace=setup.workspace_id,
     )
 

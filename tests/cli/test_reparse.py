@@ -21,8 +21,8 @@ async def test_texts_are_made_anew_from_the_raw_mails(office: Office, tmp_path: 
         await seeds.execute(
             database,
             "INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, "
-            "received_at, rfc_message_id, reference_ids, participants, from_address, from_name, subject, automatic) "
-            "VALUES (:id, :workspace_id, '', '', '', '', '', '', 3, :received_at, '', '[]', '[]', '', '', '', '')",
+            "received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic) "
+            "VALUES (:id, :workspace_id, '', '', '', '', '', '', 3, :received_at, '', '[]', '', '', '', '')",
             id=message_id,
             workspace_id=workspace["id"],
             received_at=received_at,

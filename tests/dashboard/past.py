@@ -56,9 +56,9 @@ async def old_mails(desk: Desk, *mails: Old, workspace_id: str = "") -> None:
         (
             "messages",
             "id, workspace_id, received_at",
-            "reverse_path, helo, peer, protocol, tls, received_by, size, rfc_message_id, reference_ids, participants, "
+            "reverse_path, helo, peer, protocol, tls, received_by, size, rfc_message_id, reference_ids, "
             "from_address, from_name, subject, automatic",
-            "'', '', '', 'ESMTP', '', '', 1, '', '[]', '[]', 'ada@customer.test', '', 'Old', ''",
+            "'', '', '', 'ESMTP', '', '', 1, '', '[]', 'ada@customer.test', '', 'Old', ''",
         ),
         (
             "tickets",

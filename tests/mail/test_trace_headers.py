@@ -24,7 +24,6 @@ MESSAGE = Message(
     received_at=1763715600_000_000,
     rfc_message_id="",
     reference_ids="[]",
-    participants="[]",
     from_address="",
     from_name="",
     subject="",

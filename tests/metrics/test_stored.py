@@ -143,8 +143,8 @@ async def _message(database: Database, workspace: str, name: str, received_at: i
     await seeds.execute(
         database,
         "INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, "
-        "received_at, rfc_message_id, reference_ids, participants, from_address, from_name, subject, automatic) "
-        "VALUES (:id, :workspace, '', '', '', '', '', '', 1, :received_at, '', '[]', '[]', '', '', '', '')",
+        "received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic) "
+        "VALUES (:id, :workspace, '', '', '', '', '', '', 1, :received_at, '', '[]', '', '', '', '')",
         id=f"msg_{name}",
         workspace=workspace,
         received_at=received_at,

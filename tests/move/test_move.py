@@ -140,8 +140,8 @@ async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:
     await seeds.execute(
         database,
         "INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, "
-        "received_at, rfc_message_id, reference_ids, participants, from_address, from_name, subject, automatic) "
-        "VALUES ('msg_1', :workspace_id, '', '', '', 'ESMTP', '', '', 3, 7, '', '[]', '[]', 'a@b.test', '', :odd, '')",
+        "received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic) "
+        "VALUES ('msg_1', :workspace_id, '', '', '', 'ESMTP', '', '', 3, 7, '', '[]', 'a@b.test', '', :odd, '')",
         workspace_id=workspace_id,
         odd=ODD,
     )

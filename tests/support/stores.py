@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.accept.transaction import Committed, IncomingMail, commit_group
+from router.accept.incoming import IncomingMail
+from router.accept.transaction import Committed, commit_group
 from router.store import catalog, migrate
 from router.store.catalog import Catalog
 from router.store.group_commit import Bounds, GroupWriter, Write

@@ -125,7 +125,6 @@ CREATE TABLE messages (
     received_at BIGINT NOT NULL,
     rfc_message_id TEXT NOT NULL,
     reference_ids TEXT NOT NULL,
-    participants TEXT NOT NULL,
     from_address TEXT NOT NULL,
     from_name TEXT NOT NULL,
     subject TEXT NOT NULL,
@@ -136,7 +135,6 @@ CREATE TABLE messages (
     aliases BIGINT NOT NULL DEFAULT 1,
     repeated BIGINT NOT NULL DEFAULT 0
 );
-CREATE INDEX messages_by_rfc_message_id ON messages (rfc_message_id, workspace_id) WHERE rfc_message_id <> '';
 
 -- The mail as it came, in pieces of 256 KiB: memory stays flat whatever its size.
 CREATE TABLE raw_chunks (
@@ -216,6 +214,9 @@ CREATE TABLE ticket_messages (
     -- Deferred, here and at deliveries: a new ticket is written last, because its number locks the workspace.
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+    -- The message's Message-ID, and the alias that the conversation belongs to: what an answer finds the ticket by.
+    rfc_message_id TEXT NOT NULL DEFAULT '',
+    thread_key TEXT NOT NULL DEFAULT '',
     recipient TEXT NOT NULL,
     alias_id TEXT,
     tag TEXT NOT NULL,
@@ -226,6 +227,16 @@ CREATE TABLE ticket_messages (
     PRIMARY KEY (ticket_id, message_id, recipient)
 );
 CREATE INDEX ticket_messages_by_message ON ticket_messages (message_id);
+-- The newest tickets of a Message-ID at an alias, each found by one probe however many messages there are.
+CREATE INDEX ticket_messages_by_rfc_message_id ON ticket_messages (rfc_message_id, thread_key, ticket_id)
+    WHERE rfc_message_id <> '';
+
+-- Who may join a ticket by an answer: the addresses in the headers of its messages, in their comparable form.
+CREATE TABLE ticket_participants (
+    ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    address TEXT NOT NULL,
+    PRIMARY KEY (ticket_id, address)
+) /*sqlite WITHOUT ROWID */;
 
 -- What tickets are found by: the words of their messages, cut by us (router/search_words.py) and indexed by the
 -- database's own full-text search. Filled with message_contents, never by the accept. `place` sorts as the ids do, to

@@ -30,32 +30,43 @@ WHERE f.alias_key = asked.alias_key AND f.fingerprint = asked.fingerprint
 RETURNING f.alias_key, f.fingerprint, f.message_id;
 
 -- name: accept_candidates
-SELECT DISTINCT COALESCE(t.alias_id, t.address) AS alias_key, m.rfc_message_id AS rfc_message_id, t.id AS ticket_id
-FROM unnest(CAST(:rfc_message_id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:alias_key AS TEXT[]))
-     AS asked (rfc_message_id, workspace_id, alias_key)
-JOIN messages m ON m.rfc_message_id = asked.rfc_message_id AND m.workspace_id = asked.workspace_id
-                   AND m.rfc_message_id <> ''
-JOIN ticket_messages tm ON tm.message_id = m.id
-JOIN tickets t ON t.id = tm.ticket_id AND COALESCE(t.alias_id, t.address) = asked.alias_key;
-
--- name: accept_participants
-SELECT asked.ticket_id, m.participants
-FROM unnest(CAST(:ticket_id AS TEXT[])) AS asked (ticket_id)
+SELECT asked.thread_key, asked.rfc_message_id, found.ticket_id
+FROM unnest(CAST(:thread_key AS TEXT[]), CAST(:rfc_message_id AS TEXT[]), CAST(:most AS BIGINT[]))
+     AS asked (thread_key, rfc_message_id, most)
 CROSS JOIN LATERAL (
-    SELECT tm.message_id FROM ticket_messages tm WHERE tm.ticket_id = asked.ticket_id
-    ORDER BY tm.message_id DESC LIMIT 100
-) AS latest
-JOIN messages m ON m.id = latest.message_id;
+    WITH RECURSIVE newest (ticket_id, n) AS (
+        SELECT MAX(tm.ticket_id), CAST(1 AS BIGINT) FROM ticket_messages tm
+        WHERE tm.rfc_message_id = asked.rfc_message_id AND tm.thread_key = asked.thread_key AND tm.rfc_message_id <> ''
+        UNION ALL
+        SELECT (SELECT MAX(tm.ticket_id) FROM ticket_messages tm
+                WHERE tm.rfc_message_id = asked.rfc_message_id AND tm.thread_key = asked.thread_key
+                  AND tm.rfc_message_id <> '' AND tm.ticket_id < newest.ticket_id),
+               newest.n + 1
+        FROM newest WHERE newest.ticket_id IS NOT NULL AND newest.n < asked.most
+    )
+    SELECT newest.ticket_id FROM newest WHERE newest.ticket_id IS NOT NULL
+) AS found;
+
+-- name: accept_takes_part
+SELECT p.ticket_id, p.address
+FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:address AS TEXT[])) AS asked (ticket_id, address)
+JOIN ticket_participants p ON p.ticket_id = asked.ticket_id AND p.address = asked.address;
+
+-- name: accept_participant
+-- The touch before has locked the tickets that others may add participants to.
+INSERT INTO ticket_participants (ticket_id, address)
+SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:address AS TEXT[]))
+ON CONFLICT (ticket_id, address) DO NOTHING;
 
 -- name: accept_message
 INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
-                      rfc_message_id, reference_ids, participants, from_address, from_name, subject, sent_at, automatic,
+                      rfc_message_id, reference_ids, from_address, from_name, subject, sent_at, automatic,
                       aliases, repeated)
 SELECT * FROM unnest(
     CAST(:id AS TEXT[]), CAST(:workspace_id AS TEXT[]), CAST(:reverse_path AS TEXT[]), CAST(:helo AS TEXT[]),
     CAST(:peer AS TEXT[]), CAST(:protocol AS TEXT[]), CAST(:tls AS TEXT[]), CAST(:received_by AS TEXT[]),
     CAST(:size AS BIGINT[]), CAST(:received_at AS BIGINT[]), CAST(:rfc_message_id AS TEXT[]),
-    CAST(:reference_ids AS TEXT[]), CAST(:participants AS TEXT[]), CAST(:from_address AS TEXT[]),
+    CAST(:reference_ids AS TEXT[]), CAST(:from_address AS TEXT[]),
     CAST(:from_name AS TEXT[]), CAST(:subject AS TEXT[]), CAST(:sent_at AS BIGINT[]), CAST(:automatic AS TEXT[]),
     CAST(:aliases AS BIGINT[]), CAST(:repeated AS BIGINT[]));
 
@@ -110,9 +121,9 @@ FROM unnest(CAST(:id AS TEXT[]), CAST(:ticket_id AS TEXT[]), CAST(:workspace_id 
             CAST(:detail AS TEXT[])) AS reopened (id, ticket_id, workspace_id, at, detail);
 
 -- name: accept_link
-INSERT INTO ticket_messages (ticket_id, message_id, recipient, alias_id, tag, joined_by, owed_to, created_at)
-SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:message_id AS TEXT[]), CAST(:recipient AS TEXT[]),
-                     CAST(:alias_id AS TEXT[]), CAST(:tag AS TEXT[]), CAST(:joined_by AS TEXT[]),
+INSERT INTO ticket_messages (ticket_id, message_id, rfc_message_id, thread_key, recipient, alias_id, tag, joined_by, owed_to, created_at)
+SELECT * FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:message_id AS TEXT[]), CAST(:rfc_message_id AS TEXT[]),
+                     CAST(:thread_key AS TEXT[]), CAST(:recipient AS TEXT[]), CAST(:alias_id AS TEXT[]), CAST(:tag AS TEXT[]), CAST(:joined_by AS TEXT[]),
                      CAST(:owed_to AS TEXT[]), CAST(:created_at AS BIGINT[]))
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 

@@ -26,27 +26,36 @@ WHERE alias_key = :alias_key AND fingerprint = :fingerprint
 RETURNING alias_key, fingerprint, message_id;
 
 -- name: accept_candidates
--- Earlier messages at an alias that a new one refers to, with their tickets.
-SELECT DISTINCT COALESCE(t.alias_id, t.address) AS alias_key, m.rfc_message_id AS rfc_message_id, t.id AS ticket_id
-FROM messages m
-JOIN ticket_messages tm ON tm.message_id = m.id
-JOIN tickets t ON t.id = tm.ticket_id
-WHERE m.rfc_message_id = :rfc_message_id AND m.workspace_id = :workspace_id
-  AND COALESCE(t.alias_id, t.address) = :alias_key AND m.rfc_message_id <> '';
+-- The newest tickets at an alias that have a Message-ID. Each is one probe of the index, from the ticket before it: one
+-- ticket may have a Message-ID any number of times.
+WITH RECURSIVE newest (ticket_id, n) AS (
+    SELECT MAX(ticket_id), 1 FROM ticket_messages
+    WHERE rfc_message_id = :rfc_message_id AND thread_key = :thread_key AND rfc_message_id <> ''
+    UNION ALL
+    SELECT (SELECT MAX(tm.ticket_id) FROM ticket_messages tm
+            WHERE tm.rfc_message_id = :rfc_message_id AND tm.thread_key = :thread_key AND tm.rfc_message_id <> ''
+              AND tm.ticket_id < newest.ticket_id),
+           newest.n + 1
+    FROM newest WHERE newest.ticket_id IS NOT NULL AND newest.n < :most
+)
+SELECT :thread_key AS thread_key, :rfc_message_id AS rfc_message_id, ticket_id FROM newest WHERE ticket_id IS NOT NULL;
 
--- name: accept_participants
--- Who takes part in a ticket, by its latest messages.
-SELECT CAST(:ticket_id AS TEXT) AS ticket_id, m.participants AS participants
-FROM messages m
-WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id ORDER BY message_id DESC LIMIT 100);
+-- name: accept_takes_part
+-- Whether an address takes part in a ticket: its row, if it does.
+SELECT ticket_id, address FROM ticket_participants WHERE ticket_id = :ticket_id AND address = :address;
+
+-- name: accept_participant
+-- An address that takes part in a ticket.
+INSERT INTO ticket_participants (ticket_id, address) VALUES (:ticket_id, :address)
+ON CONFLICT (ticket_id, address) DO NOTHING;
 
 -- name: accept_message
 -- One message, without its octets.
 INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, received_at,
-                      rfc_message_id, reference_ids, participants, from_address, from_name, subject, sent_at, automatic,
+                      rfc_message_id, reference_ids, from_address, from_name, subject, sent_at, automatic,
                       aliases, repeated)
 VALUES (:id, :workspace_id, :reverse_path, :helo, :peer, :protocol, :tls, :received_by, :size, :received_at,
-        :rfc_message_id, :reference_ids, :participants, :from_address, :from_name, :subject, :sent_at, :automatic,
+        :rfc_message_id, :reference_ids, :from_address, :from_name, :subject, :sent_at, :automatic,
         :aliases, :repeated);
 
 -- name: accept_chunk
@@ -81,8 +90,8 @@ VALUES (:id, :ticket_id, :workspace_id, :at, 'reopened', :detail);
 
 -- name: accept_link
 -- A recipient's share of a message in a ticket.
-INSERT INTO ticket_messages (ticket_id, message_id, recipient, alias_id, tag, joined_by, owed_to, created_at)
-VALUES (:ticket_id, :message_id, :recipient, :alias_id, :tag, :joined_by, :owed_to, :created_at)
+INSERT INTO ticket_messages (ticket_id, message_id, rfc_message_id, thread_key, recipient, alias_id, tag, joined_by, owed_to, created_at)
+VALUES (:ticket_id, :message_id, :rfc_message_id, :thread_key, :recipient, :alias_id, :tag, :joined_by, :owed_to, :created_at)
 ON CONFLICT (ticket_id, message_id, recipient) DO NOTHING;
 
 -- name: accept_delivery

@@ -1,14 +1,14 @@
 -- name: message_by_id
 -- One message of a workspace.
 SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
-       m.rfc_message_id, m.reference_ids, m.participants, m.from_address, m.from_name, m.subject, m.sent_at,
+       m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
        m.automatic
 FROM messages m WHERE m.id = :id AND m.workspace_id = :workspace_id;
 
 -- name: message_of_ticket
 -- The latest messages of a ticket, newest first.
 SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
-       m.rfc_message_id, m.reference_ids, m.participants, m.from_address, m.from_name, m.subject, m.sent_at,
+       m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
        m.automatic
 FROM messages m
 WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id)
@@ -43,8 +43,9 @@ ORDER BY d.id LIMIT :most;
 -- name: message_by_rfc_id
 -- A workspace's messages with one Message-ID, newest first: senders may use one twice. The words are those of the index.
 SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
-       m.rfc_message_id, m.reference_ids, m.participants, m.from_address, m.from_name, m.subject, m.sent_at,
+       m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
        m.automatic
 FROM messages m
-WHERE m.rfc_message_id = :rfc_message_id AND m.workspace_id = :workspace_id AND m.rfc_message_id <> ''
+WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE rfc_message_id = :rfc_message_id AND rfc_message_id <> '')
+  AND m.workspace_id = :workspace_id
 ORDER BY m.id DESC LIMIT :most;

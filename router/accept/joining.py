@@ -1,0 +1,102 @@
+"""Finds the conversation that each mail of a group joins (SPEC.md section 7), inside the accept's transaction.
+
+Every lookup is one probe of an index with a bounded answer: the newest tickets of a Message-ID at an alias, and
+whether an address takes part in a ticket. How many lookups one mail needs is bounded in `incoming`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from router import ids, threads
+from router.accept.incoming import Entry
+from router.mail.mailboxes import comparable
+from router.store.database import Step, Transcript
+
+# Tickets of one Message-ID at one alias that are considered, the newest. An honest Message-ID is in one ticket; more
+# than a few are in the database of somebody who fills it on purpose.
+MAX_TICKETS = 20
+
+_Key = tuple[str, str]  # an alias (`Entry.thread_key`) and a Message-ID
+
+
+class _Participants:
+    """The participants of tickets as far as the group asked for them, and those that its own mails bring."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, set[str]] = {}
+        self._asked: set[tuple[str, str]] = set()  # (ticket, address)
+        self._opened: set[str] = set()
+
+    def read(self, pairs: Iterable[tuple[str, str]]) -> Transcript[None]:
+        """Asks the database which of these addresses take part in which of these tickets, once for each."""
+        unknown = {pair for pair in pairs if pair not in self._asked and pair[0] not in self._opened}
+        if unknown:
+            self._asked |= unknown
+            rows = yield Step("accept_takes_part", [{"ticket_id": t, "address": a} for t, a in sorted(unknown)])
+            for row in rows:
+                self.of(row["ticket_id"]).add(row["address"])
+
+    def of(self, ticket_id: str) -> set[str]:
+        return self._of.setdefault(ticket_id, set())
+
+    def opened(self, ticket_id: str) -> None:
+        """A ticket that this group opens: the database knows nothing of it yet."""
+        self._opened.add(ticket_id)
+
+
+def join_conversations(fresh: Sequence[Entry]) -> Transcript[None]:
+    """Gives each entry its ticket's id: the conversation it answers at the same alias, else a new one.
+
+    The mails of the group come in their order: a reply may join a ticket that this very group opens.
+    """
+    named = yield from _read_candidates(fresh)
+    people = _Participants()
+    senders = [comparable(entry.message.from_address) for entry in fresh]
+    yield from people.read(
+        (ticket_id, sender)
+        for entry, sender in zip(fresh, senders, strict=True)
+        for reference in entry.mail.reference_ids
+        for ticket_id in named.get((entry.thread_key, reference), ())
+    )
+    for entry, sender in zip(fresh, senders, strict=True):
+        key, references = entry.thread_key, entry.mail.reference_ids
+        found = [(reference, named.get((key, reference), ())) for reference in references]
+        # A mail of this group may have joined an older ticket that no reference of this mail names.
+        yield from people.read((ticket_id, sender) for _, tickets in found for ticket_id in tickets)
+        joined = threads.choose(
+            references,
+            entry.message.from_address,
+            [threads.Candidate(ticket_id, r, people.of(ticket_id)) for r, tickets in found for ticket_id in tickets],
+        )
+        entry.ticket_id = joined.ticket_id if joined else ids.new("ticket")
+        entry.joined_by = joined.by if joined else ""
+        if joined is None:
+            people.opened(entry.ticket_id)
+        people.of(entry.ticket_id).update(entry.mail.participants)
+        if entry.message.rfc_message_id:
+            own = named.setdefault((key, entry.message.rfc_message_id), [])
+            own[:] = sorted({*own, entry.ticket_id})[-MAX_TICKETS:]
+
+
+def _read_candidates(fresh: Sequence[Entry]) -> Transcript[dict[_Key, list[str]]]:
+    """The newest tickets at an alias that a reference may mean, oldest first, as the database has them."""
+    asked = {(entry.thread_key, reference) for entry in fresh for reference in entry.mail.reference_ids}
+    named: dict[_Key, list[str]] = {}
+    if asked:
+        rows = yield Step(
+            "accept_candidates",
+            [{"thread_key": key, "rfc_message_id": reference, "most": MAX_TICKETS} for key, reference in sorted(asked)],
+        )
+        for row in rows:
+            named.setdefault((row["thread_key"], row["rfc_message_id"]), []).append(row["ticket_id"])
+    for tickets in named.values():
+        tickets.sort()
+    return named
+
+
+def keep_participants(fresh: Sequence[Entry]) -> Transcript[None]:
+    """Writes who takes part in the tickets of the group, as far as it is not known yet."""
+    people = dict.fromkeys((entry.ticket_id, address) for entry in fresh for address in entry.mail.participants)
+    if people:
+        yield Step("accept_participant", [{"ticket_id": t, "address": address} for t, address in people])

@@ -1,0 +1,345 @@
+"""Which conversation a mail joins, held against a plain reading of SPEC.md section 7; and what a stranger's mails may
+cost the one writer, counted in what the database reads: never in seconds.
+"""
+
+import asyncio
+import json
+import random
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import pytest
+
+from router.accept.incoming import MAX_LOOKUPS, MAX_PARTICIPANT_ROWS, IncomingMail
+from router.accept.joining import MAX_TICKETS
+from router.accept.transaction import Committed, commit_group
+from router.erasure import erase_ticket
+from router.routing.route import Target
+from router.store.database import Transcript
+from tests.accept.world import World, mail
+from tests.support import seeds
+from tests.support.stores import Store
+
+PEOPLE = ("ann", "bob", "cat", "dan")
+FLOOD = 400  # tickets with one Message-ID: many times what is considered
+
+
+@pytest.fixture
+async def world(store: Store) -> AsyncIterator[World]:
+    found = World(store)
+    await found.build()
+    yield found
+    await found.writer.close()
+
+
+def from_(name: str) -> str:
+    return f"{name.title()} <{name}@customer.test>"
+
+
+@dataclass
+class Sent:
+    """One mail of a random correspondence."""
+
+    n: int
+    name: str
+    sender: str
+    parents: Sequence[str]
+    copied: Sequence[str]
+    aliases: Sequence[str]
+
+    def content(self) -> bytes:
+        extra = [f"X-Number: {self.n}", "Cc: " + ", ".join(from_(one) for one in self.copied)]
+        if self.parents:
+            extra.append("References: " + " ".join(f"<{one}@customer.test>" for one in self.parents))
+        return mail(f"<{self.name}@customer.test>", sender=from_(self.sender), extra=extra)
+
+
+@dataclass(eq=False)
+class PlainTicket:
+    """A ticket as section 7 speaks of it."""
+
+    names: set[str] = field(default_factory=set)
+    people: set[str] = field(default_factory=set)
+
+
+def plain_reading(sent: Sequence[Sent]) -> dict[tuple[int, str], int]:
+    """For each mail and alias the number of its ticket at that alias, one mail after the other."""
+    tickets: dict[str, list[PlainTicket]] = {}
+    found = {}
+    for one in sent:
+        for alias in one.aliases:
+            at = tickets.setdefault(alias, [])
+            joined = None
+            for parent in reversed(one.parents):
+                naming = [ticket for ticket in at if parent in ticket.names][-20:]
+                joined = next((ticket for ticket in naming if one.sender in ticket.people), None)
+                if joined is not None:
+                    break
+            if joined is None:
+                joined = PlainTicket()
+                at.append(joined)
+            joined.names.add(one.name)
+            joined.people |= {one.sender, *one.copied}
+            found[one.n, alias] = at.index(joined)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_random_correspondence_joins_as_section_7_says(world: World, seed: int) -> None:
+    """Few names and few people, so that a Message-ID is in many tickets, and groups of any size."""
+    chance = random.Random(seed)
+    names = [f"n{n}" for n in range(4 + 8 * seed)]
+    sent = [
+        Sent(
+            n,
+            chance.choice(names),
+            chance.choice(PEOPLE),
+            chance.sample(names, chance.randint(0, 3)),
+            chance.sample(PEOPLE, chance.randint(0, 2)),
+            chance.choice((["support"], ["billing"], ["support", "billing"])),
+        )
+        for n in range(160)
+    ]
+    targets = {"support": world.target(world.support, "support"), "billing": world.target(world.billing, "billing")}
+    waiting = list(sent)
+    while waiting:
+        size = chance.randint(1, 40)
+        group, waiting = waiting[:size], waiting[size:]
+        await asyncio.gather(
+            *(
+                world.accept.accept(world.envelope(*(targets[alias] for alias in one.aliases)), one.content())
+                for one in group
+            )
+        )
+    rows = await seeds.execute(
+        world.store.database,
+        "SELECT tm.alias_id, tm.ticket_id FROM ticket_messages tm ORDER BY tm.message_id, tm.recipient DESC",
+    )
+    numbers: dict[object, dict[object, int]] = {world.support: {}, world.billing: {}}
+    found = []
+    for row in rows:
+        at = numbers[row["alias_id"]]
+        found.append(at.setdefault(row["ticket_id"], len(at)))
+    expected = plain_reading(sent)
+    assert found == [expected[one.n, alias] for one in sent for alias in sorted(one.aliases, reverse=True)]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_the_20_newest_tickets_of_a_message_id_are_considered(world: World, at_once: bool) -> None:
+    """The oldest of 21 is out of reach for who takes part in it alone; the one after it is not."""
+    mails = [mail("<same@form.test>", sender=from_(f"p{n}"), extra=[f"X-Number: {n}"]) for n in range(MAX_TICKETS + 1)]
+    answers = [
+        mail(f"<re-{name}@customer.test>", sender=from_(name), extra=["In-Reply-To: <same@form.test>"])
+        for name in ("p0", "p1", f"p{MAX_TICKETS}")
+    ]
+    if at_once:
+        await asyncio.gather(*(world.accept.accept(world.envelope(), content) for content in [*mails, *answers]))
+    else:
+        for content in [*mails, *answers]:
+            await world.accept.accept(world.envelope(), content)
+    tickets = [row["id"] for row in await world.rows("tickets")]
+    assert len(tickets) == MAX_TICKETS + 2
+    links = await seeds.execute(
+        world.store.database, "SELECT ticket_id FROM ticket_messages ORDER BY message_id DESC LIMIT 3"
+    )
+    assert [tickets.index(row["ticket_id"]) for row in links] == [MAX_TICKETS, 1, MAX_TICKETS + 1]
+
+
+async def test_tickets_at_another_alias_are_not_counted(world: World) -> None:
+    """Newer tickets of the same Message-ID at billing@ hide nothing at support@."""
+    await world.accept.accept(world.envelope(), mail("<same@form.test>"))
+    billing = world.target(world.billing, "billing")
+    for n in range(MAX_TICKETS + 5):
+        await world.accept.accept(world.envelope(billing), mail("<same@form.test>", sender=from_(f"p{n}")))
+    await world.accept.accept(world.envelope(), mail("<re@customer.test>", extra=["In-Reply-To: <same@form.test>"]))
+    at_support = await seeds.execute(
+        world.store.database, "SELECT id FROM tickets WHERE alias_id = :alias", alias=world.support
+    )
+    assert len(at_support) == 1
+
+
+async def test_an_address_without_alias_keeps_workspaces_apart(world: World) -> None:
+    """A domain may change its workspace: its postmaster's conversations stay where they were."""
+    other = await seeds.workspace(world.store.database, "Other")
+    for workspace in (world.workspace, other):
+        target = Target(
+            "postmaster@example.com", workspace, None, "postmaster@example.com", "postmaster@example.com", None
+        )
+        await world.accept.accept(
+            world.envelope(target), mail(f"<{workspace}@customer.test>", extra=["In-Reply-To: <first@customer.test>"])
+        )
+        await world.accept.accept(world.envelope(target), mail("<first@customer.test>", extra=[f"X-W: {workspace}"]))
+    rows = await seeds.execute(world.store.database, "SELECT workspace_id, count(*) AS n FROM tickets GROUP BY 1")
+    assert {row["workspace_id"]: row["n"] for row in rows} == {world.workspace: 2, other: 2}
+
+
+async def test_all_200_participants_may_answer_and_nobody_else(world: World) -> None:
+    copied = ", ".join(from_(f"p{n}") for n in range(198))  # with the sender and the alias they are 200
+    await world.accept.accept(world.envelope(), mail(extra=[f"Cc: {copied}"]))
+    for name in ("p0", "p197", "p198"):
+        await world.accept.accept(
+            world.envelope(),
+            mail(f"<{name}@re.test>", sender=from_(name), extra=["In-Reply-To: <one@customer.test>"]),
+        )
+    assert len(await world.rows("tickets")) == 2
+
+
+async def test_what_an_erased_ticket_was_answered_by_is_gone(world: World) -> None:
+    """Its participants too; the next answer opens a ticket."""
+    await world.accept.accept(world.envelope(), mail())
+    (ticket,) = await world.rows("tickets")
+    async with world.store.database.transaction() as session:
+        await erase_ticket(session, str(ticket["id"]))
+    assert await seeds.execute(world.store.database, "SELECT * FROM ticket_participants") == []
+    await world.accept.accept(world.envelope(), mail("<re@customer.test>", extra=["In-Reply-To: <one@customer.test>"]))
+    (again,) = await world.rows("tickets")
+    assert again["id"] != ticket["id"]
+
+
+# --- what it costs
+
+
+async def _flooded(world: World, count: int) -> None:
+    """So many tickets of one Message-ID with Eve, and one ticket that has as many messages of another one."""
+    bodies = [mail("<same@flood.test>", sender="Eve <eve@flood.test>", extra=[f"X-Number: {n}"]) for n in range(count)]
+    bodies += [
+        mail(
+            "<long@flood.test>",
+            sender="Eve <eve@flood.test>",
+            extra=[f"X-Number: {n}", "References: <long@flood.test>"],
+        )
+        for n in range(count)
+    ]
+    await asyncio.gather(*(world.accept.accept(world.envelope(), content) for content in bodies))
+
+
+async def _rows_read(world: World, query: str, **values: object) -> int:
+    """The rows that PostgreSQL reads, or the steps of SQLite's machine, for one execution of a query."""
+    text = world.store.catalog[query]
+    if world.store.kind == "sqlite":
+        steps = 0
+
+        def step() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        connection = sqlite3.connect(world.store.url.removeprefix("sqlite:///"))
+        connection.set_progress_handler(step, 1)
+        connection.execute(text.sqlite, values).fetchall()
+        connection.close()
+        return steps
+    other = await asyncpg.connect(world.store.url)
+    await other.execute("ANALYZE")  # what autovacuum does in time
+    columns = [[values[name]] for name in text.parameters]
+    (plan,) = json.loads(await other.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {text.postgres}", *columns))
+    await other.close()
+
+    def rows(node: Any) -> float:
+        own: float = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        return own + sum(rows(inner) for inner in node.get("Plans", []))
+
+    return round(rows(plan["Plan"]))
+
+
+@pytest.mark.parametrize("reference", ["same@flood.test", "long@flood.test"])
+async def test_candidates_cost_no_more_however_many_there_are(world: World, reference: str) -> None:
+    read = []
+    for _ in range(2):
+        await _flooded(world, FLOOD // 2)
+        read.append(
+            await _rows_read(
+                world, "accept_candidates", thread_key=world.support, rfc_message_id=reference, most=MAX_TICKETS
+            )
+        )
+    small, large = read
+    assert large <= small * 1.1
+
+
+async def test_an_answer_to_a_flood_is_a_ticket_of_its_own(world: World) -> None:
+    await _flooded(world, FLOOD)
+    before = len(await world.rows("tickets"))
+    assert before == FLOOD + 1
+    for n in range(3):
+        await world.accept.accept(
+            world.envelope(), mail(f"<{n}@customer.test>", extra=["In-Reply-To: <same@flood.test>"])
+        )
+    assert len(await world.rows("tickets")) == before + 3
+
+
+class Groups:
+    """Runs the real transaction, and notes what each group asked of the database."""
+
+    def __init__(self) -> None:
+        self.lookups: list[int] = []
+        self.entries: list[int] = []
+        self.participants: list[int] = []
+
+    def write(self, mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed]]:
+        transcript = commit_group(mails)
+        counted = {"accept_candidates": 0, "accept_link": 0, "accept_participant": 0}
+        step = next(transcript)
+        try:
+            while True:
+                if step.query in counted:
+                    counted[step.query] += len(step.rows)
+                step = transcript.send((yield step))
+        except StopIteration as end:
+            self.lookups.append(counted["accept_candidates"])
+            self.entries.append(counted["accept_link"])
+            self.participants.append(counted["accept_participant"])
+            results: Sequence[Committed] = end.value
+            return results
+
+
+async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(world: World) -> None:
+    """100 references, 200 participants and 30 aliases in each of 40 mails: much work in few bytes."""
+    count = 30
+    targets = []
+    for n in range(count):
+        alias = await seeds.alias(world.store.database, world.workspace, world.domain, f"a{n}", world.integration)
+        targets.append(world.target(alias, f"a{n}"))
+    groups = Groups()
+    writer = world.store.writer(groups.write)
+    accept = world.accepting(writer)
+    copied = ", ".join(f"p{n}@x.test" for n in range(198))
+
+    def content(n: int) -> bytes:
+        references = " ".join(f"<{n}.{k}@x.test>" for k in range(100))
+        return mail(f"<{n}@customer.test>", extra=[f"References: {references}", f"Cc: {copied}"])
+
+    try:
+        await asyncio.gather(*(accept.accept(world.envelope(*targets), content(n)) for n in range(40)))
+        assert max(groups.lookups) <= 2 * MAX_LOOKUPS
+        assert max(groups.participants) <= 4 * MAX_PARTICIPANT_ROWS
+        assert max(groups.entries) <= 200
+        assert sum(groups.entries) == 40 * count
+        # At one alias nothing is cut.
+        before = len(groups.lookups)
+        await accept.accept(world.envelope(), content(99))
+        assert (groups.lookups[before:], groups.participants[before:]) == ([100], [200])
+    finally:
+        await writer.close()
+
+
+async def test_small_answers_still_share_a_transaction(world: World) -> None:
+    """The bound is for costly mails: 100 small answers that wait together are one group or two."""
+    groups = Groups()
+    writer = world.store.writer(groups.write)
+    accept = world.accepting(writer)
+    try:
+        await asyncio.gather(
+            *(
+                accept.accept(
+                    world.envelope(), mail(f"<{n}@customer.test>", extra=["In-Reply-To: <one@customer.test>"])
+                )
+                for n in range(100)
+            )
+        )
+        assert sum(groups.entries) == 100
+        assert max(groups.entries) >= 49
+    finally:
+        await writer.close()
