@@ -27,6 +27,7 @@ from api.route import Route
 from api.services import Services
 from api.session_cookie import SESSION_COOKIE, SessionCookie
 from config.schema import Api
+from router.errors import StorageReplaced
 from router.meter import UNMETERED, Meter
 
 PREFIXES = ("/api", "/v1")
@@ -74,7 +75,10 @@ def build_app(
         return answers.json_text('{"status":"ok"}')
 
     async def ready(_: web.Request) -> web.Response:
-        await services.ready()
+        try:
+            await services.ready()
+        except StorageReplaced as error:
+            return answers.error("unavailable", error.advice)
         return answers.json_text('{"status":"ok"}')
 
     for prefix in PREFIXES:

@@ -56,6 +56,15 @@ class StorageFull(Unavailable):
     """The disk is full or nearly so: `452 4.3.1` at the SMTP door."""
 
 
+class StorageReplaced(Unavailable):
+    """The database's file was removed, moved or replaced while it is open. The store has logged it, once."""
+
+    advice = (
+        "The database file was moved or replaced while the program runs: restart the program; "
+        "stop it first when you restore a backup"
+    )
+
+
 class Contended(Unavailable):
     """Another transaction was in the way (a deadlock, a serialisation failure): the same once more may work at once."""
 

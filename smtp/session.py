@@ -19,7 +19,7 @@ import structlog
 
 from config.schema import Smtp
 from router.clock import Clock
-from router.errors import Unavailable
+from router.errors import StorageReplaced, Unavailable
 from router.mail.address import Mailbox
 from router.mail.envelope import Envelope
 from router.meter import UNMETERED, Meter
@@ -207,7 +207,9 @@ class Session:
         try:
             return await question
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and the sender shall try again
-            if isinstance(error, Unavailable):
+            if isinstance(error, StorageReplaced):
+                _log.debug("smtp.fault", peer=self.peer, error=str(error))
+            elif isinstance(error, Unavailable):
                 _log.warning("smtp.fault", peer=self.peer, error=str(error))
             else:
                 _log.exception("smtp.fault", peer=self.peer)

@@ -35,12 +35,23 @@ async def api(facts: Facts) -> list[Line]:
     """`[api] listen`; with systemd's socket, where its unit listens as it came."""
     listen = facts.config.api.listen
     address = Address("127.0.0.1", 8080) if listen == "systemd" else listen
-    answer = await _ask(address, f"GET /healthz HTTP/1.0\r\nHost: {address}\r\n\r\n".encode())
+    answer = await _ask(address, _get("/healthz", address))
     if isinstance(answer, OSError):
         return _nobody("api port", address, answer)
     if b"200" not in answer.partition(b"\r\n")[0]:
         return [_another("api port", address, answer)]
+    ready = await _ask(address, _get("/readyz", address))
+    if isinstance(ready, bytes) and b" 503" in ready:
+        fix = (
+            f"Ask it why: curl http://{address}/readyz; the log has the details. "
+            "Restart the program if its SQLite file was moved or replaced"
+        )
+        return [fail("api port", f"{address} answers that it is not ready", fix)]
     return [ok("api port", f"{address} answers")]
+
+
+def _get(path: str, address: Address) -> bytes:
+    return f"GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n".encode()
 
 
 async def _smtp_door(facts: Facts, address: Address) -> list[Line]:

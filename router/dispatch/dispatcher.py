@@ -20,7 +20,7 @@ from router.channels.contract import Channel, Failed, Outcome, Retry, Sent
 from router.clock import SECOND, Clock
 from router.dispatch.outbox import Finished, NotSent, Outbox, Pause, Work, outcome_word
 from router.dispatch.owner import is_dead
-from router.errors import Unavailable
+from router.errors import StorageReplaced, Unavailable
 from router.meter import UNMETERED, Meter
 from router.side_tasks import SideTasks
 
@@ -126,7 +126,8 @@ class Dispatcher:
                 self._mend_at = self._clock.monotonic() + MEND_INTERVAL
             found = await self._outbox.ready(room)
         except Unavailable as error:
-            log.warning("dispatch.store_away", reason=str(error))
+            if not isinstance(error, StorageReplaced):
+                log.warning("dispatch.store_away", reason=str(error))
             return
         for integration_id in found:
             if integration_id not in self._lanes:
@@ -166,7 +167,8 @@ class Dispatcher:
                 stop = self._stopping.is_set()
                 return await self._outbox.turn(integration_id, finished, self._digest_limit, stop=stop)
             except Unavailable as error:
-                log.warning("dispatch.store_away", integration_id=integration_id, reason=str(error))
+                if not isinstance(error, StorageReplaced):
+                    log.warning("dispatch.store_away", integration_id=integration_id, reason=str(error))
                 if finished is None:
                     return None
                 await asyncio.sleep(wait)

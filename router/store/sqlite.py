@@ -18,12 +18,15 @@ from router.errors import StorageFull, Unavailable
 from router.store.catalog import Catalog
 from router.store.cleanup import Cleanups
 from router.store.database import Row, Session
+from router.store.sqlite_file import DatabaseFile
 from router.store.turnstile import Turnstile
 
 # 3.35 (2021) is the first with RETURNING.
 OLDEST = (3, 35, 0)
 # Seconds at a stop for transactions whose callers were cancelled; a connection that is closed rolls back by itself.
 _CLEANUP_SECONDS = 2.0
+# Tries to open a file that is replaced meanwhile; the next attempt of the program follows in seconds anyway.
+_OPENINGS = 3
 
 
 def settings(busy_timeout: float) -> tuple[str, ...]:
@@ -91,6 +94,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, catalog: Catalog, *, readers: int, busy_timeout: float) -> None:
         self.path = path
+        self.file = DatabaseFile(path)
         self.turnstile = Turnstile()
         self._catalog = catalog
         self._readers = readers
@@ -104,13 +108,25 @@ class SqliteDatabase:
         """Opens the file, making it when it is not there. Raises `Unavailable`."""
         if sqlite3.sqlite_version_info < OLDEST:
             raise Unavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed")
-        try:
-            self._writer = await self._connect()
-            for _ in range(self._readers):
-                self._idle.put_nowait(await self._connect())
-        except BaseException:
+        for _ in range(_OPENINGS):
+            before = self.file.identity()
+            try:
+                await self._open_all()
+            except BaseException:
+                await self.close()
+                raise
+            self.file.remember()
+            if before is None or before == self.file.identity():
+                return
             await self.close()
-            raise
+        raise Unavailable(f"{self.path} was replaced while it was opened")
+
+    async def _open_all(self) -> None:
+        self._writer = await self._connect()
+        for _ in range(self._readers):
+            self._idle.put_nowait(await self._connect())
+        with translated():  # a new file has its -wal and -shm from its first read on
+            await self._writer.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")
 
     async def _connect(self) -> aiosqlite.Connection:
         with translated():
@@ -165,11 +181,13 @@ class SqliteDatabase:
             raise Unavailable("the database is closed")
         await self.turnstile.enter()
         try:
+            self.file.check()
             with translated():
                 await connection.execute_fetchall("BEGIN IMMEDIATE" if write else "BEGIN")
             yield connection
             with translated():
                 await connection.execute_fetchall("COMMIT")
+            self.file.check()
         except BaseException:
             # A cancelled task leaves while its statement, BEGIN and COMMIT too, still runs in the connection's thread:
             # nobody else may come in before that has ended and the one writer is out of the transaction.
@@ -188,6 +206,7 @@ class SqliteDatabase:
     async def close(self) -> None:
         connections, self._all = self._all, []
         self._writer = None
+        self._idle = asyncio.Queue()
         await self._cleanups.wait(_CLEANUP_SECONDS)
         # All at once: one that hangs must not keep the threads of the others.
         await asyncio.gather(*(connection.close() for connection in connections))

@@ -116,6 +116,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     raise
+                self._database.file.check()
                 return results
         finally:
             self._database.turnstile.leave()
@@ -139,12 +140,16 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             return results
 
     def _connected(self) -> sqlite3.Connection:
+        """Only to the file that the database has open: another one at its path is neither used nor made."""
         if self._connection is None:
-            connection = sqlite3.connect(self._database.path, isolation_level=None, cached_statements=64)
+            self._database.file.check()
+            uri = f"{self._database.path.absolute().as_uri()}?mode=rw"
+            connection = sqlite3.connect(uri, uri=True, isolation_level=None, cached_statements=64)
             connection.row_factory = sqlite3.Row
             self._connection = connection
             for setting in settings(self._busy_timeout):
                 connection.execute(setting)
+            self._database.file.check()
         return self._connection
 
     def _drop_connection(self) -> None:

@@ -337,6 +337,21 @@ async def test_another_program_on_the_ports(setup: Setup) -> None:
     holds(lines, "fail", "api port: another program answers", f"sport = :{other}")
 
 
+async def test_a_program_that_is_not_ready(setup: Setup) -> None:
+    """Alive, but its health check says that it cannot work, as after its SQLite file was moved away."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        alive = b"/healthz" in await reader.readline()
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" if alive else b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        setup.settings["api.listen"] = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        lines = await setup.lines()
+    holds(lines, "fail", "api port", "/readyz")
+
+
 async def test_the_units(setup: Setup, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.crash.audit import HiddenLedger
@@ -106,3 +107,30 @@ async def test_the_file_is_read_only(tmp_path: Path) -> None:
             file.chmod(0o600)
         await world.ready(program)
         await mended(world, mta)
+
+
+@pytest.mark.parametrize("while_posting", [False, True])
+async def test_the_file_is_moved_away_and_back(tmp_path: Path, while_posting: bool) -> None:
+    """No `250` and no change while it is away, and the health check says why; a post under way is not made twice."""
+    file, away = tmp_path / "emailrouter.db", tmp_path / "away.db"
+    async with rig("sqlite", tmp_path, none, aliases=2) as world, world.mta() as mta:
+        program = await world.start(options=world.clock_options)
+        mta.offer(world.mails(MAILS))
+        await mta.taken(6 if while_posting else MAILS)
+        if not while_posting:
+            await world.settle()
+        file.rename(away)
+        mta.offer(world.mails(MAILS))
+        await mta.until(lambda: len(mta.put_off) >= 3)
+        assert_put_off(await say(world))
+        (api,) = world.apis()
+        async with aiohttp.ClientSession() as client:
+            async with client.get(f"http://{api}/readyz") as answer:
+                said = await answer.json()
+                assert answer.status == 503
+                assert "restart the program" in said["error"]["message"]
+            away.rename(file)
+            async with client.get(f"http://{api}/readyz") as answer:
+                assert answer.status == 200
+        await mended(world, mta)
+        assert [len(program.log_events(event)) for event in ("store.file_replaced", "store.file_back")] == [1, 1]

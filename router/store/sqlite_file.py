@@ -1,0 +1,92 @@
+"""Whether the SQLite file that is open is still the one at its path.
+
+SQLite goes on writing to a file that was removed, renamed or replaced: each commit succeeds, and is gone after a
+restart. So a commit counts only if the path leads to the same file after it as at the opening, and so do the paths of
+`-wal` and `-shm`, which exist as long as the database is open anywhere. Files are compared by `stat` alone: closing a
+descriptor of the database in this process would drop the POSIX locks that SQLite holds.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import structlog
+
+from router.errors import StorageReplaced
+
+# Beside the database while it is open, by SQLite's own rules for names.
+BESIDE = ("-wal", "-shm")
+
+log = structlog.get_logger()
+
+_Identity = tuple[int, int] | None  # device and inode; None where there is no such file
+
+
+class DatabaseFile:
+    """One database file with what is beside it. `check` may be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._beside: tuple[Path, ...] = ()
+        self._known: tuple[_Identity, ...] = ()
+        self._mutex = threading.Lock()
+        self._trouble = ""
+
+    def identity(self) -> _Identity:
+        """What is at the path now."""
+        return _identity(self.path)
+
+    def remember(self) -> None:
+        """What is at the paths now is what was opened. SQLite follows links before it names what is beside."""
+        real = self.path.resolve()
+        self._beside = tuple(real.with_name(real.name + ending) for ending in BESIDE)
+        self._known = self._found()
+
+    def check(self) -> None:
+        """Raises `StorageReplaced` unless the paths lead to the files that were opened.
+
+        Logs one line when that ends and one when it holds again.
+        """
+        found = self._found()
+        trouble = "" if found == self._known else self._describe(found)
+        if trouble != self._trouble:
+            self._log_change(trouble)
+        if trouble:
+            raise StorageReplaced(trouble)
+
+    def _found(self) -> tuple[_Identity, ...]:
+        return (self.identity(), *map(_identity, self._beside))
+
+    def _describe(self, found: tuple[_Identity, ...]) -> str:
+        if found[0] is None:
+            return (
+                f"{self.path} was removed or moved away while the program has it open: move the file back; "
+                "without it, stop the program, restore a backup, then start the program"
+            )
+        if found[0] != self._known[0]:
+            return (
+                f"{self.path} was replaced while the program has it open: restart the program to use the new file; "
+                "stop the program first when you restore a backup"
+            )
+        lost = [path for path, now, then in zip(self._beside, found[1:], self._known[1:], strict=True) if now != then]
+        names = " and ".join(map(str, lost))
+        return f"{names} was removed or replaced while the program has the database open: restart the program"
+
+    def _log_change(self, trouble: str) -> None:
+        with self._mutex:
+            begun, ended = trouble and not self._trouble, self._trouble and not trouble
+            self._trouble = trouble
+        if begun:
+            log.error("store.file_replaced", reason=trouble)
+        elif ended:
+            log.info("store.file_back", path=str(self.path))
+
+
+def _identity(path: Path) -> _Identity:
+    """Device and inode; None for a file that is not there, or only for those who have it open or mounted."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found.st_nlink else None

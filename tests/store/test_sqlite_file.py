@@ -1,0 +1,200 @@
+"""The file under the open database is removed, moved or replaced: nothing is promised that a restart would not find."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import structlog
+
+from router.errors import StorageReplaced, Unavailable
+from router.store import migrate
+from router.store.sqlite import SqliteDatabase
+from tests.accept.world import World, mail
+from tests.support.stores import opened_sqlite, sqlite_database
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """Its file is reached by a link, and a backup of it is at hand."""
+    (tmp_path / "data").mkdir()
+    async with opened_sqlite(tmp_path / "data") as store:
+        found = World(store)
+        await found.build()
+        with closing(sqlite3.connect(path_of(found))) as connection:
+            connection.execute(f"VACUUM INTO '{tmp_path}/backup.db'")
+        yield found
+        await found.writer.close()
+
+
+def path_of(world: World) -> Path:
+    return Path(world.store.url.removeprefix("sqlite:///"))
+
+
+def beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
+
+
+def removed(path: Path, _: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        beside(path, ending).unlink()
+
+
+def moved(path: Path, _: Path) -> None:
+    path.rename(path.with_name("away.db"))
+
+
+def restored(path: Path, backup: Path) -> None:
+    backup.replace(path)
+
+
+def restored_as_documented(path: Path, backup: Path) -> None:
+    removed(path, backup)
+    shutil.copy(backup, path)
+
+
+def folder_replaced(path: Path, backup: Path) -> None:
+    path.parent.rename(path.parent.with_name("old"))
+    path.parent.mkdir()
+    shutil.copy(backup, path)
+
+
+def wal_removed(path: Path, _: Path) -> None:
+    beside(path, "-wal").unlink()
+
+
+def wal_replaced(path: Path, _: Path) -> None:
+    other = path.with_name("other")
+    shutil.copy(beside(path, "-wal"), other)
+    other.replace(beside(path, "-wal"))
+
+
+def shm_removed(path: Path, _: Path) -> None:
+    beside(path, "-shm").unlink()
+
+
+Breaking = Callable[[Path, Path], None]
+WAYS = (
+    removed,
+    moved,
+    restored,
+    restored_as_documented,
+    folder_replaced,
+    wal_removed,
+    wal_replaced,
+    shm_removed,
+)
+
+
+@pytest.mark.parametrize("breaking", WAYS)
+async def test_nothing_is_accepted_and_no_change_is_made(world: World, tmp_path: Path, breaking: Breaking) -> None:
+    await world.accept.accept(world.envelope(), mail())
+    breaking(path_of(world), tmp_path / "backup.db")
+    at_path = path_of(world).exists()
+    with structlog.testing.capture_logs() as logged:
+        for n in range(3):
+            with pytest.raises(StorageReplaced):
+                await world.accept.accept(world.envelope(), mail(f"<{n}@customer.test>"))
+            with pytest.raises(StorageReplaced):
+                await world.store.database.run("routing_changed")
+            with pytest.raises(StorageReplaced):
+                await migrate.check(world.store.database)
+    (line,) = logged
+    assert (line["event"], line["log_level"]) == ("store.file_replaced", "error")
+    assert "the program" in line["reason"]
+    assert path_of(world).exists() == at_path, "no new file is made in its place"
+
+
+async def test_a_commit_that_the_file_left_in_the_middle_is_not_answered(world: World) -> None:
+    """Moved away between BEGIN and COMMIT, which succeeds."""
+    path = path_of(world)
+
+    async def change() -> None:
+        async with world.store.database.transaction() as session:
+            await session.run("routing_changed")
+            path.rename(path.with_name("away.db"))
+
+    with pytest.raises(StorageReplaced):
+        await change()
+
+
+async def test_moved_back_it_heals_by_itself(world: World) -> None:
+    path, away = path_of(world), path_of(world).with_name("away.db")
+    await world.accept.accept(world.envelope(), mail())
+    path.rename(away)
+    with structlog.testing.capture_logs() as logged:
+        with pytest.raises(StorageReplaced):
+            await world.accept.accept(world.envelope(), mail("<two@customer.test>"))
+        away.rename(path)
+        await world.accept.accept(world.envelope(), mail("<two@customer.test>"))
+        await world.store.database.run("routing_changed")
+        await migrate.check(world.store.database)
+    assert [line["event"] for line in logged] == ["store.file_replaced", "store.file_back"]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM messages").fetchone() == (2,)
+
+
+async def test_a_link_to_the_file_may_not_lead_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    async with opened_sqlite(tmp_path / "data") as store:
+        real = Path(store.url.removeprefix("sqlite:///"))
+    shutil.copy(real, tmp_path / "other.db")
+    link = tmp_path / "link.db"
+    link.symlink_to(real)
+    database = sqlite_database(link)
+    await database.open()
+    try:
+        await database.run("routing_changed")
+        link.unlink()
+        link.symlink_to(tmp_path / "other.db")
+        with pytest.raises(StorageReplaced):
+            await database.run("routing_changed")
+    finally:
+        await database.close()
+
+
+async def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened_sqlite(tmp_path) as store:
+        path = Path(store.url.removeprefix("sqlite:///"))
+    connect = SqliteDatabase._connect
+    copies = 0
+
+    async def slow(database: SqliteDatabase) -> object:
+        nonlocal copies
+        connection = await connect(database)
+        if copies < limit:
+            copies += 1
+            shutil.copy(path, path.with_name("copy"))
+            path.with_name("copy").replace(path)
+        return connection
+
+    monkeypatch.setattr(SqliteDatabase, "_connect", slow)
+    limit = 1
+    database = sqlite_database(path)
+    await database.open()
+    await database.run("routing_changed")
+    await database.close()
+    copies, limit = 0, 1000
+    with pytest.raises(Unavailable, match="replaced"):
+        await database.open()
+
+
+async def test_a_file_without_a_name_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bind mount still shows a file that was removed under it: it has no name any more."""
+    path = path_of(world)
+    await world.accept.accept(world.envelope(), mail())
+    found = list(path.stat())
+    found[3] = 0  # st_nlink
+    real = Path.stat
+
+    def stat(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        return os.stat_result(found) if self == path else real(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    with pytest.raises(StorageReplaced):
+        await world.accept.accept(world.envelope(), mail("<two@customer.test>"))
