@@ -160,7 +160,7 @@ class Smtp(Section):
     )
     min_free_bytes: Count = setting(
         104857600,
-        "Free octets on the disk of the data below which mail is put off with 452; 0 never looks.",
+        "Bytes that must stay free on the disk of the data, beside the size of SQLite's WAL, else 452; 0 never checks.",
         ge=0,
     )
     errors_per_session: Count = setting(10, "Wrong commands in one session before it is closed with 421.", ge=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail, ok, warn
+from router.store.room import size_of, wal_of
 
 _LOW_SHARE = 0.05
 _LEAST_INODES = 1000
@@ -33,9 +34,13 @@ def _folder(facts: Facts, folder: Path) -> list[Line]:
     free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
     said = f"{folder}: {free // _MIB} MiB of {total // _MIB} MiB are free"
     fix = "Make room: [retention] raw_messages erases old raw mails by itself; or move the data to a larger disk"
-    if free < facts.config.smtp.min_free_bytes:
-        lines.append(fail("disk", f"{said}, less than [smtp] min_free_bytes: mail is put off with 452", fix))
-    elif free < total * _LOW_SHARE or free < 3 * facts.config.smtp.min_free_bytes:
+    path = facts.config.database.url.path
+    reserve = facts.config.smtp.min_free_bytes
+    wal = 0 if path is None or path.parent.resolve() != folder else size_of(wal_of(path))
+    if reserve and free < reserve + wal:
+        also = f" and the {wal // _MIB} MiB of the database's WAL" if wal >= _MIB else ""
+        lines.append(fail("disk", f"{said}, less than [smtp] min_free_bytes{also}: mail is put off with 452", fix))
+    elif free < total * _LOW_SHARE or free < 3 * reserve + wal:
         lines.append(warn("disk", f"{said}: mail is put off soon", fix))
     else:
         lines.append(ok("disk", said))

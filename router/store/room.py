@@ -2,6 +2,9 @@
 
 A database that meets a full disk in mid-write recovers, but a full disk also stops logs, backups and people.
 Asked before each accept; the file system is looked at no more than once a second.
+
+The free space must cover the configured reserve and the size of the `-wal` file: a checkpoint may still have to copy
+all of it to the database, which may grow by as much.
 """
 
 from __future__ import annotations
@@ -24,9 +27,11 @@ class DiskRoom:
 
     def __init__(self, path: Path, least: int, clock: Clock) -> None:
         self._folder = path.absolute().parent
+        self._wal = wal_of(path)
         self._least = least
         self._clock = clock
         self._looked_at = float("-inf")
+        self._needed = least
         self._free = least  # until the first look has its answer, those beside it are let through
 
     async def check(self) -> None:
@@ -38,5 +43,23 @@ class DiskRoom:
             self._looked_at = now
             found = await asyncio.to_thread(os.statvfs, self._folder)
             self._free = found.f_bavail * found.f_frsize
-        if self._free < self._least:
-            raise StorageFull(f"{self._free} octets are free on the disk of the database, {self._least} must be")
+            self._needed = self._least + await asyncio.to_thread(size_of, self._wal)
+        if self._free < self._needed:
+            raise StorageFull(
+                f"{self._free} octets are free on the disk of the database, {self._needed} must be: "
+                f"{self._least} and the size of its WAL"
+            )
+
+
+def wal_of(path: Path) -> Path:
+    """The write-ahead log of a database file, wherever a link leads to."""
+    real = path.resolve()
+    return real.with_name(f"{real.name}-wal")
+
+
+def size_of(path: Path) -> int:
+    """Bytes; 0 for a file that is not there."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

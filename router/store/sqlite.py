@@ -27,6 +27,9 @@ OLDEST = (3, 35, 0)
 _CLEANUP_SECONDS = 2.0
 # Tries to open a file that is replaced meanwhile; the next attempt of the program follows in seconds anyway.
 _OPENINGS = 3
+# What is kept of a WAL that grew beyond it, in bytes: two automatic checkpoints (1,000 pages of 8 KiB). A smaller one
+# would be cut and written longer again in normal operation.
+WAL_LIMIT = 16 * 1024 * 1024
 
 
 def settings(busy_timeout: float) -> tuple[str, ...]:
@@ -41,6 +44,7 @@ def settings(busy_timeout: float) -> tuple[str, ...]:
         f"PRAGMA busy_timeout = {int(busy_timeout * 1000)}",
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
+        f"PRAGMA journal_size_limit = {WAL_LIMIT}",
         "PRAGMA foreign_keys = ON",
     )
 

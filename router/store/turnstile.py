@@ -27,6 +27,13 @@ class Turnstile:
         if not self._take_or_queue(turn.set):
             turn.wait()
 
+    def try_enter(self) -> bool:
+        """Enters if nobody is in, without waiting; whether it did."""
+        with self._mutex:
+            entered = not self._busy
+            self._busy = True
+        return entered
+
     async def enter(self) -> None:
         """Waits for the turn; a cancelled waiter passes its turn on."""
         loop = asyncio.get_running_loop()

@@ -1,0 +1,55 @@
+"""Keeps SQLite's `-wal` file short: after a long reader (a backup) it has its highest size, and nothing shrinks it.
+
+`journal_size_limit` cuts it when the next writer begins at its start again; this does so where no mail comes. A mail
+never waits for it: the copying (PASSIVE) blocks no writer, and the cut (TRUNCATE) is tried only when everything is
+copied and nobody writes or reads, without waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import structlog
+
+from router.errors import StorageReplaced, Unavailable
+from router.store.room import size_of, wal_of
+from router.store.sqlite import WAL_LIMIT, SqliteDatabase, translated
+
+# How often the size is checked, in seconds: the space is missed by nobody before.
+CHECK_INTERVAL = 30.0
+
+log = structlog.get_logger()
+
+
+async def keep_short(database: SqliteDatabase) -> None:
+    """Until it is cancelled. It also notices that the file was replaced where nothing is written."""
+    while True:
+        await asyncio.sleep(CHECK_INTERVAL)
+        try:
+            await asyncio.to_thread(shorten, database)
+        except StorageReplaced:
+            continue  # the check has logged it
+        except Unavailable as error:
+            log.warning("store.wal_not_cut", reason=str(error))
+
+
+def shorten(database: SqliteDatabase) -> bool:
+    """Cuts a WAL that is longer than `WAL_LIMIT`; False where it is not, or somebody is in the way."""
+    database.file.check()
+    size = size_of(wal_of(database.path))
+    if size <= WAL_LIMIT:
+        return False
+    uri = f"{database.path.absolute().as_uri()}?mode=rw"
+    with translated(), closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0)) as connection:
+        busy, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if busy or copied < pages or not database.turnstile.try_enter():
+            return False
+        try:
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            database.turnstile.leave()
+    if not busy:
+        log.info("store.wal_cut", bytes=size)
+    return not busy

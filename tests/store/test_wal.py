@@ -1,0 +1,115 @@
+"""The WAL after a long reader of another program's: it is cut when nobody is in the way, and never waited for."""
+
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from router.errors import StorageFull
+from router.store import wal
+from router.store.room import DiskRoom, size_of, wal_of
+from router.store.sqlite import WAL_LIMIT, SqliteDatabase
+from tests.accept.world import World, mail
+from tests.support.clock import FakeClock
+from tests.support.stores import Store, opened_sqlite
+
+LARGE = WAL_LIMIT + 2_000_000
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with opened_sqlite(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+async def world(store: Store) -> AsyncIterator[World]:
+    found = World(store)
+    await found.build()
+    yield found
+    await found.writer.close()
+
+
+def database_of(world: World) -> SqliteDatabase:
+    assert isinstance(world.store.database, SqliteDatabase)
+    return world.store.database
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """A connection of another program, as a backup's, that holds its snapshot until it is closed."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN")
+    connection.execute("SELECT count(*) FROM messages").fetchall()
+    return connection
+
+
+async def test_it_is_cut_once_the_long_reader_has_ended(world: World) -> None:
+    database = database_of(world)
+    file = wal_of(database.path)
+    with closing(reader(database.path)):
+        await world.accept.accept(world.envelope(), mail(body="x" * LARGE))
+        assert size_of(file) > LARGE
+        assert not wal.shorten(database), "the reader needs it"
+        assert size_of(file) > LARGE
+        await world.accept.accept(world.envelope(), mail("<two@customer.test>"))
+    assert wal.shorten(database)
+    assert size_of(file) == 0
+    assert not wal.shorten(database), "there is nothing to cut"
+    await world.accept.accept(world.envelope(), mail("<three@customer.test>"))
+    assert len(await world.rows("messages")) == 3
+
+
+async def test_mail_alone_cuts_it_too(world: World) -> None:
+    """By the size limit, when a commit begins at its start again."""
+    database = database_of(world)
+    with closing(reader(database.path)):
+        await world.accept.accept(world.envelope(), mail(body="x" * LARGE))
+    for n in range(3):
+        await world.accept.accept(world.envelope(), mail(f"<{n}@customer.test>"))
+    assert size_of(wal_of(database.path)) <= WAL_LIMIT
+
+
+@pytest.mark.parametrize("writer", ["another program's", "ours"])
+async def test_a_writer_is_not_waited_for(world: World, writer: str) -> None:
+    database = database_of(world)
+    with closing(reader(database.path)):
+        await world.accept.accept(world.envelope(), mail(body="x" * LARGE))
+    if writer == "ours":
+        async with database.transaction() as session:
+            await session.run("routing_changed")
+            assert not wal.shorten(database)
+    else:
+        with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert not wal.shorten(database)
+            other.execute("ROLLBACK")
+    assert wal.shorten(database)
+
+
+async def test_reads_of_ours_leave_no_snapshot_behind(world: World) -> None:
+    """Raw mail that is being sent on, a piece at a time to a slow client, keeps no reader open."""
+    database = database_of(world)
+    accepted = await world.accept.accept(world.envelope(), mail(body="x" * LARGE))
+    assert await database.one("contents_raw_chunk", message_id=accepted.message_id, n=0) is not None
+    assert await database.one("contents_raw_chunk", message_id=accepted.message_id, n=1) is not None
+    assert wal.shorten(database)
+
+
+async def test_the_wal_counts_as_space_that_the_database_needs(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = database_of(world)
+    found = os.statvfs(tmp_path)
+    monkeypatch.setattr(os, "statvfs", lambda _: found)
+    free = found.f_bavail * found.f_frsize
+    with closing(reader(database.path)):
+        await world.accept.accept(world.envelope(), mail(body="x" * LARGE))
+    reserve = free - LARGE // 2
+    with pytest.raises(StorageFull, match="WAL"):
+        await DiskRoom(database.path, reserve, FakeClock()).check()
+    await DiskRoom(database.path, free - size_of(wal_of(database.path)), FakeClock()).check()
+    assert wal.shorten(database)
+    await DiskRoom(database.path, reserve, FakeClock()).check()
