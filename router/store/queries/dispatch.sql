@@ -68,12 +68,18 @@ WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at
 ORDER BY next_attempt_at, id LIMIT 1 OFFSET :after;
 
 -- name: dispatch_probe
--- The oldest delivery that waits for a failing integration, parked or not.
+-- The oldest delivery that waits for a failing integration, parked or not. By the index of what is pending: the
+-- integration may have any number of delivered ones before it.
 SELECT id, workspace_id, ticket_id, message_id, integration_id, event, state, attempts, claims, next_attempt_at,
        expires_at, parked_at, delivered_at, via, last_error, created_at
 FROM deliveries
-WHERE integration_id = :integration_id AND state = 'pending'
-ORDER BY id LIMIT 1;
+WHERE state = 'pending' AND id = COALESCE(
+    (SELECT id FROM deliveries
+     WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL
+     ORDER BY next_attempt_at, id LIMIT 1),
+    (SELECT id FROM deliveries
+     WHERE integration_id = :integration_id AND state = 'pending'
+     ORDER BY next_attempt_at, id LIMIT 1));
 
 -- name: dispatch_open
 -- Counts the attempt before it is made; until its outcome comes the delivery waits for the end of the lease.
@@ -118,10 +124,10 @@ UPDATE deliveries SET parked_at = :now, next_attempt_at = NULL, claims = 0
 WHERE integration_id = :integration_id AND state = 'pending' AND parked_at IS NULL;
 
 -- name: dispatch_unpark
--- What waited goes on where it stood.
+-- What waited goes on where it stood. What is parked has no next attempt: so the index finds it among all that is pending.
 UPDATE deliveries SET next_attempt_at = :now, expires_at = expires_at + (CAST(:now AS BIGINT) - parked_at),
                       parked_at = NULL
-WHERE integration_id = :integration_id AND state = 'pending' AND parked_at IS NOT NULL;
+WHERE integration_id = :integration_id AND state = 'pending' AND next_attempt_at IS NULL AND parked_at IS NOT NULL;
 
 -- name: dispatch_failing
 -- The integration cannot take anything until a person or its far side mends it; from time to time one is tried.

@@ -1,0 +1,101 @@
+"""What a turn of the dispatcher makes SQLite do, in steps of its machine, does not grow with what came before."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.support import seeds
+from tests.support.stores import Store, opened_sqlite
+
+HISTORY = 500
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with opened_sqlite(tmp_path) as found:
+        yield found
+
+
+async def _deliveries(store: Store, integration: str, first: int, count: int, *, state: str, due: str) -> None:
+    await seeds.execute(
+        store.database,
+        "WITH RECURSIVE series (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM series WHERE n < :last) "
+        "INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, state, "
+        "next_attempt_at, parked_at, expires_at, created_at) "
+        f"SELECT 'dlv_' || printf('%08d', n), 'ws', 'ticket_t', 'msg', :integration, 'opened', '{state}', {due}, "
+        f"CASE WHEN {due} IS NULL AND '{state}' = 'pending' THEN 1 END, 9, 1 FROM series",
+        first=first,
+        last=first + count - 1,
+        integration=integration,
+    )
+
+
+def _steps(store: Store, query: str, **values: object) -> tuple[int, int]:
+    """Steps, and rows returned or changed. Nothing is kept."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with closing(sqlite3.connect(store.url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        connection.set_progress_handler(step, 1)
+        cursor = connection.execute(store.catalog[query].sqlite, values)
+        rows = len(cursor.fetchall())
+        connection.set_progress_handler(None, 0)
+        connection.execute("ROLLBACK")
+        return steps, max(rows, cursor.rowcount)
+
+
+@pytest.mark.parametrize(
+    ("query", "state", "due"),
+    [
+        ("dispatch_probe", "delivered", "NULL"),
+        ("dispatch_unpark", "pending", "n"),
+        ("dispatch_due", "delivered", "NULL"),
+        ("dispatch_due", "pending", "n"),
+        ("dispatch_flood", "pending", "n"),
+    ],
+)
+async def test_a_turn_costs_no_more_with_a_long_history(store: Store, query: str, state: str, due: str) -> None:
+    workspace = await seeds.workspace(store.database)
+    integration = await seeds.integration(store.database, workspace)
+    await seeds.execute(
+        store.database,
+        "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "
+        "updated_at) VALUES ('ticket_t', :workspace, 1, '', '', '', '', 1, 1)",
+        workspace=workspace,
+    )
+    values = {"integration_id": integration, "now": 10**9, "most": 1, "after": 20}
+    wanted = {name: values[name] for name in store.catalog[query].parameters}
+    await _deliveries(store, integration, 1, HISTORY, state=state, due=due)
+    await _deliveries(store, integration, 99_999_990, 1, state="pending", due="NULL")
+    small, found = _steps(store, query, **wanted)
+    assert found == (0 if query == "dispatch_due" and state == "delivered" else 1)
+    await _deliveries(store, integration, HISTORY + 1, 4 * HISTORY, state=state, due=due)
+    assert _steps(store, query, **wanted) == (small, found)
+
+
+async def test_a_probe_is_of_the_oldest_that_waits(store: Store) -> None:
+    """Of what is parked first; else of what is due first."""
+    workspace = await seeds.workspace(store.database)
+    integration = await seeds.integration(store.database, workspace)
+    await seeds.execute(
+        store.database,
+        "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "
+        "updated_at) VALUES ('ticket_t', :workspace, 1, '', '', '', '', 1, 1)",
+        workspace=workspace,
+    )
+    await _deliveries(store, integration, 1, 2, state="pending", due="n")
+    row = await store.database.one("dispatch_probe", integration_id=integration)
+    assert row is not None
+    assert row["id"] == "dlv_00000001"
+    await _deliveries(store, integration, 5, 2, state="pending", due="NULL")
+    row = await store.database.one("dispatch_probe", integration_id=integration)
+    assert row is not None
+    assert row["id"] == "dlv_00000005"
