@@ -52,31 +52,41 @@ def join_conversations(fresh: Sequence[Entry]) -> Transcript[None]:
     """
     named = yield from _read_candidates(fresh)
     people = _Participants()
-    senders = [comparable(entry.message.from_address) for entry in fresh]
+    answers = [entry for entry in fresh if entry.mail.reference_ids]
     yield from people.read(
         (ticket_id, sender)
-        for entry, sender in zip(fresh, senders, strict=True)
+        for entry in answers
+        for sender in (comparable(entry.message.from_address),)
         for reference in entry.mail.reference_ids
         for ticket_id in named.get((entry.thread_key, reference), ())
     )
-    for entry, sender in zip(fresh, senders, strict=True):
-        key, references = entry.thread_key, entry.mail.reference_ids
-        found = [(reference, named.get((key, reference), ())) for reference in references]
-        # A mail of this group may have joined an older ticket that no reference of this mail names.
-        yield from people.read((ticket_id, sender) for _, tickets in found for ticket_id in tickets)
-        joined = threads.choose(
-            references,
-            entry.message.from_address,
-            [threads.Candidate(ticket_id, r, people.of(ticket_id)) for r, tickets in found for ticket_id in tickets],
-        )
-        entry.ticket_id = joined.ticket_id if joined else ids.new("ticket")
-        entry.joined_by = joined.by if joined else ""
+    for entry in fresh:
+        joined = (yield from _choose(entry, named, people)) if entry.mail.reference_ids else None
         if joined is None:
+            entry.ticket_id = ids.new("ticket")
             people.opened(entry.ticket_id)
-        people.of(entry.ticket_id).update(entry.mail.participants)
-        if entry.message.rfc_message_id:
-            own = named.setdefault((key, entry.message.rfc_message_id), [])
-            own[:] = sorted({*own, entry.ticket_id})[-MAX_TICKETS:]
+        else:
+            entry.ticket_id, entry.joined_by = joined.ticket_id, joined.by
+        if answers:
+            people.of(entry.ticket_id).update(entry.mail.participants)
+            if entry.message.rfc_message_id:
+                own = named.setdefault((entry.thread_key, entry.message.rfc_message_id), [])
+                own[:] = sorted({*own, entry.ticket_id})[-MAX_TICKETS:]
+
+
+def _choose(entry: Entry, named: dict[_Key, list[str]], people: _Participants) -> Transcript[threads.Joined | None]:
+    """The conversation that a mail with references joins, None if it opens one."""
+    key, sender = entry.thread_key, entry.message.from_address
+    found = [
+        (reference, ticket_id)
+        for reference in entry.mail.reference_ids
+        for ticket_id in named.get((key, reference), ())
+    ]
+    # A mail of this group may have joined an older ticket that no reference of this mail names.
+    address = comparable(sender)
+    yield from people.read((ticket_id, address) for _, ticket_id in found)
+    candidates = [threads.Candidate(ticket_id, reference, people.of(ticket_id)) for reference, ticket_id in found]
+    return threads.choose(entry.mail.reference_ids, sender, candidates)
 
 
 def _read_candidates(fresh: Sequence[Entry]) -> Transcript[dict[_Key, list[str]]]:
