@@ -50,3 +50,14 @@ async def test_a_mail_of_some_files_has_them_all(sqlite_desk: Desk) -> None:
     seen = await client.get(f"/tickets/{await sqlite_desk.ticket(heavy(0, files=8))}")
     assert len(re.findall(r'href="/api/emails/messages/[^"]+/attachments/\d+"', seen.text)) == 8
     assert "more attachments" not in seen.words
+
+
+async def test_a_text_that_weighs_most_at_its_beginning(sqlite_desk: Desk) -> None:
+    """What is cut of it by its average weight is still too much: nothing is left for what follows."""
+    await sqlite_desk.alias()
+    client = await signed_in(sqlite_desk, "viewer")
+    mail = heavy(0).replace(b"&" * 60_000, b"\r\n".join([b"<" * 500] * 40 + [b"a" * 500] * 80))
+    ticket = await sqlite_desk.ticket(mail)
+    seen = await client.get(f"/tickets/{ticket}")
+    assert seen.status == 200
+    assert "&lt;" * 500 in seen.text

@@ -129,7 +129,8 @@ def _entries(view: TicketView, start: int, end: int) -> list[Entry]:
 
 def _cut(text: str, octets: int) -> str:
     """As much of it as there is room for; where many of its characters have to be escaped, less."""
-    cut = text.encode()[: max(0, octets)].decode(errors="ignore")
+    octets = max(0, octets)  # what was cut before may weigh a little more than there was room for
+    cut = text.encode()[:octets].decode(errors="ignore")
     weight = _weight(cut)
     return cut if weight <= octets else cut[: len(cut) * octets // weight]
 
