@@ -56,3 +56,16 @@ async def test_a_large_mail_is_not_read_for_each_of_its_pictures(
         monkeypatch.setattr(mail_view, "MOST_READ_OCTETS", most_read)
         seen = await frame(sqlite_desk, client, content)
         assert seen.text.count("data:image/png") == shown
+
+
+async def test_a_picture_that_is_shown_again_and_again_does_not_multiply(
+    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sqlite_desk.alias()
+    shown = b'<img alt="a > b" src="cid:0@c.test">'
+    content = with_pictures("image/png").replace(shown, shown * 50)
+    uri = len(f"data:image/png;base64,{base64.b64encode(PNG).decode()}")
+    monkeypatch.setattr(mail_view, "MAX_FRAME_IMAGES", 3 * uri + 1)
+    seen = await frame(sqlite_desk, await signed_in(sqlite_desk, "viewer"), content)
+    assert seen.text.count("data:image/png") == 3
+    assert seen.text.count("<img") == 51

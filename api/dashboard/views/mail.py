@@ -16,6 +16,8 @@ from router.errors import Refused, not_found
 # Images that a mail brings with it are written into the frame: it has no cookie to ask for them with.
 MOST_IMAGES = 20
 MOST_IMAGE_OCTETS = 2_000_000
+# Characters of all pictures in one frame: the HTML may show the same picture thousands of times.
+MAX_FRAME_IMAGES = 8_000_000
 # The whole mail is read for each of them: twenty of a mail of 30 MB would take seconds.
 MOST_READ_OCTETS = 60_000_000
 _IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")cid:([^"]{1,300})(")', re.IGNORECASE)
@@ -77,7 +79,17 @@ async def _with_images(visit: Visit, mail: MessageView) -> str:
             continue  # its octets were erased: the text is still there
         room -= len(found.data)
         data[wanted] = f"data:{attachment.content_type.lower()};base64,{base64.b64encode(found.data).decode()}"
-    return _IMAGE.sub(lambda match: match[1] + escape(data.get(unescape(match[2]), "")) + match[3], mail.contents.html)
+    left = MAX_FRAME_IMAGES
+
+    def shown(match: re.Match[str]) -> str:
+        nonlocal left
+        uri = data.get(unescape(match[2]), "")
+        if len(uri) > left:
+            uri = ""
+        left -= len(uri)
+        return f"{match[1]}{escape(uri)}{match[3]}"
+
+    return _IMAGE.sub(shown, mail.contents.html)
 
 
 PAGES = (
