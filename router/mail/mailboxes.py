@@ -79,6 +79,7 @@ class _ListReader:
         self.found: list[tuple[str, str]] = []
         self.limit = limit
         self.phrase: list[str] = []
+        self.quotes_before = 0  # quotation marks that belong in front of the phrase
         self.comment: list[str] = []
         self.angle: list[str] = []
         self.in_angle = False
@@ -132,7 +133,8 @@ class _ListReader:
             self.put('"')
         elif not self.quoted and text[at : at + 1] == "@":
             # A quoted local part outside angle brackets.
-            self.phrase[:] = ['"', *self.phrase, '"']
+            self.quotes_before += 1
+            self.put('"')
 
     def parenthesis(self, mark: str) -> None:
         if mark == "(":
@@ -151,12 +153,13 @@ class _ListReader:
         elif mark in ",;" and not self.in_angle:
             self.end(mark)
         elif mark == ":" and not self.had_angle:
-            self.phrase.clear()  # the name of a group
+            self.clear_phrase()  # the name of a group
         else:
             self.put(mark)
 
     def end(self, mark: str) -> None:
-        phrase, comment, angle = "".join(self.phrase), "".join(self.comment), "".join(self.angle)
+        phrase = '"' * self.quotes_before + "".join(self.phrase)
+        comment, angle = "".join(self.comment), "".join(self.angle)
         name, address = _mailbox(phrase, comment, angle if self.had_angle else None)
         if "@" in address:
             if self.before_comma and self.had_angle and name:
@@ -166,10 +169,14 @@ class _ListReader:
         else:
             self.word = self.word if self.word[1] else (name, address)
             self.before_comma = one_line(phrase, MAX_NAME) if mark == "," and not self.had_angle else ""
-        self.phrase.clear()
+        self.clear_phrase()
         self.comment.clear()
         self.angle.clear()
         self.in_angle = self.had_angle = False
+
+    def clear_phrase(self) -> None:
+        self.phrase.clear()
+        self.quotes_before = 0
 
 
 def _mailbox(phrase: str, comment: str, angle: str | None) -> tuple[str, str]:
