@@ -11,10 +11,11 @@ import binascii
 import re
 from dataclasses import dataclass, field
 
-from router.mail.headers import NOT_A_FIELD, charset_hint, header_block, read_fields
+from router.mail.headers import charset_hint, header_block, read_fields
 from router.mail.words import lenient_base64, parameters
 
-_END_OF_HEADER = re.compile(rb"\n\r*\n")
+# The empty line after a part's header, or the first line that is neither a field nor its continuation.
+_END_OF_HEADER = re.compile(rb"\n(?:(\r*\n)|(?![!-9;-~]{1,128}[ \t]*:|[ \t\r\n]|\Z))")
 _FIELD = re.compile(rb"[!-9;-~]{1,128}[ \t]*:")
 _FIRST_DELIMITER = re.compile(rb"(?:\A|\n)--([^\s-][^\r\n]{0,200}?)[ \t]*\r*\n")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
@@ -179,14 +180,15 @@ class _Walk:
         elif content[start : start + 2] == b"\r\n":
             body = start + 2
         elif _FIELD.match(content, start):
-            match = _END_OF_HEADER.search(content, start, start + _MAX_PART_HEADER)
-            stop, body = (match.start(), match.end()) if match else (self.line_before(start), self.line_before(start))
-            odd = NOT_A_FIELD.search(content, start, stop)
-            if odd is not None:  # the empty line is missing: this one is text already
-                stop, body = odd.start(), odd.end()
-            delimiter = self.delimiter_within(start, body)
+            limit = self.line_before(start)
+            stop = body = limit
+            # Never past the part: a delimiter that looks like a field would let each part search all later ones.
+            delimiter = self.delimiter_within(start, limit)
             if delimiter >= 0:
                 stop, body = delimiter, delimiter + 1
+            match = _END_OF_HEADER.search(content, start, body)
+            if match:  # where the empty line is missing, the line that is no field is text already
+                stop, body = match.span()
             block = content[start:stop]
             self.header_octets += len(block)
         fields, _, _ = read_fields(block, _PART_FIELDS)
@@ -208,7 +210,7 @@ class _Walk:
         return cut + 1 if cut >= 0 else limit
 
     def delimiter_within(self, start: int, stop: int) -> int:
-        """The line break before a delimiter inside a part's header: the part has no body."""
+        """The line break before the first delimiter in `[start, stop)`, -1 without one."""
         at = self.content.find(b"\n--", start, stop)
         while at >= 0:
             line = self.content[at + 3 : at + 3 + _MAX_DELIMITER].partition(b"\n")[0].rstrip()
