@@ -46,14 +46,15 @@ _WANTED = (
 )
 
 _END_OF_HEADER = re.compile(rb"\n\r*\n")
-_FIELD = re.compile(rb"[!-9;-~]{1,128}[ \t]*:")
+# The end of a field's name; a longer pattern would be tried from each byte of a header without a colon.
+_FIELD = re.compile(rb"[!-9;-~][ \t]*:")
 _KNOWN_FIELD = re.compile(
     rb"(?i)(?:from|to|cc|subject|date|message-id|received|return-path|mime-version|content-type|reply-to|sender|"
     rb"delivered-to|dkim-signature|x-[a-z-]{1,64})[ \t]*:"
 )
 _LATER_FIELD = re.compile(rb"\n" + _KNOWN_FIELD.pattern.removeprefix(b"(?i)"), re.IGNORECASE)
 # A line that is neither a field nor its continuation (RFC 5322 section 2.2).
-NOT_A_FIELD = re.compile(rb"\n(?![!-9;-~]{1,128}[ \t]*:|[ \t\r\n]|\Z)")
+_NOT_A_FIELD = re.compile(rb"\n(?![!-9;-~]{1,128}[ \t]*:|[ \t\r\n]|\Z)")
 _CHARSET = re.compile(rb'(?i)charset\s*=\s*"?([^\s";]{1,64})')
 _IDS = re.compile(r"<([^<>]*)>")
 _DATE = re.compile(
@@ -144,7 +145,7 @@ def header_block(content: bytes, max_bytes: int = 262144) -> Block:
         octets = octets.replace(b"\r", b"\n")
     if _FIELD.search(octets[:65536]) is None:
         return Block(b"", start, cr, (*warnings, "no header"))
-    odd = NOT_A_FIELD.search(octets)
+    odd = _NOT_A_FIELD.search(octets)
     if odd is not None and _LATER_FIELD.search(octets, odd.end()) is None:
         # The empty line between header and body is missing; garbage between fields is only skipped.
         warnings.append("no empty line after the header")
