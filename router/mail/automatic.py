@@ -142,12 +142,14 @@ class Failure:
     status: str
     reason: str
 
-    def told_in(self, text: str) -> bool:
-        """Whether a text names the address, and the reason where the report gives one."""
+    def told_in(self, text: str, flat: str) -> bool:
+        """Whether a text names the address, and the reason where the report gives one.
+
+        flat: the text with every run of white space as one blank.
+        """
         if self.address not in text:
             return False
         reasons = [detail for detail in (self.status, self.reason) if detail]
-        flat = " ".join(text.split())
         return not reasons or any(" ".join(reason.split()) in flat for reason in reasons)
 
     def line(self) -> str:

@@ -343,9 +343,10 @@ class _Flow:
     def report(self, text: str) -> str:
         """The failed recipients of a bounce and why, one a line, as far as the text does not tell it itself."""
         lines: list[str] = []
+        flat = " ".join(text.split()) if self.reports else ""
         for part in self.reports[:3]:
             data, _ = body_octets(self.structure.content, part, 65536)
-            lines += [failure.line() for failure in automatic.failures(data) if not failure.told_in(text)]
+            lines += [failure.line() for failure in automatic.failures(data) if not failure.told_in(text, flat)]
         return "\n".join(dict.fromkeys(lines[:20]))
 
     def attachments(self, html: str) -> tuple[Attachment, ...]:
@@ -463,19 +464,19 @@ def _is_stub(plain: str) -> bool:
 
 def unflow(text: str, *, delsp: bool) -> str:
     """format=flowed put together again (RFC 3676 section 4): a line that ends with a blank goes on in the next."""
-    out: list[str] = []
+    out: list[str] = []  # pieces of paragraphs, each paragraph after a line end
     open_depth = -1  # quote depth of a paragraph that goes on, -1 if none does
     for line in text.split("\n"):
         depth = len(line) - len(line.lstrip(">"))
         words = line[depth:].removeprefix(" ")
         signature = words == "-- "
         if open_depth == depth and not signature:
-            out[-1] += words
+            out.append(words)
         else:
-            out.append(f"{'>' * depth} {words}" if depth else words)
+            out += ("\n", f"{'>' * depth} {words}" if depth else words)
         open_depth = -1
         if words.endswith(" ") and not signature:
             open_depth = depth
             if delsp:
                 out[-1] = out[-1][:-1]
-    return "\n".join(out)
+    return "".join(out[1:])

@@ -222,7 +222,7 @@ def decode_words(value: bytes, hint: str = "") -> str:
     if b"=?" not in value:
         return decode_charset(value, hint)[0] if not value.isascii() or b"\x1b" in value else value.decode("ascii")
     out: list[str] = []
-    pending = b""  # octets of the words just before, waiting for more of the same charset
+    pending = bytearray()  # bytes of the words just before, waiting for more of the same charset
     charset = ""
     at = 0  # end of what has been taken
     search = 0
@@ -240,13 +240,13 @@ def decode_words(value: bytes, hint: str = "") -> str:
             pending += data
         else:
             if pending:
-                out.append(decode_charset(pending, charset)[0])
+                out.append(decode_charset(bytes(pending), charset)[0])
             if between and (between.strip() or not charset):
                 out.append(decode_charset(between, hint)[0])
-            pending, charset = data, label
+            pending, charset = bytearray(data), label
         at = search = end + 2
     if pending:
-        out.append(decode_charset(pending, charset)[0])
+        out.append(decode_charset(bytes(pending), charset)[0])
     out.append(decode_charset(value[at:], hint)[0])
     return "".join(out)
 
