@@ -43,10 +43,12 @@ format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Mails that nobody wrote, for so long; goes on where the last run stopped (.fuzz/), exit 1 when one failed.
+# Random mails, then random shapes for the cost-growth test, half of SECONDS each; both continue where the last run
+# stopped (.fuzz/). Exit 1 when one failed.
 SECONDS ?= 900
 fuzz: $(VENV)/ready
-	nice -n 19 $(BIN)/python -m tests.mail.fuzz --seconds $(SECONDS)
+	nice -n 19 $(BIN)/python -m tests.mail.fuzz --seconds $$(( $(SECONDS) / 2 ))
+	nice -n 19 $(BIN)/python -m tests.growth.long --seconds $$(( $(SECONDS) / 2 ))
 
 # The started program under schemathesis, on both databases: some 10 minutes each, at most 30.
 api-fuzz: $(VENV)/ready
