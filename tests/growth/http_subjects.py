@@ -125,7 +125,7 @@ def json_body(before: bytes, after: bytes = b"") -> Callable[[bytes], None]:
 
     def run(octets: bytes) -> None:
         with suppress(Refused):
-            body.decode(before + octets + after, "application/json", None)
+            body.decode(before + octets + after, "application/json", "")
 
     return run
 
@@ -213,7 +213,6 @@ def _message(said: str) -> Message:
         received_at=0,
         rfc_message_id=said[:998],
         reference_ids="[]",
-        participants="[]",
         from_address=said[:320],
         from_name=said[:320],
         subject=said[:998],
