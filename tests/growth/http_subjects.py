@@ -320,6 +320,7 @@ def frame(octets: bytes) -> object:
     return done(mail._with_images(cast("Any", visit), view))
 
 
+_ESCAPES = (Shape(b'\\"'), Shape(b'"\\'), Shape(b"\\", b'"'))  # each quotation mark was tried as a beginning
 _PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))  # each wrote the picture again
 
 SUBJECTS = (
@@ -327,8 +328,7 @@ SUBJECTS = (
     Subject("http: fields", fields, _HEAD, (*PLAIN, URL, (b"a=b; ", b"1.1.1.1,", b'"a";', b"127.0.0.1,"))),
     Subject("http: a query string", query, _HEAD, (*PLAIN, URL)),
     Subject("body: JSON", json_body(b""), _BODY, (JSON, (b" ", b"\n"))),
-    Subject("body: a JSON text", json_body(b'{"a":"', b'"}'), _BODY, (*PLAIN, JSON)),
-    Subject("body: an open JSON text", json_body(b'{"a":"'), _BODY, (JSON,)),
+    Subject("body: a JSON text", json_body(b'{"a":"', b'"}'), _BODY, (*PLAIN, JSON), _ESCAPES),
     Subject("body: a JSON list", json_body(b'{"a":[', b"1]}"), _BODY, (JSON,)),
     Subject("body: a JSON object", json_body(b"{", b'"b":1}'), _BODY, (JSON,)),
     Subject("schema: the models of all routes", models, _BODY // 8, ((b"a", b"\xc3\xa4", b"1"),)),
