@@ -25,7 +25,7 @@ def read(content: bytes) -> Contents:
     if b"hungry" in content:
         bytearray(1 << 40)
     if b"unbounded" in content:
-        html_growth.MAX_REOPENED = 1 << 60
+        html_growth.MAX_REOPENED = html_growth.REOPENED_BASE = 1 << 60
     return parse.parse(content)
 
 

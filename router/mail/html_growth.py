@@ -16,13 +16,16 @@ from dataclasses import dataclass, field
 MAX_TAG = 16384
 """Characters of one tag: the sanitiser compares each attribute with all before it."""
 MAX_REOPENED = 2_000_000
-"""Characters of tags that parsing may add, about 100,000 elements: newsletters of 5,000 blocks inside five unclosed
-formatting elements stay below it."""
+"""Characters of tags that parsing may add at most, about 100,000 elements."""
+REOPENED_BASE, REOPENED_FOR_EACH = 200_000, 24
+"""The same for shorter HTML: a base, and so many for each character, so that the cost of parsing grows with the length.
+Newsletters of 5,000 blocks inside five unclosed formatting elements stay below it."""
 # Of an element in memory, compared with a character of its tag.
 _ELEMENT = 16
 # Clones by one end tag: eight rounds, each with the element and up to three between it and the block.
 _ROUNDS, _CLONES = 8, 4
 _IDENTICAL = 3  # "Noah's Ark clause": of identical open elements the parser keeps three
+_COMPARED = 4  # the parser compares each formatting element with all open ones; one comparison costs as much as this
 
 # Tags as the standard's tokenizer finds them (13.2.5). Each repetition is possessive: no position is read twice.
 _TOKEN = re.compile(
@@ -59,12 +62,12 @@ _END_OF_RAW_TEXT = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECAS
 
 
 class TooLarge(Exception):  # noqa: N818 - said of HTML, not of a fault
-    """Parsing would add more than `MAX_REOPENED`, or a tag is longer than `MAX_TAG`."""
+    """Parsing would add more than is allowed for its length, or a tag is longer than `MAX_TAG`."""
 
 
 def grows(html: str) -> bool:
     """Whether parsing costs more than a bound allows, which a sanitiser has to do first."""
-    estimate = _Estimate()
+    estimate = _Estimate(min(MAX_REOPENED, REOPENED_BASE + REOPENED_FOR_EACH * len(html)))
     try:
         for name, end, tag in _tags(html):
             estimate.add(name, tag, end=end)
@@ -118,12 +121,23 @@ class _Level:
 
     name: str = ""
     open: list[_Open] = field(default_factory=list)
+    tags: Counter[tuple[str, str]] = field(default_factory=Counter)  # how often each is among the open ones
+
+    def append(self, element: _Open) -> None:
+        self.open.append(element)
+        self.tags[element.name, element.tag] += 1
+
+    def pop(self, position: int) -> _Open:
+        element = self.open.pop(position)
+        self.tags[element.name, element.tag] -= 1
+        return element
 
 
 class _Estimate:
     """Counts, at each tag that can close elements, all formatting elements that may have to be opened again."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: int) -> None:
+        self.allowed = allowed
         self.levels = [_Level()]
         self.names = Counter[str]()  # of the levels
         self.blocks = 0
@@ -145,10 +159,9 @@ class _Estimate:
         level = self.levels[-1]
         if name == "a" and (position := self.last("a")) is not None:  # links do not nest: this one ends the other
             self.close(position, surely=True)
-        alike = sum(1 for other in level.open if other.name == name and other.tag == tag)
-        self.charge(len(level.open))
-        if alike < _IDENTICAL:
-            level.open.append(_Open(name, tag, self.blocks))
+        self.charge(_COMPARED * len(level.open))
+        if level.tags[name, tag] < _IDENTICAL:
+            level.append(_Open(name, tag, self.blocks))
             self.size += level.open[-1].size
 
     def last(self, name: str) -> int | None:
@@ -163,10 +176,10 @@ class _Estimate:
 
     def close(self, position: int, *, surely: bool = False) -> None:
         """An end tag. It moves the element into the blocks inside it, eight at most; behind them it stays open."""
-        level = self.levels[-1].open
-        inside = max(0, self.blocks - level[position].blocks)
+        level = self.levels[-1]
+        inside = max(0, self.blocks - level.open[position].blocks)
         if inside:
-            around = level[max(0, position - _CLONES) : position + _CLONES]
+            around = level.open[max(0, position - _CLONES) : position + _CLONES]
             self.charge(min(inside, _ROUNDS) * max(other.size for other in around) * _CLONES)
         if inside <= _ROUNDS or surely:
             self.size -= level.pop(position).size
@@ -207,10 +220,10 @@ class _Estimate:
             if self.levels[-1].name in _CELLS:
                 self.drop()
             else:
-                still_open = self.exit()
-                self.levels[-1].open += still_open
+                for element in self.exit():
+                    self.levels[-1].append(element)
 
     def charge(self, size: int) -> None:
         self.reopened += size
-        if self.reopened > MAX_REOPENED:
+        if self.reopened > self.allowed:
             raise TooLarge
