@@ -42,6 +42,9 @@ CPU_SECONDS = 2.0
 # comes with its copies (as it came, translated, decoded). Two workers and their parent fit into 512 MiB.
 BASE_OCTETS = 160 * 1024 * 1024
 OCTETS_FOR_EACH = 8
+# What is left of the base for a mail where the interpreter itself takes more: a C library may map its whole archive of
+# locales, 200 MiB of address space that cost no memory.
+HEADROOM = 112 * 1024 * 1024
 # Above every other process: where the machine's memory runs out, this one ends and not its parent.
 OOM_SCORE = "1000"
 # Whoever else runs on the machine comes first.
@@ -52,7 +55,11 @@ TakeOut = Callable[[bytes, int], AttachmentData | None]
 
 
 def main() -> None:
-    """The worker as the product starts it."""
+    """The worker as the product starts it. Nothing is written to standard error from here on: it is the parent's log,
+    whose reader may have stopped, and the parent logs how the worker ended."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
     serve(parse.parse, parse.attachment)
 
 
@@ -65,13 +72,14 @@ def serve(read: Parse, take_out: TakeOut, *, cpu_seconds: float = CPU_SECONDS) -
         os.nice(NICENESS)
     with suppress(OSError):  # not Linux, or /proc is not writable: then the kernel chooses by size
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
+    base = max(BASE_OCTETS, _address_space() + HEADROOM)
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     with suppress(BrokenPipeError):
         answers.write(READY)
         answers.flush()
         while question := questions.read(QUESTION.size):
             what, n, octets = QUESTION.unpack(question)
-            _bound_memory(octets)
+            _bound_memory(base + OCTETS_FOR_EACH * octets)
             content = questions.read(octets)
             if len(content) < octets:
                 return  # the parent has ended in the middle of its question
@@ -93,10 +101,18 @@ def _taken(take_out: TakeOut, content: bytes, n: int) -> tuple[bytes, bytes]:
     return (b"null", b"") if taken is None else (json.dumps(asdict(taken.attachment)).encode(), taken.data)
 
 
-def _bound_memory(octets: int) -> None:
-    """Room for one mail of this size; no more than the worker was given when it started."""
+def _address_space() -> int:
+    """Bytes that this process has mapped (proc(5)); 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
+
+
+def _bound_memory(wanted: int) -> None:
+    """Limits the address space to so many bytes; no more than the worker was given when it started."""
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = BASE_OCTETS + OCTETS_FOR_EACH * octets
     if most != resource.RLIM_INFINITY:
         wanted = min(wanted, most)
     with suppress(OSError, ValueError):  # a service manager may forbid it, and bounds memory in its own way
