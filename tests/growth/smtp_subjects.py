@@ -139,7 +139,7 @@ def trace(octets: bytes) -> None:
     said = text(octets)
     message = Message(
         **dict.fromkeys(("id", "workspace_id", "reverse_path", "helo", "peer", "protocol", "tls"), said),
-        **dict.fromkeys(("received_by", "rfc_message_id", "reference_ids", "participants"), said),
+        **dict.fromkeys(("received_by", "rfc_message_id", "reference_ids"), said),
         **dict.fromkeys(("from_address", "from_name", "subject", "automatic"), said),
         size=0,
         received_at=0,
