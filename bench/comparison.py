@@ -86,7 +86,7 @@ async def _run(
             continue
         place = folder / str(processes)
         place.mkdir()
-        peers = Options(options.haraka, options.postfix, processes)
+        peers = Options(options.haraka, options.postfix, options.before, processes)
         async with servers.running(names, peers, place) as started:
             results = await rounds.compare(these, started, sender, rounds=count, budget=options.budget)
             print(f"\n{processes} process(es) of each server but {POSTFIX}\n\n{rounds.table(results, BASE)}\n")

@@ -9,8 +9,9 @@ the pace of webhooks.
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.postgres import PostgresServer, private_postgres
+from tests.support.process import environment
 from tests.support.stores import postgres_database, sqlite_database
 
 Kind = Literal["sqlite", "postgres"]
@@ -54,9 +56,16 @@ class Installation:
 
 @asynccontextmanager
 async def installed(
-    kind: Kind, folder: Path, *, aliases: int = 1, webhooks: int = 1, webhook: Callable[[str], str] | None = None
+    kind: Kind,
+    folder: Path,
+    *,
+    aliases: int = 1,
+    webhooks: int = 1,
+    webhook: Callable[[str], str] | None = None,
+    migrate_with: tuple[Sequence[str], dict[str, object]] | None = None,
 ) -> AsyncIterator[Installation]:
     """kind: of the database. webhook: the URL of the channel with a name; without it none is ever posted to.
+    migrate_with: the command and settings of another checkout's program, which makes the schema instead of this one's.
 
     The aliases `support`, `alias1`, ... take turns with the webhooks `team0`, `team1`, ...
     """
@@ -73,9 +82,14 @@ async def installed(
             server = await stack.enter_async_context(private_postgres(fsync=True, settings=_REAL, parent=parent))
             url = await server.create_database()
             database, cpu = postgres_database(url), _cpu_of(server)
+        if migrate_with is not None:
+            command, settings = migrate_with
+            env = environment(_settings(url, key, folder) | settings)
+            subprocess.run(command, check=True, env=env, cwd=folder, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 - a bench waits for its own preparations
         await database.open()
         try:
-            await migrate.migrate(database)
+            if migrate_with is None:
+                await migrate.migrate(database)
             made = Installation(kind, url, [], _settings(url, key, folder), cpu)
             await _seed(made, database, SecretBox(key), aliases=aliases, webhooks=webhooks, webhook=webhook)
         finally:

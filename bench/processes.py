@@ -124,9 +124,10 @@ def temporary_folder() -> Path:
     return folder
 
 
-def emailrouter(role: str) -> list[str]:
-    """The command that runs a role of the program from this checkout."""
-    return [sys.executable, "-m", "emailrouter", role]
+def emailrouter(role: str, checkout: Path | None = None) -> list[str]:
+    """The command that runs a role of the program from this checkout, or from another one with its own `.venv`."""
+    python = sys.executable if checkout is None else str(checkout / ".venv/bin/python")
+    return [python, "-m", "emailrouter", role]
 
 
 def module(name: str, *args: str) -> list[str]:

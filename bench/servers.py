@@ -21,18 +21,23 @@ from bench.processes import Child, cpu_seconds, emailrouter, free_port, module, 
 from tests.support.waiting import alive
 
 OURS: dict[str, Kind] = {"ours, SQLite": "sqlite", "ours, PostgreSQL": "postgres"}
+BEFORE: dict[str, Kind] = {"before, SQLite": "sqlite", "before, PostgreSQL": "postgres"}
 HANDSHAKE = "TLS handshake"
 PEERS = {"ours, no store": "door", "stock Sink": "sink", "asyncio limit": "limit", HANDSHAKE: "handshake"}
 HARAKA, POSTFIX = "Haraka", "Postfix"
-ALL = (*OURS, *PEERS, HARAKA, POSTFIX)
+ALL = (*OURS, *BEFORE, *PEERS, HARAKA, POSTFIX)
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line said: where peers are, and how many processes each server may have."""
+    """What the command line said: where peers are, and how many processes each server may have.
+
+    before: another checkout of this project with its environment in `.venv`, such as the commit before a change.
+    """
 
     haraka: str | None = None
     postfix: str | None = None
+    before: Path | None = None
     processes: int = 1
 
 
@@ -69,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smtp-source", metavar="PATH", help="Postfix's load generator; `none` for the built-in one")
     parser.add_argument("--haraka", metavar="PATH", help="its program, where it is not in PATH")
     parser.add_argument("--postfix", metavar="ROOT", help="the root it is unpacked under, where that is not /")
+    parser.add_argument("--before", metavar="CHECKOUT", type=Path, help="another checkout of this project, with .venv")
     parser.add_argument("--servers", metavar="NAME", nargs="+", choices=ALL, default=list(ALL), help=", ".join(ALL))
 
 
@@ -83,6 +89,8 @@ async def running(names: Sequence[str], options: Options, folder: Path) -> Async
             place.mkdir(parents=True)
             if name in OURS:
                 found.append(await _ours(stack, name, options, place, tls))
+            elif name in BEFORE and options.before is not None:
+                found.append(await _ours(stack, name, options, place, tls, checkout=options.before.resolve()))
             elif name in PEERS:
                 found.append(_peer(stack, name, options, place, tls))
             elif name == HARAKA and (program := mtas.find_haraka(options.haraka)):
@@ -97,14 +105,26 @@ async def running(names: Sequence[str], options: Options, folder: Path) -> Async
         yield found
 
 
-async def _ours(stack: AsyncExitStack, name: str, options: Options, place: Path, tls: tuple[Path, Path]) -> Running:
-    installation = await stack.enter_async_context(installed(OURS[name], place))
+async def _ours(
+    stack: AsyncExitStack,
+    name: str,
+    options: Options,
+    place: Path,
+    tls: tuple[Path, Path],
+    *,
+    checkout: Path | None = None,
+) -> Running:
+    """checkout: another one, whose program makes the schema and serves; None is this one."""
+    of_checkout: dict[str, object] = {} if checkout is None else {"PYTHONPATH": str(checkout)}
+    migrate_with = None if checkout is None else (emailrouter("migrate", checkout), of_checkout)
+    kind = (OURS | BEFORE)[name]
+    installation = await stack.enter_async_context(installed(kind, place, migrate_with=migrate_with))
     port = free_port()
     certificate = {"smtp.tls_cert": str(tls[0]), "smtp.tls_key": str(tls[1])}
-    env = installation.env | certificate | {"smtp.listen": "systemd"}
+    env = installation.env | certificate | {"smtp.listen": "systemd"} | of_checkout
     children = []
     for n in range(options.processes):
-        child = Child(f"smtp{n}", emailrouter("smtp"), folder=place, env=env, port=port)
+        child = Child(f"smtp{n}", emailrouter("smtp", checkout), folder=place, env=env, port=port)
         children.append(stack.enter_context(child))
     for child in children:
         child.ready()
