@@ -27,7 +27,7 @@ REMOVED = "the integration was removed"
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """What the other side said to a test message. status: HTTP, None when no whole answer came."""
+    """What the other side said to a test message. status: HTTP, None when no status line came."""
 
     __test__ = False  # the name is the product's word; pytest shall not take it for a test class
 

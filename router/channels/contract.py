@@ -132,7 +132,7 @@ class Client(Protocol):
     """What a channel needs of the outside. Who answers: `router.outbound.client.OutboundClient`."""
 
     async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> Answer:
-        """One POST within `timeout` seconds. Raises `OutboundError` when no whole answer came."""
+        """One POST within `timeout` seconds. Raises `OutboundError` when no status line came."""
         ...
 
 

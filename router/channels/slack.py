@@ -151,7 +151,7 @@ def judge(answer: Answer, now: datetime) -> Outcome:
     said = f"Slack answered {status} {word}".rstrip()
     if status == 429 or word in _TOO_FAST:
         return Retry(_retry_after(answer, now), f"{said}: too many messages", status, excerpt, latency)
-    if status >= 500:
+    if status >= 500 or status < 200:  # below: a protocol error; nothing says that the ticket was taken or refused
         return Retry(_retry_after(answer, now), said, status, excerpt, latency)
     if 300 <= status < 400:
         return Failed("rejected", f"{said}: redirects are not followed", status, excerpt, latency)

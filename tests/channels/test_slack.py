@@ -14,6 +14,7 @@ from router.channels.contract import Channel, Failed, Outcome, Retry, Sent, Test
 from router.channels.slack import CHANNEL, MAX_RETRY_AFTER, SlackSettings, judge
 from router.errors import Refused
 from router.outbound.client import Answer, OutboundClient
+from tests.support.raw_http import RawHttpServer, Script
 
 NOW = datetime(2025, 11, 22, 12, 0, tzinfo=UTC)
 GOOD = "https://hooks.slack.com/services/T0123/B0123/abcdefghijklmnop"
@@ -233,7 +234,7 @@ async def test_every_misbehaviour_is_an_outcome(client: OutboundClient, slack: S
         "general",
         Says(429, "", {"Retry-After": "7"}),
         Says(500, "<html>"),
-        Half(),
+        Says(600, ""),
         Reset(),
         Hang(),
         Redirect(slack.url("elsewhere")),
@@ -244,6 +245,39 @@ async def test_every_misbehaviour_is_an_outcome(client: OutboundClient, slack: S
     assert outcomes[0].after == 7
     assert isinstance(outcomes[4], Retry)
     assert outcomes[4].reason == "timed out after 0.5 s"
+
+
+async def test_a_success_is_one_whatever_is_wrong_with_its_rest(client: OutboundClient, slack: SlackStandIn) -> None:
+    slack.script("general", Half(), Says(204, b""), Says(299, b"\xff" * 5000), Says(200, "invalid_token"))
+    outcomes = [await _send(client, slack.url(), 10) for _ in range(4)]
+    assert [_kind(outcome) for outcome in outcomes] == ["Sent"] * 4
+    assert [outcome.status for outcome in outcomes] == [200, 204, 299, 200]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nok", "Sent"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno_service", "permanent"),
+        (b"HTTP/1.1 403 Forbidden\r\n\xff\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", "permanent"),
+        (b"HTTP/1.1 400 Bad\r\nContent-Length: 99\r\n\r\ninvalid_token", "permanent"),
+        (b"HTTP/1.1 400 Bad\r\nno colon\r\n\r\ninvalid_blocks", "payload"),
+        (b"HTTP/1.1 302 Found\r\nLocation", "rejected"),
+        (b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: x\r\n\r\n", "Retry"),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 99\r\n\r\n", "Retry"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "Retry"),
+        (b"HTTP/1.1 099 What\r\n\r\n", "Retry"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "Retry"),
+        (b"", "Retry"),
+    ],
+)
+async def test_flawed_answers_are_classified_by_their_status(client: OutboundClient, answer: bytes, kind: str) -> None:
+    async with RawHttpServer(Script((answer,), "close")) as server:
+        outcome = await _send(client, server.url)
+        assert _kind(outcome) == kind
+        if b"Retry-After" in answer:
+            assert isinstance(outcome, Retry)
+            assert outcome.after == 7
 
 
 async def test_a_forgotten_webhook(client: OutboundClient, slack: SlackStandIn) -> None:

@@ -11,11 +11,18 @@ from tests.crash.mta import Mta
 from tests.crash.rig import Rig, rig, until_async
 from tests.support.postgres import PostgresServer
 from tests.support.process import Program
+from tests.support.raw_http import RawHttpServer, Script
 from tests.support.slack import Answer, Half, Hang, Huge, Redirect, Reset, SlackStandIn, Slow
 
 HTML = "<html><body><h1>502 Bad Gateway</h1><script>alert('@channel')</script></body></html>"
 # What a person sees in the channel all the same.
-ARRIVING = {"well": None, "slow": Slow(0.1), "huge": Huge(50_000_000)}
+ARRIVING = {
+    "well": None,
+    "slow": Slow(0.1),
+    "huge": Huge(50_000_000),
+    "half": Half(),
+    "too-slow": Slow(0.5, per_chunk=1, body=b"o" * 60),
+}
 SETTINGS: dict[str, object] = {"delivery.timeout": "2s", "delivery.lease": "5s"}
 PEAK_KIB = 300_000
 
@@ -24,13 +31,11 @@ def passing() -> dict[str, tuple[Behaviour, str]]:
     """What passes by waiting, and what the attempt remembers of it."""
     return {
         "hangs": (Hang(), "timed out"),
-        "too-slow": (Slow(0.5, per_chunk=1, body=b"o" * 60), "timed out"),
         "limited-until": (Answer(429, "rate_limited", {"Retry-After": "600"}), "429"),
         "limited": (Answer(429, "rate_limited"), "429"),
         "broken": (Answer(500, "rollup_error"), "500"),
         "html": (Answer(502, HTML), "502"),
         "huge-error": (Answer(503, b"x" * 20_000_000), "503"),
-        "half": (Half(), "whole answer"),
         "reset": (Reset(), "reset"),
     }
 
@@ -105,6 +110,40 @@ def peak_memory(program: Program) -> int:
     """The most memory the process ever had, in KiB."""
     status = Path(f"/proc/{program.pid}/status").read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+
+
+class Elsewhere(SlackStandIn):
+    """Every webhook leads to another server."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+
+    def url(self, name: str = "general", *, host: str = "127.0.0.1") -> str:
+        return self._url
+
+
+async def test_a_success_with_a_flaw_is_delivered_once(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
+    """Whatever follows the status line of a 2xx: the ticket is delivered, and not posted again on the schedule."""
+    ok = b"HTTP/1.1 200 OK\r\n"
+    async with (
+        RawHttpServer(
+            Script((ok + b"Content-Length: 0\r\n\r\nok",)),
+            Script((b"HTTP/1.1 204 No Content\r\n\r\nok",)),
+            Script((ok + b"\xff\x00: x\r\n" + b"x" * 100_000,)),
+            Script((ok + b"Content-Length: 99\r\n\r\nok",), "reset"),
+            Script((ok,)),
+        ) as raw,
+        rig("sqlite", tmp_path, server, webhooks=["flawed"], slack=Elsewhere(raw.url)) as world,
+        world.mta() as mta,
+    ):
+        program = await world.start(options=world.clock_options)
+        mta.offer(world.mails(5, to=world.addresses))
+        await mta.all_taken()
+        await program.wait_event("delivery.sent", 5)
+        world.set_clock(900)
+        await world.settle()
+        assert len(raw.requests) == 5
 
 
 async def test_slack_is_not_there(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:

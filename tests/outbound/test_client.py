@@ -1,18 +1,21 @@
 """The guarded client against a real server on loopback that misbehaves in every way a webhook can."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import pytest
 import trustme
 from aiohttp.abc import AbstractResolver, ResolveResult
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emailrouter.standins.slack import Answer, Half, Hang, Huge, Redirect, Reset, SlackStandIn, Slow
 from router.outbound.client import AddressRefused, OutboundClient, OutboundError
+from tests.support.raw_http import After, RawHttpServer, Script
 
 PAYLOAD = {"text": "Gr\u00fc\u00dfe \U0001f4ec"}
 
@@ -22,6 +25,7 @@ class Names(AbstractResolver):
 
     def __init__(self, names: dict[str, list[str]]) -> None:
         self._names = names
+        self.asked = 0
 
     async def resolve(
         self,
@@ -29,6 +33,7 @@ class Names(AbstractResolver):
         port: int = 0,
         family: socket.AddressFamily = socket.AF_INET,
     ) -> list[ResolveResult]:
+        self.asked += 1
         if host not in self._names:
             raise OSError(None, "no such name")
         return [
@@ -121,12 +126,14 @@ async def test_silence(client: OutboundClient, slack: SlackStandIn) -> None:
 
 async def test_a_trickle_is_bounded_too(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script("general", Slow(0.05, 1, b"z" * 100))
-    assert await _fault(client, slack.url(), 0.3) == "timed out after 0.3 s"
+    answer = await client.post_json(slack.url(), PAYLOAD, 0.3)
+    assert answer.status == 200
+    assert answer.excerpt in ("z" * n for n in range(20))
 
 
 async def test_cut_connections(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script("general", Half(), Reset())
-    assert await _fault(client, slack.url()) == "connection closed before the whole answer came"
+    assert (await client.post_json(slack.url(), PAYLOAD)).status == 200
     assert await _fault(client, slack.url()) in ("connection reset", "connection closed without an answer")
 
 
@@ -273,6 +280,139 @@ class TestTls:
         await client.close()
 
 
-def test_nothing_is_opened_before_the_first_call() -> None:
-    client = OutboundClient()
-    assert not isinstance(client._session, aiohttp.ClientSession)
+# --- flaws after the status line
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CLEAN = Script((OK + b"Content-Length: 2\r\n\r\nok",))
+FLAWED = {
+    "wrong length": Script((OK + b"Content-Length: 3\r\n\r\nok\xe2\x9c\x93",)),
+    "a body of length 0": Script((OK + b"Content-Length: 0\r\n\r\nok",)),
+    "a body of length 0, later": Script((OK + b"Content-Length: 0\r\n\r\n", b"ok")),
+    "a body with 204": Script((b"HTTP/1.1 204 No Content\r\n\r\nok",)),
+    "two responses": Script((OK + b"Content-Length: 2\r\n\r\nok" + OK + b"Content-Length: 0\r\n\r\n",)),
+    "an odd header": Script((OK + b"X Y: \xff\x00\r\n\xfc: 1\r\nno colon\r\nContent-Length: 2\r\n\r\nok",)),
+    "a long header": Script((OK + b"X: " + b"x" * 30_000 + b"\r\nContent-Length: 2\r\n\r\nok",)),
+    "a header without end": Script((OK + b"X: " + b"x" * 200_000,)),
+    "many headers": Script((OK + b"X: y\r\n" * 1000 + b"Content-Length: 2\r\n\r\nok",)),
+    "two lengths": Script((OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok",), "close"),
+    "broken chunks": Script((OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nok",)),
+    "chunks cut off": Script((OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nok",), "close"),
+    "an unknown coding": Script((OK + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n\xff\xfe",)),
+    "no gzip after all": Script((OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",)),
+    "closed in the headers": Script((OK + b"Content-Le",), "close"),
+    "reset in the headers": Script((OK + b"Content-Le",), "reset"),
+    "reset in the body": Script((OK + b"Content-Length: 9\r\n\r\nok",), "reset"),
+    "closed after the status line": Script((OK,), "close"),
+    "closed in the reason": Script((b"HTTP/1.1 200 O",), "close"),
+    "interim responses": Script(
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", CLEAN.pieces[0])
+    ),
+    "HTTP/1.0": Script((b"HTTP/1.0 200 OK\r\n\r\nok",), "close"),
+    "line feeds alone": Script((b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",)),
+    "no reason": Script((b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok",)),
+    "byte by byte": Script(tuple(bytes([byte]) for byte in CLEAN.pieces[0])),
+}
+
+
+@pytest.mark.parametrize("script", FLAWED.values(), ids=FLAWED)
+async def test_the_status_line_decides_and_the_next_call_is_unharmed(client: OutboundClient, script: Script) -> None:
+    gone = Script((b"HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\nno_service",))
+    async with RawHttpServer(script, gone, script, CLEAN) as server:
+        for _ in range(2):
+            assert (await client.post_json(server.url, PAYLOAD)).status in (200, 204)
+            second = await client.post_json(server.url, PAYLOAD)
+            assert (second.status, second.excerpt) in ((404, "no_service"), (200, "ok"))
+        assert second.status == 200
+        assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("pieces", [(OK,), (OK + b"Content-Le",), (OK + b"Content-Length: 9\r\n\r\nok",)])
+async def test_the_body_of_a_success_is_not_waited_for(client: OutboundClient, pieces: tuple[bytes, ...]) -> None:
+    async with RawHttpServer(Script(pieces)) as server:
+        assert (await client.post_json(server.url, PAYLOAD, 3600)).status == 200
+
+
+@pytest.mark.parametrize("after", ["keep", "close", "reset"])
+async def test_other_answers_are_read_as_far_as_they_come(client: OutboundClient, after: After) -> None:
+    answer = b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 99\r\n\r\nrate_limited"
+    async with RawHttpServer(Script((answer,), after)) as server:
+        got = await client.post_json(server.url, PAYLOAD, 0.5)
+        assert (got.status, got.headers["retry-after"], got.excerpt) == (429, "7", "rate_limited")
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (Script((), "close"), "connection closed without an answer"),
+        (Script((), "reset"), "connection reset"),
+        (Script((b"HTTP/1.1 100 Continue\r\n\r\n",), "close"), "the answer is not HTTP"),
+        (Script((b"HTTP/1.1 20",), "close"), "the answer is not HTTP"),
+        (Script((b"http/1.1 200 OK\r\n\r\n",)), "the answer is not HTTP"),
+        (Script((b"<html>",), "close"), "the answer is not HTTP"),
+        (Script((b"x" * 200_000,)), "the answer is not HTTP"),
+        (Script((b"HTTP/1.1 100 Continue\r\n\r\n",)), "timed out after 0.5 s"),
+    ],
+)
+async def test_no_status_line_is_no_answer(client: OutboundClient, script: Script, reason: str) -> None:
+    async with RawHttpServer(script, CLEAN) as server:
+        assert await _fault(client, server.url, 0.5) == reason
+        assert (await client.post_json(server.url, PAYLOAD)).excerpt == "ok"
+
+
+async def test_a_connection_is_used_again_after_a_clean_answer_alone(client: OutboundClient) -> None:
+    async with RawHttpServer(CLEAN, CLEAN, FLAWED["an odd header"], CLEAN) as server:
+        for expected in (1, 1, 1, 2):
+            await client.post_json(server.url, PAYLOAD)
+            assert server.connections == expected
+
+
+async def test_bytes_that_come_while_nothing_is_asked_close_the_connection(client: OutboundClient) -> None:
+    unasked = asyncio.Event()
+    seen = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}")
+        writer.write(CLEAN.pieces[0])
+        await unasked.wait()
+        writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert not await reader.read()
+        seen.set()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+        assert (await client.post_json(url, PAYLOAD)).status == 200
+        unasked.set()
+        await seen.wait()
+        assert (await client.post_json(url, PAYLOAD)).status == 200
+
+
+async def test_calls_to_one_host_share_a_lookup(slack: SlackStandIn) -> None:
+    names = Names({"hooks.test": ["127.0.0.1"]})
+    client = OutboundClient(allow_private=True, resolver=names)
+    url = slack.url(host="hooks.test")
+    answers = await asyncio.gather(*(client.post_json(url, PAYLOAD) for _ in range(20)))
+    assert {answer.status for answer in answers} == {200}
+    assert names.asked == 1
+    await client.close()
+
+
+@given(
+    status=st.integers(200, 299),
+    rest=st.binary(max_size=200),
+    after=st.sampled_from(["keep", "close", "reset"]),
+)
+@settings(max_examples=30, deadline=None)
+def test_any_bytes_after_a_success_are_a_success(status: int, rest: bytes, after: After) -> None:
+    async def post() -> int:
+        client = OutboundClient(allow_private=True)
+        # The empty lines end a header that is read on and on, so that no example waits for its body.
+        answer = b"HTTP/1.1 %d \r\n" % status + rest + b"\r\n\r\n" + b"x" * 2000
+        async with RawHttpServer(Script((answer,), after)) as server:
+            try:
+                return (await client.post_json(server.url, PAYLOAD)).status
+            finally:
+                await client.close()
+
+    assert asyncio.run(post()) == status
