@@ -1,8 +1,7 @@
 """DNS block lists (RFC 5782): whether the lists of the settings name a client's address.
 
 Asked when a client connects, all lists at once, while the session goes on; the answer is needed at the first RCPT. A
-list that is away, slow, or answers nonsense lists nobody: a mail is never lost to somebody else's DNS. Who makes it:
-`smtp.server`; who asks: `smtp.protocol`. The resolver is dnspython's, injected.
+list that is away, slow, or answers nonsense lists nobody: a mail is never lost to somebody else's DNS.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _COMPLAINT = ipaddress.ip_network("127.255.255.0/24")  # what large lists answer
 
 
 class Resolver(Protocol):
-    """What we need of `dns.asyncresolver.Resolver`: the records of a name; DNSException when there are none."""
+    """The records of a name, as text; none, or DNSException, when there are none."""
 
     async def resolve(self, qname: str, rdtype: str, /) -> Iterable[object]: ...
 

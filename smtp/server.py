@@ -41,7 +41,7 @@ _COMMIT_PATIENCE = 10.0  # seconds past the grace that commits have which are be
 class Server:
     """The SMTP door of one process.
 
-    settings: `[smtp]` of the configuration. hostname: what we call ourselves. resolver: `dns.asyncresolver.Resolver`,
+    settings: `[smtp]` of the configuration. hostname: what we call ourselves. resolver: see `smtp.dnsbl.Resolver`,
     for the block lists; without one none is asked. environ: where systemd says what sockets it passes. reuse_port: let
     several processes of one host listen on the same port.
     """

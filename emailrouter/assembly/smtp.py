@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dns.asyncresolver
-
 from config.schema import Config
 from router.clock import Clock
-from router.dns.resolver import plain_resolver
+from router.dns.resolver import DnsResolver
 from router.meter import Meter
 from router.ports import Acceptor, Recipients
 from router.side_tasks import SideTasks
@@ -30,8 +28,8 @@ def server(
     )
 
 
-def _block_list_resolver(config: Config) -> dns.asyncresolver.Resolver | None:
+def _block_list_resolver(config: Config) -> DnsResolver | None:
     """Asked about senders only where block lists are set."""
     if not config.smtp.dnsbl:
         return None
-    return plain_resolver([(server.host, server.port) for server in config.dns.nameservers])
+    return DnsResolver([(server.host, server.port) for server in config.dns.nameservers])

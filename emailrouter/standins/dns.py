@@ -25,6 +25,7 @@ import dns.rdatatype
 import dns.reversename
 import dns.rrset
 
+EdnsFailure = Literal["FORMERR", "NOTIMP", "SERVFAIL", "BADVERS", "SILENT"]
 Failure = Literal["NXDOMAIN", "EMPTY", "SERVFAIL", "REFUSED", "TIMEOUT", "TRUNCATED"]
 
 _IN = dns.rdataclass.IN
@@ -52,6 +53,8 @@ class DnsStandIn:
     def __init__(self) -> None:
         self.queries: list[tuple[str, str]] = []  # (name without the last dot, type), lower and upper case
         self.port = 0
+        self.edns_failure: EdnsFailure | None = None  # what questions with EDNS (RFC 6891) meet
+        self.edns_queries = 0  # how many questions had EDNS
         self._zone: dict[dns.name.Name, dict[dns.rdatatype.RdataType, dns.rrset.RRset]] = {}
         self._failures: dict[tuple[dns.name.Name, dns.rdatatype.RdataType | None], Failure] = {}
         self._delays: dict[dns.name.Name, float] = {}
@@ -188,6 +191,10 @@ class DnsStandIn:
         self.queries.append((_plain(question.name), dns.rdatatype.to_text(question.rdtype)))
         async with self._asked:
             self._asked.notify_all()
+        if message.edns >= 0:
+            self.edns_queries += 1
+            if self.edns_failure is not None:
+                return self._without_edns(message, self.edns_failure)
         await asyncio.sleep(self._delays.get(question.name, 0))
         failure = self._failures.get((question.name, question.rdtype)) or self._failures.get((question.name, None))
         if failure == "TIMEOUT":
@@ -195,6 +202,18 @@ class DnsStandIn:
         response = self._response(question, failure)
         limit = (max(512, message.payload) if message.edns >= 0 else 512) if udp else 65535
         return response.to_wire(max_size=limit, prefer_truncation=True)
+
+    def _without_edns(self, message: dns.message.Message, how: EdnsFailure) -> bytes | None:
+        """What a server answers that does not know EDNS; one that knows a later version alone says BADVERS."""
+        if how == "SILENT":
+            return None
+        response = dns.message.make_response(message)
+        if how == "BADVERS":
+            response.use_edns(0)
+        else:
+            response.use_edns(-1)
+        response.set_rcode(dns.rcode.from_text(how))
+        return response.to_wire()
 
     def _response(self, question: _Question, failure: Failure | None) -> dns.message.Message:
         response = dns.message.make_response(question.message, recursion_available=True)

@@ -71,7 +71,7 @@ async def test_faults(dns: DnsStandIn, resolver: DnsResolver, how: str) -> None:
     assert found.reason == (
         "no name server answered within 0.5 s"
         if how == "TIMEOUT"
-        else "the name servers answered with an error (SERVFAIL or REFUSED)"
+        else f"the name servers answered with an error ({how})"
     )
     dns.heal("a.test")
     assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))

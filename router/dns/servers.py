@@ -1,0 +1,129 @@
+"""Which name servers are asked: the configured ones, or those of `/etc/resolv.conf`, followed while it changes.
+
+It promises: whatever the file holds, and whether or not it can be read, there is a list of servers; a line that
+cannot be read is skipped, named in one log line, and never an error. Of the file only its `nameserver` lines are
+used: all names are asked as absolute names, within the program's own time limits.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import stat
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from router.dns.exchange import NameServer
+
+_log = structlog.get_logger()
+
+RESOLV_CONF = Path("/etc/resolv.conf")
+MAX_FILE = 65_536  # bytes that are read; the real ones have a few hundred
+MAX_SERVERS = 8  # glibc uses 3; of more than these none would be reached within a question's time
+MAX_SKIPPED = 5  # lines that are named
+LOOK_EVERY = 1.0  # seconds between two readings of the file; it is read when a question is asked
+PORT = 53
+# Where no server is named, as glibc does (resolv.conf(5)): one may run on this machine.
+DEFAULT = "127.0.0.1"
+_OTHER_KEYWORDS = frozenset({b"search", b"domain", b"options", b"sortlist", b"lookup", b"family"})
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvConf:
+    """hosts: IP addresses. skipped: lines that cannot be used, printable and shortened, `MAX_SKIPPED` of them."""
+
+    hosts: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+
+def parse(data: bytes) -> ResolvConf:
+    """What the file's bytes say. A server's port cannot be given there, so such a line is skipped, as glibc does."""
+    hosts: dict[str, None] = {}
+    skipped: list[str] = []
+    for line in data.removeprefix(_BOM).splitlines():
+        words = line.split(maxsplit=2)
+        if not words or words[0][:1] in (b"#", b";") or words[0] in _OTHER_KEYWORDS:
+            continue
+        host = _address(words[1]) if words[0] == b"nameserver" and len(words) > 1 else ""
+        if host and len(hosts) < MAX_SERVERS:
+            hosts[host] = None
+        elif not host and len(skipped) < MAX_SKIPPED:
+            skipped.append(_printable(line))
+    return ResolvConf(tuple(hosts), tuple(skipped))
+
+
+class Servers:
+    """configured: (IP address, port) pairs of `[dns] nameservers`; none means those of the file at `path`."""
+
+    def __init__(
+        self,
+        configured: Sequence[tuple[str, int]] = (),
+        *,
+        path: Path = RESOLV_CONF,
+        look_every: float = LOOK_EVERY,
+    ) -> None:
+        self.path = path
+        self.skipped: tuple[str, ...] = ()
+        self.from_file = not configured
+        self.none_named = False
+        self._look_every = look_every
+        self._looked_at = time.monotonic()
+        self._data: bytes | None = b""
+        self._known = [NameServer(host, port) for host, port in configured]
+        if self.from_file:
+            self._read(first=True)
+
+    def current(self) -> list[NameServer]:
+        """The servers to ask now, the first one first. Reads the file again, at most once in `look_every` seconds."""
+        now = time.monotonic()
+        if self.from_file and now - self._looked_at >= self._look_every:
+            self._looked_at = now
+            self._read()
+        return list(self._known)
+
+    def _read(self, *, first: bool = False) -> None:
+        data, problem = _contents(self.path)
+        if data == self._data and not first:
+            return
+        self._data = data
+        found = parse(data or b"")
+        self.none_named = not found.hosts
+        self.skipped = (*found.skipped, *([problem] if problem else []))
+        before = {server.host: server for server in self._known}
+        self._known = [before.get(host) or NameServer(host, PORT) for host in found.hosts or (DEFAULT,)]
+        if self.skipped or self.none_named:
+            _log.warning("dns.resolv_conf", skipped=self.skipped, servers=[server.host for server in self._known])
+        elif not first:
+            _log.info("dns.servers_changed", servers=[server.host for server in self._known])
+
+
+def _contents(path: Path) -> tuple[bytes | None, str]:
+    """The file's bytes, and what is wrong with it."""
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a FIFO would wait for a writer
+        try:
+            if not stat.S_ISREG(os.fstat(opened).st_mode):
+                return None, "it is not a file"
+            return os.read(opened, MAX_FILE), ""
+        finally:
+            os.close(opened)
+    except OSError as error:
+        return None, f"it cannot be read ({os.strerror(error.errno or 0).lower()})"
+
+
+def _address(word: bytes) -> str:
+    """The IP address in its usual form, "" for anything else."""
+    try:
+        return str(ipaddress.ip_address(word.decode("ascii")))
+    except ValueError:
+        return ""
+
+
+def _printable(line: bytes) -> str:
+    text = line[:80].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -1,0 +1,160 @@
+"""/etc/resolv.conf, whatever it holds: no start fails, no question raises, and a changed file is followed."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from router.dns.resolver import DnsResolver, Found, Mx, Unknown
+from router.dns.servers import MAX_SERVERS, ResolvConf, Servers, parse
+from tests.support.dns import DnsStandIn
+
+GOOD = b"nameserver 192.0.2.1\n"
+
+
+@pytest.fixture
+async def dns(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DnsStandIn]:
+    """The file cannot name a port: here all servers are on the stand-in's."""
+    async with DnsStandIn() as server:
+        monkeypatch.setattr("router.dns.servers.PORT", server.port)
+        server.set("a.test", "MX", "10 b.test.")
+        yield server
+
+
+def following(path: Path) -> DnsResolver:
+    return DnsResolver(timeout=1, lifetime=2, resolv_conf=path, look_every=0)
+
+
+@pytest.mark.parametrize(
+    ("data", "hosts"),
+    [
+        (b"", ()),
+        (GOOD, ("192.0.2.1",)),
+        (GOOD.strip(), ("192.0.2.1",)),
+        (b"nameserver\t192.0.2.1 # the office\r\nsearch a.test\r\nnameserver ::1\r\n", ("192.0.2.1", "::1")),
+        (b"nameserver fe80::1%eth0\n", ("fe80::1%eth0",)),
+        (b"nameserver 2001:DB8::0:1\n" + GOOD + GOOD, ("2001:db8::1", "192.0.2.1")),
+        (b"\xef\xbb\xbf" + GOOD, ("192.0.2.1",)),
+        (b"# nameserver 192.0.2.9\n;nameserver 192.0.2.9\n" + GOOD, ("192.0.2.1",)),
+        (b"search " + b"x" * 64 + b".test " + b"y." * 200 + b"\ndomain \xfc\n" + GOOD, ("192.0.2.1",)),
+        (b"options ndots:x timeout:-1 edns0 rotate \xff attempts:99999999999\n" + GOOD, ("192.0.2.1",)),
+        (b"# Gr\xfc\xdfe\n" + GOOD, ("192.0.2.1",)),
+        (
+            b"".join(b"nameserver 192.0.2.%d\n" % n for n in range(99)),
+            tuple(f"192.0.2.{n}" for n in range(MAX_SERVERS)),
+        ),
+    ],
+)
+def test_lines_that_can_be_read(data: bytes, hosts: tuple[str, ...]) -> None:
+    assert parse(data) == ResolvConf(hosts)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"nameserver dns.example.test",
+        b"nameserver [::1]",
+        b"nameserver 127.0.0.1#53",
+        b"nameserver 127.0.0.1:53",
+        b"nameserver 127.0.0.1\x00",
+        b"nameserver 127.0.0.256",
+        b"nameserver 1",
+        b"nameserver fe80::1%",
+        b"nameserver \xfc",
+        b"nameserver \xd9\xa1.1.1.1",  # an Arabic digit
+        b"nameserver",
+        b"Nameserver 192.0.2.9",
+        b"nameserver=192.0.2.9",
+        b"\x00nameserver 192.0.2.9",
+        b"resolver 192.0.2.9",
+    ],
+)
+def test_lines_that_cannot_are_skipped_and_named(line: bytes, tmp_path: Path) -> None:
+    (tmp_path / "resolv.conf").write_bytes(line + b"\n" + GOOD)
+    with capture_logs() as logs:
+        servers = Servers(path=tmp_path / "resolv.conf", look_every=0)
+        for _ in range(3):
+            assert [server.host for server in servers.current()] == ["192.0.2.1"]
+    assert len(servers.skipped) == 1
+    assert servers.skipped[0].isprintable()
+    assert [(entry["event"], entry["skipped"]) for entry in logs] == [("dns.resolv_conf", servers.skipped)]
+
+
+@given(st.binary(max_size=200), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes(tmp_path: Path, data: bytes, good: bool) -> None:
+    path = tmp_path / "resolv.conf"
+    path.write_bytes(data + b"\n" + GOOD if good else b"nameserver " + data)
+    servers = Servers(path=path, look_every=0)
+    assert servers.current()
+    if good:
+        assert "192.0.2.1" in [server.host for server in servers.current()]
+
+
+def _fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+ODD: dict[str, Callable[[Path], object]] = {
+    "missing": Path.exists,
+    "a directory": Path.mkdir,
+    "a dangling link": lambda path: path.symlink_to("nowhere"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a pipe": _fifo,
+    "empty": lambda path: path.write_bytes(b""),
+    "zeros": lambda path: path.write_bytes(b"\x00" * 100_000),
+    "one long line": lambda path: path.write_bytes(b"nameserver " + b"1" * 1_000_000),
+    "names alone": lambda path: path.write_bytes(b"nameserver dns.example.test\n"),
+}
+
+
+@pytest.mark.parametrize("make", ODD.values(), ids=ODD)
+async def test_without_a_server_in_the_file_this_machine_is_asked(
+    make: Callable[[Path], object], tmp_path: Path, dns: DnsStandIn
+) -> None:
+    path = tmp_path / "resolv.conf"
+    make(path)
+    resolver = following(path)
+    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+    await dns.stop()
+    reason = f"{path} names no name server that can be used: set [dns] nameservers"
+    assert await resolver.mx("a.test") == Unknown(reason)
+
+
+async def test_a_changed_file_is_followed(tmp_path: Path, dns: DnsStandIn) -> None:
+    path = tmp_path / "resolv.conf"
+    path.write_bytes(b"nameserver 127.0.0.9\n")  # nobody is there
+    resolver = following(path)
+    assert await resolver.mx("a.test") == Unknown("the name servers cannot be reached")
+    path.write_bytes(b"nameserver 127.0.0.1\n")  # of the same length, in place
+    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+    fresh = tmp_path / "fresh"
+    fresh.write_bytes(b"nameserver 127.0.0.9\n")
+    fresh.replace(path)
+    assert isinstance(await resolver.mx("a.test"), Unknown)
+    path.unlink()
+    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))  # 127.0.0.1 by default
+    path.symlink_to("target")
+    (tmp_path / "target").write_bytes(b"nameserver 127.0.0.9\nnameserver 127.0.0.1\n")
+    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+
+
+async def test_what_was_learnt_about_a_server_outlives_a_change_of_the_file(tmp_path: Path, dns: DnsStandIn) -> None:
+    path = tmp_path / "resolv.conf"
+    path.write_bytes(b"nameserver 127.0.0.1\n")
+    dns.edns_failure = "NOTIMP"
+    resolver = following(path)
+    assert isinstance(await resolver.mx("a.test"), Found)
+    path.write_bytes(b"search a.test\nnameserver 127.0.0.1\n")
+    assert isinstance(await resolver.mx("a.test"), Found)
+    assert dns.edns_queries == 1
+
+
+def test_configured_servers_do_not_read_the_file(tmp_path: Path) -> None:
+    servers = Servers([("192.0.2.7", 5353)], path=tmp_path / "none", look_every=0)
+    assert [(server.host, server.port) for server in servers.current()] == [("192.0.2.7", 5353)]
+    assert servers.skipped == ()
