@@ -39,6 +39,25 @@ async def own_name(facts: Facts) -> list[Line]:
     return lines
 
 
+async def name_servers(facts: Facts) -> list[Line]:
+    """Which name servers are asked, what of resolv.conf is skipped, and whether one does not understand EDNS."""
+    servers = facts.resolver.servers
+    found = await facts.resolver.addresses(facts.config.server.hostname)
+    asked = ", ".join(server.host for server in servers.current())
+    if isinstance(found, Unknown):
+        fix = "Set [dns] nameservers to servers that answer, or correct /etc/resolv.conf"
+        return [warn("name servers", f"{asked}: {found.reason}", fix)]
+    plain = [server.host for server in servers.current() if server.without_edns]
+    lines = [ok("name servers", f"{asked}{f' (from {servers.path})' if servers.from_file else ''}")]
+    if servers.skipped:
+        fix = "Write one IP address after `nameserver`, without port or brackets, or set [dns] nameservers"
+        lines.append(warn("name servers", f"skipped in {servers.path}: {'; '.join(servers.skipped)}", fix))
+    if plain:
+        offer = "Nothing has to be done: large answers are fetched over TCP"
+        lines.append(ok("name servers", f"asked without EDNS, which they do not understand: {', '.join(plain)}", offer))
+    return lines
+
+
 async def mx_hosts(facts: Facts) -> list[Line]:
     """Every host that domains are told to point at."""
     hosts = [mx.host for mx in facts.config.server.mx_hosts if mx.host != facts.config.server.hostname]

@@ -24,6 +24,7 @@ CHECKS: tuple[Check, ...] = (
     disk.disk,
     storage.secret_key,
     certificate.certificate,
+    names.name_servers,
     names.own_name,
     names.mx_hosts,
     ports.smtp,

@@ -14,6 +14,7 @@ import trustme
 from emailrouter.check import run as doctor
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, ok
+from router.dns.resolver import DnsResolver
 from router.secrets import KEY_FILE, SecretBox, new_key
 from tests.check.setup import DOMAIN, HOST, Moved, Setup, disk_with, free_port, right
 from tests.support.dns import DnsStandIn
@@ -69,6 +70,7 @@ async def test_where_all_is_right_nothing_fails(setup: Setup) -> None:
         "disk",
         "secret key",
         "tls",
+        "name servers",
         "hostname",
         "reverse dns",
         "api port",
@@ -79,6 +81,27 @@ async def test_where_all_is_right_nothing_fails(setup: Setup) -> None:
     assert any("v=STSv1" in line.fix for line in lines)
     assert any("v=TLSRPTv1" in line.fix for line in lines)
     assert len(setup.slack.posts) == 0, "nothing is posted"
+
+
+async def test_the_name_servers_of_the_machine(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skipped lines and a server without EDNS are named."""
+    monkeypatch.setattr("router.dns.servers.PORT", setup.dns.port)
+    path = setup.folder / "resolv.conf"
+    path.write_bytes(b"nameserver dns.example.test\nnameserver 127.0.0.1\n")
+    setup.dns.edns_failure = "FORMERR"
+    lines = await setup.lines(resolver=DnsResolver(timeout=5, lifetime=10, resolv_conf=path))
+    found = [line for line in lines if line.check == "name servers"]
+    assert [line.status for line in found] == ["ok", "warn", "ok"]
+    assert found[0].text == f"127.0.0.1 (from {path})"
+    assert found[1].text == f"skipped in {path}: nameserver dns.example.test"
+    assert "without EDNS" in found[2].text
+
+
+async def test_no_name_server_at_all(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.dns.servers.PORT", 1)
+    path = setup.folder / "none"
+    lines = await setup.lines(resolver=DnsResolver(timeout=5, lifetime=10, resolv_conf=path))
+    holds(lines, "warn", f"name servers: 127.0.0.1: {path} names no name server that can be used", "[dns] nameservers")
 
 
 Breaking = Callable[[Setup], object]  # what it returns is awaited where it can be

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from dns.resolver import NXDOMAIN
 
+from router.dns.resolver import DnsResolver
 from smtp import dnsbl, policy
 from smtp.dnsbl import BlockLists
 from tests.smtp.doubles import Door, door
+from tests.support.dns import DnsStandIn
 from tests.support.smtp import RawSmtp, Reply
 
 SETTINGS: dict[str, Any] = {
@@ -49,6 +51,18 @@ async def recipient(server: Door, address: str) -> Reply:
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)
         return await client.command("RCPT TO:<support@example.com>")
+
+
+async def test_the_list_is_asked_over_the_dns() -> None:
+    async with DnsStandIn() as dns:
+        dns.edns_failure = "FORMERR"
+        dns.set("7.2.0.192.two.test", "A", "127.0.0.2")
+        dns.fail("9.2.0.192.two.test", "SERVFAIL")
+        lists = BlockLists(["one.test", "two.test"], DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10))
+        assert await lists.listing("192.0.2.7") == "two.test"
+        assert await lists.listing("192.0.2.8") == ""
+        assert await lists.listing("192.0.2.9") == ""
+        assert dns.asked("8.2.0.192.one.test", "A") == 1
 
 
 async def test_a_listed_address_is_refused_at_rcpt() -> None:
