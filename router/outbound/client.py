@@ -278,7 +278,7 @@ def _target(url: str) -> URL:
         host = target.raw_host
     except ValueError:
         raise OutboundError("the URL is not valid") from None
-    if target.scheme not in _PORTS or not host:
+    if target.scheme not in _PORTS or not host or host.startswith("."):
         raise OutboundError("the URL is not valid")
     if not _TARGET.fullmatch(f"{host}{target.raw_path_qs}"):
         raise OutboundError("the URL is not valid")

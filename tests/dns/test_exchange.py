@@ -61,7 +61,7 @@ async def test_a_server_without_edns_is_asked_without_it(dns: DnsStandIn, how: E
     dns.edns_failure = how
     dns.set("a.test", "MX", "10 b.test.")
     dns.set("big.test", "TXT", *(f"{number:04}" + "x" * 200 for number in range(30)))
-    resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=1, lifetime=10)
+    resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=2, lifetime=10)
     assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
     assert dns.edns_queries == 1
     assert [server.without_edns for server in resolver.servers.current()] == [True]

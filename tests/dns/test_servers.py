@@ -26,7 +26,7 @@ async def dns(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DnsStandIn]:
 
 
 def following(path: Path) -> DnsResolver:
-    return DnsResolver(timeout=1, lifetime=2, resolv_conf=path, look_every=0)
+    return DnsResolver(timeout=5, lifetime=10, resolv_conf=path, look_every=0)
 
 
 @pytest.mark.parametrize(

@@ -126,9 +126,9 @@ async def test_silence(client: OutboundClient, slack: SlackStandIn) -> None:
 
 async def test_a_trickle_is_bounded_too(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script("general", Slow(0.05, 1, b"z" * 100))
-    answer = await client.post_json(slack.url(), PAYLOAD, 0.3)
+    answer = await client.post_json(slack.url(), PAYLOAD)
     assert answer.status == 200
-    assert answer.excerpt in ("z" * n for n in range(20))
+    assert answer.excerpt in ("z" * n for n in range(100))
 
 
 async def test_cut_connections(client: OutboundClient, slack: SlackStandIn) -> None:
@@ -155,7 +155,16 @@ async def test_what_is_not_http(client: OutboundClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://127.0.0.1/services/x", "http:///services/x", "services/x", "http://[::1/services/x"]
+    "url",
+    [
+        "ftp://127.0.0.1/services/x",
+        "http:///services/x",
+        "services/x",
+        "http://[::1/services/x",
+        "https://.x.test/a",
+        "https://x.test/a b",
+        "https://x.test/\r\nX: y",
+    ],
 )
 async def test_what_is_no_url(client: OutboundClient, url: str) -> None:
     assert await _fault(client, url) == "the URL is not valid"
@@ -336,7 +345,7 @@ async def test_the_body_of_a_success_is_not_waited_for(client: OutboundClient, p
 async def test_other_answers_are_read_as_far_as_they_come(client: OutboundClient, after: After) -> None:
     answer = b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 99\r\n\r\nrate_limited"
     async with RawHttpServer(Script((answer,), after)) as server:
-        got = await client.post_json(server.url, PAYLOAD, 0.5)
+        got = await client.post_json(server.url, PAYLOAD, 2)
         assert (got.status, got.headers["retry-after"], got.excerpt) == (429, "7", "rate_limited")
 
 
@@ -355,7 +364,7 @@ async def test_other_answers_are_read_as_far_as_they_come(client: OutboundClient
 )
 async def test_no_status_line_is_no_answer(client: OutboundClient, script: Script, reason: str) -> None:
     async with RawHttpServer(script, CLEAN) as server:
-        assert await _fault(client, server.url, 0.5) == reason
+        assert await _fault(client, server.url, 0.5 if "timed out" in reason else None) == reason
         assert (await client.post_json(server.url, PAYLOAD)).excerpt == "ok"
 
 
