@@ -14,6 +14,7 @@ from router.channels import CHANNELS
 from router.errors import Refused
 from router.model import Integration
 from router.outbound.addresses import refusal
+from router.outbound.lookup import SystemLookup
 from router.secrets import KEY_FILE, SecretBox, Unsealable
 from router.store.database import fetch
 
@@ -89,8 +90,7 @@ async def _reach(host: str, port: int, trust: ssl.SSLContext | None, *, private:
     writer = None
     try:
         async with asyncio.timeout(_PATIENCE):
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+            addresses = list(dict.fromkeys(entry["host"] for entry in await SystemLookup().resolve(host, port)))
             allowed = [address for address in addresses if private or refusal(address) is None]
             if not allowed:
                 what = refusal(addresses[0])
@@ -101,7 +101,7 @@ async def _reach(host: str, port: int, trust: ssl.SSLContext | None, *, private:
             name = host if trust is not None else None
             _, writer = await asyncio.open_connection(allowed[0], port, ssl=trust, server_hostname=name)
     except socket.gaierror:
-        return f"the host {host} cannot be found in the DNS", "Look at the webhook URL's host, and at [dns] nameservers"
+        return f"the host {host} cannot be found in the DNS", "Look at the webhook URL's host, and at /etc/resolv.conf"
     except ssl.SSLCertVerificationError as error:
         reason = error.verify_message or "not valid"
         return (

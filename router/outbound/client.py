@@ -26,13 +26,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohappyeyeballs
-from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from router.model import Micros
 from router.outbound.addresses import refusal
 from router.outbound.connection import Connection
+from router.outbound.lookup import SystemLookup
 from router.outbound.response import ResponseParser
 
 _KEEP_IDLE = 10.0  # seconds; a burst of tickets shares one TLS handshake, an idle connection goes soon after
@@ -221,8 +221,9 @@ class OutboundClient:
             return [_address_info(host, port)]
         lookup = self._lookups.get((host, port))
         if lookup is None:
-            resolver = self._resolver or ThreadedResolver()
-            lookup = asyncio.get_running_loop().create_task(resolver.resolve(host, port, socket.AF_UNSPEC))
+            if self._resolver is None:
+                self._resolver = SystemLookup()
+            lookup = asyncio.get_running_loop().create_task(self._resolver.resolve(host, port, socket.AF_UNSPEC))
             self._lookups[host, port] = lookup
             lookup.add_done_callback(lambda done: self._looked_up((host, port), done))
         try:

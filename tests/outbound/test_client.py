@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -405,6 +406,29 @@ async def test_calls_to_one_host_share_a_lookup(slack: SlackStandIn) -> None:
     assert {answer.status for answer in answers} == {200}
     assert names.asked == 1
     await client.close()
+
+
+async def test_lookups_without_an_answer_hold_nothing_else_up(
+    slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the threads of the event loop, nor calls that need no lookup, nor the end of the loop."""
+    answered = threading.Event()
+
+    def silent(host: str, *args: object, **options: object) -> list[object]:
+        answered.wait()
+        raise socket.gaierror(socket.EAI_AGAIN, host)
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    client = OutboundClient(allow_private=True)
+    calls = [asyncio.create_task(_fault(client, f"https://h{n}.test/x", 0.5)) for n in range(40)]
+    try:
+        assert set(await asyncio.gather(*calls)) == {"timed out after 0.5 s"}
+        assert await asyncio.to_thread(len, "abc") == 3
+        assert (await client.post_json(slack.url(), PAYLOAD)).status == 200
+        await asyncio.get_running_loop().shutdown_default_executor()
+    finally:
+        answered.set()
+        await client.close()
 
 
 @given(

@@ -1,0 +1,61 @@
+"""Names looked up by the system's resolver, in threads that nothing waits for.
+
+getaddrinfo takes half a minute and more when no name server answers, and cannot be interrupted. In the event loop's
+own threads it would delay everything else that uses them, and the end of the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+MAX_THREADS = 16  # lookups at once; more hosts than these without an answer wait for a thread
+
+
+class SystemLookup(AbstractResolver):
+    """The system's getaddrinfo, with /etc/hosts and whatever else nsswitch.conf names."""
+
+    def __init__(self) -> None:
+        self._threads = asyncio.Semaphore(MAX_THREADS)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Raises OSError or UnicodeError for a name that cannot be resolved."""
+        loop = asyncio.get_running_loop()
+        async with self._threads:
+            found: asyncio.Future[list[ResolveResult]] = loop.create_future()
+
+            def deliver(result: list[ResolveResult] | Exception) -> None:
+                if found.done():
+                    return
+                if isinstance(result, Exception):
+                    found.set_exception(result)
+                else:
+                    found.set_result(result)
+
+            def work() -> None:
+                result = _looked_up(host, port, family)
+                with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+                    loop.call_soon_threadsafe(deliver, result)
+
+            threading.Thread(target=work, name="lookup", daemon=True).start()
+            return await found
+
+    async def close(self) -> None:
+        """Nothing to do: the threads end by themselves."""
+
+
+def _looked_up(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult] | Exception:
+    try:
+        found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    except (OSError, ValueError) as error:
+        return error
+    return [
+        ResolveResult(hostname=host, host=str(address[0]), port=port, family=kind, proto=protocol, flags=0)
+        for kind, _, protocol, _, address in found
+    ]
