@@ -9,7 +9,7 @@ import dns.name
 import dns.rcode
 import dns.rrset
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.dns.message import (
@@ -176,6 +176,7 @@ def test_the_number_of_records_and_their_length_are_bounded() -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from(sorted(KINDS.values())))
+@settings(deadline=None)
 def test_any_bytes(data: bytes, kind: int) -> None:
     head = struct.pack("!2H", NUMBER, 0x8180)
     for wire in (data, head + data, head + b"\x00\x01\x00\x02\x00\x00\x00\x00" + data, answer(kind, data)):
@@ -186,6 +187,7 @@ def test_any_bytes(data: bytes, kind: int) -> None:
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_a_good_message_with_changed_bytes(data: st.DataObject) -> None:
     wire = bytearray(
         response(("a.example.test.", "CNAME", ["b.example.test."]), ("b.example.test.", "MX", ["1 a.b.", "2 c.b."]))

@@ -85,7 +85,7 @@ def test_lines_that_cannot_are_skipped_and_named(line: bytes, tmp_path: Path) ->
 
 
 @given(st.binary(max_size=200), st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes(tmp_path: Path, data: bytes, good: bool) -> None:
     path = tmp_path / "resolv.conf"
     path.write_bytes(data + b"\n" + GOOD if good else b"nameserver " + data)

@@ -1,7 +1,7 @@
 """The parser of responses: the status line decides, whatever follows it and however it is cut."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.outbound.response import MAX_HEAD, ResponseParser
@@ -57,6 +57,7 @@ def test_status_lines(line: bytes, status: int | None) -> None:
 
 
 @given(st.integers(200, 999), st.binary(max_size=40), st.binary(max_size=600), PIECES)
+@settings(deadline=None)
 def test_nothing_after_the_status_line_changes_it(status: int, reason: bytes, rest: bytes, cuts: list[int]) -> None:
     parser = parsed(b"HTTP/1.1 %d " % status + reason.replace(b"\n", b"") + b"\r\n" + rest, cuts)
     assert parser.status == status
@@ -64,6 +65,7 @@ def test_nothing_after_the_status_line_changes_it(status: int, reason: bytes, re
 
 
 @given(st.binary(max_size=300), PIECES)
+@settings(deadline=None)
 def test_no_bytes_raise_and_cuts_do_not_matter(data: bytes, cuts: list[int]) -> None:
     whole, cut = parsed(data), parsed(data, cuts)
     assert (whole.status, whole.headers, whole.excerpt) == (cut.status, cut.headers, cut.excerpt)
