@@ -25,15 +25,15 @@ class SystemLookup(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Raises OSError or UnicodeError for a name that cannot be resolved."""
+        """Raises OSError for a name that cannot be resolved."""
         loop = asyncio.get_running_loop()
         async with self._threads:
             found: asyncio.Future[list[ResolveResult]] = loop.create_future()
 
-            def deliver(result: list[ResolveResult] | Exception) -> None:
+            def deliver(result: list[ResolveResult] | OSError) -> None:
                 if found.done():
                     return
-                if isinstance(result, Exception):
+                if isinstance(result, OSError):
                     found.set_exception(result)
                 else:
                     found.set_result(result)
@@ -50,11 +50,13 @@ class SystemLookup(AbstractResolver):
         """Nothing to do: the threads end by themselves."""
 
 
-def _looked_up(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult] | Exception:
+def _looked_up(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult] | OSError:
     try:
         found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         return error
+    except ValueError:  # a label that is empty or too long, a NUL
+        return socket.gaierror(socket.EAI_NONAME, "not a host name")
     return [
         ResolveResult(hostname=host, host=str(address[0]), port=port, family=kind, proto=protocol, flags=0)
         for kind, _, protocol, _, address in found

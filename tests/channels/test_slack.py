@@ -261,7 +261,7 @@ async def test_a_success_is_one_whatever_is_wrong_with_its_rest(client: Outbound
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno_service", "permanent"),
         (b"HTTP/1.1 403 Forbidden\r\n\xff\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", "permanent"),
         (b"HTTP/1.1 400 Bad\r\nContent-Length: 99\r\n\r\ninvalid_token", "permanent"),
-        (b"HTTP/1.1 400 Bad\r\nno colon\r\n\r\ninvalid_blocks", "payload"),
+        (b"HTTP/1.1 400 Bad\r\nno colon\r\n\r\ninvalid_blocks", "rejected"),
         (b"HTTP/1.1 302 Found\r\nLocation", "rejected"),
         (b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: x\r\n\r\n", "Retry"),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 99\r\n\r\n", "Retry"),

@@ -1,0 +1,58 @@
+"""The start of each response as it was received, for the case that aiohttp cannot parse it.
+
+aiohttp reads the head of a response as a whole: when a field is not valid it raises, and the status line is lost.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+
+_MAX_RECORDED = 16_384  # bytes; interim responses, the status line and the usual fields fit
+_STATUS_LINE = re.compile(rb"^HTTP/\d\.\d[ \t]+(\d{3})(?=[ \t\r\n])", re.MULTILINE)
+_RETRY_AFTER = re.compile(rb"^retry-after:([^\r\n]{1,64})", re.MULTILINE | re.IGNORECASE)
+_SWITCHING_PROTOCOLS = 101  # ends the HTTP of its connection: no interim response
+
+# Where connections that are opened in this context record what they receive.
+recording: ContextVar[bytearray | None] = ContextVar("recording", default=None)
+
+
+class RecordingConnector(aiohttp.TCPConnector):
+    """Its connections record what they receive. Each carries one request: `recording` is read when it is made.
+
+    `_factory` is private to aiohttp; tests/outbound fail when it no longer makes the connections' protocols.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(force_close=True, **options)
+        handler: type[ResponseHandler] = _RecordingHandler
+        self._factory = functools.partial(handler, loop=self._loop)
+
+
+class _RecordingHandler(ResponseHandler):
+    def __init__(self, loop: Any) -> None:
+        super().__init__(loop)
+        self._recorded = recording.get()
+
+    def data_received(self, data: bytes) -> None:
+        if self._recorded is not None:
+            self._recorded += data[: _MAX_RECORDED - len(self._recorded)]
+        super().data_received(data)
+
+
+def read_head(received: bytes) -> tuple[int, Mapping[str, str]] | None:
+    """The status of the final response and its Retry-After; None where no final status line came whole."""
+    line = _STATUS_LINE.match(received, len(received) - len(received.lstrip(b"\r\n")))
+    while line is not None:
+        status = int(line[1])
+        if status == _SWITCHING_PROTOCOLS or not 100 <= status < 200:
+            field = _RETRY_AFTER.search(received, line.end())
+            return status, {"retry-after": field[1].decode("latin-1").strip()} if field else {}
+        line = _STATUS_LINE.search(received, line.end())
+    return None
