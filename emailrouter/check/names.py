@@ -43,11 +43,11 @@ async def name_servers(facts: Facts) -> list[Line]:
     """Which name servers are asked, what of resolv.conf is skipped, and whether one does not understand EDNS."""
     servers = facts.resolver.servers
     found = await facts.resolver.addresses(facts.config.server.hostname)
-    asked = ", ".join(server.host for server in servers.current())
+    asked = ", ".join(server.address for server in servers.current())
     if isinstance(found, Unknown):
         fix = "Set [dns] nameservers to servers that answer, or correct /etc/resolv.conf"
         return [warn("name servers", f"{asked}: {found.reason}", fix)]
-    plain = [server.host for server in servers.current() if server.without_edns]
+    plain = [server.address for server in servers.current() if server.without_edns]
     lines = [ok("name servers", f"{asked}{f' (from {servers.path})' if servers.from_file else ''}")]
     if servers.skipped:
         fix = "Write one IP address after `nameserver`, without port or brackets, or set [dns] nameservers"

@@ -1,150 +1,145 @@
-"""One question to one name server, over UDP and where the answer is too large over TCP.
+"""One question to one name server, for dnspython's resolver.
 
-It promises: every question ends within its timeout. A server that does not understand EDNS (RFC 6891: it answers
-with an error, or not at all) is asked without it, and not bothered with it again for `WITHOUT_EDNS` seconds.
+It guarantees: a server that does not understand EDNS (RFC 6891: it answers with an error, or not at all) is asked
+without it, for `WITHOUT_EDNS` seconds at once. A reply is decoded in bounded time, whatever its bytes are, and one that
+cannot be decoded raises `dns.exception.FormError`, which makes dnspython ask the next server.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
+import contextlib
+import copy
+import socket
+import struct
 import time
+from collections.abc import Sequence
+from typing import Any
 
-import dns.name
-
-from router.dns.message import ANSWERS, Foreign, Malformed, Reply, decode, question
+import dns.exception
+import dns.flags
+import dns.inet
+import dns.message
+import dns.nameserver
+import dns.rcode
 
 WITHOUT_EDNS = 600.0  # seconds; one question in ten minutes finds out whether the server was replaced
-_MAX_WAITING = 16  # datagrams that wait to be decoded; a question has one answer or two
+MAX_RECORDS = 200  # of a message, questions included; a domain has a handful, a large apex some 100 TXT records
+MAX_READS = 6_000  # slices of a message that are taken to decode it; 200 MX records with long names take 5,000
+_MAX_DATAGRAMS = 16  # read for each UDP request; more are a flood of forged replies
+_ANSWERS = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)  # the rcodes that say whether there are records
 
 
-class Unusable(Exception):  # noqa: N818 - named for the answer
-    """The server answered, and the answer cannot be used; reason in words for people."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+class Unreadable(dns.exception.FormError):
+    """The reply cannot be decoded, or takes too long to."""
 
 
-class NameServer:
-    """host: an IP address."""
+class TooManyRecords(dns.exception.FormError):
+    """The reply has more than `MAX_RECORDS` records."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.host = host
-        self.port = port
-        self._plain_until = 0.0
+
+class NameServer(dns.nameserver.Do53Nameserver):
+    """address: an IP address."""
+
+    _plain_until = 0.0
 
     @property
     def without_edns(self) -> bool:
         """Whether it is asked without EDNS, because it did not understand it."""
         return time.monotonic() < self._plain_until
 
-    async def ask(self, name: dns.name.Name, kind: int, timeout: float) -> Reply:
-        """A whole reply, whatever its rcode. name: absolute. timeout: seconds.
-
-        Raises `Unusable`, or OSError when the server cannot be reached (TimeoutError: it does not answer).
-        """
-        first: Reply | None = None
-        edns = not self.without_edns
+    async def async_query(
+        self, request: dns.message.QueryMessage, timeout: float, *_: Any, **options: Any
+    ) -> dns.message.Message:
+        """See `dns.nameserver.Nameserver`. Over TCP if `max_size`, as dnspython's resolver asks after `Truncated`."""
+        tcp = bool(options["max_size"])
+        plain = copy.copy(request)
+        plain.use_edns(False)
+        refused: dns.message.Message | None = None
         try:
             async with asyncio.timeout(timeout):
-                try:
-                    # The second datagram helps against loss too. A server that is silent to EDNS answers it.
-                    first, edns = await self._exchange(name, kind, (edns, False), timeout)
-                except Malformed:
-                    if not edns:
-                        raise
-                if first is not None and (not edns or first.rcode in ANSWERS):
-                    return first
-                second, _ = await self._exchange(name, kind, (False, False), timeout)
-                if second.rcode in ANSWERS:
-                    self._plain_until = time.monotonic() + WITHOUT_EDNS
-                return second
-        except Malformed:
-            raise Unusable("the name servers sent an answer that cannot be read") from None
-        except OSError:
-            if first is None:
-                raise
-            return first
+                if not self.without_edns:
+                    with contextlib.suppress(dns.exception.FormError):
+                        refused = await self._exchange([request, plain], timeout, tcp=tcp)
+                        if refused.rcode() in _ANSWERS:
+                            return refused
+                return await self._exchange([plain], timeout, tcp=tcp)
+        except (OSError, EOFError, dns.exception.FormError) as error:
+            if refused is not None:
+                return refused
+            if isinstance(error, TimeoutError):  # an OSError, for which dnspython would not ask this server again
+                raise dns.exception.Timeout from None
+            raise
 
     async def _exchange(
-        self, name: dns.name.Name, kind: int, attempts: tuple[bool, ...], timeout: float
-    ) -> tuple[Reply, bool]:
-        """The reply, and whether the question that it answers had EDNS."""
-        reply, edns = await self._udp(name, kind, attempts, timeout)
-        if not edns and attempts[0]:
+        self, requests: Sequence[dns.message.Message], timeout: float, *, tcp: bool
+    ) -> dns.message.Message:
+        response = await (self._tcp(requests[0]) if tcp else self._udp(requests, timeout))
+        if response.edns < 0 and response.rcode() in _ANSWERS and not self.without_edns:
+            # Without an OPT record in its response a server does not understand EDNS (RFC 6891 section 7).
             self._plain_until = time.monotonic() + WITHOUT_EDNS
-        if not reply.truncated:
-            return reply, edns
-        try:
-            return await self._tcp(name, kind, edns=edns), edns
-        except (OSError, asyncio.IncompleteReadError) as error:
-            raise Unusable("the answer is too large for UDP, and TCP to the name server fails") from error
+        if response.flags & dns.flags.TC:
+            raise dns.message.Truncated
+        return response
 
-    async def _udp(
-        self, name: dns.name.Name, kind: int, attempts: tuple[bool, ...], timeout: float
-    ) -> tuple[Reply, bool]:
-        sent: dict[int, bool] = {}
+    async def _udp(self, requests: Sequence[dns.message.Message], timeout: float) -> dns.message.Message:
+        """The second request helps against loss too; the reply to either is taken. Both have the same id."""
         loop = asyncio.get_running_loop()
-        transport, received = await loop.create_datagram_endpoint(_Datagrams, remote_addr=(self.host, self.port))
-        try:
-            for edns in attempts:
-                number = secrets.randbelow(0x10000)
-                sent[number] = edns
-                transport.sendto(question(name, kind, number, edns=edns))
-                limit = asyncio.timeout(timeout / len(attempts))
-                try:
-                    async with limit:
-                        return await _reply(received.inbox, sent, name, kind)
-                except TimeoutError:
-                    if not limit.expired():
-                        raise
-            raise TimeoutError
-        finally:
-            transport.abort()
+        with socket.socket(dns.inet.af_for_address(self.address), socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.connect((self.address, self.port))
+            for request in requests:
+                await loop.sock_sendall(sock, request.to_wire())
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(timeout / len(requests)):
+                        for _ in range(_MAX_DATAGRAMS):
+                            response = decode(await loop.sock_recv(sock, 65_535), request)
+                            if response is not None:
+                                return response
+        raise TimeoutError
 
-    async def _tcp(self, name: dns.name.Name, kind: int, *, edns: bool) -> Reply:
-        reader, writer = await asyncio.open_connection(self.host, self.port)
+    async def _tcp(self, request: dns.message.Message) -> dns.message.Message:
+        reader, writer = await asyncio.open_connection(self.address, self.port)
         try:
-            number = secrets.randbelow(0x10000)
-            wire = question(name, kind, number, edns=edns)
-            writer.write(len(wire).to_bytes(2, "big") + wire)
+            writer.write(request.to_wire(prepend_length=True))
             length = int.from_bytes(await reader.readexactly(2), "big")
-            reply = decode(await reader.readexactly(length), name, kind, number)
-        except Foreign:
-            raise Malformed("another question's reply") from None
+            response = decode(await reader.readexactly(length), request)
         finally:
             writer.transport.abort()
-        if reply.truncated:
-            raise Malformed("truncated over TCP")
-        return reply
+        if response is None:
+            raise Unreadable
+        return response
 
 
-async def _reply(
-    inbox: asyncio.Queue[bytes | Exception], sent: dict[int, bool], name: dns.name.Name, kind: int
-) -> tuple[Reply, bool]:
-    """The first datagram that answers one of the questions; others are dropped (RFC 5452 section 9.1)."""
-    while True:
-        wire = await inbox.get()
-        if isinstance(wire, Exception):
-            raise wire
-        number = int.from_bytes(wire[:2], "big")
-        if number not in sent:
-            continue
-        try:
-            return decode(wire, name, kind, number), sent[number]
-        except Foreign:
-            continue
+def decode(wire: bytes, request: dns.message.Message) -> dns.message.Message | None:
+    """The response, as far as it goes if truncated; None for a message that answers something else (RFC 5452 9.1).
+
+    Raises `TooManyRecords` or `Unreadable`.
+    """
+    if len(wire) < 12 or int.from_bytes(wire[:2], "big") != request.id or not wire[2] & 0x80:
+        return None
+    if sum(struct.unpack_from("!4H", wire, 4)) > MAX_RECORDS:
+        raise TooManyRecords
+    try:
+        response = dns.message.from_wire(_Metered(wire), raise_on_truncation=True)
+    except dns.message.Truncated as truncated:
+        response = truncated.kwargs["message"]
+    except Exception as error:  # dnspython raises ValueError, KeyError and others too, according to the record type
+        raise Unreadable from error
+    return response if request.is_response(response) else None
 
 
-class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self) -> None:
-        self.inbox: asyncio.Queue[bytes | Exception] = asyncio.Queue(_MAX_WAITING)
+class _Metered(bytes):
+    """A message that can be sliced `MAX_READS` times.
 
-    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - the socket is connected
-        if not self.inbox.full():
-            self.inbox.put_nowait(data)
+    dnspython takes each label, pointer, string and number as a slice. One record of 60 kB can consist of 60,000 names
+    or strings, which took up to 330 ms of the event loop.
+    """
 
-    def error_received(self, exc: Exception) -> None:
-        if not self.inbox.full():
-            self.inbox.put_nowait(exc)
+    _reads = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        self._reads += 1
+        if self._reads > MAX_READS:
+            raise Unreadable
+        return super().__getitem__(key)

@@ -1,34 +1,34 @@
 """Questions to the DNS, with answers as values.
 
-It promises: every question is over within `lifetime` seconds and never raises for anything the DNS or the net does;
-"there is no such record" and "nobody could tell" are different values, since only the first is the domain owner's
-affair. Nothing is cached here (`router.dns.shared` does). Names are taken as absolute.
+It promises: every question is over within `lifetime` seconds and one pause of dnspython's between two tries (2 s at
+most), and never raises for anything the DNS or the net does; "there is no such record" and "nobody could tell" are
+different values, since only the first is the domain owner's affair. Nothing is cached here (`router.dns.shared` does).
+Names are taken as absolute.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+import dns.asyncresolver
 import dns.exception
 import dns.name
+import dns.rdatatype
+import dns.resolver
 import dns.reversename
 import structlog
 
-from router.dns import message
-from router.dns.exchange import Unusable
-from router.dns.message import NXDOMAIN, Mx, Reply, rcode_name
+from router.dns.exchange import TooManyRecords
 from router.dns.servers import LOOK_EVERY, RESOLV_CONF, Servers
-
-__all__ = ["DnsResolver", "Found", "Missing", "Mx", "Resolver", "Unknown"]
 
 _log = structlog.get_logger()
 
 _MOST_VALUES = 50  # of one answer; a domain has a handful
-_KINDS = {"A": message.A, "AAAA": message.AAAA, "MX": message.MX, "PTR": message.PTR, "TXT": message.TXT}
+_MOST_TEXT = 1000  # characters of one TXT value
+_UDP_PAYLOAD = 1232  # DNS flag day 2020: what passes everywhere unfragmented; larger answers come over TCP
 
 V = TypeVar("V")
 
@@ -57,6 +57,14 @@ class Unknown:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Mx:
+    """One MX record; host in lower case without the final dot, "" for the null MX (RFC 7505)."""
+
+    preference: int
+    host: str
+
+
 class Resolver(Protocol):
     """What verification asks."""
 
@@ -75,7 +83,7 @@ class Resolver(Protocol):
 
 
 class DnsResolver:
-    """A stub resolver within one time limit.
+    """dnspython's resolver, with name servers of our own.
 
     nameservers: (IP address, port) pairs; none means the system's, those of the file `resolv_conf`, which is read
     again when it changes. timeout: seconds for one server; lifetime: seconds for a question, over all servers and
@@ -92,32 +100,38 @@ class DnsResolver:
         look_every: float = LOOK_EVERY,
     ) -> None:
         self.servers = Servers(nameservers, path=resolv_conf, look_every=look_every)
-        self._timeout = timeout
-        self._lifetime = lifetime
+        self._resolver = dns.asyncresolver.Resolver(configure=False)
+        self._resolver.timeout = timeout
+        self._resolver.lifetime = lifetime
+        self._resolver.use_edns(0, 0, _UDP_PAYLOAD)
         self.views: tuple[DnsResolver, ...] = tuple(
             DnsResolver([server], timeout=timeout, lifetime=lifetime) for server in list(nameservers)[1:]
         )
 
     async def mx(self, name: str) -> Found[Mx] | Missing | Unknown:
         """See `Resolver.mx`."""
-        reply = await self._ask(name, message.MX)
-        if not isinstance(reply, Reply):
-            return reply
-        found = sorted(value for value in reply.values if isinstance(value, Mx))
-        return Found(tuple(found[:_MOST_VALUES]), reply.alias, reply.ttl)
+        answer = await self._ask(name, dns.rdatatype.MX)
+        if not isinstance(answer, dns.resolver.Answer):
+            return answer
+        found = sorted(Mx(record.preference, _plain(record.exchange)) for record in answer)
+        return Found(tuple(found[:_MOST_VALUES]), _alias(answer), _ttl(answer))
 
     async def txt(self, name: str) -> Found[str] | Missing | Unknown:
         """See `Resolver.txt`."""
-        return await self._texts(name, message.TXT)
+        answer = await self._ask(name, dns.rdatatype.TXT)
+        if not isinstance(answer, dns.resolver.Answer):
+            return answer
+        values = (b"".join(record.strings).decode("utf-8", "replace")[:_MOST_TEXT] for record in answer)
+        return Found(tuple(sorted(values)[:_MOST_VALUES]), _alias(answer), _ttl(answer))
 
     async def resolve(self, name: str, kind: str, /) -> tuple[str, ...]:
-        """The values, as text, and none where there are none or nobody could tell. kind: `A`, `PTR`, ..."""
-        found = await self._texts(name, _KINDS[kind])
+        """The values, as text, and none where there are none or the answer is unknown. kind: `A`, `PTR`, ..."""
+        found = await self._texts(name, dns.rdatatype.from_text(kind))
         return found.values if isinstance(found, Found) else ()
 
     async def addresses(self, name: str) -> Found[str] | Missing | Unknown:
         """The IPv4 and IPv6 addresses of a host, as text; of answers that differ the one that says most."""
-        answers = [await self._texts(name, kind) for kind in (message.A, message.AAAA)]
+        answers = [await self._texts(name, kind) for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)]
         found = tuple(value for answer in answers if isinstance(answer, Found) for value in answer.values)
         if found:
             return Found(found[:_MOST_VALUES])
@@ -125,66 +139,67 @@ class DnsResolver:
 
     async def names(self, address: str) -> Found[str] | Missing | Unknown:
         """The host names of an IP address (PTR), in lower case without the final dot."""
-        found = await self._texts(dns.reversename.from_address(address).to_text(), message.PTR)
+        found = await self._texts(dns.reversename.from_address(address).to_text(), dns.rdatatype.PTR)
         if isinstance(found, Found):
-            return Found(found.values)
+            return Found(tuple(value.rstrip(".").lower() for value in found.values))
         return found
 
     async def tlsa(self, name: str) -> Found[str] | Missing | Unknown:
         """The TLSA records at a name (`_25._tcp.HOST`), as in a zone file."""
-        return await self._texts(name, message.TLSA)
+        return await self._texts(name, dns.rdatatype.TLSA)
 
-    async def _texts(self, name: str, kind: int) -> Found[str] | Missing | Unknown:
-        reply = await self._ask(name, kind)
-        if not isinstance(reply, Reply):
-            return reply
-        found = sorted(value for value in reply.values if isinstance(value, str))
-        return Found(tuple(found[:_MOST_VALUES]), reply.alias, reply.ttl)
+    async def _texts(self, name: str, kind: dns.rdatatype.RdataType) -> Found[str] | Missing | Unknown:
+        answer = await self._ask(name, kind)
+        if not isinstance(answer, dns.resolver.Answer):
+            return answer
+        return Found(tuple(sorted(record.to_text() for record in answer)[:_MOST_VALUES]), _alias(answer), _ttl(answer))
 
-    async def _ask(self, name: str, kind: int) -> Reply | Missing | Unknown:
-        """A reply with at least one value."""
+    async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> dns.resolver.Answer | Missing | Unknown:
         try:
             absolute = dns.name.from_text(name, origin=dns.name.root)
         except (dns.exception.DNSException, ValueError):
             return Unknown("the name is not valid in the DNS")
+        self._resolver.nameservers = self.servers.current()
         try:
-            reply = await self._of_any_server(absolute, kind)
-        except Exception as error:  # noqa: BLE001 - whatever breaks here must not stop what asks
-            _log.exception("dns.question_fault", kind=kind)
+            answer = await self._resolver.resolve(absolute, kind, raise_on_no_answer=False, search=False)
+        except dns.resolver.NXDOMAIN:
+            return Missing(name_exists=False)
+        except dns.resolver.YXDOMAIN:
+            return Unknown("the name servers answered with an error (YXDOMAIN)")
+        except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as error:
+            return Unknown(self._reason(error))
+        except Exception as error:  # noqa: BLE001 - a fault here must not stop the caller
+            _log.exception("dns.question_fault", kind=dns.rdatatype.to_text(kind))
             return Unknown(f"the name servers could not be asked ({type(error).__name__})")
-        if not isinstance(reply, Reply) or reply.values:
-            return reply
-        return Missing(name_exists=reply.rcode != NXDOMAIN, alias="" if reply.rcode == NXDOMAIN else reply.alias)
+        return answer if answer.rrset is not None else Missing(name_exists=True, alias=_alias(answer))
 
-    async def _of_any_server(self, name: dns.name.Name, kind: int) -> Reply | Unknown:
-        """The first answer of a server; a server that does not answer in time is asked again while there is time."""
-        clock = asyncio.get_running_loop().time
-        end = clock() + self._lifetime
-        errors: set[str] = set()
-        reasons: list[str] = []
-        waiting = self.servers.current()
-        while waiting and clock() < end:
-            for server in tuple(waiting):
-                left = end - clock()
-                if left <= 0:
-                    break
-                try:
-                    reply = await server.ask(name, kind, min(self._timeout, left))
-                except TimeoutError:
-                    continue
-                except Unusable as unusable:
-                    reasons.append(unusable.reason)
-                except OSError:
-                    reasons.append("the name servers cannot be reached")
-                else:
-                    if reply.rcode in message.ANSWERS:
-                        return reply
-                    errors.add(rcode_name(reply.rcode))
-                waiting.remove(server)
-        if errors:
-            return Unknown(f"the name servers answered with an error ({', '.join(sorted(errors))})")
+    def _reason(self, error: dns.exception.DNSException) -> str:
+        """Why no server gave an answer. dnspython has listed the rcode or the exception of each attempt."""
+        attempts = [(tcp, cause) for _, tcp, _, cause, _ in error.kwargs["errors"]]
+        rcodes = sorted({cause for _, cause in attempts if isinstance(cause, str)})
+        if rcodes:
+            return f"the name servers answered with an error ({', '.join(rcodes)})"
         if self.servers.none_named:
-            return Unknown(f"{self.servers.path} names no name server that can be used: set [dns] nameservers")
-        if waiting or not reasons:
-            return Unknown(f"no name server answered within {self._lifetime:g} s")
-        return Unknown(reasons[0])
+            return f"{self.servers.path} names no name server that can be used: set [dns] nameservers"
+        if any(tcp and isinstance(cause, OSError | EOFError | dns.exception.Timeout) for tcp, cause in attempts):
+            return "the answer is too large for UDP, and TCP to the name server fails"
+        if isinstance(error, dns.resolver.LifetimeTimeout):
+            return f"no name server answered within {self._resolver.lifetime:g} s"
+        if any(isinstance(cause, TooManyRecords) for _, cause in attempts):
+            return "the answer has too many records"
+        if all(isinstance(cause, OSError) for _, cause in attempts):
+            return "the name servers cannot be reached"
+        return "the name servers sent an answer that cannot be read"
+
+
+def _plain(name: dns.name.Name) -> str:
+    return name.canonicalize().to_text(omit_final_dot=True) if name != dns.name.root else ""
+
+
+def _ttl(answer: dns.resolver.Answer) -> int:
+    return int(answer.chaining_result.minimum_ttl)
+
+
+def _alias(answer: dns.resolver.Answer) -> str:
+    led_to = _plain(answer.canonical_name)
+    return "" if led_to == _plain(answer.qname) else led_to

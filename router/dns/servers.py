@@ -94,12 +94,12 @@ class Servers:
         found = parse(data or b"")
         self.none_named = not found.hosts
         self.skipped = (*found.skipped, *([problem] if problem else []))
-        before = {server.host: server for server in self._known}
+        before = {server.address: server for server in self._known}
         self._known = [before.get(host) or NameServer(host, PORT) for host in found.hosts or (DEFAULT,)]
         if self.skipped or self.none_named:
-            _log.warning("dns.resolv_conf", skipped=self.skipped, servers=[server.host for server in self._known])
+            _log.warning("dns.resolv_conf", skipped=self.skipped, servers=[server.address for server in self._known])
         elif not first:
-            _log.info("dns.servers_changed", servers=[server.host for server in self._known])
+            _log.info("dns.servers_changed", servers=[server.address for server in self._known])
 
 
 def _contents(path: Path) -> tuple[bytes | None, str]:

@@ -5,11 +5,14 @@ import struct
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from dns import rdatatype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emailrouter.standins.dns import EdnsFailure
-from router.dns.resolver import DnsResolver, Found, Mx, Unknown
+from router.dns.exchange import MAX_RECORDS
+from router.dns.resolver import DnsResolver, Found, Missing, Mx, Unknown
+from tests.dns.wire import answer
 from tests.support.dns import DnsStandIn
 
 EDNS_FAILURES: tuple[EdnsFailure, ...] = ("FORMERR", "NOTIMP", "SERVFAIL", "BADVERS", "SILENT")
@@ -34,8 +37,8 @@ class RawDns(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         assert self._transport is not None
-        for answer in self._respond(data):
-            self._transport.sendto(answer, addr)
+        for reply in self._respond(data):
+            self._transport.sendto(reply, addr)
 
 
 async def asked(respond: Respond, *, timeout: float = 5) -> Found[Mx] | Unknown:
@@ -111,6 +114,7 @@ async def test_datagrams_that_answer_something_else_are_dropped() -> None:
             query,
             right(query, number=number ^ 1),
             right(query[:13] + b"b" + query[14:]),
+            query[:2] + b"\x83\x80\x00\x01\x00\x00\x00\x00\x00\x00" + query[12:13] + b"b" + query[14:24],
             right(query),
         ]
 
@@ -121,7 +125,7 @@ async def test_datagrams_that_answer_something_else_are_dropped() -> None:
     "respond",
     [
         lambda query: [right(query)[:-1]],
-        lambda query: [query[:2] + b"\x81\x80" + b"\xff" * 40],
+        lambda query: [query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + b"\xff" * 40],
         lambda query: [right(query)[:-3] + b"\xff\xff\xff"],
     ],
 )
@@ -143,6 +147,62 @@ async def test_silence() -> None:
 async def test_nobody_listens() -> None:
     resolver = DnsResolver([("127.0.0.1", 1)], timeout=5, lifetime=60)
     assert await resolver.mx("a.test") == Unknown("the name servers cannot be reached")
+
+
+@pytest.mark.parametrize(
+    ("kind", "rdata"),
+    [
+        ("A", b"\x01\x02\x03"),
+        ("AAAA", b"\x01" * 17),
+        ("MX", b""),
+        ("MX", b"\x00\x0a"),
+        ("MX", b"\x00\x0a\xff\xff"),
+        ("MX", b"\x00\x0a\xc0"),
+        ("MX", b"\x00\x0a\xc0\x26"),  # a pointer to itself
+        ("MX", b"\x00\x0a\x03mx"),
+        ("MX", b"\x00\x0a\x00rest"),
+        ("MX", b"\x00\x0a\x40x\x00"),
+        ("MX", b"\x00\x0a" + (b"\x3f" + b"x" * 63) * 4 + b"\x00"),
+        ("TXT", b"\x05abc"),
+        ("TSIG", b"\x00" * 17),
+        ("LOC", b"\x00" + b"\xff" * 15),
+        ("APL", b"\x00\x01\xff\x7f"),
+    ],
+)
+async def test_records_that_contradict_themselves(kind: str, rdata: bytes) -> None:
+    number = int(rdatatype.from_text(kind))
+    found = await asked(lambda query: [answer(query, number, rdata)])
+    assert found == Unknown("the name servers sent an answer that cannot be read")
+
+
+async def test_a_chain_of_aliases(dns: DnsStandIn) -> None:
+    dns.set("a.test", "CNAME", "b.test.", ttl=60)
+    dns.set("b.test", "CNAME", "C.test.", ttl=7)
+    dns.set("c.test", "MX", "10 MX.test.", ttl=60)
+    resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10)
+    found = await resolver.mx("A.test")
+    assert found == Found((Mx(10, "mx.test"),), "c.test")
+    assert isinstance(found, Found)
+    assert found.ttl == 7
+    assert await resolver.txt("a.test") == Missing(name_exists=True, alias="c.test")
+
+
+@pytest.mark.parametrize("length", [1, 2, 30])
+async def test_a_chain_without_end(length: int) -> None:
+    def respond(query: bytes) -> list[bytes]:
+        names = [query[12:20], *(bytes([3]) + b"%03d" % n + b"\x00" for n in range(1, length))]
+        links = zip(names, [*names[1:], names[0]], strict=True)
+        records = [owner + struct.pack("!HHIH", 5, 1, 60, len(target)) + target for owner, target in links]
+        return [answer(query, 5, count=length) + b"".join(records)]
+
+    assert await asked(respond) == Unknown("the name servers sent an answer that cannot be read")
+
+
+async def test_too_many_records() -> None:
+    def respond(query: bytes) -> list[bytes]:
+        return [answer(query, 15, *(struct.pack("!HBcB", n, 1, b"m", 0) for n in range(MAX_RECORDS)))]
+
+    assert await asked(respond) == Unknown("the answer has too many records")
 
 
 @given(st.binary(max_size=60), st.booleans())

@@ -78,7 +78,7 @@ def test_lines_that_cannot_are_skipped_and_named(line: bytes, tmp_path: Path) ->
     with capture_logs() as logs:
         servers = Servers(path=tmp_path / "resolv.conf", look_every=0)
         for _ in range(3):
-            assert [server.host for server in servers.current()] == ["192.0.2.1"]
+            assert [server.address for server in servers.current()] == ["192.0.2.1"]
     assert len(servers.skipped) == 1
     assert servers.skipped[0].isprintable()
     assert [(entry["event"], entry["skipped"]) for entry in logs] == [("dns.resolv_conf", servers.skipped)]
@@ -92,7 +92,7 @@ def test_any_bytes(tmp_path: Path, data: bytes, good: bool) -> None:
     servers = Servers(path=path, look_every=0)
     assert servers.current()
     if good:
-        assert "192.0.2.1" in [server.host for server in servers.current()]
+        assert "192.0.2.1" in [server.address for server in servers.current()]
 
 
 def _fifo(path: Path) -> None:
@@ -156,5 +156,5 @@ async def test_what_was_learnt_about_a_server_outlives_a_change_of_the_file(tmp_
 
 def test_configured_servers_do_not_read_the_file(tmp_path: Path) -> None:
     servers = Servers([("192.0.2.7", 5353)], path=tmp_path / "none", look_every=0)
-    assert [(server.host, server.port) for server in servers.current()] == [("192.0.2.7", 5353)]
+    assert [(server.address, server.port) for server in servers.current()] == [("192.0.2.7", 5353)]
     assert servers.skipped == ()
