@@ -15,10 +15,10 @@ import dns.resolver
 from router.channels import rich_text, slack, slack_message
 from router.channels.contract import DigestEntry, OperatorNotice, TestNotice, TicketNotice
 from router.dispatch import ticket_notice
-from router.dns import records, resolver
+from router.dns import exchange, records, resolver
 from router.errors import Refused
 from router.mail.parse import Attachment, Contents
-from router.outbound import client
+from router.outbound import client, recorder
 from router.outbound.addresses import refusal
 from tests.growth.shapes import CHARACTERS, JSON, PUNCTUATION, TEXT, URL
 from tests.growth.subject import PLAIN, Subject, text
@@ -30,9 +30,10 @@ _OURS = (("mx1.example.net", 10), ("mx2.mail.example.net", 20))
 
 
 def _answered(kind: dns.rdatatype.RdataType, octets: bytes) -> dns.resolver.Answer | None:
+    request = dns.message.make_query(_NAME, kind, id=0)
     try:
-        message = dns.message.from_wire(octets)
-        return dns.resolver.Answer(_NAME, kind, dns.rdataclass.IN, message)  # type: ignore[arg-type]
+        response = exchange.decode(octets, request)
+        return dns.resolver.Answer(_NAME, kind, dns.rdataclass.IN, response)  # type: ignore[arg-type]
     except (dns.exception.DNSException, UnicodeError, ValueError):
         return None
 
@@ -51,7 +52,8 @@ def message(octets: bytes) -> None:
     """A response whose sections are the shape."""
     for kind in (dns.rdatatype.MX, dns.rdatatype.TXT):
         question = b"\x07example\x03com\0" + int(kind).to_bytes(2, "big") + b"\0\1"
-        _answered(kind, b"\0\0\x84\0\0\1\xff\xff\0\0\0\0" + question + octets)
+        for count in (b"\0\1", b"\0\xc0"):
+            _answered(kind, b"\0\0\x84\0\0\1" + count + b"\0\0\0\0" + question + octets)
 
 
 def txt(octets: bytes) -> None:
@@ -85,7 +87,9 @@ def mx(octets: bytes) -> None:
 
 
 def slack_answer(octets: bytes) -> None:
-    """Slack's answer: the start of its body, and its headers."""
+    """Slack's answer: its bytes where aiohttp cannot read them, the start of its body, and its headers."""
+    for received in (octets, b"HTTP/1.1 100 Continue\r\n" + octets, b"HTTP/1.1 200 OK\r\n" + octets):
+        recorder.read_head(received[: recorder._MAX_RECORDED])
     excerpt = client._printable(octets[:1024])
     for body in (excerpt, f'{{"error": "{excerpt}'):
         answer = client.Answer(400, client._first_of_each({"Retry-After": text(octets)[:8190]}), body)
@@ -142,7 +146,7 @@ SUBJECTS = (
     Subject("dns: a message", message, _MESSAGE, (PUNCTUATION, TEXT, (b"\xc0\x0c", b"\xc0\x0c\0\x0f\0\1\0\0\0\0\0\0"))),
     Subject("dns: TXT records", txt, 60_000, (PUNCTUATION, TEXT, (b'" "', b"\t"))),
     Subject("dns: MX records", mx, 12_000, (PUNCTUATION, TEXT, (b"mx1example", b"10 ", b"xn--"))),
-    Subject("slack: an answer", slack_answer, 8190, (*PLAIN, JSON)),
+    Subject("slack: an answer", slack_answer, 16_384, (*PLAIN, JSON, (b"HTTP/1.1 100 a\r\n", b"retry-after:"))),
     Subject("slack: a webhook's URL", webhook, 1100, (*PLAIN, URL)),
     Subject("slack_message: a notification", render, 262144, _WORDS),
     Subject("rich_text: pieces", pieces, 262144, _WORDS),
