@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from router.meter import Meter, Parsed
+from router.meter import UNMETERED, Meter, Parsed
 from router.ports import Wake
 
 log = structlog.get_logger()
@@ -31,8 +31,8 @@ class SideTasks:
             self._log_failure(task, error)
 
     def meter(self, inner: Meter) -> Meter:
-        """The meter, with every call a side task."""
-        return inner if isinstance(inner, _MeterAside) else _MeterAside(inner, self)
+        """The meter, with every call a side task; the one that counts nothing needs none of it."""
+        return inner if inner is UNMETERED or isinstance(inner, _MeterAside) else _MeterAside(inner, self)
 
     def wake(self, inner: Wake) -> Wake:
         """The wake, with every call a side task."""
