@@ -107,7 +107,7 @@ def _check(name: str, value: str, *, quotable: bool) -> None:
         if not quotable or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]{0,62}", name):
             raise ValueError("has an unknown parameter; in a password write / as %2F, ? as %3F, @ as %40")
         close = difflib.get_close_matches(name, known, 1, _CLOSE_ENOUGH)
-        meant = f"did you mean {close[0]}?" if close else "settings of the server go into options=-c%20name%3Dvalue"
+        meant = f"did you mean {close[0]}?" if close else "settings of the server go into options=-c%20name%3Dvalue."
         raise ValueError(f"{name} is not a parameter of a connection; {meant} Allowed are {', '.join(known)}")
     allowed = known[name]
     if allowed and value not in allowed:

@@ -158,6 +158,8 @@ def _check_postgresql(url: str) -> PostgresUrl:
         raise ValueError(f"{_ALLOWED_URL}, without blanks")
     if "#" in url:
         raise ValueError(f"{_ALLOWED_URL}; write # as %23")
+    if "\0" in unquote(url):  # ends a text in PostgreSQL's protocol, so the server could not read the rest
+        raise ValueError(f"{_ALLOWED_URL}, without %00")
     try:
         parts = urlsplit(url)
     except ValueError:  # urlsplit quotes the address it could not read

@@ -44,7 +44,8 @@ def test_the_time_for_connecting(value: str, seconds: int | None) -> None:
         ("port=70000", "port must be"),
         ("host=.example.com", "host must be"),
         ("sslmod=require", "did you mean sslmode"),
-        ("statement_timeout=5", "options=-c"),
+        ("statement_timeout=5", r"options=-c%20name%3Dvalue\. Allowed are"),
+        ("application_name=a%00b", "without %00"),
         ("nothing", "name=value"),
     ],
 )
@@ -58,3 +59,9 @@ def test_what_may_be_part_of_a_password_is_not_quoted(url: str) -> None:
     with pytest.raises(ValueError, match="in a password write") as caught:
         DatabaseUrl(url)
     assert "hid" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://u%00:pw@host/db", "postgresql://u:p%00w@host/db", f"{BASE}%00"])
+def test_nul_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="without %00"):
+        DatabaseUrl(url)
