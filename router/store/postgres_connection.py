@@ -55,6 +55,17 @@ _PINNED = {
 }
 
 
+# The files of TLS by parameter, with their names in ~/.postgresql, where the driver looks for them too.
+_TLS_FILES = {
+    "sslrootcert": "root.crt",
+    "sslcrl": "root.crl",
+    "sslkey": "postgresql.key",
+    "sslcert": "postgresql.crt",
+}
+# Errors that no file can be the reason for: the driver reads the files before it connects.
+_ABOUT_THE_NETWORK = (ConnectionError, TimeoutError, socket.gaierror)
+
+
 class Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
     """A connection that knows its age. made_at, used_at: the loop's time when it was made, and last answered.
 
@@ -132,7 +143,7 @@ async def connect(dsn: str, *, timeout: float, statement_timeout: float, patient
             connection.terminate()
         if isinstance(error, Unavailable) or not isinstance(error, Exception):
             raise
-        if isinstance(error, OSError | ValueError):
+        if isinstance(error, OSError | ValueError) and not isinstance(error, _ABOUT_THE_NETWORK):
             _check_files({name: values[-1] for name, values in query.items()})
         raise from_connecting(error, _hosts(dsn)) from error
     return connection
@@ -166,24 +177,33 @@ def _check_server(connection: Connection) -> None:
 
 
 def _check_files(query: Mapping[str, str]) -> None:
-    """Raises `Misconfigured` for a file of the URL that cannot be read, or does not hold what it should."""
+    """Raises `Misconfigured` for a file of TLS that cannot be read, or does not hold what it should."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for name in ("sslrootcert", "sslcrl", "sslkey", "sslcert"):
-        file = query.get(name)
+    for name in _TLS_FILES:
+        file, origin = _tls_file(name, query)
         if file is None:
             continue
         try:
             Path(file).open("rb").close()
             if name == "sslcert":
-                context.load_cert_chain(file, query.get("sslkey"), password=lambda: query.get("sslpassword", ""))
+                key, _ = _tls_file("sslkey", query)
+                context.load_cert_chain(file, key, password=lambda: query.get("sslpassword", ""))
             elif name != "sslkey":
                 context.load_verify_locations(cafile=file)
         except ssl.SSLError:
             problem = f"the file {file} is not valid PEM, or key and certificate do not belong together"
-            raise Misconfigured(problem, f"check {name} in database.url") from None
+            raise Misconfigured(problem, f"check {origin}") from None
         except OSError as error:
             problem = f"the file {file} cannot be read ({error.strerror})"
-            raise Misconfigured(problem, f"check {name} in database.url") from None
+            raise Misconfigured(problem, f"check {origin}") from None
+
+
+def _tls_file(name: str, query: Mapping[str, str]) -> tuple[str | None, str]:
+    """The file of a parameter, None for none, and what names it: the URL, or the user's folder."""
+    if name in query:
+        return query[name], f"{name} in database.url"
+    file = Path("~/.postgresql", _TLS_FILES[name]).expanduser()
+    return (str(file), "the folder ~/.postgresql") if file.exists() else (None, "")
 
 
 def _hosts(dsn: str) -> str:

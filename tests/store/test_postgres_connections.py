@@ -26,6 +26,7 @@ pytestmark = pytest.mark.usefixtures("impatient")
 
 SHOW = translate("show", "", "SELECT :name", "SELECT current_setting(:name) AS value")
 USED = 3  # connections of the pool that a test uses at once
+AWAY = "postgresql://u@127.0.0.1:1/mail"  # no server; the files of TLS are read before one is asked
 
 
 @pytest.fixture
@@ -281,3 +282,19 @@ async def test_an_older_server_is_refused(postgres_url: str, monkeypatch: pytest
     async with opened(postgres_url) as database:
         with pytest.raises(Misconfigured, match="version 99 or later is needed"):
             await database.one("check_clock")
+
+
+async def test_a_file_in_the_folder_of_the_user_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".postgresql").mkdir()
+    (tmp_path / ".postgresql" / "root.crt").write_text("no certificate")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(Misconfigured, match=r"root\.crt is not valid PEM"):
+        await postgres_connection.connect(f"{AWAY}?sslmode=verify-ca", timeout=10, statement_timeout=10)
+
+
+async def test_a_server_that_is_away_is_not_blamed_on_a_file(tmp_path: Path) -> None:
+    """With `prefer` the certificate is not used, and the server may come back."""
+    url = f"{AWAY}?sslmode=prefer&sslrootcert={tmp_path}/missing.pem"
+    with pytest.raises(Unavailable, match="127.0.0.1:1") as caught:
+        await postgres_connection.connect(url, timeout=10, statement_timeout=10)
+    assert not isinstance(caught.value, Misconfigured)
