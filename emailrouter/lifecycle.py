@@ -189,12 +189,15 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reread: Call
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     manager = Manager(os.environ)
     embedded = config.database.url.path is not None
+    opening = open_database(config, migrate_it=embedded and len(roles) > 1, stop=stop, waiting=manager.waiting)
     try:
-        opened = await open_database(config, migrate_it=embedded and len(roles) > 1, stop=stop, waiting=manager.waiting)
+        opened = await _unless_stopped(opening, stop, steps)
     except Unavailable:
         if stop.is_set():
             return
         raise
+    if opened is None:
+        return
     if embedded and len(roles) > 1:
         from emailrouter.first_login import make_if_empty  # noqa: PLC0415 - for `serve` alone
 
@@ -214,6 +217,22 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reread: Call
         if beating is not None:
             beating.cancel()
     log.info("stopped")
+
+
+async def _unless_stopped(
+    opening: Coroutine[Any, Any, AnyDatabase], stop: asyncio.Event, steps: Stopping
+) -> AnyDatabase | None:
+    """The opened database. From the stop on, opening it is a step with a bound; None when that is given up."""
+    task = asyncio.ensure_future(opening)
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            await steps.step("opening the database", lambda: task, stopping.DATABASE)
+        return task.result() if task.done() and not task.cancelled() else None
+    finally:
+        stopped.cancel()
+        task.cancel()
 
 
 def ended_part(process: Process) -> str:

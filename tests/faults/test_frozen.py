@@ -4,6 +4,7 @@ The database's own time limits are an hour here, so that an answer can come from
 """
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -94,6 +95,22 @@ async def test_postgresql_stands_still(mortal: Callable[[], PostgresServer], tmp
         await asyncio.gather(*asking, return_exceptions=True)
 
 
+async def test_a_stop_gives_up_opening_the_database(mortal: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    """SIGTERM to a program that starts: the database takes the connection and says nothing."""
+    async with rig("postgres", tmp_path, mortal, settings=SETTINGS) as world:
+        await mortal().pause()
+        program = await world.launch("smtp")
+
+        async def stoppable() -> bool:
+            return handles(program.pid, signal.SIGTERM)
+
+        await until_async(stoppable, "the handler of SIGTERM")
+        assert await program.terminate(timeout=60) == 0
+        await mortal().resume()
+        assert [event["step"] for event in program.log_events("stop.waiting")] == ["opening the database"]
+        assert [event["step"] for event in program.log_events("stop.given_up")] == ["opening the database"]
+
+
 async def test_a_stop_names_the_step_that_hangs_and_gives_it_up(
     mortal: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
@@ -152,6 +169,13 @@ async def test_a_stop_ends_while_sqlite_is_locked(tmp_path: Path, role: str) -> 
             assert await client.post(*WRITES[0]) == 503
             assert await program.terminate() == 0
             assert program.log_events("stopped")
+
+
+def handles(pid: int, number: signal.Signals) -> bool:
+    """Whether the process catches this signal, by what the kernel says."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
 def no_server() -> PostgresServer:
