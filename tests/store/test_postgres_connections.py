@@ -295,6 +295,6 @@ async def test_a_file_in_the_folder_of_the_user_is_checked(monkeypatch: pytest.M
 async def test_a_server_that_is_away_is_not_blamed_on_a_file(tmp_path: Path) -> None:
     """With `prefer` the certificate is not used, and the server may come back."""
     url = f"{AWAY}?sslmode=prefer&sslrootcert={tmp_path}/missing.pem"
-    with pytest.raises(Unavailable, match="127.0.0.1:1") as caught:
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1") as caught:
         await postgres_connection.connect(url, timeout=10, statement_timeout=10)
     assert not isinstance(caught.value, Misconfigured)
