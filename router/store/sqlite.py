@@ -27,6 +27,8 @@ OLDEST = (3, 35, 0)
 _CLEANUP_SECONDS = 2.0
 # Tries to open a file that is replaced meanwhile; the next attempt of the program follows in seconds anyway.
 _OPENINGS = 3
+# Rows that aiosqlite fetches at a time when a cursor is iterated; its own default.
+_ITERATION_ROWS = 64
 # What is kept of a WAL that grew beyond it, in bytes: two automatic checkpoints (1,000 pages of 8 KiB). A smaller one
 # would be cut and written longer again in normal operation.
 WAL_LIMIT = 16 * 1024 * 1024
@@ -134,7 +136,9 @@ class SqliteDatabase:
 
     async def _connect(self) -> aiosqlite.Connection:
         with translated():
-            connection = await aiosqlite.connect(self.path, isolation_level=None, cached_statements=256)
+            # Opened here: the thread of aiosqlite outlives a failed opening, and then calls a loop that may be closed.
+            opened = await asyncio.to_thread(_open, self.path)
+            connection = await aiosqlite.Connection(lambda: opened, _ITERATION_ROWS)
             self._all.append(connection)
             connection.row_factory = sqlite3.Row
             for setting in settings(self._busy_timeout):
@@ -214,6 +218,11 @@ class SqliteDatabase:
         await self._cleanups.wait(_CLEANUP_SECONDS)
         # All at once: one that hangs must not keep the threads of the others.
         await asyncio.gather(*(connection.close() for connection in connections))
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """A connection that aiosqlite can use in its own thread."""
+    return sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
 
 
 def _writes(statement: str) -> bool:

@@ -1,10 +1,14 @@
 """The one writer of SQLite survives whoever is cancelled in the middle, at every line."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
+from router.errors import Unavailable
+from router.store import catalog
+from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.stores import opened_sqlite
 
@@ -34,3 +38,16 @@ async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, st
         assert after is not None
         assert after["version"] == before["version"] + 1
         assert before["version"] in (1, 3), "all of it or nothing"
+
+
+def test_a_file_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command prints its one line, without the traceback of a thread whose event loop is closed."""
+    failures: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    database = SqliteDatabase(tmp_path / "missing" / "er.db", catalog.load(), readers=1, busy_timeout=1)
+    for _ in range(50):  # the thread and the end of the loop race
+        with pytest.raises(Unavailable, match="unable to open database file"):
+            asyncio.run(database.open())
+    for thread in set(threading.enumerate()) - {threading.current_thread()}:
+        assert "_connection_worker_thread" not in thread.name
+    assert failures == []
