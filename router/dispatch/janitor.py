@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import structlog
 
 from router.clock import SECOND, Clock
-from router.errors import Unavailable
+from router.errors import StorageReplaced, Unavailable
 from router.model import Micros
 from router.store.database import Database
 
@@ -68,7 +68,8 @@ class Janitor:
                 if not chore.shared or await self._claim(chore):
                     await chore.work()
             except Unavailable as error:
-                log.warning("janitor.store_away", chore=chore.name, reason=str(error))
+                if not isinstance(error, StorageReplaced):  # the check has logged it
+                    log.warning("janitor.store_away", chore=chore.name, reason=str(error))
                 continue  # at the next tick again
             except Exception:
                 log.exception("janitor.failed", chore=chore.name)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
+import structlog
 
 from router.accept import Accept
 from router.accept.transaction import CHUNK_OCTETS
@@ -12,6 +13,7 @@ from router.contents import ContentStore
 from router.dispatch import retention
 from router.dispatch.janitor import Chore, Janitor
 from router.dispatch.retention import Ages, Erased, Retention
+from router.errors import StorageReplaced, Unavailable
 from router.mail.envelope import Envelope
 from router.model import Micros
 from router.routing.route import Target
@@ -350,3 +352,21 @@ async def test_a_chore_that_fails_stops_neither_the_others_nor_itself(store: Sto
     clock.advance(61)
     await janitor.tick()
     assert done == ["broken", "whole"] * 2
+
+
+@pytest.mark.parametrize(
+    ("error", "events"),
+    [(Unavailable("away"), ["janitor.store_away"] * 2), (StorageReplaced("moved"), [])],
+    ids=["away", "replaced"],
+)
+async def test_a_replaced_file_is_logged_by_its_check_alone(
+    store: Store, error: Unavailable, events: list[str]
+) -> None:
+    async def work() -> None:
+        raise error
+
+    janitor = Janitor(store.database, FakeClock(), [Chore("retention", 60 * SECOND, work, shared=False)])
+    with structlog.testing.capture_logs() as logged:
+        await janitor.tick()
+        await janitor.tick()
+    assert [line["event"] for line in logged] == events
