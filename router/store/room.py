@@ -41,7 +41,10 @@ class DiskRoom:
         now = self._clock.monotonic()
         if now - self._looked_at >= LOOK_INTERVAL:
             self._looked_at = now
-            found = await asyncio.to_thread(os.statvfs, self._folder)
+            try:
+                found = await asyncio.to_thread(os.statvfs, self._folder)
+            except OSError:
+                return  # the folder was moved away: the commit is refused by the check of the file, with the reason
             self._free = found.f_bavail * found.f_frsize
             self._needed = self._least + await asyncio.to_thread(size_of, self._wal)
         if self._free < self._needed:

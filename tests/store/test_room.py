@@ -37,3 +37,17 @@ async def test_it_looks_again_after_a_while(tmp_path: Path, monkeypatch: pytest.
     clock.advance(2)
     await room.check()
     assert len(looks) == 2
+
+
+async def test_a_folder_that_was_moved_away_says_nothing_about_the_disk(tmp_path: Path) -> None:
+    """The check of the file refuses the mail, with the reason; this is no fault of the program."""
+    folder, away, clock = tmp_path / "data", tmp_path / "away", FakeClock()
+    folder.mkdir()
+    room = DiskRoom(folder / "mail.db", 1 << 62, clock)
+    folder.rename(away)
+    for _ in range(2):
+        await room.check()
+        clock.advance(2)
+    away.rename(folder)
+    with pytest.raises(StorageFull):
+        await room.check()

@@ -63,6 +63,10 @@ def folder_replaced(path: Path, backup: Path) -> None:
     shutil.copy(backup, path)
 
 
+def folder_moved(path: Path, _: Path) -> None:
+    path.parent.rename(path.parent.with_name("old"))
+
+
 def wal_removed(path: Path, _: Path) -> None:
     beside(path, "-wal").unlink()
 
@@ -84,6 +88,7 @@ WAYS = (
     restored,
     restored_as_documented,
     folder_replaced,
+    folder_moved,
     wal_removed,
     wal_replaced,
     shm_removed,
