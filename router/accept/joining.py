@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from router import ids, threads
-from router.accept.incoming import Entry
+from router.accept.incoming import MAX_TICKETS, Entry
 from router.mail.mailboxes import comparable
 from router.store.database import Step, Transcript
-
-# Tickets of one Message-ID at one alias that are considered, the newest. An honest Message-ID is in one ticket; more
-# than a few are in the database of somebody who fills it on purpose.
-MAX_TICKETS = 20
 
 _Key = tuple[str, str]  # an alias (`Entry.thread_key`) and a Message-ID
 
@@ -57,8 +53,7 @@ def join_conversations(fresh: Sequence[Entry]) -> Transcript[None]:
         (ticket_id, sender)
         for entry in answers
         for sender in (comparable(entry.message.from_address),)
-        for reference in entry.mail.reference_ids
-        for ticket_id in named.get((entry.thread_key, reference), ())
+        for _, ticket_id in _considered(entry, named)
     )
     for entry in fresh:
         joined = (yield from _choose(entry, named, people)) if entry.mail.reference_ids else None
@@ -76,12 +71,8 @@ def join_conversations(fresh: Sequence[Entry]) -> Transcript[None]:
 
 def _choose(entry: Entry, named: dict[_Key, list[str]], people: _Participants) -> Transcript[threads.Joined | None]:
     """The conversation that a mail with references joins, None if it opens one."""
-    key, sender = entry.thread_key, entry.message.from_address
-    found = [
-        (reference, ticket_id)
-        for reference in entry.mail.reference_ids
-        for ticket_id in named.get((key, reference), ())
-    ]
+    sender = entry.message.from_address
+    found = _considered(entry, named)
     # A mail of this group may have joined an older ticket that no reference of this mail names.
     address = comparable(sender)
     yield from people.read((ticket_id, address) for _, ticket_id in found)
@@ -89,14 +80,31 @@ def _choose(entry: Entry, named: dict[_Key, list[str]], people: _Participants) -
     return threads.choose(entry.mail.reference_ids, sender, candidates)
 
 
+def _considered(entry: Entry, named: dict[_Key, list[str]]) -> list[tuple[str, str]]:
+    """Each reference with each of the newest tickets that it may mean, as many as one mail may consider."""
+    newest = entry.mail.tickets_each
+    return [
+        (reference, ticket_id)
+        for reference in entry.mail.reference_ids
+        for ticket_id in named.get((entry.thread_key, reference), ())[-newest:]
+    ]
+
+
 def _read_candidates(fresh: Sequence[Entry]) -> Transcript[dict[_Key, list[str]]]:
     """The newest tickets at an alias that a reference may mean, oldest first, as the database has them."""
-    asked = {(entry.thread_key, reference) for entry in fresh for reference in entry.mail.reference_ids}
+    asked: dict[_Key, int] = {}
+    for entry in fresh:
+        most = entry.mail.tickets_each
+        for reference in entry.mail.reference_ids:
+            asked[entry.thread_key, reference] = max(most, asked.get((entry.thread_key, reference), 0))
     named: dict[_Key, list[str]] = {}
     if asked:
         rows = yield Step(
             "accept_candidates",
-            [{"thread_key": key, "rfc_message_id": reference, "most": MAX_TICKETS} for key, reference in sorted(asked)],
+            [
+                {"thread_key": key, "rfc_message_id": reference, "most": most}
+                for (key, reference), most in sorted(asked.items())
+            ],
         )
         for row in rows:
             named.setdefault((row["thread_key"], row["rfc_message_id"]), []).append(row["ticket_id"])

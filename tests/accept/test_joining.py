@@ -13,8 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from router.accept.incoming import MAX_LOOKUPS, MAX_PARTICIPANT_ROWS, IncomingMail
-from router.accept.joining import MAX_TICKETS
+from router.accept.incoming import MAX_CANDIDATES, MAX_LOOKUPS, MAX_PARTICIPANT_ROWS, MAX_TICKETS, IncomingMail
 from router.accept.transaction import Committed, commit_group
 from router.erasure import erase_ticket
 from router.routing.route import Target
@@ -279,10 +278,11 @@ class Groups:
         self.lookups: list[int] = []
         self.entries: list[int] = []
         self.participants: list[int] = []
+        self.candidates: list[int] = []
 
     def write(self, mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed]]:
         transcript = commit_group(mails)
-        counted = {"accept_candidates": 0, "accept_link": 0, "accept_participant": 0}
+        counted = {"accept_candidates": 0, "accept_link": 0, "accept_participant": 0, "accept_takes_part": 0}
         step = next(transcript)
         try:
             while True:
@@ -293,6 +293,7 @@ class Groups:
             self.lookups.append(counted["accept_candidates"])
             self.entries.append(counted["accept_link"])
             self.participants.append(counted["accept_participant"])
+            self.candidates.append(counted["accept_takes_part"])
             results: Sequence[Committed] = end.value
             return results
 
@@ -343,5 +344,33 @@ async def test_small_answers_still_share_a_transaction(world: World) -> None:
         )
         assert sum(groups.entries) == 100
         assert max(groups.entries) >= 49
+    finally:
+        await writer.close()
+
+
+@pytest.mark.parametrize(("references", "considered"), [(5, 5 * MAX_TICKETS), (50, 1000), (100, 1000)])
+async def test_many_flooded_references_share_the_bound_of_the_mail(
+    world: World, references: int, considered: int
+) -> None:
+    """Each is in more than 20 tickets. The newest one of each still counts."""
+    names = [f"<{n}@flood.test>" for n in range(references)]
+    bodies = [
+        mail(name, sender=from_(f"p{n}"), extra=[f"X-Number: {n}"]) for n in range(MAX_TICKETS + 1) for name in names
+    ]
+    for start in range(0, len(bodies), len(names)):  # in the order of `n`: groups commit side by side on PostgreSQL
+        await asyncio.gather(
+            *(world.accept.accept(world.envelope(), body) for body in bodies[start : start + len(names)])
+        )
+    groups = Groups()
+    writer = world.store.writer(groups.write)
+    accept = world.accepting(writer)
+    extra = ["References: " + " ".join(names)]
+    try:
+        await accept.accept(world.envelope(), mail("<stranger@c.test>", sender=from_("eve"), extra=extra))
+        assert groups.candidates == [considered]
+        assert considered <= MAX_CANDIDATES
+        before = len(await world.rows("tickets"))
+        await accept.accept(world.envelope(), mail("<late@c.test>", sender=from_(f"p{MAX_TICKETS}"), extra=extra))
+        assert len(await world.rows("tickets")) == before, "joined"
     finally:
         await writer.close()
