@@ -113,9 +113,7 @@ class Database(Section):
         secret=True,
     )
     pool_size: Count = setting(10, "PostgreSQL connections of one process, at most.", ge=1)
-    connect_timeout: Duration = setting(
-        "10s", "How long opening a PostgreSQL connection may take; connect_timeout in the URL takes its place."
-    )
+    connect_timeout: Duration = setting("10s", "Time to open a PostgreSQL connection; the URL's own has priority.")
     statement_timeout: Duration = setting(
         "30s", "How long a PostgreSQL statement may take; past it a mail is answered 451 and comes again."
     )
