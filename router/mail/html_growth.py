@@ -13,6 +13,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from router.mail.html_depth import Depth
+
+MAX_DEPTH = 1500
+"""Levels of open elements: the time of the sanitiser grows with their square."""
 MAX_TAG = 16384
 """Characters of one tag: the sanitiser compares each attribute with all before it."""
 MAX_REOPENED = 2_000_000
@@ -56,20 +60,25 @@ _SHALLOW = _words("p li td tr th dd dt tbody thead tfoot option hr input meta li
 # What is open outside of these cannot be closed inside.
 _SCOPES = _words("table applet object marquee template svg math select")
 _FOREIGN = frozenset({"svg", "math"})
+# A second one adds its attributes to the first, after a comparison with all that this one has.
+_MERGED = frozenset({"html", "body"})
 _CELLS = frozenset({"td", "th", "caption"})
 _RAW_TEXT = _words("title textarea style script xmp iframe noembed noframes noscript")
 _END_OF_RAW_TEXT = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE) for name in _RAW_TEXT}
 
 
 class TooLarge(Exception):  # noqa: N818 - said of HTML, not of a fault
-    """Parsing would add more than is allowed for its length, or a tag is longer than `MAX_TAG`."""
+    """Parsing would add more than is allowed for its length, or one of the other bounds is exceeded."""
 
 
 def grows(html: str) -> bool:
     """Whether parsing costs more than a bound allows, which a sanitiser has to do first."""
     estimate = _Estimate(min(MAX_REOPENED, REOPENED_BASE + REOPENED_FOR_EACH * len(html)))
+    depth = Depth()
     try:
         for name, end, tag in _tags(html):
+            if depth.add(name, end=end) > MAX_DEPTH:
+                raise TooLarge
             estimate.add(name, tag, end=end)
     except TooLarge:
         return True
@@ -143,6 +152,7 @@ class _Estimate:
         self.blocks = 0
         self.size = 0  # of all open formatting elements
         self.reopened = 0
+        self.merged = 0  # characters of the attributes of all tags `html` and `body`
 
     def add(self, name: str, tag: str, *, end: bool) -> None:
         """One tag. Raises `TooLarge`."""
@@ -152,6 +162,9 @@ class _Estimate:
             elif (position := self.last(name)) is not None:
                 self.close(position)
         elif end or name not in _INLINE:
+            if name in _MERGED and not end:
+                self.charge(self.merged)
+                self.merged += len(tag)
             self.charge(self.size)
             self.block(name, end=end)
 

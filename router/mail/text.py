@@ -3,7 +3,7 @@
 `sanitize_html` lets through what formats text, and nothing that runs, loads, tracks or hides its origin: no scripts,
 no styles, no forms, no remote images (`cid:` ones stay, for a viewer that has the parts). `html_to_text` walks what
 came out of it, so the walk meets well-formed HTML only. Both are bounded: past `MAX_HTML` characters the rest is cut;
-past `MAX_TAGS`, `MAX_DEPTH` or `MAX_REFERENCES`, or where parsing would make the HTML much larger
+past `MAX_TAGS` or `MAX_REFERENCES`, or where parsing would nest it too deep or make it much larger
 (`router.mail.html_growth`), tags are just dropped. Neither raises. Only the process that parses (`router.parse_worker`)
 calls them, and only that process loads the sanitiser.
 """
@@ -19,7 +19,6 @@ from router.mail.words import storable
 
 MAX_HTML = 524288
 MAX_TAGS = 50_000
-MAX_DEPTH = 1_500
 # Character references (`&nbsp;`), each some 3 µs. HTML of `MAX_HTML` whose text is all numeric ones has half as many.
 MAX_REFERENCES = 150_000
 # The sanitiser looks through the rest of a text for each of these characters that it writes: their number times the
@@ -62,12 +61,9 @@ _HIDDEN_STYLE = re.compile(
 )
 HIDDEN = "display:none"
 
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 # An image written into the text: not shown, and most of the octets where there is one.
 _DATA_URI = re.compile(r"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}["']""")
-# They never nest in themselves: unclosed ones are common in old HTML and harmless.
-_SHALLOW = _words("p li td tr th dd dt option br img hr wbr col input meta link area base embed source")
 
 
 def without_data(html: str) -> str:
@@ -134,19 +130,12 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
 
 
 def _beyond_bounds(html: str) -> bool:
-    """Whether the sanitiser would need more than a moment: its time grows with the square of the depth."""
+    """Whether the sanitiser would need more than a moment."""
     if html.count("<") > MAX_TAGS or html.count("&") > MAX_REFERENCES:
         return True
     texts = (text for text in html.split("<") if len(text) > _SHORT_TEXT)
     if sum((len(text) - len(_ESCAPED.sub("", text))) * len(text) for text in texts) > MAX_ESCAPING:
         return True
-    depth = 0
-    for match in _TAG.finditer(html):
-        if match[2].lower() in _SHALLOW:
-            continue
-        depth = max(0, depth - 1) if match[1] else depth + 1
-        if depth > MAX_DEPTH:
-            return True
     return html_growth.grows(html)
 
 

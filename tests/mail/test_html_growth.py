@@ -59,8 +59,51 @@ def test_html_that_grows_is_shown_as_text(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "unit",
+    [
+        "<div></x>",  # an end tag of nothing
+        "<div></i>",
+        "<x-own></y-own>",
+        "<ul></x><li>",
+        "<div><object></div></object>",  # the end tag is behind a scope
+        "<span><div></span>",  # behind a block
+        "<span><p></span><li></li>",
+        "<form><div></form>",  # ends the form alone
+        "<div><!--</div>-->",
+        "<div><style></div></style>",
+        "<svg><div></svg>",  # HTML ends the drawing
+        "<svg><span></svg>",
+        "<select></x>",
+        "<template></x>",
+        "<table><tr><td><div></tr>",
+    ],
+)
+def test_depth_is_not_reduced_by_an_end_tag_that_closes_nothing(unit: str) -> None:
+    html = unit * 3200
+    assert grows(html)
+    assert sanitize_html(html) == ""
+
+
+def test_nested_elements_of_a_drawing_are_counted() -> None:
+    assert grows("<svg>" + "<td>" * 2000)
+
+
+@pytest.mark.parametrize("name", ["html", "body"])
+def test_attributes_that_are_merged_one_by_one_are_beyond_the_bound(name: str) -> None:
+    assert grows("".join(f"<{name} a{number}=1>" for number in range(20_000)))
+    assert not grows(f"<{name} a=1 b=2 c='3'><p>x</p></{name}>" * 100)
+
+
+@pytest.mark.parametrize(
     "html",
     [
+        "<span><p>x</p></span>" * 3000,
+        "<div><font>x</div>" * 900,
+        "<table>" + "<tr><td><center><span>x</td></tr>" * 700 + "</table>",
+        "<div><b><div>x</b></div></div>" * 3000,
+        "<p>x" * 20_000,
+        "<button>x" * 3000,
+        "<ruby>x<rt>y</ruby>" * 3000,
         "<font color=red><font size=2><b><i><u>" + "<div>x</div>" * 6000,  # unclosed around a long newsletter
         "<b>" * 1200 + "<p>x" * 3000,  # the parser keeps three of them
         "<a name=x>" * 1400 + "<p>x" * 5000,  # links end each other
