@@ -17,8 +17,9 @@ from router.mail.html_depth import Depth
 
 MAX_DEPTH = 1500
 """Levels of open elements: the time of the sanitiser grows with their square."""
-MAX_TAG = 16384
-"""Characters of one tag: the sanitiser compares each attribute with all before it."""
+MAX_TAG, MAX_ATTRIBUTES = 16384, 1000
+"""Characters of one tag, if it has more attributes than that: the sanitiser compares each with all before it. Few
+attributes may be long: the path of a drawing, a picture in a style."""
 MAX_REOPENED = 2_000_000
 """Characters of tags that parsing may add at most, about 100,000 elements."""
 REOPENED_BASE, REOPENED_FOR_EACH = 200_000, 24
@@ -32,16 +33,20 @@ _IDENTICAL = 3  # "Noah's Ark clause": of identical open elements the parser kee
 _COMPARED = 4  # the parser compares each formatting element with all open ones; one comparison costs as much as this
 
 # Tags as the standard's tokenizer finds them (13.2.5). Each repetition is possessive: no position is read twice.
+_ATTRIBUTE = re.compile(
+    r"""[^\t\n\f\r\ />][^\t\n\f\r\ />=]*+
+        (?:[\t\n\f\r\ ]*+=[\t\n\f\r\ ]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^\t\n\f\r\ >"'][^\t\n\f\r\ >]*+)?+)?+""",
+    re.VERBOSE,
+)
 _TOKEN = re.compile(
-    r"""<(?:
+    rf"""<(?:
         !--(?:-?>|.*?(?:--!?>|\Z))
       | [!?][^>]*+
       | /(?![a-zA-Z])[^>]*+
       | (?P<end>/?)(?P<name>[a-zA-Z][^\t\n\f\r\ />]*+)
         (?P<attributes>(?:
             [\t\n\f\r\ /]++
-          | [^\t\n\f\r\ />][^\t\n\f\r\ />=]*+
-            (?:[\t\n\f\r\ ]*+=[\t\n\f\r\ ]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^\t\n\f\r\ >"'][^\t\n\f\r\ >]*+)?+)?+
+          | {_ATTRIBUTE.pattern}
         )*+)(?:>|\Z)
     )""",
     re.VERBOSE | re.DOTALL,
@@ -92,7 +97,7 @@ def _tags(html: str) -> Iterator[tuple[str, bool, str]]:
         at = token.end()
         if token["name"] is None:
             continue
-        if at - token.start() > MAX_TAG:
+        if at - token.start() > MAX_TAG and len(_ATTRIBUTE.findall(token["attributes"])) > MAX_ATTRIBUTES:
             raise TooLarge
         name = token["name"].lower()
         yield name, bool(token["end"]), token["attributes"]

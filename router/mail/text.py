@@ -62,8 +62,8 @@ _HIDDEN_STYLE = re.compile(
 HIDDEN = "display:none"
 
 _ANY_TAG = re.compile(r"<[^<>]*>")
-# An image written into the text: not shown, and most of the octets where there is one.
-_DATA_URI = re.compile(r"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}["']""")
+# An image written into the text: not shown, and most of the octets where there is one. The last one may be cut.
+_DATA_URI = re.compile(r"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)""")
 
 
 def without_data(html: str) -> str:

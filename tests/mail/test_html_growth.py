@@ -129,6 +129,29 @@ def test_a_tag_of_endless_attributes_is_beyond_the_bound() -> None:
     assert not grows("<p " + "a " * 100 + ">x")
 
 
+@pytest.mark.parametrize(
+    "tag",
+    [
+        f"<p style='background:url(data:image/png;base64,{'A' * 60_000})'>",
+        f'<svg><path d="{"M1 2 " * 10_000}"></path></svg><p>',
+        f"<p title='{'= < / ' * 10_000}'>",
+    ],
+)
+def test_a_long_tag_of_few_attributes_is_no_reason_to_drop_the_html(tag: str) -> None:
+    contents = parse(f"Content-Type: text/html\n\n<p>before</p>{tag}behind</p>".encode())
+    assert contents.warnings == ()
+    assert contents.text == "before\n\nbehind"
+
+
+def test_a_picture_in_the_html_that_is_longer_than_what_is_read_is_left_out() -> None:
+    contents = parse(
+        b"Content-Type: text/html\n\n<p>text<img src='data:image/png;base64," + b"A" * 9_000_000 + b"'></p>"
+    )
+    assert contents.warnings == ("text cut",)
+    assert contents.text == "text"
+    assert contents.html.startswith("<p>text")
+
+
 @pytest.mark.parametrize("html", ["<p a <b " * 20_000, "<p a=\"<b a='" * 20_000, "<!--" * 40_000, "</" * 40_000, "<b"])
 def test_markup_without_an_end_is_estimated_too(html: str) -> None:
     assert not grows(html) or len(html) > MAX_TAG
