@@ -38,7 +38,7 @@ from router.clock import SystemClock
 from router.errors import Refused
 from router.mail.parse import Attachment, AttachmentData, Contents
 from router.model import Actor, Message, Ticket, TicketEvent
-from tests.growth.shapes import HTML, JSON, URL, Shape
+from tests.growth.shapes import FEW, HTML, JSON, URL, Shape
 from tests.growth.subject import PLAIN, Subject, text
 
 _HEAD = 8190  # aiohttp: one line, one field
@@ -335,7 +335,7 @@ SUBJECTS = (
     Subject("dashboard: a form", form, _BODY, (*PLAIN, URL)),
     Subject("admin: values that are typed", values, 20_000),
     Subject("secrets: a password", password, 4096, ((b"a", b"\xf0\x9f\x91\xa8"),), base=32 << 20),
-    Subject("dashboard: the page of a ticket", page, _PAGE, (*PLAIN, HTML)),
+    Subject("dashboard: the page of a ticket", page, _PAGE, (*PLAIN, HTML), quick=(*FEW, *HTML[:6])),
     Subject("api: a ticket as JSON", detail, _PAGE, (*PLAIN,)),
     Subject("dashboard: a mail's HTML", frame, _PAGE, (HTML, (b"&amp;",)), _PICTURES, base=28 << 20),
 )

@@ -120,7 +120,7 @@ def survey(subject: Readable, shapes: Sequence[Shape], *, until: float) -> Itera
 def _heard(pipe: Connection, pid: int) -> Growth | int | None:
     """The child's next message; None when it ended, or used up the CPU time of one call."""
     began = _cpu_seconds(pid)
-    while not pipe.poll(1.0):
+    while not pipe.poll(0.2):
         if _cpu_seconds(pid) - began > CALL_SECONDS:
             return None
     try:
@@ -138,7 +138,6 @@ def _cpu_seconds(pid: int) -> float:
 def _child(pipe: Connection, subject: Readable, shapes: Sequence[Shape], until: float) -> None:
     # Memory is bounded too: what would take all of the machine's ends here with a MemoryError or is killed.
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    gc.collect()
     gc.freeze()
     gc.disable()
     for shape in shapes:
@@ -159,7 +158,7 @@ def _growth(pipe: Connection, subject: Readable, shape: Shape, until: float) -> 
         if seconds[-1] > until and len(seconds) > 2:
             break
     resident = (_status("VmHWM") - before - subject.base) / len(inputs[-1])
-    if seconds[-1] > MIN_STEP and max(_factors(seconds)) > _SUSPECT:
+    if seconds[-1] > MIN_STEP and _is_suspect(_factors(seconds)):
         _improve(pipe, subject.run, inputs, seconds)
         if _factors(seconds)[-1] > MAX_FACTOR and seconds[-1] < _SLOW:  # is it growth, or one jump?
             inputs.append(shape.build(2 * len(inputs[-1])))
@@ -189,6 +188,11 @@ def _sizes(limit: int) -> Iterator[int]:
 def _factors(seconds: Sequence[float]) -> list[float]:
     """Of each doubling; 0 where its larger step is too short to say anything."""
     return [larger / max(step, 1e-6) if larger > MIN_STEP / 5 else 0.0 for step, larger in pairwise(seconds)]
+
+
+def _is_suspect(factors: Sequence[float]) -> bool:
+    """Whether two doublings together, or the last one alone, are over the bound: one slow step is no growth."""
+    return factors[-1] > _SUSPECT or any(a * b > _SUSPECT**2 for a, b in pairwise(factors))
 
 
 def _timed(run: Callable[[bytes], object], data: bytes) -> float:

@@ -17,7 +17,8 @@ class Subject:
 
     limit: bytes that reach the function at most (a longer input is refused or cut before it). families: what its
     input is made of. regressions: shapes that once were defects. base: bytes of memory that a call may take whatever
-    its input: tables, caches, arenas of the allocators.
+    its input: tables, caches, arenas of the allocators. quick: the units of `make test`, where another subject runs the
+    same code over all of the families.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Subject:
     families: tuple[tuple[bytes, ...], ...] = PLAIN
     regressions: tuple[Shape, ...] = ()
     base: int = 4 << 20
+    quick: tuple[bytes, ...] = ()
 
     @property
     def units(self) -> tuple[bytes, ...]:
@@ -39,6 +41,8 @@ class Subject:
     @property
     def few(self) -> tuple[Shape, ...]:
         """The shapes of `make test`: the units of plain text are left out but for some that stand for them."""
+        if self.quick:
+            return shapes.each(self.quick)
         plain = {unit for family in PLAIN for unit in family}
         units = [unit for unit in self.units if unit not in plain or unit in shapes.FEW]
         return shapes.each(tuple(units))

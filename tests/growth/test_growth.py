@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.growth import measure
 from tests.growth.inventory import SUBJECTS
 from tests.growth.measure import MIN_STEP, Growth, survey
 from tests.growth.shapes import Shape
@@ -39,11 +40,13 @@ def steps_of(*seconds: float) -> Growth:
     return Growth("a", Shape(b"a"), sizes, seconds, 0.0)
 
 
-def test_what_grows_faster_is_found() -> None:
+def test_what_grows_faster_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "CALL_SECONDS", 1.0)
+    monkeypatch.setattr(measure, "RUNS", 1)
     shape = Shape(b"a")
-    assert "factor" in faults(Subject("quadratic", quadratic, 1 << 18), shape)[0]
-    assert "over 3 s" in faults(Subject("exponential", exponential, 1 << 18), shape)[0]
-    assert "memory" in faults(Subject("copying", copying, 1 << 16), shape)[0]
+    assert "factor" in faults(Subject("quadratic", quadratic, 1 << 17), shape)[0]
+    assert "over 1 s" in faults(Subject("exponential", exponential, 1 << 18), shape)[0]
+    assert "memory" in faults(Subject("copying", copying, 1 << 14), shape)[0]
 
 
 def test_two_doublings_in_a_row_decide() -> None:
