@@ -61,6 +61,8 @@ _HIDDEN_STYLE = re.compile(
 )
 HIDDEN = "display:none"
 
+# A number of thousands of digits is no character, and `unescape` raises for it.
+_ENDLESS_NUMBER = re.compile(r"&#[0-9]{10,}+;?")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 # An image written into the text: not shown, and most of the octets where there is one. The last one may be cut.
 _DATA_URI = re.compile(r"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)""")
@@ -116,7 +118,9 @@ def sanitized_to_text(clean: str, limit: int = 262144) -> str:
 
 def crude_text(html: str, limit: int) -> str:
     """Text without structure, for HTML that nests too deep to be read properly."""
-    return storable(unescape(_ANY_TAG.sub(" ", html)))[:limit].strip() if _beyond_bounds(html) else ""
+    if not _beyond_bounds(html):
+        return ""
+    return storable(unescape(_ENDLESS_NUMBER.sub(" ", _ANY_TAG.sub(" ", html))))[:limit].strip()
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:

@@ -181,6 +181,12 @@ def test_what_the_sanitiser_returns_is_cut_before_it_is_kept() -> None:
     assert contents.text.count("x") > 2000
 
 
+def test_a_reference_of_thousands_of_digits_is_no_reason_to_show_the_source() -> None:
+    contents = parse(b"Content-Type: text/html\n\n<p>one &#" + b"9" * 5000 + b"; two" + b"<b>" * 60_000)
+    assert contents.warnings[-1] == "HTML too complex: shown as text"
+    assert contents.text.split() == ["one", "two"]
+
+
 def test_html_of_references_alone_keeps_its_text() -> None:
     contents = parse(b"Content-Type: text/html\n\n" + b"&" * 140_000)
     assert contents.text == "&" * 140_000
