@@ -114,7 +114,16 @@ def _read_candidates(fresh: Sequence[Entry]) -> Transcript[dict[_Key, list[str]]
 
 
 def keep_participants(fresh: Sequence[Entry]) -> Transcript[None]:
-    """Writes who takes part in the tickets of the group, as far as it is not known yet."""
-    people = dict.fromkeys((entry.ticket_id, address) for entry in fresh for address in entry.mail.participants)
+    """Writes who takes part in the tickets of the group, as far as the tickets themselves do not say it.
+
+    A ticket has its first sender and its own address, which most mails have nobody beside: one page less to write. The
+    sender of an answer takes part already, or it would not have joined.
+    """
+    people = dict.fromkeys(
+        (entry.ticket_id, address)
+        for entry in fresh
+        for address in entry.mail.participants
+        if address not in (entry.message.from_address, entry.target.address)
+    )
     if people:
         yield Step("accept_participant", [{"ticket_id": t, "address": address} for t, address in people])

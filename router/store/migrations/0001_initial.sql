@@ -231,7 +231,8 @@ CREATE INDEX ticket_messages_by_message ON ticket_messages (message_id);
 CREATE INDEX ticket_messages_by_rfc_message_id ON ticket_messages (rfc_message_id, thread_key, ticket_id)
     WHERE rfc_message_id <> '';
 
--- Who may join a ticket by an answer: the addresses in the headers of its messages, in their comparable form.
+-- Who may join a ticket by an answer: the addresses in the headers of its messages, in their comparable form, but for
+-- those that the ticket itself has (from_address, address).
 CREATE TABLE ticket_participants (
     ticket_id TEXT NOT NULL REFERENCES tickets (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
     address TEXT NOT NULL,

@@ -48,9 +48,11 @@ CROSS JOIN LATERAL (
 ) AS found;
 
 -- name: accept_takes_part
-SELECT p.ticket_id, p.address
+SELECT asked.ticket_id, asked.address
 FROM unnest(CAST(:ticket_id AS TEXT[]), CAST(:address AS TEXT[])) AS asked (ticket_id, address)
-JOIN ticket_participants p ON p.ticket_id = asked.ticket_id AND p.address = asked.address;
+WHERE EXISTS (SELECT 1 FROM ticket_participants p WHERE p.ticket_id = asked.ticket_id AND p.address = asked.address)
+   OR EXISTS (SELECT 1 FROM tickets t
+              WHERE t.id = asked.ticket_id AND asked.address IN (t.from_address, t.address) AND asked.address <> '');
 
 -- name: accept_participant
 -- The touch before has locked the tickets that others may add participants to.

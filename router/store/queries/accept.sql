@@ -41,8 +41,12 @@ WITH RECURSIVE newest (ticket_id, n) AS (
 SELECT :thread_key AS thread_key, :rfc_message_id AS rfc_message_id, ticket_id FROM newest WHERE ticket_id IS NOT NULL;
 
 -- name: accept_takes_part
--- Whether an address takes part in a ticket: its row, if it does.
-SELECT ticket_id, address FROM ticket_participants WHERE ticket_id = :ticket_id AND address = :address;
+-- Whether an address takes part in a ticket: a row, if it does. The ticket's first sender and its own address take part
+-- without a row in ticket_participants.
+SELECT ticket_id, address FROM ticket_participants WHERE ticket_id = :ticket_id AND address = :address
+UNION ALL
+SELECT id, CAST(:address AS TEXT) FROM tickets
+WHERE id = :ticket_id AND :address IN (from_address, address) AND :address <> '';
 
 -- name: accept_participant
 -- An address that takes part in a ticket.
