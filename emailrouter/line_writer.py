@@ -43,7 +43,7 @@ class _Item:
 
 
 class LineWriter:
-    """Thread-safe. notice: makes the line that tells of so many dropped ones."""
+    """Thread-safe. notice: renders the line that reports how many lines were dropped."""
 
     def __init__(self, stream: TextIO | None, notice: Callable[[int], str]) -> None:
         self._notice = notice
