@@ -131,7 +131,7 @@ class OutboundClient:
             # ValueError and RuntimeError: uvloop's, for some addresses.
             head = head or read_head(bytes(received))
             if head is None:
-                raise _fault(error, refused, target.host or "", seconds) from None
+                raise _fault(error, refused, bytes(received), target.host or "", seconds) from None
         status, headers = head
         return Answer(
             status=status,
@@ -209,9 +209,11 @@ def _target(url: str) -> URL:
     return target
 
 
-def _fault(error: Exception, refused: list[str], host: str, seconds: float) -> OutboundError:
+def _fault(error: Exception, refused: list[str], received: bytes, host: str, seconds: float) -> OutboundError:
     if isinstance(error, TimeoutError):
         return OutboundError(f"timed out after {seconds:g} s")
+    if received and not received.startswith(b"HTTP/"):  # a reset may come before aiohttp has parsed it
+        return OutboundError("the answer is not HTTP")
     if isinstance(error, aiohttp.ClientConnectorError) and refused:
         return AddressRefused(f"address {refused[0]}: set [delivery] allow_private_networks to allow it")
     return OutboundError(_words(error, host))
