@@ -206,11 +206,12 @@ async def test_the_kernel_watches_every_connection(postgres_server: PostgresServ
         await own.close()
 
 
+# A second: the statement that sets our own values runs under these.
 FOREIGN = {
     "default_transaction_isolation": "serializable",
-    "lock_timeout": "1ms",
-    "statement_timeout": "1ms",
-    "idle_in_transaction_session_timeout": "1ms",
+    "lock_timeout": "1s",
+    "statement_timeout": "1s",
+    "idle_in_transaction_session_timeout": "1s",
     "standard_conforming_strings": "off",
 }
 
