@@ -1,4 +1,4 @@
-"""From a request's octets to a JSON object: bounded in size and depth, and strict about what JSON leaves open.
+"""From a request's bytes to a JSON object: bounded in size and depth, and strict about what JSON leaves open.
 
 Refused: what is not UTF-8, not an object, nested too deep, has a field twice, numbers that are not finite or too
 large to mean anything, NUL and lone surrogates in any text. An empty body is an empty object.
@@ -54,12 +54,12 @@ async def read(request: web.Request, limit: int) -> bytes:
     if "Expect" in request.headers and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer itself has not begun
-    octets = bytearray()
+    content = bytearray()
     async for piece in request.content.iter_any():
-        if len(octets) + len(piece) > limit:
+        if len(content) + len(piece) > limit:
             raise _too_large(limit)
-        octets += piece
-    return bytes(octets)
+        content += piece
+    return bytes(content)
 
 
 def content_type(request: web.Request) -> tuple[str, str]:
@@ -71,19 +71,19 @@ def content_type(request: web.Request) -> tuple[str, str]:
     return header.partition(";")[0].strip().lower(), charset[1].lower() if charset else ""
 
 
-def decode(octets: bytes, media_type: str, charset: str) -> dict[str, Any]:
+def decode(content: bytes, media_type: str, charset: str) -> dict[str, Any]:
     """The JSON object of a body; an empty body needs no media type."""
-    if not octets:
+    if not content:
         return {}
     if media_type != "application/json":
         raise Refused("unsupported_media_type", "Content-Type must be application/json")
     if charset not in ("", "utf-8", "utf8", "us-ascii"):
         raise Refused("unsupported_media_type", "JSON must be in UTF-8")
-    if octets.count(b"[") + octets.count(b"{") > MAX_CONTAINERS:
+    if content.count(b"[") + content.count(b"{") > MAX_CONTAINERS:
         raise Refused("invalid_request", f"The body has more than {MAX_CONTAINERS} arrays and objects")
     try:
         decoded = json.loads(
-            octets.decode("utf-8"),
+            content.decode("utf-8"),
             object_pairs_hook=_object,
             parse_constant=_not_a_number,
             parse_int=_whole,

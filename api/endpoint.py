@@ -39,19 +39,19 @@ class Endpoint(Served):
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler."""
         # A download, which no time limit bounds, must not wait for a body that nobody reads.
-        octets = b"" if self.route.media else await body.read(request, self._body_limit)
+        content = b"" if self.route.media else await body.read(request, self._body_limit)
         call: Call[Any, Any] = Call(
             services=self._services,
             caller=request.get(CALLER),
             ids=dict(request.match_info),
-            body=shape.read(self.route.body, body.decode(octets, *body.content_type(request))),
+            body=shape.read(self.route.body, body.decode(content, *body.content_type(request))),
             query=shape.read(self.route.query, _query(request)),
             request=request,
             address=request[ADDRESS],
         )
         key = request.headers.get(IDEMPOTENCY_KEY)
         if self.route.creates and key is not None and call.caller is not None:
-            return await self._once(call, call.caller, key, octets)
+            return await self._once(call, call.caller, key, content)
         return self._response(await self.route.handler(call))
 
     def _response(self, answer: Answer | web.StreamResponse | None) -> web.StreamResponse:
@@ -59,10 +59,10 @@ class Endpoint(Served):
             return web.Response(status=204)
         return answers.json(answer, self.route.status) if isinstance(answer, Answer) else answer
 
-    async def _once(self, call: Call[Any, Any], caller: Caller, key: str, octets: bytes) -> web.StreamResponse:
+    async def _once(self, call: Call[Any, Any], caller: Caller, key: str, content: bytes) -> web.StreamResponse:
         idempotency = self._services.idempotency
         path = self.route.path.format_map(call.ids)
-        digest = hashlib.sha256(call.request.query_string.encode() + b"\0" + octets).hexdigest()
+        digest = hashlib.sha256(call.request.query_string.encode() + b"\0" + content).hexdigest()
         begun = await idempotency.begin(f"{caller.scope} {self.route.method} {path}", key, digest)
         if isinstance(begun, Kept):
             response = answers.json_text(begun.answer, begun.status)

@@ -37,13 +37,13 @@ class PageEndpoint(Served):
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler."""
         # What else has a body, no page of ours sent; a stream, which no time limit bounds, must not wait for it.
-        octets = await body.read(request, self._body_limit) if self._page.method == "POST" else b""
+        content = await body.read(request, self._body_limit) if self._page.method == "POST" else b""
         visit = Visit(
             services=self._services,
             caller=request.get(CALLER),
             ids=dict(request.match_info),
             query=_once(request.query.items()),
-            form=_form(request, octets),
+            form=_form(request, content),
             request=request,
             address=request[ADDRESS],
         )
@@ -84,14 +84,14 @@ def see(outcome: See) -> web.Response:
     return web.Response(status=303, headers={"Location": path})
 
 
-def _form(request: web.Request, octets: bytes) -> dict[str, str]:
+def _form(request: web.Request, content: bytes) -> dict[str, str]:
     """The fields of a form; raises `Refused` for what no form of ours sends."""
-    if not octets:
+    if not content:
         return {}
     if body.content_type(request)[0] != "application/x-www-form-urlencoded":
         raise Refused("unsupported_media_type", "A form must be application/x-www-form-urlencoded")
     try:
-        pairs = parse_qsl(octets.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
+        pairs = parse_qsl(content.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError:
         raise Refused("invalid_request", "The form cannot be read") from None
     return _once(pairs)

@@ -18,7 +18,7 @@ from router.errors import Refused
 from router.mail.parse import Attachment
 from router.model import TICKET_STATUSES, TicketEvent
 
-# A page stays light whatever strangers write: so many entries, and so many octets of mails and of the names of their
+# A page stays light whatever strangers write: so many entries, and so many bytes of mails and of the names of their
 # files, as they weigh on the page, the newest first.
 PER_PAGE = 30
 MOST_OCTETS = 40_000
@@ -127,17 +127,17 @@ def _entries(view: TicketView, start: int, end: int) -> list[Entry]:
     return entries[::-1]
 
 
-def _cut(text: str, octets: int) -> str:
+def _cut(text: str, size: int) -> str:
     """As much of it as there is room for; where many of its characters have to be escaped, less."""
-    octets = max(0, octets)  # what was cut before may weigh a little more than there was room for
-    cut = text.encode()[:octets].decode(errors="ignore")
+    size = max(0, size)  # what was cut before may weigh a little more than there was room for
+    cut = text.encode()[:size].decode(errors="ignore")
     weight = _weight(cut)
-    return cut if weight <= octets else cut[: len(cut) * octets // weight]
+    return cut if weight <= size else cut[: len(cut) * size // weight]
 
 
-def _listed(files: Sequence[Attachment], octets: int) -> tuple[Attachment, ...]:
+def _listed(files: Sequence[Attachment], size: int) -> tuple[Attachment, ...]:
     left = list(accumulate(map(_file_weight, files)))
-    return tuple(file for n, file in enumerate(files) if n < FEW_FILES or left[n] <= octets)
+    return tuple(file for n, file in enumerate(files) if n < FEW_FILES or left[n] <= size)
 
 
 def _file_weight(file: Attachment) -> int:
