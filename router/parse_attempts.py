@@ -38,6 +38,10 @@ class ParseAttempts:
 
         While another attempt runs, here or in another process, there is no second record: both may parse the mail.
         """
+        if message_id in self._running:
+            return
+        # Before the record is written: a statement that is cancelled may have been committed.
+        self._running.add(message_id)
         now = self._clock.now()
         values = {
             "message_id": message_id,
@@ -45,18 +49,18 @@ class ParseAttempts:
             "parser": parse.PARSER_VERSION,
             "started_at": now,
         }
-        if not await self._database.run("parse_attempt_begin", **values):
-            row = await self._database.one("parse_attempt_of", message_id=message_id)
-            if row is None or message_id in self._running:
-                return  # it has just ended, or runs in this process; or the message was erased
-            own = row["owner"] == self._owner  # left behind because the database was away
-            if not own and not again and row["parser"] >= parse.PARSER_VERSION:
-                if is_dead(row["owner"]) or now - row["started_at"] > LIFETIME:
-                    self._running.add(message_id)  # until the mail is kept as it came
-                    raise Unreadable("ended the program at an earlier attempt")
-                return
-            await self._database.run("parse_attempt_take_over", **values)
-        self._running.add(message_id)
+        if await self._database.run("parse_attempt_begin", **values):
+            return
+        row = await self._database.one("parse_attempt_of", message_id=message_id)
+        if row is None:
+            return  # it has just ended, or the message was erased
+        own = row["owner"] == self._owner  # left behind because the database was away
+        if not own and not again and row["parser"] >= parse.PARSER_VERSION:
+            if is_dead(row["owner"]) or now - row["started_at"] > LIFETIME:
+                raise Unreadable("ended the program at an earlier attempt")
+            self._running.discard(message_id)  # the record is that of another process
+            return
+        await self._database.run("parse_attempt_take_over", **values)
 
     async def withdraw(self, message_id: str) -> None:
         """Removes the record of an attempt that ended for no fault of the mail."""

@@ -140,6 +140,27 @@ async def test_a_stop_is_no_fault_of_the_mail(at: Office) -> None:
     assert await recorded(at) == []
 
 
+async def test_a_stop_while_the_attempt_is_recorded_is_no_fault_of_the_mail(
+    at: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = await at.mail(HTML)
+    run, committed = at.store.database.run, asyncio.Event()
+
+    async def stalled(name: str, **values: object) -> int:
+        changed = await run(name, **values)
+        if name == "parse_attempt_begin":
+            committed.set()
+            await asyncio.Event().wait()
+        return changed
+
+    monkeypatch.setattr(at.store.database, "run", stalled)
+    reading = asyncio.create_task(at.contents.of(message_id))
+    await asyncio.wait_for(committed.wait(), 30)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    assert await recorded(at) == []
+
+
 async def test_a_worker_that_does_not_start_is_no_fault_of_the_mail(store: Store) -> None:
     async with office(store, parser=Parser(("/does/not/exist",))) as at:
         message_id = await at.mail(HTML)
