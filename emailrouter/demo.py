@@ -23,10 +23,10 @@ import aiohttp
 
 from config.load import load
 from config.schema import Config
-from emailrouter import lifecycle
+from emailrouter import demo_dns, demo_slack, lifecycle
 from emailrouter.assembly import ROLES
-from emailrouter.standins.dns import DnsStandIn
-from emailrouter.standins.slack import SlackStandIn
+from emailrouter.demo_dns import DemoDns
+from emailrouter.demo_slack import DemoSlack
 from router.admin.setup import FirstLogin, Setup
 from router.clock import SystemClock
 
@@ -48,16 +48,16 @@ class Demo:
     api: str
     smtp: tuple[str, int]
     login: FirstLogin
-    slack: SlackStandIn
-    dns: DnsStandIn
+    slack: DemoSlack
+    dns: DemoDns
 
 
 @asynccontextmanager
 async def running(say: Say) -> AsyncIterator[Demo]:
     """The program at work in a temporary folder, empty but for its first login."""
     async with AsyncExitStack() as stack:
-        slack = await stack.enter_async_context(SlackStandIn())
-        dns = await stack.enter_async_context(DnsStandIn())
+        slack = await stack.enter_async_context(demo_slack.running())
+        dns = await stack.enter_async_context(demo_dns.running())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailrouter-demo-")))
         say(f"A stand-in for Slack listens at 127.0.0.1:{slack.port}, one for the DNS at {dns.address}")
         config = configuration(folder, dns.address)
@@ -102,6 +102,8 @@ async def show(demo: Demo, say: Say) -> None:
         raise DemoFailed(f"the ticket is of message {ticket['messages'][0]['id']}, but the mail was {queued_as}")
     if ticket["subject"] not in json.dumps(post, ensure_ascii=False):
         raise DemoFailed("the Slack message does not name the mail's subject")
+    if not demo.slack.messages.empty():
+        raise DemoFailed("Slack received more than one message")
 
 
 class _Api:
@@ -126,8 +128,8 @@ async def _set_up(api: _Api, demo: Demo, say: Say) -> None:
     domain = await api.call("POST", "/domains", {"domain": DOMAIN})
     (mx,) = domain["mxRecords"]
     say(f"Domain {DOMAIN} is added; it asks for: MX {mx['priority']} {mx['value']}")
-    demo.dns.set(DOMAIN, "MX", f"{mx['priority']} {mx['value']}.")
-    demo.dns.set(domain["txtRecord"]["name"], "TXT", domain["txtRecord"]["value"])
+    demo.dns.add(DOMAIN, "MX", f"{mx['priority']} {mx['value']}.")
+    demo.dns.add(domain["txtRecord"]["name"], "TXT", f'"{domain["txtRecord"]["value"]}"')
     verified = await api.call("POST", f"/domains/{domain['id']}/verify")
     if not verified["verified"]:
         raise DemoFailed(f"the domain was not verified: {verified['records']}")
@@ -176,13 +178,13 @@ def _hand_in(address: tuple[str, int], sender: str, mail: EmailMessage) -> str:
 
 async def _see_in_slack(demo: Demo, say: Say) -> dict[str, Any]:
     try:
-        (post,) = await demo.slack.wait_for(1, "support", timeout=PATIENCE, delivered=True)
-    except (TimeoutError, AssertionError) as error:
-        raise DemoFailed(f"nothing came to Slack: {error}") from error
-    payload: dict[str, Any] = post.payload
+        async with asyncio.timeout(PATIENCE):
+            message = await demo.slack.messages.get()
+    except TimeoutError:
+        raise DemoFailed(f"nothing came to Slack within {PATIENCE:g} seconds") from None
     say("Slack has got this message:")
-    say(_indented(payload))
-    return payload
+    say(_indented(message.payload))
+    return message.payload
 
 
 async def _see_by_rest(api: _Api, say: Say) -> dict[str, Any]:

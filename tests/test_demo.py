@@ -1,16 +1,55 @@
-"""The demo leaves nothing behind, whenever it is stopped."""
+"""The demo serves on after its proof and leaves nothing behind, whenever it is stopped; its Slack refuses bad posts."""
 
+import re
 from pathlib import Path
 
+import aiohttp
+import pytest
+
+from emailrouter import demo_slack
+from tests.support.mails import plain
 from tests.support.process import Program
+from tests.support.smtp import send_mail
+
+
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
 
 
 async def test_a_demo_that_is_stopped_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
-    def left() -> list[Path]:
-        return list(tmp_path.iterdir())
-
     async with Program("demo", env={"TMPDIR": str(tmp_path)}, cwd=tmp_path) as program:
-        await program.wait_until(lambda: left() != [], "its folder")
+        await program.wait_until(lambda: left_in(tmp_path) != [], "its folder")
         assert await program.terminate() in (0, 1), "0 where the proof was done by then"
-    assert left() == []
+    assert left_in(tmp_path) == []
     assert "Traceback" not in program.stderr_text
+
+
+async def test_a_mail_sent_after_the_proof_is_printed_as_it_arrives_in_slack(tmp_path: Path) -> None:
+    async with Program("demo", env={"TMPDIR": str(tmp_path)}, cwd=tmp_path) as program:
+        await program.wait_until(lambda: "It goes on serving" in program.stdout_text, "its proof")
+        address = re.search(r"takes mail at 127\.0\.0\.1:(\d+)", program.stdout_text)
+        assert address is not None
+        reply = await send_mail("127.0.0.1", int(address[1]), "ada@customer.test", ["support@example.org"], plain())
+        assert reply.code == 250
+        shown = "Slack /services/T000/B000/support: New ticket #2"
+        await program.wait_until(lambda: shown in program.stdout_text, shown)
+        assert await program.terminate() == 0
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "reply"),
+    [
+        ("/services/T000/B000/support", b'{"text": "Hello"}', 200, "ok"),
+        ("/services/T000/B000/support", b'{"blocks": [{"type": "divider"}]}', 200, "ok"),
+        ("/services/T000/B000/support", b'{"text": ""}', 400, "no_text"),
+        ("/services/T000/B000/support", b'["text"]', 400, "invalid_payload"),
+        ("/services/T000/B000/support", b"text=\xff", 400, "invalid_payload"),
+        ("/elsewhere", b'{"text": "Hello"}', 404, "404: Not Found"),
+    ],
+)
+async def test_the_demo_slack_keeps_only_messages(path: str, body: bytes, status: int, reply: str) -> None:
+    async with demo_slack.running() as slack, aiohttp.ClientSession() as http:
+        async with http.post(f"http://127.0.0.1:{slack.port}{path}", data=body) as response:
+            assert (response.status, await response.text()) == (status, reply)
+        assert slack.messages.qsize() == (status == 200)

@@ -44,7 +44,7 @@ It goes on serving until you stop it with Ctrl-C. Try:
 Whatever comes to the stand-in for Slack is shown here.
 """
             )
-            await _show_slack_until(stop, running)
+            await _unless(stop, _print_slack_messages(running))
 
     try:
         frame.run(work())
@@ -66,14 +66,10 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
     return True
 
 
-async def _show_slack_until(stop: asyncio.Event, running: demo.Demo) -> None:
-    running.slack.posts.clear()
-    stopped = asyncio.create_task(stop.wait())
-    while not stopped.done():
-        while running.slack.posts:
-            post = running.slack.posts.popleft()
-            click.echo(f"Slack {post.path}: {post.text}")
-        await asyncio.wait([stopped], timeout=0.5)
+async def _print_slack_messages(running: demo.Demo) -> None:
+    while True:
+        message = await running.slack.messages.get()
+        click.echo(f"Slack {message.path}: {message.text}")
 
 
 COMMANDS = (demo_command,)

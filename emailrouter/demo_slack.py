@@ -1,0 +1,70 @@
+"""The Slack of `emailrouter demo`: accepts webhook posts on 127.0.0.1 and keeps the messages in order.
+
+It refuses a body that is not a message with Slack's own codes, but does not validate blocks; the tests do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+_MAX_BODY = 1024 * 1024  # bytes; the Slack channel sends far smaller payloads
+_MAX_UNREAD = 100  # messages; further posts wait for their reply until one is read
+
+
+@dataclass(frozen=True, slots=True)
+class SlackMessage:
+    """An accepted message. path: the path of the webhook URL."""
+
+    path: str
+    payload: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The plain-text fallback, "" without one."""
+        return str(self.payload.get("text", ""))
+
+
+class DemoSlack:
+    """`async with running() as slack`: `messages` receives each message that was answered `200 ok`."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.messages: asyncio.Queue[SlackMessage] = asyncio.Queue(_MAX_UNREAD)
+
+    def url(self, channel: str) -> str:
+        return f"http://127.0.0.1:{self.port}/services/T000/B000/{channel}"
+
+    async def accept(self, request: web.Request) -> web.Response:
+        try:
+            payload = json.loads(await request.read())
+        except ValueError:  # not JSON, or not text
+            payload = None
+        if not isinstance(payload, dict):
+            return web.Response(status=400, text="invalid_payload")
+        if not payload.get("text") and not payload.get("blocks"):
+            return web.Response(status=400, text="no_text")
+        await self.messages.put(SlackMessage(request.path, payload))
+        return web.Response(text="ok")
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[DemoSlack]:
+    """Listens on a free port until the block ends."""
+    slack = DemoSlack()
+    app = web.Application(client_max_size=_MAX_BODY)
+    app.router.add_post("/services/{team}/{bot}/{channel}", slack.accept)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        slack.port = int(runner.addresses[0][1])
+        yield slack
+    finally:
+        await runner.cleanup()
