@@ -28,10 +28,10 @@ from bench import client
 from bench.installation import Installation, installed, smtp_port
 from bench.mtas import DOMAIN
 from bench.processes import Child, emailrouter, end_on_sigterm, temporary_folder
-from emailrouter.standins.slack import SlackStandIn
-from emailrouter.standins.slack_rules import faults, objection
 from router.mail.parse import parse
 from tests.support import seeds
+from tests.support.slack import SlackStandIn
+from tests.support.slack_rules import faults, objection
 from tests.support.smtp import dot_stuffed
 
 _WEBHOOKS = 10

@@ -19,7 +19,7 @@ from bench import client, senders
 from bench.installation import KINDS, Installation, Kind, installed, smtp_port
 from bench.load import Load
 from bench.processes import Child, cpu_seconds, emailrouter, end_on_sigterm, temporary_folder
-from emailrouter.standins.slack import SlackStandIn
+from tests.support.slack import SlackStandIn
 from tests.support.smtp import dot_stuffed
 
 _WEBHOOKS = 20

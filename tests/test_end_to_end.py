@@ -17,8 +17,9 @@ import aiohttp
 import pytest
 
 from tests.support.dns import DnsStandIn
+from tests.support.payloads import assert_slack_takes
 from tests.support.process import Program, run_cli
-from tests.support.slack import SlackStandIn, assert_slack_takes
+from tests.support.slack import SlackStandIn
 
 HOST = "mx1.host.test"
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emailrouter.standins.slack import Answer as Says
-from emailrouter.standins.slack import Half, Hang, Redirect, Reset, SlackStandIn
 from router.channels import CHANNELS
 from router.channels.contract import Channel, Failed, Outcome, Retry, Sent, TestNotice
 from router.channels.slack import CHANNEL, MAX_RETRY_AFTER, SlackSettings, judge
 from router.errors import Refused
 from router.outbound.client import Answer, OutboundClient
 from tests.support.raw_http import RawHttpServer, Script
+from tests.support.slack import Answer as Says
+from tests.support.slack import Half, Hang, Redirect, Reset, SlackStandIn
 
 NOW = datetime(2025, 11, 22, 12, 0, tzinfo=UTC)
 GOOD = "https://hooks.slack.com/services/T0123/B0123/abcdefghijklmnop"

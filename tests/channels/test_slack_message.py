@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emailrouter.standins.slack_rules import faults
 from router.channels import slack_message
 from router.channels.contract import DigestEntry, OperatorNotice, Payload, TestNotice, TicketNotice
 from tests.support.payloads import sound, strings, walk
+from tests.support.slack_rules import faults
 
 GOLDEN = Path(__file__).parent / "golden"
 AT = 1_763_810_645_123_456  # 2025-11-22 11:24:05 UTC

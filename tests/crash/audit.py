@@ -19,7 +19,7 @@ from typing import Any
 
 import asyncpg
 
-from emailrouter.standins.slack import Post
+from tests.support.slack import Post
 
 # The subject of a mail of these tests: its number, and nothing that another subject could hold.
 SUBJECT = "crash-{:07d}"

@@ -2,13 +2,14 @@
 
 DNS is dnsmasq, to which `publish` adds what an administrator would add at a provider. Certificates are signed by an
 authority that the machine trusts and that stands in for Let's Encrypt. Slack is an HTTPS server at the address of
-`hooks.slack.com` that takes what Slack takes (`emailrouter.standins.slack_rules`) and keeps it, in a network of its
+`hooks.slack.com` that takes what Slack takes (`tests/support/slack_rules.py`) and keeps it, in a network of its
 own. Both addresses are public (from a block that belongs to nobody's host, RFC 7534) and reach no further than the
 machine, so the program and its protections are the same as anywhere.
 """
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from tests.debian.machine import Failed, Machine
@@ -19,6 +20,7 @@ TICKETS = "tickets.example.com"
 WEBHOOK = f"https://{SLACK}/services/T0001/B0001/abcdefghijklmnop"
 PYTHON = "/opt/pipx/venvs/emailrouter/bin/python"
 _POSTS = "/var/lib/world/posts"
+_SLACK_RULES = Path(__file__).parents[1] / "support" / "slack_rules.py"
 
 _ADDRESSES = f"""[Unit]
 Description=The world: a public address, and another one with a network of its own
@@ -47,7 +49,7 @@ WantedBy=multi-user.target
 """
 _SLACK_PROGRAM = f"""import asyncio, json, ssl
 from aiohttp import web
-from emailrouter.standins.slack_rules import objection
+from slack_rules import objection
 
 async def take(request):
     payload = await request.json()
@@ -88,6 +90,7 @@ def build(machine: Machine) -> None:
     machine.put("/etc/systemd/system/world-addresses.service", _ADDRESSES)
     machine.put("/etc/systemd/system/world-slack.service", _SLACK)
     machine.put("/usr/local/lib/world/slack.py", _SLACK_PROGRAM)
+    machine.put("/usr/local/lib/world/slack_rules.py", _SLACK_RULES.read_text())
     machine.put("/usr/local/lib/world/issue", _ISSUE)
     machine.put(
         "/etc/dnsmasq.d/world.conf",

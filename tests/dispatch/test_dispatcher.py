@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from emailrouter.standins.slack_behaviours import Answer, Hang, Reset
 from router.accept import Accept
 from router.channels import CHANNELS
 from router.clock import SECOND, SystemClock
@@ -24,6 +23,7 @@ from router.routing.route import Target
 from router.secrets import SecretBox, new_key
 from tests.support import mails, seeds
 from tests.support.slack import SlackStandIn
+from tests.support.slack_behaviours import Answer, Hang, Reset
 from tests.support.stores import Store
 from tests.support.waiting import until
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from emailrouter.standins.slack_behaviours import Answer
 from router.channels import CHANNELS
 from router.clock import SystemClock
 from router.dispatch.dispatcher import Dispatcher
@@ -10,6 +9,7 @@ from tests.dispatch.test_dispatcher import World, delivered, working
 from tests.support import mails
 from tests.support.failing import FailingMeter, failing_log
 from tests.support.slack import SlackStandIn
+from tests.support.slack_behaviours import Answer
 from tests.support.stores import Store
 
 OUTCOMES = ("delivery.sent", "delivery.retry", "delivery.failed", "delivery.fault")

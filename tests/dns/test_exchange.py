@@ -9,11 +9,10 @@ from dns import rdatatype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emailrouter.standins.dns import EdnsFailure
 from router.dns.exchange import MAX_RECORDS
 from router.dns.resolver import DnsResolver, Found, Missing, Mx, Unknown
 from tests.dns.wire import answer
-from tests.support.dns import DnsStandIn
+from tests.support.dns import DnsStandIn, EdnsFailure
 
 EDNS_FAILURES: tuple[EdnsFailure, ...] = ("FORMERR", "NOTIMP", "SERVFAIL", "BADVERS", "SILENT")
 Respond = Callable[[bytes], list[bytes]]

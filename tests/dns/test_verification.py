@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from emailrouter.standins.dns import DnsStandIn
 from router.dns.resolver import DnsResolver, Found, Missing, Mx, Unknown
 from router.dns.verification import (
     Mode,
@@ -15,6 +14,7 @@ from router.dns.verification import (
     expected_records,
     load_records,
 )
+from tests.support.dns import DnsStandIn
 
 DOMAIN, TOKEN, OURS = "help.example.org", "ab12cd34", [("mx1.router.test", 10)]
 TXT = f"_emailrouter.{DOMAIN}"

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import trustme
 
-from emailrouter.standins.slack_behaviours import Behaviour
 from tests.crash.mta import Mta
 from tests.crash.rig import Rig, rig, until_async
 from tests.support.postgres import PostgresServer
 from tests.support.process import Program
 from tests.support.raw_http import RawHttpServer, Script
 from tests.support.slack import Answer, Half, Hang, Huge, Redirect, Reset, SlackStandIn, Slow
+from tests.support.slack_behaviours import Behaviour
 
 HTML = "<html><body><h1>502 Bad Gateway</h1><script>alert('@channel')</script></body></html>"
 # What a person sees in the channel all the same.

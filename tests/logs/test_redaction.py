@@ -7,12 +7,12 @@ from typing import Any
 
 import aiohttp
 
-from emailrouter.standins.slack_behaviours import Answer, Reset
 from tests.support import mails
 from tests.support.dns import DnsStandIn
 from tests.support.installation import port_of
 from tests.support.process import Program, run_cli
 from tests.support.slack import SlackStandIn
+from tests.support.slack_behaviours import Answer, Reset
 from tests.support.smtp import RawSmtp, send_mail
 
 PASSWORD = "correct horse battery staple"

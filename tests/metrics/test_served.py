@@ -10,12 +10,12 @@ import pytest
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
-from emailrouter.standins.slack_behaviours import Answer
 from tests.metrics.scrape import scrape
 from tests.support import mails
 from tests.support.installation import Installation, installed, port_of
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
+from tests.support.slack_behaviours import Answer
 from tests.support.smtp import RawSmtp, send_mail
 
 SENDER = "ada@customer.test"

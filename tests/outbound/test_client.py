@@ -14,9 +14,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emailrouter.standins.slack import Answer, Half, Hang, Huge, Redirect, Reset, SlackStandIn, Slow
 from router.outbound.client import AddressRefused, OutboundClient, OutboundError
 from tests.support.raw_http import After, RawHttpServer, Script
+from tests.support.slack import Answer, Half, Hang, Huge, Redirect, Reset, SlackStandIn, Slow
 
 PAYLOAD = {"text": "Gr\u00fc\u00dfe \U0001f4ec"}
 

@@ -5,10 +5,21 @@ from typing import Any
 
 from slack_sdk.models.blocks import Block
 
-from emailrouter.standins.slack_rules import faults, objection
 from router.channels import slack_message
 from router.channels.contract import Payload
 from router.channels.rich_text import units
+from tests.support.slack_rules import faults, objection
+
+
+def assert_slack_takes(payload: dict[str, Any]) -> None:
+    """Fails with every fault that Slack's rules and slack-sdk's models find in the payload's blocks."""
+    blocks = payload.get("blocks", [])
+    found = list(faults(blocks))
+    assert not found, found
+    for block in blocks:
+        parsed = Block.parse(block)
+        assert parsed is not None, block
+        parsed.validate_json()
 
 
 def walk(value: object) -> Iterator[dict[str, Any]]:

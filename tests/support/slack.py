@@ -1,45 +1,282 @@
-"""The Slack stand-in as tests use it: the product's own, plus what only tests need.
+"""A stand-in for Slack's incoming webhooks: an HTTP(S) server on 127.0.0.1 and a free port.
 
-`assert_slack_takes` holds a payload against slack-sdk's models, a second opinion beside the stand-in's rules.
+It promises:
+* every request that arrives whole is in `posts`, in the order of arrival, before anything is answered;
+* a well-formed message to `/services/T.../B.../...` is answered `200 ok`, and the rest in Slack's own words
+  (`no_service`, `invalid_payload`, `no_text`, `invalid_blocks`), by the rules in `slack_rules`;
+* a test can script each path: a queue of behaviours for the next requests (`script`), and what holds when the
+  queue is empty (`default`); a scripted behaviour is carried out without looking at the payload.
+
+It keeps at most `keep` posts (the oldest are dropped) and reads at most `max_body` octets of one request.
+It never connects to anything.
 """
 
-from typing import Any
+import asyncio
+import json
+import re
+import socket
+import ssl
+import struct
+from collections import defaultdict, deque
+from typing import Any, Self
 
-from slack_sdk.models.blocks import Block
+from aiohttp import web
 
-from emailrouter.standins.slack import (
+from tests.support.slack_behaviours import (
     Answer,
+    Behaviour,
     Half,
     Hang,
     Huge,
     Post,
     Redirect,
     Reset,
-    SlackStandIn,
     Slow,
 )
-from emailrouter.standins.slack_rules import faults
+from tests.support.slack_rules import objection
 
-__all__ = [
-    "Answer",
-    "Half",
-    "Hang",
-    "Huge",
-    "Post",
-    "Redirect",
-    "Reset",
-    "SlackStandIn",
-    "Slow",
-    "assert_slack_takes",
-]
+__all__ = ["Answer", "Half", "Hang", "Huge", "Post", "Redirect", "Reset", "SlackStandIn", "Slow"]
+
+_WEBHOOK_PATH = re.compile(r"/services/T[^/]+/B[^/]+/[^/]+")
+_HUGE_CHUNK = 64 * 1024
 
 
-def assert_slack_takes(payload: dict[str, Any]) -> None:
-    """Fails with every fault that Slack's rules and slack-sdk's models find in the payload's blocks."""
-    blocks = payload.get("blocks", [])
-    found = list(faults(blocks))
-    assert not found, found
-    for block in blocks:
-        parsed = Block.parse(block)
-        assert parsed is not None, block
-        parsed.validate_json()
+class SlackStandIn:
+    """`async with SlackStandIn() as slack: ...`; see the module's docstring."""
+
+    def __init__(
+        self,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        keep: int = 10_000,
+        max_body: int = 8 * 1024 * 1024,
+    ) -> None:
+        self.posts: deque[Post] = deque(maxlen=keep)
+        self.port = 0
+        self.peak: defaultdict[str, int] = defaultdict(int)  # most requests at once, for each path
+        self._ssl = ssl_context
+        self._max_body = max_body
+        self._scripts: defaultdict[str, deque[Behaviour]] = defaultdict(deque)
+        self._defaults: dict[str, Behaviour] = {}
+        self._forgotten: set[str] = set()
+        self._running: defaultdict[str, int] = defaultdict(int)
+        self._changed = asyncio.Condition()
+        self._stopping = asyncio.Event()
+        self._runner: web.ServerRunner | None = None
+
+    # --- life
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self, port: int = 0) -> None:
+        """Listen. With the `port` of an earlier life it comes back where it was."""
+        self._stopping.clear()
+        server = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=self._ssl, reuse_address=True)
+        await site.start()
+        self.port = int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening and cut every connection; `posts` stay. `start(slack.port)` brings it back."""
+        self._stopping.set()
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+
+    # --- what a test says
+
+    def path(self, name: str = "general") -> str:
+        return f"/services/T000/B000/{name}"
+
+    def url(self, name: str = "general", *, host: str = "127.0.0.1") -> str:
+        """The webhook URL of the channel `name`. Every name works without being announced."""
+        return f"{'https' if self._ssl else 'http'}://{host}:{self.port}{self.path(name)}"
+
+    def script(self, name: str, *behaviours: Behaviour) -> None:
+        """Queue what the next requests to this channel (or path, with a leading `/`) meet, one each."""
+        self._scripts[self._path_of(name)].extend(behaviours)
+
+    def default(self, name: str, behaviour: Behaviour | None) -> None:
+        """What requests to this channel meet when nothing is queued; None: what Slack itself would answer."""
+        path = self._path_of(name)
+        if behaviour is None:
+            self._defaults.pop(path, None)
+        else:
+            self._defaults[path] = behaviour
+
+    def forget(self, name: str) -> None:
+        """The webhook was removed in Slack: 404 `no_service` from now on."""
+        self._forgotten.add(self._path_of(name))
+
+    def remember(self, name: str) -> None:
+        """Undoes `forget`."""
+        self._forgotten.discard(self._path_of(name))
+
+    # --- what a test asks
+
+    def posts_to(self, name: str | None = None) -> list[Post]:
+        """The posts to one channel (or path); all of them for None."""
+        if name is None:
+            return list(self.posts)
+        path = self._path_of(name)
+        return [post for post in self.posts if post.path == path]
+
+    def delivered(self, name: str | None = None) -> list[Post]:
+        """The posts that were answered 2xx: what a person sees in the channel."""
+        return [post for post in self.posts_to(name) if post.status is not None and 200 <= post.status < 300]
+
+    async def wait_for(
+        self, n: int = 1, path: str | None = None, *, timeout: float = 10, delivered: bool = False
+    ) -> list[Post]:
+        """At least `n` posts (to `path`, a path or a channel's name), as soon as they are there.
+
+        `delivered` counts only posts answered 2xx. Raises TimeoutError saying what has come instead.
+        """
+        found = self.delivered if delivered else self.posts_to
+        try:
+            async with asyncio.timeout(timeout), self._changed:
+                await self._changed.wait_for(lambda: len(found(path)) >= n)
+        except TimeoutError:
+            seen = [f"{post.path} -> {post.status} {post.answer} {post.text[:60]!r}" for post in self.posts]
+            raise TimeoutError(
+                f"Slack stand-in: waited {timeout} s for {n} {'delivered ' if delivered else ''}posts"
+                f" to {path or 'any path'}, {len(found(path))} came; all posts: {seen or 'none'}"
+            ) from None
+        return found(path)
+
+    # --- inside
+
+    def _path_of(self, name: str) -> str:
+        return name if name.startswith("/") else self.path(name)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        raw = await self._body(request)
+        post = Post(
+            method=request.method,
+            path=request.path,
+            headers=dict(request.headers),
+            payload=_json(raw),
+            raw=raw,
+            at=asyncio.get_running_loop().time(),
+        )
+        self._running[post.path] += 1
+        self.peak[post.path] = max(self.peak[post.path], self._running[post.path])
+        self.posts.append(post)
+        await self._tell()
+        try:
+            return await self._meet(request, post)
+        finally:
+            self._running[post.path] -= 1
+            await self._tell()
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        raw = bytearray()
+        async for chunk in request.content.iter_any():
+            raw += chunk
+            if len(raw) > self._max_body:
+                raise web.HTTPRequestEntityTooLarge(self._max_body, len(raw))
+        return bytes(raw)
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _meet(self, request: web.BaseRequest, post: Post) -> web.StreamResponse:
+        queue = self._scripts[post.path]
+        behaviour = queue.popleft() if queue else self._defaults.get(post.path)
+        if behaviour is None:
+            behaviour = self._verdict(post)
+        match behaviour:
+            case Answer(status, body, headers):
+                encoded = body.encode() if isinstance(body, str) else body
+                post.status, post.answer = status, encoded[:200].decode(errors="replace")
+                return web.Response(status=status, body=encoded, headers={"Content-Type": "text/html"} | headers)
+            case Hang():
+                await self._until_released(behaviour)
+                post.status, post.answer = 200, "ok"
+                return web.Response(text="ok")
+            case Slow(seconds, per_chunk, body):
+                return await self._slow(request, post, seconds, per_chunk, body)
+            case Huge(octets):
+                return await self._huge(request, post, octets)
+            case Redirect(to, status):
+                post.status = status
+                return web.Response(status=status, headers={"Location": to})
+            case Half():
+                return await self._half(request)
+            case Reset():
+                return _cut(request)
+
+    def _verdict(self, post: Post) -> Answer:
+        if post.path in self._forgotten or not _WEBHOOK_PATH.fullmatch(post.path):
+            return Answer(404, "no_service")
+        if post.method != "POST" or post.payload is None:
+            return Answer(400, "invalid_payload")
+        wrong = objection(post.payload)
+        return Answer(400, wrong) if wrong else Answer()
+
+    async def _until_released(self, hang: Hang) -> None:
+        """Ends at the release; at the stand-in's own end the connection goes without an answer."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (hang.released, self._stopping)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if not hang.released.is_set():
+            raise asyncio.CancelledError
+
+    async def _slow(
+        self, request: web.BaseRequest, post: Post, seconds: float, per_chunk: int, body: bytes
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(body))})
+        for start in range(0, len(body), per_chunk):
+            await asyncio.sleep(seconds)
+            if start == 0:
+                await response.prepare(request)
+            await response.write(body[start : start + per_chunk])
+        await response.write_eof()
+        post.status, post.answer = 200, body[:200].decode(errors="replace")
+        return response
+
+    async def _huge(self, request: web.BaseRequest, post: Post, octets: int) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        for start in range(0, octets, _HUGE_CHUNK):
+            await response.write(b"x" * min(_HUGE_CHUNK, octets - start))
+        await response.write_eof()
+        post.status = 200
+        return response
+
+    async def _half(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "100"})
+        await response.prepare(request)
+        await response.write(b"o")
+        if request.transport is not None:
+            request.transport.close()
+        return response
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:  # also what cannot be decoded as text
+        return None
+
+
+def _cut(request: web.BaseRequest) -> web.StreamResponse:
+    """Sends a reset: lingering for zero seconds makes the kernel drop the connection instead of ending it."""
+    transport = request.transport
+    if transport is not None:
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    return web.Response()

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 import trustme
 
+from tests.support.payloads import assert_slack_takes
 from tests.support.slack import (
     Answer,
     Half,
@@ -18,7 +19,6 @@ from tests.support.slack import (
     Reset,
     SlackStandIn,
     Slow,
-    assert_slack_takes,
 )
 
 

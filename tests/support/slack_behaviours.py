@@ -1,6 +1,6 @@
 """The words of the Slack stand-in: how it can answer a request, and what it remembers of one.
 
-Values only. They are imported from `emailrouter.standins.slack`, which carries them out.
+Values only. They are imported from `tests.support.slack`, which carries them out.
 """
 
 import asyncio
