@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.load import Load
@@ -78,11 +78,6 @@ async def built_in(load: Load, port: int) -> Sent:
     if said["accepted"] != load.mails:
         raise LoadError(f"{said['accepted']} of {load.mails} mails were taken: {said['refused']}")
     return Sent(said["accepted"], said["seconds"])
-
-
-def warm_up(load: Load, mails: int) -> Load:
-    """The same load with so many mails, at least one for each session."""
-    return replace(load, mails=max(mails, load.concurrency))
 
 
 def _libraries(program: Path) -> dict[str, str]:

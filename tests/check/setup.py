@@ -1,7 +1,6 @@
 """A set-up where everything is right, small and on loopback, for tests to break in one place each."""
 
 import json
-import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -153,8 +152,3 @@ def disk_with(**values: int) -> Any:
     """A `statvfs` of a disk of 100 GB, half full, but for these."""
     found = {"f_frsize": 4096, "f_blocks": 25_000_000, "f_bavail": 12_000_000, "f_files": 10**7, "f_favail": 5 * 10**6}
     return lambda _: SimpleNamespace(**found | values)
-
-
-def as_root() -> bool:
-    """Whether file modes mean nothing to us."""
-    return os.geteuid() == 0

@@ -34,11 +34,6 @@ class Subject:
         return tuple(unit for family in self.families for unit in family)
 
     @property
-    def fixed(self) -> tuple[Shape, ...]:
-        """Each unit by itself, and the shapes that were defects."""
-        return (*shapes.each(*self.families), *self.regressions)
-
-    @property
     def few(self) -> tuple[Shape, ...]:
         """The shapes of `make test`: the units of plain text are left out but for some that stand for them."""
         if self.quick:

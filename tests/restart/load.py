@@ -26,7 +26,6 @@ class Load:
     address: tuple[str, int]
     accepted: dict[str, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)  # connections that got no greeting, and why
-    tried_again: int = 0
     _stopping: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
@@ -60,7 +59,7 @@ class Load:
             message_id = f"<{number}@load.test>"
             content = mails.plain(subject=f"Mail {number}", message_id=message_id)
             while (heard := await self._try(content)) is None:
-                self.tried_again += 1
+                pass  # interrupted by a restart: send the same mail again
             async with self._progress:
                 self.accepted[message_id] = heard
                 self.beat.release()

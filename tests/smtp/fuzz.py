@@ -216,7 +216,6 @@ class Peer:
     octets: bytes
     left: list[bytes]
     resets: bool  # breaks the connection off instead of ending it
-    behind: bytes  # the PROXY header that went before
     fed: int = 0
     ended: bool = False
     tls_began: list[int] = field(default_factory=list)
@@ -240,7 +239,7 @@ async def play(server: Door, chance: random.Random) -> list[Peer]:
         if proxied:
             family = "TCP6" if ":" in address else "TCP4"
             header = f"PROXY {family} {address} {address} 1 25\r\n".encode()
-        peer = Peer(address, octets, pieces(chance, header + octets), chance.random() < 0.15, header)
+        peer = Peer(address, octets, pieces(chance, header + octets), chance.random() < 0.15)
         peer.fed = -len(header)
         peers.append(peer)
         protocol = SMTP(listening._door, listening, listening._tls, loop)
