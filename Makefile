@@ -33,11 +33,14 @@ crash: $(VENV)/ready
 	CRASH_POINTS=all $(BIN)/python -m pytest -n auto -k "$(DATABASE) or not (sqlite or postgres)" tests/crash/test_named_points.py tests/crash/test_retention.py
 	$(BIN)/python -m tests.crash.long_run --kills $(KILLS) --database $(DATABASE) --seconds $(CRASH_SECONDS) $(if $(FLEET),--fleet)
 
+# vulture runs twice: over the product alone, where use in tests does not count, then over everything.
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/vulture api config emailrouter router smtp tests bench
 
 format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
