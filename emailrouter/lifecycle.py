@@ -29,7 +29,7 @@ from emailrouter.watchdog import Manager, beat
 from router import key_rotation
 from router.errors import Misconfigured, Unavailable
 from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key
-from router.store import catalog, migrate, neighbours, signals, wal
+from router.store import catalog, migrate, signals, wal
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
@@ -301,8 +301,6 @@ async def _background(process: Process, stop: Stopping) -> AsyncIterator[_Parts]
         to_the_end["dispatcher"] = process.dispatcher.run()
         if isinstance(process.database, PostgresDatabase):
             until_cut["listener"] = signals.listen(process.database, process.dispatcher.wake)
-        else:
-            until_cut["listener"] = neighbours.listen(process.database.path, process.dispatcher.wake)
     if isinstance(process.database, SqliteDatabase):
         until_cut["wal"] = wal.keep_short(process.database)
     if process.janitor is not None:

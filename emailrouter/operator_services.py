@@ -6,7 +6,7 @@ installation has none yet) only for a command that says it seals or opens someth
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from router.clock import SystemClock, micros
 from router.contents import ContentStore
 from router.errors import Refused
 from router.mail.envelope import Envelope
-from router.ports import Accepted
+from router.ports import Accepted, NoWake
 from router.routing.directory import Directory
 from router.secrets import INTEGRATION, SecretBox, new_key
 from router.store import catalog
@@ -29,13 +29,6 @@ from router.store.group_commit import Bounds, GroupWriter
 from router.store.postgres_writer import PostgresWriter
 from router.store.sqlite import SqliteDatabase
 from router.store.sqlite_writer import SqliteWriter
-
-
-class NoWake:
-    """A command tells no deliverer: it looks by itself within half a second."""
-
-    def wake(self, integration_ids: Iterable[str]) -> None:
-        """Nobody to tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,3 +52,10 @@ class Wake(Protocol):
     """Tells the deliverer, here and in other processes, that these integrations have something due now."""
 
     def wake(self, integration_ids: Iterable[str]) -> None: ...
+
+
+class NoWake:
+    """The `Wake` where no signal can reach the deliverer: it finds the work when it polls."""
+
+    def wake(self, integration_ids: Iterable[str]) -> None:
+        """Does nothing."""

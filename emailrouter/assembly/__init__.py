@@ -22,14 +22,13 @@ from router.accept.transaction import Committed, commit_group
 from router.clock import Clock, SystemClock, micros
 from router.contents import ContentStore
 from router.meter import UNMETERED, Meter
-from router.ports import Wake
+from router.ports import NoWake, Wake
 from router.routing.directory import Directory
 from router.secrets import SecretBox
 from router.side_tasks import SideTasks
 from router.store import catalog
 from router.store.catalog import Catalog
 from router.store.group_commit import Bounds, GroupWriter
-from router.store.neighbours import Neighbours
 from router.store.postgres import PostgresDatabase
 from router.store.postgres_writer import PostgresWriter
 from router.store.room import DiskRoom
@@ -128,7 +127,7 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
     elif isinstance(opened, PostgresDatabase):
         process.signaller = wake = Signaller(opened)
     else:
-        wake = Neighbours(opened.path)
+        wake = NoWake()
     if "smtp" in roles or "api" in roles:
         process.writer = _writer(config, opened, queries)
         accept = Accept(

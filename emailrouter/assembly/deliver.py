@@ -9,7 +9,7 @@ from router.channels import CHANNELS
 from router.clock import SECOND, Clock, micros
 from router.contents import ContentStore
 from router.dispatch import janitor as chores_of
-from router.dispatch.dispatcher import Dispatcher
+from router.dispatch.dispatcher import POLL_INTERVAL, Dispatcher
 from router.dispatch.janitor import Chore, Janitor
 from router.dispatch.notices import Notices
 from router.dispatch.outbox import Limits, Outbox
@@ -21,9 +21,12 @@ from router.outbound.client import OutboundClient
 from router.routing.directory import Directory
 from router.secrets import SecretBox
 from router.side_tasks import SideTasks
+from router.store.sqlite import SqliteDatabase
 
 # A lane that has to wait longer than this for its pace lets its integration go meanwhile.
 LANE_PATIENCE = 2_000_000
+# Seconds. SQLite has no signal between processes: polling alone finds the work that another process has written.
+SQLITE_POLL_INTERVAL = 0.25
 # How often the janitor's chores are done: what is old may be so a little longer.
 SWEEP_EVERY, LOOK_EVERY = 600 * SECOND, 60 * SECOND
 
@@ -67,6 +70,7 @@ def dispatcher(
         clock,
         concurrency=settings.concurrency,
         drain=settings.timeout.total_seconds() + stopping.OUTCOME,
+        poll_interval=SQLITE_POLL_INTERVAL if isinstance(opened, SqliteDatabase) else POLL_INTERVAL,
         meter=meter,
         side_tasks=side_tasks,
     )

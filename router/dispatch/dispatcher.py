@@ -2,7 +2,7 @@
 
 A lane takes an integration's lease, sends what is due one by one within its pace, and lets it go. Lanes do not wait
 for each other: a slow webhook holds one of `concurrency` places, not all. Besides being woken the dispatcher looks
-every `POLL_INTERVAL` for what became due by time, was written by another process, or was left by a killed one.
+every `poll_interval` for what became due by time, was written by another process, or was left by a killed one.
 Whatever fails in the database is tried again; an outcome is never dropped while the process lives, but for an end
 that must not wait for ever: what is not written `drain` seconds after `stop` stays an open attempt, and is sent again.
 """
@@ -24,7 +24,7 @@ from router.errors import StorageReplaced, Unavailable
 from router.meter import UNMETERED, Meter
 from router.side_tasks import SideTasks
 
-# Wakes come at once; this is the net under them, and the grain of retries.
+# Seconds. Wakes come at once; this is the net under them, and the grain of retries.
 POLL_INTERVAL = 0.5
 # A clock that was set back is rare, and what it put off has waited for hours when it shows.
 MEND_INTERVAL = 600.0
@@ -54,10 +54,11 @@ class Dispatcher:
         *,
         concurrency: int,
         drain: float,
+        poll_interval: float = POLL_INTERVAL,
         meter: Meter = UNMETERED,
         side_tasks: SideTasks | None = None,
     ) -> None:
-        """drain: seconds that what is under way at `stop` has for its outcome."""
+        """drain: seconds that what is under way at `stop` has for its outcome. poll_interval: in seconds."""
         self._side_tasks = side_tasks or SideTasks()
         self._outbox = outbox
         self._sender = sender
@@ -65,6 +66,7 @@ class Dispatcher:
         self._clock = clock
         self._concurrency = concurrency
         self._drain = drain
+        self._poll_interval = poll_interval
         self._meter = self._side_tasks.meter(meter)
         self._wanted: dict[str, None] = {}  # integrations to look at, in the order they were asked for
         self._lanes: dict[str, asyncio.Task[None]] = {}
@@ -90,7 +92,7 @@ class Dispatcher:
         while not self._stopping.is_set():
             if self._clock.monotonic() >= look_at:
                 await self._look()
-                look_at = self._clock.monotonic() + POLL_INTERVAL
+                look_at = self._clock.monotonic() + self._poll_interval
             self._something.clear()
             self._start_lanes()
             await _wait(self._something, look_at - self._clock.monotonic())

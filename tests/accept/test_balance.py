@@ -10,17 +10,13 @@ from router.balance import Balance, balance
 from router.clock import SECOND
 from router.erasure import erase_ticket
 from router.mail.envelope import Envelope
+from router.ports import NoWake
 from router.routing.route import Target
 from tests.support import seeds
 from tests.support.clock import FakeClock
 from tests.support.stores import Store
 
 DAY = 24 * 3600 * SECOND
-
-
-class Nobody:
-    def wake(self, integration_ids: object) -> None:
-        """Nobody is woken."""
 
 
 class World:
@@ -31,7 +27,7 @@ class World:
         self.writer = store.writer()
         self.accept = Accept(
             self.writer,
-            Nobody(),
+            NoWake(),
             FakeClock(),
             hostname="mx.test",
             max_age=3 * DAY,

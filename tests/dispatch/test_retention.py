@@ -1,7 +1,7 @@
 """Retention on both databases: what goes, when, in what steps, and what stays."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 
 import pytest
 import structlog
@@ -16,17 +16,13 @@ from router.dispatch.retention import Ages, Erased, Retention
 from router.errors import StorageReplaced, Unavailable
 from router.mail.envelope import Envelope
 from router.model import Micros
+from router.ports import NoWake
 from router.routing.route import Target
 from tests.support import seeds
 from tests.support.clock import FakeClock
 from tests.support.stores import Store
 
 DAY = 24 * 3600 * SECOND
-
-
-class Nobody:
-    def wake(self, integration_ids: Iterable[str]) -> None:
-        """Nobody is woken."""
 
 
 class World:
@@ -39,7 +35,7 @@ class World:
         self.writer = store.writer()
         self.accept = Accept(
             self.writer,
-            Nobody(),
+            NoWake(),
             self.clock,
             hostname="mx.test",
             max_age=3 * DAY,

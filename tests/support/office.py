@@ -4,7 +4,7 @@
 through the real `ContentStore`; tickets are asked of the real use case.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from router.mail.envelope import Envelope
 from router.meter import UNMETERED, Meter
 from router.model import Actor
 from router.parsing import Parser
+from router.ports import NoWake
 from router.routing.route import Target
 from tests.support import seeds
 from tests.support.clock import FakeClock
@@ -31,11 +32,6 @@ def corpus_mail(name: str) -> bytes:
     return (CORPUS / f"{name}.eml").read_bytes()
 
 
-class _NobodyWoken:
-    def wake(self, integration_ids: Iterable[str]) -> None:
-        """Nobody delivers here."""
-
-
 class Office:
     """One workspace; `support` and `billing` are aliases of it with one integration."""
 
@@ -47,7 +43,7 @@ class Office:
         self.tickets = Tickets(store.database, self.clock, Conversation(store.database, self.contents))
         self.accept = Accept(
             self.writer,
-            _NobodyWoken(),
+            NoWake(),
             self.clock,
             hostname="mx.test",
             max_age=3 * DAY,
