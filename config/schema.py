@@ -45,7 +45,6 @@ DurationOrZero = Annotated[timedelta, BeforeValidator(values.parse_duration)]
 KeepFor = Annotated[timedelta | None, BeforeValidator(values.parse_retention)]
 Hostname = Annotated[str, BeforeValidator(values.parse_hostname)]
 PathName = Annotated[Path, BeforeValidator(values.parse_path)]
-ListenAddress = Annotated[Address, PlainValidator(Address.parse), _PRINTED]
 NetworkName = Annotated[Network, PlainValidator(values.parse_network), _PRINTED]
 HiddenText = Annotated[Secret, PlainValidator(Secret.parse), _PRINTED]
 

@@ -52,9 +52,6 @@ class Unsealable(Exception):  # noqa: N818 - what happened, in the words of the 
     """What was sealed cannot be opened: with another key, for another purpose, or it was changed."""
 
 
-WrongKey = Unsealable  # the same, by the name that the admin's use cases know it by
-
-
 class SecretBox:
     """Seals texts with the first key and opens what any of the keys sealed.
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Literal
 
 from router.mail.mailboxes import comparable
 
@@ -57,11 +56,6 @@ def choose(reference_ids: Iterable[str], from_address: str, candidates: Sequence
             if reference and sender in candidate.participants:
                 return Joined(candidate.ticket_id, reference)
     return None
-
-
-def delivery_event(joined: Joined | None) -> Literal["opened", "replied"]:
-    """What the ticket's integration is told."""
-    return "opened" if joined is None else "replied"
 
 
 def reopens(automatic: str) -> bool:

@@ -56,11 +56,6 @@ class Mailbox:
         """What domains are compared by. Raises `AddressError` only for a mailbox that was not parsed."""
         return domain_key(self.domain)
 
-    @property
-    def is_ascii(self) -> bool:
-        """Whether the address can be said without SMTPUTF8 (RFC 6531 section 3.4)."""
-        return self.local_part.isascii() and self.domain.isascii()
-
     def __str__(self) -> str:
         local = self.local_part
         if not _DOT_STRING.fullmatch(local):

@@ -19,8 +19,6 @@ from router.mail.words import decode_words, one_line
 
 Automatic = Literal["bounce", "auto-reply", "list", "bulk", "loop", ""]
 
-MARK_HEADER = "X-EmailRouter-Mark"
-
 NAMES = frozenset(
     {
         b"x-emailrouter-mark",

@@ -51,18 +51,6 @@ class Part:
     def multipart(self) -> bool:
         return self.content_type.startswith("multipart/")
 
-    def leaves(self) -> list[Part]:
-        """The parts without children, in the order of the mail."""
-        found: list[Part] = []
-        waiting = [self]
-        while waiting:
-            part = waiting.pop()
-            if part.children:
-                waiting.extend(reversed(part.children))
-            else:
-                found.append(part)
-        return found
-
 
 @dataclass(frozen=True, slots=True)
 class Structure:

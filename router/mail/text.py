@@ -1,9 +1,9 @@
 """HTML of mails as safe HTML, and as text that reads as a person would see it.
 
 `sanitize_html` lets through what formats text, and nothing that runs, loads, tracks or hides its origin: no scripts,
-no styles, no forms, no remote images (`cid:` ones stay, for a viewer that has the parts). `html_to_text` walks what
-came out of it, so the walk meets well-formed HTML only. Both are bounded: past `MAX_HTML` characters the rest is cut;
-past `MAX_TAGS` or `MAX_REFERENCES`, or where parsing would nest it too deep or make it much larger
+no styles, no forms, no remote images (`cid:` ones stay, for a viewer that has the parts). `sanitized_to_text` walks
+what came out of it, so the walk meets well-formed HTML only. Both are bounded: past `MAX_HTML` characters the rest is
+cut; past `MAX_TAGS` or `MAX_REFERENCES`, or where parsing would nest it too deep or make it much larger
 (`router.mail.html_growth`), tags are just dropped. Neither raises. Only the process that parses (`router.parse_worker`)
 calls them, and only that process loads the sanitiser.
 """
@@ -92,7 +92,7 @@ def sanitize_html(html: str) -> str:
     )
 
 
-def cut_html(clean: str, limit: int = MAX_SANITIZED) -> str:
+def cut_html(clean: str, limit: int) -> str:
     """What `sanitize_html` returned, cut to at most `limit` characters, not inside a tag or a reference."""
     if len(clean) <= limit:
         return clean
@@ -103,13 +103,8 @@ def cut_html(clean: str, limit: int = MAX_SANITIZED) -> str:
     return cut[:reference] if reference > cut.rfind(";") else cut
 
 
-def html_to_text(html: str, limit: int = 262144) -> str:
-    """Readable text of raw HTML, at most `limit` characters."""
-    return sanitized_to_text(cut_html(sanitize_html(html)), limit) or crude_text(html[:MAX_HTML], limit)
-
-
-def sanitized_to_text(clean: str, limit: int = 262144) -> str:
-    """Readable text of what `sanitize_html` returned."""
+def sanitized_to_text(clean: str, limit: int) -> str:
+    """Readable text of what `sanitize_html` returned, at most `limit` characters."""
     walker = _Walker(limit)
     walker.feed(clean)
     walker.close()

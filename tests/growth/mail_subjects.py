@@ -15,6 +15,7 @@ from router.threads import Candidate, choose
 from tests.growth.shapes import FEW, HEADER, HTML, MIME, PARAMETERS, QUOTES, Shape
 from tests.growth.subject import PLAIN, Subject
 from tests.growth.subject import text as decoded
+from tests.support.mail_tree import leaves
 
 _HEAD = 262144  # [smtp] max_header_bytes
 _MAIL = 1 << 20  # of the 50 MiB that a mail may have: growth shows before
@@ -65,7 +66,7 @@ def take_out(octets: bytes) -> None:
 def structure(octets: bytes) -> None:
     """The tree of parts, and each leaf decoded."""
     tree = read_structure(_MULTIPART % b"mixed" + octets, max_header_bytes=_HEAD, max_parts=1000, max_depth=50)
-    for leaf in tree.root.leaves():
+    for leaf in leaves(tree.root):
         body_octets(tree.content, leaf)
         decoded_size(tree.content, leaf)
 

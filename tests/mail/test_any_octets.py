@@ -15,8 +15,9 @@ from router.mail.mailboxes import comparable, read_mailboxes
 from router.mail.parse import Limits, attachment, parse
 from router.mail.quotes import split
 from router.mail.structure import read_structure
-from router.mail.text import html_to_text
+from router.mail.text import crude_text, sanitize_html, sanitized_to_text
 from router.mail.words import decode_charset, decode_words, one_line, parameters, safe_filename, storable
+from tests.support.mail_tree import leaves
 
 CORPUS = [path.read_bytes() for path in sorted((Path(__file__).parent.parent / "corpus").glob("*.eml"))]
 PIECES = [
@@ -137,10 +138,10 @@ def test_parse(content: bytes, limits: Limits) -> None:
 @given(content=any_octets, parts=st.integers(1, 5), depth=st.integers(0, 4))
 def test_structure_lies_within_the_mail(content: bytes, parts: int, depth: int) -> None:
     tree = read_structure(content, max_header_bytes=400, max_parts=parts, max_depth=depth)
-    leaves = tree.root.leaves()
-    assert len(leaves) <= parts
-    assert all(0 <= leaf.start <= leaf.end <= len(tree.content) and leaf.depth <= max(depth, 1) for leaf in leaves)
-    assert all(a.end <= b.start for a, b in pairwise(leaves))
+    found = leaves(tree.root)
+    assert len(found) <= parts
+    assert all(0 <= leaf.start <= leaf.end <= len(tree.content) and leaf.depth <= max(depth, 1) for leaf in found)
+    assert all(a.end <= b.start for a, b in pairwise(found))
 
 
 @settings(max_examples=200, deadline=None)
@@ -151,7 +152,8 @@ def test_the_small_readers(octets: bytes, label: str) -> None:
     failures(octets)
     assert_storable(read_mailboxes(octets))
     text = decode_words(octets, label)
-    assert_storable([one_line(text, 50), storable(text), safe_filename(text), html_to_text(storable(text))])
+    assert_storable([one_line(text, 50), storable(text), safe_filename(text)])
+    assert_storable([sanitized_to_text(sanitize_html(text), MAX_TEXT), crude_text(text, MAX_TEXT)])
 
 
 @settings(max_examples=200, deadline=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.mail.text import html_to_text, sanitize_html
+from router.mail.text import sanitize_html, sanitized_to_text
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ from router.mail.text import html_to_text, sanitize_html
         ("", ""),
     ],
 )
-def test_html_to_text(html: str, expected: str) -> None:
-    assert html_to_text(html) == expected
+def test_text_of_html(html: str, expected: str) -> None:
+    assert sanitized_to_text(sanitize_html(html), 1000) == expected
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.threads import Candidate, Joined, choose, delivery_event, reopens
+from router.threads import Candidate, Joined, choose, reopens
 
 EVA = "eva@customer.example"
 OURS = Candidate("ticket_1", "ours@acme.example", frozenset({EVA, "support@acme.example"}))
@@ -68,5 +68,3 @@ def test_nobody_and_empty_ids_join_nothing() -> None:
 def test_only_people_reopen() -> None:
     assert reopens("")
     assert not any(reopens(word) for word in ("bounce", "auto-reply", "list", "bulk", "loop"))
-    assert delivery_event(None) == "opened"
-    assert delivery_event(Joined("t", "x")) == "replied"
