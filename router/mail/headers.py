@@ -72,30 +72,23 @@ class HeaderFacts:
 
     rfc_message_id: Message-ID without angle brackets, at most 998 octets; `""` if none (or longer).
     reference_ids: In-Reply-To and References without repeats, newest first, the newest 100.
-    from_address: the first mailbox of From, `""` if none: the caller then uses the reverse-path. reply_to: likewise.
+    from_address: the first mailbox of From, `""` if none: the caller then uses the reverse-path.
     participants: addresses of From, Reply-To, Sender, To, Cc in that order, in their comparable form, at most 200.
     sent_at: Date in microseconds since the epoch, None if missing, unreadable or not between 1970 and 2100.
     has_date, has_message_id: the field is there and not empty, readable or not (SPEC.md section 5, repeats).
-    received_count: Received fields, for the hop limit (RFC 5321 section 6.3).
     automatic: the header's part of the verdict, see `router.mail.automatic`.
-    mark: the value of our own `X-EmailRouter-Mark`, `""` if none.
-    warnings: what was repaired or ignored, each a short fixed phrase.
     """
 
     rfc_message_id: str
     reference_ids: tuple[str, ...]
     from_address: str
     from_name: str
-    reply_to: str
     participants: tuple[str, ...]
     subject: str
     sent_at: int | None
     has_date: bool
     has_message_id: bool
-    received_count: int
     automatic: str
-    mark: str
-    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +115,7 @@ def header_block(content: bytes, max_bytes: int = 262144) -> Block:
         while content[first : first + 1] in (b"\r", b"\n", b" ", b"\t") and first < start + 1024:
             first += 1
         if _KNOWN_FIELD.match(content, first) is None:
-            return Block(b"", start, False, ("no header",))
+            return Block(b"", start, False, ())
         start = first
         warnings.append("empty lines before the header")
     limit = start + max_bytes
@@ -144,7 +137,7 @@ def header_block(content: bytes, max_bytes: int = 262144) -> Block:
     if cr:
         octets = octets.replace(b"\r", b"\n")
     if _FIELD.search(octets[:65536]) is None:
-        return Block(b"", start, cr, (*warnings, "no header"))
+        return Block(b"", start, cr, tuple(warnings))
     odd = _NOT_A_FIELD.search(octets)
     if odd is not None and _LATER_FIELD.search(octets, odd.end()) is None:
         # The empty line between header and body is missing; garbage between fields is only skipped.
@@ -162,14 +155,12 @@ def _ends_lines_with_cr(content: bytes, start: int, limit: int) -> bool:
     return blank >= 0 and content[blank:first_lf].strip(b"\r") != b""
 
 
-def read_fields(block: bytes, wanted: frozenset[bytes] = _WANTED) -> tuple[dict[bytes, list[bytes]], int, bool]:
-    """Raw values of the wanted fields by lower-case name, unfolded; Received fields; and whether a line was no field.
+def read_fields(block: bytes, wanted: frozenset[bytes] = _WANTED) -> dict[bytes, list[bytes]]:
+    """Raw values of the wanted fields by lower-case name, unfolded.
 
     Values keep their order of appearance; white space around them is stripped, inside them a fold is one blank.
     """
     found: dict[bytes, list[list[bytes]]] = {}
-    received = 0
-    odd = False
     current: list[bytes] | None = None
     room = 0
     for line in block.split(b"\n"):
@@ -181,49 +172,30 @@ def read_fields(block: bytes, wanted: frozenset[bytes] = _WANTED) -> tuple[dict[
         name, colon, value = line.partition(b":")
         name = name.rstrip().lower()
         current = None
-        if name in wanted:
-            if colon:
-                values = found.setdefault(name, [])
-                if len(values) < MAX_FIELDS:
-                    current = [value.strip()]
-                    values.append(current)
-                    room = MAX_VALUE - len(value)
-            continue
-        if name == b"received":
-            received += 1
-        elif not colon and name:
-            odd = True
-    fields = {name: [b" ".join(pieces).strip() for pieces in values] for name, values in found.items()}
-    return fields, received, odd
+        if colon and name in wanted:
+            values = found.setdefault(name, [])
+            if len(values) < MAX_FIELDS:
+                current = [value.strip()]
+                values.append(current)
+                room = MAX_VALUE - len(value)
+    return {name: [b" ".join(pieces).strip() for pieces in values] for name, values in found.items()}
 
 
 def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     """The facts of a mail's header. content: the octets after dot-unstuffing; max_bytes: how far it is read."""
-    block = header_block(content, max_bytes)
-    fields, received, odd = read_fields(block.octets)
-    warnings = list(block.warnings)
-    if odd:
-        warnings.append("header line without a field name")
+    fields = read_fields(header_block(content, max_bytes).octets)
     hint = charset_hint(fields)
 
-    senders = _mailboxes(fields, b"from", hint, warnings)
-    replies = _mailboxes(fields, b"reply-to", hint, warnings)
+    senders = _mailboxes(fields, b"from", hint)
     from_name, from_address = senders[0] if senders else ("", "")
-    if not from_address:
-        warnings.append("no sender in the header")
-    elif len(fields[b"from"]) > 1:
-        warnings.append("several From fields")
-    people = [*senders, *replies]
+    people = [*senders, *_mailboxes(fields, b"reply-to", hint)]
     for name in (b"sender", b"to", b"cc"):
         if len(people) < MAX_PARTICIPANTS and name in fields:
-            people += _mailboxes(fields, name, hint, warnings)
+            people += _mailboxes(fields, name, hint)
     participants = tuple(dict.fromkeys(comparable(a) for _, a in people if "@" in a))[:MAX_PARTICIPANTS]
 
     subject = one_line(decode_words(_first(fields, b"subject")[:16384], hint), MAX_TEXT)
     date = _first(fields, b"date")
-    sent_at = read_date(date)
-    if date and sent_at is None:
-        warnings.append("unreadable Date")
     raw_id = _first(fields, b"message-id")
     ids = _read_ids(raw_id)
     return HeaderFacts(
@@ -231,16 +203,12 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
         reference_ids=_references(fields),
         from_address=from_address,
         from_name=from_name,
-        reply_to=replies[0][1] if replies else "",
         participants=participants,
         subject=subject,
-        sent_at=sent_at,
+        sent_at=read_date(date),
         has_date=date != b"",
         has_message_id=raw_id != b"",
-        received_count=received,
         automatic=automatic.of_headers(fields, from_address, subject),
-        mark=one_line(_first(fields, b"x-emailrouter-mark")[:256].decode("ascii", "replace"), 128),
-        warnings=tuple(warnings),
     )
 
 
@@ -275,13 +243,11 @@ def _octets_as_text(value: bytes, hint: str) -> str:
     return value.decode("ascii") if value.isascii() and b"\x1b" not in value else decode_charset(value, hint)[0]
 
 
-def _mailboxes(fields: dict[bytes, list[bytes]], name: bytes, hint: str, warnings: list[str]) -> list[tuple[str, str]]:
+def _mailboxes(fields: dict[bytes, list[bytes]], name: bytes, hint: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for value in fields.get(name, ()):
         if value:
             found += read_mailboxes(value, hint)
-            if len(value) > MAX_VALUE:
-                warnings.append("address list cut")
     return found
 
 

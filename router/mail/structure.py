@@ -67,11 +67,11 @@ def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max
     block = header_block(content, max_header_bytes)
     if block.cr:
         content = content.replace(b"\r", b"\n")
-    fields, _, _ = read_fields(block.octets, _PART_FIELDS)
+    fields = read_fields(block.octets, _PART_FIELDS)
     hint = charset_hint(fields)
     root = _part(fields, hint, start=block.body, end=len(content), depth=0, default="text/plain")
     walk = _Walk(content, hint, max_parts, max_depth)
-    walk.warnings.extend(w for w in block.warnings if w != "no header")
+    walk.warnings.extend(block.warnings)
     if root.multipart:
         walk.run(root)
     return Structure(content, root, hint, tuple(dict.fromkeys(walk.warnings)))
@@ -179,7 +179,7 @@ class _Walk:
                 stop, body = match.span()
             block = content[start:stop]
             self.header_octets += len(block)
-        fields, _, _ = read_fields(block, _PART_FIELDS)
+        fields = read_fields(block, _PART_FIELDS)
         part = _part(fields, self.hint, start=body, end=len(content), depth=parent.depth + 1, default=default)
         parent.children.append(part)
         self.parts += 1

@@ -146,7 +146,7 @@ class _State:
 
 def _features(facts: HeaderFacts, contents: Contents) -> list[str]:
     """What a mail showed, in words of which there are not too many: new ones make it worth keeping."""
-    said = [*facts.warnings, *contents.warnings]
+    said = contents.warnings
     shape = f"{facts.automatic} {bool(contents.html)} {bool(contents.quoted)} {len(contents.attachments).bit_length()}"
     pairs = [f"{a} + {b}" for a in said for b in said if a < b]
     return [*said, *pairs, shape, *(f"{a.kind} {a.inline} {a.content_type[:20]}" for a in contents.attachments[:5])]
