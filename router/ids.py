@@ -89,13 +89,8 @@ def number(text: str) -> int:
 
 
 def _encode(number: int) -> str:
-    """26 characters, two at a time, written out: an id is made three times for each mail."""
-    p, n = _PAIRS, number
-    return (
-        f"{p[n >> 120]}{p[n >> 110 & 1023]}{p[n >> 100 & 1023]}{p[n >> 90 & 1023]}{p[n >> 80 & 1023]}"
-        f"{p[n >> 70 & 1023]}{p[n >> 60 & 1023]}{p[n >> 50 & 1023]}{p[n >> 40 & 1023]}{p[n >> 30 & 1023]}"
-        f"{p[n >> 20 & 1023]}{p[n >> 10 & 1023]}{p[n & 1023]}"
-    )
+    """26 characters, taken from the number two at a time."""
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def looks_valid(text: str, prefix: Prefix) -> bool:
