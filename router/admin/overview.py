@@ -30,7 +30,6 @@ SAMPLE = 1000
 # How long a process goes on telling what it read of the thirty days, and for how many workspaces it remembers that.
 FRESH_SECONDS = 60.0
 MOST_KEPT = 200
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # the last two characters of an id are two of these, at random
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +176,7 @@ class Overviews:
             "overview_ticket_times",
             workspace_id=workspace_id,
             since=f"ticket_{since}",
-            below=sample_bound(count),
+            every=sample_step(count),
             most=2 * SAMPLE,
         )
         claims, resolutions = [], []
@@ -195,7 +194,7 @@ class Overviews:
             "overview_delivery_times",
             workspace_id=workspace_id,
             since=f"dlv_{since}",
-            below=sample_bound(count),
+            every=sample_step(count),
             most=2 * SAMPLE,
         )
         return times(
@@ -212,12 +211,9 @@ def times(values: Sequence[Micros], p: float) -> Times:
     return Times(len(ordered), ordered[ranks[0] - 1], ordered[ranks[1] - 1])
 
 
-def sample_bound(count: int) -> str:
-    """What the last two characters of an id lie below in a sample of about `SAMPLE` of so many; all where it fits."""
-    if count <= SAMPLE:
-        return "zzz"
-    place = max(1, round(len(_ALPHABET) ** 2 * SAMPLE / count))
-    return _ALPHABET[place >> 5] + _ALPHABET[place & 31]
+def sample_step(count: int) -> int:
+    """The n for which every n-th of `count` rows gives a sample of about `SAMPLE`."""
+    return max(1, round(count / SAMPLE))
 
 
 def _begin(day: date) -> str:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from router import ids
 from router.admin import overview
-from router.admin.overview import sample_bound, times
+from router.admin.overview import sample_step, times
 from tests.api.desk import Desk
 from tests.dashboard.past import Old, month, old_mails
 from tests.support import mails
@@ -93,13 +92,10 @@ async def test_the_days_are_read_once_a_minute(sqlite_desk: Desk) -> None:
     assert await told() == (1, 1)
 
 
-def test_a_sample_is_as_large_as_it_should_be() -> None:
-    """Of ids as they are made."""
-    made = [ids.new("ticket") for _ in range(20_000)]
-    taken = [one for one in made if one[-2:] < sample_bound(len(made))]
-    assert 700 < len(taken) < 1300
-    assert all(one[-2:] < sample_bound(1000) for one in made)
-    assert sample_bound(10**9) == "01"
+@pytest.mark.parametrize("count", [0, 1, 1000, 1001, 1500, 20_000, 10**9])
+def test_a_sample_is_as_large_as_it_should_be(count: int) -> None:
+    taken = len(range(0, count, sample_step(count)))
+    assert taken == count if count <= 1000 else 600 < taken <= 1500
 
 
 def test_quantiles_are_values() -> None:

@@ -61,20 +61,21 @@ WHERE a.workspace_id = :workspace_id
 ORDER BY a.id DESC LIMIT :most_aliases;
 
 -- name: overview_ticket_times
--- When tickets came, were first somebody's and were resolved: those whose id, random at its end, ends below a bound.
+-- When tickets came, were first assigned and were resolved: those whose number is a multiple of `every`.
 SELECT t.received_at, t.claimed_at, t.resolved_at,
        (SELECT MIN(e.at) FROM ticket_events e
         WHERE e.ticket_id = t.id AND e.kind IN ('claimed', 'assigned')) AS first_claimed_at
 FROM tickets t
-WHERE t.workspace_id = :workspace_id AND t.id >= :since AND substr(t.id, length(t.id) - 1) < :below
+WHERE t.workspace_id = :workspace_id AND t.id >= :since AND t.number % :every = 0
 ORDER BY t.id DESC LIMIT :most;
 
 -- name: overview_delivery_times
--- When deliveries were owed and arrived, in the same way.
+-- When deliveries were queued and delivered: the newest one and each `every`-th before it.
 SELECT d.created_at, d.delivered_at
-FROM deliveries d
-WHERE d.workspace_id = :workspace_id AND d.id >= :since AND substr(d.id, length(d.id) - 1) < :below
-ORDER BY d.id DESC LIMIT :most;
+FROM (SELECT s.created_at, s.delivered_at, row_number() OVER (ORDER BY s.id DESC) AS n
+      FROM deliveries s
+      WHERE s.workspace_id = :workspace_id AND s.id >= :since) AS d
+WHERE (d.n - 1) % :every = 0 LIMIT :most;
 
 -- name: health_queue
 -- What waits for the integrations of a workspace: for its time, or parked; and the oldest of it. From one index.
