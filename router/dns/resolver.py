@@ -44,9 +44,8 @@ class Found(Generic[V]):
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """There is no such record. name_exists: the name has records of other types; alias as in `Found`."""
+    """There is no such record; alias as in `Found`."""
 
-    name_exists: bool
     alias: str = ""
 
 
@@ -163,7 +162,7 @@ class DnsResolver:
         try:
             answer = await self._resolver.resolve(absolute, kind, raise_on_no_answer=False, search=False)
         except dns.resolver.NXDOMAIN:
-            return Missing(name_exists=False)
+            return Missing()
         except dns.resolver.YXDOMAIN:
             return Unknown("the name servers answered with an error (YXDOMAIN)")
         except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as error:
@@ -171,7 +170,7 @@ class DnsResolver:
         except Exception as error:  # noqa: BLE001 - a fault here must not stop the caller
             _log.exception("dns.question_fault", kind=dns.rdatatype.to_text(kind))
             return Unknown(f"the name servers could not be asked ({type(error).__name__})")
-        return answer if answer.rrset is not None else Missing(name_exists=True, alias=_alias(answer))
+        return answer if answer.rrset is not None else Missing(alias=_alias(answer))
 
     def _reason(self, error: dns.exception.DNSException) -> str:
         """Why no server gave an answer. dnspython has listed the rcode or the exception of each attempt."""

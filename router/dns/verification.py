@@ -1,8 +1,8 @@
 """Whether the DNS proves that a domain is ours to receive for: what is expected, what is found, the fix in words.
 
 It promises: `check` asks a handful of bounded questions, at once, and never raises for what the DNS does; both
-records are always in the verdict, whatever the mode; a fault of the DNS is never taken for a missing record
-(`certain` is False then: keep the domain as it was). It writes nothing.
+records are always in the verdict, whatever the mode; a fault of the DNS is never taken for a missing record.
+It writes nothing.
 
 Called by `router.admin.domains` (add, verify, recheck) and `emailrouter.check`.
 """
@@ -56,14 +56,12 @@ class Record:
 class Verdict:
     """What one check came to.
 
-    certain: False when a record that counts could not be read, so that not being verified says nothing. stands: one of
-    the records is right, which is enough for a domain that was verified before. gone: definitely none is. texts: all
-    that was found where our TXT belongs.
+    stands: one of the records is right, which is enough for a domain that was verified before. gone: definitely none
+    is. texts: all that was found where our TXT belongs.
     """
 
     records: tuple[Record, ...]
     verified: bool
-    certain: bool
     stands: bool = field(default=False, compare=False)
     gone: bool = field(default=False, compare=False)
     texts: tuple[str, ...] = field(default=(), compare=False)
@@ -78,7 +76,7 @@ def expected_records(
     domain: str, token: str, mx_hosts: Sequence[tuple[str, int]], *, upstream: bool = False
 ) -> tuple[Record, ...]:
     """Both records before any check: `missing`, with what to add."""
-    missing = Missing(name_exists=False)
+    missing = Missing()
     mx_judgement = judge_upstream_mx(domain, missing) if upstream else judge_mx(domain, missing, mx_hosts)
     return (
         _record("MX", domain, () if upstream else mx_texts(mx_hosts), (), mx_judgement, now=None),
@@ -139,7 +137,6 @@ async def _check(
     return Verdict(
         records=records,
         verified=all(record.status == "ok" for record in counts),
-        certain=all(record.status != "error" for record in counts),
         stands=any(record.status == "ok" for record in proving),
         gone=all(record.status in ("missing", "wrong") for record in proving),
         texts=_values(txt),

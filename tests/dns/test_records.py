@@ -11,7 +11,7 @@ DOMAIN = "help.example.org"
 OURS = [("mx1.router.test", 10), ("mx2.router.test", 20)]
 TOKEN = "ab12cd34ef56"
 VALUE = f"emailrouter-verification={TOKEN}"
-NO_NAME, NO_RECORD = Missing(name_exists=False), Missing(name_exists=True)
+NO_RECORD = Missing()
 
 
 def _mx(*records: tuple[int, str], alias: str = "") -> Found[Mx]:
@@ -37,10 +37,13 @@ def test_mx_that_is_right(found: Found[Mx]) -> None:
 @pytest.mark.parametrize(
     ("found", "status", "words"),
     [
-        (NO_NAME, "missing", ["help.example.org has no MX record", "MX 10 mx1.router.test and MX 20 mx2.router.test"]),
-        (NO_RECORD, "missing", ["has no MX record", "up to a day"]),
+        (
+            NO_RECORD,
+            "missing",
+            ["help.example.org has no MX record", "MX 10 mx1.router.test and MX 20 mx2.router.test", "up to a day"],
+        ),
         (Unknown("nobody answered"), "error", ["could not be read: nobody answered", "later"]),
-        (Missing(True, "site.example.net"), "wrong", ["is a CNAME for site.example.net", "Remove the CNAME"]),
+        (Missing("site.example.net"), "wrong", ["is a CNAME for site.example.net", "Remove the CNAME"]),
         (_mx((5, "mx.host.example"), alias="host.example"), "wrong", ["is a CNAME for host.example"]),
         (
             _mx((1, "aspmx.l.example.com"), (10, "mx1.router.test")),
@@ -78,7 +81,7 @@ def test_mx_that_is_not(found: Found[Mx] | Missing | Unknown, status: str, words
 
 
 def test_mx_made_below_its_own_name() -> None:
-    judgement = judge_mx(DOMAIN, NO_NAME, OURS, [f"{DOMAIN}.example.org"])
+    judgement = judge_mx(DOMAIN, NO_RECORD, OURS, [f"{DOMAIN}.example.org"])
     assert judgement.status == "missing"
     assert "was made at help.example.org.example.org" in judgement.fix
 
@@ -105,7 +108,7 @@ def test_txt_that_is_right(values: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("found", "status", "words"),
     [
-        (NO_NAME, "missing", f"_emailrouter.help.example.org has no TXT record. Add it with the value {VALUE}."),
+        (NO_RECORD, "missing", f"_emailrouter.help.example.org has no TXT record. Add it with the value {VALUE}."),
         (Unknown("silence"), "error", "could not be read: silence"),
         (Found((f'"{VALUE}"',)), "wrong", "quotation marks or spaces"),
         (Found((f" {VALUE}",)), "wrong", "quotation marks or spaces"),
@@ -126,8 +129,8 @@ def test_txt_that_is_not(found: Found[str] | Missing | Unknown, status: str, wor
 
 
 def test_txt_in_another_place() -> None:
-    apex = judge_txt(DOMAIN, NO_NAME, TOKEN, [DOMAIN])
+    apex = judge_txt(DOMAIN, NO_RECORD, TOKEN, [DOMAIN])
     assert "was made at help.example.org instead of _emailrouter.help.example.org" in apex.fix
-    doubled = judge_txt(DOMAIN, NO_NAME, TOKEN, [f"_emailrouter.{DOMAIN}.{DOMAIN}"])
+    doubled = judge_txt(DOMAIN, NO_RECORD, TOKEN, [f"_emailrouter.{DOMAIN}.{DOMAIN}"])
     assert "adds its zone's name by itself" in doubled.fix
     assert (apex.status, doubled.status) == ("missing", "missing")

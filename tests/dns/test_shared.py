@@ -23,7 +23,7 @@ class Scripted:
 
     async def mx(self, name: str) -> Found[Mx] | Missing | Unknown:
         await self.txt(name)
-        return Missing(name_exists=True)
+        return Missing()
 
     async def txt(self, name: str) -> Found[str] | Missing | Unknown:
         self.asked.append(name)
@@ -52,7 +52,7 @@ async def test_what_was_found_is_remembered_within_its_ttl() -> None:
 async def test_what_was_not_found_is_asked_again() -> None:
     inner = Scripted()
     shared = SharedResolver(inner, FakeClock())
-    inner.answer = Missing(name_exists=False)
+    inner.answer = Missing()
     await shared.txt("a.test")
     inner.answer = Unknown("silence")
     await shared.txt("a.test")

@@ -8,10 +8,10 @@ from router.dns.standing import DAY, IN_DOUBT, JITTER, JUST_ADDED, MISSES, PATIE
 from router.dns.verification import Verdict
 
 NOW = 1_900_000_000_000_000
-RIGHT = Verdict((), verified=True, certain=True, stands=True)
-HALF = Verdict((), verified=False, certain=True, stands=True)
-GONE = Verdict((), verified=False, certain=True, gone=True)
-UNKNOWN = Verdict((), verified=False, certain=False)
+RIGHT = Verdict((), verified=True, stands=True)
+HALF = Verdict((), verified=False, stands=True)
+GONE = Verdict((), verified=False, gone=True)
+UNKNOWN = Verdict((), verified=False)
 ACTIVE = Standing("active")
 
 
