@@ -21,18 +21,17 @@ def setting(
     *,
     ge: float | None = None,
     gt: float | None = None,
-    le: float | None = None,
     words: tuple[str, ...] = (),
     secret: bool = False,
 ) -> Any:
     """A key with a fixed default, in its TOML form.
 
-    `ge`, `gt`, `le`: the bounds of a number. `words`: texts allowed beside a list. `secret`: never shown.
+    `ge`, `gt`: the bounds of a number. `words`: texts allowed beside a list. `secret`: never shown.
 
     Returns Any, as pydantic's own `Field` does: the value stands in for the attribute's default.
     """
     facts: dict[str, Any] = {"sample": default, "words": list(words), "secret": secret}
-    return Field(default, validate_default=True, description=prose, ge=ge, gt=gt, le=le, json_schema_extra=facts)
+    return Field(default, validate_default=True, description=prose, ge=ge, gt=gt, json_schema_extra=facts)
 
 
 def derived(

@@ -80,9 +80,9 @@ class LineWriter:
             self.dropped += 1
             self._unannounced += 1
 
-    def flush(self, seconds: float = FLUSH_SECONDS) -> None:
+    def flush(self) -> None:
         """Returns when nothing waits any more, or when the time is over."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + FLUSH_SECONDS
         while (left := until - time.monotonic()) > 0:
             with self._lock:
                 self._write_out()

@@ -71,9 +71,9 @@ class Balance:
         return found
 
 
-async def balance(session: Session, newest: int = NEWEST) -> Balance:
+async def balance(session: Session) -> Balance:
     """Counts now. Mail may come in meanwhile: each figure is of one statement, and so consistent in itself."""
-    sums = await session.one("balance_newest", most=newest)
+    sums = await session.one("balance_newest", most=NEWEST)
     repeats = await session.one("balance_repeats")
     assert sums is not None and repeats is not None  # noqa: S101, PT018 - aggregates without GROUP BY: always a row
 
@@ -91,8 +91,8 @@ async def balance(session: Session, newest: int = NEWEST) -> Balance:
         dead=sums["dead"],
         doubled=sums["doubled"],
         repeats=repeats["repeats"],
-        offenders=await ids("balance_offenders", most=newest),
-        damaged=await ids("balance_damaged", most=newest),
+        offenders=await ids("balance_offenders", most=NEWEST),
+        damaged=await ids("balance_damaged", most=NEWEST),
         stuck=await ids("balance_stuck"),
-        empty=await ids("balance_empty_tickets", most=newest),
+        empty=await ids("balance_empty_tickets", most=NEWEST),
     )

@@ -15,10 +15,10 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 class Assets:
     """Each file by its name (`app.css`) and by its path (`/static/app.0123456789ab.css`)."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    def __init__(self) -> None:
         self._paths: dict[str, str] = {}
         self._files: dict[str, tuple[bytes, str]] = {}
-        for file in sorted(folder.iterdir()):
+        for file in sorted(FOLDER.iterdir()):
             octets = file.read_bytes()
             path = f"{PREFIX}/{file.stem}.{hashlib.sha256(octets).hexdigest()[:12]}{file.suffix}"
             self._paths[file.name] = path

@@ -42,7 +42,7 @@ class Setup:
         row = await self._database.one("workspace_count")
         return row is None or row["workspaces"] == 0
 
-    async def first(self, email: str, *, name: str = FIRST_NAME) -> FirstLogin:
+    async def first(self, email: str) -> FirstLogin:
         """Makes all three; of two at once one gets `conflict`, as does everyone after the first."""
         address = sign_in_address(email)
         password = secrets.new_password()
@@ -57,7 +57,7 @@ class Setup:
             row = await session.one("workspace_count")
             if row is not None and row["workspaces"]:
                 raise Refused("conflict", "There is a workspace already: this database has been set up")
-            await session.run("workspace_insert", id=login.workspace_id, name=name, created_at=now)
+            await session.run("workspace_insert", id=login.workspace_id, name=FIRST_NAME, created_at=now)
             await session.run(
                 "user_insert",
                 id=login.user_id,

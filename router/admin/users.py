@@ -20,12 +20,12 @@ ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 MIN_PASSWORD = 8
 
 
-def role_of(value: str, field: str = "role") -> Role:
+def role_of(value: str) -> Role:
     """The role that a word names."""
     for role in ROLES:
         if value == role:
             return role
-    raise Refused("invalid_request", f"{field} must be one of: {', '.join(ROLES)}", field)
+    raise Refused("invalid_request", f"role must be one of: {', '.join(ROLES)}", "role")
 
 
 def sign_in_address(email: str) -> str:

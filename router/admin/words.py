@@ -42,10 +42,10 @@ def line(value: str, field: str, *, most: int = MAX_NAME, code: ErrorCode = "inv
     return kept
 
 
-def text(value: str, field: str, *, most: int = MAX_NOTE) -> str:
+def text(value: str, field: str) -> str:
     """Several lines that are not empty, with `\\n` as the line end."""
-    if len(value) > most:
-        raise Refused("invalid_request", f"{field} is longer than {most} characters", field)
+    if len(value) > MAX_NOTE:
+        raise Refused("invalid_request", f"{field} is longer than {MAX_NOTE} characters", field)
     kept = value.replace("\r\n", "\n").replace("\r", "\n")
     if _NOT_IN_TEXT.search(kept):
         raise Refused("invalid_request", f"{field} must not contain control characters or text direction marks", field)

@@ -54,21 +54,21 @@ def visible(text: str) -> bool:
     return any(unicodedata.category(character)[0] not in "ZCM" for character in text)
 
 
-def cut(text: str, most: int, mark: str = ELLIPSIS) -> str:
-    """`text` in at most `most` UTF-16 units, ending in `mark` where something is missing.
+def cut(text: str, most: int) -> str:
+    """`text` in at most `most` UTF-16 units, ending in `ELLIPSIS` where something is missing.
 
     Not cut between a character and its marks, in a joined or flag emoji, or in a CR LF.
     """
     if len(text) * 2 <= most or units(text) <= most:
         return text
-    left = most - units(mark)
+    left = most - units(ELLIPSIS)
     end = 0
     for character in text:
         left -= 2 if character > "\uffff" else 1
         if left < 0:
             break
         end += 1
-    return text[: _boundary(text, end)].rstrip() + mark
+    return text[: _boundary(text, end)].rstrip() + ELLIPSIS
 
 
 def _boundary(text: str, end: int) -> int:

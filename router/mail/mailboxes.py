@@ -16,6 +16,7 @@ from router.unicode_text import limit_marks, normalize
 
 MAX_ADDRESS = 320  # 64 + @ + 255 octets: RFC 5321 section 4.5.3.1
 MAX_NAME = 320
+MAX_MAILBOXES = 200
 MAX_VALUE = 65536  # octets of one list that are looked at
 
 # No two of their repetitions can take the same character: a list of blanks must not make them try every split.
@@ -31,8 +32,8 @@ _AT_THE_END = re.compile(
 _NEEDS_QUOTES = re.compile(r'[\s"(),:;<>@\\]')
 
 
-def read_mailboxes(value: bytes, hint: str = "", limit: int = 200) -> list[tuple[str, str]]:
-    """The (name, address) pairs of a list, at most `limit`. hint: the charset of raw 8-bit octets.
+def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
+    """The (name, address) pairs of a list, at most `MAX_MAILBOXES`. hint: the charset of raw 8-bit octets.
 
     One word without a domain (`From: root`) is an address where the list has no other; further words without `@`
     are nobody.
@@ -41,8 +42,8 @@ def read_mailboxes(value: bytes, hint: str = "", limit: int = 200) -> list[tuple
     ascii_only = value.isascii() and b"\x1b" not in value
     text = value.decode("ascii") if ascii_only else decode_charset(value, hint)[0]
     if len(text) < 4096 and "=?" not in text and (plain := _plain_list(text)) is not None:
-        return plain[:limit]
-    reader = _ListReader(limit)
+        return plain[:MAX_MAILBOXES]
+    reader = _ListReader()
     reader.read(text)
     return reader.found
 
@@ -75,9 +76,8 @@ def _plain_list(text: str) -> list[tuple[str, str]] | None:
 class _ListReader:
     """The state of the one pass: what the mailbox at hand has so far, and whether a quote or comment is open."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self) -> None:
         self.found: list[tuple[str, str]] = []
-        self.limit = limit
         self.phrase: list[str] = []
         self.quotes_before = 0  # quotation marks that belong in front of the phrase
         self.comment: list[str] = []
@@ -112,7 +112,7 @@ class _ListReader:
                 self.put(mark)
             else:
                 self.structure(mark)
-            if len(self.found) >= self.limit:
+            if len(self.found) >= MAX_MAILBOXES:
                 return
         self.put(text[at:])
         self.end("")

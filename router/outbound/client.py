@@ -32,6 +32,7 @@ from router.outbound.addresses import refusal
 from router.outbound.lookup import SystemLookup
 from router.outbound.recorder import RecordingConnector, read_head, recording
 
+USER_AGENT = "EmailRouter"
 _BODY_PATIENCE = 1.0  # seconds for the body of a 2xx: it is only displayed, and the webhook's lease is held meanwhile
 _TARGET = re.compile(r"[\x21-\x7e]+")
 _NOT_TEXT = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
@@ -92,14 +93,12 @@ class OutboundClient:
         allow_private: bool = False,
         timeout: float = 10.0,
         answer_excerpt: int = 1024,
-        user_agent: str = "EmailRouter",
         ssl_context: ssl.SSLContext | None = None,
         resolver: AbstractResolver | None = None,
     ) -> None:
         self._allow_private = allow_private
         self._timeout = timeout
         self._excerpt_limit = answer_excerpt
-        self._user_agent = user_agent
         self._ssl = ssl_context
         self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
@@ -178,7 +177,7 @@ class OutboundClient:
                 headers={
                     "Accept-Encoding": "identity",
                     "Content-Type": "application/json; charset=utf-8",
-                    "User-Agent": self._user_agent,
+                    "User-Agent": USER_AGENT,
                 },
             )
         return self._session

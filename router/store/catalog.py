@@ -32,7 +32,6 @@ class Query:
     """
 
     name: str
-    sentence: str
     sqlite: str
     postgres: str
     parameters: tuple[str, ...]
@@ -60,30 +59,24 @@ class Catalog:
 
 def load() -> Catalog:
     """Reads every file of `queries/`; raises ValueError for a text that breaks the form."""
-    shared: dict[str, tuple[str, str]] = {}
+    shared: dict[str, str] = {}
     postgres: dict[str, str] = {}
     folder = resources.files("router.store") / "queries"
     for file in sorted(folder.iterdir(), key=lambda f: f.name):
         if not file.name.endswith(".sql"):
             continue
-        for name, sentence, text in _split(file.name, file.read_text(encoding="utf-8")):
-            own = file.name.endswith(".pg.sql")
-            known = postgres if own else shared
+        for name, text in _split(file.name, file.read_text(encoding="utf-8")):
+            known = postgres if file.name.endswith(".pg.sql") else shared
             if name in known:
                 raise ValueError(f"{file.name}: the query {name} is defined twice")
-            if own:
-                postgres[name] = text
-            else:
-                shared[name] = (sentence, text)
+            known[name] = text
     orphans = postgres.keys() - shared.keys()
     if orphans:
         raise ValueError(f"queries for PostgreSQL alone: {', '.join(sorted(orphans))}")
-    return Catalog(
-        {name: translate(name, sentence, text, postgres.get(name, text)) for name, (sentence, text) in shared.items()}
-    )
+    return Catalog({name: translate(name, text, postgres.get(name, text)) for name, text in shared.items()})
 
 
-def _split(file: str, text: str) -> list[tuple[str, str, str]]:
+def _split(file: str, text: str) -> list[tuple[str, str]]:
     heads = list(_HEAD.finditer(text))
     found = []
     for head, following in zip(heads, [*heads[1:], None], strict=True):
@@ -92,11 +85,11 @@ def _split(file: str, text: str) -> list[tuple[str, str, str]]:
         statement = _COMMENT.sub("", block).strip().rstrip(";").strip()
         if not statement or not (sentence or file.endswith(".pg.sql")):
             raise ValueError(f"{file}: {head.group(1)} needs a sentence (`-- ...`) and a statement")
-        found.append((head.group(1), sentence, statement))
+        found.append((head.group(1), statement))
     return found
 
 
-def translate(name: str, sentence: str, sqlite: str, postgres: str) -> Query:
+def translate(name: str, sqlite: str, postgres: str) -> Query:
     """A query from its two texts; raises ValueError when they take different parameters."""
     parameters = tuple(dict.fromkeys(_PARAMETER.findall(postgres)))
     if set(parameters) != set(_PARAMETER.findall(sqlite)):
@@ -104,4 +97,4 @@ def translate(name: str, sentence: str, sqlite: str, postgres: str) -> Query:
     returns = _RETURNS.search(sqlite) is not None
     numbers = {parameter: f"${n}" for n, parameter in enumerate(parameters, start=1)}
     numbered = _PARAMETER.sub(lambda match: numbers[match.group(1)], postgres)
-    return Query(name, sentence, sqlite, numbered, parameters, returns)
+    return Query(name, sqlite, numbered, parameters, returns)

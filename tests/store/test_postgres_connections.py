@@ -24,7 +24,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
-SHOW = translate("show", "", "SELECT :name", "SELECT current_setting(:name) AS value")
+SHOW = translate("show", "SELECT :name", "SELECT current_setting(:name) AS value")
 USED = 3  # connections of the pool that a test uses at once
 AWAY = "postgresql://u@127.0.0.1:1/mail"  # no server; the files of TLS are read before one is asked
 
