@@ -122,7 +122,6 @@ class Integration:
     probe_at: Micros | None
     probe_interval: int
     paced_at: Micros
-    lease_owner: str
     lease_until: Micros
     created_at: Micros
 

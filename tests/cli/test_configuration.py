@@ -242,9 +242,7 @@ async def test_from_one_installation_to_another(both: Office, tmp_path: Path) ->
 
 
 def _integration(integration_id: str, name: str, sealed: str = "") -> Integration:
-    return Integration(
-        integration_id, "ws_1", "slack", name, sealed, "the hint", "active", "", None, None, 0, 0, "", 0, 0
-    )
+    return Integration(integration_id, "ws_1", "slack", name, sealed, "the hint", "active", "", None, None, 0, 0, 0, 0)
 
 
 def _apply(url: str | None = None) -> Apply:

@@ -20,7 +20,7 @@ ORDER BY i.paced_at, i.id LIMIT :most;
 UPDATE integrations SET lease_owner = :owner, lease_until = :until
 WHERE id = :id AND (lease_until <= :now OR lease_until > :impossible OR lease_owner = :owner)
 RETURNING id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at,
-          probe_interval, paced_at, lease_owner, lease_until, created_at;
+          probe_interval, paced_at, lease_until, created_at;
 
 -- name: dispatch_integration
 -- What an integration is now, for the outcome of what it was.

@@ -69,7 +69,7 @@ FROM domains WHERE notice_at IS NOT NULL AND id > :after ORDER BY id LIMIT :most
 -- name: domain_notice_targets
 -- The integrations that a domain's tickets go to: those of its aliases, and the workspace's own.
 SELECT i.id, i.workspace_id, i.type, i.name, i.sealed_settings, i.hint, i.status, i.last_error, i.failing_since,
-       i.probe_at, i.probe_interval, i.paced_at, i.lease_owner, i.lease_until, i.created_at
+       i.probe_at, i.probe_interval, i.paced_at, i.lease_until, i.created_at
 FROM integrations i
 WHERE i.workspace_id = :workspace_id AND (
     i.id IN (SELECT a.integration_id FROM aliases a WHERE a.domain_id = :domain_id)

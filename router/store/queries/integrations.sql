@@ -1,25 +1,25 @@
 -- name: integration_by_id
 -- One integration of a workspace.
 SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
-       paced_at, lease_owner, lease_until, created_at
+       paced_at, lease_until, created_at
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_lock
 -- One integration of a workspace that must not vanish before the transaction ends.
 SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
-       paced_at, lease_owner, lease_until, created_at
+       paced_at, lease_until, created_at
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_lock_to_delete
 -- One integration of a workspace, to which nobody may point an alias any more.
 SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
-       paced_at, lease_owner, lease_until, created_at
+       paced_at, lease_until, created_at
 FROM integrations WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: integration_page
 -- Integrations of a workspace, newest first.
 SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
-       paced_at, lease_owner, lease_until, created_at
+       paced_at, lease_until, created_at
 FROM integrations WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :most;
 
 -- name: integration_insert

@@ -93,7 +93,7 @@ SELECT COUNT(*) AS dead FROM deliveries WHERE workspace_id = :workspace_id AND s
 -- name: health_integrations
 -- Integrations that fail, or whose last message did not arrive at its first try; the failing ones first.
 SELECT id, workspace_id, type, name, sealed_settings, hint, status, last_error, failing_since, probe_at, probe_interval,
-       paced_at, lease_owner, lease_until, created_at
+       paced_at, lease_until, created_at
 FROM integrations
 WHERE workspace_id = :workspace_id AND (status = 'failing' OR last_error <> '')
 ORDER BY status DESC, id DESC LIMIT :most;
