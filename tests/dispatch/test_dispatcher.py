@@ -19,6 +19,7 @@ from router.dispatch.sender import TicketSender
 from router.errors import Unavailable
 from router.mail.envelope import Envelope
 from router.outbound.client import OutboundClient
+from router.ports import NoWake, Wake
 from router.routing.route import Target
 from router.secrets import SecretBox, new_key
 from tests.support import mails, seeds
@@ -68,10 +69,14 @@ class World:
         self.outbox = Interrupted(store.database, clock, new_owner(), limits)
         self.dispatcher = Dispatcher(self.outbox, sender, CHANNELS, clock, concurrency=4, drain=drain)
         self.writer = store.writer()
-        self.accept = Accept(
+        self.accept = self.accepting(self.dispatcher)
+
+    def accepting(self, wake: Wake) -> Accept:
+        """An `Accept` that wakes `wake`."""
+        return Accept(
             self.writer,
-            self.dispatcher,
-            clock,
+            wake,
+            SystemClock(),
             hostname="mx.test",
             max_age=3 * DAY,
             duplicate_window=5 * DAY,
@@ -144,6 +149,14 @@ async def test_a_mail_is_posted_and_its_attempt_told(world: World) -> None:
     assert (attempt["n"], attempt["outcome"], attempt["status"], attempt["answer"]) == (1, "sent", 200, "ok")
     (contents,) = await world.rows("SELECT attachments FROM message_contents")
     assert len(json.loads(str(contents["attachments"]))) == 1
+
+
+async def test_a_mail_without_a_signal_is_found_by_polling(world: World) -> None:
+    await world.send(mails.plain(subject="signalled"))
+    await delivered(world, 1)  # so the dispatcher has polled once already
+    world.accept = world.accepting(NoWake())
+    await world.send(mails.plain(subject="not signalled"))
+    await delivered(world, 2)
 
 
 async def test_many_mails_are_each_posted_once(world: World) -> None:
