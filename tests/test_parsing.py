@@ -13,7 +13,7 @@ import pytest
 
 from router import parsing
 from router.errors import Unavailable
-from router.mail import parse
+from router.mail import parse, text_parts
 from router.parsing import SMALL_OCTETS, Parser, Unreadable
 from tests.support import mails
 from tests.support.waiting import alive, until
@@ -122,7 +122,7 @@ async def test_html_is_never_read_in_this_process(
         raise AssertionError("HTML is read in this process")
 
     for name in ("sanitize_html", "sanitized_to_text", "crude_text", "cut_html", "without_data"):
-        monkeypatch.setattr(parse, name, refused)
+        monkeypatch.setattr(text_parts, name, refused)
     monkeypatch.setattr(HTMLParser, "feed", refused)
     assert (await parser.read(content)).contents == expected
     assert await parser.take_out(content, 1) == attachment

@@ -2,7 +2,7 @@
 
 Linear in the mail whatever it holds: delimiter lines are looked up in the set of open boundaries, messages inside
 messages are leaves, and a part's header ends within a bound. Part headers stay raw octets, so that words, names and
-charsets are decoded by `router.mail.words` alone. Never raises. Called by `router.mail.parse`.
+charsets are decoded by `router.mail.words` alone. Never raises.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ import base64
 import pytest
 
 from router.mail import parse as parse_module
-from router.mail.parse import Contents, Limits, attachment, parse, unflow
+from router.mail.parse import Contents, Limits, attachment, parse
 from router.mail.structure import read_structure
+from router.mail.text_parts import unflow
 
 
 def mixed(*parts: bytes) -> bytes:

@@ -1,0 +1,85 @@
+"""What is read of a mail, and the bounds on reading it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from router.mail.text import MAX_SANITIZED
+
+Kind = Literal["file", "image", "calendar", "contact", "encrypted", "signed", "winmail", "message"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a mail is read. Octets, but `text`, `html` and `clean_html` (sanitised): characters."""
+
+    header_bytes: int = 262144
+    parts: int = 1000
+    depth: int = 50
+    text: int = 262144
+    html: int = 524288
+    clean_html: int = MAX_SANITIZED
+    attachments: int = 200
+    enclosed_bytes: int = 1048576
+    enclosed_depth: int = 2
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One attachment. filename is safe to be one and never empty; size is of the decoded octets.
+
+    inline: an image that the text shows in its place, by content_id where that is not `""`.
+    """
+
+    n: int
+    filename: str
+    content_type: str
+    size: int
+    inline: bool
+    content_id: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentData:
+    """What a download needs: the attachment and its decoded octets.
+
+    The attachment is as `parse` lists it, but whether the text shows it in its place is not looked up (`inline`).
+    """
+
+    attachment: Attachment
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What was read. text: the new text; quoted: history and signature that were cut from it; html: sanitised, `""`
+    for a mail without HTML. subject and senders are in `router.mail.headers.HeaderFacts`.
+    """
+
+    text: str
+    quoted: str
+    html: str
+    attachments: tuple[Attachment, ...]
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """As it is stored."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(stored: str) -> Contents:
+        """What `to_json` gave."""
+        fields = json.loads(stored)
+        fields["attachments"] = tuple(Attachment(**attachment) for attachment in fields["attachments"])
+        fields["warnings"] = tuple(fields["warnings"])
+        return Contents(**fields)
+
+
+class HasHtml(Exception):  # noqa: N818 - said of a mail, not of a fault
+    """The mail has a part that would be read as HTML, and the caller does not allow that."""

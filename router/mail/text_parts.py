@@ -1,0 +1,166 @@
+"""The text parts of a mail: decoded to plain text or HTML, then joined to one text and one safe HTML.
+
+Bounded by `Limits`: past a bound the rest is cut, and a warning says so. All text is storable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from router.mail.contents import HasHtml, Limits
+from router.mail.structure import Part, body_octets
+from router.mail.text import crude_text, cut_html, sanitize_html, sanitized_to_text, without_data
+from router.mail.words import decode_charset, storable
+
+_HTML = frozenset({"text/html", "text/enriched", "text/richtext"})
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """A piece of the text that people see: plain text, HTML, or both forms of the same text."""
+
+    plain: str | None = None
+    html: str | None = None
+
+    def blank(self) -> bool:
+        return not (self.plain or "").strip() and not (self.html or "").strip()
+
+    def as_html(self) -> str:
+        """Its HTML, not sanitised; plain text is escaped."""
+        if self.html is not None:
+            return self.html
+        return f"<pre>{escape(self.plain or '', quote=False)}</pre>"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The joined text of all pieces and their sanitised HTML, `""` where no piece has HTML."""
+
+    text: str
+    html: str
+    warnings: tuple[str, ...]
+
+
+class TextDecoder:
+    """Decodes the text parts of one mail. The bounds hold for all of them together."""
+
+    def __init__(self, content: bytes, limits: Limits, *, html: bool) -> None:
+        """content: the bytes that the offsets of parts refer to. html: whether HTML may be read."""
+        self.warnings: list[str] = []
+        self._content = content
+        self._limits = limits
+        self._html = html
+        self._left_enriched = limits.html
+        # Bytes of bodies still to be decoded: images written into HTML are dropped later.
+        self._left = limits.html * 8
+
+    def decode(self, part: Part) -> TextPiece:
+        """The only place where a part becomes HTML. Raises `HasHtml` where that is not allowed."""
+        if part.content_type in _HTML and not self._html:
+            raise HasHtml
+        text = self._text(part)
+        if part.content_type == "text/html":
+            return TextPiece(html=without_data(text))
+        if part.content_type in _HTML:
+            return TextPiece(self._enriched(text))
+        if part.parameters.get("format", "").lower() == "flowed":
+            text = unflow(text, delsp=part.parameters.get("delsp", "").lower() == "yes")
+        if "-----BEGIN PGP MESSAGE-----" in text[:4096]:
+            self.warnings.append("encrypted text")
+        return TextPiece(text)
+
+    def _text(self, part: Part) -> str:
+        data, whole = body_octets(self._content, part, max(0, self._left))
+        if part.end - part.start > self._left:
+            self.warnings.append("text cut")
+        self._left -= part.end - part.start
+        if not whole:
+            self.warnings.append("broken base64")
+        text, doubtful = decode_charset(data, part.parameters.get("charset", ""))
+        if doubtful:
+            self.warnings.append("charset guessed")
+        return storable(text)
+
+    def _enriched(self, text: str) -> str:
+        """Text of text/enriched (RFC 1896), which is read as HTML; all of it together is as long as HTML may be."""
+        text = text.replace("\n", "<br>")
+        if len(text) > self._left_enriched:
+            self.warnings.append("text cut")
+        text, self._left_enriched = text[: self._left_enriched], max(0, self._left_enriched - len(text))
+        clean = cut_html(sanitize_html(text), self._limits.clean_html)
+        return sanitized_to_text(clean, self._limits.text) or crude_text(text, self._limits.text)
+
+
+def render(pieces: Sequence[TextPiece], limits: Limits) -> Rendered:
+    """Joins the text and the HTML of all pieces, in their order."""
+    warnings: list[str] = []
+    texts: list[str] = []
+    parts: list[str] = []
+    left = limits.html
+    room = limits.clean_html
+    for piece in pieces:
+        if piece.blank():
+            continue
+        clean = ""
+        if piece.html is not None and left > 0:
+            raw = piece.html[:left]
+            if len(piece.html) > left:
+                warnings.append("HTML cut")
+            left -= len(raw)
+            clean = sanitize_html(raw)
+            if raw.strip() and not clean:
+                warnings.append("HTML too complex: shown as text")
+            if len(clean) > limits.clean_html:
+                warnings.append("HTML cut")
+                clean = cut_html(clean, limits.clean_html)
+            room -= len(clean)
+            if room < 0:
+                warnings.append("HTML cut")
+            else:
+                parts.append(clean)
+        elif piece.plain is not None:
+            parts.append(piece.as_html())
+        texts.append(_text_of(piece, clean, limits))
+    text = "\n\n".join(stripped for text in texts if (stripped := text.strip("\n")).strip())
+    has_html = any(piece.html is not None for piece in pieces)
+    return Rendered(text, "<hr>".join(part for part in parts if part) if has_html else "", tuple(warnings))
+
+
+def _text_of(piece: TextPiece, clean: str, limits: Limits) -> str:
+    """clean: the sanitised HTML of the piece."""
+    if piece.html is None:
+        return piece.plain or ""
+    if piece.plain is not None and piece.plain.strip() and not _is_stub(piece.plain):
+        return piece.plain
+    text = sanitized_to_text(clean, limits.text) or crude_text(piece.html[: limits.html], limits.text)
+    return text if text or piece.plain is None else piece.plain
+
+
+def _is_stub(plain: str) -> bool:
+    """Plain text that only says where the real one is."""
+    words = plain.strip().lower()
+    return (
+        len(words) < 400 and "html" in words and any(word in words for word in ("view", "support", "client", "reader"))
+    )
+
+
+def unflow(text: str, *, delsp: bool) -> str:
+    """format=flowed put together again (RFC 3676 section 4): a line that ends with a blank goes on in the next."""
+    out: list[str] = []  # pieces of paragraphs, each paragraph after a line end
+    open_depth = -1  # quote depth of a paragraph that goes on, -1 if none does
+    for line in text.split("\n"):
+        depth = len(line) - len(line.lstrip(">"))
+        words = line[depth:].removeprefix(" ")
+        signature = words == "-- "
+        if open_depth == depth and not signature:
+            out.append(words)
+        else:
+            out += ("\n", f"{'>' * depth} {words}" if depth else words)
+        open_depth = -1
+        if words.endswith(" ") and not signature:
+            open_depth = depth
+            if delsp:
+                out[-1] = out[-1][:-1]
+    return "".join(out[1:])
