@@ -11,9 +11,10 @@ import click
 from emailrouter.cli import desk, frame
 from emailrouter.cli.desk import Desk
 from router.admin import blueprint
-from router.admin.apply import Apply, Plan, perform
+from router.admin.apply import Apply
 from router.admin.blueprint import MAX_OCTETS, Blueprint, NotABlueprint
 from router.admin.export import Parts, blueprint_of, snapshot
+from router.admin.plan import Plan
 from router.channels import CHANNELS
 from router.errors import Refused
 
@@ -58,7 +59,7 @@ async def apply(at: Desk, file: Path, dry_run: bool, prune: bool, yes: bool) -> 
     allow_private = at.operator.config.delivery.allow_private_networks
     applying = Apply(parts, CHANNELS, at.operator.box, _resolve, allow_private=allow_private)
     try:
-        plan = applying.plan(at.actor, wanted, await snapshot(parts, at.actor), prune=prune)
+        plan = applying.plan(wanted, await snapshot(parts, at.actor), prune=prune)
     except NotABlueprint as error:
         raise click.UsageError(f"{file}: {error.message}") from None
     if not at.as_json:
@@ -67,7 +68,7 @@ async def apply(at: Desk, file: Path, dry_run: bool, prune: bool, yes: bool) -> 
         removals = sum(change.action == "remove" for change in plan.changes)
         if removals:
             desk.confirm(f"{removals} of these {len(plan.changes)} changes remove something. Make them?", yes=yes)
-        await perform(plan)
+        await applying.perform(at.actor, plan)
     applied = not dry_run
     if at.as_json:
         changes = [{"action": c.action, "kind": c.kind, "name": c.name, "detail": c.detail} for c in plan.changes]

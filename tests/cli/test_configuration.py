@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.admin import blueprint
-from router.admin.apply import Apply, Change
+from router.admin.apply import Apply
 from router.admin.blueprint import Blueprint, NotABlueprint
 from router.admin.export import Parts, Snapshot, blueprint_of
+from router.admin.plan import Change
 from router.channels import CHANNELS
-from router.model import Actor, Alias, Domain, Integration, User, Workspace
+from router.model import Alias, Domain, Integration, User, Workspace
 from router.secrets import SecretBox, new_key
 from tests.cli.office import WEBHOOK, Office
 
 # Dozens of commands, each a process: on a busy machine that takes its time.
 pytestmark = pytest.mark.timeout(600)
 
-ACTOR = Actor("ws_1", "admin")
 BOX = SecretBox(new_key())
 NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(str.strip)
 LOCALS = st.from_regex(r"[a-z0-9_+-]{1,8}", fullmatch=True) | st.just("*")
@@ -92,7 +92,7 @@ def test_applying_an_export_changes_nothing(found: Snapshot, prune: bool) -> Non
     assert tomllib.loads(text)
     read = blueprint.parse(text)
     assert read == blueprint_of(found)
-    plan = _apply().plan(ACTOR, read, found, prune=prune)
+    plan = _apply().plan(read, found, prune=prune)
     assert plan.changes == []
     assert plan.kept == []
     assert blueprint.render(read, head="What this is") == text
@@ -100,22 +100,22 @@ def test_applying_an_export_changes_nothing(found: Snapshot, prune: bool) -> Non
 
 @given(snapshots())
 def test_an_empty_file_touches_nothing_and_empty_parts_remove_all(found: Snapshot) -> None:
-    assert _apply().plan(ACTOR, Blueprint(), found, prune=True).changes == []
+    assert _apply().plan(Blueprint(), found, prune=True).changes == []
     empty = blueprint.parse("domains = []\nintegrations = []\naliases = []\nusers = []\nblocked_senders = []\n")
     held = len(found.domains) + len(found.integrations) + len(found.aliases)
     held += len(found.users) + len(found.blocked_senders)
-    plan = _apply().plan(ACTOR, empty, found, prune=True)
+    plan = _apply().plan(empty, found, prune=True)
     assert [change.action for change in plan.changes] == ["remove"] * held
     kinds = [change.kind for change in plan.changes]
     assert kinds.index("domain") > kinds.index("alias") if {"alias", "domain"} <= set(kinds) else True
-    assert _apply().plan(ACTOR, empty, found, prune=False).changes == []
+    assert _apply().plan(empty, found, prune=False).changes == []
 
 
 def test_a_secret_that_is_the_same_is_no_change() -> None:
     same = _integration("int_1", "general", BOX.seal(f'{{"webhookUrl": "{WEBHOOK}"}}'))
     found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (same,), (), ())
-    assert _apply(WEBHOOK).plan(ACTOR, blueprint_of(found), found, prune=True).changes == []
-    changed = _apply(WEBHOOK + "x").plan(ACTOR, blueprint_of(found), found, prune=True).changes
+    assert _apply(WEBHOOK).plan(blueprint_of(found), found, prune=True).changes == []
+    changed = _apply(WEBHOOK + "x").plan(blueprint_of(found), found, prune=True).changes
     assert changed == [Change("change", "integration", "general", "webhook_url: the hint -> env:SLACK_WEBHOOK_GENERAL")]
 
 
@@ -171,7 +171,7 @@ def test_a_file_of_another_form_is_told_where(text: str, said: str) -> None:
 def test_a_file_that_cannot_be_is_refused_before_anything_is_done(text: str, said: str) -> None:
     found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (), (), ())
     with pytest.raises(NotABlueprint) as refused:
-        _apply(WEBHOOK).plan(ACTOR, blueprint.parse(text), found, prune=False)
+        _apply(WEBHOOK).plan(blueprint.parse(text), found, prune=False)
     assert said in refused.value.message
 
 
@@ -189,7 +189,7 @@ def test_what_is_written_in_another_form_is_the_same() -> None:
         '[[aliases]]\naddress = "\\"Support\\"@B.test"\nintegration = " Bu\\u0308ro"\n'
         '[[users]]\nemail = "Eve@b.test"\nname = "E\\u0300ve"\n'
     )
-    assert _apply().plan(ACTOR, blueprint.parse(text), found, prune=True).changes == []
+    assert _apply().plan(blueprint.parse(text), found, prune=True).changes == []
 
 
 async def test_from_one_installation_to_another(both: Office, tmp_path: Path) -> None:
@@ -239,6 +239,43 @@ async def test_from_one_installation_to_another(both: Office, tmp_path: Path) ->
     (tmp_path / "broken.toml").write_text("[[users]]\nmail = 1\n")
     assert "broken.toml: users[1].mail is not a key" in await office.refused("apply", "broken.toml", code=2)
     assert "missing.toml" in await office.refused("apply", "missing.toml")
+
+
+async def test_every_kind_of_change_and_removal_is_made(office: Office, tmp_path: Path) -> None:
+    office.env |= {"HOOK": WEBHOOK, "OTHER": WEBHOOK + "x"}
+    before = (
+        'domains = ["a.test", "b.test"]\nblocked_senders = ["@spam.example"]\n'
+        '[[integrations]]\nname = "one"\nwebhook_url = "env:HOOK"\n'
+        '[[integrations]]\nname = "two"\nwebhook_url = "env:HOOK"\n'
+        '[[aliases]]\naddress = "x@a.test"\nintegration = "one"\n'
+        '[[aliases]]\naddress = "y@a.test"\nintegration = "one"\n'
+        '[[users]]\nemail = "admin@example.org"\nrole = "admin"\n'
+        '[[users]]\nemail = "eve@example.org"\n'
+    )
+    after = (
+        'domains = ["a.test"]\nmx_managed_upstream = ["a.test"]\nblocked_senders = []\n'
+        '[workspace]\nname = "Renamed"\ndefault_integration = "two"\n'
+        '[[integrations]]\nname = "two"\nwebhook_url = "env:OTHER"\n'
+        '[[aliases]]\naddress = "x@a.test"\nintegration = "two"\nstatus = "disabled"\n'
+        '[[users]]\nemail = "admin@example.org"\nname = "Ada"\nrole = "admin"\n'
+    )
+    (tmp_path / "before.toml").write_text(before)
+    (tmp_path / "after.toml").write_text(after)
+    (await office("apply", "before.toml")).ok()
+    made = await office.json("apply", "after.toml", "--prune", "--yes")
+    assert [(change["action"], change["kind"], change["name"]) for change in made["changes"]] == [
+        ("change", "user", "admin@example.org"),
+        ("change", "integration", "two"),
+        ("change", "domain", "a.test"),
+        ("change", "alias", "x@a.test"),
+        ("remove", "alias", "y@a.test"),
+        ("change", "workspace", "Email Router"),
+        ("remove", "domain", "b.test"),
+        ("remove", "blocked_sender", "@spam.example"),
+        ("remove", "user", "eve@example.org"),
+        ("remove", "integration", "one"),
+    ]
+    assert "Nothing to change." in (await office("apply", "after.toml", "--prune")).ok().stdout
 
 
 def _integration(integration_id: str, name: str, sealed: str = "") -> Integration:
