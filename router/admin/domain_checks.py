@@ -25,6 +25,7 @@ from router.admin import audit
 from router.clock import SECOND, Clock
 from router.dns import standing
 from router.dns.records import TXT_PREFIX, txt_value
+from router.dns.resolver import Resolver
 from router.dns.shared import SharedResolver
 from router.dns.standing import Change, Standing
 from router.dns.verification import Mode, Verdict, check, dump_records
@@ -115,15 +116,7 @@ class DomainChecks:
 
     async def check(self, domain: Domain, actor: Actor | None) -> Checked:
         """Asks the DNS and writes what follows. actor: the person who asks, None for a recheck."""
-        verdict = await check(
-            domain.name,
-            domain.token,
-            self._policy.mx_hosts,
-            await self.proof(self._database, domain),
-            resolver=self._resolver if actor is None else self._resolver.fresh,
-            now=self._clock.now(),
-            upstream=domain.mx_managed == "upstream",
-        )
+        verdict = await self._verify(domain, self._resolver if actor is None else self._resolver.fresh)
         async with self._database.transaction() as session:
             rows = await fetch(session, Domain, "domain_lock_name", name=domain.name)
             current = next((row for row in rows if row.id == domain.id), None)
@@ -166,6 +159,17 @@ class DomainChecks:
         if outcome.status != current.status:
             self._changed()
         return Checked(updated, taken)
+
+    async def _verify(self, domain: Domain, resolver: Resolver) -> Verdict:
+        return await check(
+            domain.name,
+            domain.token,
+            self._policy.mx_hosts,
+            await self.proof(self._database, domain),
+            resolver=resolver,
+            now=self._clock.now(),
+            upstream=domain.mx_managed == "upstream",
+        )
 
     async def _lose(self, session: Session, domain: Domain, now: Micros) -> None:
         """Another workspace has proved that the domain is its own."""

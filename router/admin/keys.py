@@ -88,18 +88,7 @@ class Keys:
                 last_used_at=None,
                 revoked_at=None,
             )
-            await session.run(
-                "key_insert",
-                id=key.id,
-                workspace_id=key.workspace_id,
-                user_id=key.user_id,
-                name=key.name,
-                role=key.role,
-                hash=key.hash,
-                hint=key.hint,
-                created_at=now,
-                expires_at=expires_at,
-            )
+            await _insert(session, key)
             await audit.record(
                 session, actor, now, "key.create", key.id, name=key.name, role=key.role, userId=key.user_id
             )
@@ -116,6 +105,21 @@ class Keys:
             now = self._clock.now()
             if await session.run("key_revoke", id=key.id, workspace_id=actor.workspace_id, now=now):
                 await audit.record(session, actor, now, "key.revoke", key.id, name=key.name)
+
+
+async def _insert(session: Session, key: ApiKey) -> None:
+    await session.run(
+        "key_insert",
+        id=key.id,
+        workspace_id=key.workspace_id,
+        user_id=key.user_id,
+        name=key.name,
+        role=key.role,
+        hash=key.hash,
+        hint=key.hint,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+    )
 
 
 async def _found(session: Session, actor: Actor, key_id: str) -> ApiKey:
