@@ -1,0 +1,102 @@
+"""How long files and functions are, and how many attributes classes assign on `self`, read from the syntax tree."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+FILE_LINES, FUNCTION_LINES, ATTRIBUTES = 350, 50, 15
+# A class that inherits from or is decorated with one of these declares its attributes.
+DECLARING = frozenset({"dataclasses.dataclass", "pydantic.BaseModel"})
+
+
+@dataclass
+class Class:
+    """A class as it is written. above: its bases and decorators, as dotted names."""
+
+    place: str
+    attributes: set[str] = field(default_factory=set)
+    above: set[str] = field(default_factory=set)
+
+
+def oversized(sources: Mapping[str, str]) -> dict[str, int]:
+    """What exceeds a bound, and its size. sources: texts of modules by their path, like `smtp/server.py`.
+
+    A function counts from its `def` to its last line. The attributes of a class include those of its bases among the
+    sources; a class that declares its attributes (`DECLARING`) has no bound.
+    """
+    found = {path: text.count("\n") for path, text in sources.items() if text.count("\n") > FILE_LINES}
+    classes: dict[str, Class] = {}
+    for path, text in sources.items():
+        tree = ast.parse(text)
+        module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        names = _imported(tree)
+        for qualified, node in _definitions(tree):
+            if isinstance(node, ast.ClassDef):
+                above = {_dotted(each, names, module) for each in (*node.bases, *node.decorator_list)}
+                classes[f"{module}.{qualified}"] = Class(f"{path}: {qualified}", set(_assigned(node)), above)
+            elif (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES:
+                found[f"{path}: {qualified}"] = lines
+    for dotted, each in classes.items():
+        lineage = _lineage(dotted, classes)
+        attributes = {name for part in lineage & classes.keys() for name in classes[part].attributes}
+        if len(attributes) > ATTRIBUTES and not lineage & DECLARING:
+            found[each.place] = len(attributes)
+    return found
+
+
+def _definitions(
+    node: ast.AST, outer: str = ""
+) -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Each class and function by its qualified name."""
+    for child in ast.iter_child_nodes(node):
+        inner = outer
+        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{outer}{child.name}", child
+            inner = f"{outer}{child.name}."
+        yield from _definitions(child, inner)
+
+
+def _assigned(node: ast.AST) -> Iterator[str]:
+    """The attributes that a class assigns on `self`, without those of a class inside it."""
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.Attribute(ast.Name("self"), attribute, ast.Store()):
+                yield attribute
+            case ast.ClassDef():
+                continue
+        yield from _assigned(child)
+
+
+def _imported(tree: ast.Module) -> dict[str, str]:
+    """The names that a module imports, and their dotted names."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+        elif isinstance(node, ast.Import):
+            for each in node.names:
+                top = each.name.partition(".")[0]
+                found |= {each.asname: each.name} if each.asname else {top: top}
+    return found
+
+
+def _dotted(node: ast.expr, names: Mapping[str, str], module: str) -> str:
+    """The dotted name of a base or decorator, without its arguments."""
+    match node:
+        case ast.Name(name):
+            return names.get(name, f"{module}.{name}")
+        case ast.Attribute(value, name):
+            return f"{_dotted(value, names, module)}.{name}"
+        case ast.Subscript(value) | ast.Call(value):
+            return _dotted(value, names, module)
+    return ast.unparse(node)
+
+
+def _lineage(dotted: str, classes: Mapping[str, Class]) -> set[str]:
+    """A class, its bases and their bases, and the decorators of all of them."""
+    found = {dotted}
+    for each in classes[dotted].above if dotted in classes else ():
+        found |= _lineage(each, classes)
+    return found
