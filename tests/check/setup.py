@@ -152,3 +152,15 @@ def disk_with(**values: int) -> Any:
     """A `statvfs` of a disk of 100 GB, half full, but for these."""
     found = {"f_frsize": 4096, "f_blocks": 25_000_000, "f_bavail": 12_000_000, "f_files": 10**7, "f_favail": 5 * 10**6}
     return lambda _: SimpleNamespace(**found | values)
+
+
+def about(lines: list[Line], status: str) -> list[str]:
+    """The lines of a status, as text."""
+    return [f"{line.check}: {line.text} -> {line.fix}" for line in lines if line.status == status]
+
+
+def holds(lines: list[Line], status: str, text: str, fix: str) -> None:
+    """Asserts that a line of this status has the text and the fix."""
+    found = [line for line in lines if line.status == status and text in f"{line.check}: {line.text}"]
+    assert found, about(lines, "fail") + about(lines, "warn")
+    assert any(fix in line.fix for line in found), [line.fix for line in found]

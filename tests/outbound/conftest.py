@@ -1,11 +1,21 @@
-"""Both event loops for every test of the client."""
+"""The client, and both event loops for every test of it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
+import pytest
 import uvloop
+
+from router.outbound.client import OutboundClient
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The program runs on uvloop where it is installed; the two report lost connections differently."""
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[OutboundClient]:
+    client = OutboundClient(allow_private=True, timeout=10, answer_excerpt=100)
+    yield client
+    await client.close()

@@ -1,0 +1,239 @@
+"""Each broken set-up is found, and the check names its fix."""
+
+import inspect
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trustme
+
+from router.secrets import KEY_FILE, SecretBox, new_key
+from tests.check.setup import DOMAIN, HOST, Setup, free_port, holds
+
+Breaking = Callable[[Setup], object]  # what it returns is awaited where it can be
+
+
+def _files(text: str, name: str = "chain.pem") -> Breaking:
+    return lambda setup: (setup.folder / name).write_text(text)
+
+
+def _expired(setup: Setup) -> None:
+    setup.certificate(
+        HOST, not_before=datetime.now(UTC) - timedelta(days=90), not_after=datetime.now(UTC) - timedelta(days=1)
+    )
+
+
+def _wrong_order(setup: Setup) -> None:
+    leaf = setup.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
+    pems = [blob.bytes() for blob in leaf.cert_chain_pems]
+    (setup.folder / "chain.pem").write_bytes(b"".join(reversed(pems)))
+
+
+def _leaf_alone(setup: Setup) -> None:
+    leaf = setup.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
+    (setup.folder / "chain.pem").write_bytes(leaf.cert_chain_pems[0].bytes())
+
+
+def _foreign_issuer(setup: Setup) -> None:
+    leaf = setup.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
+    stranger = trustme.CA().create_child_ca()
+    (setup.folder / "chain.pem").write_bytes(leaf.cert_chain_pems[0].bytes() + stranger.cert_pem.bytes())
+
+
+def _no_txt_no_mx(setup: Setup) -> None:
+    setup.dns.set(DOMAIN, "MX", "5 old.example.net.")
+    setup.dns.remove(f"_emailrouter.{DOMAIN}")
+
+
+async def _reseal(setup: Setup, url: str, key: str | None = None) -> None:
+    sealed = SecretBox(key or setup.key).seal(json.dumps({"webhookUrl": url}))
+    await setup.execute("UPDATE integrations SET sealed_settings = :sealed", sealed=sealed)
+
+
+async def _message_without_ticket(setup: Setup) -> None:
+    await setup.execute(
+        "INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, "
+        "received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic) "
+        "VALUES ('msg_lost', :workspace, '', '', '', '', '', '', 1, 1, '', '[]', '', '', '', '')",
+        workspace=setup.workspace_id,
+    )
+
+
+def _set(**settings: object) -> Breaking:
+    return lambda setup: setup.settings.update({key.replace("__", "."): value for key, value in settings.items()})
+
+
+BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
+    # --- the certificate
+    "no certificate": (
+        lambda s: [s.settings.pop(key) for key in ("smtp.tls_cert", "smtp.tls_key")],
+        "warn",
+        "tls: no certificate",
+        "set [smtp] tls_cert",
+    ),
+    "the file is not there": (
+        lambda s: (s.folder / "chain.pem").unlink(),
+        "fail",
+        "chain.pem is not there",
+        "Correct [smtp] tls_cert",
+    ),
+    "the file is no certificate": (_files("hello"), "fail", "holds no certificate", "must be PEM"),
+    "the key is none": (_files("hello", "key.pem"), "fail", "holds no private key", "privkey.pem"),
+    "the key of another": (
+        lambda s: s.write_key(s.authority.issue_cert("x.test").private_key_pem.bytes()),
+        "fail",
+        "is the key of another certificate",
+        "both files come from one renewal",
+    ),
+    "everybody may read the key": (
+        lambda s: (s.folder / "key.pem").chmod(0o644),
+        "fail",
+        "everybody may read",
+        "chmod 640",
+    ),
+    "another name": (lambda s: s.certificate("other.test"), "warn", "not for mx1.router.test", "certbot"),
+    "expired": (_expired, "fail", "the certificate has expired", "certbot renew"),
+    "expires soon": (
+        lambda s: s.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=5)),
+        "warn",
+        "the certificate expires on",
+        "certbot renew",
+    ),
+    "not valid yet": (
+        lambda s: (
+            s.certificate(
+                HOST, not_before=datetime.now(UTC) + timedelta(days=2), not_after=datetime.now(UTC) + timedelta(days=60)
+            )
+            and None
+        ),
+        "fail",
+        "which has not come",
+        "timedatectl",
+    ),
+    "the chain is upside down": (_wrong_order, "fail", "wrong order", "certificate first"),
+    "the chain is missing": (_leaf_alone, "warn", "the chain is missing", "fullchain.pem"),
+    "the chain is another's": (_foreign_issuer, "warn", "broken or in the wrong order", "fullchain.pem"),
+    # --- names
+    "a hostname that nobody knows": (_set(server__hostname="localhost"), "fail", "localhost is no name", "full name"),
+    "no address": (lambda s: s.dns.remove(HOST), "fail", "has no address in the DNS", "Add an A record"),
+    "a private address": (lambda s: s.dns.set(HOST, "A", "10.0.0.5"), "warn", "is not public: 10.0.0.5", "public"),
+    "no reverse name": (
+        lambda s: s.dns.remove("34.216.184.93.in-addr.arpa"),
+        "warn",
+        "93.184.216.34 has no name",
+        "PTR record to mx1.router.test",
+    ),
+    "an MX host without an address": (
+        _set(server__mx_hosts=[{"host": HOST, "priority": 10}, {"host": "mx2.router.test", "priority": 20}]),
+        "fail",
+        "mx2.router.test has no address",
+        "Add an A record",
+    ),
+    "the DNS does not answer": (
+        lambda s: s.dns.fail(HOST, "SERVFAIL"),
+        "warn",
+        "could not be read",
+        "[dns] nameservers",
+    ),
+    "a verified domain that points elsewhere": (
+        _no_txt_no_mx,
+        "fail",
+        "verified, but its MX record is wrong (5 old.example.net)",
+        "Replace these MX records",
+    ),
+    "a domain whose MX moved while its TXT stays": (
+        lambda s: s.dns.set(DOMAIN, "MX", "5 old.example.net."),
+        "warn",
+        "verified, but its MX record is wrong",
+        "Replace these MX records",
+    ),
+    "no domain": (lambda s: s.execute("DELETE FROM domains"), "warn", "there is no domain", "domain add"),
+    # --- the disk
+    "the folder is not there": (
+        _set(server__data_dir="/nonexistent/emailrouter"),
+        "fail",
+        "is not there",
+        "install -d",
+    ),
+    # --- keys
+    "the key is another one": (
+        lambda s: (s.folder / KEY_FILE).write_text(new_key()),
+        "fail",
+        "the database's secrets were sealed with",
+        "every host of one database needs the same",
+    ),
+    "the key is gone": (lambda s: (s.folder / KEY_FILE).unlink(), "fail", "secrets sealed with a key", "backup"),
+    "others may read the key": (lambda s: (s.folder / KEY_FILE).chmod(0o644), "warn", "others may read", "chmod 600"),
+    # --- integrations
+    "an integration that is failing": (
+        lambda s: s.execute("UPDATE integrations SET status = 'failing', last_error = 'Slack answered 404 no_service'"),
+        "fail",
+        "its deliveries wait: Slack answered 404 no_service",
+        "set a new webhook URL",
+    ),
+    "settings sealed with another key": (
+        lambda s: _reseal(s, "https://hooks.slack.com/services/T0/B0/x", new_key()),
+        "fail",
+        "cannot be read with this host's secret key",
+        "secret key back",
+    ),
+    "a host that does not listen": (
+        lambda s: _reseal(s, f"https://localhost:{free_port()}/x"),
+        "fail",
+        "no connection to localhost",
+        "firewall",
+    ),
+    "a certificate for another host": (
+        lambda s: _reseal(s, s.slack.url(host="127.0.0.1")),
+        "fail",
+        "the certificate of 127.0.0.1 is not accepted",
+        "ca-certificates",
+    ),
+    "a private address that is not allowed": (
+        _set(delivery__allow_private_networks=False),
+        "fail",
+        "which is loopback",
+        "public Internet",
+    ),
+    "no integration": (lambda s: s.execute("DELETE FROM integrations"), "warn", "there is none", "integration add"),
+    # --- doors
+    "nobody listens": (lambda _: None, "warn", "smtp port: nobody listens", "systemctl start"),
+    "an address of another host": (
+        _set(smtp__listen=["192.0.2.77:2525"]),
+        "fail",
+        "192.0.2.77:2525 ",
+        "",
+    ),
+    "mail on loopback alone": (lambda _: None, "warn", "mail is taken on loopback only", "0.0.0.0:25"),
+    "the API open to all": (_set(api__listen="0.0.0.0:1"), "warn", "without TLS", "127.0.0.1"),
+    "links that nobody can follow": (
+        _set(server__public_url="http://127.0.0.1:8080"),
+        "warn",
+        "public_url is loopback",
+        "[server] public_url",
+    ),
+    # --- books and queue
+    "a message without a ticket": (
+        _message_without_ticket,
+        "fail",
+        "accepted for 1 aliases, but ticketed 0",
+        "emailrouter trace",
+    ),
+    # --- what is published
+    "a TLSA record of another key": (
+        lambda s: s.dns.set(f"_25._tcp.{HOST}", "TLSA", "3 1 1 " + "ab" * 32),
+        "fail",
+        "is for another key",
+        "TLSA 3 1 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+async def test_each_broken_set_up_is_found_with_its_fix(setup: Setup, case: str) -> None:
+    breaking, status, text, fix = BROKEN[case]
+    done = breaking(setup)
+    if inspect.isawaitable(done):
+        await done
+    holds(await setup.lines(), status, text, fix)

@@ -1,0 +1,59 @@
+"""What the tests of the client share: a payload, a good answer, a resolver, and the reason of a failed call."""
+
+import socket
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from router.outbound.client import OutboundClient, OutboundError
+from tests.support.raw_http import Script
+
+PAYLOAD = {"text": "Gr\u00fc\u00dfe \U0001f4ec"}
+OK = b"HTTP/1.1 200 OK\r\n"
+CLEAN = Script((OK + b"Content-Length: 2\r\n\r\nok",))
+
+
+class Names(AbstractResolver):
+    """A resolver of the test's own: these names, these addresses."""
+
+    def __init__(self, names: dict[str, list[str]]) -> None:
+        self._names = names
+        self.asked = 0
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,
+    ) -> list[ResolveResult]:
+        self.asked += 1
+        if host not in self._names:
+            raise OSError(None, "no such name")
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=0,
+            )
+            for address in self._names[host]
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+async def fault(client: OutboundClient, url: str, timeout: float | None = None) -> str:
+    """The reason why a call fails; its error must not show the path of the URL."""
+    with pytest.raises(OutboundError) as caught:
+        await client.post_json(url, PAYLOAD, timeout)
+    reason = caught.value.reason
+    assert "/services/" not in f"{reason}{caught.value!r}"  # the path is the secret
+    assert caught.value.__cause__ is None
+    error = caught.value
+    assert (
+        error.__context__ is None or error.__suppress_context__
+    )  # a logged traceback must not show aiohttp's text with the URL
+    return reason
