@@ -24,11 +24,11 @@ from api.middleware.request_id import on_prepare, request_id
 from api.middleware.time_limit import time_limit
 from api.resources import ROUTES
 from api.route import Route
-from api.services import Services
 from api.session_cookie import SESSION_COOKIE, SessionCookie
 from config.schema import Api
 from router.errors import StorageReplaced
 from router.meter import UNMETERED, Meter
+from router.services import Services
 
 PREFIXES = ("/api", "/v1")
 

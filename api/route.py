@@ -10,10 +10,10 @@ from aiohttp import web
 
 from api import body
 from api.schema.shape import Answer, Body, Empty, NoQuery, Query
-from api.services import Services
 from router.admin.authentication import Caller
 from router.errors import ErrorCode
 from router.model import Actor, Role
+from router.services import Services
 
 B = TypeVar("B", bound=Body)
 Q = TypeVar("Q", bound=Query)

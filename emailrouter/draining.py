@@ -15,7 +15,7 @@ from emailrouter.stopping import Stopping
 from router.errors import Unavailable
 
 if TYPE_CHECKING:
-    from api.services import Services
+    from router.services import Services
 
 log = structlog.get_logger()
 

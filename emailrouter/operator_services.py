@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from api.services import Services
 from config.schema import Config
 from emailrouter import lifecycle, use_cases
 from emailrouter.assembly import AnyDatabase
@@ -24,6 +23,7 @@ from router.mail.envelope import Envelope
 from router.ports import Accepted, NoWake
 from router.routing.directory import Directory
 from router.secrets import INTEGRATION, SecretBox, new_key
+from router.services import Services
 from router.store import catalog
 from router.store.group_commit import Bounds, GroupWriter
 from router.store.postgres_writer import PostgresWriter

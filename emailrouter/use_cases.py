@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from api.services import Services
 from config.schema import Config
 from router.admin.aliases import Aliases
 from router.admin.audit import Audit
@@ -42,6 +41,7 @@ from router.outbound.client import OutboundClient
 from router.ports import Acceptor, Recipients, Wake
 from router.routing.route import Refusal
 from router.secrets import SecretBox
+from router.services import Services
 from router.store import migrate
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase

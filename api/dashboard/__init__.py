@@ -1,6 +1,6 @@
 """The dashboard: pages for people, rendered on the server by the process that serves the API.
 
-It is a third kind of client beside the REST API and the command line: it uses the use cases in `api.services` and
+It is a third kind of client beside the REST API and the command line: it uses the use cases in `router.services` and
 knows nothing they do not; it has no SQL, no settings and no state but the listeners of `live`. The middlewares are the
 API's own: one request id, one authentication (the session cookie), one rate limit, one rule of roles and of where a
 form may come from. It sets no cookie but the session's, loads nothing from elsewhere and works without JavaScript.

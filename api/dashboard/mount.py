@@ -13,7 +13,7 @@ from api.dashboard.problems import problems
 from api.dashboard.render import Renderer
 from api.dashboard.serving import PageEndpoint
 from api.dashboard.views import NAV, NOTES, PAGES
-from api.services import Services
+from router.services import Services
 
 
 class Dashboard:

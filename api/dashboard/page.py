@@ -9,11 +9,11 @@ from typing import Any, Literal
 from aiohttp import web
 
 from api import body
-from api.services import Services
 from router.admin.authentication import Caller
 from router.admin.users import ROLES
 from router.errors import Refused
 from router.model import Actor, Role
+from router.services import Services
 
 
 @dataclass(frozen=True, slots=True)

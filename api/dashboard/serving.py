@@ -18,8 +18,8 @@ from api.dashboard.render import Renderer
 from api.request_keys import ADDRESS, CALLER
 from api.schema.errors import STATUS
 from api.served import Served
-from api.services import Services
 from router.errors import Refused
+from router.services import Services
 
 MOST_FIELDS = 200
 

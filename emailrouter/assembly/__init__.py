@@ -38,11 +38,11 @@ from router.store.sqlite_writer import SqliteWriter
 
 if TYPE_CHECKING:
     from api.server import ApiServer
-    from api.services import Services
     from emailrouter.metrics.server import MetricsServer
     from router.dispatch.dispatcher import Dispatcher
     from router.dispatch.janitor import Janitor
     from router.outbound.client import OutboundClient
+    from router.services import Services
     from smtp.server import Server as SmtpServer
 
 Role = Literal["smtp", "api", "deliver"]

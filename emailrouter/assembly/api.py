@@ -6,9 +6,9 @@ from importlib.metadata import version
 
 from api.app import build_app
 from api.server import ApiServer
-from api.services import Services
 from config.schema import Config
 from router.meter import Meter
+from router.services import Services
 
 
 def server(config: Config, services: Services, meter: Meter) -> ApiServer:

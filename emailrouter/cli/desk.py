@@ -19,7 +19,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import click
 
 from api.schema.shape import Answer
-from api.services import Services
 from emailrouter import log
 from emailrouter.cli import frame
 from emailrouter.operator_services import Operator, opened
@@ -27,6 +26,7 @@ from router.admin.names import Names
 from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from router.errors import Refused
 from router.model import Actor, Workspace
+from router.services import Services
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,7 +9,6 @@ import aiohttp
 
 from api.app import build_app
 from api.server import ApiServer
-from api.services import Services
 from config.schema import Api, Config, Delivery, Dns, Server
 from emailrouter import use_cases
 from router.accept import Accept
@@ -23,6 +22,7 @@ from router.outbound.client import OutboundClient
 from router.routing.directory import Directory
 from router.routing.route import Target
 from router.secrets import SecretBox, new_key
+from router.services import Services
 from tests.support import mails
 from tests.support.clock import FakeClock
 from tests.support.dns import DnsStandIn

@@ -1,4 +1,4 @@
-"""What the API needs of the core: the use cases, assembled in `emailrouter.assembly` and nowhere else."""
+"""The use cases of the core in one value: what the API and the command line receive."""
 
 from __future__ import annotations
 
