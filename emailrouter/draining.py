@@ -24,7 +24,7 @@ async def drain(process: Process, stop: Stopping) -> None:
     """Listeners first, then what is being delivered; each step is tried even if the one before failed."""
     doors: list[Awaitable[None]] = []
     if process.smtp is not None:
-        grace = process.config.smtp.shutdown_grace
+        grace = process.core.config.smtp.shutdown_grace
         doors.append(stop.step("smtp", partial(process.smtp.drain, grace), grace.total_seconds() + stopping.SMTP))
     if process.api is not None:
         doors.append(stop.step("api", process.api.stop, stopping.API))

@@ -13,7 +13,8 @@ import structlog
 
 from config.schema import Config
 from config.values import Address
-from emailrouter.assembly import AnyDatabase, link_base
+from emailrouter.assembly import link_base
+from emailrouter.assembly.core import AnyDatabase
 from router.admin.setup import FirstLogin, Setup
 from router.clock import SystemClock
 from router.errors import Refused

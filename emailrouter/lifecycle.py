@@ -22,7 +22,8 @@ from config.schema import Config
 from config.values import Address
 from emailrouter import assembly, stopping
 from emailrouter import log as logging
-from emailrouter.assembly import AnyDatabase, Process, Role
+from emailrouter.assembly import Process, Role
+from emailrouter.assembly.core import AnyDatabase
 from emailrouter.draining import drain
 from emailrouter.stopping import Stopping
 from emailrouter.watchdog import Manager, beat
@@ -137,11 +138,8 @@ async def running(
         process = assembly.build(config, opened, box, roles)
         if process.metrics is not None:
             closing.push_async_callback(stop.step, "metrics", process.metrics.stop, stopping.METRICS)
-        closing.push_async_callback(stop.step, "contents", process.contents.close, stopping.CONTENTS)
-        if process.client is not None:
-            closing.push_async_callback(stop.step, "client", process.client.close, stopping.CLIENT)
-        if process.writer is not None:
-            closing.push_async_callback(stop.step, "commit queue", process.writer.close, stopping.WRITER)
+        for name, close in reversed(process.core.open_parts()):
+            closing.push_async_callback(stop.step, name, close, stopping.PARTS[name])
         async with _background(process, stop) as parts:
             try:
                 await _start(process)
@@ -297,12 +295,13 @@ async def _background(process: Process, stop: Stopping) -> AsyncIterator[_Parts]
     """The parts that run until the end: the dispatcher is waited for, signals are simply cut."""
     to_the_end: dict[str, Coroutine[Any, Any, None]] = {}
     until_cut: dict[str, Coroutine[Any, Any, None]] = {}
+    database = process.core.database
     if process.dispatcher is not None:
         to_the_end["dispatcher"] = process.dispatcher.run()
-        if isinstance(process.database, PostgresDatabase):
-            until_cut["listener"] = signals.listen(process.database, process.dispatcher.wake)
-    if isinstance(process.database, SqliteDatabase):
-        until_cut["wal"] = wal.keep_short(process.database)
+        if isinstance(database, PostgresDatabase):
+            until_cut["listener"] = signals.listen(database, process.dispatcher.wake)
+    if isinstance(database, SqliteDatabase):
+        until_cut["wal"] = wal.keep_short(database)
     if process.janitor is not None:
         until_cut["janitor"] = process.janitor.run()
     if process.signaller is not None:
@@ -320,7 +319,7 @@ async def _background(process: Process, stop: Stopping) -> AsyncIterator[_Parts]
         parts.draining = True
         if process.dispatcher is not None:
             process.dispatcher.stop()
-            delivery = process.config.delivery.timeout.total_seconds() + stopping.OUTCOME + stopping.DISPATCHER
+            delivery = process.core.config.delivery.timeout.total_seconds() + stopping.OUTCOME + stopping.DISPATCHER
             await stop.step("dispatcher", partial(_all_ended, waited), delivery)
         for task in (*waited, *cut):
             task.cancel()
@@ -339,3 +338,8 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         return
+
+
+def is_embedded(database: AnyDatabase) -> bool:
+    """Whether this is the database in a file beside the program."""
+    return isinstance(database, SqliteDatabase)

@@ -33,12 +33,9 @@ DISPATCHER = 2.0
 LIMITS = 3.0
 # Tasks that are cancelled and have nothing to finish.
 BACKGROUND = 2.0
-# Every mail in the queue has lost its sender by now.
-WRITER = 5.0
-# Nothing is sent any more.
-CLIENT = 2.0
-# Idle workers end when their input does.
-CONTENTS = 3.0
+# The parts of the core. Every mail in the commit queue has lost its sender by now, and nothing is sent any more; idle
+# workers of the contents end when their input does.
+PARTS = {"commit queue": 5.0, "client": 2.0, "contents": 3.0}
 # A scrape that is under way.
 METRICS = 2.0
 # 3 for statements that run, 2 to give their connections back.
@@ -97,7 +94,7 @@ def bound(config: Config, roles: frozenset[str]) -> float:
     smtp = config.smtp.shutdown_grace.total_seconds() + SMTP if "smtp" in roles else 0.0
     api = API if "api" in roles else 0.0
     deliver = config.delivery.timeout.total_seconds() + OUTCOME + DISPATCHER if "deliver" in roles else 0.0
-    return max(smtp, api) + LIMITS + deliver + BACKGROUND + WRITER + CLIENT + CONTENTS + METRICS + DATABASE
+    return max(smtp, api) + LIMITS + deliver + BACKGROUND + sum(PARTS.values()) + METRICS + DATABASE
 
 
 async def _ended(task: asyncio.Future[object], seconds: float) -> bool:

@@ -1,14 +1,9 @@
-"""The use cases over an open database, for whoever asks: the API's process and the command line build them here.
-
-What differs between the two comes as arguments: who accepts a test mail, who is woken, which cache hears of a change.
-Nothing here waits or starts.
-"""
+"""The use cases over a core: `Services`, and what some of them are built of. Nothing here waits or starts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from config.schema import Config
+from emailrouter.assembly.core import Core
 from router.admin.aliases import Aliases
 from router.admin.audit import Audit
 from router.admin.authentication import Authentication
@@ -32,73 +27,41 @@ from router.admin.users import Users
 from router.admin.welcome import Welcome
 from router.admin.workspaces import Workspaces
 from router.channels import CHANNELS
-from router.channels.contract import Client
-from router.clock import Clock, micros
-from router.contents import ContentStore
+from router.clock import micros
 from router.dns.resolver import DnsResolver
 from router.dns.shared import SharedResolver
-from router.outbound.client import OutboundClient
-from router.ports import Acceptor, Recipients, Wake
+from router.mail.envelope import Envelope
+from router.ports import Accepted
 from router.routing.route import Refusal
-from router.secrets import SecretBox
 from router.services import Services
 from router.store import migrate
 from router.store.postgres import PostgresDatabase
-from router.store.sqlite import SqliteDatabase
 from smtp import policy, replies
 from smtp.replies import Reply
 
 
-def build(
-    config: Config,
-    opened: SqliteDatabase | PostgresDatabase,
-    clock: Clock,
-    *,
-    box: SecretBox,
-    client: Client,
-    contents: ContentStore,
-    recipients: Recipients,
-    acceptor: Acceptor,
-    wake: Wake,
-    changed: Callable[[], None],
-) -> Services:
-    """changed: called after the commit of what changes how mail is routed (`Directory.forget`)."""
-    counts: RateLimits = (
-        SharedCounts(opened, clock) if isinstance(opened, PostgresDatabase) else ProcessCounts(opened, clock)
-    )
+def build(core: Core) -> Services:
+    """Every use case over one core."""
+    config, opened, clock = core.config, core.database, core.clock
+    changed = core.directory.forget
     blocked = BlockedSenders(opened, clock)
-    tester = TestMailer(opened, clock, recipients, acceptor, hostname=config.server.hostname)
+    tester = TestMailer(opened, clock, core.directory, _LazyAcceptor(core), hostname=config.server.hostname)
     return Services(
         clock=clock,
         authentication=Authentication(opened, clock),
         sessions=Sessions(opened, clock),
         welcome=Welcome(opened, clock),
-        rate_limits=counts,
+        rate_limits=_rate_limits(core),
         idempotency=Idempotency(opened, clock),
         workspaces=Workspaces(opened, clock),
         users=Users(opened, clock),
         keys=Keys(opened, clock),
-        domains=Domains(
-            opened,
-            clock,
-            domain_checks(config, opened, clock, changed=changed),
-            mx_hosts=mx_hosts(config),
-            changed=changed,
-        ),
-        integrations=Integrations(
-            opened,
-            clock,
-            CHANNELS,
-            client=client,
-            box=box,
-            wake=wake,
-            allow_private=config.delivery.allow_private_networks,
-            timeout=config.delivery.timeout.total_seconds(),
-        ),
+        domains=Domains(opened, clock, domain_checks(core), mx_hosts=mx_hosts(config), changed=changed),
+        integrations=_integrations(core),
         aliases=Aliases(opened, clock, tester, changed=changed),
-        tickets=Tickets(opened, clock, Conversation(opened, contents)),
-        messages=Messages(opened, contents),
-        deliveries=Deliveries(opened, clock, wake, max_age=micros(config.delivery.max_age)),
+        tickets=Tickets(opened, clock, Conversation(opened, core.contents)),
+        messages=Messages(opened, core.contents),
+        deliveries=Deliveries(opened, clock, core.wake, max_age=micros(config.delivery.max_age)),
         blocked_senders=blocked,
         explain=Explain(
             opened, clock, blocked, CHANNELS, _reply_to_recipient, blocked_reply=_said(replies.SENDER_BLOCKED)
@@ -110,22 +73,43 @@ def build(
     )
 
 
-def domain_checks(
-    config: Config, opened: SqliteDatabase | PostgresDatabase, clock: Clock, *, changed: Callable[[], None]
-) -> DomainChecks:
-    """What looks at domains in the DNS: for a person by the use cases, from time to time by the janitor."""
-    resolver = SharedResolver(dns_resolver(config), clock)
-    policy = DnsPolicy(mx_hosts(config), config.dns.verification, micros(config.dns.recheck_interval))
-    return DomainChecks(opened, clock, resolver, policy, changed=changed)
+class _LazyAcceptor:
+    """Starts the group commit with the first mail: few processes that have the use cases accept one through them."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
+        """See `router.ports.Acceptor.accept`."""
+        return await self._core.accept.accept(envelope, content)
 
 
-def outbound_client(config: Config) -> OutboundClient:
-    """The guarded HTTP client, as the configuration wants it."""
-    return OutboundClient(
-        allow_private=config.delivery.allow_private_networks,
-        timeout=config.delivery.timeout.total_seconds(),
-        answer_excerpt=config.delivery.answer_excerpt,
+def _rate_limits(core: Core) -> RateLimits:
+    if isinstance(core.database, PostgresDatabase):
+        return SharedCounts(core.database, core.clock)
+    return ProcessCounts(core.database, core.clock)
+
+
+def _integrations(core: Core) -> Integrations:
+    delivery = core.config.delivery
+    return Integrations(
+        core.database,
+        core.clock,
+        CHANNELS,
+        client=core.client,
+        box=core.box,
+        wake=core.wake,
+        allow_private=delivery.allow_private_networks,
+        timeout=delivery.timeout.total_seconds(),
     )
+
+
+def domain_checks(core: Core) -> DomainChecks:
+    """Checks domains in the DNS with a resolver of its own."""
+    resolver = SharedResolver(dns_resolver(core.config), core.clock)
+    dns = core.config.dns
+    policy = DnsPolicy(mx_hosts(core.config), dns.verification, micros(dns.recheck_interval))
+    return DomainChecks(core.database, core.clock, resolver, policy, changed=core.directory.forget)
 
 
 def dns_resolver(config: Config) -> DnsResolver:

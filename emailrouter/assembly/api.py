@@ -1,4 +1,4 @@
-"""The HTTP door of a process: REST and dashboard. Called by `emailrouter.assembly.build`."""
+"""The HTTP server of a process: REST and dashboard."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from importlib.metadata import version
 
 from api.app import build_app
 from api.server import ApiServer
-from config.schema import Config
-from router.meter import Meter
-from router.services import Services
+from emailrouter.assembly.core import Core
 
 
-def server(config: Config, services: Services, meter: Meter) -> ApiServer:
+def server(core: Core) -> ApiServer:
     """Not listening yet."""
+    settings = core.config.api
     app = build_app(
-        services, config.api, public_url=config.server.public_url, version=version("emailrouter"), meter=meter
+        core.services,
+        settings,
+        public_url=core.config.server.public_url,
+        version=version("emailrouter"),
+        meter=core.meter,
     )
-    listen = config.api.listen
-    keepalive = config.api.keepalive_timeout.total_seconds()
-    if listen == "systemd":
+    keepalive = settings.keepalive_timeout.total_seconds()
+    if settings.listen == "systemd":
         return ApiServer(app, systemd=True, keepalive_timeout=keepalive)
-    return ApiServer(app, host=listen.host, port=listen.port, keepalive_timeout=keepalive)
+    return ApiServer(app, host=settings.listen.host, port=settings.listen.port, keepalive_timeout=keepalive)

@@ -1,13 +1,12 @@
-"""What delivers, and what is done now and then beside it. Called by `emailrouter.assembly.build`."""
+"""The dispatcher and the janitor of a process that delivers."""
 
 from __future__ import annotations
 
-from config.schema import Config
 from emailrouter import stopping, use_cases
-from emailrouter.assembly import AnyDatabase, link_base
+from emailrouter.assembly import link_base
+from emailrouter.assembly.core import Core
 from router.channels import CHANNELS
-from router.clock import SECOND, Clock, micros
-from router.contents import ContentStore
+from router.clock import SECOND, micros
 from router.dispatch import janitor as chores_of
 from router.dispatch.dispatcher import POLL_INTERVAL, Dispatcher
 from router.dispatch.janitor import Chore, Janitor
@@ -16,11 +15,6 @@ from router.dispatch.outbox import Limits, Outbox
 from router.dispatch.owner import new_owner
 from router.dispatch.retention import Ages, Retention
 from router.dispatch.sender import TicketSender
-from router.meter import Meter
-from router.outbound.client import OutboundClient
-from router.routing.directory import Directory
-from router.secrets import SecretBox
-from router.side_tasks import SideTasks
 from router.store.sqlite import SqliteDatabase
 
 # A lane that has to wait longer than this for its pace lets its integration go meanwhile.
@@ -31,19 +25,9 @@ SQLITE_POLL_INTERVAL = 0.25
 SWEEP_EVERY, LOOK_EVERY = 600 * SECOND, 60 * SECOND
 
 
-def dispatcher(
-    config: Config,
-    opened: AnyDatabase,
-    clock: Clock,
-    *,
-    contents: ContentStore,
-    client: OutboundClient,
-    box: SecretBox,
-    meter: Meter,
-    side_tasks: SideTasks,
-) -> Dispatcher:
+def dispatcher(core: Core) -> Dispatcher:
     """Not running yet."""
-    settings = config.delivery
+    settings = core.config.delivery
     limits = Limits(
         per_second=settings.per_second,
         burst=settings.burst,
@@ -53,54 +37,45 @@ def dispatcher(
         patience=LANE_PATIENCE,
     )
     sender = TicketSender(
-        opened,
-        contents,
+        core.database,
+        core.contents,
         CHANNELS,
-        client,
-        box,
-        link_base=link_base(config),
+        core.client,
+        core.box,
+        link_base=link_base(core.config),
         allow_private=settings.allow_private_networks,
         timeout=settings.timeout.total_seconds(),
     )
-    outbox = Outbox(opened, clock, new_owner(), limits)
     return Dispatcher(
-        outbox,
+        Outbox(core.database, core.clock, new_owner(), limits),
         sender,
         CHANNELS,
-        clock,
+        core.clock,
         concurrency=settings.concurrency,
         drain=settings.timeout.total_seconds() + stopping.OUTCOME,
-        poll_interval=SQLITE_POLL_INTERVAL if isinstance(opened, SqliteDatabase) else POLL_INTERVAL,
-        meter=meter,
-        side_tasks=side_tasks,
+        poll_interval=SQLITE_POLL_INTERVAL if isinstance(core.database, SqliteDatabase) else POLL_INTERVAL,
+        meter=core.meter,
+        side_tasks=core.side_tasks,
     )
 
 
-def janitor(
-    config: Config,
-    opened: AnyDatabase,
-    clock: Clock,
-    *,
-    contents: ContentStore,
-    client: OutboundClient,
-    box: SecretBox,
-    directory: Directory,
-) -> Janitor:
+def janitor(core: Core) -> Janitor:
     """Not running yet."""
+    config = core.config
     kept = config.retention
     ages = Ages(
         raw_messages=None if kept.raw_messages is None else micros(kept.raw_messages),
         resolved_tickets=None if kept.resolved_tickets is None else micros(kept.resolved_tickets),
         duplicate_window=micros(config.smtp.duplicate_window),
     )
-    retention = Retention(opened, contents, clock, ages, rest=chores_of.rest)
-    checks = use_cases.domain_checks(config, opened, clock, changed=directory.forget)
+    retention = Retention(core.database, core.contents, core.clock, ages, rest=chores_of.rest)
+    checks = use_cases.domain_checks(core)
     notices = Notices(
-        opened,
-        clock,
+        core.database,
+        core.clock,
         CHANNELS,
-        client,
-        box,
+        core.client,
+        core.box,
         allow_private=config.delivery.allow_private_networks,
         timeout=config.delivery.timeout.total_seconds(),
     )
@@ -109,4 +84,4 @@ def janitor(
         Chore("recheck", LOOK_EVERY, checks.recheck, shared=False),
         Chore("notices", LOOK_EVERY, notices.tell),
     ]
-    return Janitor(opened, clock, chores)
+    return Janitor(core.database, core.clock, chores)

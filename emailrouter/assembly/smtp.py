@@ -1,30 +1,26 @@
-"""The SMTP door of a process. Called by `emailrouter.assembly.build`."""
+"""The SMTP server of a process."""
 
 from __future__ import annotations
 
 from config.schema import Config
-from router.clock import Clock
+from emailrouter.assembly.core import Core
 from router.dns.resolver import DnsResolver
-from router.meter import Meter
-from router.ports import Acceptor, Recipients
-from router.side_tasks import SideTasks
 from smtp.server import Server
 
 
-def server(
-    config: Config, recipients: Recipients, acceptor: Acceptor, clock: Clock, meter: Meter, *, side_tasks: SideTasks
-) -> Server:
+def server(core: Core) -> Server:
     """Not listening yet."""
+    config = core.config
     return Server(
         config.smtp,
         config.server.hostname,
-        recipients,
-        acceptor,
-        clock,
+        core.directory,
+        core.accept,
+        core.clock,
         resolver=_block_list_resolver(config),
         reuse_port=config.smtp.reuse_port,
-        meter=meter,
-        side_tasks=side_tasks,
+        meter=core.meter,
+        side_tasks=core.side_tasks,
     )
 
 

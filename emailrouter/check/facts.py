@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.schema import Config
-from emailrouter.assembly import AnyDatabase
+from emailrouter.assembly.core import AnyDatabase
 from router.clock import Clock
 from router.dns.resolver import DnsResolver
 

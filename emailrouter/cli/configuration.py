@@ -56,8 +56,8 @@ async def apply(at: Desk, file: Path, dry_run: bool, prune: bool, yes: bool) -> 
     """
     wanted = _read(file)
     parts = _parts(at)
-    allow_private = at.operator.config.delivery.allow_private_networks
-    applying = Apply(parts, CHANNELS, at.operator.box, _resolve, allow_private=allow_private)
+    allow_private = at.core.config.delivery.allow_private_networks
+    applying = Apply(parts, CHANNELS, at.core.box, _resolve, allow_private=allow_private)
     try:
         plan = applying.plan(wanted, await snapshot(parts, at.actor), prune=prune)
     except NotABlueprint as error:

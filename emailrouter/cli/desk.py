@@ -20,8 +20,9 @@ import click
 
 from api.schema.shape import Answer
 from emailrouter import log
+from emailrouter.assembly.core import Core
 from emailrouter.cli import frame
-from emailrouter.operator_services import Operator, opened
+from emailrouter.operator_services import opened
 from router.admin.names import Names
 from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from router.errors import Refused
@@ -41,14 +42,14 @@ _SYNONYMS = (("add", "create"), ("remove", "revoke", "delete", "rm"), ("list", "
 class Desk:
     """An open installation, seen from one workspace."""
 
-    operator: Operator
+    core: Core
     actor: Actor
     names: Names
     as_json: bool
 
     @property
     def services(self) -> Services:
-        return self.operator.services
+        return self.core.services
 
     def acting_as(self, user_id: str) -> Desk:
         """The same, but what is done is done in a user's name."""
@@ -158,12 +159,12 @@ def at_desk(
         def command(*args: P.args, **kwargs: P.kwargs) -> int | None:
             context = click.get_current_context()
 
-            async def run(operator: Operator) -> int | None:
-                workspace = await _workspace(Names(operator.database), context.meta.get(_WORKSPACE))
+            async def run(core: Core) -> int | None:
+                workspace = await _workspace(Names(core.database), context.meta.get(_WORKSPACE))
                 desk = Desk(
-                    operator,
+                    core,
                     Actor(workspace.id, "admin"),
-                    Names(operator.database),
+                    Names(core.database),
                     frame.invocation(context).as_json,
                 )
                 return await work(desk, *args, **kwargs)
@@ -175,15 +176,15 @@ def at_desk(
     return decorate
 
 
-def with_operator(context: click.Context, work: Callable[[Operator], Awaitable[T]], *, secrets: bool = False) -> T:
+def with_operator(context: click.Context, work: Callable[[Core], Awaitable[T]], *, secrets: bool = False) -> T:
     """Runs a coroutine over the open installation, all of its workspaces."""
     config = frame.invocation(context).config()
     # A command's own words are its output; of the program's events only what is wrong matters here.
     log.set_up(config.server.log_format, "warning")
 
     async def run() -> T:
-        async with opened(config, secrets=secrets) as operator:
-            return await work(operator)
+        async with opened(config, secrets=secrets) as core:
+            return await work(core)
 
     return frame.run(run())
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from emailrouter.assembly.core import Core
 from emailrouter.cli import desk, frame, moments
-from emailrouter.operator_services import Operator
 from router.admin.names import Names
 from router.admin.reparse import Progress, Reparse
 
@@ -22,9 +22,9 @@ def reparse(context: click.Context, since: int | None, workspace: str | None) ->
     def tell(progress: Progress) -> None:
         click.echo(f"{progress.done} mails, up to {progress.last}", err=True)
 
-    async def work(operator: Operator) -> int:
-        chosen = None if workspace is None else (await Names(operator.database).workspace(workspace)).id
-        return await Reparse(operator.database, operator.contents).run(since or 0, workspace_id=chosen, tell=tell)
+    async def work(core: Core) -> int:
+        chosen = None if workspace is None else (await Names(core.database).workspace(workspace)).id
+        return await Reparse(core.database, core.contents).run(since or 0, workspace_id=chosen, tell=tell)
 
     done = desk.with_operator(context, work)
     if frame.invocation(context).as_json:

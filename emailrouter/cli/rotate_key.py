@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from config.secret import Secret
+from emailrouter.assembly.core import Core
 from emailrouter.cli import desk, frame
-from emailrouter.operator_services import Operator
 from router import key_rotation
 from router.errors import Refused
 from router.key_rotation import Rotation
@@ -43,8 +43,8 @@ def rotate_key(context: click.Context, new_key_file: Path | None, yes: bool) -> 
         raise click.UsageError(f"--new-key-file: the key lies in {server.data_dir / KEY_FILE} and is replaced there")
     desk.confirm("Replace the secret key? Every process has to be restarted with the new one.", yes=yes)
 
-    async def work(operator: Operator) -> tuple[int, str]:
-        rotation = Rotation(operator.database, operator.clock)
+    async def work(core: Core) -> tuple[int, str]:
+        rotation = Rotation(core.database, core.clock)
         if server.secret_key is not None and new_key_file is not None:
             key = _next_key(new_key_file, server.secret_key)
             return await rotation.reseal(server.secret_key.reveal(), key), fingerprint(key)

@@ -104,9 +104,9 @@ async def show(at: Desk, ticket: str, slack: bool) -> None:
     """Show a ticket with its messages, deliveries and events."""
     ticket_id = await at.names.ticket(at.actor, ticket)
     if slack:
-        operator = at.operator
-        link_base = assembly.link_base(operator.config)
-        preview = Preview(operator.database, operator.contents, CHANNELS, link_base=link_base)
+        core = at.core
+        link_base = assembly.link_base(core.config)
+        preview = Preview(core.database, core.contents, CHANNELS, link_base=link_base)
         frame.print_json(await preview.payloads(at.actor, ticket_id, "slack"))
         return
     view = await at.services.tickets.get(at.actor, ticket_id)

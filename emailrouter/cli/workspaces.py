@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from api.schema.people import WorkspaceAnswer
+from emailrouter.assembly.core import Core
 from emailrouter.cli import desk, frame
 from emailrouter.cli.desk import Desk
 from emailrouter.first_login import as_text, first_address
-from emailrouter.operator_services import Operator
 from router.admin.names import Names
 from router.admin.setup import FirstLogin
 from router.admin.tenancy import Tenancy
@@ -25,8 +25,8 @@ def group() -> None:
 def list_command(context: click.Context) -> None:
     """List every workspace of this installation."""
 
-    async def work(operator: Operator) -> None:
-        found = await Names(operator.database).workspaces()
+    async def work(core: Core) -> None:
+        found = await Names(core.database).workspaces()
         if frame.invocation(context).as_json:
             frame.print_json({"workspaces": [desk.as_json(WorkspaceAnswer.of(workspace)) for workspace in found]})
             return
@@ -54,9 +54,9 @@ def create(context: click.Context, name: str, email: str) -> None:
     From the second workspace on, `[dns] verification = "auto"` asks for the TXT record of a domain too.
     """
 
-    async def work(operator: Operator) -> FirstLogin:
-        tenancy = Tenancy(operator.database, operator.clock)
-        if not await Names(operator.database).workspaces():
+    async def work(core: Core) -> FirstLogin:
+        tenancy = Tenancy(core.database, core.clock)
+        if not await Names(core.database).workspaces():
             raise Refused("conflict", "there is no workspace yet: make the first one by `emailrouter init`")
         return await tenancy.create(name, email)
 
@@ -95,9 +95,9 @@ async def change(at: Desk, name: str | None, default_integration: str | None, no
 def remove(context: click.Context, workspace: str, yes: bool) -> None:
     """Erase a workspace with everything that belongs to it: users, domains, tickets and mails."""
 
-    async def work(operator: Operator) -> str:
-        found = await Names(operator.database).workspace(workspace)
-        tenancy = Tenancy(operator.database, operator.clock)
+    async def work(core: Core) -> str:
+        found = await Names(core.database).workspace(workspace)
+        tenancy = Tenancy(core.database, core.clock)
         lost = await tenancy.holdings(found.id)
         desk.confirm(
             f"Erase {found.name} ({found.id}) with {lost.domains} domains, {lost.users} users, "

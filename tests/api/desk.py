@@ -9,16 +9,14 @@ import aiohttp
 
 from api.app import build_app
 from api.server import ApiServer
-from config.schema import Api, Config, Delivery, Dns, Server
-from emailrouter import use_cases
+from config.schema import Api, Config, Delivery, Dns, Server, Smtp
+from emailrouter.assembly.core import Core
 from router.accept import Accept
 from router.admin.setup import FirstLogin, Setup
 from router.admin.users import Users
-from router.contents import ContentStore
 from router.mail.address import parse_mailbox
 from router.mail.envelope import Envelope
 from router.model import Actor, Role
-from router.outbound.client import OutboundClient
 from router.routing.directory import Directory
 from router.routing.route import Target
 from router.secrets import SecretBox, new_key
@@ -201,6 +199,7 @@ def config(dns: DnsStandIn | None = None, **api: Any) -> Config:
     settings = {"requests_per_minute": 0, "requests_per_day": 0, "listen": "127.0.0.1:0"} | api
     return Config(
         server=Server(hostname=MX_HOST),
+        smtp=Smtp(min_free_bytes=0),
         dns=Dns(nameservers=(dns.address,)) if dns is not None else Dns(nameservers=("127.0.0.1:9",)),  # type: ignore[arg-type]  # validated from text
         delivery=Delivery(allow_private_networks=True),
         api=Api.model_validate(settings),
@@ -216,31 +215,8 @@ async def served(
     clock = clock or FakeClock()
     database = store.database
     woken = Woken()
-    contents = ContentStore(database, clock)
-    directory = Directory(database, clock, size=100, hosts=[settings.server.hostname])
-    writer = store.writer()
-    accept = Accept(
-        writer,
-        woken,
-        clock,
-        hostname=settings.server.hostname,
-        max_age=259_200_000_000,
-        duplicate_window=432_000_000_000,
-        max_header_bytes=262144,
-    )
-    client = OutboundClient(allow_private=True, timeout=5)
-    services = use_cases.build(
-        settings,
-        database,
-        clock,
-        box=SecretBox(new_key()),
-        client=client,
-        contents=contents,
-        recipients=directory,
-        acceptor=accept,
-        wake=woken,
-        changed=directory.forget,
-    )
+    core = Core(settings, database, clock, SecretBox(new_key()), wake=woken)
+    services = core.services
     login = login or await Setup(database, clock).first("admin@example.org")
     server = ApiServer(
         build_app(services, settings.api, public_url=settings.server.public_url),
@@ -252,11 +228,9 @@ async def served(
     jar = aiohttp.DummyCookieJar()
     try:
         async with aiohttp.ClientSession(cookie_jar=jar) as session:
-            yield Desk(store, clock, services, accept, directory, woken, login, session, server)
+            yield Desk(store, clock, services, core.accept, core.directory, woken, login, session, server)
     finally:
         await server.stop(grace=1)
         await services.rate_limits.close()
         await services.authentication.close()
-        await writer.close()
-        await client.close()
-        await contents.close()
+        await core.close()

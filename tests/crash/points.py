@@ -15,7 +15,8 @@ from typing import Any
 
 from asyncpg.transaction import Transaction
 
-from emailrouter import assembly, lifecycle
+from emailrouter import lifecycle
+from emailrouter.assembly import core
 from router.accept import Accept
 from router.channels.contract import Failed
 from router.contents import ContentStore
@@ -109,7 +110,7 @@ def step(meaning: str, query: str) -> Point:
     """Inside the accept's transaction: a statement of this name was run for the whole group, more is to come."""
 
     def put(hit: Hit) -> None:
-        inner: Any = vars(assembly)["commit_group"]
+        inner: Any = vars(core)["commit_group"]
 
         def watched(mails: Sequence[Any]) -> Transcript[Sequence[Any]]:
             transcript = inner(mails)
@@ -124,7 +125,7 @@ def step(meaning: str, query: str) -> Point:
                     results: Sequence[Any] = end.value
                     return results
 
-        assembly.commit_group = watched  # type: ignore[attr-defined]  # where the writers take it from
+        core.commit_group = watched  # type: ignore[attr-defined]  # where the writers take it from
 
     return Point(meaning, put)
 

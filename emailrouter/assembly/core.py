@@ -1,0 +1,150 @@
+"""The core over an open database, wired in one place for processes, commands and tests.
+
+A part is built when it is first used: a process that only takes mail never loads the HTTP client, a command that
+accepts no mail never starts the thread of the group commit. Building a part waits for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from config.schema import Config
+from router.accept import Accept
+from router.accept.incoming import IncomingMail
+from router.accept.transaction import Committed, commit_group
+from router.clock import Clock, micros
+from router.contents import ContentStore
+from router.meter import UNMETERED, Meter
+from router.ports import Wake
+from router.routing.directory import Directory
+from router.secrets import SecretBox
+from router.side_tasks import SideTasks
+from router.store import catalog
+from router.store.group_commit import Bounds, GroupWriter
+from router.store.postgres import PostgresDatabase
+from router.store.postgres_writer import PostgresWriter
+from router.store.room import DiskRoom
+from router.store.sqlite import SqliteDatabase
+from router.store.sqlite_writer import SqliteWriter
+
+if TYPE_CHECKING:
+    from router.dispatch.dispatcher import Dispatcher
+    from router.outbound.client import OutboundClient
+    from router.services import Services
+
+AnyDatabase = SqliteDatabase | PostgresDatabase
+
+
+class Core:
+    """What every role shares. A part can be replaced by assigning it before its first use.
+
+    Args:
+        wake: told which integrations have deliveries due; None is the dispatcher of this core.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        database: AnyDatabase,
+        clock: Clock,
+        box: SecretBox,
+        *,
+        wake: Wake | None = None,
+        meter: Meter = UNMETERED,
+        side_tasks: SideTasks | None = None,
+    ) -> None:
+        self.config = config
+        self.database = database
+        self.clock = clock
+        self.box = box
+        self.side_tasks = side_tasks or SideTasks()
+        self.meter = self.side_tasks.meter(meter)
+        self._wake = wake
+
+    @cached_property
+    def directory(self) -> Directory:
+        server = self.config.server
+        return Directory(
+            self.database,
+            self.clock,
+            size=self.config.smtp.recipient_cache,
+            hosts=[server.hostname, *(mx.host for mx in server.mx_hosts)],
+        )
+
+    @cached_property
+    def contents(self) -> ContentStore:
+        return ContentStore(self.database, self.clock, self.meter)
+
+    @cached_property
+    def client(self) -> OutboundClient:
+        from router.outbound.client import OutboundClient  # noqa: PLC0415 - see the module
+
+        delivery = self.config.delivery
+        return OutboundClient(
+            allow_private=delivery.allow_private_networks,
+            timeout=delivery.timeout.total_seconds(),
+            answer_excerpt=delivery.answer_excerpt,
+        )
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        """Not running yet."""
+        from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module
+
+        return deliver.dispatcher(self)
+
+    @cached_property
+    def wake(self) -> Wake:
+        return self.side_tasks.wake(self._wake or self.dispatcher)
+
+    @cached_property
+    def writer(self) -> GroupWriter[IncomingMail, Committed]:
+        """On the running event loop."""
+        settings = self.config.database
+        bounds = Bounds(settings.group_mails, settings.group_bytes)
+        if isinstance(self.database, SqliteDatabase):
+            busy_timeout = settings.busy_timeout.total_seconds()
+            return SqliteWriter(self.database, catalog.load(), commit_group, bounds, busy_timeout=busy_timeout)
+        return PostgresWriter(self.database, catalog.load(), commit_group, bounds)
+
+    @cached_property
+    def room(self) -> DiskRoom | None:
+        """None for PostgreSQL, whose disk is elsewhere."""
+        if isinstance(self.database, SqliteDatabase):
+            return DiskRoom(self.database.path, self.config.smtp.min_free_bytes, self.clock)
+        return None
+
+    @cached_property
+    def accept(self) -> Accept:
+        config = self.config
+        return Accept(
+            self.writer,
+            self.wake,
+            self.clock,
+            hostname=config.server.hostname,
+            max_age=micros(config.delivery.max_age),
+            duplicate_window=micros(config.smtp.duplicate_window),
+            max_header_bytes=config.smtp.max_header_bytes,
+            meter=self.meter,
+            room=self.room,
+            side_tasks=self.side_tasks,
+        )
+
+    @cached_property
+    def services(self) -> Services:
+        from emailrouter import use_cases  # noqa: PLC0415 - see the module
+
+        return use_cases.build(self)
+
+    def open_parts(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        """(name, close) of each part that was built and needs closing, in the order of closing."""
+        built = vars(self)
+        parts = (("commit queue", "writer"), ("client", "client"), ("contents", "contents"))
+        return [(name, built[part].close) for name, part in parts if part in built]
+
+    async def close(self) -> None:
+        """Closes every part that was built; the database stays open."""
+        for _, close in self.open_parts():
+            await close()
