@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -23,9 +24,77 @@ ANSWER_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 # From the 250 to Slack: a second when all is well, hours while a channel is away, days until it is dead.
 DELIVERY_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 21600, 86400, 259200)
 
-
 # Pages and calls take some milliseconds; `[api] request_timeout` ends the longest at 30 s.
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
+
+
+class _Figure(NamedTuple):
+    """A counter, or a histogram when it has buckets. values: of its one label, exported as 0 from the start."""
+
+    name: str
+    about: str
+    labels: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_FIGURES = {
+    "connections": _Figure("emailrouter_smtp_connections", "SMTP connections that peers opened."),
+    "refused": _Figure(
+        "emailrouter_refused",
+        "Connections, senders, recipients and mails refused, by the name of the reply.",
+        ("reason",),
+    ),
+    "accepted": _Figure(
+        "emailrouter_mails_accepted",
+        "Mails answered 250: new ones, and repeats of mails that were here already.",
+        ("kind",),
+        values=("new", "repeat"),
+    ),
+    "bytes": _Figure("emailrouter_accepted_bytes", "Octets of the mails answered 250, repeats too."),
+    "aliases": _Figure(
+        "emailrouter_audit_accepted",
+        "Aliases that mails were answered 250 for, each mail counting each of its aliases once.",
+    ),
+    "ticketed": _Figure("emailrouter_audit_ticketed", "Of those, the ones whose ticket was opened or joined."),
+    "repeated": _Figure("emailrouter_audit_repeated", "Of those, the ones that had this mail already."),
+    "deliveries": _Figure("emailrouter_audit_owed", "Ticket events that are owed to an integration."),
+    "commit_seconds": _Figure(
+        "emailrouter_commit_seconds", "How long a mail waited for its group commit.", buckets=COMMIT_BUCKETS
+    ),
+    "parsed": _Figure(
+        "emailrouter_mails_parsed",
+        "Mails parsed for people to read: clean, with warnings, or failed (shown as they came).",
+        ("result",),
+        values=("clean", "warnings", "failed"),
+    ),
+    "attempts": _Figure(
+        "emailrouter_delivery_attempts",
+        "Attempts to deliver, by their outcome; a digest is one for each of its deliveries.",
+        ("outcome",),
+    ),
+    "answer_seconds": _Figure(
+        "emailrouter_delivery_answer_seconds",
+        "How long the far side took to answer a request.",
+        buckets=ANSWER_BUCKETS,
+    ),
+    "delivery_seconds": _Figure(
+        "emailrouter_delivery_seconds",
+        "From accepting a mail to its ticket event arriving.",
+        buckets=DELIVERY_BUCKETS,
+    ),
+    "requests": _Figure(
+        "emailrouter_http_requests",
+        "Requests to the API and the dashboard, by the pattern of their route and the class of the answer.",
+        ("method", "route", "status"),
+    ),
+    "request_seconds": _Figure(
+        "emailrouter_http_request_seconds",
+        "How long their answers took, without streams.",
+        ("method", "route"),
+        buckets=REQUEST_BUCKETS,
+    ),
+}
 
 
 class PrometheusMeter:
@@ -43,84 +112,17 @@ class PrometheusMeter:
         ProcessCollector(registry=registry)
         about = Info("emailrouter", "This process: its version and its roles.", registry=registry)
         about.info({"version": version("emailrouter"), "roles": ",".join(sorted(roles))})
-        self._connections = Counter(
-            "emailrouter_smtp_connections", "SMTP connections that peers opened.", registry=registry
-        )
-        self._refused = Counter(
-            "emailrouter_refused",
-            "Connections, senders, recipients and mails refused, by the name of the reply.",
-            ["reason"],
-            registry=registry,
-        )
-        accepted = Counter(
-            "emailrouter_mails_accepted",
-            "Mails answered 250: new ones, and repeats of mails that were here already.",
-            ["kind"],
-            registry=registry,
-        )
-        self._new, self._repeats = accepted.labels("new"), accepted.labels("repeat")
-        self._octets = Counter(
-            "emailrouter_accepted_bytes", "Octets of the mails answered 250, repeats too.", registry=registry
-        )
-        self._accepted_aliases = Counter(
-            "emailrouter_audit_accepted",
-            "Aliases that mails were answered 250 for, each mail counting each of its aliases once.",
-            registry=registry,
-        )
-        self._ticketed_aliases = Counter(
-            "emailrouter_audit_ticketed", "Of those, the ones whose ticket was opened or joined.", registry=registry
-        )
-        self._repeated_aliases = Counter(
-            "emailrouter_audit_repeated", "Of those, the ones that had this mail already.", registry=registry
-        )
-        self._owed = Counter(
-            "emailrouter_audit_owed", "Ticket events that are owed to an integration.", registry=registry
-        )
-        self._commit = Histogram(
-            "emailrouter_commit_seconds",
-            "How long a mail waited for its group commit.",
-            buckets=COMMIT_BUCKETS,
-            registry=registry,
-        )
-        parsed = Counter(
-            "emailrouter_mails_parsed",
-            "Mails parsed for people to read: clean, with warnings, or failed (shown as they came).",
-            ["result"],
-            registry=registry,
-        )
-        self._parsed = {result: parsed.labels(result) for result in ("clean", "warnings", "failed")}
-        self._attempts = Counter(
-            "emailrouter_delivery_attempts",
-            "Attempts to deliver, by their outcome; a digest is one for each of its deliveries.",
-            ["outcome"],
-            registry=registry,
-        )
-        self._answers = Histogram(
-            "emailrouter_delivery_answer_seconds",
-            "How long the far side took to answer a request.",
-            buckets=ANSWER_BUCKETS,
-            registry=registry,
-        )
-        self._deliveries = Histogram(
-            "emailrouter_delivery_seconds",
-            "From accepting a mail to its ticket event arriving.",
-            buckets=DELIVERY_BUCKETS,
-            registry=registry,
-        )
-
-        self._requests = Counter(
-            "emailrouter_http_requests",
-            "Requests to the API and the dashboard, by the pattern of their route and the class of the answer.",
-            ["method", "route", "status"],
-            registry=registry,
-        )
-        self._request_seconds = Histogram(
-            "emailrouter_http_request_seconds",
-            "How long their answers took, without streams.",
-            ["method", "route"],
-            buckets=REQUEST_BUCKETS,
-            registry=registry,
-        )
+        self._counters: dict[str, Counter] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for key, figure in _FIGURES.items():
+            if figure.buckets:
+                self._histograms[key] = Histogram(
+                    figure.name, figure.about, figure.labels, buckets=figure.buckets, registry=registry
+                )
+            else:
+                counter = self._counters[key] = Counter(figure.name, figure.about, figure.labels, registry=registry)
+                for value in figure.values:
+                    counter.labels(value)
         registry.register(
             _Total(
                 "emailrouter_log_lines_dropped",
@@ -147,46 +149,46 @@ class PrometheusMeter:
 
     def connected(self) -> None:
         """See `Meter`."""
-        self._connections.inc()
+        self._counters["connections"].inc()
 
     def refused(self, reason: str) -> None:
         """See `Meter`."""
-        self._refused.labels(reason).inc()
+        self._counters["refused"].labels(reason).inc()
 
     def accepted(self, octets: int, *, repeat: bool) -> None:
         """See `Meter`."""
-        (self._repeats if repeat else self._new).inc()
-        self._octets.inc(octets)
+        self._counters["accepted"].labels("repeat" if repeat else "new").inc()
+        self._counters["bytes"].inc(octets)
 
     def routed(self, aliases: int, *, ticketed: int, repeated: int, owed: int) -> None:
         """See `Meter`."""
-        self._accepted_aliases.inc(aliases)
-        self._ticketed_aliases.inc(ticketed)
-        self._repeated_aliases.inc(repeated)
-        self._owed.inc(owed)
+        self._counters["aliases"].inc(aliases)
+        self._counters["ticketed"].inc(ticketed)
+        self._counters["repeated"].inc(repeated)
+        self._counters["deliveries"].inc(owed)
 
     def committed(self, seconds: float) -> None:
         """See `Meter`."""
-        self._commit.observe(seconds)
+        self._histograms["commit_seconds"].observe(seconds)
 
     def parsed(self, result: Parsed) -> None:
         """See `Meter`."""
-        self._parsed[result].inc()
+        self._counters["parsed"].labels(result).inc()
 
     def attempted(self, outcome: str, deliveries: int, seconds: float) -> None:
         """See `Meter`."""
-        self._attempts.labels(outcome).inc(deliveries)
-        self._answers.observe(seconds)
+        self._counters["attempts"].labels(outcome).inc(deliveries)
+        self._histograms["answer_seconds"].observe(seconds)
 
     def delivered(self, seconds: float) -> None:
         """See `Meter`."""
-        self._deliveries.observe(seconds)
+        self._histograms["delivery_seconds"].observe(seconds)
 
     def requested(self, method: str, route: str, status: str, seconds: float | None) -> None:
         """See `Meter`."""
-        self._requests.labels(method, route, status).inc()
+        self._counters["requests"].labels(method, route, status).inc()
         if seconds is not None:
-            self._request_seconds.labels(method, route).observe(seconds)
+            self._histograms["request_seconds"].labels(method, route).observe(seconds)
 
 
 class _Certificate(Collector):
