@@ -62,6 +62,13 @@ def build_app(
         endpoint = Endpoint(route, services, max_body=settings.max_body_bytes)
         for prefix in PREFIXES:
             _add(app, route.method, f"{prefix}{_pattern(route)}", endpoint.serve)
+    _add_documents(app, public_url=public_url, version=version)
+    dashboard.add_to(app, _add)
+    _add_probes(app, services)
+    return app
+
+
+def _add_documents(app: web.Application, *, public_url: str, version: str) -> None:
     document = openapi.text(ROUTES, public_url=public_url, version=version)
     page = docs_page.html(ROUTES)
 
@@ -71,6 +78,12 @@ def build_app(
     async def show_page(_: web.Request) -> web.Response:
         return docs_page.response(page)
 
+    for prefix in PREFIXES:
+        _add(app, "GET", f"{prefix}/openapi.json", show_document)
+        _add(app, "GET", f"{prefix}/docs", show_page)
+
+
+def _add_probes(app: web.Application, services: Services) -> None:
     async def alive(_: web.Request) -> web.Response:
         return answers.json_text('{"status":"ok"}')
 
@@ -81,13 +94,8 @@ def build_app(
             return answers.error("unavailable", error.advice)
         return answers.json_text('{"status":"ok"}')
 
-    for prefix in PREFIXES:
-        _add(app, "GET", f"{prefix}/openapi.json", show_document)
-        _add(app, "GET", f"{prefix}/docs", show_page)
-    dashboard.add_to(app, _add)
     _add(app, "GET", "/healthz", alive)
     _add(app, "GET", "/readyz", ready)
-    return app
 
 
 def _pattern(route: Route) -> str:
