@@ -338,8 +338,3 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         return
-
-
-def is_embedded(database: AnyDatabase) -> bool:
-    """Whether this is the database in a file beside the program."""
-    return isinstance(database, SqliteDatabase)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from config.schema import Config
+from config.schema import Config, Database
 from router.accept import Accept
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed, commit_group
@@ -22,7 +22,7 @@ from router.routing.directory import Directory
 from router.secrets import SecretBox
 from router.side_tasks import SideTasks
 from router.store import catalog
-from router.store.group_commit import Bounds, GroupWriter
+from router.store.group_commit import Bounds, GroupWriter, Write
 from router.store.postgres import PostgresDatabase
 from router.store.postgres_writer import PostgresWriter
 from router.store.room import DiskRoom
@@ -101,13 +101,7 @@ class Core:
 
     @cached_property
     def writer(self) -> GroupWriter[IncomingMail, Committed]:
-        """On the running event loop."""
-        settings = self.config.database
-        bounds = Bounds(settings.group_mails, settings.group_bytes)
-        if isinstance(self.database, SqliteDatabase):
-            busy_timeout = settings.busy_timeout.total_seconds()
-            return SqliteWriter(self.database, catalog.load(), commit_group, bounds, busy_timeout=busy_timeout)
-        return PostgresWriter(self.database, catalog.load(), commit_group, bounds)
+        return group_writer(self.config.database, self.database, commit_group)
 
     @cached_property
     def room(self) -> DiskRoom | None:
@@ -148,3 +142,14 @@ class Core:
         """Closes every part that was built; the database stays open."""
         for _, close in self.open_parts():
             await close()
+
+
+def group_writer(
+    settings: Database, database: AnyDatabase, write: Write[IncomingMail, Committed]
+) -> GroupWriter[IncomingMail, Committed]:
+    """The group commit, at work on the running event loop until it is closed."""
+    bounds = Bounds(settings.group_mails, settings.group_bytes)
+    if isinstance(database, SqliteDatabase):
+        busy_timeout = settings.busy_timeout.total_seconds()
+        return SqliteWriter(database, catalog.load(), write, bounds, busy_timeout=busy_timeout)
+    return PostgresWriter(database, catalog.load(), write, bounds)

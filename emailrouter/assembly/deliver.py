@@ -28,6 +28,22 @@ SWEEP_EVERY, LOOK_EVERY = 600 * SECOND, 60 * SECOND
 def dispatcher(core: Core) -> Dispatcher:
     """Not running yet."""
     settings = core.config.delivery
+    return Dispatcher(
+        outbox(core),
+        sender(core),
+        CHANNELS,
+        core.clock,
+        concurrency=settings.concurrency,
+        drain=settings.timeout.total_seconds() + stopping.OUTCOME,
+        poll_interval=SQLITE_POLL_INTERVAL if isinstance(core.database, SqliteDatabase) else POLL_INTERVAL,
+        meter=core.meter,
+        side_tasks=core.side_tasks,
+    )
+
+
+def outbox(core: Core) -> Outbox:
+    """The deliveries, claimed in the name of a new owner."""
+    settings = core.config.delivery
     limits = Limits(
         per_second=settings.per_second,
         burst=settings.burst,
@@ -36,7 +52,12 @@ def dispatcher(core: Core) -> Dispatcher:
         max_claims=settings.max_claims,
         patience=LANE_PATIENCE,
     )
-    sender = TicketSender(
+    return Outbox(core.database, core.clock, new_owner(), limits)
+
+
+def sender(core: Core) -> TicketSender:
+    settings = core.config.delivery
+    return TicketSender(
         core.database,
         core.contents,
         CHANNELS,
@@ -45,17 +66,6 @@ def dispatcher(core: Core) -> Dispatcher:
         link_base=link_base(core.config),
         allow_private=settings.allow_private_networks,
         timeout=settings.timeout.total_seconds(),
-    )
-    return Dispatcher(
-        Outbox(core.database, core.clock, new_owner(), limits),
-        sender,
-        CHANNELS,
-        core.clock,
-        concurrency=settings.concurrency,
-        drain=settings.timeout.total_seconds() + stopping.OUTCOME,
-        poll_interval=SQLITE_POLL_INTERVAL if isinstance(core.database, SqliteDatabase) else POLL_INTERVAL,
-        meter=core.meter,
-        side_tasks=core.side_tasks,
     )
 
 

@@ -27,7 +27,7 @@ async def world(store: Store) -> World:
 @pytest.fixture(autouse=True)
 async def _closed(world: World) -> object:
     yield
-    await world.writer.close()
+    await world.core.close()
 
 
 async def test_a_mail_becomes_message_ticket_and_delivery(world: World) -> None:
@@ -47,7 +47,7 @@ async def test_a_mail_becomes_message_ticket_and_delivery(world: World) -> None:
     assert (delivery["ticket_id"], delivery["integration_id"]) == (ticket.id, world.integration)
     assert delivery["next_attempt_at"] == world.clock.now()
     assert delivery["expires_at"] == world.clock.now() + 3 * DAY
-    assert world.woken.ids == [world.integration]
+    assert world.woken.integration_ids == [world.integration]
 
 
 async def test_the_octets_are_kept_as_they_came_in_pieces(world: World) -> None:
@@ -152,7 +152,7 @@ async def test_the_same_mail_at_once_makes_one_ticket(world: World) -> None:
     results = await asyncio.gather(
         *(w.accept.accept(w.envelope(), mail()) for _ in range(20) for w in (world, other)), return_exceptions=True
     )
-    await other.writer.close()
+    await other.core.close()
     assert [r for r in results if isinstance(r, BaseException)] == []
     assert len({r.message_id for r in results if not isinstance(r, BaseException)}) == 1
     assert len(await world.rows("tickets")) == 1
@@ -169,7 +169,7 @@ async def test_an_alias_that_vanished_keeps_its_mail_without_integration(world: 
     await world.accept.accept(envelope, mail())
     assert [t["address"] for t in await world.rows("tickets")] == ["support@example.com"]
     assert await world.rows("deliveries") == []
-    assert world.woken.ids == []
+    assert world.woken.integration_ids == []
 
 
 async def test_the_postmaster_without_alias_goes_to_the_default_integration(world: World) -> None:
@@ -188,7 +188,7 @@ async def test_deliveries_of_a_failing_integration_are_parked(world: World) -> N
     (delivery,) = await world.rows("deliveries")
     assert delivery["next_attempt_at"] is None
     assert delivery["parked_at"] == world.clock.now()
-    assert world.woken.ids == []
+    assert world.woken.integration_ids == []
 
 
 async def test_a_reply_joins_its_conversation_and_opens_it_again(world: World) -> None:
@@ -262,12 +262,12 @@ async def test_mails_that_the_disk_lacks_the_room_for_fail_alone(world: World) -
             raise StorageFull("no room for so much")
         return (yield from commit_group(mails))
 
-    writer = world.store.writer(write)
-    accept = world.accepting(writer)
+    core = world.writing(write)
+    accept = core.accept
     huge = accept.accept(world.envelope(), mail("<huge@c.test>"))
     small = [accept.accept(world.envelope(), mail(f"<{n}@c.test>")) for n in range(6)]
     results = await asyncio.gather(*small[:3], huge, *small[3:], return_exceptions=True)
-    await writer.close()
+    await core.close()
     assert [type(r) for r in results if isinstance(r, BaseException)] == [StorageFull]
     assert isinstance(results[3], StorageFull)
     assert len(await world.rows("tickets")) == 6
@@ -278,5 +278,5 @@ async def test_a_caller_that_gives_up_does_not_stop_the_commit(world: World) -> 
     await asyncio.sleep(0)  # the mail is handed over in the task's first step
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await world.writer.close()  # returns when all that was handed over is committed
+    await world.core.close()  # returns when all that was handed over is committed
     assert len(await world.rows("tickets")) == 1

@@ -5,18 +5,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from router.accept import Accept
 from router.balance import Balance, balance
-from router.clock import SECOND
 from router.erasure import erase_ticket
 from router.mail.envelope import Envelope
-from router.ports import NoWake
 from router.routing.route import Target
 from tests.support import seeds
 from tests.support.clock import FakeClock
+from tests.support.core import Woken, core_over
 from tests.support.stores import Store
-
-DAY = 24 * 3600 * SECOND
 
 
 class World:
@@ -24,16 +20,8 @@ class World:
 
     def __init__(self, store: Store) -> None:
         self.database = store.database
-        self.writer = store.writer()
-        self.accept = Accept(
-            self.writer,
-            NoWake(),
-            FakeClock(),
-            hostname="mx.test",
-            max_age=3 * DAY,
-            duplicate_window=5 * DAY,
-            max_header_bytes=262144,
-        )
+        self.core = core_over(store, FakeClock(), wake=Woken())
+        self.accept = self.core.accept
 
     async def build(self) -> None:
         self.workspace = await seeds.workspace(self.database)
@@ -65,7 +53,7 @@ async def world(store: Store) -> AsyncIterator[World]:
     found = World(store)
     await found.build()
     yield found
-    await found.writer.close()
+    await found.core.close()
 
 
 async def test_an_empty_database_balances(world: World) -> None:

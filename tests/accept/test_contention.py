@@ -32,4 +32,4 @@ async def test_a_deadlock_puts_off_nobody(postgres_server: PostgresServer) -> No
         await asyncio.gather(*accepting)
         assert len(await world.rows("messages")) == 4
         assert len(await world.rows("tickets")) == 2
-        await world.writer.close()
+        await world.core.close()

@@ -31,7 +31,7 @@ async def world(store: Store) -> AsyncIterator[World]:
     found = World(store)
     await found.build()
     yield found
-    await found.writer.close()
+    await found.core.close()
 
 
 def from_(name: str) -> str:
@@ -306,8 +306,8 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(world: Wo
         alias = await seeds.alias(world.store.database, world.workspace, world.domain, f"a{n}", world.integration)
         targets.append(world.target(alias, f"a{n}"))
     groups = Groups()
-    writer = world.store.writer(groups.write)
-    accept = world.accepting(writer)
+    core = world.writing(groups.write)
+    accept = core.accept
     copied = ", ".join(f"p{n}@x.test" for n in range(198))
 
     def content(n: int) -> bytes:
@@ -326,14 +326,14 @@ async def test_a_group_of_costly_mails_is_bounded_and_all_are_accepted(world: Wo
         # The sender and the alias itself take part without a row.
         assert (groups.lookups[before:], groups.participants[before:]) == ([100], [198])
     finally:
-        await writer.close()
+        await core.close()
 
 
 async def test_small_answers_still_share_a_transaction(world: World) -> None:
     """The bound is for costly mails: 100 small answers that wait together are one group or two."""
     groups = Groups()
-    writer = world.store.writer(groups.write)
-    accept = world.accepting(writer)
+    core = world.writing(groups.write)
+    accept = core.accept
     try:
         await asyncio.gather(
             *(
@@ -346,7 +346,7 @@ async def test_small_answers_still_share_a_transaction(world: World) -> None:
         assert sum(groups.entries) == 100
         assert max(groups.entries) >= 49
     finally:
-        await writer.close()
+        await core.close()
 
 
 @pytest.mark.parametrize(("references", "considered"), [(5, 5 * MAX_TICKETS), (50, 1000), (100, 1000)])
@@ -363,8 +363,8 @@ async def test_many_flooded_references_share_the_bound_of_the_mail(
             *(world.accept.accept(world.envelope(), body) for body in bodies[start : start + len(names)])
         )
     groups = Groups()
-    writer = world.store.writer(groups.write)
-    accept = world.accepting(writer)
+    core = world.writing(groups.write)
+    accept = core.accept
     extra = ["References: " + " ".join(names)]
     try:
         await accept.accept(world.envelope(), mail("<stranger@c.test>", sender=from_("eve"), extra=extra))
@@ -374,4 +374,4 @@ async def test_many_flooded_references_share_the_bound_of_the_mail(
         await accept.accept(world.envelope(), mail("<late@c.test>", sender=from_(f"p{MAX_TICKETS}"), extra=extra))
         assert len(await world.rows("tickets")) == before, "joined"
     finally:
-        await writer.close()
+        await core.close()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from router.accept import Accept
-from tests.accept.world import DAY, World, mail
+from tests.accept.world import World, mail
+from tests.support.core import core_over
 from tests.support.failing import FailingMeter, FailingWake, failing_log
 from tests.support.stores import Store
 
@@ -12,20 +12,12 @@ from tests.support.stores import Store
 async def test_a_failing_meter_and_wake(store: Store, events: tuple[str, ...]) -> None:
     world = World(store)
     await world.build()
-    accept = Accept(
-        world.writer,
-        FailingWake(),
-        world.clock,
-        hostname="mx.test",
-        max_age=3 * DAY,
-        duplicate_window=5 * DAY,
-        max_header_bytes=262144,
-        meter=FailingMeter(),
-    )
+    core = core_over(store, world.clock, wake=FailingWake(), meter=FailingMeter())
     with failing_log(*events) as told:
-        first = await accept.accept(world.envelope(), mail())
-        again = await accept.accept(world.envelope(), mail())
+        first = await core.accept.accept(world.envelope(), mail())
+        again = await core.accept.accept(world.envelope(), mail())
     assert (first.repeat, again.repeat, again.message_id) == (False, True, first.message_id)
     assert len(await world.rows("messages")) == len(await world.rows("deliveries")) == 1
     assert ("side_task.failed" in told) is not bool(events)
-    await world.writer.close()
+    await core.close()
+    await world.core.close()

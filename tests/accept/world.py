@@ -1,29 +1,20 @@
 """What the tests of the accept share: a workspace over a store, and mails for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from router.accept import Accept
+from emailrouter.assembly.core import Core
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed
 from router.clock import SECOND
 from router.mail.envelope import Envelope
 from router.routing.route import Target
-from router.store.group_commit import GroupWriter
+from router.store.group_commit import Write
 from tests.support import seeds
 from tests.support.clock import FakeClock
+from tests.support.core import Woken, core_over
 from tests.support.stores import Store
 
 DAY = 24 * 3600 * SECOND
-
-
-class Woken:
-    """Remembers who was woken."""
-
-    def __init__(self) -> None:
-        self.ids: list[str] = []
-
-    def wake(self, integration_ids: Iterable[str]) -> None:
-        self.ids += integration_ids
 
 
 class World:
@@ -33,20 +24,12 @@ class World:
         self.store = store
         self.clock = FakeClock()
         self.woken = Woken()
-        self.writer = store.writer()
-        self.accept = self.accepting(self.writer)
+        self.core = core_over(store, self.clock, wake=self.woken)
+        self.accept = self.core.accept
 
-    def accepting(self, writer: GroupWriter[IncomingMail, Committed]) -> Accept:
-        """An `Accept` that hands its mails to this writer."""
-        return Accept(
-            writer,
-            self.woken,
-            self.clock,
-            hostname="mx.test",
-            max_age=3 * DAY,
-            duplicate_window=5 * DAY,
-            max_header_bytes=262144,
-        )
+    def writing(self, write: Write[IncomingMail, Committed]) -> Core:
+        """Another core over the same store, which writes its groups so. The test closes it."""
+        return core_over(self.store, self.clock, wake=self.woken, write=write)
 
     async def build(self) -> None:
         database = self.store.database

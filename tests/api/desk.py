@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -23,21 +23,12 @@ from router.secrets import SecretBox, new_key
 from router.services import Services
 from tests.support import mails
 from tests.support.clock import FakeClock
+from tests.support.core import Woken
 from tests.support.dns import DnsStandIn
 from tests.support.stores import Store
 
 MX_HOST = "mx1.router.test"
 PASSWORD = "correct horse battery"
-
-
-@dataclass
-class Woken:
-    """Remembers who was woken."""
-
-    integration_ids: list[str] = field(default_factory=list)
-
-    def wake(self, integration_ids: Any) -> None:
-        self.integration_ids += integration_ids
 
 
 @dataclass(frozen=True)

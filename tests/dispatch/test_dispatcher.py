@@ -8,27 +8,25 @@ from contextlib import asynccontextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from router.accept import Accept
+from emailrouter.assembly import deliver
 from router.channels import CHANNELS
 from router.clock import SECOND, SystemClock
-from router.contents import ContentStore
 from router.dispatch.dispatcher import Dispatcher
 from router.dispatch.outbox import Finished, Limits, Outbox, Pause, Work
 from router.dispatch.owner import new_owner
-from router.dispatch.sender import TicketSender
 from router.errors import Unavailable
 from router.mail.envelope import Envelope
-from router.outbound.client import OutboundClient
-from router.ports import NoWake, Wake
+from router.meter import UNMETERED, Meter
+from router.ports import NoWake
 from router.routing.route import Target
-from router.secrets import SecretBox, new_key
 from tests.support import mails, seeds
+from tests.support.core import core_over
 from tests.support.slack import SlackStandIn
 from tests.support.slack_behaviours import Answer, Hang, Reset
 from tests.support.stores import Store
 from tests.support.waiting import until
 
-DAY = 24 * 3600 * SECOND
+SETTINGS = {"server.public_url": "https://desk.test", "delivery.timeout": "5s"}
 FAST = Limits(per_second=1000, burst=100, digest_after=1000, lease=30 * SECOND, max_claims=10, patience=2 * SECOND)
 
 
@@ -48,40 +46,15 @@ class Interrupted(Outbox):
 class World:
     """A deliver process's parts over one store, and an `Accept` that wakes it."""
 
-    def __init__(
-        self, store: Store, slack: SlackStandIn, limits: Limits = FAST, timeout: float = 5, drain: float = 30
-    ) -> None:
+    def __init__(self, store: Store, slack: SlackStandIn, *, drain: float = 30, meter: Meter = UNMETERED) -> None:
         self.store = store
         self.slack = slack
-        self.box = SecretBox(new_key())
-        clock = SystemClock()
-        self.client = OutboundClient(allow_private=True, timeout=timeout)
-        sender = TicketSender(
-            store.database,
-            ContentStore(store.database, clock),
-            CHANNELS,
-            self.client,
-            self.box,
-            link_base="https://desk.test",
-            allow_private=True,
-            timeout=timeout,
+        self.core = core = core_over(store, SystemClock(), settings=SETTINGS, meter=meter)
+        self.outbox = Interrupted(store.database, core.clock, new_owner(), FAST)
+        self.dispatcher = core.dispatcher = Dispatcher(
+            self.outbox, deliver.sender(core), CHANNELS, core.clock, concurrency=4, drain=drain, meter=meter
         )
-        self.outbox = Interrupted(store.database, clock, new_owner(), limits)
-        self.dispatcher = Dispatcher(self.outbox, sender, CHANNELS, clock, concurrency=4, drain=drain)
-        self.writer = store.writer()
-        self.accept = self.accepting(self.dispatcher)
-
-    def accepting(self, wake: Wake) -> Accept:
-        """An `Accept` that wakes `wake`."""
-        return Accept(
-            self.writer,
-            wake,
-            SystemClock(),
-            hostname="mx.test",
-            max_age=3 * DAY,
-            duplicate_window=5 * DAY,
-            max_header_bytes=262144,
-        )
+        self.accept = core.accept
 
     async def build(self) -> None:
         self.workspace = await seeds.workspace(self.store.database)
@@ -90,7 +63,7 @@ class World:
         self.support = await self.alias("support", self.general)
 
     async def integration(self, channel: str) -> str:
-        sealed = self.box.seal(json.dumps({"webhookUrl": self.slack.url(channel)}))
+        sealed = self.core.box.seal(json.dumps({"webhookUrl": self.slack.url(channel)}))
         return await seeds.integration(self.store.database, self.workspace, sealed, channel)
 
     async def alias(self, name: str, integration: str) -> Target:
@@ -114,8 +87,7 @@ async def working(world: World) -> AsyncIterator[None]:
     finally:
         world.dispatcher.stop()
         await running
-        await world.writer.close()
-        await world.client.close()
+        await world.core.close()
 
 
 @pytest.fixture
@@ -154,9 +126,11 @@ async def test_a_mail_is_posted_and_its_attempt_told(world: World) -> None:
 async def test_a_mail_without_a_signal_is_found_by_polling(world: World) -> None:
     await world.send(mails.plain(subject="signalled"))
     await delivered(world, 1)  # so the dispatcher has polled once already
-    world.accept = world.accepting(NoWake())
+    other = core_over(world.store, SystemClock(), settings=SETTINGS, wake=NoWake())
+    world.accept = other.accept
     await world.send(mails.plain(subject="not signalled"))
     await delivered(world, 2)
+    await other.close()
 
 
 async def test_many_mails_are_each_posted_once(world: World) -> None:

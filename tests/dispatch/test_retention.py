@@ -6,20 +6,18 @@ from collections.abc import AsyncIterator
 import pytest
 import structlog
 
-from router.accept import Accept
 from router.accept.transaction import CHUNK_OCTETS
 from router.clock import SECOND
-from router.contents import ContentStore
 from router.dispatch import retention
 from router.dispatch.janitor import Chore, Janitor
 from router.dispatch.retention import Ages, Erased, Retention
 from router.errors import StorageReplaced, Unavailable
 from router.mail.envelope import Envelope
 from router.model import Micros
-from router.ports import NoWake
 from router.routing.route import Target
 from tests.support import seeds
 from tests.support.clock import FakeClock
+from tests.support.core import Woken, core_over
 from tests.support.stores import Store
 
 DAY = 24 * 3600 * SECOND
@@ -31,17 +29,9 @@ class World:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.clock = FakeClock()
-        self.contents = ContentStore(store.database, self.clock)
-        self.writer = store.writer()
-        self.accept = Accept(
-            self.writer,
-            NoWake(),
-            self.clock,
-            hostname="mx.test",
-            max_age=3 * DAY,
-            duplicate_window=5 * DAY,
-            max_header_bytes=262144,
-        )
+        self.core = core_over(store, self.clock, wake=Woken())
+        self.contents = self.core.contents
+        self.accept = self.core.accept
         self.rests = 0
 
     async def build(self) -> None:
@@ -100,7 +90,7 @@ async def world(store: Store) -> AsyncIterator[World]:
     found = World(store)
     await found.build()
     yield found
-    await found.writer.close()
+    await found.core.close()
 
 
 async def test_for_ever_is_the_default(world: World) -> None:

@@ -2,9 +2,6 @@
 
 import pytest
 
-from router.channels import CHANNELS
-from router.clock import SystemClock
-from router.dispatch.dispatcher import Dispatcher
 from tests.dispatch.test_dispatcher import World, delivered, working
 from tests.support import mails
 from tests.support.failing import FailingMeter, failing_log
@@ -17,10 +14,7 @@ OUTCOMES = ("delivery.sent", "delivery.retry", "delivery.failed", "delivery.faul
 
 @pytest.mark.parametrize("events", [(), OUTCOMES, (*OUTCOMES, "side_task.failed")])
 async def test_each_ticket_is_posted_once(store: Store, slack: SlackStandIn, events: tuple[str, ...]) -> None:
-    world = World(store, slack)
-    world.dispatcher = Dispatcher(
-        world.outbox, world.dispatcher._sender, CHANNELS, SystemClock(), concurrency=4, drain=30, meter=FailingMeter()
-    )
+    world = World(store, slack, meter=FailingMeter())
     await world.build()
     slack.script("general", Answer(200, "ok"), Answer(400, "invalid_blocks"), Answer(200, "ok"))
     with failing_log(*events):

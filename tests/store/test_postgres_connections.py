@@ -141,7 +141,7 @@ async def test_mails_are_taken_although_every_connection_is_dead(postgres_server
             *(world.accept.accept(world.envelope(), mail(f"<after-{m}@customer.test>")) for m in range(8))
         )
         assert len(await world.rows("messages")) == 40
-        await world.writer.close()
+        await world.core.close()
 
 
 async def test_a_dead_listener_is_noticed(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +264,7 @@ async def test_a_single_mail_is_tried_again_after_a_conflict(
         assert await other.fetchval("SELECT last_value FROM conflicts") == CONFLICT_TRIES
         assert len(await world.rows("messages")) == taken
         await other.close()
-        await world.writer.close()
+        await world.core.close()
 
 
 async def test_a_single_statement_is_tried_again_after_a_conflict(postgres_server: PostgresServer) -> None:

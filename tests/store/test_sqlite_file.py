@@ -28,7 +28,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         with closing(sqlite3.connect(path_of(found))) as connection:
             connection.execute(f"VACUUM INTO '{tmp_path}/backup.db'")
         yield found
-        await found.writer.close()
+        await found.core.close()
 
 
 def path_of(world: World) -> Path:

@@ -30,7 +30,7 @@ async def world(store: Store) -> AsyncIterator[World]:
     found = World(store)
     await found.build()
     yield found
-    await found.writer.close()
+    await found.core.close()
 
 
 def database_of(world: World) -> SqliteDatabase:

@@ -8,23 +8,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from router.accept import Accept
-from router.admin.conversation import Conversation
-from router.admin.tickets import TicketFilter, Tickets
-from router.clock import SECOND
+from router.admin.tickets import TicketFilter
 from router.contents import ContentStore
 from router.mail.envelope import Envelope
 from router.meter import UNMETERED, Meter
 from router.model import Actor
 from router.parsing import Parser
-from router.ports import NoWake
 from router.routing.route import Target
 from tests.support import seeds
 from tests.support.clock import FakeClock
+from tests.support.core import Woken, core_over
 from tests.support.stores import Store
 
 CORPUS = Path(__file__).parents[1] / "corpus"
-DAY = 24 * 3600 * SECOND
 
 
 def corpus_mail(name: str) -> bytes:
@@ -38,18 +34,12 @@ class Office:
     def __init__(self, store: Store, parser: Parser | None, meter: Meter) -> None:
         self.store = store
         self.clock = FakeClock()
-        self.writer = store.writer()
-        self.contents = ContentStore(store.database, self.clock, meter, parser)
-        self.tickets = Tickets(store.database, self.clock, Conversation(store.database, self.contents))
-        self.accept = Accept(
-            self.writer,
-            NoWake(),
-            self.clock,
-            hostname="mx.test",
-            max_age=3 * DAY,
-            duplicate_window=5 * DAY,
-            max_header_bytes=262144,
-        )
+        self.core = core_over(store, self.clock, wake=Woken(), meter=meter)
+        if parser is not None:
+            self.core.contents = ContentStore(store.database, self.clock, self.core.meter, parser)
+        self.contents = self.core.contents
+        self.tickets = self.core.services.tickets
+        self.accept = self.core.accept
 
     async def build(self) -> None:
         database = self.store.database
@@ -101,5 +91,4 @@ async def office(store: Store, *, parser: Parser | None = None, meter: Meter = U
     try:
         yield found
     finally:
-        await found.contents.close()
-        await found.writer.close()
+        await found.core.close()

@@ -1,6 +1,6 @@
 """The two databases, opened and with today's schema, for the suites that run on both.
 
-`opened(kind, ...)` yields a `Store`: the database, its catalogue, and the writer of its group commit. The schema of
+`opened_sqlite(folder)` and `opened_postgres(server)` yield a `Store`: the database and its catalogue. The schema of
 PostgreSQL is made once in a test run and copied.
 """
 
@@ -9,19 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from router.accept.incoming import IncomingMail
-from router.accept.transaction import Committed, commit_group
 from router.store import catalog, migrate
 from router.store.catalog import Catalog
-from router.store.group_commit import Bounds, GroupWriter, Write
 from router.store.postgres import PostgresDatabase
-from router.store.postgres_writer import PostgresWriter
 from router.store.sqlite import SqliteDatabase
-from router.store.sqlite_writer import SqliteWriter
 from tests.support.postgres import PostgresServer
 
 KINDS = ("sqlite", "postgres")
-BOUNDS = Bounds(mails=200, octets=1024 * 1024)
 BUSY_TIMEOUT = 10.0
 
 
@@ -33,14 +27,6 @@ class Store:
     url: str
     catalog: Catalog
     database: SqliteDatabase | PostgresDatabase
-
-    def writer(
-        self, write: Write[IncomingMail, Committed] = commit_group, bounds: Bounds = BOUNDS
-    ) -> GroupWriter[IncomingMail, Committed]:
-        """A new group-commit writer; the caller closes it."""
-        if isinstance(self.database, SqliteDatabase):
-            return SqliteWriter(self.database, self.catalog, write, bounds, busy_timeout=BUSY_TIMEOUT)
-        return PostgresWriter(self.database, self.catalog, write, bounds)
 
 
 def sqlite_database(path: Path) -> SqliteDatabase:
