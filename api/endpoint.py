@@ -18,7 +18,7 @@ from api.route import Call, Route
 from api.schema import shape
 from api.schema.shape import Answer
 from api.served import Served
-from router.admin.authentication import Caller
+from router.admin.access.authentication import Caller
 from router.admin.idempotency import Begun, Kept
 from router.errors import Refused
 from router.services import Services

@@ -6,8 +6,8 @@ import asyncio
 
 from aiohttp import web
 
-from router.admin.authentication import Caller
-from router.admin.rate_window import Verdict
+from router.admin.access.authentication import Caller
+from router.ratelimit.sliding_window import Verdict
 
 REQUEST_ID = web.RequestKey("request_id", str)
 ADDRESS = web.RequestKey("address", str)

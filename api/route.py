@@ -10,7 +10,7 @@ from aiohttp import web
 
 from api import body
 from api.schema.shape import Answer, Body, Empty, NoQuery, Query
-from router.admin.authentication import Caller
+from router.admin.access.authentication import Caller
 from router.errors import ErrorCode
 from router.model import Actor, Role
 from router.services import Services

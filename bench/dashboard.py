@@ -21,8 +21,8 @@ from api.dashboard.views import PAGES
 from bench.filled import Filled, filled, run
 from bench.installation import KINDS, installed
 from router.admin import paging
-from router.admin.sessions import Sessions
-from router.admin.users import Users
+from router.admin.access.sessions import Sessions
+from router.admin.access.users import Users
 from router.clock import SystemClock
 from router.model import Actor
 from tests.support.process import Program

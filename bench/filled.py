@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.installation import Installation
-from router import search_words
-from router.admin.keys import Keys
-from router.admin.users import Users
+from router.admin.access.keys import Keys
+from router.admin.access.users import Users
 from router.clock import SystemClock
 from router.model import Actor
+from router.search import terms
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
@@ -133,7 +133,7 @@ def _statements(big: Filled, *, on_postgres: bool) -> list[str]:
         SELECT {_id("msg", hexed, moment)}, '', '', '', '[]', '[]', 1000, {at} FROM {series(big.count)}"""
     text = " || ".join(f"' t{m}x' || (n * 7919 % {m})" for m in _TEXT)
     search = f"""INSERT INTO ticket_search (ticket_id, workspace_id, place, words)
-        SELECT id, workspace_id, ({moment}) << {search_words.SLOT_BITS}, '_{workspace.lower()} _nr_' || n
+        SELECT id, workspace_id, ({moment}) << {terms.SLOT_BITS}, '_{workspace.lower()} _nr_' || n
             || COALESCE(' _' || alias_id, '') || ' hello customer' || {_WORDS.format(count=big.count)} || {text}
         FROM (SELECT id, workspace_id, number AS n, alias_id FROM tickets) AS t ORDER BY n"""
     audit = f"""INSERT INTO audit (id, workspace_id, at, user_id, key_id, address, action, target)

@@ -29,8 +29,8 @@ from emailrouter import log
 from router import ids
 from router.clock import SystemClock
 from router.mail.address import Mailbox
-from router.mail.envelope import Envelope
 from router.ports import Accepted
+from router.routing.envelope import Envelope
 from router.routing.route import Target
 from smtp.server import Server
 

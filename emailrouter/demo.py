@@ -27,7 +27,7 @@ from emailrouter import demo_dns, demo_slack, lifecycle
 from emailrouter.assembly import ROLES
 from emailrouter.demo_dns import DemoDns
 from emailrouter.demo_slack import DemoSlack
-from router.admin.setup import FirstLogin, Setup
+from router.admin.installation.first_workspace import FirstLogin, Setup
 from router.clock import SystemClock
 
 HOSTNAME = "mx1.emailrouter.test"

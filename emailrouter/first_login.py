@@ -15,7 +15,7 @@ from config.schema import Config
 from config.values import Address
 from emailrouter.assembly import link_base
 from emailrouter.assembly.core import AnyDatabase
-from router.admin.setup import FirstLogin, Setup
+from router.admin.installation.first_workspace import FirstLogin, Setup
 from router.clock import SystemClock
 from router.errors import Refused
 

@@ -27,7 +27,7 @@ from emailrouter.assembly.core import AnyDatabase
 from emailrouter.draining import drain
 from emailrouter.stopping import Stopping
 from emailrouter.watchdog import Manager, beat
-from router import key_rotation
+from router.admin.installation import key_rotation
 from router.errors import Misconfigured, Unavailable
 from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key
 from router.store import catalog, migrate, signals, wal

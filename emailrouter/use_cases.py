@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from config.schema import Config
 from emailrouter.assembly.core import Core
-from router.admin.aliases import Aliases
+from router.admin.access.authentication import Authentication
+from router.admin.access.keys import Keys
+from router.admin.access.sessions import Sessions
+from router.admin.access.setup_link import Welcome
+from router.admin.access.users import Users
 from router.admin.audit import Audit
-from router.admin.authentication import Authentication
-from router.admin.blocked_senders import BlockedSenders
-from router.admin.conversation import Conversation
-from router.admin.deliveries import Deliveries
-from router.admin.domain_checks import DnsPolicy, DomainChecks
-from router.admin.domains import Domains
-from router.admin.explain import Explain
-from router.admin.health import HealthReport
+from router.admin.domains.domain_checks import DnsPolicy, DomainChecks
+from router.admin.domains.domains import Domains
 from router.admin.idempotency import Idempotency
-from router.admin.integrations import Integrations
-from router.admin.keys import Keys
-from router.admin.messages import Messages
-from router.admin.overview import Overviews
-from router.admin.rate_limits import ProcessCounts, RateLimits, SharedCounts
-from router.admin.sessions import Sessions
-from router.admin.testmail import TestMailer
-from router.admin.tickets import Tickets
-from router.admin.users import Users
-from router.admin.welcome import Welcome
-from router.admin.workspaces import Workspaces
+from router.admin.installation.health import HealthReport
+from router.admin.installation.overview import Overviews
+from router.admin.installation.workspaces import Workspaces
+from router.admin.routes.aliases import Aliases
+from router.admin.routes.blocked_senders import BlockedSenders
+from router.admin.routes.deliveries import Deliveries
+from router.admin.routes.explain import Explain
+from router.admin.routes.integrations import Integrations
+from router.admin.routes.test_mail import TestMailer
+from router.admin.tickets.conversation import Conversation
+from router.admin.tickets.messages import Messages
+from router.admin.tickets.tickets import Tickets
 from router.channels import CHANNELS
 from router.clock import micros
 from router.dns.resolver import DnsResolver
 from router.dns.shared import SharedResolver
-from router.mail.envelope import Envelope
 from router.ports import Accepted
+from router.ratelimit.fixed_counts import ProcessCounts, RateLimits, SharedCounts
+from router.routing.envelope import Envelope
 from router.routing.route import Refusal
 from router.services import Services
 from router.store import migrate

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from router.mail.address import Mailbox
-from router.mail.envelope import Envelope
+from router.routing.envelope import Envelope
 from router.routing.route import Refusal, Target
 
 

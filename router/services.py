@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from router.admin.aliases import Aliases
+from router.admin.access.authentication import Authentication
+from router.admin.access.keys import Keys
+from router.admin.access.sessions import Sessions
+from router.admin.access.setup_link import Welcome
+from router.admin.access.users import Users
 from router.admin.audit import Audit
-from router.admin.authentication import Authentication
-from router.admin.blocked_senders import BlockedSenders
-from router.admin.deliveries import Deliveries
-from router.admin.domains import Domains
-from router.admin.explain import Explain
-from router.admin.health import HealthReport
+from router.admin.domains.domains import Domains
 from router.admin.idempotency import Idempotency
-from router.admin.integrations import Integrations
-from router.admin.keys import Keys
-from router.admin.messages import Messages
-from router.admin.overview import Overviews
-from router.admin.rate_limits import RateLimits
-from router.admin.sessions import Sessions
-from router.admin.tickets import Tickets
-from router.admin.users import Users
-from router.admin.welcome import Welcome
-from router.admin.workspaces import Workspaces
+from router.admin.installation.health import HealthReport
+from router.admin.installation.overview import Overviews
+from router.admin.installation.workspaces import Workspaces
+from router.admin.routes.aliases import Aliases
+from router.admin.routes.blocked_senders import BlockedSenders
+from router.admin.routes.deliveries import Deliveries
+from router.admin.routes.explain import Explain
+from router.admin.routes.integrations import Integrations
+from router.admin.tickets.messages import Messages
+from router.admin.tickets.tickets import Tickets
 from router.clock import Clock
+from router.ratelimit.fixed_counts import RateLimits
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from config.schema import Smtp
 from router.clock import Clock
 from router.errors import StorageReplaced, Unavailable
 from router.mail.address import Mailbox
-from router.mail.envelope import Envelope
 from router.meter import UNMETERED, Meter
 from router.ports import Accepted, Acceptor, Recipients
+from router.routing.envelope import Envelope
 from router.routing.route import Refusal, Target
 from router.side_tasks import SideTasks
 from smtp import policy, replies

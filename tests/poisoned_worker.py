@@ -8,9 +8,9 @@ they should be.
 import os
 import signal
 
+from router.contents.worker import serve
 from router.mail import html_growth, parse
 from router.mail.parse import Contents
-from router.parse_worker import serve
 
 
 def read(content: bytes) -> Contents:

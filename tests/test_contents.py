@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from router import contents
+from router.contents import store as contents_store
+from router.contents.pool import SMALL_OCTETS, Parser
 from router.mail import parse
 from router.mail.parse import Contents
 from router.meter import Parsed, Unmetered
-from router.parsing import SMALL_OCTETS, Parser
 from tests.support import mails
 from tests.support.installation import installed, port_of
 from tests.support.office import Office, corpus_mail, office
@@ -111,7 +111,7 @@ async def test_catching_up_reads_what_nobody_has_read(at: Office, counting: Coun
 
 
 async def test_what_was_read_is_not_looked_at_again(at: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "CATCH_UP_MARGIN", 0.0)
+    monkeypatch.setattr(contents_store, "CATCH_UP_MARGIN", 0.0)
     asked: list[str] = []
     all_rows = at.store.database.all
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from router import parse_attempts
-from router.admin.reparse import Reparse
+from router.admin.tickets.reparse import Reparse
+from router.contents import attempts
+from router.contents.pool import Parser
 from router.errors import Unavailable
 from router.mail import parse
-from router.parsing import Parser
 from tests.support import mails
 from tests.support.installation import Installation, installed, port_of
 from tests.support.office import Office, office
@@ -28,9 +28,7 @@ from tests.test_parsing import POISONED, ROOT, large
 
 HTML = b"Subject: door\r\nContent-Type: text/html\r\n\r\n<p>The <b>door</b> is open."
 WARNING = "ended the program at an earlier attempt: shown as it came"
-_PRINT_OWNER = (
-    "import sys; from router.dispatch.owner import new_owner; print(new_owner(), flush=True); sys.stdin.read()"
-)
+_PRINT_OWNER = "import sys; from router.lease_owner import new_owner; print(new_owner(), flush=True); sys.stdin.read()"
 
 
 @pytest.fixture
@@ -105,7 +103,7 @@ async def test_an_attempt_that_is_too_old_to_run_counts_as_failed(
     at: Office, other_process: subprocess.Popen[str]
 ) -> None:
     message_id = await at.mail(HTML)
-    await record(at, message_id, owner_of(other_process, dead=False), age=parse_attempts.LIFETIME + 1)
+    await record(at, message_id, owner_of(other_process, dead=False), age=attempts.LIFETIME + 1)
     assert (await at.contents.of(message_id)).warnings == (WARNING,)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from router import parsing
+from router.contents import pool
+from router.contents.pool import SMALL_OCTETS, Parser, Unreadable
 from router.errors import Unavailable
 from router.mail import parse, text_parts
-from router.parsing import SMALL_OCTETS, Parser, Unreadable
 from tests.support import mails
 from tests.support.waiting import alive, until
 
@@ -81,9 +81,9 @@ async def test_a_small_mail_starts_no_process_and_a_large_one_does(parser: Parse
 
 
 def test_little_but_parts_is_not_small() -> None:
-    assert parsing.is_small(b"x" * SMALL_OCTETS)
-    assert not parsing.is_small(b"x" * (SMALL_OCTETS + 1))
-    assert not parsing.is_small(b"\n--" * 600)
+    assert pool.is_small(b"x" * SMALL_OCTETS)
+    assert not pool.is_small(b"x" * (SMALL_OCTETS + 1))
+    assert not pool.is_small(b"\n--" * 600)
 
 
 def _in_a_mail(inner: bytes) -> bytes:
@@ -130,12 +130,12 @@ async def test_html_is_never_read_in_this_process(
 
 async def test_as_many_at_once_as_there_are_workers(parser: Parser) -> None:
     await asyncio.gather(*(parser.read(LARGE) for _ in range(10)))
-    assert len(workers()) == parsing.WORKERS
+    assert len(workers()) == pool.WORKERS
 
 
 async def test_mails_without_html_do_not_wait_for_busy_workers(poisoned: Parser) -> None:
-    busy = [asyncio.create_task(poisoned.read(large("stop"))) for _ in range(parsing.WORKERS)]
-    await until(lambda: len(workers()) == parsing.WORKERS, "the workers")
+    busy = [asyncio.create_task(poisoned.read(large("stop"))) for _ in range(pool.WORKERS)]
+    await until(lambda: len(workers()) == pool.WORKERS, "the workers")
     assert (await poisoned.read(mails.plain())).contents == parse.parse(mails.plain())
     assert not any(task.done() for task in busy)
     for task in busy:
@@ -234,7 +234,7 @@ async def test_signals_for_all_processes_of_a_service_do_not_cut_a_mail_off(pars
 
 _PARENT = """
 import asyncio, sys
-from router.parsing import Parser
+from router.contents.pool import Parser
 from tests.support import mails
 from tests.test_parsing import POISONED, LARGE, large, workers
 async def main():

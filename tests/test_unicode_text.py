@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router import search_words
-from router.admin import words
+from router.admin import validation
 from router.channels.slack import SlackChannel
 from router.errors import Refused
 from router.mail.address import AddressError, domain_key, parse_mailbox
 from router.mail.mailboxes import comparable
+from router.search import terms
 from router.unicode_text import MAX_MARKS, has_long_marks, limit_marks, normalize
 
 ROOT = Path(__file__).parents[1]
@@ -90,8 +90,8 @@ def test_nothing_else_normalises() -> None:
 
 def test_a_question_finds_a_text_with_too_many_marks() -> None:
     long = "cafe" + (ACUTE + DOT) * 5000
-    assert search_words.of_text(f"one {long} two") == ["one", "cafe", "two"]
-    question = search_words.question("ws_1", "caf\u00e9")
+    assert terms.of_text(f"one {long} two") == ["one", "cafe", "two"]
+    question = terms.question("ws_1", "caf\u00e9")
     assert question is not None
     assert "'cafe'" in question.begun
 
@@ -117,8 +117,8 @@ def test_addresses_of_headers_are_compared_by_what_is_kept() -> None:
 
 def test_a_typed_line_with_too_many_marks_is_refused() -> None:
     with pytest.raises(Refused, match="more than 30 combining marks"):
-        words.line("x" + ACUTE * 31, "name")
-    assert words.line("e" + ACUTE, "name") == "\u00e9"
+        validation.line("x" + ACUTE * 31, "name")
+    assert validation.line("e" + ACUTE, "name") == "\u00e9"
 
 
 def test_a_webhook_host_with_too_many_marks_is_refused() -> None:

@@ -13,7 +13,7 @@ import asyncio
 import structlog
 from aiohttp import web
 
-from router.admin.tickets import Tickets
+from router.admin.tickets.tickets import Tickets
 from router.errors import Unavailable
 from router.model import Actor
 

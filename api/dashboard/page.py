@@ -9,8 +9,8 @@ from typing import Any, Literal
 from aiohttp import web
 
 from api import body
-from router.admin.authentication import Caller
-from router.admin.users import ROLES
+from router.admin.access.authentication import Caller
+from router.admin.access.users import ROLES
 from router.errors import Refused
 from router.model import Actor, Role
 from router.services import Services

@@ -12,7 +12,7 @@ from typing import Literal
 from api.dashboard import manage
 from api.dashboard.page import Visit
 from api.dashboard.way import Way, followed
-from router.admin.domains import DomainView
+from router.admin.domains.domains import DomainView
 from router.model import Alias, Domain, Integration
 
 Step = Literal["later", "now", "waits", "done"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from api.dashboard.live import newest_of
 from api.dashboard.page import Visit
-from router.admin.tickets import TicketFilter
+from router.admin.tickets.tickets import TicketFilter
 from router.model import Alias, Delivery, Ticket
 
 

@@ -15,11 +15,11 @@ from api.middleware.addresses import client_address
 from api.request_keys import ADDRESS, CALLER
 from api.served import declared_of
 from config.values import Network
-from router.admin.attempts import Attempts, network_of
-from router.admin.authentication import Authentication, Caller
-from router.admin.rate_window import Limit
+from router.admin.access.authentication import Authentication, Caller
 from router.clock import Clock
 from router.errors import Refused
+from router.ratelimit.failure_throttle import Attempts, network_of
+from router.ratelimit.sliding_window import Limit
 
 # Keys cannot be guessed; this bounds what somebody who tries costs us.
 FAILURES = Limit(requests=1000, seconds=60)

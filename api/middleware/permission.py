@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from api.request_keys import CALLER
 from api.served import declared_of
-from router.admin.users import ROLES
+from router.admin.access.users import ROLES
 from router.errors import Refused
 
 _SAFE = frozenset({"GET", "HEAD"})

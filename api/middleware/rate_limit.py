@@ -9,9 +9,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.request_keys import CALLER, VERDICT
-from router.admin.attempts import Throttled
-from router.admin.rate_limits import RateLimits
-from router.admin.rate_window import Limit
+from router.ratelimit.failure_throttle import Throttled
+from router.ratelimit.fixed_counts import RateLimits
+from router.ratelimit.sliding_window import Limit
 
 MINUTE = 60
 DAY = 86400

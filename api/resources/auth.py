@@ -11,7 +11,7 @@ from api.route import Call, Route
 from api.schema.people import Login, MeAnswer, PasswordChange, SessionAnswer, SessionList
 from api.schema.shape import Empty, NoQuery
 from api.session_cookie import SESSION_COOKIE
-from router.admin.sessions import LIFETIME
+from router.admin.access.sessions import LIFETIME
 from router.model import Actor
 
 

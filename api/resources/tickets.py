@@ -18,7 +18,7 @@ from api.schema.tickets import (
     Tickets,
 )
 from router.admin.paging import Page
-from router.admin.tickets import TicketFilter
+from router.admin.tickets.tickets import TicketFilter
 from router.model import Ticket
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field
 
 from api.schema.shape import Answer, Body, NextCursor, Paged, Time
-from router.admin.deliveries import DeliveryView
+from router.admin.routes.deliveries import DeliveryView
 from router.model import Attempt, Delivery, DeliveryState
 
 StateWord = Annotated[str, Field(json_schema_extra={"enum": ["pending", "delivered", "dead"]})]

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from api.schema.shape import Address, Answer, Body, NextCursor, Time
-from router.admin.explain import Explanation
+from router.admin.routes.explain import Explanation
 from router.model import AuditEntry, BlockedSender
 
 

@@ -8,8 +8,8 @@ from typing import Self
 from pydantic import Field
 
 from api.schema.shape import Answer, Time
-from router.admin.health import Health
-from router.admin.overview import Day, Open, Overview, Times
+from router.admin.installation.health import Health
+from router.admin.installation.overview import Day, Open, Overview, Times
 from router.model import Domain, DomainStatus, Integration, IntegrationStatus
 
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field
 
 from api.schema.shape import Address, Answer, Body, Id, Name, NextCursor, Password, Time
-from router.admin.keys import NewKey
-from router.admin.sessions import Me, SignedIn
+from router.admin.access.keys import NewKey
+from router.admin.access.sessions import Me, SignedIn
 from router.model import ApiKey, Role, User, Workspace
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field
 
 from api.schema.shape import Answer, Body, Flag, Id, Name, NextCursor, Paged, Query, Time
-from router.admin.domains import DomainView
-from router.admin.integrations import TestResult
-from router.admin.testmail import TestMail
+from router.admin.domains.domains import DomainView
+from router.admin.routes.integrations import TestResult
+from router.admin.routes.test_mail import TestMail
 from router.dns.verification import Record
 from router.model import Alias, AliasStatus, Domain, DomainStatus, Integration, IntegrationStatus
 

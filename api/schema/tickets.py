@@ -9,8 +9,8 @@ from pydantic import Field
 
 from api.schema.deliveries import DeliveryAnswer
 from api.schema.shape import Answer, Body, Id, NextCursor, Paged, Time
-from router.admin.conversation import MessageView, TicketView
-from router.admin.messages import Trace
+from router.admin.tickets.conversation import MessageView, TicketView
+from router.admin.tickets.messages import Trace
 from router.mail.parse import Attachment
 from router.model import Ticket, TicketEvent, TicketStatus
 

@@ -15,7 +15,7 @@ from router.accept import Accept
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed, commit_group
 from router.clock import Clock, micros
-from router.contents import ContentStore
+from router.contents.store import ContentStore
 from router.meter import UNMETERED, Meter
 from router.ports import Wake
 from router.routing.directory import Directory

@@ -12,9 +12,9 @@ from router.dispatch.dispatcher import POLL_INTERVAL, Dispatcher
 from router.dispatch.janitor import Chore, Janitor
 from router.dispatch.notices import Notices
 from router.dispatch.outbox import Limits, Outbox
-from router.dispatch.owner import new_owner
 from router.dispatch.retention import Ages, Retention
 from router.dispatch.sender import TicketSender
+from router.lease_owner import new_owner
 from router.store.sqlite import SqliteDatabase
 
 # A lane that has to wait longer than this for its pace lets its integration go meanwhile.

@@ -7,7 +7,7 @@ import stat
 
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail, ok, warn
-from router.balance import balance
+from router.admin.installation.loss_audit import balance
 from router.clock import SECOND
 from router.model import Micros
 from router.secrets import KEY_FILE, fingerprint

@@ -10,13 +10,13 @@ import click
 
 from emailrouter.cli import desk, frame
 from emailrouter.cli.desk import Desk
-from router.admin import blueprint
-from router.admin.apply import Apply
-from router.admin.blueprint import MAX_OCTETS, Blueprint, NotABlueprint
-from router.admin.export import Parts, blueprint_of, snapshot
-from router.admin.plan import Plan
 from router.channels import CHANNELS
 from router.errors import Refused
+from router.provisioning import document
+from router.provisioning.apply import Apply
+from router.provisioning.document import MAX_OCTETS, Blueprint, NotABlueprint
+from router.provisioning.export import Parts, blueprint_of, snapshot
+from router.provisioning.plan import Plan
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 _HEAD = """The configuration of a workspace. `emailrouter apply FILE` makes a workspace like it (--dry-run shows how).
@@ -35,7 +35,7 @@ async def export(at: Desk, output: Path | None) -> None:
     if at.as_json:
         frame.print_json(found.model_dump(exclude_none=True))
         return
-    text = blueprint.render(found, head=_HEAD)
+    text = document.render(found, head=_HEAD)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -95,7 +95,7 @@ def _read(file: Path) -> Blueprint:
     if len(raw) > MAX_OCTETS:
         raise click.UsageError(f"{file}: larger than {MAX_OCTETS} octets")
     try:
-        return blueprint.parse(raw.decode("utf-8"))
+        return document.parse(raw.decode("utf-8"))
     except UnicodeDecodeError:
         raise click.UsageError(f"{file}: this is not UTF-8") from None
     except NotABlueprint as error:

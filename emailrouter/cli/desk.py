@@ -23,7 +23,7 @@ from emailrouter import log
 from emailrouter.assembly.core import Core
 from emailrouter.cli import frame
 from emailrouter.operator_services import opened
-from router.admin.names import Names
+from router.admin.lookup import Names
 from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from router.errors import Refused
 from router.model import Actor, Workspace

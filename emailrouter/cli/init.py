@@ -7,7 +7,7 @@ import click
 from emailrouter import lifecycle
 from emailrouter.cli import frame
 from emailrouter.first_login import as_text, default_email, first_address
-from router.admin.setup import FirstLogin, Setup
+from router.admin.installation.first_workspace import FirstLogin, Setup
 from router.clock import SystemClock
 
 

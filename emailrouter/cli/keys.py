@@ -7,7 +7,7 @@ import click
 from api.schema.people import KeyAnswer, KeyCreated
 from emailrouter.cli import desk, moments
 from emailrouter.cli.desk import Desk
-from router.admin.users import ROLES
+from router.admin.access.users import ROLES
 
 
 @click.group(cls=desk.Group, name="key")

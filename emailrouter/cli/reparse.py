@@ -6,8 +6,8 @@ import click
 
 from emailrouter.assembly.core import Core
 from emailrouter.cli import desk, frame, moments
-from router.admin.names import Names
-from router.admin.reparse import Progress, Reparse
+from router.admin.lookup import Names
+from router.admin.tickets.reparse import Progress, Reparse
 
 
 @click.command(cls=frame.Command, name="reparse")

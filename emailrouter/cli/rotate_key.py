@@ -10,9 +10,9 @@ import click
 from config.secret import Secret
 from emailrouter.assembly.core import Core
 from emailrouter.cli import desk, frame
-from router import key_rotation
+from router.admin.installation import key_rotation
+from router.admin.installation.key_rotation import Rotation
 from router.errors import Refused
-from router.key_rotation import Rotation
 from router.secrets import KEY_FILE, fingerprint, load_or_create_key, new_key
 
 

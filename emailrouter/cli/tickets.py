@@ -12,7 +12,7 @@ from api.schema.tickets import NoteAnswer, TicketAnswer, TicketClaimed, TicketDe
 from emailrouter import assembly
 from emailrouter.cli import desk, frame
 from emailrouter.cli.desk import Desk
-from router.admin.tickets import TicketFilter
+from router.admin.tickets.tickets import TicketFilter
 from router.channels import CHANNELS
 from router.dispatch.ticket_notice import Preview
 from router.errors import Refused

@@ -10,7 +10,7 @@ from api.schema.people import UserAnswer
 from emailrouter.cli import desk
 from emailrouter.cli.desk import Desk
 from router import secrets
-from router.admin.users import ROLES
+from router.admin.access.users import ROLES
 
 _ROLE = click.Choice(ROLES)
 

@@ -9,9 +9,9 @@ from emailrouter.assembly.core import Core
 from emailrouter.cli import desk, frame
 from emailrouter.cli.desk import Desk
 from emailrouter.first_login import as_text, first_address
-from router.admin.names import Names
-from router.admin.setup import FirstLogin
-from router.admin.tenancy import Tenancy
+from router.admin.installation.first_workspace import FirstLogin
+from router.admin.installation.workspace_admin import Tenancy
+from router.admin.lookup import Names
 from router.errors import Refused
 
 

@@ -15,11 +15,11 @@ from router.accept.incoming import MAX_LOOKUPS, MAX_PARTICIPANT_ROWS, IncomingMa
 from router.accept.transaction import Committed
 from router.clock import Clock
 from router.mail import automatic
-from router.mail.envelope import Envelope
 from router.mail.headers import HeaderFacts, read_headers
 from router.meter import UNMETERED, Meter
 from router.model import Message, Micros
 from router.ports import Accepted, Wake
+from router.routing.envelope import Envelope
 from router.routing.route import Target
 from router.side_tasks import SideTasks
 from router.store.group_commit import GroupWriter

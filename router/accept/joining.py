@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from router import ids, threads
+from router import ids
+from router.accept import threads
 from router.accept.incoming import MAX_TICKETS, Entry
 from router.mail.mailboxes import comparable
 from router.store.database import Step, Transcript

@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from router import ids, threads
+from router import ids
+from router.accept import threads
 from router.accept.incoming import Entry, IncomingMail
 from router.accept.joining import join_conversations, keep_participants
 from router.model import Message, Micros

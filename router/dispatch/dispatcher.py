@@ -19,8 +19,8 @@ import structlog
 from router.channels.contract import Channel, Failed, Outcome, Retry, Sent
 from router.clock import SECOND, Clock
 from router.dispatch.outbox import Finished, NotSent, Outbox, Pause, Work, outcome_word
-from router.dispatch.owner import is_dead
 from router.errors import StorageReplaced, Unavailable
+from router.lease_owner import is_dead
 from router.meter import UNMETERED, Meter
 from router.side_tasks import SideTasks
 

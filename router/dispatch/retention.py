@@ -16,10 +16,10 @@ from typing import Protocol
 import structlog
 
 from router.clock import SECOND, Clock
-from router.erasure import erase_ticket
 from router.errors import Unavailable
 from router.model import Micros
 from router.store.database import Database, Row, Session
+from router.store.erasure import erase_ticket
 
 # Pieces of raw mail that one transaction erases: 16 MiB, some 30 ms on a slow disk.
 CHUNKS = 64
@@ -27,7 +27,7 @@ TICKETS = 20
 SMALL_ROWS = 500
 # Clocks of several hosts differ: a mark is kept this much longer than any of them looks at it.
 SLACK: Micros = 3600 * SECOND
-# What `router.admin.rate_limits` and `router.admin.idempotency` look back, and their own tidying with it.
+# What `router.ratelimit.fixed_counts` and `router.admin.idempotency` look back, and their own tidying with it.
 RATE_WINDOWS_KEPT = 2 * 86400
 IDEMPOTENT_REQUESTS_KEPT: Micros = 24 * 3600 * SECOND
 
@@ -36,7 +36,7 @@ Rest = Callable[[], Awaitable[None]]
 
 
 class Readable(Protocol):
-    """Makes the text of a message last. Who answers: `router.contents.ContentStore`."""
+    """Makes the text of a message last. Who answers: `router.contents.store.ContentStore`."""
 
     async def of(self, message_id: str) -> object: ...
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from router.channels.contract import Channel, Client, DigestEntry, Failed, Outcome, Payload, TicketNotice
-from router.contents import ContentStore
+from router.contents.store import ContentStore
 from router.dispatch import ticket_notice
 from router.dispatch.outbox import Work
 from router.errors import Refused

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from router.channels.contract import Channel, Payload, TicketNotice
-from router.contents import ContentStore
+from router.contents.store import ContentStore
 from router.errors import Refused, not_found
-from router.mail.envelope import TEST_PROTOCOL
 from router.mail.parse import Contents
 from router.model import Actor
+from router.routing.envelope import TEST_PROTOCOL
 from router.store.database import Database, Row
 
 # What a channel is given of a mail's text; every channel shows less than this.

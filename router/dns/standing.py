@@ -5,7 +5,7 @@ was only needed once. A verified domain stays verified while either of its recor
 after `MISSES` rechecks in a row, over at least `PATIENCE`, that each found definitely neither. An answer that could not
 be had counts for nothing. A check that a person asks for never counts as a miss.
 
-Called by `router.admin.domains`.
+Called by `router.admin.domains.domains`.
 """
 
 from __future__ import annotations

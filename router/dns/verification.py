@@ -4,7 +4,7 @@ It promises: `check` asks a handful of bounded questions, at once, and never rai
 records are always in the verdict, whatever the mode; a fault of the DNS is never taken for a missing record.
 It writes nothing.
 
-Called by `router.admin.domains` (add, verify, recheck) and `emailrouter.check`.
+Called by `router.admin.domains.domains` (add, verify, recheck) and `emailrouter.check`.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from router.mail.contents import Attachment, Kind
+from router.mail.decode import one_line, safe_filename
 from router.mail.headers import read_headers
 from router.mail.structure import Part, body_octets, decoded_size
-from router.mail.words import one_line, safe_filename
 
 _ENDINGS = {
     "image/png": ".png",

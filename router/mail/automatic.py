@@ -1,9 +1,8 @@
 """Which mail no person wrote just now: bounces, answers of machines, lists, bulk, and our own mail come back.
 
-A verdict is one word or `""`. It marks the message and keeps it from reopening a ticket (`router.threads.reopens`);
-it never refuses, hides or delays a mail. The header alone gives most of it (`of_headers`, called by
-`router.mail.headers`); the null reverse-path, which only the envelope knows, adds the rest (`verdict`, called by
-`router.accept`).
+A verdict is one word or `""`. It marks the message and keeps it from reopening a ticket
+(`router.accept.threads.reopens`); it never refuses, hides or delays a mail. The header alone gives most of it
+(`of_headers`); the null reverse-path, which only the envelope knows, adds the rest (`verdict`).
 
 `X-Auto-Response-Suppress` asks others not to answer; a person's mail may carry it, so it is no sign by itself.
 """
@@ -15,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from router.mail.words import decode_words, one_line
+from router.mail.decode import decode_words, one_line
 
 Automatic = Literal["bounce", "auto-reply", "list", "bulk", "loop", ""]
 

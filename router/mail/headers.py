@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_tz
 
 from router.mail import automatic
+from router.mail.decode import decode_charset, decode_words, one_line
 from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
-from router.mail.words import decode_charset, decode_words, one_line
 
 MAX_ID = 998  # octets: RFC 5322 section 2.1.1, a line
 MAX_REFERENCES = 100

@@ -4,7 +4,7 @@
 read it shows as text, with a warning; the raw mail stays the truth, and a better parser can read it again
 (`PARSER_VERSION` is kept with what was read). All text is storable. It works on octets alone, is pure, and belongs off
 the event loop: a large mail costs tens of milliseconds. HTML is read only where the caller allows it (`html`): what a
-stranger's HTML costs is bounded by the process that parses (`router.parse_worker`), and by no other.
+stranger's HTML costs is bounded by the process that parses (`router.contents.worker`), and by no other.
 
 Attachments are counted from 1 in the order of the mail; `attachment` finds the same one by its number in the raw
 octets, so they are stored once.
@@ -19,10 +19,10 @@ from router.mail import automatic, quotes
 from router.mail.attachments import File, describe_file
 from router.mail.body_parts import BodyParts
 from router.mail.contents import DEFAULT_LIMITS, Attachment, AttachmentData, Contents, HasHtml, Limits
+from router.mail.decode import decode_charset, storable
 from router.mail.headers import read_headers
 from router.mail.structure import Structure, body_octets, read_structure
 from router.mail.text_parts import TextDecoder, render
-from router.mail.words import decode_charset, storable
 
 __all__ = [
     "AS_IT_CAME",

@@ -2,7 +2,7 @@
 
 Linear in the mail whatever it holds: delimiter lines are looked up in the set of open boundaries, messages inside
 messages are leaves, and a part's header ends within a bound. Part headers stay raw octets, so that words, names and
-charsets are decoded by `router.mail.words` alone. Never raises.
+charsets are decoded by `router.mail.decode` alone. Never raises.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import binascii
 import re
 from dataclasses import dataclass, field
 
+from router.mail.decode import lenient_base64, parameters
 from router.mail.headers import charset_hint, header_block, read_fields
-from router.mail.words import lenient_base64, parameters
 
 # The empty line after a part's header, or the first line that is neither a field nor its continuation.
 _END_OF_HEADER = re.compile(rb"\n(?:(\r*\n)|(?![!-9;-~]{1,128}[ \t]*:|[ \t\r\n]|\Z))")

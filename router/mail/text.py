@@ -4,8 +4,8 @@
 no styles, no forms, no remote images (`cid:` ones stay, for a viewer that has the parts). `sanitized_to_text` walks
 what came out of it, so the walk meets well-formed HTML only. Both are bounded: past `MAX_HTML` characters the rest is
 cut; past `MAX_TAGS` or `MAX_REFERENCES`, or where parsing would nest it too deep or make it much larger
-(`router.mail.html_growth`), tags are just dropped. Neither raises. Only the process that parses (`router.parse_worker`)
-calls them, and only that process loads the sanitiser.
+(`router.mail.html_growth`), tags are just dropped. Neither raises. Only the process that parses
+(`router.contents.worker`) calls them, and only that process loads the sanitiser.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from html import unescape
 from html.parser import HTMLParser
 
 from router.mail import html_growth
-from router.mail.words import storable
+from router.mail.decode import storable
 
 MAX_HTML = 524288
 MAX_TAGS = 50_000

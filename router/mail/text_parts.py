@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from html import escape
 
 from router.mail.contents import HasHtml, Limits
+from router.mail.decode import decode_charset, storable
 from router.mail.structure import Part, body_octets
 from router.mail.text import crude_text, cut_html, sanitize_html, sanitized_to_text, without_data
-from router.mail.words import decode_charset, storable
 
 _HTML = frozenset({"text/html", "text/enriched", "text/richtext"})
 

@@ -1,7 +1,7 @@
 """Whether a sender is one that a workspace takes no mail from. Pure.
 
-Entries have one form (`router.admin.blocked_senders` makes it): `local@domain`, `@domain`, a network with its length.
-They are read once and then asked for every recipient, so that many of them cost no more than a few.
+Entries have one form: `local@domain`, `@domain`, a network with its length. They are read once and then asked for
+every recipient, so that many of them cost no more than a few.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from router.balance import Balance, balance
-from router.erasure import erase_ticket
-from router.mail.envelope import Envelope
+from router.admin.installation.loss_audit import Balance, balance
+from router.routing.envelope import Envelope
 from router.routing.route import Target
+from router.store.erasure import erase_ticket
 from tests.support import seeds
 from tests.support.clock import FakeClock
 from tests.support.core import Woken, core_over

@@ -15,9 +15,9 @@ import pytest
 
 from router.accept.incoming import MAX_CANDIDATES, MAX_LOOKUPS, MAX_PARTICIPANT_ROWS, MAX_TICKETS, IncomingMail
 from router.accept.transaction import Committed, commit_group
-from router.erasure import erase_ticket
 from router.routing.route import Target
 from router.store.database import Transcript
+from router.store.erasure import erase_ticket
 from tests.accept.world import World, mail
 from tests.support import seeds
 from tests.support.stores import Store

@@ -6,7 +6,7 @@ from emailrouter.assembly.core import Core
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed
 from router.clock import SECOND
-from router.mail.envelope import Envelope
+from router.routing.envelope import Envelope
 from router.routing.route import Target
 from router.store.group_commit import Write
 from tests.support import seeds

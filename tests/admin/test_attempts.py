@@ -2,8 +2,8 @@
 
 import pytest
 
-from router.admin.attempts import Attempts, Throttled, network_of
-from router.admin.rate_window import Limit
+from router.ratelimit.failure_throttle import Attempts, Throttled, network_of
+from router.ratelimit.sliding_window import Limit
 from tests.support.clock import FakeClock
 
 

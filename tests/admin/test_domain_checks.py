@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from router.admin.audit import Audit
-from router.admin.domain_checks import DnsPolicy, DomainChecks
-from router.admin.domains import Domains
+from router.admin.domains.domain_checks import DnsPolicy, DomainChecks
+from router.admin.domains.domains import Domains
 from router.channels import CHANNELS
 from router.clock import SECOND
 from router.dispatch.notices import Notices

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin.domain_names import domain_name
+from router.admin.domains.domain_names import domain_name
 from router.errors import Refused
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from router.admin.rate_limits import ProcessCounts, RateLimits, SharedCounts
-from router.admin.rate_window import Limit
+from router.ratelimit.fixed_counts import ProcessCounts, RateLimits, SharedCounts
+from router.ratelimit.sliding_window import Limit
 from tests.support.clock import FakeClock
 from tests.support.stores import Store
 

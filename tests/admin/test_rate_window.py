@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin import rate_window
-from router.admin.rate_window import Limit
+from router.ratelimit import sliding_window
+from router.ratelimit.sliding_window import Limit
 
 SECOND = 1_000_000
 limits = st.builds(Limit, requests=st.integers(1, 20_000), seconds=st.sampled_from([1, 60, 900, 86400]))
@@ -20,10 +20,10 @@ def test_no_window_wherever_it_begins_holds_more_than_twice_and_none_of_ours_mor
     for pause, size in bursts:
         now += pause * limit.seconds // 2
         for _ in range(size):
-            start = rate_window.start_of(limit, now)
+            start = sliding_window.start_of(limit, now)
             previous, current = counts.get(start - limit.seconds, 0), counts.get(start, 0)
             left = limit.length - now % limit.length
-            allowed = current + 1 <= rate_window.bound(limit, previous, now)
+            allowed = current + 1 <= sliding_window.bound(limit, previous, now)
             assert allowed == (previous * left + (current + 1) * limit.length <= limit.requests * limit.length)
             if allowed:
                 counts[start] = current + 1
@@ -33,14 +33,14 @@ def test_no_window_wherever_it_begins_holds_more_than_twice_and_none_of_ours_mor
 @given(limits, st.integers(0, 20_000), st.integers(0, 20_000), moments)
 def test_waiting_as_told_is_enough(limit: Limit, previous: int, current: int, now: int) -> None:
     previous, current = min(previous, limit.requests), min(current, limit.requests)
-    if current + 1 <= rate_window.bound(limit, previous, now):
+    if current + 1 <= sliding_window.bound(limit, previous, now):
         return
-    wait = rate_window.retry_after(limit, previous, current, now)
+    wait = sliding_window.retry_after(limit, previous, current, now)
     assert 1 <= wait <= 2 * limit.seconds + 1
-    start, later = rate_window.start_of(limit, now), now + wait * SECOND
-    passed = (rate_window.start_of(limit, later) - start) // limit.seconds
+    start, later = sliding_window.start_of(limit, now), now + wait * SECOND
+    passed = (sliding_window.start_of(limit, later) - start) // limit.seconds
     at_then = [(previous, current), (current, 0), (0, 0)][min(passed, 2)]
-    assert at_then[1] + 1 <= rate_window.bound(limit, at_then[0], later)
+    assert at_then[1] + 1 <= sliding_window.bound(limit, at_then[0], later)
 
 
 @given(limits, st.integers(0, 20_000), moments)
@@ -48,21 +48,21 @@ def test_the_edge_of_a_window_is_smooth(limit: Limit, used: int, now: int) -> No
     """Right after the edge hardly more is allowed than right before it: no double allowance."""
     used = min(used, limit.requests)
     edge = (now // limit.length + 1) * limit.length
-    assert rate_window.bound(limit, used, edge) == limit.requests - used
+    assert sliding_window.bound(limit, used, edge) == limit.requests - used
 
 
 @given(limits, st.integers(0, 20_000), st.integers(0, 20_000), moments, st.booleans())
 def test_the_figures_are_in_bounds(limit: Limit, previous: int, current: int, now: int, allowed: bool) -> None:
-    verdict = rate_window.verdict(limit, previous, current, now, allowed=allowed)
+    verdict = sliding_window.verdict(limit, previous, current, now, allowed=allowed)
     assert 0 <= verdict.remaining <= limit.requests
     assert 0 < verdict.reset - now / SECOND <= limit.seconds
     assert (verdict.retry_after == 0) == allowed
 
 
 def test_the_nearer_limit_is_shown() -> None:
-    near = rate_window.Verdict(True, 100, 3, 60)
-    far = rate_window.Verdict(True, 10_000, 9_000, 86400)
-    refused = rate_window.Verdict(False, 10_000, 0, 86400, 5)
-    assert rate_window.nearer([far, near]) is near
-    assert rate_window.nearer([near, refused]) is refused
-    assert rate_window.nearer([]) is None
+    near = sliding_window.Verdict(True, 100, 3, 60)
+    far = sliding_window.Verdict(True, 10_000, 9_000, 86400)
+    refused = sliding_window.Verdict(False, 10_000, 0, 86400, 5)
+    assert sliding_window.nearer([far, near]) is near
+    assert sliding_window.nearer([near, refused]) is refused
+    assert sliding_window.nearer([]) is None

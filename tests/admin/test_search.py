@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router import search_words
-from router.admin.tickets import TicketFilter
+from router.admin.tickets.tickets import TicketFilter
 from router.model import Actor
 from router.routing.route import Target
+from router.search import terms
 from tests.support import mails, seeds
 from tests.support.office import Office, corpus_mail, office
 from tests.support.stores import Store
@@ -160,7 +160,7 @@ async def test_an_erased_ticket_is_not_found_and_leaves_nothing(at: Office) -> N
 
 
 async def test_tickets_of_one_moment_each_have_their_place(at: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search_words, "place", lambda _: 5)
+    monkeypatch.setattr(terms, "place", lambda _: 5)
     for _ in range(4):
         await at.mail(written("door"))
     assert sorted(await at.found("door")) == [1, 2, 3, 4]
@@ -237,8 +237,8 @@ def _examples(most: int) -> list[str]:
 @settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(codec=None, categories=None), max_size=200))
 def test_words_are_nothing_but_letters_and_digits(text: str) -> None:
-    for word in search_words.of_text(text):
-        assert 0 < len(word) <= search_words.MAX_WORD
+    for word in terms.of_text(text):
+        assert 0 < len(word) <= terms.MAX_WORD
         assert all(character.isalnum() for character in word)
         word.encode()
 
@@ -246,24 +246,24 @@ def test_words_are_nothing_but_letters_and_digits(text: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_a_text_has_the_words_of_each_line_of_it(first: str, second: str) -> None:
-    both = set(search_words.of_text(f"{first}\n{second}"))
-    assert {*search_words.of_text(first), *search_words.of_text(second)} <= both
+    both = set(terms.of_text(f"{first}\n{second}"))
+    assert {*terms.of_text(first), *terms.of_text(second)} <= both
 
 
 def test_places_sort_as_ids_do() -> None:
     ids = [f"ticket_{n:026d}" for n in range(0, 10**7, 999_999)] + ["ticket_7" + "z" * 25]
-    places = [search_words.place(one) for one in ids]
+    places = [terms.place(one) for one in ids]
     assert places == sorted(places)
     assert places[-1] < 2**63
 
 
 def test_places_of_different_milliseconds_never_change_sides() -> None:
     last, next_one = (
-        search_words.place(f"ticket_0000000001{'z' * 16}"),
-        search_words.place(f"ticket_0000000002{'0' * 16}"),
+        terms.place(f"ticket_0000000001{'z' * 16}"),
+        terms.place(f"ticket_0000000002{'0' * 16}"),
     )
     assert next_one - last > 2**14  # so many more of one millisecond find a place below the next
-    assert [last >> search_words.SLOT_BITS, next_one >> search_words.SLOT_BITS] == [1, 2]
+    assert [last >> terms.SLOT_BITS, next_one >> terms.SLOT_BITS] == [1, 2]
 
 
 @pytest.mark.parametrize("q", ["ws", "_ws", "nr", "alias", "33", "37", "_nr_1", "ticket"])
@@ -287,11 +287,11 @@ async def test_what_we_note_beside_the_words_is_not_asked_for(at: Office, q: str
     ],
 )
 def test_questions(text: str, words: str, begun: bool) -> None:
-    asked = search_words.question("ws_X", text)
+    asked = terms.question("ws_X", text)
     assert asked is not None
     assert (asked.scope, bool(asked.begun)) == ("'_ws_x'", begun)
     assert " & ".join(part for part in (asked.whole, asked.begun) if part) == words
-    of_alias = search_words.question("ws_X", text, "alias_1")
+    of_alias = terms.question("ws_X", text, "alias_1")
     assert of_alias is not None
     assert of_alias.whole.split(" & ")[0] == "'_alias_1'"
     assert of_alias.begun == asked.begun

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from router import ids, search_words
-from router.admin import ticket_search
-from router.admin.conversation import Conversation
-from router.admin.tickets import TicketFilter, Tickets
-from router.contents import ContentStore
+from router import ids
+from router.admin.tickets.conversation import Conversation
+from router.admin.tickets.tickets import TicketFilter, Tickets
+from router.contents.store import ContentStore
 from router.model import TICKET_STATUSES, Actor
+from router.search import find, terms
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.clock import FakeClock
@@ -119,12 +119,12 @@ class Archive:
         )
         if ticket.words is None:
             return
-        words = search_words.document(workspace, ticket.number, ticket.alias_id, known=[], more=sorted(ticket.words))
+        words = terms.document(workspace, ticket.number, ticket.alias_id, known=[], more=sorted(ticket.words))
         await self.store.database.run(
             "search_keep",
             ticket_id=ticket.id,
             workspace_id=workspace,
-            place=search_words.place(ticket.id),
+            place=terms.place(ticket.id),
             words=" ".join(words),
         )
 
@@ -188,7 +188,7 @@ def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         "MORE_BEGUN": 1,
     }
     for name, value in bounds.items():
-        monkeypatch.setattr(ticket_search, name, value)
+        monkeypatch.setattr(find, name, value)
 
 
 @pytest.mark.usefixtures("short_steps")
@@ -251,7 +251,7 @@ async def test_sqlite_answers_by_its_indexes(tmp_path: Path) -> None:
         assert isinstance(store.database, SqliteDatabase)
         for name in ("search_stretch", "search_having", "search_oldest", "search_missing"):
             query = store.catalog[name]
-            asked = search_words.question(OURS, "hello").as_json()  # type: ignore[union-attr]  # it has a word
+            asked = terms.question(OURS, "hello").as_json()  # type: ignore[union-attr]  # it has a word
             values = dict.fromkeys(query.parameters, 1) | {"asked": asked, "ids": "[]"}
             async with store.database.raw_transaction(write=False) as connection:
                 rows = await connection.execute_fetchall(f"EXPLAIN QUERY PLAN {query.sqlite}", values)

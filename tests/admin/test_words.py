@@ -4,32 +4,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin import words
+from router.admin import validation
 from router.errors import Refused
 
 
 @pytest.mark.parametrize("bad", ["", " ", "a\0b", "a\nb", "a\x1bb", "a\u202eb", "a\u2066b", "a\ud800b", "x" * 201])
 def test_a_line_refuses(bad: str) -> None:
     with pytest.raises(Refused) as refused:
-        words.line(bad, "name")
+        validation.line(bad, "name")
     assert (refused.value.code, refused.value.field) == ("invalid_request", "name")
 
 
 def test_a_line_is_composed_and_trimmed() -> None:
-    assert words.line("  Bu\u0308ro  ", "name") == "Büro"
+    assert validation.line("  Bu\u0308ro  ", "name") == "Büro"
 
 
 def test_a_text_keeps_its_lines() -> None:
-    assert words.text("one\r\ntwo\n\tthree", "text") == "one\ntwo\n\tthree"
+    assert validation.text("one\r\ntwo\n\tthree", "text") == "one\ntwo\n\tthree"
 
 
 @given(st.text())
 def test_what_a_line_lets_through_can_be_stored_and_printed(text: str) -> None:
     try:
-        kept = words.line(text, "name")
+        kept = validation.line(text, "name")
     except Refused:
         return
     kept.encode("utf-8")
     assert "\0" not in kept
     assert kept.splitlines() == [kept]
-    assert words.line(kept, "name") == kept
+    assert validation.line(kept, "name") == kept

@@ -12,12 +12,12 @@ from api.server import ApiServer
 from config.schema import Api, Config, Delivery, Dns, Server, Smtp
 from emailrouter.assembly.core import Core
 from router.accept import Accept
-from router.admin.setup import FirstLogin, Setup
-from router.admin.users import Users
+from router.admin.access.users import Users
+from router.admin.installation.first_workspace import FirstLogin, Setup
 from router.mail.address import parse_mailbox
-from router.mail.envelope import Envelope
 from router.model import Actor, Role
 from router.routing.directory import Directory
+from router.routing.envelope import Envelope
 from router.routing.route import Target
 from router.secrets import SecretBox, new_key
 from router.services import Services

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from api.resources import ROUTES
-from router.admin.keys import Keys
-from router.admin.users import Users
+from router.admin.access.keys import Keys
+from router.admin.access.users import Users
 from router.clock import SystemClock
 from router.model import Actor
 from tests.api import fuzz_good

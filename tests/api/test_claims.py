@@ -6,8 +6,8 @@ from pathlib import Path
 
 import aiohttp
 
-from router.admin.keys import Keys
-from router.admin.users import Users
+from router.admin.access.keys import Keys
+from router.admin.access.users import Users
 from router.clock import SystemClock
 from router.model import Actor
 from tests.support import seeds

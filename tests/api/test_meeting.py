@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from router.admin import sessions
-from router.admin.users import hashed_password
-from router.contents import ContentStore
-from router.erasure import erase_ticket
+from router.admin.access import sessions
+from router.admin.access.users import hashed_password
+from router.contents.store import ContentStore
 from router.errors import Contended, Refused
 from router.model import Actor
+from router.store.erasure import erase_ticket
 from router.store.postgres import PostgresSession
 from tests.api.desk import PASSWORD, Desk, served
 from tests.support import seeds

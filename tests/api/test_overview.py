@@ -2,8 +2,8 @@
 
 import pytest
 
-from router.admin import overview
-from router.admin.overview import sample_step, times
+from router.admin.installation import overview
+from router.admin.installation.overview import sample_step, times
 from tests.api.desk import Desk
 from tests.dashboard.past import Old, month, old_mails
 from tests.support import mails

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from router.balance import balance
+from router.admin.installation.loss_audit import balance
 from router.store.migrate import all_migrations
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase

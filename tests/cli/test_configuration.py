@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin import blueprint
-from router.admin.apply import Apply
-from router.admin.blueprint import Blueprint, NotABlueprint
-from router.admin.export import Parts, Snapshot, blueprint_of
-from router.admin.plan import Change
 from router.channels import CHANNELS
 from router.model import Alias, Domain, Integration, User, Workspace
+from router.provisioning import document
+from router.provisioning.apply import Apply
+from router.provisioning.document import Blueprint, NotABlueprint
+from router.provisioning.export import Parts, Snapshot, blueprint_of
+from router.provisioning.plan import Change
 from router.secrets import SecretBox, new_key
 from tests.cli.office import WEBHOOK, Office
 
@@ -88,20 +88,20 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 
 @given(snapshots(), st.booleans())
 def test_applying_an_export_changes_nothing(found: Snapshot, prune: bool) -> None:
-    text = blueprint.render(blueprint_of(found), head="What this is")
+    text = document.render(blueprint_of(found), head="What this is")
     assert tomllib.loads(text)
-    read = blueprint.parse(text)
+    read = document.parse(text)
     assert read == blueprint_of(found)
     plan = _apply().plan(read, found, prune=prune)
     assert plan.changes == []
     assert plan.kept == []
-    assert blueprint.render(read, head="What this is") == text
+    assert document.render(read, head="What this is") == text
 
 
 @given(snapshots())
 def test_an_empty_file_touches_nothing_and_empty_parts_remove_all(found: Snapshot) -> None:
     assert _apply().plan(Blueprint(), found, prune=True).changes == []
-    empty = blueprint.parse("domains = []\nintegrations = []\naliases = []\nusers = []\nblocked_senders = []\n")
+    empty = document.parse("domains = []\nintegrations = []\naliases = []\nusers = []\nblocked_senders = []\n")
     held = len(found.domains) + len(found.integrations) + len(found.aliases)
     held += len(found.users) + len(found.blocked_senders)
     plan = _apply().plan(empty, found, prune=True)
@@ -136,7 +136,7 @@ def test_a_secret_that_is_the_same_is_no_change() -> None:
 )
 def test_a_file_of_another_form_is_told_where(text: str, said: str) -> None:
     with pytest.raises(NotABlueprint) as refused:
-        blueprint.parse(text)
+        document.parse(text)
     assert said in refused.value.message
     assert "hooks.slack.com" not in refused.value.message
 
@@ -171,7 +171,7 @@ def test_a_file_of_another_form_is_told_where(text: str, said: str) -> None:
 def test_a_file_that_cannot_be_is_refused_before_anything_is_done(text: str, said: str) -> None:
     found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (), (), ())
     with pytest.raises(NotABlueprint) as refused:
-        _apply(WEBHOOK).plan(blueprint.parse(text), found, prune=False)
+        _apply(WEBHOOK).plan(document.parse(text), found, prune=False)
     assert said in refused.value.message
 
 
@@ -189,7 +189,7 @@ def test_what_is_written_in_another_form_is_the_same() -> None:
         '[[aliases]]\naddress = "\\"Support\\"@B.test"\nintegration = " Bu\\u0308ro"\n'
         '[[users]]\nemail = "Eve@b.test"\nname = "E\\u0300ve"\n'
     )
-    assert _apply().plan(blueprint.parse(text), found, prune=True).changes == []
+    assert _apply().plan(document.parse(text), found, prune=True).changes == []
 
 
 async def test_from_one_installation_to_another(both: Office, tmp_path: Path) -> None:

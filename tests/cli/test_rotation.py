@@ -7,11 +7,11 @@ import pytest
 
 from config.load import load
 from emailrouter import lifecycle
-from router import key_rotation
 from router.admin import audit
+from router.admin.installation import key_rotation
+from router.admin.installation.key_rotation import NEXT_FILE, Rotation, finish, write_next
 from router.clock import SystemClock
 from router.errors import Refused
-from router.key_rotation import NEXT_FILE, Rotation, finish, write_next
 from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key, new_key
 from tests.cli.office import WEBHOOK, Office
 from tests.support import seeds

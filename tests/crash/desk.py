@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import aiohttp
 
-from router.admin.keys import Keys
-from router.admin.users import Users
+from router.admin.access.keys import Keys
+from router.admin.access.users import Users
 from router.clock import SystemClock
 from router.model import Actor
 from router.store.database import Database

@@ -19,7 +19,7 @@ from emailrouter import lifecycle
 from emailrouter.assembly import core
 from router.accept import Accept
 from router.channels.contract import Failed
-from router.contents import ContentStore
+from router.contents.store import ContentStore
 from router.dispatch import retention
 from router.dispatch.dispatcher import Dispatcher
 from router.dispatch.outbox import Outbox, Work

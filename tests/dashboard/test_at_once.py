@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from router import secrets
-from router.admin.messages import Messages
-from router.admin.sessions import Me, Sessions
+from router.admin.access.sessions import Me, Sessions
+from router.admin.tickets.messages import Messages
 from router.errors import Refused
 from router.model import Actor, Message
 from tests.api.desk import PASSWORD, Desk

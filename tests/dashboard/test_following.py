@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from router.admin.tickets import Tickets
+from router.admin.tickets.tickets import Tickets
 from tests.api.desk import Desk
 from tests.dashboard.test_browser import enter
 from tests.support import mails

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.dashboard import local
-from router.admin.sessions import Sessions
+from router.admin.access.sessions import Sessions
 from router.errors import Unavailable
 from tests.api.desk import PASSWORD, Desk, config, served
 from tests.dashboard.desk import Browser, browser, person, signed_in

@@ -10,7 +10,7 @@ import pytest
 
 from api.dashboard.live import LIVE, MOST_OF_ONE, Live
 from api.dashboard.views import live as live_view
-from router.admin.tickets import Tickets
+from router.admin.tickets.tickets import Tickets
 from router.errors import Unavailable
 from tests.api.desk import Desk, config, served
 from tests.dashboard.desk import signed_in

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from router.admin.users import Users
+from router.admin.access.users import Users
 from router.clock import SystemClock
 from router.model import Actor
 from tests.api.desk import PASSWORD

@@ -13,11 +13,11 @@ from router.channels import CHANNELS
 from router.clock import SECOND, SystemClock
 from router.dispatch.dispatcher import Dispatcher
 from router.dispatch.outbox import Finished, Limits, Outbox, Pause, Work
-from router.dispatch.owner import new_owner
 from router.errors import Unavailable
-from router.mail.envelope import Envelope
+from router.lease_owner import new_owner
 from router.meter import UNMETERED, Meter
 from router.ports import NoWake
+from router.routing.envelope import Envelope
 from router.routing.route import Target
 from tests.support import mails, seeds
 from tests.support.core import core_over

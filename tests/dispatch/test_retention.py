@@ -12,8 +12,8 @@ from router.dispatch import retention
 from router.dispatch.janitor import Chore, Janitor
 from router.dispatch.retention import Ages, Erased, Retention
 from router.errors import StorageReplaced, Unavailable
-from router.mail.envelope import Envelope
 from router.model import Micros
+from router.routing.envelope import Envelope
 from router.routing.route import Target
 from tests.support import seeds
 from tests.support.clock import FakeClock

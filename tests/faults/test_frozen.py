@@ -14,8 +14,8 @@ import aiohttp
 import asyncpg
 import pytest
 
-from router.admin.keys import Keys
-from router.admin.users import Users
+from router.admin.access.keys import Keys
+from router.admin.access.users import Users
 from router.clock import SystemClock
 from router.model import Actor
 from tests.crash.rig import Rig, rig, until_async

@@ -28,16 +28,19 @@ from api.schema import shape
 from api.schema.tickets import TicketDetail
 from config.values import parse_blocked_sender
 from router import ids, secrets
-from router.admin import attempts, blocked_senders, domain_names, explain, paging
-from router.admin import words as kept
-from router.admin.authentication import Caller
-from router.admin.conversation import MessageView, TicketView
-from router.admin.messages import Messages
-from router.admin.users import role_of, sign_in_address
+from router.admin import paging
+from router.admin import validation as kept
+from router.admin.access.authentication import Caller
+from router.admin.access.users import role_of, sign_in_address
+from router.admin.domains import domain_names
+from router.admin.routes import blocked_senders, explain
+from router.admin.tickets.conversation import MessageView, TicketView
+from router.admin.tickets.messages import Messages
 from router.clock import SystemClock
 from router.errors import Refused
 from router.mail.parse import Attachment, AttachmentData, Contents
 from router.model import Actor, Message, Ticket, TicketEvent
+from router.ratelimit import failure_throttle
 from tests.growth.shapes import FEW, HTML, JSON, URL, Shape
 from tests.growth.subject import PLAIN, Subject, text
 
@@ -92,7 +95,7 @@ def fields(octets: bytes) -> None:
     """What we read of a request's fields."""
     said = in_a_field(octets)
     asked = request(X_Forwarded_For=said, X_Forwarded_Proto=said, Cookie=f"er_session={said}", Origin=said)
-    attempts.network_of(addresses.client_address(asked, _NETWORKS))
+    failure_throttle.network_of(addresses.client_address(asked, _NETWORKS))
     addresses.by_https(asked, _NETWORKS)
     dict(asked.cookies)
     permission._host(said)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from router import search_words
 from router.accept.accept import fingerprint_of
-from router.mail import automatic, quotes, text, words
+from router.accept.threads import Candidate, choose
+from router.mail import automatic, decode, quotes, text
 from router.mail import parse as reading
 from router.mail.headers import MAX_TEXT, read_date, read_headers
 from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
 from router.mail.structure import body_octets, decoded_size, read_structure
-from router.threads import Candidate, choose
+from router.search import terms
 from tests.growth.shapes import FEW, HEADER, HTML, MIME, PARAMETERS, QUOTES, Shape
 from tests.growth.subject import PLAIN, Subject
 from tests.growth.subject import text as decoded
@@ -82,15 +82,15 @@ def headers_of_parts(octets: bytes) -> object:
 def charsets(octets: bytes) -> None:
     """A body in each charset with a codec of its own."""
     for charset in _CHARSETS:
-        words.storable(words.decode_charset(octets, charset)[0])
+        decode.storable(decode.decode_charset(octets, charset)[0])
 
 
 def parameters(octets: bytes) -> None:
     """Content-Type and Content-Disposition."""
-    _, found = words.parameters(b"a/b" + octets, "utf-8")
-    words.parameters(b"attachment; filename=" + octets)
+    _, found = decode.parameters(b"a/b" + octets, "utf-8")
+    decode.parameters(b"attachment; filename=" + octets)
     for value in found.values():
-        words.safe_filename(value)
+        decode.safe_filename(value)
 
 
 def report(octets: bytes) -> object:
@@ -145,8 +145,8 @@ def verdicts(octets: bytes) -> None:
 def found_by(octets: bytes) -> None:
     """The words of a mail and of a question."""
     said = decoded(octets)
-    search_words.of_text(said)
-    search_words.question("ws_1", said)
+    terms.of_text(said)
+    terms.question("ws_1", said)
 
 
 _FIELDS = (*PLAIN, HEADER)
@@ -184,7 +184,7 @@ SUBJECTS = (
     Subject("headers: a date", read_date, 256),
     Subject("mailboxes: an address list", read_mailboxes, MAX_VALUE, _FIELDS, _LOCAL_PARTS, quick=_ADDRESSES),
     Subject("mailboxes, threads: comparing", people, 998),
-    Subject("words: encoded words", words.decode_words, MAX_VALUE, _FIELDS),
+    Subject("words: encoded words", decode.decode_words, MAX_VALUE, _FIELDS),
     Subject("words: parameters", parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
     Subject("words: charsets", charsets, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
     Subject("automatic: verdicts", verdicts, 65536, _FIELDS),

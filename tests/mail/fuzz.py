@@ -20,12 +20,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from router import search_words
 from router.channels import slack_message
 from router.channels.contract import TicketNotice
 from router.dispatch import ticket_notice
 from router.mail.headers import HeaderFacts, read_headers
 from router.mail.parse import AS_IT_CAME, Contents, attachment, parse
+from router.search import terms
 from tests.support.payloads import sound
 
 CORPUS = Path(__file__).parents[1] / "corpus"
@@ -52,7 +52,7 @@ def check(content: bytes) -> tuple[HeaderFacts, Contents]:
         taken = attachment(content, listed.n)
         assert taken is not None
         assert taken.attachment.filename == listed.filename
-    _assert_storable(search_words.of_text(f"{facts.from_name} {facts.subject} {contents.text}"))
+    _assert_storable(terms.of_text(f"{facts.from_name} {facts.subject} {contents.text}"))
     notice = notice_of(facts, contents)
     for payload in (slack_message.ticket(notice), slack_message.plain(notice)):
         sound(payload, (LINK,))

@@ -22,7 +22,7 @@ STATE = Path(".fuzz")
 def main() -> None:
     """Never returns: libFuzzer ends the process."""
     atheris: Any = importlib.import_module("atheris")
-    with atheris.instrument_imports(include=["router.mail", "router.channels", "router.search_words"]):
+    with atheris.instrument_imports(include=["router.mail", "router.channels", "router.search.terms"]):
         fuzz = importlib.import_module("tests.mail.fuzz")
     corpus = STATE / "guided"
     corpus.mkdir(parents=True, exist_ok=True)

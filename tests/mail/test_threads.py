@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.threads import Candidate, Joined, choose, reopens
+from router.accept.threads import Candidate, Joined, choose, reopens
 
 EVA = "eva@customer.example"
 OURS = Candidate("ticket_1", "ours@acme.example", frozenset({EVA, "support@acme.example"}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.mail.words import codec, decode_charset, decode_words, one_line, parameters, safe_filename, storable
+from router.mail.decode import codec, decode_charset, decode_words, one_line, parameters, safe_filename, storable
 
 
 @pytest.mark.parametrize(

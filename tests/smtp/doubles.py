@@ -15,9 +15,9 @@ from typing import Any
 from config.schema import Smtp
 from router.clock import Clock, SystemClock
 from router.mail.address import Mailbox
-from router.mail.envelope import Envelope
 from router.meter import UNMETERED, Meter
 from router.ports import Accepted
+from router.routing.envelope import Envelope
 from router.routing.route import Refusal, RefusalReason, Target
 from smtp.dnsbl import Resolver
 from smtp.server import Server

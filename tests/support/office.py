@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from router.admin.tickets import TicketFilter
-from router.contents import ContentStore
-from router.mail.envelope import Envelope
+from router.admin.tickets.tickets import TicketFilter
+from router.contents.pool import Parser
+from router.contents.store import ContentStore
 from router.meter import UNMETERED, Meter
 from router.model import Actor
-from router.parsing import Parser
+from router.routing.envelope import Envelope
 from router.routing.route import Target
 from tests.support import seeds
 from tests.support.clock import FakeClock

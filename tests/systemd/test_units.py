@@ -9,7 +9,8 @@ import pytest
 
 from config.schema import SETTINGS, Config
 from emailrouter.assembly import SQLITE_READERS
-from router import contents, parse_worker, parsing
+from router.contents import pool, store
+from router.contents import worker as contents_worker
 from router.sockets import API
 
 FOLDER = Path(__file__).parents[2] / "systemd"
@@ -187,8 +188,8 @@ def needed(name: str) -> int:
     """The sum of the program's own bounds, by the role of the unit."""
     smtp = Config().smtp
     receives = 2 * smtp.max_bytes_in_flight + smtp.max_connections * _CONNECTION
-    worker = parse_worker.BASE_OCTETS + parse_worker.OCTETS_FOR_EACH * smtp.max_message_bytes
-    reads = 2 * contents.HELD_AT_ONCE * smtp.max_message_bytes + parsing.WORKERS * worker
+    worker = contents_worker.BASE_OCTETS + contents_worker.OCTETS_FOR_EACH * smtp.max_message_bytes
+    reads = 2 * store.HELD_AT_ONCE * smtp.max_message_bytes + pool.WORKERS * worker
     role = name.removeprefix("emailrouter").lstrip("-").partition(".")[0].rstrip("@")
     return _PROGRAM + {"": receives + reads, "smtp": receives, "api": reads, "deliver": reads}[role]
 
@@ -200,5 +201,5 @@ def test_memory_and_tasks_are_bounded_above_what_the_program_allows_itself(path:
     (memory,), (tasks,) = service["MemoryMax"], service["TasksMax"]
     assert needed(path.name) < size_in_bytes(memory) < 3 * needed(path.name)
     threads = 32 + SQLITE_READERS + 10  # asyncio's pool at most; the loop, its resolver, the writer, the log
-    assert threads + parsing.WORKERS < int(tasks) <= 4 * threads
+    assert threads + pool.WORKERS < int(tasks) <= 4 * threads
     assert service["OOMPolicy"] == ["continue"], "a killed process for parsing does not end the service"

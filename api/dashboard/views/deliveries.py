@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from api.dashboard import places
 from api.dashboard.page import Html, Nav, Page, See, Visit
-from router.admin.deliveries import MOST_REPLAYED
+from router.admin.routes.deliveries import MOST_REPLAYED
 from router.errors import Refused
 
 PER_PAGE = 50

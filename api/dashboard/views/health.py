@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.dashboard.page import Html, Page, Visit
-from router.admin.health import OLD_AFTER
+from router.admin.installation.health import OLD_AFTER
 
 
 async def show(visit: Visit) -> Html:

@@ -7,7 +7,7 @@ from typing import Any
 from api.dashboard import charts, progress
 from api.dashboard.charts import Point
 from api.dashboard.page import Html, Nav, Page, See, Visit
-from router.admin.overview import MOST_COUNTED, Day, Overview
+from router.admin.installation.overview import MOST_COUNTED, Day, Overview
 
 MOST_ROWS = 12
 

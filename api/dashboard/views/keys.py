@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from api.dashboard import manage, people
 from api.dashboard.page import Html, Page, See, Visit
+from router.admin.access.users import ROLES
 from router.admin.idempotency import Kept
-from router.admin.users import ROLES
 from router.clock import SECOND
 from router.errors import Refused
 from router.model import Micros

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from api.dashboard.page import Page, Visit
 from api.dashboard.security import dress_mail
-from router.admin.conversation import MessageView
+from router.admin.tickets.conversation import MessageView
 from router.errors import Refused, not_found
 
 # Images that a mail brings with it are written into the frame: it has no cookie to ask for them with.

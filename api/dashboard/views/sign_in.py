@@ -8,7 +8,7 @@ from api.dashboard import local
 from api.dashboard.page import Html, Page, See, Visit
 from api.dashboard.serving import see
 from api.session_cookie import SESSION_COOKIE
-from router.admin.sessions import LIFETIME, NewSession
+from router.admin.access.sessions import LIFETIME, NewSession
 
 
 async def show(visit: Visit) -> Html:

@@ -13,7 +13,7 @@ from markupsafe import escape
 from api.dashboard import people
 from api.dashboard.live import newest_of
 from api.dashboard.page import Html, Page, See, Visit
-from router.admin.conversation import MessageView, TicketView
+from router.admin.tickets.conversation import MessageView, TicketView
 from router.errors import Refused
 from router.mail.parse import Attachment
 from router.model import TICKET_STATUSES, TicketEvent

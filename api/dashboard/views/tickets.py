@@ -9,7 +9,7 @@ from api.dashboard.live import newest_of
 from api.dashboard.page import Html, Nav, Page, Visit
 from router.admin.paging import MAX_LIMIT
 from router.admin.paging import Page as Found
-from router.admin.tickets import TicketFilter
+from router.admin.tickets.tickets import TicketFilter
 from router.model import TICKET_STATUSES, Ticket
 
 PER_PAGE = 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from api.dashboard import places
 from api.dashboard.page import Html, Page, See, Visit
-from router.admin.messages import MOST_FOUND
+from router.admin.tickets.messages import MOST_FOUND
 from router.errors import not_found
 
 PATH = "/activity/trace"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from api.dashboard import manage
 from api.dashboard.page import Html, Page, See, Visit
-from router.admin.users import ROLES
+from router.admin.access.users import ROLES
 from router.errors import Refused
 
 

@@ -160,7 +160,7 @@ CREATE TABLE message_contents (
     parsed_at BIGINT NOT NULL
 );
 
--- A mail that a worker is parsing (router/parse_attempts.py): written before, removed when its contents are kept.
+-- A mail that a worker is parsing (router/contents/attempts.py): written before, removed when its contents are kept.
 CREATE TABLE parse_attempts (
     message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
     owner TEXT NOT NULL,
@@ -239,9 +239,9 @@ CREATE TABLE ticket_participants (
     PRIMARY KEY (ticket_id, address)
 ) /*sqlite WITHOUT ROWID */;
 
--- What tickets are found by: the words of their messages, cut by us (router/search_words.py) and indexed by the
+-- What tickets are found by: the words of their messages, cut by us (router/search/terms.py) and indexed by the
 -- database's own full-text search. Filled with message_contents, never by the accept. `place` sorts as the ids do, to
--- the millisecond, so that a search can ask for the words of a stretch of time (router/admin/ticket_search.py).
+-- the millisecond, so that a search can ask for the words of a stretch of time (router/search/find.py).
 CREATE TABLE ticket_search (
     ticket_id TEXT PRIMARY KEY REFERENCES tickets (id) ON DELETE CASCADE,
     workspace_id TEXT NOT NULL,

@@ -1,4 +1,4 @@
--- What proves that nothing was lost, from the rows themselves (router/balance.py; the metrics ask the first one too).
+-- What proves that nothing was lost, from the rows themselves (router/admin/installation/loss_audit.py; the metrics ask the first one too).
 
 -- name: balance_newest
 -- The newest messages held against what must have become of them: accepted = ticketed + repeated for their aliases, and

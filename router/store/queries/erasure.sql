@@ -1,4 +1,4 @@
--- Erasing a ticket, for an admin and for retention alike (router/erasure.py).
+-- Erasing a ticket, for an admin and for retention alike (router/store/erasure.py).
 
 -- name: erasure_messages
 -- The messages of a ticket, held until the transaction ends: of two tickets that share one, the last to go takes it.

@@ -1,4 +1,4 @@
--- What a workspace looks like from above (router/admin/overview.py, health.py). Ids sort by time, so a stretch of days
+-- What a workspace looks like from above (router/admin/installation/overview.py, health.py). Ids sort by time, so a stretch of days
 -- is a range of a key that is there anyway. Each question is bounded: `most` rows a day, an alias or a sample.
 
 -- name: overview_mails

@@ -1,4 +1,4 @@
--- The counts behind the limits of the API (router/admin/rate_limits.py). window_start: seconds since the epoch.
+-- The counts behind the limits of the API (router/ratelimit/fixed_counts.py). window_start: seconds since the epoch.
 
 -- name: rate_limit_add
 -- Counts requests in a window unless that would exceed its bound; returns the window's count if it did count.

@@ -1,4 +1,4 @@
--- What tickets are found by (router/contents.py writes it, router/admin/ticket_search.py asks).
+-- What tickets are found by (router/contents/store.py writes it, router/search/find.py asks).
 
 -- name: search_turn
 -- One transaction at a time adds to what tickets are found by: it reads what is there first. SQLite's are that anyway.

@@ -1,0 +1,1 @@
+"""Users and API keys: how they sign in and are authenticated."""

@@ -1,0 +1,91 @@
+"""Who asks: from the text of a key, or of a session's cookie, to an `Actor`.
+
+Looked up by hash in the database for every request, so that what is revoked ends with the next one. When something
+was last used is written beside the request, at most once a minute, and never fails or delays it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from router import secrets
+from router.admin.access.keys import lower
+from router.clock import SECOND, Clock
+from router.errors import Refused, Unavailable
+from router.model import Actor, Micros
+from router.store.database import Database
+
+USED_EVERY: Micros = 60 * SECOND
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An actor and what its requests are counted under: each key, and each session, by itself."""
+
+    actor: Actor
+    scope: str
+    by_session: bool = False
+
+    @property
+    def session_id(self) -> str:
+        """The name of the session (`router.admin.access.sessions.SignedIn`); `""` for a key."""
+        return self.scope.removeprefix("session:") if self.by_session else ""
+
+
+class Authentication:
+    """One for each process; `close` waits for what is still being written."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def by_key(self, clear: str, *, address: str = "") -> Caller:
+        """The caller whose key this is. Raises `Refused("unauthorized")`; the comparison is of hashes, by the index."""
+        row = await self._database.one("key_by_hash", hash=secrets.hash_api_key(clear))
+        now = self._clock.now()
+        if row is None or row["revoked_at"] is not None or row["disabled_at"] is not None:
+            raise Refused("unauthorized", "This API key is not valid")
+        if row["expires_at"] is not None and row["expires_at"] <= now:
+            raise Refused("unauthorized", "This API key has expired")
+        if row["last_used_at"] is None or row["last_used_at"] < now - USED_EVERY:
+            self._write("key_used", id=row["id"], now=now, horizon=now - USED_EVERY)
+        actor = Actor(
+            workspace_id=row["workspace_id"],
+            role=lower(row["role"], row["user_role"]),
+            user_id=row["user_id"],
+            key_id=row["id"],
+            address=address,
+        )
+        return Caller(actor, f"key:{row['id']}")
+
+    async def by_session(self, token: str, *, address: str = "") -> Caller:
+        """The caller who signed in with this cookie. Raises `Refused("unauthorized")`."""
+        row = await self._database.one("session_by_hash", hash=secrets.hash_api_key(token))
+        now = self._clock.now()
+        if row is None or row["expires_at"] <= now or row["disabled_at"] is not None:
+            raise Refused("unauthorized", "Your session is over: sign in again")
+        if row["last_used_at"] < now - USED_EVERY:
+            self._write("session_used", hash=row["hash"], now=now, horizon=now - USED_EVERY)
+        actor = Actor(row["workspace_id"], row["role"], user_id=row["user_id"], address=address)
+        return Caller(actor, f"session:{row['hash'][:32]}", by_session=True)
+
+    async def close(self) -> None:
+        """Waits for what is still being written."""
+        while self._writing:
+            await asyncio.wait(self._writing)
+
+    def _write(self, query: str, **values: object) -> None:
+        task = asyncio.get_running_loop().create_task(self._written(query, values))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def _written(self, query: str, values: dict[str, object]) -> None:
+        try:
+            await self._database.run(query, **values)
+        except Unavailable as error:
+            log.debug("api.last_use_not_written", reason=str(error))

@@ -1,0 +1,131 @@
+"""API keys: made and shown once, listed by their hint, revoked. Only the hash is kept.
+
+A key is bound to a user and can do no more than both its own role and, whenever it is used, its user's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from router import ids, secrets
+from router.admin import audit, paging, validation
+from router.admin.access.users import ROLES, role_of
+from router.admin.paging import DEFAULT_LIMIT, Page
+from router.clock import Clock
+from router.errors import Refused, not_found
+from router.model import Actor, ApiKey, Micros, Role, User
+from router.store.database import Database, Session, fetch, fetch_one
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key and, this once, its text."""
+
+    key: ApiKey
+    clear: str
+
+
+def lower(one: Role, other: Role) -> Role:
+    """The role that may do less."""
+    return max(one, other, key=ROLES.index)
+
+
+class Keys:
+    """Admins see and revoke all keys of the workspace and make keys for anyone; others see their own."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[ApiKey]:
+        """Newest first, revoked and expired ones too."""
+        window = paging.window("key", limit, cursor)
+        rows = await fetch(
+            self._database,
+            ApiKey,
+            "key_page",
+            workspace_id=actor.workspace_id,
+            user_id=None if actor.role == "admin" else actor.user_id,
+            before=window.before,
+            most=window.most,
+        )
+        return window.page(rows, lambda key: key.id)
+
+    async def create(
+        self,
+        actor: Actor,
+        *,
+        name: str,
+        role: str | None = None,
+        user_id: str | None = None,
+        expires_at: Micros | None = None,
+    ) -> NewKey:
+        """A key for the actor's user, or for another one; with the user's role unless a lower one is given."""
+        now = self._clock.now()
+        if expires_at is not None and expires_at <= now:
+            raise Refused("invalid_request", "expiresAt must be in the future", "expiresAt")
+        owner_id = actor.user_id if user_id is None else user_id
+        if owner_id is None:
+            raise Refused("invalid_request", "userId is missing: a key belongs to a user", "userId")
+        clear, key_hash, hint = secrets.new_api_key()
+        async with self._database.transaction() as session:
+            owner = await fetch_one(session, User, "user_lock", id=owner_id, workspace_id=actor.workspace_id)
+            if owner is None or owner.disabled_at is not None:
+                raise Refused("invalid_request", "There is no such user who may use a key", "userId")
+            wanted = owner.role if role is None else role_of(role)
+            if lower(wanted, owner.role) != wanted:
+                raise Refused("invalid_request", f"role can be no more than its user's, which is {owner.role}", "role")
+            key = ApiKey(
+                id=ids.new("key"),
+                workspace_id=actor.workspace_id,
+                user_id=owner.id,
+                name=validation.line(name, "name"),
+                role=wanted,
+                hash=key_hash,
+                hint=hint,
+                created_at=now,
+                expires_at=expires_at,
+                last_used_at=None,
+                revoked_at=None,
+            )
+            await _insert(session, key)
+            await audit.record(
+                session, actor, now, "key.create", key.id, name=key.name, role=key.role, userId=key.user_id
+            )
+        return NewKey(key, clear)
+
+    async def get(self, actor: Actor, key_id: str) -> ApiKey:
+        """One key."""
+        return await _found(self._database, actor, key_id)
+
+    async def revoke(self, actor: Actor, key_id: str) -> None:
+        """From the next request on the key opens nothing. It stays in the list; revoking twice is no error."""
+        async with self._database.transaction() as session:
+            key = await _found(session, actor, key_id)
+            now = self._clock.now()
+            if await session.run("key_revoke", id=key.id, workspace_id=actor.workspace_id, now=now):
+                await audit.record(session, actor, now, "key.revoke", key.id, name=key.name)
+
+
+async def _insert(session: Session, key: ApiKey) -> None:
+    await session.run(
+        "key_insert",
+        id=key.id,
+        workspace_id=key.workspace_id,
+        user_id=key.user_id,
+        name=key.name,
+        role=key.role,
+        hash=key.hash,
+        hint=key.hint,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+    )
+
+
+async def _found(session: Session, actor: Actor, key_id: str) -> ApiKey:
+    key = await fetch_one(
+        session, ApiKey, "key_by_id", id=validation.known_id(key_id, "key", "Key"), workspace_id=actor.workspace_id
+    )
+    if key is None or (actor.role != "admin" and key.user_id != actor.user_id):
+        raise not_found("Key")
+    return key

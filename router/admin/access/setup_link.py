@@ -1,0 +1,98 @@
+"""The first page of an installation: behind a link that `serve` prints once, the first admin chooses a password.
+
+The link is a token of 256 bits, kept as its hash among the facts of the installation. It works once, for
+`LIFETIME`, and only while the password it was made with holds: whoever finds it in an old terminal finds nothing.
+Looking at the page does not use it up, as programs that preview links look too.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets as random
+
+from router import secrets
+from router.admin import audit, validation
+from router.admin.access.users import hashed_password, sign_in_address
+from router.clock import SECOND, Clock
+from router.errors import Refused
+from router.model import Actor, Micros, User
+from router.ratelimit.failure_throttle import Attempts, network_of
+from router.ratelimit.sliding_window import Limit
+from router.store.database import Database, Session, fetch_one
+
+FACT = "first_link"
+LIFETIME: Micros = 7 * 86400 * SECOND
+FAILURES = Limit(requests=100, seconds=900)
+
+
+def new_token() -> str:
+    """A new link's token."""
+    return random.token_urlsafe(32)
+
+
+def fact(token: str, user_id: str, password_hash: str, now: Micros) -> str:
+    """What is kept of a link."""
+    kept = {
+        "hash": secrets.hash_api_key(token),
+        "userId": user_id,
+        "password": secrets.hash_api_key(password_hash),
+        "until": now + LIFETIME,
+    }
+    return json.dumps(kept)
+
+
+class Welcome:
+    """One for each process: it remembers the failures."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._failures = Attempts(clock, FAILURES)
+
+    async def invited(self, token: str, *, address: str) -> User:
+        """Whom the link is for. Raises `Refused("not_found")`: no link, used or over; `Throttled` for guessers."""
+        place = network_of(address)
+        self._failures.check(place)
+        found = await _found(self._database, token, self._clock.now())
+        if found is None:
+            self._failures.failed(place)
+            raise Refused("not_found", "This link has been used, or is over: sign in with your address and password")
+        return found[0]
+
+    async def finish(self, token: str, *, email: str, name: str, password: str, address: str) -> User:
+        """Gives the first admin an address, a name and a password, and uses the link up."""
+        await self.invited(token, address=address)
+        kept_email = sign_in_address(email)
+        kept_name = validation.line(name, "name") if name else ""
+        password_hash = await hashed_password(password)
+        now = self._clock.now()
+        async with self._database.transaction() as session:
+            found = await _found(session, token, now)
+            if found is None or not await session.run("installation_forget", name=FACT, value=found[1]):
+                raise Refused("not_found", "This link has just been used")
+            user, _ = found
+            if not await session.run(
+                "user_introduce", id=user.id, email=kept_email, name=kept_name, password_hash=password_hash
+            ):
+                raise Refused("conflict", "Somebody signs in with this address already", "email")
+            await session.run("session_delete_of_user", user_id=user.id)
+            actor = Actor(user.workspace_id, user.role, user_id=user.id, address=address)
+            await audit.record(session, actor, now, "user.change", user.id, email=kept_email, password="changed")  # noqa: S106 - a word for the audit
+            changed = await fetch_one(session, User, "user_by_email", email=kept_email)
+        if changed is None:
+            raise RuntimeError("a user was changed and is not there")
+        return changed
+
+
+async def _found(session: Session, token: str, now: Micros) -> tuple[User, str] | None:
+    row = await session.one("installation_fact", name=FACT)
+    if row is None:
+        return None
+    value: str = row["value"]
+    kept = json.loads(value)
+    if kept["hash"] != secrets.hash_api_key(token) or kept["until"] <= now:
+        return None
+    user = await fetch_one(session, User, "user_invited", id=kept["userId"])
+    if user is None or user.password_hash is None or user.disabled_at is not None:
+        return None
+    return (user, value) if secrets.hash_api_key(user.password_hash) == kept["password"] else None

@@ -1,0 +1,197 @@
+"""The people of a workspace: who may sign in, and as what.
+
+A workspace always keeps an admin who can sign in or use a key: the last one cannot be removed, demoted or disabled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from router import ids, secrets
+from router.admin import audit, paging, validation
+from router.admin.paging import DEFAULT_LIMIT, Page
+from router.clock import Clock
+from router.errors import Refused, not_found
+from router.mail.address import AddressError, parse_mailbox
+from router.model import Actor, Role, User, Workspace
+from router.store.database import Database, Session, fetch, fetch_one
+
+ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
+MIN_PASSWORD = 8
+
+
+def role_of(value: str) -> Role:
+    """The role that a word names."""
+    for role in ROLES:
+        if value == role:
+            return role
+    raise Refused("invalid_request", f"role must be one of: {', '.join(ROLES)}", "role")
+
+
+def sign_in_address(email: str) -> str:
+    """The form of an address in which users are told apart: without regard to case."""
+    try:
+        mailbox = parse_mailbox(validation.line(email, "email", most=254))
+        if not mailbox.domain or mailbox.domain.startswith("["):
+            raise AddressError("the address has no domain")
+        return f"{mailbox.local_key}@{mailbox.domain_key}"
+    except AddressError as error:
+        raise Refused("invalid_request", f"email is not a mail address: {error}", "email") from None
+
+
+class Users:
+    """Admins change, everybody of the workspace may look."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[User]:
+        """Newest first."""
+        window = paging.window("user", limit, cursor)
+        rows = await fetch(
+            self._database,
+            User,
+            "user_page",
+            workspace_id=actor.workspace_id,
+            before=window.before,
+            most=window.most,
+        )
+        return window.page(rows, lambda user: user.id)
+
+    async def get(self, actor: Actor, user_id: str) -> User:
+        """One user."""
+        return await _found(self._database, actor, user_id)
+
+    async def create(
+        self, actor: Actor, *, email: str, name: str = "", role: str = "agent", password: str | None = None
+    ) -> User:
+        """A new user; without a password they can use keys, but not sign in."""
+        user = User(
+            id=ids.new("user"),
+            workspace_id=actor.workspace_id,
+            email=sign_in_address(email),
+            name=validation.line(name, "name") if name else "",
+            role=role_of(role),
+            password_hash=None if password is None else await hashed_password(password),
+            created_at=self._clock.now(),
+            disabled_at=None,
+        )
+        async with self._database.transaction() as session:
+            added = await session.run(
+                "user_insert",
+                id=user.id,
+                workspace_id=user.workspace_id,
+                email=user.email,
+                name=user.name,
+                role=user.role,
+                password_hash=user.password_hash,
+                created_at=user.created_at,
+            )
+            if not added:
+                raise Refused("conflict", "Somebody signs in with this address already", "email")
+            await audit.record(
+                session, actor, user.created_at, "user.create", user.id, email=user.email, role=user.role
+            )
+        return user
+
+    async def change(
+        self,
+        actor: Actor,
+        user_id: str,
+        *,
+        name: str | None = None,
+        role: str | None = None,
+        password: str | None = None,
+        disabled: bool | None = None,
+    ) -> User:
+        """Changes what is given. A new password, and being disabled, end the user's sessions."""
+        validation.known_id(user_id, "user", "User")
+        new_role = None if role is None else role_of(role)
+        password_hash = None if password is None else await hashed_password(password)
+        async with self._database.transaction() as session:
+            user = await _found(session, actor, user_id, "user_lock_to_change")
+            now = self._clock.now()
+            demoted = (new_role is not None and new_role != "admin") or disabled is True
+            if demoted:
+                await _keep_an_admin(session, actor, user)
+            disabled_at = user.disabled_at
+            if disabled is not None:
+                disabled_at = (user.disabled_at or now) if disabled else None
+            await session.run(
+                "user_change",
+                id=user.id,
+                workspace_id=actor.workspace_id,
+                name=user.name if name is None else (validation.line(name, "name") if name else ""),
+                role=new_role or user.role,
+                password_hash=password_hash,
+                disabled_at=disabled_at,
+            )
+            if password_hash or disabled:
+                await session.run("session_delete_of_user", user_id=user.id)
+            await audit.record(
+                session,
+                actor,
+                now,
+                "user.change",
+                user.id,
+                name=name,
+                role=new_role,
+                password="changed" if password_hash else None,
+                disabled=disabled,
+            )
+            return await _found(session, actor, user_id)
+
+    async def delete(self, actor: Actor, user_id: str) -> None:
+        """Removes a user with their keys and sessions; their unfinished tickets go back to the queue."""
+        validation.known_id(user_id, "user", "User")
+        async with self._database.transaction() as session:
+            user = await _found(session, actor, user_id, "user_lock_to_change")
+            now = self._clock.now()
+            released = await session.all(
+                "user_release_tickets", workspace_id=actor.workspace_id, user_id=user.id, now=now
+            )
+            for row in released:
+                await session.run(
+                    "ticket_event",
+                    id=ids.new("evt"),
+                    ticket_id=row["id"],
+                    workspace_id=actor.workspace_id,
+                    at=now,
+                    kind="unclaimed",
+                    user_id=actor.user_id,
+                    detail="{}",
+                )
+            await _keep_an_admin(session, actor, user)
+            await session.run("user_delete", id=user.id, workspace_id=actor.workspace_id)
+            await audit.record(session, actor, now, "user.delete", user.id, email=user.email)
+
+
+async def _found(session: Session, actor: Actor, user_id: str, query: str = "user_by_id") -> User:
+    user = await fetch_one(
+        session, User, query, id=validation.known_id(user_id, "user", "User"), workspace_id=actor.workspace_id
+    )
+    if user is None:
+        raise not_found("User")
+    return user
+
+
+async def _keep_an_admin(session: Session, actor: Actor, user: User) -> None:
+    """Refuses for the last admin, while nobody else does this in the workspace: two must not demote each other."""
+    if user.role != "admin":
+        return
+    await fetch_one(session, Workspace, "workspace_lock", id=actor.workspace_id)
+    row = await session.one("user_other_admins", workspace_id=actor.workspace_id, id=user.id)
+    if row is None or not row["admins"]:
+        raise Refused("conflict", "This is the last admin of the workspace: make somebody else admin first")
+
+
+async def hashed_password(password: str) -> str:
+    """As it is kept; raises `Refused` for one that is too short or too long."""
+    if not MIN_PASSWORD <= len(password) <= secrets.MAX_PASSWORD:
+        raise Refused(
+            "invalid_request",
+            f"password must have between {MIN_PASSWORD} and {secrets.MAX_PASSWORD} characters",
+            "password",
+        )
+    return await asyncio.to_thread(secrets.hash_password, password)

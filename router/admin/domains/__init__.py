@@ -1,0 +1,1 @@
+"""Domains: names, DNS checks and verification."""

@@ -1,0 +1,290 @@
+"""A domain's check from question to consequence: proved, doubted, given up, taken over.
+
+Promise: one name is active in one workspace. Whoever proves it while another workspace has it gets it only by a
+person's wish, with its own TXT record in place and the other's gone from the DNS; the loser becomes pending, with a new
+token, so that its old record proves nothing. What a recheck finds counts as `router.dns.standing` says. Every change of
+the status is logged, audited and put down to be told to the domain's integrations (`router.dispatch.notices`), in the
+transaction that makes it; its records show the rest.
+
+Called by `router.admin.domains.domains` (a person asks) and the janitor (`recheck`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+import structlog
+
+from router.admin import audit
+from router.clock import SECOND, Clock
+from router.dns import standing
+from router.dns.records import TXT_PREFIX, txt_value
+from router.dns.resolver import Resolver
+from router.dns.shared import SharedResolver
+from router.dns.standing import Change, Standing
+from router.dns.verification import Mode, Verdict, check, dump_records
+from router.model import Actor, Domain, Micros
+from router.store.database import Database, Session, fetch
+
+TOKEN_OCTETS = 20  # 160 bits: nobody guesses what another workspace has to publish
+AT_ONCE = 8  # domains of one round that are looked at beside each other
+MOST_OF_A_ROUND = 200
+# A process that is killed while it looks at a domain leaves it to the others for so long.
+CLAIM: Micros = 600 * SECOND
+
+log = structlog.get_logger()
+
+
+def new_token() -> str:
+    """What a domain's TXT record has to say."""
+    return secrets.token_hex(TOKEN_OCTETS)
+
+
+@dataclass(frozen=True, slots=True)
+class DnsPolicy:
+    """mx_hosts: (host, priority) pairs of `[server] mx_hosts`. The rest is `[dns]`, the interval in microseconds."""
+
+    mx_hosts: tuple[tuple[str, int], ...]
+    verification: Literal["auto", "mx", "txt", "mx+txt"]
+    recheck_interval: Micros = standing.DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check left: the domain (None: it went away meanwhile), and whether its proof is worth nothing because
+    another workspace has the name.
+    """
+
+    domain: Domain | None
+    taken: bool = False
+
+
+class DomainChecks:
+    """changed: called after the commit of what changes how mail is routed (`Directory.forget`)."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        resolver: SharedResolver,
+        policy: DnsPolicy,
+        *,
+        changed: Callable[[], None],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._resolver = resolver
+        self._policy = policy
+        self._changed = changed
+        self._jitter = jitter
+
+    async def recheck(self) -> int:
+        """Looks at the domains of all workspaces whose time has come; returns how many. Processes share the work."""
+        done = 0
+        while True:
+            now = self._clock.now()
+            # A time further ahead than any recheck lies was written by a clock that was wrong.
+            impossible = now + 2 * max(self._policy.recheck_interval, standing.DAY)
+            due = await fetch(
+                self._database, Domain, "domain_to_check", now=now, impossible=impossible, most=MOST_OF_A_ROUND
+            )
+            places = asyncio.Semaphore(AT_ONCE)
+            outcomes = await asyncio.gather(
+                *(self._recheck(domain, now, impossible, places) for domain in due), return_exceptions=True
+            )
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome  # after all of them have ended
+            done += len(due)
+            if len(due) < MOST_OF_A_ROUND:
+                return done
+
+    async def _recheck(self, domain: Domain, now: Micros, impossible: Micros, places: asyncio.Semaphore) -> None:
+        async with places:
+            if not await self._database.run(
+                "domain_claim_check", id=domain.id, now=now, impossible=impossible, until=now + CLAIM
+            ):
+                return
+            await self.check(domain, None)
+
+    async def check(self, domain: Domain, actor: Actor | None) -> Checked:
+        """Asks the DNS and writes what follows. actor: the person who asks, None for a recheck."""
+        verdict = await self._verify(domain, self._resolver if actor is None else self._resolver.fresh)
+        async with self._database.transaction() as session:
+            rows = await fetch(session, Domain, "domain_lock_name", name=domain.name)
+            current = next((row for row in rows if row.id == domain.id), None)
+            if current is None:
+                return Checked(None)
+            if current.token != domain.token or current.mx_managed != domain.mx_managed:
+                return Checked(current)  # changed while we asked: the verdict is about something else
+            rival = next((row for row in rows if row.status == "active" and row.id != domain.id), None)
+            taken = rival is not None and verdict.verified and not _may_take(verdict, rival, actor)
+            if taken:
+                verdict = replace(verdict, verified=False)
+            now = self._clock.now()
+            outcome = standing.after(
+                Standing(current.status, current.misses, current.missing_since), verdict, now, counts=actor is None
+            )
+            if rival is not None and outcome.change == "verified":
+                await self._lose(session, rival, now)
+            updated = self._updated(current, verdict, outcome, now, tell=actor is None)
+            await _write(session, updated)
+            if outcome.status != current.status:
+                await session.run("routing_changed")
+                await audit.record(
+                    session,
+                    actor or Actor(domain.workspace_id, "admin"),
+                    now,
+                    "domain.verify" if outcome.status == "active" else "domain.unverify",
+                    domain.id,
+                    domain=domain.name,
+                    by=None if actor is not None else "recheck",
+                    takenOver=True if rival is not None else None,
+                )
+        if outcome.change:
+            log.info(
+                "domain.changed",
+                change=outcome.change,
+                domain=domain.name,
+                domain_id=domain.id,
+                by_recheck=actor is None,
+            )
+        if outcome.status != current.status:
+            self._changed()
+        return Checked(updated, taken)
+
+    async def _verify(self, domain: Domain, resolver: Resolver) -> Verdict:
+        return await check(
+            domain.name,
+            domain.token,
+            self._policy.mx_hosts,
+            await self.proof(self._database, domain),
+            resolver=resolver,
+            now=self._clock.now(),
+            upstream=domain.mx_managed == "upstream",
+        )
+
+    async def _lose(self, session: Session, domain: Domain, now: Micros) -> None:
+        """Another workspace has proved that the domain is its own."""
+        sentence = (
+            f"{domain.name} is not verified in this workspace any more: another one has proved by its TXT record that "
+            "the domain is its own, and gets its mail from now on. Its tickets stay here."
+        )
+        await _write(
+            session,
+            replace(
+                domain,
+                status="pending_verification",
+                token=new_token(),
+                records="[]",
+                verified_at=None,
+                checked_at=None,
+                misses=0,
+                missing_since=None,
+                next_check_at=now + self._policy.recheck_interval,
+                notice=sentence,
+                notice_at=now,
+            ),
+        )
+        loser = Actor(domain.workspace_id, "admin")
+        await audit.record(session, loser, now, "domain.lose", domain.id, domain=domain.name)
+        log.warning("domain.lost", domain=domain.name, domain_id=domain.id)
+
+    def _updated(self, domain: Domain, verdict: Verdict, outcome: Standing, now: Micros, *, tell: bool) -> Domain:
+        activated = outcome.status == "active" and domain.status != "active"
+        sentence = _sentence(domain, verdict, outcome.change) if tell or outcome.change == "trusted" else ""
+        return replace(
+            domain,
+            records=dump_records(verdict.records),
+            checked_at=now,
+            status=outcome.status,
+            verified_at=now if activated else domain.verified_at if outcome.status == "active" else None,
+            misses=outcome.misses,
+            missing_since=outcome.missing_since,
+            next_check_at=standing.next_check(
+                outcome,
+                now,
+                created_at=domain.created_at,
+                interval=self._policy.recheck_interval,
+                jitter=self._jitter(),
+            ),
+            notice=sentence or domain.notice,
+            notice_at=now if sentence else domain.notice_at,
+        )
+
+    async def proof(self, session: Session, domain: Domain) -> Mode:
+        """Which records prove the domain.
+
+        `auto`: with several workspaces the MX records prove nothing about which of them owns the domain.
+        """
+        if domain.mx_managed == "upstream":
+            return "txt"
+        if self._policy.verification != "auto":
+            return self._policy.verification
+        row = await session.one("workspace_count")
+        return "mx" if row is None or row["workspaces"] <= 1 else "mx+txt"
+
+
+def _may_take(verdict: Verdict, rival: Domain, actor: Actor | None) -> bool:
+    """By TXT alone, and by a person's wish: a recheck must not move mail between workspaces."""
+    return actor is not None and verdict.txt_right and txt_value(rival.token) not in verdict.texts
+
+
+def taken_sentence(name: str) -> str:
+    """Why a proof was not enough, and what would be."""
+    return (
+        f"{name} is in use by another workspace. To take it over, publish this workspace's TXT record and remove "
+        f"every other {TXT_PREFIX.rstrip('=')} record beside it, then verify again"
+    )
+
+
+async def _write(session: Session, domain: Domain) -> None:
+    await session.run(
+        "domain_checked",
+        id=domain.id,
+        token=domain.token,
+        records=domain.records,
+        checked_at=domain.checked_at,
+        status=domain.status,
+        verified_at=domain.verified_at,
+        misses=domain.misses,
+        missing_since=domain.missing_since,
+        next_check_at=domain.next_check_at,
+        notice=domain.notice,
+        notice_at=domain.notice_at,
+    )
+
+
+def _sentence(domain: Domain, verdict: Verdict, change: Change) -> str:
+    """What the domain's integrations are told, "" for nothing."""
+    since = "" if domain.missing_since is None else f" since {_day(domain.missing_since)}"
+    fixes = " ".join(record.fix for record in verdict.records if record.status in ("missing", "wrong"))
+    days = standing.PATIENCE // standing.DAY
+    match change:
+        case "verified":
+            return f"{domain.name} is verified: its mail is taken from now on."
+        case "doubted":
+            return (
+                f"Neither DNS record of {domain.name} is right{since}. If that stays so for {days} days, the domain "
+                f"stops being verified, and its mail is put off. {fixes}"
+            )
+        case "trusted":
+            return f"The DNS records of {domain.name} are right again: the domain stays verified."
+        case "unverified":
+            return (
+                f"{domain.name} is not verified any more: neither of its DNS records has been right{since}. "
+                f"Its mail is put off until one of them is mended; what waits at the senders comes then. {fixes}"
+            )
+        case _:
+            return ""
+
+
+def _day(at: Micros) -> str:
+    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d")

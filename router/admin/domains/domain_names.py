@@ -1,0 +1,83 @@
+"""Whether a text names a domain that somebody can prove and receive mail for, and its one form.
+
+Pure but for the list of public suffixes, a file of the package `publicsuffixlist`, read when the first name needs it
+(some 30 ms, 1 MB) and kept. Called by the domain use cases.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import cache
+
+import idna
+from publicsuffixlist import PublicSuffixList
+
+from router.admin import validation
+from router.errors import Refused
+from router.mail.address import AddressError, domain_key
+
+# 253 characters for a name in DNS, less `_emailrouter.` where its TXT record belongs.
+MAX_DOMAIN = 240
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def domain_name(text: str) -> str:
+    """The domain in A-labels and lower case (IDNA 2008), without the root's dot. Raises `Refused("invalid_domain")`."""
+    typed = validation.line(text, "domain", most=255, code="invalid_domain")
+    if _is_address(typed):
+        raise _refused("an IP address cannot be a mail domain")
+    if "@" in typed:
+        raise _refused("write what stands after the @ alone")
+    try:
+        name = domain_key(typed)
+    except AddressError:
+        raise _refused("it is not a valid internationalized name") from None
+    labels = name.split(".")
+    if len(name) > MAX_DOMAIN:
+        raise _refused(f"it is longer than {MAX_DOMAIN} characters")
+    for label in labels:
+        _check_label(label)
+    if len(labels) < 2:
+        raise _refused("it needs a dot, like example.com")
+    if labels[-1].isdigit():
+        raise _refused("its last label must not be a number")
+    if _public_suffixes().is_public(name):
+        raise _refused("anybody can register names below it, so nobody owns it")
+    return name
+
+
+@cache
+def _public_suffixes() -> PublicSuffixList:
+    """The names below which a registry sells to anybody, so that nobody owns them: `co.uk`, `*.ck`.
+
+    Not the list's private half (`github.io`): those are some company's own domains, and may well receive mail. A top
+    level that the list does not know (`example.test`) has nothing but itself.
+    """
+    return PublicSuffixList(only_icann=True)
+
+
+def _check_label(label: str) -> None:
+    if not _LABEL.fullmatch(label):
+        why = "two dots in a row, or one at its start" if not label else f"{label[:70]!r} is not a valid label"
+        raise _refused(f"it has {why}" if not label else why)
+    if label[2:4] == "--":
+        try:
+            if idna.alabel(idna.ulabel(label)).decode("ascii") == label:
+                return
+        except (idna.IDNAError, UnicodeError):
+            pass
+        raise _refused(f"{label[:70]!r} is not a valid internationalized label")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.strip("[]").removeprefix("IPv6:").removesuffix("."))
+    except ValueError:
+        return False
+    return True
+
+
+def _refused(why: str) -> Refused:
+    return Refused("invalid_domain", f"Domain name is invalid: {why}", "domain")

@@ -1,0 +1,181 @@
+"""The mail domains of a workspace: added, proved by DNS, checked again, removed.
+
+A domain is `pending_verification` until its records are right, then `active` until rechecks have found them gone for
+days (`router.dns.standing`): a single check that finds them wrong says so in `records`, but turns no mail away. A name
+is active in one workspace at most; others may prepare it, and take it over by their TXT record (`domain_checks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from router import ids
+from router.admin import audit, paging, validation
+from router.admin.domains.domain_checks import DomainChecks, new_token, taken_sentence
+from router.admin.domains.domain_names import domain_name
+from router.admin.paging import DEFAULT_LIMIT, Page
+from router.clock import Clock
+from router.dns.verification import Mode, Record, expected_records, load_records
+from router.errors import Refused, not_found
+from router.model import Actor, Domain, MxManaged
+from router.store.database import Database, Session, fetch, fetch_one
+
+
+@dataclass(frozen=True, slots=True)
+class DomainView:
+    """A domain with what was expected and found; before its first check the records are what is to be added.
+
+    proof: which of them have to be right.
+    """
+
+    domain: Domain
+    alias_count: int
+    records: tuple[Record, ...]
+    proof: Mode
+
+
+class Domains:
+    """mx_hosts: (host, priority) pairs of `[server] mx_hosts`. changed: called after the commit of what changes how
+    mail is routed (`Directory.forget`).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        checks: DomainChecks,
+        *,
+        mx_hosts: Sequence[tuple[str, int]],
+        changed: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._checks = checks
+        self._changed = changed
+        self.mx_hosts = tuple(mx_hosts)
+
+    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Domain]:
+        """Newest first."""
+        window = paging.window("dom", limit, cursor)
+        rows = await fetch(
+            self._database,
+            Domain,
+            "domain_page",
+            workspace_id=actor.workspace_id,
+            before=window.before,
+            most=window.most,
+        )
+        return window.page(rows, lambda domain: domain.id)
+
+    async def get(self, actor: Actor, domain_id: str) -> DomainView:
+        """One domain with its records as the last check left them."""
+        return await self._view(self._database, await _found(self._database, actor, domain_id))
+
+    async def create(self, actor: Actor, name: str) -> DomainView:
+        """A new domain, waiting for its proof. `domain_taken`: the workspace has it. What another workspace has may be
+        added too: only so is there a TXT record to take it over by.
+        """
+        domain = Domain(
+            id=ids.new("dom"),
+            workspace_id=actor.workspace_id,
+            name=domain_name(name),
+            status="pending_verification",
+            token=new_token(),
+            records="[]",
+            created_at=self._clock.now(),
+            verified_at=None,
+            checked_at=None,
+        )
+        async with self._database.transaction() as session:
+            added = await session.run(
+                "domain_insert",
+                id=domain.id,
+                workspace_id=domain.workspace_id,
+                name=domain.name,
+                token=domain.token,
+                created_at=domain.created_at,
+            )
+            if not added:
+                raise Refused("domain_taken", f"{domain.name} is a domain of this workspace already", "domain")
+            await session.run("routing_changed")
+            await audit.record(session, actor, domain.created_at, "domain.create", domain.id, domain=domain.name)
+            view = await self._view(session, domain)
+        self._changed()
+        return view
+
+    async def verify(self, actor: Actor, domain_id: str) -> DomainView:
+        """Asks the DNS now. `domain_taken` when the records are right, but another workspace has the name."""
+        domain = await _found(self._database, actor, domain_id)
+        checked = await self._checks.check(domain, actor)
+        if checked.taken:
+            raise Refused("domain_taken", taken_sentence(domain.name), "domain")
+        if checked.domain is None:
+            raise not_found("Domain")
+        return await self._view(self._database, checked.domain)
+
+    async def set_mx_upstream(self, actor: Actor, domain_id: str, upstream: bool) -> DomainView:
+        """Whether another relay's MX records get the domain's mail and hand it on: then TXT alone is the proof."""
+        validation.known_id(domain_id, "dom", "Domain")
+        async with self._database.transaction() as session:
+            domain = await fetch_one(session, Domain, "domain_lock", id=domain_id, workspace_id=actor.workspace_id)
+            if domain is None:
+                raise not_found("Domain")
+            if (domain.mx_managed == "upstream") != upstream:
+                managed: MxManaged = "upstream" if upstream else "here"
+                domain = replace(domain, mx_managed=managed, records="[]", checked_at=None, next_check_at=0)
+                await session.run("domain_set_mx", id=domain.id, mx_managed=domain.mx_managed)
+                await audit.record(
+                    session,
+                    actor,
+                    self._clock.now(),
+                    "domain.change",
+                    domain.id,
+                    domain=domain.name,
+                    mxManagedUpstream=upstream,
+                )
+            return await self._view(session, domain)
+
+    async def delete(self, actor: Actor, domain_id: str, *, force: bool = False) -> None:
+        """Removes a domain; `in_use` while it has aliases, which go with it when forced. Its tickets stay."""
+        validation.known_id(domain_id, "dom", "Domain")
+        async with self._database.transaction() as session:
+            domain = await fetch_one(session, Domain, "domain_lock", id=domain_id, workspace_id=actor.workspace_id)
+            if domain is None:
+                raise not_found("Domain")
+            aliases = await _alias_count(session, domain)
+            if aliases and not force:
+                raise Refused("in_use", f"{domain.name} has {aliases} aliases: remove them first, or use force=true")
+            await session.run("domain_delete", id=domain.id, workspace_id=actor.workspace_id)
+            await session.run("routing_changed")
+            await audit.record(
+                session,
+                actor,
+                self._clock.now(),
+                "domain.delete",
+                domain.id,
+                domain=domain.name,
+                aliases=aliases or None,
+            )
+        self._changed()
+
+    async def _view(self, session: Session, domain: Domain) -> DomainView:
+        upstream = domain.mx_managed == "upstream"
+        records = load_records(domain.records) or expected_records(
+            domain.name, domain.token, self.mx_hosts, upstream=upstream
+        )
+        proof = await self._checks.proof(session, domain)
+        return DomainView(domain, await _alias_count(session, domain), records, proof)
+
+
+async def _found(session: Session, actor: Actor, domain_id: str) -> Domain:
+    validation.known_id(domain_id, "dom", "Domain")
+    domain = await fetch_one(session, Domain, "domain_by_id", id=domain_id, workspace_id=actor.workspace_id)
+    if domain is None:
+        raise not_found("Domain")
+    return domain
+
+
+async def _alias_count(session: Session, domain: Domain) -> int:
+    row = await session.one("domain_aliases", id=domain.id)
+    return row["aliases"] if row else 0

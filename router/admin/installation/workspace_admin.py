@@ -1,0 +1,98 @@
+"""Workspaces as a whole: made with their first admin, erased with all that belongs to them. For the operator alone.
+
+No API call does this: a key or a session never reaches beyond its own workspace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from router import ids, secrets
+from router.admin import audit, validation
+from router.admin.access.users import sign_in_address
+from router.admin.installation.first_workspace import FirstLogin
+from router.clock import Clock
+from router.errors import Refused, not_found
+from router.model import Actor, Workspace
+from router.store.database import Database, fetch_one
+
+# Erased in one transaction: keeps each short, so that mail for other workspaces goes on meanwhile.
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What is lost with a workspace."""
+
+    domains: int
+    users: int
+    tickets: int
+    messages: int
+
+
+class Tenancy:
+    """Who asks: `emailrouter workspace`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def create(self, name: str, email: str) -> FirstLogin:
+        """A further workspace with its first admin and key, shown once. `conflict`: the address signs somebody in."""
+        kept_name = validation.line(name, "name")
+        address = sign_in_address(email)
+        password = secrets.new_password()
+        password_hash = await asyncio.to_thread(secrets.hash_password, password)
+        clear, key_hash, hint = secrets.new_api_key()
+        now = self._clock.now()
+        login = FirstLogin(ids.new("ws"), ids.new("user"), address, password, clear)
+        actor = Actor(login.workspace_id, "admin")
+        async with self._database.transaction() as session:
+            await session.run("workspace_insert", id=login.workspace_id, name=kept_name, created_at=now)
+            added = await session.run(
+                "user_insert",
+                id=login.user_id,
+                workspace_id=login.workspace_id,
+                email=address,
+                name="",
+                role="admin",
+                password_hash=password_hash,
+                created_at=now,
+            )
+            if not added:
+                raise Refused("conflict", "Somebody signs in with this address already", "email")
+            await session.run(
+                "key_insert",
+                id=ids.new("key"),
+                workspace_id=login.workspace_id,
+                user_id=login.user_id,
+                name="first key",
+                role="admin",
+                hash=key_hash,
+                hint=hint,
+                created_at=now,
+                expires_at=None,
+            )
+            await audit.record(session, actor, now, "workspace.create", login.workspace_id, name=kept_name)
+        return login
+
+    async def holdings(self, workspace_id: str) -> Holdings:
+        """What `erase` would erase."""
+        row = await self._database.one("operator_holdings", id=workspace_id)
+        return Holdings(row["domains"], row["users"], row["tickets"], row["messages"]) if row else Holdings(0, 0, 0, 0)
+
+    async def erase(self, workspace_id: str) -> None:
+        """Everything of a workspace but its audit. Mail stops first; cut off, it is finished by the next call."""
+        actor = Actor(workspace_id, "admin")
+        async with self._database.transaction() as session:
+            workspace = await fetch_one(session, Workspace, "workspace_lock", id=workspace_id)
+            if workspace is None:
+                raise not_found("Workspace")
+            await session.run("operator_close_domains", id=workspace_id)
+            await session.run("routing_changed")
+            await audit.record(session, actor, self._clock.now(), "workspace.delete", workspace_id, name=workspace.name)
+        for query in ("operator_erase_tickets", "operator_erase_messages"):
+            while await self._database.run(query, id=workspace_id, most=BATCH) == BATCH:
+                pass
+        await self._database.run("operator_erase_workspace", id=workspace_id)

@@ -1,0 +1,68 @@
+"""The workspace that an actor belongs to."""
+
+from __future__ import annotations
+
+from router.admin import audit, validation
+from router.clock import Clock
+from router.errors import Refused, not_found
+from router.model import Actor, Integration, Workspace
+from router.store.database import Database, Session, fetch_one
+
+
+class Workspaces:
+    """Shows and changes the actor's own workspace; there is no way to another one."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def get(self, actor: Actor) -> Workspace:
+        """The workspace."""
+        return await _found(self._database, actor, "workspace_by_id")
+
+    async def change(
+        self,
+        actor: Actor,
+        *,
+        name: str | None = None,
+        default_integration_id: str | None = None,
+        without_default: bool = False,
+    ) -> Workspace:
+        """Changes what is given. without_default: mail to the postmaster goes to no integration any more."""
+        async with self._database.transaction() as session:
+            # The integration first, as where one is removed: so the two never wait for each other.
+            known = None
+            if default_integration_id is not None:
+                known = await fetch_one(
+                    session,
+                    Integration,
+                    "integration_lock",
+                    id=default_integration_id,
+                    workspace_id=actor.workspace_id,
+                )
+                if known is None:
+                    raise Refused("invalid_integration", "There is no such integration", "defaultIntegrationId")
+            workspace = await _found(session, actor, "workspace_lock")
+            default = None if without_default else workspace.default_integration_id
+            if known is not None:
+                default = known.id
+            new_name = workspace.name if name is None else validation.line(name, "name")
+            await session.run("workspace_change", id=actor.workspace_id, name=new_name, default_integration_id=default)
+            await audit.record(
+                session,
+                actor,
+                self._clock.now(),
+                "workspace.change",
+                actor.workspace_id,
+                name=name,
+                defaultIntegrationId=default_integration_id,
+                withoutDefault=without_default or None,
+            )
+            return await _found(session, actor, "workspace_by_id")
+
+
+async def _found(session: Session, actor: Actor, query: str) -> Workspace:
+    workspace = await fetch_one(session, Workspace, query, id=actor.workspace_id)
+    if workspace is None:
+        raise not_found("Workspace")
+    return workspace

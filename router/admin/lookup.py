@@ -1,0 +1,109 @@
+"""Things by the names that people call them: a domain, an address, a person, a ticket's number; else by their id.
+
+Each method returns the id to hand to a use case. What has the form of an id is taken for one, unlooked at: whether it
+exists is the use case's answer. Refusals name what was asked for. Called by the command line.
+"""
+
+from __future__ import annotations
+
+from router import ids
+from router.admin.access.users import sign_in_address
+from router.errors import Refused
+from router.mail.address import AddressError, domain_key, local_key
+from router.model import Actor, User, Workspace
+from router.store.database import Database, Row, fetch, fetch_one
+
+_MOST_NUMBER = 12  # digits of a ticket's number
+
+
+class Names:
+    """Looks in the actor's workspace alone, except `workspace`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def workspaces(self) -> list[Workspace]:
+        """Every workspace there is, oldest first."""
+        found: list[Workspace] = []
+        while True:
+            after = found[-1].id if found else ""
+            page = await fetch(self._database, Workspace, "operator_workspaces", after=after, most=200)
+            found += page
+            if len(page) < 200:
+                return found
+
+    async def workspace(self, text: str) -> Workspace:
+        """A workspace by id, or by a name that no other one has."""
+        found = [known for known in await self.workspaces() if text in (known.id, known.name)]
+        if len(found) > 1:
+            raise Refused("conflict", f"Several workspaces are called {text!r}: give the id ({_listed(found)})")
+        if not found:
+            raise Refused("not_found", f"There is no workspace {text!r}")
+        return found[0]
+
+    async def domain(self, actor: Actor, text: str) -> str:
+        """By name, in either form of an international one."""
+        if ids.looks_valid(text, "dom"):
+            return text
+        try:
+            name = domain_key(text.strip())
+        except AddressError:
+            name = text
+        row = await self._database.one("operator_domain", workspace_id=actor.workspace_id, name=name)
+        return _found(row, "domain", text)
+
+    async def alias(self, actor: Actor, text: str) -> str:
+        """By address; `*@domain` is the catch-all."""
+        if ids.looks_valid(text, "alias"):
+            return text
+        local, at, domain = text.strip().rpartition("@")
+        if not at:
+            raise Refused("invalid_request", f"{text!r} is neither an address nor the id of an alias")
+        try:
+            name = domain_key(domain)
+        except AddressError:
+            name = domain
+        row = await self._database.one(
+            "operator_alias", workspace_id=actor.workspace_id, domain=name, local_key=local_key(local)
+        )
+        return _found(row, "alias", text)
+
+    async def integration(self, actor: Actor, text: str) -> str:
+        """By a name that no other one has."""
+        if ids.looks_valid(text, "int"):
+            return text
+        rows = await self._database.all("operator_integrations", workspace_id=actor.workspace_id, name=text)
+        if len(rows) > 1:
+            raise Refused("conflict", f"Several integrations are called {text!r}: give the id")
+        return _found(rows[0] if rows else None, "integration", text)
+
+    async def user(self, actor: Actor, text: str) -> str:
+        """By address."""
+        if ids.looks_valid(text, "user"):
+            return text
+        if "@" not in text:
+            raise Refused("invalid_request", f"{text!r} is neither an address nor the id of a user")
+        user = await fetch_one(self._database, User, "user_by_email", email=sign_in_address(text))
+        known = user is not None and user.workspace_id == actor.workspace_id
+        return _found({"id": user.id} if user is not None and known else None, "user", text)
+
+    async def ticket(self, actor: Actor, text: str) -> str:
+        """By number, with or without its `#`."""
+        if ids.looks_valid(text, "ticket"):
+            return text
+        number = text.strip().removeprefix("#")
+        if not (number.isascii() and number.isdigit() and len(number) <= _MOST_NUMBER):
+            raise Refused("invalid_request", f"{text!r} is neither a ticket's number nor its id")
+        row = await self._database.one("operator_ticket", workspace_id=actor.workspace_id, number=int(number))
+        return _found(row, "ticket", text)
+
+
+def _found(row: Row | None, what: str, text: str) -> str:
+    if row is None:
+        raise Refused("not_found", f"There is no {what} {text!r} in this workspace")
+    found: str = row["id"]
+    return found
+
+
+def _listed(workspaces: list[Workspace]) -> str:
+    return ", ".join(workspace.id for workspace in workspaces)

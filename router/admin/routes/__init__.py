@@ -1,0 +1,1 @@
+"""Where mail goes: aliases, integrations and deliveries, blocked senders, and why a recipient is refused."""

@@ -1,0 +1,213 @@
+"""The addresses of a workspace: a local part at a domain, and the integration its tickets go to.
+
+`*` as the local part is the domain's catch-all. Two aliases of a domain that the same mail would match are one alias:
+local parts are compared without regard to case. Removing an alias keeps its tickets.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from router import ids
+from router.admin import audit, paging, validation
+from router.admin.paging import DEFAULT_LIMIT, Page
+from router.admin.routes.test_mail import TestMail, TestMailer
+from router.clock import Clock
+from router.errors import Refused, not_found
+from router.mail.address import LOCAL_PART_LIMIT, AddressError, local_key, parse_mailbox
+from router.model import Actor, Alias, AliasStatus, Domain, Integration
+from router.routing.route import CATCH_ALL
+from router.store.database import Database, Session, fetch, fetch_one
+
+ALIAS_STATUSES: tuple[AliasStatus, ...] = ("active", "disabled")
+# What an address can hold and a person cannot see or tell apart: separators, controls, format characters.
+_INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"})
+_QUOTED = re.compile(r'"([^"\\]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPart:
+    """A local part as it is kept, and what it is told apart by."""
+
+    written: str
+    key: str
+
+
+class Aliases:
+    """changed: called after the commit of what changes how mail is routed (`Directory.forget`)."""
+
+    def __init__(self, database: Database, clock: Clock, tester: TestMailer, *, changed: Callable[[], None]) -> None:
+        self._database = database
+        self._clock = clock
+        self._tester = tester
+        self._changed = changed
+
+    async def list(
+        self,
+        actor: Actor,
+        *,
+        domain_id: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> Page[Alias]:
+        """Newest first; those of one domain where one is given (`not_found` when there is no such domain)."""
+        window = paging.window("alias", limit, cursor)
+        query, values = "alias_page", {}
+        if domain_id is not None:
+            domain = await _domain(self._database, actor, domain_id, "domain_by_id")
+            query, values = "alias_page_by_domain", {"domain_id": domain.id}
+        rows = await fetch(
+            self._database,
+            Alias,
+            query,
+            workspace_id=actor.workspace_id,
+            before=window.before,
+            most=window.most,
+            **values,
+        )
+        return window.page(rows, lambda alias: alias.id)
+
+    async def get(self, actor: Actor, alias_id: str) -> Alias:
+        """One alias."""
+        return await _found(self._database, actor, alias_id)
+
+    async def create(self, actor: Actor, *, domain_id: str, local_part: str, integration_id: str) -> Alias:
+        """A new alias, active at once; mail comes as soon as its domain is. `alias_taken`: there is one like it."""
+        now = self._clock.now()
+        alias_id = ids.new("alias")
+        async with self._database.transaction() as session:
+            domain = await _domain(session, actor, domain_id, "domain_lock")
+            local = judged_local_part(local_part, domain.name)
+            integration = await _integration(session, actor, integration_id)
+            added = await session.run(
+                "alias_insert",
+                id=alias_id,
+                workspace_id=actor.workspace_id,
+                domain_id=domain.id,
+                local_part=local.written,
+                local_key=local.key,
+                integration_id=integration.id,
+                created_at=now,
+            )
+            if not added:
+                raise Refused("alias_taken", f"{local.written}@{domain.name} exists already", "localPart")
+            await session.run("routing_changed")
+            await audit.record(
+                session,
+                actor,
+                now,
+                "alias.create",
+                alias_id,
+                email=f"{local.written}@{domain.name}",
+                integrationId=integration.id,
+            )
+            alias = await _found(session, actor, alias_id)
+        self._changed()
+        return alias
+
+    async def change(
+        self, actor: Actor, alias_id: str, *, integration_id: str | None = None, status: str | None = None
+    ) -> Alias:
+        """Changes what is given. Tickets and deliveries there are keep their integration."""
+        validation.known_id(alias_id, "alias", "Alias")
+        new_status = None if status is None else _status(status)
+        async with self._database.transaction() as session:
+            alias = await _found(session, actor, alias_id)
+            if integration_id is not None:
+                await _integration(session, actor, integration_id)
+            await session.run(
+                "alias_change",
+                id=alias.id,
+                workspace_id=actor.workspace_id,
+                integration_id=integration_id,
+                status=new_status,
+            )
+            await session.run("routing_changed")
+            await audit.record(
+                session,
+                actor,
+                self._clock.now(),
+                "alias.change",
+                alias.id,
+                email=alias.email,
+                integrationId=integration_id,
+                status=status,
+            )
+            changed = await _found(session, actor, alias_id)
+        self._changed()
+        return changed
+
+    async def delete(self, actor: Actor, alias_id: str) -> None:
+        """Removes an alias; from now on its mail is refused, or goes to the catch-all. Its tickets stay."""
+        validation.known_id(alias_id, "alias", "Alias")
+        async with self._database.transaction() as session:
+            alias = await _found(session, actor, alias_id)
+            await session.run("alias_delete", id=alias.id, workspace_id=actor.workspace_id)
+            await session.run("routing_changed")
+            await audit.record(session, actor, self._clock.now(), "alias.delete", alias.id, email=alias.email)
+        self._changed()
+
+    async def test(self, actor: Actor, alias_id: str) -> TestMail:
+        """Sends a marked mail to the alias through the whole way; `conflict` when mail to it would be refused."""
+        alias = await _found(self._database, actor, alias_id)
+        result = await self._tester.send(alias)
+        async with self._database.transaction() as session:
+            await audit.record(session, actor, self._clock.now(), "alias.test", alias.id, messageId=result.message_id)
+        return result
+
+
+async def _found(session: Session, actor: Actor, alias_id: str) -> Alias:
+    validation.known_id(alias_id, "alias", "Alias")
+    alias = await fetch_one(session, Alias, "alias_by_id", id=alias_id, workspace_id=actor.workspace_id)
+    if alias is None:
+        raise not_found("Alias")
+    return alias
+
+
+async def _domain(session: Session, actor: Actor, domain_id: str, query: str) -> Domain:
+    """The domain an alias lives under: what is above a thing is found or not, as in a path."""
+    domain = await fetch_one(session, Domain, query, id=domain_id, workspace_id=actor.workspace_id)
+    if domain is None:
+        raise Refused("not_found", "Domain not found", "domainId")
+    return domain
+
+
+async def _integration(session: Session, actor: Actor, integration_id: str) -> Integration:
+    found = await fetch_one(
+        session, Integration, "integration_lock", id=integration_id, workspace_id=actor.workspace_id
+    )
+    if found is None:
+        raise Refused("invalid_integration", "There is no such integration", "integrationId")
+    return found
+
+
+def _status(value: str) -> AliasStatus:
+    for status in ALIAS_STATUSES:
+        if value == status:
+            return status
+    raise Refused("invalid_status", f"status must be one of: {', '.join(ALIAS_STATUSES)}", "status")
+
+
+def judged_local_part(text: str, domain: str) -> LocalPart:
+    """RFC 5321 section 4.1.2 without what would need quotes; raises `Refused("invalid_alias")`."""
+    typed = validation.line(text, "localPart", most=LOCAL_PART_LIMIT, code="invalid_alias")
+    if typed == CATCH_ALL:
+        return LocalPart(CATCH_ALL, CATCH_ALL)
+    if quoted := _QUOTED.fullmatch(typed):
+        typed = quoted[1]  # "support" is support
+    if "@" in typed:
+        raise _refused("write what stands before the @ alone")
+    if any(unicodedata.category(character) in _INVISIBLE for character in typed):
+        raise _refused("it has a space or a character that cannot be seen")
+    try:
+        mailbox = parse_mailbox(f"{typed}@{domain}")
+    except AddressError as error:
+        raise _refused(str(error)) from None
+    return LocalPart(mailbox.local_part, local_key(mailbox.local_part))
+
+
+def _refused(why: str) -> Refused:
+    return Refused("invalid_alias", f"Local part is invalid: {why}", "localPart")

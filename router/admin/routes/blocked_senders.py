@@ -1,0 +1,83 @@
+"""The senders that a workspace takes no mail from: an address, a whole domain (`@spam.example`), a network.
+
+A sender is told apart by its text in one form; adding one twice is `conflict`.
+"""
+
+from __future__ import annotations
+
+from config.values import parse_blocked_sender
+from router.admin import audit, paging, validation
+from router.admin.paging import DEFAULT_LIMIT, Page
+from router.clock import Clock
+from router.errors import Refused, not_found
+from router.mail.address import AddressError, domain_key, local_key
+from router.model import Actor, BlockedSender
+from router.store.database import Database, fetch
+
+MOST = 1000  # of one workspace: they are compared with every mail
+
+
+class BlockedSenders:
+    """Admins change, everybody of the workspace may look."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[BlockedSender]:
+        """In the order of their texts, which no addition changes."""
+        window = paging.window("evt", limit, None)
+        rows = await fetch(
+            self._database,
+            BlockedSender,
+            "blocked_page",
+            workspace_id=actor.workspace_id,
+            after="" if cursor is None else paging.decode(cursor),
+            most=window.most,
+        )
+        return window.page(rows, lambda blocked: blocked.sender)
+
+    async def all(self, workspace_id: str) -> tuple[str, ...]:
+        """Every entry of a workspace: for the SMTP door and `Explain`."""
+        return tuple(row["sender"] for row in await self._database.all("blocked_all", workspace_id=workspace_id))
+
+    async def create(self, actor: Actor, sender: str) -> BlockedSender:
+        """From now on mail from this sender is refused for the workspace."""
+        blocked = BlockedSender(_form(sender), self._clock.now())
+        async with self._database.transaction() as session:
+            row = await session.one("blocked_count", workspace_id=actor.workspace_id)
+            if row is not None and row["senders"] >= MOST:
+                raise Refused("conflict", f"There are {MOST} blocked senders already: block a domain or a network")
+            added = await session.run(
+                "blocked_insert",
+                workspace_id=actor.workspace_id,
+                sender=blocked.sender,
+                created_at=blocked.created_at,
+            )
+            if not added:
+                raise Refused("conflict", f"{blocked.sender} is blocked already", "sender")
+            await session.run("routing_changed")
+            await audit.record(session, actor, blocked.created_at, "blocked_sender.create", blocked.sender)
+        return blocked
+
+    async def delete(self, actor: Actor, sender: str) -> None:
+        """Its mail is taken again."""
+        known = _form(sender)
+        async with self._database.transaction() as session:
+            if not await session.run("blocked_delete", workspace_id=actor.workspace_id, sender=known):
+                raise not_found("Blocked sender")
+            await session.run("routing_changed")
+            await audit.record(session, actor, self._clock.now(), "blocked_sender.delete", known)
+
+
+def _form(sender: str) -> str:
+    """The one form: `local@domain`, `@domain`, a network with its length."""
+    typed = validation.line(sender, "sender", most=320)
+    try:
+        known = parse_blocked_sender(typed)
+        if "/" in known:
+            return known
+        local, _, domain = known.rpartition("@")
+        return f"{local_key(local)}@{domain_key(domain)}"
+    except (ValueError, AddressError) as error:
+        raise Refused("invalid_request", f"sender {error}", "sender") from None

@@ -1,0 +1,172 @@
+"""What is owed to the integrations, what was tried, and sending it again.
+
+A replay makes a dead or parked delivery due now, with a whole `max_age` before it; one that is being sent at this
+moment is left alone. To a failing integration it is a probe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from router.admin import audit, paging, validation
+from router.admin.paging import DEFAULT_LIMIT, Page
+from router.clock import Clock
+from router.errors import Refused, not_found
+from router.model import DELIVERY_STATES, Actor, Attempt, Delivery, DeliveryState, Integration, Micros
+from router.ports import Wake
+from router.store.database import Database, Row, Session, begun_anew, fetch, fetch_one
+
+MOST_ATTEMPTS = 200
+# Replayed in one transaction; who has more dead ones asks again.
+MOST_REPLAYED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """A delivery with its latest attempts, oldest first."""
+
+    delivery: Delivery
+    attempts: tuple[Attempt, ...]
+
+
+class Deliveries:
+    """max_age: `[delivery] max_age` in microseconds."""
+
+    def __init__(self, database: Database, clock: Clock, wake: Wake, *, max_age: Micros) -> None:
+        self._database = database
+        self._clock = clock
+        self._wake = wake
+        self._max_age = max_age
+
+    async def list(
+        self,
+        actor: Actor,
+        *,
+        state: str | None = None,
+        integration_id: str | None = None,
+        ticket_id: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> Page[Delivery]:
+        """Newest first."""
+        wanted = None if state is None else _state(state)
+        window = paging.window("dlv", limit, cursor)
+        if ticket_id is not None:
+            query = "delivery_page_by_ticket"
+        elif wanted == "dead":
+            query = "delivery_page_dead" if integration_id is None else "delivery_page_dead_by_integration"
+        elif wanted == "pending":
+            query = "delivery_page_pending"
+        elif integration_id is not None:
+            query = "delivery_page_by_integration"
+        else:
+            query = "delivery_page"
+        rows = await fetch(
+            self._database,
+            Delivery,
+            query,
+            workspace_id=actor.workspace_id,
+            state=wanted,
+            integration_id=integration_id,
+            ticket_id=ticket_id,
+            before=window.before,
+            most=window.most,
+        )
+        return window.page(rows, lambda delivery: delivery.id)
+
+    async def get(self, actor: Actor, delivery_id: str) -> DeliveryView:
+        """One delivery and its attempts."""
+        delivery = await _found(self._database, actor, delivery_id)
+        attempts = await fetch(
+            self._database, Attempt, "delivery_attempts", delivery_id=delivery.id, most=MOST_ATTEMPTS
+        )
+        return DeliveryView(delivery, tuple(attempts[::-1]))
+
+    @begun_anew
+    async def replay(self, actor: Actor, delivery_id: str) -> Delivery:
+        """Due now; `conflict` when it was delivered, is being sent, or its integration is gone."""
+        validation.known_id(delivery_id, "dlv", "Delivery")
+        now = self._clock.now()
+        async with self._database.transaction() as session:
+            row = await session.one(
+                "delivery_replay",
+                id=delivery_id,
+                workspace_id=actor.workspace_id,
+                now=now,
+                expires_at=now + self._max_age,
+            )
+            delivery = await _found(session, actor, delivery_id)
+            if row is None:
+                raise await _why_not(session, actor, delivery)
+            await session.run("integration_probe_now", id=delivery.integration_id, now=now)
+            await audit.record(session, actor, now, "delivery.replay", delivery.id)
+        self._wake.wake([delivery.integration_id])
+        return delivery
+
+    @begun_anew
+    async def replay_many(self, actor: Actor, *, integration_id: str | None = None, state: str | None = None) -> int:
+        """All dead ones, or all pending ones, of an integration or of all; returns how many are due now."""
+        wanted = _state("dead" if state is None else state)
+        if wanted == "delivered":
+            raise Refused("invalid_request", "state must be one of: dead, pending", "state")
+        if integration_id is not None:
+            known = await fetch_one(
+                self._database,
+                Integration,
+                "integration_by_id",
+                id=integration_id,
+                workspace_id=actor.workspace_id,
+            )
+            if known is None:
+                raise Refused("invalid_integration", "There is no such integration", "integrationId")
+        now = self._clock.now()
+        async with self._database.transaction() as session:
+            rows: list[Row] = list(
+                await session.all(
+                    "delivery_replay_many",
+                    workspace_id=actor.workspace_id,
+                    integration_id=integration_id,
+                    state=wanted,
+                    now=now,
+                    expires_at=now + self._max_age,
+                    most=MOST_REPLAYED,
+                )
+            )
+            integrations = sorted({row["integration_id"] for row in rows})
+            for woken in integrations:
+                await session.run("integration_probe_now", id=woken, now=now)
+            await audit.record(
+                session,
+                actor,
+                now,
+                "delivery.replay",
+                integration_id or actor.workspace_id,
+                state=wanted,
+                replayed=len(rows),
+            )
+        self._wake.wake(integrations)
+        return len(rows)
+
+
+def _state(value: str) -> DeliveryState:
+    for state in DELIVERY_STATES:
+        if value == state:
+            return state
+    raise Refused("invalid_request", f"state must be one of: {', '.join(DELIVERY_STATES)}", "state")
+
+
+async def _found(session: Session, actor: Actor, delivery_id: str) -> Delivery:
+    validation.known_id(delivery_id, "dlv", "Delivery")
+    delivery = await fetch_one(session, Delivery, "delivery_by_id", id=delivery_id, workspace_id=actor.workspace_id)
+    if delivery is None:
+        raise not_found("Delivery")
+    return delivery
+
+
+async def _why_not(session: Session, actor: Actor, delivery: Delivery) -> Refused:
+    if delivery.state == "delivered":
+        return Refused("conflict", "This delivery has arrived already")
+    known = await session.one("integration_by_id", id=delivery.integration_id, workspace_id=actor.workspace_id)
+    if known is None:
+        return Refused("conflict", "The integration of this delivery was removed")
+    return Refused("conflict", "This delivery is being sent at this moment")

@@ -1,0 +1,199 @@
+"""What would happen to a mail, and why, step by step; nothing is sent or stored.
+
+The decision is the same pure function that the SMTP door uses (`router.routing.route.decide`), over facts read from
+the database now. Domains of other workspaces look as if they were nobody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from router.admin import validation
+from router.admin.routes.blocked_senders import BlockedSenders
+from router.channels.contract import Channel, Payload, TicketNotice
+from router.clock import Clock
+from router.errors import Refused
+from router.mail.address import AddressError, Mailbox, parse_mailbox
+from router.model import Actor, Alias, Domain, Integration, Workspace
+from router.routing.route import CATCH_ALL, DomainFacts, Refusal, Target, decide, wanted_keys
+from router.routing.senders import Blocked
+from router.store.database import Database, fetch, fetch_one, value
+
+_SAMPLE = "This is where the text of the mail would be."
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One question on the way; ok: whether it went on from here."""
+
+    step: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The outcome and how it came about. reply: the SMTP reply to RCPT; preview: what the integration would be sent."""
+
+    recipient: str
+    accepted: bool
+    reply: str
+    steps: tuple[Step, ...]
+    domain_id: str | None = None
+    alias_id: str | None = None
+    integration_id: str | None = None
+    tag: str = ""
+    preview: Payload | None = None
+
+
+class Explain:
+    """reply_of: the SMTP door's words for a refusal, and for acceptance (None); blocked_reply: for a blocked sender."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        blocked: BlockedSenders,
+        channels: Mapping[str, Channel[Any]],
+        reply_of: Callable[[Refusal | None], str],
+        *,
+        blocked_reply: str,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._blocked = blocked
+        self._channels = channels
+        self._reply_of = reply_of
+        self._blocked_reply = blocked_reply
+
+    async def mail(
+        self, actor: Actor, recipient: str, *, sender: str | None = None, subject: str | None = None
+    ) -> Explanation:
+        """recipient: an address; sender, subject: of the mail that is imagined."""
+        mailbox = _mailbox(recipient, "recipient")
+        from_ = "somebody@example.com" if sender is None else str(_mailbox(sender, "from"))
+        title = validation.line(subject, "subject", most=1000) if subject else "A question"
+        facts, found = await self._facts(actor, mailbox)
+        steps = [_domain_step(mailbox, found)]
+        if facts.domain is None:
+            refusal = Refusal("pending" if facts.pending else "relay")
+            return self._refused(mailbox, refusal, steps, found)
+        entry = Blocked(await self._blocked.all(actor.workspace_id)).entry_for(from_)
+        steps.append(Step("sender", entry is None, f"{from_} is {f'blocked by {entry}' if entry else 'not blocked'}"))
+        if entry is not None:
+            return Explanation(str(mailbox), False, self._blocked_reply, tuple(steps), domain_id=facts.domain.id)
+        decision = decide(mailbox, facts)
+        steps += _alias_steps(mailbox, facts, decision)
+        if isinstance(decision, Refusal):
+            return self._refused(mailbox, decision, steps, found)
+        integration = await self._integration(actor, decision)
+        steps.append(_integration_step(integration))
+        return Explanation(
+            recipient=str(mailbox),
+            accepted=True,
+            reply=self._reply_of(None),
+            steps=tuple(steps),
+            domain_id=facts.domain.id,
+            alias_id=decision.alias_id,
+            integration_id=None if integration is None else integration.id,
+            tag=decision.tag,
+            preview=await self._preview(actor, decision, integration, from_, title),
+        )
+
+    def _refused(self, mailbox: Mailbox, refusal: Refusal, steps: list[Step], domain: Domain | None) -> Explanation:
+        domain_id = None if domain is None else domain.id
+        return Explanation(str(mailbox), False, self._reply_of(refusal), tuple(steps), domain_id=domain_id)
+
+    async def _facts(self, actor: Actor, mailbox: Mailbox) -> tuple[DomainFacts, Domain | None]:
+        nothing = DomainFacts(None, pending=False, aliases=(), default_integration_id=None)
+        row = await self._database.one("routing_domain", name=mailbox.domain_key)
+        if row is None or row["workspace_id"] != actor.workspace_id:
+            return nothing, None
+        domain = value(Domain, row)
+        if domain.status != "active":
+            return DomainFacts(None, pending=True, aliases=(), default_integration_id=None), domain
+        key, base, catch_all = wanted_keys(mailbox)
+        aliases = await fetch(
+            self._database, Alias, "routing_aliases", domain_id=domain.id, key=key, base=base, catch_all=catch_all
+        )
+        return DomainFacts(domain, False, aliases, row["default_integration_id"]), domain
+
+    async def _integration(self, actor: Actor, target: Target) -> Integration | None:
+        if target.integration_id is None:
+            return None
+        return await fetch_one(
+            self._database,
+            Integration,
+            "integration_by_id",
+            id=target.integration_id,
+            workspace_id=actor.workspace_id,
+        )
+
+    async def _preview(
+        self, actor: Actor, target: Target, integration: Integration | None, sender: str, subject: str
+    ) -> Payload | None:
+        channel = None if integration is None else self._channels.get(integration.type)
+        if channel is None:
+            return None
+        workspace = await fetch_one(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
+        return channel.render(
+            TicketNotice(
+                event="opened",
+                ticket_id="",
+                number=1 + (0 if workspace is None else workspace.last_ticket_number),
+                subject=subject,
+                from_name="",
+                from_address=sender,
+                address=target.address,
+                status="open",
+                received_at=self._clock.now(),
+                text=_SAMPLE,
+            )
+        )
+
+
+def _mailbox(text: str, field: str) -> Mailbox:
+    try:
+        return parse_mailbox(validation.line(text, field, most=320))
+    except AddressError as error:
+        raise Refused("invalid_request", f"{field} is not a mail address: {error}", field) from None
+
+
+def _domain_step(mailbox: Mailbox, domain: Domain | None) -> Step:
+    if domain is None:
+        return Step(
+            "domain", False, f"{mailbox.domain_key or 'a mailbox without domain'} is no domain of this workspace"
+        )
+    if domain.status != "active":
+        return Step("domain", False, f"{domain.name} is not verified yet: senders keep the mail and try again")
+    return Step("domain", True, f"{domain.name} is verified")
+
+
+def _alias_steps(mailbox: Mailbox, facts: DomainFacts, decision: Target | Refusal) -> list[Step]:
+    by_key = {alias.local_key: alias for alias in facts.aliases}
+    key, base, _ = wanted_keys(mailbox)
+    steps = []
+    for asked, words_for_it in ((key, "the alias"), (base, "the alias without its tag,"), (CATCH_ALL, "the catch-all")):
+        if asked == base and base == key and words_for_it.endswith(","):
+            continue
+        alias = by_key.get(asked)
+        if alias is None:
+            steps.append(Step("alias", False, f"{words_for_it} {asked} does not exist"))
+            continue
+        chosen = isinstance(decision, Target) and decision.alias_id == alias.id
+        steps.append(Step("alias", chosen, f"{words_for_it} {alias.email} is {alias.status}"))
+        if chosen or alias.status == "disabled":
+            break
+    if isinstance(decision, Target) and decision.alias_id is None:
+        steps.append(Step("postmaster", True, "mail to the postmaster is always accepted (RFC 5321 section 4.5.1)"))
+    return steps
+
+
+def _integration_step(integration: Integration | None) -> Step:
+    if integration is None:
+        return Step("integration", False, "there is no integration: the ticket is kept and posted nowhere")
+    if integration.status == "failing":
+        return Step("integration", False, f"{integration.name} is failing ({integration.last_error}): it waits there")
+    return Step("integration", True, f"posted to {integration.name} ({integration.type})")

@@ -1,0 +1,237 @@
+"""The places that tickets are posted to: made, renamed, pointed elsewhere, tried out, removed.
+
+Settings (the webhook's URL) are sealed at rest and never handed out; people see the channel's hint. A new URL, and a
+test that arrives, heal a failing integration: what was parked is sent at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from router import ids
+from router.admin import audit, paging, validation
+from router.admin.paging import DEFAULT_LIMIT, Page
+from router.channels.contract import Channel, Client, Failed, Outcome, Retry, Sent, TestNotice
+from router.clock import Clock
+from router.errors import Refused, not_found
+from router.model import Actor, Integration, Micros, Workspace
+from router.ports import Wake
+from router.secrets import SecretBox, Unsealable
+from router.store.database import Database, Session, begun_anew, fetch, fetch_one
+
+REMOVED = "the integration was removed"
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """What the other side said to a test message. status: HTTP, None when no status line came."""
+
+    __test__ = False  # the name is the product's word; pytest shall not take it for a test class
+
+    ok: bool
+    status: int | None
+    answer: str
+    reason: str
+    latency: Micros
+
+
+class Integrations:
+    """allow_private, timeout (seconds): `[delivery]`. channels: every type there is, by its word."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        channels: Mapping[str, Channel[Any]],
+        *,
+        client: Client,
+        box: SecretBox,
+        wake: Wake,
+        allow_private: bool,
+        timeout: float,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._channels = channels
+        self._client = client
+        self._box = box
+        self._wake = wake
+        self._allow_private = allow_private
+        self._timeout = timeout
+
+    async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Integration]:
+        """Newest first."""
+        window = paging.window("int", limit, cursor)
+        rows = await fetch(
+            self._database,
+            Integration,
+            "integration_page",
+            workspace_id=actor.workspace_id,
+            before=window.before,
+            most=window.most,
+        )
+        return window.page(rows, lambda integration: integration.id)
+
+    async def get(self, actor: Actor, integration_id: str) -> Integration:
+        """One integration."""
+        return await _found(self._database, actor, integration_id)
+
+    async def create(self, actor: Actor, *, type: str, name: str, settings: Mapping[str, Any]) -> Integration:  # noqa: A002 - the API's and the table's word for it
+        """settings: what the channel of this type asks for (`webhookUrl`). Nothing is sent."""
+        channel = self._channels.get(type)
+        if channel is None:
+            known = ", ".join(sorted(self._channels))
+            raise Refused("invalid_integration", f"type must be one of: {known}", "type")
+        kept_name = validation.line(name, "name")
+        sealed, hint = self._sealed(channel, settings)
+        integration_id = ids.new("int")
+        now = self._clock.now()
+        async with self._database.transaction() as session:
+            await session.run(
+                "integration_insert",
+                id=integration_id,
+                workspace_id=actor.workspace_id,
+                type=type,
+                name=kept_name,
+                sealed_settings=sealed,
+                hint=hint,
+                created_at=now,
+            )
+            await audit.record(
+                session, actor, now, "integration.create", integration_id, type=type, name=kept_name, hint=hint
+            )
+            return await _found(session, actor, integration_id)
+
+    @begun_anew
+    async def change(
+        self,
+        actor: Actor,
+        integration_id: str,
+        *,
+        name: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Integration:
+        """Changes what is given. New settings heal a failing integration."""
+        validation.known_id(integration_id, "int", "Integration")
+        async with self._database.transaction() as session:
+            integration = await _found(session, actor, integration_id)
+            sealed, hint = None, None
+            if settings is not None:
+                channel = self._channels.get(integration.type)
+                if channel is None:
+                    raise Refused("conflict", f"This version knows no integration of type {integration.type}")
+                sealed, hint = self._sealed(channel, settings)
+            await session.run(
+                "integration_change",
+                id=integration.id,
+                workspace_id=actor.workspace_id,
+                name=None if name is None else validation.line(name, "name"),
+                sealed_settings=sealed,
+                hint=hint,
+            )
+            if settings is not None:
+                await self._heal(session, integration.id)
+            await audit.record(
+                session,
+                actor,
+                self._clock.now(),
+                "integration.change",
+                integration.id,
+                name=name,
+                hint=hint,
+            )
+            changed = await _found(session, actor, integration_id)
+        if settings is not None:
+            self._wake.wake([integration_id])
+        return changed
+
+    @begun_anew
+    async def delete(self, actor: Actor, integration_id: str) -> None:
+        """Removes an integration; `in_use` while aliases point to it. What still waits for it becomes dead."""
+        validation.known_id(integration_id, "int", "Integration")
+        async with self._database.transaction() as session:
+            integration = await fetch_one(
+                session,
+                Integration,
+                "integration_lock_to_delete",
+                id=integration_id,
+                workspace_id=actor.workspace_id,
+            )
+            if integration is None:
+                raise not_found("Integration")
+            row = await session.one("integration_aliases", id=integration.id)
+            if row is not None and row["aliases"]:
+                raise Refused(
+                    "in_use", f"{row['aliases']} aliases point to this integration: point them elsewhere first"
+                )
+            await session.run("workspace_forget_default", id=actor.workspace_id, integration_id=integration.id)
+            await session.run("integration_abandon", id=integration.id, reason=REMOVED)
+            await session.run("integration_delete", id=integration.id, workspace_id=actor.workspace_id)
+            await audit.record(
+                session, actor, self._clock.now(), "integration.delete", integration.id, name=integration.name
+            )
+
+    async def test(self, actor: Actor, integration_id: str) -> TestResult:
+        """Sends a message marked as a test, now and past any queue; one that arrives heals the integration."""
+        integration = await _found(self._database, actor, integration_id)
+        workspace = await fetch_one(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
+        outcome = await self._send_test(integration, "" if workspace is None else workspace.name)
+        result = _result(outcome)
+        async with self._database.transaction() as session:
+            if result.ok:
+                await self._heal(session, integration.id)
+            await audit.record(
+                session,
+                actor,
+                self._clock.now(),
+                "integration.test",
+                integration.id,
+                ok=result.ok,
+                status=result.status,
+            )
+        if result.ok:
+            self._wake.wake([integration.id])
+        return result
+
+    async def _send_test(self, integration: Integration, workspace_name: str) -> Outcome:
+        channel = self._channels.get(integration.type)
+        if channel is None:
+            return Failed("permanent", f"this version knows no integration of type {integration.type}")
+        try:
+            stored = json.loads(self._box.open(integration.sealed_settings))
+            settings = channel.parse_settings(stored, allow_private=self._allow_private)
+        except Unsealable:
+            return Failed("permanent", "its settings cannot be read with this secret key: set the webhook URL again")
+        except Refused as refused:
+            return Failed("permanent", refused.message)
+        payload = channel.render_test(TestNotice(workspace_name, integration.name, self._clock.now()))
+        return await channel.send(self._client, settings, payload, self._timeout)
+
+    def _sealed(self, channel: Channel[Any], settings: Mapping[str, Any]) -> tuple[str, str]:
+        parsed = channel.parse_settings(settings, allow_private=self._allow_private)
+        return self._box.seal(json.dumps(channel.dump_settings(parsed))), channel.hint(parsed)
+
+    async def _heal(self, session: Session, integration_id: str) -> None:
+        await session.run("dispatch_healed", id=integration_id)
+        await session.run("dispatch_unpark", integration_id=integration_id, now=self._clock.now())
+
+
+async def _found(session: Session, actor: Actor, integration_id: str) -> Integration:
+    validation.known_id(integration_id, "int", "Integration")
+    integration = await fetch_one(
+        session, Integration, "integration_by_id", id=integration_id, workspace_id=actor.workspace_id
+    )
+    if integration is None:
+        raise not_found("Integration")
+    return integration
+
+
+def _result(outcome: Outcome) -> TestResult:
+    match outcome:
+        case Sent():
+            return TestResult(True, outcome.status, outcome.excerpt, "", outcome.latency)
+        case Retry() | Failed():
+            return TestResult(False, outcome.status, outcome.excerpt, outcome.reason, outcome.latency)

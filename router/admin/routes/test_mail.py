@@ -1,0 +1,87 @@
+"""A test mail to an alias: made here, accepted as any other mail, told apart by its protocol.
+
+The message's `protocol` is `TEST`, which no SMTP session writes (RFC 3848 has the words those use).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from router import ids
+from router.clock import Clock
+from router.errors import Refused
+from router.mail.address import Mailbox
+from router.model import Alias
+from router.ports import Acceptor, Recipients
+from router.routing.envelope import TEST_PROTOCOL, Envelope
+from router.routing.route import CATCH_ALL, Refusal, RefusalReason
+from router.store.database import Database
+
+_ANY = "emailrouter-test"  # a name to write to at a catch-all
+_REASONS: Mapping[RefusalReason, str] = {
+    "relay": "its domain is not known any more",
+    "pending": "its domain is not verified yet",
+    "unknown": "there is no such alias any more",
+    "disabled": "it is disabled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TestMail:
+    """What became of it: the message, and the ticket it opened."""
+
+    __test__ = False  # the name is the product's word; pytest shall not take it for a test class
+
+    message_id: str
+    ticket_id: str | None
+
+
+class TestMailer:
+    """Built by the assembly with the same acceptor as the SMTP door. hostname: of the Message-ID and the sender."""
+
+    __test__ = False
+
+    def __init__(
+        self, database: Database, clock: Clock, recipients: Recipients, acceptor: Acceptor, *, hostname: str
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._recipients = recipients
+        self._acceptor = acceptor
+        self._hostname = hostname
+
+    async def send(self, alias: Alias) -> TestMail:
+        """Raises `Refused("conflict")` when a mail to the alias would be refused now."""
+        mailbox = Mailbox(_ANY if alias.local_part == CATCH_ALL else alias.local_part, alias.domain)
+        target = await self._recipients.resolve(mailbox)
+        if isinstance(target, Refusal):
+            raise Refused("conflict", f"Mail to {alias.email} is not accepted: {_REASONS[target.reason]}")
+        if target.alias_id != alias.id:
+            raise Refused("conflict", f"Mail to {mailbox} goes to another alias, {target.address}")
+        sender = f"postmaster@{self._hostname}"
+        envelope = Envelope(
+            reverse_path=sender, targets=(target,), peer="127.0.0.1", helo=self._hostname, protocol=TEST_PROTOCOL
+        )
+        accepted = await self._acceptor.accept(envelope, self._content(alias, mailbox, sender))
+        row = await self._database.one("message_links", message_id=accepted.message_id, most=1)
+        return TestMail(accepted.message_id, None if row is None else row["ticket_id"])
+
+    def _content(self, alias: Alias, mailbox: Mailbox, sender: str) -> bytes:
+        now = datetime.fromtimestamp(self._clock.now() // 1_000_000, UTC)
+        lines = (
+            f"From: Email Router <{sender}>",
+            f"To: {mailbox}",
+            f"Subject: Test of {alias.email}",
+            f"Date: {format_datetime(now)}",
+            f"Message-ID: <{ids.new('msg')}@{self._hostname}>",
+            "MIME-Version: 1.0",
+            "Content-Type: text/plain; charset=utf-8",
+            "Content-Transfer-Encoding: 8bit",
+            "",
+            f"This is a test of {alias.email}: mail to this address arrives here. You can resolve this ticket.",
+            "",
+        )
+        return "\r\n".join(lines).encode()

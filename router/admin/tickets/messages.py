@@ -1,0 +1,215 @@
+"""Received mails: found by what people have in hand; of each its octets, its attachments and all that happened."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from router import ids
+from router.admin import validation
+from router.contents.store import ContentStore
+from router.errors import not_found
+from router.mail import trace_headers
+from router.mail.parse import AttachmentData
+from router.model import Actor, Attempt, Delivery, Message, Micros, TicketMessage
+from router.store.database import Database, Session, fetch, fetch_one, value
+
+MOST_LINKS = 1000
+MOST_DELIVERIES = 1000
+MOST_ATTEMPTS = 1000
+MOST_FOUND = 50
+_MOST_ID = 998  # octets of a Message-ID, as the header's reader has it
+_MOST_NUMBER = 12  # digits of a ticket's number
+
+
+@dataclass(frozen=True, slots=True)
+class RawMail:
+    """A mail to hand out: our trace headers, then its octets in pieces. octets: of both together."""
+
+    message: Message
+    head: bytes
+    first: bytes
+    rest: AsyncIterator[bytes]
+
+    @property
+    def octets(self) -> int:
+        return len(self.head) + self.message.size
+
+
+@dataclass(frozen=True, slots=True)
+class TraceEvent:
+    """Something that happened to a mail; event: a word, detail: plain values in the API's spelling."""
+
+    at: Micros
+    event: str
+    detail: dict[str, str | int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """All that happened to one mail, in the order of time."""
+
+    message_id: str
+    ticket_ids: tuple[str, ...]
+    events: tuple[TraceEvent, ...]
+
+
+class Messages:
+    """Reading alone; messages are erased with their tickets."""
+
+    def __init__(self, database: Database, contents: ContentStore) -> None:
+        self._database = database
+        self._contents = contents
+
+    async def find(self, actor: Actor, text: str) -> tuple[Message, ...]:
+        """Newest first, at most `MOST_FOUND`: by our id (what `250 ... queued as` said), by a Message-ID with or
+        without its brackets, or all of a ticket, by its id or number (`#12`).
+        """
+        wanted = validation.line(text, "q", most=_MOST_ID + 40).strip()
+        if ids.looks_valid(wanted, "ticket") or _is_number(wanted):
+            ticket_id = await self._ticket(actor, wanted)
+            if ticket_id is None:
+                return ()
+            return await self._all("message_of_ticket", ticket_id=ticket_id, most=MOST_FOUND)
+        if ids.looks_valid(wanted, "msg"):
+            return await self._all("message_by_id", id=wanted, workspace_id=actor.workspace_id)
+        bare = wanted.partition(":")[2].strip() if wanted.lower().startswith("message-id:") else wanted
+        return await self._all(
+            "message_by_rfc_id", rfc_message_id=bare.strip("<>"), workspace_id=actor.workspace_id, most=MOST_FOUND
+        )
+
+    async def _all(self, query: str, **values: object) -> tuple[Message, ...]:
+        return tuple(await fetch(self._database, Message, query, **values))
+
+    async def _ticket(self, actor: Actor, text: str) -> str | None:
+        """The id of a ticket of the workspace."""
+        if ids.looks_valid(text, "ticket"):
+            row = await self._database.one("ticket_by_id", id=text, workspace_id=actor.workspace_id)
+        else:
+            number = int(text.removeprefix("#"))
+            row = await self._database.one("operator_ticket", number=number, workspace_id=actor.workspace_id)
+        return None if row is None else row["id"]
+
+    async def raw(self, actor: Actor, message_id: str) -> RawMail:
+        """The mail octet for octet, with trace headers on top; `not_found` when its octets were erased."""
+        message = await _found(self._database, actor, message_id)
+        links = await self._links(message)
+        pieces = self._contents.pieces(message.id)
+        first = await anext(pieces, None)
+        if first is None:
+            raise not_found("Raw mail")
+        head = trace_headers.render(message, sorted({link.recipient for link in links}))
+        return RawMail(message, head, first, pieces)
+
+    async def attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
+        """One attachment's octets; n counts as in the ticket's list."""
+        message = await _found(self._database, actor, message_id)
+        data = await self._contents.attachment(message.id, n)
+        if data is None:
+            raise not_found("Attachment")
+        return data
+
+    async def trace(self, actor: Actor, message_id: str) -> Trace:
+        """The connection, the route of each recipient, each delivery and every attempt."""
+        message = await _found(self._database, actor, message_id)
+        links = await self._links(message)
+        deliveries = await fetch(
+            self._database, Delivery, "message_deliveries", message_id=message.id, most=MOST_DELIVERIES
+        )
+        rows = await self._database.all("message_attempts", message_id=message.id, most=MOST_ATTEMPTS)
+        events = [_received(message)]
+        events += [_routed(link) for link in links]
+        events += [_owed(delivery) for delivery in deliveries]
+        events += [_attempted(value(Attempt, row), row["integration_id"]) for row in rows]
+        events += [_ended(delivery) for delivery in deliveries if delivery.delivered_at is not None]
+        return Trace(
+            message.id,
+            tuple(dict.fromkeys(link.ticket_id for link in links)),
+            tuple(sorted(events, key=lambda event: event.at)),
+        )
+
+    async def _links(self, message: Message) -> list[TicketMessage]:
+        return await fetch(self._database, TicketMessage, "message_links", message_id=message.id, most=MOST_LINKS)
+
+
+def _is_number(text: str) -> bool:
+    digits = text.removeprefix("#")
+    return digits.isascii() and digits.isdigit() and len(digits) <= _MOST_NUMBER
+
+
+async def _found(session: Session, actor: Actor, message_id: str) -> Message:
+    validation.known_id(message_id, "msg", "Message")
+    message = await fetch_one(session, Message, "message_by_id", id=message_id, workspace_id=actor.workspace_id)
+    if message is None:
+        raise not_found("Message")
+    return message
+
+
+def _received(message: Message) -> TraceEvent:
+    return TraceEvent(
+        message.received_at,
+        "received",
+        {
+            "peer": message.peer,
+            "helo": message.helo,
+            "protocol": message.protocol,
+            "tls": message.tls,
+            "receivedBy": message.received_by,
+            "reversePath": message.reverse_path,
+            "size": message.size,
+            "rfcMessageId": message.rfc_message_id,
+            "automatic": message.automatic,
+        },
+    )
+
+
+def _routed(link: TicketMessage) -> TraceEvent:
+    return TraceEvent(
+        link.created_at,
+        "joined" if link.joined_by else "opened",
+        {
+            "recipient": link.recipient,
+            "aliasId": link.alias_id,
+            "tag": link.tag,
+            "ticketId": link.ticket_id,
+            "joinedBy": link.joined_by,
+        },
+    )
+
+
+def _owed(delivery: Delivery) -> TraceEvent:
+    return TraceEvent(
+        delivery.created_at,
+        "delivery",
+        {
+            "deliveryId": delivery.id,
+            "ticketId": delivery.ticket_id,
+            "integrationId": delivery.integration_id,
+            "state": delivery.state,
+            "lastError": delivery.last_error,
+        },
+    )
+
+
+def _attempted(attempt: Attempt, integration_id: str) -> TraceEvent:
+    return TraceEvent(
+        attempt.started_at,
+        "attempt",
+        {
+            "deliveryId": attempt.delivery_id,
+            "integrationId": integration_id,
+            "n": attempt.n,
+            "outcome": attempt.outcome,
+            "status": attempt.status,
+            "latencyMs": None if attempt.latency is None else attempt.latency // 1000,
+            "answer": attempt.answer,
+        },
+    )
+
+
+def _ended(delivery: Delivery) -> TraceEvent:
+    return TraceEvent(
+        delivery.delivered_at or delivery.created_at,
+        "delivered",
+        {"deliveryId": delivery.id, "integrationId": delivery.integration_id, "via": delivery.via},
+    )

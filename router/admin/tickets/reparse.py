@@ -1,0 +1,50 @@
+"""Texts of tickets made anew from the raw mails, after the parser was improved. No status changes, nothing is sent.
+
+Oldest first, a batch at a time, each mail in a transaction of its own: cut off anywhere it can be begun again, from
+the time of the last one. A mail whose octets were erased keeps the text it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from router.contents.store import ContentStore
+from router.model import Micros
+from router.store.database import Database
+
+BATCH = 100
+# Asked for at once; how many are held in memory at once is the store's own bound.
+AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it is. last: the id of the last message that was made anew."""
+
+    done: int
+    last: str
+
+
+class Reparse:
+    """Who asks: `emailrouter reparse`."""
+
+    def __init__(self, database: Database, contents: ContentStore) -> None:
+        self._database = database
+        self._contents = contents
+
+    async def run(self, since: Micros, *, workspace_id: str | None, tell: Callable[[Progress], None]) -> int:
+        """Messages received since then, of one workspace or of all (None); returns how many. tell: after each batch."""
+        done, after = 0, ""
+        while True:
+            rows = await self._database.all(
+                "operator_reparse_next", after=after, since=since, workspace_id=workspace_id, most=BATCH
+            )
+            if not rows:
+                return done
+            ids = [row["id"] for row in rows]
+            for start in range(0, len(ids), AT_ONCE):
+                await asyncio.gather(*(self._contents.make(one, again=True) for one in ids[start : start + AT_ONCE]))
+            done, after = done + len(ids), ids[-1]
+            tell(Progress(done, after))

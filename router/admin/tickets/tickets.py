@@ -1,0 +1,292 @@
+"""Tickets: lists, one with all that belongs to it, and what people do to them.
+
+`open` -> `in_progress` (claimed) -> `waiting` (we answered) -> `resolved`; every step back is allowed too. A claim is
+one conditional update: of any number at once exactly one wins. All other changes hold the ticket's row while they
+decide, so that no two decide on the same state. Every change is an event of the ticket.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from router import ids
+from router.admin import audit, paging, validation
+from router.admin.paging import DEFAULT_LIMIT, Page, Window
+from router.admin.tickets.conversation import Conversation, TicketView
+from router.clock import Clock
+from router.errors import Refused, not_found
+from router.model import TICKET_STATUSES, Actor, Micros, Ticket, TicketEvent, TicketStatus, User
+from router.search import terms
+from router.search.find import Search
+from router.store.database import Database, Session, begun_anew, fetch, fetch_one, value
+from router.store.erasure import erase_ticket
+
+# A search first reads what nobody has read yet; it does not wait longer for that.
+SEARCH_PATIENCE = 1.0
+MOST_NEWEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFilter:
+    """What a list is narrowed to; None is everything.
+
+    q: words of sender, subject and text, all of which the ticket has, the last one perhaps only begun; or its number.
+    """
+
+    status: str | None = None
+    assigned_to: str | None = None
+    alias_id: str | None = None
+    q: str | None = None
+
+
+class Tickets:
+    """Viewers look, agents work, admins also erase and take tickets from others."""
+
+    def __init__(self, database: Database, clock: Clock, conversation: Conversation) -> None:
+        self._database = database
+        self._clock = clock
+        self._conversation = conversation
+
+    async def list(
+        self,
+        actor: Actor,
+        wanted: TicketFilter | None = None,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+    ) -> Page[Ticket]:
+        """Newest first. A search for nothing but blanks is none; for nothing but signs it finds nothing."""
+        wanted = wanted or TicketFilter()
+        status = None if wanted.status is None else ticket_status(wanted.status)
+        window = paging.window("ticket", limit, cursor)
+        narrowed = {"assignee": wanted.assigned_to, "alias": wanted.alias_id, "status": status}
+        by = "_and_".join(name for name, wish in narrowed.items() if wish is not None)
+        query = f"ticket_page_by_{by}" if by else "ticket_page"
+        values = {"assigned_to": wanted.assigned_to, "alias_id": wanted.alias_id, "status": status}
+        if wanted.q is not None and wanted.q.strip():
+            return await self._search(actor, wanted.q, query, window, values)
+        return await self._page(actor, query, window, before=window.before, most=window.most, **values)
+
+    async def mine(
+        self, actor: Actor, *, status: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> Page[Ticket]:
+        """Those assigned to the actor's user; the operator at the command line has none."""
+        wanted = TicketFilter(status=status, assigned_to=actor.user_id or "")
+        return await self.list(actor, wanted, limit=limit, cursor=cursor)
+
+    async def unassigned(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Ticket]:
+        """The queue: nobody's and not resolved."""
+        window = paging.window("ticket", limit, cursor)
+        return await self._page(actor, "ticket_page_unassigned", window, before=window.before, most=window.most)
+
+    async def newest(self, actor: Actor) -> frozenset[str]:
+        """The latest mails and events of the workspace, by names that sort by time: new ones say that lists changed.
+
+        Looked for among the latest of all workspaces (`MOST_NEWEST` mails and as many events), which costs the same
+        however much there is: where others get more than that within one look, a change is told with the next one.
+        """
+        rows = await self._database.all("ticket_newest", workspace_id=actor.workspace_id, most=MOST_NEWEST)
+        return frozenset(row["id"].partition("_")[2] for row in rows)
+
+    async def get(self, actor: Actor, ticket_id: str) -> TicketView:
+        """One ticket with its messages, deliveries and events, each oldest first."""
+        return await self._conversation.of(await _found(self._database, actor, ticket_id))
+
+    async def named(self, actor: Actor, ticket_ids: Iterable[str]) -> Mapping[str, Ticket]:
+        """Those of the tickets that there are, by their ids; of at most `MAX_LIMIT` it is asked."""
+        asked = json.dumps(sorted(set(ticket_ids))[: paging.MAX_LIMIT])
+        found = await fetch(self._database, Ticket, "ticket_named", ids=asked, workspace_id=actor.workspace_id)
+        return {ticket.id: ticket for ticket in found}
+
+    async def claim(self, actor: Actor, ticket_id: str) -> Ticket:
+        """The actor's user takes the ticket; `already_claimed` when somebody else has it, `not_open` when resolved."""
+        validation.known_id(ticket_id, "ticket", "Ticket")
+        user_id = _person(actor)
+        now = self._clock.now()
+        async with self._database.transaction() as session:
+            await _still_there(session, actor)
+            ticket = await fetch_one(
+                session,
+                Ticket,
+                "ticket_claim",
+                id=ticket_id,
+                workspace_id=actor.workspace_id,
+                user_id=user_id,
+                now=now,
+            )
+            if ticket is None:
+                raise _why_not_claimed(await _found(session, actor, ticket_id))
+            if ticket.claimed_at == now:
+                await _tell(session, actor, ticket, now, "claimed")
+            elif ticket.updated_at == now:
+                await _tell(session, actor, ticket, now, "status", to=ticket.status)
+        return ticket
+
+    async def unclaim(self, actor: Actor, ticket_id: str) -> Ticket:
+        """Back to the queue as `open`; `forbidden` for others than the assignee and admins."""
+        async with self._database.transaction() as session:
+            ticket = await _held(session, actor, ticket_id)
+            if ticket.assigned_to is None and ticket.status == "open":
+                return ticket
+            _theirs_to_give(actor, ticket)
+            back = replace(ticket, status="open", assigned_to=None, claimed_at=None)
+            return await self._write(session, actor, back, "unclaimed", {"from": ticket.assigned_to})
+
+    async def assign(self, actor: Actor, ticket_id: str, user_id: str) -> Ticket:
+        """Gives the ticket to a user; `forbidden` for others than the assignee and admins."""
+        async with self._database.transaction() as session:
+            user = await fetch_one(session, User, "user_lock", id=user_id, workspace_id=actor.workspace_id)
+            ticket = await _held(session, actor, ticket_id)
+            _theirs_to_give(actor, ticket)
+            if user is None or user.disabled_at is not None:
+                raise Refused("invalid_request", "There is no such user", "userId")
+            if user.role == "viewer":
+                raise Refused("invalid_request", "A viewer cannot work on tickets", "userId")
+            if ticket.assigned_to == user.id and ticket.status != "open":
+                return ticket
+            given = replace(
+                ticket,
+                assigned_to=user.id,
+                claimed_at=ticket.claimed_at if ticket.assigned_to == user.id else self._clock.now(),
+                status="in_progress" if ticket.status == "open" else ticket.status,
+            )
+            return await self._write(session, actor, given, "assigned", {"to": user.id, "from": ticket.assigned_to})
+
+    async def set_status(self, actor: Actor, ticket_id: str, status: str) -> Ticket:
+        """Any status from any other. `in_progress` claims a ticket that is nobody's; reopening keeps the assignee."""
+        wanted = ticket_status(status)
+        async with self._database.transaction() as session:
+            if wanted == "in_progress":
+                await _still_there(session, actor)
+            ticket = await _found(session, actor, ticket_id, "ticket_lock")
+            if ticket.status == wanted:
+                return ticket
+            now = self._clock.now()
+            changed = replace(ticket, status=wanted, resolved_at=now if wanted == "resolved" else None)
+            if wanted == "in_progress" and ticket.assigned_to is None and actor.user_id is not None:
+                changed = replace(changed, assigned_to=actor.user_id, claimed_at=now)
+            return await self._write(session, actor, changed, "status", {"from": ticket.status, "to": wanted})
+
+    async def note(self, actor: Actor, ticket_id: str, text: str) -> TicketEvent:
+        """Writes a note on the ticket, for colleagues; nobody else sees it."""
+        kept = validation.text(text, "text")
+        async with self._database.transaction() as session:
+            ticket = await _found(session, actor, ticket_id, "ticket_lock")
+            return await _tell(session, actor, ticket, self._clock.now(), "note", text=kept)
+
+    @begun_anew
+    async def delete(self, actor: Actor, ticket_id: str) -> None:
+        """Erases the ticket, and its messages with their octets unless another ticket has them too."""
+        validation.known_id(ticket_id, "ticket", "Ticket")
+        async with self._database.transaction() as session:
+            ticket = await _found(session, actor, ticket_id, "ticket_lock")
+            await erase_ticket(session, ticket.id)
+            await audit.record(session, actor, self._clock.now(), "ticket.delete", ticket.id, number=ticket.number)
+
+    async def _page(self, actor: Actor, query: str, window: Window, **values: object) -> Page[Ticket]:
+        rows = await fetch(self._database, Ticket, query, workspace_id=actor.workspace_id, **values)
+        return window.page(rows, lambda ticket: ticket.id)
+
+    async def _search(
+        self, actor: Actor, q: str, query: str, window: Window, narrowed: Mapping[str, str | None]
+    ) -> Page[Ticket]:
+        question = terms.question(actor.workspace_id, q, narrowed["alias_id"])
+        if question is None:
+            return Page((), None)
+        await self._conversation.catch_up(SEARCH_PATIENCE)
+        values = {"workspace_id": actor.workspace_id, **narrowed}
+        rows = await Search(self._database, question, query, values, window.most).newest(window.before)
+        return window.page([value(Ticket, row) for row in rows], lambda ticket: ticket.id)
+
+    async def _write(
+        self, session: Session, actor: Actor, ticket: Ticket, kind: str, detail: dict[str, str | None]
+    ) -> Ticket:
+        now = self._clock.now()
+        await session.run(
+            "ticket_change",
+            id=ticket.id,
+            workspace_id=ticket.workspace_id,
+            status=ticket.status,
+            assigned_to=ticket.assigned_to,
+            claimed_at=ticket.claimed_at,
+            resolved_at=ticket.resolved_at,
+            now=now,
+        )
+        await _tell(session, actor, ticket, now, kind, **detail)
+        return replace(ticket, updated_at=now)
+
+
+def ticket_status(value: str) -> TicketStatus:
+    """The status that a word names; raises `Refused("invalid_status")`."""
+    for status in TICKET_STATUSES:
+        if value == status:
+            return status
+    raise Refused("invalid_status", f"status must be one of: {', '.join(TICKET_STATUSES)}", "status")
+
+
+async def _found(session: Session, actor: Actor, ticket_id: str, query: str = "ticket_by_id") -> Ticket:
+    validation.known_id(ticket_id, "ticket", "Ticket")
+    ticket = await fetch_one(session, Ticket, query, id=ticket_id, workspace_id=actor.workspace_id)
+    if ticket is None:
+        raise not_found("Ticket")
+    return ticket
+
+
+async def _held(session: Session, actor: Actor, ticket_id: str) -> Ticket:
+    """A ticket that may change hands, held until the transaction ends."""
+    ticket = await _found(session, actor, ticket_id, "ticket_lock")
+    if ticket.status == "resolved":
+        raise Refused("not_open", f"Ticket #{ticket.number} is resolved: open it first")
+    return ticket
+
+
+def _person(actor: Actor) -> str:
+    if actor.user_id is None:
+        raise Refused("invalid_request", "A ticket is claimed by a user: assign it to one instead")
+    return actor.user_id
+
+
+async def _still_there(session: Session, actor: Actor) -> None:
+    """Holds the actor's user: who was removed since their key was looked at must not get a ticket."""
+    if actor.user_id is None:
+        return
+    if await session.one("user_lock", id=actor.user_id, workspace_id=actor.workspace_id) is None:
+        raise Refused("unauthorized", "Your user was removed")
+
+
+def _theirs_to_give(actor: Actor, ticket: Ticket) -> None:
+    if actor.role != "admin" and (actor.user_id is None or ticket.assigned_to != actor.user_id):
+        raise Refused("forbidden", f"Ticket #{ticket.number} is not yours: only its assignee and admins may do this")
+
+
+def _why_not_claimed(ticket: Ticket) -> Refused:
+    if ticket.status == "resolved":
+        return Refused("not_open", f"Ticket #{ticket.number} is resolved")
+    return Refused("already_claimed", f"Ticket #{ticket.number} is already claimed by somebody else")
+
+
+async def _tell(
+    session: Session, actor: Actor, ticket: Ticket, now: Micros, kind: str, **detail: str | None
+) -> TicketEvent:
+    event = TicketEvent(
+        id=ids.new("evt"),
+        ticket_id=ticket.id,
+        workspace_id=ticket.workspace_id,
+        at=now,
+        kind=kind,
+        user_id=actor.user_id,
+        detail=json.dumps({name: value for name, value in detail.items() if value is not None}, ensure_ascii=False),
+    )
+    await session.run(
+        "ticket_event",
+        id=event.id,
+        ticket_id=event.ticket_id,
+        workspace_id=event.workspace_id,
+        at=event.at,
+        kind=event.kind,
+        user_id=event.user_id,
+        detail=event.detail,
+    )
+    return event

@@ -1,0 +1,1 @@
+"""A workspace as one document: the document, what of it matches what exists, export, apply."""

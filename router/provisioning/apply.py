@@ -1,0 +1,179 @@
+"""Makes a workspace like a `Blueprint`: plans the changes, then performs them by the use cases.
+
+Each change is a transaction of its own: one that is refused ends it there, and applying again continues. Applying
+twice changes nothing the second time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, assert_never
+
+from router.channels.contract import Channel
+from router.errors import Refused
+from router.model import Actor, Alias, Integration
+from router.provisioning.document import (
+    AliasEntry,
+    Blueprint,
+    IntegrationEntry,
+    NotABlueprint,
+    UserEntry,
+    WorkspaceEntry,
+)
+from router.provisioning.export import Parts, Snapshot
+from router.provisioning.matching import Secret, plan_changes
+from router.provisioning.plan import (
+    AddAlias,
+    AddBlockedSender,
+    AddDomain,
+    AddIntegration,
+    AddUser,
+    ChangeAlias,
+    ChangeIntegration,
+    ChangeUser,
+    ChangeWorkspace,
+    Plan,
+    Removable,
+    Remove,
+    SetMxUpstream,
+    Step,
+)
+from router.secrets import SecretBox, Unsealable
+
+# The text a reference stands for; None: it stands for nothing here.
+Resolve = Callable[[str], str | None]
+
+
+class Apply:
+    """resolve: reads a reference, at the edge. allow_private: `[delivery] allow_private_networks`."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        channels: Mapping[str, Channel[Any]],
+        box: SecretBox,
+        resolve: Resolve,
+        *,
+        allow_private: bool,
+    ) -> None:
+        self._parts = parts
+        self._channels = channels
+        self._box = box
+        self._resolve = resolve
+        self._allow_private = allow_private
+
+    def plan(self, wanted: Blueprint, now: Snapshot, *, prune: bool) -> Plan:
+        """Raises `NotABlueprint` for a file that contradicts itself, `Refused` for what cannot be done."""
+        return plan_changes(wanted, now, self._settings, prune=prune)
+
+    async def perform(self, actor: Actor, plan: Plan) -> None:
+        """Makes the changes; one that is refused ends it there."""
+        performing = _Performing(self._parts, actor, plan)
+        for step in plan.steps:
+            await performing.perform(step)
+
+    def _settings(self, entry: IntegrationEntry, current: Integration | None, place: str) -> Secret:
+        """What an entry's reference says, and whether that is what the integration has."""
+        channel = self._channels.get(entry.type)
+        if channel is None:
+            raise NotABlueprint(f"{place}.type must be one of: {', '.join(sorted(self._channels))}")
+        url = self._resolve(entry.webhook_url)
+        if url is None:
+            return Secret(None, same=False)
+        settings = {"webhookUrl": url}
+        try:
+            wanted = channel.dump_settings(channel.parse_settings(settings, allow_private=self._allow_private))
+        except Refused as refused:
+            raise Refused(refused.code, f"{place}.webhook_url ({entry.webhook_url}): {refused.message}") from None
+        if current is None:
+            return Secret(settings, same=False)
+        try:
+            return Secret(settings, same=json.loads(self._box.open(current.sealed_settings)) == wanted)
+        except (Unsealable, ValueError):
+            return Secret(settings, same=False)
+
+
+class _Performing:
+    """Performs the steps of one plan, and remembers the ids of what they make for the steps behind them."""
+
+    def __init__(self, parts: Parts, actor: Actor, plan: Plan) -> None:
+        self._parts = parts
+        self._actor = actor
+        self._refs = plan.refs
+        self._domain_ids = plan.domain_ids
+
+    async def perform(self, step: Step) -> None:
+        parts, actor = self._parts, self._actor
+        match step:
+            case AddUser(entry):
+                await self._add_user(entry)
+            case ChangeUser(user, entry):
+                await parts.users.change(actor, user.id, name=entry.name, role=entry.role, disabled=entry.disabled)
+            case AddIntegration(entry, settings):
+                await self._add_integration(entry, settings)
+            case ChangeIntegration(integration, entry, settings):
+                await parts.integrations.change(actor, integration.id, name=entry.name, settings=settings)
+            case AddDomain(name):
+                self._domain_ids[name] = (await parts.domains.create(actor, name)).domain.id
+            case SetMxUpstream(name, upstream):
+                await parts.domains.set_mx_upstream(actor, self._domain_ids[name], upstream)
+            case AddAlias(entry, domain, local_part):
+                await self._add_alias(entry, domain, local_part)
+            case ChangeAlias(alias, entry):
+                await self._change_alias(alias, entry)
+            case AddBlockedSender(sender):
+                await parts.blocked_senders.create(actor, sender)
+            case ChangeWorkspace(entry):
+                await self._change_workspace(entry)
+            case Remove(kind, key):
+                await self._remove(kind, key)
+            case _:
+                assert_never(step)
+
+    async def _add_user(self, entry: UserEntry) -> None:
+        made = await self._parts.users.create(self._actor, email=entry.email, name=entry.name, role=entry.role)
+        if entry.disabled:
+            await self._parts.users.change(self._actor, made.id, disabled=True)
+
+    async def _add_integration(self, entry: IntegrationEntry, settings: Mapping[str, str]) -> None:
+        made = await self._parts.integrations.create(self._actor, type=entry.type, name=entry.name, settings=settings)
+        self._refs.made(entry, made)
+
+    async def _add_alias(self, entry: AliasEntry, domain: str, local_part: str) -> None:
+        made = await self._parts.aliases.create(
+            self._actor,
+            domain_id=self._domain_ids[domain],
+            local_part=local_part,
+            integration_id=self._refs.id_of(entry.integration or "") or "",
+        )
+        if entry.status != made.status:
+            await self._parts.aliases.change(self._actor, made.id, status=entry.status)
+
+    async def _change_alias(self, alias: Alias, entry: AliasEntry) -> None:
+        integration_id = None if entry.integration is None else self._refs.id_of(entry.integration)
+        if integration_id == alias.integration_id:
+            integration_id = None
+        await self._parts.aliases.change(self._actor, alias.id, integration_id=integration_id, status=entry.status)
+
+    async def _change_workspace(self, entry: WorkspaceEntry) -> None:
+        default = entry.default_integration
+        await self._parts.workspaces.change(
+            self._actor,
+            name=entry.name,
+            default_integration_id=self._refs.id_of(default) if default else None,
+            without_default=default == "",
+        )
+
+    async def _remove(self, kind: Removable, key: str) -> None:
+        match kind:
+            case "user":
+                await self._parts.users.delete(self._actor, key)
+            case "domain":
+                await self._parts.domains.delete(self._actor, key)
+            case "integration":
+                await self._parts.integrations.delete(self._actor, key)
+            case "alias":
+                await self._parts.aliases.delete(self._actor, key)
+            case "blocked_sender":
+                await self._parts.blocked_senders.delete(self._actor, key)

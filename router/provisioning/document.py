@@ -1,0 +1,173 @@
+"""A workspace's whole configuration as one TOML file: its form, read and written.
+
+The file holds what a person decides (domains, integrations, aliases, blocked senders, users, the default
+integration), never what happened (tickets, deliveries), and no secret: a webhook's URL is a reference, `env:NAME` or
+`file:PATH`. A part that is missing is left as it is; one that is empty is empty. Pure.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from router.errors import Refused
+
+MAX_OCTETS = 16 * 1024 * 1024
+
+
+def _reference(value: str) -> str:
+    kind, colon, name = value.partition(":")
+    if kind not in ("env", "file") or not colon or not name:
+        raise ValueError("must be a reference, env:NAME or file:PATH, never the secret itself")
+    return value
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class WorkspaceEntry(_Part):
+    """default_integration: as aliases name one; `""` is none, missing leaves it."""
+
+    name: str | None = None
+    default_integration: str | None = None
+
+
+class IntegrationEntry(_Part):
+    """id: only where several integrations have one name; aliases name it by its id then."""
+
+    id: str | None = None
+    name: str
+    type: str = "slack"
+    webhook_url: Reference
+
+    @property
+    def ref(self) -> str:
+        """What aliases call it."""
+        return self.id or self.name
+
+
+class AliasEntry(_Part):
+    """integration: missing leaves an existing alias where it points."""
+
+    address: str
+    integration: str | None = None
+    status: Literal["active", "disabled"] = "active"
+
+
+class UserEntry(_Part):
+    """A person, without password and keys."""
+
+    email: str
+    name: str = ""
+    role: Literal["admin", "agent", "viewer"] = "agent"
+    disabled: bool = False
+
+
+class Blueprint(_Part):
+    """The file. A part that is None is not in it.
+
+    mx_managed_upstream: those of the domains before which another relay stands; all others of the workspace are not.
+    """
+
+    domains: list[str] | None = None
+    mx_managed_upstream: list[str] | None = None
+    blocked_senders: list[str] | None = None
+    workspace: WorkspaceEntry = WorkspaceEntry()
+    integrations: list[IntegrationEntry] | None = Field(default=None)
+    aliases: list[AliasEntry] | None = None
+    users: list[UserEntry] | None = None
+
+
+class NotABlueprint(Refused):
+    """The text is not a configuration of this form; the message says where and what is allowed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("invalid_request", message)
+
+
+def parse(text: str) -> Blueprint:
+    """The file's text as a blueprint; raises `NotABlueprint`."""
+    try:
+        document = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise NotABlueprint(f"this is not TOML: {error}") from None
+    try:
+        return Blueprint.model_validate(document)
+    except ValidationError as error:
+        # A misspelt key also shows as a missing one; its own line helps more.
+        found = error.errors(include_url=False, include_input=False)
+        first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
+    place = _place(first["loc"])
+    match first["type"]:
+        case "missing":
+            said = "is missing"
+        case "extra_forbidden":
+            said = f"is not a key of this file{_nearest(first['loc'])}"
+        case _:
+            said = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    raise NotABlueprint(f"{place} {said}")
+
+
+def render(blueprint: Blueprint, *, head: str = "") -> str:
+    """The text that `parse` takes back. head: lines for people, put in front as comments."""
+    return "\n".join(_lines(blueprint, head)) + "\n"
+
+
+def _lines(blueprint: Blueprint, head: str) -> Iterator[str]:
+    yield from (f"# {line}".rstrip() for line in head.splitlines())
+    data = blueprint.model_dump(exclude_none=True)
+    # Keys come before tables in TOML, so what is empty or a plain list is written first.
+    for key, value in data.items():
+        if isinstance(value, list) and (not value or not isinstance(value[0], dict)):
+            yield from (
+                ("", f"{key} = [", *(f"    {_toml(entry)}," for entry in value), "]")
+                if value
+                else (
+                    "",
+                    f"{key} = []",
+                )
+            )
+    for key, value in data.items():
+        if isinstance(value, dict) and value:
+            yield from ("", f"[{key}]", *_pairs(value))
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for entry in value:
+                yield from ("", f"[[{key}]]", *_pairs(entry))
+
+
+def _pairs(entry: dict[str, Any]) -> list[str]:
+    return [f"{key} = {_toml(value)}" for key, value in entry.items()]
+
+
+def _toml(value: object) -> str:
+    """A text or true/false: JSON's form is TOML's, but for DEL, which TOML wants escaped."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """`aliases[2].address`, counted from 1 as people do."""
+    text = ""
+    for part in loc:
+        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".") or "the file"
+
+
+def _nearest(loc: tuple[int | str, ...]) -> str:
+    parts: dict[str, type[_Part]] = {
+        "workspace": WorkspaceEntry,
+        "integrations": IntegrationEntry,
+        "aliases": AliasEntry,
+        "users": UserEntry,
+    }
+    known = parts[str(loc[0])] if len(loc) > 1 and str(loc[0]) in parts else Blueprint
+    near = difflib.get_close_matches(str(loc[-1]), known.model_fields, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; allowed are {', '.join(known.model_fields)}"

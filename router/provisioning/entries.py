@@ -1,0 +1,173 @@
+"""The entries of a `Blueprint` and the things they stand for: compared by what tells them apart, named by references.
+
+Pure. Called by `router.provisioning.apply`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TypeVar
+
+from config.values import parse_blocked_sender
+from router.admin import validation
+from router.admin.routes.aliases import judged_local_part
+from router.errors import Refused
+from router.mail.address import AddressError, domain_key, local_key
+from router.model import Integration
+from router.provisioning.document import Blueprint, IntegrationEntry, NotABlueprint
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def unique(part: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K, V]:
+    """The entries by what tells them apart; raises `NotABlueprint` when two are the same."""
+    found: dict[K, V] = {}
+    for n, (name, entry) in enumerate(pairs, start=1):
+        if name in found:
+            said = "@".join(reversed(name)) if isinstance(name, tuple) else name
+            raise NotABlueprint(f"{part}[{n}]{f'.{key}' if key else ''}: {said} is in this file twice")
+        found[name] = entry
+    return found
+
+
+def judged(rule: Callable[[str], str], text: str, place: str) -> str:
+    """The text in its one form; what the rule refuses is the file's fault."""
+    try:
+        return rule(text)
+    except Refused as refused:
+        raise NotABlueprint(f"{place}: {refused.message}") from None
+
+
+def formed(wanted: Blueprint, known: Collection[str]) -> Blueprint:
+    """The file with its names in the form in which they are kept. known: names and ids that are there already.
+
+    Those are compared, not judged: they may be older than today's rules. Raises `NotABlueprint` for what cannot be one.
+    """
+
+    def form(name: str, place: str, key: str) -> str:
+        return name if name in known else judged(lambda text: validation.line(text, key), name, f"{place}.{key}")
+
+    workspace, users, integrations, aliases = wanted.workspace, wanted.users, wanted.integrations, wanted.aliases
+    if workspace.name is not None:
+        workspace = workspace.model_copy(update={"name": form(workspace.name, "workspace", "name")})
+    if workspace.default_integration:
+        ref = form(workspace.default_integration, "workspace", "default_integration")
+        workspace = workspace.model_copy(update={"default_integration": ref})
+    if users is not None:
+        users = [
+            user.model_copy(update={"name": form(user.name, f"users[{n}]", "name")}) if user.name else user
+            for n, user in enumerate(users, start=1)
+        ]
+    if integrations is not None:
+        integrations = [
+            each.model_copy(update={"name": form(each.name, f"integrations[{n}]", "name")})
+            for n, each in enumerate(integrations, start=1)
+        ]
+    if aliases is not None:
+        aliases = [
+            alias.model_copy(update={"integration": form(alias.integration, f"aliases[{n}]", "integration")})
+            if alias.integration is not None
+            else alias
+            for n, alias in enumerate(aliases, start=1)
+        ]
+    return wanted.model_copy(
+        update={"workspace": workspace, "users": users, "integrations": integrations, "aliases": aliases}
+    )
+
+
+def alias_key(address: str, place: str) -> tuple[str, str]:
+    """(domain, local key) of an alias's address; raises `NotABlueprint`. Whether it may be had: `new_alias`."""
+    local, at, domain = address.strip().rpartition("@")
+    try:
+        if at and local and domain:
+            name = domain_key(domain)
+            try:
+                return name, judged_local_part(local, name).key
+            except Refused:
+                return name, local_key(local)
+    except AddressError:
+        pass
+    raise NotABlueprint(f"{place}.address: {address!r} is not an address")
+
+
+def new_alias(address: str, domain: str, place: str) -> str:
+    """The local part of an alias that is to be made; raises `NotABlueprint`."""
+    local = address.strip().rpartition("@")[0]
+    return judged(lambda text: judged_local_part(text, domain).written, local, f"{place}.address")
+
+
+def blocked_form(text: str) -> str:
+    """The one form of a blocked sender; raises `NotABlueprint`."""
+    try:
+        known = parse_blocked_sender(text)
+        if "/" in known:
+            return known
+        local, _, domain = known.rpartition("@")
+        return f"{local_key(local)}@{domain_key(domain)}"
+    except (ValueError, AddressError) as error:
+        raise NotABlueprint(f"blocked_senders: {text!r} {error}") from None
+
+
+def matched(
+    entries: Iterable[IntegrationEntry], known: Sequence[Integration]
+) -> list[tuple[IntegrationEntry, Integration | None]]:
+    """Each entry with the integration it stands for: by its id where that is known, else by name, oldest first."""
+    by_id = {integration.id: integration for integration in known}
+    listed = list(entries)
+    chosen = {n: by_id[entry.id] for n, entry in enumerate(listed) if entry.id in by_id}
+    free = [integration for integration in known if integration not in chosen.values()]
+    for n, entry in enumerate(listed):
+        if n not in chosen:
+            found = next((integration for integration in free if integration.name == entry.name), None)
+            if found is not None:
+                free.remove(found)
+                chosen[n] = found
+    return [(entry, chosen.get(n)) for n, entry in enumerate(listed)]
+
+
+class Refs:
+    """What integrations are called by aliases and the workspace: a name that is unique, or an id.
+
+    What the file has comes before what the workspace has; what will be made has no id until it is.
+    """
+
+    def __init__(self, known: Sequence[Integration]) -> None:
+        self._names = {integration.id: integration.name for integration in known}
+        self._ids: dict[str, str | None] = {}
+        self._ambiguous: set[str] = set()
+        self._of_file: set[str] = set()
+        for integration in known:
+            self._ids[integration.id] = integration.id
+            if integration.name in self._ids:
+                self._ambiguous.add(integration.name)
+            self._ids[integration.name] = integration.id
+
+    def expect(self, entry: IntegrationEntry, current: Integration | None, place: str) -> None:
+        """An entry of the file: what is there already, or will be made."""
+        if entry.ref in self._of_file:
+            raise NotABlueprint(
+                f"{place}: {entry.ref!r} is in this file twice: give each an id, and name it by that id"
+            )
+        self._of_file.add(entry.ref)
+        self._ambiguous.discard(entry.ref)
+        self._ids[entry.ref] = None if current is None else current.id
+
+    def check(self, ref: str, place: str) -> None:
+        """Raises `NotABlueprint` for a reference to nothing, or to one of several."""
+        if ref not in self._ids:
+            raise NotABlueprint(f"{place}: {ref!r} is no integration of this workspace or file")
+        if ref in self._ambiguous:
+            raise NotABlueprint(f"{place}: several integrations are called {ref!r}: name it by its id")
+
+    def made(self, entry: IntegrationEntry, integration: Integration) -> None:
+        """It has an id now."""
+        self._ids[entry.ref] = integration.id
+
+    def id_of(self, ref: str) -> str | None:
+        """None while it is not made yet."""
+        return self._ids.get(ref)
+
+    def name_of(self, integration_id: str | None) -> str | None:
+        """For people."""
+        return None if integration_id is None else self._names.get(integration_id, integration_id)

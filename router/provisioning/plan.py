@@ -1,0 +1,123 @@
+"""A plan: the changes that make a workspace like a `Blueprint`, as lines for people and as steps to perform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from router.model import Alias, Integration, User
+from router.provisioning.document import AliasEntry, IntegrationEntry, UserEntry, WorkspaceEntry
+from router.provisioning.entries import Refs
+
+Removable = Literal["user", "domain", "integration", "alias", "blocked_sender"]
+Kind = Literal["workspace"] | Removable
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference. detail: what becomes what, without secrets."""
+
+    action: Literal["add", "change", "remove"]
+    kind: Kind
+    name: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddUser:
+    entry: UserEntry
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeUser:
+    user: User
+    entry: UserEntry
+
+
+@dataclass(frozen=True, slots=True)
+class AddIntegration:
+    entry: IntegrationEntry
+    settings: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeIntegration:
+    """settings: None leaves them."""
+
+    integration: Integration
+    entry: IntegrationEntry
+    settings: Mapping[str, str] | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AddDomain:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetMxUpstream:
+    domain: str
+    upstream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddAlias:
+    entry: AliasEntry
+    domain: str
+    local_part: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAlias:
+    alias: Alias
+    entry: AliasEntry
+
+
+@dataclass(frozen=True, slots=True)
+class AddBlockedSender:
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeWorkspace:
+    entry: WorkspaceEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """key: the id; of a blocked sender its text."""
+
+    kind: Removable
+    key: str
+
+
+Step = (
+    AddUser
+    | ChangeUser
+    | AddIntegration
+    | ChangeIntegration
+    | AddDomain
+    | SetMxUpstream
+    | AddAlias
+    | ChangeAlias
+    | AddBlockedSender
+    | ChangeWorkspace
+    | Remove
+)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What would be done, in order.
+
+    steps: one for each change. kept: what only `prune` would remove. notes: what could not be compared. refs,
+    domain_ids: what steps refer to by name; performing the plan adds what it makes.
+    """
+
+    refs: Refs
+    domain_ids: dict[str, str]
+    changes: list[Change] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)

@@ -1,0 +1,1 @@
+"""Bounds on requests and on failed attempts: fixed counts, a sliding window, a throttle for failures."""

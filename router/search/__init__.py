@@ -1,0 +1,1 @@
+"""Search terms, and the search for tickets by them."""

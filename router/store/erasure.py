@@ -1,0 +1,23 @@
+"""A ticket is erased: with its deliveries and events, and each of its messages that no other ticket has.
+
+All of it or nothing, in the caller's transaction; the counts of the loss audit stay right. The caller decides whether
+the ticket may be erased.
+"""
+
+from __future__ import annotations
+
+from router.store.database import Session
+
+
+async def erase_ticket(session: Session, ticket_id: str) -> int:
+    """Returns how many messages went with it."""
+    rows = await session.all("erasure_messages", ticket_id=ticket_id)
+    await session.run("erasure_attempts", ticket_id=ticket_id)
+    await session.run("erasure_ticket", ticket_id=ticket_id)
+    erased = 0
+    for row in rows:
+        gone = await session.run("erasure_message", message_id=row["id"])
+        erased += gone
+        if not gone:
+            await session.run("erasure_uncount", message_id=row["id"])
+    return erased
