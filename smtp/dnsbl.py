@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 from dns.exception import DNSException
 
-from smtp.limits import parse_address
+from router.network import parse_address
 
 _log = structlog.get_logger()
 

@@ -12,34 +12,14 @@ import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
 
+from router.network import address_key, parse_address
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _MINUTE = 60.0  # seconds
 # From this share of `max_connections` on, waiting for a command is a luxury: the patience below holds instead.
 _PRESSED = 0.8
 SHORT_COMMAND_TIMEOUT = 10.0  # seconds
-
-
-@lru_cache(maxsize=4096)
-def parse_address(text: str) -> Address | None:
-    """The address of a peer; None where there is none, as on a Unix socket."""
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
-
-
-@lru_cache(maxsize=4096)
-def address_key(text: str) -> str:
-    """What an address is counted by: the IPv4 address, or the IPv6 /64."""
-    address = parse_address(text)
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
-    return str(address)
 
 
 class AddressSet:

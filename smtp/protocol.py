@@ -30,10 +30,10 @@ from typing import Protocol
 
 import structlog
 
+from router.network import address_key, parse_address
 from smtp import commands, policy, proxy, replies
 from smtp.commands import CommandError
 from smtp.data import ChunkReader, Content, DataReader
-from smtp.limits import address_key, parse_address
 from smtp.proxy import ProxyError
 from smtp.replies import Reply
 from smtp.session import Door, Session

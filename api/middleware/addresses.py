@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 from aiohttp import web
 
 from config.values import Network
+from router.network import parse_address
 
 _MOST_HOPS = 20
 
@@ -15,14 +16,14 @@ _MOST_HOPS = 20
 def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
     """The nearest address that is not a trusted proxy's; `""` where there is none (a Unix socket)."""
     peer = request.transport.get_extra_info("peername") if request.transport is not None else None
-    nearest = _parsed(str(peer[0])) if isinstance(peer, tuple) else None
+    nearest = parse_address(str(peer[0])) if isinstance(peer, tuple) else None
     if nearest is None:
         return ""
     said = ",".join(request.headers.getall("X-Forwarded-For", ())).rsplit(",", _MOST_HOPS)
     for hop in reversed(said[-_MOST_HOPS:]):
         if not _in(nearest, trusted):
             break
-        before = _parsed(hop.strip())
+        before = parse_address(hop.strip())
         if before is None:
             break
         nearest = before
@@ -32,19 +33,10 @@ def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
 def by_https(request: web.Request, trusted: Sequence[Network]) -> bool:
     """Whether the client speaks HTTPS, to us or to a trusted proxy."""
     peer = request.transport.get_extra_info("peername") if request.transport is not None else None
-    nearest = _parsed(str(peer[0])) if isinstance(peer, tuple) else None
+    nearest = parse_address(str(peer[0])) if isinstance(peer, tuple) else None
     if nearest is not None and _in(nearest, trusted):
         return request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
     return request.secure
-
-
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
 
 
 def _in(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:

@@ -18,7 +18,8 @@ from config.values import Network
 from router.admin.access.authentication import Authentication, Caller
 from router.clock import Clock
 from router.errors import Refused
-from router.ratelimit.failure_throttle import Attempts, network_of
+from router.network import address_key
+from router.ratelimit.failure_throttle import Attempts
 from router.ratelimit.sliding_window import Limit
 
 # Keys cannot be guessed; this bounds what somebody who tries costs us.
@@ -39,7 +40,7 @@ def auth(authentication: Authentication, clock: Clock, trusted_proxies: Sequence
         try:
             request[CALLER] = await _caller(request, authentication)
         except Refused:
-            place = network_of(request[ADDRESS])
+            place = address_key(request[ADDRESS])
             attempts.check(place)
             attempts.failed(place)
             raise

@@ -7,13 +7,13 @@ that cannot end a field, a comment or a clause. Called by the API and the comman
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from router.model import Message
+from router.network import parse_address
 
 _NOT_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 _NOT_WORD = re.compile(r"[^A-Za-z0-9_.-]")
@@ -71,8 +71,7 @@ def _path(text: str) -> str:
 
 def _peer(text: str) -> str:
     """An address literal (RFC 5321 section 4.1.3)."""
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
+    address = parse_address(text)
+    if address is None:
         return "[unknown]"
     return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"

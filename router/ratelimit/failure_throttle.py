@@ -8,7 +8,6 @@ out. Bounded: the longest unseen are forgotten first.
 from __future__ import annotations
 
 from collections import OrderedDict
-from ipaddress import IPv6Address, ip_address
 
 from router.clock import Clock
 from router.errors import Refused
@@ -58,16 +57,3 @@ class Attempts:
         if known[0] == start:
             return known
         return start, known[2] if start - known[0] == self._limit.seconds else 0, 0
-
-
-def network_of(address: str) -> str:
-    """What counts as one address: one IPv4 address, but an IPv6 network of 64 bits, which is what one host gets."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
-        return f"{IPv6Address(int(ip) >> 64 << 64)}/64"
-    return address

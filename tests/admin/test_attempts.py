@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.ratelimit.failure_throttle import Attempts, Throttled, network_of
+from router.ratelimit.failure_throttle import Attempts, Throttled
 from router.ratelimit.sliding_window import Limit
 from tests.support.clock import FakeClock
 
@@ -18,10 +18,3 @@ def test_too_many_failures_wait_and_then_may_try_again() -> None:
     attempts.check("b")
     clock.advance(throttled.value.retry_after)
     attempts.check("a")
-
-
-def test_an_ipv6_host_is_its_network() -> None:
-    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") == "2001:db8::/64"
-    assert network_of("::ffff:192.0.2.1") == "192.0.2.1"
-    assert network_of("192.0.2.1") == "192.0.2.1"
-    assert network_of("") == ""

@@ -40,7 +40,7 @@ from router.clock import SystemClock
 from router.errors import Refused
 from router.mail.parse import Attachment, AttachmentData, Contents
 from router.model import Actor, Message, Ticket, TicketEvent
-from router.ratelimit import failure_throttle
+from router.network import address_key
 from tests.growth.shapes import FEW, HTML, JSON, URL, Shape
 from tests.growth.subject import PLAIN, Subject, text
 
@@ -95,7 +95,7 @@ def fields(octets: bytes) -> None:
     """What we read of a request's fields."""
     said = in_a_field(octets)
     asked = request(X_Forwarded_For=said, X_Forwarded_Proto=said, Cookie=f"er_session={said}", Origin=said)
-    failure_throttle.network_of(addresses.client_address(asked, _NETWORKS))
+    address_key(addresses.client_address(asked, _NETWORKS))
     addresses.by_https(asked, _NETWORKS)
     dict(asked.cookies)
     permission._host(said)

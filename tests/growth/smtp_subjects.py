@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
+from router import network
 from router.mail import trace_headers
 from router.mail.address import AddressError, Mailbox, domain_key, local_key, parse_mailbox
 from router.model import Alias, Domain, Message
 from router.routing import senders
 from router.routing.route import DomainFacts, decide, wanted_keys
-from smtp import commands, dnsbl, limits, policy, proxy, replies
+from smtp import commands, dnsbl, policy, proxy, replies
 from smtp.commands import CommandError
 from smtp.data import ChunkReader, Content, DataReader
 from smtp.lines import CommandLines
@@ -126,10 +127,9 @@ def recipient(octets: bytes) -> None:
 
 def peer(octets: bytes) -> None:
     """An address of a peer, as text."""
-    limits.parse_address.cache_clear()
-    limits.address_key.cache_clear()
+    network.address_key.cache_clear()
     said = text(octets)
-    limits.address_key(said)
+    network.address_key(said)
     dnsbl._query_name(said)
     dnsbl._means_listed(said)
 
@@ -166,6 +166,6 @@ SUBJECTS = (
     ),
     Subject("address: a mailbox", address, 254),
     Subject("route: a recipient and a sender", recipient, 1024),
-    Subject("limits, dnsbl: a peer's address", peer, 256),
+    Subject("network, dnsbl: a peer's address", peer, 256),
     Subject("trace_headers: what a peer said", trace, 1024),
 )

@@ -3,9 +3,7 @@
 from contextlib import AsyncExitStack
 from typing import Any
 
-import pytest
-
-from smtp.limits import AddressSet, Limits, address_key
+from smtp.limits import AddressSet, Limits
 from tests.smtp.doubles import door
 from tests.support.smtp import RawSmtp
 from tests.support.waiting import until
@@ -61,21 +59,6 @@ async def test_a_blocked_network_is_refused_at_mail() -> None:
         await client.command("EHLO client.test", 250)
         for sender in ("a@client.test", ""):
             assert (await client.command(f"MAIL FROM:<{sender}>", 550)).enhanced == "5.7.1"
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("192.0.2.1", "192.0.2.1", True),
-        ("192.0.2.1", "192.0.2.2", False),
-        ("::ffff:192.0.2.1", "192.0.2.1", True),
-        ("2001:db8::1", "2001:db8::ffff:1", True),
-        ("2001:db8::1", "2001:db8:0:1::1", False),
-        ("fe80::1%eth0", "fe80::2%eth1", True),
-    ],
-)
-def test_what_counts_as_one_address(one: str, other: str, same: bool) -> None:
-    assert (address_key(one) == address_key(other)) is same
 
 
 def test_a_minute_of_mails() -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.network import address_key
 from smtp import stream
 from smtp.in_flight import InFlight
-from smtp.limits import address_key
 from tests.smtp.doubles import door
 from tests.smtp.test_deadlines import in_data
 from tests.support.smtp import RawSmtp, send_mail

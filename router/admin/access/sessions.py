@@ -19,7 +19,8 @@ from router.admin.access.users import hashed_password, sign_in_address
 from router.clock import SECOND, Clock
 from router.errors import Refused, not_found
 from router.model import Actor, Micros, User, Workspace
-from router.ratelimit.failure_throttle import Attempts, network_of
+from router.network import address_key
+from router.ratelimit.failure_throttle import Attempts
 from router.ratelimit.sliding_window import Limit
 from router.store.database import Database, fetch, fetch_one
 
@@ -74,7 +75,7 @@ class Sessions:
 
     async def login(self, email: str, password: str, *, address: str) -> NewSession:
         """Raises `Refused("unauthorized")`, whatever was wrong, and `Throttled` after too many of those."""
-        place = network_of(address)
+        place = address_key(address)
         account = f"{place} {hashlib.sha256(email.encode('utf-8', 'surrogatepass')).hexdigest()}"
         self._by_address.check(place)
         self._by_account.check(account)

@@ -16,7 +16,8 @@ from router.admin.access.users import hashed_password, sign_in_address
 from router.clock import SECOND, Clock
 from router.errors import Refused
 from router.model import Actor, Micros, User
-from router.ratelimit.failure_throttle import Attempts, network_of
+from router.network import address_key
+from router.ratelimit.failure_throttle import Attempts
 from router.ratelimit.sliding_window import Limit
 from router.store.database import Database, Session, fetch_one
 
@@ -51,7 +52,7 @@ class Welcome:
 
     async def invited(self, token: str, *, address: str) -> User:
         """Whom the link is for. Raises `Refused("not_found")`: no link, used or over; `Throttled` for guessers."""
-        place = network_of(address)
+        place = address_key(address)
         self._failures.check(place)
         found = await _found(self._database, token, self._clock.now())
         if found is None:

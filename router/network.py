@@ -1,0 +1,30 @@
+"""IP addresses of peers and clients: parsed, and grouped into what counts as one source. Pure."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address without its scope; an IPv4-mapped IPv6 address is the IPv4 address. None for any other text."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+@lru_cache(maxsize=4096)
+def address_key(text: str) -> str:
+    """The key an address is counted by: the IPv4 address or the IPv6 /64, the smallest network of one customer.
+
+    A text that is no address (a Unix socket's peer is `""`) is its own key.
+    """
+    address = parse_address(text)
+    if address is None:
+        return text
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address) >> 64 << 64, 64)))
+    return str(address)
