@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
-from config.values import parse_blocked_sender
 from router.admin import validation
 from router.admin.routes.aliases import judged_local_part
 from router.errors import Refused
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Integration
 from router.provisioning.document import Blueprint, IntegrationEntry, NotABlueprint
+from router.routing.senders import entry_form
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -100,12 +100,8 @@ def new_alias(address: str, domain: str, place: str) -> str:
 def blocked_form(text: str) -> str:
     """The one form of a blocked sender; raises `NotABlueprint`."""
     try:
-        known = parse_blocked_sender(text)
-        if "/" in known:
-            return known
-        local, _, domain = known.rpartition("@")
-        return f"{local_key(local)}@{domain_key(domain)}"
-    except (ValueError, AddressError) as error:
+        return entry_form(text)
+    except ValueError as error:
         raise NotABlueprint(f"blocked_senders: {text!r} {error}") from None
 
 

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from router.clock import Clock
-from router.mail.address import Mailbox
+from router.mail.address import MAILBOX_LIMIT, Mailbox, parse_mailbox
 from router.model import Alias, Domain, Workspace
 from router.routing.route import (
     CATCH_ALL,
@@ -55,7 +55,8 @@ class Directory:
         found = await self._target(mailbox)
         if isinstance(found, Target) and (reverse_path or peer):
             blocked = await self._blocked_senders(found.workspace_id)
-            if blocked.entry_for(reverse_path, peer) is not None:
+            sender = parse_mailbox(reverse_path, local_part_limit=MAILBOX_LIMIT) if reverse_path else None
+            if blocked.entry_for(sender, peer) is not None:
                 return Refusal("blocked")
         return found
 

@@ -1,21 +1,31 @@
-"""Whether a sender is one that a workspace takes no mail from. Pure.
+"""Which senders are blocked: the one form of an entry, and whether a mail matches one. Pure.
 
-Entries have one form: `local@domain`, `@domain`, a network with its length. They are read once and then asked for
-every recipient, so that many of them cost no more than a few.
+The entries are read once and then matched for every recipient: the cost of a match does not grow with their number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
-from router.mail.address import AddressError, domain_key, local_key
+from config.values import parse_blocked_sender
+from router.mail.address import Mailbox, domain_key, local_key
+from router.network import parse_address
 
 _LONGEST = {4: 32, 6: 128}  # bits of an address by IP version
 
 
+def entry_form(text: str) -> str:
+    """The one form of an entry: `local@domain`, `@domain`, or a network with its length. Raises `ValueError`."""
+    entry = parse_blocked_sender(text)
+    if "/" in entry:
+        return entry
+    local, _, domain = entry.rpartition("@")
+    return f"{local_key(local)}@{domain_key(domain)}"
+
+
 class Blocked:
-    """What one workspace blocks."""
+    """A set of entries, each in the form of `entry_form`."""
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._names: set[str] = set()
@@ -29,20 +39,16 @@ class Blocked:
             else:
                 self._names.add(entry)
 
-    def entry_for(self, reverse_path: str, peer: str = "") -> str | None:
-        """The entry that a mail from this reverse-path, sent by this address, falls under; None when none does."""
-        local, _, domain = reverse_path.rpartition("@")
-        try:
-            name = domain_key(domain)
-        except AddressError:
-            name = domain.lower()
-        if name:
-            for wanted in (f"{local_key(local)}@{name}", f"@{name}"):
+    def entry_for(self, sender: Mailbox | None, peer: str = "") -> str | None:
+        """The entry that blocks a mail with this reverse-path (None: `<>`), sent by this address; None if none does."""
+        if sender is not None and sender.domain:
+            domain = sender.domain_key
+            for wanted in (f"{sender.local_key}@{domain}", f"@{domain}"):
                 if wanted in self._names:
                     return wanted
-        if not peer or not self._networks:
+        address = parse_address(peer) if self._networks else None
+        if address is None:
             return None
-        address = ip_address(peer)
         for (version, length), networks in self._networks.items():
             if version == address.version:
                 entry = networks.get(int(address) >> (_LONGEST[version] - length))

@@ -120,8 +120,12 @@ def recipient(octets: bytes) -> None:
     mailbox = Mailbox(said, "example.com")
     wanted_keys(mailbox)
     decide(mailbox, facts)
-    _BLOCKED.entry_for(f"{said}@{said}", "192.0.2.1")
-    _BLOCKED.entry_for(said, "2001:db8::1")
+    _BLOCKED.entry_for(mailbox, "192.0.2.1")
+    _BLOCKED.entry_for(None, said)
+    with suppress(AddressError):
+        _BLOCKED.entry_for(Mailbox("a", said), "2001:db8::1")
+    with suppress(ValueError):
+        senders.entry_form(said)
     _REFUSED.check("192.0.2.1", mailbox)
 
 

@@ -1,12 +1,14 @@
 """`router.routing.senders`: the entries of a workspace, against the plain reading of what they mean."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.routing.senders import Blocked
+from router.mail.address import MAILBOX_LIMIT, Mailbox, parse_mailbox
+from router.network import parse_address
+from router.routing.senders import Blocked, entry_form
 
 NETWORKS = st.one_of(
     st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 32)).map(lambda n: str(ip_network((n[0], n[1]), strict=False))),
@@ -16,6 +18,32 @@ NETWORKS = st.one_of(
 )
 
 
+def sender(reverse_path: str) -> Mailbox | None:
+    return parse_mailbox(reverse_path, local_part_limit=MAILBOX_LIMIT) if reverse_path else None
+
+
+@pytest.mark.parametrize(
+    ("typed", "entry"),
+    [
+        ("Eve@SPAM.test", "eve@spam.test"),
+        ("@Bad.test", "@bad.test"),
+        ("bad.test", "@bad.test"),
+        ("@bücher.example", "@xn--bcher-kva.example"),
+        ("192.0.2.1", "192.0.2.1/32"),
+        ("2001:DB8::/32", "2001:db8::/32"),
+    ],
+)
+def test_an_entry_has_one_form(typed: str, entry: str) -> None:
+    assert entry_form(typed) == entry
+    assert entry_form(entry) == entry
+
+
+@pytest.mark.parametrize("typed", ["", "*@x.test", "a@b@c", "192.0.2.1/24", "a b@x.test", "@..", "@͸.test"])
+def test_what_is_no_entry(typed: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        entry_form(typed)
+
+
 @pytest.mark.parametrize(
     ("reverse_path", "peer", "entry"),
     [
@@ -23,8 +51,11 @@ NETWORKS = st.one_of(
         ("any@bad.test", "", "@bad.test"),
         ("any@BÜCHER.example", "", "@xn--bcher-kva.example"),
         ("a/b@slash.test", "192.0.2.1", "a/b@slash.test"),
+        ('"eve"@spam.test', "", "eve@spam.test"),
         ("ann@good.test", "203.0.113.9", "203.0.113.0/24"),
+        ("", "::ffff:203.0.113.9", "203.0.113.0/24"),
         ("", "2001:db8::1", "2001:db8::/32"),
+        ("", "unknown", None),
         ("", "203.0.114.9", None),
         ("ann@spam.test", "192.0.2.1", None),
         ("eve@good.test", "", None),
@@ -34,7 +65,7 @@ NETWORKS = st.one_of(
 def test_what_an_entry_means(reverse_path: str, peer: str, entry: str | None) -> None:
     """A slash is a letter like others in a local part."""
     entries = ["eve@spam.test", "@bad.test", "@xn--bcher-kva.example", "a/b@slash.test", "203.0.113.0/24"]
-    assert Blocked([*entries, "2001:db8::/32"]).entry_for(reverse_path, peer) == entry
+    assert Blocked([*entries, "2001:db8::/32"]).entry_for(sender(reverse_path), peer) == entry
 
 
 @given(st.lists(NETWORKS, max_size=6), st.one_of(st.ip_addresses(), st.integers(0, 5)))
@@ -42,6 +73,7 @@ def test_networks_as_the_standard_library_reads_them(networks: list[str], peer: 
     if isinstance(peer, int):  # an address at the edge of one of them
         edge = ip_network(networks[peer % len(networks)]) if networks else ip_network("192.0.2.0/24")
         peer = edge.broadcast_address
-    entry = Blocked(networks).entry_for("", str(peer))
-    holding = {network for network in networks if ip_address(str(peer)) in ip_network(network)}
+    entry = Blocked(networks).entry_for(None, str(peer))
+    address = parse_address(str(peer))  # an IPv4-mapped address is the IPv4 address
+    holding = {network for network in networks if address in ip_network(network)}
     assert entry in holding if holding else entry is None

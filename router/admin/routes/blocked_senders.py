@@ -5,13 +5,12 @@ A sender is told apart by its text in one form; adding one twice is `conflict`.
 
 from __future__ import annotations
 
-from config.values import parse_blocked_sender
 from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.errors import Refused, not_found
-from router.mail.address import AddressError, domain_key, local_key
 from router.model import Actor, BlockedSender
+from router.routing.senders import entry_form
 from router.store.database import Database, fetch
 
 MOST = 1000  # of one workspace: they are compared with every mail
@@ -71,13 +70,8 @@ class BlockedSenders:
 
 
 def _form(sender: str) -> str:
-    """The one form: `local@domain`, `@domain`, a network with its length."""
     typed = validation.line(sender, "sender", most=320)
     try:
-        known = parse_blocked_sender(typed)
-        if "/" in known:
-            return known
-        local, _, domain = known.rpartition("@")
-        return f"{local_key(local)}@{domain_key(domain)}"
-    except (ValueError, AddressError) as error:
+        return entry_form(typed)
+    except ValueError as error:
         raise Refused("invalid_request", f"sender {error}", "sender") from None

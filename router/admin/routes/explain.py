@@ -73,7 +73,7 @@ class Explain:
     ) -> Explanation:
         """recipient: an address; sender, subject: of the mail that is imagined."""
         mailbox = _mailbox(recipient, "recipient")
-        from_ = "somebody@example.com" if sender is None else str(_mailbox(sender, "from"))
+        from_ = _mailbox("somebody@example.com" if sender is None else sender, "from")
         title = validation.line(subject, "subject", most=1000) if subject else "A question"
         facts, found = await self._facts(actor, mailbox)
         steps = [_domain_step(mailbox, found)]
@@ -99,7 +99,7 @@ class Explain:
             alias_id=decision.alias_id,
             integration_id=None if integration is None else integration.id,
             tag=decision.tag,
-            preview=await self._preview(actor, decision, integration, from_, title),
+            preview=await self._preview(actor, decision, integration, str(from_), title),
         )
 
     def _refused(self, mailbox: Mailbox, refusal: Refusal, steps: list[Step], domain: Domain | None) -> Explanation:
