@@ -44,7 +44,6 @@ def build(core: Core) -> Services:
     """Every use case over one core."""
     config, opened, clock = core.config, core.database, core.clock
     changed = core.directory.forget
-    blocked = BlockedSenders(opened, clock)
     tester = TestMailer(opened, clock, core.directory, _LazyAcceptor(core), hostname=config.server.hostname)
     return Services(
         clock=clock,
@@ -62,10 +61,8 @@ def build(core: Core) -> Services:
         tickets=Tickets(opened, clock, Conversation(opened, core.contents)),
         messages=Messages(opened, core.contents),
         deliveries=Deliveries(opened, clock, core.wake, max_age=micros(config.delivery.max_age)),
-        blocked_senders=blocked,
-        explain=Explain(
-            opened, clock, blocked, CHANNELS, _reply_to_recipient, blocked_reply=_said(replies.SENDER_BLOCKED)
-        ),
+        blocked_senders=BlockedSenders(opened, clock),
+        explain=Explain(opened, clock, CHANNELS, _reply_to_recipient),
         audit=Audit(opened),
         overview=Overviews(opened, clock),
         health=HealthReport(opened, clock),

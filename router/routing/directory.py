@@ -15,19 +15,11 @@ from collections.abc import Iterable
 
 from router.clock import Clock
 from router.mail.address import MAILBOX_LIMIT, Mailbox, parse_mailbox
-from router.model import Alias, Domain, Workspace
-from router.routing.route import (
-    CATCH_ALL,
-    POSTMASTER,
-    DomainFacts,
-    Refusal,
-    Target,
-    decide,
-    to_host_postmaster,
-    wanted_keys,
-)
+from router.model import Workspace
+from router.routing.facts import read_blocked, read_domain_facts
+from router.routing.route import CATCH_ALL, POSTMASTER, Refusal, Target, decide, to_host_postmaster
 from router.routing.senders import Blocked
-from router.store.database import Database, fetch, fetch_one, value
+from router.store.database import Database, fetch_one
 
 # Half of the second that SPEC.md section 5 allows, so that a slow answer still fits.
 CHECK_INTERVAL = 0.5
@@ -107,7 +99,7 @@ class Directory:
             found = await self._host_postmaster(mailbox)
             if found is not None:
                 return found
-        result = decide(mailbox, await self._facts(mailbox))
+        result = decide(mailbox, await read_domain_facts(self._database, mailbox))
         catch_all = isinstance(result, Target) and result.address.startswith(f"{CATCH_ALL}@")
         if isinstance(result, Target) and result.alias_id and not catch_all and generation == self._generation:
             self._targets[key] = result
@@ -119,8 +111,7 @@ class Directory:
         known = self._blocked.get(workspace_id)
         if known is None:
             generation = self._generation
-            rows = await self._database.all("blocked_all", workspace_id=workspace_id)
-            known = Blocked(row["sender"] for row in rows)
+            known = await read_blocked(self._database, workspace_id)
             if generation == self._generation:
                 self._blocked[workspace_id] = known
         return known
@@ -128,27 +119,8 @@ class Directory:
     async def _host_postmaster(self, mailbox: Mailbox) -> Target | None:
         """The first workspace's, unless our host's name is itself a verified domain: then that domain's aliases say."""
         if mailbox.domain:
-            facts = await self._facts(mailbox)
-            if facts.domain is not None:
+            facts = await read_domain_facts(self._database, mailbox)
+            if facts.active:
                 return None
         workspace = await fetch_one(self._database, Workspace, "routing_first_workspace")
         return None if workspace is None else to_host_postmaster(mailbox, workspace)
-
-    async def _facts(self, mailbox: Mailbox) -> DomainFacts:
-        row = await self._database.one("routing_domain", name=mailbox.domain_key)
-        if row is None:
-            return DomainFacts(None, pending=False, aliases=(), default_integration_id=None)
-        domain = value(Domain, row)
-        if domain.status != "active":
-            return DomainFacts(None, pending=True, aliases=(), default_integration_id=None)
-        key, base, catch_all = wanted_keys(mailbox)
-        aliases = await fetch(
-            self._database,
-            Alias,
-            "routing_aliases",
-            domain_id=domain.id,
-            key=key,
-            base=base,
-            catch_all=catch_all,
-        )
-        return DomainFacts(domain, pending=False, aliases=aliases, default_integration_id=row["default_integration_id"])

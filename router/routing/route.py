@@ -45,16 +45,20 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class DomainFacts:
-    """What the database knows of a recipient's domain: the active row, or else that a pending one exists.
+    """What the database has on a recipient's domain (`router.routing.facts`).
 
-    aliases: those of the asked keys that exist (exact, without tag, `*`, postmaster); default_integration_id: the
-    workspace's, for a postmaster without an alias.
+    domain: the active row, else a pending one; None: no workspace has the domain. aliases: those of `wanted_keys` that
+    exist, where the domain is active. default_integration_id: the workspace's, for a postmaster without an alias.
     """
 
     domain: Domain | None
-    pending: bool
-    aliases: Sequence[Alias]
-    default_integration_id: str | None
+    aliases: Sequence[Alias] = ()
+    default_integration_id: str | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether the domain is verified: only then is its mail accepted."""
+        return self.domain is not None and self.domain.status == "active"
 
 
 def wanted_keys(mailbox: Mailbox) -> tuple[str, str, str]:
@@ -72,7 +76,9 @@ def decide(mailbox: Mailbox, facts: DomainFacts) -> Target | Refusal:
     """
     domain = facts.domain
     if domain is None:
-        return Refusal("pending" if facts.pending else "relay")
+        return Refusal("relay")
+    if not facts.active:
+        return Refusal("pending")
     by_key = {alias.local_key: alias for alias in facts.aliases}
     key, base, _ = wanted_keys(mailbox)
     tag = mailbox.local_part.partition("+")[2] if base != key else ""

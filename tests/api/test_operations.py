@@ -28,6 +28,9 @@ async def test_explain_says_what_would_happen_and_does_nothing(desk: Desk) -> No
     await desk.admin.post("/blocked-senders", {"sender": "@customer.test"})
     blocked = (await desk.admin.post("/explain", asked)).body
     assert (blocked["accepted"], blocked["reply"][:9]) == (False, "550 5.7.1")
+    assert [(step["step"], step["ok"]) for step in blocked["steps"]] == [("domain", True), ("sender", False)]
+    unknown = (await desk.admin.post("/explain", asked | {"recipient": "nobody@example.org"})).body
+    assert unknown["reply"].startswith("550 5.1.1"), "as at RCPT: a blocked sender is refused an alias that exists"
     await desk.admin.patch(f"/aliases/{alias_id}", {"status": "disabled"})
     disabled = (await desk.admin.post("/explain", {"recipient": "support@example.org"})).body
     assert disabled["reply"].startswith("550 5.2.1")

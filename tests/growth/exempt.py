@@ -54,6 +54,7 @@ EXEMPT: dict[str, str] = {
     "router.ratelimit.sliding_window": "counts",
     "router.routing.directory": _USE_CASE,
     "router.routing.envelope": _VALUES,
+    "router.routing.facts": _USE_CASE,
     "router.search.find": "the database's work",
     "router.services": _VALUES,
     "router.side_tasks": _WIRING,

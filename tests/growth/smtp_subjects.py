@@ -116,7 +116,7 @@ def address(octets: bytes) -> None:
 def recipient(octets: bytes) -> None:
     """The decision for a recipient, and whether its sender is blocked."""
     said = text(octets)[:254]
-    facts = DomainFacts(_DOMAIN, pending=False, aliases=_ALIASES, default_integration_id=None)
+    facts = DomainFacts(_DOMAIN, _ALIASES)
     mailbox = Mailbox(said, "example.com")
     wanted_keys(mailbox)
     decide(mailbox, facts)

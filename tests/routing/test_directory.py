@@ -146,8 +146,10 @@ async def test_no_database_means_no_answer_not_even_a_remembered_one(
 
 
 async def test_a_workspace_takes_no_mail_from_those_it_blocked(world: World) -> None:
-    async def resolve(reverse_path: str, peer: str = "192.0.2.1") -> Target | Refusal:
-        mailbox = parse_mailbox("support@example.com")
+    async def resolve(
+        reverse_path: str, peer: str = "192.0.2.1", *, to: str = "support@example.com"
+    ) -> Target | Refusal:
+        mailbox = parse_mailbox(to)
         return await world.directory.resolve(mailbox, reverse_path=reverse_path, peer=peer)
 
     assert isinstance(await resolve("eve@spam.test"), Target)
@@ -163,6 +165,7 @@ async def test_a_workspace_takes_no_mail_from_those_it_blocked(world: World) -> 
     assert await resolve("Eve@SPAM.test") == Refusal("blocked")
     assert await resolve("any@bad.test") == Refusal("blocked")
     assert await resolve("ann@good.test", "203.0.113.9") == Refusal("blocked")
+    assert await resolve("eve@spam.test", to="unknown@example.com") == Refusal("unknown")
     assert isinstance(await resolve("ann@spam.test"), Target)
     assert isinstance(await resolve(""), Target)
 

@@ -37,7 +37,7 @@ class BlockedSenders:
         return window.page(rows, lambda blocked: blocked.sender)
 
     async def all(self, workspace_id: str) -> tuple[str, ...]:
-        """Every entry of a workspace: for the SMTP door and `Explain`."""
+        """Every entry of a workspace."""
         return tuple(row["sender"] for row in await self._database.all("blocked_all", workspace_id=workspace_id))
 
     async def create(self, actor: Actor, sender: str) -> BlockedSender:

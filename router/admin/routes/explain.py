@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.admin import validation
-from router.admin.routes.blocked_senders import BlockedSenders
 from router.channels.contract import Channel, Payload, TicketNotice
 from router.clock import Clock
 from router.errors import Refused
 from router.mail.address import AddressError, Mailbox, parse_mailbox
-from router.model import Actor, Alias, Domain, Integration, Workspace
+from router.model import Actor, Domain, Integration, Workspace
+from router.routing.facts import read_blocked, read_domain_facts
 from router.routing.route import CATCH_ALL, DomainFacts, Refusal, Target, decide, wanted_keys
-from router.routing.senders import Blocked
-from router.store.database import Database, fetch, fetch_one, value
+from router.store.database import Database, fetch_one
 
 _SAMPLE = "This is where the text of the mail would be."
 
@@ -49,24 +48,19 @@ class Explanation:
 
 
 class Explain:
-    """reply_of: the SMTP door's words for a refusal, and for acceptance (None); blocked_reply: for a blocked sender."""
+    """reply_of: the SMTP reply to a refusal, and to an accepted recipient (None)."""
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
-        blocked: BlockedSenders,
         channels: Mapping[str, Channel[Any]],
         reply_of: Callable[[Refusal | None], str],
-        *,
-        blocked_reply: str,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._blocked = blocked
         self._channels = channels
         self._reply_of = reply_of
-        self._blocked_reply = blocked_reply
 
     async def mail(
         self, actor: Actor, recipient: str, *, sender: str | None = None, subject: str | None = None
@@ -75,19 +69,23 @@ class Explain:
         mailbox = _mailbox(recipient, "recipient")
         from_ = _mailbox("somebody@example.com" if sender is None else sender, "from")
         title = validation.line(subject, "subject", most=1000) if subject else "A question"
-        facts, found = await self._facts(actor, mailbox)
-        steps = [_domain_step(mailbox, found)]
-        if facts.domain is None:
-            refusal = Refusal("pending" if facts.pending else "relay")
-            return self._refused(mailbox, refusal, steps, found)
-        entry = Blocked(await self._blocked.all(actor.workspace_id)).entry_for(from_)
-        steps.append(Step("sender", entry is None, f"{from_} is {f'blocked by {entry}' if entry else 'not blocked'}"))
-        if entry is not None:
-            return Explanation(str(mailbox), False, self._blocked_reply, tuple(steps), domain_id=facts.domain.id)
+        facts = await read_domain_facts(self._database, mailbox)
+        if facts.domain is not None and facts.domain.workspace_id != actor.workspace_id:
+            facts = DomainFacts(None)
+        domain_id = None if facts.domain is None else facts.domain.id
         decision = decide(mailbox, facts)
-        steps += _alias_steps(mailbox, facts, decision)
+        steps = [_domain_step(mailbox, facts.domain)]
+        if facts.active:
+            entry = (await read_blocked(self._database, actor.workspace_id)).entry_for(from_)
+            said = "not blocked" if entry is None else f"blocked by {entry}"
+            steps.append(Step("sender", entry is None, f"{from_} is {said}"))
+            if entry is not None and isinstance(decision, Target):
+                decision = Refusal("blocked")
+            else:
+                steps += _alias_steps(mailbox, facts, decision)
         if isinstance(decision, Refusal):
-            return self._refused(mailbox, decision, steps, found)
+            reply = self._reply_of(decision)
+            return Explanation(str(mailbox), False, reply, tuple(steps), domain_id=domain_id)
         integration = await self._integration(actor, decision)
         steps.append(_integration_step(integration))
         return Explanation(
@@ -95,30 +93,12 @@ class Explain:
             accepted=True,
             reply=self._reply_of(None),
             steps=tuple(steps),
-            domain_id=facts.domain.id,
+            domain_id=domain_id,
             alias_id=decision.alias_id,
             integration_id=None if integration is None else integration.id,
             tag=decision.tag,
             preview=await self._preview(actor, decision, integration, str(from_), title),
         )
-
-    def _refused(self, mailbox: Mailbox, refusal: Refusal, steps: list[Step], domain: Domain | None) -> Explanation:
-        domain_id = None if domain is None else domain.id
-        return Explanation(str(mailbox), False, self._reply_of(refusal), tuple(steps), domain_id=domain_id)
-
-    async def _facts(self, actor: Actor, mailbox: Mailbox) -> tuple[DomainFacts, Domain | None]:
-        nothing = DomainFacts(None, pending=False, aliases=(), default_integration_id=None)
-        row = await self._database.one("routing_domain", name=mailbox.domain_key)
-        if row is None or row["workspace_id"] != actor.workspace_id:
-            return nothing, None
-        domain = value(Domain, row)
-        if domain.status != "active":
-            return DomainFacts(None, pending=True, aliases=(), default_integration_id=None), domain
-        key, base, catch_all = wanted_keys(mailbox)
-        aliases = await fetch(
-            self._database, Alias, "routing_aliases", domain_id=domain.id, key=key, base=base, catch_all=catch_all
-        )
-        return DomainFacts(domain, False, aliases, row["default_integration_id"]), domain
 
     async def _integration(self, actor: Actor, target: Target) -> Integration | None:
         if target.integration_id is None:

@@ -1,0 +1,30 @@
+"""What a routing decision is made from, read from the database now: nothing is cached here."""
+
+from __future__ import annotations
+
+from router.mail.address import Mailbox
+from router.model import Alias, Domain
+from router.routing.route import DomainFacts, wanted_keys
+from router.routing.senders import Blocked
+from router.store.database import Session, fetch, value
+
+
+async def read_domain_facts(session: Session, mailbox: Mailbox) -> DomainFacts:
+    """The domain of the mailbox, over all workspaces, and where it is active the aliases that may decide."""
+    row = await session.one("routing_domain", name=mailbox.domain_key)
+    if row is None:
+        return DomainFacts(None)
+    domain = value(Domain, row)
+    if domain.status != "active":
+        return DomainFacts(domain)
+    key, base, catch_all = wanted_keys(mailbox)
+    aliases = await fetch(
+        session, Alias, "routing_aliases", domain_id=domain.id, key=key, base=base, catch_all=catch_all
+    )
+    return DomainFacts(domain, aliases, row["default_integration_id"])
+
+
+async def read_blocked(session: Session, workspace_id: str) -> Blocked:
+    """The senders that a workspace blocks."""
+    rows = await session.all("blocked_all", workspace_id=workspace_id)
+    return Blocked(row["sender"] for row in rows)
