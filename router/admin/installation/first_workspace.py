@@ -1,4 +1,4 @@
-"""The beginning of an installation: the first workspace, its first admin and their first key, once."""
+"""A new workspace with its first admin and their key; the first one of an installation is made once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from router.admin.access import setup_link
 from router.admin.access.users import sign_in_address
 from router.clock import Clock
 from router.errors import Refused
-from router.store.database import Database
+from router.model import Micros
+from router.store.database import Database, Session
 
 FIRST_NAME = "Email Router"
 
@@ -25,6 +26,57 @@ class FirstLogin:
     password: str
     key: str
     link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkspace:
+    """A workspace with its first admin and their key, before it is inserted."""
+
+    login: FirstLogin
+    name: str
+    password_hash: str
+    key_hash: str
+    key_hint: str
+    created_at: Micros
+
+    async def insert(self, session: Session) -> None:
+        """Inserts all three. Raises `Refused("conflict")` if a user has the email address already."""
+        login = self.login
+        await session.run("workspace_insert", id=login.workspace_id, name=self.name, created_at=self.created_at)
+        added = await session.run(
+            "user_insert",
+            id=login.user_id,
+            workspace_id=login.workspace_id,
+            email=login.email,
+            name="",
+            role="admin",
+            password_hash=self.password_hash,
+            created_at=self.created_at,
+        )
+        if not added:
+            raise Refused("conflict", "Somebody signs in with this address already", "email")
+        await session.run(
+            "key_insert",
+            id=ids.new("key"),
+            workspace_id=login.workspace_id,
+            user_id=login.user_id,
+            name="first key",
+            role="admin",
+            hash=self.key_hash,
+            hint=self.key_hint,
+            created_at=self.created_at,
+            expires_at=None,
+        )
+
+
+async def new_workspace(name: str, email: str, now: Micros, *, link: str = "") -> NewWorkspace:
+    """Generates ids, password and key. link: a token of `router.admin.access.setup_link`."""
+    address = sign_in_address(email)
+    password = secrets.new_password()
+    password_hash = await asyncio.to_thread(secrets.hash_password, password)
+    clear, key_hash, hint = secrets.new_api_key()
+    login = FirstLogin(ids.new("ws"), ids.new("user"), address, password, clear, link)
+    return NewWorkspace(login, name, password_hash, key_hash, hint, now)
 
 
 class Setup:
@@ -44,42 +96,16 @@ class Setup:
 
     async def first(self, email: str) -> FirstLogin:
         """Makes all three; of two at once one gets `conflict`, as does everyone after the first."""
-        address = sign_in_address(email)
-        password = secrets.new_password()
-        password_hash = await asyncio.to_thread(secrets.hash_password, password)
-        clear, key_hash, hint = secrets.new_api_key()
         now = self._clock.now()
         link = setup_link.new_token()
-        login = FirstLogin(ids.new("ws"), ids.new("user"), address, password, clear, link)
+        made = await new_workspace(FIRST_NAME, email, now, link=link)
         async with self._database.transaction() as session:
             # One row that everybody has: whoever else sets up waits here, and then finds the workspace.
             await session.run("routing_changed")
             row = await session.one("workspace_count")
             if row is not None and row["workspaces"]:
                 raise Refused("conflict", "There is a workspace already: this database has been set up")
-            await session.run("workspace_insert", id=login.workspace_id, name=FIRST_NAME, created_at=now)
-            await session.run(
-                "user_insert",
-                id=login.user_id,
-                workspace_id=login.workspace_id,
-                email=address,
-                name="",
-                role="admin",
-                password_hash=password_hash,
-                created_at=now,
-            )
-            await session.run(
-                "key_insert",
-                id=ids.new("key"),
-                workspace_id=login.workspace_id,
-                user_id=login.user_id,
-                name="first key",
-                role="admin",
-                hash=key_hash,
-                hint=hint,
-                created_at=now,
-                expires_at=None,
-            )
-            fact = setup_link.fact(link, login.user_id, password_hash, now)
+            await made.insert(session)
+            fact = setup_link.fact(link, made.login.user_id, made.password_hash, now)
             await session.run("installation_keep", name=setup_link.FACT, value=fact)
-        return login
+        return made.login

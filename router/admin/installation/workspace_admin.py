@@ -5,15 +5,12 @@ No API call does this: a key or a session never reaches beyond its own workspace
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
-from router import ids, secrets
 from router.admin import audit, validation
-from router.admin.access.users import sign_in_address
-from router.admin.installation.first_workspace import FirstLogin
+from router.admin.installation.first_workspace import FirstLogin, new_workspace
 from router.clock import Clock
-from router.errors import Refused, not_found
+from router.errors import not_found
 from router.model import Actor, Workspace
 from router.store.database import Database, fetch_one
 
@@ -40,42 +37,14 @@ class Tenancy:
 
     async def create(self, name: str, email: str) -> FirstLogin:
         """A further workspace with its first admin and key, shown once. `conflict`: the address signs somebody in."""
-        kept_name = validation.line(name, "name")
-        address = sign_in_address(email)
-        password = secrets.new_password()
-        password_hash = await asyncio.to_thread(secrets.hash_password, password)
-        clear, key_hash, hint = secrets.new_api_key()
         now = self._clock.now()
-        login = FirstLogin(ids.new("ws"), ids.new("user"), address, password, clear)
-        actor = Actor(login.workspace_id, "admin")
+        made = await new_workspace(validation.line(name, "name"), email, now)
+        workspace_id = made.login.workspace_id
         async with self._database.transaction() as session:
-            await session.run("workspace_insert", id=login.workspace_id, name=kept_name, created_at=now)
-            added = await session.run(
-                "user_insert",
-                id=login.user_id,
-                workspace_id=login.workspace_id,
-                email=address,
-                name="",
-                role="admin",
-                password_hash=password_hash,
-                created_at=now,
-            )
-            if not added:
-                raise Refused("conflict", "Somebody signs in with this address already", "email")
-            await session.run(
-                "key_insert",
-                id=ids.new("key"),
-                workspace_id=login.workspace_id,
-                user_id=login.user_id,
-                name="first key",
-                role="admin",
-                hash=key_hash,
-                hint=hint,
-                created_at=now,
-                expires_at=None,
-            )
-            await audit.record(session, actor, now, "workspace.create", login.workspace_id, name=kept_name)
-        return login
+            await made.insert(session)
+            actor = Actor(workspace_id, "admin")
+            await audit.record(session, actor, now, "workspace.create", workspace_id, name=made.name)
+        return made.login
 
     async def holdings(self, workspace_id: str) -> Holdings:
         """What `erase` would erase."""
