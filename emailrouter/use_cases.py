@@ -56,7 +56,7 @@ def build(core: Core) -> Services:
         users=Users(opened, clock),
         keys=Keys(opened, clock),
         domains=Domains(opened, clock, domain_checks(core), mx_hosts=mx_hosts(config), changed=changed),
-        integrations=_integrations(core),
+        integrations=Integrations(opened, clock, core.poster, core.wake),
         aliases=Aliases(opened, clock, tester, changed=changed),
         tickets=Tickets(opened, clock, Conversation(opened, core.contents)),
         messages=Messages(opened, core.contents),
@@ -85,20 +85,6 @@ def _rate_limits(core: Core) -> RateLimits:
     if isinstance(core.database, PostgresDatabase):
         return SharedCounts(core.database, core.clock)
     return ProcessCounts(core.database, core.clock)
-
-
-def _integrations(core: Core) -> Integrations:
-    delivery = core.config.delivery
-    return Integrations(
-        core.database,
-        core.clock,
-        CHANNELS,
-        client=core.client,
-        box=core.box,
-        wake=core.wake,
-        allow_private=delivery.allow_private_networks,
-        timeout=delivery.timeout.total_seconds(),
-    )
 
 
 def domain_checks(core: Core) -> DomainChecks:

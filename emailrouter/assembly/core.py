@@ -30,6 +30,7 @@ from router.store.sqlite import SqliteDatabase
 from router.store.sqlite_writer import SqliteWriter
 
 if TYPE_CHECKING:
+    from router.channels.poster import Poster
     from router.dispatch.dispatcher import Dispatcher
     from router.outbound.client import OutboundClient
     from router.services import Services
@@ -86,6 +87,20 @@ class Core:
             allow_private=delivery.allow_private_networks,
             timeout=delivery.timeout.total_seconds(),
             answer_excerpt=delivery.answer_excerpt,
+        )
+
+    @cached_property
+    def poster(self) -> Poster:
+        from router.channels import CHANNELS  # noqa: PLC0415 - see the module
+        from router.channels.poster import Poster  # noqa: PLC0415
+
+        delivery = self.config.delivery
+        return Poster(
+            CHANNELS,
+            self.client,
+            self.box,
+            allow_private=delivery.allow_private_networks,
+            timeout=delivery.timeout.total_seconds(),
         )
 
     @cached_property

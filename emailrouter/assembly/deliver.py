@@ -56,17 +56,7 @@ def outbox(core: Core) -> Outbox:
 
 
 def sender(core: Core) -> TicketSender:
-    settings = core.config.delivery
-    return TicketSender(
-        core.database,
-        core.contents,
-        CHANNELS,
-        core.client,
-        core.box,
-        link_base=link_base(core.config),
-        allow_private=settings.allow_private_networks,
-        timeout=settings.timeout.total_seconds(),
-    )
+    return TicketSender(core.database, core.contents, core.poster, link_base=link_base(core.config))
 
 
 def janitor(core: Core) -> Janitor:
@@ -80,15 +70,7 @@ def janitor(core: Core) -> Janitor:
     )
     retention = Retention(core.database, core.contents, core.clock, ages, rest=chores_of.rest)
     checks = use_cases.domain_checks(core)
-    notices = Notices(
-        core.database,
-        core.clock,
-        CHANNELS,
-        core.client,
-        core.box,
-        allow_private=config.delivery.allow_private_networks,
-        timeout=config.delivery.timeout.total_seconds(),
-    )
+    notices = Notices(core.database, core.clock, core.poster)
     chores = [
         Chore("retention", SWEEP_EVERY, retention.sweep),
         Chore("recheck", LOOK_EVERY, checks.recheck, shared=False),

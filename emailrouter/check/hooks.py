@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import ssl
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail, ok, warn
 from router.channels import CHANNELS
+from router.channels.poster import open_settings
 from router.errors import Refused
 from router.model import Integration
 from router.outbound.addresses import refusal
@@ -61,9 +61,8 @@ async def _look(facts: Facts, box: SecretBox | None, integration: Integration) -
     try:
         if box is None:
             raise Unsealable("no key")
-        stored = json.loads(box.open(integration.sealed_settings))
-        dumped = channel.dump_settings(channel.parse_settings(stored, allow_private=private))
-    except (Unsealable, ValueError):
+        dumped = channel.dump_settings(open_settings(box, channel, integration.sealed_settings, allow_private=private))
+    except Unsealable:
         fix = "Put the right secret key back (see the line about it), or set the webhook URL again"
         return fail(name, "its settings cannot be read with this host's secret key", fix)
     except Refused as refused:

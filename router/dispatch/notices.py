@@ -8,17 +8,12 @@ docs/decisions/0010-notices.md. Who calls: `router.dispatch.janitor`.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
 import structlog
 
-from router.channels.contract import Channel, Client, Failed, OperatorNotice, Outcome, Retry
+from router.channels.contract import Failed, OperatorNotice, Outcome, Retry
+from router.channels.poster import Poster
 from router.clock import SECOND, Clock
-from router.errors import Refused
 from router.model import Domain, Integration, Micros, Workspace
-from router.secrets import SecretBox, Unsealable
 from router.store.database import Database, fetch, fetch_one
 
 PATIENCE: Micros = 86_400 * SECOND
@@ -30,26 +25,12 @@ log = structlog.get_logger()
 
 
 class Notices:
-    """The arguments are those of `router.dispatch.sender.TicketSender`, for the same reasons."""
+    """One for each process: it remembers which integrations have received a waiting notice."""
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        channels: Mapping[str, Channel[Any]],
-        client: Client,
-        secrets: SecretBox,
-        *,
-        allow_private: bool,
-        timeout: float,
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock, poster: Poster) -> None:
         self._database = database
         self._clock = clock
-        self._channels = channels
-        self._client = client
-        self._secrets = secrets
-        self._allow_private = allow_private
-        self._timeout = timeout
+        self._poster = poster
         # (domain, its notice's time, integration) that have heard it, so that one that is away makes no one hear twice.
         self._heard: set[tuple[str, Micros, str]] = set()
 
@@ -98,17 +79,10 @@ class Notices:
         return True
 
     async def _send(self, integration: Integration, notice: OperatorNotice) -> Outcome:
-        channel = self._channels.get(integration.type)
-        if channel is None:
-            return Failed("permanent", f"this version knows no integration of type {integration.type!r}")
-        try:
-            stored = json.loads(self._secrets.open(integration.sealed_settings))
-            settings = channel.parse_settings(stored, allow_private=self._allow_private)
-        except Unsealable:
-            return Failed("permanent", "the webhook URL cannot be read with this secret key: set it again")
-        except Refused as refused:
-            return Failed("permanent", refused.message)
-        return await channel.send(self._client, settings, channel.render_notice(notice), self._timeout)
+        found = self._poster.open(integration)
+        if isinstance(found, Failed):
+            return found
+        return await found.send(found.channel.render_notice(notice))
 
 
 def _log_outcome(domain: Domain, integration: Integration, outcome: Outcome) -> None:

@@ -6,60 +6,35 @@ the net does is an outcome; only our own database being away raises.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
-from router.channels.contract import Channel, Client, DigestEntry, Failed, Outcome, Payload, TicketNotice
+from router.channels.contract import Channel, DigestEntry, Failed, Outcome, Payload, TicketNotice
+from router.channels.poster import Poster
 from router.contents.store import ContentStore
 from router.dispatch import ticket_notice
 from router.dispatch.outbox import Work
-from router.errors import Refused
 from router.model import Delivery
-from router.secrets import SecretBox, Unsealable
 from router.store.database import Database
 
 
 class TicketSender:
     """The dispatcher's `Sender`. `link_base` is `public_url`, None while that is loopback: then there are no links."""
 
-    def __init__(
-        self,
-        database: Database,
-        contents: ContentStore,
-        channels: Mapping[str, Channel[Any]],
-        client: Client,
-        secrets: SecretBox,
-        *,
-        link_base: str | None,
-        allow_private: bool,
-        timeout: float,
-    ) -> None:
+    def __init__(self, database: Database, contents: ContentStore, poster: Poster, *, link_base: str | None) -> None:
         self._database = database
         self._contents = contents
-        self._channels = channels
-        self._client = client
-        self._secrets = secrets
+        self._poster = poster
         self._link_base = link_base
-        self._allow_private = allow_private
-        self._timeout = timeout
 
     async def send(self, work: Work) -> Outcome:
         """See `router.dispatch.dispatcher.Sender.send`."""
-        channel = self._channels.get(work.integration.type)
-        if channel is None:
-            return Failed("permanent", f"this version knows no integration of type {work.integration.type!r}")
-        try:
-            stored = json.loads(self._secrets.open(work.integration.sealed_settings))
-            settings = channel.parse_settings(stored, allow_private=self._allow_private)
-        except Unsealable:
-            return Failed("permanent", "the webhook URL cannot be read with this secret key: set it again")
-        except Refused as refused:
-            return Failed("permanent", refused.message)
-        payload = await self._payload(channel, work)
+        integration = self._poster.open(work.integration)
+        if isinstance(integration, Failed):
+            return integration
+        payload = await self._payload(integration.channel, work)
         if payload is None:
             return Failed("rejected", "the ticket was erased")
-        return await channel.send(self._client, settings, payload, self._timeout)
+        return await integration.send(payload)
 
     async def _payload(self, channel: Channel[Any], work: Work) -> Payload | None:
         if work.form == "digest":

@@ -6,11 +6,11 @@ twice changes nothing the second time.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 from router.channels.contract import Channel
+from router.channels.poster import open_settings
 from router.errors import Refused
 from router.model import Actor, Alias, Integration
 from router.provisioning.document import (
@@ -89,9 +89,10 @@ class Apply:
         if current is None:
             return Secret(settings, same=False)
         try:
-            return Secret(settings, same=json.loads(self._box.open(current.sealed_settings)) == wanted)
-        except (Unsealable, ValueError):
+            kept = open_settings(self._box, channel, current.sealed_settings, allow_private=self._allow_private)
+        except (Unsealable, Refused):
             return Secret(settings, same=False)
+        return Secret(settings, same=channel.dump_settings(kept) == wanted)
 
 
 class _Performing:

@@ -11,6 +11,7 @@ from router.admin.audit import Audit
 from router.admin.domains.domain_checks import DnsPolicy, DomainChecks
 from router.admin.domains.domains import Domains
 from router.channels import CHANNELS
+from router.channels.poster import Poster
 from router.clock import SECOND
 from router.dispatch.notices import Notices
 from router.dns.resolver import DnsResolver
@@ -40,9 +41,8 @@ class World:
         self.changes = 0
         self.checks = self.another()
         self.domains = Domains(store.database, self.clock, self.checks, mx_hosts=[(MX, 10)], changed=self._changed)
-        self.notices = Notices(
-            store.database, self.clock, CHANNELS, self.client, self.box, allow_private=True, timeout=5
-        )
+        poster = Poster(CHANNELS, self.client, self.box, allow_private=True, timeout=5)
+        self.notices = Notices(store.database, self.clock, poster)
 
     def another(self) -> DomainChecks:
         """The checks of a process."""

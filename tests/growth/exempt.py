@@ -37,6 +37,7 @@ EXEMPT: dict[str, str] = {
     "router.channels.contract": _VALUES,
     "router.contents.attempts": "the database's work",
     "router.contents.pool": "decides by counting bytes which process parses; tests/test_parsing.py",
+    "router.channels.poster": "opens our own rows; settings and answers are read by `channels.slack`",
     "router.contents.store": "the readers that it calls are subjects",
     "router.contents.worker": "runs `parse`, which is a subject",
     "router.dispatch": "answers are read by `channels.slack`; " + _USE_CASE,

@@ -6,7 +6,6 @@ test that arrives, heal a failing integration: what was parked is sent at once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,12 @@ from typing import Any
 from router import ids
 from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page
-from router.channels.contract import Channel, Client, Failed, Outcome, Retry, Sent, TestNotice
+from router.channels.contract import Failed, Outcome, Retry, Sent, TestNotice
+from router.channels.poster import Poster
 from router.clock import Clock
 from router.errors import Refused, not_found
 from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Wake
-from router.secrets import SecretBox, Unsealable
 from router.store.database import Database, Session, begun_anew, fetch, fetch_one
 
 REMOVED = "the integration was removed"
@@ -39,28 +38,13 @@ class TestResult:
 
 
 class Integrations:
-    """allow_private, timeout (seconds): `[delivery]`. channels: every type there is, by its word."""
+    """Admins change and test, everybody of the workspace may look."""
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        channels: Mapping[str, Channel[Any]],
-        *,
-        client: Client,
-        box: SecretBox,
-        wake: Wake,
-        allow_private: bool,
-        timeout: float,
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock, poster: Poster, wake: Wake) -> None:
         self._database = database
         self._clock = clock
-        self._channels = channels
-        self._client = client
-        self._box = box
+        self._poster = poster
         self._wake = wake
-        self._allow_private = allow_private
-        self._timeout = timeout
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Integration]:
         """Newest first."""
@@ -81,12 +65,12 @@ class Integrations:
 
     async def create(self, actor: Actor, *, type: str, name: str, settings: Mapping[str, Any]) -> Integration:  # noqa: A002 - the API's and the table's word for it
         """settings: what the channel of this type asks for (`webhookUrl`). Nothing is sent."""
-        channel = self._channels.get(type)
+        channel = self._poster.channels.get(type)
         if channel is None:
-            known = ", ".join(sorted(self._channels))
+            known = ", ".join(sorted(self._poster.channels))
             raise Refused("invalid_integration", f"type must be one of: {known}", "type")
         kept_name = validation.line(name, "name")
-        sealed, hint = self._sealed(channel, settings)
+        sealed, hint = self._poster.seal(channel, settings)
         integration_id = ids.new("int")
         now = self._clock.now()
         async with self._database.transaction() as session:
@@ -120,10 +104,10 @@ class Integrations:
             integration = await _found(session, actor, integration_id)
             sealed, hint = None, None
             if settings is not None:
-                channel = self._channels.get(integration.type)
+                channel = self._poster.channels.get(integration.type)
                 if channel is None:
                     raise Refused("conflict", f"This version knows no integration of type {integration.type}")
-                sealed, hint = self._sealed(channel, settings)
+                sealed, hint = self._poster.seal(channel, settings)
             await session.run(
                 "integration_change",
                 id=integration.id,
@@ -197,22 +181,11 @@ class Integrations:
         return result
 
     async def _send_test(self, integration: Integration, workspace_name: str) -> Outcome:
-        channel = self._channels.get(integration.type)
-        if channel is None:
-            return Failed("permanent", f"this version knows no integration of type {integration.type}")
-        try:
-            stored = json.loads(self._box.open(integration.sealed_settings))
-            settings = channel.parse_settings(stored, allow_private=self._allow_private)
-        except Unsealable:
-            return Failed("permanent", "its settings cannot be read with this secret key: set the webhook URL again")
-        except Refused as refused:
-            return Failed("permanent", refused.message)
-        payload = channel.render_test(TestNotice(workspace_name, integration.name, self._clock.now()))
-        return await channel.send(self._client, settings, payload, self._timeout)
-
-    def _sealed(self, channel: Channel[Any], settings: Mapping[str, Any]) -> tuple[str, str]:
-        parsed = channel.parse_settings(settings, allow_private=self._allow_private)
-        return self._box.seal(json.dumps(channel.dump_settings(parsed))), channel.hint(parsed)
+        found = self._poster.open(integration)
+        if isinstance(found, Failed):
+            return found
+        notice = TestNotice(workspace_name, integration.name, self._clock.now())
+        return await found.send(found.channel.render_test(notice))
 
     async def _heal(self, session: Session, integration_id: str) -> None:
         await session.run("dispatch_healed", id=integration_id)

@@ -1,0 +1,79 @@
+"""The sealed settings of integrations, and sending to the places they name. No other module opens them to send.
+
+Settings are JSON, sealed with the installation's secret key. They are parsed again whenever they are opened: what a
+channel or `[delivery] allow_private_networks` no longer allows is never sent to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from router.channels.contract import Channel, Client, Failed, Outcome, Payload
+from router.errors import Refused
+from router.model import Integration
+from router.secrets import SecretBox, Unsealable
+
+S = TypeVar("S")
+
+
+def open_settings(box: SecretBox, channel: Channel[S], sealed: str, *, allow_private: bool) -> S:
+    """Raises `Unsealable`, or `Refused` for settings that the channel does not allow."""
+    try:
+        stored = json.loads(box.open(sealed))
+    except ValueError:
+        raise Unsealable("the sealed settings are not JSON") from None
+    return channel.parse_settings(stored, allow_private=allow_private)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIntegration:
+    """An integration with its settings: ready to send."""
+
+    channel: Channel[Any]
+    _settings: Any = field(repr=False)
+    _client: Client = field(repr=False)
+    _timeout: float
+
+    async def send(self, payload: Payload) -> Outcome:
+        """See `router.channels.contract.Channel.send`."""
+        return await self.channel.send(self._client, self._settings, payload, self._timeout)
+
+
+class Poster:
+    """channels: by the integration's type. allow_private, timeout (seconds): `[delivery]`."""
+
+    def __init__(
+        self,
+        channels: Mapping[str, Channel[Any]],
+        client: Client,
+        box: SecretBox,
+        *,
+        allow_private: bool,
+        timeout: float,
+    ) -> None:
+        self.channels = channels
+        self._client = client
+        self._box = box
+        self._allow_private = allow_private
+        self._timeout = timeout
+
+    def seal(self, channel: Channel[Any], values: Mapping[str, Any]) -> tuple[str, str]:
+        """Settings as they are stored, and their hint. Raises `Refused` naming the field that is wrong."""
+        settings = channel.parse_settings(values, allow_private=self._allow_private)
+        return self._box.seal(json.dumps(channel.dump_settings(settings))), channel.hint(settings)
+
+    def open(self, integration: Integration) -> OpenIntegration | Failed:
+        """The integration ready to send, or why nothing can be sent to it."""
+        channel = self.channels.get(integration.type)
+        if channel is None:
+            return Failed("permanent", f"this version knows no integration of type {integration.type!r}")
+        try:
+            settings = open_settings(self._box, channel, integration.sealed_settings, allow_private=self._allow_private)
+        except Unsealable:
+            return Failed("permanent", "the webhook URL cannot be read with this secret key: set it again")
+        except Refused as refused:
+            return Failed("permanent", refused.message)
+        return OpenIntegration(channel, settings, self._client, self._timeout)
