@@ -10,6 +10,7 @@ from router.admin.access.sessions import Sessions
 from router.admin.access.setup_link import Welcome
 from router.admin.access.users import Users
 from router.admin.audit import Audit
+from router.admin.display_names import DisplayNames
 from router.admin.domains.domain_checks import DnsPolicy, DomainChecks
 from router.admin.domains.domains import Domains
 from router.admin.idempotency import Idempotency
@@ -61,6 +62,7 @@ def build(core: Core) -> Services:
         tickets=Tickets(opened, clock, Conversation(opened, core.contents)),
         messages=Messages(opened, core.contents),
         deliveries=Deliveries(opened, clock, core.wake, max_age=micros(config.delivery.max_age)),
+        display_names=DisplayNames(opened),
         blocked_senders=BlockedSenders(opened, clock),
         explain=Explain(opened, clock, CHANNELS, _reply_to_recipient),
         audit=Audit(opened),

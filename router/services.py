@@ -11,6 +11,7 @@ from router.admin.access.sessions import Sessions
 from router.admin.access.setup_link import Welcome
 from router.admin.access.users import Users
 from router.admin.audit import Audit
+from router.admin.display_names import DisplayNames
 from router.admin.domains.domains import Domains
 from router.admin.idempotency import Idempotency
 from router.admin.installation.health import HealthReport
@@ -46,6 +47,7 @@ class Services:
     tickets: Tickets
     messages: Messages
     deliveries: Deliveries
+    display_names: DisplayNames
     blocked_senders: BlockedSenders
     explain: Explain
     audit: Audit

@@ -29,7 +29,7 @@ async def list_command(at: Desk, domain: str | None, limit: int | None, cursor: 
         cursor=cursor,
     )
     columns = {"email": "email", "integration": "integrationId", "status": "status", "id": "id"}
-    names = {} if at.as_json else await at.integration_names()
+    names = await at.display_names(alias.integration_id for alias in page.items)
     at.listed("aliases", desk.as_rows(page, AliasAnswer.of), columns, integrationId=names)
 
 
@@ -105,7 +105,7 @@ async def remove(at: Desk, alias: str, yes: bool) -> None:
 
 
 async def _one(at: Desk, alias: Alias) -> None:
-    names = {} if at.as_json else await at.integration_names()
+    names = await at.display_names([alias.integration_id])
     at.one(desk.as_json(AliasAnswer.of(alias)), integrationId=names)
 
 

@@ -21,15 +21,12 @@ def group() -> None:
 @desk.at_desk()
 async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
     """List the changes, newest first. Without a user it was done at the command line."""
-    page = desk.as_rows(
-        await desk.collect(
-            lambda n, c: at.services.audit.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
-        ),
-        AuditAnswer.of,
+    found = await desk.collect(
+        lambda n, c: at.services.audit.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )
-    emails: dict[str, str] = {}
+    emails = await at.display_names(entry.user_id for entry in found.items)
+    page = desk.as_rows(found, AuditAnswer.of)
     if not at.as_json:
-        emails = await at.user_emails()
         for row in page.items:
             row["userId"] = row["userId"] or OPERATOR
     columns = {

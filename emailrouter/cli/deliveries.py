@@ -44,7 +44,7 @@ async def list_command(
         limit=limit,
         cursor=cursor,
     )
-    names = {} if at.as_json else await at.integration_names()
+    names = await at.display_names(delivery.integration_id for delivery in page.items)
     at.listed("deliveries", desk.as_rows(page, DeliveryAnswer.of), _COLUMNS, integrationId=names)
 
 
@@ -54,7 +54,8 @@ async def list_command(
 async def show(at: Desk, delivery: str) -> None:
     """Show a delivery with its attempts: when, what was answered, how long it took."""
     view = await at.services.deliveries.get(at.actor, delivery)
-    at.one(desk.as_json(DeliveryDetail.of_view(view)), integrationId=await at.integration_names())
+    names = await at.display_names([view.delivery.integration_id])
+    at.one(desk.as_json(DeliveryDetail.of_view(view)), integrationId=names)
 
 
 @group.command("replay")

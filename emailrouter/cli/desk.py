@@ -11,7 +11,7 @@ import contextlib
 import functools
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -95,15 +95,12 @@ class Desk:
 
     # --- names that people know instead of ids
 
-    async def integration_names(self) -> dict[str, str]:
-        """Every integration's name by its id."""
-        page = await collect(lambda n, c: self.services.integrations.list(self.actor, limit=n, cursor=c))
-        return {integration.id: integration.name for integration in page.items}
-
-    async def user_emails(self) -> dict[str, str]:
-        """Every user's address by their id."""
-        page = await collect(lambda n, c: self.services.users.list(self.actor, limit=n, cursor=c))
-        return {user.id: user.email for user in page.items}
+    async def display_names(self, ids: Iterable[str | None]) -> dict[str, str]:
+        """The addresses of users and the names of integrations by id; none for `--json`, which prints ids."""
+        if self.as_json:
+            return {}
+        found = await self.services.display_names.resolve(self.actor, ids)
+        return {each: known.email or known.name for each, known in found.items()}
 
 
 # --- commands and groups

@@ -33,7 +33,8 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
         "revoked": "revokedAt",
         "id": "id",
     }
-    at.listed("keys", desk.as_rows(page, KeyAnswer.of), columns, userId=await at.user_emails())
+    emails = await at.display_names(key.user_id for key in page.items)
+    at.listed("keys", desk.as_rows(page, KeyAnswer.of), columns, userId=emails)
 
 
 @group.command("show")
@@ -42,7 +43,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 async def show(at: Desk, key: str) -> None:
     """Show one key, without its text."""
     found = await at.services.keys.get(at.actor, key)
-    at.one(desk.as_json(KeyAnswer.of(found)), userId=await at.user_emails())
+    at.one(desk.as_json(KeyAnswer.of(found)), userId=await at.display_names([found.user_id]))
 
 
 @group.command("create")
@@ -55,7 +56,7 @@ async def create(at: Desk, name: str, user: str, role: str | None, expires: int 
     """Make a key and print its text, this once."""
     owner = await at.names.user(at.actor, user)
     new = await at.services.keys.create(at.actor, name=name, role=role, user_id=owner, expires_at=expires)
-    at.one(desk.as_json(KeyCreated.of(new)), userId=await at.user_emails())
+    at.one(desk.as_json(KeyCreated.of(new)), userId=await at.display_names([owner]))
 
 
 @group.command("revoke")

@@ -92,7 +92,7 @@ async def list_command(
         limit=limit,
         cursor=cursor,
     )
-    emails = {} if at.as_json else await at.user_emails()
+    emails = await at.display_names(ticket.assigned_to for ticket in page.items)
     at.listed("tickets", desk.as_rows(page, TicketAnswer.of), _COLUMNS, assignedTo=emails)
 
 
@@ -115,7 +115,7 @@ async def show(at: Desk, ticket: str, slack: bool) -> None:
         frame.print_json(data)
         return
     messages = data.pop("messages")
-    at.one(data, assignedTo=await at.user_emails())
+    at.one(data, assignedTo=await at.display_names([view.ticket.assigned_to]))
     for message in messages:
         click.echo(f"\n{frame.printable(message['from'])}, {message['receivedAt']}, {message['id']}")
         for line in message["text"].splitlines():

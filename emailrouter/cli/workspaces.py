@@ -13,6 +13,7 @@ from router.admin.installation.first_workspace import FirstLogin
 from router.admin.installation.workspace_admin import Tenancy
 from router.admin.lookup import Names
 from router.errors import Refused
+from router.model import Workspace
 
 
 @click.group(cls=desk.Group, name="workspace")
@@ -41,7 +42,7 @@ def list_command(context: click.Context) -> None:
 async def show(at: Desk) -> None:
     """Show the workspace (`--workspace`, where there are several)."""
     found = await at.services.workspaces.get(at.actor)
-    at.one(desk.as_json(WorkspaceAnswer.of(found)), defaultIntegrationId=await at.integration_names())
+    await _one(at, found)
 
 
 @group.command("create")
@@ -85,7 +86,7 @@ async def change(at: Desk, name: str | None, default_integration: str | None, no
     changed = await at.services.workspaces.change(
         at.actor, name=name, default_integration_id=integration_id, without_default=no_default_integration
     )
-    at.one(desk.as_json(WorkspaceAnswer.of(changed)), defaultIntegrationId=await at.integration_names())
+    await _one(at, changed)
 
 
 @group.command("remove")
@@ -112,6 +113,11 @@ def remove(context: click.Context, workspace: str, yes: bool) -> None:
         frame.print_json({"id": erased, "removed": True})
     else:
         click.echo(f"{erased} is erased.")
+
+
+async def _one(at: Desk, workspace: Workspace) -> None:
+    names = await at.display_names([workspace.default_integration_id])
+    at.one(desk.as_json(WorkspaceAnswer.of(workspace)), defaultIntegrationId=names)
 
 
 COMMANDS = (group,)

@@ -1,5 +1,7 @@
 """What happened, over plain HTTP: failed and waiting deliveries, sending them again, traces, health, the overview."""
 
+from dataclasses import replace
+
 from tests.api.desk import Desk
 from tests.dashboard.desk import signed_in
 from tests.dashboard.past import attempt, month
@@ -63,6 +65,27 @@ async def test_what_cannot_be_sent_again_says_why(sqlite_desk: Desk) -> None:
     assert seen.status == 409
     assert "has arrived already" in seen.words
     assert "Send again" not in (await client.get(f"/activity/deliveries/{delivery}")).words
+
+
+async def test_names_of_what_was_removed(desk: Desk) -> None:
+    domain, integration, alias = await desk.alias()
+    delivery = await failed(desk)
+    leaver = await desk.services.users.create(desk.actor, email="leaver@people.test", name="Lea")
+    await desk.services.keys.create(replace(desk.actor, user_id=leaver.id), name="CI")
+    client = await signed_in(desk)
+    trace = f"/activity/trace/{(await desk.services.deliveries.get(desk.actor, delivery)).delivery.message_id}"
+    pages = ("/activity", f"/activity/deliveries/{delivery}", trace)
+    name = (await desk.services.integrations.get(desk.actor, integration)).name
+    for page in pages:
+        assert name in (await client.get(page)).words, page
+    assert "Lea" in (await client.get("/manage/audit")).words
+    await desk.services.aliases.delete(desk.actor, alias)
+    await desk.services.domains.delete(desk.actor, domain)
+    await desk.services.integrations.delete(desk.actor, integration)
+    await desk.services.users.delete(desk.actor, leaver.id)
+    for page in pages:
+        assert "an integration that was removed" in (await client.get(page)).words, page
+    assert "somebody who was removed" in (await client.get("/manage/audit")).words
 
 
 async def test_only_admins_are_offered_it(sqlite_desk: Desk) -> None:

@@ -8,11 +8,11 @@ _MODELS = "pydantic models: `schema: the models of all routes` reads each"
 EXEMPT: dict[str, str] = {
     "api.app": _WIRING,
     "api.dashboard.charts": "draws numbers and names of the workspace's own",
+    "api.dashboard.display_names": _USE_CASE,
     "api.dashboard.live": "reads no more than a cookie and an id, through other modules",
     "api.dashboard.manage": _USE_CASE,
     "api.dashboard.mount": _WIRING,
     "api.dashboard.people": _USE_CASE,
-    "api.dashboard.places": _USE_CASE,
     "api.dashboard.progress": "shows the workspace's own set-up",
     "api.dashboard.security": "sets constant fields of an answer",
     "api.dashboard.views": "forms and queries are read by `dashboard.serving`, values by `admin`",

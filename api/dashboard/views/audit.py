@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from api.dashboard import manage, people
+from api.dashboard import display_names, manage
 from api.dashboard.page import Html, Page, Visit
 
 # Where the targets of changes are shown, by the prefix of their ids.
@@ -31,13 +31,12 @@ _VERBS = {
 
 async def page(visit: Visit) -> Html:
     found = await visit.services.audit.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    colleagues = await people.colleagues(visit)
     return manage.listed(
         visit,
         "audit.html",
         "Audit",
         found,
-        names=await people.names(visit, colleagues, (entry.user_id for entry in found.items)),
+        names=await display_names.resolve(visit, (entry.user_id for entry in found.items)),
         details={entry.id: _details(entry.detail) for entry in found.items},
         said={entry.id: _said(entry.action) for entry in found.items},
         places={entry.id: _place(entry.action, entry.target) for entry in found.items},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from api.dashboard import places
+from api.dashboard import display_names
 from api.dashboard.page import Html, Nav, Page, See, Visit
+from router.admin.paging import MAX_LIMIT
 from router.admin.routes.deliveries import MOST_REPLAYED
 from router.errors import Refused
 
@@ -25,12 +26,15 @@ async def page(visit: Visit) -> Html:
         cursor=visit.query.get("cursor"),
     )
     items = found.items
+    newest = await visit.services.integrations.list(visit.actor, limit=MAX_LIMIT)
+    choices = {integration.id: integration.name for integration in newest.items}
     context = {
         "deliveries": items,
         "next_cursor": found.next_cursor,
         "first_page": "cursor" not in visit.query,
         "tickets": await visit.services.tickets.named(visit.actor, (delivery.ticket_id for delivery in items)),
-        "names": await places.names(visit, (delivery.integration_id for delivery in items)),
+        "names": choices
+        | await display_names.resolve(visit, (d.integration_id for d in items if d.integration_id not in choices)),
         "states": STATES,
         "state": state,
         "integration_id": integration_id,
@@ -48,7 +52,7 @@ async def show(visit: Visit) -> Html:
         "delivery": delivery,
         "attempts": view.attempts[::-1],
         "ticket": tickets.get(delivery.ticket_id),
-        "name": (await places.names(visit, [delivery.integration_id]))[delivery.integration_id],
+        "name": (await display_names.resolve(visit, [delivery.integration_id]))[delivery.integration_id],
     }
     return Html("delivery.html", "A delivery", context)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, date, datetime, timedelta
 
-from api.dashboard import manage, people
+from api.dashboard import display_names, manage, people
 from api.dashboard.page import Html, Page, See, Visit
 from router.admin.access.users import ROLES
 from router.admin.idempotency import Kept
@@ -22,7 +22,7 @@ async def page(visit: Visit) -> Html:
         "keys.html",
         "Keys",
         found,
-        names=await people.names(visit, colleagues, (key.user_id for key in found.items)),
+        names=await display_names.resolve(visit, (key.user_id for key in found.items)),
         people=[user for user in colleagues if user.disabled_at is None],
         roles=ROLES,
         once=secrets.token_urlsafe(16),

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import escape
 
-from api.dashboard import people
+from api.dashboard import display_names, people
 from api.dashboard.live import newest_of
 from api.dashboard.page import Html, Page, See, Visit
 from router.admin.tickets.conversation import MessageView, TicketView
@@ -57,7 +57,7 @@ async def show(visit: Visit) -> Html:
         "deliveries": view.deliveries,
         "earlier": start,
         "later": len(view.events) - end,
-        "names": await people.names(visit, colleagues, mentioned),
+        "names": await display_names.resolve(visit, mentioned),
         "people": [user for user in colleagues if user.role != "viewer" and user.disabled_at is None],
         "statuses": TICKET_STATUSES,
         "may_give": visit.can("agent") and (visit.can("admin") or ticket.assigned_to == visit.actor.user_id),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.dashboard import people
+from api.dashboard import display_names, people
 from api.dashboard.live import newest_of
 from api.dashboard.page import Html, Nav, Page, Visit
 from router.admin.paging import MAX_LIMIT
@@ -65,12 +65,11 @@ async def _choices(visit: Visit, asked: dict[str, str | None]) -> dict[str, Any]
 
 
 async def _listed(visit: Visit, title: str, found: Found[Ticket], seen: str, **more: Any) -> Html:
-    colleagues = await people.colleagues(visit)
     context = {
         "tickets": found.items,
         "next_cursor": found.next_cursor,
-        "names": await people.names(visit, colleagues, (ticket.assigned_to for ticket in found.items)),
-        "people": colleagues,
+        "names": await display_names.resolve(visit, (ticket.assigned_to for ticket in found.items)),
+        "people": await people.colleagues(visit),
         "seen": seen,
         "asked": {},
         "first_page": "cursor" not in visit.query,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.dashboard import places
+from api.dashboard import display_names
 from api.dashboard.page import Html, Page, See, Visit
 from router.admin.tickets.messages import MOST_FOUND
 from router.errors import not_found
@@ -30,7 +30,7 @@ async def show(visit: Visit) -> Html:
         "message": found[0],
         "trace": trace,
         "tickets": await visit.services.tickets.named(visit.actor, trace.ticket_ids),
-        "names": await places.names(visit, integrations),
+        "names": await display_names.resolve(visit, integrations),
     }
     return Html("trace.html", "The way of a mail", context)
 

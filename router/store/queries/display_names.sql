@@ -1,0 +1,7 @@
+-- name: display_names
+-- Users and integrations of a workspace by their ids, a JSON list.
+SELECT id, name, email FROM users
+WHERE id IN (SELECT value FROM json_each(:ids)) AND workspace_id = :workspace_id
+UNION ALL
+SELECT id, name, '' FROM integrations
+WHERE id IN (SELECT value FROM json_each(:ids)) AND workspace_id = :workspace_id;

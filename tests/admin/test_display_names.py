@@ -1,0 +1,48 @@
+"""Names for ids: of users and integrations at once, of the actor's workspace alone, on both databases."""
+
+import pytest
+
+from router import ids
+from router.admin import display_names
+from router.admin.access.users import Users
+from router.admin.display_names import DisplayName, DisplayNames
+from router.clock import SystemClock
+from router.model import Actor
+from tests.support import seeds
+from tests.support.stores import Store
+
+
+async def test_names_by_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    actor, other = [Actor(await seeds.workspace(store.database, name), "admin") for name in ("A", "B")]
+    users = Users(store.database, SystemClock())
+    ann = (await users.create(actor, email="ann@people.test", name="Ann")).id
+    bob = (await users.create(actor, email="bob@people.test")).id
+    theirs = (await users.create(other, email="eve@people.test", name="Eve")).id
+    integration = await seeds.integration(store.database, actor.workspace_id, name="Support")
+    wanted = {
+        ann: DisplayName("Ann", "ann@people.test"),
+        bob: DisplayName("", "bob@people.test"),
+        integration: DisplayName("Support", ""),
+    }
+    names = DisplayNames(store.database)
+    asked = [ann, None, bob, ann, ids.new("user"), theirs, integration]
+    assert await names.resolve(actor, asked) == wanted
+    assert await names.resolve(other, asked) == {theirs: DisplayName("Eve", "eve@people.test")}
+    monkeypatch.setattr(display_names, "MAX_IDS", 2)
+    assert await names.resolve(actor, asked) == wanted
+
+
+async def test_one_query_for_any_ids_and_none_for_no_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    queries: list[str] = []
+    answer = store.database.all
+
+    async def counted(query: str, /, **values: object) -> object:
+        queries.append(query)
+        return await answer(query, **values)
+
+    monkeypatch.setattr(store.database, "all", counted)
+    names, actor = DisplayNames(store.database), Actor("ws_none", "viewer")
+    assert await names.resolve(actor, [None]) == {}
+    assert queries == []
+    assert await names.resolve(actor, [ids.new("user") for _ in range(200)]) == {}
+    assert queries == ["display_names"]
