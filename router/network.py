@@ -16,6 +16,14 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     return mapped or address
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this host's own for certain (RFC 6761 section 6.3: also below `localhost`)."""
+    address = parse_address(host)
+    if address is None:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback
+
+
 @lru_cache(maxsize=4096)
 def address_key(text: str) -> str:
     """The key an address is counted by: the IPv4 address or the IPv6 /64, the smallest network of one customer.

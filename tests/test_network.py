@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.network import address_key, parse_address
+from router.network import address_key, is_loopback, parse_address
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,13 @@ def test_an_address_has_one_form(text: str, address: str | None) -> None:
 )
 def test_what_counts_as_one_address(text: str, key: str) -> None:
     assert address_key(text) == key
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost", "a.localhost"])
+def test_what_is_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["", "192.0.2.1", "0.0.0.0", "::", "localhost.example", "notlocalhost"])
+def test_what_is_not_loopback(host: str) -> None:
+    assert not is_loopback(host)

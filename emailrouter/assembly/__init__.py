@@ -8,7 +8,6 @@ an smtp process is a quarter smaller without what answers HTTP, and starts in ha
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed
 from router.clock import SystemClock
 from router.meter import UNMETERED
+from router.network import is_loopback
 from router.ports import NoWake, Wake
 from router.secrets import SecretBox
 from router.side_tasks import SideTasks
@@ -134,8 +134,4 @@ def _metrics(listen: Address, process: Process, counting: PrometheusMeter) -> Me
 def link_base(config: Config) -> str | None:
     """What links to tickets begin with; None while `public_url` is loopback: nobody could follow them."""
     host = urlsplit(config.server.public_url).hostname or ""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost" or host.endswith(".localhost")
-    return None if loopback else config.server.public_url
+    return None if is_loopback(host) else config.server.public_url

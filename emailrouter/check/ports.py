@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import socket
 
 from config.values import Address
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail, ok, warn
+from router.network import is_loopback
 
 _PATIENCE = 3.0
 _START = "Start it: systemctl start emailrouter (or emailrouter serve)"
@@ -22,7 +22,7 @@ async def smtp(facts: Facts) -> list[Line]:
     found = await asyncio.gather(*(_smtp_door(facts, address) for address in addresses))
     lines = [line for door in found for line in door]
     if listen != "systemd":
-        if all(_is_loopback(address.host) for address in listen):
+        if all(is_loopback(address.host) for address in listen):
             fix = 'Set [smtp] listen = ["0.0.0.0:25", "[::]:25"], or "systemd" and enable emailrouter.socket'
             lines.append(warn("smtp port", "mail is taken on loopback only: nobody outside can send any", fix))
         elif all(address.port != 25 for address in listen):
@@ -114,10 +114,3 @@ def _another(name: str, address: Address, said: bytes) -> Line:
         "or listen elsewhere"
     )
     return fail(name, f"another program answers on {address}: {shown or 'nothing'}", fix)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import stat
 from urllib.parse import urlsplit
 
 from emailrouter import assembly
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail, ok, warn
+from router.network import is_loopback
 
 
 async def configuration(facts: Facts) -> list[Line]:
@@ -33,17 +33,10 @@ async def configuration(facts: Facts) -> list[Line]:
     if config.delivery.allow_private_networks:
         fix = "Set [delivery] allow_private_networks = false, unless the webhooks are servers of your own"
         lines.append(warn(name, "webhooks may point into this host's own networks", fix))
-    if config.api.listen != "systemd" and not _is_loopback(config.api.listen.host):
+    if config.api.listen != "systemd" and not is_loopback(config.api.listen.host):
         fix = "Set [api] listen to 127.0.0.1 and let a proxy with TLS forward to it, or close the port in the firewall"
         lines.append(warn(name, f"the API listens on {config.api.listen} without TLS", fix))
-    if config.metrics.listen is not None and not _is_loopback(config.metrics.listen.host):
+    if config.metrics.listen is not None and not is_loopback(config.metrics.listen.host):
         fix = "Close the port in the firewall for all but the monitoring, or set [metrics] listen to 127.0.0.1"
         lines.append(warn(name, f"the metrics listen on {config.metrics.listen} and ask for no password", fix))
     return lines
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
