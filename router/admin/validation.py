@@ -8,10 +8,14 @@ show people something else than is there. Pure; called by the use cases.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import TypeVar
 
 from router import ids
 from router.errors import ErrorCode, Refused, not_found
 from router.unicode_text import MAX_MARKS, has_long_marks, normalize
+
+C = TypeVar("C", bound=str)
 
 # C0 and C1 controls and DEL, line and paragraph separators, embeddings, overrides and isolates (UAX 9), lone
 # surrogates, interlinear marks, the byte order mark and what is no character.
@@ -52,6 +56,14 @@ def text(value: str, field: str) -> str:
     if not kept.strip():
         raise Refused("invalid_request", f"{field} must not be empty", field)
     return kept
+
+
+def one_of(value: str, choices: Sequence[C], field: str, *, code: ErrorCode = "invalid_request") -> C:
+    """The choice that a word names."""
+    for choice in choices:
+        if value == choice:
+            return choice
+    raise Refused(code, f"{field} must be one of: {', '.join(choices)}", field)
 
 
 def known_id(value: str, prefix: ids.Prefix, what: str) -> str:

@@ -23,6 +23,14 @@ def test_a_text_keeps_its_lines() -> None:
     assert validation.text("one\r\ntwo\n\tthree", "text") == "one\ntwo\n\tthree"
 
 
+def test_a_choice_is_one_of_its_words() -> None:
+    assert validation.one_of("b", ("a", "b"), "status") == "b"
+    for wrong in ("", "A", "a,b"):
+        with pytest.raises(Refused, match=r"^status must be one of: a, b$") as refused:
+            validation.one_of(wrong, ("a", "b"), "status", code="invalid_status")
+        assert (refused.value.code, refused.value.field) == ("invalid_status", "status")
+
+
 @given(st.text())
 def test_what_a_line_lets_through_can_be_stored_and_printed(text: str) -> None:
     try:

@@ -22,10 +22,7 @@ MIN_PASSWORD = 8
 
 def role_of(value: str) -> Role:
     """The role that a word names."""
-    for role in ROLES:
-        if value == role:
-            return role
-    raise Refused("invalid_request", f"role must be one of: {', '.join(ROLES)}", "role")
+    return validation.one_of(value, ROLES, "role")
 
 
 def sign_in_address(email: str) -> str:

@@ -185,10 +185,7 @@ async def _integration(session: Session, actor: Actor, integration_id: str) -> I
 
 
 def _status(value: str) -> AliasStatus:
-    for status in ALIAS_STATUSES:
-        if value == status:
-            return status
-    raise Refused("invalid_status", f"status must be one of: {', '.join(ALIAS_STATUSES)}", "status")
+    return validation.one_of(value, ALIAS_STATUSES, "status", code="invalid_status")
 
 
 def judged_local_part(text: str, domain: str) -> LocalPart:

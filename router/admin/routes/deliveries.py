@@ -149,10 +149,7 @@ class Deliveries:
 
 
 def _state(value: str) -> DeliveryState:
-    for state in DELIVERY_STATES:
-        if value == state:
-            return state
-    raise Refused("invalid_request", f"state must be one of: {', '.join(DELIVERY_STATES)}", "state")
+    return validation.one_of(value, DELIVERY_STATES, "state")
 
 
 async def _found(session: Session, actor: Actor, delivery_id: str) -> Delivery:

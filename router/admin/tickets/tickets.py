@@ -220,10 +220,7 @@ class Tickets:
 
 def ticket_status(value: str) -> TicketStatus:
     """The status that a word names; raises `Refused("invalid_status")`."""
-    for status in TICKET_STATUSES:
-        if value == status:
-            return status
-    raise Refused("invalid_status", f"status must be one of: {', '.join(TICKET_STATUSES)}", "status")
+    return validation.one_of(value, TICKET_STATUSES, "status", code="invalid_status")
 
 
 async def _found(session: Session, actor: Actor, ticket_id: str, query: str = "ticket_by_id") -> Ticket:
