@@ -14,10 +14,10 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from router.clock import Clock
-from router.mail.address import MAILBOX_LIMIT, Mailbox, parse_mailbox
+from router.mail.address import MAILBOX_LIMIT, POSTMASTER, Mailbox, parse_mailbox
 from router.model import Workspace
 from router.routing.facts import read_blocked, read_domain_facts
-from router.routing.route import CATCH_ALL, POSTMASTER, Refusal, Target, decide, to_host_postmaster
+from router.routing.route import CATCH_ALL, Refusal, Target, decide, to_host_postmaster
 from router.routing.senders import Blocked
 from router.store.database import Database, fetch_one
 

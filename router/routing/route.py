@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from router.mail.address import Mailbox
+from router.mail.address import POSTMASTER, Mailbox
 from router.model import Alias, Domain, Workspace
 
 CATCH_ALL = "*"
-POSTMASTER = "postmaster"
 
 RefusalReason = Literal["relay", "pending", "unknown", "disabled", "blocked"]
 
