@@ -7,13 +7,12 @@ exists is the use case's answer. Refusals name what was asked for. Called by the
 from __future__ import annotations
 
 from router import ids
+from router.admin import validation
 from router.admin.access.users import sign_in_address
 from router.errors import Refused
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Actor, User, Workspace
 from router.store.database import Database, Row, fetch, fetch_one
-
-_MOST_NUMBER = 12  # digits of a ticket's number
 
 
 class Names:
@@ -91,10 +90,10 @@ class Names:
         """By number, with or without its `#`."""
         if ids.looks_valid(text, "ticket"):
             return text
-        number = text.strip().removeprefix("#")
-        if not (number.isascii() and number.isdigit() and len(number) <= _MOST_NUMBER):
+        number = validation.ticket_number(text)
+        if number is None:
             raise Refused("invalid_request", f"{text!r} is neither a ticket's number nor its id")
-        row = await self._database.one("operator_ticket", workspace_id=actor.workspace_id, number=int(number))
+        row = await self._database.one("operator_ticket", workspace_id=actor.workspace_id, number=number)
         return _found(row, "ticket", text)
 
 

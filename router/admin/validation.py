@@ -28,6 +28,7 @@ _NOT_IN_LINE = re.compile(f"[{_FORBIDDEN}\t\n\r]")
 
 MAX_NAME = 200
 MAX_NOTE = 20_000
+MAX_NUMBER = 12  # digits of a ticket's number
 
 
 def line(value: str, field: str, *, most: int = MAX_NAME, code: ErrorCode = "invalid_request") -> str:
@@ -71,3 +72,11 @@ def known_id(value: str, prefix: ids.Prefix, what: str) -> str:
     if not ids.looks_valid(value, prefix):
         raise not_found(what)
     return value
+
+
+def ticket_number(text: str) -> int | None:
+    """The number that `42` or `#42` means; None for a text that is no ticket's number."""
+    digits = text.strip().removeprefix("#")
+    if digits.isascii() and digits.isdigit() and len(digits) <= MAX_NUMBER:
+        return int(digits)
+    return None

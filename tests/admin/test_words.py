@@ -31,6 +31,19 @@ def test_a_choice_is_one_of_its_words() -> None:
         assert (refused.value.code, refused.value.field) == ("invalid_status", "status")
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("42", 42), ("#42", 42), (" #42 ", 42), ("0", 0), ("9" * 12, 10**12 - 1)],
+)
+def test_a_ticket_number(text: str, number: int) -> None:
+    assert validation.ticket_number(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "#", "##1", "-1", "1.0", "\u0664\u0662", "9" * 13, "ticket_1"])
+def test_what_is_no_ticket_number(text: str) -> None:
+    assert validation.ticket_number(text) is None
+
+
 @given(st.text())
 def test_what_a_line_lets_through_can_be_stored_and_printed(text: str) -> None:
     try:

@@ -19,7 +19,6 @@ MOST_DELIVERIES = 1000
 MOST_ATTEMPTS = 1000
 MOST_FOUND = 50
 _MOST_ID = 998  # octets of a Message-ID, as the header's reader has it
-_MOST_NUMBER = 12  # digits of a ticket's number
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +65,9 @@ class Messages:
         without its brackets, or all of a ticket, by its id or number (`#12`).
         """
         wanted = validation.line(text, "q", most=_MOST_ID + 40).strip()
-        if ids.looks_valid(wanted, "ticket") or _is_number(wanted):
-            ticket_id = await self._ticket(actor, wanted)
+        number = validation.ticket_number(wanted)
+        if number is not None or ids.looks_valid(wanted, "ticket"):
+            ticket_id = await self._ticket(actor, wanted, number)
             if ticket_id is None:
                 return ()
             return await self._all("message_of_ticket", ticket_id=ticket_id, most=MOST_FOUND)
@@ -81,12 +81,11 @@ class Messages:
     async def _all(self, query: str, **values: object) -> tuple[Message, ...]:
         return tuple(await fetch(self._database, Message, query, **values))
 
-    async def _ticket(self, actor: Actor, text: str) -> str | None:
-        """The id of a ticket of the workspace."""
-        if ids.looks_valid(text, "ticket"):
-            row = await self._database.one("ticket_by_id", id=text, workspace_id=actor.workspace_id)
+    async def _ticket(self, actor: Actor, ticket_id: str, number: int | None) -> str | None:
+        """The id of a ticket of the workspace, by its number if there is one."""
+        if number is None:
+            row = await self._database.one("ticket_by_id", id=ticket_id, workspace_id=actor.workspace_id)
         else:
-            number = int(text.removeprefix("#"))
             row = await self._database.one("operator_ticket", number=number, workspace_id=actor.workspace_id)
         return None if row is None else row["id"]
 
@@ -130,11 +129,6 @@ class Messages:
 
     async def _links(self, message: Message) -> list[TicketMessage]:
         return await fetch(self._database, TicketMessage, "message_links", message_id=message.id, most=MOST_LINKS)
-
-
-def _is_number(text: str) -> bool:
-    digits = text.removeprefix("#")
-    return digits.isascii() and digits.isdigit() and len(digits) <= _MOST_NUMBER
 
 
 async def _found(session: Session, actor: Actor, message_id: str) -> Message:
