@@ -12,7 +12,7 @@ import secrets as random
 
 from router import secrets
 from router.admin import audit, validation
-from router.admin.access.users import hashed_password, sign_in_address
+from router.admin.access.users import address_taken, hashed_password, sign_in_address
 from router.clock import SECOND, Clock
 from router.errors import Refused
 from router.model import Actor, Micros, User
@@ -75,7 +75,7 @@ class Welcome:
             if not await session.run(
                 "user_introduce", id=user.id, email=kept_email, name=kept_name, password_hash=password_hash
             ):
-                raise Refused("conflict", "Somebody signs in with this address already", "email")
+                raise address_taken()
             await session.run("session_delete_of_user", user_id=user.id)
             actor = Actor(user.workspace_id, user.role, user_id=user.id, address=address)
             await audit.record(session, actor, now, "user.change", user.id, email=kept_email, password="changed")  # noqa: S106 - a word for the audit

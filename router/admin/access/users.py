@@ -75,18 +75,7 @@ class Users:
             disabled_at=None,
         )
         async with self._database.transaction() as session:
-            added = await session.run(
-                "user_insert",
-                id=user.id,
-                workspace_id=user.workspace_id,
-                email=user.email,
-                name=user.name,
-                role=user.role,
-                password_hash=user.password_hash,
-                created_at=user.created_at,
-            )
-            if not added:
-                raise Refused("conflict", "Somebody signs in with this address already", "email")
+            await insert_user(session, user)
             await audit.record(
                 session, actor, user.created_at, "user.create", user.id, email=user.email, role=user.role
             )
@@ -162,6 +151,27 @@ class Users:
             await _keep_an_admin(session, actor, user)
             await session.run("user_delete", id=user.id, workspace_id=actor.workspace_id)
             await audit.record(session, actor, now, "user.delete", user.id, email=user.email)
+
+
+async def insert_user(session: Session, user: User) -> None:
+    """Raises `Refused("conflict")` if another user, of any workspace, has the email address."""
+    added = await session.run(
+        "user_insert",
+        id=user.id,
+        workspace_id=user.workspace_id,
+        email=user.email,
+        name=user.name,
+        role=user.role,
+        password_hash=user.password_hash,
+        created_at=user.created_at,
+    )
+    if not added:
+        raise address_taken()
+
+
+def address_taken() -> Refused:
+    """The refusal of an email address that another user has."""
+    return Refused("conflict", "Somebody signs in with this address already", "email")
 
 
 async def _found(session: Session, actor: Actor, user_id: str, query: str = "user_by_id") -> User:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from router import ids, secrets
 from router.admin.access import setup_link
-from router.admin.access.users import sign_in_address
+from router.admin.access.users import insert_user, sign_in_address
 from router.clock import Clock
 from router.errors import Refused
-from router.model import Micros
+from router.model import Micros, User
 from router.store.database import Database, Session
 
 FIRST_NAME = "Email Router"
@@ -43,18 +43,19 @@ class NewWorkspace:
         """Inserts all three. Raises `Refused("conflict")` if a user has the email address already."""
         login = self.login
         await session.run("workspace_insert", id=login.workspace_id, name=self.name, created_at=self.created_at)
-        added = await session.run(
-            "user_insert",
-            id=login.user_id,
-            workspace_id=login.workspace_id,
-            email=login.email,
-            name="",
-            role="admin",
-            password_hash=self.password_hash,
-            created_at=self.created_at,
+        await insert_user(
+            session,
+            User(
+                id=login.user_id,
+                workspace_id=login.workspace_id,
+                email=login.email,
+                name="",
+                role="admin",
+                password_hash=self.password_hash,
+                created_at=self.created_at,
+                disabled_at=None,
+            ),
         )
-        if not added:
-            raise Refused("conflict", "Somebody signs in with this address already", "email")
         await session.run(
             "key_insert",
             id=ids.new("key"),
