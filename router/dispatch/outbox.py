@@ -249,8 +249,7 @@ class Outbox:
             "dispatch_delivered", [{"id": delivery.id, "now": now, "via": work.form} for delivery in work.deliveries]
         )
         if work.probe:
-            await session.run("dispatch_healed", id=work.integration.id)
-            await session.run("dispatch_unpark", integration_id=work.integration.id, now=now)
+            await heal_integration(session, work.integration.id, now)
         elif work.integration.last_error:
             await session.run("dispatch_trouble", id=work.integration.id, reason="")
 
@@ -296,6 +295,12 @@ class Outbox:
             probe_interval=interval,
             probe_at=now + interval,
         )
+
+
+async def heal_integration(session: Session, integration_id: str, now: Micros) -> None:
+    """The integration is active again, and its parked deliveries are due."""
+    await session.run("dispatch_healed", id=integration_id)
+    await session.run("dispatch_unpark", integration_id=integration_id, now=now)
 
 
 def outcome_word(outcome: Outcome) -> str:

@@ -16,6 +16,7 @@ from router.admin.paging import DEFAULT_LIMIT, Page
 from router.channels.contract import Failed, Outcome, Retry, Sent, TestNotice
 from router.channels.poster import Poster
 from router.clock import Clock
+from router.dispatch.outbox import heal_integration
 from router.errors import Refused, not_found
 from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Wake
@@ -117,7 +118,7 @@ class Integrations:
                 hint=hint,
             )
             if settings is not None:
-                await self._heal(session, integration.id)
+                await heal_integration(session, integration.id, self._clock.now())
             await audit.record(
                 session,
                 actor,
@@ -166,7 +167,7 @@ class Integrations:
         result = _result(outcome)
         async with self._database.transaction() as session:
             if result.ok:
-                await self._heal(session, integration.id)
+                await heal_integration(session, integration.id, self._clock.now())
             await audit.record(
                 session,
                 actor,
@@ -186,10 +187,6 @@ class Integrations:
             return found
         notice = TestNotice(workspace_name, integration.name, self._clock.now())
         return await found.send(found.channel.render_test(notice))
-
-    async def _heal(self, session: Session, integration_id: str) -> None:
-        await session.run("dispatch_healed", id=integration_id)
-        await session.run("dispatch_unpark", integration_id=integration_id, now=self._clock.now())
 
 
 async def _found(session: Session, actor: Actor, integration_id: str) -> Integration:
