@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
+from router.errors import Refused
 from router.model import DeliveryEvent, Micros, TicketStatus
 from router.outbound.client import Answer
 
@@ -190,3 +191,11 @@ class Channel(Protocol[S]):
     async def send(self, client: Client, settings: S, payload: Payload, timeout: float) -> Outcome:
         """One request of at most `timeout` seconds. Never raises for anything that the far side or the net does."""
         ...
+
+
+def find_channel(channels: Mapping[str, Channel[Any]], kind: str) -> Channel[Any]:
+    """The channel of a `type`. Raises `Refused` with the types that exist."""
+    channel = channels.get(kind)
+    if channel is None:
+        raise Refused("invalid_integration", f"type must be one of: {', '.join(sorted(channels))}", "type")
+    return channel

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from router.channels.contract import Channel, Payload, TicketNotice
+from router.channels.contract import Channel, Payload, TicketNotice, find_channel
 from router.contents.store import ContentStore
-from router.errors import Refused, not_found
+from router.errors import not_found
 from router.mail.parse import Contents
 from router.model import Actor
 from router.routing.envelope import TEST_PROTOCOL
@@ -71,9 +71,7 @@ class Preview:
         kind: an integration type, `slack`. plain: in the form for a far side that did not take the usual one. Raises
         `Refused` for a kind that there is not, and for a ticket that the actor's workspace has not.
         """
-        channel = self._channels.get(kind)
-        if channel is None:
-            raise Refused("invalid_integration", f"type must be one of: {', '.join(sorted(self._channels))}", "type")
+        channel = find_channel(self._channels, kind)
         render = channel.render_plain if plain else channel.render
         rows = await self._database.all(
             "dispatch_notices_of_ticket", ticket_id=ticket_id, workspace_id=actor.workspace_id, most=MOST_EVENTS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from router.channels import CHANNELS
-from router.channels.contract import Failed, Outcome, Sent
+from router.channels.contract import Failed, Outcome, Sent, find_channel
 from router.channels.poster import OpenIntegration, Poster
 from router.errors import Refused
 from router.model import Integration
@@ -81,3 +81,10 @@ def test_what_was_allowed_when_it_was_sealed() -> None:
     integration = replace(INTEGRATION, sealed_settings=settings)
     assert isinstance(poster(box, allow_private=True).open(integration), OpenIntegration)
     assert "https" in reason(poster(box).open(integration))
+
+
+def test_a_type_is_found_or_the_known_ones_are_named() -> None:
+    assert find_channel(CHANNELS, "slack") is SLACK
+    with pytest.raises(Refused, match="type must be one of: slack") as refused:
+        find_channel(CHANNELS, "telegraph")
+    assert (refused.value.code, refused.value.field) == ("invalid_integration", "type")

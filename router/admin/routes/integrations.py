@@ -13,7 +13,7 @@ from typing import Any
 from router import ids
 from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page
-from router.channels.contract import Failed, Outcome, Retry, Sent, TestNotice
+from router.channels.contract import Failed, Outcome, Retry, Sent, TestNotice, find_channel
 from router.channels.poster import Poster
 from router.clock import Clock
 from router.dispatch.outbox import heal_integration
@@ -66,10 +66,7 @@ class Integrations:
 
     async def create(self, actor: Actor, *, type: str, name: str, settings: Mapping[str, Any]) -> Integration:  # noqa: A002 - the API's and the table's word for it
         """settings: what the channel of this type asks for (`webhookUrl`). Nothing is sent."""
-        channel = self._poster.channels.get(type)
-        if channel is None:
-            known = ", ".join(sorted(self._poster.channels))
-            raise Refused("invalid_integration", f"type must be one of: {known}", "type")
+        channel = find_channel(self._poster.channels, type)
         kept_name = validation.line(name, "name")
         sealed, hint = self._poster.seal(channel, settings)
         integration_id = ids.new("int")
