@@ -1,7 +1,9 @@
-"""The SMTP door: it takes mail from the internet, asks the core whose it is, and says `250` for what the core has kept.
+"""The SMTP server: receives mail from the internet and replies `250` to what the core has committed.
 
-In the order the octets travel: `server` over `listeners` (sockets, deadlines, stop) · `proxy` and `tls` (who is there,
-in what) · `stream` over `lines`, `data` and `in_flight` (lines, pieces, memory, replies) · `protocol` and `commands`
-(what is said) · `session` and `policy` over `limits`, `dnsbl` and `replies` (what is answered). It decides nothing
-about a mail: `router` does.
+In the order of the bytes: `server` and `listeners` (sockets, deadlines, stop); `connection` (one
+task, one method for each command) with `admission`, `proxy` and `tls`; `transport` over `lines`,
+`deadline` and `throttle` (bytes, pauses, time limits); `reception` over `data` and `memory` (one
+mail); `session` and `policy` with `commands`, `limits`, `dnsbl` and `replies` (what is replied).
+`bounds` has every limit, `context` what connections share. It decides nothing about a mail: `router`
+does.
 """

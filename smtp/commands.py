@@ -1,11 +1,12 @@
-"""Command lines as typed values (RFC 5321 section 4.1). Pure: octets in, a value out, or `CommandError` with the reply.
+"""Command lines as typed values (RFC 5321 section 4.1). Pure: bytes in, a value out, or `CommandError` with the reply.
 
-No email package: the grammar of a command is small and regular, and every pattern here is linear in the line, whose
-length is bounded before. Knows syntax alone; whether a command is allowed now is for `smtp.session`, whether its
-sizes and addresses are is for `smtp.policy`. Who calls it: `smtp.protocol`.
+The email package is not used: the grammar of a command is small and regular, and every pattern here
+is linear in the line, whose length is bounded before. This module checks syntax only; the order of
+commands is checked by `smtp.session`, sizes and addresses by `smtp.policy`.
 
-Looser than the letter where real clients are: spaces after `FROM:` and at the end of a line. Stricter where nothing
-real is lost: a path needs its angle brackets, and no control character stands in a command, tab and bare CR included.
+Looser than the RFC where real clients are: spaces after `FROM:` and at the end of a line. Stricter
+where no real client is affected: a path needs its angle brackets, and a command contains no control
+character, tab and bare CR included.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from router.mail.address import LOCAL_PART_LIMIT, MAILBOX_LIMIT, AddressError, M
 from smtp import replies
 from smtp.replies import Reply
 
-LINE_LIMIT = 512  # octets with CRLF, RFC 5321 4.5.3.1.4
+LINE_LIMIT = 512  # bytes with CRLF, RFC 5321 4.5.3.1.4
 # MAIL is allowed 26 more for SIZE (RFC 1870 3), 17 for BODY (RFC 6152 2), 10 for SMTPUTF8 (RFC 6531 3.4).
 MAIL_LINE_LIMIT = LINE_LIMIT + 26 + 17 + 10
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# What stands in HELO ends in our Received field: visible characters without those that have a meaning there.
+# The name in HELO becomes part of the Received field: visible characters except those with a meaning there.
 _HELLO = re.compile(r'[^\x00-\x20\x7f-\xa0()<>"\\\u2028\u2029\ud800-\udfff]{1,255}')
-# `<`, a source route that is dropped (RFC 5321 4.1.1.3, appendix F.2), the mailbox, `>`, parameters.
+# `<`, a source route that is ignored (RFC 5321 4.1.1.3, appendix F.2), the mailbox, `>`, parameters.
 _PATH = re.compile(r' *<(?:@[^:"<> ]++:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>])*+)>(?: +([^ ].*))?')
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
 _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 4
@@ -33,9 +34,9 @@ _BDAT = re.compile(r"([0-9]{1,20})( +LAST)?", re.IGNORECASE)
 
 
 class CommandError(Exception):
-    """The line is not a command we take; `reply` says why.
+    """The line is not a valid command; `reply` has the reason.
 
-    fatal: it may have announced octets, nobody knows how many, so that nothing after it can be taken for commands.
+    fatal: it may have announced content of unknown size, so nothing after it can be read as commands.
     """
 
     def __init__(self, reply: Reply, *, fatal: bool = False) -> None:
@@ -44,14 +45,14 @@ class CommandError(Exception):
         self.fatal = fatal
 
 
-def announces_octets(line: bytes | bytearray) -> bool:
-    """Whether a line that is refused began as BDAT does: what follows it is content to the client that sent it."""
+def announces_content(line: bytes | bytearray) -> bool:
+    """Whether a refused line starts as BDAT does: to the client that sent it, content follows."""
     return line[:4].upper() == b"BDAT" and line[4:5] <= b" "
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """MAIL. mailbox: None for the null reverse-path. size: as declared, octets; None when it was not."""
+    """MAIL. mailbox: None for the null reverse-path. size: declared bytes, None if not declared."""
 
     mailbox: Mailbox | None
     size: int | None = None
@@ -60,7 +61,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Bdat:
-    """BDAT, RFC 3030 section 2. size: octets that follow the line."""
+    """BDAT, RFC 3030 section 2. size: bytes that follow the line."""
 
     size: int
     last: bool
@@ -69,10 +70,10 @@ class Bdat:
 def split(line: bytes) -> tuple[str, str]:
     """The verb in upper case and its argument, from a line without its CRLF. Raises `CommandError`.
 
-    What is not UTF-8 stays as lone surrogates, which no parser below accepts.
+    Bytes that are not UTF-8 become lone surrogates, which no parser below accepts.
     """
     if _CONTROL.search(line):
-        raise CommandError(replies.CONTROL_CHARACTER, fatal=announces_octets(line))
+        raise CommandError(replies.CONTROL_CHARACTER, fatal=announces_content(line))
     verb, _, argument = line.partition(b" ")
     if not verb.isascii():
         raise CommandError(replies.UNKNOWN_COMMAND)
@@ -113,7 +114,7 @@ def parse_mail(argument: str | None) -> Mail:
 
 
 def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
-    """`TO:<forward-path>`; no parameter is known. smtputf8: whether MAIL said it. Raises `CommandError`."""
+    """`TO:<forward-path>`; no parameter is known. smtputf8: whether MAIL had it. Raises `CommandError`."""
     path, parameters = _path(argument, "TO:")
     for _ in _parameters(parameters):
         raise CommandError(replies.UNKNOWN_PARAMETER)
@@ -121,7 +122,7 @@ def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
 
 
 def parse_bdat(argument: str | None) -> Bdat:
-    """`n [LAST]`. Raises `CommandError`, which is fatal: it is not known how many octets follow."""
+    """`n [LAST]`. Raises `CommandError`, which is fatal: the size of what follows is not known."""
     match = _BDAT.fullmatch(argument or "")
     if match is None:
         raise CommandError(replies.BAD_ARGUMENT, fatal=True)
@@ -135,7 +136,7 @@ def parse_nothing(argument: str | None) -> None:
 
 
 def _path(argument: str | None, keyword: str) -> tuple[str, str | None]:
-    """What stands in the angle brackets, without a source route, and the parameters' text."""
+    """The text in the angle brackets without a source route, and the text of the parameters."""
     if argument is None or argument[: len(keyword)].upper() != keyword:
         raise CommandError(replies.BAD_ARGUMENT)
     match = _PATH.fullmatch(argument, len(keyword))
@@ -145,7 +146,7 @@ def _path(argument: str | None, keyword: str) -> tuple[str, str | None]:
 
 
 def _parameters(text: str | None) -> list[tuple[str, str | None]]:
-    """Keyword in upper case, value or None for each; none twice (RFC 5321 4.1.2 esmtp-param)."""
+    """Keyword in upper case and value or None of each; no keyword twice (RFC 5321 4.1.2 esmtp-param)."""
     if text is None:
         return []
     found: dict[str, str | None] = {}
@@ -161,12 +162,12 @@ def _mailbox(path: str, *, smtputf8: bool, local_part_limit: int = LOCAL_PART_LI
     if not smtputf8 and not path.isascii():
         raise CommandError(replies.NEEDS_SMTPUTF8)
     try:
-        return _remembered(path, local_part_limit)
+        return _cached_mailbox(path, local_part_limit)
     except AddressError as error:
         raise CommandError(replies.BAD_ADDRESS) from error
 
 
 @lru_cache(maxsize=4096)
-def _remembered(path: str, local_part_limit: int) -> Mailbox:
-    """`parse_mailbox`, for addresses that come again and again: a megabyte at most, against a tenth of a command."""
+def _cached_mailbox(path: str, local_part_limit: int) -> Mailbox:
+    """`parse_mailbox` with a cache: a megabyte at most, saves a tenth of the time of a command."""
     return parse_mailbox(path, local_part_limit=local_part_limit)

@@ -1,88 +1,91 @@
-"""Command lines out of octets that come in any pieces. Pure; `smtp.stream` feeds it.
+"""Command lines from bytes that arrive in any pieces. Pure.
 
-Only CR LF ends a line (RFC 5321 section 2.3.8), and one line gets one answer: a line that is too long or contains a
-bare LF is refused as a whole, up to its CR LF, so that no part of it is ever taken for a command. One that began as
-BDAT ends the session: the octets it announced are no commands either. Memory is bounded: what cannot become a command
-any more is thrown away as it comes.
+Only CR LF ends a line (RFC 5321 section 2.3.8), and one line gets one reply: a line that is too long
+or contains a bare LF is refused as a whole, up to its CR LF, so that no part of it is ever taken for
+a command. If it starts as BDAT, the refusal ends the session: the bytes that it announced are no
+commands either. Memory is bounded: what cannot become a command is discarded as it arrives.
 """
 
 from __future__ import annotations
 
 from smtp import replies
-from smtp.commands import LINE_LIMIT, MAIL_LINE_LIMIT, CommandError, announces_octets
+from smtp.bounds import Bounds
+from smtp.commands import LINE_LIMIT, MAIL_LINE_LIMIT, CommandError, announces_content
 from smtp.replies import Reply
-
-SKIP_LIMIT = 1048576  # octets of one endless line that are thrown away before the session is closed
 
 
 class CommandLines:
-    """The octets that came and are not answered. `octets` is theirs to read and empty who takes all of it."""
+    """The bytes that arrived and are not answered yet, in `buffer`.
 
-    __slots__ = ("_skipped", "_skipping", "octets")
+    skip_limit: bytes of one line without an end that are discarded before the session is closed.
+    """
 
-    def __init__(self) -> None:
-        self.octets = bytearray()
-        self._skipping: Reply | None = None  # the line that is coming is refused for this reason
+    __slots__ = ("_skip_limit", "_skipped", "_skipping", "buffer")
+
+    def __init__(self, skip_limit: int = Bounds.skipped_line_bytes) -> None:
+        self.buffer = bytearray()
+        self._skip_limit = skip_limit
+        self._skipping: Reply | None = None  # why the current line is refused
         self._skipped = 0
 
     @property
     def skipping(self) -> bool:
-        """Whether what comes is part of a line that was refused, and thrown away up to its end."""
+        """Whether the bytes that arrive belong to a refused line and are discarded up to its end."""
         return self._skipping is not None
 
     def take(self) -> bytes | None:
-        """The next line without its CR LF; None when more must come. Raises `CommandError` once for each bad line."""
-        octets = self.octets
-        while (end := octets.find(b"\r\n")) >= 0:
-            line = bytes(octets[:end])
-            del octets[: end + 2]
+        """The next line without CR LF; None if it is not complete. Raises `CommandError` once for each bad line."""
+        buffer = self.buffer
+        while (end := buffer.find(b"\r\n")) >= 0:
+            line = bytes(buffer[:end])
+            del buffer[: end + 2]
             if self._skipping is None:
                 return _checked(line)
             reply, self._skipping, self._skipped = self._skipping, None, 0
-            if reply is not replies.BARE_LF:  # that was said when it was seen
+            if reply is not replies.BARE_LF:  # which was sent when it was seen
                 raise CommandError(reply)
-        if octets:
-            self._skip_what_cannot_be()
+        if buffer:
+            self._skip_hopeless()
         return None
 
-    def cut(self, most: int) -> bytes:
-        """The octets that came, so many at most, which are no command lines."""
-        if most >= len(self.octets):
-            octets = bytes(self.octets)
-            self.octets.clear()
+    def cut(self, limit: int) -> bytes:
+        """Removes and returns at most `limit` bytes, which are no command lines."""
+        if limit >= len(self.buffer):
+            data = bytes(self.buffer)
+            self.buffer.clear()
         else:
-            octets = bytes(self.octets[:most])
-            del self.octets[:most]
-        return octets
+            data = bytes(self.buffer[:limit])
+            del self.buffer[:limit]
+        return data
 
     def clear(self) -> None:
-        """Forget all of it, as before a TLS handshake."""
-        self.octets.clear()
+        """Discards everything, as before a TLS handshake."""
+        self.buffer.clear()
         self._skipping = None
         self._skipped = 0
 
-    def _skip_what_cannot_be(self) -> None:
-        """Throw away the beginning of a line that cannot become a command, however it goes on."""
-        octets = self.octets
-        if self._skipping is None and b"\n" in octets:
-            # Said at once: who types commands by hand would wait for ever. The LF ends no line all the same.
+    def _skip_hopeless(self) -> None:
+        """Discards the start of a line that cannot become a command, however it continues."""
+        buffer = self.buffer
+        if self._skipping is None and b"\n" in buffer:
+            # Refused at once, or a person with a terminal would wait for ever. The LF still ends no line.
             self._skipping = replies.BARE_LF
-            raise CommandError(replies.BARE_LF, fatal=announces_octets(octets))
-        if self._skipping is None and len(octets) >= MAIL_LINE_LIMIT:
+            raise CommandError(replies.BARE_LF, fatal=announces_content(buffer))
+        if self._skipping is None and len(buffer) >= MAIL_LINE_LIMIT:
             self._skipping = replies.LINE_TOO_LONG
-            if announces_octets(octets):
+            if announces_content(buffer):
                 raise CommandError(replies.LINE_TOO_LONG, fatal=True)
         if self._skipping is not None:
-            keep = 1 if octets.endswith(b"\r") else 0
-            self._skipped += len(octets) - keep
-            del octets[: len(octets) - keep]
-            if self._skipped > SKIP_LIMIT:
+            keep = 1 if buffer.endswith(b"\r") else 0
+            self._skipped += len(buffer) - keep
+            del buffer[: len(buffer) - keep]
+            if self._skipped > self._skip_limit:
                 raise CommandError(replies.TOO_MANY_ERRORS)
 
 
 def _checked(line: bytes) -> bytes:
     if b"\n" in line:
-        raise CommandError(replies.BARE_LF, fatal=announces_octets(line))
+        raise CommandError(replies.BARE_LF, fatal=announces_content(line))
     if len(line) > LINE_LIMIT - 2 and (len(line) > MAIL_LINE_LIMIT - 2 or line[:5].upper() != b"MAIL "):
-        raise CommandError(replies.LINE_TOO_LONG, fatal=announces_octets(line))
+        raise CommandError(replies.LINE_TOO_LONG, fatal=announces_content(line))
     return line

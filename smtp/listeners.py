@@ -1,9 +1,9 @@
-"""The sockets on which connections are waited for, and how many are taken in one turn of the event loop.
+"""The listening sockets, and how many connections one turn of the event loop accepts.
 
-Sockets are the loop's own (`loop.create_server`): no thread, no aiosmtpd Controller. libuv takes one connection in a
-turn; when hostile peers make turns long, good ones would wait for theirs in the kernel's queue while the loop has time
-for them. So with each connection that comes, up to `TAKEN_A_TURN` more are taken that wait at the same socket. Who
-calls it: `smtp.server`.
+The sockets belong to the event loop (`loop.create_server`): there is no thread and no aiosmtpd
+Controller. libuv accepts one connection in a turn; when hostile peers make the turns long, others
+would wait in the kernel's queue while the loop has time for them. So each accepted connection is
+followed by up to `accepts_per_turn` more that wait at the same socket.
 """
 
 from __future__ import annotations
@@ -13,82 +13,88 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
-TAKEN_A_TURN = 64  # some ten milliseconds: they get no more than their greeting at once
-_BACKLOG = 1024  # connections the kernel holds for us; a burst must not be refused before we have seen it
+from smtp.bounds import Bounds
 
 
 class Listeners:
     """All sockets of one server. connection: makes the protocol of a connection, as for `loop.create_server`."""
 
-    def __init__(self, connection: Callable[[], asyncio.BaseProtocol]) -> None:
+    def __init__(self, connection: Callable[[], asyncio.BaseProtocol], bounds: Bounds) -> None:
         self._connection = connection
+        self._bounds = bounds
         self._servers: list[asyncio.Server] = []
-        self._waiting: list[socket.socket] = []  # the same sockets once more, for those that wait already
-        self._taking: set[asyncio.Task[None]] = set()
+        self._duplicates: list[socket.socket] = []  # the same sockets again, to accept more from
+        self._opening: set[asyncio.Task[None]] = set()
 
     @property
     def addresses(self) -> list[str]:
-        """Where they listen: `127.0.0.1:2525`, `[::1]:2525`, or a Unix socket's path; empty after `close`."""
+        """The addresses: `127.0.0.1:2525`, `[::1]:2525`, or the path of a Unix socket; none after `close`."""
         return [_address(sock.getsockname()) for server in self._servers for sock in server.sockets]
 
     async def listen(self, host: str, port: int, *, reuse_port: bool) -> None:
-        """On all addresses of `host`; those of IPv6 are IPv6's alone, so 0.0.0.0 and [::] can stand side by side.
+        """Listens on all addresses of `host`; IPv6 sockets take IPv6 only, so 0.0.0.0 and [::] can coexist.
 
-        reuse_port: let other processes of this host listen there too. Raises OSError.
+        Args:
+            host: A name or an address.
+            port: 0 lets the kernel choose.
+            reuse_port: Allow other processes of this host to listen there too.
+
+        Raises:
+            OSError: The address cannot be used.
         """
         await self._create(host, port, reuse_port=reuse_port or None)
 
     async def listen_on(self, sock: socket.socket) -> None:
-        """On a socket that somebody opened for us."""
+        """Listens on an open socket."""
         await self._create(sock=sock)
 
     def close(self) -> None:
-        """Take no more. What was taken goes on."""
-        # Not `wait_closed`: since Python 3.12 it waits for every connection too, and a drain does that with a bound.
+        """Stops listening. Accepted connections continue."""
+        # Not `wait_closed`: since Python 3.12 it waits for every connection too, without a bound.
         for server in self._servers:
             server.close()
-        for sock in self._waiting:
+        for sock in self._duplicates:
             sock.close()
         self._servers.clear()
-        self._waiting.clear()
+        self._duplicates.clear()
 
-    async def _create(self, *where: Any, **options: Any) -> None:
-        mine: list[socket.socket] = []
+    async def _create(self, *address: Any, **options: Any) -> None:
+        duplicates: list[socket.socket] = []
 
         def connection() -> asyncio.BaseProtocol:
-            self._take_waiting(mine)
+            self._accept_waiting(duplicates)
             return self._connection()
 
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(connection, *where, backlog=_BACKLOG, **options)
+        server = await loop.create_server(connection, *address, backlog=self._bounds.listen_backlog, **options)
         self._servers.append(server)
         for opened in server.sockets:
-            again = socket.fromfd(opened.fileno(), opened.family, opened.type)
-            again.setblocking(False)
-            self._waiting.append(again)
-            mine.append(again)
+            duplicate = socket.fromfd(opened.fileno(), opened.family, opened.type)
+            duplicate.setblocking(False)
+            self._duplicates.append(duplicate)
+            duplicates.append(duplicate)
 
-    def _take_waiting(self, listening: Sequence[socket.socket]) -> None:
+    def _accept_waiting(self, listening: Sequence[socket.socket]) -> None:
         for sock in listening:
-            for _ in range(TAKEN_A_TURN):
+            for _ in range(self._bounds.accepts_per_turn):
                 try:
-                    taken, _address = sock.accept()
+                    accepted, _address = sock.accept()
                 except OSError:
-                    # Nobody waits, or it cannot be had (no descriptors): the loop's own try tells in its log.
+                    # None is waiting, or there is no descriptor: the event loop logs the latter itself.
                     break
-                task = asyncio.get_running_loop().create_task(self._open(taken))
-                self._taking.add(task)
-                task.add_done_callback(self._taking.discard)
+                task = asyncio.get_running_loop().create_task(self._open(accepted))
+                self._opening.add(task)
+                task.add_done_callback(self._opening.discard)
 
-    async def _open(self, taken: socket.socket) -> None:
+    async def _open(self, accepted: socket.socket) -> None:
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(self._connection, taken)
-        except OSError:  # the peer has gone meanwhile
-            taken.close()
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted)
+        except OSError:  # the peer has left
+            accepted.close()
 
 
 def _address(name: object) -> str:
-    """A socket's name as text; a Unix socket's is its path."""
+    """A socket's name as text; that of a Unix socket is its path."""
     if not isinstance(name, tuple):
         return str(name)
     host, port = name[:2]

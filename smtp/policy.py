@@ -1,7 +1,6 @@
-"""Decisions as replies: which `Reply` a fact deserves. Pure: facts in, a `Reply` out, None where nothing is against it.
+"""Which `Reply` a fact about a mail deserves; None if it is accepted. Pure.
 
-The rows of the documented SMTP behaviour that are about what a mail is and whom it is for are here, one function for
-each kind of fact. Nothing here waits, remembers or knows a connection. Who calls it: `smtp.session`.
+One function for each kind of fact. Nothing here waits, keeps state or knows a connection.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from router.errors import StorageFull
 from router.mail.address import AddressError, Mailbox, domain_key, local_key
 from router.routing.route import Refusal, RefusalReason
 from smtp import replies
+from smtp.bounds import Bounds
 from smtp.limits import AddressSet
 from smtp.replies import Reply
 
@@ -23,64 +23,60 @@ _REFUSALS: dict[RefusalReason, Reply] = {
     "disabled": replies.ALIAS_DISABLED,
     "blocked": replies.SENDER_BLOCKED,
 }
-# Octets of a head that are searched: a head without an end must not stall everybody else's mail.
-_HEAD_LIMIT = 262144
-_FREE_GUESSES = 3
-_DELAY_STEP = 0.5  # seconds more for each guess
-_LONGEST_DELAY = 5.0  # seconds; the client waits 5 minutes (RFC 5321 4.5.3.2.3), the place is held as long
 
 
 def for_refusal(refusal: Refusal) -> Reply:
-    """What a recipient that has no target is told."""
+    """The reply to a recipient that has no target."""
     return _REFUSALS[refusal.reason]
 
 
 def for_declared_size(size: int | None, limit: int) -> Reply | None:
-    """RFC 1870 section 6.1: a mail that says it is too large is refused before it is sent."""
+    """RFC 1870 section 6.1: a mail that declares to be too large is refused before it is sent."""
     return replies.TOO_LARGE if size is not None and size > limit else None
 
 
 def for_recipient_count(accepted: int, limit: int) -> Reply | None:
-    """RFC 5321 section 4.5.3.1.10: the recipients past the limit are put off, the mail goes on."""
+    """RFC 5321 section 4.5.3.1.10: recipients past the limit get a temporary failure, the mail continues."""
     return replies.TOO_MANY_RECIPIENTS if accepted >= limit else None
 
 
-def for_received_fields(content: bytes, limit: int) -> Reply | None:
-    """RFC 5321 section 6.3: a mail that has seen more than `limit` servers goes round in circles.
+def for_received_fields(content: bytes, limit: int, searched: int = Bounds.searched_header_bytes) -> Reply | None:
+    """RFC 5321 section 6.3: more than `limit` Received fields mean a routing loop.
 
-    Only the head counts, to the first empty line; a mail that quotes others' heads in its body does not loop.
+    Only the header counts, up to the first empty line or `searched` bytes; headers that are quoted in
+    the body do not.
     """
     if content.startswith(b"\r\n"):
         return None
-    end = content.find(b"\r\n\r\n", 0, _HEAD_LIMIT)
-    head = content[: end if end >= 0 else _HEAD_LIMIT].lower()
-    count = head.count(b"\r\nreceived:") + head.startswith(b"received:")
+    end = content.find(b"\r\n\r\n", 0, searched)
+    header = content[: end if end >= 0 else searched].lower()
+    count = header.count(b"\r\nreceived:") + header.startswith(b"received:")
     return replies.LOOP if count > limit else None
 
 
 def is_guess(reply: Reply) -> bool:
-    """Whether a recipient was refused in a way that those hear who try out addresses, or look for an open relay."""
+    """Whether the reply to a recipient indicates address harvesting or open-relay probing."""
     return reply is replies.NO_SUCH_ALIAS or reply is replies.RELAY_DENIED
 
 
-def tarpit_delay(guesses: int) -> float:
-    """Seconds to wait before a recipient is refused that is one of so many guesses of this session.
+def tarpit_delay(guesses: int, bounds: Bounds) -> float:
+    """Seconds to wait before the reply to a guess. guesses: so far in this session, this one included.
 
-    Nobody who writes to people they know guesses often; who harvests addresses shall need hours for a dictionary. Each
-    costs a question to the database, too: a refusal is never answered from memory.
+    Trying a dictionary must take hours. Each guess costs a database query too: refusals are never
+    answered from a cache.
     """
-    return min(max(0, guesses - _FREE_GUESSES) * _DELAY_STEP, _LONGEST_DELAY)
+    return min(max(0, guesses - bounds.free_guesses) * bounds.guess_delay, bounds.max_guess_delay)
 
 
 def for_fault(error: Exception) -> Reply:
-    """Whatever went wrong here is ours, and passes: never a 5yz, never a word of the exception."""
+    """Our own fault is temporary: never a 5yz, and never part of the exception's text."""
     return replies.NO_STORAGE if isinstance(error, StorageFull) else replies.FAULT
 
 
 class BlockedSenders:
-    """The senders that the host's owner refuses: addresses, whole domains, networks.
+    """The senders that the operator blocks: addresses, domains, networks.
 
-    entries: `a@spam.example`, `@spam.example` or `spam.example`, `192.0.2.0/24`, as `config.schema.Smtp` has them.
+    entries: `a@spam.example`, `@spam.example` or `spam.example`, `192.0.2.0/24`, as in the settings.
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
@@ -102,7 +98,7 @@ class BlockedSenders:
         self._networks = AddressSet(networks)
 
     def check(self, peer: str, sender: Mailbox | None) -> Reply | None:
-        """The reply to MAIL from this peer with this reverse-path, None when neither is blocked."""
+        """The reply to MAIL from this peer with this reverse-path; None if neither is blocked."""
         if peer in self._networks:
             return replies.SENDER_BLOCKED
         if sender is None or not (self._domains or self._mailboxes):
@@ -117,4 +113,4 @@ def _domain_key(domain: str) -> str:
     try:
         return domain_key(domain)
     except AddressError:
-        return domain  # no mail can come from what is not a domain; the settings named it, so it stays as it is
+        return domain  # not a valid domain, so no sender matches it

@@ -1,8 +1,8 @@
-"""The PROXY protocol, versions 1 and 2: the client's address as a balancer in front of us saw it. Pure.
+"""The PROXY protocol, versions 1 and 2: the client's address as a proxy in front of the server saw it. Pure.
 
-Source: haproxy.org, doc/proxy-protocol.txt, sections 2.1 and 2.2. Believed only from `trusted_networks`, and demanded
-there: the document forbids guessing whether a header is present. Who calls it: `smtp.protocol`, before the greeting.
-aiosmtpd's own parser reads from a StreamReader, which our connections do not have.
+Source: haproxy.org, doc/proxy-protocol.txt, sections 2.1 and 2.2. The header is expected from
+`trusted_networks` and from no other address: the document forbids guessing whether one is present.
+aiosmtpd's parser reads from a StreamReader, which a `Connection` does not have.
 """
 
 from __future__ import annotations
@@ -12,38 +12,38 @@ import re
 from dataclasses import dataclass
 
 _V1 = re.compile(rb"PROXY (?:UNKNOWN(?: .*)?|(TCP4|TCP6) ([0-9A-Fa-f.:]+) ([0-9A-Fa-f.:]+) ([0-9]{1,5}) ([0-9]{1,5}))")
-_V1_LIMIT = 107  # octets with CRLF, section 2.1
+_V1_LIMIT = 107  # bytes with CRLF, section 2.1
 _V2 = b"\r\n\r\n\0\r\nQUIT\n"
-_V2_HEAD = 16  # octets before the addresses
-_V2_LIMIT = 2048  # octets of addresses and TLVs: a certificate's names fit, a flood does not
+_V2_START = 16  # bytes before the addresses
+_V2_LIMIT = 2048  # bytes of addresses and TLVs; enough for the names of a certificate
 _V2_LOCAL, _V2_PROXY = 0x20, 0x21
-_V2_ADDRESS = {0x11: 4, 0x21: 16}  # TCP over IPv4, over IPv6: octets of the source address
+_V2_ADDRESS = {0x11: 4, 0x21: 16}  # TCP over IPv4, over IPv6: bytes of the source address
 
 
 class ProxyError(Exception):
-    """What came is no PROXY header; the connection cannot be trusted to be from anybody."""
+    """The bytes are no PROXY header, so the client's address is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """source: the client's address, None where the balancer speaks for itself (health checks). size: octets."""
+    """source: the client's address, None if the proxy connects for itself (health checks). size: bytes."""
 
     source: str | None
     size: int
 
 
-def parse(octets: bytes) -> Header | None:
-    """The header at the start of a connection; None while more of it must come. Raises `ProxyError`."""
-    if octets[: len(_V2)] == _V2[: len(octets)]:
-        return _parse_v2(octets) if len(octets) >= _V2_HEAD else None
-    if octets[:6] != b"PROXY "[: len(octets)]:
+def parse(data: bytes) -> Header | None:
+    """The header at the start of a connection; None while it is not complete. Raises `ProxyError`."""
+    if data[: len(_V2)] == _V2[: len(data)]:
+        return _parse_v2(data) if len(data) >= _V2_START else None
+    if data[:6] != b"PROXY "[: len(data)]:
         raise ProxyError("no PROXY header")
-    end = octets.find(b"\r\n", 0, _V1_LIMIT)
+    end = data.find(b"\r\n", 0, _V1_LIMIT)
     if end < 0:
-        if len(octets) >= _V1_LIMIT:
+        if len(data) >= _V1_LIMIT:
             raise ProxyError("a PROXY line that does not end")
         return None
-    match = _V1.fullmatch(octets[:end])
+    match = _V1.fullmatch(data[:end])
     if match is None:
         raise ProxyError("a malformed PROXY line")
     if match[1] is None:
@@ -57,19 +57,19 @@ def parse(octets: bytes) -> Header | None:
     return Header(str(source), end + 2)
 
 
-def _parse_v2(octets: bytes) -> Header | None:
-    command, family = octets[12], octets[13]
-    length = int.from_bytes(octets[14:16], "big")
+def _parse_v2(data: bytes) -> Header | None:
+    command, family = data[12], data[13]
+    length = int.from_bytes(data[14:16], "big")
     if length > _V2_LIMIT:
         raise ProxyError("a PROXY header that is too long")
     if command not in (_V2_LOCAL, _V2_PROXY):
         raise ProxyError("an unknown PROXY version or command")
-    if len(octets) < _V2_HEAD + length:
+    if len(data) < _V2_START + length:
         return None
-    size = _V2_HEAD + length
+    size = _V2_START + length
     if command == _V2_LOCAL or family not in _V2_ADDRESS:
         return Header(None, size)  # section 2.2: use the connection's own address, skip what follows
-    octets_of_address = _V2_ADDRESS[family]
-    if length < 2 * octets_of_address + 4:
+    address_size = _V2_ADDRESS[family]
+    if length < 2 * address_size + 4:
         raise ProxyError("a PROXY header without its addresses")
-    return Header(str(ipaddress.ip_address(octets[_V2_HEAD : _V2_HEAD + octets_of_address])), size)
+    return Header(str(ipaddress.ip_address(data[_V2_START : _V2_START + address_size])), size)

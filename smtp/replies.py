@@ -1,9 +1,8 @@
-"""Every reply the SMTP door can say, named, with the RFC section it comes from.
+"""Every reply of the SMTP server, named, with the RFC section it comes from.
 
-A `Reply` is checked when it is built: the class digit of its enhanced status code (RFC 2034 section 4, RFC 3463) must
-be the first digit of its code, and its text must be one line (or several) of printable ASCII. Nothing a peer sent and
-nothing an exception said ever becomes part of a reply. `smtp.policy` and `smtp.session` choose among these;
-`smtp.protocol` sends them. This module knows nothing else of the door.
+A `Reply` is checked when it is built: the class digit of its enhanced status code (RFC 2034 section
+4, RFC 3463) is the first digit of its code, and its text is one or more lines of printable ASCII.
+Nothing that a peer sent and no text of an exception ever becomes part of a reply.
 """
 
 from __future__ import annotations
@@ -13,22 +12,24 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 _WITHOUT_ENHANCED = frozenset({220, 250, 334, 354})  # greeting, HELO and EHLO (RFC 2034 4), and 3yz
-_WIRE = re.compile(r"(?:[ -~]{3,510}\r\n)+")  # 512 octets with CRLF, RFC 5321 4.5.3.1.5
+_LINES = re.compile(r"(?:[ -~]{3,510}\r\n)+")  # 512 bytes with CRLF, RFC 5321 4.5.3.1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply code, its enhanced status code (`""` only where RFC 2034 has none), and its text; `\\n` parts lines.
+    """A reply code, its enhanced status code (`""` only where RFC 2034 has none), and its text; `\\n` separates lines.
 
-    is_error: counts towards `errors_per_session`.
-    Raises ValueError when the two codes disagree or the text cannot be sent.
+    is_error: counts towards `errors_per_session`. encoded: as it is sent, with CRLF.
+
+    Raises:
+        ValueError: The two codes disagree, or the text cannot be sent.
     """
 
     code: int
     enhanced: str
     text: str
     is_error: bool = field(default=False, kw_only=True)
-    octets: bytes = field(init=False, repr=False, compare=False)
+    encoded: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.enhanced:
@@ -38,10 +39,10 @@ class Reply:
             raise ValueError(f"{self.code} needs an enhanced status code")
         prefix = f"{self.enhanced} " if self.enhanced else ""
         *others, last = self.text.split("\n")
-        wire = "".join(f"{self.code}-{prefix}{line}\r\n" for line in others) + f"{self.code} {prefix}{last}\r\n"
-        if not _WIRE.fullmatch(wire):
-            raise ValueError("the lines of a reply are printable ASCII, at most 512 octets each")
-        object.__setattr__(self, "octets", wire.encode("ascii"))
+        lines = "".join(f"{self.code}-{prefix}{line}\r\n" for line in others) + f"{self.code} {prefix}{last}\r\n"
+        if not _LINES.fullmatch(lines):
+            raise ValueError("the lines of a reply are printable ASCII, at most 512 bytes each")
+        object.__setattr__(self, "encoded", lines.encode("ascii"))
 
     @property
     def closes(self) -> bool:
@@ -57,27 +58,27 @@ def greeting(hostname: str) -> Reply:
 
 @lru_cache(maxsize=8)
 def hello(hostname: str) -> Reply:
-    """To HELO, RFC 5321 4.1.1.1."""
+    """Reply to HELO, RFC 5321 4.1.1.1."""
     return Reply(250, "", hostname)
 
 
 @lru_cache(maxsize=8)
 def extended_hello(hostname: str, extensions: tuple[str, ...]) -> Reply:
-    """To EHLO, RFC 5321 4.1.1.1: a line for each extension."""
+    """Reply to EHLO, RFC 5321 4.1.1.1: a line for each extension."""
     return Reply(250, "", "\n".join((hostname, *extensions)))
 
 
 def queued(message_id: str) -> Reply:
-    """RFC 5321 6.1: from here on the mail is ours. Only what a commit returned may be passed in."""
+    """RFC 5321 6.1: the server is responsible for the mail. message_id: from the result of the commit only."""
     return Reply(250, "2.0.0", f"Ok: queued as {message_id}")
 
 
 def chunk_received(size: int) -> Reply:
-    """RFC 3030 2: to a BDAT chunk that is not the last."""
+    """RFC 3030 2: reply to a BDAT chunk that is not the last."""
     return Reply(250, "2.0.0", f"Ok: {size} octets received")
 
 
-# Said after commands that went well.
+# Success.
 OK = Reply(250, "2.0.0", "Ok")  # RSET, NOOP: RFC 5321 4.1.1.5, 4.1.1.9
 SENDER_OK = Reply(250, "2.1.0", "Ok")  # RFC 5321 3.3
 RECIPIENT_OK = Reply(250, "2.1.5", "Ok")  # RFC 5321 3.3
@@ -93,7 +94,7 @@ NO_SUCH_ALIAS = Reply(550, "5.1.1", "No such mailbox here")  # RFC 5321 3.3
 ALIAS_DISABLED = Reply(550, "5.2.1", "The mailbox is disabled")  # RFC 3463 3.3
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")  # RFC 5321 4.5.3.1.10
 
-# The sender, and how much of it.
+# The sender.
 SENDER_BLOCKED = Reply(550, "5.7.1", "Mail from this sender is not accepted")  # RFC 5321 7.9
 ADDRESS_LISTED = Reply(550, "5.7.1", "Mail from this address is not accepted: listed")  # RFC 5321 7.9
 TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")  # RFC 5321 3.8, 7.8
@@ -105,7 +106,7 @@ TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")  # RFC 5321 7.8
 TOO_LARGE = Reply(552, "5.3.4", "The mail is larger than this server takes")  # RFC 1870 6.1, 6.3
 LOOP = Reply(554, "5.4.6", "Too many Received fields, the mail goes round in circles")  # RFC 5321 6.3
 
-# Us.
+# Failures of the server, and its limits.
 FAULT = Reply(451, "4.3.0", "Temporary failure here, try again later")  # RFC 5321 4.2.2
 NO_STORAGE = Reply(452, "4.3.1", "No room for the mail now, try again later")  # RFC 5321 4.2.2
 SHUTTING_DOWN = Reply(421, "4.3.2", "Shutting down, try again later")  # RFC 5321 3.8
@@ -137,5 +138,5 @@ _NAMES = {reply: name.lower() for name, reply in list(globals().items()) if isin
 
 
 def name(reply: Reply) -> str:
-    """What a reply is called here, `no_such_alias`: for counting, so one of a fixed few whatever a peer does."""
+    """The name of a reply, `no_such_alias`: a metric label, so one of a fixed set."""
     return _NAMES.get(reply, "other")

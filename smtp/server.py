@@ -1,8 +1,7 @@
-"""The SMTP server: its sessions, its certificate, and how it stops.
+"""The SMTP server: its connections, its certificate, and how it stops.
 
-Promise: what was answered `250` is committed before, so stopping loses nothing; `drain` lets running mails end and
-tells the others to come again. Never decides anything about a mail. Who makes it: `emailrouter.assembly`; who starts,
-reloads and drains it: `emailrouter.lifecycle`.
+Guarantees: a mail is committed before its `250`, so a stop loses nothing; `drain` lets mails that
+are being transferred end, and tells the other clients to retry. Never decides anything about a mail.
 """
 
 from __future__ import annotations
@@ -21,29 +20,36 @@ from router.meter import UNMETERED, Meter
 from router.ports import Acceptor, Recipients
 from router.side_tasks import SideTasks
 from smtp import replies
+from smtp.bounds import Bounds
+from smtp.connection import Connection
+from smtp.context import ServerContext
+from smtp.deadline import Phase
 from smtp.dnsbl import BlockLists, Resolver
-from smtp.in_flight import InFlight
-from smtp.limits import SHORT_COMMAND_TIMEOUT, AddressSet, Limits
+from smtp.limits import AddressSet, Limits
 from smtp.listeners import Listeners
+from smtp.memory import MemoryQuota
 from smtp.policy import BlockedSenders
-from smtp.protocol import SMTP
-from smtp.session import Door
-from smtp.stream import Phase
+from smtp.throttle import DiscardThrottle
 from smtp.tls import TlsFiles
 
 _log = structlog.get_logger()
 
-_SWEEP = 1.0  # seconds between two looks at all deadlines
-_FORGET = 60.0  # seconds between two looks at counters of addresses that are gone
-_COMMIT_PATIENCE = 10.0  # seconds past the grace that commits have which are being written
-
 
 class Server:
-    """The SMTP door of one process.
+    """The SMTP server of one process.
 
-    settings: `[smtp]` of the configuration. hostname: what we call ourselves. resolver: see `smtp.dnsbl.Resolver`,
-    for the block lists; without one none is asked. environ: where systemd says what sockets it passes. reuse_port: let
-    several processes of one host listen on the same port.
+    Args:
+        settings: `[smtp]` of the configuration.
+        hostname: The name in the greeting.
+        recipients: Resolves a recipient.
+        acceptor: Commits a mail.
+        clock: The time for limits by address.
+        resolver: For the block lists of `settings`; without one no list is queried.
+        environ: The variables by which systemd passes sockets.
+        reuse_port: Allow other processes of this host to listen on the same port.
+        meter: Counts connections and refusals.
+        side_tasks: Runs what must not undo a reply.
+        bounds: Instead of those that follow from `settings`.
     """
 
     def __init__(
@@ -59,57 +65,60 @@ class Server:
         reuse_port: bool = False,
         meter: Meter = UNMETERED,
         side_tasks: SideTasks | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
         side_tasks = side_tasks or SideTasks()
+        self._bounds = bounds = bounds or Bounds.from_settings(settings)
         self._settings = settings
         self._environ = environ
         self._reuse_port = reuse_port
-        self._limits = Limits(
-            connections=settings.max_connections,
-            per_address=settings.max_connections_per_ip,
-            mails_per_minute=settings.max_mails_per_minute_per_ip,
-            trusted=AddressSet(settings.trusted_networks),
-        )
-        self._door = Door(
-            settings=settings,
+        self._context = ServerContext(
+            bounds=bounds,
             hostname=hostname,
+            expects_proxy=settings.proxy_protocol,
             recipients=recipients,
             acceptor=acceptor,
             clock=clock,
-            limits=self._limits,
-            in_flight=InFlight(settings.max_bytes_in_flight, largest=settings.max_message_bytes),
+            limits=Limits(bounds, AddressSet(settings.trusted_networks)),
+            memory=MemoryQuota(bounds),
+            throttle=DiscardThrottle(bounds),
             blocked=BlockedSenders(settings.blocked_senders),
-            block_lists=BlockLists(settings.dnsbl, resolver) if settings.dnsbl and resolver is not None else None,
+            block_lists=_block_lists(settings, resolver, bounds),
             meter=side_tasks.meter(meter),
             side_tasks=side_tasks,
         )
         self._tls: TlsFiles | None = None
-        self._listeners = Listeners(self._connection)
-        # In the order they came: of those that have waited for room too long, the one that came first is put off first.
-        self._connections: dict[SMTP, None] = {}
+        self._listeners = Listeners(self._connection, bounds)
+        # In the order of arrival: the mail that waits longest for memory is given up first.
+        self._connections: dict[Connection, None] = {}
         self._draining = False
-        self._quiet = asyncio.Event()  # no connection is open
-        self._quiet.set()
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()  # no connection is open
+        self._idle.set()
+        self._timer: asyncio.TimerHandle | None = None
         self._forget_at = 0.0
 
     @property
     def addresses(self) -> list[str]:
-        """Where it listens, see `Listeners`; empty before `start` and after `drain`."""
+        """See `Listeners.addresses`; empty before `start` and after `drain`."""
         return self._listeners.addresses
 
     @property
     def connections(self) -> int:
-        """Open now."""
+        """Open connections."""
         return len(self._connections)
 
     @property
     def certificate_expires_at(self) -> float | None:
-        """Unix seconds until when the certificate of STARTTLS is valid; None where nobody can say."""
+        """Unix seconds until which the certificate of STARTTLS is valid; None if that is not known."""
         return None if self._tls is None else self._tls.expires_at
 
     async def start(self) -> None:
-        """Listen. Raises OSError (address) or `ConfigError` (certificate) when one cannot be used; nothing listens."""
+        """Listens, on all addresses or on none.
+
+        Raises:
+            OSError: An address cannot be used.
+            ConfigError: The certificate cannot be used.
+        """
         settings = self._settings
         if settings.tls_cert is not None and settings.tls_key is not None:
             self._tls = TlsFiles(settings.tls_cert, settings.tls_key)
@@ -123,82 +132,94 @@ class Server:
         except OSError:
             self._listeners.close()
             raise
-        self._sweep(asyncio.get_running_loop())
+        self._check_deadlines(asyncio.get_running_loop())
         _log.info("smtp.listening", addresses=self.addresses, tls=self._tls is not None)
 
     def reload(self) -> None:
-        """Read the certificate again, changed or not."""
+        """Reads the certificate again, even if its files did not change."""
         if self._tls is not None:
             self._tls.reload()
 
     async def drain(self, grace: timedelta) -> None:
-        """Stop: no new connections, idle ones get 421 now, running mails end, or get 421 when `grace` is over.
+        """Stops: no new connections, 421 to idle ones now and to all others when `grace` is over.
 
-        Returns when no connection is left. A commit that is being written when the grace is over has some seconds more.
+        Returns when no connection is left. Commits that are being written at the end of the grace
+        have `commit_timeout` more.
         """
         self._listeners.close()
         self._draining = True
         for connection in list(self._connections):
-            connection.draining = True
+            connection.stop = "after transaction"
             if connection.phase is Phase.COMMAND and not connection.in_transaction:
-                connection.end(replies.SHUTTING_DOWN)
-        if not await self._all_gone(grace.total_seconds()):
+                connection.close(replies.SHUTTING_DOWN)
+        if not await self._all_closed(grace.total_seconds()):
             for connection in list(self._connections):
-                connection.cut_off = True
+                connection.stop = "after command"
                 if connection.phase is not Phase.BUSY:
-                    connection.end(replies.SHUTTING_DOWN)
-            if not await self._all_gone(_COMMIT_PATIENCE):
+                    connection.close(replies.SHUTTING_DOWN)
+            if not await self._all_closed(self._bounds.commit_timeout):
                 _log.warning("smtp.cut_off", connections=len(self._connections))
                 for connection in list(self._connections):
-                    connection.end(replies.SHUTTING_DOWN)
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+                    connection.close(replies.SHUTTING_DOWN)
+        if self._timer is not None:
+            self._timer.cancel()
 
-    # What a connection tells (`smtp.protocol.Registry`).
+    # `smtp.connection.Registry`.
 
-    def opened(self, connection: SMTP) -> None:
-        """Count it in."""
-        connection.draining = self._draining  # the kernel may have taken it before the listeners closed
-        self._door.meter.connected()
-        self._limits.open()
+    def opened(self, connection: Connection) -> None:
+        """Counts a connection."""
+        if self._draining:  # accepted by the kernel before the listeners closed
+            connection.stop = "after transaction"
+        self._context.meter.connected()
+        self._context.limits.open()
         self._connections[connection] = None
-        self._quiet.clear()
+        self._idle.clear()
 
-    def closed(self, connection: SMTP) -> None:
-        """Count it out."""
-        self._limits.close()
+    def closed(self, connection: Connection) -> None:
+        """The opposite. After a failed handshake `connection_lost` may come when that is known already."""
+        if connection not in self._connections:
+            return
         del self._connections[connection]
+        self._context.limits.close()
         if not self._connections:
-            self._quiet.set()
+            self._idle.set()
 
     # Inside.
 
-    def _connection(self) -> SMTP:
-        return SMTP(self._door, self, self._tls, asyncio.get_running_loop())
+    def _connection(self) -> Connection:
+        return Connection(self._context, self, self._tls, asyncio.get_running_loop())
 
-    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look at the deadlines of all connections: one timer for a server instead of one for each command."""
+    def _check_deadlines(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Checks all connections: one timer for a server instead of one for each command."""
         now = loop.time()
-        settings = self._settings
+        bounds = self._bounds
         timeout = self._command_timeout()
         for connection in list(self._connections):
             connection.check(now, timeout)
         if now >= self._forget_at:
-            self._forget_at = now + _FORGET
-            self._limits.forget(self._door.clock.monotonic())
-        shortest = min(settings.command_timeout, settings.data_timeout).total_seconds()
-        self._sweeper = loop.call_later(min(_SWEEP, shortest / 4), self._sweep, loop)
+            self._forget_at = now + bounds.forget_interval
+            self._context.limits.forget(self._context.clock.monotonic())
+        shortest = min(bounds.command_timeout, bounds.data_timeout)
+        self._timer = loop.call_later(min(bounds.deadline_interval, shortest / 4), self._check_deadlines, loop)
 
     def _command_timeout(self) -> float:
-        """Seconds that a peer may be silent now."""
-        timeout = self._settings.command_timeout.total_seconds()
-        return min(timeout, SHORT_COMMAND_TIMEOUT) if self._limits.pressed else timeout
+        """Seconds that a client has for a command now."""
+        bounds = self._bounds
+        if self._context.limits.scarce:
+            return min(bounds.command_timeout, bounds.short_command_timeout)
+        return bounds.command_timeout
 
-    async def _all_gone(self, patience: float) -> bool:
-        """Whether the last connection closed within so many seconds."""
+    async def _all_closed(self, timeout: float) -> bool:
+        """Whether the last connection closed within `timeout` seconds."""
         try:
-            async with asyncio.timeout(patience):
-                await self._quiet.wait()
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()
         except TimeoutError:
             return False
         return True
+
+
+def _block_lists(settings: Smtp, resolver: Resolver | None, bounds: Bounds) -> BlockLists | None:
+    if resolver is None or not settings.dnsbl:
+        return None
+    return BlockLists(settings.dnsbl, resolver, timeout=bounds.block_list_timeout)

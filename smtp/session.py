@@ -1,13 +1,13 @@
-"""One connection's conversation: translate a command, call the core, translate its answer into a reply.
+"""The conversation of one connection: translates a command, calls the core, translates its result into a reply.
 
-`Session` knows the order of commands (RFC 5321 section 4.1.4) and the facts of the connection; it decides nothing else
-itself: `smtp.policy` says which reply a fact deserves, `Recipients` where a mail goes, `Acceptor` whether it is kept.
-Promise: no method raises, whatever the core does; an exception becomes `451 4.3.0` (`452 4.3.1` for a full disk) and a
-log line, and never part of a reply. `250 queued` is made from the value of a commit and from nothing else. Who calls
-it: `smtp.protocol`, one session for each connection, one command at a time.
+`Session` knows the order of commands (RFC 5321 section 4.1.4) and the facts of the connection, and
+decides nothing else: `smtp.policy` has the reply for a fact, `Recipients` the target of a mail, and
+`Acceptor` commits it. Guarantees: no method raises, whatever the core does: an exception becomes
+`451 4.3.0` (`452 4.3.1` for a full disk) and a log line, and never part of a reply. `250 queued` is
+made from the result of a commit and from nothing else.
 """
 
-# ruff: noqa: N802 - the names of handlers are aiosmtpd's
+# ruff: noqa: N802 - aiosmtpd names the handlers
 
 from __future__ import annotations
 
@@ -17,124 +17,134 @@ from typing import TypeVar
 
 import structlog
 
-from config.schema import Smtp
-from router.clock import Clock
 from router.errors import StorageReplaced, Unavailable
 from router.mail.address import Mailbox
-from router.meter import UNMETERED, Meter
-from router.ports import Accepted, Acceptor, Recipients
+from router.ports import Accepted
 from router.routing.envelope import Envelope
 from router.routing.route import Refusal, Target
-from router.side_tasks import SideTasks
 from smtp import policy, replies
 from smtp.commands import Mail
-from smtp.dnsbl import BlockLists
-from smtp.in_flight import InFlight
-from smtp.limits import Limits
-from smtp.policy import BlockedSenders
+from smtp.context import ServerContext
+from smtp.data import Content
 from smtp.replies import Reply
 
 _log = structlog.get_logger()
-_Answer = TypeVar("_Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """What all sessions of a server share. Made by `smtp.server`."""
-
-    settings: Smtp
-    hostname: str
-    recipients: Recipients
-    acceptor: Acceptor
-    clock: Clock
-    limits: Limits
-    in_flight: InFlight
-    blocked: BlockedSenders
-    block_lists: BlockLists | None
-    meter: Meter = UNMETERED
-    side_tasks: SideTasks = field(default_factory=SideTasks)
+_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
 class Transaction:
-    """A mail that has begun: MAIL was accepted. targets: by recipient, so that one said twice is one."""
+    """A mail from MAIL on. targets: by recipient, so that a repeated one counts once.
+
+    chunk_refused: the mail lacks a BDAT chunk that was refused, so no later chunk may complete it.
+    """
 
     sender: Mailbox | None
     smtputf8: bool
     targets: dict[str, Target] = field(default_factory=dict)
+    chunk_refused: bool = False
 
 
 class Session:
-    """The state of one connection, and the handlers of its commands."""
+    """The state of one connection, and the handlers of its commands.
 
-    def __init__(self, door: Door, peer: str) -> None:
-        self._door = door
+    listing: the result of the block lists, the one that contains the peer or `""`.
+    """
+
+    def __init__(self, context: ServerContext, peer: str) -> None:
+        self._context = context
         self.peer = peer
         self.helo = ""
         self.extended = False
         self.tls = ""
         self.transaction: Transaction | None = None
-        self.listing: Awaitable[str] | None = None  # the block list that names the peer, `""` for none
+        self.listing: Awaitable[str] | None = None
+        self._idle_commands = 0
+        self._guesses = 0
 
-    def handle_EHLO(self, name: str, extensions: tuple[str, ...]) -> Reply:
-        """EHLO also ends a transaction, as RSET would (RFC 5321 section 4.1.4)."""
+    @property
+    def too_many_idle(self) -> bool:
+        """Whether the client sent too many commands that do not lead to a mail."""
+        return self._idle_commands > self._context.bounds.max_idle_commands
+
+    def handle_EHLO(self, name: str, *, starttls: bool) -> Reply:
+        """EHLO also ends a transaction, as RSET would (RFC 5321 section 4.1.4). starttls: whether it is offered."""
         self.helo, self.extended, self.transaction = name, True, None
-        return replies.extended_hello(self._door.hostname, extensions)
+        size = f"SIZE {self._context.bounds.max_message_bytes}"
+        extensions: tuple[str, ...] = ("PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING")
+        if starttls:
+            extensions = (*extensions, "STARTTLS")
+        return self._idle(replies.extended_hello(self._context.hostname, extensions))
 
     def handle_HELO(self, name: str) -> Reply:
-        """HELO, the same without extensions."""
+        """HELO does the same without extensions."""
         self.helo, self.extended, self.transaction = name, False, None
-        return replies.hello(self._door.hostname)
+        return self._idle(replies.hello(self._context.hostname))
 
     def handle_STARTTLS(self, tls: str) -> None:
-        """Forget all that was said in clear (RFC 3207 section 4.2). tls: protocol version and cipher."""
+        """Discards what was sent in clear (RFC 3207 section 4.2). tls: protocol version and cipher."""
         self.helo, self.extended, self.transaction = "", False, None
         self.tls = tls
 
     def handle_RSET(self) -> Reply:
-        """Forget the transaction."""
+        """Ends the transaction."""
         self.transaction = None
-        return replies.OK
+        return self._idle(replies.OK)
+
+    def handle_NOOP(self) -> Reply:
+        """Does nothing."""
+        return self._idle(replies.OK)
+
+    def handle_VRFY(self) -> Reply:
+        """RFC 5321 section 3.5.3: the same reply for every address, so none can be harvested."""
+        return self._idle(replies.CANNOT_VERIFY)
+
+    def _idle(self, reply: Reply) -> Reply:
+        """The reply to a command that does not lead to a mail."""
+        self._idle_commands += 1
+        return replies.TOO_MANY_IDLE if self.too_many_idle else reply
 
     def handle_MAIL(self, mail: Mail) -> Reply:
-        """Begin a transaction."""
-        refused = self._may_begin(mail)
+        """Starts a transaction."""
+        refused = self._refuse_sender(mail)
         if refused is not None:
             if not refused.is_error:
-                self._door.meter.refused(replies.name(refused))
+                self._idle_commands += 1
+                self._context.meter.refused(replies.name(refused))
                 _log.info("smtp.refused", peer=self.peer, reverse_path=_text(mail.mailbox), reason=refused.text)
             return refused
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
+        self._idle_commands = 0
         return replies.SENDER_OK
 
-    def _may_begin(self, mail: Mail) -> Reply | None:
-        door = self._door
+    def _refuse_sender(self, mail: Mail) -> Reply | None:
+        context = self._context
         if not self.helo:
             return replies.HELLO_FIRST
         if self.transaction is not None:
             return replies.NESTED_MAIL
-        refused = door.blocked.check(self.peer, mail.mailbox)
-        refused = refused or policy.for_declared_size(mail.size, door.settings.max_message_bytes)
-        if refused is None and not door.limits.mail(self.peer, door.clock.monotonic()):
+        refused = context.blocked.check(self.peer, mail.mailbox)
+        refused = refused or policy.for_declared_size(mail.size, context.bounds.max_message_bytes)
+        if refused is None and not context.limits.mail(self.peer, context.clock.monotonic()):
             refused = replies.TOO_MANY_MAILS
         return refused
 
     async def handle_RCPT(self, mailbox: Mailbox) -> Reply:
-        """Take a recipient, or say why not; the ones taken before stay."""
-        transaction = self.transaction
+        """Adds a recipient to the transaction, or refuses it; earlier recipients stay."""
+        transaction, context = self.transaction, self._context
         if transaction is None:
             return replies.MAIL_FIRST if self.helo else replies.HELLO_FIRST
-        refused = policy.for_recipient_count(len(transaction.targets), self._door.settings.max_recipients)
+        refused = policy.for_recipient_count(len(transaction.targets), context.bounds.max_recipients)
         if refused is None and self.listing is not None and await self.listing:
             refused = replies.ADDRESS_LISTED
         if refused is None:
             sender = _text(transaction.sender)
-            answer = await self._ask(self._door.recipients.resolve(mailbox, reverse_path=sender, peer=self.peer))
-            if isinstance(answer, Target):
-                transaction.targets[answer.recipient] = answer
+            result = await self._call(context.recipients.resolve(mailbox, reverse_path=sender, peer=self.peer))
+            if isinstance(result, Target):
+                transaction.targets[result.recipient] = result
                 return replies.RECIPIENT_OK
-            refused = policy.for_refusal(answer) if isinstance(answer, Refusal) else answer
-        self._door.meter.refused(replies.name(refused))
+            refused = policy.for_refusal(result) if isinstance(result, Refusal) else result
+        context.meter.refused(replies.name(refused))
         _log.info(
             "smtp.refused",
             peer=self.peer,
@@ -144,27 +154,54 @@ class Session:
         )
         return refused
 
+    def guess_delay(self, reply: Reply) -> float:
+        """Seconds to wait before this reply to RCPT; slows address harvesting down."""
+        if not policy.is_guess(reply) or self.peer in self._context.limits.trusted:
+            return 0.0
+        self._guesses += 1
+        return policy.tarpit_delay(self._guesses, self._context.bounds)
+
     def not_ready(self) -> Reply | None:
-        """Why no content may come now; None when it may (RFC 5321 section 3.3, RFC 3030 section 2)."""
+        """The reply if no content may follow now; None if it may (RFC 5321 section 3.3, RFC 3030 section 2)."""
         if not self.helo:
             return replies.HELLO_FIRST
         if self.transaction is None:
             return replies.MAIL_FIRST
         return None if self.transaction.targets else replies.NO_RECIPIENTS
 
-    async def handle_DATA(self, content: bytes) -> Reply:
-        """The mail is whole: keep it. The transaction is over, whatever the reply (RFC 5321 section 4.1.1.4)."""
+    @property
+    def chunk_refused(self) -> bool:
+        """Whether the transaction lacks a refused chunk."""
+        return self.transaction is not None and self.transaction.chunk_refused
+
+    def refuse_chunk(self) -> None:
+        """A chunk was refused: the transaction, if there is one, cannot get its content any more."""
+        if self.transaction is not None:
+            self.transaction.chunk_refused = True
+
+    def handle_BDAT(self, size: int) -> Reply:
+        """Accepts a chunk that is not the last; an empty one does not lead to a mail. size: bytes."""
+        reply = replies.chunk_received(size)
+        return reply if size else self._idle(reply)
+
+    async def handle_DATA(self, content: Content) -> Reply:
+        """Accepts or refuses a complete mail. Ends the transaction in any case (RFC 5321 section 4.1.1.4)."""
         transaction, self.transaction = self.transaction, None
-        if transaction is None:  # a caller that did not ask `not_ready`
+        if transaction is None:  # the caller did not check `not_ready`
             return replies.MAIL_FIRST
-        refused = policy.for_received_fields(content, self._door.settings.max_received_headers)
+        if content.over:
+            return self._refuse_content(replies.TOO_LARGE, transaction, content.size)
+        if content.dropped:
+            return self._refuse_content(replies.NO_STORAGE, transaction, content.size)
+        mail, bounds = content.getvalue(), self._context.bounds
+        refused = policy.for_received_fields(mail, bounds.max_received_fields, bounds.searched_header_bytes)
         if refused is not None:
-            return self.refuse_content(refused, len(content), transaction)
-        accepted = await self._ask(self._door.acceptor.accept(self._envelope(transaction), content))
+            return self._refuse_content(refused, transaction, len(mail))
+        accepted = await self._call(self._context.acceptor.accept(self._envelope(transaction), mail))
         if isinstance(accepted, Reply):
-            return self.refuse_content(accepted, len(content), transaction)
+            return self._refuse_content(accepted, transaction, len(mail))
         reply = replies.queued(accepted.message_id)
-        self._door.side_tasks.run("log", lambda: self._log_accepted(accepted, transaction, len(content)))
+        self._context.side_tasks.run("log", lambda: self._log_accepted(accepted, transaction, len(mail)))
         return reply
 
     def _log_accepted(self, accepted: Accepted, transaction: Transaction, size: int) -> None:
@@ -177,12 +214,10 @@ class Session:
             repeat=accepted.repeat,
         )
 
-    def refuse_content(self, reply: Reply, size: int, transaction: Transaction | None = None) -> Reply:
-        """Log that a mail was refused after it came, end the transaction, and return the reply. size: octets."""
-        transaction, self.transaction = transaction or self.transaction, None
-        sender = _text(transaction.sender) if transaction is not None else ""
-        self._door.meter.refused(replies.name(reply))
-        _log.info("smtp.refused", peer=self.peer, reverse_path=sender, size=size, reason=reply.text)
+    def _refuse_content(self, reply: Reply, transaction: Transaction, size: int) -> Reply:
+        """Logs that a mail was refused after its content came. size: bytes."""
+        self._context.meter.refused(replies.name(reply))
+        _log.info("smtp.refused", peer=self.peer, reverse_path=_text(transaction.sender), size=size, reason=reply.text)
         return reply
 
     def _envelope(self, transaction: Transaction) -> Envelope:
@@ -196,17 +231,17 @@ class Session:
         )
 
     def _protocol(self, smtputf8: bool) -> str:
-        """The word for `with` (RFC 3848, RFC 6531 section 4.3)."""
+        """The `with` value of the Received field (RFC 3848, RFC 6531 section 4.3)."""
         secure = "S" if self.tls else ""
         if smtputf8:
             return f"UTF8SMTP{secure}"
         return f"ESMTP{secure}" if self.extended or secure else "SMTP"
 
-    async def _ask(self, question: Awaitable[_Answer]) -> _Answer | Reply:
-        """What the core answers; what it raises becomes a log line and a temporary failure."""
+    async def _call(self, call: Awaitable[_Result]) -> _Result | Reply:
+        """The result of the core; an exception becomes a log line and a temporary failure."""
         try:
-            return await question
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours, and the sender shall try again
+            return await call
+        except Exception as error:  # noqa: BLE001 - any exception is our fault; the client should retry
             if isinstance(error, StorageReplaced):
                 _log.debug("smtp.fault", peer=self.peer, error=str(error))
             elif isinstance(error, Unavailable):

@@ -1,7 +1,7 @@
-"""The certificate of STARTTLS: read at start, and again when its files have changed.
+"""The certificate of STARTTLS: read at start, and again when its files change.
 
-Sessions that are open keep the context they began with. A pair that cannot be used (half written, key of another
-certificate) is logged once and the one before stays in use. Who calls it: `smtp.server`, `smtp.protocol`.
+Open sessions keep the context they started with. A pair that cannot be used (half written, key of
+another certificate) is logged once, and the previous one stays in use.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class TlsFiles:
             except OSError as error:
                 raise _unusable(name, path, f"must be a file that can be read: {error.strerror}") from None
         try:
-            self._stamp = self._look()
+            self._stamp = self._file_stamp()
             self._context, self._expires_at = self._load()
         except OSError as error:  # ssl.SSLError is one
             reason = getattr(error, "reason", None) or error
@@ -40,15 +40,15 @@ class TlsFiles:
 
     @property
     def expires_at(self) -> float | None:
-        """Until when the host's own certificate, as it is shown now, is valid: Unix seconds. None if nobody can say."""
+        """Unix seconds until which the host's own certificate is valid; None if that is not known."""
         self.context()
         return self._expires_at
 
     def context(self) -> ssl.SSLContext:
-        """The context for the next handshake. Two `stat` calls, against a millisecond of handshake."""
+        """The context for the next handshake. Costs two `stat` calls; a handshake takes a millisecond."""
         try:
-            stamp = self._look()
-        except OSError:  # gone for a moment while they are replaced
+            stamp = self._file_stamp()
+        except OSError:  # missing for a moment while they are replaced
             return self._context
         if stamp != self._stamp:
             self._stamp = stamp
@@ -56,7 +56,7 @@ class TlsFiles:
         return self._context
 
     def reload(self) -> None:
-        """Read the files now."""
+        """Reads the files now."""
         try:
             self._context, self._expires_at = self._load()
         except OSError as error:  # ssl.SSLError is one
@@ -64,7 +64,7 @@ class TlsFiles:
         else:
             _log.info("smtp.tls_loaded", certificate=str(self._certificate))
 
-    def _look(self) -> _Stamp:
+    def _file_stamp(self) -> _Stamp:
         stats = [path.stat() for path in (self._certificate, self._key)]
         return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
 
@@ -72,16 +72,16 @@ class TlsFiles:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        # Without an answer of ours OpenSSL asks for a key's password on the terminal, and the whole process waits.
+        # Without a password OpenSSL asks for one on the terminal, and the whole process waits.
         context.load_cert_chain(self._certificate, self._key, password="")
-        return context, _end_of(self._certificate)
+        return context, _not_after(self._certificate)
 
 
-def _end_of(chain: Path) -> float | None:
-    """The end of its first certificate, which is the host's own."""
+def _not_after(chain: Path) -> float | None:
+    """The end of the first certificate, which is the host's own; Unix seconds."""
     try:
         return x509.load_pem_x509_certificates(chain.read_bytes())[0].not_valid_after_utc.timestamp()
-    except ValueError:  # OpenSSL has taken it, so it serves; its date is only a figure
+    except ValueError:  # OpenSSL has loaded it; the date is only for display
         return None
 
 

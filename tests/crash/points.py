@@ -33,7 +33,7 @@ from router.store.postgres_writer import PostgresWriter
 from router.store.signals import Signaller
 from router.store.sqlite_writer import SqliteWriter
 from smtp.server import Server
-from smtp.stream import Stream
+from smtp.transport import Transport
 
 Hit = Callable[[], None]
 Judge = Callable[..., bool]
@@ -181,7 +181,7 @@ def accept_commit(meaning: str, *, done: bool) -> Point:
 
 
 def _says_queued(args: tuple[Any, ...]) -> bool:
-    return any(b"queued as" in octets for octets in args[0]._out)
+    return any(b"queued as" in reply for reply in args[0]._output)
 
 
 def reply_written() -> Point:
@@ -190,8 +190,8 @@ def reply_written() -> Point:
     def put(hit: Hit) -> None:
         said: list[bool] = []
         _wrapped(
-            Stream,
-            "_write_out",
+            Transport,
+            "_write_output",
             before=lambda args: said.append(_says_queued(args)),
             after=lambda *_: hit() if said.pop() else None,
         )
@@ -230,7 +230,7 @@ POINTS: dict[str, Point] = {
     "accept-commit": accept_commit("the commit was not said", done=False),
     "accept-committed": accept_commit("committed, nobody knows", done=True),
     "woken": after("committed and the deliverer woken, no reply yet", Accept, "accept"),
-    "reply-ready": before("the 250 is made and not written", Stream, "_write_out", _says_queued),
+    "reply-ready": before("the 250 is made and not written", Transport, "_write_output", _says_queued),
     "reply-written": reply_written(),
     # A ticket goes out.
     "turn-begins": before("a delivery is due, nothing is claimed", Outbox, "turn", lambda a: _finished(a) is None),

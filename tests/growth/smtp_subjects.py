@@ -12,6 +12,7 @@ from router.model import Alias, Domain, Message
 from router.routing import senders
 from router.routing.route import DomainFacts, decide, wanted_keys
 from smtp import commands, dnsbl, policy, proxy, replies
+from smtp.bounds import Bounds
 from smtp.commands import CommandError
 from smtp.data import ChunkReader, Content, DataReader
 from smtp.lines import CommandLines
@@ -20,7 +21,7 @@ from tests.growth.shapes import SPACE
 from tests.growth.subject import Subject, text
 
 _LINE = commands.MAIL_LINE_LIMIT
-_BUFFER = 65536  # smtp.stream._BUFFER_LIMIT: pipelined commands that are not answered
+_BUFFER = Bounds.command_buffer_bytes
 _MAIL = 2 << 20  # of the 50 MiB that a mail may have: growth shows before
 _HEAD = 262144  # [smtp] max_header_bytes
 
@@ -37,7 +38,7 @@ def command(line: bytes) -> None:
     with suppress(CommandError):
         commands.split(line)
     argument = line.strip(b" ").decode("utf-8", "surrogateescape")
-    commands._remembered.cache_clear()
+    commands._cached_mailbox.cache_clear()
     parsers: tuple[Callable[[str], object], ...] = (
         commands.parse_hello,
         commands.parse_bdat,
@@ -59,7 +60,7 @@ def command_lines(piece: int) -> Callable[[bytes], None]:
     def run(octets: bytes) -> None:
         lines = CommandLines()
         for start in range(0, len(octets), piece):
-            lines.octets += octets[start : start + piece]
+            lines.buffer += octets[start : start + piece]
             while True:
                 try:
                     if lines.take() is None:
@@ -79,7 +80,7 @@ def data(piece: int) -> Callable[[bytes], None]:
         for start in range(0, len(octets), piece):
             if reader.feed(octets[start : start + piece]) is not None:
                 reader = DataReader(Content(50 << 20))
-        reader.content.octets()
+        reader.content.getvalue()
 
     return run
 
@@ -91,7 +92,7 @@ def chunks(octets: bytes) -> None:
         reader = ChunkReader(content, 7)
         for at in range(start, start + 7, 3):
             reader.feed(octets[at : min(at + 3, start + 7)])
-    content.octets()
+    content.getvalue()
 
 
 def proxy_head(octets: bytes) -> None:

@@ -7,9 +7,9 @@ failures, so that a test says in one line what goes wrong.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from config.schema import Smtp
@@ -19,7 +19,11 @@ from router.meter import UNMETERED, Meter
 from router.ports import Accepted
 from router.routing.envelope import Envelope
 from router.routing.route import Refusal, RefusalReason, Target
+from smtp.bounds import Bounds
+from smtp.connection import Connection
 from smtp.dnsbl import Resolver
+from smtp.memory import MemoryQuota
+from smtp.reception import Reception
 from smtp.server import Server
 
 HOSTNAME = "mx1.example.net"
@@ -100,6 +104,20 @@ class Door:
     def port(self) -> int:
         return int(self.server.addresses[0].rpartition(":")[2])
 
+    @property
+    def memory(self) -> MemoryQuota[Reception]:
+        return self.server._context.memory
+
+    @property
+    def connection(self) -> Connection:
+        """The only connection, or the oldest one."""
+        return next(iter(self.server._connections))
+
+
+def bounds(**changes: Any) -> Bounds:
+    """The default bounds with some changes."""
+    return replace(Bounds.from_settings(Smtp()), **changes)
+
 
 @asynccontextmanager
 async def door(
@@ -108,9 +126,10 @@ async def door(
     resolver: Resolver | None = None,
     reuse_port: bool = False,
     meter: Meter = UNMETERED,
+    bounds: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Door]:
-    """A running server; settings are those of `[smtp]`."""
+    """A running server; settings are those of `[smtp]`, bounds replace those that follow from them."""
     recipients, mails = KnownRecipients(), KeptMails()
     smtp = Smtp(**{"listen": ["127.0.0.1:0"], **settings})
     server = Server(
@@ -122,6 +141,7 @@ async def door(
         resolver=resolver,
         reuse_port=reuse_port,
         meter=meter,
+        bounds=replace(Bounds.from_settings(smtp), **(bounds or {})),
     )
     await server.start()
     try:

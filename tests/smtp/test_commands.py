@@ -128,5 +128,5 @@ def test_a_reply_that_is_none_cannot_be_built(code: int, enhanced: str, text: st
 
 
 def test_a_reply_of_several_lines() -> None:
-    assert replies.Reply(250, "2.0.0", "one\ntwo").octets == b"250-2.0.0 one\r\n250 2.0.0 two\r\n"
-    assert replies.extended_hello("mx", ("A", "B")).octets == b"250-mx\r\n250-A\r\n250 B\r\n"
+    assert replies.Reply(250, "2.0.0", "one\ntwo").encoded == b"250-2.0.0 one\r\n250 2.0.0 two\r\n"
+    assert replies.extended_hello("mx", ("A", "B")).encoded == b"250-mx\r\n250-A\r\n250 B\r\n"

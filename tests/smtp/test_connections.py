@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from smtp.limits import AddressSet, Limits
-from tests.smtp.doubles import door
+from tests.smtp.doubles import bounds, door
 from tests.support.smtp import RawSmtp
 from tests.support.waiting import until
 
@@ -62,7 +62,7 @@ async def test_a_blocked_network_is_refused_at_mail() -> None:
 
 
 def test_a_minute_of_mails() -> None:
-    limits = Limits(connections=1, per_address=1, mails_per_minute=2, trusted=AddressSet([]))
+    limits = Limits(bounds(max_mails_per_minute=2), AddressSet([]))
     assert [limits.mail("192.0.2.1", now) for now in (0.0, 30.0, 59.9, 60.0)] == [True, True, False, True]
     assert limits.mail("192.0.2.2", 60.0)
     limits.forget(1000.0)

@@ -34,7 +34,7 @@ def feed(reader: Reader, stream: bytes, cuts: list[int]) -> bytes | None:
 def read(stream: bytes, cuts: list[int], limit: int = 10**9) -> tuple[bytes, bytes] | None:
     content = Content(limit)
     rest = feed(DataReader(content), stream, cuts)
-    return None if rest is None else (content.octets(), rest)
+    return None if rest is None else (content.getvalue(), rest)
 
 
 @given(STREAMS, st.lists(st.integers(0, 100), max_size=6))
@@ -75,17 +75,17 @@ def test_a_chunk_has_its_length(stream: bytes, size: int, cuts: list[int]) -> No
     rest = feed(ChunkReader(content, size), stream, cuts)
     if len(stream) < size:
         assert rest is None
-        assert content.octets() == stream
+        assert content.getvalue() == stream
     else:
         assert rest == stream[size:]
-        assert content.octets() == stream[:size]
+        assert content.getvalue() == stream[:size]
 
 
 def test_chunks_make_one_mail() -> None:
     content = Content(100)
     for chunk in (b"one", b"", b"two"):
         assert ChunkReader(content, len(chunk)).feed(chunk) == b""
-    assert content.octets() == b"onetwo"
+    assert content.getvalue() == b"onetwo"
     assert content.held == content.size == 6
     content.drop()
     assert content.held == 0

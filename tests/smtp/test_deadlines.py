@@ -5,9 +5,6 @@ Deadlines are short by the settings, so that nothing here sleeps: the server's o
 
 import asyncio
 
-import pytest
-
-from smtp import stream
 from tests.smtp.doubles import Door, door
 from tests.support.smtp import RawSmtp
 from tests.support.waiting import until
@@ -68,9 +65,8 @@ async def test_our_own_time_is_not_the_peers() -> None:
             assert (await client.read_reply()).code == 250
 
 
-async def test_a_peer_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "_CLOSING_PATIENCE", 0.1)
-    async with door(command_timeout="300ms", errors_per_session=10**9) as server:
+async def test_a_peer_that_does_not_read_is_let_go() -> None:
+    async with door(bounds={"closing_timeout": 0.1}, command_timeout="300ms", errors_per_session=10**9) as server:
         client = await RawSmtp.connect(server.host, server.port)
         flood = asyncio.ensure_future(client.send_bytes(b"FNORD\r\n" * 2_000_000))
         await until(lambda: server.server.connections == 0, "the session ends", timeout=30)
@@ -83,9 +79,9 @@ async def test_less_patience_when_connections_run_out() -> None:
     async with door(max_connections=2) as server:
         first = await RawSmtp.connect(server.host, server.port)
         loop = asyncio.get_running_loop()
-        connection = next(iter(server.server._connections))
+        connection = server.connection
         second = await RawSmtp.connect(server.host, server.port)
-        assert server.server._limits.pressed
+        assert server.server._context.limits.scarce
         # What the sweep does eleven seconds from now.
         connection.check(loop.time() + 11, server.server._command_timeout())
         assert str(await first.read_reply()).startswith("421 4.4.2")

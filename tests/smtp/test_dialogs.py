@@ -15,8 +15,8 @@ import pytest
 
 from router.errors import StorageFull
 from smtp import replies
+from smtp.deadline import Phase
 from smtp.replies import Reply
-from smtp.stream import Phase
 from tests.smtp.doubles import HOSTNAME, Door, door
 from tests.smtp.test_dnsbl import Zones
 from tests.support.dialog import run_dialog
@@ -126,7 +126,7 @@ def test_every_reply_is_in_a_dialog() -> None:
         line.removeprefix("S: ") for path in DIALOGS for line in path.read_text().splitlines() if line.startswith("S: ")
     }
     named = {name: reply for name, reply in vars(replies).items() if isinstance(reply, Reply)}
-    said = {name for name, reply in named.items() if reply.octets.decode().rstrip("\r\n") in expected}
+    said = {name for name, reply in named.items() if reply.encoded.decode().rstrip("\r\n") in expected}
     assert set(named) - said == set()
 
 

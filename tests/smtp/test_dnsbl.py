@@ -9,9 +9,10 @@ import pytest
 from dns.resolver import NXDOMAIN
 
 from router.dns.resolver import DnsResolver
-from smtp import dnsbl, policy
+from smtp import policy
+from smtp.bounds import Bounds
 from smtp.dnsbl import BlockLists
-from tests.smtp.doubles import Door, door
+from tests.smtp.doubles import Door, bounds, door
 from tests.support.dns import DnsStandIn
 from tests.support.smtp import RawSmtp, Reply
 
@@ -95,10 +96,9 @@ async def test_an_answer_that_is_none_lists_nobody(zones: Zones) -> None:
         assert (await recipient(server, "192.0.2.7")).code == 250
 
 
-async def test_a_list_that_is_silent_does_not_hold_the_mail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dnsbl, "_PATIENCE", 0.05)
+async def test_a_list_that_is_silent_does_not_hold_the_mail() -> None:
     zones = Zones(gate=asyncio.Event())
-    async with door(resolver=zones, **SETTINGS) as server:
+    async with door(resolver=zones, bounds={"block_list_timeout": 0.05}, **SETTINGS) as server:
         assert (await recipient(server, "192.0.2.7")).code == 250
 
 
@@ -112,7 +112,7 @@ async def test_our_own_machine_is_not_asked_about() -> None:
 async def test_guessing_addresses_becomes_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def delay(guesses: int) -> float:
+    def delay(guesses: int, _bounds: Bounds) -> float:
         asked.append(guesses)
         return 0.001
 
@@ -126,4 +126,4 @@ async def test_guessing_addresses_becomes_slow(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_delay_rises_to_a_bound() -> None:
-    assert [policy.tarpit_delay(guesses) for guesses in (1, 3, 4, 5, 13, 1000)] == [0, 0, 0.5, 1.0, 5.0, 5.0]
+    assert [policy.tarpit_delay(guesses, bounds()) for guesses in (1, 3, 4, 5, 13, 1000)] == [0, 0, 0.5, 1.0, 5.0, 5.0]

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from smtp import server as smtp_server
 from tests.smtp.doubles import door
 from tests.smtp.test_deadlines import in_data
 from tests.support.smtp import RawSmtp
@@ -86,9 +85,8 @@ async def test_a_commit_may_end_past_the_grace() -> None:
         await client.close()
 
 
-async def test_a_commit_that_never_ends_does_not_hold_the_stop_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smtp_server, "_COMMIT_PATIENCE", 0.1)
-    async with door() as server:
+async def test_a_commit_that_never_ends_does_not_hold_the_stop_for_ever() -> None:
+    async with door(bounds={"commit_timeout": 0.1}) as server:
         server.mails.gate = asyncio.Event()
         client = await in_data(server)
         await client.send_bytes(b"x\r\n.\r\n")

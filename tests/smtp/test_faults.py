@@ -111,9 +111,9 @@ async def test_what_a_lost_client_still_had_in_the_line_is_not_done() -> None:
         await client.command("EHLO client.test", 250)
         await client.send_bytes(mail + mail)
         await asyncio.wait_for(server.mails.entered.wait(), 5)
-        connection = next(iter(server.server._connections))
+        connection = server.connection
         await client.abort()
-        await until(lambda: connection.lost, "the server sees the reset")
+        await until(lambda: connection._io.lost, "the server sees the reset")
         server.mails.gate.set()
         await until(lambda: server.server.connections == 0, "the session ends")
         assert len(server.mails.mails) == 1

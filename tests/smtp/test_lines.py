@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp import replies
+from smtp.bounds import Bounds
 from smtp.commands import CommandError
-from smtp.lines import SKIP_LIMIT, CommandLines
+from smtp.lines import CommandLines
 
 OCTETS = [b"\r", b"\n", b"\0", b"NOOP", b"\r\n", b"x" * 600, b"MAIL ", b"y" * 520]
 STREAMS = st.lists(st.sampled_from(OCTETS), max_size=16).map(b"".join)
@@ -30,7 +31,7 @@ def test_one_answer_for_each_line_however_it_is_cut(stream: bytes, cuts: list[in
     lines = CommandLines()
     answers: list[bytes | str] = []
     for start, end in itertools.pairwise(bounds):
-        lines.octets += stream[start:end]
+        lines.buffer += stream[start:end]
         more = True
         while more:
             try:
@@ -42,16 +43,16 @@ def test_one_answer_for_each_line_however_it_is_cut(stream: bytes, cuts: list[in
                 if line is not None:
                     answers.append(line)
     assert answers == reference(stream)
-    assert not lines.octets
+    assert not lines.buffer
 
 
 def test_an_endless_line_takes_no_memory_and_ends() -> None:
     lines = CommandLines()
-    for _ in range(SKIP_LIMIT // 4096):
-        lines.octets += b"x" * 4096
+    for _ in range(Bounds.skipped_line_bytes // 4096):
+        lines.buffer += b"x" * 4096
         assert lines.take() is None
-        assert not lines.octets
-    lines.octets += b"x"
+        assert not lines.buffer
+    lines.buffer += b"x"
     with pytest.raises(CommandError) as raised:
         lines.take()
     assert raised.value.reply is replies.TOO_MANY_ERRORS

@@ -71,7 +71,7 @@ async def test_those_who_wait_are_taken_many_at_a_time() -> None:
             await asyncio.sleep(0)
             turns += 1
             assert turns < 20, server.server.connections
-        await until(lambda: not server.server._listeners._taking, "nothing of it is left")
+        await until(lambda: not server.server._listeners._opening, "nothing of it is left")
 
 
 async def test_who_was_taken_when_it_stops_is_told() -> None:
@@ -89,12 +89,14 @@ async def test_who_was_taken_when_it_stops_is_told() -> None:
                 while more := await asyncio.wait_for(loop.sock_recv(client, 100), 5):
                     said += more
             client.close()
-            assert said in (b"", replies.SHUTTING_DOWN.octets) or said.endswith(b"\r\n" + replies.SHUTTING_DOWN.octets)
+            assert said in (b"", replies.SHUTTING_DOWN.encoded) or said.endswith(
+                b"\r\n" + replies.SHUTTING_DOWN.encoded
+            )
             told += bool(said)
         assert told
         await draining
         assert server.server.connections == 0
-        await until(lambda: not server.server._listeners._taking, "nothing of it is left")
+        await until(lambda: not server.server._listeners._opening, "nothing of it is left")
 
 
 def test_systemd_sockets_belong_to_the_process_they_name() -> None:

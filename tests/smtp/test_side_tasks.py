@@ -1,10 +1,11 @@
 """A mail that is kept hears 250 also when a count, a wake-up or a log line fails after its commit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from router.meter import UNMETERED, Meter
+from smtp.reception import Reception
 from tests.smtp.doubles import door
 from tests.support.failing import FailingMeter, failing_log
 from tests.support.smtp import RawSmtp
@@ -39,14 +40,14 @@ async def test_freeing_the_memory_of_a_mail_cannot_take_its_reply(monkeypatch: p
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)
         await client.command("RCPT TO:<support@example.com>", 250)
-        (connection,) = server.server._connections
-        freed = connection.let_go
+        release = server.memory.release
 
-        def fails_once() -> None:
-            monkeypatch.setattr(connection, "let_go", freed)
-            freed()
+        def fails_once(mail: Reception) -> Sequence[Reception]:
+            monkeypatch.setattr(server.memory, "release", release)
+            release(mail)
             raise RuntimeError("a transport of another connection")
 
-        monkeypatch.setattr(connection, "let_go", fails_once)
+        monkeypatch.setattr(server.memory, "release", fails_once)
         assert (await client.data(b"x\r\n")).code == 250
         assert len(server.mails.mails) == 1
+        assert server.memory.unused

@@ -15,6 +15,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from config.errors import ConfigError
+from smtp.bounds import Bounds
 from tests.smtp.conftest import write_certificate
 from tests.smtp.doubles import Door, door
 from tests.support.smtp import RawSmtp, send_mail
@@ -88,21 +89,21 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
 async def nothing_is_owed(server: Door) -> None:
     """A connection is counted out once, also where the loop says late that it is lost: else the limit rises."""
     async with await RawSmtp.connect(server.host, server.port):  # some turns of the loop later
-        assert server.server._limits.total == 1
+        assert server.server._context.limits.total == 1
 
 
-async def test_a_rest_ends_with_the_handshake(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
-    """The wire reads after it: if the rest went on, nothing would stop what is buffered, and one peer took it all."""
+async def test_a_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
+    """`start_tls` resumes reading: a pause that outlasts it would disable backpressure, and memory would grow."""
     async with (
         door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
         await RawSmtp.connect(server.host, server.port) as client,
     ):
-        connection = next(iter(server.server._connections))
+        connection = server.connection
         await client.command("EHLO client.test", 250)
         await client.send_bytes(b"x" * 5000)
-        await until(lambda: connection._lines.skipping, "the line is refused")
-        room = server.server._door.in_flight
-        room.rest(2 * room.THROWN_AWAY, asyncio.get_running_loop().time())  # others keep it busy for 2 s
+        await until(lambda: connection._io.lines.skipping, "the line is refused")
+        # Other connections keep the throttle busy for 2 s.
+        server.server._context.throttle.pause(2 * Bounds.discard_rate, asyncio.get_running_loop().time())
         await client.send_bytes(b"x\r\nSTARTTLS\r\n")
         await client.expect(500)
         await client.expect(220)
@@ -112,8 +113,8 @@ async def test_a_rest_ends_with_the_handshake(tls_files: TlsPair, tls_client: ss
         server.recipients.gate = asyncio.Event()
         await client.send_line("RCPT TO:<support@example.com>")
         flood = asyncio.ensure_future(client.send_bytes(b"NOOP\r\n" * 1_000_000))
-        await until(lambda: not connection._wire.is_reading(), "it is not read on")
-        assert len(connection._lines.octets) < 1_000_000
+        await until(lambda: not connection._io._transport.is_reading(), "it is not read on")
+        assert len(connection._io.lines.buffer) < 1_000_000
         server.recipients.gate.set()
         await client.expect(250)
         flood.cancel()

@@ -4,12 +4,13 @@ What a connection did between two turns of the loop is counted, not timed.
 """
 
 import asyncio
+from unittest import mock
 
 import pytest
 
-from smtp import protocol
+from smtp import connection as smtp_connection
 from smtp.data import ChunkReader
-from smtp.in_flight import InFlight
+from smtp.transport import Pause
 from tests.smtp.doubles import Door, door
 from tests.support.smtp import RawSmtp
 from tests.support.waiting import until
@@ -34,12 +35,12 @@ async def begun(host: str, port: int, *, transaction: bool = True) -> RawSmtp:
 async def test_a_flood_takes_turns(command: bytes) -> None:
     async with door() as server:
         client = await begun(server.host, server.port, transaction=not command.startswith(b"MAIL"))
-        connection = next(iter(server.server._connections))
+        connection = server.connection
         left = 90
         connection.data_received(command * left)
         while left:
             await asyncio.sleep(0)
-            now_left = -(-len(connection._lines.octets) // len(command))
+            now_left = -(-len(connection._io.lines.buffer) // len(command))
             assert left - now_left <= 16
             left = now_left
         await client.close()
@@ -54,7 +55,7 @@ async def test_a_chunk_takes_its_own_octets_alone(monkeypatch: pytest.MonkeyPatc
             pieces.append(piece)
             return super().feed(piece)
 
-    monkeypatch.setattr(protocol, "ChunkReader", Watched)
+    monkeypatch.setattr(smtp_connection, "ChunkReader", Watched)
     async with door() as server:
         client = await begun(server.host, server.port)
         await client.send_bytes(b"BDAT 1\r\nx" * 50 + b"BDAT 0 LAST\r\n")
@@ -87,45 +88,47 @@ async def test_whoever_is_refused_at_mail_again_and_again_is_let_go() -> None:
         await client.close()
 
 
-async def test_a_mail_without_an_end_takes_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is only thrown away is not read as fast as it comes; its end is found all the same."""
+async def test_a_mail_without_an_end_is_throttled() -> None:
+    """Content that is only discarded is not read at full speed; its end is found all the same."""
     async with door(max_message_bytes=1000) as server:
         client = await begun(server.host, server.port)
         await client.command("DATA", 354)
-        await rests_after_each_piece(client, server, monkeypatch)
+        await pauses_after_each_piece(client, server)
         await client.send_bytes(b"\r\n.\r\n")
         await client.expect(552)
         await client.command("NOOP", 250)
         await client.close()
 
 
-async def test_a_line_without_an_end_takes_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same for what is no mail; commands after it are answered as ever."""
+async def test_a_line_without_an_end_is_throttled() -> None:
+    """The same for a command line; the commands after it are answered as always."""
     async with door() as server:
         client = await begun(server.host, server.port, transaction=False)
-        connection = next(iter(server.server._connections))
+        transport = server.connection._io
         await client.send_bytes(b"x" * 5000)
-        await until(lambda: connection._lines.skipping, "the line is refused")
-        await rests_after_each_piece(client, server, monkeypatch)
+        await until(lambda: transport.lines.skipping, "the line is refused")
+        await pauses_after_each_piece(client, server)
         await client.send_bytes(b"\r\nNOOP\r\n")
         await client.expect(500)
         await client.expect(250)
         await client.close()
 
 
-async def rests_after_each_piece(client: RawSmtp, server: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five pieces, each read when the rest after the one before is over; nothing is read in a rest."""
-    connection = next(iter(server.server._connections))
-    rest = InFlight.rest
-    rested: list[tuple[int, bool]] = []
+async def pauses_after_each_piece(client: RawSmtp, server: Door) -> None:
+    """Sends five pieces: each is read when the pause after the one before is over, and none in a pause."""
+    transport, throttle = server.connection._io, server.server._context.throttle
+    pause = throttle.pause
+    paused: list[tuple[int, set[Pause]]] = []
 
-    def noted(room: InFlight, octets: int, now: float) -> float:
-        rested.append((octets, connection._reading))
-        return rest(room, octets, now)
+    def recorded(nbytes: int, now: float) -> float:
+        paused.append((nbytes, set(transport.pauses)))
+        return pause(nbytes, now)
 
-    monkeypatch.setattr(InFlight, "rest", noted)
-    for n in range(1, 6):
-        await client.send_bytes(b"x" * 2000)
-        await until(lambda n=n: len(rested) == n, "it rests")  # type: ignore[misc]  # a default binds the number
-    assert rested == [(2000, False)] * 5
-    await until(lambda: connection._reading, "it reads on")
+    with mock.patch.object(throttle, "pause", recorded):
+        for n in range(1, 6):
+            await client.send_bytes(b"x" * 2000)
+            await until(lambda n=n: len(paused) == n, "reading pauses")  # type: ignore[misc]  # a default binds the number
+            assert not transport._transport.is_reading()
+    assert paused == [(2000, {Pause.THROTTLE})] * 5
+    await until(transport._transport.is_reading, "reading resumes")
+    assert not transport.pauses

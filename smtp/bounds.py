@@ -1,0 +1,83 @@
+"""Every bound of one SMTP server as one value, each with its unit and its reason.
+
+`[smtp]` of the configuration sets the first group; the rest is fixed. Limits that an RFC or the
+PROXY protocol prescribes for a command or a header stay beside the grammar that checks them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from config.schema import Smtp
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Sizes in bytes, times in seconds. The class attributes are the defaults of the fixed bounds."""
+
+    # Settings: docs/configuration.md gives the reasons.
+    max_message_bytes: int
+    max_received_fields: int
+    max_recipients: int  # of one mail
+    max_errors: int  # of one session
+    max_connections: int
+    max_connections_per_address: int
+    max_mails_per_minute: int  # from one address; 0 is unlimited
+    max_memory_bytes: int  # content of all mails that are being received
+    command_timeout: float
+    data_timeout: float  # between two bytes of content
+    min_data_rate: int  # bytes of content a second, on average
+
+    # One connection.
+    command_buffer_bytes: int = 65536  # pipelined commands; reading pauses until they are answered
+    commands_per_turn: int = 16  # answered in a row before other connections run: about 1 ms
+    max_idle_commands: int = 100  # between two mails, of commands that do not lead to a mail
+    skipped_line_bytes: int = 1048576  # of one line without an end, discarded before 421
+    discarded_mail_bytes: int = 67108864  # past the size limit, read so that 552 comes in order
+    searched_header_bytes: int = 262144  # a header without an end must not delay other mails
+    proxy_header_timeout: float = 10.0  # a proxy sends its header with the first packet
+    handshake_timeout: float = 30.0  # some round trips of a slow network
+    closing_timeout: float = 10.0  # for the peer to read the last replies
+    block_list_timeout: float = 5.0  # clients wait minutes for RCPT (RFC 5321 4.5.3.2.3)
+    free_guesses: int = 3  # refused recipients; senders who know their recipients rarely fail
+    guess_delay: float = 0.5  # more for each further one
+    max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3); it occupies a connection
+
+    # Memory for mails that are being received.
+    small_mail_bytes: int = 65536  # a mail up to this size never waits for memory
+    read_bytes: int = 262144  # that one read can bring
+    memory_per_address: float = 0.5  # fraction: it takes two addresses to fill the memory
+    memory_timeout: float = 20.0  # clients wait 3 minutes for a data block (RFC 5321 4.5.3.2.5)
+
+    # Bytes that are only discarded. At full speed mails without an end would leave no time for
+    # other connections; at 50 MB a second they take a tenth of a core.
+    discard_rate: int = 50_000_000  # bytes a second, of all connections together
+    min_discard_pause: float = 0.02  # after each read: about 13 MB a second of one connection
+    max_discard_pause: float = 5.0  # half of short_command_timeout
+
+    # The server.
+    scarce_connections: float = 0.8  # fraction of max_connections from which on ...
+    short_command_timeout: float = 10.0  # ... replaces command_timeout
+    listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
+    accepts_per_turn: int = 64  # about 10 ms: each gets no more than its greeting at once
+    deadline_interval: float = 1.0  # between two checks of all deadlines
+    forget_interval: float = 60.0  # between two clean-ups of counters by address
+    commit_timeout: float = 10.0  # past the shutdown grace, for commits that are being written
+
+    @classmethod
+    def from_settings(cls, settings: Smtp) -> Self:
+        """The bounds of a server with these settings."""
+        return cls(
+            max_message_bytes=settings.max_message_bytes,
+            max_received_fields=settings.max_received_headers,
+            max_recipients=settings.max_recipients,
+            max_errors=settings.errors_per_session,
+            max_connections=settings.max_connections,
+            max_connections_per_address=settings.max_connections_per_ip,
+            max_mails_per_minute=settings.max_mails_per_minute_per_ip,
+            max_memory_bytes=settings.max_bytes_in_flight,
+            command_timeout=settings.command_timeout.total_seconds(),
+            data_timeout=settings.data_timeout.total_seconds(),
+            min_data_rate=settings.min_data_rate,
+        )

@@ -1,0 +1,337 @@
+"""One SMTP connection: reads a command, runs its `smtp_*` method, sends the reply.
+
+`Connection` is an `aiosmtpd.smtp.SMTP`: a protocol with one task (`_handle_client`, kept in
+`_handler_coroutine`) that finds the method of a command in a table, lets a `handle_*` method of
+`smtp.session` decide, and sends the reply. docs/decisions/0025-smtp-receive-path.md lists what
+replaces aiosmtpd's behaviour and why. Bytes, pauses and TLS are `smtp.transport`; the content of a
+mail is `smtp.reception`.
+"""
+
+# ruff: noqa: N802, N815 - aiosmtpd names the methods of commands
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Literal, Protocol, cast
+
+import structlog
+from aiosmtpd import smtp as upstream
+
+from smtp import commands, replies
+from smtp.admission import admit, canonical, client_address
+from smtp.commands import CommandError
+from smtp.context import ServerContext
+from smtp.data import ChunkReader, DataReader
+from smtp.deadline import CLOSING, PROXY_HEADER, Deadline, Phase
+from smtp.reception import Reception
+from smtp.replies import Reply
+from smtp.session import Session
+from smtp.tls import TlsFiles
+from smtp.transport import Transport
+
+_log = structlog.get_logger()
+
+
+class Registry(Protocol):
+    """The connections of a server. closed: it is lost and its task ends; may be called twice."""
+
+    def opened(self, connection: Connection) -> None: ...
+
+    def closed(self, connection: Connection) -> None: ...
+
+
+class Connection(upstream.SMTP):
+    """See the module. stop: the session ends with its transaction, or with the current command."""
+
+    def __init__(
+        self, context: ServerContext, registry: Registry, tls: TlsFiles | None, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        # Without a StreamReader, which asyncio accepts: `Transport` reads.
+        asyncio.StreamReaderProtocol.__init__(self, cast("asyncio.StreamReader", None), loop=loop)
+        self.loop = loop
+        self.handler = Session(context, "")
+        self.stop: Literal["after transaction", "after command"] | None = None
+        self._context = context
+        self._registry = registry
+        self._tls = tls
+        self._deadline = Deadline(context.bounds)
+        self._io = Transport(loop, self._deadline, context.throttle, context.bounds)
+        self._reception: Reception | None = None
+        self._errors = 0
+        self._finished = False  # the task
+
+    # Events of the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Registers the connection and starts its task."""
+        peer = transport.get_extra_info("peername")
+        # A Unix socket has no address; its peer is not trusted.
+        self.handler.peer = canonical(peer[0]) if isinstance(peer, tuple) else ""
+        self._io.connection_made(transport)
+        self._registry.opened(self)
+        self._handler_coroutine = self.loop.create_task(self._handle_client())
+
+    def data_received(self, data: bytes) -> None:
+        self._io.data_received(data)
+
+    def eof_received(self) -> bool:
+        return self._io.eof_received()
+
+    def pause_writing(self) -> None:
+        self._io.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._io.resume_writing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._io.connection_lost()
+        self._settle()
+        asyncio.StreamReaderProtocol.connection_lost(self, error)
+
+    # Calls of the server.
+
+    @property
+    def phase(self) -> Phase:
+        """What the connection waits for."""
+        return self._deadline.phase
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a mail is being transferred, from MAIL to the reply to its end."""
+        return self.handler.transaction is not None
+
+    def close(self, reply: Reply | None = None) -> None:
+        """Sends what is queued and `reply`, then closes. The task ends when it is not busy."""
+        self._io.close(b"" if reply is None else reply.encoded)
+
+    def check(self, now: float, command_timeout: float) -> None:
+        """Closes the connection if the peer exceeded a time limit. now: the event loop's time."""
+        reception = self._reception
+        if reception is not None:
+            reception.check(now)
+        reply = self._deadline.expired(now, command_timeout, reception.received if reception is not None else 0)
+        if reply is not None:
+            if self._deadline.phase is CLOSING:
+                self._io.abort()
+            else:  # a proxy that sent no header does not expect a reply
+                self.close(None if self._deadline.phase is PROXY_HEADER else reply)
+
+    # The session.
+
+    async def _handle_client(self) -> None:
+        context = self._context
+        try:
+            peer = await client_address(self._io, context, self.handler.peer)
+            if peer is None:
+                return
+            self.handler.peer = peer
+            refused = admit(context, peer)
+            if refused is not None:
+                self.send(refused)
+                return
+            try:
+                await self._serve()
+            finally:
+                context.limits.leave(peer)
+        except Exception:  # noqa: BLE001 - our fault: the client should retry, other sessions go on
+            _log.exception("smtp.fault", peer=self.handler.peer)
+            self.close(replies.FAULT)
+        finally:
+            self.close()
+            self._release()
+            self._finished = True
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._finished and self._io.lost:
+            self._registry.closed(self)
+
+    async def _serve(self) -> None:
+        """Greets and answers commands until the peer or the server ends the session."""
+        lists, peer, listing = self._context.block_lists, self.handler.peer, None
+        if lists is not None and peer not in self._context.limits.trusted:
+            # Queried while the session goes on; RCPT waits for the result.
+            listing = self.handler.listing = self.loop.create_task(lists.listing(peer))
+        self.send(replies.greeting(self._context.hostname))
+        try:
+            while await self._answer_line():
+                if self.stop == "after command" or (self.stop is not None and not self.in_transaction):
+                    self.send(replies.SHUTTING_DOWN)
+        finally:
+            if listing is not None:
+                listing.cancel()
+
+    async def _answer_line(self) -> bool:
+        """Reads a command and replies. False when there is none."""
+        try:
+            line = await self._io.read_line()
+            if line is None:
+                return False
+            verb, argument = commands.split(line)
+            command = _COMMANDS.get(verb)
+            if command is None:
+                raise CommandError(replies.UNKNOWN_COMMAND)
+            await command(self, argument)
+        except CommandError as error:
+            self.send(error.reply)
+            if error.fatal:
+                self.close()
+        return True
+
+    def send(self, reply: Reply) -> None:
+        """Queues a reply. `max_errors` replies that count as errors close the connection, so do 221 and 421."""
+        self._io.write(reply.encoded)
+        if reply.is_error:
+            self._errors += 1
+            if self._errors == self._context.bounds.max_errors:
+                self.close(replies.TOO_MANY_ERRORS)
+        elif reply.closes:
+            self.close()
+
+    # Commands.
+
+    async def smtp_EHLO(self, argument: str | None) -> None:
+        """RFC 5321 section 4.1.1.1."""
+        name = commands.parse_hello(argument)
+        self._reset()
+        self.send(self.handler.handle_EHLO(name, starttls=self._tls is not None and not self.handler.tls))
+
+    async def smtp_HELO(self, argument: str | None) -> None:
+        """RFC 5321 section 4.1.1.1."""
+        name = commands.parse_hello(argument)
+        self._reset()
+        self.send(self.handler.handle_HELO(name))
+
+    async def smtp_MAIL(self, argument: str | None) -> None:
+        """RFC 5321 section 4.1.1.2."""
+        mail = commands.parse_mail(argument)
+        self.send(self.handler.handle_MAIL(mail))
+        if self.handler.too_many_idle:  # 421 rather than 503: the next mail may be legitimate and should be retried
+            self.close(replies.TOO_MANY_ERRORS)
+
+    async def smtp_RCPT(self, argument: str | None) -> None:
+        """RFC 5321 section 4.1.1.3."""
+        if self._reception is not None:
+            raise CommandError(replies.CHUNKS_BEGUN)
+        transaction = self.handler.transaction
+        mailbox = commands.parse_rcpt(argument, smtputf8=transaction is not None and transaction.smtputf8)
+        reply = await self.handler.handle_RCPT(mailbox)
+        delay = self.handler.guess_delay(reply)
+        if delay:
+            await self._io.flush()
+            await asyncio.sleep(delay)
+        self.send(reply)
+
+    async def smtp_DATA(self, argument: str | None) -> None:
+        """RFC 5321 section 4.1.1.4."""
+        commands.parse_nothing(argument)
+        refused = self.handler.not_ready()
+        if refused is None and (self._reception is not None or self.handler.chunk_refused):
+            refused = replies.MIXED_DATA
+        if refused is not None:
+            self.send(refused)
+            return
+        self.send(replies.START_DATA)
+        reception = self._reception = self._new_reception()
+        if await reception.read(DataReader(reception.content), last=True):
+            await self._accept(reception)
+
+    async def smtp_BDAT(self, argument: str | None) -> None:
+        """RFC 3030 section 2. A refused chunk is read too, or it would be taken for commands."""
+        chunk = commands.parse_bdat(argument)
+        refused = self.handler.not_ready() or (replies.CHUNK_REFUSED if self.handler.chunk_refused else None)
+        reception = self._reception = self._reception or self._new_reception()
+        if refused is not None:
+            reception.content.drop()
+        reader = ChunkReader(reception.content, chunk.size)
+        if not await reception.read(reader, last=refused is not None or chunk.last):
+            return
+        if refused is not None:
+            self.handler.refuse_chunk()
+            self._release()
+            self.send(refused)
+            if reception.endless:
+                self.close()
+        elif chunk.last or reception.content.dropped:
+            await self._accept(reception)
+        else:
+            self.send(self.handler.handle_BDAT(chunk.size))
+
+    def _new_reception(self) -> Reception:
+        context = self._context
+        quota_key = context.limits.quota_key(self.handler.peer)
+        return Reception(context.memory, quota_key, self._io, context.bounds)
+
+    async def _accept(self, reception: Reception) -> None:
+        """The content is complete, or was discarded: replies to the end of the mail."""
+        self._reception = None
+        with reception:
+            reply = await self.handler.handle_DATA(reception.content)
+            # Before the memory is released: the mail may be committed, and releasing resumes other
+            # connections, where anything may fail.
+            self.send(reply)
+        if reception.endless:
+            self.close()
+
+    async def smtp_RSET(self, argument: str | None) -> None:
+        """RFC 5321 section 4.1.1.5."""
+        commands.parse_nothing(argument)
+        self._reset()
+        self.send(self.handler.handle_RSET())
+
+    async def smtp_NOOP(self, argument: str | None) -> None:  # noqa: ARG002 - the argument of NOOP has no meaning
+        """RFC 5321 section 4.1.1.9."""
+        self.send(self.handler.handle_NOOP())
+
+    async def smtp_VRFY(self, argument: str | None) -> None:
+        """RFC 5321 section 4.1.1.6."""
+        if not argument:
+            raise CommandError(replies.BAD_ARGUMENT)
+        self.send(self.handler.handle_VRFY())
+
+    async def smtp_QUIT(self, argument: str | None) -> None:
+        """RFC 5321 section 4.1.1.10."""
+        commands.parse_nothing(argument)
+        self.send(replies.BYE)
+
+    async def smtp_STARTTLS(self, argument: str | None) -> None:
+        """RFC 3207 section 4. After the handshake the session starts from the beginning."""
+        if self._tls is None:
+            raise CommandError(replies.NOT_IMPLEMENTED)
+        commands.parse_nothing(argument)
+        if self.handler.tls:
+            raise CommandError(replies.TLS_ACTIVE)
+        if self.in_transaction:
+            raise CommandError(replies.TLS_IN_TRANSACTION)
+        self.send(replies.READY_FOR_TLS)
+        try:
+            tls = await self._io.start_tls(self._tls.context())
+        except OSError as error:  # ssl.SSLError too: the peer caused it
+            _log.info("smtp.tls_failed", peer=self.handler.peer, error=str(error))
+            return
+        self._reset()
+        self.handler.handle_STARTTLS(tls)
+
+    async def smtp_EXPN(self, argument: str | None) -> None:  # noqa: ARG002 - not offered with any argument
+        """Known and not offered, as are HELP and TURN (RFC 5321 sections 3.5.2, 7.3, appendix F.1)."""
+        self.send(replies.NOT_IMPLEMENTED)
+
+    smtp_HELP = smtp_TURN = smtp_EXPN
+
+    def _reset(self) -> None:
+        """Ends the transaction."""
+        self.handler.transaction = None
+        self._release()
+
+    def _release(self) -> None:
+        """Discards the mail that is being received."""
+        reception, self._reception = self._reception, None
+        if reception is not None:
+            reception.release()
+
+
+# Made once: aiosmtpd inspects the class for every connection.
+_COMMANDS: dict[str, Callable[[Connection, str | None], Awaitable[None]]] = {
+    name.removeprefix("smtp_"): method for name, method in vars(Connection).items() if name.startswith("smtp_")
+}

@@ -1,0 +1,36 @@
+"""What all connections of one server share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from router.clock import Clock
+from router.meter import UNMETERED, Meter
+from router.ports import Acceptor, Recipients
+from router.side_tasks import SideTasks
+from smtp.bounds import Bounds
+from smtp.dnsbl import BlockLists
+from smtp.limits import Limits
+from smtp.memory import MemoryQuota
+from smtp.policy import BlockedSenders
+from smtp.reception import Reception
+from smtp.throttle import DiscardThrottle
+
+
+@dataclass(frozen=True, slots=True)
+class ServerContext:
+    """hostname: the server's name in replies. expects_proxy: trusted addresses send a PROXY header."""
+
+    bounds: Bounds
+    hostname: str
+    expects_proxy: bool
+    recipients: Recipients
+    acceptor: Acceptor
+    clock: Clock
+    limits: Limits
+    memory: MemoryQuota[Reception]
+    throttle: DiscardThrottle
+    blocked: BlockedSenders
+    block_lists: BlockLists | None
+    meter: Meter = UNMETERED
+    side_tasks: SideTasks = field(default_factory=SideTasks)

@@ -1,0 +1,172 @@
+"""The memory for mails that are being received: which may grow, which must wait.
+
+Pure: nothing here waits, reads or knows a connection. The caller pauses and resumes the mails that
+`reserve` and `release` return. The counts are those of one process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
+
+from smtp.bounds import Bounds
+
+
+class Mail(Protocol):
+    """A mail that is being received; compared by identity.
+
+    quota_key: the client address that the memory counts for, as `Limits.quota_key` returns it. None
+    for a trusted address, which may use all of the memory. It must not change.
+    """
+
+    @property
+    def quota_key(self) -> str | None: ...
+
+
+_Mail = TypeVar("_Mail", bound=Mail)
+
+
+class MemoryQuota(Generic[_Mail]):
+    """Bytes of mails in memory, in all and by address.
+
+    A mail up to `small_mail_bytes` never waits. When `max_memory_bytes` are reached, all large mails
+    wait; as memory is released, they resume in the order in which they became large, as many as
+    have `read_bytes` each.
+
+    The oldest large mail does not wait, unless a complete mail will release memory: if all of them
+    waited, each with a part, none would ever become complete. The memory that the oldest one may
+    still need is set aside, as far as that leaves `max_message_bytes` for another mail. In the same
+    way the oldest mail of an address that used up its part of the memory (`memory_per_address`)
+    does not wait while the other addresses have theirs.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._largest = bounds.max_message_bytes
+        # One mail of the largest size always fits, whatever the settings are.
+        self._limit = max(bounds.max_memory_bytes, self._largest)
+        self._address_limit = max(int(self._limit * bounds.memory_per_address), self._largest)
+        self._small = bounds.small_mail_bytes
+        self._read_size = bounds.read_bytes
+        self._reserved: dict[_Mail, int] = {}
+        self._by_address: dict[str, int] = {}
+        self._large: dict[_Mail, None] = {}  # that still grow, the oldest first
+        self._waiting: set[_Mail] = set()
+        self._complete: set[_Mail] = set()  # were large, and will release their memory
+        self.total = 0
+
+    @property
+    def available(self) -> int:
+        """Bytes that large mails may still reserve, except the oldest one."""
+        oldest = next(iter(self._large), None)
+        if oldest is None:
+            return self._limit - self.total
+        may_need = min(self._largest - self._reserved[oldest], self._limit - self._largest)
+        return self._limit - self.total - max(may_need, 0)
+
+    @property
+    def large(self) -> int:
+        """Large mails that still grow."""
+        return len(self._large)
+
+    @property
+    def waiting(self) -> int:
+        """Large mails that must not grow now."""
+        return len(self._waiting)
+
+    @property
+    def unused(self) -> bool:
+        """Whether nothing is reserved for any mail."""
+        return not (self.total or self._reserved or self._by_address or self._large or self._waiting or self._complete)
+
+    def reserve(self, mail: _Mail, nbytes: int) -> Sequence[_Mail]:
+        """Sets the bytes of a mail, which never shrinks. Returns the mails that must wait from now on."""
+        added = nbytes - self._reserved.get(mail, 0)
+        if added <= 0:
+            return ()
+        self._reserved[mail] = nbytes
+        key = mail.quota_key
+        self._count(key, added)
+        if nbytes > self._small:
+            self._large[mail] = None
+        full = self.available <= 0
+        if not full and self._available_to(key) > 0:
+            return ()
+        moving = self._oldest() if full else self._oldest_of(key)
+        stopped = [
+            other
+            for other in self._large
+            if other not in self._waiting and other is not moving and (full or other.quota_key == key)
+        ]
+        self._waiting.update(stopped)
+        return stopped
+
+    def complete(self, mail: _Mail) -> None:
+        """The mail will not grow any more, and does not wait. Its bytes stay reserved until `release`."""
+        if mail in self._large:
+            del self._large[mail]
+            self._waiting.discard(mail)
+            self._complete.add(mail)
+
+    def release(self, mail: _Mail) -> Sequence[_Mail]:
+        """Frees all bytes of a mail. Returns the mails that resume."""
+        self._large.pop(mail, None)
+        self._waiting.discard(mail)
+        self._complete.discard(mail)
+        key = mail.quota_key
+        self._count(key, -self._reserved.pop(mail, 0))
+        if not self._waiting:
+            return ()
+        resumed = self._moving(key)
+        self._waiting.difference_update(resumed)
+        available = self.available
+        promised: dict[str | None, int] = {}
+        for other in self._large:
+            if available <= 0:
+                break
+            if other not in self._waiting:
+                continue
+            other_key = other.quota_key
+            given = promised.get(other_key, 0)
+            if given < self._available_to(other_key) or other is self._oldest_of(other_key):
+                available -= self._read_size
+                promised[other_key] = given + self._read_size
+                resumed.append(other)
+        self._waiting.difference_update(resumed)
+        return resumed
+
+    def _moving(self, key: str | None) -> list[_Mail]:
+        """The waiting ones of the mails that must never wait: the oldest, and the oldest of an address."""
+        oldest = (self._oldest(), self._oldest_of(key) if self.available > 0 else None)
+        return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
+
+    def _oldest(self) -> _Mail | None:
+        """The oldest large mail; None when it must wait because a complete mail will release memory."""
+        oldest = next(iter(self._large), None)
+        if oldest is None or (self._complete and self.total >= self._limit):
+            return None
+        key = oldest.quota_key
+        if key is not None and self._available_to(key) <= 0 and self._has_complete(key):
+            return None
+        return oldest
+
+    def _oldest_of(self, key: str | None) -> _Mail | None:
+        """The same among the mails of one address."""
+        if key is None or self._has_complete(key):
+            return None
+        return next((mail for mail in self._large if mail.quota_key == key), None)
+
+    def _has_complete(self, key: str) -> bool:
+        return any(mail.quota_key == key for mail in self._complete)
+
+    def _available_to(self, key: str | None) -> int:
+        """Bytes that the mails of this address may still reserve."""
+        return self.available if key is None else self._address_limit - self._by_address.get(key, 0)
+
+    def _count(self, key: str | None, nbytes: int) -> None:
+        self.total += nbytes
+        if key is not None:
+            counted = self._by_address.get(key, 0) + nbytes
+            if counted:
+                self._by_address[key] = counted
+            else:
+                self._by_address.pop(key, None)

@@ -1,0 +1,114 @@
+"""One mail that is being received, by DATA or by one or more BDAT chunks.
+
+A `Reception` owns the memory of the mail's content: it reserves it as the bytes arrive, waits when
+there is none, and releases it exactly once, at the end of its `with` block or by `release`.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from smtp.bounds import Bounds
+from smtp.data import Content, Reader
+from smtp.memory import MemoryQuota
+from smtp.transport import Pause, Transport
+
+
+class Reception:
+    """See the module.
+
+    quota_key: see `smtp.memory.Mail`. endless: the mail is so far past the size limit that the
+    connection must be closed after the reply.
+    """
+
+    def __init__(
+        self, quota: MemoryQuota[Reception], quota_key: str | None, transport: Transport, bounds: Bounds
+    ) -> None:
+        self.content = Content(bounds.max_message_bytes)
+        self.quota_key = quota_key
+        self.endless = False
+        self._quota = quota
+        self._transport = transport
+        self._bounds = bounds
+        self._reader: Reader
+        self._size_before = 0  # bytes that earlier chunks brought
+        self._waiting_since: float | None = None
+        self._released = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    async def read(self, reader: Reader, *, last: bool) -> bool:
+        """Receives until the end of `reader`; last: no chunk follows. False when the connection ended before."""
+        self._reader = reader
+        self._size_before = self.content.size
+        complete = await self._transport.receive(self)
+        if last:
+            self._quota.complete(self)
+            self.resume()
+        return complete
+
+    @property
+    def received(self) -> int:
+        """Bytes of content that the current reader brought."""
+        return self.content.size - self._size_before
+
+    def release(self) -> None:
+        """Discards the content, frees its memory, and resumes the mails that waited for it."""
+        if self._released:
+            return
+        self._released = True
+        self.content.drop()
+        self.resume()
+        for mail in self._quota.release(self):
+            mail.resume()
+
+    # The memory quota.
+
+    def pause(self) -> None:
+        """There is no memory: stops reading."""
+        self._waiting_since = self._transport.now()
+        self._transport.pause(Pause.MEMORY)
+
+    def resume(self) -> None:
+        """There is memory again, or it is not needed any more."""
+        if self._waiting_since is not None:
+            self._waiting_since = None
+            self._transport.resume(Pause.MEMORY)
+
+    def check(self, now: float) -> None:
+        """Gives the mail up if it waited too long for memory; what still comes is discarded, then refused."""
+        if self._waiting_since is not None and now - self._waiting_since >= self._bounds.memory_timeout:
+            self.release()
+
+    # `smtp.transport.Sink`.
+
+    @property
+    def wanted(self) -> int:
+        """See `Sink.wanted`."""
+        return self._reader.wanted
+
+    @property
+    def discarding(self) -> bool:
+        """See `Sink.discarding`."""
+        return self.content.dropped
+
+    def feed(self, data: bytes) -> bytes | None:
+        """See `Sink.feed`."""
+        following = self._reader.feed(data)
+        content = self.content
+        if content.dropped:
+            self.release()
+            if following is None and content.size > content.limit + self._bounds.discarded_mail_bytes:
+                self.endless = True
+                return b""
+        else:
+            for mail in self._quota.reserve(self, content.held):
+                mail.pause()
+        return following

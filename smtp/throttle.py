@@ -1,0 +1,20 @@
+"""The pace of bytes that are read only to be discarded, of all connections of a server. Pure."""
+
+from __future__ import annotations
+
+from smtp.bounds import Bounds
+
+
+class DiscardThrottle:
+    """Limits discarded bytes to `discard_rate`. Quiet time gives no credit."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._busy_until = 0.0
+
+    def pause(self, nbytes: int, now: float) -> float:
+        """Seconds for which a connection that discarded `nbytes` must not read. now: monotonic seconds."""
+        bounds = self._bounds
+        until = max(self._busy_until, now) + nbytes / bounds.discard_rate
+        self._busy_until = min(until, now + bounds.max_discard_pause)
+        return max(self._busy_until - now, bounds.min_discard_pause)

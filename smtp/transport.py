@@ -1,0 +1,332 @@
+"""The bytes of one connection: lines and content in, replies out, TLS.
+
+Guarantees: reading is on exactly while no reason to pause is set, so what is buffered is bounded;
+nothing that came before a TLS handshake is read after it; **no event of the connection cancels the
+task**, so a client that hangs up after the final dot does not cancel a commit. Knows no command and
+sends no reply of its own. One task reads and writes; the event loop calls the methods of a protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Protocol, TypeVar, cast
+
+from smtp.bounds import Bounds
+from smtp.deadline import BUSY, CLOSING, COMMAND, CONTENT, HANDSHAKE, PROXY_HEADER, Deadline
+from smtp.lines import CommandLines
+from smtp.throttle import DiscardThrottle
+
+
+class Pause(Enum):
+    """Why a connection is not read."""
+
+    BUFFER = auto()  # as many pipelined commands as the buffer takes are not answered yet
+    MEMORY = auto()  # the memory for mails is used up
+    THROTTLE = auto()  # what arrived was discarded, and more of it must not arrive so fast
+
+
+class Sink(Protocol):
+    """Takes the bytes that are not command lines."""
+
+    @property
+    def wanted(self) -> int:
+        """Bytes that it can take at most; `feed` returns what is beyond them."""
+        ...
+
+    @property
+    def discarding(self) -> bool:
+        """Whether it discards what it gets."""
+        ...
+
+    def feed(self, data: bytes) -> bytes | None:
+        """Takes some bytes. None while it needs more, then the bytes that follow its end."""
+        ...
+
+
+class Header(Protocol):
+    """Something parsed from the first bytes of a connection. size: how many bytes it took."""
+
+    @property
+    def size(self) -> int: ...
+
+
+_Header = TypeVar("_Header", bound=Header)
+
+
+class Transport:
+    """See the module. deadline: follows the phases; suspended while reading is paused."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, deadline: Deadline, throttle: DiscardThrottle, bounds: Bounds
+    ) -> None:
+        self._loop = loop
+        self._deadline = deadline
+        self._throttle = throttle
+        self._bounds = bounds
+        self._transport: asyncio.Transport  # asyncio's; set before anything else can happen
+        self.lines = CommandLines(bounds.skipped_line_bytes)
+        self._sink: Sink | None = None
+        self._arrived = asyncio.Event()  # something came, or nothing more will
+        self._ended = False  # nothing more will come
+        self.lost = False  # the event loop has closed the connection
+        self.pauses: set[Pause] = set()
+        self._throttle_timer: asyncio.TimerHandle | None = None
+        self._output: list[bytes] = []
+        self._writable: asyncio.Future[None] | None = None  # while the peer does not read
+        self._answered = 0  # lines since other connections had their turn
+
+    # Events of the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Once for a connection: `loop.start_tls` keeps the protocol."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Content goes directly to the sink. The task wakes up at its end, not for every piece."""
+        sink = self._sink
+        if sink is None:
+            self._append(data)
+            self._arrived.set()
+            discarding = self.lines.skipping
+        else:
+            self._deadline.last_byte = self._loop.time()
+            self._feed(sink, data)
+            if self._sink is None:
+                self._arrived.set()
+                return
+            discarding = sink.discarding
+        if discarding:
+            self._throttle_reading(len(data))
+
+    def eof_received(self) -> bool:
+        """The peer sends nothing more. True keeps the connection open for replies; TLS cannot do that."""
+        self._end()
+        return self._deadline.phase is not HANDSHAKE and self._transport.get_extra_info("sslcontext") is None
+
+    def connection_lost(self) -> None:
+        """Ends the waiting of the task and lets it finish its work."""
+        self.lost = True
+        self._stop_throttle()
+        if self._deadline.phase is not BUSY:
+            self._deadline.enter(CLOSING, self._loop.time())
+        self.resume_writing()
+        self._end()
+
+    def pause_writing(self) -> None:
+        """The peer does not read."""
+        if self._writable is None:
+            self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """The peer reads again, or is gone."""
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    # Reading.
+
+    async def read_line(self) -> bytes | None:
+        """The next command line without CRLF; None when there is none. Raises `CommandError` for a bad one."""
+        deadline = self._deadline
+        started: float | None = None
+        # Stop once the peer is gone: it cannot see the reply and will resend.
+        while deadline.phase is not CLOSING and not self.lost:
+            if self._answered >= self._bounds.commands_per_turn:
+                # Reading and answering pipelined commands never waits, so it would starve the others.
+                self._answered = 0
+                await asyncio.sleep(0)
+                continue
+            self._arrived.clear()
+            line = self.lines.take()
+            if line is not None:
+                deadline.busy()
+                self._answered += 1
+                return line
+            self._answered = 0
+            if self._ended:
+                return None
+            if started is None:
+                started = self._loop.time()
+            await self.flush()
+            # One limit for the whole line: a byte now and then does not extend it.
+            deadline.enter(COMMAND, started)
+            self._resume_buffer()
+            await self._arrived.wait()
+        return None
+
+    async def read_header(self, parse: Callable[[bytes], _Header | None]) -> _Header | None:
+        """The first bytes of the connection, once `parse` accepts them; None when they did not come."""
+        self._deadline.enter(PROXY_HEADER, self._loop.time())
+        while self._deadline.phase is not CLOSING:
+            self._arrived.clear()
+            header = parse(bytes(self.lines.buffer))
+            if header is not None:
+                del self.lines.buffer[: header.size]
+                self._deadline.busy()
+                return header
+            if self._ended:
+                return None
+            await self._arrived.wait()
+        return None
+
+    async def receive(self, sink: Sink) -> bool:
+        """Feeds a sink to its end. False when the connection ended before."""
+        await self.flush()
+        if self._deadline.phase is CLOSING:
+            return False
+        self._sink = sink
+        self._feed(sink, self.lines.cut(sink.wanted))
+        if self._receiving():
+            self._deadline.enter(CONTENT, self._loop.time())
+            self._resume_buffer()
+            while self._receiving():
+                self._arrived.clear()
+                await self._arrived.wait()
+            self._deadline.busy()
+        complete = self._sink is None
+        self._sink = None
+        return complete
+
+    def pause(self, reason: Pause) -> None:
+        """Stops reading for a reason."""
+        if not self.pauses:
+            self._deadline.suspend(self._loop.time())
+            # During a handshake asyncio's TLS reads; `start_tls` applies the pauses after it.
+            if self._deadline.phase is not HANDSHAKE and not self._transport.is_closing():
+                self._transport.pause_reading()
+        self.pauses.add(reason)
+
+    def resume(self, reason: Pause) -> None:
+        """Removes a reason, and reads again when none is left."""
+        if reason not in self.pauses:
+            return
+        self.pauses.remove(reason)
+        if not self.pauses:
+            self._deadline.resume(self._loop.time())
+            if self._deadline.phase is not HANDSHAKE and not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    # Writing.
+
+    def write(self, data: bytes) -> None:
+        """Queues bytes: replies to pipelined commands leave together (RFC 2920)."""
+        self._output.append(data)
+
+    async def flush(self) -> None:
+        """Sends what is queued; waits while the peer does not read."""
+        if not self._output or self._deadline.phase is CLOSING:
+            return
+        self._write_output()
+        if self._writable is not None:
+            self._deadline.enter(COMMAND, self._loop.time())
+            await self._writable
+            self._deadline.busy()
+
+    async def start_tls(self, context: ssl.SSLContext) -> str:
+        """Handshake (RFC 3207). Returns protocol version and cipher.
+
+        Bytes that the peer sent in clear after STARTTLS are discarded: an attacker on the path
+        could have put commands there.
+
+        Raises:
+            OSError: The handshake failed; the connection is closed.
+        """
+        await self.flush()
+        self.lines.clear()
+        # `loop.start_tls` resumes reading. A pause that outlasts it would be a wrong state.
+        self._stop_throttle()
+        for reason in list(self.pauses):
+            self.resume(reason)
+        self._deadline.enter(HANDSHAKE, self._loop.time())
+        # From here to the return below, bytes arrive decrypted and cannot be answered encrypted yet.
+        # They are buffered, and nothing is written.
+        try:
+            # The timeout of `loop.start_tls` does not see every way in which a peer disappears.
+            async with asyncio.timeout(self._bounds.handshake_timeout):
+                transport = await self._loop.start_tls(
+                    self._transport, self._transport.get_protocol(), context, server_side=True
+                )
+            if transport is None or self._ended:
+                raise ConnectionResetError("the peer left during the handshake")
+        except OSError:
+            self.close()
+            self.lost = True  # some failures are not followed by `connection_lost`
+            raise
+        self._transport = transport
+        self._deadline.busy()
+        if self.pauses:
+            transport.pause_reading()
+        tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
+        cipher = tls.cipher()
+        return f"{tls.version()} {cipher[0]}" if cipher else f"{tls.version()}"
+
+    def close(self, last: bytes = b"") -> None:
+        """Sends what is queued and `last`, closes the connection, and ends the waiting of the task."""
+        phase = self._deadline.phase
+        if phase is CLOSING:
+            return
+        if phase is HANDSHAKE:
+            self._transport.abort()  # nothing in clear may be sent inside a handshake
+        elif not self._transport.is_closing():
+            if last:
+                self._output.append(last)
+            self._write_output()
+            self._transport.close()
+        self._deadline.enter(CLOSING, self._loop.time())
+        self._end()
+
+    def abort(self) -> None:
+        """Closes at once, whatever is not sent."""
+        self._transport.abort()
+
+    def now(self) -> float:
+        """The event loop's time."""
+        return self._loop.time()
+
+    # Inside.
+
+    def _receiving(self) -> bool:
+        return self._sink is not None and not self._ended
+
+    def _feed(self, sink: Sink, data: bytes) -> None:
+        following = sink.feed(data)
+        if following is not None:
+            self._sink = None
+            self._append(following)
+
+    def _append(self, data: bytes) -> None:
+        buffer = self.lines.buffer
+        buffer += data
+        if len(buffer) > self._bounds.command_buffer_bytes:
+            self.pause(Pause.BUFFER)
+
+    def _resume_buffer(self) -> None:
+        if self.pauses and len(self.lines.buffer) <= self._bounds.command_buffer_bytes:
+            self.resume(Pause.BUFFER)
+
+    def _end(self) -> None:
+        self._ended = True
+        self._arrived.set()
+
+    def _write_output(self) -> None:
+        if self._output and not self._transport.is_closing():
+            self._transport.write(b"".join(self._output))
+        self._output.clear()
+
+    def _throttle_reading(self, nbytes: int) -> None:
+        if self._throttle_timer is None:
+            now = self._loop.time()
+            self.pause(Pause.THROTTLE)
+            self._throttle_timer = self._loop.call_later(self._throttle.pause(nbytes, now), self._end_throttle)
+
+    def _end_throttle(self) -> None:
+        self._throttle_timer = None
+        self.resume(Pause.THROTTLE)
+
+    def _stop_throttle(self) -> None:
+        if self._throttle_timer is not None:
+            self._throttle_timer.cancel()
+            self._throttle_timer = None
