@@ -140,6 +140,8 @@ class Connection(upstream.SMTP):
         finally:
             self.close()
             self._release()
+            if self.handler.listing is not None:
+                self.handler.listing.cancel()
             self._finished = True
             self._settle()
 
@@ -148,36 +150,28 @@ class Connection(upstream.SMTP):
             self._registry.closed(self)
 
     async def _serve(self) -> None:
-        """Greets and answers commands until the peer or the server ends the session."""
-        lists, peer, listing = self._context.block_lists, self.handler.peer, None
+        """Queries the block lists, greets, and answers commands until the peer or the server ends the session."""
+        lists, peer = self._context.block_lists, self.handler.peer
         if lists is not None and peer not in self._context.limits.trusted:
-            # Queried while the session goes on; RCPT waits for the result.
-            listing = self.handler.listing = self.loop.create_task(lists.listing(peer))
+            # The session goes on meanwhile; RCPT waits for the result.
+            self.handler.listing = self.loop.create_task(lists.listing(peer))
         self.send(replies.greeting(self._context.hostname))
-        try:
-            while await self._answer_line():
-                if self.stop == "after command" or (self.stop is not None and not self.in_transaction):
-                    self.send(replies.SHUTTING_DOWN)
-        finally:
-            if listing is not None:
-                listing.cancel()
-
-    async def _answer_line(self) -> bool:
-        """Reads a command and replies. False when there is none."""
-        try:
-            line = await self._io.read_line()
-            if line is None:
-                return False
-            verb, argument = commands.split(line)
-            command = _COMMANDS.get(verb)
-            if command is None:
-                raise CommandError(replies.UNKNOWN_COMMAND)
-            await command(self, argument)
-        except CommandError as error:
-            self.send(error.reply)
-            if error.fatal:
-                self.close()
-        return True
+        while True:
+            try:
+                line = await self._io.read_line()
+                if line is None:
+                    return
+                verb, argument = commands.split(line)
+                command = _COMMANDS.get(verb)
+                if command is None:
+                    raise CommandError(replies.UNKNOWN_COMMAND)
+                await command(self, argument)
+            except CommandError as error:
+                self.send(error.reply)
+                if error.fatal:
+                    self.close()
+            if self.stop == "after command" or (self.stop is not None and not self.in_transaction):
+                self.send(replies.SHUTTING_DOWN)
 
     def send(self, reply: Reply) -> None:
         """Queues a reply. `max_errors` replies that count as errors close the connection, so do 221 and 421."""

@@ -22,6 +22,19 @@ class Reception:
     connection must be closed after the reply.
     """
 
+    __slots__ = (
+        "_bounds",
+        "_quota",
+        "_reader",
+        "_released",
+        "_size_before",
+        "_transport",
+        "_waiting_since",
+        "content",
+        "endless",
+        "quota_key",
+    )
+
     def __init__(
         self, quota: MemoryQuota[Reception], quota_key: str | None, transport: Transport, bounds: Bounds
     ) -> None:
@@ -51,7 +64,8 @@ class Reception:
         complete = await self._transport.receive(self)
         if last:
             self._quota.complete(self)
-            self.resume()
+            if self._waiting_since is not None:
+                self.resume()
         return complete
 
     @property

@@ -11,6 +11,7 @@ made from the result of a commit and from nothing else.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -48,7 +49,7 @@ class Transaction:
 class Session:
     """The state of one connection, and the handlers of its commands.
 
-    listing: the result of the block lists, the one that contains the peer or `""`.
+    listing: queries the block lists; its result is the one that contains the peer, or `""`.
     """
 
     def __init__(self, context: ServerContext, peer: str) -> None:
@@ -58,7 +59,7 @@ class Session:
         self.extended = False
         self.tls = ""
         self.transaction: Transaction | None = None
-        self.listing: Awaitable[str] | None = None
+        self.listing: asyncio.Task[str] | None = None
         self._idle_commands = 0
         self._guesses = 0
 

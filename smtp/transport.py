@@ -18,6 +18,7 @@ from smtp.bounds import Bounds
 from smtp.deadline import BUSY, CLOSING, COMMAND, CONTENT, HANDSHAKE, PROXY_HEADER, Deadline
 from smtp.lines import CommandLines
 from smtp.throttle import DiscardThrottle
+from smtp.wakeup import Wakeup
 
 
 class Pause(Enum):
@@ -69,7 +70,7 @@ class Transport:
         self._transport: asyncio.Transport  # asyncio's; set before anything else can happen
         self.lines = CommandLines(bounds.skipped_line_bytes)
         self._sink: Sink | None = None
-        self._arrived = asyncio.Event()  # something came, or nothing more will
+        self._arrived = Wakeup(loop)  # something came, or nothing more will
         self._ended = False  # nothing more will come
         self.lost = False  # the event loop has closed the connection
         self.pauses: set[Pause] = set()
@@ -142,7 +143,7 @@ class Transport:
             self._arrived.clear()
             line = self.lines.take()
             if line is not None:
-                deadline.busy()
+                deadline.phase = BUSY
                 self._answered += 1
                 return line
             self._answered = 0

