@@ -57,8 +57,8 @@ class Bounds:
     max_discard_pause: float = 5.0  # half of short_command_timeout
 
     # The server.
-    scarce_connections: float = 0.8  # fraction of max_connections from which on ...
-    short_command_timeout: float = 10.0  # ... replaces command_timeout
+    scarce_connections: float = 0.8  # fraction of max_connections; more shorten the timeout
+    short_command_timeout: float = 10.0  # while connections are scarce
     listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
     accepts_per_turn: int = 64  # about 10 ms: each gets no more than its greeting at once
     deadline_interval: float = 1.0  # between two checks of all deadlines

@@ -96,6 +96,7 @@ class Transport:
             self._deadline.last_byte = self._loop.time()
             self._feed(sink, data)
             if self._sink is None:
+                self._deadline.busy()
                 self._arrived.set()
                 return
             discarding = sink.discarding
@@ -140,7 +141,6 @@ class Transport:
                 self._answered = 0
                 await asyncio.sleep(0)
                 continue
-            self._arrived.clear()
             line = self.lines.take()
             if line is not None:
                 deadline.phase = BUSY
@@ -154,7 +154,8 @@ class Transport:
             await self.flush()
             # One limit for the whole line: a byte now and then does not extend it.
             deadline.enter(COMMAND, started)
-            self._resume_buffer()
+            if self.pauses:
+                self._resume_buffer()
             await self._arrived.wait()
         return None
 
@@ -162,7 +163,6 @@ class Transport:
         """The first bytes of the connection, once `parse` accepts them; None when they did not come."""
         self._deadline.enter(PROXY_HEADER, self._loop.time())
         while self._deadline.phase is not CLOSING:
-            self._arrived.clear()
             header = parse(bytes(self.lines.buffer))
             if header is not None:
                 del self.lines.buffer[: header.size]
@@ -182,9 +182,9 @@ class Transport:
         self._feed(sink, self.lines.cut(sink.wanted))
         if self._receiving():
             self._deadline.enter(CONTENT, self._loop.time())
-            self._resume_buffer()
+            if self.pauses:
+                self._resume_buffer()
             while self._receiving():
-                self._arrived.clear()
                 await self._arrived.wait()
             self._deadline.busy()
         complete = self._sink is None
@@ -305,7 +305,7 @@ class Transport:
             self.pause(Pause.BUFFER)
 
     def _resume_buffer(self) -> None:
-        if self.pauses and len(self.lines.buffer) <= self._bounds.command_buffer_bytes:
+        if len(self.lines.buffer) <= self._bounds.command_buffer_bytes:
             self.resume(Pause.BUFFER)
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""A flag that one task waits for: `asyncio.Event` for a single waiter, at half of its cost."""
+"""A flag that one task waits for: an `asyncio.Event` for a single waiter, at half of its cost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class Wakeup:
-    """Several of them are set and waited for in every command, so the cost counts."""
+    """Set and waited for in every command, so the cost counts."""
 
     __slots__ = ("_future", "_loop", "_set")
 
@@ -22,12 +22,9 @@ class Wakeup:
         if future is not None and not future.done():
             future.set_result(None)
 
-    def clear(self) -> None:
-        """Clears the flag."""
-        self._set = False
-
     async def wait(self) -> None:
-        """Returns when the flag is set."""
+        """Returns when the flag was set since the last wait, and clears it."""
         if not self._set:
             self._future = self._loop.create_future()
             await self._future
+        self._set = False
