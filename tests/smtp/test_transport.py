@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,9 +48,34 @@ class Wire(asyncio.Transport):
         assert not self.closing
         self.written += data
 
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return asyncio.Protocol()
 
-class Forever:
-    """A future that never comes."""
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self if name == "ssl_object" else default
+
+    def version(self) -> str:
+        return "TLSv1.3"
+
+    def cipher(self) -> None:
+        return None
+
+
+@dataclass
+class Timer:
+    when: float
+    callback: Callable[[], None]
+    done: bool = False
+
+    def cancel(self) -> None:
+        self.done = True
+
+
+class Pending:
+    """A future for a coroutine that the test itself resumes."""
+
+    def done(self) -> bool:
+        return True
 
     def __await__(self) -> Generator[None, None, None]:
         yield
@@ -58,24 +86,33 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.timers: list[tuple[float, Callable[[], None]]] = []
+        self.during: Callable[[], None] = lambda: None
+        self.timers: list[Timer] = []
 
     def time(self) -> float:
         return self.now
 
-    def call_later(self, delay: float, callback: Callable[[], None]) -> object:
-        self.timers.append((self.now + delay, callback))
-        return self
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        timer = Timer(self.now + delay, callback)
+        self.timers.append(timer)
+        return timer
 
-    def create_future(self) -> Forever:
-        return Forever()
+    async def start_tls(self, transport: Wire, _protocol: Any, _context: Any, *, server_side: bool) -> Wire:
+        """The handshake: `during` runs in the middle of it, and the new transport reads."""
+        assert server_side
+        assert transport.reading
+        self.during()
+        return Wire()
+
+    def create_future(self) -> Pending:
+        return Pending()
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
-        due = [callback for when, callback in self.timers if when <= self.now]
-        self.timers = [timer for timer in self.timers if timer[0] > self.now]
-        for callback in due:
-            callback()
+        for timer in self.timers:
+            if timer.when <= self.now and not timer.done:
+                timer.done = True
+                timer.callback()
 
 
 def connected(**changes: Any) -> tuple[Transport, Wire, Deadline, Clock]:
@@ -136,6 +173,63 @@ def test_discarded_content_is_throttled_and_the_pause_does_not_count() -> None:
     assert deadline.expired(clock.now + 5.9, 300.0, 10**9) is None
     assert deadline.expired(clock.now + 6.0, 300.0, 10**9) is not None
     receiving.close()
+
+
+async def test_a_handshake_ends_a_throttle_pause_and_the_next_one_starts_in_full() -> None:
+    transport, _, _, clock = connected(min_discard_pause=4.0, max_message_bytes=10)
+    reception = Reception(MemoryQuota(bounds()), "192.0.2.1", transport, bounds(max_message_bytes=10))
+    receiving = reception.read(DataReader(reception.content), last=True)
+    receiving.send(None)
+    transport.data_received(b"x" * 100)
+    clock.advance(3.0)
+    await transport.start_tls(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    assert not transport.pauses
+    transport.data_received(b"x" * 100)
+    clock.advance(3.0)
+    assert transport.pauses == {Pause.THROTTLE}, "the timer of the pause before the handshake does not end this one"
+    clock.advance(1.0)
+    assert not transport.pauses
+    receiving.close()
+
+
+async def test_what_pauses_during_a_handshake_applies_after_it() -> None:
+    """asyncio's TLS reads until then; it must not be paused."""
+    transport, wire, _, clock = connected(command_buffer_bytes=100)
+
+    def decrypted() -> None:
+        transport.data_received(b"NOOP\r\n" * 20)
+        assert transport.pauses == {Pause.BUFFER}
+        assert wire.reading
+
+    clock.during = decrypted
+    transport.data_received(b"NOOP\r\n" * 20)
+    assert not wire.reading
+    assert await transport.start_tls(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)) == "TLSv1.3"
+    secured = cast("Wire", transport._transport)
+    assert secured is not wire
+    assert not secured.reading
+    assert len(transport.lines.buffer) == 120, "what came in clear is discarded"
+
+
+def test_a_complete_mail_does_not_wait() -> None:
+    """The read that used up the memory may have brought the end of the mail, too."""
+    limits = bounds(max_memory_bytes=190_000, max_message_bytes=100_000)
+    transport, wire, deadline, _ = connected()
+    quota: MemoryQuota[Reception] = MemoryQuota(limits)
+    older = Reception(quota, None, connected()[0], limits)
+    quota.reserve(older, 99_000)
+    reception = Reception(quota, None, transport, limits)
+    receiving = reception.read(DataReader(reception.content), last=True)
+    receiving.send(None)
+    transport.data_received(b"x" * 99_998 + b"\r\n")
+    assert transport.pauses == {Pause.MEMORY}
+    transport.data_received(b".\r\n")
+    assert deadline.phase is Phase.BUSY, "no time limit can end a complete mail"
+    with pytest.raises(StopIteration) as ended:
+        receiving.send(None)
+    assert ended.value.value is True
+    assert wire.reading
+    assert (quota.waiting, quota.total) == (0, 199_000)
 
 
 def test_a_closed_connection_is_over() -> None:
