@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.support.nursery import Nursery, possible
+from tests.support.fork_server import ForkServer, possible
 
 Output = tuple[asyncio.StreamReader, asyncio.ReadTransport]
 
@@ -47,17 +47,17 @@ class Forked:
 
 
 @functools.cache
-def _nursery() -> Nursery:
+def _fork_server() -> ForkServer:
     from tests.support.process import ROOT, environment  # noqa: PLC0415 - it imports this module
 
-    return Nursery(environment(), ROOT)
+    return ForkServer(environment(), ROOT)
 
 
 def can_fork(command: Sequence[str], env: Mapping[str, str]) -> bool:
     """Whether such a start may be a fork: under pytest, on Linux, for `-m MODULE ...`, in the same language."""
     if "PYTEST_VERSION" not in os.environ or sys.platform != "linux" or command[0] != "-m":
         return False
-    return possible(env, _nursery().env)
+    return possible(env, _fork_server().env)
 
 
 async def fork(words: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: bytes | None, limit: int) -> Forked:
@@ -73,7 +73,7 @@ async def fork(words: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: b
             ends.append(write)
             theirs.callback(os.close, write)
         streams = (given.fileno(), ends[0], ends[1])
-        pid, channel = await asyncio.to_thread(_nursery().start, words[0], words[1:], env, cwd, streams)
+        pid, channel = await asyncio.to_thread(_fork_server().start, words[0], words[1:], env, cwd, streams)
     stdout, stderr = [await _reader(file, limit) for file in ours]
     return Forked(pid, channel, stdout, stderr)
 

@@ -1,7 +1,7 @@
 """The real program as a child process, really signalled and really killed.
 
 `Program` starts `python -m emailrouter ARGS` in a process group of its own (by a fork of a process that has imported
-it already, where `tests.support.nursery` can; `fresh=True` executes it), reads its output in the background
+it already, where `tests.support.fork_server` can; `fresh=True` executes it), reads its output in the background
 (bounded), and learns from its JSON log lines on stderr what it does: `ready()` waits for
 `{"event": "ready", "smtp": [...], "api": "..."}`. However a test ends, `async with` leaves no process behind,
 and where the kernel can do it (Linux) neither does a killed test run. Only processes started here are

@@ -1,12 +1,12 @@
 """Starts the program without importing it each time: a process that has imported it forks for every start.
 
-What is started so is a real process, with a number, a session, pipes, signals and a death of its own; only its
-imports (more than half a second of them) were done before. `Nursery` is the side of the tests; this module run as
-`python -m tests.support.nursery FD` is the side that forks. A request is one datagram with the child's standard
-streams and one end of its status channel; on that channel come the child's number and, when it has ended, how. The
-child stays a zombie until the test has closed the channel, so that its number cannot become somebody else's.
+A forked child is a real process with its own pid, session, pipes and signals. Only its imports (more than half a
+second) were done before. `ForkServer` is the client in the test process; this module run as
+`python -m tests.support.fork_server FD PARENT` is the server. A request is one datagram with the child's standard
+streams and one end of its status channel. The server sends the child's pid on that channel and, when the child has
+ended, its exit status. The child stays a zombie until the test has closed the channel, so that its pid is not reused.
 
-Where the kernel can do it, the forking process dies with the test process, and its children with it.
+On Linux the server dies with the test process, and its children die with the server.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ def possible(env: Mapping[str, str], of: Mapping[str, str]) -> bool:
     )
 
 
-class Nursery:
-    """The forking process, started with `env`. Threads may share it."""
+class ForkServer:
+    """The client of a server that was started with `env`. Threads may share it."""
 
     def __init__(self, env: Mapping[str, str], cwd: Path) -> None:
         self.env = dict(env)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             number = str(theirs.fileno())
-            words = [sys.executable, "-m", "tests.support.nursery", number, str(os.getpid())]
+            words = [sys.executable, "-m", "tests.support.fork_server", number, str(os.getpid())]
             self._process = subprocess.Popen(words, env=self.env, cwd=cwd, pass_fds=[theirs.fileno()])
         self._owner = os.getpid()
         self._turn = threading.Lock()
@@ -101,8 +101,8 @@ class Request:
     files: tuple[int, ...]
 
 
-class _Children:
-    """The forking side's loop."""
+class _ForkLoop:
+    """The server: forks for each request and reports how each child ended."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
@@ -224,7 +224,7 @@ def main() -> None:
                 importlib.import_module(found.name)
     gc.collect()
     gc.freeze()
-    request = _Children(control).serve()
+    request = _ForkLoop(control).serve()
     if request is None:
         return
     signal.signal(signal.SIGINT, signal.default_int_handler)
