@@ -181,6 +181,17 @@ class _ForkLoop:
         os.waitpid(pid, 0)
 
 
+def restore_signals() -> None:
+    """Sets ignored signals to their default action, whatever the test run inherited.
+
+    A shell script starts background commands with SIGINT ignored, `nohup` with SIGHUP. Leaves out the two that the
+    interpreter itself ignores.
+    """
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def die_with(parent: int) -> None:
     """Asks the kernel for SIGKILL when the parent dies, and checks that it has not died already."""
     with contextlib.suppress(OSError, AttributeError):
@@ -214,6 +225,7 @@ def _as(old: TextIO, file: io.BufferedReader | io.FileIO) -> io.TextIOWrapper:
 
 def main() -> None:
     """`FD PARENT`: the control socket, and whose end is ours."""
+    restore_signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which then close the socket
     die_with(int(sys.argv[2]))
     control = socket.socket(fileno=int(sys.argv[1]))

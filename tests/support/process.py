@@ -34,8 +34,8 @@ _LINE_LIMIT = 4 * 1024 * 1024
 # Variables by which the machine's own service manager or user would reach into a test.
 _FOREIGN = ("EMAILROUTER_", "LISTEN_", "NOTIFY_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")
 
-# Asks the kernel for SIGKILL when the test process dies, checks that it has not died already, and becomes the
-# program: the pid stays. A `preexec_fn` could do it too, but is not safe beside threads.
+# Asks the kernel for SIGKILL when the test process dies, checks that it has not died already, sets every signal to its
+# default action, and becomes the program: the pid stays. A `preexec_fn` could do it too, but threads make it unsafe.
 _LAUNCH = """
 import ctypes, os, signal, sys
 try:
@@ -44,6 +44,8 @@ except (OSError, AttributeError):
     pass
 if os.getppid() != int(sys.argv[1]):
     sys.exit("the test run is gone")
+for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    signal.signal(number, signal.SIG_DFL)
 os.execv(sys.argv[2], sys.argv[2:])
 """
 

@@ -18,7 +18,8 @@ facts = {
     "encodings": [stream.encoding for stream in (sys.stdin, sys.stdout, sys.stderr)],
     "errors": [stream.errors for stream in (sys.stdin, sys.stdout, sys.stderr)],
     "files": sorted(int(file.name) for file in Path("/proc/self/fd").iterdir())[:4],
-    "signals": [str(signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)],
+    "ignored": sorted(int(number) for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN),
+    "interrupt": str(signal.getsignal(signal.SIGINT)),
     "name": __name__,
 }
 sys.stdout.write(json.dumps(facts))

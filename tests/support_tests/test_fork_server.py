@@ -1,6 +1,7 @@
 """A forked program is started, heard, signalled and ended as an executed one is."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -25,6 +26,23 @@ async def test_it_starts_as_if_it_were_executed(tmp_path: Path) -> None:
     assert forked.json() == executed.json()
     assert forked.json()["argv"] == ["a", "", "end"]
     assert forked.json()["leads"]
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["forked", "executed"])
+def test_ignored_signals_are_not_inherited(fresh: bool) -> None:
+    """As under `nohup`, or in the background of a shell script."""
+    code = f"""
+import asyncio, json, signal, sys
+sys.path.insert(0, {str(ROOT)!r})
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1):
+    signal.signal(number, signal.SIG_IGN)
+from tests.support.process import run_cli
+print(json.dumps(asyncio.run(run_cli("end", command={CHILD!r}, fresh={fresh})).json()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    child = json.loads(done.stdout)
+    assert child["ignored"] == [signal.SIGPIPE, signal.SIGXFSZ]
+    assert "default_int_handler" in child["interrupt"]
 
 
 async def test_a_fault_is_told_as_the_interpreter_does() -> None:
