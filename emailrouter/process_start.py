@@ -1,7 +1,8 @@
 """The first step of every process of the program, before anything else is opened.
 
 Guarantees that descriptors 0, 1 and 2 are open, so that no database file and no socket ever becomes standard error,
-and that orphans are reaped where the kernel hands them to this process.
+that the exit codes of child processes can be read, and that orphans are reaped where the kernel hands them to this
+process.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _ADDRESSED_BY_PID = ("LISTEN_PID", "WATCHDOG_PID")
 def prepare() -> None:
     """Opens missing standard streams. As PID 1 or a subreaper, continues in a child process and reaps in this one."""
     _open_standard_streams()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, exit codes would be lost
     if os.getpid() == 1 or _is_subreaper():
         _continue_in_child()
 
@@ -75,7 +77,6 @@ def _continue_in_child() -> None:
     Reaping in the program itself would race with asyncio and subprocess for the exit codes of their own children.
     It also frees the program from the rule that PID 1 ignores signals without a handler.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, exit codes would be lost
     # Blocked before the fork: none that arrives in between is lost.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_FORWARDED)
     reaper = os.getpid()

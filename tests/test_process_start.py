@@ -139,6 +139,15 @@ def test_elsewhere_nothing_is_forked() -> None:
     assert shown.stdout == "True\n"
 
 
+def test_exit_codes_are_kept_when_sigchld_is_inherited_as_ignored() -> None:
+    source = (
+        "import signal, subprocess, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+        "from emailrouter import process_start; process_start.prepare(); "
+        "sys.exit(subprocess.call([sys.executable, '-c', 'raise SystemExit(5)']))"
+    )
+    assert subprocess.run([sys.executable, "-c", source], cwd=ROOT, check=False).returncode == 5
+
+
 def _may_unshare() -> bool:
     if shutil.which("unshare") is None or os.getuid() != 0:
         return False
