@@ -2,7 +2,8 @@
 set of middlewares.
 
 Outside both and without authentication: `/healthz` (this process answers) and `/readyz` (its database is there and
-has this program's schema). The OpenAPI document and its page are made once, of the routes that are served.
+has this program's schema). The OpenAPI document and its page are made on the first request for them, of the routes that
+are served.
 """
 
 from __future__ import annotations
@@ -69,14 +70,11 @@ def build_app(
 
 
 def _add_documents(app: web.Application, *, public_url: str, version: str) -> None:
-    document = openapi.text(ROUTES, public_url=public_url, version=version)
-    page = docs_page.html(ROUTES)
-
     async def show_document(_: web.Request) -> web.Response:
-        return answers.json_text(document)
+        return answers.json_text(openapi.text(ROUTES, public_url=public_url, version=version))
 
     async def show_page(_: web.Request) -> web.Response:
-        return docs_page.response(page)
+        return docs_page.response(docs_page.html(ROUTES))
 
     for prefix in PREFIXES:
         _add(app, "GET", f"{prefix}/openapi.json", show_document)

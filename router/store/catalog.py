@@ -13,6 +13,7 @@ reason in its first lines. A test prepares every query on both databases.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -57,8 +58,9 @@ class Catalog:
         return frozenset(self._queries)
 
 
+@functools.cache
 def load() -> Catalog:
-    """Reads every file of `queries/`; raises ValueError for a text that breaks the form."""
+    """Reads every file of `queries/`, once; raises ValueError for a text that breaks the form."""
     shared: dict[str, str] = {}
     postgres: dict[str, str] = {}
     folder = resources.files("router.store") / "queries"
