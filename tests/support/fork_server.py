@@ -209,7 +209,27 @@ def become(request: Request) -> None:
     os.chdir(request.cwd)
     open_streams()
     sys.argv = [request.module, *request.args]
-    runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+    code: str | int | None = None
+    try:
+        runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+    except SystemExit as error:
+        code = error.code
+    if code is None or isinstance(code, int):
+        end(code or 0)
+    sys.exit(code)
+
+
+def end(code: int) -> None:
+    """Ends as the interpreter does, except that it does not destroy every object; returns when a stream is closed.
+
+    Destroying them copies the memory that is shared with the server: two thirds of the cost of a short command.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for all threads that are not daemons
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code & 0xFF)
 
 
 def open_streams() -> None:
