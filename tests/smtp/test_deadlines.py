@@ -4,8 +4,10 @@ Deadlines are short by the settings, so that nothing here sleeps: the server's o
 """
 
 import asyncio
+from unittest import mock
 
 from tests.smtp.doubles import Door, door
+from tests.smtp.fuzz_wires import Wire
 from tests.support.smtp import RawSmtp
 from tests.support.waiting import until
 
@@ -73,6 +75,32 @@ async def test_a_peer_that_does_not_read_is_let_go() -> None:
         flood.cancel()
         await asyncio.wait([flood])
         await client.close()
+
+
+async def test_a_connection_counts_until_it_is_closed() -> None:
+    """Also one whose task has ended: else nothing would abort it when its peer does not read the last reply."""
+
+    class Unread(Wire):
+        def close(self) -> None:
+            self.closing = True
+
+    async with door() as server:
+        connection = server.server._connection()
+        wire = Unread("192.0.2.1")
+        connection.connection_made(wire)
+        connection.data_received(b"QUIT\r\n")
+        await until(lambda: connection._finished, "the task ends")
+        assert wire.is_closing()
+        assert server.server.connections == 1
+        now = asyncio.get_running_loop().time()
+        with mock.patch.object(wire, "abort") as abort:
+            connection.check(now + 9.9, 300.0)
+            assert abort.call_count == 0
+            connection.check(now + 11.0, 300.0)
+            assert abort.call_count == 1
+        connection.connection_lost(None)
+        connection.connection_lost(None)  # the loop may report it twice
+        assert server.server.connections == server.server._context.limits.total == 0
 
 
 async def test_less_patience_when_connections_run_out() -> None:
