@@ -1,4 +1,4 @@
-"""The SMTP server: receives mail from the internet and replies `250` to what the core has committed.
+"""The SMTP server: receives mail from the internet, replies `250` once the core committed it.
 
 In the order of the bytes: `server` and `listeners` (sockets, deadlines, stop); `connection` (one
 task, one method for each command) with `admission`, `proxy` and `tls`; `transport` over `lines`,

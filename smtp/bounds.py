@@ -14,7 +14,7 @@ from config.schema import Smtp
 
 @dataclass(frozen=True)
 class Bounds:
-    """Sizes in bytes, times in seconds. The class attributes are the defaults of the fixed bounds."""
+    """Sizes in bytes, times in seconds. Class attributes are the defaults of fixed bounds."""
 
     # Settings: docs/configuration.md gives the reasons.
     max_message_bytes: int
@@ -42,7 +42,7 @@ class Bounds:
     block_list_timeout: float = 5.0  # clients wait minutes for RCPT (RFC 5321 4.5.3.2.3)
     free_guesses: int = 3  # refused recipients; senders who know their recipients rarely fail
     guess_delay: float = 0.5  # more for each further one
-    max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3); it occupies a connection
+    max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3)
 
     # Memory for mails that are being received.
     small_mail_bytes: int = 65536  # a mail up to this size never waits for memory

@@ -1,8 +1,9 @@
-"""Command lines as typed values (RFC 5321 section 4.1). Pure: bytes in, a value out, or `CommandError` with the reply.
+"""Command lines as typed values (RFC 5321 section 4.1).
 
-The email package is not used: the grammar of a command is small and regular, and every pattern here
-is linear in the line, whose length is bounded before. This module checks syntax only; the order of
-commands is checked by `smtp.session`, sizes and addresses by `smtp.policy`.
+Pure: bytes in, a value out, or `CommandError` with the reply. The email package is not used:
+the grammar of a command is small and regular, and every pattern here is linear in the line, whose
+length is bounded before. This module checks syntax only; `smtp.session` checks the order of
+commands, `smtp.policy` sizes and addresses.
 
 Looser than the RFC where real clients are: spaces after `FROM:` and at the end of a line. Stricter
 where no real client is affected: a path needs its angle brackets, and a command contains no control
@@ -20,13 +21,13 @@ from smtp import replies
 from smtp.replies import Reply
 
 LINE_LIMIT = 512  # bytes with CRLF, RFC 5321 4.5.3.1.4
-# MAIL is allowed 26 more for SIZE (RFC 1870 3), 17 for BODY (RFC 6152 2), 10 for SMTPUTF8 (RFC 6531 3.4).
+# MAIL has 26 more for SIZE (RFC 1870 3), 17 for BODY (RFC 6152 2), 10 for SMTPUTF8 (RFC 6531 3.4).
 MAIL_LINE_LIMIT = LINE_LIMIT + 26 + 17 + 10
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# The name in HELO becomes part of the Received field: visible characters except those with a meaning there.
+# The name in HELO becomes part of the Received field: visible characters without a meaning there.
 _HELLO = re.compile(r'[^\x00-\x20\x7f-\xa0()<>"\\\u2028\u2029\ud800-\udfff]{1,255}')
-# `<`, a source route that is ignored (RFC 5321 4.1.1.3, appendix F.2), the mailbox, `>`, parameters.
+# `<`, an ignored source route (RFC 5321 4.1.1.3, appendix F.2), the mailbox, `>`, parameters.
 _PATH = re.compile(r' *<(?:@[^:"<> ]++:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>])*+)>(?: +([^ ].*))?')
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
 _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 4
@@ -34,9 +35,11 @@ _BDAT = re.compile(r"([0-9]{1,20})( +LAST)?", re.IGNORECASE)
 
 
 class CommandError(Exception):
-    """The line is not a valid command; `reply` has the reason.
+    """The line is not a valid command.
 
-    fatal: it may have announced content of unknown size, so nothing after it can be read as commands.
+    Attributes:
+        reply: The reply with the reason.
+        fatal: It may have announced content of unknown size, so no command can be read after it.
     """
 
     def __init__(self, reply: Reply, *, fatal: bool = False) -> None:
@@ -52,7 +55,7 @@ def announces_content(line: bytes | bytearray) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """MAIL. mailbox: None for the null reverse-path. size: declared bytes, None if not declared."""
+    """MAIL: `mailbox` is None for the null reverse-path, `size` is the declared one in bytes."""
 
     mailbox: Mailbox | None
     size: int | None = None
@@ -61,7 +64,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Bdat:
-    """BDAT, RFC 3030 section 2. size: bytes that follow the line."""
+    """BDAT, RFC 3030 section 2: `size` bytes follow the line."""
 
     size: int
     last: bool
@@ -81,7 +84,7 @@ def split(line: bytes) -> tuple[str, str]:
 
 
 def parse_hello(argument: str | None) -> str:
-    """The name in HELO or EHLO. Not checked against anything: a mail is not refused for it (RFC 5321 4.1.4)."""
+    """The name in HELO or EHLO; no mail is refused for it (RFC 5321 4.1.4)."""
     if argument is None or not _HELLO.fullmatch(argument):
         raise CommandError(replies.BAD_ARGUMENT)
     return argument
@@ -106,7 +109,7 @@ def parse_mail(argument: str | None) -> Mail:
             smtputf8 = True
         else:
             raise CommandError(replies.UNKNOWN_PARAMETER)
-    # Rewritten reverse-paths (SRS, VERP) have longer local parts than 64; refusing them would lose mail.
+    # Rewritten reverse-paths (SRS, VERP) have local parts over 64; refusing them would lose mail.
     mailbox = _mailbox(path, smtputf8=smtputf8, local_part_limit=MAILBOX_LIMIT) if path else None
     if mailbox is not None and not mailbox.domain:  # only a recipient may be the bare postmaster
         raise CommandError(replies.BAD_ADDRESS)
@@ -114,7 +117,15 @@ def parse_mail(argument: str | None) -> Mail:
 
 
 def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
-    """`TO:<forward-path>`; no parameter is known. smtputf8: whether MAIL had it. Raises `CommandError`."""
+    """`TO:<forward-path>`; no parameter is known.
+
+    Args:
+        argument: What follows RCPT.
+        smtputf8: Whether MAIL had that parameter.
+
+    Raises:
+        CommandError: The argument is malformed.
+    """
     path, parameters = _path(argument, "TO:")
     for _ in _parameters(parameters):
         raise CommandError(replies.UNKNOWN_PARAMETER)
@@ -130,7 +141,7 @@ def parse_bdat(argument: str | None) -> Bdat:
 
 
 def parse_nothing(argument: str | None) -> None:
-    """For commands without an argument (RFC 5321 4.1.1.4, 4.1.1.5, 4.1.1.10, RFC 3207 4). Raises `CommandError`."""
+    """For commands without an argument. Raises `CommandError`."""
     if argument:
         raise CommandError(replies.BAD_ARGUMENT)
 
@@ -146,7 +157,7 @@ def _path(argument: str | None, keyword: str) -> tuple[str, str | None]:
 
 
 def _parameters(text: str | None) -> list[tuple[str, str | None]]:
-    """Keyword in upper case and value or None of each; no keyword twice (RFC 5321 4.1.2 esmtp-param)."""
+    """Keyword in upper case and value of each; no keyword twice (RFC 5321 4.1.2 esmtp-param)."""
     if text is None:
         return []
     found: dict[str, str | None] = {}

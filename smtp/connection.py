@@ -34,15 +34,21 @@ _log = structlog.get_logger()
 
 
 class Registry(Protocol):
-    """The connections of a server. closed: it is lost and its task ends; may be called twice."""
+    """The connections of a server."""
 
     def opened(self, connection: Connection) -> None: ...
 
-    def closed(self, connection: Connection) -> None: ...
+    def closed(self, connection: Connection) -> None:
+        """The connection is lost and its task ends. May be called twice."""
 
 
 class Connection(upstream.SMTP):
-    """See the module. stop: the session ends with its transaction, or with the current command."""
+    """See the module.
+
+    Attributes:
+        handler: aiosmtpd's name for the object with the `handle_*` methods.
+        stop: When the session ends because the server stops.
+    """
 
     def __init__(
         self, context: ServerContext, registry: Registry, tls: TlsFiles | None, loop: asyncio.AbstractEventLoop
@@ -106,7 +112,7 @@ class Connection(upstream.SMTP):
         self._io.close(b"" if reply is None else reply.encoded)
 
     def check(self, now: float, command_timeout: float) -> None:
-        """Closes the connection if the peer exceeded a time limit. now: the event loop's time."""
+        """Closes the connection if the peer exceeded a time limit; see `Deadline.expired`."""
         reception = self._reception
         if reception is not None:
             reception.check(now)
@@ -150,7 +156,7 @@ class Connection(upstream.SMTP):
             self._registry.closed(self)
 
     async def _serve(self) -> None:
-        """Queries the block lists, greets, and answers commands until the peer or the server ends the session."""
+        """Queries the block lists, greets, and answers commands to the end of the session."""
         lists, peer = self._context.block_lists, self.handler.peer
         if lists is not None and peer not in self._context.limits.trusted:
             # The session goes on meanwhile; RCPT waits for the result.
@@ -174,7 +180,7 @@ class Connection(upstream.SMTP):
                 self.send(replies.SHUTTING_DOWN)
 
     def send(self, reply: Reply) -> None:
-        """Queues a reply. `max_errors` replies that count as errors close the connection, so do 221 and 421."""
+        """Queues a reply. Closes after 221 and 421, and after `max_errors` errors."""
         self._io.write(reply.encoded)
         if reply.is_error:
             self._errors += 1
@@ -201,7 +207,8 @@ class Connection(upstream.SMTP):
         """RFC 5321 section 4.1.1.2."""
         mail = commands.parse_mail(argument)
         self.send(self.handler.handle_MAIL(mail))
-        if self.handler.too_many_idle:  # 421 rather than 503: the next mail may be legitimate and should be retried
+        if self.handler.too_many_idle:
+            # 421 rather than 503: the next message may be legitimate and should be retried.
             self.close(replies.TOO_MANY_ERRORS)
 
     async def smtp_RCPT(self, argument: str | None) -> None:
@@ -274,7 +281,7 @@ class Connection(upstream.SMTP):
         self._reset()
         self.send(self.handler.handle_RSET())
 
-    async def smtp_NOOP(self, argument: str | None) -> None:  # noqa: ARG002 - the argument of NOOP has no meaning
+    async def smtp_NOOP(self, argument: str | None) -> None:  # noqa: ARG002 - has no meaning
         """RFC 5321 section 4.1.1.9."""
         self.send(self.handler.handle_NOOP())
 
@@ -307,8 +314,8 @@ class Connection(upstream.SMTP):
         self._reset()
         self.handler.handle_STARTTLS(tls)
 
-    async def smtp_EXPN(self, argument: str | None) -> None:  # noqa: ARG002 - not offered with any argument
-        """Known and not offered, as are HELP and TURN (RFC 5321 sections 3.5.2, 7.3, appendix F.1)."""
+    async def smtp_EXPN(self, argument: str | None) -> None:  # noqa: ARG002 - never offered
+        """Not offered, as HELP and TURN are not (RFC 5321 sections 3.5.2, 7.3, appendix F.1)."""
         self.send(replies.NOT_IMPLEMENTED)
 
     smtp_HELP = smtp_TURN = smtp_EXPN

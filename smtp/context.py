@@ -19,7 +19,12 @@ from smtp.throttle import DiscardThrottle
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """hostname: the server's name in replies. expects_proxy: trusted addresses send a PROXY header."""
+    """The collaborators of a connection.
+
+    Attributes:
+        hostname: The server's name in replies.
+        expects_proxy: Whether trusted addresses send a PROXY header.
+    """
 
     bounds: Bounds
     hostname: str

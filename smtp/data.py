@@ -1,4 +1,4 @@
-"""The content of a mail as it arrives: `DataReader` for DATA, `ChunkReader` for BDAT, `Content` for what is kept.
+"""The content of a mail as it arrives, by DATA or BDAT.
 
 Pure and incremental: the readers take pieces that are cut anywhere, say when the end has come, and
 return what follows it. They make no lines: a piece of 256 KiB costs a few searches. Only
@@ -19,7 +19,10 @@ _STUFFED = b"\r\n."
 class Content:
     """The content of a mail so far, at most `limit` bytes; the bytes after them are only counted.
 
-    size: bytes of the mail, including discarded ones. held: bytes in memory.
+    Attributes:
+        limit: The largest size that is kept.
+        size: Bytes of the mail, including discarded ones.
+        held: Bytes in memory.
     """
 
     __slots__ = ("_buffer", "_single", "held", "limit", "size")
@@ -28,7 +31,7 @@ class Content:
         self.limit = limit
         self.size = 0
         self.held = 0
-        # A mail in one piece, as most are, is never copied; a BytesIO returns its value without a copy.
+        # A mail in one piece, as most are, is never copied; nor is the value of a BytesIO.
         self._single: bytes | None = b""
         self._buffer: BytesIO | None = None
 
@@ -87,11 +90,11 @@ class Reader(Protocol):
 
 
 class DataReader:
-    """DATA: up to CR LF . CR LF, of which the first CR LF is part of the mail; removes the dots of stuffing.
+    """DATA: up to CR LF . CR LF; removes the dots of stuffing.
 
-    What may be the start of the end mark at the end of a piece, at most four bytes, waits for the
-    next one. The mail starts at the start of a line, as if CR LF were before it; this matters only
-    when its first byte is a dot.
+    The first CR LF of the end mark is part of the mail. What may be the start of that mark at
+    the end of a piece, at most four bytes, waits for the next one. The mail starts at the start of
+    a line, as if CR LF were before it; this matters only when its first byte is a dot.
     """
 
     __slots__ = ("_at_start", "_pending", "content")
@@ -109,7 +112,7 @@ class DataReader:
         if self._at_start and block.startswith(b"."):
             block = b"\r\n" + block
             skip = 2
-        # One byte is found seventy times as fast as three, and base64, as in most large mails, has no dot.
+        # One byte is found seventy times as fast as three; base64, as in large mails, has no dot.
         dot = block.find(b".")
         if dot >= 0:
             dot = block.find(_STUFFED, max(dot - 2, 0))
@@ -129,7 +132,7 @@ class DataReader:
 
 
 def _start_of_end(block: bytes) -> int:
-    """Where the longest prefix of CR LF . CR LF at the end of `block` starts; its length if there is none."""
+    """Where the longest prefix of the end mark at the end of `block` starts; its length if none."""
     for length in (4, 3, 2, 1):
         if block.endswith(_END[:length]):
             return len(block) - length

@@ -31,7 +31,10 @@ PROXY_HEADER, COMMAND, CONTENT, BUSY, HANDSHAKE, CLOSING = Phase
 class Deadline:
     """The time limit of one connection's current phase. All times are monotonic seconds.
 
-    started: when the phase began. last_byte: when the last content arrived.
+    Attributes:
+        phase: What the connection waits for.
+        started: When the phase began.
+        last_byte: When the last content arrived.
     """
 
     __slots__ = ("_bounds", "_suspended_at", "last_byte", "phase", "started")
@@ -58,7 +61,7 @@ class Deadline:
             self.phase = BUSY
 
     def suspend(self, now: float) -> None:
-        """Stops the clock of `CONTENT`: the server pauses reading. Other phases are not affected."""
+        """Stops the clock of `CONTENT`: the server pauses reading. Other phases ignore it."""
         if self._suspended_at is None:
             self._suspended_at = now
 

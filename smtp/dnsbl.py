@@ -21,7 +21,8 @@ from smtp.bounds import Bounds
 _log = structlog.get_logger()
 
 _LISTED = ipaddress.ip_network("127.0.0.0/8")  # RFC 5782 2.1
-_NOT_SERVED = ipaddress.ip_network("127.255.255.0/24")  # the answer of large lists to a resolver they do not serve
+# The answer of large lists to a resolver that they do not serve.
+_NOT_SERVED = ipaddress.ip_network("127.255.255.0/24")
 
 
 class Resolver(Protocol):
@@ -31,7 +32,13 @@ class Resolver(Protocol):
 
 
 class BlockLists:
-    """zones: `zen.example.org`, ..., the one that is logged first. timeout: seconds for all lists together."""
+    """Queries all lists for an address.
+
+    Args:
+        zones: `zen.example.org`, ...; the first one that contains the address is reported.
+        resolver: Where the lists are queried.
+        timeout: Seconds for all lists together.
+    """
 
     def __init__(self, zones: Sequence[str], resolver: Resolver, timeout: float = Bounds.block_list_timeout) -> None:
         self._zones = tuple(zones)
@@ -39,7 +46,7 @@ class BlockLists:
         self._timeout = timeout
 
     async def listing(self, address: str) -> str:
-        """The first list that contains the address; `""` for none, and for this host. Never raises."""
+        """The first list that contains the address, `""` for none or this host. Never raises."""
         name = _query_name(address)
         if name is None:
             return ""

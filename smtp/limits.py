@@ -35,9 +35,9 @@ class AddressSet:
 
 
 class Limits:
-    """Connections in all and by address, mails a minute by address; the latter two not for `trusted` addresses.
+    """Counts connections, in all and by address, and the mails a minute of each address.
 
-    A minute starts with the first mail of an address.
+    The limits by address do not hold for `trusted` addresses. A minute starts with the first mail.
     """
 
     def __init__(self, bounds: Bounds, trusted: AddressSet) -> None:
@@ -66,7 +66,7 @@ class Limits:
         self.total -= 1
 
     def admit(self, address: str) -> bool:
-        """Counts a connection for its address. False if the address has too many: then it is not counted."""
+        """Counts a connection for its address. False, and not counted, if that has too many."""
         if address in self.trusted:
             return True
         key = address_key(address)
@@ -92,7 +92,7 @@ class Limits:
         return None if address in self.trusted else address_key(address)
 
     def mail(self, address: str, now: float) -> bool:
-        """Counts a mail; False if the address reached its limit for this minute. now: monotonic seconds."""
+        """Counts a mail at `now` (monotonic seconds). False if the address reached its limit."""
         limit = self._bounds.max_mails_per_minute
         if not limit or address in self.trusted:
             return True
@@ -106,5 +106,5 @@ class Limits:
         return True
 
     def forget(self, now: float) -> None:
-        """Removes the minutes that are over; called regularly, it bounds the memory. now: monotonic seconds."""
+        """Removes the minutes that are over at `now`; called regularly, it bounds the memory."""
         self._mails = {key: entry for key, entry in self._mails.items() if now - entry[0] < _MINUTE}

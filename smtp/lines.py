@@ -17,7 +17,8 @@ from smtp.replies import Reply
 class CommandLines:
     """The bytes that arrived and are not answered yet, in `buffer`.
 
-    skip_limit: bytes of one line without an end that are discarded before the session is closed.
+    Args:
+        skip_limit: Bytes of one line that are discarded before the session is closed.
     """
 
     __slots__ = ("_skip_limit", "_skipped", "_skipping", "buffer")
@@ -30,11 +31,15 @@ class CommandLines:
 
     @property
     def skipping(self) -> bool:
-        """Whether the bytes that arrive belong to a refused line and are discarded up to its end."""
+        """Whether arriving bytes belong to a refused line and are discarded up to its end."""
         return self._skipping is not None
 
     def take(self) -> bytes | None:
-        """The next line without CR LF; None if it is not complete. Raises `CommandError` once for each bad line."""
+        """The next line without CR LF; None if it is not complete.
+
+        Raises:
+            CommandError: The line is refused. Once for each such line.
+        """
         buffer = self.buffer
         while (end := buffer.find(b"\r\n")) >= 0:
             line = bytes(buffer[:end])
@@ -68,7 +73,7 @@ class CommandLines:
         """Discards the start of a line that cannot become a command, however it continues."""
         buffer = self.buffer
         if self._skipping is None and b"\n" in buffer:
-            # Refused at once, or a person with a terminal would wait for ever. The LF still ends no line.
+            # Refused at once: a person with a terminal would wait for ever. The LF ends no line.
             self._skipping = replies.BARE_LF
             raise CommandError(replies.BARE_LF, fatal=announces_content(buffer))
         if self._skipping is None and len(buffer) >= MAIL_LINE_LIMIT:

@@ -17,7 +17,12 @@ from smtp.bounds import Bounds
 
 
 class Listeners:
-    """All sockets of one server. connection: makes the protocol of a connection, as for `loop.create_server`."""
+    """All sockets of one server.
+
+    Args:
+        connection: Makes the protocol of a connection, as for `loop.create_server`.
+        bounds: How many connections are accepted at once.
+    """
 
     def __init__(self, connection: Callable[[], asyncio.BaseProtocol], bounds: Bounds) -> None:
         self._connection = connection
@@ -28,11 +33,11 @@ class Listeners:
 
     @property
     def addresses(self) -> list[str]:
-        """The addresses: `127.0.0.1:2525`, `[::1]:2525`, or the path of a Unix socket; none after `close`."""
+        """`127.0.0.1:2525`, `[::1]:2525`, or the path of a Unix socket; none after `close`."""
         return [_address(sock.getsockname()) for server in self._servers for sock in server.sockets]
 
     async def listen(self, host: str, port: int, *, reuse_port: bool) -> None:
-        """Listens on all addresses of `host`; IPv6 sockets take IPv6 only, so 0.0.0.0 and [::] can coexist.
+        """Listens on all addresses of `host`. IPv6 sockets take IPv6 only; 0.0.0.0 can coexist.
 
         Args:
             host: A name or an address.
@@ -80,7 +85,7 @@ class Listeners:
                 try:
                     accepted, _address = sock.accept()
                 except OSError:
-                    # None is waiting, or there is no descriptor: the event loop logs the latter itself.
+                    # None is waiting, or no descriptor is free: the event loop logs that.
                     break
                 task = asyncio.get_running_loop().create_task(self._open(accepted))
                 self._opening.add(task)

@@ -13,14 +13,15 @@ from smtp.bounds import Bounds
 
 
 class Mail(Protocol):
-    """A mail that is being received; compared by identity.
-
-    quota_key: the client address that the memory counts for, as `Limits.quota_key` returns it. None
-    for a trusted address, which may use all of the memory. It must not change.
-    """
+    """A mail that is being received; compared by identity."""
 
     @property
-    def quota_key(self) -> str | None: ...
+    def quota_key(self) -> str | None:
+        """The address that its memory counts for; None if it may use all of the memory.
+
+        It does not change; `Limits.quota_key` makes it.
+        """
+        ...
 
 
 _Mail = TypeVar("_Mail", bound=Mail)
@@ -79,7 +80,7 @@ class MemoryQuota(Generic[_Mail]):
         return not (self.total or self._reserved or self._by_address or self._large or self._waiting or self._complete)
 
     def reserve(self, mail: _Mail, nbytes: int) -> Sequence[_Mail]:
-        """Sets the bytes of a mail, which never shrinks. Returns the mails that must wait from now on."""
+        """Sets the size of a mail, which never shrinks. Returns the mails that must wait now."""
         added = nbytes - self._reserved.get(mail, 0)
         if added <= 0:
             return ()
@@ -101,7 +102,7 @@ class MemoryQuota(Generic[_Mail]):
         return stopped
 
     def complete(self, mail: _Mail) -> None:
-        """The mail will not grow any more, and does not wait. Its bytes stay reserved until `release`."""
+        """The mail will not grow, and does not wait. Its bytes stay reserved until `release`."""
         if mail in self._large:
             del self._large[mail]
             self._waiting.discard(mail)
@@ -135,12 +136,12 @@ class MemoryQuota(Generic[_Mail]):
         return resumed
 
     def _moving(self, key: str | None) -> list[_Mail]:
-        """The waiting ones of the mails that must never wait: the oldest, and the oldest of an address."""
+        """The oldest mail and the oldest one of an address, if they wait: they must not."""
         oldest = (self._oldest(), self._oldest_of(key) if self.available > 0 else None)
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 
     def _oldest(self) -> _Mail | None:
-        """The oldest large mail; None when it must wait because a complete mail will release memory."""
+        """The oldest large mail; None if it must wait for the memory of a complete mail."""
         oldest = next(iter(self._large), None)
         if oldest is None or (self._complete and self.total >= self._limit):
             return None

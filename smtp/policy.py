@@ -36,7 +36,7 @@ def for_declared_size(size: int | None, limit: int) -> Reply | None:
 
 
 def for_recipient_count(accepted: int, limit: int) -> Reply | None:
-    """RFC 5321 section 4.5.3.1.10: recipients past the limit get a temporary failure, the mail continues."""
+    """RFC 5321 section 4.5.3.1.10: recipients past the limit fail temporarily, others stay."""
     return replies.TOO_MANY_RECIPIENTS if accepted >= limit else None
 
 
@@ -60,7 +60,7 @@ def is_guess(reply: Reply) -> bool:
 
 
 def tarpit_delay(guesses: int, bounds: Bounds) -> float:
-    """Seconds to wait before the reply to a guess. guesses: so far in this session, this one included.
+    """Seconds to wait before the reply to the last of so many guesses in a session.
 
     Trying a dictionary must take hours. Each guess costs a database query too: refusals are never
     answered from a cache.
@@ -76,7 +76,8 @@ def for_fault(error: Exception) -> Reply:
 class BlockedSenders:
     """The senders that the operator blocks: addresses, domains, networks.
 
-    entries: `a@spam.example`, `@spam.example` or `spam.example`, `192.0.2.0/24`, as in the settings.
+    Args:
+        entries: `a@spam.example`, `@spam.example` or `spam.example`, `192.0.2.0/24`.
     """
 
     def __init__(self, entries: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""The PROXY protocol, versions 1 and 2: the client's address as a proxy in front of the server saw it. Pure.
+"""The PROXY protocol, versions 1 and 2: the client's address as a proxy saw it. Pure.
 
 Source: haproxy.org, doc/proxy-protocol.txt, sections 2.1 and 2.2. The header is expected from
 `trusted_networks` and from no other address: the document forbids guessing whether one is present.
@@ -26,14 +26,19 @@ class ProxyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """source: the client's address, None if the proxy connects for itself (health checks). size: bytes."""
+    """A parsed header.
+
+    Attributes:
+        source: The client's address; None if the proxy connects for itself (health checks).
+        size: Bytes of the header.
+    """
 
     source: str | None
     size: int
 
 
 def parse(data: bytes) -> Header | None:
-    """The header at the start of a connection; None while it is not complete. Raises `ProxyError`."""
+    """The header that `data` starts with; None while it is incomplete. Raises `ProxyError`."""
     if data[: len(_V2)] == _V2[: len(data)]:
         return _parse_v2(data) if len(data) >= _V2_START else None
     if data[:6] != b"PROXY "[: len(data)]:
@@ -68,7 +73,7 @@ def _parse_v2(data: bytes) -> Header | None:
         return None
     size = _V2_START + length
     if command == _V2_LOCAL or family not in _V2_ADDRESS:
-        return Header(None, size)  # section 2.2: use the connection's own address, skip what follows
+        return Header(None, size)  # section 2.2: use the connection's own address
     address_size = _V2_ADDRESS[family]
     if length < 2 * address_size + 4:
         raise ProxyError("a PROXY header without its addresses")

@@ -18,8 +18,10 @@ from smtp.transport import Pause, Transport
 class Reception:
     """See the module.
 
-    quota_key: see `smtp.memory.Mail`. endless: the mail is so far past the size limit that the
-    connection must be closed after the reply.
+    Attributes:
+        content: The content so far.
+        quota_key: See `smtp.memory.Mail`.
+        endless: Whether the mail is so far past the size limit that the connection must be closed.
     """
 
     __slots__ = (
@@ -58,7 +60,15 @@ class Reception:
         self.release()
 
     async def read(self, reader: Reader, *, last: bool) -> bool:
-        """Receives until the end of `reader`; last: no chunk follows. False when the connection ended before."""
+        """Receives to the end of a reader.
+
+        Args:
+            reader: Finds the end, and keeps the content in `self.content`.
+            last: Whether the mail ends there, so that it will not grow.
+
+        Returns:
+            False when the connection ended before.
+        """
         self._reader = reader
         self._size_before = self.content.size
         complete = await self._transport.receive(self)
@@ -97,7 +107,7 @@ class Reception:
             self._transport.resume(Pause.MEMORY)
 
     def check(self, now: float) -> None:
-        """Gives the mail up if it waited too long for memory; what still comes is discarded, then refused."""
+        """Gives the mail up if it waited too long; the rest of it is discarded, then refused."""
         if self._waiting_since is not None and now - self._waiting_since >= self._bounds.memory_timeout:
             self.release()
 

@@ -17,9 +17,14 @@ _LINES = re.compile(r"(?:[ -~]{3,510}\r\n)+")  # 512 bytes with CRLF, RFC 5321 4
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply code, its enhanced status code (`""` only where RFC 2034 has none), and its text; `\\n` separates lines.
+    """A reply to the client.
 
-    is_error: counts towards `errors_per_session`. encoded: as it is sent, with CRLF.
+    Attributes:
+        code: Three digits.
+        enhanced: The enhanced status code; `""` only where RFC 2034 has none.
+        text: Its text; `\\n` separates lines.
+        is_error: Whether it counts towards `errors_per_session`.
+        encoded: The bytes that are sent, with CRLF.
 
     Raises:
         ValueError: The two codes disagree, or the text cannot be sent.
@@ -69,7 +74,7 @@ def extended_hello(hostname: str, extensions: tuple[str, ...]) -> Reply:
 
 
 def queued(message_id: str) -> Reply:
-    """RFC 5321 6.1: the server is responsible for the mail. message_id: from the result of the commit only."""
+    """RFC 5321 6.1: the server is responsible. The id is from the result of the commit only."""
     return Reply(250, "2.0.0", f"Ok: queued as {message_id}")
 
 

@@ -109,7 +109,7 @@ class Server:
 
     @property
     def certificate_expires_at(self) -> float | None:
-        """Unix seconds until which the certificate of STARTTLS is valid; None if that is not known."""
+        """Unix seconds until which the certificate is valid; None if that is not known."""
         return None if self._tls is None else self._tls.expires_at
 
     async def start(self) -> None:
@@ -176,7 +176,7 @@ class Server:
         self._idle.clear()
 
     def closed(self, connection: Connection) -> None:
-        """The opposite. After a failed handshake `connection_lost` may come when that is known already."""
+        """The opposite; once, though a failed handshake is often reported again later."""
         if connection not in self._connections:
             return
         del self._connections[connection]

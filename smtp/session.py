@@ -1,4 +1,4 @@
-"""The conversation of one connection: translates a command, calls the core, translates its result into a reply.
+"""The conversation of one connection: a command, a call of the core, a reply.
 
 `Session` knows the order of commands (RFC 5321 section 4.1.4) and the facts of the connection, and
 decides nothing else: `smtp.policy` has the reply for a fact, `Recipients` the target of a mail, and
@@ -35,9 +35,11 @@ _Result = TypeVar("_Result")
 
 @dataclass(slots=True)
 class Transaction:
-    """A mail from MAIL on. targets: by recipient, so that a repeated one counts once.
+    """A mail from MAIL on.
 
-    chunk_refused: the mail lacks a BDAT chunk that was refused, so no later chunk may complete it.
+    Attributes:
+        targets: By recipient, so that a repeated one counts once.
+        chunk_refused: Whether a BDAT chunk was refused, so that no later one may complete the mail.
     """
 
     sender: Mailbox | None
@@ -49,7 +51,9 @@ class Transaction:
 class Session:
     """The state of one connection, and the handlers of its commands.
 
-    listing: queries the block lists; its result is the one that contains the peer, or `""`.
+    Attributes:
+        extended: Whether the client used EHLO.
+        listing: Queries the block lists; its result is the one that contains the peer, or `""`.
     """
 
     def __init__(self, context: ServerContext, peer: str) -> None:
@@ -69,7 +73,7 @@ class Session:
         return self._idle_commands > self._context.bounds.max_idle_commands
 
     def handle_EHLO(self, name: str, *, starttls: bool) -> Reply:
-        """EHLO also ends a transaction, as RSET would (RFC 5321 section 4.1.4). starttls: whether it is offered."""
+        """EHLO also ends a transaction, as RSET does (RFC 5321 section 4.1.4)."""
         self.helo, self.extended, self.transaction = name, True, None
         size = f"SIZE {self._context.bounds.max_message_bytes}"
         extensions: tuple[str, ...] = ("PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING")
@@ -83,7 +87,11 @@ class Session:
         return self._idle(replies.hello(self._context.hostname))
 
     def handle_STARTTLS(self, tls: str) -> None:
-        """Discards what was sent in clear (RFC 3207 section 4.2). tls: protocol version and cipher."""
+        """Discards what was sent in clear (RFC 3207 section 4.2).
+
+        Args:
+            tls: Protocol version and cipher.
+        """
         self.helo, self.extended, self.transaction = "", False, None
         self.tls = tls
 
@@ -163,7 +171,7 @@ class Session:
         return policy.tarpit_delay(self._guesses, self._context.bounds)
 
     def not_ready(self) -> Reply | None:
-        """The reply if no content may follow now; None if it may (RFC 5321 section 3.3, RFC 3030 section 2)."""
+        """The reply if no content may follow (RFC 5321 section 3.3, RFC 3030 section 2)."""
         if not self.helo:
             return replies.HELLO_FIRST
         if self.transaction is None:
@@ -176,17 +184,17 @@ class Session:
         return self.transaction is not None and self.transaction.chunk_refused
 
     def refuse_chunk(self) -> None:
-        """A chunk was refused: the transaction, if there is one, cannot get its content any more."""
+        """A chunk was refused: the transaction, if any, cannot get its content any more."""
         if self.transaction is not None:
             self.transaction.chunk_refused = True
 
     def handle_BDAT(self, size: int) -> Reply:
-        """Accepts a chunk that is not the last; an empty one does not lead to a mail. size: bytes."""
+        """Accepts a chunk of `size` bytes; an empty one does not lead to a mail."""
         reply = replies.chunk_received(size)
         return reply if size else self._idle(reply)
 
     async def handle_DATA(self, content: Content) -> Reply:
-        """Accepts or refuses a complete mail. Ends the transaction in any case (RFC 5321 section 4.1.1.4)."""
+        """Accepts or refuses a complete mail; ends the transaction (RFC 5321 section 4.1.1.4)."""
         transaction, self.transaction = self.transaction, None
         if transaction is None:  # the caller did not check `not_ready`
             return replies.MAIL_FIRST
@@ -216,7 +224,7 @@ class Session:
         )
 
     def _refuse_content(self, reply: Reply, transaction: Transaction, size: int) -> Reply:
-        """Logs that a mail was refused after its content came. size: bytes."""
+        """Logs that a mail of `size` bytes was refused after its content came."""
         self._context.meter.refused(replies.name(reply))
         _log.info("smtp.refused", peer=self.peer, reverse_path=_text(transaction.sender), size=size, reason=reply.text)
         return reply
@@ -242,7 +250,7 @@ class Session:
         """The result of the core; an exception becomes a log line and a temporary failure."""
         try:
             return await call
-        except Exception as error:  # noqa: BLE001 - any exception is our fault; the client should retry
+        except Exception as error:  # noqa: BLE001 - our fault: the client should retry
             if isinstance(error, StorageReplaced):
                 _log.debug("smtp.fault", peer=self.peer, error=str(error))
             elif isinstance(error, Unavailable):

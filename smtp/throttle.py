@@ -13,7 +13,12 @@ class DiscardThrottle:
         self._busy_until = 0.0
 
     def pause(self, nbytes: int, now: float) -> float:
-        """Seconds for which a connection that discarded `nbytes` must not read. now: monotonic seconds."""
+        """Seconds for which a connection must not read.
+
+        Args:
+            nbytes: Bytes that it has just discarded.
+            now: The current time, in monotonic seconds.
+        """
         bounds = self._bounds
         until = max(self._busy_until, now) + nbytes / bounds.discard_rate
         self._busy_until = min(until, now + bounds.max_discard_pause)

@@ -20,7 +20,15 @@ _Stamp = tuple[tuple[int, int, int], ...]
 
 
 class TlsFiles:
-    """certificate: chain in PEM; key: its private key in PEM. Raises `ConfigError` when they cannot be used."""
+    """The files of a certificate.
+
+    Args:
+        certificate: The chain in PEM.
+        key: The private key in PEM, without a password.
+
+    Raises:
+        ConfigError: They cannot be used.
+    """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate = certificate
@@ -40,12 +48,12 @@ class TlsFiles:
 
     @property
     def expires_at(self) -> float | None:
-        """Unix seconds until which the host's own certificate is valid; None if that is not known."""
+        """Unix seconds until which the host's certificate is valid; None if that is not known."""
         self.context()
         return self._expires_at
 
     def context(self) -> ssl.SSLContext:
-        """The context for the next handshake. Costs two `stat` calls; a handshake takes a millisecond."""
+        """The context for the next handshake. Costs two `stat` calls; a handshake takes 1 ms."""
         try:
             stamp = self._file_stamp()
         except OSError:  # missing for a moment while they are replaced

@@ -48,17 +48,26 @@ class Sink(Protocol):
 
 
 class Header(Protocol):
-    """Something parsed from the first bytes of a connection. size: how many bytes it took."""
+    """Something parsed from the first bytes of a connection."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """How many bytes it took."""
+        ...
 
 
 _Header = TypeVar("_Header", bound=Header)
 
 
 class Transport:
-    """See the module. deadline: follows the phases; suspended while reading is paused."""
+    """See the module.
+
+    Args:
+        loop: The event loop of the connection.
+        deadline: Follows the phases; suspended while reading is paused.
+        throttle: The pace of discarded bytes.
+        bounds: The limits of the buffer, of a turn, and of a handshake.
+    """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, deadline: Deadline, throttle: DiscardThrottle, bounds: Bounds
@@ -104,7 +113,7 @@ class Transport:
             self._throttle_reading(len(data))
 
     def eof_received(self) -> bool:
-        """The peer sends nothing more. True keeps the connection open for replies; TLS cannot do that."""
+        """The peer sends nothing more. True keeps the connection open; TLS cannot do that."""
         self._end()
         return self._deadline.phase is not HANDSHAKE and self._transport.get_extra_info("sslcontext") is None
 
@@ -131,13 +140,17 @@ class Transport:
     # Reading.
 
     async def read_line(self) -> bytes | None:
-        """The next command line without CRLF; None when there is none. Raises `CommandError` for a bad one."""
+        """The next command line without CRLF; None when there is none.
+
+        Raises:
+            CommandError: The line is refused.
+        """
         deadline = self._deadline
         started: float | None = None
         # Stop once the peer is gone: it cannot see the reply and will resend.
         while deadline.phase is not CLOSING and not self.lost:
             if self._answered >= self._bounds.commands_per_turn:
-                # Reading and answering pipelined commands never waits, so it would starve the others.
+                # Answering pipelined commands never waits, so it would starve other connections.
                 self._answered = 0
                 await asyncio.sleep(0)
                 continue
@@ -160,7 +173,7 @@ class Transport:
         return None
 
     async def read_header(self, parse: Callable[[bytes], _Header | None]) -> _Header | None:
-        """The first bytes of the connection, once `parse` accepts them; None when they did not come."""
+        """The first bytes of the connection, once `parse` accepts them; None if none came."""
         self._deadline.enter(PROXY_HEADER, self._loop.time())
         while self._deadline.phase is not CLOSING:
             header = parse(bytes(self.lines.buffer))
@@ -242,8 +255,8 @@ class Transport:
         for reason in list(self.pauses):
             self.resume(reason)
         self._deadline.enter(HANDSHAKE, self._loop.time())
-        # From here to the return below, bytes arrive decrypted and cannot be answered encrypted yet.
-        # They are buffered, and nothing is written.
+        # From here to the return below, bytes arrive decrypted, but replies would leave in clear:
+        # the bytes are buffered, and nothing is written.
         try:
             # The timeout of `loop.start_tls` does not see every way in which a peer disappears.
             async with asyncio.timeout(self._bounds.handshake_timeout):
@@ -265,7 +278,7 @@ class Transport:
         return f"{tls.version()} {cipher[0]}" if cipher else f"{tls.version()}"
 
     def close(self, last: bytes = b"") -> None:
-        """Sends what is queued and `last`, closes the connection, and ends the waiting of the task."""
+        """Sends what is queued and `last`, closes, and ends the waiting of the task."""
         phase = self._deadline.phase
         if phase is CLOSING:
             return
