@@ -5,15 +5,15 @@ One function for each kind of fact. Nothing here waits, keeps state or knows a c
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from router.errors import StorageFull
-from router.mail.address import AddressError, Mailbox, domain_key, local_key
+from router.mail.address import AddressError, Mailbox
 from router.routing.route import Refusal, RefusalReason
+from router.routing.senders import Blocked, entry_form
 from smtp import replies
 from smtp.bounds import Bounds
-from smtp.limits import AddressSet
 from smtp.replies import Reply
 
 _REFUSALS: dict[RefusalReason, Reply] = {
@@ -81,37 +81,14 @@ class BlockedSenders:
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
-        networks = []
-        self._domains: set[str] = set()
-        self._mailboxes: set[tuple[str, str]] = set()
-        for entry in entries:
-            try:
-                networks.append(ipaddress.ip_network(entry))
-                continue
-            except ValueError:
-                pass
-            local, _, domain = entry.rpartition("@")
-            key = _domain_key(domain)
-            if local:
-                self._mailboxes.add((local_key(local), key))
-            else:
-                self._domains.add(key)
-        self._networks = AddressSet(networks)
+        self._blocked = Blocked(_forms(entries))
 
     def check(self, peer: str, sender: Mailbox | None) -> Reply | None:
         """The reply to MAIL from this peer with this reverse-path; None if neither is blocked."""
-        if peer in self._networks:
-            return replies.SENDER_BLOCKED
-        if sender is None or not (self._domains or self._mailboxes):
-            return None
-        key = sender.domain_key
-        if key in self._domains or (sender.local_key, key) in self._mailboxes:
-            return replies.SENDER_BLOCKED
-        return None
+        return None if self._blocked.entry_for(sender, peer) is None else replies.SENDER_BLOCKED
 
 
-def _domain_key(domain: str) -> str:
-    try:
-        return domain_key(domain)
-    except AddressError:
-        return domain  # not a valid domain, so no sender matches it
+def _forms(entries: Iterable[str]) -> Iterator[str]:
+    for entry in entries:
+        with suppress(AddressError):  # not a valid domain, so no sender matches it
+            yield entry_form(entry)

@@ -75,4 +75,5 @@ EXEMPT: dict[str, str] = {
     "smtp.throttle": "counts bytes",
     "smtp.tls": "TLS is the library's",
     "smtp.transport": "feeds `lines`, `data` and `proxy`, in any pieces",
+    "smtp.wakeup": "reads nothing",
 }

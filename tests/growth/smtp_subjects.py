@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import ip_network
 
 from router import network
 from router.mail import trace_headers
@@ -11,7 +12,7 @@ from router.mail.address import AddressError, Mailbox, domain_key, local_key, pa
 from router.model import Alias, Domain, Message
 from router.routing import senders
 from router.routing.route import DomainFacts, decide, wanted_keys
-from smtp import commands, dnsbl, policy, proxy, replies
+from smtp import commands, dnsbl, limits, policy, proxy, replies
 from smtp.bounds import Bounds
 from smtp.commands import CommandError
 from smtp.data import ChunkReader, Content, DataReader
@@ -29,6 +30,7 @@ _DOMAIN = Domain("dom_1", "ws_1", "example.com", "active", "token", "{}", 0, Non
 _ALIASES = tuple(
     Alias(f"alias_{key}", "ws_1", "dom_1", "example.com", key, key, "int_1", "active", 0) for key in ("a", "*")
 )
+_NETWORKS = [ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")]
 _BLOCKED = senders.Blocked(["a@example.com", "@example.com", "192.0.2.0/24", "2001:db8::/32"])
 _REFUSED = policy.BlockedSenders(["a@example.com", "@example.com", "192.0.2.0/24", "2001:db8::/32"])
 
@@ -135,6 +137,7 @@ def peer(octets: bytes) -> None:
     network.address_key.cache_clear()
     said = text(octets)
     network.address_key(said)
+    _ = said in limits.AddressSet(_NETWORKS)
     dnsbl._query_name(said)
     dnsbl._means_listed(said)
 

@@ -240,9 +240,7 @@ def test_a_closed_connection_is_over() -> None:
     assert (wire.written, wire.closing, deadline.phase) == (b"250 Ok\r\n421 Bye\r\n", True, Phase.CLOSING)
 
 
-def received(
-    limit: int, *pieces: bytes, discarded: int = 1000
-) -> tuple[Reception, bytes | None, MemoryQuota[Reception]]:
+def received(limit: int, *pieces: bytes) -> tuple[Reception, bytes | None, MemoryQuota[Reception]]:
     """A reception that was fed without a task."""
     transport, _, _, _ = connected()
     quota: MemoryQuota[Reception] = MemoryQuota(bounds())
