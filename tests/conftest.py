@@ -8,6 +8,7 @@ import pytest
 
 from tests.logs.private import private
 from tests.support.dns import DnsStandIn
+from tests.support.installation import Installation, installation_over
 from tests.support.postgres import PostgresServer, shared_server
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
@@ -70,3 +71,10 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     else:
         async with opened_postgres(request.getfixturevalue("postgres_server")) as found:
             yield found
+
+
+@pytest.fixture
+async def installation(store: Store) -> AsyncIterator[Installation]:
+    """A workspace with the aliases `support` and `billing`, and the core over it, on both databases."""
+    async with installation_over(store) as found:
+        yield found

@@ -15,8 +15,8 @@ from router.mail import parse
 from router.mail.parse import Contents
 from router.meter import Parsed, Unmetered
 from tests.support import mails
-from tests.support.installation import installed, port_of
-from tests.support.office import Office, corpus_mail, office
+from tests.support.corpus import corpus_mail
+from tests.support.installation import Installation, installation_over, installed, port_of
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
@@ -41,16 +41,16 @@ def counting() -> Counting:
 
 
 @pytest.fixture
-async def at(store: Store, counting: Counting, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
+async def at(store: Store, counting: Counting, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
     """An office whose parser does what the mail tells it (tests.poisoned_worker)."""
     monkeypatch.chdir(ROOT)
-    async with office(store, parser=Parser(POISONED, patience=5), meter=counting) as found:
+    async with installation_over(store, parser=Parser(POISONED, patience=5), meter=counting) as found:
         yield found
 
 
 @pytest.mark.parametrize(("word", "why"), [("endless", "took too long to parse"), ("abort", "ended the parser")])
 async def test_a_mail_that_no_parser_gets_through_is_shown_raw_and_not_tried_again(
-    at: Office, counting: Counting, word: str, why: str
+    at: Installation, counting: Counting, word: str, why: str
 ) -> None:
     content = large(word)
     message_id = await at.mail(content)
@@ -67,7 +67,7 @@ async def test_a_mail_that_no_parser_gets_through_is_shown_raw_and_not_tried_aga
     assert await at.contents.attachment(message_id, 1) is None
 
 
-async def test_a_newer_parser_reads_it_again(at: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_newer_parser_reads_it_again(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     message_id = await at.mail(mails.plain(text="Hello."))
     await at.contents.of(message_id)
     await at.rows("UPDATE message_contents SET text = 'old'")
@@ -78,7 +78,7 @@ async def test_a_newer_parser_reads_it_again(at: Office, monkeypatch: pytest.Mon
     assert row["parser"] == parse.PARSER_VERSION
 
 
-async def test_where_the_octets_were_erased_the_text_stays(at: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_the_octets_were_erased_the_text_stays(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     message_id = await at.mail(mails.plain(text="Hello."))
     before = await at.contents.of(message_id)
     await at.rows("DELETE FROM raw_chunks")
@@ -86,7 +86,7 @@ async def test_where_the_octets_were_erased_the_text_stays(at: Office, monkeypat
     assert await at.contents.of(message_id) == before
 
 
-async def test_a_mail_that_was_erased_while_it_was_read_leaves_nothing(at: Office) -> None:
+async def test_a_mail_that_was_erased_while_it_was_read_leaves_nothing(at: Installation) -> None:
     message_id = await at.mail(mails.plain())
     await at.rows("DELETE FROM tickets")
     await at.rows("DELETE FROM messages")
@@ -95,13 +95,13 @@ async def test_a_mail_that_was_erased_while_it_was_read_leaves_nothing(at: Offic
     assert await at.rows("SELECT ticket_id FROM ticket_search") == []
 
 
-async def test_what_is_counted(at: Office, counting: Counting) -> None:
+async def test_what_is_counted(at: Installation, counting: Counting) -> None:
     for content in (mails.plain(), corpus_mail("broken-base64"), large("")):
         await at.contents.of(await at.mail(content))
     assert counting.results == ["clean", "warnings", "clean"]
 
 
-async def test_catching_up_reads_what_nobody_has_read(at: Office, counting: Counting) -> None:
+async def test_catching_up_reads_what_nobody_has_read(at: Installation, counting: Counting) -> None:
     for n in range(3):
         await at.mail(mails.plain(subject=f"Mail {n}"))
     await at.contents.catch_up(patience=30)
@@ -110,7 +110,7 @@ async def test_catching_up_reads_what_nobody_has_read(at: Office, counting: Coun
     assert await at.found("mail") == [3, 2, 1]
 
 
-async def test_what_was_read_is_not_looked_at_again(at: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_read_is_not_looked_at_again(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents_store, "CATCH_UP_MARGIN", 0.0)
     asked: list[str] = []
     all_rows = at.store.database.all
@@ -128,7 +128,7 @@ async def test_what_was_read_is_not_looked_at_again(at: Office, monkeypatch: pyt
     assert asked[1] > message_id
 
 
-async def test_one_unlucky_mail_does_not_keep_others_from_being_found(at: Office) -> None:
+async def test_one_unlucky_mail_does_not_keep_others_from_being_found(at: Installation) -> None:
     await at.mail(mails.plain(subject="door"))
     bad = await at.mail(mails.plain(subject="door"))
     broken = at.contents.make

@@ -17,8 +17,7 @@ from router.contents.pool import Parser
 from router.errors import Unavailable
 from router.mail import parse
 from tests.support import mails
-from tests.support.installation import Installation, installed, port_of
-from tests.support.office import Office, office
+from tests.support.installation import Installation, installation_over, installed, port_of
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
@@ -32,9 +31,9 @@ _PRINT_OWNER = "import sys; from router.lease_owner import new_owner; print(new_
 
 
 @pytest.fixture
-async def at(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
+async def at(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
     monkeypatch.chdir(ROOT)
-    async with office(store, parser=Parser(POISONED, patience=5)) as found:
+    async with installation_over(store, parser=Parser(POISONED, patience=5)) as found:
         yield found
 
 
@@ -57,7 +56,9 @@ def owner_of(process: subprocess.Popen[str], *, dead: bool) -> str:
     return name
 
 
-async def record(at: Office, message_id: str, owner: str, *, age: int = 0, parser: int = parse.PARSER_VERSION) -> None:
+async def record(
+    at: Installation, message_id: str, owner: str, *, age: int = 0, parser: int = parse.PARSER_VERSION
+) -> None:
     started_at = at.clock.now() - age
     await at.rows(
         "INSERT INTO parse_attempts (message_id, owner, parser, started_at) "
@@ -65,11 +66,11 @@ async def record(at: Office, message_id: str, owner: str, *, age: int = 0, parse
     )
 
 
-async def recorded(at: Office) -> list[object]:
+async def recorded(at: Installation) -> list[object]:
     return [row["message_id"] for row in await at.rows("SELECT message_id FROM parse_attempts")]
 
 
-async def until_recorded(where: Office | Installation) -> None:
+async def until_recorded(where: Installation | Installation) -> None:
     async with asyncio.timeout(30):
         while True:
             if await where.rows("SELECT message_id FROM parse_attempts"):
@@ -78,7 +79,7 @@ async def until_recorded(where: Office | Installation) -> None:
 
 
 async def test_a_mail_whose_process_is_dead_is_shown_as_it_came(
-    at: Office, other_process: subprocess.Popen[str]
+    at: Installation, other_process: subprocess.Popen[str]
 ) -> None:
     message_id = await at.mail(HTML)
     await record(at, message_id, owner_of(other_process, dead=True))
@@ -92,7 +93,7 @@ async def test_a_mail_whose_process_is_dead_is_shown_as_it_came(
 
 
 async def test_a_mail_that_another_process_parses_now_is_parsed(
-    at: Office, other_process: subprocess.Popen[str]
+    at: Installation, other_process: subprocess.Popen[str]
 ) -> None:
     message_id = await at.mail(HTML)
     await record(at, message_id, owner_of(other_process, dead=False))
@@ -100,21 +101,21 @@ async def test_a_mail_that_another_process_parses_now_is_parsed(
 
 
 async def test_an_attempt_that_is_too_old_to_run_counts_as_failed(
-    at: Office, other_process: subprocess.Popen[str]
+    at: Installation, other_process: subprocess.Popen[str]
 ) -> None:
     message_id = await at.mail(HTML)
     await record(at, message_id, owner_of(other_process, dead=False), age=attempts.LIFETIME + 1)
     assert (await at.contents.of(message_id)).warnings == (WARNING,)
 
 
-async def test_a_newer_parser_tries_again(at: Office, other_process: subprocess.Popen[str]) -> None:
+async def test_a_newer_parser_tries_again(at: Installation, other_process: subprocess.Popen[str]) -> None:
     message_id = await at.mail(HTML)
     await record(at, message_id, owner_of(other_process, dead=True), parser=parse.PARSER_VERSION - 1)
     assert await at.contents.of(message_id) == parse.parse(HTML)
     assert await recorded(at) == []
 
 
-async def test_reparse_tries_again(at: Office, other_process: subprocess.Popen[str]) -> None:
+async def test_reparse_tries_again(at: Installation, other_process: subprocess.Popen[str]) -> None:
     message_id = await at.mail(HTML)
     await record(at, message_id, owner_of(other_process, dead=True))
     reparse = Reparse(at.store.database, at.contents)
@@ -124,12 +125,12 @@ async def test_reparse_tries_again(at: Office, other_process: subprocess.Popen[s
 
 
 @pytest.mark.parametrize("word", ["abort", "endless", ""])
-async def test_nothing_is_left_of_an_attempt_whose_program_lives(at: Office, word: str) -> None:
+async def test_nothing_is_left_of_an_attempt_whose_program_lives(at: Installation, word: str) -> None:
     await at.contents.of(await at.mail(large(word)))
     assert await recorded(at) == []
 
 
-async def test_a_stop_is_no_fault_of_the_mail(at: Office) -> None:
+async def test_a_stop_is_no_fault_of_the_mail(at: Installation) -> None:
     message_id = await at.mail(large("stop"))
     reading = asyncio.create_task(at.contents.of(message_id))
     await until_recorded(at)
@@ -139,7 +140,7 @@ async def test_a_stop_is_no_fault_of_the_mail(at: Office) -> None:
 
 
 async def test_a_stop_while_the_attempt_is_recorded_is_no_fault_of_the_mail(
-    at: Office, monkeypatch: pytest.MonkeyPatch
+    at: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message_id = await at.mail(HTML)
     run, committed = at.store.database.run, asyncio.Event()
@@ -160,14 +161,14 @@ async def test_a_stop_while_the_attempt_is_recorded_is_no_fault_of_the_mail(
 
 
 async def test_a_worker_that_does_not_start_is_no_fault_of_the_mail(store: Store) -> None:
-    async with office(store, parser=Parser(("/does/not/exist",))) as at:
+    async with installation_over(store, parser=Parser(("/does/not/exist",))) as at:
         message_id = await at.mail(HTML)
         with pytest.raises(Unavailable):
             await at.contents.of(message_id)
         assert await recorded(at) == []
 
 
-async def test_two_that_read_one_mail_at_once_both_get_it(at: Office) -> None:
+async def test_two_that_read_one_mail_at_once_both_get_it(at: Installation) -> None:
     message_id = await at.mail(HTML)
     both = await asyncio.gather(*(at.contents.of(message_id) for _ in range(2)))
     assert both == [parse.parse(HTML)] * 2
@@ -175,7 +176,7 @@ async def test_two_that_read_one_mail_at_once_both_get_it(at: Office) -> None:
 
 
 @pytest.mark.parametrize(("content", "statements"), [(mails.plain(), 0), (HTML, 1)])
-async def test_what_a_record_costs(at: Office, content: bytes, statements: int) -> None:
+async def test_what_a_record_costs(at: Installation, content: bytes, statements: int) -> None:
     """One statement in a transaction of its own, and none for a mail that no worker parses."""
     asked: list[str] = []
     run = at.store.database.run

@@ -5,68 +5,36 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from router.admin.installation.loss_audit import Balance, balance
-from router.routing.envelope import Envelope
-from router.routing.route import Target
+from router.admin.installation.loss_audit import balance
 from router.store.erasure import erase_ticket
-from tests.support import seeds
-from tests.support.clock import FakeClock
-from tests.support.core import Woken, core_over
+from tests.support.installation import Installation, installation_over
 from tests.support.stores import Store
 
 
-class World:
-    """Three aliases, one of them without an integration, and mails to them."""
-
-    def __init__(self, store: Store) -> None:
-        self.database = store.database
-        self.core = core_over(store, FakeClock(), wake=Woken())
-        self.accept = self.core.accept
-
-    async def build(self) -> None:
-        self.workspace = await seeds.workspace(self.database)
-        domain = await seeds.domain(self.database, self.workspace)
-        self.integration = await seeds.integration(self.database, self.workspace)
-        self.aliases = {
-            name: await seeds.alias(self.database, self.workspace, domain, name, integration)
-            for name, integration in (("support", self.integration), ("billing", self.integration), ("quiet", None))
-        }
-
-    async def mail(self, *names: str, number: int = 1, body: str = "Text.") -> str:
-        targets = tuple(
-            Target(f"{n}@example.com", self.workspace, self.aliases[n], self.aliases[n], f"{n}@example.com", None, "")
-            for n in names
-        )
-        octets = f"From: a@b.test\r\nMessage-ID: <{number}@b.test>\r\n\r\n{body}\r\n".encode()
-        accepted = await self.accept.accept(Envelope("a@b.test", targets, "192.0.2.1", "b.test", "ESMTP"), octets)
-        return accepted.message_id
-
-    async def execute(self, statement: str) -> None:
-        await seeds.execute(self.database, statement)
-
-    async def balance(self) -> Balance:
-        return await balance(self.database)
+async def send(installation: Installation, *names: str, number: int = 1, body: str = "Text.") -> None:
+    content = f"From: a@b.test\r\nMessage-ID: <{number}@b.test>\r\n\r\n{body}\r\n".encode()
+    await installation.mail(content, *names, reverse_path="a@b.test")
 
 
 @pytest.fixture
-async def world(store: Store) -> AsyncIterator[World]:
-    found = World(store)
-    await found.build()
-    yield found
-    await found.core.close()
+async def installation(store: Store) -> AsyncIterator[Installation]:
+    """Three aliases, one of them without an integration."""
+    async with installation_over(store) as found:
+        await found.add_alias("quiet", None)
+        yield found
 
 
-async def test_an_empty_database_balances(world: World) -> None:
-    assert (await world.balance()).faults() == []
+async def test_an_empty_database_balances(installation: Installation) -> None:
+    assert (await balance(installation.database)).faults() == []
 
 
-async def test_mails_repeats_and_replies_balance(world: World) -> None:
-    await world.mail("support", "billing", "quiet")
-    await world.mail("support", "billing", "quiet")  # the same again, whole
-    await world.mail("support", number=2)
-    await world.mail("support", "billing", number=2)  # a retry that has a new alias
-    await asyncio.gather(*(world.mail("support", number=3) for _ in range(5)))  # repeats within one group
-    found = await world.balance()
+async def test_mails_repeats_and_replies_balance(installation: Installation) -> None:
+    await send(installation, "support", "billing", "quiet")
+    await send(installation, "support", "billing", "quiet")  # the same again, whole
+    await send(installation, "support", number=2)
+    await send(installation, "support", "billing", number=2)  # a retry that has a new alias
+    await asyncio.gather(*(send(installation, "support", number=3) for _ in range(5)))  # repeats within one group
+    found = await balance(installation.database)
     assert found.faults() == []
     assert (found.messages, found.accepted, found.repeated, found.events) == (4, 7, 1, 6)
     assert (found.owed, found.pending) == (5, 5)
@@ -74,13 +42,13 @@ async def test_mails_repeats_and_replies_balance(world: World) -> None:
     assert "accepted 7 = ticketed 6 + repeated 1" in found.sums
 
 
-async def test_erasing_a_ticket_keeps_the_balance(world: World) -> None:
-    await world.mail("support", "billing", "quiet")
-    rows = await seeds.execute(world.database, "SELECT id FROM tickets ORDER BY id")
+async def test_erasing_a_ticket_keeps_the_balance(installation: Installation) -> None:
+    await send(installation, "support", "billing", "quiet")
+    rows = await installation.rows("SELECT id FROM tickets ORDER BY id")
     for n, row in enumerate(rows, start=1):
-        async with world.database.transaction() as session:
+        async with installation.database.transaction() as session:
             assert await erase_ticket(session, str(row["id"])) == (n == 3)
-        found = await world.balance()
+        found = await balance(installation.database)
         assert found.faults() == []
         assert found.accepted == 3 - n
 
@@ -107,18 +75,18 @@ async def test_erasing_a_ticket_keeps_the_balance(world: World) -> None:
         ("DELETE FROM raw_chunks WHERE n = 1", "messages whose octets are not all there: msg_"),
     ],
 )
-async def test_each_imbalance_is_found(world: World, damage: str, words: str) -> None:
-    await world.mail("support", "billing", body="x" * 300_000)
-    assert (await world.balance()).faults() == []
-    await world.execute(damage)
-    assert any(words in fault for fault in (await world.balance()).faults())
+async def test_each_imbalance_is_found(installation: Installation, damage: str, words: str) -> None:
+    await send(installation, "support", "billing", body="x" * 300_000)
+    assert (await balance(installation.database)).faults() == []
+    await installation.rows(damage)
+    assert any(words in fault for fault in (await balance(installation.database)).faults())
 
 
 @pytest.mark.parametrize("state", ["delivered", "dead", "parked"])
-async def test_every_state_of_a_delivery_is_in_the_balance(world: World, state: str) -> None:
-    await world.mail("support")
-    await world.execute(
+async def test_every_state_of_a_delivery_is_in_the_balance(installation: Installation, state: str) -> None:
+    await send(installation, "support")
+    await installation.rows(
         "UPDATE deliveries SET next_attempt_at = NULL, "
         + ("parked_at = 1" if state == "parked" else f"state = '{state}'")
     )
-    assert (await world.balance()).faults() == []
+    assert (await balance(installation.database)).faults() == []

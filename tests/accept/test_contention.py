@@ -4,7 +4,8 @@ import asyncio
 
 import asyncpg
 
-from tests.accept.world import World, mail
+from tests.support.installation import Installation
+from tests.support.mails import mail
 from tests.support.postgres import PostgresServer
 from tests.support.stores import opened_postgres
 
@@ -12,24 +13,26 @@ from tests.support.stores import opened_postgres
 async def test_a_deadlock_puts_off_nobody(postgres_server: PostgresServer) -> None:
     """Two replies lock their tickets in turn while somebody else locks them crosswise: PostgreSQL ends one of both."""
     async with opened_postgres(postgres_server) as store:
-        world = World(store)
-        await world.build()
+        installation = Installation(store)
+        await installation.seed()
         for n in range(2):
-            await world.accept.accept(world.envelope(), mail(f"<{n}@customer.test>"))
+            await installation.accept.accept(installation.envelope(), mail(f"<{n}@customer.test>"))
         replies = [mail(f"<re-{n}@customer.test>", extra=[f"In-Reply-To: <{n}@customer.test>"]) for n in range(2)]
-        first, second = sorted(str(row["id"]) for row in await world.rows("tickets"))
+        first, second = sorted(str(row["id"]) for row in await installation.table("tickets"))
         other = await asyncpg.connect(store.url)
         touch = "UPDATE tickets SET subject = subject WHERE id = $1"
         await other.execute("SET deadlock_timeout = '1min'")
         await other.execute("BEGIN")
         await other.execute(touch, second)
-        accepting = [asyncio.create_task(world.accept.accept(world.envelope(), reply)) for reply in replies]
+        accepting = [
+            asyncio.create_task(installation.accept.accept(installation.envelope(), reply)) for reply in replies
+        ]
         while not await other.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - the server knows
             await asyncio.sleep(0.01)
         await other.execute(touch, first)  # the group holds the first and waits for the second
         await other.execute("COMMIT")
         await other.close()
         await asyncio.gather(*accepting)
-        assert len(await world.rows("messages")) == 4
-        assert len(await world.rows("tickets")) == 2
-        await world.core.close()
+        assert len(await installation.table("messages")) == 4
+        assert len(await installation.table("tickets")) == 2
+        await installation.close()

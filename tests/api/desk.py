@@ -23,8 +23,8 @@ from router.secrets import SecretBox, new_key
 from router.services import Services
 from tests.support import mails
 from tests.support.clock import FakeClock
-from tests.support.core import Woken
 from tests.support.dns import DnsStandIn
+from tests.support.installation import Woken
 from tests.support.stores import Store
 
 MX_HOST = "mx1.router.test"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.api.desk import Desk
 from tests.support import mails
-from tests.support.office import corpus_mail
+from tests.support.corpus import corpus_mail
 
 
 async def test_the_raw_mail_is_octet_for_octet_below_our_headers(desk: Desk) -> None:

@@ -17,7 +17,8 @@ from router.errors import Refused
 from router.model import Actor
 from tests.mail import fuzz
 from tests.support import mails
-from tests.support.office import CORPUS, corpus_mail, office
+from tests.support.corpus import CORPUS, corpus_mail
+from tests.support.installation import installation_over
 from tests.support.payloads import sound, strings
 from tests.support.stores import Store, opened_sqlite
 
@@ -28,7 +29,7 @@ MAILS = sorted(path.stem for path in CORPUS.glob("*.eml"))
 
 @pytest.mark.parametrize("name", MAILS)
 async def test_golden(name: str, tmp_path: Path) -> None:
-    async with opened_sqlite(tmp_path) as store, office(store) as at:
+    async with opened_sqlite(tmp_path) as store, installation_over(store) as at:
         await at.mail(corpus_mail(name))
         (ticket,) = (await at.tickets.list(at.actor)).items
         preview = Preview(store.database, at.contents, CHANNELS, link_base=BASE)
@@ -47,8 +48,8 @@ async def test_golden(name: str, tmp_path: Path) -> None:
 
 
 async def test_a_ticket_shows_each_of_its_mails(store: Store) -> None:
-    async with office(store) as at:
-        await at.mail(mails.plain(message_id="<first@customer.test>"), at.support, at.billing)
+    async with installation_over(store) as at:
+        await at.mail(mails.plain(message_id="<first@customer.test>"), at.target("support"), at.target("billing"))
         await at.mail(mails.reply_to("<first@customer.test>"))
         ticket = next(one for one in (await at.tickets.list(at.actor)).items if one.address.startswith("support"))
         preview = Preview(store.database, at.contents, CHANNELS, link_base=None)

@@ -1,7 +1,8 @@
 """Retention on both databases: what goes, when, in what steps, and what stays."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
+from unittest.mock import AsyncMock
 
 import pytest
 import structlog
@@ -13,125 +14,93 @@ from router.dispatch.janitor import Chore, Janitor
 from router.dispatch.retention import Ages, Erased, Retention
 from router.errors import StorageReplaced, Unavailable
 from router.model import Micros
-from router.routing.envelope import Envelope
-from router.routing.route import Target
-from tests.support import seeds
 from tests.support.clock import FakeClock
-from tests.support.core import Woken, core_over
+from tests.support.installation import Installation
 from tests.support.stores import Store
 
 DAY = 24 * 3600 * SECOND
 
 
-class World:
-    """Mail that was accepted as it always is, and the retention over it."""
+async def send(installation: Installation, *names: str, subject: str = "Hello", body: str = "Text.") -> str:
+    """A mail to these aliases; its message id."""
+    content = f"From: a@b.test\r\nSubject: {subject}\r\nMessage-ID: <{subject}@b.test>\r\n\r\n{body}\r\n".encode()
+    return await installation.mail(content, *names, reverse_path="a@b.test")
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.clock = FakeClock()
-        self.core = core_over(store, self.clock, wake=Woken())
-        self.contents = self.core.contents
-        self.accept = self.core.accept
-        self.rests = 0
 
-    async def build(self) -> None:
-        database = self.store.database
-        self.workspace = await seeds.workspace(database)
-        domain = await seeds.domain(database, self.workspace)
-        integration = await seeds.integration(database, self.workspace)
-        self.aliases = {
-            name: await seeds.alias(database, self.workspace, domain, name, integration)
-            for name in ("support", "billing")
-        }
+def sweeper(
+    installation: Installation,
+    *,
+    raw: Micros | None = None,
+    tickets: Micros | None = None,
+    rest: Callable[[], Awaitable[None]] | None = None,
+) -> Retention:
+    ages = Ages(raw_messages=raw, resolved_tickets=tickets, duplicate_window=5 * DAY)
+    return Retention(
+        installation.database,
+        installation.contents,
+        installation.clock,
+        ages,
+        rest=rest or AsyncMock(),
+    )
 
-    async def mail(self, *names: str, subject: str = "Hello", body: str = "Text.") -> str:
-        """A mail to these aliases; returns its message's id."""
-        targets = tuple(
-            Target(f"{n}@example.com", self.workspace, self.aliases[n], self.aliases[n], f"{n}@example.com", None, "")
-            for n in names or ("support",)
-        )
-        octets = f"From: a@b.test\r\nSubject: {subject}\r\nMessage-ID: <{subject}@b.test>\r\n\r\n{body}\r\n".encode()
-        accepted = await self.accept.accept(Envelope("a@b.test", targets, "192.0.2.1", "b.test", "ESMTP"), octets)
-        return accepted.message_id
 
-    def retention(self, *, raw: Micros | None = None, tickets: Micros | None = None) -> Retention:
-        async def rest() -> None:
-            self.rests += 1
-
-        ages = Ages(raw_messages=raw, resolved_tickets=tickets, duplicate_window=5 * DAY)
-        return Retention(self.store.database, self.contents, self.clock, ages, rest=rest)
-
-    async def resolve(self, message_id: str, *, delivered: bool = True) -> None:
-        """The tickets of a message are resolved now."""
-        of_message = "(SELECT ticket_id FROM ticket_messages WHERE message_id = :m)"
-        await self.execute(
-            f"UPDATE tickets SET status = 'resolved', resolved_at = :now WHERE id IN {of_message}",
+async def resolve(installation: Installation, message_id: str, *, delivered: bool = True) -> None:
+    """The tickets of a message are resolved now."""
+    of_message = "(SELECT ticket_id FROM ticket_messages WHERE message_id = :m)"
+    await installation.rows(
+        f"UPDATE tickets SET status = 'resolved', resolved_at = :now WHERE id IN {of_message}",
+        m=message_id,
+        now=installation.clock.now(),
+    )
+    if delivered:
+        await installation.rows(
+            f"UPDATE deliveries SET state = 'delivered', next_attempt_at = NULL WHERE ticket_id IN {of_message}",
             m=message_id,
-            now=self.clock.now(),
         )
-        if delivered:
-            await self.execute(
-                f"UPDATE deliveries SET state = 'delivered', next_attempt_at = NULL WHERE ticket_id IN {of_message}",
-                m=message_id,
-            )
-
-    async def execute(self, statement: str, **values: object) -> list[dict[str, object]]:
-        return await seeds.execute(self.store.database, statement, **values)
-
-    async def count(self, table: str) -> object:
-        return (await self.execute(f"SELECT count(*) AS n FROM {table}"))[0]["n"]
-
-    async def ids(self, table: str, column: str = "id") -> set[object]:
-        return {row[column] for row in await self.execute(f"SELECT {column} FROM {table}")}
 
 
-@pytest.fixture
-async def world(store: Store) -> AsyncIterator[World]:
-    found = World(store)
-    await found.build()
-    yield found
-    await found.core.close()
+async def ids(installation: Installation, table: str, column: str = "id") -> set[object]:
+    return {row[column] for row in await installation.rows(f"SELECT {column} FROM {table}")}
 
 
-async def test_for_ever_is_the_default(world: World) -> None:
-    message = await world.mail()
-    await world.resolve(message)
-    world.clock.advance(days=3000)
-    erased = await world.retention().sweep()
+async def test_for_ever_is_the_default(installation: Installation) -> None:
+    message = await send(installation)
+    await resolve(installation, message)
+    installation.clock.advance(days=3000)
+    erased = await sweeper(installation).sweep()
     assert (erased.tickets, erased.raw_messages) == (0, 0)
-    assert await world.contents.raw(message)
+    assert await installation.contents.raw(message)
 
 
-async def test_a_raw_mail_goes_and_its_text_stays(world: World) -> None:
-    old = await world.mail(subject="old", body="What was said.")
-    world.clock.advance(days=10)
-    young = await world.mail(subject="young")
-    world.clock.advance(days=25)
-    erased = await world.retention(raw=30 * DAY).sweep()
+async def test_a_raw_mail_goes_and_its_text_stays(installation: Installation) -> None:
+    old = await send(installation, subject="old", body="What was said.")
+    installation.clock.advance(days=10)
+    young = await send(installation, subject="young")
+    installation.clock.advance(days=25)
+    erased = await sweeper(installation, raw=30 * DAY).sweep()
     assert erased.raw_messages == 1
-    assert await world.contents.raw(old) == b""
-    assert "What was said." in (await world.contents.of(old)).text, "it was parsed before it went"
-    assert await world.contents.raw(young)
-    assert await world.count("tickets") == 2
-    assert (await world.retention(raw=30 * DAY).sweep()).raw_messages == 0
+    assert await installation.contents.raw(old) == b""
+    assert "What was said." in (await installation.contents.of(old)).text, "it was parsed before it went"
+    assert await installation.contents.raw(young)
+    assert await installation.count("tickets") == 2
+    assert (await sweeper(installation, raw=30 * DAY).sweep()).raw_messages == 0
 
 
-async def test_a_newer_parser_does_not_empty_what_has_no_octets_any_more(world: World) -> None:
-    message = await world.mail(body="What was said.")
-    world.clock.advance(days=31)
-    await world.retention(raw=30 * DAY).sweep()
-    await world.execute("UPDATE message_contents SET parser = 0")
-    assert "What was said." in (await world.contents.of(message)).text
+async def test_a_newer_parser_does_not_empty_what_has_no_octets_any_more(installation: Installation) -> None:
+    message = await send(installation, body="What was said.")
+    installation.clock.advance(days=31)
+    await sweeper(installation, raw=30 * DAY).sweep()
+    await installation.rows("UPDATE message_contents SET parser = 0")
+    assert "What was said." in (await installation.contents.of(message)).text
 
 
 async def test_large_mails_go_in_steps_and_a_half_erased_one_reads_as_erased(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "CHUNKS", 2)
-    message = await world.mail(body="x" * (5 * CHUNK_OCTETS))
-    await world.mail(subject="second")
-    world.clock.advance(days=31)
-    sweeping = world.retention(raw=30 * DAY)
+    message = await send(installation, body="x" * (5 * CHUNK_OCTETS))
+    await send(installation, subject="second")
+    installation.clock.advance(days=31)
 
     class Killed(Exception):  # noqa: N818 - what happens to the process
         pass
@@ -139,146 +108,149 @@ async def test_large_mails_go_in_steps_and_a_half_erased_one_reads_as_erased(
     async def killed() -> None:
         raise Killed
 
-    sweeping._rest = killed
     with pytest.raises(Killed):
-        await sweeping.sweep()
-    assert await world.count("raw_chunks") == 5  # 6 + 1, less the first two
-    assert await world.contents.raw(message) == b""
-    erased = await world.retention(raw=30 * DAY).sweep()
-    assert await world.count("raw_chunks") == 0
+        await sweeper(installation, raw=30 * DAY, rest=killed).sweep()
+    assert await installation.count("raw_chunks") == 5  # 6 + 1, less the first two
+    assert await installation.contents.raw(message) == b""
+    pause = AsyncMock()
+    erased = await sweeper(installation, raw=30 * DAY, rest=pause).sweep()
+    assert await installation.count("raw_chunks") == 0
     assert erased.raw_messages == 1, "the one that was half erased is not counted again"
-    assert world.rests >= 2
+    assert pause.await_count >= 2
 
 
 async def test_a_mail_that_cannot_be_parsed_keeps_its_octets_and_stops_nobody(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "CHUNKS", 2)
-    messages = [await world.mail(subject=f"n{n}") for n in range(5)]
-    world.clock.advance(days=31)
-    real = world.contents.of
+    messages = [await send(installation, subject=f"n{n}") for n in range(5)]
+    installation.clock.advance(days=31)
+    real = installation.contents.of
 
     async def of(message_id: str) -> object:
         if message_id == messages[1]:
             raise ValueError("a fault of the parser")
         return await real(message_id)
 
-    monkeypatch.setattr(world.contents, "of", of)
-    assert (await world.retention(raw=30 * DAY).sweep()).raw_messages == 4
-    assert await world.ids("raw_chunks", "message_id") == {messages[1]}
+    monkeypatch.setattr(installation.contents, "of", of)
+    assert (await sweeper(installation, raw=30 * DAY).sweep()).raw_messages == 4
+    assert await ids(installation, "raw_chunks", "message_id") == {messages[1]}
 
 
-async def test_a_resolved_ticket_goes_with_its_messages(world: World) -> None:
-    old = await world.mail(subject="old")
-    open_one = await world.mail(subject="open")
-    await world.resolve(old)
-    world.clock.advance(days=20)
-    young = await world.mail(subject="young")
-    await world.resolve(young)
-    world.clock.advance(days=11)
-    erased = await world.retention(tickets=30 * DAY).sweep()
+async def test_a_resolved_ticket_goes_with_its_messages(installation: Installation) -> None:
+    old = await send(installation, subject="old")
+    open_one = await send(installation, subject="open")
+    await resolve(installation, old)
+    installation.clock.advance(days=20)
+    young = await send(installation, subject="young")
+    await resolve(installation, young)
+    installation.clock.advance(days=11)
+    erased = await sweeper(installation, tickets=30 * DAY).sweep()
     assert (erased.tickets, erased.messages) == (1, 1)
-    assert await world.ids("messages") == {open_one, young}
-    assert await world.ids("raw_chunks", "message_id") == {open_one, young}
+    assert await ids(installation, "messages") == {open_one, young}
+    assert await ids(installation, "raw_chunks", "message_id") == {open_one, young}
     for table in ("deliveries", "ticket_messages"):
-        assert await world.count(table) == 2
+        assert await installation.count(table) == 2
 
 
-async def test_a_ticket_with_a_pending_delivery_stays_until_it_is_told(world: World) -> None:
-    message = await world.mail()
-    await world.resolve(message, delivered=False)
-    world.clock.advance(days=400)
-    assert (await world.retention(tickets=30 * DAY).sweep()).tickets == 0
-    await world.execute("UPDATE deliveries SET state = 'dead', next_attempt_at = NULL")
-    assert (await world.retention(tickets=30 * DAY).sweep()).tickets == 1
+async def test_a_ticket_with_a_pending_delivery_stays_until_it_is_told(installation: Installation) -> None:
+    message = await send(installation)
+    await resolve(installation, message, delivered=False)
+    installation.clock.advance(days=400)
+    assert (await sweeper(installation, tickets=30 * DAY).sweep()).tickets == 0
+    await installation.rows("UPDATE deliveries SET state = 'dead', next_attempt_at = NULL")
+    assert (await sweeper(installation, tickets=30 * DAY).sweep()).tickets == 1
 
 
 async def test_tickets_that_must_wait_do_not_hide_those_behind_them(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "TICKETS", 2)
     for n in range(5):
-        await world.resolve(await world.mail(subject=f"waits{n}"), delivered=False)
+        await resolve(installation, await send(installation, subject=f"waits{n}"), delivered=False)
     for n in range(3):
-        await world.resolve(await world.mail(subject=f"goes{n}"))
-    world.clock.advance(days=31)
-    assert (await world.retention(tickets=30 * DAY).sweep()).tickets == 3
+        await resolve(installation, await send(installation, subject=f"goes{n}"))
+    installation.clock.advance(days=31)
+    assert (await sweeper(installation, tickets=30 * DAY).sweep()).tickets == 3
 
 
-async def test_a_message_goes_with_its_last_ticket(world: World) -> None:
-    message = await world.mail("support", "billing")
-    await world.resolve(message)
-    await world.execute("UPDATE tickets SET status = 'open', resolved_at = NULL WHERE address LIKE 'billing%'")
-    world.clock.advance(days=31)
-    assert await world.retention(tickets=30 * DAY).sweep() == Erased(tickets=1, messages=0, small_rows=2)
-    assert await world.contents.raw(message)
-    assert (await world.execute("SELECT aliases FROM messages")) == [{"aliases": 1}]
-    await world.resolve(message)
-    world.clock.advance(days=31)
-    assert (await world.retention(tickets=30 * DAY).sweep()).messages == 1
-    assert await world.count("raw_chunks") == 0
+async def test_a_message_goes_with_its_last_ticket(installation: Installation) -> None:
+    message = await send(installation, "support", "billing")
+    await resolve(installation, message)
+    await installation.rows("UPDATE tickets SET status = 'open', resolved_at = NULL WHERE address LIKE 'billing%'")
+    installation.clock.advance(days=31)
+    assert await sweeper(installation, tickets=30 * DAY).sweep() == Erased(tickets=1, messages=0, small_rows=2)
+    assert await installation.contents.raw(message)
+    assert (await installation.rows("SELECT aliases FROM messages")) == [{"aliases": 1}]
+    await resolve(installation, message)
+    installation.clock.advance(days=31)
+    assert (await sweeper(installation, tickets=30 * DAY).sweep()).messages == 1
+    assert await installation.count("raw_chunks") == 0
 
 
-async def test_a_ticket_with_much_raw_mail_gives_that_up_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_ticket_with_much_raw_mail_gives_that_up_first(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(retention, "CHUNKS", 2)
-    await world.resolve(await world.mail(body="x" * (5 * CHUNK_OCTETS)))
-    world.clock.advance(days=31)
-    assert (await world.retention(tickets=30 * DAY).sweep()).tickets == 1
-    assert world.rests >= 2
+    await resolve(installation, await send(installation, body="x" * (5 * CHUNK_OCTETS)))
+    installation.clock.advance(days=31)
+    pause = AsyncMock()
+    assert (await sweeper(installation, tickets=30 * DAY, rest=pause).sweep()).tickets == 1
+    assert pause.await_count >= 2
     for table in ("tickets", "messages", "raw_chunks"):
-        assert await world.count(table) == 0
+        assert await installation.count(table) == 0
 
 
-async def test_a_ticket_that_was_opened_again_stays(world: World) -> None:
-    message = await world.mail()
-    await world.resolve(message)
-    world.clock.advance(days=31)
-    sweeping = world.retention(tickets=30 * DAY)
-    (ticket,) = await world.execute("SELECT id FROM tickets")
-    await world.execute("UPDATE tickets SET status = 'open', resolved_at = NULL")
-    await sweeping._erase_ticket(str(ticket["id"]), world.clock.now(), Erased())
-    assert await world.count("tickets") == 1
+async def test_a_ticket_that_was_opened_again_stays(installation: Installation) -> None:
+    message = await send(installation)
+    await resolve(installation, message)
+    installation.clock.advance(days=31)
+    sweeping = sweeper(installation, tickets=30 * DAY)
+    (ticket,) = await installation.rows("SELECT id FROM tickets")
+    await installation.rows("UPDATE tickets SET status = 'open', resolved_at = NULL")
+    await sweeping._erase_ticket(str(ticket["id"]), installation.clock.now(), Erased())
+    assert await installation.count("tickets") == 1
 
 
-async def test_old_marks_and_counts_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_marks_and_counts_go(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "SMALL_ROWS", 2)
-    now = world.clock.now()
+    now = installation.clock.now()
     for n in range(5):
-        await world.mail(subject=f"n{n}")
-        await world.execute("INSERT INTO rate_windows VALUES (:s, :at, 1)", s=f"key{n}", at=now // SECOND)
-        await world.execute(
+        await send(installation, subject=f"n{n}")
+        await installation.rows("INSERT INTO rate_windows VALUES (:s, :at, 1)", s=f"key{n}", at=now // SECOND)
+        await installation.rows(
             "INSERT INTO idempotent_requests (scope, key, request, at) VALUES ('s', :key, '', :at)", key=f"{n}", at=now
         )
-    world.clock.advance(days=4)
-    await world.mail(subject="young")
-    await world.retention().sweep()
-    assert await world.count("fingerprints") == 6
-    assert (await world.count("rate_windows"), await world.count("idempotent_requests")) == (0, 0)
-    world.clock.advance(days=1, hours=2)
-    assert (await world.retention().sweep()).small_rows == 5
-    assert await world.count("fingerprints") == 1
+    installation.clock.advance(days=4)
+    await send(installation, subject="young")
+    await sweeper(installation).sweep()
+    assert await installation.count("fingerprints") == 6
+    assert (await installation.count("rate_windows"), await installation.count("idempotent_requests")) == (0, 0)
+    installation.clock.advance(days=1, hours=2)
+    assert (await sweeper(installation).sweep()).small_rows == 5
+    assert await installation.count("fingerprints") == 1
 
 
-async def test_two_that_sweep_at_once_do_no_harm(world: World) -> None:
+async def test_two_that_sweep_at_once_do_no_harm(installation: Installation) -> None:
     for n in range(30):
-        await world.resolve(await world.mail("support", "billing", subject=f"n{n}"))
-    keep = await world.mail(subject="keep")
-    world.clock.advance(days=31)
-    both = [world.retention(tickets=30 * DAY, raw=60 * DAY) for _ in range(2)]
+        await resolve(installation, await send(installation, "support", "billing", subject=f"n{n}"))
+    keep = await send(installation, subject="keep")
+    installation.clock.advance(days=31)
+    both = [sweeper(installation, tickets=30 * DAY, raw=60 * DAY) for _ in range(2)]
     await asyncio.gather(*(one.sweep() for one in both))
     await both[0].sweep()  # what each left to the other because it was in its hands
-    assert await world.ids("messages") == {keep}
-    assert await world.count("tickets") == 1
+    assert await ids(installation, "messages") == {keep}
+    assert await installation.count("tickets") == 1
 
 
-async def test_mail_is_accepted_while_it_sweeps(world: World) -> None:
+async def test_mail_is_accepted_while_it_sweeps(installation: Installation) -> None:
     for n in range(20):
-        await world.resolve(await world.mail(subject=f"n{n}"))
-    world.clock.advance(days=31)
-    sweeping = asyncio.create_task(world.retention(tickets=30 * DAY).sweep())
-    new = {await world.mail(subject=f"new{n}") for n in range(20)}
+        await resolve(installation, await send(installation, subject=f"n{n}"))
+    installation.clock.advance(days=31)
+    sweeping = asyncio.create_task(sweeper(installation, tickets=30 * DAY).sweep())
+    new = {await send(installation, subject=f"new{n}") for n in range(20)}
     assert (await sweeping).tickets == 20
-    assert await world.ids("messages") == new
+    assert await ids(installation, "messages") == new
 
 
 # --- the janitor

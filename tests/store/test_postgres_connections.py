@@ -16,7 +16,8 @@ from router.store.catalog import Catalog, translate
 from router.store.database import CONFLICT_TRIES
 from router.store.migrate import migrate
 from router.store.postgres import PostgresDatabase
-from tests.accept.world import World, mail
+from tests.support.installation import Installation
+from tests.support.mails import mail
 from tests.support.postgres import PostgresServer
 from tests.support.relay import Relay
 from tests.support.stores import Store, opened_postgres
@@ -129,19 +130,22 @@ async def test_a_statement_that_the_server_ends_is_no_dead_connection(postgres_s
 
 async def test_mails_are_taken_although_every_connection_is_dead(postgres_server: PostgresServer) -> None:
     async with relayed(postgres_server) as found:
-        world = World(found.store)
-        await world.build()
+        installation = Installation(found.store)
+        await installation.seed()
         for n in range(8):  # both connections of the group commit
             await asyncio.gather(
-                *(world.accept.accept(world.envelope(), mail(f"<{n}-{m}@customer.test>")) for m in range(4))
+                *(
+                    installation.accept.accept(installation.envelope(), mail(f"<{n}-{m}@customer.test>"))
+                    for m in range(4)
+                )
             )
         await used_at_once(found.database)
         found.relay.forget()
         await asyncio.gather(
-            *(world.accept.accept(world.envelope(), mail(f"<after-{m}@customer.test>")) for m in range(8))
+            *(installation.accept.accept(installation.envelope(), mail(f"<after-{m}@customer.test>")) for m in range(8))
         )
-        assert len(await world.rows("messages")) == 40
-        await world.core.close()
+        assert len(await installation.table("messages")) == 40
+        await installation.close()
 
 
 async def test_a_dead_listener_is_noticed(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,19 +256,19 @@ async def test_a_single_mail_is_tried_again_after_a_conflict(
     postgres_server: PostgresServer, times: int, taken: bool
 ) -> None:
     async with opened_postgres(postgres_server) as store:
-        world = World(store)
-        await world.build()
+        installation = Installation(store)
+        await installation.seed()
         other = await asyncpg.connect(store.url)
         await other.execute(CONFLICTS.format(times=times, table="messages"))
         if taken:
-            await world.accept.accept(world.envelope(), mail())
+            await installation.accept.accept(installation.envelope(), mail())
         else:
             with pytest.raises(Contended):
-                await world.accept.accept(world.envelope(), mail())
+                await installation.accept.accept(installation.envelope(), mail())
         assert await other.fetchval("SELECT last_value FROM conflicts") == CONFLICT_TRIES
-        assert len(await world.rows("messages")) == taken
+        assert len(await installation.table("messages")) == taken
         await other.close()
-        await world.core.close()
+        await installation.close()
 
 
 async def test_a_single_statement_is_tried_again_after_a_conflict(postgres_server: PostgresServer) -> None:

@@ -14,25 +14,26 @@ import structlog
 from router.errors import StorageReplaced, Unavailable
 from router.store import migrate
 from router.store.sqlite import SqliteDatabase
-from tests.accept.world import World, mail
+from tests.support.installation import Installation
+from tests.support.mails import mail
 from tests.support.stores import opened_sqlite, sqlite_database
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
     """Its file is reached by a link, and a backup of it is at hand."""
     (tmp_path / "data").mkdir()
     async with opened_sqlite(tmp_path / "data") as store:
-        found = World(store)
-        await found.build()
+        found = Installation(store)
+        await found.seed()
         with closing(sqlite3.connect(path_of(found))) as connection:
             connection.execute(f"VACUUM INTO '{tmp_path}/backup.db'")
         yield found
         await found.core.close()
 
 
-def path_of(world: World) -> Path:
-    return Path(world.store.url.removeprefix("sqlite:///"))
+def path_of(installation: Installation) -> Path:
+    return Path(installation.store.url.removeprefix("sqlite:///"))
 
 
 def beside(path: Path, ending: str) -> Path:
@@ -96,30 +97,32 @@ WAYS = (
 
 
 @pytest.mark.parametrize("breaking", WAYS)
-async def test_nothing_is_accepted_and_no_change_is_made(world: World, tmp_path: Path, breaking: Breaking) -> None:
-    await world.accept.accept(world.envelope(), mail())
-    breaking(path_of(world), tmp_path / "backup.db")
-    at_path = path_of(world).exists()
+async def test_nothing_is_accepted_and_no_change_is_made(
+    installation: Installation, tmp_path: Path, breaking: Breaking
+) -> None:
+    await installation.accept.accept(installation.envelope(), mail())
+    breaking(path_of(installation), tmp_path / "backup.db")
+    at_path = path_of(installation).exists()
     with structlog.testing.capture_logs() as logged:
         for n in range(3):
             with pytest.raises(StorageReplaced):
-                await world.accept.accept(world.envelope(), mail(f"<{n}@customer.test>"))
+                await installation.accept.accept(installation.envelope(), mail(f"<{n}@customer.test>"))
             with pytest.raises(StorageReplaced):
-                await world.store.database.run("routing_changed")
+                await installation.database.run("routing_changed")
             with pytest.raises(StorageReplaced):
-                await migrate.check(world.store.database)
+                await migrate.check(installation.database)
     (line,) = logged
     assert (line["event"], line["log_level"]) == ("store.file_replaced", "error")
     assert "the program" in line["reason"]
-    assert path_of(world).exists() == at_path, "no new file is made in its place"
+    assert path_of(installation).exists() == at_path, "no new file is made in its place"
 
 
-async def test_a_commit_that_the_file_left_in_the_middle_is_not_answered(world: World) -> None:
+async def test_a_commit_that_the_file_left_in_the_middle_is_not_answered(installation: Installation) -> None:
     """Moved away between BEGIN and COMMIT, which succeeds."""
-    path = path_of(world)
+    path = path_of(installation)
 
     async def change() -> None:
-        async with world.store.database.transaction() as session:
+        async with installation.database.transaction() as session:
             await session.run("routing_changed")
             path.rename(path.with_name("away.db"))
 
@@ -127,17 +130,17 @@ async def test_a_commit_that_the_file_left_in_the_middle_is_not_answered(world: 
         await change()
 
 
-async def test_moved_back_it_heals_by_itself(world: World) -> None:
-    path, away = path_of(world), path_of(world).with_name("away.db")
-    await world.accept.accept(world.envelope(), mail())
+async def test_moved_back_it_heals_by_itself(installation: Installation) -> None:
+    path, away = path_of(installation), path_of(installation).with_name("away.db")
+    await installation.accept.accept(installation.envelope(), mail())
     path.rename(away)
     with structlog.testing.capture_logs() as logged:
         with pytest.raises(StorageReplaced):
-            await world.accept.accept(world.envelope(), mail("<two@customer.test>"))
+            await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))
         away.rename(path)
-        await world.accept.accept(world.envelope(), mail("<two@customer.test>"))
-        await world.store.database.run("routing_changed")
-        await migrate.check(world.store.database)
+        await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))
+        await installation.database.run("routing_changed")
+        await migrate.check(installation.database)
     assert [line["event"] for line in logged] == ["store.file_replaced", "store.file_back"]
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM messages").fetchone() == (2,)
@@ -190,10 +193,10 @@ async def test_a_file_that_is_replaced_while_it_is_opened_is_opened_again(
         await database.open()
 
 
-async def test_a_file_without_a_name_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_without_a_name_is_gone(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bind mount still shows a file that was removed under it: it has no name any more."""
-    path = path_of(world)
-    await world.accept.accept(world.envelope(), mail())
+    path = path_of(installation)
+    await installation.accept.accept(installation.envelope(), mail())
     found = list(path.stat())
     found[3] = 0  # st_nlink
     real = os.stat
@@ -203,4 +206,4 @@ async def test_a_file_without_a_name_is_gone(world: World, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "stat", stat)
     with pytest.raises(StorageReplaced):
-        await world.accept.accept(world.envelope(), mail("<two@customer.test>"))
+        await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))

@@ -12,8 +12,9 @@ from router.errors import StorageFull
 from router.store import wal
 from router.store.room import DiskRoom, size_of, wal_of
 from router.store.sqlite import WAL_LIMIT, SqliteDatabase
-from tests.accept.world import World, mail
 from tests.support.clock import FakeClock
+from tests.support.installation import Installation
+from tests.support.mails import mail
 from tests.support.stores import Store, opened_sqlite
 
 LARGE = WAL_LIMIT + 2_000_000
@@ -26,16 +27,16 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def world(store: Store) -> AsyncIterator[World]:
-    found = World(store)
-    await found.build()
+async def installation(store: Store) -> AsyncIterator[Installation]:
+    found = Installation(store)
+    await found.seed()
     yield found
     await found.core.close()
 
 
-def database_of(world: World) -> SqliteDatabase:
-    assert isinstance(world.store.database, SqliteDatabase)
-    return world.store.database
+def database_of(installation: Installation) -> SqliteDatabase:
+    assert isinstance(installation.database, SqliteDatabase)
+    return installation.database
 
 
 def reader(path: Path) -> sqlite3.Connection:
@@ -46,37 +47,37 @@ def reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-async def test_it_is_cut_once_the_long_reader_has_ended(world: World) -> None:
-    database = database_of(world)
+async def test_it_is_cut_once_the_long_reader_has_ended(installation: Installation) -> None:
+    database = database_of(installation)
     file = wal_of(database.path)
     with closing(reader(database.path)):
-        await world.accept.accept(world.envelope(), mail(body="x" * LARGE))
+        await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
         assert size_of(file) > LARGE
         assert not wal.shorten(database), "the reader needs it"
         assert size_of(file) > LARGE
-        await world.accept.accept(world.envelope(), mail("<two@customer.test>"))
+        await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))
     assert wal.shorten(database)
     assert size_of(file) == 0
     assert not wal.shorten(database), "there is nothing to cut"
-    await world.accept.accept(world.envelope(), mail("<three@customer.test>"))
-    assert len(await world.rows("messages")) == 3
+    await installation.accept.accept(installation.envelope(), mail("<three@customer.test>"))
+    assert len(await installation.table("messages")) == 3
 
 
-async def test_mail_alone_cuts_it_too(world: World) -> None:
+async def test_mail_alone_cuts_it_too(installation: Installation) -> None:
     """By the size limit, when a commit begins at its start again."""
-    database = database_of(world)
+    database = database_of(installation)
     with closing(reader(database.path)):
-        await world.accept.accept(world.envelope(), mail(body="x" * LARGE))
+        await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
     for n in range(3):
-        await world.accept.accept(world.envelope(), mail(f"<{n}@customer.test>"))
+        await installation.accept.accept(installation.envelope(), mail(f"<{n}@customer.test>"))
     assert size_of(wal_of(database.path)) <= WAL_LIMIT
 
 
 @pytest.mark.parametrize("writer", ["another program's", "ours"])
-async def test_a_writer_is_not_waited_for(world: World, writer: str) -> None:
-    database = database_of(world)
+async def test_a_writer_is_not_waited_for(installation: Installation, writer: str) -> None:
+    database = database_of(installation)
     with closing(reader(database.path)):
-        await world.accept.accept(world.envelope(), mail(body="x" * LARGE))
+        await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
     if writer == "ours":
         async with database.transaction() as session:
             await session.run("routing_changed")
@@ -89,24 +90,24 @@ async def test_a_writer_is_not_waited_for(world: World, writer: str) -> None:
     assert wal.shorten(database)
 
 
-async def test_reads_of_ours_leave_no_snapshot_behind(world: World) -> None:
+async def test_reads_of_ours_leave_no_snapshot_behind(installation: Installation) -> None:
     """Raw mail that is being sent on, a piece at a time to a slow client, keeps no reader open."""
-    database = database_of(world)
-    accepted = await world.accept.accept(world.envelope(), mail(body="x" * LARGE))
+    database = database_of(installation)
+    accepted = await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
     assert await database.one("contents_raw_chunk", message_id=accepted.message_id, n=0) is not None
     assert await database.one("contents_raw_chunk", message_id=accepted.message_id, n=1) is not None
     assert wal.shorten(database)
 
 
 async def test_the_wal_counts_as_space_that_the_database_needs(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database = database_of(world)
+    database = database_of(installation)
     found = os.statvfs(tmp_path)
     monkeypatch.setattr(os, "statvfs", lambda _: found)
     free = found.f_bavail * found.f_frsize
     with closing(reader(database.path)):
-        await world.accept.accept(world.envelope(), mail(body="x" * LARGE))
+        await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
     reserve = free - LARGE // 2
     with pytest.raises(StorageFull, match="WAL"):
         await DiskRoom(database.path, reserve, FakeClock()).check()

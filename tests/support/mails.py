@@ -5,6 +5,7 @@ its own Message-ID unless one is given; two calls with the same `message_id` mak
 """
 
 import itertools
+from collections.abc import Sequence
 from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP, SMTPUTF8
 
@@ -19,6 +20,20 @@ _numbers = itertools.count(1)
 def new_message_id() -> str:
     """A Message-ID nobody else has, with its angle brackets."""
     return f"<{next(_numbers)}.test@customer.test>"
+
+
+def mail(
+    message_id: str = "<one@customer.test>",
+    subject: str = "Printer on fire",
+    sender: str = "Ann <ann@customer.test>",
+    extra: Sequence[str] = (),
+    body: str = "Hello.",
+) -> bytes:
+    """The shortest mail that has what a conversation is found by; `extra` are further lines of its header."""
+    lines = [f"From: {sender}", "To: support@example.com", f"Subject: {subject}", *extra]
+    if message_id:
+        lines.append(f"Message-ID: {message_id}")
+    return "\r\n".join([*lines, "", body, ""]).encode()
 
 
 def plain(

@@ -1,0 +1,10 @@
+"""The mails of tests/corpus."""
+
+from pathlib import Path
+
+CORPUS = Path(__file__).parents[1] / "corpus"
+
+
+def corpus_mail(name: str) -> bytes:
+    """A mail of tests/corpus."""
+    return (CORPUS / f"{name}.eml").read_bytes()

@@ -1,0 +1,213 @@
+"""An installation in a test: an open database, its settings, and the core over both.
+
+Nothing runs that a test did not start. Rows are written directly (`tests.support.seeds`), mail is accepted by the
+product's own `Accept`. `tests.support.installation.served` adds the HTTP API.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Literal, Self
+
+from emailrouter.assembly.core import AnyDatabase, Core, group_writer
+from router.accept import Accept
+from router.accept.incoming import IncomingMail
+from router.accept.transaction import Committed
+from router.admin.tickets.tickets import TicketFilter, Tickets
+from router.clock import SystemClock
+from router.contents.pool import Parser
+from router.contents.store import ContentStore
+from router.mail.address import parse_mailbox
+from router.meter import UNMETERED, Meter
+from router.model import Actor
+from router.ports import Wake
+from router.routing.envelope import Envelope
+from router.routing.route import Target
+from router.secrets import SecretBox, new_key
+from router.services import Services
+from router.store.group_commit import Write
+from tests.support import mails, seeds
+from tests.support.clock import FakeClock
+from tests.support.installation.settings import SETTINGS, config_of
+from tests.support.stores import Store
+
+SENDER = "ann@customer.test"
+# Tables whose rows have no id of their own.
+_ORDER = {"raw_chunks": "message_id, n", "ticket_messages": "created_at, recipient"}
+
+
+class Woken:
+    """Remembers which integrations were woken."""
+
+    def __init__(self) -> None:
+        self.integration_ids: list[str] = []
+
+    def wake(self, integration_ids: Iterable[str]) -> None:
+        """See `router.ports.Wake`."""
+        self.integration_ids += integration_ids
+
+
+class Installation:
+    """`await installation.seed()` adds a workspace with `support` and `billing` at one domain and integration.
+
+    Args:
+        settings: Over `SETTINGS`.
+        wake: `woken` if None; "dispatcher" is the core's own, which the test runs.
+        real_time: The core reads the machine's clock instead of `clock`.
+        write: Instead of the product's transaction behind every 250.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Mapping[str, object] | None = None,
+        *,
+        clock: FakeClock | None = None,
+        wake: Wake | Literal["dispatcher"] | None = None,
+        meter: Meter = UNMETERED,
+        parser: Parser | None = None,
+        real_time: bool = False,
+        write: Write[IncomingMail, Committed] | None = None,
+    ) -> None:
+        self.store = store
+        own = {"database.url": store.url, "server.secret_key": new_key()}
+        self.settings = {**SETTINGS, **own, **(settings or {})}
+        self.secret_key = str(self.settings["server.secret_key"])
+        self.clock = clock or FakeClock()
+        self.woken = Woken()
+        config = config_of(self.settings)
+        self.core = Core(
+            config,
+            store.database,
+            SystemClock() if real_time else self.clock,
+            SecretBox(self.secret_key),
+            wake=None if wake == "dispatcher" else wake or self.woken,
+            meter=meter,
+        )
+        if parser is not None:
+            self.core.contents = ContentStore(store.database, self.core.clock, self.core.meter, parser)
+        if write is not None:
+            self.core.writer = group_writer(config.database, store.database, write)
+        self.domain_name = ""
+        self.workspace_id = ""
+        self.domain_id = ""
+        self.integration_id = ""
+        self.aliases: dict[str, str] = {}
+
+    @property
+    def database(self) -> AnyDatabase:
+        return self.store.database
+
+    @property
+    def accept(self) -> Accept:
+        return self.core.accept
+
+    @property
+    def contents(self) -> ContentStore:
+        return self.core.contents
+
+    @property
+    def services(self) -> Services:
+        return self.core.services
+
+    @property
+    def tickets(self) -> Tickets:
+        return self.core.services.tickets
+
+    @property
+    def actor(self) -> Actor:
+        """An admin who is no user."""
+        return Actor(self.workspace_id, "admin")
+
+    async def seed(
+        self, domain: str = "example.com", aliases: Iterable[str] = ("support", "billing"), *, webhook: str = ""
+    ) -> None:
+        """A workspace, a verified domain, an integration, and aliases between them."""
+        self.domain_name = domain
+        self.workspace_id = await seeds.workspace(self.database)
+        self.domain_id = await seeds.domain(self.database, self.workspace_id, domain)
+        self.integration_id = await self.add_integration(webhook=webhook)
+        for name in aliases:
+            await self.add_alias(name)
+
+    def another(self, **options: Any) -> Self:
+        """Another process over the same database and seeds, which the test closes."""
+        found = type(self)(self.store, self.settings, clock=self.clock, **options)
+        found.domain_name, found.aliases = self.domain_name, self.aliases
+        found.workspace_id, found.domain_id = self.workspace_id, self.domain_id
+        found.integration_id = self.integration_id
+        return found
+
+    async def add_integration(self, name: str = "general", *, webhook: str = "") -> str:
+        """An integration of the workspace; its id. webhook: its URL, without which nothing can be sent."""
+        sealed = self.core.box.seal(json.dumps({"webhookUrl": webhook})) if webhook else ""
+        return await seeds.integration(self.database, self.workspace_id, sealed, name)
+
+    async def add_alias(self, name: str, integration_id: str | None = "") -> Target:
+        """An alias of the domain, by default for the first integration; None for none."""
+        chosen = self.integration_id if integration_id == "" else integration_id
+        self.aliases[name] = await seeds.alias(self.database, self.workspace_id, self.domain_id, name, chosen)
+        return self.target(name, integration_id=chosen)
+
+    def target(self, name: str, *, tag: str = "", integration_id: str | None = "") -> Target:
+        """An alias as the directory resolves it."""
+        alias, address = self.aliases[name], f"{name}@{self.domain_name}"
+        recipient = f"{name}+{tag}@{self.domain_name}" if tag else address
+        chosen = self.integration_id if integration_id == "" else integration_id
+        return Target(recipient, self.workspace_id, alias, alias, address, chosen, tag)
+
+    def envelope(self, *to: Target | str, reverse_path: str = SENDER) -> Envelope:
+        """to: targets, or names of aliases; `support` without any."""
+        targets = tuple(self.target(one) if isinstance(one, str) else one for one in to or ("support",))
+        return Envelope(reverse_path, targets, "192.0.2.1", "c.test", "ESMTP")
+
+    async def resolve(self, address: str) -> Target:
+        """The target of a whole address, which must have one."""
+        found = await self.core.directory.resolve(parse_mailbox(address))
+        assert isinstance(found, Target), found
+        return found
+
+    async def mail(self, content: bytes | None = None, *to: Target | str, reverse_path: str = SENDER) -> str:
+        """A second later, accepts a mail; its message id. to: as for `envelope`."""
+        self.clock.advance(1)
+        envelope = self.envelope(*to, reverse_path=reverse_path)
+        return (await self.accept.accept(envelope, mails.plain() if content is None else content)).message_id
+
+    @asynccontextmanager
+    async def dispatching(self) -> AsyncIterator[None]:
+        """The core's dispatcher runs during the block and has recorded the outcome of each attempt at its end."""
+        dispatcher = self.core.dispatcher
+        running = asyncio.create_task(dispatcher.run())
+        try:
+            yield
+        finally:
+            dispatcher.stop()
+            await running
+
+    async def found(self, q: str) -> list[int]:
+        """The numbers of the tickets that a search finds, in its order."""
+        return [ticket.number for ticket in (await self.tickets.list(self.actor, TicketFilter(q=q))).items]
+
+    async def set_status(self, status: str) -> None:
+        """Every ticket gets this status."""
+        for ticket in (await self.tickets.list(self.actor)).items:
+            await self.tickets.set_status(self.actor, ticket.id, status)
+
+    async def rows(self, statement: str, **values: object) -> list[dict[str, object]]:
+        """Runs a statement of the test's own; its rows."""
+        return await seeds.execute(self.database, statement, **values)
+
+    async def table(self, name: str) -> list[dict[str, object]]:
+        """All rows of a table, the oldest first."""
+        return await self.rows(f"SELECT * FROM {name} ORDER BY {_ORDER.get(name, 'id')}")
+
+    async def count(self, table: str, where: str = "1 = 1") -> int:
+        """How many rows there are."""
+        (row,) = await self.rows(f"SELECT COUNT(*) AS n FROM {table} WHERE {where}")
+        assert isinstance(row["n"], int)
+        return row["n"]
+
+    async def close(self) -> None:
+        """Closes the core; the database stays open."""
+        await self.core.close()

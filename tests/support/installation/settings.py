@@ -1,0 +1,49 @@
+"""Settings of an installation in a test, by their documented names (`smtp.max_header_bytes`).
+
+The same settings make the configuration of a core in this process and the environment of a started program.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from config.schema import Config
+
+HOST = "mx1.host.test"
+DOMAIN = "example.org"
+# Servers take any free port, webhooks may be on loopback, no name server answers, and how full this machine's disk is
+# does not matter.
+SETTINGS: Mapping[str, object] = {
+    "server.hostname": HOST,
+    "smtp.listen": ["127.0.0.1:0"],
+    "smtp.min_free_bytes": 0,
+    "api.listen": "127.0.0.1:0",
+    "dns.nameservers": ["127.0.0.1:9"],
+    "delivery.allow_private_networks": True,
+}
+# For tests of what arrives: a second between two messages would be most of their time.
+UNPACED: Mapping[str, object] = {
+    "delivery.per_second": 1000.0,
+    "delivery.burst": 1000,
+    "delivery.digest_after": 100000,
+}
+
+
+def program_settings(url: str, folder: Path, key: str | None = None) -> dict[str, object]:
+    """For `Program(env=...)` and `run_cli(env=...)`. key: None lets the program make its secret key in `folder`."""
+    own = {} if key is None else {"server.secret_key": key}
+    return {**SETTINGS, "database.url": url, "server.data_dir": str(folder), **own}
+
+
+def config_of(settings: Mapping[str, object]) -> Config:
+    """The configuration with these settings, defaults for the others, no file and no environment."""
+    document: dict[str, dict[str, object]] = {}
+    for key, value in settings.items():
+        section, _, name = key.partition(".")
+        document.setdefault(section, {})[name] = value
+    return Config.model_validate(document)
+
+
+def port_of(address: str) -> tuple[str, int]:
+    """`127.0.0.1:2525` as what one connects to."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
