@@ -27,11 +27,10 @@ from bench.filled import Filled, filled
 from bench.installation import KINDS, installed
 from bench.processes import cpu_seconds
 from router.admin import paging
-from router.clock import SystemClock
 from router.store import catalog
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
-from tests.api.desk import config, served
+from tests.support.installation.http import serving
 from tests.support.process import Program
 from tests.support.stores import Store
 
@@ -179,12 +178,12 @@ async def plans(big: Filled) -> None:
     try:
         login: Any = type("Login", (), {"workspace_id": big.made.workspace_id, "user_id": big.users[0], "key": big.key})
         store = Store(big.made.kind, big.made.url, catalog.load(), listening)  # type: ignore[arg-type]  # as one
-        async with served(store, config(), clock=SystemClock(), login=login) as desk:  # type: ignore[arg-type]
+        async with serving(store, login=login, real_time=True) as served:
             for path, queries in cases(big).items():
                 for query in queries:
                     call = f"{path}?{query}" if query else path
                     listening.asked.clear()
-                    await desk.admin.get(call)
+                    await served.admin.get(call)
                     for name, values in listening.asked:
                         if name != "search_missing":
                             print(f"\n{call}\n  {name}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.desk import Desk, config, served
+from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
 CLIENT = "203.0.113.9"
@@ -13,17 +13,17 @@ PROXIES = ["127.0.0.0/8", "192.0.2.0/24", "2001:db8:1::/48"]
 
 
 @pytest.fixture
-async def proxied(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with opened_sqlite(tmp_path) as store, served(store, config(trusted_proxies=PROXIES)) as desk:
-        yield desk
+async def proxied(tmp_path: Path) -> AsyncIterator[ServedInstallation]:
+    async with opened_sqlite(tmp_path) as store, serving(store, served_settings(trusted_proxies=PROXIES)) as served:
+        yield served
 
 
-async def recorded(desk: Desk, forwarded: list[str]) -> str:
+async def recorded(served: ServedInstallation, forwarded: list[str]) -> str:
     """The address that the audit has of a change whose request came with these headers."""
-    headers = [("X-Forwarded-For", value) for value in forwarded] + [("Authorization", f"Bearer {desk.login.key}")]
-    async with desk.session.patch(f"{desk.root}/api/workspace", json={"name": "Acme"}, headers=headers) as response:
+    headers = [("X-Forwarded-For", value) for value in forwarded] + [("Authorization", f"Bearer {served.login.key}")]
+    async with served.session.patch(f"{served.root}/api/workspace", json={"name": "Acme"}, headers=headers) as response:
         assert response.status == 200
-    return str((await desk.admin.get("/audit")).body["audit"][0]["address"])
+    return str((await served.admin.get("/audit")).body["audit"][0]["address"])
 
 
 @pytest.mark.parametrize(
@@ -44,15 +44,15 @@ async def recorded(desk: Desk, forwarded: list[str]) -> str:
         ([f"{CLIENT}, " + "192.0.2.7, " * 30 + "192.0.2.7"], "192.0.2.7"),
     ],
 )
-async def test_behind_trusted_proxies(proxied: Desk, forwarded: list[str], address: str) -> None:
+async def test_behind_trusted_proxies(proxied: ServedInstallation, forwarded: list[str], address: str) -> None:
     assert await recorded(proxied, forwarded) == address
 
 
-async def test_who_is_not_trusted_says_nothing(sqlite_desk: Desk) -> None:
-    assert await recorded(sqlite_desk, [CLIENT]) == "127.0.0.1"
+async def test_who_is_not_trusted_says_nothing(sqlite_served: ServedInstallation) -> None:
+    assert await recorded(sqlite_served, [CLIENT]) == "127.0.0.1"
 
 
-async def test_guessers_are_told_apart_behind_a_proxy(proxied: Desk) -> None:
+async def test_guessers_are_told_apart_behind_a_proxy(proxied: ServedInstallation) -> None:
     wrong = {"email": proxied.login.email, "password": "a guess of mine"}
     guesser, other = {"X-Forwarded-For": "198.51.100.1"}, {"X-Forwarded-For": CLIENT}
     statuses = [(await proxied.nobody.post("/auth/login", wrong, headers=guesser)).status for _ in range(11)]
@@ -61,16 +61,16 @@ async def test_guessers_are_told_apart_behind_a_proxy(proxied: Desk) -> None:
     assert (await proxied.nobody.post("/auth/login", right, headers=other)).status == 200
 
 
-async def is_secure(desk: Desk) -> bool:
+async def is_secure(served: ServedInstallation) -> bool:
     """Whether the cookie of a sign-in that is said to have come by HTTPS is for HTTPS alone."""
-    login = {"email": desk.login.email, "password": desk.login.password}
-    answer = await desk.nobody.post("/auth/login", login, headers={"X-Forwarded-Proto": "https"})
+    login = {"email": served.login.email, "password": served.login.password}
+    answer = await served.nobody.post("/auth/login", login, headers={"X-Forwarded-Proto": "https"})
     return "Secure" in answer.headers["Set-Cookie"]
 
 
-async def test_a_trusted_proxy_says_that_it_was_https(proxied: Desk) -> None:
+async def test_a_trusted_proxy_says_that_it_was_https(proxied: ServedInstallation) -> None:
     assert await is_secure(proxied)
 
 
-async def test_nobody_else_does(sqlite_desk: Desk) -> None:
-    assert not await is_secure(sqlite_desk)
+async def test_nobody_else_does(sqlite_served: ServedInstallation) -> None:
+    assert not await is_secure(sqlite_served)

@@ -15,8 +15,8 @@ from api.dashboard.views import PAGES
 from api.resources import ROUTES
 from api.schema.shape import Empty
 from router.errors import Refused
-from tests.api.desk import Desk, config, served
-from tests.dashboard.desk import Browser, signed_in
+from tests.support.installation.dashboard import Browser, signed_in
+from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
 CAP = 1048576
@@ -92,13 +92,17 @@ def test_quotes_and_backslashes_without_end_are_read_once(octets: bytes) -> None
         ("text/plain;", ("text/plain", "")),
     ],
 )
-async def test_content_types(sqlite_desk: Desk, header: str, read: tuple[str, str]) -> None:
-    answer = await sqlite_desk.admin.post("/domains", data=b'{"domain": "a.example"}', headers={"Content-Type": header})
+async def test_content_types(sqlite_served: ServedInstallation, header: str, read: tuple[str, str]) -> None:
+    answer = await sqlite_served.admin.post(
+        "/domains", data=b'{"domain": "a.example"}', headers={"Content-Type": header}
+    )
     assert answer.status == (201 if read in (("application/json", ""), ("application/json", "utf-8")) else 415)
 
 
 @pytest.mark.parametrize("unit", ['"', ";", 'a="b\\";', "a=b;"])
-async def test_a_long_content_type_is_not_parsed(sqlite_desk: Desk, unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_content_type_is_not_parsed(
+    sqlite_served: ServedInstallation, unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """aiohttp's parser needs half a second for one of these; it must not run, neither for a form nor for JSON."""
 
     def parsed(raw: str) -> Any:
@@ -107,7 +111,7 @@ async def test_a_long_content_type_is_not_parsed(sqlite_desk: Desk, unit: str, m
 
     monkeypatch.setattr("aiohttp.helpers.parse_content_type", parsed)
     header = "application/json;" + (unit * 8000)[:8000]
-    reader, writer = await asyncio.open_connection(*sqlite_desk.server.address)
+    reader, writer = await asyncio.open_connection(*sqlite_served.server.address)
     for path, status in (("/api/auth/login", 415), ("/sign-in", 415)):
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Type: {header}\r\n\r\n"
         writer.write(f"{head}{{}}".encode())
@@ -134,7 +138,7 @@ def _open_paths() -> list[str]:
 
 
 @pytest.mark.parametrize("path", _open_paths())
-async def test_more_than_4_kib_without_authentication_is_413(sqlite_desk: Desk, path: str) -> None:
+async def test_more_than_4_kib_without_authentication_is_413(sqlite_served: ServedInstallation, path: str) -> None:
     headers = JSON if path.startswith("//api") else {"Content-Type": "application/x-www-form-urlencoded"}
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -142,30 +146,30 @@ async def test_more_than_4_kib_without_authentication_is_413(sqlite_desk: Desk, 
             yield b" " * 1024
 
     for data in (io.BytesIO(b" " * 4097), pieces()):
-        answer = await sqlite_desk.nobody.post(path, data=data, headers=headers)
+        answer = await sqlite_served.nobody.post(path, data=data, headers=headers)
         assert answer.status == 413, path
         assert answer.headers.get("Connection") == "close"
-    fits = await sqlite_desk.nobody.post(path, data=b" " * 4096, headers=headers)
+    fits = await sqlite_served.nobody.post(path, data=b" " * 4096, headers=headers)
     assert fits.status != 413, path
-    assert (await sqlite_desk.nobody.get("//healthz")).status == 200
+    assert (await sqlite_served.nobody.get("//healthz")).status == 200
 
 
-async def test_a_call_that_takes_no_body_reads_little_of_one(sqlite_desk: Desk) -> None:
+async def test_a_call_that_takes_no_body_reads_little_of_one(sqlite_served: ServedInstallation) -> None:
     for method in ("GET", "DELETE"):
         path = "/domains" if method == "GET" else "/domains/dom_0"
-        answer = await sqlite_desk.admin.ask(method, path, data=io.BytesIO(b" " * 5000), headers=JSON)
+        answer = await sqlite_served.admin.ask(method, path, data=io.BytesIO(b" " * 5000), headers=JSON)
         assert (answer.status, answer.code) == (413, "payload_too_large")
     large = {"domain": "example.org", "more": "x" * 100_000}
-    answer = await sqlite_desk.admin.post("/domains", large)
+    answer = await sqlite_served.admin.post("/domains", large)
     assert (answer.status, answer.code) == (400, "invalid_request"), "an authenticated call takes more"
 
 
 async def test_the_setting_is_the_limit_of_all(tmp_path: Path) -> None:
-    async with opened_sqlite(tmp_path) as store, served(store, config(max_body_bytes=1024)) as desk:
+    async with opened_sqlite(tmp_path) as store, serving(store, served_settings(max_body_bytes=1024)) as served:
         for path in ("/auth/login", "/domains"):
-            answer = await desk.admin.post(path, data=b" " * 1025, headers=JSON)
+            answer = await served.admin.post(path, data=b" " * 1025, headers=JSON)
             assert (answer.status, answer.code) == (413, "payload_too_large")
-        person: Browser = await signed_in(desk, "agent")
+        person: Browser = await signed_in(served, "agent")
         assert (await person.post("/account/password", {"password": "x" * 2000})).status == 413
 
 
@@ -181,10 +185,10 @@ async def test_the_setting_is_the_limit_of_all(tmp_path: Path) -> None:
     ],
 )
 async def test_a_body_is_not_read_before_authentication(
-    sqlite_desk: Desk, start: str, status: bytes, framing: str, expect: str
+    sqlite_served: ServedInstallation, start: str, status: bytes, framing: str, expect: str
 ) -> None:
     """The answer is there although not one byte of the body was sent, and no client is told to go on."""
-    reader, writer = await asyncio.open_connection(*sqlite_desk.server.address)
+    reader, writer = await asyncio.open_connection(*sqlite_served.server.address)
     try:
         writer.write(f"{start} HTTP/1.1\r\nHost: x\r\n{framing}\r\n{expect}\r\n".encode())
         async with asyncio.timeout(10):
@@ -195,27 +199,31 @@ async def test_a_body_is_not_read_before_authentication(
         writer.close()
 
 
-async def test_a_client_that_waits_is_told_to_go_on_unless_the_body_is_refused(sqlite_desk: Desk) -> None:
+async def test_a_client_that_waits_is_told_to_go_on_unless_the_body_is_refused(
+    sqlite_served: ServedInstallation,
+) -> None:
     content = b'{"domain": "example.org"}'
     head = (
-        f"POST /api/domains HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sqlite_desk.login.key}\r\n"
+        f"POST /api/domains HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sqlite_served.login.key}\r\n"
         "Content-Type: application/json\r\nExpect: 100-continue\r\nConnection: close\r\n"
     )
-    reader, writer = await asyncio.open_connection(*sqlite_desk.server.address)
+    reader, writer = await asyncio.open_connection(*sqlite_served.server.address)
     writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode())
     async with asyncio.timeout(10):
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(content)
         assert (await reader.readline()).startswith(b"HTTP/1.1 201")
     writer.close()
-    reader, writer = await asyncio.open_connection(*sqlite_desk.server.address)
+    reader, writer = await asyncio.open_connection(*sqlite_served.server.address)
     writer.write(f"{head}Content-Length: {CAP + 1}\r\n\r\n".encode())
     async with asyncio.timeout(10):
         assert (await reader.readline()).startswith(b"HTTP/1.1 413")
     writer.close()
 
 
-async def test_hosts_in_headers_are_not_normalised(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hosts_in_headers_are_not_normalised(
+    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Normalising takes time that grows with the square of the length."""
     marks = "http://a" + "\u0301\u0323" * 1000
 
@@ -224,7 +232,7 @@ async def test_hosts_in_headers_are_not_normalised(sqlite_desk: Desk, monkeypatc
 
     monkeypatch.setattr("api.middleware.permission.urlsplit", parsed)
     monkeypatch.setattr("api.dashboard.problems.urlsplit", parsed)
-    reader, writer = await asyncio.open_connection(*sqlite_desk.server.address)
+    reader, writer = await asyncio.open_connection(*sqlite_served.server.address)
     for start, header, status in (("POST /api/auth/login", "Origin", b"403"), ("POST /sign-out", "Origin", b"403")):
         writer.write(f"{start} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{header}: {marks}\r\n\r\n".encode())
         assert (await reader.readline()).startswith(b"HTTP/1.1 " + status)

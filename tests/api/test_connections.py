@@ -6,26 +6,26 @@ from collections.abc import AsyncIterator
 import pytest
 
 from api import server
-from tests.api.desk import Desk, config, served
+from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
 PATIENCE = 0.25
 
 
 @pytest.fixture
-async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedInstallation]:
     """An API that waits a quarter of a second for a request's head."""
-    settings = config(keepalive_timeout=f"{PATIENCE * 1000:.0f}ms")
-    async with opened_sqlite(tmp_path_factory.mktemp("api")) as store, served(store, settings) as desk:
-        yield desk
+    settings = served_settings(keepalive_timeout=f"{PATIENCE * 1000:.0f}ms")
+    async with opened_sqlite(tmp_path_factory.mktemp("api")) as store, serving(store, settings) as served:
+        yield served
 
 
-async def until_closed(desk: Desk, *pieces: bytes) -> bytes:
+async def until_closed(served: ServedInstallation, *pieces: bytes) -> bytes:
     """Sends the pieces, one for each tenth of the patience until there are no more; all that came back.
 
     `b""` also where the connection was reset: nobody reads an answer while still sending without end.
     """
-    reader, writer = await asyncio.open_connection(*desk.server.address)
+    reader, writer = await asyncio.open_connection(*served.server.address)
     answer = asyncio.create_task(reader.read())
     try:
         for piece in pieces:
@@ -51,27 +51,27 @@ async def until_closed(desk: Desk, *pieces: bytes) -> bytes:
     ],
     ids=["silence", "half a head", "a head without end, line by line", "a head octet by octet"],
 )
-async def test_a_head_that_does_not_come(impatient: Desk, pieces: list[bytes]) -> None:
+async def test_a_head_that_does_not_come(impatient: ServedInstallation, pieces: list[bytes]) -> None:
     assert await until_closed(impatient, *pieces) == b""
     assert (await impatient.nobody.get("//healthz")).status == 200
 
 
-async def test_silence_after_an_answer(impatient: Desk) -> None:
+async def test_silence_after_an_answer(impatient: ServedInstallation) -> None:
     answer = await until_closed(impatient, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_head_without_end_at_full_speed(sqlite_desk: Desk) -> None:
-    answer = await until_closed(sqlite_desk, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Filler: y\r\n" * 100_000)
+async def test_a_head_without_end_at_full_speed(sqlite_served: ServedInstallation) -> None:
+    answer = await until_closed(sqlite_served, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Filler: y\r\n" * 100_000)
     assert answer.startswith(b"HTTP/1.1 4") or answer == b""
-    assert (await sqlite_desk.nobody.get("//healthz")).status == 200
+    assert (await sqlite_served.nobody.get("//healthz")).status == 200
 
 
-async def test_too_many_connections(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_many_connections(sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
-    held = [await asyncio.open_connection(*sqlite_desk.server.address) for _ in range(3)]
+    held = [await asyncio.open_connection(*sqlite_served.server.address) for _ in range(3)]
     try:
-        assert await until_closed(sqlite_desk) == b""
+        assert await until_closed(sqlite_served) == b""
         reader, writer = held[0]
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 200 ")

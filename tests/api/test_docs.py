@@ -11,9 +11,10 @@ from typing import Any
 from api.examples import examples, of_document
 from api.resources import ROUTES
 from api.schema.shape import Empty
-from tests.api.desk import MX_HOST, Desk, Reply, config, served
 from tests.support import mails
 from tests.support.dns import DnsStandIn
+from tests.support.installation import HOST
+from tests.support.installation.http import Reply, ServedInstallation, served_settings, serving
 from tests.support.slack import SlackStandIn
 from tests.support.stores import Store
 
@@ -33,27 +34,27 @@ _VARIABLES = {
 }
 
 
-async def prepare(desk: Desk, dns: DnsStandIn, slack: SlackStandIn) -> dict[str, str]:
+async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStandIn) -> dict[str, str]:
     """What the document begins with: a key, a mail in a ticket with a dead delivery, DNS records that are right."""
-    await desk.alias("office", "office.example")
-    await desk.ticket(mails.with_attachment(to="office@office.example"), to="office@office.example")
-    ticket = (await desk.admin.get("/emails/tickets")).body["tickets"][0]
-    delivery = (await desk.admin.get("/deliveries")).body["deliveries"][0]
-    await desk.store.database.run("dispatch_dead", id=delivery["id"], reason="gave up: connection refused")
-    await desk.services.sessions.login(desk.login.email, desk.login.password, address="127.0.0.1")
-    session = (await desk.services.sessions.list(desk.actor))[0]
-    dns.set("example.com", "MX", f"10 {MX_HOST}.")
+    await served.alias("office", "office.example")
+    await served.ticket(mails.with_attachment(to="office@office.example"), "office@office.example")
+    ticket = (await served.admin.get("/emails/tickets")).body["tickets"][0]
+    delivery = (await served.admin.get("/deliveries")).body["deliveries"][0]
+    await served.database.run("dispatch_dead", id=delivery["id"], reason="gave up: connection refused")
+    await served.services.sessions.login(served.login.email, served.login.password, address="127.0.0.1")
+    session = (await served.services.sessions.list(served.actor))[0]
+    dns.set("example.com", "MX", f"10 {HOST}.")
     return {
-        "URL": desk.root,
-        "KEY": desk.login.key,
+        "URL": served.root,
+        "KEY": served.login.key,
         "TICKET": ticket["id"],
         "MESSAGE": delivery["messageId"],
         "DELIVERY": delivery["id"],
         "WEBHOOK_URL": slack.url("support"),
-        "EMAIL": desk.login.email,
-        "PASSWORD": desk.login.password,
+        "EMAIL": served.login.email,
+        "PASSWORD": served.login.password,
         "SESSION": session.id,
-        "ME": desk.login.user_id,
+        "ME": served.login.user_id,
     }
 
 
@@ -110,8 +111,8 @@ async def test_every_command_of_the_document(
     assert {(call[1], re.sub(r"[?].*", "", call[2])) for call in calls} == {
         (route.method, f"/api{route.path}") for route in ROUTES
     }
-    async with served(store, config(dns_server)) as desk:
-        known = await prepare(desk, dns_server, slack)
+    async with serving(store, served_settings(dns_server)) as served:
+        known = await prepare(served, dns_server, slack)
         for call in calls:
             command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])
             assert command is not None, call[0]

@@ -1,34 +1,35 @@
 """Domains by REST: the documented fields, the proof, what is refused."""
 
-from tests.api.desk import MX_HOST, Desk
 from tests.support.dns import DnsStandIn
+from tests.support.installation import HOST
+from tests.support.installation.http import ServedInstallation
 
 
-async def test_a_domain_is_added_proved_and_removed(desk: Desk, dns_server: DnsStandIn) -> None:
-    made = await desk.admin.post("/domains", {"domain": "Example.ORG."})
+async def test_a_domain_is_added_proved_and_removed(served: ServedInstallation, dns_server: DnsStandIn) -> None:
+    made = await served.admin.post("/domains", {"domain": "Example.ORG."})
     assert made.status == 201
     assert made.body["domain"] == "example.org"
     assert made.body["status"] == "pending_verification"
-    assert made.body["mxRecords"] == [{"priority": 10, "value": MX_HOST}]
+    assert made.body["mxRecords"] == [{"priority": 10, "value": HOST}]
     assert made.body["txtRecord"]["name"] == "_emailrouter.example.org"
     assert made.body["txtRecord"]["value"].startswith("emailrouter-verification=")
 
     path = f"/domains/{made.body['id']}"
-    before = await desk.admin.get(path)
+    before = await served.admin.get(path)
     assert before.body["verified"] is False
     assert {record["status"] for record in before.body["records"]} == {"missing"}
     assert before.body["records"][0]["checkedAt"] is None
 
-    wrong = await desk.admin.post(f"{path}/verify")
+    wrong = await served.admin.post(f"{path}/verify")
     assert wrong.status == 200
     assert wrong.body["status"] == "pending_verification"
     assert "MX" in wrong.body["records"][0]["fix"]
 
-    dns_server.set("example.org", "MX", f"10 {MX_HOST}.")
-    right = await desk.admin.post(f"{path}/verify")
+    dns_server.set("example.org", "MX", f"10 {HOST}.")
+    right = await served.admin.post(f"{path}/verify")
     assert (right.body["status"], right.body["verified"]) == ("active", True)
-    assert right.body["records"][0]["found"] == [f"10 {MX_HOST}"]
-    listed = await desk.admin.get("/domains")
+    assert right.body["records"][0]["found"] == [f"10 {HOST}"]
+    listed = await served.admin.get("/domains")
     assert set(listed.body) == {"domains"}
     assert listed.body["domains"][0] == {
         "id": made.body["id"],
@@ -39,19 +40,21 @@ async def test_a_domain_is_added_proved_and_removed(desk: Desk, dns_server: DnsS
     }
 
     dns_server.remove("example.org")
-    assert (await desk.admin.post(f"{path}/verify")).body["status"] == "active"  # a proof is never taken back
-    assert (await desk.admin.delete(path)).status == 204
-    assert (await desk.admin.get(path)).status == 404
+    assert (await served.admin.post(f"{path}/verify")).body["status"] == "active"  # a proof is never taken back
+    assert (await served.admin.delete(path)).status == 204
+    assert (await served.admin.get(path)).status == 404
 
 
-async def test_two_workspaces_need_txt_and_one_of_them_gets_the_mail(desk: Desk, dns_server: DnsStandIn) -> None:
-    other, _ = await desk.other_workspace()
-    first = (await desk.admin.post("/domains", {"domain": "example.org"})).body
+async def test_two_workspaces_need_txt_and_one_of_them_gets_the_mail(
+    served: ServedInstallation, dns_server: DnsStandIn
+) -> None:
+    other, _ = await served.other_workspace()
+    first = (await served.admin.post("/domains", {"domain": "example.org"})).body
     second = (await other.post("/domains", {"domain": "example.org"})).body
-    dns_server.set("example.org", "MX", f"10 {MX_HOST}.")
-    assert (await desk.admin.post(f"/domains/{first['id']}/verify")).body["verified"] is False
+    dns_server.set("example.org", "MX", f"10 {HOST}.")
+    assert (await served.admin.post(f"/domains/{first['id']}/verify")).body["verified"] is False
     dns_server.set("_emailrouter.example.org", "TXT", first["txtRecord"]["value"], second["txtRecord"]["value"])
-    assert (await desk.admin.post(f"/domains/{first['id']}/verify")).body["verified"] is True
+    assert (await served.admin.post(f"/domains/{first['id']}/verify")).body["verified"] is True
     late = await other.post(f"/domains/{second['id']}/verify")
     assert (late.status, late.code) == (409, "domain_taken")
     again = await other.post("/domains", {"domain": "example.org"})
@@ -59,25 +62,25 @@ async def test_two_workspaces_need_txt_and_one_of_them_gets_the_mail(desk: Desk,
     assert (await other.get(f"/domains/{first['id']}")).status == 404
 
 
-async def test_a_domain_with_aliases_goes_only_when_forced_and_its_tickets_stay(desk: Desk) -> None:
-    domain_id, _, alias_id = await desk.alias()
-    ticket_id = await desk.ticket()
-    refused = await desk.admin.delete(f"/domains/{domain_id}")
+async def test_a_domain_with_aliases_goes_only_when_forced_and_its_tickets_stay(served: ServedInstallation) -> None:
+    domain_id, _, alias_id = await served.alias()
+    ticket_id = await served.ticket()
+    refused = await served.admin.delete(f"/domains/{domain_id}")
     assert (refused.status, refused.code) == (409, "in_use")
-    assert (await desk.admin.get(f"/domains/{domain_id}")).body["aliasCount"] == 1
-    assert (await desk.admin.delete(f"/domains/{domain_id}?force=true")).status == 204
-    assert (await desk.admin.get(f"/aliases/{alias_id}")).status == 404
-    assert (await desk.admin.get(f"/emails/tickets/{ticket_id}")).body["alias"] == "support@example.org"
+    assert (await served.admin.get(f"/domains/{domain_id}")).body["aliasCount"] == 1
+    assert (await served.admin.delete(f"/domains/{domain_id}?force=true")).status == 204
+    assert (await served.admin.get(f"/aliases/{alias_id}")).status == 404
+    assert (await served.admin.get(f"/emails/tickets/{ticket_id}")).body["alias"] == "support@example.org"
 
 
-async def test_what_is_no_domain_is_refused_by_its_field(desk: Desk) -> None:
+async def test_what_is_no_domain_is_refused_by_its_field(served: ServedInstallation) -> None:
     for body in ({"domain": "192.0.2.1"}, {"domain": 5}, {}):
-        refused = await desk.admin.post("/domains", body)
+        refused = await served.admin.post("/domains", body)
         assert (refused.status, refused.code, refused.field) == (400, "invalid_domain", "domain")
 
 
-async def test_the_names_of_a_domain_are_one(desk: Desk) -> None:
-    made = await desk.admin.post("/domains", {"domain": "BÜCHER.example"})
+async def test_the_names_of_a_domain_are_one(served: ServedInstallation) -> None:
+    made = await served.admin.post("/domains", {"domain": "BÜCHER.example"})
     assert made.body["domain"] == "xn--bcher-kva.example"
-    taken = await desk.admin.post("/domains", {"domain": "xn--bcher-kva.example"})
+    taken = await served.admin.post("/domains", {"domain": "xn--bcher-kva.example"})
     assert (taken.status, taken.code, taken.field) == (409, "domain_taken", "domain")

@@ -15,13 +15,13 @@ from structlog.testing import capture_logs
 
 from api import body
 from router.errors import Refused, Unavailable
-from tests.api.desk import Desk, config, served
+from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
 
-async def raw(desk: Desk, octets: bytes, *, timeout: float = 10) -> bytes:
+async def raw(served: ServedInstallation, octets: bytes, *, timeout: float = 10) -> bytes:
     """Octets as they are on a connection of their own; all that comes back."""
-    host, port = desk.server.address
+    host, port = served.server.address
     reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(octets)
@@ -69,26 +69,26 @@ def in_shape(answer: bytes) -> dict[str, Any]:
         (b'{"domain": "example.org"} x', "invalid_request"),
     ],
 )
-async def test_bodies_that_are_wrong(sqlite_desk: Desk, octets: bytes, code: str) -> None:
+async def test_bodies_that_are_wrong(sqlite_served: ServedInstallation, octets: bytes, code: str) -> None:
     headers = {"Content-Type": "application/json"}
-    answer = await sqlite_desk.admin.post("/domains", data=octets, headers=headers)
+    answer = await sqlite_served.admin.post("/domains", data=octets, headers=headers)
     assert (answer.status, answer.code) == (400, code)
 
 
-async def test_other_errors_of_http(sqlite_desk: Desk) -> None:
-    desk = sqlite_desk
-    form = await desk.admin.post("/domains", data={"domain": "example.org"})
+async def test_other_errors_of_http(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    form = await served.admin.post("/domains", data={"domain": "example.org"})
     assert (form.status, form.code) == (415, "unsupported_media_type")
-    zipped = await desk.admin.post("/domains", {"domain": "a.example"}, headers={"Content-Encoding": "gzip"})
+    zipped = await served.admin.post("/domains", {"domain": "a.example"}, headers={"Content-Encoding": "gzip"})
     assert (zipped.status, zipped.code) == (415, "unsupported_media_type")
     charset = {"Content-Type": "application/json; charset=latin-1"}
-    assert (await desk.admin.post("/domains", data=b'{"domain":"x"}', headers=charset)).status == 415
+    assert (await served.admin.post("/domains", data=b'{"domain":"x"}', headers=charset)).status == 415
     missing_paths = ("//no", "//api", "//api/", "//api/no", "//v2/domains", "//api/domains/", "//api/%00", "//api/../x")
     for path in missing_paths:
-        missing = await desk.admin.get(path)
+        missing = await served.admin.get(path)
         assert (missing.status, missing.code) == (404, "not_found"), path
     for method in ("PUT", "POST", "OPTIONS", "TRACE", "PATCH"):
-        wrong = await desk.admin.ask(method, "/audit")
+        wrong = await served.admin.ask(method, "/audit")
         assert (wrong.status, wrong.code) == (405, "method_not_allowed")
         assert wrong.headers["Allow"] == "GET, HEAD"
     for query, field in (
@@ -104,15 +104,15 @@ async def test_other_errors_of_http(sqlite_desk: Desk) -> None:
         ("cursor=%00", None),
         ("cursor=%ED%A0%80", None),
     ):
-        refused = await desk.admin.get(f"//api/domains?{query}")
+        refused = await served.admin.get(f"//api/domains?{query}")
         assert (refused.status, refused.code) == (400, "invalid_request"), query
         if field:
             assert refused.field == field
-    expecting = await desk.admin.get("/domains", headers={"Expect": "the best"})
+    expecting = await served.admin.get("/domains", headers={"Expect": "the best"})
     assert (expecting.status, expecting.code) == (400, "invalid_request")
 
 
-async def test_a_body_that_is_too_large(sqlite_desk: Desk) -> None:
+async def test_a_body_that_is_too_large(sqlite_served: ServedInstallation) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(40):
             yield b" " * 65536
@@ -120,7 +120,7 @@ async def test_a_body_that_is_too_large(sqlite_desk: Desk) -> None:
     large = b'{"domain": "' + b"a" * 1048576 + b'"}'
     headers = {"Content-Type": "application/json"}
     for data in (io.BytesIO(large), pieces()):
-        answer = await sqlite_desk.admin.post("/domains", data=data, headers=headers)
+        answer = await sqlite_served.admin.post("/domains", data=data, headers=headers)
         assert (answer.status, answer.code) == (413, "payload_too_large")
 
 
@@ -137,11 +137,11 @@ async def test_a_body_that_is_too_large(sqlite_desk: Desk) -> None:
         b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-async def test_what_is_not_http(sqlite_desk: Desk, octets: bytes) -> None:
-    answer = await raw(sqlite_desk, octets)
+async def test_what_is_not_http(sqlite_served: ServedInstallation, octets: bytes) -> None:
+    answer = await raw(sqlite_served, octets)
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
     in_shape(answer)
-    assert (await sqlite_desk.nobody.get("//healthz")).status == 200
+    assert (await sqlite_served.nobody.get("//healthz")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -153,51 +153,53 @@ async def test_what_is_not_http(sqlite_desk: Desk, octets: bytes) -> None:
         b"POST /tickets/x/claim HTTP/1.1\r\nHost: x\r\nReferer: http://[\r\n",
     ],
 )
-async def test_what_is_http_and_yet_names_nothing(sqlite_desk: Desk, octets: bytes) -> None:
-    answer = await raw(sqlite_desk, octets + b"Connection: close\r\n\r\n")
+async def test_what_is_http_and_yet_names_nothing(sqlite_served: ServedInstallation, octets: bytes) -> None:
+    answer = await raw(sqlite_served, octets + b"Connection: close\r\n\r\n")
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 303")), answer
 
 
 async def test_half_a_body_and_a_slow_one(tmp_path: Path) -> None:
     async with (
         opened_sqlite(tmp_path) as store,
-        served(store, config(request_timeout="250ms")) as desk,
+        serving(store, served_settings(request_timeout="250ms")) as served,
     ):
         head = (
-            f"POST /api/domains HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {desk.login.key}\r\n"
+            f"POST /api/domains HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.login.key}\r\n"
             "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
         )
         with capture_logs() as logs:
-            answer = await raw(desk, head.encode() + b'{"domain"')
+            answer = await raw(served, head.encode() + b'{"domain"')
         assert in_shape(answer)["code"] == "unavailable"
         (timed_out,) = (event for event in logs if event["event"] == "api.timed_out")
         assert timed_out["waited_for"] == "api.body.read"
 
 
-async def test_a_download_waits_for_no_body(sqlite_desk: Desk) -> None:
-    desk = sqlite_desk
-    await desk.alias()
-    path = f"/api/emails/messages/{await desk.mail()}/raw"
-    reader, writer = await asyncio.open_connection(*desk.server.address)
-    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {desk.login.key}\r\nContent-Length: 9"
+async def test_a_download_waits_for_no_body(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
+    path = f"/api/emails/messages/{await served.mail()}/raw"
+    reader, writer = await asyncio.open_connection(*served.server.address)
+    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.login.key}\r\nContent-Length: 9"
     writer.write(f"{head}\r\n\r\n".encode())
     async with asyncio.timeout(10):
         assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
     writer.close()
 
 
-async def test_every_answer_is_named_and_kept_by_nobody(sqlite_desk: Desk) -> None:
-    desk = sqlite_desk
-    answer = await desk.admin.get("/domains", headers={"X-Request-Id": "my-own.id_1"})
+async def test_every_answer_is_named_and_kept_by_nobody(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    answer = await served.admin.get("/domains", headers={"X-Request-Id": "my-own.id_1"})
     assert answer.headers["X-Request-Id"] == "my-own.id_1"
     assert answer.headers["Cache-Control"] == "no-store"
     for wrong in ("", "a b", "x" * 65, "a<b>"):
-        named = await desk.admin.get("/nothing", headers={"X-Request-Id": wrong})
+        named = await served.admin.get("/nothing", headers={"X-Request-Id": wrong})
         assert named.headers["X-Request-Id"] not in ("", wrong)
 
 
-async def test_faults_of_ours_say_nothing_of_the_inside(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = sqlite_desk
+async def test_faults_of_ours_say_nothing_of_the_inside(
+    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = sqlite_served
 
     async def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("secret inside")
@@ -205,11 +207,11 @@ async def test_faults_of_ours_say_nothing_of_the_inside(sqlite_desk: Desk, monke
     async def away(*_: object, **__: object) -> None:
         raise Unavailable("PostgreSQL 57P01: secret inside")
 
-    monkeypatch.setattr(type(desk.services.audit), "list", broken)
-    monkeypatch.setattr(type(desk.services.domains), "list", away)
+    monkeypatch.setattr(type(served.services.audit), "list", broken)
+    monkeypatch.setattr(type(served.services.domains), "list", away)
     with capture_logs() as logs:
-        fault = await desk.admin.get("/audit", headers={"X-Request-Id": "find-me"})
-        gone = await desk.admin.get("/domains")
+        fault = await served.admin.get("/audit", headers={"X-Request-Id": "find-me"})
+        gone = await served.admin.get("/domains")
     assert (fault.status, fault.code) == (500, "internal_error")
     assert (gone.status, gone.code) == (503, "unavailable")
     assert "Retry-After" in gone.headers

@@ -2,51 +2,53 @@
 
 import asyncio
 
-from tests.api.desk import Desk
+from tests.support.installation.http import ServedInstallation
 
 KEY = {"Idempotency-Key": "order-1"}
 
 
-async def test_the_same_request_is_done_once(desk: Desk) -> None:
-    first = await desk.admin.post("/domains", {"domain": "example.org"}, headers=KEY)
-    again = await desk.admin.post("/domains", {"domain": "example.org"}, headers=KEY)
+async def test_the_same_request_is_done_once(served: ServedInstallation) -> None:
+    first = await served.admin.post("/domains", {"domain": "example.org"}, headers=KEY)
+    again = await served.admin.post("/domains", {"domain": "example.org"}, headers=KEY)
     assert (first.status, again.status) == (201, 201)
     assert again.octets == first.octets
     assert again.headers["Idempotency-Replayed"] == "true"
-    assert len((await desk.admin.get("/domains")).body["domains"]) == 1
-    other = await desk.admin.post("/domains", {"domain": "example.net"}, headers=KEY)
+    assert len((await served.admin.get("/domains")).body["domains"]) == 1
+    other = await served.admin.post("/domains", {"domain": "example.net"}, headers=KEY)
     assert (other.status, other.code) == (409, "idempotency_mismatch")
-    elsewhere = await desk.admin.post("/blocked-senders", {"sender": "@spam.example"}, headers=KEY)
+    elsewhere = await served.admin.post("/blocked-senders", {"sender": "@spam.example"}, headers=KEY)
     assert elsewhere.status == 201
-    admin, _ = await desk.person("admin")
+    admin, _ = await served.person("admin")
     taken = await admin.post("/domains", {"domain": "example.org"}, headers=KEY)
     assert (taken.status, taken.code) == (409, "domain_taken")  # another key's key
-    desk.clock.advance(days=1, seconds=1)
-    assert (await desk.admin.post("/domains", {"domain": "example.com"}, headers=KEY)).status == 201
+    served.clock.advance(days=1, seconds=1)
+    assert (await served.admin.post("/domains", {"domain": "example.com"}, headers=KEY)).status == 201
 
 
-async def test_what_failed_may_be_tried_again(desk: Desk) -> None:
-    assert (await desk.admin.post("/domains", {"domain": "x"}, headers=KEY)).status == 400
-    assert (await desk.admin.post("/domains", {"domain": "example.org"}, headers=KEY)).status == 201
+async def test_what_failed_may_be_tried_again(served: ServedInstallation) -> None:
+    assert (await served.admin.post("/domains", {"domain": "x"}, headers=KEY)).status == 400
+    assert (await served.admin.post("/domains", {"domain": "example.org"}, headers=KEY)).status == 201
 
 
-async def test_a_secret_is_not_kept(desk: Desk) -> None:
-    made = await desk.admin.post("/keys", {"name": "CI"}, headers=KEY)
-    again = await desk.admin.post("/keys", {"name": "CI"}, headers=KEY)
+async def test_a_secret_is_not_kept(served: ServedInstallation) -> None:
+    made = await served.admin.post("/keys", {"name": "CI"}, headers=KEY)
+    again = await served.admin.post("/keys", {"name": "CI"}, headers=KEY)
     assert (made.status, again.status, again.code) == (201, 409, "conflict")
-    assert len((await desk.admin.get("/keys")).body["keys"]) == 2
+    assert len((await served.admin.get("/keys")).body["keys"]) == 2
 
 
-async def test_many_at_once_do_it_once(desk: Desk) -> None:
+async def test_many_at_once_do_it_once(served: ServedInstallation) -> None:
     answers = await asyncio.gather(
-        *(desk.admin.post("/domains", {"domain": "example.org"}, headers=KEY) for _ in range(8))
+        *(served.admin.post("/domains", {"domain": "example.org"}, headers=KEY) for _ in range(8))
     )
     assert {answer.status for answer in answers} <= {201, 409}
     assert sum("Idempotency-Replayed" not in a.headers and a.status == 201 for a in answers) == 1
     assert {a.code for a in answers if a.status == 409} <= {"conflict"}
 
 
-async def test_keys_that_are_none(sqlite_desk: Desk) -> None:
+async def test_keys_that_are_none(sqlite_served: ServedInstallation) -> None:
     for key in ("", "x" * 256, "ä"):
-        refused = await sqlite_desk.admin.post("/domains", {"domain": "example.org"}, headers={"Idempotency-Key": key})
+        refused = await sqlite_served.admin.post(
+            "/domains", {"domain": "example.org"}, headers={"Idempotency-Key": key}
+        )
         assert (refused.status, refused.code) == (400, "invalid_request")

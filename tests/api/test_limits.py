@@ -4,20 +4,20 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.api.desk import Desk, config, served
 from tests.support.clock import FakeClock
+from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import Store
 
 NOON = 1893499200  # the test clock's beginning, 2030-01-01T12:00:00Z
 
 
 @pytest.fixture
-async def limited(store: Store) -> AsyncIterator[Desk]:
-    async with served(store, config(requests_per_minute=5, requests_per_day=12)) as desk:
-        yield desk
+async def limited(store: Store) -> AsyncIterator[ServedInstallation]:
+    async with serving(store, served_settings(requests_per_minute=5, requests_per_day=12)) as served:
+        yield served
 
 
-async def test_the_headers_are_of_the_nearer_limit(limited: Desk) -> None:
+async def test_the_headers_are_of_the_nearer_limit(limited: ServedInstallation) -> None:
     seen = [await limited.admin.get(path) for path in ("/domains", "/nothing-like-it", "/domains/x", "/domains")]
     counted = [answer for answer in seen if "X-RateLimit-Limit" in answer.headers]
     assert [answer.status for answer in counted] == [200, 404, 200]
@@ -27,7 +27,7 @@ async def test_the_headers_are_of_the_nearer_limit(limited: Desk) -> None:
     assert "X-RateLimit-Limit" not in (await limited.nobody.get("/domains")).headers
 
 
-async def test_beyond_the_minute_and_beyond_the_day(limited: Desk) -> None:
+async def test_beyond_the_minute_and_beyond_the_day(limited: ServedInstallation) -> None:
     agent, _ = await limited.person("agent")
     statuses = [(await limited.admin.get("/domains")).status for _ in range(7)]
     assert statuses == [200] * 5 + [429] * 2
@@ -44,7 +44,7 @@ async def test_beyond_the_minute_and_beyond_the_day(limited: Desk) -> None:
     assert (over.status, over.headers["X-RateLimit-Limit"]) == (429, "12")
 
 
-async def test_forbidden_requests_count_too_and_a_session_is_one(limited: Desk) -> None:
+async def test_forbidden_requests_count_too_and_a_session_is_one(limited: ServedInstallation) -> None:
     viewer, _ = await limited.person("viewer")
     for remaining in ("4", "3"):
         refused = await viewer.post("/domains", {"domain": "example.org"})
@@ -61,10 +61,10 @@ async def test_forbidden_requests_count_too_and_a_session_is_one(limited: Desk) 
 async def test_two_processes_over_one_postgresql_allow_no_more_than_one(store: Store) -> None:
     if store.kind == "sqlite":
         pytest.skip("one host, one process: tests/admin/test_rate_limits.py")
-    settings, clock = config(requests_per_minute=5), FakeClock()
+    settings, clock = served_settings(requests_per_minute=5), FakeClock()
     async with (
-        served(store, settings, clock=clock) as one,
-        served(store, settings, clock=clock, login=one.login) as two,
+        serving(store, settings, clock=clock) as one,
+        serving(store, settings, clock=clock, login=one.login) as two,
     ):
-        statuses = [(await desk.admin.get("/domains")).status for _ in range(4) for desk in (one, two)]
+        statuses = [(await served.admin.get("/domains")).status for _ in range(4) for served in (one, two)]
         assert statuses == [200] * 5 + [429] * 3

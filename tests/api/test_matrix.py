@@ -8,7 +8,7 @@ import pytest
 from api.resources import ROUTES
 from api.route import Route
 from router.model import Role
-from tests.api.desk import Client, Desk, served
+from tests.support.installation.http import Client, ServedInstallation, serving
 from tests.support.stores import opened_sqlite
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
@@ -97,8 +97,8 @@ async def ask(client: Client, route: Route, ids: dict[str, str] | None = None) -
     return reply.status, reply.octets
 
 
-async def test_roles(sqlite_desk: Desk) -> None:
-    clients = {role: (await sqlite_desk.person(role))[0] for role in ROLES}
+async def test_roles(sqlite_served: ServedInstallation) -> None:
+    clients = {role: (await sqlite_served.person(role))[0] for role in ROLES}
     for route in ROUTES:
         least = LEAST[route.method, route.path]
         if least is None:
@@ -112,21 +112,21 @@ async def test_roles(sqlite_desk: Desk) -> None:
                 assert status < 500, (route.path, role, octets)
 
 
-async def test_keys_that_open_nothing(sqlite_desk: Desk) -> None:
-    desk = sqlite_desk
-    expired = await desk.services.keys.create(desk.actor, name="expired", expires_at=desk.clock.now() + 1)
-    revoked = await desk.services.keys.create(desk.actor, name="revoked")
-    await desk.services.keys.revoke(desk.actor, revoked.key.id)
-    disabled, user_id = await desk.person("agent")
-    await desk.services.users.change(desk.actor, user_id, disabled=True)
-    desk.clock.advance(1)
+async def test_keys_that_open_nothing(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    expired = await served.services.keys.create(served.actor, name="expired", expires_at=served.clock.now() + 1)
+    revoked = await served.services.keys.create(served.actor, name="revoked")
+    await served.services.keys.revoke(served.actor, revoked.key.id)
+    disabled, user_id = await served.person("agent")
+    await served.services.users.change(served.actor, user_id, disabled=True)
+    served.clock.advance(1)
     clients = {
-        "none": desk.nobody,
-        "unknown": desk.client("er_" + "x" * 44),
-        "garbage": desk.client("x"),
-        "too long": desk.client("x" * 300),
-        "expired": desk.client(expired.clear),
-        "revoked": desk.client(revoked.clear),
+        "none": served.nobody,
+        "unknown": served.client("er_" + "x" * 44),
+        "garbage": served.client("x"),
+        "too long": served.client("x" * 300),
+        "expired": served.client(expired.clear),
+        "revoked": served.client(revoked.clear),
         "disabled": disabled,
     }
     for route in (route for route in ROUTES if route.role is not None):
@@ -135,19 +135,19 @@ async def test_keys_that_open_nothing(sqlite_desk: Desk) -> None:
             assert (status, b'"unauthorized"' in octets) == (401, True), (route.path, state, octets)
 
 
-async def test_what_is_foreign_and_what_is_missing_look_the_same(sqlite_desk: Desk) -> None:
-    desk = sqlite_desk
-    other, _ = await desk.other_workspace()
-    domain_id, integration_id, alias_id = await desk.alias()
-    message_id = await desk.mail()
-    ticket = (await desk.admin.get("/emails/tickets")).body["tickets"][0]
-    delivery = (await desk.admin.get("/deliveries")).body["deliveries"][0]
-    key = (await desk.admin.get("/keys")).body["keys"][0]
-    await desk.admin.post("/blocked-senders", {"sender": "@spam.example"})
-    await desk.services.sessions.login(desk.login.email, desk.login.password, address="")
+async def test_what_is_foreign_and_what_is_missing_look_the_same(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    other, _ = await served.other_workspace()
+    domain_id, integration_id, alias_id = await served.alias()
+    message_id = await served.mail()
+    ticket = (await served.admin.get("/emails/tickets")).body["tickets"][0]
+    delivery = (await served.admin.get("/deliveries")).body["deliveries"][0]
+    key = (await served.admin.get("/keys")).body["keys"][0]
+    await served.admin.post("/blocked-senders", {"sender": "@spam.example"})
+    await served.services.sessions.login(served.login.email, served.login.password, address="")
     real = {
-        "auth": (await desk.admin.get("/auth/sessions")).body["sessions"][0]["id"],
-        "users": desk.login.user_id,
+        "auth": (await served.admin.get("/auth/sessions")).body["sessions"][0]["id"],
+        "users": served.login.user_id,
         "keys": key["id"],
         "domains": domain_id,
         "integrations": integration_id,
@@ -167,26 +167,26 @@ async def test_what_is_foreign_and_what_is_missing_look_the_same(sqlite_desk: De
         missing_answer = await ask(other, route, {"id": missing, "sender": missing})
         assert foreign_answer[0] == 404, (route.path, foreign_answer)
         assert foreign_answer == missing_answer, route.path
-    assert (await desk.admin.get(f"/domains/{domain_id}")).status == 200
+    assert (await served.admin.get(f"/domains/{domain_id}")).status == 200
 
 
-async def test_both_prefixes_are_the_same(sqlite_desk: Desk) -> None:
+async def test_both_prefixes_are_the_same(sqlite_served: ServedInstallation) -> None:
     for path in ("/domains", "/openapi.json", "/workspace"):
-        one = await sqlite_desk.admin.get(f"//api{path}")
-        two = await sqlite_desk.admin.get(f"//v1{path}")
+        one = await sqlite_served.admin.get(f"//api{path}")
+        two = await sqlite_served.admin.get(f"//v1{path}")
         assert one.status == two.status == 200
         assert one.body == two.body
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-async def test_health_needs_no_key(sqlite_desk: Desk, path: str) -> None:
-    answer = await sqlite_desk.nobody.get(f"/{path}")
+async def test_health_needs_no_key(sqlite_served: ServedInstallation, path: str) -> None:
+    answer = await sqlite_served.nobody.get(f"/{path}")
     assert (answer.status, answer.body) == (200, {"status": "ok"})
 
 
 async def test_ready_only_with_a_database(tmp_path: Path) -> None:
-    async with opened_sqlite(tmp_path) as store, served(store) as desk:
+    async with opened_sqlite(tmp_path) as store, serving(store) as served:
         await store.database.close()
-        answer = await desk.nobody.get("//readyz")
+        answer = await served.nobody.get("//readyz")
         assert (answer.status, answer.code) == (503, "unavailable")
-        assert (await desk.nobody.get("//healthz")).status == 200
+        assert (await served.nobody.get("//healthz")).status == 200

@@ -17,8 +17,8 @@ from router.errors import Contended, Refused
 from router.model import Actor
 from router.store.erasure import erase_ticket
 from router.store.postgres import PostgresSession
-from tests.api.desk import PASSWORD, Desk, served
 from tests.support import seeds
+from tests.support.installation.http import PASSWORD, ServedInstallation, serving
 from tests.support.postgres import PostgresServer
 from tests.support.stores import opened_postgres
 
@@ -26,14 +26,14 @@ Meet = Callable[[Awaitable[object], Coroutine[Any, Any, object]], Awaitable[obje
 
 
 @pytest.fixture
-async def office(postgres_server: PostgresServer) -> AsyncIterator[Desk]:
+async def office(postgres_server: PostgresServer) -> AsyncIterator[ServedInstallation]:
     """An API on PostgreSQL."""
-    async with opened_postgres(postgres_server) as store, served(store) as found:
+    async with opened_postgres(postgres_server) as store, serving(store) as found:
         yield found
 
 
 @pytest.fixture
-def meet(office: Desk, monkeypatch: pytest.MonkeyPatch) -> Meet:
+def meet(office: ServedInstallation, monkeypatch: pytest.MonkeyPatch) -> Meet:
     """`await meet(one, other)`: `other` happens just before `one` first writes, or then waits for it to end."""
     run = PostgresSession.run
 
@@ -55,14 +55,14 @@ def meet(office: Desk, monkeypatch: pytest.MonkeyPatch) -> Meet:
     return meeting
 
 
-async def happened_or_waits(office: Desk, task: asyncio.Task[object]) -> None:
+async def happened_or_waits(office: ServedInstallation, task: asyncio.Task[object]) -> None:
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(10):
-        while not task.done() and not await seeds.execute(office.store.database, waiting):  # noqa: ASYNC110 - the server knows
+        while not task.done() and not await seeds.execute(office.database, waiting):  # noqa: ASYNC110 - the server knows
             await asyncio.sleep(0.005)
 
 
-async def test_two_changes_of_an_alias_both_hold(office: Desk, meet: Meet) -> None:
+async def test_two_changes_of_an_alias_both_hold(office: ServedInstallation, meet: Meet) -> None:
     _, _, alias_id = await office.alias()
     elsewhere = await office.integration()
     aliases = office.services.aliases
@@ -74,7 +74,7 @@ async def test_two_changes_of_an_alias_both_hold(office: Desk, meet: Meet) -> No
     assert (alias.status, alias.integration_id) == ("disabled", elsewhere)
 
 
-async def test_two_changes_of_an_integration_both_hold(office: Desk, meet: Meet) -> None:
+async def test_two_changes_of_an_integration_both_hold(office: ServedInstallation, meet: Meet) -> None:
     integration_id = await office.integration()
     integrations = office.services.integrations
     before = await integrations.get(office.actor, integration_id)
@@ -88,7 +88,7 @@ async def test_two_changes_of_an_integration_both_hold(office: Desk, meet: Meet)
     assert (after.hint, after.sealed_settings) != (before.hint, before.sealed_settings)
 
 
-async def test_a_note_on_a_ticket_that_is_erased(office: Desk, meet: Meet) -> None:
+async def test_a_note_on_a_ticket_that_is_erased(office: ServedInstallation, meet: Meet) -> None:
     await office.alias()
     ticket_id = await office.ticket()
     tickets = office.services.tickets
@@ -97,7 +97,7 @@ async def test_a_note_on_a_ticket_that_is_erased(office: Desk, meet: Meet) -> No
         await tickets.note(office.actor, ticket_id, "Hello")
 
 
-async def test_two_admins_cannot_remove_each_other(office: Desk, meet: Meet) -> None:
+async def test_two_admins_cannot_remove_each_other(office: ServedInstallation, meet: Meet) -> None:
     users = office.services.users
     _, other_id = await office.person("admin")
     with pytest.raises(Refused, match="last admin"):
@@ -109,7 +109,7 @@ async def test_two_admins_cannot_remove_each_other(office: Desk, meet: Meet) -> 
     assert len(admins) == 1
 
 
-async def test_a_key_for_a_user_who_is_removed(office: Desk, meet: Meet) -> None:
+async def test_a_key_for_a_user_who_is_removed(office: ServedInstallation, meet: Meet) -> None:
     _, user_id = await office.person("agent")
     services = office.services
     await meet(
@@ -120,7 +120,7 @@ async def test_a_key_for_a_user_who_is_removed(office: Desk, meet: Meet) -> None
     assert [key.user_id for key in keys.items] == [office.login.user_id]
 
 
-async def test_a_ticket_for_a_user_who_is_removed(office: Desk, meet: Meet) -> None:
+async def test_a_ticket_for_a_user_who_is_removed(office: ServedInstallation, meet: Meet) -> None:
     await office.alias()
     ticket_id = await office.ticket()
     _, user_id = await office.person("agent")
@@ -133,12 +133,12 @@ async def test_a_ticket_for_a_user_who_is_removed(office: Desk, meet: Meet) -> N
     assert (ticket.assigned_to, ticket.status) == (None, "open")
 
 
-async def test_a_mail_that_is_erased_while_it_is_read(office: Desk) -> None:
+async def test_a_mail_that_is_erased_while_it_is_read(office: ServedInstallation) -> None:
     await office.alias()
     message_id = await office.mail()
-    ((ticket_id,),) = (row.values() for row in await seeds.execute(office.store.database, "SELECT id FROM tickets"))
-    contents = ContentStore(office.store.database, office.clock)
-    async with office.store.database.transaction() as session:
+    ((ticket_id,),) = (row.values() for row in await seeds.execute(office.database, "SELECT id FROM tickets"))
+    contents = ContentStore(office.database, office.clock)
+    async with office.database.transaction() as session:
         await erase_ticket(session, str(ticket_id))
         reading = asyncio.create_task(contents.of(message_id))
         await happened_or_waits(office, reading)
@@ -146,60 +146,60 @@ async def test_a_mail_that_is_erased_while_it_is_read(office: Desk) -> None:
     await contents.close()
 
 
-async def test_a_ticket_that_is_erased_while_its_delivery_ends(office: Desk) -> None:
+async def test_a_ticket_that_is_erased_while_its_delivery_ends(office: ServedInstallation) -> None:
     """The deliverer writes the attempt, then the delivery: who erases both must not have begun with the delivery."""
     await office.alias()
     ticket_id = await office.ticket()
     delivery = (await office.services.deliveries.list(office.actor)).items[0]
-    await office.store.database.run("dispatch_attempt", delivery_id=delivery.id, n=1, started_at=1)
-    async with office.store.database.transaction() as session:
+    await office.database.run("dispatch_attempt", delivery_id=delivery.id, n=1, started_at=1)
+    async with office.database.transaction() as session:
         ended = {"finished_at": 2, "outcome": "sent", "status": 200, "latency": 1, "answer": "ok"}
         await session.run("dispatch_attempted", delivery_id=delivery.id, n=1, **ended)
         erasing = asyncio.create_task(office.services.tickets.delete(office.actor, ticket_id))
         await happened_or_waits(office, erasing)
         await session.run("dispatch_delivered", id=delivery.id, now=2, via="message")
     await erasing
-    assert await seeds.execute(office.store.database, "SELECT 1 FROM attempts") == []
+    assert await seeds.execute(office.database, "SELECT 1 FROM attempts") == []
 
 
-async def test_who_is_removed_takes_no_ticket(desk: Desk) -> None:
+async def test_who_is_removed_takes_no_ticket(served: ServedInstallation) -> None:
     """Removed between what the key was asked and what it does."""
-    await desk.alias()
-    ticket_id = await desk.ticket()
-    _, user_id = await desk.person("agent")
-    gone = Actor(desk.actor.workspace_id, "agent", user_id=user_id)
-    await desk.services.users.delete(desk.actor, user_id)
+    await served.alias()
+    ticket_id = await served.ticket()
+    _, user_id = await served.person("agent")
+    gone = Actor(served.actor.workspace_id, "agent", user_id=user_id)
+    await served.services.users.delete(served.actor, user_id)
     for take in (
-        desk.services.tickets.claim(gone, ticket_id),
-        desk.services.tickets.set_status(gone, ticket_id, "in_progress"),
+        served.services.tickets.claim(gone, ticket_id),
+        served.services.tickets.set_status(gone, ticket_id, "in_progress"),
     ):
         with pytest.raises(Refused) as refused:
             await take
         assert refused.value.code == "unauthorized"
-    (ticket,) = (await desk.services.tickets.list(desk.actor)).items
+    (ticket,) = (await served.services.tickets.list(served.actor)).items
     assert (ticket.assigned_to, ticket.status) == (None, "open")
 
 
-async def test_a_new_password_undoes_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_new_password_undoes_nothing(served: ServedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
     """An admin demotes and disables somebody while their own new password is being hashed."""
-    users = desk.services.users
-    user = await users.create(desk.actor, email="bob@example.org", role="admin", password=PASSWORD)
+    users = served.services.users
+    user = await users.create(served.actor, email="bob@example.org", role="admin", password=PASSWORD)
 
     async def slow(password: str) -> str:
-        await users.change(desk.actor, user.id, role="viewer", disabled=True)
+        await users.change(served.actor, user.id, role="viewer", disabled=True)
         return await hashed_password(password)
 
     monkeypatch.setattr(sessions, "hashed_password", slow)
     own = Actor(user.workspace_id, "admin", user_id=user.id)
     with pytest.raises(Refused) as refused:
-        await desk.services.sessions.change_password(own, current=PASSWORD, new="another password")
+        await served.services.sessions.change_password(own, current=PASSWORD, new="another password")
     assert refused.value.field == "currentPassword"
-    found = await users.get(desk.actor, user.id)
+    found = await users.get(served.actor, user.id)
     assert (found.role, found.disabled_at is not None) == ("viewer", True)
     assert found.password_hash == user.password_hash
 
 
-async def test_a_change_of_the_name_keeps_a_new_password(office: Desk, meet: Meet) -> None:
+async def test_a_change_of_the_name_keeps_a_new_password(office: ServedInstallation, meet: Meet) -> None:
     users = office.services.users
     user = await users.create(office.actor, email="bob@example.org", password=PASSWORD)
     own = Actor(user.workspace_id, "agent", user_id=user.id)
@@ -212,40 +212,40 @@ async def test_a_change_of_the_name_keeps_a_new_password(office: Desk, meet: Mee
 
 
 @pytest.mark.parametrize("change", ["removed", "disabled", "password"])
-async def test_nobody_signs_in_as_who_they_were(desk: Desk, change: str) -> None:
+async def test_nobody_signs_in_as_who_they_were(served: ServedInstallation, change: str) -> None:
     """Something changes between the password's proof and the session."""
-    users = desk.services.users
-    user = await users.create(desk.actor, email="bob@example.org", password=PASSWORD)
+    users = served.services.users
+    user = await users.create(served.actor, email="bob@example.org", password=PASSWORD)
     if change == "removed":
-        await users.delete(desk.actor, user.id)
+        await users.delete(served.actor, user.id)
     elif change == "disabled":
-        await users.change(desk.actor, user.id, disabled=True)
+        await users.change(served.actor, user.id, disabled=True)
     else:
-        await users.change(desk.actor, user.id, password="another password")
+        await users.change(served.actor, user.id, password="another password")
     with pytest.raises(Refused) as refused:
-        await desk.services.sessions.begin(user, address="")
+        await served.services.sessions.begin(user, address="")
     assert refused.value.code == "unauthorized"
-    assert await seeds.execute(desk.store.database, f"SELECT 1 FROM sessions WHERE user_id = '{user.id}'") == []
+    assert await served.rows(f"SELECT 1 FROM sessions WHERE user_id = '{user.id}'") == []
 
 
-async def test_guessing_at_once_is_guessing_too(sqlite_desk: Desk) -> None:
+async def test_guessing_at_once_is_guessing_too(sqlite_served: ServedInstallation) -> None:
     """Who sends a hundred guesses at the same moment gets no more of them answered than who sends them in turn."""
     wrong = {"email": "admin@example.org", "password": "a guess of mine"}
-    answers = await asyncio.gather(*(sqlite_desk.nobody.post("/auth/login", wrong) for _ in range(40)))
+    answers = await asyncio.gather(*(sqlite_served.nobody.post("/auth/login", wrong) for _ in range(40)))
     looked_at = [answer.status for answer in answers if answer.status == 401]
     assert len(looked_at) <= sessions.BY_ACCOUNT.requests + sessions.VERIFYING_AT_ONCE - 1
     assert {answer.status for answer in answers} == {401, 429}
 
 
-async def test_a_replay_meets_the_deliverer(office: Desk) -> None:
+async def test_a_replay_meets_the_deliverer(office: ServedInstallation) -> None:
     """The deliverer holds the integration, then takes the delivery: a replay goes about it the other way."""
     _, integration_id, _ = await office.alias()
     await office.ticket()
     delivery = (await office.services.deliveries.list(office.actor)).items[0]
-    await seeds.execute(office.store.database, "UPDATE integrations SET status = 'failing', probe_at = 1 RETURNING id")
+    await seeds.execute(office.database, "UPDATE integrations SET status = 'failing', probe_at = 1 RETURNING id")
     opened = 1
     try:
-        async with office.store.database.transaction() as session:
+        async with office.database.transaction() as session:
             await session.run("dispatch_paced", id=integration_id, paced_at=1)
             replaying = asyncio.create_task(office.services.deliveries.replay_many(office.actor, state="pending"))
             await happened_or_waits(office, replaying)

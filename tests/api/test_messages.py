@@ -2,16 +2,16 @@
 
 import pytest
 
-from tests.api.desk import Desk
 from tests.support import mails
 from tests.support.corpus import corpus_mail
+from tests.support.installation.http import ServedInstallation
 
 
-async def test_the_raw_mail_is_octet_for_octet_below_our_headers(desk: Desk) -> None:
-    await desk.alias()
+async def test_the_raw_mail_is_octet_for_octet_below_our_headers(served: ServedInstallation) -> None:
+    await served.alias()
     content = mails.of_size(700_000)
-    message_id = await desk.mail(content)
-    answer = await desk.admin.get(f"/emails/messages/{message_id}/raw")
+    message_id = await served.mail(content)
+    answer = await served.admin.get(f"/emails/messages/{message_id}/raw")
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "message/rfc822"
     assert answer.headers["Content-Disposition"].startswith("attachment;")
@@ -20,17 +20,17 @@ async def test_the_raw_mail_is_octet_for_octet_below_our_headers(desk: Desk) -> 
     assert head.startswith(b"Return-Path: <ada@customer.test>\r\nReceived: from customer.test")
     assert message_id.encode() in head
     assert int(answer.headers["Content-Length"]) == len(answer.octets)
-    assert (await desk.admin.ask("HEAD", f"/emails/messages/{message_id}/raw")).octets == b""
+    assert (await served.admin.ask("HEAD", f"/emails/messages/{message_id}/raw")).octets == b""
 
 
 @pytest.mark.parametrize(
     "name", ["bare-cr", "nul-and-surrogates", "no-header", "raw-8bit-header", "begins-with-empty-line"]
 )
-async def test_strange_octets_are_handed_out_as_they_came(sqlite_desk: Desk, name: str) -> None:
-    await sqlite_desk.alias()
+async def test_strange_octets_are_handed_out_as_they_came(sqlite_served: ServedInstallation, name: str) -> None:
+    await sqlite_served.alias()
     content = corpus_mail(name) + b"bare \r and \n and \x00 and \xff\r\n.\r\n..\r\nend without a line end"
-    message_id = await sqlite_desk.mail(content)
-    answer = await sqlite_desk.admin.get(f"/emails/messages/{message_id}/raw")
+    message_id = await sqlite_served.mail(content)
+    answer = await sqlite_served.admin.get(f"/emails/messages/{message_id}/raw")
     assert answer.octets.endswith(content)
     head = answer.octets.removesuffix(content)
     fields = [line for line in head.split(b"\r\n") if line and not line.startswith((b" ", b"\t"))]
@@ -38,24 +38,24 @@ async def test_strange_octets_are_handed_out_as_they_came(sqlite_desk: Desk, nam
     assert head.endswith(b"\r\n")
 
 
-async def test_an_attachment_is_a_download_whatever_it_claims_to_be(desk: Desk) -> None:
-    await desk.alias()
+async def test_an_attachment_is_a_download_whatever_it_claims_to_be(served: ServedInstallation) -> None:
+    await served.alias()
     mail = mails.with_attachment(name="böse\r\n.html", content=b"<script>1</script>", maintype="text", subtype="html")
-    message_id = await desk.mail(mail)
-    answer = await desk.admin.get(f"/emails/messages/{message_id}/attachments/1")
+    message_id = await served.mail(mail)
+    answer = await served.admin.get(f"/emails/messages/{message_id}/attachments/1")
     assert answer.status == 200
     assert answer.octets == b"<script>1</script>"
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert answer.headers["Content-Disposition"].startswith("attachment;")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     for n in ("0", "2", "-1", "1x", "99999999999999999999", "%2E%2E"):
-        assert (await desk.admin.get(f"/emails/messages/{message_id}/attachments/{n}")).status == 404
+        assert (await served.admin.get(f"/emails/messages/{message_id}/attachments/{n}")).status == 404
 
 
-async def test_the_trace_tells_it_all(desk: Desk) -> None:
-    _, integration_id, alias_id = await desk.alias()
-    message_id = await desk.mail(to="support+urgent@example.org")
-    answer = await desk.admin.get(f"/emails/messages/{message_id}/trace")
+async def test_the_trace_tells_it_all(served: ServedInstallation) -> None:
+    _, integration_id, alias_id = await served.alias()
+    message_id = await served.mail(None, "support+urgent@example.org")
+    answer = await served.admin.get(f"/emails/messages/{message_id}/trace")
     assert answer.body["messageId"] == message_id
     assert len(answer.body["tickets"]) == 1
     events = {event["event"]: event["detail"] for event in answer.body["events"]}

@@ -4,17 +4,17 @@ import pytest
 
 from router.admin.installation import overview
 from router.admin.installation.overview import sample_step, times
-from tests.api.desk import Desk
 from tests.dashboard.past import Old, month, old_mails
 from tests.support import mails
+from tests.support.installation.http import ServedInstallation
 
 
-async def test_what_came(desk: Desk) -> None:
-    _, other = await desk.other_workspace()
+async def test_what_came(served: ServedInstallation) -> None:
+    _, other = await served.other_workspace()
     ages = (0.0, 1.0, 1.0, 15.0, 28.9, 31.1)  # the last one is too old
-    await old_mails(desk, *(Old(days, n + 1, dead=n == 3) for n, days in enumerate(ages)))
-    await old_mails(desk, Old(1.0, 91), workspace_id=other.workspace_id)
-    found = (await desk.admin.get("/overview")).body
+    await old_mails(served, *(Old(days, n + 1, dead=n == 3) for n, days in enumerate(ages)))
+    await old_mails(served, Old(1.0, 91), workspace_id=other.workspace_id)
+    found = (await served.admin.get("/overview")).body
     days = found["days"]
     assert len(days) == 30
     assert [day["date"] for day in days] == sorted({day["date"] for day in days})
@@ -30,16 +30,16 @@ async def test_what_came(desk: Desk) -> None:
     assert found["capped"] is False
 
 
-async def test_what_is_open_now(desk: Desk) -> None:
-    domain_id, integration_id, alias_id = await desk.alias()
+async def test_what_is_open_now(served: ServedInstallation) -> None:
+    domain_id, integration_id, alias_id = await served.alias()
     for _ in range(3):
-        ticket = await desk.ticket()
-    empty = await desk.services.aliases.create(
-        desk.actor, domain_id=domain_id, local_part="billing", integration_id=integration_id
+        ticket = await served.ticket()
+    empty = await served.services.aliases.create(
+        served.actor, domain_id=domain_id, local_part="billing", integration_id=integration_id
     )
-    await desk.services.tickets.claim(desk.actor, ticket)
-    await desk.ticket(to="postmaster@example.org")  # at no alias
-    found = (await desk.admin.get("/overview")).body
+    await served.services.tickets.claim(served.actor, ticket)
+    await served.ticket(None, "postmaster@example.org")  # at no alias
+    found = (await served.admin.get("/overview")).body
     assert found["now"] == {"open": 3, "inProgress": 1, "waiting": 0}
     assert found["unassigned"] == 3
     assert found["byAlias"] == [
@@ -48,47 +48,49 @@ async def test_what_is_open_now(desk: Desk) -> None:
     assert empty.id not in str(found)
 
 
-async def test_first_claims_count_not_later_ones(desk: Desk) -> None:
-    await desk.alias()
-    ticket = await desk.ticket()
-    desk.clock.advance(60)
-    await desk.services.tickets.claim(desk.actor, ticket)
-    desk.clock.advance(60)
-    await desk.services.tickets.unclaim(desk.actor, ticket)
-    desk.clock.advance(60)
-    await desk.services.tickets.claim(desk.actor, ticket)
-    assert (await desk.admin.get("/overview")).body["claim"]["medianSeconds"] == 60
+async def test_first_claims_count_not_later_ones(served: ServedInstallation) -> None:
+    await served.alias()
+    ticket = await served.ticket()
+    served.clock.advance(60)
+    await served.services.tickets.claim(served.actor, ticket)
+    served.clock.advance(60)
+    await served.services.tickets.unclaim(served.actor, ticket)
+    served.clock.advance(60)
+    await served.services.tickets.claim(served.actor, ticket)
+    assert (await served.admin.get("/overview")).body["claim"]["medianSeconds"] == 60
 
 
-async def test_counts_end_at_their_bound_and_say_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    await month(desk)
-    assert (await desk.admin.get("/overview")).body["capped"] is False
+async def test_counts_end_at_their_bound_and_say_so(
+    served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await month(served)
+    assert (await served.admin.get("/overview")).body["capped"] is False
     monkeypatch.setattr(overview, "MOST_COUNTED", 2)
-    desk.clock.advance(minutes=1)
-    found = (await desk.admin.get("/overview")).body
+    served.clock.advance(minutes=1)
+    found = (await served.admin.get("/overview")).body
     assert found["capped"] is True
     assert max(day[name] for day in found["days"] for name in ("mails", "tickets", "dead")) == 2
 
 
-async def test_a_sample_is_taken_of_much(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    await month(desk)
+async def test_a_sample_is_taken_of_much(served: ServedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
+    await month(served)
     monkeypatch.setattr(overview, "SAMPLE", 1)
-    count = (await desk.admin.get("/overview")).body["resolve"]["count"]
+    count = (await served.admin.get("/overview")).body["resolve"]["count"]
     assert count <= 2
 
 
-async def test_the_days_are_read_once_a_minute(sqlite_desk: Desk) -> None:
-    desk = sqlite_desk
-    await desk.alias()
+async def test_the_days_are_read_once_a_minute(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
 
     async def told() -> tuple[int, int]:
-        found = (await desk.admin.get("/overview")).body
+        found = (await served.admin.get("/overview")).body
         return sum(day["mails"] for day in found["days"]), found["now"]["open"]
 
     assert await told() == (0, 0)
-    await desk.mail()
+    await served.mail()
     assert await told() == (0, 1)
-    desk.clock.advance(minutes=1)
+    served.clock.advance(minutes=1)
     assert await told() == (1, 1)
 
 
@@ -104,9 +106,9 @@ def test_quantiles_are_values() -> None:
     assert times(range(100, 0, -1), 0.9) == overview.Times(100, 50, 90)
 
 
-async def test_health(desk: Desk) -> None:
-    domain_id, integration_id, _ = await desk.alias()
-    client, _ = await desk.person("viewer")
+async def test_health(served: ServedInstallation) -> None:
+    domain_id, integration_id, _ = await served.alias()
+    client, _ = await served.person("viewer")
     found = (await client.get("/health")).body
     nothing = {"waiting": 0, "parked": 0, "dead": 0, "oldestAt": None}
     assert found == {
@@ -116,15 +118,15 @@ async def test_health(desk: Desk) -> None:
         "domains": [],
     }
     for _ in range(3):
-        await desk.mail()
-    database, now = desk.store.database, desk.clock.now()
-    one, two, _ = (await desk.services.deliveries.list(desk.actor)).items
+        await served.mail()
+    database, now = served.database, served.clock.now()
+    one, two, _ = (await served.services.deliveries.list(served.actor)).items
     await database.run("dispatch_dead", id=one.id, reason="gave up")
     await database.run("dispatch_failing", id=integration_id, reason="gone", now=now, probe_interval=60, probe_at=now)
     await database.run("dispatch_park", integration_id=integration_id, now=now)
-    await desk.services.deliveries.replay(desk.actor, two.id)
+    await served.services.deliveries.replay(served.actor, two.id)
     await database.run("janitor_claim", name="janitor.notices", now=now, after=now)
-    await desk.services.domains.create(desk.actor, "new.example")
+    await served.services.domains.create(served.actor, "new.example")
     found = (await client.get("/health")).body
     assert found["deliverer"]["alive"] is True
     assert found["queue"] == {"waiting": 1, "parked": 1, "dead": 1, "oldestAt": "2030-01-01T12:00:00Z"}
@@ -132,19 +134,19 @@ async def test_health(desk: Desk) -> None:
     assert (trouble["id"], trouble["status"], trouble["lastError"]) == (integration_id, "failing", "gone")
     assert [domain["domain"] for domain in found["domains"]] == ["new.example"]
     assert domain_id not in str(found)
-    desk.clock.advance(minutes=11)
+    served.clock.advance(minutes=11)
     assert (await client.get("/health")).body["deliverer"]["alive"] is False
-    other, _ = await desk.other_workspace()
+    other, _ = await served.other_workspace()
     theirs = (await other.get("/health")).body
     assert (theirs["queue"], theirs["integrations"], theirs["domains"]) == (nothing, [], [])
 
 
-async def test_mails_are_found(desk: Desk) -> None:
-    await desk.alias()
-    message_id = await desk.mail(mails.plain(message_id="<one.two@customer.test>"))
-    ticket_id = (await desk.admin.get("/emails/tickets")).body["tickets"][0]["id"]
-    await desk.mail(mails.reply_to("<one.two@customer.test>"))
-    other, _ = await desk.other_workspace()
+async def test_mails_are_found(served: ServedInstallation) -> None:
+    await served.alias()
+    message_id = await served.mail(mails.plain(message_id="<one.two@customer.test>"))
+    ticket_id = (await served.admin.get("/emails/tickets")).body["tickets"][0]["id"]
+    await served.mail(mails.reply_to("<one.two@customer.test>"))
+    other, _ = await served.other_workspace()
     for q, count in (
         (message_id, 1),
         (f"  {message_id} ", 1),
@@ -158,11 +160,11 @@ async def test_mails_are_found(desk: Desk) -> None:
         (f"msg_{'0' * 26}", 0),
         ("<>", 0),
     ):
-        found = (await desk.admin.get("/emails/messages", params={"q": q})).body["messages"]
+        found = (await served.admin.get("/emails/messages", params={"q": q})).body["messages"]
         assert len(found) == count, q
         assert (await other.get("/emails/messages", params={"q": q})).body == {"messages": []}, q
     assert found == []
-    first = (await desk.admin.get("/emails/messages", params={"q": message_id})).body["messages"][0]
+    first = (await served.admin.get("/emails/messages", params={"q": message_id})).body["messages"][0]
     assert (first["id"], first["rfcMessageId"]) == (message_id, "one.two@customer.test")
     for wrong in ({}, {"q": ""}, {"q": "x" * 5000}, {"q": "a\nb"}):
-        assert (await desk.admin.get("/emails/messages", params=wrong)).status == 400, wrong
+        assert (await served.admin.get("/emails/messages", params=wrong)).status == 400, wrong

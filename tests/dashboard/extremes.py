@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from tests.api.desk import Desk
 from tests.dashboard.past import attempt
 from tests.support import mails
 from tests.support.dns import DnsStandIn
+from tests.support.installation.http import ServedInstallation
 
 LONG = "Donaudampfschiffahrtsgesellschaftskapitän" * 5  # 205 characters, nowhere to break
 HEBREW = "שלום: הדלת תקועה (שוב)"
@@ -25,14 +25,14 @@ class Names:
         return pattern.format_map(self.ids)
 
 
-async def extremes(desk: Desk, dns: DnsStandIn) -> Names:
+async def extremes(served: ServedInstallation, dns: DnsStandIn) -> Names:
     """Furnishes it."""
-    services, actor = desk.services, desk.actor
+    services, actor = served.services, served.actor
     await services.workspaces.change(actor, name=LONG[:200])
     person = await services.users.create(
         actor, email=f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example", name=LONG[:200], role="agent", password="x" * 12
     )
-    domain, integration, alias = await desk.alias()
+    domain, integration, alias = await served.alias()
     await services.integrations.change(actor, integration, name=LONG[:200])
     for n in range(50):
         await services.aliases.create(
@@ -44,22 +44,26 @@ async def extremes(desk: Desk, dns: DnsStandIn) -> Names:
     await services.domains.verify(actor, wrong.domain.id)
     key = await services.keys.create(actor, name=LONG[:200], user_id=person.id)
     await services.blocked_senders.create(actor, f"{'s' * 60}@{'d' * 60}.{'e' * 60}.example")
-    long = await desk.ticket(mails.plain(subject=LONG, from_=f"{LONG} <{'a' * 60}@{'b' * 60}.example>", text=LONG * 20))
+    long = await served.ticket(
+        mails.plain(subject=LONG, from_=f"{LONG} <{'a' * 60}@{'b' * 60}.example>", text=LONG * 20)
+    )
     await services.tickets.assign(actor, long, person.id)
-    hebrew = await desk.ticket(mails.plain(subject=HEBREW, text=f"{HEBREW}\n{HEBREW}\n", from_="דוד <d@customer.test>"))
-    await desk.ticket(mails.plain(subject=EMOJI))
-    await desk.ticket(mails.plain(subject="", from_="", text=""))
-    talk = await _conversation(desk)
-    files = await desk.ticket(_with_files())
+    hebrew = await served.ticket(
+        mails.plain(subject=HEBREW, text=f"{HEBREW}\n{HEBREW}\n", from_="דוד <d@customer.test>")
+    )
+    await served.ticket(mails.plain(subject=EMOJI))
+    await served.ticket(mails.plain(subject="", from_="", text=""))
+    talk = await _conversation(served)
+    files = await served.ticket(_with_files())
     dead, waiting = (await services.deliveries.list(actor)).items[:2]
     answer = "<html>" + "x" * 400
     for delivery in (dead, waiting):
         for _ in range(3):
-            await attempt(desk, delivery.id, "rejected", 502, answer)
-    await desk.store.database.run("dispatch_dead", id=dead.id, reason=f"Slack did not take the message: {LONG} (502)")
-    await desk.store.database.run(
-        "dispatch_failing", id=integration, reason=f"the host {LONG} has no address", now=desk.clock.now(),
-        probe_interval=60, probe_at=desk.clock.now() + 60,
+            await attempt(served, delivery.id, "rejected", 502, answer)
+    await served.database.run("dispatch_dead", id=dead.id, reason=f"Slack did not take the message: {LONG} (502)")
+    await served.database.run(
+        "dispatch_failing", id=integration, reason=f"the host {LONG} has no address", now=served.clock.now(),
+        probe_interval=60, probe_at=served.clock.now() + 60,
     )  # fmt: skip
     return Names(
         {
@@ -70,13 +74,13 @@ async def extremes(desk: Desk, dns: DnsStandIn) -> Names:
     )  # fmt: skip
 
 
-async def _conversation(desk: Desk) -> str:
+async def _conversation(served: ServedInstallation) -> str:
     """Twenty mails in a ticket, with quotations, and what colleagues did between them."""
-    ticket = await desk.ticket(mails.plain(subject="A long story", message_id="<0@story.test>"))
+    ticket = await served.ticket(mails.plain(subject="A long story", message_id="<0@story.test>"))
     for n in range(1, 20):
-        await desk.mail(mails.reply_to(f"<{n - 1}@story.test>", message_id=f"<{n}@story.test>"))
+        await served.mail(mails.reply_to(f"<{n - 1}@story.test>", message_id=f"<{n}@story.test>"))
         if n % 5 == 0:
-            await desk.services.tickets.note(desk.actor, ticket, f"Called back, for the {n}th time.")
+            await served.services.tickets.note(served.actor, ticket, f"Called back, for the {n}th time.")
     return ticket
 
 

@@ -4,10 +4,10 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from router.model import Role
-from tests.api.desk import PASSWORD, Desk
-from tests.dashboard.desk import person
 from tests.support import mails
 from tests.support.browser import Window, axe, window_of
+from tests.support.installation.dashboard import person
+from tests.support.installation.http import PASSWORD, ServedInstallation
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,10 +24,10 @@ HOSTILE = """
 """
 
 
-async def enter(desk: Desk, window: Window, role: Role, email: str | None = None) -> Page:
+async def enter(served: ServedInstallation, window: Window, role: Role, email: str | None = None) -> Page:
     """Signs in through the form."""
-    address, _ = await person(desk, role, email)
-    page = await window.open(f"{desk.root}/tickets/unassigned")
+    address, _ = await person(served, role, email)
+    page = await window.open(f"{served.root}/tickets/unassigned")
     await page.get_by_label("Address").fill(address)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
@@ -36,7 +36,7 @@ async def enter(desk: Desk, window: Window, role: Role, email: str | None = None
     return page
 
 
-async def test_hostile_mail_is_only_read(shop: Desk, window: Window) -> None:
+async def test_hostile_mail_is_only_read(shop: ServedInstallation, window: Window) -> None:
     await shop.alias()
     subject = '<img src="https://evil.test/s.png" onerror=alert(1)> {{ 7 * 7 }}'
     ticket = await shop.ticket(mails.html(subject=subject, markup=HOSTILE))
@@ -57,7 +57,7 @@ async def test_hostile_mail_is_only_read(shop: Desk, window: Window) -> None:
     assert await page.evaluate("window.origin") == "null"
 
 
-async def test_two_people_and_one_ticket(shop: Desk, window: Window, chrome: Browser) -> None:
+async def test_two_people_and_one_ticket(shop: ServedInstallation, window: Window, chrome: Browser) -> None:
     await shop.alias()
     async with window_of(chrome) as second:
         ada, bob = await enter(shop, window, "agent", "ada@people.test"), await enter(shop, second, "agent")
@@ -74,7 +74,7 @@ async def test_two_people_and_one_ticket(shop: Desk, window: Window, chrome: Bro
         await expect(bob.get_by_text("Resolved", exact=True)).to_be_visible()
 
 
-async def test_a_losing_claim_is_told(shop: Desk, chrome: Browser) -> None:
+async def test_a_losing_claim_is_told(shop: ServedInstallation, chrome: Browser) -> None:
     await shop.alias()
     ticket = await shop.ticket()
     async with window_of(chrome, javascript=False) as window:  # so that the page does not follow what happens
@@ -87,7 +87,9 @@ async def test_a_losing_claim_is_told(shop: Desk, chrome: Browser) -> None:
 
 
 @pytest.mark.parametrize("role", ["viewer", "agent"])
-async def test_what_a_role_may_not_is_not_offered_and_refused(shop: Desk, window: Window, role: Role) -> None:
+async def test_what_a_role_may_not_is_not_offered_and_refused(
+    shop: ServedInstallation, window: Window, role: Role
+) -> None:
     _, integration, alias = await shop.alias()
     ticket = await shop.ticket()
     page = await enter(shop, window, role)
@@ -103,7 +105,7 @@ async def test_what_a_role_may_not_is_not_offered_and_refused(shop: Desk, window
         await expect(page.get_by_text(f"This needs the role admin; yours is {role}.")).to_be_visible()
 
 
-async def test_a_role_that_is_lost_meanwhile(shop: Desk, window: Window) -> None:
+async def test_a_role_that_is_lost_meanwhile(shop: ServedInstallation, window: Window) -> None:
     await shop.alias()
     ticket = await shop.ticket()
     page = await enter(shop, window, "agent", "bob@people.test")
@@ -116,7 +118,7 @@ async def test_a_role_that_is_lost_meanwhile(shop: Desk, window: Window) -> None
     assert (await shop.services.tickets.get(shop.actor, ticket)).ticket.assigned_to is None
 
 
-async def test_keys(shop: Desk, window: Window) -> None:
+async def test_keys(shop: ServedInstallation, window: Window) -> None:
     await shop.alias()
     for subject in ("First", "Second"):
         await shop.ticket(mails.plain(subject=subject))
@@ -144,7 +146,7 @@ async def test_keys(shop: Desk, window: Window) -> None:
     await expect(page.locator(".facts")).to_contain_text("In progress")
 
 
-async def test_without_javascript(shop: Desk, chrome: Browser) -> None:
+async def test_without_javascript(shop: ServedInstallation, chrome: Browser) -> None:
     await shop.alias()
     await shop.ticket(mails.plain(subject="Stuck door"))
     async with window_of(chrome, javascript=False) as window:

@@ -7,10 +7,10 @@ import pytest
 from playwright.async_api import expect
 
 from router.admin.tickets.tickets import Tickets
-from tests.api.desk import Desk
 from tests.dashboard.test_browser import enter
 from tests.support import mails
 from tests.support.browser import Window
+from tests.support.installation.http import ServedInstallation
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,14 +24,14 @@ AT_ONCE = """() => {
 }"""
 
 
-async def test_keys_work_as_soon_as_their_list_is_closed(shop: Desk, window: Window) -> None:
+async def test_keys_work_as_soon_as_their_list_is_closed(shop: ServedInstallation, window: Window) -> None:
     await shop.alias()
     await shop.ticket(mails.plain(subject="First"))
     page = await enter(shop, window, "agent")
     assert await page.evaluate(AT_ONCE) == "First"
 
 
-async def test_a_key_that_is_held_acts_once(shop: Desk, window: Window) -> None:
+async def test_a_key_that_is_held_acts_once(shop: ServedInstallation, window: Window) -> None:
     await shop.alias()
     await shop.ticket(mails.plain(subject="First"))
     page = await enter(shop, window, "agent")
@@ -50,7 +50,7 @@ async def test_a_key_that_is_held_acts_once(shop: Desk, window: Window) -> None:
     await expect(page.get_by_role("button", name="Open again")).to_be_visible()
 
 
-async def test_the_focus_stays_when_a_list_changes_around_it(shop: Desk, window: Window) -> None:
+async def test_the_focus_stays_when_a_list_changes_around_it(shop: ServedInstallation, window: Window) -> None:
     await shop.alias()
     tickets = [await shop.ticket(mails.plain(subject=subject)) for subject in ("First", "Second", "Third")]
     page = await enter(shop, window, "agent")
@@ -71,7 +71,7 @@ async def test_the_focus_stays_when_a_list_changes_around_it(shop: Desk, window:
     await expect(page.get_by_role("link", name="Second")).to_be_focused()
 
 
-async def test_the_focus_stays_at_a_tickets_actions(shop: Desk, window: Window) -> None:
+async def test_the_focus_stays_at_a_tickets_actions(shop: ServedInstallation, window: Window) -> None:
     await shop.alias()
     ticket = await shop.ticket(mails.plain(subject="First"))
     page = await enter(shop, window, "agent")
@@ -87,7 +87,9 @@ async def test_the_focus_stays_at_a_tickets_actions(shop: Desk, window: Window) 
     await expect(page.locator("#facts")).to_be_focused()
 
 
-async def test_what_changes_where_somebody_types_comes_when_they_are_done(shop: Desk, window: Window) -> None:
+async def test_what_changes_where_somebody_types_comes_when_they_are_done(
+    shop: ServedInstallation, window: Window
+) -> None:
     await shop.alias()
     ticket = await shop.ticket(mails.plain(subject="First"))
     page = await enter(shop, window, "admin")
@@ -119,7 +121,7 @@ window.fetch = async () => { window.asked++; return window.answer(); };
 TELL = "() => { window.stream.dispatchEvent(new Event('changed')); }"
 
 
-async def test_a_page_asks_seldom_where_much_happens(shop: Desk, window: Window) -> None:
+async def test_a_page_asks_seldom_where_much_happens(shop: ServedInstallation, window: Window) -> None:
     await shop.alias()
     await window.context.add_init_script(ALONE)
     await window.context.clock.install()
@@ -135,7 +137,7 @@ async def test_a_page_asks_seldom_where_much_happens(shop: Desk, window: Window)
     assert await page.evaluate("window.asked") == asked + 1, "what is seldom is shown at once"
 
 
-async def test_what_could_not_be_shown_is_asked_for_again(shop: Desk, window: Window) -> None:
+async def test_what_could_not_be_shown_is_asked_for_again(shop: ServedInstallation, window: Window) -> None:
     await shop.alias()
     await window.context.add_init_script(ALONE)
     await window.context.clock.install()
@@ -159,7 +161,7 @@ async def test_what_could_not_be_shown_is_asked_for_again(shop: Desk, window: Wi
     assert await page.evaluate("window.asked") == 0
 
 
-async def test_a_stream_that_comes_again_knows_what_was_seen(shop: Desk, window: Window) -> None:
+async def test_a_stream_that_comes_again_knows_what_was_seen(shop: ServedInstallation, window: Window) -> None:
     await shop.alias()
     await window.context.add_init_script(ALONE)
     await window.context.clock.install()
@@ -178,7 +180,7 @@ async def test_a_stream_that_comes_again_knows_what_was_seen(shop: Desk, window:
         assert await page.evaluate("window.streams.at(-1)") == "/live?seen=0123"
 
 
-async def test_how_long_ago_something_was_goes_on(shop: Desk, window: Window) -> None:
+async def test_how_long_ago_something_was_goes_on(shop: ServedInstallation, window: Window) -> None:
     await shop.alias()
     await shop.ticket(mails.plain(subject="First"))
     await window.context.clock.install()
@@ -191,7 +193,7 @@ async def test_how_long_ago_something_was_goes_on(shop: Desk, window: Window) ->
         await expect(when).to_have_text(words)
 
 
-async def test_a_button_that_copies_says_so_again(shop: Desk, window: Window) -> None:
+async def test_a_button_that_copies_says_so_again(shop: ServedInstallation, window: Window) -> None:
     domain = await shop.domain()
     await window.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = await enter(shop, window, "agent")
@@ -214,7 +216,7 @@ TWICE = """() => { setTimeout(async () => {
 
 
 async def test_a_form_that_is_sent_twice_is_sent_once(
-    shop: Desk, window: Window, monkeypatch: pytest.MonkeyPatch
+    shop: ServedInstallation, window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, go, note = asyncio.Event(), asyncio.Event(), Tickets.note
 

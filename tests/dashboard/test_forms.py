@@ -8,16 +8,16 @@ import pytest
 from api.dashboard import local
 from router.admin.access.sessions import Sessions
 from router.errors import Unavailable
-from tests.api.desk import PASSWORD, Desk, config, served
-from tests.dashboard.desk import Browser, browser, person, signed_in
 from tests.support import mails
 from tests.support.clock import FakeClock
+from tests.support.installation.dashboard import Browser, browser, person, signed_in
+from tests.support.installation.http import PASSWORD, ServedInstallation, served_settings, serving
 from tests.support.stores import Store, opened_sqlite
 
 
-async def test_signing_in_leads_to_where_one_wanted(desk: Desk) -> None:
-    email, _ = await person(desk, "agent")
-    client = browser(desk)
+async def test_signing_in_leads_to_where_one_wanted(served: ServedInstallation) -> None:
+    email, _ = await person(served, "agent")
+    client = browser(served)
     sent = await client.get("/tickets?status=open&q=a%20b")
     assert sent.location == "/sign-in?next=%2Ftickets%3Fstatus%3Dopen%26q%3Da%2520b"
     page = await client.get(sent.location)
@@ -47,15 +47,15 @@ async def test_signing_in_leads_to_where_one_wanted(desk: Desk) -> None:
         "\\",
     ],
 )
-async def test_nobody_is_sent_elsewhere(sqlite_desk: Desk, elsewhere: str) -> None:
+async def test_nobody_is_sent_elsewhere(sqlite_served: ServedInstallation, elsewhere: str) -> None:
     assert local.path(elsewhere) == "/"
-    email, _ = await person(sqlite_desk, "viewer")
-    seen = await browser(sqlite_desk).post("/sign-in", {"email": email, "password": PASSWORD, "next": elsewhere})
+    email, _ = await person(sqlite_served, "viewer")
+    seen = await browser(sqlite_served).post("/sign-in", {"email": email, "password": PASSWORD, "next": elsewhere})
     assert (seen.status, seen.location) == (303, "/")
 
 
-async def test_a_wrong_password_is_told_and_the_address_kept(sqlite_desk: Desk) -> None:
-    client = browser(sqlite_desk)
+async def test_a_wrong_password_is_told_and_the_address_kept(sqlite_served: ServedInstallation) -> None:
+    client = browser(sqlite_served)
     form = {"email": 'a"<b>@example.org', "password": "never the one", "next": "/tickets/mine"}
     for _ in range(10):
         seen = await client.post("/sign-in", form)
@@ -69,11 +69,11 @@ async def test_a_wrong_password_is_told_and_the_address_kept(sqlite_desk: Desk) 
     assert int(throttled.headers["Retry-After"]) >= 1
 
 
-async def test_the_first_page_works_once(desk: Desk) -> None:
-    client = browser(desk)
-    path = f"/welcome?token={desk.login.link}"
+async def test_the_first_page_works_once(served: ServedInstallation) -> None:
+    client = browser(served)
+    path = f"/welcome?token={served.login.link}"
     assert "Choose how you sign in" in (await client.get(path)).words
-    form = {"token": desk.login.link, "email": "Grace@Example.ORG", "name": "Grace", "password": "short"}
+    form = {"token": served.login.link, "email": "Grace@Example.ORG", "name": "Grace", "password": "short"}
     seen = await client.post("/welcome", form)
     assert (seen.status, 'id="e-password"' in seen.text, 'value="Grace"' in seen.text) == (400, True, True)
     seen = await client.follow("/welcome", form | {"password": PASSWORD})
@@ -81,32 +81,32 @@ async def test_the_first_page_works_once(desk: Desk) -> None:
     seen = await client.get("/account?note=welcome")
     assert "grace@example.org" in seen.words
     assert "You are the first admin" in seen.words
-    assert (await browser(desk).get(path)).status == 404
-    assert (await browser(desk).post("/welcome", form | {"password": PASSWORD})).status == 404
-    assert (await desk.services.sessions.login("grace@example.org", PASSWORD, address="")).user.role == "admin"
-    audit = await desk.services.audit.list(desk.actor)
+    assert (await browser(served).get(path)).status == 404
+    assert (await browser(served).post("/welcome", form | {"password": PASSWORD})).status == 404
+    assert (await served.services.sessions.login("grace@example.org", PASSWORD, address="")).user.role == "admin"
+    audit = await served.services.audit.list(served.actor)
     assert (audit.items[0].action, PASSWORD in audit.items[0].detail) == ("user.change", False)
 
 
-async def test_the_first_link_ends_with_time_and_with_another_password(desk: Desk) -> None:
-    path = f"/welcome?token={desk.login.link}"
-    assert (await browser(desk).get("/welcome?token=" + "x" * 43)).status == 404
-    await desk.services.users.change(desk.actor, desk.login.user_id, password=PASSWORD)
-    assert (await browser(desk).get(path)).status == 404
+async def test_the_first_link_ends_with_time_and_with_another_password(served: ServedInstallation) -> None:
+    path = f"/welcome?token={served.login.link}"
+    assert (await browser(served).get("/welcome?token=" + "x" * 43)).status == 404
+    await served.services.users.change(served.actor, served.login.user_id, password=PASSWORD)
+    assert (await browser(served).get(path)).status == 404
 
 
 async def test_the_first_link_ends_after_a_week(store: Store) -> None:
-    async with served(store, clock=FakeClock()) as desk:
-        path = f"/welcome?token={desk.login.link}"
-        desk.clock.advance(days=6)
-        assert (await browser(desk).get(path)).status == 200
-        desk.clock.advance(days=1)
-        assert (await browser(desk).get(path)).status == 404
+    async with serving(store, clock=FakeClock()) as served:
+        path = f"/welcome?token={served.login.link}"
+        served.clock.advance(days=6)
+        assert (await browser(served).get(path)).status == 200
+        served.clock.advance(days=1)
+        assert (await browser(served).get(path)).status == 404
 
 
-async def test_ones_own_password_and_sessions(desk: Desk) -> None:
-    here = await signed_in(desk, "viewer", "ada@people.test")
-    there = browser(desk)
+async def test_ones_own_password_and_sessions(served: ServedInstallation) -> None:
+    here = await signed_in(served, "viewer", "ada@people.test")
+    there = browser(served)
     form = {"email": "ada@people.test", "password": PASSWORD}
     await there.post("/sign-in", form)
     page = await here.get("/account")
@@ -122,15 +122,15 @@ async def test_ones_own_password_and_sessions(desk: Desk) -> None:
     seen = await here.follow("/account/password", {"currentPassword": PASSWORD, "password": "another password"})
     assert "Your password is changed." in seen.words
     assert (await there.get("/account")).status == 303
-    assert (await browser(desk).post("/sign-in", form)).status == 401
+    assert (await browser(served).post("/sign-in", form)).status == 401
 
 
-async def test_a_tickets_life(desk: Desk) -> None:
-    await desk.alias()
-    url = f"/tickets/{await desk.ticket(mails.with_attachment())}"
-    agent = await signed_in(desk, "agent")
-    other = await signed_in(desk, "agent", "other@people.test")
-    viewer = await signed_in(desk, "viewer")
+async def test_a_tickets_life(served: ServedInstallation) -> None:
+    await served.alias()
+    url = f"/tickets/{await served.ticket(mails.with_attachment())}"
+    agent = await signed_in(served, "agent")
+    other = await signed_in(served, "agent", "other@people.test")
+    viewer = await signed_in(served, "viewer")
     assert "Siehe Anhang" in (await agent.get(url)).words
     assert "The ticket is yours." in (await agent.follow(f"{url}/claim", {})).words
     taken = await other.post(f"{url}/claim")
@@ -156,11 +156,11 @@ async def test_a_tickets_life(desk: Desk) -> None:
     assert len(files) == 2
 
 
-async def test_lists_search_and_go_on(desk: Desk) -> None:
-    await desk.alias()
+async def test_lists_search_and_go_on(served: ServedInstallation) -> None:
+    await served.alias()
     for number in range(52):
-        await desk.ticket(mails.plain(subject=f"Order {number:02}"))
-    client = await signed_in(desk, "viewer")
+        await served.ticket(mails.plain(subject=f"Order {number:02}"))
+    client = await signed_in(served, "viewer")
     first = await client.get("/tickets/unassigned")
     older = re.search(r'rel="next" href="([^"]+)"', first.text)
     assert older
@@ -175,8 +175,8 @@ async def test_lists_search_and_go_on(desk: Desk) -> None:
     assert (await client.get("/tickets?cursor=gone")).status == 400
 
 
-async def test_headers(sqlite_desk: Desk) -> None:
-    client = await signed_in(sqlite_desk, "viewer")
+async def test_headers(sqlite_served: ServedInstallation) -> None:
+    client = await signed_in(sqlite_served, "viewer")
     for path, status in (("/tickets", 200), ("/sign-in", 200), ("/nothing", 404), ("/tickets/1", 404)):
         seen = await client.get(path)
         policy = seen.headers["Content-Security-Policy"]
@@ -195,14 +195,14 @@ async def test_headers(sqlite_desk: Desk) -> None:
         assert (file.status, "immutable" in file.headers["Cache-Control"]) == (200, True)
         assert (await client.get(re.sub(r"\.\w{12}\.", ".000000000000.", path))).status == 404
     # A program that asks for no page gets none.
-    assert (await sqlite_desk.nobody.get("//nothing")).code == "not_found"
+    assert (await sqlite_served.nobody.get("//nothing")).code == "not_found"
     assert (await client.get("/api/nothing")).headers["Content-Type"].startswith("application/json")
     assert (await client._ask("DELETE", "/tickets")).status == 405
 
 
 async def test_too_much_and_nonsense(tmp_path: Path) -> None:
-    async with opened_sqlite(tmp_path) as store, served(store, config(max_body_bytes=4096)) as desk:
-        await refuse_nonsense(await signed_in(desk, "agent"))
+    async with opened_sqlite(tmp_path) as store, serving(store, served_settings(max_body_bytes=4096)) as served:
+        await refuse_nonsense(await signed_in(served, "agent"))
 
 
 async def refuse_nonsense(client: Browser) -> None:
@@ -214,8 +214,8 @@ async def refuse_nonsense(client: Browser) -> None:
 
 
 async def test_limits_and_failures_are_pages(store: Store) -> None:
-    async with served(store, config(requests_per_minute=2)) as desk:
-        client = await signed_in(desk, "viewer")
+    async with serving(store, served_settings(requests_per_minute=2)) as served:
+        client = await signed_in(served, "viewer")
         for _ in range(2):
             await client.get("/account")
         limited = await client.get("/account")
@@ -223,8 +223,10 @@ async def test_limits_and_failures_are_pages(store: Store) -> None:
         assert int(limited.headers["Retry-After"]) >= 1
 
 
-async def test_failures_are_pages_without_their_reasons(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = await signed_in(sqlite_desk, "viewer")
+async def test_failures_are_pages_without_their_reasons(
+    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await signed_in(sqlite_served, "viewer")
     for error, status, words in (
         (Unavailable("the host of it"), 503, "Not at the moment"),
         (RuntimeError("the inside"), 500, "Something went wrong here"),

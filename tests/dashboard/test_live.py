@@ -12,17 +12,17 @@ from api.dashboard.live import LIVE, MOST_OF_ONE, Live
 from api.dashboard.views import live as live_view
 from router.admin.tickets.tickets import Tickets
 from router.errors import Unavailable
-from tests.api.desk import Desk, config, served
-from tests.dashboard.desk import signed_in
 from tests.support import mails
+from tests.support.installation.dashboard import signed_in
+from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
 
 @asynccontextmanager
-async def listening(desk: Desk, seen: str = "~") -> AsyncIterator[aiohttp.ClientResponse]:
-    client = await signed_in(desk, "viewer")
+async def listening(served: ServedInstallation, seen: str = "~") -> AsyncIterator[aiohttp.ClientResponse]:
+    client = await signed_in(served, "viewer")
     cookie = {"Cookie": f"er_session={client.cookies['er_session']}"}
-    async with desk.session.get(f"{desk.root}/live?seen={seen}", headers=cookie) as response:
+    async with served.session.get(f"{served.root}/live?seen={seen}", headers=cookie) as response:
         assert (response.status, response.content_type) == (200, "text/event-stream")
         yield response
 
@@ -35,46 +35,46 @@ async def told(response: aiohttp.ClientResponse) -> None:
     raise AssertionError("the stream ended")
 
 
-async def test_new_mail_and_notes_are_told(desk: Desk) -> None:
-    await desk.alias()
-    ticket = await desk.ticket()
-    newest = max(await desk.services.tickets.newest(desk.actor))
-    async with listening(desk, newest) as response:
-        await desk.mail(mails.plain(subject="Another"))
+async def test_new_mail_and_notes_are_told(served: ServedInstallation) -> None:
+    await served.alias()
+    ticket = await served.ticket()
+    newest = max(await served.services.tickets.newest(served.actor))
+    async with listening(served, newest) as response:
+        await served.mail(mails.plain(subject="Another"))
         await told(response)
-        await desk.services.tickets.note(desk.actor, ticket, "Called back.")
+        await served.services.tickets.note(served.actor, ticket, "Called back.")
         await told(response)
 
 
 async def test_the_time_limit_of_requests_ends_with_the_head_of_a_stream(tmp_path: Path) -> None:
     """There is a second between two looks at the database; the limit is half of that."""
-    async with opened_sqlite(tmp_path) as store, served(store, config(request_timeout="500ms")) as desk:
-        await desk.alias()
-        headers = {"Authorization": f"Bearer {desk.login.key}"}
-        async with desk.session.get(f"{desk.root}/live?seen=0", headers=headers) as response:
+    async with opened_sqlite(tmp_path) as store, serving(store, served_settings(request_timeout="500ms")) as served:
+        await served.alias()
+        headers = {"Authorization": f"Bearer {served.login.key}"}
+        async with served.session.get(f"{served.root}/live?seen=0", headers=headers) as response:
             assert response.status == 200
             for _ in range(3):
-                await desk.ticket()
+                await served.ticket()
                 await told(response)
 
 
-async def test_what_came_before_the_stream_is_told(sqlite_desk: Desk) -> None:
-    await sqlite_desk.alias()
-    await sqlite_desk.mail()
-    async with listening(sqlite_desk, "0") as response:
+async def test_what_came_before_the_stream_is_told(sqlite_served: ServedInstallation) -> None:
+    await sqlite_served.alias()
+    await sqlite_served.mail()
+    async with listening(sqlite_served, "0") as response:
         await told(response)
 
 
-async def test_others_hear_nothing_of_it(desk: Desk) -> None:
-    _, other = await desk.other_workspace()
-    await desk.alias()
-    await desk.ticket()
-    assert len(await desk.services.tickets.newest(desk.actor)) == 1
-    assert await desk.services.tickets.newest(other) == frozenset()
+async def test_others_hear_nothing_of_it(served: ServedInstallation) -> None:
+    _, other = await served.other_workspace()
+    await served.alias()
+    await served.ticket()
+    assert len(await served.services.tickets.newest(served.actor)) == 1
+    assert await served.services.tickets.newest(other) == frozenset()
 
 
-async def test_one_look_for_all_who_listen_and_none_for_nobody(sqlite_desk: Desk) -> None:
-    live = Live(sqlite_desk.services.tickets, every=0.001, most=3)
+async def test_one_look_for_all_who_listen_and_none_for_nobody(sqlite_served: ServedInstallation) -> None:
+    live = Live(sqlite_served.services.tickets, every=0.001, most=3)
     one, two = live.open("ws_1", "0"), live.open("ws_1", "0")
     looking = {task for task in asyncio.all_tasks() if task.get_name() == "live ws_1"}
     assert len(looking) == 1
@@ -91,8 +91,8 @@ async def test_one_look_for_all_who_listen_and_none_for_nobody(sqlite_desk: Desk
         live.open("ws_1", "0")
 
 
-async def test_one_person_leaves_places_for_others(sqlite_desk: Desk) -> None:
-    live = Live(sqlite_desk.services.tickets)
+async def test_one_person_leaves_places_for_others(sqlite_served: ServedInstallation) -> None:
+    live = Live(sqlite_served.services.tickets)
     streams = [live.open("ws_1", "0", "user_1") for _ in range(MOST_OF_ONE)]
     with pytest.raises(Unavailable):
         live.open("ws_1", "0", "user_1")
@@ -102,10 +102,12 @@ async def test_one_person_leaves_places_for_others(sqlite_desk: Desk) -> None:
     await live.close()
 
 
-async def test_who_has_gone_gives_the_place_back(sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_has_gone_gives_the_place_back(
+    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(live_view, "_GONE_AFTER", 0.01)
-    live = sqlite_desk.server._app[LIVE]
-    async with listening(sqlite_desk) as response:
+    live = sqlite_served.server._app[LIVE]
+    async with listening(sqlite_served) as response:
         assert await response.content.readline() == b"retry: 2000\n"
         assert live.streams == 1
         response.close()
@@ -114,9 +116,9 @@ async def test_who_has_gone_gives_the_place_back(sqlite_desk: Desk, monkeypatch:
             await asyncio.sleep(0.01)
 
 
-async def test_a_stream_waits_for_no_body(sqlite_desk: Desk) -> None:
-    client = await signed_in(sqlite_desk, "viewer")
-    reader, writer = await asyncio.open_connection(*sqlite_desk.server.address)
+async def test_a_stream_waits_for_no_body(sqlite_served: ServedInstallation) -> None:
+    client = await signed_in(sqlite_served, "viewer")
+    reader, writer = await asyncio.open_connection(*sqlite_served.server.address)
     head = f"GET /live HTTP/1.1\r\nHost: x\r\nCookie: er_session={client.cookies['er_session']}\r\nContent-Length: 9"
     writer.write(f"{head}\r\n\r\n".encode())
     async with asyncio.timeout(10):
@@ -125,31 +127,31 @@ async def test_a_stream_waits_for_no_body(sqlite_desk: Desk) -> None:
 
 
 async def test_a_fault_ends_the_streams_that_it_left_without_news(
-    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fails(*_: object) -> frozenset[str]:
         raise RuntimeError("the inside")
 
-    live = Live(sqlite_desk.services.tickets, every=0.001)
+    live = Live(sqlite_served.services.tickets, every=0.001)
     monkeypatch.setattr(Tickets, "newest", fails)
-    stream = live.open(sqlite_desk.actor.workspace_id, "0")
+    stream = live.open(sqlite_served.actor.workspace_id, "0")
     async with asyncio.timeout(10):
         await stream.changed.wait()
     assert stream.ended
     monkeypatch.undo()
-    await sqlite_desk.alias()
-    await sqlite_desk.mail()
-    again = live.open(sqlite_desk.actor.workspace_id, "0")
-    live.close_stream(sqlite_desk.actor.workspace_id, stream)
+    await sqlite_served.alias()
+    await sqlite_served.mail()
+    again = live.open(sqlite_served.actor.workspace_id, "0")
+    live.close_stream(sqlite_served.actor.workspace_id, stream)
     async with asyncio.timeout(10):
         await again.changed.wait()
     assert not again.ended
     await live.close()
 
 
-async def test_a_stop_does_not_wait_for_listeners(sqlite_desk: Desk) -> None:
-    async with listening(sqlite_desk) as response:
+async def test_a_stop_does_not_wait_for_listeners(sqlite_served: ServedInstallation) -> None:
+    async with listening(sqlite_served) as response:
         assert await response.content.readline() == b"retry: 2000\n"
         # Longer than the test may take: only streams that end by themselves let it return.
-        await sqlite_desk.server.stop(grace=600)
+        await sqlite_served.server.stop(grace=600)
         assert b"event" not in await response.content.read()

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from api.dashboard.views import mail as mail_view
-from tests.api.desk import Desk
-from tests.dashboard.desk import Browser, Seen, signed_in
+from tests.support.installation.dashboard import Browser, Seen, signed_in
+from tests.support.installation.http import ServedInstallation
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
@@ -27,16 +27,18 @@ def with_pictures(*kinds: str) -> bytes:
     ).encode()
 
 
-async def frame(desk: Desk, client: Browser, content: bytes) -> Seen:
+async def frame(served: ServedInstallation, client: Browser, content: bytes) -> Seen:
     """The mail as its frame gets it."""
-    ticket = await desk.ticket(content)
-    message = (await desk.services.tickets.get(desk.actor, ticket)).messages[0].message
+    ticket = await served.ticket(content)
+    message = (await served.services.tickets.get(served.actor, ticket)).messages[0].message
     return await client.get(f"/tickets/{ticket}/messages/{message.id}/html")
 
 
-async def test_pictures_are_those_of_the_mail(desk: Desk) -> None:
-    await desk.alias()
-    seen = await frame(desk, await signed_in(desk, "viewer"), with_pictures("image/png", "image/svg+xml", "IMAGE/GIF"))
+async def test_pictures_are_those_of_the_mail(served: ServedInstallation) -> None:
+    await served.alias()
+    seen = await frame(
+        served, await signed_in(served, "viewer"), with_pictures("image/png", "image/svg+xml", "IMAGE/GIF")
+    )
     sources = re.findall(r'src="([^"]*)"', seen.text)
     data = base64.b64encode(PNG).decode()
     assert sources == [f"data:image/png;base64,{data}", "", f"data:image/gif;base64,{data}", ""]
@@ -48,24 +50,24 @@ async def test_pictures_are_those_of_the_mail(desk: Desk) -> None:
 
 
 async def test_a_large_mail_is_not_read_for_each_of_its_pictures(
-    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await sqlite_desk.alias()
-    client, content = await signed_in(sqlite_desk, "viewer"), with_pictures(*["image/png"] * 9)
+    await sqlite_served.alias()
+    client, content = await signed_in(sqlite_served, "viewer"), with_pictures(*["image/png"] * 9)
     for most_read, shown in ((100 * len(content), 9), (4 * len(content) + 1, 4), (1, 1)):
         monkeypatch.setattr(mail_view, "MOST_READ_OCTETS", most_read)
-        seen = await frame(sqlite_desk, client, content)
+        seen = await frame(sqlite_served, client, content)
         assert seen.text.count("data:image/png") == shown
 
 
 async def test_a_picture_that_is_shown_again_and_again_does_not_multiply(
-    sqlite_desk: Desk, monkeypatch: pytest.MonkeyPatch
+    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await sqlite_desk.alias()
+    await sqlite_served.alias()
     shown = b'<img alt="a > b" src="cid:0@c.test">'
     content = with_pictures("image/png").replace(shown, shown * 50)
     uri = len(f"data:image/png;base64,{base64.b64encode(PNG).decode()}")
     monkeypatch.setattr(mail_view, "MAX_FRAME_IMAGES", 3 * uri + 1)
-    seen = await frame(sqlite_desk, await signed_in(sqlite_desk, "viewer"), content)
+    seen = await frame(sqlite_served, await signed_in(sqlite_served, "viewer"), content)
     assert seen.text.count("data:image/png") == 3
     assert seen.text.count("<img") == 51

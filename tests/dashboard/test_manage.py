@@ -5,9 +5,9 @@ import re
 import pytest
 
 from router.model import Role
-from tests.api.desk import PASSWORD, Desk
-from tests.dashboard.desk import Seen, browser, signed_in
 from tests.dashboard.visits import prepare
+from tests.support.installation.dashboard import Seen, browser, signed_in
+from tests.support.installation.http import PASSWORD, ServedInstallation
 from tests.support.slack import SlackStandIn
 
 NOUNS = ("domains", "aliases", "integrations", "users", "keys", "blocked-senders", "workspace")
@@ -18,13 +18,13 @@ def refused_beside(seen: Seen, field: str, status: int = 400) -> bool:
     return (seen.status, f'id="e-{field}"' in seen.text, f'href="#f-{field}"' in seen.text) == (status, True, True)
 
 
-async def test_domains(desk: Desk) -> None:
-    admin = await signed_in(desk, "admin")
+async def test_domains(served: ServedInstallation) -> None:
+    admin = await signed_in(served, "admin")
     assert refused_beside(await admin.post("/manage/domains", {"domain": "no domain"}), "domain")
     page = await admin.follow("/manage/domains", {"domain": "Example.ORG"})
     assert "The domain is added." in page.words
     assert refused_beside(await admin.post("/manage/domains", {"domain": "example.org"}), "domain", 409)
-    (view,) = (await desk.services.domains.list(desk.actor)).items
+    (view,) = (await served.services.domains.list(served.actor)).items
     url = f"/manage/domains/{view.id}"
     assert f"emailrouter-verification={view.token}" in page.text
     assert "TXT not needed" in page.words
@@ -33,7 +33,7 @@ async def test_domains(desk: Desk) -> None:
     await admin.follow(f"{url}/upstream", {"mxManagedUpstream": "false"})
     await admin.follow(f"{url}/verify", {})
 
-    integration = await desk.integration()
+    integration = await served.integration()
     alias = {"domainId": view.id, "localPart": "support", "integrationId": integration}
     await admin.follow("/manage/aliases", alias)
     late = await admin.post(f"{url}/delete")
@@ -44,16 +44,16 @@ async def test_domains(desk: Desk) -> None:
     assert (await admin.get(url)).status == 404
 
 
-async def test_aliases(desk: Desk) -> None:
-    domain, integration, _ = await desk.alias()
-    admin = await signed_in(desk, "admin")
+async def test_aliases(served: ServedInstallation) -> None:
+    domain, integration, _ = await served.alias()
+    admin = await signed_in(served, "admin")
     form = {"domainId": domain, "localPart": "billing", "integrationId": integration}
     page = await admin.follow("/manage/aliases", form)
     assert "billing@example.org active" in page.words
     assert refused_beside(await admin.post("/manage/aliases", form), "localPart", 409)
     assert refused_beside(await admin.post("/manage/aliases", form | {"integrationId": "int_1"}), "integrationId")
     (url,) = set(re.findall(r"/manage/aliases/alias_\w+", page.text))
-    other = await desk.integration()
+    other = await served.integration()
     page = await admin.follow(url, {"integrationId": other})
     assert f'<option value="{other}" selected>' in page.text
     assert "switched off" in (await admin.follow(f"{url}/status", {"status": "disabled"})).words
@@ -67,9 +67,9 @@ async def test_aliases(desk: Desk) -> None:
     assert "support@example.org" in (await admin.get(f"/manage/aliases?domainId={domain}")).words
 
 
-async def test_integrations(desk: Desk, slack: SlackStandIn) -> None:
-    names = await prepare(desk)
-    admin, viewer = await signed_in(desk, "admin"), await signed_in(desk, "viewer")
+async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> None:
+    names = await prepare(served)
+    admin, viewer = await signed_in(served, "admin"), await signed_in(served, "viewer")
     url, secret = f"/manage/integrations/{names['integration']}", "QxYz0123456789"
     for client in (admin, viewer):
         page = await client.get(url)
@@ -79,7 +79,7 @@ async def test_integrations(desk: Desk, slack: SlackStandIn) -> None:
     assert refused_beside(await admin.post(f"{url}/url", {"webhookUrl": "https://"}), "webhookUrl")
     page = await admin.follow(f"{url}/url", {"webhookUrl": slack.url(secret)})
     assert "Support active" in page.words
-    assert names["integration"] in desk.woken.integration_ids, "what waited goes on"
+    assert names["integration"] in served.woken.integration_ids, "what waited goes on"
     slack.forget(secret)
     seen = await admin.post(f"{url}/test")
     assert (seen.status, "The test message did not arrive:" in seen.words) == (409, True)
@@ -98,8 +98,8 @@ async def test_integrations(desk: Desk, slack: SlackStandIn) -> None:
         assert secret not in (await admin.get(path)).text
 
 
-async def test_people(desk: Desk) -> None:
-    admin = await signed_in(desk, "admin", "ada@people.test")
+async def test_people(served: ServedInstallation) -> None:
+    admin = await signed_in(served, "admin", "ada@people.test")
     form = {"email": "bob@people.test", "name": "Bob", "role": "agent", "password": PASSWORD}
     assert refused_beside(await admin.post("/manage/users", form | {"email": "bob"}), "email")
     short = await admin.post("/manage/users", form | {"password": "short"})
@@ -108,7 +108,7 @@ async def test_people(desk: Desk) -> None:
     page = await admin.follow("/manage/users", form)
     assert refused_beside(await admin.post("/manage/users", form), "email", 409)
     (url,) = set(re.findall(r"/manage/users/user_\w+", page.text))
-    bob = browser(desk)
+    bob = browser(served)
     await bob.follow("/sign-in", {"email": "bob@people.test", "password": PASSWORD})
     assert "viewer" in (await admin.follow(url, {"name": "Robert", "role": "viewer"})).words
     assert (await admin.post(url, {"name": "Robert", "role": "king"})).status == 400
@@ -124,16 +124,18 @@ async def test_people(desk: Desk) -> None:
     assert "Robert" not in (await admin.follow(f"{url}/delete", {})).words
     assert (await bob.get("/account")).status == 303
     # The last admin stays.
-    await desk.services.users.delete(desk.actor, desk.login.user_id)
-    me = next(user for user in (await desk.services.users.list(desk.actor)).items if user.email == "ada@people.test")
+    await served.services.users.delete(served.actor, served.login.user_id)
+    me = next(
+        user for user in (await served.services.users.list(served.actor)).items if user.email == "ada@people.test"
+    )
     for path, sent in (("", {"name": "", "role": "agent"}), ("/disabled", {"disabled": "true"}), ("/delete", {})):
         last = await admin.post(f"/manage/users/{me.id}{path}", sent)
         assert (last.status, "the last admin" in last.words) == (409, True), path
     assert "This is you" in (await admin.get(f"/manage/users/{me.id}/delete")).words
 
 
-async def test_a_key_is_shown_once(desk: Desk) -> None:
-    admin = await signed_in(desk, "admin")
+async def test_a_key_is_shown_once(served: ServedInstallation) -> None:
+    admin = await signed_in(served, "admin")
     page = await admin.get("/manage/keys")
     once = re.search(r'name="once" value="([^"]+)"', page.text)
     assert once
@@ -144,7 +146,7 @@ async def test_a_key_is_shown_once(desk: Desk) -> None:
     made = await admin.post("/manage/keys", form)
     (clear,) = re.findall(r'<code id="key">(er_\w+)</code>', made.text)
     assert (made.status, made.headers["Cache-Control"]) == (200, "no-store")
-    assert (await desk.client(clear).get("/auth/me")).body["role"] == "agent"
+    assert (await served.client(clear).get("/auth/me")).body["role"] == "agent"
     again = await admin.post("/manage/keys", form)
     assert (again.status, "This was done already" in again.words) == (409, True)
     page = await admin.get("/manage/keys")
@@ -152,15 +154,15 @@ async def test_a_key_is_shown_once(desk: Desk) -> None:
     assert "1 Mar 2030, 00:00 UTC" in page.words
     (revoke,) = re.findall(r'href="([^"]+)" aria-label="Revoke import"', page.text)
     assert (await admin.get(revoke)).status == 200
-    assert (await desk.client(clear).get("/auth/me")).status == 200, "a question does nothing"
+    assert (await served.client(clear).get("/auth/me")).status == 200, "a question does nothing"
     assert "revoked" in (await admin.follow(revoke, {})).words
-    assert (await desk.client(clear).get("/auth/me")).status == 401
+    assert (await served.client(clear).get("/auth/me")).status == 401
     assert clear not in (await admin.get("/manage/audit")).text
 
 
-async def test_blocked_senders_and_the_workspace(desk: Desk) -> None:
-    integration = await desk.integration()
-    admin = await signed_in(desk, "admin")
+async def test_blocked_senders_and_the_workspace(served: ServedInstallation) -> None:
+    integration = await served.integration()
+    admin = await signed_in(served, "admin")
     assert refused_beside(await admin.post("/manage/blocked-senders", {"sender": "no sender"}), "sender")
     page = await admin.follow("/manage/blocked-senders", {"sender": "192.0.2.0/24"})
     (remove,) = re.findall(r'href="(/manage/blocked-senders/remove[^"]+)"', page.text)
@@ -172,16 +174,16 @@ async def test_blocked_senders_and_the_workspace(desk: Desk) -> None:
 
     page = await admin.follow("/manage/workspace", {"name": "Acme", "defaultIntegrationId": integration})
     assert f'<option value="{integration}" selected>' in page.text
-    assert (await desk.services.workspaces.get(desk.actor)).default_integration_id == integration
+    assert (await served.services.workspaces.get(served.actor)).default_integration_id == integration
     await admin.follow("/manage/workspace", {"name": "Acme", "defaultIntegrationId": ""})
-    assert (await desk.services.workspaces.get(desk.actor)).default_integration_id is None
+    assert (await served.services.workspaces.get(served.actor)).default_integration_id is None
     assert refused_beside(await admin.post("/manage/workspace", {"name": ""}), "name")
 
 
 @pytest.mark.parametrize("role", ["agent", "viewer"])
-async def test_others_look_and_see_no_action(sqlite_desk: Desk, role: Role) -> None:
-    names = await prepare(sqlite_desk)
-    client = await signed_in(sqlite_desk, role)
+async def test_others_look_and_see_no_action(sqlite_served: ServedInstallation, role: Role) -> None:
+    names = await prepare(sqlite_served)
+    client = await signed_in(sqlite_served, role)
     own = [f"/manage/{noun}" for noun in NOUNS]
     own += [
         f"/manage/{noun}/{names[name]}"
@@ -196,9 +198,9 @@ async def test_others_look_and_see_no_action(sqlite_desk: Desk, role: Role) -> N
     assert "/manage/audit" not in page.text
 
 
-async def test_the_audit_says_who_did_what(sqlite_desk: Desk) -> None:
-    await prepare(sqlite_desk)
-    admin = await signed_in(sqlite_desk, "admin", "ada@people.test")
+async def test_the_audit_says_who_did_what(sqlite_served: ServedInstallation) -> None:
+    await prepare(sqlite_served)
+    admin = await signed_in(sqlite_served, "admin", "ada@people.test")
     await admin.follow("/manage/domains", {"domain": "third.example.org"})
     page = await admin.get("/manage/audit")
     assert "Admin 127.0.0.1 domain added domain third.example.org" in page.words

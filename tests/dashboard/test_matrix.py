@@ -6,9 +6,9 @@ from api.dashboard import views
 from api.dashboard.page import Page
 from api.dashboard.views import MODULES, NAV, NOTES, PAGES
 from router.model import Role
-from tests.api.desk import Desk
-from tests.dashboard.desk import Browser, Seen, browser, signed_in
 from tests.dashboard.visits import prepare
+from tests.support.installation.dashboard import Browser, Seen, browser, signed_in
+from tests.support.installation.http import ServedInstallation
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
@@ -128,9 +128,9 @@ async def ask(client: Browser, page: Page, names: dict[str, str] | None = None) 
     return await (client.get if page.method == "GET" else client.post)(filled(page, names))
 
 
-async def test_roles(sqlite_desk: Desk) -> None:
+async def test_roles(sqlite_served: ServedInstallation) -> None:
     for role in ROLES:
-        client = await signed_in(sqlite_desk, role)
+        client = await signed_in(sqlite_served, role)
         for page in PAGES:
             if page.role is None:
                 continue
@@ -143,21 +143,21 @@ async def test_roles(sqlite_desk: Desk) -> None:
                 assert seen.status < 500, (page.path, role, seen.words)
 
 
-async def test_signed_out_visitors_are_sent_to_sign_in(sqlite_desk: Desk) -> None:
+async def test_signed_out_visitors_are_sent_to_sign_in(sqlite_served: ServedInstallation) -> None:
     for page in PAGES:
         if page.role is not None:
-            seen = await ask(browser(sqlite_desk), page)
+            seen = await ask(browser(sqlite_served), page)
             assert (seen.status, seen.location[:14]) == (303, "/sign-in?next="), page.path
 
 
-async def test_foreign_and_missing_look_the_same(sqlite_desk: Desk) -> None:
-    names = await prepare(sqlite_desk)
-    _, actor = await sqlite_desk.other_workspace()
-    await sqlite_desk.services.users.create(actor, email="eve@other.test", role="admin", password="a long password")
-    new = await sqlite_desk.services.sessions.login("eve@other.test", "a long password", address="127.0.0.1")
-    eve = browser(sqlite_desk)
+async def test_foreign_and_missing_look_the_same(sqlite_served: ServedInstallation) -> None:
+    names = await prepare(sqlite_served)
+    _, actor = await sqlite_served.other_workspace()
+    await sqlite_served.services.users.create(actor, email="eve@other.test", role="admin", password="a long password")
+    new = await sqlite_served.services.sessions.login("eve@other.test", "a long password", address="127.0.0.1")
+    eve = browser(sqlite_served)
     eve.cookies["er_session"] = new.token
-    ticket = await sqlite_desk.services.tickets.get(sqlite_desk.actor, names["ticket"])
+    ticket = await sqlite_served.services.tickets.get(sqlite_served.actor, names["ticket"])
     real = {"tickets": names["ticket"], "sessions": "0" * 32, "domains": names["owned"], "aliases": names["alias"]}
     real |= {"integrations": names["integration"], "users": names["user"], "keys": names["key"]}
     message = ticket.messages[0].message.id
@@ -174,9 +174,9 @@ async def test_foreign_and_missing_look_the_same(sqlite_desk: Desk) -> None:
         assert strip.sub("", foreign.text) == strip.sub("", none.text), page.path
 
 
-async def test_a_form_of_another_site_does_nothing(sqlite_desk: Desk) -> None:
-    names = {"id": (await prepare(sqlite_desk))["other"]}
-    client = await signed_in(sqlite_desk, "admin")
+async def test_a_form_of_another_site_does_nothing(sqlite_served: ServedInstallation) -> None:
+    names = {"id": (await prepare(sqlite_served))["other"]}
+    client = await signed_in(sqlite_served, "admin")
     for page in (page for page in PAGES if page.method == "POST"):
         for foreign in (
             {"Sec-Fetch-Site": "cross-site"},
@@ -186,6 +186,6 @@ async def test_a_form_of_another_site_does_nothing(sqlite_desk: Desk) -> None:
         ):
             seen = await client.post(filled(page, names), {"status": "resolved", "text": "x"}, headers=foreign)
             assert seen.status == 403, (page.path, foreign)
-        ticket = (await sqlite_desk.services.tickets.get(sqlite_desk.actor, names["id"])).ticket
+        ticket = (await sqlite_served.services.tickets.get(sqlite_served.actor, names["id"])).ticket
         assert ticket.status == "waiting", page.path
         assert (await client.get("/account")).status == 200, page.path

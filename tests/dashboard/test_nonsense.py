@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from tests.api.desk import Desk
-from tests.dashboard.desk import browser, signed_in
+from tests.support.installation.dashboard import browser, signed_in
+from tests.support.installation.http import ServedInstallation
 
 
-async def said(desk: Desk, *lines: str) -> tuple[int, str]:
+async def said(served: ServedInstallation, *lines: str) -> tuple[int, str]:
     """The status and the whole answer to a request as it stands."""
-    reader, writer = await asyncio.open_connection(*desk.server.address)
-    head = [*lines, f"Host: {desk.root.removeprefix('http://')}", "Accept: text/html", "Connection: close"]
+    reader, writer = await asyncio.open_connection(*served.server.address)
+    head = [*lines, f"Host: {served.root.removeprefix('http://')}", "Accept: text/html", "Connection: close"]
     writer.write("\r\n".join([*head, "", ""]).encode())
     async with asyncio.timeout(10):
         answer = (await reader.read()).decode("utf-8", "replace")
@@ -20,27 +20,27 @@ async def said(desk: Desk, *lines: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("address", ["http://[", "http://[::1", "null", "", "//", "http://"])
-async def test_no_address_is_nobodys_page(sqlite_desk: Desk, address: str) -> None:
-    client = await signed_in(sqlite_desk, "viewer")
+async def test_no_address_is_nobodys_page(sqlite_served: ServedInstallation, address: str) -> None:
+    client = await signed_in(sqlite_served, "viewer")
     refused = await client.post("/account/password", headers={"Origin": address})
     assert (refused.status, "a page of another site" in refused.words) == (403, True)
-    out = await browser(sqlite_desk).post("/account/password", headers={"Referer": address})
+    out = await browser(sqlite_served).post("/account/password", headers={"Referer": address})
     assert (out.status, out.location) == (303, "/sign-in?next=%2F")
 
 
 @pytest.mark.parametrize("line", ["OPTIONS * HTTP/1.1", "CONNECT mail.test:443 HTTP/1.1", "GET // HTTP/1.1"])
-async def test_what_names_no_path(sqlite_desk: Desk, line: str) -> None:
-    status, answer = await said(sqlite_desk, line)
+async def test_what_names_no_path(sqlite_served: ServedInstallation, line: str) -> None:
+    status, answer = await said(sqlite_served, line)
     assert (status, "There is nothing here" in answer) == (404, True)
 
 
-async def test_the_name_of_a_session_is_any_text(desk: Desk) -> None:
-    client = await signed_in(desk, "viewer")
+async def test_the_name_of_a_session_is_any_text(served: ServedInstallation) -> None:
+    client = await signed_in(served, "viewer")
     for name in ("%00", "a%00b", "%F0%9F%92%A9", "_" * 32, "0" * 5000):
         assert (await client.post(f"/account/sessions/{name}/end")).status == 404, name
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/static/app.css", "/tickets", "/api/health"])
-async def test_another_expectation(sqlite_desk: Desk, path: str) -> None:
-    status, answer = await said(sqlite_desk, f"GET {path} HTTP/1.1", "Expect: wonders")
+async def test_another_expectation(sqlite_served: ServedInstallation, path: str) -> None:
+    status, answer = await said(sqlite_served, f"GET {path} HTTP/1.1", "Expect: wonders")
     assert (status, "Expect must be 100-continue" in answer) == (400, True)

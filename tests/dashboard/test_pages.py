@@ -19,7 +19,7 @@ async def test_every_page_is_visited() -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 async def test_pages(furnished: Furnished, window: Window, part: int) -> None:
     """One tab for all of them: a new one for each costs as much as what is looked at."""
-    root = furnished.desk.root
+    root = furnished.served.root
     page = await window.open(root + "/sign-in")
     for path in sorted(VISITS)[part::PARTS]:
         await window.context.clear_cookies()

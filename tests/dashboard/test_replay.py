@@ -9,10 +9,10 @@ from playwright.async_api import expect
 from router.admin.access.users import Users
 from router.clock import SystemClock
 from router.model import Actor
-from tests.api.desk import PASSWORD
 from tests.support import mails
 from tests.support.browser import Window
 from tests.support.installation import DOMAIN, installed, port_of
+from tests.support.installation.http import PASSWORD
 from tests.support.process import Program
 from tests.support.slack import Answer, SlackStandIn
 from tests.support.smtp import send_mail

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from tests.api.desk import MX_HOST, Desk
-from tests.dashboard.desk import signed_in
 from tests.support import mails
 from tests.support.browser import Window, axe
 from tests.support.dns import DnsStandIn
-from tests.support.installation import port_of
+from tests.support.installation import HOST, port_of
+from tests.support.installation.dashboard import signed_in
+from tests.support.installation.http import ServedInstallation
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
@@ -24,7 +24,7 @@ async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path:
             "smtp.listen": ["127.0.0.1:0"],
             "api.listen": "127.0.0.1:0",
             "server.data_dir": str(tmp_path),
-            "server.hostname": MX_HOST,
+            "server.hostname": HOST,
             "dns.nameservers": [dns.address],
             "delivery.allow_private_networks": True,
             "delivery.per_second": 1000.0,
@@ -42,10 +42,10 @@ async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path:
             await page.get_by_label("Domain").fill("example.org")
             await page.get_by_role("button", name="Add domain").click()
             await page.get_by_role("button", name="Check now").click()
-            await expect(page.get_by_text(f"Add MX 10 {MX_HOST}")).to_be_visible()
+            await expect(page.get_by_text(f"Add MX 10 {HOST}")).to_be_visible()
             await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
             await page.locator("#step-domain [data-copies=r-mx-1]").click()
-            assert await page.evaluate("navigator.clipboard.readText()") == MX_HOST
+            assert await page.evaluate("navigator.clipboard.readText()") == HOST
 
             slack.forget("gone")
             window.expect("409")
@@ -60,7 +60,7 @@ async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path:
             await expect(page.get_by_text("As soon as example.org is verified.")).to_be_visible()
 
             # The page looks again by itself; the check is a person's.
-            dns.set("example.org", "MX", f"10 {MX_HOST}.")
+            dns.set("example.org", "MX", f"10 {HOST}.")
             await page.get_by_role("button", name="Check now").click()
             await expect(page.get_by_text("example.org is verified")).to_be_visible()
             await expect(page.get_by_role("button", name="Send a test mail")).to_be_visible()
@@ -86,19 +86,21 @@ async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path:
             await expect(page.get_by_role("heading", level=1)).not_to_have_text("Set-up")
 
 
-async def test_the_start_leads_to_it_until_it_is_done(sqlite_desk: Desk) -> None:
-    admin, agent = await signed_in(sqlite_desk, "admin"), await signed_in(sqlite_desk, "agent")
+async def test_the_start_leads_to_it_until_it_is_done(sqlite_served: ServedInstallation) -> None:
+    admin, agent = await signed_in(sqlite_served, "admin"), await signed_in(sqlite_served, "agent")
     assert (await admin.get("/")).location == "/set-up"
     assert (await agent.get("/")).location != "/set-up"
     assert (await agent.get("/set-up")).status == 403
-    _, _, alias = await sqlite_desk.alias()
+    _, _, alias = await sqlite_served.alias()
     assert (await admin.get("/")).location != "/set-up"
-    await sqlite_desk.services.aliases.delete(sqlite_desk.actor, alias)
+    await sqlite_served.services.aliases.delete(sqlite_served.actor, alias)
     assert (await admin.get("/")).location == "/set-up"
 
 
-async def test_each_step_without_javascript(desk: Desk, slack: SlackStandIn, dns_server: DnsStandIn) -> None:
-    admin = await signed_in(desk, "admin")
+async def test_each_step_without_javascript(
+    served: ServedInstallation, slack: SlackStandIn, dns_server: DnsStandIn
+) -> None:
+    admin = await signed_in(served, "admin")
     wrong = await admin.post("/set-up/domain", {"domain": "no domain"})
     assert (wrong.status, 'id="e-domain"' in wrong.text, 'value="no domain"' in wrong.text) == (400, True, True)
     page = await admin.follow("/set-up/domain", {"domain": "Example.org"})
@@ -125,10 +127,10 @@ async def test_each_step_without_javascript(desk: Desk, slack: SlackStandIn, dns
     page = await admin.follow("/set-up/alias", form | {"localPart": "help"})
     assert "As soon as example.org is verified." in page.words
 
-    (alias,) = (await desk.services.aliases.list(desk.actor)).items
+    (alias,) = (await served.services.aliases.list(served.actor)).items
     early = await admin.post(f"/set-up/aliases/{alias.id}/test")
     assert (early.status, "its domain is not verified yet" in early.words) == (409, True)
-    dns_server.set("example.org", "MX", f"10 {MX_HOST}.")
+    dns_server.set("example.org", "MX", f"10 {HOST}.")
     assert "The domain is verified" in (await admin.follow(check, {})).words
     page = await admin.follow(f"/set-up/aliases/{alias.id}/test", {})
     assert "On its way to Help desk waiting" in page.words

@@ -9,12 +9,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
-from tests.api.desk import PASSWORD, Desk, config, served
-from tests.dashboard.desk import person
 from tests.dashboard.extremes import LONG, Names, extremes
 from tests.dashboard.sight import PAGE_PICTURES, STATE_PICTURES, fits, sees
 from tests.support.browser import Window
 from tests.support.dns import DnsStandIn
+from tests.support.installation.dashboard import person
+from tests.support.installation.http import PASSWORD, ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -76,34 +76,34 @@ PARTS = 2  # of the long lists, so that not one worker has all of them
 
 @dataclass(frozen=True)
 class Place:
-    """A desk, an admin's session in it, and what there is."""
+    """An installation, an admin's session in it, and what there is."""
 
-    desk: Desk
+    served: ServedInstallation
     token: str
     names: Names
 
 
-async def _place(desk: Desk, names: Names) -> Place:
-    address, user_id = await person(desk, "admin", "ada@people.test")
-    new = await desk.services.sessions.login(address, PASSWORD, address="127.0.0.1")
+async def _place(served: ServedInstallation, names: Names) -> Place:
+    address, user_id = await person(served, "admin", "ada@people.test")
+    new = await served.services.sessions.login(address, PASSWORD, address="127.0.0.1")
     if names.ids:
-        await desk.services.users.change(desk.actor, user_id, name=LONG[:200])
-    return Place(desk, new.token, names)
+        await served.services.users.change(served.actor, user_id, name=LONG[:200])
+    return Place(served, new.token, names)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     """An installation on its first day."""
-    async with opened_sqlite(tmp_path_factory.mktemp("bare")) as store, served(store) as desk:
-        yield await _place(desk, Names({}))
+    async with opened_sqlite(tmp_path_factory.mktemp("bare")) as store, serving(store) as served:
+        yield await _place(served, Names({}))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def crowded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     """One where everything is long, much or wrong."""
     path = tmp_path_factory.mktemp("crowded")
-    async with DnsStandIn() as dns, opened_sqlite(path) as store, served(store, config(dns)) as desk:
-        yield await _place(desk, await extremes(desk, dns))
+    async with DnsStandIn() as dns, opened_sqlite(path) as store, serving(store, served_settings(dns)) as served:
+        yield await _place(served, await extremes(served, dns))
 
 
 async def _right(page: Page, name: str) -> None:
@@ -118,14 +118,14 @@ def _name(kind: str, path: str) -> str:
 
 async def _page(place: Place, window: Window) -> Page:
     """A tab for all pages of a test: a new one for each costs as much as what is looked at."""
-    await window.sign_in(place.desk.root, place.token)
-    return await window.open(place.desk.root + "/set-up")
+    await window.sign_in(place.served.root, place.token)
+    return await window.open(place.served.root + "/set-up")
 
 
 async def test_with_nothing_there(bare: Place, window: Window) -> None:
     page = await _page(bare, window)
     for path in EMPTY:
-        await page.goto(bare.desk.root + path)
+        await page.goto(bare.served.root + path)
         await _right(page, _name("empty", path))
 
 
@@ -133,7 +133,7 @@ async def test_with_nothing_there(bare: Place, window: Window) -> None:
 async def test_with_too_much_of_everything(crowded: Place, window: Window, part: int) -> None:
     page = await _page(crowded, window)
     for path in EXTREME[part::PARTS]:
-        await page.goto(crowded.desk.root + crowded.names.path(path))
+        await page.goto(crowded.served.root + crowded.names.path(path))
         await page.evaluate("for (const folded of document.querySelectorAll('main details')) folded.open = true")
         await _right(page, _name("extreme", path))
 
@@ -164,7 +164,7 @@ async def test_a_form_that_comes_back(crowded: Place, window: Window, part: int)
     window.expect("Failed to load resource")
     page = await _page(crowded, window)
     for path, button, filled in FORMS[part::PARTS]:
-        await page.goto(crowded.desk.root + crowded.names.path(path))
+        await page.goto(crowded.served.root + crowded.names.path(path))
         await page.evaluate("for (const form of document.forms) form.noValidate = true")
         for label, text in filled.items():
             await page.get_by_label(label, exact=True).fill(text)
@@ -175,18 +175,18 @@ async def test_a_form_that_comes_back(crowded: Place, window: Window, part: int)
 
 
 async def test_pages_for_who_may_not_and_who_is_gone(crowded: Place, window: Window) -> None:
-    desk = crowded.desk
-    address, user_id = await person(desk, "viewer")
-    new = await desk.services.sessions.login(address, PASSWORD, address="127.0.0.1")
-    await window.sign_in(desk.root, new.token)
+    served = crowded.served
+    address, user_id = await person(served, "viewer")
+    new = await served.services.sessions.login(address, PASSWORD, address="127.0.0.1")
+    await window.sign_in(served.root, new.token)
     window.expect("Failed to load resource")
-    page = await window.open(desk.root + "/manage/audit")
+    page = await window.open(served.root + "/manage/audit")
     await _right(page, "refused-role")
-    page = await window.open(desk.root + "/tickets/unassigned")
+    page = await window.open(served.root + "/tickets/unassigned")
     await _right(page, "viewer-tickets")
-    page = await window.open(desk.root + crowded.names.path("/tickets/{talk}"))
+    page = await window.open(served.root + crowded.names.path("/tickets/{talk}"))
     await _right(page, "viewer-ticket")
-    await desk.services.users.change(desk.actor, user_id, disabled=True)
+    await served.services.users.change(served.actor, user_id, disabled=True)
     await page.get_by_role("link", name="Overview").click()
     await _right(page, "session-ended")
     await page.get_by_label("Address").fill(address)
@@ -196,12 +196,12 @@ async def test_pages_for_who_may_not_and_who_is_gone(crowded: Place, window: Win
 
 
 async def test_the_set_up_on_its_way(window: Window, tmp_path: Path) -> None:
-    async with DnsStandIn() as dns, opened_sqlite(tmp_path) as store, served(store, config(dns)) as desk:
-        place = await _place(desk, Names({}))
-        view = await desk.services.domains.create(desk.actor, "example.org")
+    async with DnsStandIn() as dns, opened_sqlite(tmp_path) as store, serving(store, served_settings(dns)) as served:
+        place = await _place(served, Names({}))
+        view = await served.services.domains.create(served.actor, "example.org")
         dns.set("example.org", "MX", "10 mail.elsewhere.test.")
-        await desk.services.domains.verify(desk.actor, view.domain.id)
-        await window.sign_in(desk.root, place.token)
-        page = await window.open(desk.root + "/set-up")
+        await served.services.domains.verify(served.actor, view.domain.id)
+        await window.sign_in(served.root, place.token)
+        page = await window.open(served.root + "/set-up")
         await sees(page, "set-up-begun", "light", "dark", "phone", folder=PAGE_PICTURES)
         await page.close()  # before the stream that it follows is gone

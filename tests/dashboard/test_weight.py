@@ -2,8 +2,8 @@
 
 import re
 
-from tests.api.desk import Desk
-from tests.dashboard.desk import signed_in
+from tests.support.installation.dashboard import signed_in
+from tests.support.installation.http import ServedInstallation
 
 MOST_OCTETS = 100_000
 FILES = 300
@@ -20,23 +20,23 @@ def heavy(n: int, more: str = "", files: int = 0) -> bytes:
     ).encode()
 
 
-async def test_lists(sqlite_desk: Desk) -> None:
-    await sqlite_desk.alias()
+async def test_lists(sqlite_served: ServedInstallation) -> None:
+    await sqlite_served.alias()
     for n in range(51):
-        await sqlite_desk.mail(heavy(n))
-    client = await signed_in(sqlite_desk, "admin")
+        await sqlite_served.mail(heavy(n))
+    client = await signed_in(sqlite_served, "admin")
     for path in ("/tickets", "/tickets/unassigned", "/activity?state=all"):
         seen = await client.get(path)
         assert seen.text.count("data-row") == 50
         assert len(seen.text.encode()) < MOST_OCTETS, path
 
 
-async def test_a_ticket(sqlite_desk: Desk) -> None:
-    await sqlite_desk.alias()
-    ticket = await sqlite_desk.ticket(heavy(0, files=FILES))
+async def test_a_ticket(sqlite_served: ServedInstallation) -> None:
+    await sqlite_served.alias()
+    ticket = await sqlite_served.ticket(heavy(0, files=FILES))
     for n in range(1, 31):
-        await sqlite_desk.mail(heavy(n, "In-Reply-To: <0@customer.test>\r\n", FILES))
-    client = await signed_in(sqlite_desk, "admin")
+        await sqlite_served.mail(heavy(n, "In-Reply-To: <0@customer.test>\r\n", FILES))
+    client = await signed_in(sqlite_served, "admin")
     seen = await client.get(f"/tickets/{ticket}")
     assert len(seen.text.encode()) < 2.5 * MOST_OCTETS, "thirty such mails"
     assert "more attachments" in seen.words
@@ -44,20 +44,20 @@ async def test_a_ticket(sqlite_desk: Desk) -> None:
     assert (await client.get(whole[-1])).text.count("&") >= 60_000
 
 
-async def test_a_mail_of_some_files_has_them_all(sqlite_desk: Desk) -> None:
-    await sqlite_desk.alias()
-    client = await signed_in(sqlite_desk, "viewer")
-    seen = await client.get(f"/tickets/{await sqlite_desk.ticket(heavy(0, files=8))}")
+async def test_a_mail_of_some_files_has_them_all(sqlite_served: ServedInstallation) -> None:
+    await sqlite_served.alias()
+    client = await signed_in(sqlite_served, "viewer")
+    seen = await client.get(f"/tickets/{await sqlite_served.ticket(heavy(0, files=8))}")
     assert len(re.findall(r'href="/api/emails/messages/[^"]+/attachments/\d+"', seen.text)) == 8
     assert "more attachments" not in seen.words
 
 
-async def test_a_text_that_weighs_most_at_its_beginning(sqlite_desk: Desk) -> None:
+async def test_a_text_that_weighs_most_at_its_beginning(sqlite_served: ServedInstallation) -> None:
     """What is cut of it by its average weight is still too much: nothing is left for what follows."""
-    await sqlite_desk.alias()
-    client = await signed_in(sqlite_desk, "viewer")
+    await sqlite_served.alias()
+    client = await signed_in(sqlite_served, "viewer")
     mail = heavy(0).replace(b"&" * 60_000, b"\r\n".join([b"<" * 500] * 40 + [b"a" * 500] * 80))
-    ticket = await sqlite_desk.ticket(mail)
+    ticket = await sqlite_served.ticket(mail)
     seen = await client.get(f"/tickets/{ticket}")
     assert seen.status == 200
     assert "&lt;" * 500 in seen.text

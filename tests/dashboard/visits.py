@@ -5,9 +5,9 @@
 """
 
 from api.dashboard.views import PAGES
-from tests.api.desk import Desk
 from tests.dashboard.past import attempt, month
 from tests.support import mails
+from tests.support.installation.http import ServedInstallation
 
 VISITS = {
     "/": "/",
@@ -48,52 +48,52 @@ VISITS = {
 OPENED = {page.path: page for page in PAGES if page.method == "GET" and not page.media and not page.part}
 
 
-async def prepare(desk: Desk) -> dict[str, str]:
+async def prepare(served: ServedInstallation) -> dict[str, str]:
     """Something to see on every page; what the paths above name."""
-    owned, integration, alias = await desk.alias()
-    ticket = await desk.ticket(mails.with_attachment(subject="Die Tür klemmt"))
-    await desk.services.tickets.claim(desk.actor, ticket)
-    await desk.services.tickets.note(desk.actor, ticket, "Called back.")
-    other = await desk.ticket(mails.html(subject="Where is my order?"))
-    await desk.ticket(mails.plain(subject="An invoice " + "that has a very long subject " * 10))
-    watched = await _watched(desk, other)
-    await desk.services.tickets.set_status(desk.actor, other, "waiting")
+    owned, integration, alias = await served.alias()
+    ticket = await served.ticket(mails.with_attachment(subject="Die Tür klemmt"))
+    await served.services.tickets.claim(served.actor, ticket)
+    await served.services.tickets.note(served.actor, ticket, "Called back.")
+    other = await served.ticket(mails.html(subject="Where is my order?"))
+    await served.ticket(mails.plain(subject="An invoice " + "that has a very long subject " * 10))
+    watched = await _watched(served, other)
+    await served.services.tickets.set_status(served.actor, other, "waiting")
     return {
         "ticket": ticket,
         "other": other,
-        "link": desk.login.link,
+        "link": served.login.link,
         **watched,
-        **await _managed(desk, owned, integration, alias),
+        **await _managed(served, owned, integration, alias),
     }
 
 
-async def _watched(desk: Desk, ticket: str) -> dict[str, str]:
+async def _watched(served: ServedInstallation, ticket: str) -> dict[str, str]:
     """What happened: a delivery that failed, one that arrived, a month of mails, and a ticket of two mails."""
-    found = (await desk.services.messages.find(desk.actor, ticket))[0]
-    await desk.mail(mails.reply_to(f"<{found.rfc_message_id}>"))
-    arrived, dead = (await desk.services.deliveries.list(desk.actor)).items[:2]
-    await attempt(desk, dead.id, "rejected", 400, "no_text")
-    await desk.store.database.run("dispatch_dead", id=dead.id, reason="Slack did not take the message: no_text (400)")
-    await attempt(desk, arrived.id, "sent", 200, "ok")
-    await desk.store.database.run("dispatch_delivered", id=arrived.id, now=desk.clock.now() + 350_000, via="message")
-    await month(desk)
+    found = (await served.services.messages.find(served.actor, ticket))[0]
+    await served.mail(mails.reply_to(f"<{found.rfc_message_id}>"))
+    arrived, dead = (await served.services.deliveries.list(served.actor)).items[:2]
+    await attempt(served, dead.id, "rejected", 400, "no_text")
+    await served.database.run("dispatch_dead", id=dead.id, reason="Slack did not take the message: no_text (400)")
+    await attempt(served, arrived.id, "sent", 200, "ok")
+    await served.database.run("dispatch_delivered", id=arrived.id, now=served.clock.now() + 350_000, via="message")
+    await month(served)
     return {"dead": dead.id, "message": dead.message_id}
 
 
-async def _managed(desk: Desk, owned: str, integration: str, alias: str) -> dict[str, str]:
+async def _managed(served: ServedInstallation, owned: str, integration: str, alias: str) -> dict[str, str]:
     """What there is to manage: also a domain that waits, and an integration that fails."""
-    services = desk.services
-    waiting = await services.domains.create(desk.actor, "help.example.com")
-    user = await services.users.create(desk.actor, email="grace@example.org", name="Grace Hopper", role="agent")
-    key = await services.keys.create(desk.actor, name="import of the old tickets", user_id=user.id, role="viewer")
-    await services.blocked_senders.create(desk.actor, "@spam.example")
-    await desk.store.database.run(
+    services = served.services
+    waiting = await services.domains.create(served.actor, "help.example.com")
+    user = await services.users.create(served.actor, email="grace@example.org", name="Grace Hopper", role="agent")
+    key = await services.keys.create(served.actor, name="import of the old tickets", user_id=user.id, role="viewer")
+    await services.blocked_senders.create(served.actor, "@spam.example")
+    await served.database.run(
         "dispatch_failing",
         id=integration,
         reason="the webhook was removed or switched off in Slack",
-        now=desk.clock.now(),
+        now=served.clock.now(),
         probe_interval=60,
-        probe_at=desk.clock.now() + 60,
+        probe_at=served.clock.now() + 60,
     )
     return {
         "owned": owned,

@@ -160,7 +160,7 @@ class Installation:
     def envelope(self, *to: Target | str, reverse_path: str = SENDER) -> Envelope:
         """to: targets, or names of aliases; `support` without any."""
         targets = tuple(self.target(one) if isinstance(one, str) else one for one in to or ("support",))
-        return Envelope(reverse_path, targets, "192.0.2.1", "c.test", "ESMTP")
+        return Envelope(reverse_path, targets, "192.0.2.7", "customer.test", "ESMTP")
 
     async def resolve(self, address: str) -> Target:
         """The target of a whole address, which must have one."""

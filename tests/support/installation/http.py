@@ -1,33 +1,25 @@
-"""The API as tests use it: served on a real socket over a real database, with people, keys and mails at hand."""
+"""An installation whose API and dashboard answer on a real socket, seeded by its own use cases."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
-from api.app import build_app
 from api.server import ApiServer
-from config.schema import Api, Config, Delivery, Dns, Server, Smtp
-from emailrouter.assembly.core import Core
-from router.accept import Accept
+from emailrouter.assembly import api
 from router.admin.access.users import Users
 from router.admin.installation.first_workspace import FirstLogin, Setup
-from router.mail.address import parse_mailbox
 from router.model import Actor, Role
-from router.routing.directory import Directory
-from router.routing.envelope import Envelope
 from router.routing.route import Target
-from router.secrets import SecretBox, new_key
-from router.services import Services
 from tests.support import mails
 from tests.support.clock import FakeClock
 from tests.support.dns import DnsStandIn
-from tests.support.installation import Woken
+from tests.support.installation.installation import Installation
+from tests.support.installation.settings import DOMAIN
 from tests.support.stores import Store
 
-MX_HOST = "mx1.router.test"
 PASSWORD = "correct horse battery"
 
 
@@ -83,16 +75,9 @@ class Client:
         return await self.ask("DELETE", path, **options)
 
 
-@dataclass(frozen=True)
-class Desk:
-    """One API process over a store, with a workspace, its admin and whatever a test adds."""
+class ServedInstallation(Installation):
+    """Made by `serving`: a workspace, its admin with a key, and whatever a test adds."""
 
-    store: Store
-    clock: FakeClock
-    services: Services
-    accept: Accept
-    directory: Directory
-    woken: Woken
     login: FirstLogin
     session: aiohttp.ClientSession
     server: ApiServer
@@ -107,6 +92,7 @@ class Desk:
 
     @property
     def actor(self) -> Actor:
+        """The admin."""
         return Actor(self.login.workspace_id, "admin", user_id=self.login.user_id)
 
     @property
@@ -128,17 +114,17 @@ class Desk:
 
     async def other_workspace(self) -> tuple[Client, Actor]:
         """Another tenant on the same installation, its admin's client and actor."""
-        database = self.store.database
+        database = self.database
         actor = Actor("ws_" + "1" * 26, "admin")
         await database.run("workspace_insert", id=actor.workspace_id, name="Other", created_at=self.clock.now())
         user = await Users(database, self.clock).create(actor, email="admin@other.test", role="admin")
         new = await self.services.keys.create(actor, name="other", user_id=user.id)
         return self.client(new.clear), Actor(actor.workspace_id, "admin", user_id=user.id)
 
-    async def domain(self, name: str = "example.org", *, actor: Actor | None = None) -> str:
+    async def domain(self, name: str = DOMAIN, *, actor: Actor | None = None) -> str:
         """A domain that is active without any DNS; its id."""
         view = await self.services.domains.create(actor or self.actor, name)
-        await self.store.database.run(
+        await self.database.run(
             "domain_checked",
             id=view.domain.id,
             token=view.domain.token,
@@ -152,7 +138,7 @@ class Desk:
             notice="",
             notice_at=None,
         )
-        self.directory.forget()
+        self.core.directory.forget()
         return view.domain.id
 
     async def integration(self, url: str = "http://127.0.0.1:9/services/T0/B0/x", *, actor: Actor | None = None) -> str:
@@ -162,7 +148,7 @@ class Desk:
         )
         return made.id
 
-    async def alias(self, local_part: str = "support", domain: str = "example.org") -> tuple[str, str, str]:
+    async def alias(self, local_part: str = "support", domain: str = DOMAIN) -> tuple[str, str, str]:
         """A domain, an integration and an alias between them; their ids."""
         domain_id, integration_id = await self.domain(domain), await self.integration()
         made = await self.services.aliases.create(
@@ -170,58 +156,54 @@ class Desk:
         )
         return domain_id, integration_id, made.id
 
-    async def mail(self, content: bytes | None = None, *, to: str = "support@example.org") -> str:
-        """A mail accepted as the SMTP door would; its message id. to: one address or several with commas between."""
-        targets = [await self.directory.resolve(parse_mailbox(address)) for address in to.split(",")]
-        accepted = tuple(target for target in targets if isinstance(target, Target))
-        assert len(accepted) == len(targets), targets
-        envelope = Envelope("ada@customer.test", accepted, "192.0.2.7", "customer.test", "ESMTP")
-        return (await self.accept.accept(envelope, content or mails.plain(to=to))).message_id
+    async def mail(
+        self, content: bytes | None = None, *to: Target | str, reverse_path: str = "ada@customer.test"
+    ) -> str:
+        """Accepts a mail as the SMTP server would; its message id. to: whole addresses; `support` of `DOMAIN` without.
 
-    async def ticket(self, content: bytes | None = None, *, to: str = "support@example.org") -> str:
+        The clock does not move.
+        """
+        chosen = to or (f"support@{DOMAIN}",)
+        targets = [one if isinstance(one, Target) else await self.resolve(one) for one in chosen]
+        content = content or mails.plain(to=", ".join(target.recipient for target in targets))
+        return (await self.accept.accept(self.envelope(*targets, reverse_path=reverse_path), content)).message_id
+
+    async def ticket(self, content: bytes | None = None, *to: str) -> str:
         """A mail, and the id of the ticket it is in."""
-        row = await self.store.database.one("message_links", message_id=await self.mail(content, to=to), most=1)
+        row = await self.database.one("message_links", message_id=await self.mail(content, *to), most=1)
         assert row is not None
         return str(row["ticket_id"])
 
 
-def config(dns: DnsStandIn | None = None, **api: Any) -> Config:
-    """Webhooks may be local; without limits unless a test sets them."""
-    settings = {"requests_per_minute": 0, "requests_per_day": 0, "listen": "127.0.0.1:0"} | api
-    return Config(
-        server=Server(hostname=MX_HOST),
-        smtp=Smtp(min_free_bytes=0),
-        dns=Dns(nameservers=(dns.address,)) if dns is not None else Dns(nameservers=("127.0.0.1:9",)),  # type: ignore[arg-type]  # validated from text
-        delivery=Delivery(allow_private_networks=True),
-        api=Api.model_validate(settings),
-    )
+def served_settings(dns: DnsStandIn | None = None, **own: Any) -> dict[str, object]:
+    """Without limits of requests unless a test sets them. own: further settings of `[api]`."""
+    found: dict[str, object] = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
+    if dns is not None:
+        found["dns.nameservers"] = [dns.address]
+    return found | {f"api.{key}": value for key, value in own.items()}
 
 
 @asynccontextmanager
-async def served(
-    store: Store, settings: Config | None = None, *, clock: FakeClock | None = None, login: FirstLogin | None = None
-) -> AsyncIterator[Desk]:
+async def serving(
+    store: Store,
+    settings: Mapping[str, object] | None = None,
+    *,
+    clock: FakeClock | None = None,
+    login: FirstLogin | None = None,
+    real_time: bool = False,
+) -> AsyncIterator[ServedInstallation]:
     """An API process. login: of a workspace that is there already, for a second process over the same store."""
-    settings = settings or config()
-    clock = clock or FakeClock()
-    database = store.database
-    woken = Woken()
-    core = Core(settings, database, clock, SecretBox(new_key()), wake=woken)
-    services = core.services
-    login = login or await Setup(database, clock).first("admin@example.org")
-    server = ApiServer(
-        build_app(services, settings.api, public_url=settings.server.public_url),
-        host="127.0.0.1",
-        port=0,
-        keepalive_timeout=settings.api.keepalive_timeout.total_seconds(),
-    )
-    await server.start()
-    jar = aiohttp.DummyCookieJar()
+    found = ServedInstallation(store, settings or served_settings(), clock=clock, real_time=real_time)
+    found.login = login or await Setup(store.database, found.core.clock).first("admin@example.org")
+    found.workspace_id = found.login.workspace_id
+    found.server = api.server(found.core)
+    await found.server.start()
     try:
-        async with aiohttp.ClientSession(cookie_jar=jar) as session:
-            yield Desk(store, clock, services, core.accept, core.directory, woken, login, session, server)
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+            found.session = session
+            yield found
     finally:
-        await server.stop(grace=1)
-        await services.rate_limits.close()
-        await services.authentication.close()
-        await core.close()
+        await found.server.stop(grace=1)
+        await found.services.rate_limits.close()
+        await found.services.authentication.close()
+        await found.close()

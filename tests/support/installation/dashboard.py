@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from router.model import Role
-from tests.api.desk import PASSWORD, Desk
+from tests.support.installation.http import PASSWORD, ServedInstallation
 
 
 @dataclass(frozen=True)
@@ -64,21 +64,23 @@ class Browser:
             return Seen(answer.status, answer.headers, (await answer.read()).decode("utf-8", "replace"))
 
 
-def browser(desk: Desk) -> Browser:
+def browser(served: ServedInstallation) -> Browser:
     """Nobody's."""
-    return Browser(desk.session, desk.root)
+    return Browser(served.session, served.root)
 
 
-async def person(desk: Desk, role: Role, email: str | None = None) -> tuple[str, str]:
+async def person(served: ServedInstallation, role: Role, email: str | None = None) -> tuple[str, str]:
     """Somebody new who can sign in: their address and id."""
     address = email or f"{role}@people.test"
-    user = await desk.services.users.create(desk.actor, email=address, name=role.title(), role=role, password=PASSWORD)
+    user = await served.services.users.create(
+        served.actor, email=address, name=role.title(), role=role, password=PASSWORD
+    )
     return address, user.id
 
 
-async def signed_in(desk: Desk, role: Role = "admin", email: str | None = None) -> Browser:
+async def signed_in(served: ServedInstallation, role: Role = "admin", email: str | None = None) -> Browser:
     """A new person of that role, signed in."""
-    address, _ = await person(desk, role, email)
-    found = browser(desk)
-    found.cookies["er_session"] = (await desk.services.sessions.login(address, PASSWORD, address="127.0.0.1")).token
+    address, _ = await person(served, role, email)
+    found = browser(served)
+    found.cookies["er_session"] = (await served.services.sessions.login(address, PASSWORD, address="127.0.0.1")).token
     return found
