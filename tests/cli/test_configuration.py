@@ -16,7 +16,7 @@ from router.provisioning.document import Blueprint, NotABlueprint
 from router.provisioning.export import Parts, Snapshot, blueprint_of
 from router.provisioning.plan import Change
 from router.secrets import SecretBox, new_key
-from tests.cli.office import WEBHOOK, Office
+from tests.support.installation.command_line import WEBHOOK, CommandLine
 
 # Dozens of commands, each a process: on a busy machine that takes its time.
 pytestmark = pytest.mark.timeout(600)
@@ -192,9 +192,9 @@ def test_what_is_written_in_another_form_is_the_same() -> None:
     assert _apply().plan(document.parse(text), found, prune=True).changes == []
 
 
-async def test_from_one_installation_to_another(both: Office, tmp_path: Path) -> None:
+async def test_from_one_installation_to_another(both: CommandLine, tmp_path: Path) -> None:
     """The whole of it by commands: a file makes a workspace, the workspace makes the file again."""
-    office = both
+    cli = both
     wanted = tmp_path / "wanted.toml"
     wanted.write_text(
         'domains = ["example.org", "müller.example"]\nmx_managed_upstream = ["müller.example"]\n'
@@ -208,41 +208,41 @@ async def test_from_one_installation_to_another(both: Office, tmp_path: Path) ->
         '[[users]]\nemail = "eve@example.org"\nname = "Eve"\ndisabled = true\n'
     )
     (tmp_path / "hook").write_text(WEBHOOK)
-    said = await office.refused("apply", "wanted.toml")
+    said = await cli.refused("apply", "wanted.toml")
     assert "integrations[1].webhook_url: env:HOOK is not set here" in said
-    office.env["HOOK"] = WEBHOOK
-    dry = await office.json("apply", "wanted.toml", "--dry-run")
+    cli.env["HOOK"] = WEBHOOK
+    dry = await cli.json("apply", "wanted.toml", "--dry-run")
     assert dry["applied"] is False
     assert len(dry["changes"]) == 10
-    assert (await office.json("domain", "list"))["domains"] == []
-    assert "10 changes made." in (await office("apply", "wanted.toml")).ok().stdout
-    assert "Nothing to change." in (await office("apply", "wanted.toml", "--prune")).ok().stdout
+    assert (await cli.json("domain", "list"))["domains"] == []
+    assert "10 changes made." in (await cli("apply", "wanted.toml")).ok().stdout
+    assert "Nothing to change." in (await cli("apply", "wanted.toml", "--prune")).ok().stdout
 
-    (await office("export", "-o", "exported.toml")).ok()
+    (await cli("export", "-o", "exported.toml")).ok()
     text = (tmp_path / "exported.toml").read_text()
     assert WEBHOOK not in text
-    assert "Nothing to change." in (await office("apply", "exported.toml", "--prune")).ok().stdout
+    assert "Nothing to change." in (await cli("apply", "exported.toml", "--prune")).ok().stdout
     assert 'status = "disabled"' in text
-    assert (await office.json("domain", "show", "müller.example"))["mxManagedUpstream"] is True
+    assert (await cli.json("domain", "show", "müller.example"))["mxManagedUpstream"] is True
     (tmp_path / "here.toml").write_text("mx_managed_upstream = []\n")
-    said = (await office("apply", "here.toml")).ok().stdout
+    said = (await cli("apply", "here.toml")).ok().stdout
     assert "~ domain xn--mller-kva.example: mx_managed_upstream: yes -> no" in said
-    assert (await office.json("domain", "show", "müller.example"))["mxManagedUpstream"] is False
+    assert (await cli.json("domain", "show", "müller.example"))["mxManagedUpstream"] is False
 
     fewer = re.sub(r'\[\[aliases\]\]\naddress = "support.*?\n\n', "", text, flags=re.DOTALL)
     (tmp_path / "fewer.toml").write_text(fewer)
-    kept = (await office("apply", "fewer.toml")).ok().stdout
+    kept = (await cli("apply", "fewer.toml")).ok().stdout
     assert "alias support@example.org is not in the file; --prune would remove it" in kept
-    assert "--yes" in await office.refused("apply", "fewer.toml", "--prune", "--json", code=2)
-    removed = await office.json("apply", "fewer.toml", "--prune", "--yes")
+    assert "--yes" in await cli.refused("apply", "fewer.toml", "--prune", "--json", code=2)
+    removed = await cli.json("apply", "fewer.toml", "--prune", "--yes")
     assert [(c["action"], c["name"]) for c in removed["changes"]] == [("remove", "support@example.org")]
     (tmp_path / "broken.toml").write_text("[[users]]\nmail = 1\n")
-    assert "broken.toml: users[1].mail is not a key" in await office.refused("apply", "broken.toml", code=2)
-    assert "missing.toml" in await office.refused("apply", "missing.toml")
+    assert "broken.toml: users[1].mail is not a key" in await cli.refused("apply", "broken.toml", code=2)
+    assert "missing.toml" in await cli.refused("apply", "missing.toml")
 
 
-async def test_every_kind_of_change_and_removal_is_made(office: Office, tmp_path: Path) -> None:
-    office.env |= {"HOOK": WEBHOOK, "OTHER": WEBHOOK + "x"}
+async def test_every_kind_of_change_and_removal_is_made(cli: CommandLine, tmp_path: Path) -> None:
+    cli.env |= {"HOOK": WEBHOOK, "OTHER": WEBHOOK + "x"}
     before = (
         'domains = ["a.test", "b.test"]\nblocked_senders = ["@spam.example"]\n'
         '[[integrations]]\nname = "one"\nwebhook_url = "env:HOOK"\n'
@@ -261,8 +261,8 @@ async def test_every_kind_of_change_and_removal_is_made(office: Office, tmp_path
     )
     (tmp_path / "before.toml").write_text(before)
     (tmp_path / "after.toml").write_text(after)
-    (await office("apply", "before.toml")).ok()
-    made = await office.json("apply", "after.toml", "--prune", "--yes")
+    (await cli("apply", "before.toml")).ok()
+    made = await cli.json("apply", "after.toml", "--prune", "--yes")
     assert [(change["action"], change["kind"], change["name"]) for change in made["changes"]] == [
         ("change", "user", "admin@example.org"),
         ("change", "integration", "two"),
@@ -275,7 +275,7 @@ async def test_every_kind_of_change_and_removal_is_made(office: Office, tmp_path
         ("remove", "user", "eve@example.org"),
         ("remove", "integration", "one"),
     ]
-    assert "Nothing to change." in (await office("apply", "after.toml", "--prune")).ok().stdout
+    assert "Nothing to change." in (await cli("apply", "after.toml", "--prune")).ok().stdout
 
 
 def _integration(integration_id: str, name: str, sealed: str = "") -> Integration:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.office import ADMIN, WEBHOOK, Office
 from tests.support.dns import DnsStandIn
+from tests.support.installation.command_line import ADMIN, WEBHOOK, CommandLine
 from tests.support.process import run_cli
 from tests.support.slack import SlackStandIn
 from tests.support.stores import sqlite_database
@@ -16,204 +16,202 @@ from tests.support.stores import sqlite_database
 pytestmark = pytest.mark.timeout(600)
 
 
-async def test_the_way_to_a_working_alias(both: Office, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
+async def test_the_way_to_a_working_alias(both: CommandLine, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
     """What an operator types on the first day, on both databases, ending with a ticket that is worked on."""
-    office = both
-    office.env["dns.nameservers"] = [dns_server.address]
-    added = await office.json("domain", "add", "Example.ORG.")
+    cli = both
+    cli.env["dns.nameservers"] = [dns_server.address]
+    added = await cli.json("domain", "add", "Example.ORG.")
     assert (added["domain"], added["status"]) == ("example.org", "pending_verification")
     assert added["mxRecords"] == [{"priority": 10, "value": "mx1.host.test"}]
 
-    pending = await office("domain", "verify", "example.org")
+    pending = await cli("domain", "verify", "example.org")
     assert pending.code == 1
     dns_server.set("example.org", "MX", "10 mx1.host.test.")
     dns_server.set(added["txtRecord"]["name"], "TXT", added["txtRecord"]["value"])
-    assert (await office.json("domain", "verify", "example.org"))["verified"] is True
+    assert (await cli.json("domain", "verify", "example.org"))["verified"] is True
 
-    made = await office.json("integration", "add", "#support", "--webhook-url", "-", stdin=slack.url("support") + "\n")
+    made = await cli.json("integration", "add", "#support", "--webhook-url", "-", stdin=slack.url("support") + "\n")
     assert made["name"] == "#support"
-    tested = await office.json("integration", "test", "#support")
+    tested = await cli.json("integration", "test", "#support")
     assert (tested["ok"], tested["status"]) == (True, 200)
 
-    alias = await office.json("alias", "add", "support@example.org", "--integration", "#support")
+    alias = await cli.json("alias", "add", "support@example.org", "--integration", "#support")
     assert set(alias) == {"id", "email", "localPart", "domainId", "integrationId", "status", "createdAt"}
     assert alias["integrationId"] == made["id"]
 
-    explained = await office("explain", "support+vip@example.org", "--from", "a@b.example", "--subject", "Hello")
+    explained = await cli("explain", "support+vip@example.org", "--from", "a@b.example", "--subject", "Hello")
     assert "250 2.1.5 Ok" in explained.ok().stdout
     assert "vip" in explained.stdout
 
-    mail = await office.json("alias", "test", "support@example.org")
-    ticket = await office.json("ticket", "show", "#1")
+    mail = await cli.json("alias", "test", "support@example.org")
+    ticket = await cli.json("ticket", "show", "#1")
     assert ticket["id"] == mail["ticketId"]
     assert ticket["messages"][0]["id"] == mail["messageId"]
-    shown = (await office("ticket", "show", "1")).ok().stdout
+    shown = (await cli("ticket", "show", "1")).ok().stdout
     assert "This is a test of support@example.org" in shown
 
-    traced = await office.json("trace", mail["messageId"])
+    traced = await cli.json("trace", mail["messageId"])
     assert [event["event"] for event in traced["events"]] == ["received", "opened", "delivery"]
-    assert "protocol=TEST" in (await office("trace", mail["messageId"])).ok().stdout
+    assert "protocol=TEST" in (await cli("trace", mail["messageId"])).ok().stdout
 
-    deliveries = await office.json("delivery", "list", "--ticket", "1", "--state", "pending")
+    deliveries = await cli.json("delivery", "list", "--ticket", "1", "--state", "pending")
     assert [each["ticketId"] for each in deliveries["deliveries"]] == [ticket["id"]]
     one = deliveries["deliveries"][0]["id"]
-    assert (await office.json("delivery", "show", one))["id"] == one
-    assert (await office.json("delivery", "replay", one))["state"] == "pending"
-    assert (await office.json("delivery", "replay", "--integration", "#support", "--state", "pending"))["replayed"] == 1
-    assert (await office.json("delivery", "replay", "--all"))["replayed"] == 0
+    assert (await cli.json("delivery", "show", one))["id"] == one
+    assert (await cli.json("delivery", "replay", one))["state"] == "pending"
+    assert (await cli.json("delivery", "replay", "--integration", "#support", "--state", "pending"))["replayed"] == 1
+    assert (await cli.json("delivery", "replay", "--all"))["replayed"] == 0
 
-    assert "1 aliases point to this" in await office.refused("integration", "remove", "#support", "--yes")
+    assert "1 aliases point to this" in await cli.refused("integration", "remove", "#support", "--yes")
 
 
-async def test_tickets_are_worked_on_in_somebodys_name(office: Office) -> None:
-    await _with_a_ticket(office)
-    await office.json("user", "add", "Eve@Example.org", "--role", "agent")
-    await office.json("user", "add", "viewer@example.org", "--role", "viewer")
-    assert "--as" in await office.refused("ticket", "claim", "1", code=2)
-    assert "viewer" in await office.refused("ticket", "claim", "1", "--as", "viewer@example.org")
+async def test_tickets_are_worked_on_in_somebodys_name(cli: CommandLine) -> None:
+    await _with_a_ticket(cli)
+    await cli.json("user", "add", "Eve@Example.org", "--role", "agent")
+    await cli.json("user", "add", "viewer@example.org", "--role", "viewer")
+    assert "--as" in await cli.refused("ticket", "claim", "1", code=2)
+    assert "viewer" in await cli.refused("ticket", "claim", "1", "--as", "viewer@example.org")
 
-    claimed = await office.json("ticket", "claim", "1", "--as", "eve@example.org")
+    claimed = await cli.json("ticket", "claim", "1", "--as", "eve@example.org")
     assert claimed["status"] == "in_progress"
-    assert "already claimed" in await office.refused("ticket", "claim", "1", "--as", ADMIN)
-    mine = await office.json("ticket", "list", "--assigned-to", "eve@example.org", "--status", "in_progress")
+    assert "already claimed" in await cli.refused("ticket", "claim", "1", "--as", ADMIN)
+    mine = await cli.json("ticket", "list", "--assigned-to", "eve@example.org", "--status", "in_progress")
     assert [ticket["number"] for ticket in mine["tickets"]] == [1]
-    assert (await office.json("ticket", "list", "--unassigned"))["tickets"] == []
-    (sent,) = await office.json("ticket", "show", "1", "--slack")
+    assert (await cli.json("ticket", "list", "--unassigned"))["tickets"] == []
+    (sent,) = await cli.json("ticket", "show", "1", "--slack")
     assert sent["text"].startswith("Test: New ticket #1 from ")
 
-    assert (await office.json("ticket", "unclaim", "1"))["status"] == "open"
-    assert (await office.json("ticket", "assign", "1", ADMIN))["status"] == "in_progress"
-    note = await office.json("ticket", "note", "1", "-", "--as", "eve@example.org", stdin="Called back.\n")
+    assert (await cli.json("ticket", "unclaim", "1"))["status"] == "open"
+    assert (await cli.json("ticket", "assign", "1", ADMIN))["status"] == "in_progress"
+    note = await cli.json("ticket", "note", "1", "-", "--as", "eve@example.org", stdin="Called back.\n")
     assert note["text"] == "Called back.\n"
-    assert (await office.json("ticket", "status", "1", "resolved"))["resolvedAt"] is not None
-    assert "resolved" in await office.refused("ticket", "claim", "1", "--as", ADMIN)
-    assert "'frozen' is not one of" in await office.refused("ticket", "status", "1", "frozen", code=2)
+    assert (await cli.json("ticket", "status", "1", "resolved"))["resolvedAt"] is not None
+    assert "resolved" in await cli.refused("ticket", "claim", "1", "--as", ADMIN)
+    assert "'frozen' is not one of" in await cli.refused("ticket", "status", "1", "frozen", code=2)
 
-    assert "--yes" in await office.refused("ticket", "remove", "1", code=2)
-    (await office("ticket", "remove", "1", "--yes")).ok()
-    assert "There is no ticket '1'" in await office.refused("ticket", "show", "1")
+    assert "--yes" in await cli.refused("ticket", "remove", "1", code=2)
+    (await cli("ticket", "remove", "1", "--yes")).ok()
+    assert "There is no ticket '1'" in await cli.refused("ticket", "show", "1")
 
 
-async def test_users_and_keys(office: Office) -> None:
-    user = await office.json("user", "add", "bob@example.org", "--name", "Bob", "--password", "-", stdin="a password\n")
+async def test_users_and_keys(cli: CommandLine) -> None:
+    user = await cli.json("user", "add", "bob@example.org", "--name", "Bob", "--password", "-", stdin="a password\n")
     assert (user["email"], user["role"], user["canSignIn"]) == ("bob@example.org", "agent", True)
-    assert "already" in await office.refused("user", "add", "BOB@example.org")
-    assert "seen by everybody" in await office.refused("user", "add", "c@example.org", "--password", "clear", code=2)
+    assert "already" in await cli.refused("user", "add", "BOB@example.org")
+    assert "seen by everybody" in await cli.refused("user", "add", "c@example.org", "--password", "clear", code=2)
 
-    changed = await office.json("user", "change", "bob@example.org", "--role", "viewer")
+    changed = await cli.json("user", "change", "bob@example.org", "--role", "viewer")
     assert changed["role"] == "viewer"
-    generated = await office.json("user", "set-password", "bob@example.org", "--generate-password")
+    generated = await cli.json("user", "set-password", "bob@example.org", "--generate-password")
     assert len(generated["password"]) == 16
-    assert "between 8" in await office.refused(
-        "user", "set-password", "bob@example.org", "--password", "-", stdin="x\n"
-    )
-    assert "--password is missing" in await office.refused("user", "set-password", "bob@example.org", code=2)
+    assert "between 8" in await cli.refused("user", "set-password", "bob@example.org", "--password", "-", stdin="x\n")
+    assert "--password is missing" in await cli.refused("user", "set-password", "bob@example.org", code=2)
 
-    key = await office.json("key", "create", "backup", "--user", "bob@example.org", "--expires", "90d")
+    key = await cli.json("key", "create", "backup", "--user", "bob@example.org", "--expires", "90d")
     assert key["key"].startswith("er_")
-    assert "key" not in await office.json("key", "show", key["id"])
-    assert "no more than its user's" in await office.refused(
+    assert "key" not in await cli.json("key", "show", key["id"])
+    assert "no more than its user's" in await cli.refused(
         "key", "create", "x", "--user", "bob@example.org", "--role", "admin"
     )
-    assert "must be a time" in await office.refused("key", "create", "x", "--user", ADMIN, "--expires", "soon", code=2)
-    (await office("key", "remove", key["id"], "--yes")).ok()
-    listed = (await office.json("key", "list"))["keys"]
+    assert "must be a time" in await cli.refused("key", "create", "x", "--user", ADMIN, "--expires", "soon", code=2)
+    (await cli("key", "remove", key["id"], "--yes")).ok()
+    listed = (await cli.json("key", "list"))["keys"]
     assert [each["revokedAt"] is not None for each in listed if each["id"] == key["id"]] == [True]
 
-    (await office("user", "disable", "bob@example.org")).ok()
-    assert "bob@example.org is enabled." in (await office("user", "enable", "bob@example.org")).ok().stdout
-    (await office("user", "remove", "bob@example.org", "--yes")).ok()
-    assert "last admin" in await office.refused("user", "remove", ADMIN, "--yes")
+    (await cli("user", "disable", "bob@example.org")).ok()
+    assert "bob@example.org is enabled." in (await cli("user", "enable", "bob@example.org")).ok().stdout
+    (await cli("user", "remove", "bob@example.org", "--yes")).ok()
+    assert "last admin" in await cli.refused("user", "remove", ADMIN, "--yes")
 
 
-async def test_integrations_keep_their_secret(office: Office, tmp_path: Path) -> None:
+async def test_integrations_keep_their_secret(cli: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "hook").write_text(WEBHOOK + "\n")
-    (await office("integration", "add", "one", "--webhook-url-file", "hook")).ok()
-    (await office("integration", "add", "one", "--webhook-url", "-", stdin=WEBHOOK)).ok()
+    (await cli("integration", "add", "one", "--webhook-url-file", "hook")).ok()
+    (await cli("integration", "add", "one", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     for command in (("list",), ("list", "--json")):
-        assert "abcdefgh" not in (await office("integration", *command)).ok().stdout
-    assert "Several integrations are called 'one'" in await office.refused("integration", "show", "one")
-    assert "--webhook-url is missing" in await office.refused("integration", "add", "two", code=2)
-    assert "Webhook URL is invalid" in await office.refused("integration", "add", "two", "--webhook-url", "ftp://x/y")
-    assert "no-such-file" in await office.refused("integration", "add", "two", "--webhook-url-file", "no-such-file")
-    ids = [each["id"] for each in (await office.json("integration", "list"))["integrations"]]
-    renamed = await office.json("integration", "change", ids[0], "--name", "two")
+        assert "abcdefgh" not in (await cli("integration", *command)).ok().stdout
+    assert "Several integrations are called 'one'" in await cli.refused("integration", "show", "one")
+    assert "--webhook-url is missing" in await cli.refused("integration", "add", "two", code=2)
+    assert "Webhook URL is invalid" in await cli.refused("integration", "add", "two", "--webhook-url", "ftp://x/y")
+    assert "no-such-file" in await cli.refused("integration", "add", "two", "--webhook-url-file", "no-such-file")
+    ids = [each["id"] for each in (await cli.json("integration", "list"))["integrations"]]
+    renamed = await cli.json("integration", "change", ids[0], "--name", "two")
     assert renamed["name"] == "two"
-    (await office("integration", "remove", "two", "--yes")).ok()
-    office.env["server.data_dir"] = str(tmp_path / "elsewhere")
-    assert "secret_key is missing" in await office.refused("integration", "change", "one", "--name", "x", code=2)
+    (await cli("integration", "remove", "two", "--yes")).ok()
+    cli.env["server.data_dir"] = str(tmp_path / "elsewhere")
+    assert "secret_key is missing" in await cli.refused("integration", "change", "one", "--name", "x", code=2)
     # What needs no secret does not ask for the key, and does not make one.
-    assert len((await office.json("integration", "list"))["integrations"]) == 1
+    assert len((await cli.json("integration", "list"))["integrations"]) == 1
 
 
-async def test_aliases_and_domains(office: Office) -> None:
-    (await office("domain", "add", "müller.example")).ok()
-    (await office("domain", "add", "b.example")).ok()
-    (await office("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+async def test_aliases_and_domains(cli: CommandLine) -> None:
+    (await cli("domain", "add", "müller.example")).ok()
+    (await cli("domain", "add", "b.example")).ok()
+    (await cli("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
     for address in ("Hilfe@müller.example", "*@b.example"):
-        (await office("alias", "create", address, "--integration", "general")).ok()
-    assert "exists already" in await office.refused("alias", "add", "hilfe@MÜLLER.example", "--integration", "general")
-    assert "There is no domain" in await office.refused("alias", "add", "a@c.example", "--integration", "general")
-    assert "There is no integration" in await office.refused("alias", "add", "a@b.example", "--integration", "nix")
-    assert "is not an address" in await office.refused("alias", "add", "nobody", "--integration", "general")
-    emails = {each["email"] for each in (await office.json("alias", "list"))["aliases"]}
+        (await cli("alias", "create", address, "--integration", "general")).ok()
+    assert "exists already" in await cli.refused("alias", "add", "hilfe@MÜLLER.example", "--integration", "general")
+    assert "There is no domain" in await cli.refused("alias", "add", "a@c.example", "--integration", "general")
+    assert "There is no integration" in await cli.refused("alias", "add", "a@b.example", "--integration", "nix")
+    assert "is not an address" in await cli.refused("alias", "add", "nobody", "--integration", "general")
+    emails = {each["email"] for each in (await cli.json("alias", "list"))["aliases"]}
     assert emails == {"Hilfe@xn--mller-kva.example", "*@b.example"}
-    table = (await office("alias", "list", "--domain", "müller.example")).ok().stdout.splitlines()
+    table = (await cli("alias", "list", "--domain", "müller.example")).ok().stdout.splitlines()
     assert table[0].split() == ["EMAIL", "INTEGRATION", "STATUS", "ID"]
     assert table[1].split()[:3] == ["Hilfe@xn--mller-kva.example", "general", "active"]
-    assert (await office.json("alias", "disable", "HILFE@müller.example"))["status"] == "disabled"
-    assert "not verified" in await office.refused("alias", "test", "*@b.example")
-    assert (await office.json("alias", "enable", "hilfe@müller.example"))["status"] == "active"
+    assert (await cli.json("alias", "disable", "HILFE@müller.example"))["status"] == "disabled"
+    assert "not verified" in await cli.refused("alias", "test", "*@b.example")
+    assert (await cli.json("alias", "enable", "hilfe@müller.example"))["status"] == "active"
 
-    assert "aliases" in await office.refused("domain", "remove", "b.example", "--yes")
-    assert "Nobody can be asked" in await office.refused("domain", "remove", "b.example", "--force", code=2)
-    (await office("domain", "rm", "b.example", "--force", "--yes")).ok()
-    assert "There is no domain 'b.example'" in await office.refused("domain", "show", "b.example")
-    assert "Domain name is invalid" in await office.refused("domain", "add", "no dots")
+    assert "aliases" in await cli.refused("domain", "remove", "b.example", "--yes")
+    assert "Nobody can be asked" in await cli.refused("domain", "remove", "b.example", "--force", code=2)
+    (await cli("domain", "rm", "b.example", "--force", "--yes")).ok()
+    assert "There is no domain 'b.example'" in await cli.refused("domain", "show", "b.example")
+    assert "Domain name is invalid" in await cli.refused("domain", "add", "no dots")
 
-    page = await office("domain", "list", "--limit", "1", "--json")
+    page = await cli("domain", "list", "--limit", "1", "--json")
     assert "nextCursor" not in page.ok().json()
-    page = await office("audit", "list", "--limit", "2", "--json")
+    page = await cli("audit", "list", "--limit", "2", "--json")
     cursor = page.ok().json()["nextCursor"]
-    rest = await office.json("audit", "list", "--cursor", cursor, "--all")
+    rest = await cli.json("audit", "list", "--cursor", cursor, "--all")
     assert "nextCursor" not in rest
     assert {entry["userId"] for entry in rest["audit"]} == {None}
     assert rest["audit"][-1]["action"] == "domain.create"
 
 
-async def test_blocked_senders(office: Office) -> None:
+async def test_blocked_senders(cli: CommandLine) -> None:
     for sender in ("@Spam.example", "192.0.2.0/24", "mallory@bad.example"):
-        (await office("blocked-sender", "add", sender)).ok()
-    assert "blocked already" in await office.refused("blocked-sender", "add", "@spam.example")
-    listed = await office.json("blocked-sender", "list")
+        (await cli("blocked-sender", "add", sender)).ok()
+    assert "blocked already" in await cli.refused("blocked-sender", "add", "@spam.example")
+    listed = await cli.json("blocked-sender", "list")
     assert [each["sender"] for each in listed["blockedSenders"]] == [
         "192.0.2.0/24",
         "@spam.example",
         "mallory@bad.example",
     ]
-    (await office("blocked-sender", "remove", "@spam.example", "--yes")).ok()
-    assert "not found" in await office.refused("blocked-sender", "remove", "@spam.example", "--yes")
+    (await cli("blocked-sender", "remove", "@spam.example", "--yes")).ok()
+    assert "not found" in await cli.refused("blocked-sender", "remove", "@spam.example", "--yes")
 
 
-async def test_several_workspaces_have_to_be_told_apart(both: Office) -> None:
-    office = both
-    created = await office.json("workspace", "create", "Second", "--email", "boss@second.example")
+async def test_several_workspaces_have_to_be_told_apart(both: CommandLine) -> None:
+    cli = both
+    created = await cli.json("workspace", "create", "Second", "--email", "boss@second.example")
     assert set(created) == {"workspaceId", "email", "password", "key"}
-    said = await office.refused("domain", "list", code=2)
+    said = await cli.refused("domain", "list", code=2)
     assert "--workspace is needed" in said
     assert created["workspaceId"] in said
     for where in (("--workspace", "Second"), ("--workspace", created["workspaceId"])):
-        assert (await office.json("domain", "list", *where))["domains"] == []
-        assert (await office.json("domain", *where, "list"))["domains"] == []
-    assert "There is no workspace 'Third'" in await office.refused("domain", "list", "--workspace", "Third")
-    (await office("domain", "add", "second.example", "--workspace", "Second")).ok()
-    first = (await office.json("workspace", "list"))["workspaces"][0]["id"]
-    assert "There is no domain" in await office.refused("domain", "show", "second.example", "--workspace", first)
-    assert "--yes" in await office.refused("workspace", "remove", "Second", code=2)
-    (await office("workspace", "remove", "Second", "--yes")).ok()
-    assert len((await office.json("workspace", "list"))["workspaces"]) == 1
-    assert (await office.json("workspace", "change", "--name", "Acme"))["name"] == "Acme"
-    assert "There is no integration 'x'" in await office.refused("workspace", "change", "--default-integration", "x")
+        assert (await cli.json("domain", "list", *where))["domains"] == []
+        assert (await cli.json("domain", *where, "list"))["domains"] == []
+    assert "There is no workspace 'Third'" in await cli.refused("domain", "list", "--workspace", "Third")
+    (await cli("domain", "add", "second.example", "--workspace", "Second")).ok()
+    first = (await cli.json("workspace", "list"))["workspaces"][0]["id"]
+    assert "There is no domain" in await cli.refused("domain", "show", "second.example", "--workspace", first)
+    assert "--yes" in await cli.refused("workspace", "remove", "Second", code=2)
+    (await cli("workspace", "remove", "Second", "--yes")).ok()
+    assert len((await cli.json("workspace", "list"))["workspaces"]) == 1
+    assert (await cli.json("workspace", "change", "--name", "Acme"))["name"] == "Acme"
+    assert "There is no integration 'x'" in await cli.refused("workspace", "change", "--default-integration", "x")
 
 
 async def test_what_is_not_there_is_said_and_nothing_is_made(tmp_path: Path) -> None:
@@ -227,16 +225,16 @@ async def test_what_is_not_there_is_said_and_nothing_is_made(tmp_path: Path) -> 
     assert away.stderr.startswith("emailrouter: the database is away")
 
 
-async def test_a_change_is_heard_by_a_running_process(office: Office) -> None:
+async def test_a_change_is_heard_by_a_running_process(cli: CommandLine) -> None:
     """The version of the routes moves in the transaction of the change: what every cache compares."""
-    (await office("domain", "add", "example.org")).ok()
-    before = await _version(office)
-    (await office("domain", "remove", "example.org", "--yes")).ok()
-    assert await _version(office) > before
+    (await cli("domain", "add", "example.org")).ok()
+    before = await _version(cli)
+    (await cli("domain", "remove", "example.org", "--yes")).ok()
+    assert await _version(cli) > before
 
 
-async def _version(office: Office) -> int:
-    database = sqlite_database(office.folder / "office.db")
+async def _version(cli: CommandLine) -> int:
+    database = sqlite_database(cli.folder / "emailrouter.db")
     await database.open()
     row = await database.one("routing_version")
     await database.close()
@@ -245,13 +243,13 @@ async def _version(office: Office) -> int:
     return version
 
 
-async def _with_a_ticket(office: Office) -> None:
+async def _with_a_ticket(cli: CommandLine) -> None:
     """A ticket at an address of a verified domain, as a test mail makes it."""
     async with DnsStandIn() as dns:
         dns.set("example.org", "MX", "10 mx1.host.test.")
-        office.env["dns.nameservers"] = [dns.address]
-        (await office("domain", "add", "example.org")).ok()
-        (await office("domain", "verify", "example.org")).ok()
-    (await office("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
-    (await office("alias", "add", "help@example.org", "--integration", "general")).ok()
-    (await office("alias", "test", "help@example.org")).ok()
+        cli.env["dns.nameservers"] = [dns.address]
+        (await cli("domain", "add", "example.org")).ok()
+        (await cli("domain", "verify", "example.org")).ok()
+    (await cli("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+    (await cli("alias", "add", "help@example.org", "--integration", "general")).ok()
+    (await cli("alias", "test", "help@example.org")).ok()

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from tests.cli.office import ADMIN, Office, settings
 from tests.support.dns import DnsStandIn
+from tests.support.installation import program_settings
+from tests.support.installation.command_line import ADMIN, CommandLine
 from tests.support.postgres import PostgresServer
 
 ROLE = "mistaken"  # a role without grants; made once, as roles belong to the whole server
@@ -43,8 +44,8 @@ def at(url: str, *, user: str = "", database: str = "", query: str = "") -> str:
 
 async def refused(folder: Path, url: str, *names: str, code: int = 2, command: str = "migrate") -> None:
     """The command ends with one line that names the mistake, and never the password."""
-    office = Office(folder, {**settings(url, folder), "database.connect_timeout": "5s"})
-    line = await office.refused(command, code=code)
+    cli = CommandLine(folder, {**program_settings(url, folder), "database.connect_timeout": "5s"})
+    line = await cli.refused(command, code=code)
     assert all(name in line for name in names), line
     assert "not-shown" not in line
 
@@ -77,9 +78,9 @@ async def test_a_parameter_of_the_url(postgres_url: str, tmp_path: Path, query: 
     ],
 )
 async def test_parameters_that_are_understood(postgres_url: str, tmp_path: Path, query: str) -> None:
-    office = Office(tmp_path, settings(at(postgres_url, query=query), tmp_path))
-    (await office("migrate")).ok()
-    (await office("init", "--email", ADMIN)).ok()
+    cli = CommandLine(tmp_path, program_settings(at(postgres_url, query=query), tmp_path))
+    (await cli("migrate")).ok()
+    (await cli("init", "--email", ADMIN)).ok()
 
 
 async def test_names_that_do_not_exist(
@@ -111,7 +112,7 @@ async def test_no_schema(postgres_url: str, administrator: asyncpg.Connection, t
 
 
 async def test_tables_of_another_role(postgres_url: str, administrator: asyncpg.Connection, tmp_path: Path) -> None:
-    (await Office(tmp_path, settings(postgres_url, tmp_path))("migrate")).ok()
+    (await CommandLine(tmp_path, program_settings(postgres_url, tmp_path))("migrate")).ok()
     for command in ("smtp", "api", "deliver", "init"):
         await refused(tmp_path, at(postgres_url, user=ROLE), "permission denied", "ownership", command=command)
     await administrator.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {ROLE}")
@@ -134,8 +135,8 @@ async def test_a_database_that_is_not_utf8(
     try:
         for command in ("migrate", "smtp", "serve"):
             await refused(tmp_path, url, encoding, "createdb --encoding UTF8", command=command)
-        office = Office(tmp_path, {**settings(url, tmp_path), "dns.nameservers": [dns_server.address]})
-        checked = await office("check")
+        cli = CommandLine(tmp_path, {**program_settings(url, tmp_path), "dns.nameservers": [dns_server.address]})
+        checked = await cli("check")
         assert checked.code == 1
         (line,) = [line for line in checked.stdout.splitlines() if line.startswith("fail  database")]
         assert encoding in line
@@ -155,11 +156,11 @@ async def test_commits_that_do_not_wait_for_the_disk(
     postgres_url: str, administrator: asyncpg.Connection, dns_server: DnsStandIn, tmp_path: Path
 ) -> None:
     """`check` warns: the administrator may want it, but the promise of `250` does not hold."""
-    office = Office(tmp_path, {**settings(postgres_url, tmp_path), "dns.nameservers": [dns_server.address]})
-    (await office("migrate")).ok()
+    cli = CommandLine(tmp_path, {**program_settings(postgres_url, tmp_path), "dns.nameservers": [dns_server.address]})
+    (await cli("migrate")).ok()
     name = urlsplit(postgres_url).path[1:]
     for value, warned in (("off", True), ("on", False)):
         await administrator.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = {value}')
-        lines = (await office("check")).stdout.splitlines()
+        lines = (await cli("check")).stdout.splitlines()
         warnings = [line for line in lines if line.startswith("warn  database") and "synchronous_commit" in line]
         assert bool(warnings) == warned, lines

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from tests.cli.office import Office
 from tests.support import seeds
+from tests.support.installation.command_line import CommandLine
 from tests.support.stores import sqlite_database
 
 MAIL = b"From: a@b.test\r\nTo: c@example.org\r\nSubject: x\r\nContent-Type: text/plain\r\n\r\nHello there.\r\n"
 DAY = 86_400_000_000
 
 
-async def test_texts_are_made_anew_from_the_raw_mails(office: Office, tmp_path: Path) -> None:
-    database = sqlite_database(tmp_path / "office.db")
+async def test_texts_are_made_anew_from_the_raw_mails(cli: CommandLine, tmp_path: Path) -> None:
+    database = sqlite_database(tmp_path / "emailrouter.db")
     await database.open()
     workspace = await database.one("routing_first_workspace")
     assert workspace is not None
@@ -42,12 +42,12 @@ async def test_texts_are_made_anew_from_the_raw_mails(office: Office, tmp_path: 
         rows = await seeds.execute(database, "SELECT message_id, text FROM message_contents")
         return {str(row["message_id"]).removeprefix("msg_").lstrip("0"): row["text"] for row in rows}
 
-    assert await office.json("reparse", "--since", "7d") == {"messages": 1}
+    assert await cli.json("reparse", "--since", "7d") == {"messages": 1}
     assert await texts() == {"old": "kept", "new": "Hello there.", "erased": "kept"}
-    done = await office("reparse")
+    done = await cli("reparse")
     assert done.ok().stdout == "The texts of 2 mails are made anew.\n"
     assert await texts() == {"old": "Hello there.", "new": "Hello there.", "erased": "kept"}
-    assert await office.json("reparse", "--workspace", workspace["id"]) == {"messages": 2}
-    assert "must be a time" in await office.refused("reparse", "--since", "2030", code=2)
-    assert "There is no workspace" in await office.refused("reparse", "--workspace", "nix")
+    assert await cli.json("reparse", "--workspace", workspace["id"]) == {"messages": 2}
+    assert "must be a time" in await cli.refused("reparse", "--since", "2030", code=2)
+    assert "There is no workspace" in await cli.refused("reparse", "--workspace", "nix")
     await database.close()

@@ -13,49 +13,49 @@ from router.admin.installation.key_rotation import NEXT_FILE, Rotation, finish, 
 from router.clock import SystemClock
 from router.errors import Refused
 from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key, new_key
-from tests.cli.office import WEBHOOK, Office
 from tests.support import seeds
+from tests.support.installation.command_line import WEBHOOK, CommandLine
 from tests.support.stores import Store
 
 
-async def test_by_the_command(both: Office) -> None:
-    office = both
-    (await office("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
-    file = office.folder / KEY_FILE
+async def test_by_the_command(both: CommandLine) -> None:
+    cli = both
+    (await cli("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+    file = cli.folder / KEY_FILE
     old = file.read_text()
-    assert "--yes" in await office.refused("rotate-key", code=2)
+    assert "--yes" in await cli.refused("rotate-key", code=2)
     assert file.read_text() == old
-    done = await office.json("rotate-key", "--yes")
+    done = await cli.json("rotate-key", "--yes")
     assert done == {"resealed": 1, "fingerprint": fingerprint(file.read_text()), "keyFile": str(file)}
     assert file.read_text() != old
     assert file.stat().st_mode & 0o777 == 0o600
-    assert not (office.folder / NEXT_FILE).exists()
-    assert (await office.json("audit", "list"))["audit"][0]["action"] == "secret_key.rotate"
-    assert (await office.json("integration", "change", "general", "--name", "new"))["name"] == "new"
+    assert not (cli.folder / NEXT_FILE).exists()
+    assert (await cli.json("audit", "list"))["audit"][0]["action"] == "secret_key.rotate"
+    assert (await cli.json("integration", "change", "general", "--name", "new"))["name"] == "new"
     file.write_text(old)
-    said = await office.refused("integration", "change", "new", "--name", "x", code=2)
+    said = await cli.refused("integration", "change", "new", "--name", "x", code=2)
     assert fingerprint(old) in said
 
 
-async def test_a_key_of_the_configuration_is_replaced_by_its_owner(office: Office) -> None:
-    first, file = new_key(), office.folder / "next-key"
-    office.env["server.secret_key"] = first
-    (await office("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
-    assert "server.secret_key is set by the configuration" in await office.refused("rotate-key", "--yes")
+async def test_a_key_of_the_configuration_is_replaced_by_its_owner(cli: CommandLine) -> None:
+    first, file = new_key(), cli.folder / "next-key"
+    cli.env["server.secret_key"] = first
+    (await cli("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+    assert "server.secret_key is set by the configuration" in await cli.refused("rotate-key", "--yes")
     file.write_text(first)
-    said = await office.refused("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
+    said = await cli.refused("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
     assert "holds the present key" in said
     file.write_text("short")
-    assert "at least 16" in await office.refused("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
+    assert "at least 16" in await cli.refused("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
     file.unlink()
-    done = await office("rotate-key", "--yes", "--new-key-file", "next-key")
+    done = await cli("rotate-key", "--yes", "--new-key-file", "next-key")
     assert "Now put it into server.secret_key" in done.ok().stdout
     assert file.stat().st_mode & 0o777 == 0o600
-    await office.refused("integration", "change", "general", "--name", "x", code=2)
-    office.env["server.secret_key"] = file.read_text().strip()
-    assert (await office.json("integration", "change", "general", "--name", "x"))["name"] == "x"
-    del office.env["server.secret_key"]
-    assert "is replaced there" in await office.refused("rotate-key", "--yes", "--new-key-file", "k", code=2)
+    await cli.refused("integration", "change", "general", "--name", "x", code=2)
+    cli.env["server.secret_key"] = file.read_text().strip()
+    assert (await cli.json("integration", "change", "general", "--name", "x"))["name"] == "x"
+    del cli.env["server.secret_key"]
+    assert "is replaced there" in await cli.refused("rotate-key", "--yes", "--new-key-file", "k", code=2)
 
 
 class Killed(BaseException):

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.office import Office
+from tests.support.installation.command_line import CommandLine
 from tests.support.process import environment
 from tests.support.waiting import until
 
 Answer = Callable[[int, asyncio.subprocess.Process], object]
 
 
-async def asked(office: Office, *args: str, answer: Answer) -> tuple[int, str]:
+async def asked(cli: CommandLine, *args: str, answer: Answer) -> tuple[int, str]:
     """Runs a command at a terminal and answers its question; its exit code and all that it then said."""
     ours, theirs = pty.openpty()
     try:
@@ -32,8 +32,8 @@ async def asked(office: Office, *args: str, answer: Answer) -> tuple[int, str]:
             stdin=theirs,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            cwd=office.folder,
-            env=environment(office.env),
+            cwd=cli.folder,
+            env=environment(cli.env),
         )
         assert process.stderr is not None
         try:
@@ -62,15 +62,15 @@ def reads_answer(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-async def test_without_the_streams_that_a_program_has(office: Office, closed: str) -> None:
+async def test_without_the_streams_that_a_program_has(cli: CommandLine, closed: str) -> None:
     """Started by something that closed them: what is opened next must not become standard output."""
     command = f'exec "$0" -m emailrouter domain add example.org --json {closed}'
     process = await asyncio.create_subprocess_exec(
-        "sh", "-c", command, sys.executable, cwd=office.folder, env=environment(office.env)
+        "sh", "-c", command, sys.executable, cwd=cli.folder, env=environment(cli.env)
     )
     async with asyncio.timeout(60):
         assert await process.wait() == 0
-    assert len((await office.json("domain", "list"))["domains"]) == 1
+    assert len((await cli.json("domain", "list"))["domains"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ async def test_without_the_streams_that_a_program_has(office: Office, closed: st
     ],
     ids=["no", "nothing", "end of input", "interrupt", "yes"],
 )
-async def test_a_person_is_asked(office: Office, answer: Answer, code: int, said: str) -> None:
-    (await office("domain", "add", "example.org")).ok()
-    assert await asked(office, "domain", "remove", "example.org", answer=answer) == (code, said)
-    left = (await office.json("domain", "list"))["domains"]
+async def test_a_person_is_asked(cli: CommandLine, answer: Answer, code: int, said: str) -> None:
+    (await cli("domain", "add", "example.org")).ok()
+    assert await asked(cli, "domain", "remove", "example.org", answer=answer) == (code, said)
+    left = (await cli.json("domain", "list"))["domains"]
     assert bool(left) is (code != 0)

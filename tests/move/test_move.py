@@ -11,8 +11,8 @@ from router.store import move as moving
 from router.store.move import TABLES, Moved, counts, move
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
-from tests.cli.office import ADMIN, WEBHOOK, opened_office
 from tests.support import seeds
+from tests.support.installation.command_line import ADMIN, WEBHOOK, initialised
 from tests.support.postgres import PostgresServer
 from tests.support.stores import Store, opened_postgres, opened_sqlite, postgres_database, sqlite_database
 
@@ -113,21 +113,21 @@ async def test_the_read_is_of_one_moment(store: Store, tmp_path: Path, monkeypat
 
 
 async def test_by_the_command_as_an_operator_does(postgres_url: str, tmp_path: Path) -> None:
-    office = await opened_office(tmp_path)
-    (await office("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
-    done = await office("move", "--to", postgres_url, "--json")
+    cli = await initialised(tmp_path)
+    (await cli("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+    done = await cli("move", "--to", postgres_url, "--json")
     tables = {each["table"]: each for each in done.ok().json()["tables"]}
     assert tables["integrations"] == {"table": "integrations", "source": 1, "target": 1}
     assert "integrations 1\n" in done.stderr
-    assert "not empty" in (await office("move", "--to", "-", stdin=postgres_url + "\n")).stderr
-    office.env["database.url"] = postgres_url
-    users = (await office.json("user", "list"))["users"]
+    assert "not empty" in (await cli("move", "--to", "-", stdin=postgres_url + "\n")).stderr
+    cli.env["database.url"] = postgres_url
+    users = (await cli.json("user", "list"))["users"]
     assert [user["email"] for user in users] == [ADMIN]
     # The secret key is where it was: what was sealed can be opened.
-    assert (await office.json("integration", "change", "general", "--name", "new"))["name"] == "new"
-    assert "--to names the database" in await office.refused("move", "--to", postgres_url, code=2)
-    assert "--to must be" in await office.refused("move", "--to", "mysql://x/y", code=2)
-    back = await office("move", "--to", "sqlite:///back.db")
+    assert (await cli.json("integration", "change", "general", "--name", "new"))["name"] == "new"
+    assert "--to names the database" in await cli.refused("move", "--to", postgres_url, code=2)
+    assert "--to must be" in await cli.refused("move", "--to", "mysql://x/y", code=2)
+    back = await cli("move", "--to", "sqlite:///back.db")
     assert "Everything is in sqlite:///back.db" in back.ok().stdout
 
 

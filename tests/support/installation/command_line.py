@@ -1,4 +1,4 @@
-"""An installation that is worked on by its command line, as its operator does."""
+"""An installation as its operator uses it: by commands, each a process of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.installation.settings import program_settings
 from tests.support.process import Finished, run_cli
 
 ADMIN = "admin@example.org"
@@ -14,8 +15,8 @@ WEBHOOK = "https://hooks.slack.com/services/T000/B000/abcdefgh"
 
 
 @dataclass
-class Office:
-    """`await office("domain", "list")`: one command, to its end, in a folder of its own."""
+class CommandLine:
+    """`await cli("domain", "list")`: one command, to its end, in a folder of its own."""
 
     folder: Path
     env: dict[str, object] = field(default_factory=dict)
@@ -40,20 +41,10 @@ class Office:
         return lines[0]
 
 
-def settings(url: str, data_dir: Path) -> dict[str, object]:
-    return {
-        "database.url": url,
-        "server.data_dir": str(data_dir),
-        "server.hostname": "mx1.host.test",
-        "delivery.allow_private_networks": True,
-        "dns.nameservers": ["127.0.0.1:9"],
-    }
-
-
-async def opened_office(folder: Path, url: str | None = None) -> Office:
-    """A new installation with its first workspace, user and key."""
-    office = Office(folder, settings(url or f"sqlite:///{folder / 'office.db'}", folder))
+async def initialised(folder: Path, url: str | None = None) -> CommandLine:
+    """A new installation with its first workspace, user and key. url: an empty PostgreSQL database."""
+    cli = CommandLine(folder, program_settings(url or f"sqlite:///{folder / 'emailrouter.db'}", folder))
     if url is not None:
-        (await office("migrate")).ok()
-    (await office("init", "--email", ADMIN)).ok()
-    return office
+        (await cli("migrate")).ok()
+    (await cli("init", "--email", ADMIN)).ok()
+    return cli
