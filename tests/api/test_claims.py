@@ -6,10 +6,6 @@ from pathlib import Path
 
 import aiohttp
 
-from router.admin.access.keys import Keys
-from router.admin.access.users import Users
-from router.clock import SystemClock
-from router.model import Actor
 from tests.support import seeds
 from tests.support.installation import Installation, installed
 from tests.support.process import starting
@@ -25,7 +21,7 @@ async def test_each_ticket_has_one_winner(tmp_path: Path, postgres_url: str, sla
         unlimited = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
         programs = [await start("api", env=made.settings | unlimited, cwd=tmp_path) for _ in range(PROCESSES)]
         tickets = await _tickets(made)
-        people = await _people(made)
+        people = dict([await made.add_user() for _ in range(PEOPLE)])
         roots = [f"http://{(await program.ready())['api']}/api/emails/tickets" for program in programs]
 
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
@@ -59,17 +55,6 @@ async def test_each_ticket_has_one_winner(tmp_path: Path, postgres_url: str, sla
         assert {row["status"] for row in rows} == {"in_progress"}
         assert await made.count("ticket_events", "kind = 'claimed'") == TICKETS
         assert len(set(winners.values())) > 1  # they did meet
-
-
-async def _people(made: Installation) -> dict[str, str]:
-    """Agents: the id of each, and a key."""
-    actor, clock = Actor(made.workspace_id, "admin"), SystemClock()
-    users, keys = Users(made.database, clock), Keys(made.database, clock)
-    people = {}
-    for number in range(PEOPLE):
-        user = await users.create(actor, email=f"agent{number}@example.org", role="agent")
-        people[user.id] = (await keys.create(actor, name="desk", user_id=user.id)).clear
-    return people
 
 
 async def _tickets(made: Installation) -> list[str]:

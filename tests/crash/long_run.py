@@ -27,7 +27,7 @@ from pathlib import Path
 
 from tests.crash.audit import Findings
 from tests.crash.mta import Mta
-from tests.crash.rig import Rig, rig
+from tests.crash.rig import Rig, new_rig
 from tests.support.postgres import PostgresServer, private_postgres
 from tests.support.process import Program
 
@@ -65,8 +65,8 @@ class Run:
 class Crasher:
     """Kills and starts again. `roles` are the processes that make the installation."""
 
-    def __init__(self, world: Rig, mta: Mta, server: PostgresServer | None, roles: tuple[str, ...], seed: int) -> None:
-        self._world = world
+    def __init__(self, rig: Rig, mta: Mta, server: PostgresServer | None, roles: tuple[str, ...], seed: int) -> None:
+        self._world = rig
         self._mta = mta
         self._server = server
         self._roles = roles
@@ -157,10 +157,10 @@ async def crash(kind: str, *, kills: int, seconds: float, fleet: bool, seed: int
     with tempfile.TemporaryDirectory(prefix="er-crash-") as folder:
         async with (
             database(kind) as server,
-            rig(kind, Path(folder), lambda: _given(server), aliases=ALIASES, settings=SETTINGS) as world,
-            world.mta(CONNECTIONS, timeout=RECOVERY_SECONDS) as mta,
+            new_rig(kind, Path(folder), lambda: _given(server), aliases=ALIASES, settings=SETTINGS) as rig,
+            rig.mta(CONNECTIONS, timeout=RECOVERY_SECONDS) as mta,
         ):
-            crasher = Crasher(world, mta, server, FLEET if fleet else ("serve",), seed)
+            crasher = Crasher(rig, mta, server, FLEET if fleet else ("serve",), seed)
             await crasher.start()
             for n in range(1, kills + 1):
                 if time.monotonic() - began > seconds:

@@ -1,30 +1,26 @@
 """A whole installation for one test: database, seeds, Slack stand-in, sender, and the program, started and killed.
 
-`async with rig(kind, folder, ...) as world` yields it with nothing running. Programs started by `world.start` are
-real processes; the sender finds those that are ready. In the end `world.settle()` waits until all is delivered and
-`world.audit()` counts.
+`async with new_rig(kind, folder, ...) as rig` yields it with nothing running. Programs started by `rig.start` are
+real processes; the sender finds those that are ready. In the end `rig.settle()` waits until all is delivered and
+`rig.audit()` counts.
 """
 
 import asyncio
 import itertools
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from router.secrets import SecretBox, new_key
+from router.model import Role
 from router.store import migrate
-from router.store.postgres import PostgresDatabase
-from router.store.sqlite import SqliteDatabase
 from tests.crash.audit import SUBJECT, Findings, Ledger, audit
-from tests.crash.desk import hire
 from tests.crash.mta import Mail, Mta
-from tests.support import seeds
+from tests.support.installation import Installation, installation_at
 from tests.support.postgres import PostgresServer
 from tests.support.process import Program
 from tests.support.slack import SlackStandIn
-from tests.support.stores import postgres_database, sqlite_database
+from tests.support.stores import postgres_database
 
 DOMAIN = "crash.test"
 # Larger than one piece of the store, so that a kill can fall between two.
@@ -32,25 +28,40 @@ _LARGE = 300 * 1024
 _POSTS_KEPT = 2_000_000
 
 
-class Rig:
-    """Made by `rig`. `channels` maps each alias's address to its webhook's path."""
+# Pace, digest and limits by address out of the way; leases so short that a test can wait for their end.
+_SETTINGS: dict[str, object] = {
+    "smtp.max_connections_per_ip": 1000,
+    "smtp.max_mails_per_minute_per_ip": 0,
+    "delivery.per_second": 100_000.0,
+    "delivery.burst": 1000,
+    "delivery.digest_after": 100_000,
+    "delivery.timeout": "2s",
+    "delivery.lease": "3s",
+    # A chain of kills takes one delivery again and again, which is not that delivery's fault.
+    "delivery.max_claims": 1000,
+}
 
-    def __init__(self, kind: str, url: str, folder: Path, slack: SlackStandIn, settings: dict[str, object]) -> None:
-        self.kind = kind
-        self.url = url
+
+class Rig:
+    """Made by `new_rig`. `channels` maps each alias's address to its webhook's path."""
+
+    def __init__(self, installation: Installation, folder: Path, slack: SlackStandIn) -> None:
+        self.installation = installation
         self.folder = folder
         self.slack = slack
-        self.ledger = Ledger(url)
+        self.ledger = Ledger(self.url)
         self.clock_file = folder / "clock"
         self.running: list[Program] = []
         self.channels: dict[str, str] = {}
         self.contents: dict[int, bytes] = {}
-        self._settings = settings
-        self.workspace = ""
         self._doors: dict[Program, tuple[str, int]] = {}
         self._apis: dict[Program, str] = {}
         self._numbers = itertools.count(1)
         self._stack = AsyncExitStack()
+
+    @property
+    def url(self) -> str:
+        return self.installation.store.url
 
     # --- mails
 
@@ -96,7 +107,7 @@ class Rig:
 
     def environment(self, **settings: object) -> dict[str, object]:
         """The program's settings; a keyword `section__key` sets one more, another one an environment variable."""
-        return {**self._settings, **{key.replace("__", "."): value for key, value in settings.items()}}
+        return {**self.installation.settings, **{key.replace("__", "."): value for key, value in settings.items()}}
 
     async def launch(self, *arguments: str, options: Sequence[str] = (), **settings: object) -> Program:
         """The program as a process that was just started; with options it is started by the launcher."""
@@ -179,24 +190,18 @@ class Rig:
         assert not found.faults(), found.faults()
         return found
 
-    async def seed(self, database: SqliteDatabase | PostgresDatabase, box: SecretBox, webhooks: Sequence[str]) -> None:
+    async def seed(self, webhooks: Sequence[str]) -> None:
         """A workspace with a verified domain, and for each webhook an alias of the same name."""
-        self.workspace = workspace = await seeds.workspace(database)
-        domain = await seeds.domain(database, workspace, DOMAIN)
+        await self.installation.seed_domain(DOMAIN)
         for name in webhooks:
-            sealed = box.seal(json.dumps({"webhookUrl": self.slack.url(name)}))
-            integration = await seeds.integration(database, workspace, sealed, name)
-            await seeds.alias(database, workspace, domain, name, integration)
+            integration = await self.installation.add_integration(name, webhook=self.slack.url(name))
+            await self.installation.add_alias(name, integration)
             self.channels[f"{name}@{DOMAIN}"] = self.slack.path(name)
 
-    async def hire(self, count: int) -> dict[str, str]:
-        """People of the workspace, over PostgreSQL: the id of each, and a key for the API."""
-        database = postgres_database(self.url)
-        await database.open()
-        try:
-            return await hire(database, self.workspace, count)
-        finally:
-            await database.close()
+    async def add_users(self, count: int, role: Role = "agent") -> dict[str, str]:
+        """Users of the workspace: the id of each, and a key for the API."""
+        async with self.installation.opened():
+            return dict([await self.installation.add_user(role) for _ in range(count)])
 
     def trouble(self) -> str:
         """The last warnings of the last program, for a failure's message."""
@@ -210,7 +215,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(
+async def new_rig(
     kind: str,
     folder: Path,
     server: Callable[[], PostgresServer],
@@ -224,30 +229,23 @@ async def rig(
 
     aliases: how many there are, each with a webhook of its own; or `webhooks`, their names. slack: the caller's own.
     """
-    key = new_key()
     async with AsyncExitStack() as stack:
         if slack is None:
             slack = await stack.enter_async_context(SlackStandIn(keep=_POSTS_KEPT))
-        database: SqliteDatabase | PostgresDatabase
         if kind == "sqlite":
             url = f"sqlite:///{folder / 'emailrouter.db'}"
-            database = sqlite_database(folder / "emailrouter.db")
         else:
             owner = server()
             url = await owner.create_database(await owner.template("schema", migrated))
-            database = postgres_database(url)
-        world = Rig(kind, url, folder, slack, {**_defaults(url, key, folder), **(settings or {})})
-        stack.push_async_callback(world.close)
-        await database.open()
+        rig = Rig(installation_at(url, folder, {**_SETTINGS, **(settings or {})}), folder, slack)
+        stack.push_async_callback(rig.close)
+        async with rig.installation.opened():
+            await migrate.migrate(rig.installation.database)
+            await rig.seed(webhooks or [f"team{n}" for n in range(aliases)])
         try:
-            await migrate.migrate(database)
-            await world.seed(database, SecretBox(key), webhooks or [f"team{n}" for n in range(aliases)])
-        finally:
-            await database.close()
-        try:
-            yield world
+            yield rig
         except BaseException as error:
-            error.add_note(world.trouble())
+            error.add_note(rig.trouble())
             raise
 
 
@@ -257,30 +255,6 @@ async def migrated(url: str) -> None:
     await database.open()
     await migrate.migrate(database)
     await database.close()
-
-
-def _defaults(url: str, key: str, folder: Path) -> dict[str, object]:
-    """Pace, digest and limits by address out of the way; leases so short that a test can wait for their end."""
-    return {
-        "server.hostname": "mx.crash.test",
-        "server.data_dir": str(folder),
-        "server.secret_key": key,
-        "database.url": url,
-        "smtp.listen": ["127.0.0.1:0"],
-        "smtp.max_connections_per_ip": 1000,
-        "smtp.max_mails_per_minute_per_ip": 0,
-        "api.listen": "127.0.0.1:0",
-        # Nobody answers there: what looks at domains from time to time finds nothing and changes nothing.
-        "dns.nameservers": ["127.0.0.1:1"],
-        "delivery.allow_private_networks": True,
-        "delivery.per_second": 100_000.0,
-        "delivery.burst": 1000,
-        "delivery.digest_after": 100_000,
-        "delivery.timeout": "2s",
-        "delivery.lease": "3s",
-        # A chain of kills takes one delivery again and again, which is not that delivery's fault.
-        "delivery.max_claims": 1000,
-    }
 
 
 async def until_async(true: Callable[[], Awaitable[bool]], what: str, *, timeout: float = 30) -> None:

@@ -4,42 +4,42 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.crash.mta import Mta
-from tests.crash.rig import Rig, rig
+from tests.crash.rig import Rig, new_rig
 from tests.support.postgres import PostgresServer
 
 MAILS = 1000
 SENDERS = 20
 
 
-async def exactly_once(world: Rig, mta: Mta) -> None:
+async def exactly_once(rig: Rig, mta: Mta) -> None:
     """Offers the mails and counts: tickets, posts and attempts are as many as mails, no more."""
-    addresses = world.addresses
-    mta.offer(mail for n in range(MAILS) for mail in world.mails(1, to=(addresses[n % len(addresses)],)))
+    addresses = rig.addresses
+    mta.offer(mail for n in range(MAILS) for mail in rig.mails(1, to=(addresses[n % len(addresses)],)))
     await mta.all_taken()
-    await world.settle()
-    found = await world.sound(mta)
+    await rig.settle()
+    found = await rig.sound(mta)
     assert (found.acknowledged, found.tickets, found.deliveries, found.posts) == (MAILS, MAILS, MAILS, MAILS)
     assert (found.second_posts, found.lost_attempts, mta.cut, list(mta.put_off)) == (0, 0, 0, [])
-    assert await world.ledger.number("SELECT count(*) FROM attempts") == MAILS
-    assert await world.ledger.number("SELECT max(number) FROM tickets") == MAILS
+    assert await rig.ledger.number("SELECT count(*) FROM attempts") == MAILS
+    assert await rig.ledger.number("SELECT max(number) FROM tickets") == MAILS
 
 
 async def test_a_thousand_mails_from_twenty_senders(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    async with rig(kind, tmp_path, server, aliases=10) as world, world.mta(SENDERS) as mta:
-        await world.start()
-        await exactly_once(world, mta)
+    async with new_rig(kind, tmp_path, server, aliases=10) as rig, rig.mta(SENDERS) as mta:
+        await rig.start()
+        await exactly_once(rig, mta)
 
 
 async def test_a_thousand_mails_through_two_doors_and_two_deliverers(
     server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    async with rig("postgres", tmp_path, server, aliases=10) as world, world.mta(SENDERS) as mta:
-        fleet = [await world.launch(role) for role in ("smtp", "smtp", "deliver", "deliver")]
+    async with new_rig("postgres", tmp_path, server, aliases=10) as rig, rig.mta(SENDERS) as mta:
+        fleet = [await rig.launch(role) for role in ("smtp", "smtp", "deliver", "deliver")]
         for program in fleet:
-            await world.ready(program)
-        await exactly_once(world, mta)
+            await rig.ready(program)
+        await exactly_once(rig, mta)
         assert all(program.running() for program in fleet)
         for door in fleet[:2]:
             assert door.log_events("smtp.accepted"), "each door had its share"

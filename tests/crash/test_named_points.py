@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.crash.mta import Mta
 from tests.crash.points import POINTS
-from tests.crash.rig import Rig, rig
+from tests.crash.rig import Rig, new_rig
 from tests.support.postgres import PostgresServer
 from tests.support.process import Program, run_cli
 from tests.support.slack import Answer
@@ -73,12 +73,12 @@ def places(kind: str, chain: tuple[str, ...]) -> list[str]:
     return [place for n, place in enumerate(chain) if place in ON_BOTH or n % len(KINDS) == half]
 
 
-async def die(world: Rig, mta: Mta, point: str, *, mails: int = MAILS, stop: bool = False, **settings: object) -> None:
+async def die(rig: Rig, mta: Mta, point: str, *, mails: int = MAILS, stop: bool = False, **settings: object) -> None:
     """Starts the program, gives it mail until it dies at the point. stop: it is asked to end once it is ready."""
-    mta.offer(world.mails(mails, large=5, replies=4))
-    program = await world.launch("serve", options=("--kill-at", point, *world.clock_options), **settings)
+    mta.offer(rig.mails(mails, large=5, replies=4))
+    program = await rig.launch("serve", options=("--kill-at", point, *rig.clock_options), **settings)
     try:
-        await world.ready(program)
+        await rig.ready(program)
     except AssertionError:
         pass  # it died before it was ready, which some points are for
     else:
@@ -92,17 +92,17 @@ async def killed(program: Program, point: str) -> None:
     assert code == -signal.SIGKILL, f"{point}: ended with {code}\n{program.stderr_text}"
 
 
-async def recover(world: Rig, mta: Mta, *, late: float = 600) -> None:
+async def recover(rig: Rig, mta: Mta, *, late: float = 600) -> None:
     """Starts the program to stay, `late` seconds on: what waits for its next attempt need not be waited for.
 
     Returns when all mail is taken, all tickets are delivered and the count is right.
     """
-    world.set_clock(late)
-    program = await world.start(options=world.clock_options)
+    rig.set_clock(late)
+    program = await rig.start(options=rig.clock_options)
     await mta.all_taken()
-    await world.settle()
+    await rig.settle()
     assert await program.terminate() == 0
-    await world.sound(mta)
+    await rig.sound(mta)
 
 
 def test_every_point_is_visited() -> None:
@@ -112,49 +112,47 @@ def test_every_point_is_visited() -> None:
 
 
 async def test_killed_while_mail_comes_in(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
-    async with rig(kind, tmp_path, server) as world, world.mta() as mta:
+    async with new_rig(kind, tmp_path, server) as rig, rig.mta() as mta:
         for point in places(kind, ACCEPT):
-            await die(world, mta, point)
-        await recover(world, mta)
+            await die(rig, mta, point)
+        await recover(rig, mta)
 
 
 async def test_killed_while_tickets_go_out(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
-    async with rig(kind, tmp_path, server) as world, world.mta() as mta:
+    async with new_rig(kind, tmp_path, server) as rig, rig.mta() as mta:
         for point in places(kind, DELIVER):
-            await die(world, mta, point)
-        await recover(world, mta)
+            await die(rig, mta, point)
+        await recover(rig, mta)
 
 
 async def test_killed_around_retries_digests_and_probes(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    async with rig(kind, tmp_path, server, aliases=1) as world, world.mta() as mta:
-        world.slack.script("team0", Answer(503, "later"))
-        await die(world, mta, "retry-written")
-        world.set_clock(60)
+    async with new_rig(kind, tmp_path, server, aliases=1) as rig, rig.mta() as mta:
+        rig.slack.script("team0", Answer(503, "later"))
+        await die(rig, mta, "retry-written")
+        rig.set_clock(60)
         for point in ("digest-begins", "digest-posted"):
-            await die(
-                world, mta, point, mails=12, delivery__digest_after=2, delivery__burst=1, delivery__per_second=2.0
-            )
-        world.set_clock(120)
-        world.slack.forget("team0")
-        await die(world, mta, "parking")
-        await die(world, mta, "parked")
-        world.slack.remember("team0")
-        world.set_clock(600)
-        await die(world, mta, "probe-claimed")
-        world.set_clock(1200)
-        await die(world, mta, "probe-healed")
-        await recover(world, mta, late=3600)
+            await die(rig, mta, point, mails=12, delivery__digest_after=2, delivery__burst=1, delivery__per_second=2.0)
+        rig.set_clock(120)
+        rig.slack.forget("team0")
+        await die(rig, mta, "parking")
+        await die(rig, mta, "parked")
+        rig.slack.remember("team0")
+        rig.set_clock(600)
+        await die(rig, mta, "probe-claimed")
+        rig.set_clock(1200)
+        await die(rig, mta, "probe-healed")
+        await recover(rig, mta, late=3600)
 
 
 async def test_killed_while_it_starts_and_stops(
     kind: str, server: Callable[[], PostgresServer], tmp_path: Path
 ) -> None:
-    async with rig(kind, tmp_path, server) as world, world.mta() as mta:
+    async with new_rig(kind, tmp_path, server) as rig, rig.mta() as mta:
         for point in places(kind, LIFE):
-            await die(world, mta, point, stop=point in LIFE[3:])
-        await recover(world, mta)
+            await die(rig, mta, point, stop=point in LIFE[3:])
+        await recover(rig, mta)
 
 
 async def test_killed_inside_a_migration(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.crash.rig import rig
+from tests.crash.rig import new_rig
 from tests.support.postgres import private_postgres
 
 KILLS = 3
@@ -12,18 +12,18 @@ MAILS = 150
 async def test_postgres_is_killed_and_comes_back(tmp_path: Path) -> None:
     async with (
         private_postgres(fsync=True) as server,
-        rig("postgres", tmp_path, lambda: server, settings={"database.connect_timeout": "2s"}) as world,
-        world.mta(8) as mta,
+        new_rig("postgres", tmp_path, lambda: server, settings={"database.connect_timeout": "2s"}) as rig,
+        rig.mta(8) as mta,
     ):
-        program = await world.start()
+        program = await rig.start()
         for _ in range(KILLS):
-            mta.offer(world.mails(MAILS, large=20, replies=7))
+            mta.offer(rig.mails(MAILS, large=20, replies=7))
             await mta.taken(len(mta.acknowledged) + MAILS // 2)
             await server.kill()
             await server.start()
         await mta.all_taken()
-        await world.settle()
-        found = await world.sound(mta)
+        await rig.settle()
+        found = await rig.sound(mta)
         assert found.acknowledged >= KILLS * MAILS
         assert program.running()
         assert await program.terminate() == 0

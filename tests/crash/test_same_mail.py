@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.crash.rig import DOMAIN, Rig, rig
+from tests.crash.rig import DOMAIN, Rig, new_rig
 from tests.support import mails
 from tests.support.postgres import PostgresServer
 from tests.support.smtp import RawSmtp, send_mail
@@ -21,25 +21,25 @@ A, B = f"team0@{DOMAIN}", f"team1@{DOMAIN}"
 class Client:
     """Sends single mails to the one door of a rig."""
 
-    def __init__(self, world: Rig) -> None:
-        self.world = world
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
 
     async def send(self, content: bytes, *recipients: str, reverse_path: str = "ada@customer.test") -> str:
         """The id in the 250."""
-        ((host, port),) = self.world.doors()
+        ((host, port),) = self.rig.doors()
         reply = await send_mail(host, port, reverse_path, recipients or (A,), content)
         assert reply.code == 250, reply
         return reply.text.rpartition(" ")[2]
 
     async def tickets(self) -> int:
-        return await self.world.ledger.number("SELECT count(*) FROM tickets")
+        return await self.rig.ledger.number("SELECT count(*) FROM tickets")
 
 
 @asynccontextmanager
 async def serving(kind: str, folder: Path, server: Callable[[], PostgresServer]) -> AsyncIterator[Client]:
-    async with rig(kind, folder, server, aliases=2) as world:
-        await world.start("serve", options=world.clock_options)
-        yield Client(world)
+    async with new_rig(kind, folder, server, aliases=2) as rig:
+        await rig.start("serve", options=rig.clock_options)
+        yield Client(rig)
 
 
 async def test_the_same_mail_again(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
@@ -79,14 +79,14 @@ async def test_a_device_that_sends_the_same_octets_every_day(
     async with serving(kind, tmp_path, server) as client:
         bare = b"From: printer@device.test\r\nSubject: Toner low\r\n\r\nToner low\r\n"
         for day in range(3):
-            client.world.set_clock(day * DAY)
+            client.rig.set_clock(day * DAY)
             await client.send(bare)
         assert await client.tickets() == 3
         dated = b"Date: Tue, 01 Jan 2030 12:00:00 +0000\r\n" + bare
         first = await client.send(dated)
-        client.world.set_clock(7 * DAY - 60)
+        client.rig.set_clock(7 * DAY - 60)
         assert await client.send(dated) == first
-        client.world.set_clock(7 * DAY + 60)
+        client.rig.set_clock(7 * DAY + 60)
         assert await client.send(dated) != first, "the window begins with the first one and ends after five days"
         assert await client.tickets() == 5
 
@@ -97,9 +97,9 @@ async def test_by_data_or_by_chunks_and_after_a_kill(
     async with serving(kind, tmp_path, server) as client:
         content = mails.plain(text=".a dot first\n..and two\n", message_id="<1@customer.test>")
         first = await client.send(content)
-        await client.world.running[-1].kill()
-        await client.world.start("serve")
-        ((host, port),) = client.world.doors()
+        await client.rig.running[-1].kill()
+        await client.rig.start("serve")
+        ((host, port),) = client.rig.doors()
         async with await RawSmtp.connect(host, port) as raw:
             await raw.command("EHLO client.test", 250)
             await raw.command("MAIL FROM:<ada@customer.test>", 250)

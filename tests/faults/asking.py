@@ -13,10 +13,10 @@ from tests.support.smtp import Reply, send_mail
 PATIENCE = 30.0
 
 
-async def say(world: Rig, mail: Mail | None = None) -> Reply:
+async def say(rig: Rig, mail: Mail | None = None) -> Reply:
     """Sends one mail to the first door; the reply that counts: to the mail, or the refusal before it."""
-    host, port = world.doors()[0]
-    chosen = mail or world.mails(1)[0]
+    host, port = rig.doors()[0]
+    chosen = mail or rig.mails(1)[0]
     return await send_mail(host, port, chosen.reverse_path, chosen.recipients, chosen.content, timeout=PATIENCE)
 
 
@@ -33,17 +33,17 @@ async def need_mounts(folder: Path) -> None:
         pytest.skip("this kernel lets nobody but root mount a file system, not even in a namespace of one's own")
 
 
-async def mended(world: Rig, mta: Mta) -> None:
+async def mended(rig: Rig, mta: Mta) -> None:
     """After the fault, without a restart: all mail is taken, all tickets are delivered, and the count is right.
 
     What could not be read for sending waits for its next attempt; the clock goes on so that the test need not.
     """
     await mta.all_taken()
-    world.set_clock(60)
-    await world.settle()
-    found = await world.sound(mta)
+    rig.set_clock(60)
+    await rig.settle()
+    found = await rig.sound(mta)
     # On a machine that stands still for seconds Slack's answer may come too late, and the post again: that is promised.
     late = sum(n for reason, n in found.unheard_reasons.items() if reason.startswith("timed out"))
     assert found.second_posts <= late, found
-    assert all(program.running() for program in world.running)
+    assert all(program.running() for program in rig.running)
     assert not [reply for reply in mta.put_off if not reply.startswith(("421 4.3.2", "451 4.3.0", "452 4.3.1"))]

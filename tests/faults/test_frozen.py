@@ -14,13 +14,9 @@ import aiohttp
 import asyncpg
 import pytest
 
-from router.admin.access.keys import Keys
-from router.admin.access.users import Users
-from router.clock import SystemClock
-from router.model import Actor
-from tests.crash.rig import Rig, rig, until_async
+from tests.crash.rig import Rig, new_rig, until_async
 from tests.support.postgres import PostgresServer
-from tests.support.stores import postgres_database, sqlite_database
+from tests.support.stores import sqlite_database
 
 SETTINGS: dict[str, object] = {
     "database.connect_timeout": "1h",
@@ -72,11 +68,11 @@ class Client:
 
 async def test_postgresql_stands_still(mortal: Callable[[], PostgresServer], tmp_path: Path) -> None:
     async with (
-        rig("postgres", tmp_path, mortal, settings=SETTINGS) as world,
+        new_rig("postgres", tmp_path, mortal, settings=SETTINGS) as rig,
         aiohttp.ClientSession(timeout=PATIENCE) as session,
     ):
-        program = await world.start("api")
-        client = await hired(world, session)
+        program = await rig.start("api")
+        client = await new_admin(rig, session)
         assert await client.get("/api/domains") == 200  # there is a connection now, and it is trusted
         await mortal().pause()
         for _ in range(2):  # more than there are connections, which hang in a statement and then while they are made
@@ -97,9 +93,9 @@ async def test_postgresql_stands_still(mortal: Callable[[], PostgresServer], tmp
 
 async def test_a_stop_gives_up_opening_the_database(mortal: Callable[[], PostgresServer], tmp_path: Path) -> None:
     """SIGTERM to a program that starts: the database takes the connection and says nothing."""
-    async with rig("postgres", tmp_path, mortal, settings=SETTINGS) as world:
+    async with new_rig("postgres", tmp_path, mortal, settings=SETTINGS) as rig:
         await mortal().pause()
-        program = await world.launch("smtp")
+        program = await rig.launch("smtp")
 
         async def stoppable() -> bool:
             return handles(program.pid, signal.SIGTERM)
@@ -116,8 +112,8 @@ async def test_a_stop_names_the_step_that_hangs_and_gives_it_up(
 ) -> None:
     """The deliverer waits for a lock: its step is named, cut when its time is over, and the other steps are done."""
     settings = {**SETTINGS, "delivery.timeout": "100ms"}
-    async with rig("postgres", tmp_path, mortal, settings=settings) as world, admin(world) as connection:
-        program = await world.start("serve")
+    async with new_rig("postgres", tmp_path, mortal, settings=settings) as rig, admin(rig) as connection:
+        program = await rig.start("serve")
         async with connection.transaction():
             await connection.execute("LOCK TABLE deliveries, integrations IN ACCESS EXCLUSIVE MODE")
 
@@ -136,15 +132,15 @@ async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
     """Readers never wait; who writes is answered when the request's time is over, not when the lock is free."""
     settings = {**SETTINGS, "database.busy_timeout": "1h"}
     async with (
-        rig("sqlite", tmp_path, no_server, settings=settings) as world,
+        new_rig("sqlite", tmp_path, no_server, settings=settings) as rig,
         aiohttp.ClientSession(timeout=PATIENCE) as session,
     ):
-        program = await world.start("api")
-        client = await hired(world, session)
+        program = await rig.start("api")
+        client = await new_admin(rig, session)
         assert await client.get("/api/domains") == 200
 
         async def noted() -> bool:
-            return bool(await world.ledger.rows("SELECT 1 FROM api_keys WHERE last_used_at IS NOT NULL"))
+            return bool(await rig.ledger.rows("SELECT 1 FROM api_keys WHERE last_used_at IS NOT NULL"))
 
         await until_async(noted, "the use of the key is written")  # or that write waits for the lock, and not a request
         async with locked(tmp_path / "emailrouter.db"):
@@ -160,11 +156,11 @@ async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize("role", ["api", "serve"])
 async def test_a_stop_ends_while_sqlite_is_locked(tmp_path: Path, role: str) -> None:
     async with (
-        rig("sqlite", tmp_path, no_server, settings=SETTINGS) as world,
+        new_rig("sqlite", tmp_path, no_server, settings=SETTINGS) as rig,
         aiohttp.ClientSession(timeout=PATIENCE) as session,
     ):
-        program = await world.start(role)
-        client = await hired(world, session)
+        program = await rig.start(role)
+        client = await new_admin(rig, session)
         async with locked(tmp_path / "emailrouter.db"):
             assert await client.post(*WRITES[0]) == 503
             assert await program.terminate() == 0
@@ -182,19 +178,10 @@ def no_server() -> PostgresServer:
     raise AssertionError("SQLite needs no server")
 
 
-async def hired(world: Rig, session: aiohttp.ClientSession) -> Client:
+async def new_admin(rig: Rig, session: aiohttp.ClientSession) -> Client:
     """An admin of the workspace, at the program that was started last."""
-    database = (
-        sqlite_database(world.folder / "emailrouter.db") if world.kind == "sqlite" else postgres_database(world.url)
-    )
-    await database.open()
-    try:
-        actor, clock = Actor(world.workspace, "admin"), SystemClock()
-        user = await Users(database, clock).create(actor, email="admin@frozen.test", role="admin")
-        key = await Keys(database, clock).create(actor, name="frozen", user_id=user.id)
-    finally:
-        await database.close()
-    return Client(session, world.apis()[-1], key.clear)
+    (key,) = (await rig.add_users(1, "admin")).values()
+    return Client(session, rig.apis()[-1], key)
 
 
 @asynccontextmanager
@@ -208,9 +195,9 @@ async def locked(path: Path) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def admin(world: Rig) -> AsyncIterator[Any]:
+async def admin(rig: Rig) -> AsyncIterator[Any]:
     """A connection of the test's own."""
-    connection = await asyncpg.connect(world.url, timeout=10)
+    connection = await asyncpg.connect(rig.url, timeout=10)
     try:
         yield connection
     finally:

@@ -14,39 +14,39 @@ FIRST = STEPS[0] * SECOND
 
 async def test_restarts_of_our_database_do_not_add_up(store: Store) -> None:
     """The schedule's later steps are for a far side that keeps failing."""
-    world = World(store)
-    await world.build()
+    rig = World(store)
+    await rig.build()
     for _ in range(6):
-        await world.finish(await world.work(), NotSent(None, "not sent: the database is away"))
-        row = await world.delivery()
-        assert row["next_attempt_at"] == world.clock.now() + FIRST
-        world.clock.advance(STEPS[0])
-    await world.finish(await world.work(), Retry(None, "HTTP 503"))
-    row = await world.delivery()
-    assert int(str(row["next_attempt_at"])) > world.clock.now() + FIRST
+        await rig.finish(await rig.work(), NotSent(None, "not sent: the database is away"))
+        row = await rig.delivery()
+        assert row["next_attempt_at"] == rig.clock.now() + FIRST
+        rig.clock.advance(STEPS[0])
+    await rig.finish(await rig.work(), Retry(None, "HTTP 503"))
+    row = await rig.delivery()
+    assert int(str(row["next_attempt_at"])) > rig.clock.now() + FIRST
 
 
 async def test_an_attempt_that_was_cut_off_is_lost_also_after_parking(store: Store) -> None:
     """A digest of two is cut off; then one is told, and the answer parks both, which forgets their claims."""
-    world = World(store, replace(LIMITS, digest_after=1))
-    await world.build(2)
-    assert len((await world.work()).deliveries) == 2
-    world.clock.advance(61)
-    other = Outbox(store.database, world.clock, "other", LIMITS)
-    told = await world.work(by=other)
-    await world.turn(Finished(told, Failed("permanent", "no_service"), 0.0), by=other)
-    world.clock.advance(600)
-    following = await world.turn(Finished(await world.work(by=other), Sent(200), 0.0), by=other)
+    rig = World(store, replace(LIMITS, digest_after=1))
+    await rig.build(2)
+    assert len((await rig.work()).deliveries) == 2
+    rig.clock.advance(61)
+    other = Outbox(store.database, rig.clock, "other", LIMITS)
+    told = await rig.work(by=other)
+    await rig.turn(Finished(told, Failed("permanent", "no_service"), 0.0), by=other)
+    rig.clock.advance(600)
+    following = await rig.turn(Finished(await rig.work(by=other), Sent(200), 0.0), by=other)
     assert isinstance(following, Work)
-    outcomes = [[a["outcome"] for a in await world.attempts(n)] for n in range(2)]
+    outcomes = [[a["outcome"] for a in await rig.attempts(n)] for n in range(2)]
     assert sorted(outcomes) == [["lost", "open"], ["lost", "parked", "sent"]]
 
 
 async def test_a_poisoned_delivery_leaves_no_open_attempt(store: Store) -> None:
-    world = World(store)
-    await world.build()
+    rig = World(store)
+    await rig.build()
     for _ in range(LIMITS.max_claims):
-        await world.work()
-        world.clock.advance(61)
-    assert await world.turn() is None
-    assert {a["outcome"] for a in await world.attempts()} == {"lost"}
+        await rig.work()
+        rig.clock.advance(61)
+    assert await rig.turn() is None
+    assert {a["outcome"] for a in await rig.attempts()} == {"lost"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import trustme
 
 from tests.crash.mta import Mta
-from tests.crash.rig import Rig, rig, until_async
+from tests.crash.rig import Rig, new_rig, until_async
 from tests.support.postgres import PostgresServer
 from tests.support.process import Program
 from tests.support.raw_http import RawHttpServer, Script
@@ -45,43 +45,43 @@ async def test_each_webhook_fails_in_its_own_way(
 ) -> None:
     faults = passing()
     names = [*ARRIVING, *faults]
-    async with rig(kind, tmp_path, server, webhooks=names, settings=SETTINGS) as world, world.mta() as mta:
+    async with new_rig(kind, tmp_path, server, webhooks=names, settings=SETTINGS) as rig, rig.mta() as mta:
         for name, behaviour in ARRIVING.items():
-            world.slack.default(name, behaviour)
+            rig.slack.default(name, behaviour)
         for name, (failing, _) in faults.items():
-            world.slack.default(name, failing)
-        program = await world.start(options=world.clock_options)
-        await one_each(world, mta)
+            rig.slack.default(name, failing)
+        program = await rig.start(options=rig.clock_options)
+        await one_each(rig, mta)
         await program.wait_event("delivery.sent", len(ARRIVING))
         await program.wait_event("delivery.retry", len(faults))
-        await remembered(world, {name: reason for name, (_, reason) in faults.items()})
+        await remembered(rig, {name: reason for name, (_, reason) in faults.items()})
         assert peak_memory(program) < PEAK_KIB, "a huge answer is not read"
         for name in faults:
-            world.slack.default(name, None)
-        await retried_but(world, program, "limited-until", seconds=60)
-        world.set_clock(900)
-        await world.settle()
+            rig.slack.default(name, None)
+        await retried_but(rig, program, "limited-until", seconds=60)
+        rig.set_clock(900)
+        await rig.settle()
         for name in faults:
-            assert world.slack.delivered(name), name
+            assert rig.slack.delivered(name), name
         for name in ARRIVING:
-            assert len(world.slack.posts_to(name)) == 1, name
+            assert len(rig.slack.posts_to(name)) == 1, name
         assert program.running()
 
 
-async def one_each(world: Rig, mta: Mta) -> None:
+async def one_each(rig: Rig, mta: Mta) -> None:
     """A mail to each alias."""
-    for address in world.addresses:
-        mta.offer(world.mails(1, to=(address,)))
+    for address in rig.addresses:
+        mta.offer(rig.mails(1, to=(address,)))
     await mta.all_taken()
 
 
-async def remembered(world: Rig, reasons: dict[str, str]) -> None:
+async def remembered(rig: Rig, reasons: dict[str, str]) -> None:
     """Every delivery waits and says why, in words without secrets."""
     statement = "SELECT t.address, d.state, d.last_error FROM deliveries d JOIN tickets t ON t.id = d.ticket_id"
     found: dict[str, tuple[str, str]] = {}
 
     async def written() -> bool:
-        rows = await world.ledger.rows(statement)
+        rows = await rig.ledger.rows(statement)
         found.update({address.partition("@")[0]: (state, error) for address, state, error in rows})
         return all(reason in found[name][1] for name, reason in reasons.items())
 
@@ -95,15 +95,15 @@ async def remembered(world: Rig, reasons: dict[str, str]) -> None:
         assert "services" not in error, "the webhook's path is a secret"
 
 
-async def retried_but(world: Rig, program: Program, name: str, *, seconds: float) -> None:
+async def retried_but(rig: Rig, program: Program, name: str, *, seconds: float) -> None:
     """After `seconds` everything has arrived but what was asked to come later."""
-    world.set_clock(seconds)
+    rig.set_clock(seconds)
 
     async def left() -> bool:
-        return await world.ledger.owed() == 1
+        return await rig.ledger.owed() == 1
 
     await until_async(left, f"all but {name}")
-    assert len(world.slack.posts_to(name)) == 1, "Retry-After was not obeyed"
+    assert len(rig.slack.posts_to(name)) == 1, "Retry-After was not obeyed"
 
 
 def peak_memory(program: Program) -> int:
@@ -134,30 +134,30 @@ async def test_a_success_with_a_flaw_is_delivered_once(tmp_path: Path, server: C
             Script((ok + b"Content-Length: 99\r\n\r\nok",), "reset"),
             Script((ok,)),
         ) as raw,
-        rig("sqlite", tmp_path, server, webhooks=["flawed"], slack=Elsewhere(raw.url)) as world,
-        world.mta() as mta,
+        new_rig("sqlite", tmp_path, server, webhooks=["flawed"], slack=Elsewhere(raw.url)) as rig,
+        rig.mta() as mta,
     ):
-        program = await world.start(options=world.clock_options)
-        mta.offer(world.mails(5, to=world.addresses))
+        program = await rig.start(options=rig.clock_options)
+        mta.offer(rig.mails(5, to=rig.addresses))
         await mta.all_taken()
         await program.wait_event("delivery.sent", 5)
-        world.set_clock(900)
-        await world.settle()
+        rig.set_clock(900)
+        await rig.settle()
         assert len(raw.requests) == 5
 
 
 async def test_slack_is_not_there(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
     """Nobody listens: connections are refused; mail is taken, tickets wait, and go out when somebody does."""
-    async with rig("sqlite", tmp_path, server) as world, world.mta() as mta:
-        program = await world.start(options=world.clock_options)
-        await world.slack.stop()
-        await one_each(world, mta)
-        await program.wait_event("delivery.retry", len(world.addresses))
-        await remembered(world, {address.partition("@")[0]: "connection refused" for address in world.addresses})
-        await world.slack.start(world.slack.port)
-        world.set_clock(60)
-        await world.settle()
-        assert (await world.sound(mta)).second_posts == 0
+    async with new_rig("sqlite", tmp_path, server) as rig, rig.mta() as mta:
+        program = await rig.start(options=rig.clock_options)
+        await rig.slack.stop()
+        await one_each(rig, mta)
+        await program.wait_event("delivery.retry", len(rig.addresses))
+        await remembered(rig, {address.partition("@")[0]: "connection refused" for address in rig.addresses})
+        await rig.slack.start(rig.slack.port)
+        rig.set_clock(60)
+        await rig.settle()
+        assert (await rig.sound(mta)).second_posts == 0
 
 
 async def test_its_certificate_is_wrong(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
@@ -168,34 +168,34 @@ async def test_its_certificate_is_wrong(tmp_path: Path, server: Callable[[], Pos
     authority.cert_pem.write_to_path(str(tmp_path / "trusted.pem"))
     async with (
         SlackStandIn(ssl_context=context) as secure,
-        rig("sqlite", tmp_path, server, webhooks=["secure"], slack=secure) as world,
-        world.mta() as mta,
+        new_rig("sqlite", tmp_path, server, webhooks=["secure"], slack=secure) as rig,
+        rig.mta() as mta,
     ):
-        program = await world.start(options=world.clock_options, SSL_CERT_FILE=str(tmp_path / "trusted.pem"))
-        await one_each(world, mta)
+        program = await rig.start(options=rig.clock_options, SSL_CERT_FILE=str(tmp_path / "trusted.pem"))
+        await one_each(rig, mta)
         await program.wait_event("delivery.retry")
-        await remembered(world, {"secure": "certificate is not valid for 127.0.0.1"})
+        await remembered(rig, {"secure": "certificate is not valid for 127.0.0.1"})
         stranger.issue_cert("127.0.0.1").configure_cert(context)
-        world.set_clock(60)
+        rig.set_clock(60)
         await program.wait_event("delivery.retry", 2)
-        await remembered(world, {"secure": "is not accepted"})
+        await remembered(rig, {"secure": "is not accepted"})
         assert not secure.posts
         authority.issue_cert("127.0.0.1").configure_cert(context)
-        world.set_clock(600)
-        await world.settle()
-        assert (await world.sound(mta)).second_posts == 0
+        rig.set_clock(600)
+        await rig.settle()
+        assert (await rig.sound(mta)).second_posts == 0
 
 
 async def test_a_redirect_is_not_followed(tmp_path: Path, server: Callable[[], PostgresServer]) -> None:
     """It cannot heal by waiting: dead at once, kept with its reason, and nothing is sent to where it points."""
-    async with rig("sqlite", tmp_path, server, webhooks=["moved"]) as world, world.mta() as mta:
-        world.slack.default("moved", Redirect(world.slack.url("elsewhere")))
-        program = await world.start()
-        await one_each(world, mta)
+    async with new_rig("sqlite", tmp_path, server, webhooks=["moved"]) as rig, rig.mta() as mta:
+        rig.slack.default("moved", Redirect(rig.slack.url("elsewhere")))
+        program = await rig.start()
+        await one_each(rig, mta)
         await program.wait_event("delivery.failed")
 
         async def dead() -> bool:
-            return await world.ledger.number("SELECT count(*) FROM deliveries WHERE state = 'dead'") == 1
+            return await rig.ledger.number("SELECT count(*) FROM deliveries WHERE state = 'dead'") == 1
 
         await until_async(dead, "the delivery is dead")
-        assert not world.slack.posts_to("elsewhere")
+        assert not rig.slack.posts_to("elsewhere")

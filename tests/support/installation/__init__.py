@@ -1,7 +1,7 @@
 """One builder of installations for tests: in this process, served over HTTP, or as settings of a started program."""
 
 from tests.support.installation.installation import Installation, Woken
-from tests.support.installation.opened import installation_over, installed
+from tests.support.installation.opened import installation_at, installation_over, installed, store_at
 from tests.support.installation.settings import DOMAIN, HOST, SETTINGS, UNPACED, config_of, port_of, program_settings
 
 __all__ = [
@@ -12,8 +12,10 @@ __all__ = [
     "Installation",
     "Woken",
     "config_of",
+    "installation_at",
     "installation_over",
     "installed",
     "port_of",
     "program_settings",
+    "store_at",
 ]

@@ -20,7 +20,7 @@ from router.contents.pool import Parser
 from router.contents.store import ContentStore
 from router.mail.address import parse_mailbox
 from router.meter import UNMETERED, Meter
-from router.model import Actor
+from router.model import Actor, Role
 from router.ports import Wake
 from router.routing.envelope import Envelope
 from router.routing.route import Target
@@ -124,12 +124,16 @@ class Installation:
         self, domain: str = "example.com", aliases: Iterable[str] = ("support", "billing"), *, webhook: str = ""
     ) -> None:
         """A workspace, a verified domain, an integration, and aliases between them."""
-        self.domain_name = domain
-        self.workspace_id = await seeds.workspace(self.database)
-        self.domain_id = await seeds.domain(self.database, self.workspace_id, domain)
+        await self.seed_domain(domain)
         self.integration_id = await self.add_integration(webhook=webhook)
         for name in aliases:
             await self.add_alias(name)
+
+    async def seed_domain(self, domain: str) -> None:
+        """A workspace and a verified domain."""
+        self.domain_name = domain
+        self.workspace_id = await seeds.workspace(self.database)
+        self.domain_id = await seeds.domain(self.database, self.workspace_id, domain)
 
     def another(self, **options: Any) -> Self:
         """Another process over the same database and seeds, which the test closes."""
@@ -207,6 +211,23 @@ class Installation:
         (row,) = await self.rows(f"SELECT COUNT(*) AS n FROM {table} WHERE {where}")
         assert isinstance(row["n"], int)
         return row["n"]
+
+    async def add_user(self, role: Role = "agent", email: str = "") -> tuple[str, str]:
+        """A new user with a key: the user's id, and the key."""
+        email = email or f"{role}{mails.new_message_id()[1:-1]}"
+        user = await self.services.users.create(self.actor, email=email, role=role)
+        key = await self.services.keys.create(self.actor, name=role, user_id=user.id)
+        return user.id, key.clear
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """The database is open during the block."""
+        await self.database.open()
+        try:
+            yield
+            await self.close()
+        finally:
+            await self.database.close()
 
     async def close(self) -> None:
         """Closes the core; the database stays open."""

@@ -25,23 +25,27 @@ async def installation_over(
         await found.close()
 
 
+def installation_at(url: str, folder: Path, settings: Mapping[str, object] | None = None) -> Installation:
+    """For started programs, which keep their files in `folder`. The database is not open: see `Installation.opened`."""
+    store = store_at(url)
+    return Installation(store, {"server.data_dir": str(folder), **(settings or {})}, real_time=True)
+
+
+def store_at(url: str) -> Store:
+    """The database at a URL, not opened yet."""
+    if url.startswith("sqlite:///"):
+        return Store("sqlite", url, catalog.load(), sqlite_database(Path(url.removeprefix("sqlite:///"))))
+    return Store("postgres", url, catalog.load(), postgres_database(url))
+
+
 @asynccontextmanager
 async def installed(folder: Path, slack: SlackStandIn, postgres_url: str | None = None) -> AsyncIterator[Installation]:
     """For a started program: on a new SQLite file in `folder`, or in the empty database `postgres_url`.
 
     One integration that posts to `slack`, and the alias `support` of `DOMAIN`.
     """
-    if postgres_url is None:
-        database = sqlite_database(folder / "emailrouter.db")
-        store = Store("sqlite", f"sqlite:///{database.path}", catalog.load(), database)
-    else:
-        store = Store("postgres", postgres_url, catalog.load(), postgres_database(postgres_url))
-    await store.database.open()
-    try:
-        await migrate.migrate(store.database)
-        found = Installation(store, {**UNPACED, "server.data_dir": str(folder)})
+    found = installation_at(postgres_url or f"sqlite:///{folder / 'emailrouter.db'}", folder, UNPACED)
+    async with found.opened():
+        await migrate.migrate(found.database)
         await found.seed(DOMAIN, ["support"], webhook=slack.url())
         yield found
-        await found.close()
-    finally:
-        await store.database.close()

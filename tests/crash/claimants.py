@@ -1,4 +1,4 @@
-"""People at their desks: they claim whatever ticket is nobody's, through any API process that is up, and never stop.
+"""Agents who claim every unassigned ticket, through any API process that is up, and never stop.
 
 Like a person, one believes what the API said: `200` means mine. An answer that never came says nothing.
 """
@@ -12,28 +12,11 @@ from typing import Any, Self
 
 import aiohttp
 
-from router.admin.access.keys import Keys
-from router.admin.access.users import Users
-from router.clock import SystemClock
-from router.model import Actor
-from router.store.database import Database
-
 _PATIENCE = aiohttp.ClientTimeout(total=10)
 
 
-async def hire(database: Database, workspace_id: str, count: int) -> dict[str, str]:
-    """Agents: the id of each, and a key."""
-    actor, clock = Actor(workspace_id, "admin"), SystemClock()
-    users, keys = Users(database, clock), Keys(database, clock)
-    people = {}
-    for number in range(count):
-        user = await users.create(actor, email=f"agent{number}@crash.test", role="agent")
-        people[user.id] = (await keys.create(actor, name="desk", user_id=user.id)).clear
-    return people
-
-
-class Desks:
-    """`async with Desks(people, apis) as desks`: claims until the block ends. apis: where the API is now.
+class Claimants:
+    """`async with Claimants(people, apis) as claimants`: claims until the block ends. apis: where the API is now.
 
     won: for each ticket, who were told that it is theirs. unheard: how many claims had no answer.
     """
