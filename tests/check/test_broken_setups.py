@@ -9,54 +9,55 @@ import pytest
 import trustme
 
 from router.secrets import KEY_FILE, SecretBox, new_key
-from tests.check.setup import DOMAIN, HOST, Setup, free_port, holds
+from tests.support.installation import DOMAIN, HOST
+from tests.support.installation.checked import CheckedInstallation, free_port, holds
 
-Breaking = Callable[[Setup], object]  # what it returns is awaited where it can be
+Breaking = Callable[[CheckedInstallation], object]  # what it returns is awaited where it can be
 
 
 def _files(text: str, name: str = "chain.pem") -> Breaking:
     return lambda setup: (setup.folder / name).write_text(text)
 
 
-def _expired(setup: Setup) -> None:
+def _expired(setup: CheckedInstallation) -> None:
     setup.certificate(
         HOST, not_before=datetime.now(UTC) - timedelta(days=90), not_after=datetime.now(UTC) - timedelta(days=1)
     )
 
 
-def _wrong_order(setup: Setup) -> None:
+def _wrong_order(setup: CheckedInstallation) -> None:
     leaf = setup.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
     pems = [blob.bytes() for blob in leaf.cert_chain_pems]
     (setup.folder / "chain.pem").write_bytes(b"".join(reversed(pems)))
 
 
-def _leaf_alone(setup: Setup) -> None:
+def _leaf_alone(setup: CheckedInstallation) -> None:
     leaf = setup.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
     (setup.folder / "chain.pem").write_bytes(leaf.cert_chain_pems[0].bytes())
 
 
-def _foreign_issuer(setup: Setup) -> None:
+def _foreign_issuer(setup: CheckedInstallation) -> None:
     leaf = setup.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
     stranger = trustme.CA().create_child_ca()
     (setup.folder / "chain.pem").write_bytes(leaf.cert_chain_pems[0].bytes() + stranger.cert_pem.bytes())
 
 
-def _no_txt_no_mx(setup: Setup) -> None:
+def _no_txt_no_mx(setup: CheckedInstallation) -> None:
     setup.dns.set(DOMAIN, "MX", "5 old.example.net.")
     setup.dns.remove(f"_emailrouter.{DOMAIN}")
 
 
-async def _reseal(setup: Setup, url: str, key: str | None = None) -> None:
-    sealed = SecretBox(key or setup.key).seal(json.dumps({"webhookUrl": url}))
-    await setup.execute("UPDATE integrations SET sealed_settings = :sealed", sealed=sealed)
+async def _reseal(setup: CheckedInstallation, url: str, key: str | None = None) -> None:
+    sealed = SecretBox(key or setup.installation.secret_key).seal(json.dumps({"webhookUrl": url}))
+    await setup.installation.rows("UPDATE integrations SET sealed_settings = :sealed", sealed=sealed)
 
 
-async def _message_without_ticket(setup: Setup) -> None:
-    await setup.execute(
+async def _message_without_ticket(setup: CheckedInstallation) -> None:
+    await setup.installation.rows(
         "INSERT INTO messages (id, workspace_id, reverse_path, helo, peer, protocol, tls, received_by, size, "
         "received_at, rfc_message_id, reference_ids, from_address, from_name, subject, automatic) "
         "VALUES ('msg_lost', :workspace, '', '', '', '', '', '', 1, 1, '', '[]', '', '', '', '')",
-        workspace=setup.workspace_id,
+        workspace=setup.installation.workspace_id,
     )
 
 
@@ -92,7 +93,7 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "everybody may read",
         "chmod 640",
     ),
-    "another name": (lambda s: s.certificate("other.test"), "warn", "not for mx1.router.test", "certbot"),
+    "another name": (lambda s: s.certificate("other.test"), "warn", "not for mx1.host.test", "certbot"),
     "expired": (_expired, "fail", "the certificate has expired", "certbot renew"),
     "expires soon": (
         lambda s: s.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=5)),
@@ -122,7 +123,7 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         lambda s: s.dns.remove("34.216.184.93.in-addr.arpa"),
         "warn",
         "93.184.216.34 has no name",
-        "PTR record to mx1.router.test",
+        "PTR record to mx1.host.test",
     ),
     "an MX host without an address": (
         _set(server__mx_hosts=[{"host": HOST, "priority": 10}, {"host": "mx2.router.test", "priority": 20}]),
@@ -148,7 +149,7 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "verified, but its MX record is wrong",
         "Replace these MX records",
     ),
-    "no domain": (lambda s: s.execute("DELETE FROM domains"), "warn", "there is no domain", "domain add"),
+    "no domain": (lambda s: s.installation.rows("DELETE FROM domains"), "warn", "there is no domain", "domain add"),
     # --- the disk
     "the folder is not there": (
         _set(server__data_dir="/nonexistent/emailrouter"),
@@ -167,7 +168,9 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
     "others may read the key": (lambda s: (s.folder / KEY_FILE).chmod(0o644), "warn", "others may read", "chmod 600"),
     # --- integrations
     "an integration that is failing": (
-        lambda s: s.execute("UPDATE integrations SET status = 'failing', last_error = 'Slack answered 404 no_service'"),
+        lambda s: s.installation.rows(
+            "UPDATE integrations SET status = 'failing', last_error = 'Slack answered 404 no_service'"
+        ),
         "fail",
         "its deliveries wait: Slack answered 404 no_service",
         "set a new webhook URL",
@@ -196,7 +199,12 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         "which is loopback",
         "public Internet",
     ),
-    "no integration": (lambda s: s.execute("DELETE FROM integrations"), "warn", "there is none", "integration add"),
+    "no integration": (
+        lambda s: s.installation.rows("DELETE FROM integrations"),
+        "warn",
+        "there is none",
+        "integration add",
+    ),
     # --- doors
     "nobody listens": (lambda _: None, "warn", "smtp port: nobody listens", "systemctl start"),
     "an address of another host": (
@@ -231,7 +239,7 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-async def test_each_broken_set_up_is_found_with_its_fix(setup: Setup, case: str) -> None:
+async def test_each_broken_set_up_is_found_with_its_fix(setup: CheckedInstallation, case: str) -> None:
     breaking, status, text, fix = BROKEN[case]
     done = breaking(setup)
     if inspect.isawaitable(done):

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from tests.check.setup import HOST, Setup
 from tests.support.dns import DnsStandIn
+from tests.support.installation import HOST
+from tests.support.installation.checked import CheckedInstallation
 from tests.support.process import Program
 
 
@@ -14,7 +15,7 @@ async def _run(*args: str, env: dict[str, object], cwd: Path) -> tuple[int, str]
         return code, b"\n".join(program.stdout).decode()
 
 
-async def test_the_command_says_it_in_lines_and_in_json(setup: Setup, tmp_path: Path) -> None:
+async def test_the_command_says_it_in_lines_and_in_json(setup: CheckedInstallation, tmp_path: Path) -> None:
     settings = {**setup.settings, "dns.nameservers": [setup.dns.address]}
     code, text = await _run("check", env=settings, cwd=tmp_path)
     assert code == 1, "the stand-in's authority is not one of this machine's"

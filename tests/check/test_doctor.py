@@ -12,7 +12,7 @@ from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, ok
 from router.dns.resolver import DnsResolver
 from router.secrets import KEY_FILE
-from tests.check.setup import Moved, Setup, about, disk_with, holds
+from tests.support.installation.checked import CheckedInstallation, Moved, about, disk_with, holds
 
 UNITS = Path(__file__).parents[2] / "systemd"
 
@@ -31,12 +31,12 @@ async def saying(words: bytes) -> AsyncIterator[int]:
         yield int(server.sockets[0].getsockname()[1])
 
 
-async def test_where_all_is_right_nothing_fails(setup: Setup) -> None:
+async def test_where_all_is_right_nothing_fails(setup: CheckedInstallation) -> None:
     async with (
-        saying(b"220 mx1.router.test ESMTP\r\n") as smtp,
+        saying(b"220 mx1.host.test ESMTP\r\n") as smtp,
         saying(b"HTTP/1.1 200 OK\r\n\r\n") as api,
     ):
-        setup.settings |= {"smtp.listen": [f"127.0.0.1:{smtp}"], "api.listen": f"127.0.0.1:{api}"}
+        setup.settings.update({"smtp.listen": [f"127.0.0.1:{smtp}"], "api.listen": f"127.0.0.1:{api}"})
         lines = await setup.lines()
     assert about(lines, "fail") == []
     # What a test on loopback cannot have.
@@ -61,7 +61,7 @@ async def test_where_all_is_right_nothing_fails(setup: Setup) -> None:
     assert len(setup.slack.posts) == 0, "nothing is posted"
 
 
-async def test_the_name_servers_of_the_machine(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_name_servers_of_the_machine(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Skipped lines and a server without EDNS are named."""
     monkeypatch.setattr("router.dns.servers.PORT", setup.dns.port)
     path = setup.folder / "resolv.conf"
@@ -75,7 +75,7 @@ async def test_the_name_servers_of_the_machine(setup: Setup, monkeypatch: pytest
     assert "without EDNS" in found[2].text
 
 
-async def test_no_name_server_at_all(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_name_server_at_all(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.dns.servers.PORT", 1)
     path = setup.folder / "none"
     lines = await setup.lines(resolver=DnsResolver(timeout=5, lifetime=10, resolv_conf=path))
@@ -91,26 +91,26 @@ async def test_no_name_server_at_all(setup: Setup, monkeypatch: pytest.MonkeyPat
         ({"f_favail": 50_000}, "warn", "inodes are free"),
     ],
 )
-async def test_a_full_disk(setup: Setup, found: dict[str, int], status: str, text: str) -> None:
+async def test_a_full_disk(setup: CheckedInstallation, found: dict[str, int], status: str, text: str) -> None:
     setup.settings["smtp.min_free_bytes"] = 100_000_000
     fix = "df -i" if "inodes" in text else "[retention] raw_messages"
     holds(await setup.lines(statvfs=disk_with(**found)), status, text, fix)
 
 
-async def test_a_clock_that_is_wrong(setup: Setup) -> None:
+async def test_a_clock_that_is_wrong(setup: CheckedInstallation) -> None:
     holds(await setup.lines(clock=Moved(3600)), "fail", "differ by 3600", "timedatectl set-ntp true")
     holds(await setup.lines(clock=Moved(-10)), "warn", "differ by", "timedatectl set-ntp true")
 
 
-async def test_another_program_on_the_ports(setup: Setup) -> None:
+async def test_another_program_on_the_ports(setup: CheckedInstallation) -> None:
     async with saying(b"220 exim.test ESMTP Exim\r\n") as port, saying(b"HTTP/1.1 404 Not Found\r\n") as other:
-        setup.settings |= {"smtp.listen": [f"127.0.0.1:{port}"], "api.listen": f"127.0.0.1:{other}"}
+        setup.settings.update({"smtp.listen": [f"127.0.0.1:{port}"], "api.listen": f"127.0.0.1:{other}"})
         lines = await setup.lines()
     holds(lines, "fail", "another program answers", f"sport = :{port}")
     holds(lines, "fail", "api port: another program answers", f"sport = :{other}")
 
 
-async def test_a_program_that_is_not_ready(setup: Setup) -> None:
+async def test_a_program_that_is_not_ready(setup: CheckedInstallation) -> None:
     """Alive, but its health check says that it cannot work, as after its SQLite file was moved away."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -125,7 +125,7 @@ async def test_a_program_that_is_not_ready(setup: Setup) -> None:
     holds(lines, "fail", "api port", "/readyz")
 
 
-async def test_the_units(setup: Setup, tmp_path: Path) -> None:
+async def test_the_units(setup: CheckedInstallation, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     lines = await setup.lines(systemd=tmp_path, unit_folders=[empty])
@@ -138,7 +138,9 @@ async def test_the_units(setup: Setup, tmp_path: Path) -> None:
         holds(lines, "warn", "has the exposure 9", "systemctl edit")
 
 
-async def test_a_check_that_breaks_or_hangs_is_a_line(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_check_that_breaks_or_hangs_is_a_line(
+    setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def broken(_: Facts) -> list[Line]:
         raise ZeroDivisionError("oh")
 
@@ -156,7 +158,7 @@ async def test_a_check_that_breaks_or_hangs_is_a_line(setup: Setup, monkeypatch:
     assert [line.status for line in lines] == ["fail", "fail", "ok"]
 
 
-async def test_it_changes_nothing(setup: Setup) -> None:
+async def test_it_changes_nothing(setup: CheckedInstallation) -> None:
     """No key is made where there is none, and no file of a database."""
     (setup.folder / KEY_FILE).unlink()
     before = sorted(path.name for path in setup.folder.iterdir())

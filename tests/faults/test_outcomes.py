@@ -6,7 +6,8 @@ from router.channels.contract import Failed, Retry, Sent
 from router.clock import SECOND
 from router.dispatch.outbox import Finished, NotSent, Outbox, Work
 from router.dispatch.schedule import STEPS
-from tests.dispatch.test_outbox import LIMITS, World
+from tests.support.installation import Installation
+from tests.support.outboxes import LIMITS, Outboxes
 from tests.support.stores import Store
 
 FIRST = STEPS[0] * SECOND
@@ -14,7 +15,7 @@ FIRST = STEPS[0] * SECOND
 
 async def test_restarts_of_our_database_do_not_add_up(store: Store) -> None:
     """The schedule's later steps are for a far side that keeps failing."""
-    rig = World(store)
+    rig = Outboxes(Installation(store))
     await rig.build()
     for _ in range(6):
         await rig.finish(await rig.work(), NotSent(None, "not sent: the database is away"))
@@ -28,7 +29,7 @@ async def test_restarts_of_our_database_do_not_add_up(store: Store) -> None:
 
 async def test_an_attempt_that_was_cut_off_is_lost_also_after_parking(store: Store) -> None:
     """A digest of two is cut off; then one is told, and the answer parks both, which forgets their claims."""
-    rig = World(store, replace(LIMITS, digest_after=1))
+    rig = Outboxes(Installation(store), replace(LIMITS, digest_after=1))
     await rig.build(2)
     assert len((await rig.work()).deliveries) == 2
     rig.clock.advance(61)
@@ -43,7 +44,7 @@ async def test_an_attempt_that_was_cut_off_is_lost_also_after_parking(store: Sto
 
 
 async def test_a_poisoned_delivery_leaves_no_open_attempt(store: Store) -> None:
-    rig = World(store)
+    rig = Outboxes(Installation(store))
     await rig.build()
     for _ in range(LIMITS.max_claims):
         await rig.work()

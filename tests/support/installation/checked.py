@@ -1,0 +1,148 @@
+"""An installation for `emailrouter check`: everything is right, and a test breaks one thing."""
+
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import trustme
+
+from config.schema import Config
+from emailrouter.check import run
+from emailrouter.check.facts import Facts
+from emailrouter.check.line import Line
+from router.clock import SECOND, SystemClock
+from router.dns.resolver import DnsResolver
+from router.secrets import KEY_FILE, fingerprint
+from router.store import migrate
+from tests.support.dns import DnsStandIn
+from tests.support.installation.installation import Installation
+from tests.support.installation.opened import installation_at
+from tests.support.installation.settings import DOMAIN, HOST, config_of
+from tests.support.slack import SlackStandIn
+
+
+class Moved:
+    """The machine's clock, so much off."""
+
+    def __init__(self, seconds: float = 0) -> None:
+        self._seconds = seconds
+
+    def now(self) -> int:
+        return SystemClock().now() + int(self._seconds * SECOND)
+
+    def monotonic(self) -> float:
+        return SystemClock().monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedInstallation:
+    """A test changes the settings, the files, the DNS or the rows, then reads `lines`."""
+
+    installation: Installation
+    folder: Path
+    dns: DnsStandIn
+    slack: SlackStandIn
+    trust: ssl.SSLContext
+    authority: trustme.CA
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self.installation.settings
+
+    @property
+    def config(self) -> Config:
+        return config_of(self.settings)
+
+    async def lines(self, **facts: Any) -> list[Line]:
+        """What the doctor says."""
+        resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
+        found = Facts(
+            self.config,
+            resolver,
+            SystemClock(),
+            self.installation.database,
+            trust=self.trust,
+            systemd=self.folder / "none",
+        )
+        return await run.of(replace(found, **facts))
+
+    def certificate(self, *names: str, **options: Any) -> trustme.LeafCert:
+        """Writes the chain and the key; see `trustme.CA.issue_cert`."""
+        leaf = self.authority.issue_cert(*names, **options)
+        chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
+        (self.folder / "chain.pem").write_bytes(chain)
+        self.write_key(leaf.private_key_pem.bytes())
+        return leaf
+
+    def write_key(self, octets: bytes) -> None:
+        path = self.folder / "key.pem"
+        path.write_bytes(octets)
+        path.chmod(0o600)
+
+
+@asynccontextmanager
+async def right(folder: Path, dns: DnsStandIn) -> AsyncIterator[CheckedInstallation]:
+    """All is right: the check finds nothing to fix but what a loopback host cannot have."""
+    root = trustme.CA()
+    authority = root.create_child_ca()
+    trust = ssl.create_default_context()
+    root.configure_trust(trust)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(server)
+    installation = installation_at(f"sqlite:///{folder / 'emailrouter.db'}", folder, _settings(folder))
+    del installation.settings["server.secret_key"], installation.settings["dns.nameservers"]
+    (folder / KEY_FILE).write_text(installation.secret_key)
+    (folder / KEY_FILE).chmod(0o600)
+    async with SlackStandIn(ssl_context=server) as slack, installation.opened():
+        database = installation.database
+        await migrate.migrate(database)
+        await database.run("installation_keep", name="secret_key", value=fingerprint(installation.secret_key))
+        await installation.seed(DOMAIN, (), webhook=slack.url(host="localhost"))
+        found = CheckedInstallation(installation, folder, dns, slack, trust, authority)
+        found.certificate(HOST, not_after=datetime.now(UTC) + timedelta(days=60))
+        dns.set(HOST, "A", "93.184.216.34")
+        dns.set("93.184.216.34", "PTR", f"{HOST}.")
+        dns.set(DOMAIN, "MX", f"10 {HOST}.")
+        dns.set(f"_emailrouter.{DOMAIN}", "TXT", "emailrouter-verification=token")
+        yield found
+
+
+def _settings(folder: Path) -> dict[str, object]:
+    return {
+        "server.public_url": "https://tickets.router.test",
+        "smtp.listen": [f"127.0.0.1:{free_port()}"],
+        "smtp.tls_cert": str(folder / "chain.pem"),
+        "smtp.tls_key": str(folder / "key.pem"),
+        "api.listen": f"127.0.0.1:{free_port()}",
+    }
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def disk_with(**values: int) -> Any:
+    """A `statvfs` of a disk of 100 GB, half full, but for these."""
+    found = {"f_frsize": 4096, "f_blocks": 25_000_000, "f_bavail": 12_000_000, "f_files": 10**7, "f_favail": 5 * 10**6}
+    return lambda _: SimpleNamespace(**found | values)
+
+
+def about(lines: list[Line], status: str) -> list[str]:
+    """The lines of a status, as text."""
+    return [f"{line.check}: {line.text} -> {line.fix}" for line in lines if line.status == status]
+
+
+def holds(lines: list[Line], status: str, text: str, fix: str) -> None:
+    """Asserts that a line of this status has the text and the fix."""
+    found = [line for line in lines if line.status == status and text in f"{line.check}: {line.text}"]
+    assert found, about(lines, "fail") + about(lines, "warn")
+    assert any(fix in line.fix for line in found), [line.fix for line in found]

@@ -1,0 +1,78 @@
+"""Outboxes of two processes over one integration with queued deliveries."""
+
+from router import ids
+from router.channels.contract import Outcome
+from router.clock import SECOND
+from router.dispatch.outbox import Finished, Limits, Outbox, Work
+from tests.support.installation import Installation
+
+LIMITS = Limits(per_second=1, burst=5, digest_after=20, lease=60 * SECOND, max_claims=3, patience=2 * SECOND)
+DIGEST = 50
+
+
+class Outboxes:
+    """One integration with queued deliveries, and two processes that may send them."""
+
+    def __init__(self, installation: Installation, limits: Limits = LIMITS) -> None:
+        self.installation = installation
+        self.clock = installation.clock
+        self.one = Outbox(installation.database, self.clock, "one", limits)
+        self.two = Outbox(installation.database, self.clock, "two", limits)
+        self.deliveries: list[str] = []
+
+    async def build(self, deliveries: int = 1) -> None:
+        await self.installation.seed(aliases=())
+        self.deliveries = [await self.queue(n) for n in range(1, deliveries + 1)]
+
+    @property
+    def integration(self) -> str:
+        return self.installation.integration_id
+
+    async def queue(self, number: int) -> str:
+        """A ticket with a delivery that is due now; returns the delivery's id."""
+        now = self.clock.now()
+        ticket, delivery = ids.new("ticket"), ids.new("dlv")
+        await self.installation.rows(
+            "INSERT INTO tickets (id, workspace_id, number, address, subject, from_address, from_name, received_at, "
+            "updated_at) VALUES (:id, :workspace, :number, 'a@b.test', 's', 'f@c.test', '', :now, :now)",
+            id=ticket,
+            workspace=self.installation.workspace_id,
+            number=number,
+            now=now,
+        )
+        await self.installation.rows(
+            "INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, next_attempt_at, "
+            "expires_at, created_at) "
+            "VALUES (:id, :workspace, :ticket, 'msg_x', :integration, 'opened', :now, :expires, :now)",
+            id=delivery,
+            workspace=self.installation.workspace_id,
+            ticket=ticket,
+            integration=self.integration,
+            now=now,
+            expires=now + 3 * 24 * 3600 * SECOND,
+        )
+        return delivery
+
+    async def turn(self, finished: Finished | None = None, *, by: Outbox | None = None, stop: bool = False) -> object:
+        return await (by or self.one).turn(self.integration, finished, DIGEST, stop=stop)
+
+    async def work(self, *, by: Outbox | None = None) -> Work:
+        found = await self.turn(by=by)
+        assert isinstance(found, Work), found
+        return found
+
+    async def finish(self, work: Work, outcome: Outcome, *, stop: bool = False) -> object:
+        return await self.turn(Finished(work, outcome, 0.0), stop=stop)
+
+    async def delivery(self, n: int = 0) -> dict[str, object]:
+        (row,) = await self.installation.rows("SELECT * FROM deliveries WHERE id = :id", id=self.deliveries[n])
+        return row
+
+    async def the_integration(self) -> dict[str, object]:
+        (row,) = await self.installation.rows("SELECT * FROM integrations")
+        return row
+
+    async def attempts(self, n: int = 0) -> list[dict[str, object]]:
+        return await self.installation.rows(
+            "SELECT * FROM attempts WHERE delivery_id = :id ORDER BY n", id=self.deliveries[n]
+        )
