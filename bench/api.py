@@ -172,7 +172,7 @@ class _Listening:
 
 async def plans(big: Filled) -> None:
     """Prints the plan of the query behind each call."""
-    database = big.made.database()
+    database = big.made.database
     await database.open()
     listening = _Listening(database)
     try:

@@ -25,7 +25,7 @@ from pathlib import Path
 from slack_sdk.models.blocks import Block
 
 from bench import client
-from bench.installation import Installation, installed, smtp_port
+from bench.installation import BenchInstallation, installed, smtp_port
 from bench.mtas import DOMAIN
 from bench.processes import Child, emailrouter, end_on_sigterm, temporary_folder
 from router.mail.parse import parse
@@ -115,10 +115,10 @@ async def _delivered(slack: SlackStandIn, count: int) -> None:
             seen, since = len(slack.posts), time.monotonic()
 
 
-async def _look_up(place: Installation, mails: list[Mail]) -> None:
+async def _look_up(place: BenchInstallation, mails: list[Mail]) -> None:
     """The tickets and texts, from the database."""
     by_address = {mail.recipient: mail for mail in mails}
-    database = place.database()
+    database = place.database
     await database.open()
     try:
         rows = await seeds.execute(

@@ -77,7 +77,7 @@ def visits(big: Filled, others: dict[str, str]) -> dict[str, list[str]]:
 
 async def furnished(big: Filled) -> tuple[str, dict[str, str]]:
     """Adds what `filled` leaves out; the cookie of an admin, and an id of each noun of `/manage`."""
-    database = big.made.database()
+    database = big.made.database
     await database.open()
     try:
         hexed = "substr(m.id, 5)"

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import client, senders
-from bench.installation import KINDS, Installation, Kind, installed, smtp_port
+from bench.installation import KINDS, BenchInstallation, Kind, installed, smtp_port
 from bench.load import Load
 from bench.processes import Child, cpu_seconds, emailrouter, end_on_sigterm, temporary_folder
 from tests.support.slack import SlackStandIn
@@ -118,7 +118,7 @@ async def _posted(slack: SlackStandIn, count: int, *, timeout: float) -> None:
         await asyncio.sleep(0.05)
 
 
-def _child(role: str, folder: Path, place: Installation) -> Child:
+def _child(role: str, folder: Path, place: BenchInstallation) -> Child:
     return Child(role, emailrouter(role), folder=folder, env=place.env)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.installation import Installation
+from bench.installation import BenchInstallation
 from router.admin.access.keys import Keys
 from router.admin.access.users import Users
 from router.clock import SystemClock
@@ -45,7 +45,7 @@ _MINUTE = 60_000_000
 class Filled:
     """How many tickets, when the last one came (milliseconds since the epoch), and what else can be asked for."""
 
-    made: Installation
+    made: BenchInstallation
     count: int
     last: int
     key: str = ""
@@ -66,9 +66,9 @@ class Filled:
         return call
 
 
-async def filled(made: Installation, count: int) -> Filled:
+async def filled(made: BenchInstallation, count: int) -> Filled:
     """Writes everything; the database is closed afterwards."""
-    database = made.database()
+    database = made.database
     await database.open()
     try:
         actor, clock = Actor(made.workspace_id, "admin"), SystemClock()

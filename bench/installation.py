@@ -2,18 +2,16 @@
 
 `installed("sqlite" | "postgres", folder, ...)` yields it with nothing running. PostgreSQL is a server of the bench's
 own, on the disk, with fsync on; its processes' CPU time can be read apart (`database_cpu`). The settings of
-`Installation.env` are the product's defaults but for what a bench on one machine runs into: the limits by address and
-the pace of webhooks.
+`BenchInstallation.env` are the defaults of the program but for what a bench on one machine runs into: the limits by
+address and the pace of webhooks.
 """
 
 from __future__ import annotations
 
-import json
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -21,14 +19,10 @@ import trustme
 
 from bench.mtas import DOMAIN
 from bench.processes import cpu_seconds
-from router.secrets import SecretBox, new_key
 from router.store import migrate
-from router.store.postgres import PostgresDatabase
-from router.store.sqlite import SqliteDatabase
-from tests.support import seeds
+from tests.support.installation import Installation, store_at
 from tests.support.postgres import PostgresServer, private_postgres
 from tests.support.process import environment
-from tests.support.stores import postgres_database, sqlite_database
 
 Kind = Literal["sqlite", "postgres"]
 KINDS: tuple[Kind, ...] = ("sqlite", "postgres")
@@ -36,22 +30,40 @@ KINDS: tuple[Kind, ...] = ("sqlite", "postgres")
 _REAL = {"shared_buffers": "128MB", "wal_level": "replica"}
 
 
-@dataclass
-class Installation:
-    """addresses: the aliases. env: settings for `emailrouter` (see `tests.support.process.environment`)."""
+# In place of what the tests' installations leave out: a bench measures the program's own defaults.
+_DEFAULT = ("smtp.min_free_bytes", "dns.nameservers")
+_SETTINGS: dict[str, object] = {
+    "server.hostname": f"mx.{DOMAIN}",
+    "smtp.max_connections": 5000,
+    "smtp.max_connections_per_ip": 5000,
+    "smtp.max_mails_per_minute_per_ip": 100_000_000,  # counted, and never reached
+    "delivery.per_second": 100_000.0,
+    "delivery.burst": 1000,
+    "delivery.digest_after": 1_000_000,
+}
 
-    kind: Kind
-    url: str
-    addresses: list[str]
-    env: dict[str, object]
+
+class BenchInstallation(Installation):
+    """env: settings for `emailrouter` (see `tests.support.process.environment`)."""
+
     database_cpu: Callable[[], float] | None = None
-    workspace_id: str = field(default="")
 
-    def database(self) -> SqliteDatabase | PostgresDatabase:
-        """A second way into the database, not opened yet."""
-        if self.kind == "sqlite":
-            return sqlite_database(Path(self.url.removeprefix("sqlite:///")))
-        return postgres_database(self.url)
+    @property
+    def kind(self) -> str:
+        return self.store.kind
+
+    @property
+    def url(self) -> str:
+        return self.store.url
+
+    @property
+    def env(self) -> dict[str, object]:
+        return {key: value for key, value in self.settings.items() if key not in _DEFAULT}
+
+    @property
+    def addresses(self) -> list[str]:
+        """The aliases, in the order they were made."""
+        return [f"{name}@{self.domain_name}" for name in self.aliases]
 
 
 @asynccontextmanager
@@ -63,78 +75,36 @@ async def installed(
     webhooks: int = 1,
     webhook: Callable[[str], str] | None = None,
     migrate_with: tuple[Sequence[str], dict[str, object]] | None = None,
-) -> AsyncIterator[Installation]:
+) -> AsyncIterator[BenchInstallation]:
     """kind: of the database. webhook: the URL of the channel with a name; without it none is ever posted to.
     migrate_with: the command and settings of another checkout's program, which makes the schema instead of this one's.
 
     The aliases `support`, `alias1`, ... take turns with the webhooks `team0`, `team1`, ...
     """
-    key = new_key()
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - a bench waits for its own preparations
     async with AsyncExitStack() as stack:
-        database: SqliteDatabase | PostgresDatabase
-        cpu: Callable[[], float] | None = None
-        if kind == "sqlite":
-            url = f"sqlite:///{folder / 'emailrouter.db'}"
-            database = sqlite_database(folder / "emailrouter.db")
-        else:
+        url, cpu = f"sqlite:///{folder / 'emailrouter.db'}", None
+        if kind == "postgres":
             parent = Path(tempfile.gettempdir())  # a folder that the server's own user may enter
             server = await stack.enter_async_context(private_postgres(fsync=True, settings=_REAL, parent=parent))
-            url = await server.create_database()
-            database, cpu = postgres_database(url), _cpu_of(server)
+            url, cpu = await server.create_database(), _cpu_of(server)
+        made = BenchInstallation(store_at(url), {**_SETTINGS, "server.data_dir": str(folder)}, real_time=True)
+        made.database_cpu = cpu
         if migrate_with is not None:
             command, settings = migrate_with
-            env = environment(_settings(url, key, folder) | settings)
+            env = environment(made.env | settings)
             subprocess.run(command, check=True, env=env, cwd=folder, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 - a bench waits for its own preparations
-        await database.open()
-        try:
+        async with made.opened():
             if migrate_with is None:
-                await migrate.migrate(database)
-            made = Installation(kind, url, [], _settings(url, key, folder), cpu)
-            await _seed(made, database, SecretBox(key), aliases=aliases, webhooks=webhooks, webhook=webhook)
-        finally:
-            await database.close()
+                await migrate.migrate(made.database)
+            await made.seed_domain(DOMAIN)
+            integrations = []
+            for n in range(webhooks):
+                target = webhook(f"team{n}") if webhook else "https://hooks.slack.test/services/T0/B0/none"
+                integrations.append(await made.add_integration(f"team{n}", webhook=target))
+            for n in range(aliases):
+                await made.add_alias(f"alias{n}" if n else "support", integrations[n % webhooks])
         yield made
-
-
-async def _seed(
-    made: Installation,
-    database: SqliteDatabase | PostgresDatabase,
-    box: SecretBox,
-    *,
-    aliases: int,
-    webhooks: int,
-    webhook: Callable[[str], str] | None,
-) -> None:
-    made.workspace_id = workspace = await seeds.workspace(database)
-    domain = await seeds.domain(database, workspace, DOMAIN)
-    integrations = []
-    for n in range(webhooks):
-        url = webhook(f"team{n}") if webhook else "https://hooks.slack.test/services/T0/B0/none"
-        sealed = box.seal(json.dumps({"webhookUrl": url}))
-        integrations.append(await seeds.integration(database, workspace, sealed, f"team{n}"))
-    for n in range(aliases):
-        name = f"alias{n}" if n else "support"
-        await seeds.alias(database, workspace, domain, name, integrations[n % webhooks])
-        made.addresses.append(f"{name}@{DOMAIN}")
-
-
-def _settings(url: str, key: str, folder: Path) -> dict[str, object]:
-    return {
-        "server.hostname": f"mx.{DOMAIN}",
-        "server.data_dir": str(folder),
-        "server.secret_key": key,
-        "database.url": url,
-        "smtp.listen": ["127.0.0.1:0"],
-        "smtp.max_connections": 5000,
-        "smtp.max_connections_per_ip": 5000,
-        "smtp.max_mails_per_minute_per_ip": 100_000_000,  # counted, and never reached
-        "api.listen": "127.0.0.1:0",
-        "delivery.allow_private_networks": True,
-        "delivery.per_second": 100_000.0,
-        "delivery.burst": 1000,
-        "delivery.digest_after": 1_000_000,
-    }
 
 
 def _cpu_of(server: PostgresServer) -> Callable[[], float]:

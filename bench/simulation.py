@@ -24,7 +24,7 @@ Wait = Callable[["Resume"], None]
 Steps = Generator[Wait, None, None]
 
 
-class World:
+class Timeline:
     """The simulated time, in seconds, and what happens next."""
 
     def __init__(self) -> None:
@@ -61,8 +61,8 @@ class World:
 class Pool:
     """So many servers, first come, first served: cores, or with one of them a lock."""
 
-    def __init__(self, world: World, servers: int) -> None:
-        self._world = world
+    def __init__(self, timeline: Timeline, servers: int) -> None:
+        self._timeline = timeline
         self._free = servers
         self._servers = servers
         self._waiting: deque[Resume] = deque()
@@ -79,7 +79,7 @@ class Pool:
     def give(self) -> None:
         """To the next who waits."""
         if self._waiting:
-            self._world.at(0.0, self._waiting.popleft())
+            self._timeline.at(0.0, self._waiting.popleft())
         else:
             self._free += 1
 
@@ -92,7 +92,7 @@ class Pool:
                 self.give()
                 resume()
 
-            self.take(lambda: self._world.at(seconds, done))
+            self.take(lambda: self._timeline.at(seconds, done))
 
         return wait
 
@@ -104,8 +104,8 @@ class Pool:
 class Disk:
     """The log of the database: one flush at a time, for all who wait when it begins."""
 
-    def __init__(self, world: World, flush: float, octets_a_second: float) -> None:
-        self._world = world
+    def __init__(self, timeline: Timeline, flush: float, octets_a_second: float) -> None:
+        self._timeline = timeline
         self._flush = flush
         self._rate = octets_a_second
         self._waiting: list[Resume] = []
@@ -138,7 +138,7 @@ class Disk:
             for resume in group:
                 resume()
 
-        self._world.at(self._flush + octets / self._rate, done)
+        self._timeline.at(self._flush + octets / self._rate, done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,20 +221,20 @@ class _Process:
 
     def __init__(self, model: _Model) -> None:
         self.model = model
-        self.thread = Pool(model.world, 1)
+        self.thread = Pool(model.timeline, 1)
         self.queue: deque[_Mail] = deque()
         self.writing = 0
 
     def mail(self, size: int, workspace: int, answered: Resume) -> Steps:
         """From its last octet to the queue of the writer."""
-        model, arrived = self.model, self.model.world.now
+        model, arrived = self.model, self.model.timeline.now
         yield self.thread.use(model.costs.door + size * model.costs.door_octet)
         if model.layout.raw_outside:
-            yield model.world.wait(model.layout.round_trip)
+            yield model.timeline.wait(model.layout.round_trip)
         self.queue.append(_Mail(arrived, size, workspace, answered))
         if self.writing < CONNECTIONS:
             self.writing += 1
-            model.world.start(self.groups())
+            model.timeline.start(self.groups())
 
     def groups(self) -> Steps:
         """One connection, until nothing waits."""
@@ -247,22 +247,22 @@ class _Process:
                 group.append(self.queue.popleft())
             kept = 0 if model.layout.raw_outside else octets
             cpu = len(group) * costs.database + kept * costs.database_octet
-            yield model.world.wait((costs.round_trips - HELD_TRIPS) * trip)
+            yield model.timeline.wait((costs.round_trips - HELD_TRIPS) * trip)
             yield model.cores.use(cpu * (1 - HELD_SHARE))
             rows = [model.rows[workspace] for workspace in sorted({mail.workspace for mail in group})]
             for row in rows:
                 yield row.take
-            held = model.world.now
+            held = model.timeline.now
             yield model.cores.use(cpu * HELD_SHARE)
-            yield model.world.wait(HELD_TRIPS * trip)
+            yield model.timeline.wait(HELD_TRIPS * trip)
             yield model.disk.write(len(group) * costs.log + kept * costs.log_octet)
             for row in rows:
-                row.busy += model.world.now - held
+                row.busy += model.timeline.now - held
                 row.give()
             model.figures.groups += 1
             model.figures.accepted += len(group)
             for mail in group:
-                model.figures.waits.append(model.world.now - mail.arrived)
+                model.figures.waits.append(model.timeline.now - mail.arrived)
                 mail.answered()
         self.writing -= 1
 
@@ -273,17 +273,17 @@ class _Model:
     def __init__(self, layout: Layout, costs: Costs, seed: int) -> None:
         self.layout, self.costs = layout, costs
         self.random = random.Random(seed)
-        self.world = World()
-        self.cores = Pool(self.world, layout.database_cores)
-        self.disk = Disk(self.world, layout.flush, layout.disk)
-        self.rows = [Pool(self.world, 1) for _ in range(layout.workspaces)]
+        self.timeline = Timeline()
+        self.cores = Pool(self.timeline, layout.database_cores)
+        self.disk = Disk(self.timeline, layout.flush, layout.disk)
+        self.rows = [Pool(self.timeline, 1) for _ in range(layout.workspaces)]
         self.processes = [_Process(self) for _ in range(layout.processes)]
         self.figures = Figures()
 
     def arrivals(self) -> Steps:
         """Mails as they come: at random, to any process, of any workspace."""
         while True:
-            yield self.world.wait(self.random.expovariate(self.layout.rate))
+            yield self.timeline.wait(self.random.expovariate(self.layout.rate))
             self.mail(lambda: None)
 
     def mail(self, answered: Resume) -> None:
@@ -291,7 +291,7 @@ class _Model:
         self.figures.arrived += 1
         process = self.random.choice(self.processes)
         size = self.random.choice(self.layout.sizes)
-        self.world.start(process.mail(size, self.random.randrange(self.layout.workspaces), answered))
+        self.timeline.start(process.mail(size, self.random.randrange(self.layout.workspaces), answered))
 
     def client(self) -> None:
         """A sender: its next mail comes when it has its 250."""
@@ -300,8 +300,8 @@ class _Model:
     def posts(self) -> Steps:
         """Deliveries: an attempt opened and its outcome written, which the next attempt's transaction does at once."""
         while True:
-            yield self.world.wait(self.random.expovariate(self.layout.posts))
-            self.world.start(self._post())
+            yield self.timeline.wait(self.random.expovariate(self.layout.posts))
+            self.timeline.start(self._post())
 
     def _post(self) -> Steps:
         yield self.cores.use(self.costs.delivery_database)
@@ -314,10 +314,10 @@ def simulate(layout: Layout, costs: Costs, *, seconds: float, seed: int = 1) -> 
     for _ in range(layout.clients):
         model.client()
     if not layout.clients:
-        model.world.start(model.arrivals())
+        model.timeline.start(model.arrivals())
     if layout.posts:
-        model.world.start(model.posts())
-    model.world.run(seconds)
+        model.timeline.start(model.posts())
+    model.timeline.run(seconds)
     figures = model.figures
     figures.waits.sort()
     figures.busy = {

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.simulation import Costs, Disk, Layout, Pool, World, simulate, sustained
+from bench.simulation import Costs, Disk, Layout, Pool, Timeline, simulate, sustained
 
 FREE = Costs(0, 0, 0, 0, 0, 0, round_trips=2, log=0, log_octet=0)
 ALONE = Layout(100, 1, 1, 0.0, 1e9, 0.0, 1, [4000])
@@ -31,23 +31,23 @@ def test_every_mail_is_answered_or_under_way() -> None:
 
 
 def test_who_commits_while_one_flush_runs_shares_the_next() -> None:
-    world = World()
-    disk = Disk(world, 1.0, 1e9)
+    timeline = Timeline()
+    disk = Disk(timeline, 1.0, 1e9)
     ended: list[float] = []
     for begins in (0.0, 0.1, 0.5, 0.9):
-        world.at(begins, lambda: disk.write(0)(lambda: ended.append(world.now)))
-    world.run(10)
+        timeline.at(begins, lambda: disk.write(0)(lambda: ended.append(timeline.now)))
+    timeline.run(10)
     assert ended == [1.0, 2.0, 2.0, 2.0]
     assert disk.flushes == 2
 
 
 def test_a_pool_serves_in_order() -> None:
-    world = World()
-    pool = Pool(world, 2)
+    timeline = Timeline()
+    pool = Pool(timeline, 2)
     ended: list[tuple[str, float]] = []
     for name, seconds in (("a", 1.0), ("b", 2.0), ("c", 1.0), ("d", 1.0)):
-        pool.use(seconds)(lambda name=name: ended.append((name, world.now)))  # type: ignore[misc]  # its default is its name
-    world.run(10)
+        pool.use(seconds)(lambda name=name: ended.append((name, timeline.now)))  # type: ignore[misc]  # its default is its name
+    timeline.run(10)
     assert ended == [("a", 1.0), ("b", 2.0), ("c", 2.0), ("d", 3.0)]
     assert pool.utilisation(10) == pytest.approx(5 / 20)
 
