@@ -17,15 +17,14 @@ import aiohttp
 import pytest
 
 from tests.support.dns import DnsStandIn
+from tests.support.installation import HOST, port_of, program_settings
 from tests.support.payloads import assert_slack_takes
 from tests.support.process import Program, run_cli
 from tests.support.slack import SlackStandIn
 
-HOST = "mx1.host.test"
-
 
 @dataclass
-class Installation:
+class Running:
     """A running program, and the key that opens it."""
 
     smtp: tuple[str, int]
@@ -55,32 +54,14 @@ class Installation:
             return found[1].decode()
 
 
-def settings(dns: DnsStandIn, folder: Path) -> dict[str, object]:
-    return {
-        "server.hostname": HOST,
-        "server.data_dir": str(folder),
-        "smtp.listen": ["127.0.0.1:0"],
-        "api.listen": "127.0.0.1:0",
-        "dns.nameservers": [dns.address],
-        "delivery.allow_private_networks": "true",
-    }
-
-
-def port_of(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host, int(port)
-
-
 @pytest.fixture(params=["serve on SQLite", "four roles on PostgreSQL"])
-async def installation(
-    request: pytest.FixtureRequest, dns_server: DnsStandIn, tmp_path: Path
-) -> AsyncIterator[Installation]:
-    env = settings(dns_server, tmp_path)
+async def running(request: pytest.FixtureRequest, dns_server: DnsStandIn, tmp_path: Path) -> AsyncIterator[Running]:
+    sqlite = f"sqlite:///{tmp_path / 'mail.db'}"
+    env = {**program_settings(sqlite, tmp_path), "dns.nameservers": [dns_server.address]}
     programs: list[Program] = []
     try:
         async with aiohttp.ClientSession() as http:
             if request.param == "serve on SQLite":
-                env["database.url"] = f"sqlite:///{tmp_path / 'mail.db'}"
                 programs.append(Program("serve", env=env, cwd=tmp_path, fresh=True))
                 await programs[0].start()
                 facts = await programs[0].ready()
@@ -88,7 +69,7 @@ async def installation(
                 assert found
                 assert (tmp_path / "first-login").stat().st_mode & 0o777 == 0o600
                 assert found[0] not in programs[0].stderr_text
-                yield Installation(port_of(facts["smtp"][0]), facts["api"], found[0], http)
+                yield Running(port_of(facts["smtp"][0]), facts["api"], found[0], http)
             else:
                 env["database.url"] = await request.getfixturevalue("postgres_server").create_database()
                 env["server.secret_key"] = "one-key-for-all-of-these-hosts"
@@ -100,7 +81,7 @@ async def installation(
                     programs.append(Program(role, env=env, cwd=tmp_path, fresh=True))
                     await programs[-1].start()
                     ready |= await programs[-1].ready()
-                yield Installation(port_of(ready["smtp"][0]), ready["api"], login["key"], http)
+                yield Running(port_of(ready["smtp"][0]), ready["api"], login["key"], http)
     finally:
         codes = [await program.terminate() for program in programs]
     assert codes == [0] * len(programs)
@@ -108,8 +89,8 @@ async def installation(
         assert "Traceback" not in program.stderr_text
 
 
-async def test_from_set_up_to_resolved(installation: Installation, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
-    call = installation.call
+async def test_from_set_up_to_resolved(running: Running, dns_server: DnsStandIn, slack: SlackStandIn) -> None:
+    call = running.call
     domain = await call("POST", "/api/domains", {"domain": "Example.ORG"}, expect=201)
     assert domain["status"] == "pending_verification"
     (mx,) = domain["mxRecords"]
@@ -118,7 +99,7 @@ async def test_from_set_up_to_resolved(installation: Installation, dns_server: D
     checked = await call("POST", f"/api/domains/{domain['id']}/verify")
     assert checked["verified"] is False
     assert any(record["fix"] for record in checked["records"])
-    with smtplib.SMTP(*installation.smtp, timeout=10) as client:
+    with smtplib.SMTP(*running.smtp, timeout=10) as client:
         client.ehlo("client.test")
         client.mail("zoe@customer.test")
         assert client.rcpt("support@example.org")[0] == 450
@@ -150,8 +131,8 @@ async def test_from_set_up_to_resolved(installation: Installation, dns_server: D
     mail["Date"] = "Mon, 02 Feb 2026 10:00:00 +0000"
     mail.set_content("Where is my order?\n")
     mail.add_attachment(b"\x00\x01\xff" * 1000, maintype="application", subtype="octet-stream", filename="Größe.bin")
-    message_id = installation.send(mail, "support@example.org")
-    assert installation.send(mail, "support+again@example.org") == message_id, "the same mail again"
+    message_id = running.send(mail, "support@example.org")
+    assert running.send(mail, "support+again@example.org") == message_id, "the same mail again"
 
     (post,) = await slack.wait_for(1, "support", delivered=True)
     assert_slack_takes(post.payload)
@@ -193,7 +174,7 @@ async def test_from_set_up_to_resolved(installation: Installation, dns_server: D
     reply["Message-ID"] = "<two@customer.test>"
     reply["In-Reply-To"] = "<one@customer.test>"
     reply.set_content("It is still not here.\n")
-    installation.send(reply, "support@example.org")
+    running.send(reply, "support@example.org")
     await slack.wait_for(2, "support", delivered=True)
     ticket = await call("GET", f"/api/emails/tickets/{listed['id']}")
     assert ticket["status"] == "open"

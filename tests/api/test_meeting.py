@@ -17,7 +17,6 @@ from router.errors import Contended, Refused
 from router.model import Actor
 from router.store.erasure import erase_ticket
 from router.store.postgres import PostgresSession
-from tests.support import seeds
 from tests.support.installation.http import PASSWORD, ServedInstallation, serving
 from tests.support.postgres import PostgresServer
 from tests.support.stores import opened_postgres
@@ -26,14 +25,14 @@ Meet = Callable[[Awaitable[object], Coroutine[Any, Any, object]], Awaitable[obje
 
 
 @pytest.fixture
-async def office(postgres_server: PostgresServer) -> AsyncIterator[ServedInstallation]:
+async def served(postgres_server: PostgresServer) -> AsyncIterator[ServedInstallation]:
     """An API on PostgreSQL."""
     async with opened_postgres(postgres_server) as store, serving(store) as found:
         yield found
 
 
 @pytest.fixture
-def meet(office: ServedInstallation, monkeypatch: pytest.MonkeyPatch) -> Meet:
+def meet(served: ServedInstallation, monkeypatch: pytest.MonkeyPatch) -> Meet:
     """`await meet(one, other)`: `other` happens just before `one` first writes, or then waits for it to end."""
     run = PostgresSession.run
 
@@ -43,7 +42,7 @@ def meet(office: ServedInstallation, monkeypatch: pytest.MonkeyPatch) -> Meet:
         async def first_write(session: PostgresSession, query: str, /, **values: object) -> int:
             if not begun:
                 begun.append(asyncio.create_task(other))
-                await happened_or_waits(office, begun[0])
+                await happened_or_waits(served, begun[0])
             return await run(session, query, **values)
 
         monkeypatch.setattr(PostgresSession, "run", first_write)
@@ -55,111 +54,111 @@ def meet(office: ServedInstallation, monkeypatch: pytest.MonkeyPatch) -> Meet:
     return meeting
 
 
-async def happened_or_waits(office: ServedInstallation, task: asyncio.Task[object]) -> None:
+async def happened_or_waits(served: ServedInstallation, task: asyncio.Task[object]) -> None:
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(10):
-        while not task.done() and not await seeds.execute(office.database, waiting):  # noqa: ASYNC110 - the server knows
+        while not task.done() and not await served.rows(waiting):  # noqa: ASYNC110 - the server knows
             await asyncio.sleep(0.005)
 
 
-async def test_two_changes_of_an_alias_both_hold(office: ServedInstallation, meet: Meet) -> None:
-    _, _, alias_id = await office.alias()
-    elsewhere = await office.integration()
-    aliases = office.services.aliases
+async def test_two_changes_of_an_alias_both_hold(served: ServedInstallation, meet: Meet) -> None:
+    _, _, alias_id = await served.alias()
+    elsewhere = await served.integration()
+    aliases = served.services.aliases
     await meet(
-        aliases.change(office.actor, alias_id, status="disabled"),
-        aliases.change(office.actor, alias_id, integration_id=elsewhere),
+        aliases.change(served.actor, alias_id, status="disabled"),
+        aliases.change(served.actor, alias_id, integration_id=elsewhere),
     )
-    alias = await aliases.get(office.actor, alias_id)
+    alias = await aliases.get(served.actor, alias_id)
     assert (alias.status, alias.integration_id) == ("disabled", elsewhere)
 
 
-async def test_two_changes_of_an_integration_both_hold(office: ServedInstallation, meet: Meet) -> None:
-    integration_id = await office.integration()
-    integrations = office.services.integrations
-    before = await integrations.get(office.actor, integration_id)
+async def test_two_changes_of_an_integration_both_hold(served: ServedInstallation, meet: Meet) -> None:
+    integration_id = await served.integration()
+    integrations = served.services.integrations
+    before = await integrations.get(served.actor, integration_id)
     url = {"webhookUrl": "http://127.0.0.1:9/services/T0/B0/another"}
     await meet(
-        integrations.change(office.actor, integration_id, name="Renamed"),
-        integrations.change(office.actor, integration_id, settings=url),
+        integrations.change(served.actor, integration_id, name="Renamed"),
+        integrations.change(served.actor, integration_id, settings=url),
     )
-    after = await integrations.get(office.actor, integration_id)
+    after = await integrations.get(served.actor, integration_id)
     assert after.name == "Renamed"
     assert (after.hint, after.sealed_settings) != (before.hint, before.sealed_settings)
 
 
-async def test_a_note_on_a_ticket_that_is_erased(office: ServedInstallation, meet: Meet) -> None:
-    await office.alias()
-    ticket_id = await office.ticket()
-    tickets = office.services.tickets
-    await meet(tickets.note(office.actor, ticket_id, "Hello"), tickets.delete(office.actor, ticket_id))
+async def test_a_note_on_a_ticket_that_is_erased(served: ServedInstallation, meet: Meet) -> None:
+    await served.alias()
+    ticket_id = await served.ticket()
+    tickets = served.services.tickets
+    await meet(tickets.note(served.actor, ticket_id, "Hello"), tickets.delete(served.actor, ticket_id))
     with pytest.raises(Refused, match="Ticket not found"):
-        await tickets.note(office.actor, ticket_id, "Hello")
+        await tickets.note(served.actor, ticket_id, "Hello")
 
 
-async def test_two_admins_cannot_remove_each_other(office: ServedInstallation, meet: Meet) -> None:
-    users = office.services.users
-    _, other_id = await office.person("admin")
+async def test_two_admins_cannot_remove_each_other(served: ServedInstallation, meet: Meet) -> None:
+    users = served.services.users
+    _, other_id = await served.person("admin")
     with pytest.raises(Refused, match="last admin"):
         await meet(
-            users.delete(office.actor, other_id),
-            users.change(office.actor, office.login.user_id, role="viewer"),
+            users.delete(served.actor, other_id),
+            users.change(served.actor, served.login.user_id, role="viewer"),
         )
-    admins = [user.id for user in (await users.list(office.actor)).items if user.role == "admin"]
+    admins = [user.id for user in (await users.list(served.actor)).items if user.role == "admin"]
     assert len(admins) == 1
 
 
-async def test_a_key_for_a_user_who_is_removed(office: ServedInstallation, meet: Meet) -> None:
-    _, user_id = await office.person("agent")
-    services = office.services
+async def test_a_key_for_a_user_who_is_removed(served: ServedInstallation, meet: Meet) -> None:
+    _, user_id = await served.person("agent")
+    services = served.services
     await meet(
-        services.keys.create(office.actor, name="late", user_id=user_id),
-        services.users.delete(office.actor, user_id),
+        services.keys.create(served.actor, name="late", user_id=user_id),
+        services.users.delete(served.actor, user_id),
     )
-    keys = await services.keys.list(office.actor)
-    assert [key.user_id for key in keys.items] == [office.login.user_id]
+    keys = await services.keys.list(served.actor)
+    assert [key.user_id for key in keys.items] == [served.login.user_id]
 
 
-async def test_a_ticket_for_a_user_who_is_removed(office: ServedInstallation, meet: Meet) -> None:
-    await office.alias()
-    ticket_id = await office.ticket()
-    _, user_id = await office.person("agent")
-    services = office.services
+async def test_a_ticket_for_a_user_who_is_removed(served: ServedInstallation, meet: Meet) -> None:
+    await served.alias()
+    ticket_id = await served.ticket()
+    _, user_id = await served.person("agent")
+    services = served.services
     await meet(
-        services.tickets.assign(office.actor, ticket_id, user_id),
-        services.users.delete(office.actor, user_id),
+        services.tickets.assign(served.actor, ticket_id, user_id),
+        services.users.delete(served.actor, user_id),
     )
-    (ticket,) = (await services.tickets.list(office.actor)).items
+    (ticket,) = (await services.tickets.list(served.actor)).items
     assert (ticket.assigned_to, ticket.status) == (None, "open")
 
 
-async def test_a_mail_that_is_erased_while_it_is_read(office: ServedInstallation) -> None:
-    await office.alias()
-    message_id = await office.mail()
-    ((ticket_id,),) = (row.values() for row in await seeds.execute(office.database, "SELECT id FROM tickets"))
-    contents = ContentStore(office.database, office.clock)
-    async with office.database.transaction() as session:
+async def test_a_mail_that_is_erased_while_it_is_read(served: ServedInstallation) -> None:
+    await served.alias()
+    message_id = await served.mail()
+    ((ticket_id,),) = (row.values() for row in await served.rows("SELECT id FROM tickets"))
+    contents = ContentStore(served.database, served.clock)
+    async with served.database.transaction() as session:
         await erase_ticket(session, str(ticket_id))
         reading = asyncio.create_task(contents.of(message_id))
-        await happened_or_waits(office, reading)
+        await happened_or_waits(served, reading)
     assert (await reading).text == "It does not open any more."
     await contents.close()
 
 
-async def test_a_ticket_that_is_erased_while_its_delivery_ends(office: ServedInstallation) -> None:
+async def test_a_ticket_that_is_erased_while_its_delivery_ends(served: ServedInstallation) -> None:
     """The deliverer writes the attempt, then the delivery: who erases both must not have begun with the delivery."""
-    await office.alias()
-    ticket_id = await office.ticket()
-    delivery = (await office.services.deliveries.list(office.actor)).items[0]
-    await office.database.run("dispatch_attempt", delivery_id=delivery.id, n=1, started_at=1)
-    async with office.database.transaction() as session:
+    await served.alias()
+    ticket_id = await served.ticket()
+    delivery = (await served.services.deliveries.list(served.actor)).items[0]
+    await served.database.run("dispatch_attempt", delivery_id=delivery.id, n=1, started_at=1)
+    async with served.database.transaction() as session:
         ended = {"finished_at": 2, "outcome": "sent", "status": 200, "latency": 1, "answer": "ok"}
         await session.run("dispatch_attempted", delivery_id=delivery.id, n=1, **ended)
-        erasing = asyncio.create_task(office.services.tickets.delete(office.actor, ticket_id))
-        await happened_or_waits(office, erasing)
+        erasing = asyncio.create_task(served.services.tickets.delete(served.actor, ticket_id))
+        await happened_or_waits(served, erasing)
         await session.run("dispatch_delivered", id=delivery.id, now=2, via="message")
     await erasing
-    assert await seeds.execute(office.database, "SELECT 1 FROM attempts") == []
+    assert await served.rows("SELECT 1 FROM attempts") == []
 
 
 async def test_who_is_removed_takes_no_ticket(served: ServedInstallation) -> None:
@@ -199,16 +198,16 @@ async def test_a_new_password_undoes_nothing(served: ServedInstallation, monkeyp
     assert found.password_hash == user.password_hash
 
 
-async def test_a_change_of_the_name_keeps_a_new_password(office: ServedInstallation, meet: Meet) -> None:
-    users = office.services.users
-    user = await users.create(office.actor, email="bob@example.org", password=PASSWORD)
+async def test_a_change_of_the_name_keeps_a_new_password(served: ServedInstallation, meet: Meet) -> None:
+    users = served.services.users
+    user = await users.create(served.actor, email="bob@example.org", password=PASSWORD)
     own = Actor(user.workspace_id, "agent", user_id=user.id)
     await meet(
-        users.change(office.actor, user.id, name="Bob"),
-        office.services.sessions.change_password(own, current=PASSWORD, new="another password"),
+        users.change(served.actor, user.id, name="Bob"),
+        served.services.sessions.change_password(own, current=PASSWORD, new="another password"),
     )
-    await office.services.sessions.login("bob@example.org", "another password", address="")
-    assert (await users.get(office.actor, user.id)).name == "Bob"
+    await served.services.sessions.login("bob@example.org", "another password", address="")
+    assert (await users.get(served.actor, user.id)).name == "Bob"
 
 
 @pytest.mark.parametrize("change", ["removed", "disabled", "password"])
@@ -237,22 +236,22 @@ async def test_guessing_at_once_is_guessing_too(sqlite_served: ServedInstallatio
     assert {answer.status for answer in answers} == {401, 429}
 
 
-async def test_a_replay_meets_the_deliverer(office: ServedInstallation) -> None:
+async def test_a_replay_meets_the_deliverer(served: ServedInstallation) -> None:
     """The deliverer holds the integration, then takes the delivery: a replay goes about it the other way."""
-    _, integration_id, _ = await office.alias()
-    await office.ticket()
-    delivery = (await office.services.deliveries.list(office.actor)).items[0]
-    await seeds.execute(office.database, "UPDATE integrations SET status = 'failing', probe_at = 1 RETURNING id")
+    _, integration_id, _ = await served.alias()
+    await served.ticket()
+    delivery = (await served.services.deliveries.list(served.actor)).items[0]
+    await served.rows("UPDATE integrations SET status = 'failing', probe_at = 1 RETURNING id")
     opened = 1
     try:
-        async with office.database.transaction() as session:
+        async with served.database.transaction() as session:
             await session.run("dispatch_paced", id=integration_id, paced_at=1)
-            replaying = asyncio.create_task(office.services.deliveries.replay_many(office.actor, state="pending"))
-            await happened_or_waits(office, replaying)
-            await session.one("dispatch_open", id=delivery.id, until=office.clock.now() + 1)
+            replaying = asyncio.create_task(served.services.deliveries.replay_many(served.actor, state="pending"))
+            await happened_or_waits(served, replaying)
+            await session.one("dispatch_open", id=delivery.id, until=served.clock.now() + 1)
     except Contended:
         # The server looks for a deadlock when somebody has waited for a second: on a machine that stood still for so
         # long it is the deliverer that is ended, and comes again. The replay is answered all the same.
         opened = 0
     assert await replaying == 1 - opened  # what is being sent is left alone
-    assert (await office.services.deliveries.get(office.actor, delivery.id)).delivery.claims == opened
+    assert (await served.services.deliveries.get(served.actor, delivery.id)).delivery.claims == opened

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from tests.support import mails
 from tests.support.browser import Window, axe
 from tests.support.dns import DnsStandIn
-from tests.support.installation import HOST, port_of
+from tests.support.installation import HOST, UNPACED, port_of, program_settings
 from tests.support.installation.dashboard import signed_in
 from tests.support.installation.http import ServedInstallation
 from tests.support.process import Program
@@ -20,15 +20,8 @@ from tests.support.smtp import send_mail
 @pytest.mark.asyncio(loop_scope="session")
 async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path: Path) -> None:
     async with DnsStandIn() as dns, SlackStandIn() as slack:
-        env = {
-            "smtp.listen": ["127.0.0.1:0"],
-            "api.listen": "127.0.0.1:0",
-            "server.data_dir": str(tmp_path),
-            "server.hostname": HOST,
-            "dns.nameservers": [dns.address],
-            "delivery.allow_private_networks": True,
-            "delivery.per_second": 1000.0,
-        }
+        own = program_settings(f"sqlite:///{tmp_path / 'emailrouter.db'}", tmp_path)
+        env = {**own, **UNPACED, "dns.nameservers": [dns.address]}
         async with Program("serve", env=env, cwd=tmp_path) as program:
             facts = await program.ready()
             link = re.search(r"/welcome\?token=\S+", (tmp_path / "first-login").read_text())

@@ -6,7 +6,7 @@ Waits are for what systemd and the program say; the watchdog's trial takes as lo
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.debian import world
+from tests.debian import surroundings
 from tests.debian.machine import Failed, Machine
 
 ONE = "emailrouter.service"
@@ -134,10 +134,12 @@ def nothing_denied_is_needed(machine: Machine, *units: str) -> str:
     for unit in units:
         machine.put(f"/etc/systemd/system/{unit}.d/deadly.conf", "[Service]\nSystemCallErrorNumber=\n")
     machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(units)}")
-    seen = len(world.posts(machine))
-    machine.put("/usr/local/lib/world/large.py", _LARGE)
-    machine.run(f"{world.PYTHON} /usr/local/lib/world/large.py")
-    machine.until(lambda: any("Large" in json.dumps(p) for p in world.posts(machine)[seen:]), "the large mail in Slack")
+    seen = len(surroundings.posts(machine))
+    machine.put("/usr/local/lib/surroundings/large.py", _LARGE)
+    machine.run(f"{surroundings.PYTHON} /usr/local/lib/surroundings/large.py")
+    machine.until(
+        lambda: any("Large" in json.dumps(p) for p in surroundings.posts(machine)[seen:]), "the large mail in Slack"
+    )
     restarts_refuse_nobody(machine, *units)
     for unit in units:
         machine.run(f"rm -r /etc/systemd/system/{unit}.d")
@@ -184,9 +186,9 @@ def secrets_come_from_the_credential_store(machine: Machine) -> str:
 
 
 def _send(machine: Machine, seconds: float) -> dict[str, list[str]]:
-    machine.put("/usr/local/lib/world/senders.py", _SENDERS)
+    machine.put("/usr/local/lib/surroundings/senders.py", _SENDERS)
     counts: dict[str, list[str]] = json.loads(
-        machine.run(f"{world.PYTHON} /usr/local/lib/world/senders.py {seconds}")[1].splitlines()[-1]
+        machine.run(f"{surroundings.PYTHON} /usr/local/lib/surroundings/senders.py {seconds}")[1].splitlines()[-1]
     )
     return counts
 

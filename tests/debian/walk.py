@@ -2,7 +2,7 @@
 
 It ends with a real mail from a real Postfix as a ticket and in (a stand-in for) Slack, goes on through backup, restore,
 upgrade, the move to PostgreSQL and a reboot, and tries the units as the document promises them (`tests.debian.trial`).
-What stands in for the rest of the world is in `tests.debian.world`; what that cannot show is listed in the document.
+What stands in for the Internet is in `tests.debian.surroundings`; what that cannot show is listed in the document.
 
     python -m tests.debian.walk [--mirror URL] [--authority FILE]
 
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from tests.debian import trial, world
+from tests.debian import surroundings, trial
 from tests.debian.document import DOCUMENT, Block, blocks
 from tests.debian.machine import CHECKOUT, Failed, Machine
 
@@ -41,11 +41,11 @@ class Walk:
     def run(self) -> None:
         """From the empty machine to its last reboot."""
         machine = self._machine
-        self._try("the world", lambda: world.build(machine))
+        self._try("the surroundings", lambda: surroundings.build(machine))
         self._follow(FIRST_TICKET)
         self._try("a real mail is a ticket", self._the_mail_arrived)
         self._follow("The dashboard to the world")
-        self._try("HTTPS through the proxy", lambda: self._ask(f"https://{world.TICKETS}/readyz"))
+        self._try("HTTPS through the proxy", lambda: self._ask(f"https://{surroundings.TICKETS}/readyz"))
         one = trial.ONE
         self._try("restarts", lambda: trial.restarts_refuse_nobody(machine, one, one, one))
         self._try("socket activation", lambda: trial.a_mail_starts_it(machine))
@@ -85,17 +85,17 @@ class Walk:
             _say(f"    {line}")
         machine = self._machine
         for name in _asked_of_certbot(block):
-            world.issue(machine, name)
+            surroundings.issue(machine, name)
         text = "\n".join(line for line in block.text.splitlines() if not line.startswith("certbot "))
         registries = any(line.startswith(("apt-get ", "PIPX_HOME=")) for line in text.splitlines())
-        typed = world.WEBHOOK if "emailrouter integration add" in text else None
+        typed = surroundings.WEBHOOK if "emailrouter integration add" in text else None
         _, printed = machine.run(text, registries=registries, typed=typed)
         if not registries:
             _say("".join(f"        {line}\n" for line in printed.splitlines()).rstrip("\n"))
         if "emailrouter domain add" in text:
-            world.publish(machine, printed)
+            surroundings.publish(machine, printed)
         if "pipx install" in text:
-            world.open_slack(machine)
+            surroundings.open_slack(machine)
 
     def _try(self, what: str, work: Callable[[], str | None]) -> None:
         _say(f"{time.monotonic() - self._began:6.0f} s  {what}")
@@ -108,7 +108,7 @@ class Walk:
     def _the_mail_arrived(self) -> str:
         machine = self._machine
         machine.until(lambda: "Hello" in machine.run("emailrouter ticket list")[1], "the ticket")
-        machine.until(lambda: any("Hello" in str(post) for post in world.posts(machine)), "the Slack message")
+        machine.until(lambda: any("Hello" in str(post) for post in surroundings.posts(machine)), "the Slack message")
         log = machine.run("journalctl --unit 'postfix*' --output cat")[1]
         sent = [line for line in log.splitlines() if "status=sent (250 2.0.0 Ok: queued as msg_" in line]
         if len(sent) != 1:
@@ -120,16 +120,18 @@ class Walk:
 
     def _ask(self, url: str) -> None:
         """nginx reloads in the background."""
-        ask = f"{world.PYTHON} -c 'import urllib.request; urllib.request.urlopen(\"{url}\")'"
+        ask = f"{surroundings.PYTHON} -c 'import urllib.request; urllib.request.urlopen(\"{url}\")'"
         self._machine.until(lambda: self._machine.run(ask, check=False)[0] == 0, url)
 
     def _reboot(self) -> str:
         machine = self._machine
         machine.shut_down()
         machine.boot()
-        before = len(world.posts(machine))
+        before = len(surroundings.posts(machine))
         machine.run("printf 'Subject: After the reboot\\n\\nA mail.\\n' | sendmail support@example.com")
-        machine.until(lambda: any("After the reboot" in str(p) for p in world.posts(machine)[before:]), "its ticket")
+        machine.until(
+            lambda: any("After the reboot" in str(p) for p in surroundings.posts(machine)[before:]), "its ticket"
+        )
         return machine.run("emailrouter check")[1].splitlines()[-1]
 
 
@@ -157,7 +159,7 @@ def main() -> int:
     if missing or os.geteuid() != 0:
         parser.error(f"needs root and {', '.join(missing) or 'all it has'}")
     with tempfile.TemporaryDirectory(prefix="walk-") as folder:
-        machine = Machine(Path(folder) / "root", name=world.HOST, mirror=given.mirror, authority=given.authority)
+        machine = Machine(Path(folder) / "root", name=surroundings.HOST, mirror=given.mirror, authority=given.authority)
         try:
             with machine:
                 _bring_checkout(machine.root / SOURCE)

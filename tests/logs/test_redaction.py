@@ -9,7 +9,7 @@ import aiohttp
 
 from tests.support import mails
 from tests.support.dns import DnsStandIn
-from tests.support.installation import port_of
+from tests.support.installation import UNPACED, port_of, program_settings
 from tests.support.process import Program, run_cli
 from tests.support.slack import SlackStandIn
 from tests.support.slack_behaviours import Answer, Reset
@@ -22,20 +22,8 @@ SECRET_KEY = "a-key-that-nobody-may-read-in-a-log"
 
 
 def settings(dns: DnsStandIn, folder: Path) -> dict[str, object]:
-    return {
-        "server.hostname": "mx1.host.test",
-        "server.data_dir": str(folder),
-        "server.secret_key": SECRET_KEY,
-        "server.log_level": "debug",
-        "database.url": f"sqlite:///{folder / 'mail.db'}",
-        "smtp.listen": ["127.0.0.1:0"],
-        "api.listen": "127.0.0.1:0",
-        "metrics.listen": "127.0.0.1:0",
-        "dns.nameservers": [dns.address],
-        "delivery.allow_private_networks": True,
-        "delivery.per_second": 1000.0,
-        "delivery.burst": 1000,
-    }
+    own = {"server.log_level": "debug", "metrics.listen": "127.0.0.1:0", "dns.nameservers": [dns.address]}
+    return {**program_settings(f"sqlite:///{folder / 'mail.db'}", folder, SECRET_KEY), **UNPACED, **own}
 
 
 async def test_a_day_of_a_program(tmp_path: Path, dns_server: DnsStandIn, slack: SlackStandIn) -> None:

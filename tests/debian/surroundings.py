@@ -1,4 +1,4 @@
-"""What the walk puts in place of the rest of the world, inside the machine: DNS, an authority, Slack, addresses.
+"""What the walk puts in place of the Internet, inside the machine: DNS, an authority, Slack, addresses.
 
 DNS is dnsmasq, to which `publish` adds what an administrator would add at a provider. Certificates are signed by an
 authority that the machine trusts and that stands in for Let's Encrypt. Slack is an HTTPS server at the address of
@@ -19,11 +19,11 @@ SLACK, SLACK_ADDRESS = "hooks.slack.com", "192.31.196.80"
 TICKETS = "tickets.example.com"
 WEBHOOK = f"https://{SLACK}/services/T0001/B0001/abcdefghijklmnop"
 PYTHON = "/opt/pipx/venvs/emailrouter/bin/python"
-_POSTS = "/var/lib/world/posts"
+_POSTS = "/var/lib/surroundings/posts"
 _SLACK_RULES = Path(__file__).parents[1] / "support" / "slack_rules.py"
 
 _ADDRESSES = f"""[Unit]
-Description=The world: a public address, and another one with a network of its own
+Description=The surroundings: a public address, and another one with a network of its own
 Before=network.target
 [Service]
 Type=oneshot
@@ -38,12 +38,12 @@ ExecStart=/sbin/ip -netns slack link set host up
 WantedBy=multi-user.target
 """
 _SLACK = f"""[Unit]
-Description=The world: Slack
-Requires=world-addresses.service
-After=world-addresses.service
+Description=The surroundings: Slack
+Requires=surroundings-addresses.service
+After=surroundings-addresses.service
 [Service]
 NetworkNamespacePath=/run/netns/slack
-ExecStart={PYTHON} /usr/local/lib/world/slack.py
+ExecStart={PYTHON} /usr/local/lib/surroundings/slack.py
 [Install]
 WantedBy=multi-user.target
 """
@@ -60,7 +60,7 @@ async def take(request):
 
 async def main():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain("/var/lib/world/{SLACK}.pem", "/var/lib/world/{SLACK}.key")
+    context.load_cert_chain("/var/lib/surroundings/{SLACK}.pem", "/var/lib/surroundings/{SLACK}.key")
     application = web.Application()
     application.router.add_post("/{{path:.*}}", take)
     runner = web.AppRunner(application)
@@ -73,7 +73,7 @@ asyncio.run(main())
 _ISSUE = """#!/bin/sh
 # NAME FOLDER: a certificate for NAME with the authority's below it, and its key, in the names that certbot gives.
 set -e
-cd /var/lib/world
+cd /var/lib/surroundings
 openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -addext "subjectAltName=DNS:$1" \\
     -keyout "$1.key" -out "$1.csr"
 openssl x509 -req -in "$1.csr" -CA authority.pem -CAkey authority.key -CAcreateserial -days 60 -copy_extensions copy \\
@@ -87,13 +87,13 @@ chmod 600 "$2/privkey.pem"
 
 def build(machine: Machine) -> None:
     """All but Slack, which needs the program's Python."""
-    machine.put("/etc/systemd/system/world-addresses.service", _ADDRESSES)
-    machine.put("/etc/systemd/system/world-slack.service", _SLACK)
-    machine.put("/usr/local/lib/world/slack.py", _SLACK_PROGRAM)
-    machine.put("/usr/local/lib/world/slack_rules.py", _SLACK_RULES.read_text())
-    machine.put("/usr/local/lib/world/issue", _ISSUE)
+    machine.put("/etc/systemd/system/surroundings-addresses.service", _ADDRESSES)
+    machine.put("/etc/systemd/system/surroundings-slack.service", _SLACK)
+    machine.put("/usr/local/lib/surroundings/slack.py", _SLACK_PROGRAM)
+    machine.put("/usr/local/lib/surroundings/slack_rules.py", _SLACK_RULES.read_text())
+    machine.put("/usr/local/lib/surroundings/issue", _ISSUE)
     machine.put(
-        "/etc/dnsmasq.d/world.conf",
+        "/etc/dnsmasq.d/surroundings.conf",
         "no-resolv\nno-hosts\nlocal=/com/\nlocal=/arpa/\n"
         f"host-record={HOST},{HOST_ADDRESS}\nhost-record={SLACK},{SLACK_ADDRESS}\naddress=/{TICKETS}/{HOST_ADDRESS}\n",
     )
@@ -101,25 +101,25 @@ def build(machine: Machine) -> None:
         "apt-get update; apt-get install --yes --no-install-recommends dnsmasq iproute2 openssl", registries=True
     )
     machine.run(
-        """mkdir -p /var/lib/world && cd /var/lib/world && chmod 755 /usr/local/lib/world/issue
+        """mkdir -p /var/lib/surroundings && cd /var/lib/surroundings && chmod 755 /usr/local/lib/surroundings/issue
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 60 -subj "/CN=The walk's authority" \
             -keyout authority.key -out authority.pem
         cp authority.pem /usr/local/share/ca-certificates/walk.crt && update-ca-certificates
         systemctl daemon-reload
-        systemctl enable --now world-addresses.service
+        systemctl enable --now surroundings-addresses.service
         systemctl restart dnsmasq.service"""
     )
 
 
 def open_slack(machine: Machine) -> None:
     """From now on posts are taken."""
-    issue(machine, SLACK, "/var/lib/world/slack")
-    machine.run("systemctl enable --now world-slack.service")
+    issue(machine, SLACK, "/var/lib/surroundings/slack")
+    machine.run("systemctl enable --now surroundings-slack.service")
 
 
 def issue(machine: Machine, name: str, folder: str | None = None) -> None:
     """What certbot and Let's Encrypt would have made, where certbot would have put it."""
-    machine.run(f"/usr/local/lib/world/issue {name} {folder or f'/etc/letsencrypt/live/{name}'}")
+    machine.run(f"/usr/local/lib/surroundings/issue {name} {folder or f'/etc/letsencrypt/live/{name}'}")
 
 
 def publish(machine: Machine, printed: str) -> None:
