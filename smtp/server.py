@@ -89,7 +89,7 @@ class Server:
         )
         self._tls: TlsFiles | None = None
         self._listeners = Listeners(self._connection, bounds)
-        # In the order of arrival: the mail that waits longest for memory is given up first.
+        # In the order of arrival: of two mails that waited too long for memory, the older is refused.
         self._connections: dict[Connection, None] = {}
         self._draining = False
         self._idle = asyncio.Event()  # no connection is open

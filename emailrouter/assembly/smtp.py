@@ -1,4 +1,4 @@
-"""The SMTP server of a process."""
+"""The SMTP server of a process, from the configuration."""
 
 from __future__ import annotations
 
