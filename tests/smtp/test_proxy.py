@@ -108,3 +108,14 @@ async def test_nobody_else_may_say_whose_mail_it_is() -> None:
     ):
         await client.send_bytes(GOOD[0][0])
         assert (await client.expect(500)).enhanced == "5.5.2"
+
+
+@pytest.mark.parametrize("sent", [b"", b"PROXY TCP4 192.0.2.7"])
+async def test_a_header_that_does_not_come_closes_the_connection_without_a_word(sent: bytes) -> None:
+    bounds = {"proxy_header_timeout": 0.1, "deadline_interval": 0.02}
+    async with (
+        door(bounds=bounds, **BEHIND) as server,
+        await RawSmtp.connect(server.host, server.port, greeting=False) as client,
+    ):
+        await client.send_bytes(sent)
+        assert not await client.eof()

@@ -144,6 +144,15 @@ async def test_a_peer_that_leaves_in_the_handshake_frees_its_place(tls_files: Tl
         await nothing_is_owed(server)
 
 
+async def test_a_handshake_that_does_not_come_ends_the_session_in_silence(tls_files: TlsPair) -> None:
+    async with door(bounds={"handshake_timeout": 0.1}, tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+        async with await RawSmtp.connect(server.host, server.port) as client:
+            await client.command("STARTTLS", 220)
+            assert not await client.eof()
+        await until(lambda: server.server.connections == 0, "the session ends")
+        await nothing_is_owed(server)
+
+
 async def test_old_tls_is_refused(tls_files: TlsPair, ca: trustme.CA) -> None:
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname = False
