@@ -16,8 +16,11 @@ from tests.support.waiting import alive, state, until
 
 _PR_SET_CHILD_SUBREAPER = 36
 # The kernel re-parents orphans to a subreaper as it does to PID 1, without any privilege; exec keeps that.
+# Signals that the test run ignores (`nohup`, the background of a script) get their default action back.
 _SUBREAPER = f"""
-import ctypes, os, sys
+import ctypes, os, signal, sys
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL)
 ctypes.CDLL(None).prctl({_PR_SET_CHILD_SUBREAPER}, 1, 0, 0, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
