@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import os
+import secrets
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
@@ -45,6 +47,14 @@ async def poisoned() -> AsyncIterator[Parser]:
     found = Parser(POISONED, patience=5)
     yield found
     await found.close()
+
+
+def test_a_worker_imports_this_program_and_the_standard_library() -> None:
+    show = "import sys; sys.path.insert(0, sys.argv[1]); import router, secrets; print(router.__file__, secrets.__file__)"
+    # -S: without the environment's packages, where this program is installed.
+    command = [sys.executable, "-I", "-S", "-c", show, pool.WORKER[-1]]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert found == [str(ROOT / "router" / "__init__.py"), secrets.__file__]
 
 
 def workers() -> list[int]:

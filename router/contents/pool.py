@@ -44,7 +44,7 @@ _PIECE = 256 * 1024
 
 # Isolated (-I): neither the environment nor the working folder decides what it imports. The path is this program's own.
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from router.contents.worker import main; main()"
-WORKER = (sys.executable, "-I", "-c", _PROGRAM, str(Path(__file__).parents[1]))
+WORKER = (sys.executable, "-I", "-c", _PROGRAM, str(Path(__file__).parents[2]))
 
 log = structlog.get_logger()
 
