@@ -6,13 +6,14 @@ The entries are read once and then matched for every recipient: the cost of a ma
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from config.values import parse_blocked_sender
 from router.mail.address import Mailbox, domain_key, local_key
 from router.network import parse_address
 
 _LONGEST = {4: 32, 6: 128}  # bits of an address by IP version
+_MAPPED = 96  # bits before the IPv4 address in an IPv4-mapped one (RFC 4291 section 2.5.5.2)
 
 
 def entry_form(text: str) -> str:
@@ -24,6 +25,13 @@ def entry_form(text: str) -> str:
     return f"{local_key(local)}@{domain_key(domain)}"
 
 
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """IPv4-mapped IPv6 networks are IPv4 networks, as `parse_address` returns IPv4 for such a peer."""
+    if isinstance(network, IPv4Network) or network.network_address.ipv4_mapped is None or network.prefixlen < _MAPPED:
+        return network
+    return IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - _MAPPED))
+
+
 class Blocked:
     """A set of entries, each in the form of `entry_form`."""
 
@@ -33,7 +41,7 @@ class Blocked:
         self._networks: dict[tuple[int, int], dict[int, str]] = {}
         for entry in entries:
             if "/" in entry and "@" not in entry:
-                network = ip_network(entry)
+                network = _unmapped(ip_network(entry))
                 bits = int(network.network_address) >> (_LONGEST[network.version] - network.prefixlen)
                 self._networks.setdefault((network.version, network.prefixlen), {})[bits] = entry
             else:

@@ -68,6 +68,13 @@ def test_what_an_entry_means(reverse_path: str, peer: str, entry: str | None) ->
     assert Blocked([*entries, "2001:db8::/32"]).entry_for(sender(reverse_path), peer) == entry
 
 
+@pytest.mark.parametrize("peer", ["198.51.100.9", "::ffff:198.51.100.9"])
+def test_a_mapped_network_is_the_network_of_ipv4(peer: str) -> None:
+    entry = entry_form("::ffff:198.51.100.0/120")
+    assert Blocked([entry]).entry_for(None, peer) == entry
+    assert Blocked([entry]).entry_for(None, "198.51.101.9") is None
+
+
 @given(st.lists(NETWORKS, max_size=6), st.one_of(st.ip_addresses(), st.integers(0, 5)))
 def test_networks_as_the_standard_library_reads_them(networks: list[str], peer: object) -> None:
     if isinstance(peer, int):  # an address at the edge of one of them
