@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.dashboard import manage
+from api.dashboard import display_names, manage
 from api.dashboard.page import Html, Page, See, Visit
 from api.dashboard.way import followed
 
@@ -12,15 +12,14 @@ async def page(visit: Visit) -> Html:
     found = await visit.services.aliases.list(
         visit.actor, domain_id=asked, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
     )
-    integrations = await manage.integrations(visit)
     return manage.listed(
         visit,
         "aliases.html",
         "Aliases",
         found,
         domains=await manage.domains(visit),
-        integrations=integrations,
-        names={integration.id: integration.name for integration in integrations},
+        integrations=await manage.integrations(visit),
+        names=await display_names.resolve(visit, (alias.integration_id for alias in found.items)),
         asked=asked,
     )
 
@@ -39,7 +38,8 @@ async def show(visit: Visit) -> Html:
     alias = await visit.services.aliases.get(visit.actor, visit.ids["id"])
     way = await followed(visit, alias)
     integrations = await manage.integrations(visit)
-    names = {integration.id: integration.name for integration in integrations}
+    mentioned = [alias.integration_id, way.delivery.integration_id if way.delivery else None]
+    names = await display_names.resolve(visit, mentioned)
     return manage.shown(visit, "alias.html", alias.email, alias=alias, way=way, integrations=integrations, names=names)
 
 

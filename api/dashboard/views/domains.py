@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.dashboard import manage
+from api.dashboard import display_names, manage
 from api.dashboard.page import Html, Page, See, Visit
 
 
@@ -19,7 +19,7 @@ async def create(visit: Visit) -> See:
 async def show(visit: Visit) -> Html:
     view = await visit.services.domains.get(visit.actor, visit.ids["id"])
     aliases = await manage.aliases(visit, view.domain.id)
-    names = {integration.id: integration.name for integration in await manage.integrations(visit)}
+    names = await display_names.resolve(visit, (alias.integration_id for alias in aliases))
     return manage.shown(visit, "domain.html", view.domain.name, view=view, aliases=aliases, names=names)
 
 
