@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
-from router.channels.contract import Channel
+from router.channels.contract import Channel, find_channel
 from router.channels.poster import open_settings
 from router.errors import Refused
 from router.model import Actor, Alias, Integration
@@ -75,9 +75,10 @@ class Apply:
 
     def _settings(self, entry: IntegrationEntry, current: Integration | None, place: str) -> Secret:
         """What an entry's reference says, and whether that is what the integration has."""
-        channel = self._channels.get(entry.type)
-        if channel is None:
-            raise NotABlueprint(f"{place}.type must be one of: {', '.join(sorted(self._channels))}")
+        try:
+            channel = find_channel(self._channels, entry.type)
+        except Refused as refused:
+            raise NotABlueprint(f"{place}.{refused.message}") from None
         url = self._resolve(entry.webhook_url)
         if url is None:
             return Secret(None, same=False)

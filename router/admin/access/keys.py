@@ -88,7 +88,7 @@ class Keys:
                 last_used_at=None,
                 revoked_at=None,
             )
-            await _insert(session, key)
+            await insert_key(session, key)
             await audit.record(
                 session, actor, now, "key.create", key.id, name=key.name, role=key.role, userId=key.user_id
             )
@@ -107,7 +107,7 @@ class Keys:
                 await audit.record(session, actor, now, "key.revoke", key.id, name=key.name)
 
 
-async def _insert(session: Session, key: ApiKey) -> None:
+async def insert_key(session: Session, key: ApiKey) -> None:
     await session.run(
         "key_insert",
         id=key.id,

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from router import ids, secrets
 from router.admin.access import setup_link
+from router.admin.access.keys import insert_key
 from router.admin.access.users import insert_user, sign_in_address
 from router.clock import Clock
 from router.errors import Refused
-from router.model import Micros, User
+from router.model import ApiKey, Micros, User
 from router.store.database import Database, Session
 
 FIRST_NAME = "Email Router"
@@ -56,17 +57,21 @@ class NewWorkspace:
                 disabled_at=None,
             ),
         )
-        await session.run(
-            "key_insert",
-            id=ids.new("key"),
-            workspace_id=login.workspace_id,
-            user_id=login.user_id,
-            name="first key",
-            role="admin",
-            hash=self.key_hash,
-            hint=self.key_hint,
-            created_at=self.created_at,
-            expires_at=None,
+        await insert_key(
+            session,
+            ApiKey(
+                id=ids.new("key"),
+                workspace_id=login.workspace_id,
+                user_id=login.user_id,
+                name="first key",
+                role="admin",
+                hash=self.key_hash,
+                hint=self.key_hint,
+                created_at=self.created_at,
+                expires_at=None,
+                last_used_at=None,
+                revoked_at=None,
+            ),
         )
 
 
@@ -81,9 +86,9 @@ async def new_workspace(name: str, email: str, now: Micros, *, link: str = "") -
 
 
 class Setup:
-    """Called by `emailrouter init`, by `serve` on an empty embedded database, and by the demo.
+    """Creates the first workspace of an installation, its admin and a key.
 
-    `link` is the token of `router.admin.access.setup_link`: the first page of the dashboard, once.
+    `FirstLogin.link` is the token of `router.admin.access.setup_link`: the first page of the dashboard, once.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
