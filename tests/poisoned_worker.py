@@ -10,7 +10,7 @@ import signal
 
 from router.contents.worker import serve
 from router.mail import html_growth, parse
-from router.mail.parse import Contents
+from router.mail.contents import Contents
 
 
 def read(content: bytes) -> Contents:

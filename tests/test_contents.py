@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from router.contents import store as contents_store
 from router.contents.pool import SMALL_OCTETS, Parser
 from router.mail import parse
-from router.mail.parse import Contents
+from router.mail.contents import Contents
 from router.meter import Parsed, Unmetered
 from tests.support import mails
 from tests.support.corpus import corpus_mail

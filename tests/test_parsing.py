@@ -50,9 +50,18 @@ async def poisoned() -> AsyncIterator[Parser]:
 
 
 def test_a_worker_imports_this_program_and_the_standard_library() -> None:
-    show = "import sys; sys.path.insert(0, sys.argv[1]); import router, secrets; print(router.__file__, secrets.__file__)"
+    show = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import router, secrets as s; print(router.__file__, s.__file__)"
+    )
     # -S: without the environment's packages, where this program is installed.
-    command = [sys.executable, "-I", "-S", "-c", show, pool.WORKER[-1]]
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        f"import sys; sys.path.insert(0, sys.argv[1]); {show}",
+        pool.WORKER[-1],
+    ]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert found == [str(ROOT / "router" / "__init__.py"), secrets.__file__]
 

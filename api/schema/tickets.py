@@ -11,7 +11,7 @@ from api.schema.deliveries import DeliveryAnswer
 from api.schema.shape import Answer, Body, Id, NextCursor, Paged, Time
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.messages import Trace
-from router.mail.parse import Attachment
+from router.mail.contents import Attachment
 from router.model import Ticket, TicketEvent, TicketStatus
 
 StatusWord = Annotated[str, Field(json_schema_extra={"enum": ["open", "in_progress", "waiting", "resolved"]})]

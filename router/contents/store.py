@@ -21,7 +21,7 @@ from router.contents.attempts import ParseAttempts
 from router.contents.pool import Parser, Reading, Unreadable
 from router.errors import Unavailable
 from router.mail import parse
-from router.mail.parse import Attachment, AttachmentData, Contents
+from router.mail.contents import Attachment, AttachmentData, Contents
 from router.meter import UNMETERED, Meter
 from router.search import terms
 from router.store.database import Database, Row

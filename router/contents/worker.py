@@ -27,7 +27,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from router.mail import parse
-from router.mail.parse import AttachmentData, Contents
+from router.mail.contents import AttachmentData, Contents
 from router.search import terms
 
 READY = b"r"

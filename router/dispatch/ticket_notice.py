@@ -12,7 +12,7 @@ from typing import Any
 from router.channels.contract import Channel, Payload, TicketNotice, find_channel
 from router.contents.store import ContentStore
 from router.errors import not_found
-from router.mail.parse import Contents
+from router.mail.contents import Contents
 from router.model import Actor
 from router.routing.envelope import TEST_PROTOCOL
 from router.store.database import Database, Row

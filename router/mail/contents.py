@@ -13,7 +13,7 @@ Kind = Literal["file", "image", "calendar", "contact", "encrypted", "signed", "w
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of a mail is read. Octets, but `text`, `html` and `clean_html` (sanitised): characters."""
+    """How much of a mail is read. Bytes, but `text`, `html` and `clean_html` (sanitised): characters."""
 
     header_bytes: int = 262144
     parts: int = 1000
@@ -31,7 +31,7 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """One attachment. filename is safe to be one and never empty; size is of the decoded octets.
+    """One attachment. filename is safe to be one and never empty; size is of the decoded bytes.
 
     inline: an image that the text shows in its place, by content_id where that is not `""`.
     """
@@ -47,7 +47,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentData:
-    """What a download needs: the attachment and its decoded octets.
+    """What a download needs: the attachment and its decoded bytes.
 
     The attachment is as `parse` lists it, but whether the text shows it in its place is not looked up (`inline`).
     """

@@ -4,8 +4,6 @@ Every function here is total: any octets and any label give a text, in time line
 exception. What comes out of `one_line` and `storable` can be kept in a PostgreSQL TEXT column: no NUL, no lone
 surrogates. Labels are matched against a closed list before Python's codec machinery sees them: it imports modules by
 the label's name and remembers each one for ever, and a mail must be able to do neither.
-
-Called by `router.mail.headers`, `parse` and `text`. Nothing here reads structure: fields and parts come apart there.
 """
 
 from __future__ import annotations

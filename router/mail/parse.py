@@ -18,25 +18,11 @@ from dataclasses import replace
 from router.mail import automatic, quotes
 from router.mail.attachments import File, describe_file
 from router.mail.body_parts import BodyParts
-from router.mail.contents import DEFAULT_LIMITS, Attachment, AttachmentData, Contents, HasHtml, Limits
+from router.mail.contents import DEFAULT_LIMITS, AttachmentData, Contents, HasHtml, Limits
 from router.mail.decode import decode_charset, storable
 from router.mail.headers import read_headers
 from router.mail.structure import Structure, body_octets, read_structure
 from router.mail.text_parts import TextDecoder, render
-
-__all__ = [
-    "AS_IT_CAME",
-    "DEFAULT_LIMITS",
-    "PARSER_VERSION",
-    "Attachment",
-    "AttachmentData",
-    "Contents",
-    "HasHtml",
-    "Limits",
-    "as_it_came",
-    "attachment",
-    "parse",
-]
 
 PARSER_VERSION = 3
 """Counts up with every change of what `parse` returns for some mail."""

@@ -17,7 +17,7 @@ from router.channels.contract import DigestEntry, OperatorNotice, TestNotice, Ti
 from router.dispatch import ticket_notice
 from router.dns import exchange, records, resolver
 from router.errors import Refused
-from router.mail.parse import Attachment, Contents
+from router.mail.contents import Attachment, Contents
 from router.outbound import client, recorder
 from router.outbound.addresses import refusal
 from tests.growth.shapes import CHARACTERS, JSON, PUNCTUATION, TEXT, URL

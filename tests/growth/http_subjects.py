@@ -38,7 +38,7 @@ from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.messages import Messages
 from router.clock import SystemClock
 from router.errors import Refused
-from router.mail.parse import Attachment, AttachmentData, Contents
+from router.mail.contents import Attachment, AttachmentData, Contents
 from router.model import Actor, Message, Ticket, TicketEvent
 from router.network import address_key
 from tests.growth.shapes import FEW, HTML, JSON, URL, Shape

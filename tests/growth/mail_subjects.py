@@ -8,6 +8,7 @@ from router.accept.accept import fingerprint_of
 from router.accept.threads import Candidate, choose
 from router.mail import automatic, decode, quotes, text
 from router.mail import parse as reading
+from router.mail.contents import DEFAULT_LIMITS
 from router.mail.headers import MAX_TEXT, read_date, read_headers
 from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
 from router.mail.structure import body_octets, decoded_size, read_structure
@@ -19,7 +20,7 @@ from tests.support.mail_tree import leaves
 
 _HEAD = 262144  # [smtp] max_header_bytes
 _MAIL = 1 << 20  # of the 50 MiB that a mail may have: growth shows before
-_TEXT = reading.DEFAULT_LIMITS.text
+_TEXT = DEFAULT_LIMITS.text
 _MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
 _CHARSETS = (
     *(

@@ -23,8 +23,9 @@ from pathlib import Path
 from router.channels import slack_message
 from router.channels.contract import TicketNotice
 from router.dispatch import ticket_notice
+from router.mail.contents import Contents
 from router.mail.headers import HeaderFacts, read_headers
-from router.mail.parse import AS_IT_CAME, Contents, attachment, parse
+from router.mail.parse import AS_IT_CAME, attachment, parse
 from router.search import terms
 from tests.support.payloads import sound
 

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.mail.automatic import failures
+from router.mail.contents import Limits
 from router.mail.decode import decode_charset, decode_words, one_line, parameters, safe_filename, storable
 from router.mail.headers import MAX_ID, MAX_PARTICIPANTS, MAX_REFERENCES, MAX_TEXT, read_headers
 from router.mail.mailboxes import comparable, read_mailboxes
-from router.mail.parse import Limits, attachment, parse
+from router.mail.parse import attachment, parse
 from router.mail.quotes import split
 from router.mail.structure import read_structure
 from router.mail.text import crude_text, sanitize_html, sanitized_to_text

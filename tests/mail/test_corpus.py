@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from router.mail import automatic
+from router.mail.contents import Contents
 from router.mail.headers import read_headers
-from router.mail.parse import Contents, attachment, parse
+from router.mail.parse import attachment, parse
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 MAILS = sorted(CORPUS.glob("*.eml"), key=lambda path: path.name)

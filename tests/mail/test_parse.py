@@ -7,7 +7,8 @@ import base64
 import pytest
 
 from router.mail import parse as parse_module
-from router.mail.parse import Contents, Limits, attachment, parse
+from router.mail.contents import Contents, Limits
+from router.mail.parse import attachment, parse
 from router.mail.structure import read_structure
 from router.mail.text_parts import unflow
 

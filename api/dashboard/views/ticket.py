@@ -15,7 +15,7 @@ from api.dashboard.live import newest_of
 from api.dashboard.page import Html, Page, See, Visit
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.errors import Refused
-from router.mail.parse import Attachment
+from router.mail.contents import Attachment
 from router.model import TICKET_STATUSES, TicketEvent
 
 # A page stays light whatever strangers write: so many entries, and so many bytes of mails and of the names of their

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router.contents.store import ContentStore
-from router.mail.parse import Contents
+from router.mail.contents import Contents
 from router.model import Delivery, Message, Micros, Ticket, TicketEvent, TicketMessage
 from router.store.database import Database, fetch
 

@@ -10,7 +10,7 @@ from router.admin import validation
 from router.contents.store import ContentStore
 from router.errors import not_found
 from router.mail import trace_headers
-from router.mail.parse import AttachmentData
+from router.mail.contents import AttachmentData
 from router.model import Actor, Attempt, Delivery, Message, Micros, TicketMessage
 from router.store.database import Database, Session, fetch, fetch_one, value
 
