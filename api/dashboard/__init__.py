@@ -23,5 +23,6 @@ How to add a page:
    first two. What should follow changes without reloading has `data-live` and an id (see `static/app.js`).
 5. Tests: a row in `tests/dashboard/test_matrix.py` (`LEAST`: who may call it) and one in `tests/dashboard/visits.py`
    (`VISITS`: how a browser gets there), or their tests fail. The second gives the axe, console, size, dark and phone
-   checks for free. Forms and refusals are tested over plain HTTP (`tests/dashboard/desk.py`: `signed_in`, `Browser`).
+   checks for free. Forms and refusals are tested over plain HTTP (`tests/support/installation/dashboard.py`:
+   `signed_in`, `Browser`).
 """

@@ -5,8 +5,6 @@ those the caller found at the same alias, if its sender is a participant of that
 strangers apart who answer the same newsletter or copy one In-Reply-To; the same alias keeps two teams apart. A
 subject never joins, and a new one never splits. Nothing else is glued on: a wrong join shows one customer's words to
 another, while a missed one is only a second ticket.
-
-Called by `router.accept`, inside the transaction that writes the ticket.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The use cases: one package for each noun, called by the API, the command line and the dashboard alike.
+"""The use cases: one package for each noun.
 
 Every method takes the `Actor` who asks and plain values, and returns values of `router.model` or small frozen ones of
 its module. All decisions are made here: what is valid, what may be done to the thing as it is now, and, where that

@@ -4,8 +4,6 @@ A channel is one module in this folder that exports `CHANNEL`, an object with th
 notice (frozen values, no database row) into a payload and a payload into one request; rendering is pure, so that
 the same notice always makes the same payload. A channel never reads the database, the clock or the environment,
 never decides when to try again and never raises from `send`: every outcome is one of `Sent`, `Retry`, `Failed`.
-
-Called by `router.dispatch` (render, render_notice, send) and `router.admin` (parse_settings, hint, render_test).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ Rest = Callable[[], Awaitable[None]]
 
 
 class Readable(Protocol):
-    """Makes the text of a message last. Who answers: `router.contents.store.ContentStore`."""
+    """Makes the text of a message last. Implemented by `router.contents.store.ContentStore`."""
 
     async def of(self, message_id: str) -> object: ...
 

@@ -2,8 +2,6 @@
 
 Pure: time and randomness arrive as arguments. Jitter only ever lengthens a wait, so that the list is a promise
 ("not before") and many deliveries that failed together do not come back together.
-
-Called by `router.dispatch` after each failed attempt, and for the probe of a parked integration.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Pure. A judgement is a status and, unless all is well, the fix in words: for someone in front of a provider's web
 form who has never read an RFC. What the fixes know are the mistakes that people make there.
-
-Called by `router.dns.verification`, which does the asking.
 """
 
 from __future__ import annotations

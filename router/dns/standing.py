@@ -4,8 +4,6 @@ The rule: mail must not be turned away for one answer of one name server, nor be
 was only needed once. A verified domain stays verified while either of its records is right; it stops being so only
 after `MISSES` rechecks in a row, over at least `PATIENCE`, that each found definitely neither. An answer that could not
 be had counts for nothing. A check that a person asks for never counts as a miss.
-
-Called by `router.admin.domains.domains`.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 It promises: `check` asks a handful of bounded questions, at once, and never raises for what the DNS does; both
 records are always in the verdict, whatever the mode; a fault of the DNS is never taken for a missing record.
 It writes nothing.
-
-Called by `router.admin.domains.domains` (add, verify, recheck) and `emailrouter.check`.
 """
 
 from __future__ import annotations

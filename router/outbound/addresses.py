@@ -3,8 +3,6 @@
 Pure. `ipaddress.is_global` is no help: it is true for NAT64, 6to4 and multicast, through all of which a private host
 can be reached, and its answers differ between Python versions. IPv4 is public unless listed here; IPv6 is public
 only inside 2000::/3 (all that IANA has given out for global unicast), and there unless listed.
-
-Called by `router.outbound.client` for every socket it opens, and by channels for addresses written into a URL.
 """
 
 from __future__ import annotations

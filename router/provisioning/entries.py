@@ -1,6 +1,6 @@
 """The entries of a `Blueprint` and the things they stand for: compared by what tells them apart, named by references.
 
-Pure. Called by `router.provisioning.apply`.
+Pure.
 """
 
 from __future__ import annotations

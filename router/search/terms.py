@@ -3,7 +3,7 @@
 Both databases index words as we cut them and add no rules of their own: so a search finds the same on both, in any
 language, and no text is a syntax error. A word is a run of letters and digits, without regard to case, accents and
 the forms of compatible characters. Scripts that put no blanks between words (Chinese, Japanese, Thai, ...) are cut
-into pairs of neighbouring characters. Pure and linear. Called by `router.contents.store` and `router.search.find`.
+into pairs of neighbouring characters. Pure and linear.
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@ person's wish, with its own TXT record in place and the other's gone from the DN
 token, so that its old record proves nothing. What a recheck finds counts as `router.dns.standing` says. Every change of
 the status is logged, audited and put down to be told to the domain's integrations (`router.dispatch.notices`), in the
 transaction that makes it; its records show the rest.
-
-Called by `router.admin.domains.domains` (a person asks) and the janitor (`recheck`).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 A message's row says for how many aliases it was accepted and how many of these had the mail already; its links say what
 it was joined to and which integration a delivery is owed to. All of it is written in the one transaction of the accept,
 so an imbalance means a fault in the program, in the database, or in hands that changed rows. Reads only; bounded by the
-number of newest messages. Who asks: `emailrouter check`; the metrics ask `balance_newest` themselves.
+number of newest messages.
 """
 
 from __future__ import annotations
