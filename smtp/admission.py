@@ -43,9 +43,8 @@ def admit(context: ServerContext, peer: str) -> Reply | None:
     if limits.over:
         refused = replies.TOO_MANY_CONNECTIONS
     else:
-        admitted = limits.admit(peer)
-        _log.debug("smtp.connect", peer=peer)
-        if admitted:
+        _log.debug("smtp.connect", peer=peer)  # first: if it fails, nothing is counted
+        if limits.admit(peer):
             return None
         refused = replies.TOO_MANY_FROM_ADDRESS
     context.meter.refused(replies.name(refused))

@@ -6,6 +6,7 @@ there is none, and releases it exactly once, at the end of its `with` block or b
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -90,8 +91,10 @@ class Reception:
         self._released = True
         self.content.drop()
         self.resume()
-        for mail in self._quota.release(self):
-            mail.resume()
+        # All are resumed, also when one fails: the quota no longer lists them as waiting.
+        with ExitStack() as resuming:
+            for mail in reversed(self._quota.release(self)):
+                resuming.callback(mail.resume)
 
     # The memory quota.
 

@@ -249,6 +249,8 @@ class Transport:
             OSError: The handshake failed; the connection is closed.
         """
         await self.flush()
+        if self._deadline.phase is CLOSING:
+            raise ConnectionResetError("the connection ended before the handshake")
         self.lines.clear()
         # `loop.start_tls` resumes reading. A pause that outlasts it would be a wrong state.
         self._stop_throttle()

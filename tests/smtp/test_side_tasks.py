@@ -34,6 +34,15 @@ async def test_data_and_bdat_hear_250_and_the_session_goes_on(failing: Meter) ->
         assert len(server.mails.mails) == 3
 
 
+async def test_a_connection_whose_log_line_fails_is_not_counted_for_ever() -> None:
+    async with door(max_connections_per_ip=1) as server:
+        with failing_log("smtp.connect"):
+            async with await RawSmtp.connect(server.host, server.port) as client:
+                assert client.greeting.code == 451
+        async with await RawSmtp.connect(server.host, server.port) as client:
+            assert client.greeting.code == 220
+
+
 async def test_freeing_the_memory_of_a_mail_cannot_take_its_reply(monkeypatch: pytest.MonkeyPatch) -> None:
     """It resumes other connections, whose transports may be in any state."""
     async with door() as server, await RawSmtp.connect(server.host, server.port) as client:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -230,6 +231,32 @@ def test_a_complete_mail_does_not_wait() -> None:
     assert ended.value.value is True
     assert wire.reading
     assert (quota.waiting, quota.total) == (0, 199_000)
+
+
+def test_all_that_wait_for_memory_resume_also_when_one_fails() -> None:
+    limits = bounds(max_memory_bytes=2_000_000, max_message_bytes=1_000_000)
+    quota: MemoryQuota[Reception] = MemoryQuota(limits)
+    connections = [connected() for _ in range(4)]
+    mails = [Reception(quota, None, transport, limits) for transport, *_ in connections]
+    for mail, size in zip(mails, (990_000, 340_000, 340_000, 340_000), strict=True):
+        for waiting in quota.reserve(mail, size):
+            waiting.pause()
+    assert [wire.reading for _, wire, *_ in connections] == [True, False, False, False]
+    failing = connections[1][1]
+    failing.resume_reading = Mock(side_effect=RuntimeError("a transport in an unexpected state"))  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="unexpected state"):
+        mails[0].release()
+    assert [wire.reading for _, wire, *_ in connections[2:]] == [True, True]
+
+
+async def test_a_connection_that_ended_starts_no_handshake() -> None:
+    transport, _, _, loop = connected()
+    handshake = Mock(side_effect=ConnectionResetError)
+    loop.start_tls = handshake  # type: ignore[method-assign]
+    transport.close()
+    with pytest.raises(ConnectionResetError):
+        await transport.start_tls(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    assert not handshake.called
 
 
 def test_a_closed_connection_is_over() -> None:
