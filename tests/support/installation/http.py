@@ -168,12 +168,6 @@ class ServedInstallation(Installation):
         content = content or mails.plain(to=", ".join(target.recipient for target in targets))
         return (await self.accept.accept(self.envelope(*targets, reverse_path=reverse_path), content)).message_id
 
-    async def ticket(self, content: bytes | None = None, *to: str) -> str:
-        """A mail, and the id of the ticket it is in."""
-        row = await self.database.one("message_links", message_id=await self.mail(content, *to), most=1)
-        assert row is not None
-        return str(row["ticket_id"])
-
 
 def served_settings(dns: DnsStandIn | None = None, **own: Any) -> dict[str, object]:
     """Without limits of requests unless a test sets them. own: further settings of `[api]`."""

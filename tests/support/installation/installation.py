@@ -178,6 +178,12 @@ class Installation:
         envelope = self.envelope(*to, reverse_path=reverse_path)
         return (await self.accept.accept(envelope, mails.plain() if content is None else content)).message_id
 
+    async def ticket(self, content: bytes | None = None, *to: Target | str) -> str:
+        """A mail as by `mail`; the id of its ticket."""
+        row = await self.database.one("message_links", message_id=await self.mail(content, *to), most=1)
+        assert row is not None
+        return str(row["ticket_id"])
+
     @asynccontextmanager
     async def dispatching(self) -> AsyncIterator[None]:
         """The core's dispatcher runs during the block and has recorded the outcome of each attempt at its end."""
@@ -218,6 +224,13 @@ class Installation:
         user = await self.services.users.create(self.actor, email=email, role=role)
         key = await self.services.keys.create(self.actor, name=role, user_id=user.id)
         return user.id, key.clear
+
+    async def add_person(self, role: Role = "agent", actor: Actor | None = None) -> Actor:
+        """A new user, as the actor of a use case. actor: of another workspace."""
+        creator = actor or self.actor
+        email = f"{role}-{mails.new_message_id()[1:-1]}"
+        user = await self.services.users.create(creator, email=email, role=role)
+        return Actor(user.workspace_id, role, user_id=user.id)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
