@@ -232,6 +232,10 @@ class Installation:
         user = await self.services.users.create(creator, email=email, role=role)
         return Actor(user.workspace_id, role, user_id=user.id)
 
+    async def add_workspace(self) -> Actor:
+        """Another workspace; an admin of it who is no user."""
+        return Actor(await seeds.workspace(self.database, "Other"), "admin")
+
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """The database is open during the block."""

@@ -1,0 +1,216 @@
+"""Tickets as use cases, on both databases: lists, claiming, handing over, statuses, notes, erasing."""
+
+import asyncio
+import json
+
+from router.admin.tickets.tickets import TicketFilter
+from router.errors import Refused
+from tests.support import mails
+from tests.support.installation import Installation
+from tests.support.refusal import refusal
+
+
+async def events(installation: Installation, ticket_id: str) -> list[str]:
+    view = await installation.tickets.get(installation.actor, ticket_id)
+    return [event.kind for event in view.events]
+
+
+async def subjects(installation: Installation, wanted: TicketFilter) -> list[str]:
+    return [ticket.subject for ticket in (await installation.tickets.list(installation.actor, wanted)).items]
+
+
+async def test_lists_are_newest_first(installation: Installation) -> None:
+    agent = await installation.add_person()
+    first = await installation.ticket(mails.plain(subject="First"))
+    second = await installation.ticket(mails.plain(subject="Second"))
+    listed = await installation.tickets.list(installation.actor)
+    assert [ticket.id for ticket in listed.items] == [second, first]
+    ticket = listed.items[1]
+    assert (ticket.from_address, ticket.from_name) == ("ada@customer.test", "Ada Customer")
+    assert (ticket.subject, ticket.status, ticket.assigned_to) == ("First", "open", None)
+    assert ticket.received_at == installation.clock.now() - 1_000_000
+    assert await installation.tickets.unassigned(installation.actor) == listed
+    assert (await installation.tickets.mine(agent)).items == ()
+
+
+async def test_a_ticket_has_all_that_belongs_to_it(installation: Installation) -> None:
+    ticket_id = await installation.ticket(mails.with_attachment(message_id="<first@customer.test>"))
+    reply = mails.reply_to("<first@customer.test>", from_="Jürgen Kunde <juergen@customer.test>")
+    assert await installation.ticket(reply) == ticket_id
+    view = await installation.tickets.get(installation.actor, ticket_id)
+    assert (view.ticket.number, view.ticket.address) == (1, "support@example.com")
+    assert view.ticket.alias_id == installation.aliases["support"]
+    first, second = [message.contents for message in view.messages]
+    assert first.text.strip() == "Siehe Anhang: größer als gedacht."
+    attachment = first.attachments[0]
+    assert (attachment.filename, attachment.content_type) == ("Tür, Foto.png", "image/png")
+    assert second.text.strip() == "It still does not open."
+    assert "Have you tried the key?" in second.quoted
+    assert [event.kind for event in view.events] == ["opened", "replied"]
+    assert [delivery.integration_id for delivery in view.deliveries] == [installation.integration_id] * 2
+    assert [delivery.event for delivery in view.deliveries] == ["opened", "replied"]
+
+
+async def test_a_ticket_is_claimed_once(installation: Installation) -> None:
+    ticket_id = await installation.ticket()
+    tickets = installation.tickets
+    agent, rival, admin = [await installation.add_person(role) for role in ("agent", "agent", "admin")]
+    claimed = await tickets.claim(agent, ticket_id)
+    assert (claimed.id, claimed.status, claimed.assigned_to) == (ticket_id, "in_progress", agent.user_id)
+    assert claimed.claimed_at == installation.clock.now()
+    installation.clock.advance(60)
+    assert await tickets.claim(agent, ticket_id) == claimed
+    for late in (rival, admin):
+        assert await refusal(tickets.claim(late, ticket_id)) == ("already_claimed", None)
+    assert [ticket.id for ticket in (await tickets.mine(agent, status="in_progress")).items] == [ticket_id]
+    assert (await tickets.mine(agent, status="open")).items == ()
+    assert (await tickets.unassigned(installation.actor)).items == ()
+    assert await events(installation, ticket_id) == ["opened", "claimed"]
+    await tickets.set_status(agent, ticket_id, "resolved")
+    for late in (agent, rival):
+        assert await refusal(tickets.claim(late, ticket_id)) == ("not_open", None)
+
+
+async def test_one_of_many_concurrent_claims_wins(installation: Installation) -> None:
+    ticket_ids = [await installation.ticket() for _ in range(3)]
+    agents = [await installation.add_person() for _ in range(12)]
+    for ticket_id in ticket_ids:
+        claims = (installation.tickets.claim(agent, ticket_id) for agent in agents)
+        outcomes = await asyncio.gather(*claims, return_exceptions=True)
+        refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+        assert [outcome.code for outcome in refused] == ["already_claimed"] * 11
+        (won,) = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+        assert (won.id, won.status) == (ticket_id, "in_progress")
+
+
+async def test_the_assignee_and_admins_hand_a_ticket_over(installation: Installation) -> None:
+    ticket_id = await installation.ticket()
+    tickets = installation.tickets
+    agent, other, viewer = [await installation.add_person(role) for role in ("agent", "agent", "viewer")]
+    to_self = tickets.assign(agent, ticket_id, agent.user_id or "")
+    assert await refusal(to_self) == ("forbidden", None)  # an unassigned ticket is claimed
+    await tickets.claim(agent, ticket_id)
+    for step in (tickets.unclaim(other, ticket_id), tickets.assign(other, ticket_id, other.user_id or "")):
+        assert await refusal(step) == ("forbidden", None)
+    given = await tickets.assign(agent, ticket_id, other.user_id or "")
+    assert (given.assigned_to, given.status) == (other.user_id, "in_progress")
+    back = await tickets.unclaim(installation.actor, ticket_id)
+    assert (back.id, back.status, back.assigned_to, back.claimed_at) == (ticket_id, "open", None, None)
+    assert await tickets.unclaim(installation.actor, ticket_id) == back
+    for wrong in (viewer.user_id or "", "user_" + "0" * 26, "nonsense"):
+        refused = await refusal(tickets.assign(installation.actor, ticket_id, wrong))
+        assert refused == ("invalid_request", "userId")
+    assert await events(installation, ticket_id) == ["opened", "claimed", "assigned", "unclaimed"]
+
+
+async def test_statuses(installation: Installation) -> None:
+    ticket_id = await installation.ticket()
+    tickets = installation.tickets
+    agent = await installation.add_person()
+    resolved = await tickets.set_status(agent, ticket_id, "resolved")
+    assert (resolved.status, resolved.resolved_at) == ("resolved", installation.clock.now())
+    assert (await tickets.unassigned(agent)).items == ()
+    opened = await tickets.set_status(agent, ticket_id, "open")
+    assert (opened.status, opened.resolved_at) == ("open", None)
+    assert (await tickets.set_status(agent, ticket_id, "in_progress")).assigned_to == agent.user_id
+    await tickets.set_status(agent, ticket_id, "resolved")
+    reopened = await tickets.set_status(agent, ticket_id, "open")
+    assert reopened.assigned_to == agent.user_id
+    assert (await tickets.get(agent, ticket_id)).ticket == reopened
+    for wrong in ("closed", ""):
+        assert await refusal(tickets.set_status(agent, ticket_id, wrong)) == ("invalid_status", "status")
+    assert await refusal(tickets.list(agent, TicketFilter(status="closed"))) == ("invalid_status", "status")
+
+
+async def test_filters_and_search(installation: Installation) -> None:
+    alias_id = installation.aliases["support"]
+    await installation.ticket(mails.plain(subject="100% of the doors"))
+    await installation.ticket(mails.plain(subject="Windows", from_="Grace <grace@other.test>"))
+    agent = await installation.add_person()
+    await installation.tickets.claim(agent, await installation.ticket(mails.plain(subject="Door_s")))
+    for wanted, expected in (
+        (TicketFilter(status="in_progress"), ["Door_s"]),
+        (TicketFilter(assigned_to=agent.user_id), ["Door_s"]),
+        (TicketFilter(assigned_to=agent.user_id, status="open"), []),
+        (TicketFilter(alias_id=alias_id, status="open"), ["Windows", "100% of the doors"]),
+        (TicketFilter(alias_id="alias_none"), []),
+        (TicketFilter(q="DOO"), ["Door_s", "100% of the doors"]),
+        (TicketFilter(q="grace"), ["Windows"]),
+        (TicketFilter(q="#2"), ["Windows"]),
+        (TicketFilter(q="door", status="open", alias_id=alias_id), ["100% of the doors"]),
+    ):
+        assert await subjects(installation, wanted) == expected, wanted
+    found = TicketFilter(q="door")
+    first = await installation.tickets.list(installation.actor, found, limit=1)
+    assert [ticket.subject for ticket in first.items] == ["Door_s"]
+    rest = await installation.tickets.list(installation.actor, found, limit=1, cursor=first.next_cursor)
+    assert [ticket.subject for ticket in rest.items] == ["100% of the doors"]
+
+
+async def test_pages_are_stable_while_tickets_come_in(installation: Installation) -> None:
+    old = [await installation.ticket() for _ in range(5)]
+    page = await installation.tickets.list(installation.actor, limit=2)
+    seen = list(page.items)
+    await installation.ticket()
+    for _ in range(2):
+        page = await installation.tickets.list(installation.actor, limit=2, cursor=page.next_cursor)
+        seen += page.items
+    assert [ticket.id for ticket in seen] == old[::-1]
+    assert page.next_cursor is None
+
+
+async def test_notes(installation: Installation) -> None:
+    ticket_id = await installation.ticket()
+    agent = await installation.add_person()
+    note = await installation.tickets.note(agent, ticket_id, "Called back.\r\nNo answer.")
+    assert (note.kind, note.user_id, json.loads(note.detail)["text"]) == (
+        "note",
+        agent.user_id,
+        "Called back.\nNo answer.",
+    )
+    assert (await installation.tickets.get(agent, ticket_id)).events[-1] == note
+    for wrong in ("", "  ", "a\x1bb", "x" * 20_001):
+        assert await refusal(installation.tickets.note(agent, ticket_id, wrong)) == ("invalid_request", "text")
+
+
+async def test_an_erased_ticket_takes_its_mail_along_unless_another_ticket_has_it(installation: Installation) -> None:
+    actor, tickets, messages = installation.actor, installation.tickets, installation.services.messages
+    shared = await installation.mail(None, "support", "billing")
+    one, two = [ticket.id for ticket in (await tickets.list(actor)).items]
+    await tickets.delete(actor, one)
+    assert (await messages.raw(actor, shared)).message.id == shared
+    await tickets.delete(actor, two)
+    assert await refusal(messages.raw(actor, shared)) == ("not_found", None)
+
+    ticket_id = await installation.ticket()
+    view = await tickets.get(actor, ticket_id)
+    message_id, delivery_id = view.messages[0].message.id, view.deliveries[0].id
+    await tickets.delete(actor, ticket_id)
+    for erased in (
+        tickets.get(actor, ticket_id),
+        messages.raw(actor, message_id),
+        messages.trace(actor, message_id),
+        installation.services.deliveries.get(actor, delivery_id),
+        tickets.delete(actor, ticket_id),
+    ):
+        assert await refusal(erased) == ("not_found", None)
+    assert await installation.database.all("contents_raw_chunk", message_id=message_id, n=0) == []
+
+
+async def test_tickets_of_another_workspace_do_not_exist(installation: Installation) -> None:
+    ticket_id = await installation.ticket()
+    tickets = installation.tickets
+    admin = await installation.add_person("admin", await installation.add_workspace())
+    before = await tickets.get(installation.actor, ticket_id)
+    for step in (
+        tickets.get(admin, ticket_id),
+        tickets.delete(admin, ticket_id),
+        tickets.claim(admin, ticket_id),
+        tickets.unclaim(admin, ticket_id),
+        tickets.assign(admin, ticket_id, admin.user_id or ""),
+        tickets.set_status(admin, ticket_id, "resolved"),
+        tickets.note(admin, ticket_id, "Hello"),
+    ):
+        assert await refusal(step) == ("not_found", None)
+    assert (await tickets.list(admin)).items == ()
+    assert await tickets.get(installation.actor, ticket_id) == before
