@@ -1,0 +1,104 @@
+"""Aliases as use cases, on both databases: one for each address, and mail follows every change at once."""
+
+from router.errors import ErrorCode
+from router.mail.address import parse_mailbox
+from router.model import Alias
+from router.routing.route import Refusal, Target
+from tests.support.installation import Installation
+from tests.support.refusal import refusal
+
+TAKEN: tuple[ErrorCode, str] = ("alias_taken", "localPart")
+
+
+async def create(installation: Installation, local_part: str, domain_id: str = "") -> Alias:
+    return await installation.services.aliases.create(
+        installation.actor,
+        domain_id=domain_id or installation.domain_id,
+        local_part=local_part,
+        integration_id=installation.integration_id,
+    )
+
+
+async def test_mail_follows_every_change_of_an_alias_at_once(installation: Installation) -> None:
+    actor, aliases, directory = installation.actor, installation.services.aliases, installation.core.directory
+    mailbox = parse_mailbox("sales@example.com")
+    assert await directory.resolve(mailbox) == Refusal("unknown")
+    made = await create(installation, "Sales")
+    assert (made.email, made.local_part, made.status) == ("Sales@example.com", "Sales", "active")
+    assert (made.domain_id, made.integration_id) == (installation.domain_id, installation.integration_id)
+    assert made.created_at == installation.clock.now()
+    assert isinstance(await directory.resolve(mailbox), Target)
+    assert (await aliases.change(actor, made.id, status="disabled")).status == "disabled"
+    assert await directory.resolve(mailbox) == Refusal("disabled")
+    other = await installation.add_integration("other")
+    moved = await aliases.change(actor, made.id, integration_id=other, status="active")
+    assert (moved.integration_id, moved.status) == (other, "active")
+    assert await aliases.get(actor, made.id) == moved
+    assert (await installation.resolve("sales@example.com")).integration_id == other
+    await aliases.delete(actor, made.id)
+    assert await directory.resolve(mailbox) == Refusal("unknown")
+    assert await refusal(aliases.delete(actor, made.id)) == ("not_found", None)
+
+
+async def test_lists_by_domain_in_pages(installation: Installation) -> None:
+    actor, aliases = installation.actor, installation.services.aliases
+    for local_part in ("support", "billing"):
+        await aliases.delete(actor, installation.aliases[local_part])
+    domain_id = installation.domain_id
+    other = (await installation.services.domains.create(actor, "example.net")).domain.id
+    for local_part, where in (("one", domain_id), ("two", domain_id), ("three", other), ("four", domain_id)):
+        await create(installation, local_part, where)
+    await create(installation, "*")
+    all_of_them = await aliases.list(actor)
+    assert [alias.local_part for alias in all_of_them.items] == ["*", "four", "three", "two", "one"]
+    assert all_of_them.next_cursor is None
+    first = await aliases.list(actor, domain_id=domain_id, limit=2)
+    assert [alias.local_part for alias in first.items] == ["*", "four"]
+    rest = await aliases.list(actor, domain_id=domain_id, limit=2, cursor=first.next_cursor)
+    assert [alias.local_part for alias in rest.items] == ["two", "one"]
+    assert rest.next_cursor is None
+    assert await refusal(aliases.list(actor, domain_id="dom_nonsense")) == ("not_found", "domainId")
+
+
+async def test_an_address_has_one_alias(installation: Installation) -> None:
+    for same in ("support", "SUPPORT", '"support"', " support "):
+        assert await refusal(create(installation, same)) == TAKEN
+    assert await refusal(create(installation, "a b")) == ("invalid_alias", "localPart")
+
+
+async def test_domain_and_integration_must_be_of_the_workspace(installation: Installation) -> None:
+    aliases, alias_id = installation.services.aliases, installation.aliases["support"]
+    stranger = await installation.add_workspace()
+    foreign = await installation.services.integrations.create(
+        stranger, type="slack", name="Theirs", settings={"webhookUrl": "http://127.0.0.1:9/services/T0/B0/x"}
+    )
+    foreign_domain = (await installation.services.domains.create(stranger, "example.net")).domain.id
+    no_integration = ("invalid_integration", "integrationId")
+    asked = aliases.create(
+        installation.actor, domain_id=installation.domain_id, local_part="a", integration_id=foreign.id
+    )
+    assert await refusal(asked) == no_integration
+    assert await refusal(aliases.change(installation.actor, alias_id, integration_id=foreign.id)) == no_integration
+    for missing in (foreign_domain, "dom_" + "0" * 26, "nonsense"):
+        assert await refusal(create(installation, "a", missing)) == ("not_found", "domainId")
+    for step in (
+        aliases.get(stranger, alias_id),
+        aliases.change(stranger, alias_id, status="disabled"),
+        aliases.delete(stranger, alias_id),
+        aliases.test(stranger, alias_id),
+    ):
+        assert await refusal(step) == ("not_found", None)
+
+
+async def test_a_test_mail_goes_through_accept_and_routing(installation: Installation) -> None:
+    actor, aliases, alias_id = installation.actor, installation.services.aliases, installation.aliases["support"]
+    sent = await aliases.test(actor, alias_id)
+    view = await installation.tickets.get(actor, sent.ticket_id or "")
+    assert view.ticket.subject == "Test of support@example.com"
+    assert [message.message.id for message in view.messages] == [sent.message_id]
+    assert [delivery.integration_id for delivery in view.deliveries] == [installation.integration_id]
+    assert installation.woken.integration_ids[-1] == installation.integration_id
+    catch_all = await aliases.test(actor, (await create(installation, "*")).id)
+    assert catch_all.ticket_id is not None
+    await aliases.change(actor, alias_id, status="disabled")
+    assert await refusal(aliases.test(actor, alias_id)) == ("conflict", None)

@@ -1,0 +1,28 @@
+"""The local part of an alias: what is kept of it, and what is refused."""
+
+import pytest
+
+from router.admin.routes.aliases import LocalPart, judged_local_part
+from router.errors import Refused
+
+
+@pytest.mark.parametrize(
+    "local_part",
+    ["", " ", "a b", "a@b", ".a", "a.", "a..b", "a" * 65, "a\u202eb", "a\u200bb", "a\nb", "(a)", '"a b"', "a\u00a0b"],
+)
+def test_what_is_no_local_part(local_part: str) -> None:
+    with pytest.raises(Refused) as refused:
+        judged_local_part(local_part, "example.org")
+    assert (refused.value.code, refused.value.field) == ("invalid_alias", "localPart")
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [("Support", "Support"), ("SUPPORT", "SUPPORT"), ('"support"', "support"), (" support ", "support")],
+)
+def test_one_key_for_every_form_of_a_local_part(typed: str, written: str) -> None:
+    assert judged_local_part(typed, "example.org") == LocalPart(written, "support")
+
+
+def test_the_catch_all() -> None:
+    assert judged_local_part("*", "example.org") == LocalPart("*", "*")
