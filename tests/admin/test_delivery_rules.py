@@ -1,0 +1,78 @@
+"""Deliveries as use cases, on both databases: lists, attempts, sending again."""
+
+from tests.support.installation import Installation
+from tests.support.refusal import refusal
+
+
+async def test_lists_are_narrowed_by_ticket_integration_and_state(installation: Installation) -> None:
+    actor, deliveries, integration_id = (
+        installation.actor,
+        installation.services.deliveries,
+        installation.integration_id,
+    )
+    ticket_id = await installation.ticket()
+    await installation.ticket()
+    listed = (await deliveries.list(actor)).items
+    assert [(delivery.state, delivery.ticket_id == ticket_id) for delivery in listed] == [
+        ("pending", False),
+        ("pending", True),
+    ]
+    for state, of_integration, count in (
+        (None, integration_id, 2),
+        ("pending", None, 2),
+        ("delivered", None, 0),
+        ("dead", None, 0),
+        ("pending", integration_id, 2),
+        ("dead", integration_id, 0),
+        (None, "int_none", 0),
+    ):
+        found = await deliveries.list(actor, state=state, integration_id=of_integration)
+        assert len(found.items) == count, (state, of_integration)
+    assert [delivery.id for delivery in (await deliveries.list(actor, ticket_id=ticket_id)).items] == [listed[1].id]
+    stranger = await installation.add_workspace()
+    assert (await deliveries.list(stranger)).items == ()
+    assert await refusal(deliveries.get(stranger, listed[0].id)) == ("not_found", None)
+
+
+async def test_a_delivered_one_has_its_attempts_and_is_not_sent_again(installation: Installation) -> None:
+    actor, deliveries = installation.actor, installation.services.deliveries
+    await installation.ticket()
+    (delivery,) = (await deliveries.list(actor)).items
+    database, now = installation.database, installation.clock.now()
+    ended = {"finished_at": now, "outcome": "sent", "status": 200, "latency": 12_000, "answer": "ok"}
+    await database.run("dispatch_open", id=delivery.id, until=now)
+    await database.run("dispatch_attempt", delivery_id=delivery.id, n=1, started_at=now)
+    await database.run("dispatch_attempted", delivery_id=delivery.id, n=1, **ended)
+    await database.run("dispatch_delivered", id=delivery.id, now=now, via="message")
+    view = await deliveries.get(actor, delivery.id)
+    assert (view.delivery.state, view.delivery.attempts, view.delivery.delivered_at) == ("delivered", 1, now)
+    (attempt,) = view.attempts
+    assert (attempt.status, attempt.latency, attempt.answer) == (200, 12_000, "ok")
+    assert await refusal(deliveries.replay(actor, delivery.id)) == ("conflict", None)
+
+
+async def test_replays(installation: Installation) -> None:
+    actor, deliveries, integration_id = (
+        installation.actor,
+        installation.services.deliveries,
+        installation.integration_id,
+    )
+    for _ in range(3):
+        await installation.ticket()
+    one, two, _ = (await deliveries.list(actor)).items
+    for delivery in (one, two):
+        await installation.database.run("dispatch_dead", id=delivery.id, reason="gave up")
+    installation.clock.advance(days=5)
+    installation.woken.integration_ids.clear()
+    replayed = await deliveries.replay(actor, one.id)
+    assert (replayed.state, replayed.next_attempt_at) == ("pending", installation.clock.now())
+    assert replayed.expires_at > installation.clock.now()
+    assert installation.woken.integration_ids == [integration_id]
+    assert await deliveries.replay_many(actor, integration_id=integration_id) == 1
+    assert (await deliveries.list(actor, state="dead")).items == ()
+    assert await deliveries.replay_many(actor, state="pending") == 3
+    for state in ("delivered", ""):
+        assert await refusal(deliveries.replay_many(actor, state=state)) == ("invalid_request", "state")
+    for unknown in ("int_none", ""):
+        refused = await refusal(deliveries.replay_many(actor, integration_id=unknown))
+        assert refused == ("invalid_integration", "integrationId")
