@@ -1,0 +1,82 @@
+"""Integrations as use cases, on both databases: settings are sealed, a new URL heals, one in use stays."""
+
+from typing import Any
+
+from router.admin.routes.integrations import REMOVED
+from router.model import Integration
+from tests.support.installation import Installation
+from tests.support.refusal import refusal
+from tests.support.slack import Answer, SlackStandIn
+
+
+async def create(installation: Installation, url: str, **own: str) -> Integration:
+    asked: dict[str, Any] = {"type": "slack", "name": "Support"} | own
+    return await installation.services.integrations.create(installation.actor, settings={"webhookUrl": url}, **asked)
+
+
+async def test_an_integration_is_made_changed_and_removed(installation: Installation) -> None:
+    actor, integrations = installation.actor, installation.services.integrations
+    made = await create(installation, "http://127.0.0.1:9/services/T0/B0/general-secret")
+    assert (made.type, made.name, made.status) == ("slack", "Support", "active")
+    assert made.created_at == installation.clock.now()
+    assert "general" not in made.hint + made.sealed_settings
+    changed = await integrations.change(actor, made.id, name="Sales")
+    assert (changed.name, changed.sealed_settings) == ("Sales", made.sealed_settings)
+    assert await integrations.get(actor, made.id) == changed
+    assert (await integrations.list(actor)).items[0] == changed
+    await integrations.delete(actor, made.id)
+    assert await refusal(integrations.get(actor, made.id)) == ("not_found", None)
+
+
+async def test_a_test_message_returns_the_answer(installation: Installation, slack: SlackStandIn) -> None:
+    actor, integrations = installation.actor, installation.services.integrations
+    integration_id = (await create(installation, slack.url("general"))).id
+    good = await integrations.test(actor, integration_id)
+    assert (good.ok, good.status, good.answer) == (True, 200, "ok")
+    assert "test" in slack.posts_to("general")[0].text.lower()
+    slack.script("general", Answer(404, "no_service"))
+    bad = await integrations.test(actor, integration_id)
+    assert (bad.ok, bad.status) == (False, 404)
+    assert "no_service" in bad.reason
+
+
+async def test_a_new_url_heals_a_failing_integration(installation: Installation) -> None:
+    actor, services, integration_id = installation.actor, installation.services, installation.integration_id
+    await installation.ticket()
+    database, now = installation.database, installation.clock.now()
+    await database.run("dispatch_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5)
+    await database.run("dispatch_park", integration_id=integration_id, now=now)
+    shown = await services.integrations.get(actor, integration_id)
+    assert (shown.status, shown.last_error) == ("failing", "404")
+    (parked,) = (await services.deliveries.list(actor)).items
+    assert parked.parked_at == now
+    installation.woken.integration_ids.clear()
+    url = {"webhookUrl": "http://127.0.0.1:9/services/T0/B0/another"}
+    changed = await services.integrations.change(actor, integration_id, settings=url)
+    assert (changed.status, changed.last_error) == ("active", "")
+    (due,) = (await services.deliveries.list(actor)).items
+    assert (due.parked_at, due.next_attempt_at) == (None, now)
+    assert installation.woken.integration_ids == [integration_id]
+
+
+async def test_an_integration_in_use_stays_and_deliveries_of_a_removed_one_are_dead(installation: Installation) -> None:
+    actor, services, integration_id = installation.actor, installation.services, installation.integration_id
+    await installation.ticket()
+    assert await refusal(services.integrations.delete(actor, integration_id)) == ("in_use", None)
+    for alias_id in installation.aliases.values():
+        await services.aliases.delete(actor, alias_id)
+    await services.workspaces.change(actor, default_integration_id=integration_id)
+    await services.integrations.delete(actor, integration_id)
+    (delivery,) = (await services.deliveries.list(actor, state="dead")).items
+    assert delivery.last_error == REMOVED
+    assert (await services.workspaces.get(actor)).default_integration_id is None
+    assert await refusal(services.deliveries.replay(actor, delivery.id)) == ("conflict", None)
+
+
+async def test_what_is_no_integration(installation: Installation) -> None:
+    url = "https://hooks.slack.test/services/T/B/x"
+    assert await refusal(create(installation, url, type="teams")) == ("invalid_integration", "type")
+    for name in ("", "a\u202eb"):
+        assert await refusal(create(installation, url, name=name)) == ("invalid_request", "name")
+    for wrong in ("not a url", "ftp://hooks.slack.test/services/x", "https://user:pw@hooks.slack.test/x"):
+        assert await refusal(create(installation, wrong)) == ("invalid_webhook_url", "webhookUrl")
