@@ -1,0 +1,123 @@
+"""Workspace, users and keys as use cases, on both databases."""
+
+from router.model import Actor
+from tests.support.installation import Installation
+from tests.support.refusal import refusal
+
+PASSWORD = "correct horse battery"
+
+
+async def authenticated(installation: Installation, key: str) -> Actor:
+    return (await installation.services.authentication.by_key(key)).actor
+
+
+async def test_the_workspace_keeps_what_is_not_changed(installation: Installation) -> None:
+    actor, workspaces = installation.actor, installation.services.workspaces
+    shown = await workspaces.get(actor)
+    assert (shown.id, shown.default_integration_id) == (installation.workspace_id, None)
+    changed = await workspaces.change(actor, name="Doors Ltd", default_integration_id=installation.integration_id)
+    assert (changed.name, changed.default_integration_id) == ("Doors Ltd", installation.integration_id)
+    renamed = await workspaces.change(actor, name="Doors")
+    assert (renamed.name, renamed.default_integration_id) == ("Doors", installation.integration_id)
+    assert (await workspaces.change(actor, without_default=True)).default_integration_id is None
+    unknown = workspaces.change(actor, default_integration_id="int_" + "0" * 26)
+    assert await refusal(unknown) == ("invalid_integration", "defaultIntegrationId")
+
+
+async def test_users_are_added_changed_and_removed(installation: Installation) -> None:
+    actor, users = installation.actor, installation.services.users
+    await users.create(actor, email="admin@example.org", role="admin")
+    made = await users.create(actor, email="Grace@Example.ORG", name="Grace", role="agent")
+    assert (made.email, made.role, made.password_hash) == ("grace@example.org", "agent", None)
+    assert await refusal(users.create(actor, email="grace@example.org")) == ("conflict", "email")
+    elsewhere = users.create(await installation.add_workspace(), email="grace@example.org")
+    assert await refusal(elsewhere) == ("conflict", "email")
+    changed = await users.change(actor, made.id, name="Grace H.", role="viewer", password=PASSWORD)
+    assert (changed.name, changed.role) == ("Grace H.", "viewer")
+    assert changed.password_hash is not None
+    assert PASSWORD not in changed.password_hash
+    assert (await users.change(actor, made.id, disabled=True)).disabled_at == installation.clock.now()
+    assert (await users.change(actor, made.id, disabled=False)).disabled_at is None
+    assert [user.email for user in (await users.list(actor)).items] == ["grace@example.org", "admin@example.org"]
+    await users.delete(actor, made.id)
+    assert await refusal(users.get(actor, made.id)) == ("not_found", None)
+    assert await refusal(users.create(actor, email="no address")) == ("invalid_request", "email")
+    assert await refusal(users.create(actor, email="a@b.example", role="root")) == ("invalid_request", "role")
+    for password in ("short", "x" * 2000):
+        refused = await refusal(users.create(actor, email="a@b.example", password=password))
+        assert refused == ("invalid_request", "password")
+
+
+async def test_the_last_admin_stays(installation: Installation) -> None:
+    actor, users = installation.actor, installation.services.users
+    user_id, key = await installation.add_user("admin")
+    for step in (
+        users.change(actor, user_id, role="agent"),
+        users.change(actor, user_id, disabled=True),
+        users.delete(actor, user_id),
+    ):
+        assert await refusal(step) == ("conflict", None)
+    await installation.add_user("admin", "second@example.org")
+    assert (await users.change(actor, user_id, role="agent")).role == "agent"
+    assert (await authenticated(installation, key)).role == "agent"  # from the next request on
+
+
+async def test_a_removed_user_returns_their_tickets_and_loses_their_keys(installation: Installation) -> None:
+    ticket_id = await installation.ticket()
+    user_id, key = await installation.add_user()
+    await installation.tickets.claim(await authenticated(installation, key), ticket_id)
+    await installation.services.users.delete(installation.actor, user_id)
+    view = await installation.tickets.get(installation.actor, ticket_id)
+    assert (view.ticket.status, view.ticket.assigned_to) == ("open", None)
+    assert await refusal(authenticated(installation, key)) == ("unauthorized", None)
+
+
+async def test_a_key_is_listed_used_and_revoked(installation: Installation) -> None:
+    actor, keys, now = installation.actor, installation.services.keys, installation.clock.now()
+    admin = await installation.add_person("admin")
+    made = await keys.create(admin, name="CI", role="viewer", expires_at=now + 1_000_000)
+    assert made.clear.startswith("er_")
+    assert (made.key.user_id, made.key.expires_at) == (admin.user_id, now + 1_000_000)
+    (listed,) = (await keys.list(actor)).items
+    assert (listed, listed.name) == (made.key, "CI")
+    assert made.clear not in str(listed)
+    assert (await authenticated(installation, made.clear)).role == "viewer"
+    await installation.services.authentication.close()
+    assert (await keys.get(actor, made.key.id)).last_used_at == now
+    await keys.revoke(actor, made.key.id)
+    assert await refusal(authenticated(installation, made.clear)) == ("unauthorized", None)
+    assert (await keys.get(actor, made.key.id)).revoked_at == now
+
+
+async def test_a_key_expires(installation: Installation) -> None:
+    admin = await installation.add_person("admin")
+    expires_at = installation.clock.now() + 1_000_000
+    made = await installation.services.keys.create(admin, name="CI", expires_at=expires_at)
+    installation.clock.advance(1)
+    assert await refusal(authenticated(installation, made.clear)) == ("unauthorized", None)
+
+
+async def test_whose_keys_there_may_be(installation: Installation) -> None:
+    actor, keys, now = installation.actor, installation.services.keys, installation.clock.now()
+    admin = await installation.add_person("admin")
+    await keys.create(admin, name="of an admin")
+    agent_id, key = await installation.add_user()
+    agent = await authenticated(installation, key)
+    assert [found.user_id for found in (await keys.list(agent)).items] == [agent_id]
+    assert [found.user_id for found in (await keys.list(admin)).items] == [agent_id, admin.user_id]  # newest first
+    above = keys.create(admin, name="x", user_id=agent_id, role="admin")
+    assert await refusal(above) == ("invalid_request", "role")
+    for nobody in ("user_none", ""):
+        assert await refusal(keys.create(admin, name="x", user_id=nobody)) == ("invalid_request", "userId")
+    assert await refusal(keys.create(actor, name="x")) == ("invalid_request", "userId")
+    assert await refusal(keys.create(admin, name="x", expires_at=now)) == ("invalid_request", "expiresAt")
+    assert await refusal(keys.create(admin, name="")) == ("invalid_request", "name")
+
+
+async def test_a_key_can_do_no_more_than_its_user_now(installation: Installation) -> None:
+    users = installation.services.users
+    agent_id, key = await installation.add_user()
+    await users.change(installation.actor, agent_id, role="viewer")
+    assert (await authenticated(installation, key)).role == "viewer"
+    await users.change(installation.actor, agent_id, disabled=True)
+    assert await refusal(authenticated(installation, key)) == ("unauthorized", None)
