@@ -1,4 +1,4 @@
-"""The explanation, the audit, blocked senders, and the documents of the API itself."""
+"""The explanation, the audit, blocked senders by REST, and the documents of the API. Rules: tests/admin."""
 
 import json
 import re
@@ -9,32 +9,24 @@ from api.resources import ROUTES
 from tests.support.installation.http import ServedInstallation
 
 
-async def test_explain_says_what_would_happen_and_does_nothing(served: ServedInstallation) -> None:
+async def test_the_explanation(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
     domain_id, integration_id, alias_id = await served.alias()
     asked = {"recipient": "Support+vip@example.org", "from": "ada@customer.test", "subject": "Hello"}
-    found = (await served.admin.post("/explain", asked)).body
+    answer = await served.admin.post("/explain", asked)
+    found = answer.body
+    assert answer.status == 200
     assert (found["accepted"], found["domainId"], found["aliasId"]) == (True, domain_id, alias_id)
     assert (found["integrationId"], found["tag"]) == (integration_id, "vip")
     assert found["reply"].startswith("250")
     assert [step["step"] for step in found["steps"]] == ["domain", "sender", "alias", "alias", "integration"]
     assert "Hello" in json.dumps(found["preview"])
-    assert (await served.admin.get("/emails/tickets")).body == {"tickets": []}
-    for recipient, reply in (
-        ("nobody@example.org", "550 5.1.1"),
-        ("support@elsewhere.test", "550 5.7.1"),
-    ):
-        refused = (await served.admin.post("/explain", {"recipient": recipient})).body
-        assert (refused["accepted"], refused["reply"][:9]) == (False, reply)
-    await served.admin.post("/blocked-senders", {"sender": "@customer.test"})
+    refused = await served.admin.post("/explain", {"recipient": "nobody@example.org"})
+    assert (refused.status, refused.body["accepted"], refused.body["reply"][:9]) == (200, False, "550 5.1.1")
+    await served.services.blocked_senders.create(served.actor, "@customer.test")
     blocked = (await served.admin.post("/explain", asked)).body
     assert (blocked["accepted"], blocked["reply"][:9]) == (False, "550 5.7.1")
     assert [(step["step"], step["ok"]) for step in blocked["steps"]] == [("domain", True), ("sender", False)]
-    unknown = (await served.admin.post("/explain", asked | {"recipient": "nobody@example.org"})).body
-    assert unknown["reply"].startswith("550 5.1.1"), "as at RCPT: a blocked sender is refused an alias that exists"
-    await served.admin.patch(f"/aliases/{alias_id}", {"status": "disabled"})
-    disabled = (await served.admin.post("/explain", {"recipient": "support@example.org"})).body
-    assert disabled["reply"].startswith("550 5.2.1")
-    assert (await served.admin.post("/explain", {"recipient": "postmaster@example.org"})).body["accepted"] is True
     for wrong in (
         {"recipient": "no address"},
         {},
@@ -42,48 +34,43 @@ async def test_explain_says_what_would_happen_and_does_nothing(served: ServedIns
         {"recipient": "a@b.c", "from": ""},
     ):
         assert (await served.admin.post("/explain", wrong)).status == 400
-    other, _ = await served.other_workspace()
-    assert (await other.post("/explain", {"recipient": "support@example.org"})).body["reply"].startswith("550 5.7.1")
 
 
-async def test_the_audit_tells_who_changed_what(served: ServedInstallation) -> None:
+async def test_the_audit(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
     made = await served.admin.post("/domains", {"domain": "example.org"})
-    entry = (await served.admin.get("/audit")).body["audit"][0]
+    answer = await served.admin.get("/audit")
+    (entry,) = answer.body["audit"]
+    assert answer.status == 200
     assert (entry["action"], entry["target"]) == ("domain.create", made.body["id"])
     assert (entry["userId"], entry["address"]) == (served.login.user_id, "127.0.0.1")
     assert entry["keyId"].startswith("key_")
     assert entry["detail"] == {"domain": "example.org"}
-    await served.admin.post("/domains", {"domain": "example.org"})  # refused: changes nothing
-    assert len((await served.admin.get("/audit")).body["audit"]) == 1
-    url = "https://hooks.slack.test/services/T/B/very-secret"
-    await served.admin.post("/integrations", {"type": "slack", "name": "S", "webhookUrl": url})
     await served.admin.post("/users", {"email": "a@b.example", "password": "very-secret"})
     assert b"very-secret" not in (await served.admin.get("/audit")).octets
-    first = (await served.admin.get("/audit?limit=2")).body
-    rest = (await served.admin.get(f"/audit?limit=2&cursor={first['nextCursor']}")).body
+    first = (await served.admin.get("/audit?limit=1")).body
+    rest = (await served.admin.get(f"/audit?limit=1&cursor={first['nextCursor']}")).body
     actions = [found["action"] for found in first["audit"] + rest["audit"]]
-    assert actions == ["user.create", "integration.create", "domain.create"]
-    other, _ = await served.other_workspace()
-    assert [found["action"] for found in (await other.get("/audit")).body["audit"]] == ["user.create", "key.create"][
-        ::-1
-    ]
+    assert actions == ["user.create", "domain.create"]
 
 
-async def test_blocked_senders(served: ServedInstallation) -> None:
+async def test_blocked_senders(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
     for typed, kept in (
         ("Bad@Spam.Example", "bad@spam.example"),
         ("spam.example", "@spam.example"),
-        ("192.0.2.77/24", None),
         ("192.0.2.0/24", "192.0.2.0/24"),
     ):
         made = await served.admin.post("/blocked-senders", {"sender": typed})
-        assert (made.status, made.body.get("sender")) == ((201, kept) if kept else (400, None))
-    again = await served.admin.post("/blocked-senders", {"sender": "@SPAM.example"})
+        assert (made.status, made.body["sender"]) == (201, kept)
+    wrong = await served.admin.post("/blocked-senders", {"sender": "192.0.2.77/24"})
+    assert (wrong.status, wrong.code, wrong.field) == (400, "invalid_request", "sender")
+    again = await served.admin.post("/blocked-senders", {"sender": "bad@SPAM.example"})
     assert (again.status, again.code) == (409, "conflict")
     page = (await served.admin.get("/blocked-senders?limit=2")).body
     rest = (await served.admin.get(f"/blocked-senders?limit=2&cursor={page['nextCursor']}")).body
     senders = [found["sender"] for found in page["blockedSenders"] + rest["blockedSenders"]]
-    assert sorted(senders) == ["192.0.2.0/24", "@spam.example", "bad@spam.example"]
+    assert senders == ["192.0.2.0/24", "@spam.example", "bad@spam.example"]
     for sender in ("192.0.2.0%2F24", "@spam.example", "bad@spam.example"):
         assert (await served.admin.delete(f"//api/blocked-senders/{sender}")).status == 204, sender
     assert (await served.admin.get("/blocked-senders")).body == {"blockedSenders": []}

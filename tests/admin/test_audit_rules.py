@@ -1,0 +1,36 @@
+"""The audit, on both databases: who changed what, without secrets, for one workspace."""
+
+import json
+
+from tests.support.installation import Installation
+from tests.support.refusal import refusal
+
+
+async def test_the_audit_lists_who_changed_what(installation: Installation) -> None:
+    services = installation.services
+    admin = await installation.add_person("admin", await installation.add_workspace())
+    key = await services.keys.create(admin, name="CI")
+    actor = (await services.authentication.by_key(key.clear, address="192.0.2.7")).actor
+    made = await services.domains.create(actor, "example.org")
+    entry = (await services.audit.list(actor)).items[0]
+    assert (entry.action, entry.target) == ("domain.create", made.domain.id)
+    assert (entry.user_id, entry.key_id, entry.address) == (admin.user_id, key.key.id, "192.0.2.7")
+    assert json.loads(entry.detail) == {"domain": "example.org"}
+    before = await services.audit.list(actor)
+    assert await refusal(services.domains.create(actor, "example.org")) == ("domain_taken", "domain")
+    assert await services.audit.list(actor) == before
+    url = {"webhookUrl": "https://hooks.slack.test/services/T/B/very-secret"}
+    await services.integrations.create(actor, type="slack", name="S", settings=url)
+    await services.users.create(actor, email="a@b.example", password="very-secret")
+    assert "very-secret" not in str(await services.audit.list(actor))
+    first = await services.audit.list(actor, limit=2)
+    rest = await services.audit.list(actor, limit=2, cursor=first.next_cursor)
+    actions = [found.action for found in first.items + rest.items]
+    assert actions == ["user.create", "integration.create", "domain.create", "key.create"]
+    assert (await services.audit.list(installation.actor)).items == ()
+
+
+async def test_the_operator_has_no_user_in_the_audit(installation: Installation) -> None:
+    await installation.services.domains.create(installation.actor, "example.org")
+    (entry,) = (await installation.services.audit.list(installation.actor)).items
+    assert (entry.user_id, entry.key_id, entry.address) == (None, None, "")
