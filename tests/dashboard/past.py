@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from router import ids
 from router.clock import SECOND
-from tests.support.installation.http import ServedInstallation
+from tests.support.installation import Installation
 
 
-async def attempt(served: ServedInstallation, delivery_id: str, outcome: str, status: int, answer: str) -> None:
+async def attempt(installation: Installation, delivery_id: str, outcome: str, status: int, answer: str) -> None:
     """One attempt to send a delivery, ended."""
-    database, now = served.database, served.clock.now()
+    database, now = installation.database, installation.clock.now()
     row = await database.one("dispatch_open", id=delivery_id, until=now)
     assert row is not None
     n = row["attempts"]
@@ -35,9 +35,9 @@ class Old:
     dead: bool = False
 
 
-async def old_mails(served: ServedInstallation, *mails: Old, workspace_id: str = "") -> None:
+async def old_mails(installation: Installation, *mails: Old, workspace_id: str = "") -> None:
     """Writes them. Their ids are of that time, as are their other times: the clock of a test is not that of ids."""
-    workspace = workspace_id or served.actor.workspace_id
+    workspace = workspace_id or installation.actor.workspace_id
     rows: dict[str, list[str]] = {"messages": [], "tickets": [], "deliveries": []}
     for mail in mails:
         moment = ids.moment(ids.oldest("msg", mail.days * 86_400))
@@ -73,9 +73,9 @@ async def old_mails(served: ServedInstallation, *mails: Old, workspace_id: str =
         ),
     ):
         listed = ", ".join(f"({row}, {values})" for row in rows[table])
-        await served.rows(f"INSERT INTO {table} ({columns}, {rest}) VALUES {listed}")
+        await installation.rows(f"INSERT INTO {table} ({columns}, {rest}) VALUES {listed}")
 
 
-async def month(served: ServedInstallation) -> None:
+async def month(installation: Installation) -> None:
     """Some mails on most days."""
-    await old_mails(served, *(Old(1 + n % 7 * n / 5.5, 1000 + n, dead=n % 11 == 3) for n in range(24)))
+    await old_mails(installation, *(Old(1 + n % 7 * n / 5.5, 1000 + n, dead=n % 11 == 3) for n in range(24)))

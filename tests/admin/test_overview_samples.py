@@ -1,0 +1,18 @@
+"""How large a sample is, and its quantiles."""
+
+import pytest
+
+from router.admin.installation import overview
+from router.admin.installation.overview import sample_step, times
+
+
+@pytest.mark.parametrize("count", [0, 1, 1000, 1001, 1500, 20_000, 10**9])
+def test_a_sample_is_as_large_as_it_should_be(count: int) -> None:
+    taken = len(range(0, count, sample_step(count)))
+    assert taken == count if count <= 1000 else 600 < taken <= 1500
+
+
+def test_quantiles_are_values() -> None:
+    assert times([], 0.9) == overview.Times(0, None, None)
+    assert times([5], 0.95) == overview.Times(1, 5, 5)
+    assert times(range(100, 0, -1), 0.9) == overview.Times(100, 50, 90)
