@@ -30,3 +30,22 @@ async def test_mails_are_found(installation: Installation) -> None:
     assert (found.id, found.rfc_message_id) == (message_id, "one.two@customer.test")
     for wrong in ("", "x" * 5000, "a\nb"):
         assert await refusal(messages.find(actor, wrong)) == ("invalid_request", "q")
+
+
+async def test_a_trace_has_all_that_happened(installation: Installation) -> None:
+    tagged = await installation.resolve("support+urgent@example.com")
+    message_id = await installation.mail(None, tagged)
+    found = await installation.services.messages.trace(installation.actor, message_id)
+    assert found.message_id == message_id
+    (ticket_id,) = found.ticket_ids
+    assert [event.event for event in found.events] == ["received", "opened", "delivery"]
+    received, opened, delivery = [event.detail for event in found.events]
+    assert received["peer"] == "192.0.2.7"
+    assert opened == {
+        "recipient": "support+urgent@example.com",
+        "aliasId": installation.aliases["support"],
+        "tag": "urgent",
+        "ticketId": ticket_id,
+        "joinedBy": "",
+    }
+    assert delivery["integrationId"] == installation.integration_id

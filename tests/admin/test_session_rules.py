@@ -1,26 +1,104 @@
-"""Signing in: guessing is limited."""
+"""Signing in as a use case: how a session ends, what a failure returns, and how guessing is limited."""
 
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from router.admin.access import sessions
+from router.admin.access.sessions import NewSession
 from router.errors import Refused
 from router.ratelimit.failure_throttle import Throttled
-from tests.support.installation import installation_over
+from tests.support.installation import Installation, installation_over
+from tests.support.refusal import refusal
 from tests.support.stores import opened_sqlite
+
+EMAIL = "grace@example.org"
+PASSWORD = "correct horse battery"
+ADDRESS = "192.0.2.7"
+UNAUTHORIZED = ("unauthorized", None)
+
+
+async def add_grace(installation: Installation) -> str:
+    return (await installation.services.users.create(installation.actor, email=EMAIL, password=PASSWORD)).id
+
+
+async def login(installation: Installation, password: str = PASSWORD, email: str = EMAIL) -> NewSession:
+    return await installation.services.sessions.login(email, password, address=ADDRESS)
+
+
+async def test_a_session_is_its_users_until_it_ends(installation: Installation) -> None:
+    user_id = await add_grace(installation)
+    services = installation.services
+    session = await login(installation)
+    assert session.user.id == user_id
+    caller = await services.authentication.by_session(session.token)
+    assert (caller.actor.user_id, caller.actor.key_id, caller.by_session) == (user_id, None, True)
+    me = await services.sessions.me(caller.actor)
+    assert me.user is not None
+    assert me.user.email == EMAIL
+    for _ in range(2):  # ending it twice is no error
+        await services.sessions.logout(session.token)
+        assert await refusal(services.authentication.by_session(session.token)) == UNAUTHORIZED
+
+
+async def test_sessions_end_with_time_with_a_new_password_and_with_the_user(installation: Installation) -> None:
+    user_id = await add_grace(installation)
+    actor, users, by_session = (
+        installation.actor,
+        installation.services.users,
+        installation.services.authentication.by_session,
+    )
+    new_password = PASSWORD + "!"
+    first = await login(installation)
+    await users.change(actor, user_id, password=new_password)
+    assert await refusal(by_session(first.token)) == UNAUTHORIZED
+    second = await login(installation, new_password)
+    installation.clock.advance(days=14)
+    assert await refusal(by_session(second.token)) == UNAUTHORIZED
+    third = await login(installation, new_password)
+    await users.change(actor, user_id, disabled=True)
+    assert await refusal(by_session(third.token)) == UNAUTHORIZED
+    assert await refusal(login(installation, new_password)) == UNAUTHORIZED
+
+
+async def test_every_failure_is_the_same(installation: Installation) -> None:
+    await add_grace(installation)
+    await installation.services.users.create(installation.actor, email="keys@example.org")
+    messages = set()
+    for email, password in (
+        (EMAIL, "not the password"),
+        ("nobody@example.org", PASSWORD),
+        ("keys@example.org", PASSWORD),
+        ("no address", PASSWORD),
+        (EMAIL, "x" * 3000),
+    ):
+        with pytest.raises(Refused) as refused:
+            await login(installation, password, email)
+        messages.add((refused.value.code, refused.value.field, refused.value.message))
+    assert messages == {("unauthorized", None, "Address or password is wrong")}
+
+
+async def test_guessing_is_throttled_by_address_and_account(tmp_path: Path) -> None:
+    async with opened_sqlite(tmp_path) as store, installation_over(store) as installation:
+        await add_grace(installation)
+        for _ in range(sessions.BY_ACCOUNT.requests):
+            assert await refusal(login(installation, "wrong password")) == UNAUTHORIZED
+        with pytest.raises(Throttled) as throttled:
+            await login(installation)
+        assert 1 <= throttled.value.retry_after <= 1800
+        assert await refusal(login(installation, "wrong password", "admin@example.org")) == UNAUTHORIZED
+        await installation.services.sessions.login(EMAIL, PASSWORD, address="198.51.100.9")
+        installation.clock.advance(1800)
+        await login(installation)
 
 
 async def test_concurrent_guesses_are_throttled_like_sequential_ones(tmp_path: Path) -> None:
-    """A hundred guesses at the same moment get no more answers than the same guesses one after another."""
+    """Forty guesses at the same moment get no more answers than the same guesses one after another."""
     async with opened_sqlite(tmp_path) as store, installation_over(store) as installation:
-        await installation.services.users.create(
-            installation.actor, email="admin@example.org", role="admin", password="correct horse battery"
-        )
-        login = installation.services.sessions.login
-        outcomes = await asyncio.gather(
-            *(login("admin@example.org", "a guess of mine", address="192.0.2.7") for _ in range(40)),
-            return_exceptions=True,
-        )
+        await add_grace(installation)
+        guesses = (login(installation, "a guess of mine") for _ in range(40))
+        outcomes = await asyncio.gather(*guesses, return_exceptions=True)
     verified = [outcome for outcome in outcomes if isinstance(outcome, Refused) and outcome.code == "unauthorized"]
     throttled = [outcome for outcome in outcomes if isinstance(outcome, Throttled)]
     assert 0 < len(verified) <= sessions.BY_ACCOUNT.requests + sessions.VERIFYING_AT_ONCE - 1
