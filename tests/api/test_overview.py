@@ -43,15 +43,20 @@ async def test_health(sqlite_served: ServedInstallation) -> None:
         "integrations": [],
         "domains": [],
     }
-    await served.mail()
+    for _ in range(4):
+        await served.mail()
     database, now = served.database, served.clock.now()
+    replayed, *dead, _ = (await served.services.deliveries.list(served.actor)).items
+    for delivery in dead:
+        await database.run("dispatch_dead", id=delivery.id, reason="gave up")
     await database.run("dispatch_failing", id=integration_id, reason="gone", now=now, probe_interval=60, probe_at=now)
     await database.run("dispatch_park", integration_id=integration_id, now=now)
+    await served.services.deliveries.replay(served.actor, replayed.id)
     await database.run("janitor_claim", name="janitor.notices", now=now, after=now)
     await served.services.domains.create(served.actor, "new.example")
     found = (await client.get("/health")).body
     assert found["deliverer"] == {"alive": True, "seenAt": "2030-01-01T12:00:00Z"}
-    assert found["queue"] == {"waiting": 0, "parked": 1, "dead": 0, "oldestAt": "2030-01-01T12:00:00Z"}
+    assert found["queue"] == {"waiting": 1, "parked": 1, "dead": 2, "oldestAt": "2030-01-01T12:00:00Z"}
     (trouble,) = found["integrations"]
     assert (trouble["id"], trouble["status"], trouble["lastError"]) == (integration_id, "failing", "gone")
     assert [domain["domain"] for domain in found["domains"]] == ["new.example"]
