@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 from smtp.bounds import Bounds
 
 
-class Mail(Protocol):
+class QuotaUser(Protocol):
     """A mail that is being received; compared by identity."""
 
     @property
@@ -24,10 +24,10 @@ class Mail(Protocol):
         ...
 
 
-_Mail = TypeVar("_Mail", bound=Mail)
+_User = TypeVar("_User", bound=QuotaUser)
 
 
-class MemoryQuota(Generic[_Mail]):
+class MemoryQuota(Generic[_User]):
     """Bytes of mails in memory, in all and by address.
 
     A mail up to `small_mail_bytes` never waits. When `max_memory_bytes` are reached, all large mails
@@ -48,11 +48,11 @@ class MemoryQuota(Generic[_Mail]):
         self._address_limit = max(int(self._limit * bounds.memory_per_address), self._largest)
         self._small = bounds.small_mail_bytes
         self._read_size = bounds.read_bytes
-        self._reserved: dict[_Mail, int] = {}
+        self._reserved: dict[_User, int] = {}
         self._by_address: dict[str, int] = {}
-        self._large: dict[_Mail, None] = {}  # that still grow, the oldest first
-        self._waiting: set[_Mail] = set()
-        self._complete: set[_Mail] = set()  # were large, and will release their memory
+        self._large: dict[_User, None] = {}  # that still grow, the oldest first
+        self._waiting: set[_User] = set()
+        self._complete: set[_User] = set()  # were large, and will release their memory
         self.total = 0
 
     @property
@@ -79,7 +79,7 @@ class MemoryQuota(Generic[_Mail]):
         """Whether nothing is reserved for any mail."""
         return not (self.total or self._reserved or self._by_address or self._large or self._waiting or self._complete)
 
-    def reserve(self, mail: _Mail, nbytes: int) -> Sequence[_Mail]:
+    def reserve(self, mail: _User, nbytes: int) -> Sequence[_User]:
         """Sets the size of a mail, which never shrinks. Returns the mails that must wait now."""
         added = nbytes - self._reserved.get(mail, 0)
         if added <= 0:
@@ -101,14 +101,14 @@ class MemoryQuota(Generic[_Mail]):
         self._waiting.update(stopped)
         return stopped
 
-    def complete(self, mail: _Mail) -> None:
+    def complete(self, mail: _User) -> None:
         """The mail will not grow, and does not wait. Its bytes stay reserved until `release`."""
         if mail in self._large:
             del self._large[mail]
             self._waiting.discard(mail)
             self._complete.add(mail)
 
-    def release(self, mail: _Mail) -> Sequence[_Mail]:
+    def release(self, mail: _User) -> Sequence[_User]:
         """Frees all bytes of a mail. Returns the mails that resume."""
         self._large.pop(mail, None)
         self._waiting.discard(mail)
@@ -135,12 +135,12 @@ class MemoryQuota(Generic[_Mail]):
         self._waiting.difference_update(resumed)
         return resumed
 
-    def _moving(self, key: str | None) -> list[_Mail]:
+    def _moving(self, key: str | None) -> list[_User]:
         """The oldest mail and the oldest one of an address, if they wait: they must not."""
         oldest = (self._oldest(), self._oldest_of(key) if self.available > 0 else None)
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 
-    def _oldest(self) -> _Mail | None:
+    def _oldest(self) -> _User | None:
         """The oldest large mail; None if it must wait for the memory of a complete mail."""
         oldest = next(iter(self._large), None)
         if oldest is None or (self._complete and self.total >= self._limit):
@@ -150,7 +150,7 @@ class MemoryQuota(Generic[_Mail]):
             return None
         return oldest
 
-    def _oldest_of(self, key: str | None) -> _Mail | None:
+    def _oldest_of(self, key: str | None) -> _User | None:
         """The same among the mails of one address."""
         if key is None or self._has_complete(key):
             return None

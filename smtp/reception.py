@@ -21,7 +21,7 @@ class Reception:
 
     Attributes:
         content: The content so far.
-        quota_key: See `smtp.memory.Mail`.
+        quota_key: See `smtp.memory.QuotaUser`.
         endless: Whether the mail is so far past the size limit that the connection must be closed.
     """
 

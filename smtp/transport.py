@@ -47,7 +47,7 @@ class Sink(Protocol):
         ...
 
 
-class Header(Protocol):
+class SizedHeader(Protocol):
     """Something parsed from the first bytes of a connection."""
 
     @property
@@ -56,7 +56,7 @@ class Header(Protocol):
         ...
 
 
-_Header = TypeVar("_Header", bound=Header)
+_Header = TypeVar("_Header", bound=SizedHeader)
 
 
 class Transport:
