@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo serve test crash lint api-fuzz debian-walk format fuzz lock clean
+.PHONY: demo serve test test-unit test-integration test-system crash lint api-fuzz debian-walk format fuzz lock clean
 
 demo: $(VENV)/ready
 	$(BIN)/emailrouter demo $(ARGS)
@@ -22,10 +22,14 @@ WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
+# The tiers: tests/README.md. `make test` runs all of them.
+test-unit test-integration test-system: $(VENV)/ready
+	$(BIN)/python -m pytest -n $(WORKERS) tests/$(@:test-%=%) $(ARGS)
+
 # Random sessions against the SMTP door, from where the last run ended; stops at what it finds and says how to repeat it.
 SECONDS ?= 900
 fuzz-smtp: $(VENV)/ready
-	$(BIN)/python -m tests.smtp.fuzz --seconds $(SECONDS) $(ARGS)
+	$(BIN)/python -m tests.system.smtp.fuzz --seconds $(SECONDS) $(ARGS)
 
 # The program killed again and again, and what is then counted: docs/reliability.md. FLEET=1: six processes (PostgreSQL).
 KILLS ?= 200
@@ -33,8 +37,8 @@ DATABASE ?= sqlite
 CRASH_SECONDS ?= 3600
 FLEET ?=
 crash: $(VENV)/ready
-	CRASH_POINTS=all $(BIN)/python -m pytest -n auto -k "$(DATABASE) or not (sqlite or postgres)" tests/crash/test_named_points.py tests/crash/test_retention.py
-	$(BIN)/python -m tests.crash.long_run --kills $(KILLS) --database $(DATABASE) --seconds $(CRASH_SECONDS) $(if $(FLEET),--fleet)
+	CRASH_POINTS=all $(BIN)/python -m pytest -n auto -k "$(DATABASE) or not (sqlite or postgres)" tests/system/crash/test_named_points.py tests/system/crash/test_retention.py
+	$(BIN)/python -m tests.system.crash.long_run --kills $(KILLS) --database $(DATABASE) --seconds $(CRASH_SECONDS) $(if $(FLEET),--fleet)
 
 # vulture runs twice: over the product alone, where use in tests does not count, then over everything.
 lint: $(VENV)/ready
@@ -53,16 +57,16 @@ format: $(VENV)/ready
 # stopped (.fuzz/). Exit 1 when one failed.
 SECONDS ?= 900
 fuzz: $(VENV)/ready
-	nice -n 19 $(BIN)/python -m tests.mail.fuzz --seconds $$(( $(SECONDS) / 2 ))
-	nice -n 19 $(BIN)/python -m tests.growth.long --seconds $$(( $(SECONDS) / 2 ))
+	nice -n 19 $(BIN)/python -m tests.unit.mail.fuzz --seconds $$(( $(SECONDS) / 2 ))
+	nice -n 19 $(BIN)/python -m tests.system.growth.long --seconds $$(( $(SECONDS) / 2 ))
 
 # The started program under schemathesis, on both databases: some 10 minutes each, at most 30.
 api-fuzz: $(VENV)/ready
-	$(BIN)/python -m tests.api.fuzz $(ARGS)
+	$(BIN)/python -m tests.system.api.fuzz $(ARGS)
 
 # docs/operations.md, command by command, on a fresh Debian under systemd-nspawn: as root, some four minutes.
 debian-walk: $(VENV)/ready
-	$(BIN)/python -m tests.debian.walk $(ARGS)
+	$(BIN)/python -m tests.system.debian.walk $(ARGS)
 
 # Hashes, no addresses: where packages come from is the machine's own setting.
 lock: $(VENV)/ready

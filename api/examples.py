@@ -1,6 +1,7 @@
 """The examples of the OpenAPI document: the requests and answers of docs/api.md, call by call.
 
-docs/api.md is where they are written and tried (tests/api/test_docs.py); `python -m api.examples` copies them into
+docs/api.md is where they are written and tried (tests/system/api/test_docs.py); `python -m api.examples` copies them
+into
 `examples.json`, which is what the program has with it. A test holds the copy to the document.
 """
 

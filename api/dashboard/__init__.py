@@ -21,7 +21,8 @@ How to add a page:
    `words.html`. Show an action only where `visit.can("agent")` (the role of its page) says so; the server refuses a
    forged request anyway. No inline script, no style attribute, no `|safe`: the Content-Security-Policy forbids the
    first two. What should follow changes without reloading has `data-live` and an id (see `static/app.js`).
-5. Tests: a row in `tests/dashboard/test_matrix.py` (`LEAST`: who may call it) and one in `tests/dashboard/visits.py`
+5. Tests: a row in `tests/integration/dashboard/test_matrix.py` (`LEAST`: who may call it) and one in
+`tests/integration/dashboard/visits.py`
    (`VISITS`: how a browser gets there), or their tests fail. The second gives the axe, console, size, dark and phone
    checks for free. Forms and refusals are tested over plain HTTP (`tests/support/installation/dashboard.py`:
    `signed_in`, `Browser`).

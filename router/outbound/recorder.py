@@ -26,7 +26,8 @@ recording: ContextVar[bytearray | None] = ContextVar("recording", default=None)
 class RecordingConnector(aiohttp.TCPConnector):
     """Its connections record what they receive. Each carries one request: `recording` is read when it is made.
 
-    `_factory` is private to aiohttp; tests/outbound fail when it no longer makes the connections' protocols.
+    `_factory` is private to aiohttp; tests/integration/outbound fail when it no longer makes the connections'
+    protocols.
     """
 
     def __init__(self, **options: Any) -> None:

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import TextIO
 
 # Importing them starts nothing. The program loads only what a command needs, so all of it is named here.
-PRELOADED = ("emailrouter", "tests.crash.points")
+PRELOADED = ("emailrouter", "tests.system.crash.points")
 
 # These are read once, by the interpreter or (SSL_CERT_FILE) by what is imported: a child that wants them otherwise
 # needs a start of its own.

@@ -1,0 +1,1 @@
+"""The store on both databases, and servers of this process on port 0."""

@@ -1,0 +1,241 @@
+"""What two people do at the same moment: nothing is undone by the other, and nothing is a fault.
+
+On PostgreSQL two transactions run beside each other; `meeting` lets one happen between what another has read and what
+it writes. On SQLite there is no such moment, so these are about PostgreSQL alone.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from router.admin.access import sessions
+from router.admin.access.users import hashed_password
+from router.contents.store import ContentStore
+from router.errors import Contended, Refused
+from router.model import Actor
+from router.store.erasure import erase_ticket
+from router.store.postgres import PostgresSession
+from tests.support.installation import Installation, installation_over
+from tests.support.postgres import PostgresServer
+from tests.support.refusal import refusal
+from tests.support.stores import opened_postgres
+
+PASSWORD = "correct horse battery"
+Meet = Callable[[Awaitable[object], Coroutine[Any, Any, object]], Awaitable[object]]
+
+
+@pytest.fixture
+async def installation(postgres_server: PostgresServer) -> AsyncIterator[Installation]:
+    """The installation of `tests/support/fixtures.py`, on PostgreSQL alone."""
+    async with opened_postgres(postgres_server) as store, installation_over(store) as found:
+        yield found
+
+
+@pytest.fixture
+def meet(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Meet:
+    """`await meet(one, other)`: `other` happens just before `one` first writes, or then waits for it to end."""
+    run = PostgresSession.run
+
+    async def meeting(one: Awaitable[object], other: Coroutine[Any, Any, object]) -> object:
+        begun: list[asyncio.Task[object]] = []
+
+        async def first_write(session: PostgresSession, query: str, /, **values: object) -> int:
+            if not begun:
+                begun.append(asyncio.create_task(other))
+                await happened_or_waits(installation, begun[0])
+            return await run(session, query, **values)
+
+        monkeypatch.setattr(PostgresSession, "run", first_write)
+        try:
+            return await one
+        finally:
+            await asyncio.gather(*begun)
+
+    return meeting
+
+
+async def happened_or_waits(installation: Installation, task: asyncio.Task[object]) -> None:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(10):
+        while not task.done() and not await installation.rows(waiting):  # noqa: ASYNC110 - the server knows
+            await asyncio.sleep(0.005)
+
+
+async def test_two_changes_of_an_alias_both_hold(installation: Installation, meet: Meet) -> None:
+    alias_id, elsewhere = installation.aliases["support"], await installation.add_integration("elsewhere")
+    aliases = installation.services.aliases
+    await meet(
+        aliases.change(installation.actor, alias_id, status="disabled"),
+        aliases.change(installation.actor, alias_id, integration_id=elsewhere),
+    )
+    alias = await aliases.get(installation.actor, alias_id)
+    assert (alias.status, alias.integration_id) == ("disabled", elsewhere)
+
+
+async def test_two_changes_of_an_integration_both_hold(installation: Installation, meet: Meet) -> None:
+    integrations = installation.services.integrations
+    integration_id = installation.integration_id
+    before = await integrations.get(installation.actor, integration_id)
+    url = {"webhookUrl": "http://127.0.0.1:9/services/T0/B0/another"}
+    await meet(
+        integrations.change(installation.actor, integration_id, name="Renamed"),
+        integrations.change(installation.actor, integration_id, settings=url),
+    )
+    after = await integrations.get(installation.actor, integration_id)
+    assert after.name == "Renamed"
+    assert (after.hint, after.sealed_settings) != (before.hint, before.sealed_settings)
+
+
+async def test_a_note_on_a_ticket_that_is_erased(installation: Installation, meet: Meet) -> None:
+    ticket_id = await installation.ticket()
+    tickets = installation.services.tickets
+    await meet(tickets.note(installation.actor, ticket_id, "Hello"), tickets.delete(installation.actor, ticket_id))
+    with pytest.raises(Refused, match="Ticket not found"):
+        await tickets.note(installation.actor, ticket_id, "Hello")
+
+
+async def test_two_admins_cannot_remove_each_other(installation: Installation, meet: Meet) -> None:
+    users = installation.services.users
+    one, other = [(await installation.add_person("admin")).user_id or "" for _ in range(2)]
+    with pytest.raises(Refused, match="last admin"):
+        await meet(
+            users.delete(installation.actor, other),
+            users.change(installation.actor, one, role="viewer"),
+        )
+    admins = [user.id for user in (await users.list(installation.actor)).items if user.role == "admin"]
+    assert len(admins) == 1
+
+
+async def test_a_key_for_a_user_who_is_removed(installation: Installation, meet: Meet) -> None:
+    staying, _ = await installation.add_user()
+    user_id, _ = await installation.add_user()
+    services = installation.services
+    await meet(
+        services.keys.create(installation.actor, name="late", user_id=user_id),
+        services.users.delete(installation.actor, user_id),
+    )
+    keys = await services.keys.list(installation.actor)
+    assert [key.user_id for key in keys.items] == [staying]
+
+
+async def test_a_ticket_for_a_user_who_is_removed(installation: Installation, meet: Meet) -> None:
+    ticket_id = await installation.ticket()
+    user_id, _ = await installation.add_user()
+    services = installation.services
+    await meet(
+        services.tickets.assign(installation.actor, ticket_id, user_id),
+        services.users.delete(installation.actor, user_id),
+    )
+    (ticket,) = (await services.tickets.list(installation.actor)).items
+    assert (ticket.assigned_to, ticket.status) == (None, "open")
+
+
+async def test_a_mail_that_is_erased_while_it_is_read(installation: Installation) -> None:
+    message_id = await installation.mail()
+    ((ticket_id,),) = (row.values() for row in await installation.rows("SELECT id FROM tickets"))
+    contents = ContentStore(installation.database, installation.clock)
+    async with installation.database.transaction() as session:
+        await erase_ticket(session, str(ticket_id))
+        reading = asyncio.create_task(contents.of(message_id))
+        await happened_or_waits(installation, reading)
+    assert (await reading).text == "It does not open any more."
+    await contents.close()
+
+
+async def test_a_ticket_that_is_erased_while_its_delivery_ends(installation: Installation) -> None:
+    """The deliverer writes the attempt, then the delivery: who erases both must not have begun with the delivery."""
+    ticket_id = await installation.ticket()
+    delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
+    await installation.database.run("dispatch_attempt", delivery_id=delivery.id, n=1, started_at=1)
+    async with installation.database.transaction() as session:
+        ended = {"finished_at": 2, "outcome": "sent", "status": 200, "latency": 1, "answer": "ok"}
+        await session.run("dispatch_attempted", delivery_id=delivery.id, n=1, **ended)
+        erasing = asyncio.create_task(installation.services.tickets.delete(installation.actor, ticket_id))
+        await happened_or_waits(installation, erasing)
+        await session.run("dispatch_delivered", id=delivery.id, now=2, via="message")
+    await erasing
+    assert await installation.rows("SELECT 1 FROM attempts") == []
+
+
+async def test_who_is_removed_takes_no_ticket(installation: Installation) -> None:
+    """Removed between what the key was asked and what it does."""
+    ticket_id = await installation.ticket()
+    gone = await installation.add_person()
+    await installation.services.users.delete(installation.actor, gone.user_id or "")
+    for take in (
+        installation.services.tickets.claim(gone, ticket_id),
+        installation.services.tickets.set_status(gone, ticket_id, "in_progress"),
+    ):
+        assert await refusal(take) == ("unauthorized", None)
+    (ticket,) = (await installation.services.tickets.list(installation.actor)).items
+    assert (ticket.assigned_to, ticket.status) == (None, "open")
+
+
+async def test_a_new_password_undoes_nothing(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An admin demotes and disables somebody while their own new password is being hashed."""
+    users = installation.services.users
+    await installation.add_person("admin")  # the last admin cannot be demoted
+    user = await users.create(installation.actor, email="bob@example.org", role="admin", password=PASSWORD)
+
+    async def slow(password: str) -> str:
+        await users.change(installation.actor, user.id, role="viewer", disabled=True)
+        return await hashed_password(password)
+
+    monkeypatch.setattr(sessions, "hashed_password", slow)
+    own = Actor(user.workspace_id, "admin", user_id=user.id)
+    changing = installation.services.sessions.change_password(own, current=PASSWORD, new="another password")
+    assert await refusal(changing) == ("invalid_request", "currentPassword")
+    found = await users.get(installation.actor, user.id)
+    assert (found.role, found.disabled_at is not None) == ("viewer", True)
+    assert found.password_hash == user.password_hash
+
+
+async def test_a_change_of_the_name_keeps_a_new_password(installation: Installation, meet: Meet) -> None:
+    users = installation.services.users
+    user = await users.create(installation.actor, email="bob@example.org", password=PASSWORD)
+    own = Actor(user.workspace_id, "agent", user_id=user.id)
+    await meet(
+        users.change(installation.actor, user.id, name="Bob"),
+        installation.services.sessions.change_password(own, current=PASSWORD, new="another password"),
+    )
+    await installation.services.sessions.login("bob@example.org", "another password", address="")
+    assert (await users.get(installation.actor, user.id)).name == "Bob"
+
+
+@pytest.mark.parametrize("change", ["removed", "disabled", "password"])
+async def test_nobody_signs_in_as_who_they_were(installation: Installation, change: str) -> None:
+    """Something changes between the password's proof and the session."""
+    users = installation.services.users
+    user = await users.create(installation.actor, email="bob@example.org", password=PASSWORD)
+    if change == "removed":
+        await users.delete(installation.actor, user.id)
+    elif change == "disabled":
+        await users.change(installation.actor, user.id, disabled=True)
+    else:
+        await users.change(installation.actor, user.id, password="another password")
+    assert await refusal(installation.services.sessions.begin(user, address="")) == ("unauthorized", None)
+    assert await installation.rows(f"SELECT 1 FROM sessions WHERE user_id = '{user.id}'") == []
+
+
+async def test_a_replay_meets_the_deliverer(installation: Installation) -> None:
+    """The deliverer holds the integration, then takes the delivery: a replay goes about it the other way."""
+    await installation.ticket()
+    delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
+    await installation.rows("UPDATE integrations SET status = 'failing', probe_at = 1 RETURNING id")
+    opened = 1
+    try:
+        async with installation.database.transaction() as session:
+            await session.run("dispatch_paced", id=installation.integration_id, paced_at=1)
+            replaying = asyncio.create_task(
+                installation.services.deliveries.replay_many(installation.actor, state="pending")
+            )
+            await happened_or_waits(installation, replaying)
+            await session.one("dispatch_open", id=delivery.id, until=installation.clock.now() + 1)
+    except Contended:
+        # The server looks for a deadlock when somebody has waited for a second: on a machine that stood still for so
+        # long it is the deliverer that is ended, and comes again. The replay is answered all the same.
+        opened = 0
+    assert await replaying == 1 - opened  # what is being sent is left alone
+    assert (await installation.services.deliveries.get(installation.actor, delivery.id)).delivery.claims == opened

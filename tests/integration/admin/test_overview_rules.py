@@ -1,0 +1,117 @@
+"""The figures of a workspace and its health, on both databases."""
+
+import pytest
+
+from router.admin.installation import overview
+from router.admin.installation.overview import Day, Open, OpenAtAlias, Overview, Times
+from router.clock import SECOND
+from tests.integration.dashboard.past import Old, month, old_mails
+from tests.support.installation import Installation
+
+
+async def figures(installation: Installation) -> Overview:
+    return await installation.services.overview.get(installation.actor)
+
+
+def highest(days: tuple[Day, ...]) -> int:
+    return max(count for day in days for count in (day.mails, day.tickets, day.dead))
+
+
+async def test_what_came(installation: Installation) -> None:
+    other = await installation.add_workspace()
+    ages = (0.0, 1.0, 1.0, 15.0, 28.9, 31.1)  # the last one is too old
+    await old_mails(installation, *(Old(days, n + 1, dead=n == 3) for n, days in enumerate(ages)))
+    await old_mails(installation, Old(1.0, 91), workspace_id=other.workspace_id)
+    found = await figures(installation)
+    assert len(found.days) == 30
+    dates = [day.date for day in found.days]
+    assert dates == sorted(set(dates))
+    assert sum(day.mails for day in found.days) == 5
+    assert sum(day.tickets for day in found.days) == 5
+    assert sum(day.dead for day in found.days) == 1
+    assert max(day.mails for day in found.days) == 2
+    assert found.claim == Times(5, 600 * SECOND, 600 * SECOND)
+    assert found.resolve == Times(5, 7200 * SECOND, 7200 * SECOND)
+    assert found.delivery == Times(4, SECOND // 4, SECOND // 4)
+    assert found.capped is False
+
+
+async def test_what_is_open_now(installation: Installation) -> None:
+    tickets = [await installation.ticket() for _ in range(3)]
+    await installation.tickets.claim(await installation.add_person(), tickets[-1])
+    await installation.ticket(None, await installation.resolve("postmaster@example.com"))  # at no alias
+    found = await figures(installation)
+    assert (found.now, found.unassigned) == (Open(3, 1, 0), 3)
+    support = installation.aliases["support"]  # and not `billing`, where nothing is open
+    assert found.by_alias == (OpenAtAlias(support, "support@example.com", Open(2, 1, 0)),)
+
+
+async def test_the_first_claim_counts_not_a_later_one(installation: Installation) -> None:
+    ticket_id = await installation.ticket()
+    agent = await installation.add_person()
+    installation.clock.advance(60)
+    await installation.tickets.claim(agent, ticket_id)
+    installation.clock.advance(60)
+    await installation.tickets.unclaim(agent, ticket_id)
+    installation.clock.advance(60)
+    await installation.tickets.claim(agent, ticket_id)
+    assert (await figures(installation)).claim.median == 60 * SECOND
+
+
+async def test_counts_stop_at_their_limit_and_are_marked(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await month(installation)
+    assert (await figures(installation)).capped is False
+    monkeypatch.setattr(overview, "MOST_COUNTED", 2)
+    installation.clock.advance(minutes=1)
+    found = await figures(installation)
+    assert found.capped is True
+    assert highest(found.days) == 2
+
+
+async def test_times_are_sampled(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    await month(installation)
+    monkeypatch.setattr(overview, "SAMPLE", 1)
+    assert (await figures(installation)).resolve.count <= 2
+
+
+async def test_the_days_are_read_once_a_minute(installation: Installation) -> None:
+    async def counts() -> tuple[int, int]:
+        found = await figures(installation)
+        return sum(day.mails for day in found.days), found.now.open
+
+    assert await counts() == (0, 0)
+    await installation.mail()
+    assert await counts() == (0, 1)
+    installation.clock.advance(minutes=1)
+    assert await counts() == (1, 1)
+
+
+async def test_health(installation: Installation) -> None:
+    actor, services, integration_id = installation.actor, installation.services, installation.integration_id
+    empty = await services.health.get(actor)
+    assert (empty.deliverer_alive, empty.deliverer_seen_at) == (False, None)
+    assert (empty.waiting, empty.parked, empty.dead, empty.oldest_at) == (0, 0, 0, None)
+    assert (empty.integrations, empty.domains) == ((), ())
+    for _ in range(3):
+        await installation.mail()
+    database, now = installation.database, installation.clock.now()
+    one, two, oldest = (await services.deliveries.list(actor)).items
+    await database.run("dispatch_dead", id=one.id, reason="gave up")
+    await database.run("dispatch_failing", id=integration_id, reason="gone", now=now, probe_interval=60, probe_at=now)
+    await database.run("dispatch_park", integration_id=integration_id, now=now)
+    await services.deliveries.replay(actor, two.id)
+    await database.run("janitor_claim", name="janitor.notices", now=now, after=now)
+    await services.domains.create(actor, "new.example")
+    found = await services.health.get(actor)
+    assert found.deliverer_alive is True
+    assert (found.waiting, found.parked, found.dead, found.oldest_at) == (1, 1, 1, oldest.created_at)
+    (failing,) = found.integrations
+    assert (failing.id, failing.status, failing.last_error) == (integration_id, "failing", "gone")
+    assert [domain.name for domain in found.domains] == ["new.example"]
+    installation.clock.advance(minutes=11)
+    assert (await services.health.get(actor)).deliverer_alive is False
+    theirs = await services.health.get(await installation.add_workspace())
+    assert (theirs.waiting, theirs.parked, theirs.dead, theirs.oldest_at) == (0, 0, 0, None)
+    assert (theirs.integrations, theirs.domains) == ((), ())

@@ -1,0 +1,81 @@
+"""Aliases by REST: status codes and the documented fields. Their rules: tests/integration/admin/test_alias_rules.py."""
+
+from tests.support.installation.http import ServedInstallation
+
+
+async def test_an_alias_is_made_changed_and_removed(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    domain_id, integration_id = await served.domain(), await served.integration()
+    asked = {"domainId": domain_id, "localPart": "Support", "integrationId": integration_id}
+    made = await served.admin.post("/aliases", asked)
+    assert made.status == 201
+    assert made.body == {
+        "id": made.body["id"],
+        "email": "Support@example.org",
+        "localPart": "Support",
+        "domainId": domain_id,
+        "integrationId": integration_id,
+        "status": "active",
+        "createdAt": "2030-01-01T12:00:00Z",
+    }
+    path = f"/aliases/{made.body['id']}"
+    other = await served.integration()
+    changed = await served.admin.patch(path, {"integrationId": other, "status": "disabled"})
+    assert changed.status == 200
+    assert changed.body == made.body | {"integrationId": other, "status": "disabled"}
+    shown = await served.admin.get(path)
+    assert (shown.status, shown.body) == (200, changed.body)
+    assert (await served.admin.delete(path)).status == 204
+    assert (await served.admin.delete(path)).status == 404
+
+
+async def test_lists_by_domain_in_pages(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    domain_id, integration_id, _ = await served.alias("one")
+    other = await served.domain("example.net")
+    for name, where in (("two", domain_id), ("three", other)):
+        asked = {"domainId": where, "localPart": name, "integrationId": integration_id}
+        await served.admin.post("/aliases", asked)
+    all_of_them = await served.admin.get("/aliases")
+    assert all_of_them.status == 200
+    assert [alias["localPart"] for alias in all_of_them.body["aliases"]] == ["three", "two", "one"]
+    assert set(all_of_them.body) == {"aliases"}
+    first = (await served.admin.get(f"/aliases?domainId={domain_id}&limit=1")).body
+    assert [alias["localPart"] for alias in first["aliases"]] == ["two"]
+    rest = (await served.admin.get(f"/aliases?domainId={domain_id}&limit=1&cursor={first['nextCursor']}")).body
+    assert [alias["localPart"] for alias in rest["aliases"]] == ["one"]
+    assert "nextCursor" not in rest
+    assert (await served.admin.get("/aliases?domainId=dom_nonsense")).status == 404
+
+
+async def test_what_is_refused(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    domain_id, integration_id, alias_id = await served.alias()
+    valid = {"domainId": domain_id, "localPart": "a", "integrationId": integration_id}
+    for own, status, code, field in (
+        ({"localPart": "SUPPORT"}, 409, "alias_taken", "localPart"),
+        ({"localPart": "a b"}, 400, "invalid_alias", "localPart"),
+        ({"localPart": ""}, 400, "invalid_alias", "localPart"),
+        ({"integrationId": "int_" + "0" * 26}, 400, "invalid_integration", "integrationId"),
+        ({"domainId": "dom_" + "0" * 26}, 404, "not_found", "domainId"),
+    ):
+        refused = await served.admin.post("/aliases", valid | own)
+        assert (refused.status, refused.code, refused.field) == (status, code, field)
+    refused = await served.admin.patch(f"/aliases/{alias_id}", {"integrationId": "int_" + "0" * 26})
+    assert (refused.status, refused.code) == (400, "invalid_integration")
+    other, _ = await served.other_workspace()
+    assert (await other.get(f"/aliases/{alias_id}")).status == 404
+    assert (await other.patch(f"/aliases/{alias_id}", {"status": "disabled"})).status == 404
+    assert (await other.delete(f"/aliases/{alias_id}")).status == 404
+
+
+async def test_a_test_mail(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    _, _, alias_id = await served.alias()
+    sent = await served.admin.post(f"/aliases/{alias_id}/test")
+    assert sent.status == 202
+    ticket = (await served.admin.get(f"/emails/tickets/{sent.body['ticketId']}")).body
+    assert ticket["messages"][0]["id"] == sent.body["messageId"]
+    await served.admin.patch(f"/aliases/{alias_id}", {"status": "disabled"})
+    refused = await served.admin.post(f"/aliases/{alias_id}/test")
+    assert (refused.status, refused.code) == (409, "conflict")

@@ -1,0 +1,66 @@
+"""Deliveries by REST: status codes and the documented fields. Their rules:
+tests/integration/admin/test_delivery_rules.py."""
+
+from tests.integration.dashboard.past import attempt
+from tests.support.installation.http import ServedInstallation
+
+DOCUMENTED = {
+    "id",
+    "ticketId",
+    "integrationId",
+    "state",
+    "attempts",
+    "nextAttemptAt",
+    "deliveredAt",
+    "lastError",
+    "createdAt",
+}
+
+
+async def test_lists_and_one_with_its_attempts(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    _, integration_id, _ = await served.alias()
+    ticket_id = await served.ticket()
+    await served.ticket()
+    listed = (await served.admin.get("/deliveries")).body["deliveries"]
+    assert set(listed[0]) >= DOCUMENTED
+    assert [delivery["state"] for delivery in listed] == ["pending", "pending"]
+    for query, expected in (
+        (f"ticketId={ticket_id}", 1),
+        (f"state=pending&integrationId={integration_id}", 2),
+        ("state=dead", 0),
+        ("integrationId=int_none", 0),
+    ):
+        answer = await served.admin.get(f"/deliveries?{query}")
+        assert (answer.status, len(answer.body["deliveries"])) == (200, expected), query
+    path = f"/deliveries/{listed[1]['id']}"
+    await attempt(served, listed[1]["id"], "sent", 200, "ok")
+    await served.database.run("dispatch_delivered", id=listed[1]["id"], now=served.clock.now(), via="message")
+    one = (await served.admin.get(path)).body
+    assert (one["state"], one["attempts"], one["deliveredAt"]) == ("delivered", 1, "2030-01-01T12:00:00Z")
+    (made,) = one["attemptList"]
+    assert (made["status"], made["latencyMs"], made["answer"]) == (200, 120, "ok")
+    refused = await served.admin.post(f"{path}/replay")
+    assert (refused.status, refused.code) == (409, "conflict")
+
+
+async def test_replays(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    _, integration_id, _ = await served.alias()
+    await served.ticket()
+    delivery_id = (await served.admin.get("/deliveries")).body["deliveries"][0]["id"]
+    await served.database.run("dispatch_dead", id=delivery_id, reason="gave up")
+    one = await served.admin.post(f"/deliveries/{delivery_id}/replay")
+    assert (one.status, one.body["state"], one.body["nextAttemptAt"]) == (202, "pending", "2030-01-01T12:00:00Z")
+    await served.database.run("dispatch_dead", id=delivery_id, reason="gave up")
+    many = await served.admin.post("/deliveries/replay", {"integrationId": integration_id})
+    assert (many.status, many.body) == (202, {"replayed": 1})
+    assert (await served.admin.post("/deliveries/replay", {"state": "pending"})).body == {"replayed": 1}
+    for body, code, field in (
+        ({"state": "delivered"}, "invalid_request", "state"),
+        ({"state": ""}, "invalid_request", "state"),
+        ({"integrationId": "int_none"}, "invalid_integration", "integrationId"),
+        ({"integrationId": ""}, "invalid_integration", "integrationId"),
+    ):
+        refused = await served.admin.post("/deliveries/replay", body)
+        assert (refused.status, refused.code, refused.field) == (400, code, field)

@@ -1,0 +1,77 @@
+"""Domains by REST: status codes and the documented fields. Their rules:
+tests/integration/admin/test_domain_rules.py."""
+
+from tests.support.dns import DnsStandIn
+from tests.support.installation import HOST
+from tests.support.installation.http import ServedInstallation
+
+
+async def test_a_domain_is_added_proved_and_removed(served: ServedInstallation, dns_server: DnsStandIn) -> None:
+    made = await served.admin.post("/domains", {"domain": "Example.ORG."})
+    assert made.status == 201
+    assert made.body["domain"] == "example.org"
+    assert made.body["status"] == "pending_verification"
+    assert made.body["mxRecords"] == [{"priority": 10, "value": HOST}]
+    assert made.body["txtRecord"]["name"] == "_emailrouter.example.org"
+    assert made.body["txtRecord"]["value"].startswith("emailrouter-verification=")
+
+    path = f"/domains/{made.body['id']}"
+    before = await served.admin.get(path)
+    assert before.body["verified"] is False
+    assert {record["status"] for record in before.body["records"]} == {"missing"}
+    assert before.body["records"][0]["checkedAt"] is None
+
+    wrong = await served.admin.post(f"{path}/verify")
+    assert wrong.status == 200
+    assert wrong.body["status"] == "pending_verification"
+    assert "MX" in wrong.body["records"][0]["fix"]
+
+    dns_server.set("example.org", "MX", f"10 {HOST}.")
+    right = await served.admin.post(f"{path}/verify")
+    assert (right.body["status"], right.body["verified"]) == ("active", True)
+    assert right.body["records"][0]["found"] == [f"10 {HOST}"]
+    listed = await served.admin.get("/domains")
+    assert set(listed.body) == {"domains"}
+    assert listed.body["domains"][0] == {
+        "id": made.body["id"],
+        "domain": "example.org",
+        "status": "active",
+        "verified": True,
+        "createdAt": "2030-01-01T12:00:00Z",
+    }
+
+    dns_server.remove("example.org")
+    assert (await served.admin.post(f"{path}/verify")).body["status"] == "active"  # a proof is never taken back
+    assert (await served.admin.delete(path)).status == 204
+    assert (await served.admin.get(path)).status == 404
+
+
+async def test_a_domain_that_another_workspace_has(served: ServedInstallation, dns_server: DnsStandIn) -> None:
+    other, _ = await served.other_workspace()
+    first = (await served.admin.post("/domains", {"domain": "example.org"})).body
+    second = (await other.post("/domains", {"domain": "example.org"})).body
+    dns_server.set("example.org", "MX", f"10 {HOST}.")
+    dns_server.set("_emailrouter.example.org", "TXT", first["txtRecord"]["value"], second["txtRecord"]["value"])
+    assert (await served.admin.post(f"/domains/{first['id']}/verify")).body["verified"] is True
+    for refused in (
+        await other.post(f"/domains/{second['id']}/verify"),
+        await other.post("/domains", {"domain": "example.org"}),
+    ):
+        assert (refused.status, refused.code, refused.field) == (409, "domain_taken", "domain")
+    assert (await other.get(f"/domains/{first['id']}")).status == 404
+
+
+async def test_a_domain_with_aliases_is_removed_by_force(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    domain_id, _, alias_id = await served.alias()
+    refused = await served.admin.delete(f"/domains/{domain_id}")
+    assert (refused.status, refused.code) == (409, "in_use")
+    assert (await served.admin.get(f"/domains/{domain_id}")).body["aliasCount"] == 1
+    assert (await served.admin.delete(f"/domains/{domain_id}?force=true")).status == 204
+    assert (await served.admin.get(f"/aliases/{alias_id}")).status == 404
+
+
+async def test_what_is_no_domain_is_refused_by_its_field(sqlite_served: ServedInstallation) -> None:
+    for body in ({"domain": "192.0.2.1"}, {"domain": 5}, {}):
+        refused = await sqlite_served.admin.post("/domains", body)
+        assert (refused.status, refused.code, refused.field) == (400, "invalid_domain", "domain")

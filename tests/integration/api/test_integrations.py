@@ -1,0 +1,79 @@
+"""Integrations by REST: status codes and the documented fields. Their rules:
+tests/integration/admin/test_integration_rules.py."""
+
+from tests.support.installation.http import ServedInstallation
+from tests.support.slack import Answer, SlackStandIn
+
+
+async def test_an_integration_is_made_shown_changed_and_removed(
+    sqlite_served: ServedInstallation, slack: SlackStandIn
+) -> None:
+    served = sqlite_served
+    asked = {"type": "slack", "name": "Support", "webhookUrl": slack.url("general-secret")}
+    made = await served.admin.post("/integrations", asked)
+    assert made.status == 201
+    assert {"id", "type", "name", "createdAt"} <= set(made.body)
+    assert (made.body["type"], made.body["name"], made.body["status"]) == ("slack", "Support", "active")
+    path = f"/integrations/{made.body['id']}"
+    changed = await served.admin.patch(path, {"name": "Sales"})
+    assert (changed.status, changed.body["name"]) == (200, "Sales")
+    listed = await served.admin.get("/integrations")
+    assert listed.body["integrations"][0] == changed.body
+    for answer in (made, changed, listed):
+        assert b"general-secret" not in answer.octets
+    assert (await served.admin.delete(path)).status == 204
+    assert (await served.admin.get(path)).status == 404
+
+
+async def test_a_test_message_returns_the_answer(sqlite_served: ServedInstallation, slack: SlackStandIn) -> None:
+    served = sqlite_served
+    integration_id = await served.integration(slack.url("general"))
+    good = await served.admin.post(f"/integrations/{integration_id}/test")
+    assert good.status == 200
+    assert good.body == {"ok": True, "status": 200, "answer": "ok", "reason": "", "latencyMs": good.body["latencyMs"]}
+    slack.script("general", Answer(404, "no_service"))
+    bad = await served.admin.post(f"/integrations/{integration_id}/test")
+    assert (bad.status, bad.body["ok"], bad.body["status"]) == (200, False, 404)
+    assert "no_service" in bad.body["reason"]
+
+
+async def test_a_failing_integration_and_a_new_url(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    _, integration_id, _ = await served.alias()
+    path = f"/integrations/{integration_id}"
+    await served.ticket()
+    database, now = served.database, served.clock.now()
+    await database.run("dispatch_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5)
+    await database.run("dispatch_park", integration_id=integration_id, now=now)
+    shown = await served.admin.get(path)
+    assert (shown.status, shown.body["status"], shown.body["lastError"]) == (200, "failing", "404")
+    assert (await served.admin.get("/deliveries")).body["deliveries"][0]["parked"] is True
+    changed = await served.admin.patch(path, {"webhookUrl": "http://127.0.0.1:9/services/T0/B0/another"})
+    assert (changed.status, changed.body["status"], changed.body["lastError"]) == (200, "active", "")
+    delivery = (await served.admin.get("/deliveries")).body["deliveries"][0]
+    assert (delivery["parked"], delivery["nextAttemptAt"]) == (False, "2030-01-01T12:00:00Z")
+
+
+async def test_an_integration_in_use_is_not_removed(sqlite_served: ServedInstallation) -> None:
+    _, integration_id, _ = await sqlite_served.alias()
+    refused = await sqlite_served.admin.delete(f"/integrations/{integration_id}")
+    assert (refused.status, refused.code) == (409, "in_use")
+
+
+async def test_what_is_no_integration(sqlite_served: ServedInstallation) -> None:
+    valid = {"type": "slack", "name": "Support", "webhookUrl": "https://hooks.slack.test/services/T/B/x"}
+    for own, code, field in (
+        ({"type": "teams"}, "invalid_integration", "type"),
+        ({"type": 5}, "invalid_integration", "type"),
+        ({"name": ""}, "invalid_request", "name"),
+        ({"name": "a\x00b"}, "invalid_request", None),
+        ({"name": "a\u202eb"}, "invalid_request", "name"),
+        ({"webhookUrl": "not a url"}, "invalid_webhook_url", "webhookUrl"),
+        ({"webhookUrl": "ftp://hooks.slack.test/services/x"}, "invalid_webhook_url", "webhookUrl"),
+        ({"webhookUrl": "https://user:pw@hooks.slack.test/x"}, "invalid_webhook_url", "webhookUrl"),
+        ({"webhookUrl": None}, "invalid_webhook_url", "webhookUrl"),
+        ({"colour": "red"}, "invalid_request", "colour"),
+    ):
+        refused = await sqlite_served.admin.post("/integrations", valid | own)
+        assert (refused.status, refused.code, refused.field) == (400, code, field), own
+    assert (await sqlite_served.admin.get("/integrations")).body == {"integrations": []}

@@ -1,0 +1,103 @@
+"""The explanation, the audit, blocked senders by REST, and the documents of the API. Rules: tests/integration/admin."""
+
+import json
+import re
+
+from openapi_spec_validator import validate
+
+from api.resources import ROUTES
+from tests.support.installation.http import ServedInstallation
+
+
+async def test_the_explanation(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    domain_id, integration_id, alias_id = await served.alias()
+    asked = {"recipient": "Support+vip@example.org", "from": "ada@customer.test", "subject": "Hello"}
+    answer = await served.admin.post("/explain", asked)
+    found = answer.body
+    assert answer.status == 200
+    assert (found["accepted"], found["domainId"], found["aliasId"]) == (True, domain_id, alias_id)
+    assert (found["integrationId"], found["tag"]) == (integration_id, "vip")
+    assert found["reply"].startswith("250")
+    assert [step["step"] for step in found["steps"]] == ["domain", "sender", "alias", "alias", "integration"]
+    assert "Hello" in json.dumps(found["preview"])
+    refused = await served.admin.post("/explain", {"recipient": "nobody@example.org"})
+    assert (refused.status, refused.body["accepted"], refused.body["reply"][:9]) == (200, False, "550 5.1.1")
+    await served.services.blocked_senders.create(served.actor, "@customer.test")
+    blocked = (await served.admin.post("/explain", asked)).body
+    assert (blocked["accepted"], blocked["reply"][:9]) == (False, "550 5.7.1")
+    assert [(step["step"], step["ok"]) for step in blocked["steps"]] == [("domain", True), ("sender", False)]
+    for wrong in (
+        {"recipient": "no address"},
+        {},
+        {"recipient": "a@b.c", "from": "x"},
+        {"recipient": "a@b.c", "from": ""},
+    ):
+        assert (await served.admin.post("/explain", wrong)).status == 400
+
+
+async def test_the_audit(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    made = await served.admin.post("/domains", {"domain": "example.org"})
+    answer = await served.admin.get("/audit")
+    (entry,) = answer.body["audit"]
+    assert answer.status == 200
+    assert (entry["action"], entry["target"]) == ("domain.create", made.body["id"])
+    assert (entry["userId"], entry["address"]) == (served.login.user_id, "127.0.0.1")
+    assert entry["keyId"].startswith("key_")
+    assert entry["detail"] == {"domain": "example.org"}
+    await served.admin.post("/users", {"email": "a@b.example", "password": "very-secret"})
+    assert b"very-secret" not in (await served.admin.get("/audit")).octets
+    first = (await served.admin.get("/audit?limit=1")).body
+    rest = (await served.admin.get(f"/audit?limit=1&cursor={first['nextCursor']}")).body
+    actions = [found["action"] for found in first["audit"] + rest["audit"]]
+    assert actions == ["user.create", "domain.create"]
+
+
+async def test_blocked_senders(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    for typed, kept in (
+        ("Bad@Spam.Example", "bad@spam.example"),
+        ("spam.example", "@spam.example"),
+        ("192.0.2.0/24", "192.0.2.0/24"),
+    ):
+        made = await served.admin.post("/blocked-senders", {"sender": typed})
+        assert (made.status, made.body["sender"]) == (201, kept)
+    wrong = await served.admin.post("/blocked-senders", {"sender": "192.0.2.77/24"})
+    assert (wrong.status, wrong.code, wrong.field) == (400, "invalid_request", "sender")
+    again = await served.admin.post("/blocked-senders", {"sender": "bad@SPAM.example"})
+    assert (again.status, again.code) == (409, "conflict")
+    page = (await served.admin.get("/blocked-senders?limit=2")).body
+    rest = (await served.admin.get(f"/blocked-senders?limit=2&cursor={page['nextCursor']}")).body
+    senders = [found["sender"] for found in page["blockedSenders"] + rest["blockedSenders"]]
+    assert senders == ["192.0.2.0/24", "@spam.example", "bad@spam.example"]
+    for sender in ("192.0.2.0%2F24", "@spam.example", "bad@spam.example"):
+        assert (await served.admin.delete(f"//api/blocked-senders/{sender}")).status == 204, sender
+    assert (await served.admin.get("/blocked-senders")).body == {"blockedSenders": []}
+
+
+async def test_the_document_describes_every_route(sqlite_served: ServedInstallation) -> None:
+    answer = await sqlite_served.nobody.get("/openapi.json")
+    assert answer.status == 200
+    document = answer.body
+    validate(document)
+    assert document["openapi"] == "3.1.0"
+    assert {(method.upper(), path) for path, found in document["paths"].items() for method in found} == {
+        (route.method, route.path) for route in ROUTES
+    }
+    references = set(re.findall(r'"#/components/schemas/([^"]+)"', answer.octets.decode()))
+    assert references == set(document["components"]["schemas"])
+    ticket = document["components"]["schemas"]["TicketAnswer"]
+    assert {"id", "from", "fromName", "subject", "status", "assignedTo", "receivedAt"} <= set(ticket["required"])
+    assert ticket["properties"]["receivedAt"]["format"] == "date-time"
+    limit = next(p for p in document["paths"]["/domains"]["get"]["parameters"] if p["name"] == "limit")
+    assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
+
+
+async def test_the_page_loads_and_runs_nothing(sqlite_served: ServedInstallation) -> None:
+    answer = await sqlite_served.nobody.get("/docs")
+    assert answer.status == 200
+    page = answer.octets.decode()
+    assert not re.search(r"<script|<link|src=|@import|url\(|href=\"(?!openapi.json\")", page)
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert all(f"/api{route.path}" in page for route in ROUTES)

@@ -1,0 +1,75 @@
+"""The figures of a workspace, its health and the search for mails by REST. Their rules: tests/integration/admin."""
+
+from tests.integration.dashboard.past import Old, old_mails
+from tests.support import mails
+from tests.support.installation.http import ServedInstallation
+
+
+async def test_the_overview(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    _, _, alias_id = await served.alias()
+    await old_mails(served, Old(0.0, 91), Old(1.0, 92), Old(15.0, 93, dead=True))
+    ticket_id = await served.ticket()
+    await served.admin.post(f"/emails/tickets/{ticket_id}/claim")
+    answer = await served.admin.get("/overview")
+    found = answer.body
+    assert answer.status == 200
+    assert len(found["days"]) == 30
+    assert {name: sum(day[name] for day in found["days"]) for name in ("mails", "tickets", "dead")} == {
+        "mails": 4,
+        "tickets": 4,
+        "dead": 1,
+    }
+    assert [day["date"] for day in found["days"]] == sorted({day["date"] for day in found["days"]})
+    assert found["resolve"] == {"count": 3, "medianSeconds": 7200, "p90Seconds": 7200}
+    assert found["claim"] == {"count": 4, "medianSeconds": 600, "p90Seconds": 600}
+    assert found["delivery"] == {"count": 2, "medianMs": 250, "p95Ms": 250}
+    assert found["now"] == {"open": 0, "inProgress": 1, "waiting": 0}
+    assert (found["unassigned"], found["capped"]) == (0, False)
+    assert found["byAlias"] == [
+        {"aliasId": alias_id, "alias": "support@example.org", "open": 0, "inProgress": 1, "waiting": 0}
+    ]
+
+
+async def test_health(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    _, integration_id, _ = await served.alias()
+    client, _ = await served.person("viewer")
+    answer = await client.get("/health")
+    assert answer.status == 200
+    assert answer.body == {
+        "deliverer": {"alive": False, "seenAt": None},
+        "queue": {"waiting": 0, "parked": 0, "dead": 0, "oldestAt": None},
+        "integrations": [],
+        "domains": [],
+    }
+    for _ in range(4):
+        await served.mail()
+    database, now = served.database, served.clock.now()
+    replayed, *dead, _ = (await served.services.deliveries.list(served.actor)).items
+    for delivery in dead:
+        await database.run("dispatch_dead", id=delivery.id, reason="gave up")
+    await database.run("dispatch_failing", id=integration_id, reason="gone", now=now, probe_interval=60, probe_at=now)
+    await database.run("dispatch_park", integration_id=integration_id, now=now)
+    await served.services.deliveries.replay(served.actor, replayed.id)
+    await database.run("janitor_claim", name="janitor.notices", now=now, after=now)
+    await served.services.domains.create(served.actor, "new.example")
+    found = (await client.get("/health")).body
+    assert found["deliverer"] == {"alive": True, "seenAt": "2030-01-01T12:00:00Z"}
+    assert found["queue"] == {"waiting": 1, "parked": 1, "dead": 2, "oldestAt": "2030-01-01T12:00:00Z"}
+    (trouble,) = found["integrations"]
+    assert (trouble["id"], trouble["status"], trouble["lastError"]) == (integration_id, "failing", "gone")
+    assert [domain["domain"] for domain in found["domains"]] == ["new.example"]
+
+
+async def test_mails_are_found(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
+    message_id = await served.mail(mails.plain(message_id="<one.two@customer.test>"))
+    answer = await served.admin.get("/emails/messages", params={"q": f" {message_id} "})
+    (found,) = answer.body["messages"]
+    assert (answer.status, set(answer.body)) == (200, {"messages"})
+    assert (found["id"], found["rfcMessageId"]) == (message_id, "one.two@customer.test")
+    assert (await served.admin.get("/emails/messages", params={"q": "#2"})).body == {"messages": []}
+    for wrong in ({}, {"q": ""}, {"q": "x" * 5000}, {"q": "a\nb"}):
+        assert (await served.admin.get("/emails/messages", params=wrong)).status == 400, wrong

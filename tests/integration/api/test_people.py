@@ -1,0 +1,99 @@
+"""The workspace, its users and keys by REST: status codes and shapes. Their rules:
+tests/integration/admin/test_access_rules.py."""
+
+from tests.support.installation.http import PASSWORD, ServedInstallation
+
+
+async def test_the_workspace(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    integration_id = await served.integration()
+    shown = await served.admin.get("/workspace")
+    assert shown.status == 200
+    assert shown.body == {
+        "id": served.workspace_id,
+        "name": "Email Router",
+        "defaultIntegrationId": None,
+        "createdAt": "2030-01-01T12:00:00Z",
+    }
+    changed = await served.admin.patch("/workspace", {"name": "Doors Ltd", "defaultIntegrationId": integration_id})
+    assert changed.status == 200
+    assert changed.body == shown.body | {"name": "Doors Ltd", "defaultIntegrationId": integration_id}
+    # A field that is absent stays, one that is null is removed.
+    assert (await served.admin.patch("/workspace", {"name": "Doors"})).body["defaultIntegrationId"] == integration_id
+    assert (await served.admin.patch("/workspace", {"defaultIntegrationId": None})).body["defaultIntegrationId"] is None
+    refused = await served.admin.patch("/workspace", {"defaultIntegrationId": "int_" + "0" * 26})
+    assert (refused.status, refused.code) == (400, "invalid_integration")
+
+
+async def test_users(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    made = await served.admin.post("/users", {"email": "Grace@Example.ORG", "name": "Grace", "role": "agent"})
+    assert made.status == 201
+    assert (made.body["email"], made.body["role"], made.body["canSignIn"]) == ("grace@example.org", "agent", False)
+    again = await served.admin.post("/users", {"email": "grace@example.org"})
+    assert (again.status, again.code, again.field) == (409, "conflict", "email")
+    path = f"/users/{made.body['id']}"
+    changed = await served.admin.patch(path, {"name": "Grace H.", "role": "viewer", "password": PASSWORD})
+    assert changed.status == 200
+    assert (changed.body["name"], changed.body["role"], changed.body["canSignIn"]) == ("Grace H.", "viewer", True)
+    assert b"argon2" not in changed.octets
+    assert (await served.admin.get(path)).body == changed.body
+    assert (await served.admin.patch(path, {"disabled": True})).body["disabledAt"] == "2030-01-01T12:00:00Z"
+    assert (await served.admin.patch(path, {"disabled": False})).body["disabledAt"] is None
+    assert [user["email"] for user in (await served.admin.get("/users")).body["users"]] == [
+        "grace@example.org",
+        "admin@example.org",
+    ]
+    assert (await served.admin.delete(path)).status == 204
+    assert (await served.admin.get(path)).status == 404
+    for body, field in (
+        ({"email": "no address"}, "email"),
+        ({"email": "a@b.example", "role": "root"}, "role"),
+        ({"email": "a@b.example", "password": "short"}, "password"),
+        ({"email": "a@b.example", "password": "x" * 2000}, "password"),
+    ):
+        refused = await served.admin.post("/users", body)
+        assert (refused.status, refused.field) == (400, field)
+
+
+async def test_the_last_admin_stays(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    path = f"/users/{served.login.user_id}"
+    for refused in (await served.admin.patch(path, {"role": "agent"}), await served.admin.delete(path)):
+        assert (refused.status, refused.code) == (409, "conflict")
+    await served.person("admin")
+    assert (await served.admin.patch(path, {"role": "agent"})).status == 200
+    assert (await served.admin.patch(path, {"role": "admin"})).status == 403  # from the next request on
+
+
+async def test_keys(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    made = await served.admin.post("/keys", {"name": "CI", "role": "viewer", "expiresAt": "2030-01-02T00:00:00Z"})
+    assert made.status == 201
+    assert made.body["key"].startswith("er_")
+    assert made.body["expiresAt"] == "2030-01-02T00:00:00Z"
+    listed = await served.admin.get("/keys")
+    assert listed.status == 200
+    assert made.body["key"].encode() not in listed.octets
+    assert [key["name"] for key in listed.body["keys"]] == ["CI", "first key"]
+    client = served.client(made.body["key"])
+    assert (await client.get("/auth/me")).body["role"] == "viewer"
+    await served.services.authentication.close()
+    assert (await served.admin.get("/keys")).body["keys"][0]["lastUsedAt"] == "2030-01-01T12:00:00Z"
+    assert (await served.admin.delete(f"/keys/{made.body['id']}")).status == 204
+    assert (await client.get("/auth/me")).status == 401
+    assert (await served.admin.get("/keys")).body["keys"][0]["revokedAt"] == "2030-01-01T12:00:00Z"
+    agent, agent_id = await served.person("agent")
+    assert [key["userId"] for key in (await agent.get("/keys")).body["keys"]] == [agent_id]
+    for body, field in (
+        ({"name": "x", "userId": agent_id, "role": "admin"}, "role"),
+        ({"name": "x", "userId": "user_none"}, "userId"),
+        ({"name": "x", "userId": ""}, "userId"),
+        ({"name": "x", "expiresAt": "2020-01-01T00:00:00Z"}, "expiresAt"),
+        ({"name": "x", "expiresAt": "tomorrow"}, "expiresAt"),
+        ({"name": "x", "expiresAt": "2031-01-01T00:00:00"}, "expiresAt"),
+        ({"name": ""}, "name"),
+        ({}, "name"),
+    ):
+        refused = await served.admin.post("/keys", body)
+        assert (refused.status, refused.field) == (400, field)

@@ -1,0 +1,107 @@
+"""Signing in by REST: the cookie, who may send it, and status codes. The rules:
+tests/integration/admin/test_session_rules.py."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.installation.http import PASSWORD, Reply, ServedInstallation, served_settings, serving
+from tests.support.stores import opened_sqlite
+
+EMAIL = "grace@example.org"
+
+
+async def login(served: ServedInstallation, password: str = PASSWORD, email: str = EMAIL, **options: Any) -> Reply:
+    return await served.nobody.post("/auth/login", {"email": email, "password": password}, **options)
+
+
+@pytest.fixture
+def served(sqlite_served: ServedInstallation) -> ServedInstallation:
+    """On SQLite: the rules are tested on both databases."""
+    return sqlite_served
+
+
+@pytest.fixture
+async def grace(served: ServedInstallation) -> str:
+    made = await served.admin.post("/users", {"email": EMAIL, "role": "agent", "password": PASSWORD})
+    return str(made.body["id"])
+
+
+def cookie(reply: Reply) -> dict[str, str]:
+    return {"Cookie": reply.headers["Set-Cookie"].partition(";")[0]}
+
+
+async def test_a_session_is_a_cookie_that_ends(served: ServedInstallation, grace: str) -> None:
+    signed_in = await login(served)
+    assert signed_in.status == 200
+    assert signed_in.body["user"]["id"] == grace
+    set_cookie = signed_in.headers["Set-Cookie"]
+    assert "HttpOnly" in set_cookie
+    assert "SameSite=Lax" in set_cookie
+    assert "Secure" not in set_cookie
+    headers = cookie(signed_in)
+    me = await served.nobody.get("/auth/me", headers=headers)
+    assert (me.body["via"], me.body["user"]["email"], me.body["keyId"]) == ("session", EMAIL, None)
+    out = await served.nobody.post("/auth/logout", headers=headers)
+    assert out.status == 204
+    assert (await served.nobody.get("/auth/me", headers=headers)).status == 401
+    assert (await served.nobody.post("/auth/logout", headers=headers)).status == 204
+
+
+async def test_a_cookie_of_a_disabled_user(served: ServedInstallation, grace: str) -> None:
+    headers = cookie(await login(served))
+    await served.admin.patch(f"/users/{grace}", {"disabled": True})
+    ended = await served.nobody.get("/auth/me", headers=headers)
+    assert (ended.status, ended.code) == (401, "unauthorized")
+
+
+async def test_what_is_wrong_is_not_told(served: ServedInstallation, grace: str) -> None:
+    await served.admin.post("/users", {"email": "keys@example.org"})
+    wrong = [
+        await login(served, "not the password"),
+        await login(served, email="nobody@example.org"),
+        await login(served, email="keys@example.org"),
+        await login(served, email="no address"),
+        await login(served, "x" * 3000),
+    ]
+    assert {(reply.status, reply.octets) for reply in wrong} == {(401, wrong[0].octets)}
+
+
+async def test_another_sites_page_cannot_use_the_cookie(served: ServedInstallation, grace: str) -> None:
+    await served.alias()
+    path = f"/emails/tickets/{await served.ticket()}/claim"
+    headers = cookie(await login(served))
+    host = served.root.partition("//")[2]
+    for foreign in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.test"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": served.root},
+    ):
+        refused = await served.nobody.post(path, headers=headers | foreign)
+        assert (refused.status, refused.code) == (403, "forbidden")
+        assert (await login(served, headers=foreign)).status == 403
+        assert (await served.nobody.get("/auth/me", headers=headers | foreign)).status == 200
+    for own in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": f"http://{host}"}, {}):
+        assert (await served.nobody.post(path, headers=headers | own)).status == 200
+    # A key is not sent by browsers on their own.
+    assert (await served.admin.post(path, headers={"Origin": "https://evil.test"})).status == 409
+
+
+async def test_guessing_is_throttled(served: ServedInstallation, grace: str) -> None:
+    for _ in range(10):
+        assert (await login(served, "wrong password")).status == 401
+    throttled = await login(served, PASSWORD)
+    assert (throttled.status, throttled.code) == (429, "rate_limited")
+    assert 1 <= int(throttled.headers["Retry-After"]) <= 1800
+    assert (await login(served, "wrong password", email="admin@example.org")).status == 401
+
+
+async def test_behind_https_the_cookie_is_secure(tmp_path: Path) -> None:
+    settings = {**served_settings(), "server.public_url": "https://mail.example.org"}
+    async with opened_sqlite(tmp_path) as store, serving(store, settings) as served:
+        login = {"email": served.login.email, "password": served.login.password}
+        reply = await served.nobody.post("/auth/login", login)
+        assert "Secure" in reply.headers["Set-Cookie"]

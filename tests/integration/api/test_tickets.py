@@ -1,0 +1,163 @@
+"""Tickets by REST: status codes and the documented fields. Their rules:
+tests/integration/admin/test_ticket_rules.py."""
+
+from tests.support import mails
+from tests.support.installation.http import ServedInstallation
+
+
+async def test_lists_have_the_documented_fields_newest_first(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
+    first = await served.ticket(mails.plain(subject="First"))
+    second = await served.ticket(mails.plain(subject="Second"))
+    listed = (await served.admin.get("/emails/tickets")).body
+    assert [ticket["id"] for ticket in listed["tickets"]] == [second, first]
+    documented = {"id", "from", "fromName", "subject", "status", "assignedTo", "receivedAt"}
+    assert documented <= set(listed["tickets"][0])
+    ticket = listed["tickets"][1]
+    assert (ticket["from"], ticket["fromName"]) == ("ada@customer.test", "Ada Customer")
+    assert (ticket["subject"], ticket["status"], ticket["assignedTo"]) == ("First", "open", None)
+    assert ticket["receivedAt"] == "2030-01-01T12:00:00Z"
+    assert (await served.admin.get("/emails/tickets/unassigned")).body == listed
+    assert (await served.admin.get("/emails/tickets/mine")).body == {"tickets": []}
+
+
+async def test_one_ticket_has_all_that_belongs_to_it(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    _, integration_id, alias_id = await served.alias()
+    ticket_id = await served.ticket(mails.with_attachment(message_id="<first@customer.test>"))
+    reply = mails.reply_to("<first@customer.test>", from_="Jürgen Kunde <juergen@customer.test>")
+    assert await served.ticket(reply) == ticket_id
+    ticket = (await served.admin.get(f"/emails/tickets/{ticket_id}")).body
+    assert (ticket["number"], ticket["alias"], ticket["aliasId"]) == (1, "support@example.org", alias_id)
+    first, second = ticket["messages"]
+    assert first["text"].strip() == "Siehe Anhang: größer als gedacht."
+    assert first["attachments"][0]["filename"] == "Tür, Foto.png"
+    assert first["attachments"][0]["contentType"] == "image/png"
+    assert "Have you tried the key?" in second["quoted"]
+    assert [event["event"] for event in ticket["events"]] == ["opened", "replied"]
+    assert [delivery["integrationId"] for delivery in ticket["deliveries"]] == [integration_id] * 2
+    assert [delivery["event"] for delivery in ticket["deliveries"]] == ["opened", "replied"]
+
+
+async def test_claiming_and_handing_over(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
+    ticket_id = await served.ticket()
+    agent, agent_id = await served.person("agent")
+    rival, rival_id = await served.person("agent")
+    path = f"/emails/tickets/{ticket_id}"
+    claimed = await agent.post(f"{path}/claim")
+    assert claimed.status == 200
+    assert claimed.body == {
+        "id": ticket_id,
+        "status": "in_progress",
+        "assignedTo": agent_id,
+        "claimedAt": "2030-01-01T12:00:00Z",
+    }
+    late = await rival.post(f"{path}/claim")
+    assert (late.status, late.code) == (409, "already_claimed")
+    mine = (await agent.get("/emails/tickets/mine?status=in_progress")).body["tickets"]
+    assert [ticket["id"] for ticket in mine] == [ticket_id]
+    assert (await agent.get("/emails/tickets/mine?status=open")).body == {"tickets": []}
+    for step, body in (("unclaim", None), ("assign", {"userId": rival_id})):
+        forbidden = await rival.post(f"{path}/{step}", body)
+        assert (forbidden.status, forbidden.code) == (403, "forbidden")
+    wrong = await agent.post(f"{path}/assign", {"userId": "nonsense"})
+    assert (wrong.status, wrong.code, wrong.field) == (400, "invalid_request", "userId")
+    given = await agent.post(f"{path}/assign", {"userId": rival_id})
+    assert (given.status, given.body) == (200, claimed.body | {"assignedTo": rival_id})
+    back = await served.admin.post(f"{path}/unclaim")
+    assert back.status == 200
+    assert back.body == {"id": ticket_id, "status": "open", "assignedTo": None, "claimedAt": None}
+
+
+async def test_statuses(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
+    ticket_id = await served.ticket()
+    path = f"/emails/tickets/{ticket_id}"
+    resolved = await served.admin.post(f"{path}/status", {"status": "resolved"})
+    assert resolved.status == 200
+    assert resolved.body == {"id": ticket_id, "status": "resolved", "resolvedAt": "2030-01-01T12:00:00Z"}
+    late = await served.admin.post(f"{path}/claim")
+    assert (late.status, late.code) == (409, "not_open")
+    opened = await served.admin.post(f"{path}/status", {"status": "open"})
+    assert opened.body == {"id": ticket_id, "status": "open", "resolvedAt": None}
+    for wrong in ("closed", "", 5, None):
+        refused = await served.admin.post(f"{path}/status", {"status": wrong})
+        assert (refused.status, refused.code, refused.field) == (400, "invalid_status", "status")
+    refused = await served.admin.get("/emails/tickets?status=closed")
+    assert (refused.status, refused.code) == (400, "invalid_status")
+
+
+async def test_each_parameter_narrows_the_list(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    _, _, alias_id = await served.alias()
+    await served.ticket(mails.plain(subject="First door"))
+    second = await served.ticket(mails.plain(subject="Second door"))
+    agent, agent_id = await served.person("agent")
+    await agent.post(f"/emails/tickets/{second}/claim")
+    for query, expected in (
+        ("status=open", ["First door"]),
+        (f"assignedTo={agent_id}", ["Second door"]),
+        (f"aliasId={alias_id}&status=in_progress", ["Second door"]),
+        ("aliasId=alias_none", []),
+        ("q=%231", ["First door"]),
+        ("q=DOO&limit=1", ["Second door"]),
+    ):
+        page = await served.admin.get(f"/emails/tickets?{query}")
+        assert page.status == 200
+        assert [ticket["subject"] for ticket in page.body["tickets"]] == expected, query
+    rest = (await served.admin.get(f"/emails/tickets?q=DOO&limit=1&cursor={page.body['nextCursor']}")).body
+    assert [ticket["subject"] for ticket in rest["tickets"]] == ["First door"]
+    assert "nextCursor" not in rest
+
+
+async def test_notes(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
+    path = f"/emails/tickets/{await served.ticket()}"
+    agent, agent_id = await served.person("agent")
+    made = await agent.post(f"{path}/notes", {"text": "Called back.\r\nNo answer."})
+    assert made.status == 201
+    assert (made.body["text"], made.body["userId"]) == ("Called back.\nNo answer.", agent_id)
+    event = (await agent.get(path)).body["events"][-1]
+    assert (event["event"], event["detail"]["text"]) == ("note", "Called back.\nNo answer.")
+    refused = await agent.post(f"{path}/notes", {"text": ""})
+    assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "text")
+
+
+async def test_an_erased_ticket_is_gone(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
+    path = f"/emails/tickets/{await served.ticket()}"
+    ticket = (await served.admin.get(path)).body
+    message, delivery = (
+        f"/emails/messages/{ticket['messages'][0]['id']}",
+        f"/deliveries/{ticket['deliveries'][0]['id']}",
+    )
+    assert (await served.admin.get(f"{message}/raw")).status == 200
+    assert (await served.admin.delete(path)).status == 204
+    for erased in (path, f"{message}/raw", f"{message}/trace", delivery):
+        missing = await served.admin.get(erased)
+        assert (missing.status, missing.code) == (404, "not_found")
+    assert (await served.admin.delete(path)).status == 404
+
+
+async def test_tickets_of_another_workspace_are_not_found(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
+    path = f"/emails/tickets/{await served.ticket()}"
+    other, _ = await served.other_workspace()
+    assert (await other.get(path)).status == 404
+    assert (await other.delete(path)).status == 404
+    for step, body in (
+        ("claim", None),
+        ("unclaim", None),
+        ("assign", {"userId": served.login.user_id}),
+        ("status", {"status": "resolved"}),
+        ("notes", {"text": "Hello"}),
+    ):
+        assert (await other.post(f"{path}/{step}", body)).status == 404
+    assert (await other.get("/emails/tickets")).body == {"tickets": []}

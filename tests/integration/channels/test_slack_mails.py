@@ -1,0 +1,73 @@
+"""The Slack message of real mails: each corpus mail through accept, parse and notice, as golden files; and mutations.
+
+To renew a golden file: delete it, run, read the difference.
+"""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.channels import CHANNELS
+from router.dispatch.ticket_notice import Preview
+from router.errors import Refused
+from router.model import Actor
+from tests.support import mails
+from tests.support.corpus import CORPUS, corpus_mail
+from tests.support.installation import installation_over
+from tests.support.payloads import sound, strings
+from tests.support.stores import Store, opened_sqlite
+from tests.unit.mail import fuzz
+
+GOLDEN = Path(__file__).parent / "golden" / "mails"
+BASE = "https://mail.example.com"
+MAILS = sorted(path.stem for path in CORPUS.glob("*.eml"))
+
+
+@pytest.mark.parametrize("name", MAILS)
+async def test_golden(name: str, tmp_path: Path) -> None:
+    async with opened_sqlite(tmp_path) as store, installation_over(store) as at:
+        await at.mail(corpus_mail(name))
+        (ticket,) = (await at.tickets.list(at.actor)).items
+        preview = Preview(store.database, at.contents, CHANNELS, link_base=BASE)
+        (payload,) = await preview.payloads(at.actor, ticket.id, "slack")
+        (plain,) = await preview.payloads(at.actor, ticket.id, "slack", plain=True)
+    link = f"{BASE}/tickets/{ticket.id}"
+    sound(payload, (link,))
+    sound(plain, (link,))
+    text = json.dumps(payload, indent=1, ensure_ascii=False).replace(ticket.id, "ticket_id") + "\n"
+    path = GOLDEN / f"{name}.json"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        pytest.fail(f"{path.name} was missing and is written now: read it, then run again")
+    assert text == path.read_text(encoding="utf-8")
+
+
+async def test_a_ticket_shows_each_of_its_mails(store: Store) -> None:
+    async with installation_over(store) as at:
+        await at.mail(mails.plain(message_id="<first@customer.test>"), at.target("support"), at.target("billing"))
+        await at.mail(mails.reply_to("<first@customer.test>"))
+        ticket = next(one for one in (await at.tickets.list(at.actor)).items if one.address.startswith("support"))
+        preview = Preview(store.database, at.contents, CHANNELS, link_base=None)
+        first, second = await preview.payloads(at.actor, ticket.id, "slack")
+        assert any(text.endswith(f"#{ticket.number} (open)") for text in strings(first))
+        assert any(text.startswith("Reply to ticket") for text in strings(second))
+        assert not any(BASE in text for text in strings([first, second]))
+        for actor, ticket_id, kind in (
+            (Actor("ws_other", "admin"), ticket.id, "slack"),
+            (at.actor, "ticket_none", "slack"),
+            (at.actor, ticket.id, "pigeon"),
+        ):
+            with pytest.raises(Refused):
+                await preview.payloads(actor, ticket_id, kind)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(min_value=0))
+def test_any_mutation_of_a_mail_is_shown_soundly(seed: int) -> None:
+    corpus = [corpus_mail(name) for name in MAILS]
+    fuzz.check(fuzz.mutated(random.Random(seed), corpus))

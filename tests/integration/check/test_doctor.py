@@ -1,0 +1,166 @@
+"""The checks as a whole: a right set-up, and what a machine or a check itself can have wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from emailrouter.check import run as doctor
+from emailrouter.check.facts import Facts
+from emailrouter.check.line import Line, ok
+from router.dns.resolver import DnsResolver
+from router.secrets import KEY_FILE
+from tests.support.installation.checked import CheckedInstallation, Moved, about, disk_with, holds
+
+UNITS = Path(__file__).parents[3] / "systemd"
+
+
+@asynccontextmanager
+async def saying(words: bytes) -> AsyncIterator[int]:
+    """Another program that says this on a port."""
+
+    async def said(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(words)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(said, "127.0.0.1", 0)
+    async with server:
+        yield int(server.sockets[0].getsockname()[1])
+
+
+async def test_where_all_is_right_nothing_fails(setup: CheckedInstallation) -> None:
+    async with (
+        saying(b"220 mx1.host.test ESMTP\r\n") as smtp,
+        saying(b"HTTP/1.1 200 OK\r\n\r\n") as api,
+    ):
+        setup.settings.update({"smtp.listen": [f"127.0.0.1:{smtp}"], "api.listen": f"127.0.0.1:{api}"})
+        lines = await setup.lines()
+    assert about(lines, "fail") == []
+    # What a test on loopback cannot have.
+    expected = {"user", "configuration", "smtp port"}
+    assert {line.check for line in lines if line.status == "warn"} <= expected, about(lines, "warn")
+    for check in (
+        "database",
+        "clock",
+        "disk",
+        "secret key",
+        "tls",
+        "name servers",
+        "hostname",
+        "reverse dns",
+        "api port",
+        "loss audit",
+    ):
+        assert any(line.check == check and line.status == "ok" for line in lines), check
+    assert any("TLSA 3 1 1 " in line.fix for line in lines), "the text to publish"
+    assert any("v=STSv1" in line.fix for line in lines)
+    assert any("v=TLSRPTv1" in line.fix for line in lines)
+    assert len(setup.slack.posts) == 0, "nothing is posted"
+
+
+async def test_the_name_servers_of_the_machine(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skipped lines and a server without EDNS are named."""
+    monkeypatch.setattr("router.dns.servers.PORT", setup.dns.port)
+    path = setup.folder / "resolv.conf"
+    path.write_bytes(b"nameserver dns.example.test\nnameserver 127.0.0.1\n")
+    setup.dns.edns_failure = "FORMERR"
+    lines = await setup.lines(resolver=DnsResolver(timeout=5, lifetime=10, resolv_conf=path))
+    found = [line for line in lines if line.check == "name servers"]
+    assert [line.status for line in found] == ["ok", "warn", "ok"]
+    assert found[0].text == f"127.0.0.1 (from {path})"
+    assert found[1].text == f"skipped in {path}: nameserver dns.example.test"
+    assert "without EDNS" in found[2].text
+
+
+async def test_no_name_server_at_all(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.dns.servers.PORT", 1)
+    path = setup.folder / "none"
+    lines = await setup.lines(resolver=DnsResolver(timeout=5, lifetime=10, resolv_conf=path))
+    holds(lines, "warn", f"name servers: 127.0.0.1: {path} names no name server that can be used", "[dns] nameservers")
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "text"),
+    [
+        ({"f_bavail": 10}, "fail", "mail is put off with 452"),
+        ({"f_bavail": 1_000_000}, "warn", "mail is put off soon"),
+        ({"f_favail": 10}, "fail", "10 of 10000000 inodes"),
+        ({"f_favail": 50_000}, "warn", "inodes are free"),
+    ],
+)
+async def test_a_full_disk(setup: CheckedInstallation, found: dict[str, int], status: str, text: str) -> None:
+    setup.settings["smtp.min_free_bytes"] = 100_000_000
+    fix = "df -i" if "inodes" in text else "[retention] raw_messages"
+    holds(await setup.lines(statvfs=disk_with(**found)), status, text, fix)
+
+
+async def test_a_clock_that_is_wrong(setup: CheckedInstallation) -> None:
+    holds(await setup.lines(clock=Moved(3600)), "fail", "differ by 3600", "timedatectl set-ntp true")
+    holds(await setup.lines(clock=Moved(-10)), "warn", "differ by", "timedatectl set-ntp true")
+
+
+async def test_another_program_on_the_ports(setup: CheckedInstallation) -> None:
+    async with saying(b"220 exim.test ESMTP Exim\r\n") as port, saying(b"HTTP/1.1 404 Not Found\r\n") as other:
+        setup.settings.update({"smtp.listen": [f"127.0.0.1:{port}"], "api.listen": f"127.0.0.1:{other}"})
+        lines = await setup.lines()
+    holds(lines, "fail", "another program answers", f"sport = :{port}")
+    holds(lines, "fail", "api port: another program answers", f"sport = :{other}")
+
+
+async def test_a_program_that_is_not_ready(setup: CheckedInstallation) -> None:
+    """Alive, but its health check says that it cannot work, as after its SQLite file was moved away."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        alive = b"/healthz" in await reader.readline()
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" if alive else b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        setup.settings["api.listen"] = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        lines = await setup.lines()
+    holds(lines, "fail", "api port", "/readyz")
+
+
+async def test_the_units(setup: CheckedInstallation, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    lines = await setup.lines(systemd=tmp_path, unit_folders=[empty])
+    holds(lines, "warn", "the units are not installed", "docs/operations.md")
+    lines = await setup.lines(systemd=tmp_path, unit_folders=[UNITS])
+    assert not [line for line in lines if line.check == "systemd" and line.status != "ok"]
+    (empty / "emailrouter.service").write_text("[Service]\nExecStart=/bin/true\n")
+    lines = await setup.lines(systemd=tmp_path, unit_folders=[empty])
+    if "could not be rated" not in str(lines):
+        holds(lines, "warn", "has the exposure 9", "systemctl edit")
+
+
+async def test_a_check_that_breaks_or_hangs_is_a_line(
+    setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_: Facts) -> list[Line]:
+        raise ZeroDivisionError("oh")
+
+    async def hanging(_: Facts) -> list[Line]:
+        await asyncio.Event().wait()
+        return []
+
+    async def whole(_: Facts) -> list[Line]:
+        return [ok("whole", "well")]
+
+    monkeypatch.setattr(doctor, "CHECKS", (broken, hanging, whole))
+    monkeypatch.setattr(doctor, "PATIENCE", 0.05)
+    lines = await setup.lines()
+    assert [line.check for line in lines] == ["broken", "hanging", "whole"]
+    assert [line.status for line in lines] == ["fail", "fail", "ok"]
+
+
+async def test_it_changes_nothing(setup: CheckedInstallation) -> None:
+    """No key is made where there is none, and no file of a database."""
+    (setup.folder / KEY_FILE).unlink()
+    before = sorted(path.name for path in setup.folder.iterdir())
+    await setup.lines()
+    assert sorted(path.name for path in setup.folder.iterdir()) == before

@@ -1,0 +1,95 @@
+"""What pages have to bear: names without a blank, other scripts, long conversations, much of all, much that fails."""
+
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from tests.integration.dashboard.past import attempt
+from tests.support import mails
+from tests.support.dns import DnsStandIn
+from tests.support.installation.http import ServedInstallation
+
+LONG = "Donaudampfschiffahrtsgesellschaftskapitän" * 5  # 205 characters, nowhere to break
+HEBREW = "שלום: הדלת תקועה (שוב)"
+EMOJI = "🚪🔥 It burns 👩‍👩‍👧‍👦 and burns"
+
+
+@dataclass(frozen=True)
+class Names:
+    """What `extremes` made, by what it is for."""
+
+    ids: dict[str, str]
+
+    def path(self, pattern: str) -> str:
+        """A path with ids in the place of `{name}`."""
+        return pattern.format_map(self.ids)
+
+
+async def extremes(served: ServedInstallation, dns: DnsStandIn) -> Names:
+    """Furnishes it."""
+    services, actor = served.services, served.actor
+    await services.workspaces.change(actor, name=LONG[:200])
+    person = await services.users.create(
+        actor, email=f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example", name=LONG[:200], role="agent", password="x" * 12
+    )
+    domain, integration, alias = await served.alias()
+    await services.integrations.change(actor, integration, name=LONG[:200])
+    for n in range(50):
+        await services.aliases.create(
+            actor, domain_id=domain, local_part=f"{'team-' * 8}{n}", integration_id=integration
+        )
+    wrong = await services.domains.create(actor, "wrong.example.com")
+    dns.set("wrong.example.com", "MX", *(f"{n} {'mx' * 20}{n}.elsewhere.test." for n in range(4)))
+    dns.set("_emailrouter.wrong.example.com", "TXT", f"emailrouter-verification={'0' * 40}")
+    await services.domains.verify(actor, wrong.domain.id)
+    key = await services.keys.create(actor, name=LONG[:200], user_id=person.id)
+    await services.blocked_senders.create(actor, f"{'s' * 60}@{'d' * 60}.{'e' * 60}.example")
+    long = await served.ticket(
+        mails.plain(subject=LONG, from_=f"{LONG} <{'a' * 60}@{'b' * 60}.example>", text=LONG * 20)
+    )
+    await services.tickets.assign(actor, long, person.id)
+    hebrew = await served.ticket(
+        mails.plain(subject=HEBREW, text=f"{HEBREW}\n{HEBREW}\n", from_="דוד <d@customer.test>")
+    )
+    await served.ticket(mails.plain(subject=EMOJI))
+    await served.ticket(mails.plain(subject="", from_="", text=""))
+    talk = await _conversation(served)
+    files = await served.ticket(_with_files())
+    dead, waiting = (await services.deliveries.list(actor)).items[:2]
+    answer = "<html>" + "x" * 400
+    for delivery in (dead, waiting):
+        for _ in range(3):
+            await attempt(served, delivery.id, "rejected", 502, answer)
+    await served.database.run("dispatch_dead", id=dead.id, reason=f"Slack did not take the message: {LONG} (502)")
+    await served.database.run(
+        "dispatch_failing", id=integration, reason=f"the host {LONG} has no address", now=served.clock.now(),
+        probe_interval=60, probe_at=served.clock.now() + 60,
+    )  # fmt: skip
+    return Names(
+        {
+            "person": person.id, "domain": domain, "integration": integration, "alias": alias, "wrong": wrong.domain.id,
+            "key": key.key.id, "long": long, "hebrew": hebrew, "talk": talk, "files": files, "dead": dead.id,
+            "waiting": waiting.id, "message": dead.message_id,
+        }
+    )  # fmt: skip
+
+
+async def _conversation(served: ServedInstallation) -> str:
+    """Twenty mails in a ticket, with quotations, and what colleagues did between them."""
+    ticket = await served.ticket(mails.plain(subject="A long story", message_id="<0@story.test>"))
+    for n in range(1, 20):
+        await served.mail(mails.reply_to(f"<{n - 1}@story.test>", message_id=f"<{n}@story.test>"))
+        if n % 5 == 0:
+            await served.services.tickets.note(served.actor, ticket, f"Called back, for the {n}th time.")
+    return ticket
+
+
+def _with_files() -> bytes:
+    message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
+    message["From"], message["To"], message["Subject"] = mails.CUSTOMER, mails.SUPPORT, "All the pictures"
+    message["Message-ID"] = mails.new_message_id()
+    message.set_content("Forty of them.\n")
+    for n in range(40):
+        name = f"{LONG}.png" if n == 7 else f"picture {n}.png"
+        message.add_attachment(b"x" * 10 ** (n % 5), maintype="image", subtype="png", filename=name)
+    return message.as_bytes()

@@ -1,0 +1,175 @@
+"""What happened, over plain HTTP: failed and waiting deliveries, sending them again, traces, health, the overview."""
+
+from dataclasses import replace
+
+from tests.integration.dashboard.past import attempt, month
+from tests.support import mails
+from tests.support.installation.dashboard import signed_in
+from tests.support.installation.http import ServedInstallation
+
+
+async def failed(served: ServedInstallation, reason: str = "Slack did not take the message") -> str:
+    """A mail whose delivery was given up; the delivery's id."""
+    await served.mail(mails.plain(subject="Stuck <door>"))
+    delivery = (await served.services.deliveries.list(served.actor)).items[0]
+    await attempt(served, delivery.id, "rejected", 400, "<b>no_text")
+    await served.database.run("dispatch_dead", id=delivery.id, reason=reason)
+    return delivery.id
+
+
+async def test_a_failed_one_with_its_reason_and_attempts(served: ServedInstallation) -> None:
+    await served.alias()
+    delivery = await failed(served)
+    client = await signed_in(served)
+    listed = await client.get("/activity")
+    assert "Stuck <door>" in listed.words
+    assert "Slack did not take the message" in listed.words
+    one = await client.get(f"/activity/deliveries/{delivery}")
+    assert "rejected 400 120 ms <b>no_text" in one.words
+    assert "<b>no_text" not in one.text
+    after = await client.follow(f"/activity/deliveries/{delivery}/replay", {})
+    assert "It is due now" in after.words
+    assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "pending"
+    assert served.woken.integration_ids
+    assert "Nothing has failed." in (await client.get("/activity")).words
+    waiting = await client.get("/activity?state=pending")
+    assert "Stuck <door>" in waiting.words
+
+
+async def test_all_of_a_filter(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    _, integration, _ = await served.alias()
+    delivery = await failed(served)
+    client = await signed_in(served)
+    other = await served.integration()
+    await client.follow("/activity/replay?state=dead", {"state": "dead", "integrationId": other})
+    assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "dead"
+    done = await client.follow("/activity/replay?state=dead", {"state": "dead", "integrationId": integration})
+    assert "They are due now" in done.words
+    assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "pending"
+    for form in ({"state": "delivered"}, {"state": "x"}, {"integrationId": "int_none"}):
+        seen = await client.post("/activity/replay", form)
+        assert seen.status == 400, form
+        assert 'role="alert"' in seen.text
+    assert (await client.get("/activity?state=x")).status == 400
+
+
+async def test_what_cannot_be_sent_again_says_why(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
+    delivery = await failed(served)
+    client = await signed_in(served)
+    await served.services.deliveries.replay(served.actor, delivery)
+    await served.database.run("dispatch_delivered", id=delivery, now=served.clock.now(), via="message")
+    seen = await client.post(f"/activity/deliveries/{delivery}/replay")
+    assert seen.status == 409
+    assert "has arrived already" in seen.words
+    assert "Send again" not in (await client.get(f"/activity/deliveries/{delivery}")).words
+
+
+async def test_names_of_what_was_removed(served: ServedInstallation) -> None:
+    domain, integration, alias = await served.alias()
+    delivery = await failed(served)
+    leaver = await served.services.users.create(served.actor, email="leaver@people.test", name="Lea")
+    await served.services.keys.create(replace(served.actor, user_id=leaver.id), name="CI")
+    client = await signed_in(served)
+    trace = f"/activity/trace/{(await served.services.deliveries.get(served.actor, delivery)).delivery.message_id}"
+    pages = ("/activity", f"/activity/deliveries/{delivery}", trace)
+    name = (await served.services.integrations.get(served.actor, integration)).name
+    for page in pages:
+        assert name in (await client.get(page)).words, page
+    assert "Lea" in (await client.get("/manage/audit")).words
+    await served.services.aliases.delete(served.actor, alias)
+    await served.services.domains.delete(served.actor, domain)
+    await served.services.integrations.delete(served.actor, integration)
+    await served.services.users.delete(served.actor, leaver.id)
+    for page in pages:
+        assert "an integration that was removed" in (await client.get(page)).words, page
+    assert "somebody who was removed" in (await client.get("/manage/audit")).words
+
+
+async def test_only_admins_are_offered_it(sqlite_served: ServedInstallation) -> None:
+    await sqlite_served.alias()
+    delivery = await failed(sqlite_served)
+    client = await signed_in(sqlite_served, "agent")
+    for path in ("/activity", f"/activity/deliveries/{delivery}"):
+        seen = await client.get(path)
+        assert seen.status == 200
+        assert "/replay" not in seen.text
+
+
+async def test_pages_of_deliveries(sqlite_served: ServedInstallation) -> None:
+    await sqlite_served.alias()
+    for n in range(51):
+        await sqlite_served.mail(mails.plain(subject=f"Mail {n}."))
+    client = await signed_in(sqlite_served, "viewer")
+    first = await client.get("/activity?state=all")
+    assert first.text.count("data-row") == 50
+    assert "Mail 0." not in first.words
+    path = first.text.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
+    assert "Mail 0." in (await client.get(path)).words
+
+
+async def test_a_trace_by_all_its_names(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
+    message = await served.mail(mails.plain(message_id="<one@customer.test>"))
+    delivery = (await served.services.deliveries.list(served.actor)).items[0].id
+    await attempt(served, delivery, "sent", 200, "ok")
+    await served.database.run("dispatch_delivered", id=delivery, now=served.clock.now(), via="message")
+    client = await signed_in(served, "viewer")
+    for q in (message, "<one@customer.test>", "%231"):
+        assert (await client.get(f"/activity/trace?q={q}")).location == f"/activity/trace/{message}"
+    words = (await client.get(f"/activity/trace/{message}")).words
+    for said in (
+        "Received by mx1.host.test",
+        "Opened ticket #1",
+        "Owed to Support",
+        "Attempt 1",
+        "Arrived at Support",
+    ):
+        assert said in words
+    assert words.index("Received") < words.index("Opened") < words.index("Attempt 1") < words.index("Arrived at")
+    await served.mail(mails.reply_to("<one@customer.test>"))
+    several = await client.get("/activity/trace?q=1")
+    assert several.text.count("data-row") == 2
+    assert "No such mail" in (await client.get("/activity/trace?q=nobody@customer.test")).words
+    assert (await client.get("/activity/trace?q=" + "x" * 2000)).status == 400
+
+
+async def test_health_says_what_to_look_at(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    _, integration, _ = await served.alias()
+    client = await signed_in(served, "viewer")
+    now = served.clock.now()
+    await served.database.run("janitor_claim", name="janitor.notices", now=now, after=now)
+    well = await client.get("/activity/health")
+    assert "look here" not in well.words
+    assert "Domains none is without its records" in well.words
+    await failed(served)
+    await served.mail()
+    await served.database.run(
+        "dispatch_failing", id=integration, reason="the webhook is gone", now=now, probe_interval=60, probe_at=now
+    )
+    served.clock.advance(minutes=20)
+    ill = await client.get("/activity/health")
+    assert ill.text.count("look here") == 4  # deliverer, queue, given up, integrations
+    assert "the webhook is gone" in ill.words
+    await served.services.domains.create(served.actor, "help.example.com")
+    assert "Domains 1 without its records" in (await client.get("/activity/health")).words
+
+
+async def test_the_overview(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
+    await month(served)
+    await failed(served)
+    client = await signed_in(served, "viewer")
+    seen = await client.get("/")
+    assert seen.status == 200
+    assert 'role="img"' in seen.text
+    assert "style=" not in seen.text
+    assert "Mails a day: 25 in 30 days" in seen.text
+    assert "Until somebody has the ticket 10 min" in seen.words
+    assert "support@example.org: 1 open, 0 in progress, 0 waiting" in seen.text
+    assert "no process that delivers was seen" not in seen.words, "nothing waits"

@@ -1,0 +1,191 @@
+"""Every page against every role, by construction: made of the route table itself. What is forged is refused as well."""
+
+import re
+
+from api.dashboard import views
+from api.dashboard.page import Page
+from api.dashboard.views import MODULES, NAV, NOTES, PAGES
+from router.model import Role
+from tests.integration.dashboard.visits import prepare
+from tests.support.installation.dashboard import Browser, Seen, browser, signed_in
+from tests.support.installation.http import ServedInstallation
+
+ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
+
+# What each page may be called by, written down a second time: a page that is new, or changed, fails until here too.
+LEAST: dict[tuple[str, str], Role | None] = {
+    ("GET", "/"): "viewer",
+    ("GET", "/sign-in"): None,
+    ("POST", "/sign-in"): None,
+    ("POST", "/sign-out"): None,
+    ("GET", "/welcome"): None,
+    ("POST", "/welcome"): None,
+    ("GET", "/account"): "viewer",
+    ("POST", "/account/password"): "viewer",
+    ("POST", "/account/sessions/{id}/end"): "viewer",
+    ("GET", "/tickets"): "viewer",
+    ("GET", "/tickets/mine"): "viewer",
+    ("GET", "/tickets/unassigned"): "viewer",
+    ("GET", "/tickets/{id}"): "viewer",
+    ("POST", "/tickets/{id}/claim"): "agent",
+    ("POST", "/tickets/{id}/unclaim"): "agent",
+    ("POST", "/tickets/{id}/assign"): "agent",
+    ("POST", "/tickets/{id}/status"): "agent",
+    ("POST", "/tickets/{id}/notes"): "agent",
+    ("GET", "/tickets/{id}/messages/{message}/html"): "viewer",
+    ("GET", "/tickets/{id}/messages/{message}/text"): "viewer",
+    ("GET", "/live"): "viewer",
+    ("GET", "/activity"): "viewer",
+    ("POST", "/activity/replay"): "admin",
+    ("GET", "/activity/deliveries/{id}"): "viewer",
+    ("POST", "/activity/deliveries/{id}/replay"): "admin",
+    ("GET", "/activity/trace"): "viewer",
+    ("GET", "/activity/trace/{id}"): "viewer",
+    ("GET", "/activity/health"): "viewer",
+    ("GET", "/set-up"): "admin",
+    ("POST", "/set-up/domain"): "admin",
+    ("POST", "/set-up/domains/{id}/verify"): "admin",
+    ("POST", "/set-up/integration"): "admin",
+    ("POST", "/set-up/integrations/{id}/url"): "admin",
+    ("POST", "/set-up/integrations/{id}/test"): "admin",
+    ("POST", "/set-up/alias"): "admin",
+    ("POST", "/set-up/aliases/{id}/test"): "admin",
+    ("GET", "/manage"): "viewer",
+    ("GET", "/manage/domains"): "viewer",
+    ("POST", "/manage/domains"): "admin",
+    ("GET", "/manage/domains/{id}"): "viewer",
+    ("POST", "/manage/domains/{id}/verify"): "admin",
+    ("POST", "/manage/domains/{id}/upstream"): "admin",
+    ("GET", "/manage/domains/{id}/delete"): "admin",
+    ("POST", "/manage/domains/{id}/delete"): "admin",
+    ("GET", "/manage/aliases"): "viewer",
+    ("POST", "/manage/aliases"): "admin",
+    ("GET", "/manage/aliases/{id}"): "viewer",
+    ("POST", "/manage/aliases/{id}"): "admin",
+    ("POST", "/manage/aliases/{id}/status"): "admin",
+    ("POST", "/manage/aliases/{id}/test"): "admin",
+    ("GET", "/manage/aliases/{id}/delete"): "admin",
+    ("POST", "/manage/aliases/{id}/delete"): "admin",
+    ("GET", "/manage/integrations"): "viewer",
+    ("POST", "/manage/integrations"): "admin",
+    ("GET", "/manage/integrations/{id}"): "viewer",
+    ("POST", "/manage/integrations/{id}"): "admin",
+    ("POST", "/manage/integrations/{id}/url"): "admin",
+    ("POST", "/manage/integrations/{id}/test"): "admin",
+    ("GET", "/manage/integrations/{id}/delete"): "admin",
+    ("POST", "/manage/integrations/{id}/delete"): "admin",
+    ("GET", "/manage/users"): "viewer",
+    ("POST", "/manage/users"): "admin",
+    ("GET", "/manage/users/{id}"): "viewer",
+    ("POST", "/manage/users/{id}"): "admin",
+    ("POST", "/manage/users/{id}/password"): "admin",
+    ("POST", "/manage/users/{id}/disabled"): "admin",
+    ("GET", "/manage/users/{id}/delete"): "admin",
+    ("POST", "/manage/users/{id}/delete"): "admin",
+    ("GET", "/manage/keys"): "viewer",
+    ("POST", "/manage/keys"): "admin",
+    ("GET", "/manage/keys/{id}/revoke"): "admin",
+    ("POST", "/manage/keys/{id}/revoke"): "admin",
+    ("GET", "/manage/blocked-senders"): "viewer",
+    ("POST", "/manage/blocked-senders"): "admin",
+    ("GET", "/manage/blocked-senders/remove"): "admin",
+    ("POST", "/manage/blocked-senders/remove"): "admin",
+    ("GET", "/manage/workspace"): "viewer",
+    ("POST", "/manage/workspace"): "admin",
+    ("GET", "/manage/audit"): "admin",
+}
+
+
+def test_every_page_has_its_row() -> None:
+    assert {(page.method, page.path): page.role for page in PAGES} == LEAST
+
+
+def test_every_file_of_pages_is_listed() -> None:
+    folder = next(iter(views.__path__))
+    from pathlib import Path  # noqa: PLC0415 - only here
+
+    exporting = {
+        f"{views.__name__}.{path.stem}"
+        for path in Path(folder).glob("*.py")
+        if path.stem != "__init__" and re.search(r"^PAGES\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert exporting == {module.__name__ for module in MODULES}
+
+
+def test_links_and_notes_are_sound() -> None:
+    shown = {page.path: page.role for page in PAGES if page.method == "GET"}
+    assert all(shown.get(link.path) == link.role for link in NAV), "no dead link, and none to what one may not see"
+    assert len(NOTES) == sum(len(getattr(module, "NOTES", {})) for module in MODULES), "a word is there twice"
+
+
+def filled(page: Page, names: dict[str, str] | None = None) -> str:
+    return re.sub(r"{([a-z]+)}", lambda match: (names or {}).get(match[1], "1"), page.path)
+
+
+async def ask(client: Browser, page: Page, names: dict[str, str] | None = None) -> Seen:
+    if page.media:  # a stream does not end by itself
+        return await client._ask("HEAD", filled(page, names))
+    return await (client.get if page.method == "GET" else client.post)(filled(page, names))
+
+
+async def test_roles(sqlite_served: ServedInstallation) -> None:
+    for role in ROLES:
+        client = await signed_in(sqlite_served, role)
+        for page in PAGES:
+            if page.role is None:
+                continue
+            seen = await ask(client, page)
+            if ROLES.index(role) > ROLES.index(page.role):
+                assert seen.status == 403, (page.path, role)
+                assert "You may not do this" in seen.text
+            else:
+                assert seen.status not in (401, 403), (page.path, role, seen.words)
+                assert seen.status < 500, (page.path, role, seen.words)
+
+
+async def test_signed_out_visitors_are_sent_to_sign_in(sqlite_served: ServedInstallation) -> None:
+    for page in PAGES:
+        if page.role is not None:
+            seen = await ask(browser(sqlite_served), page)
+            assert (seen.status, seen.location[:14]) == (303, "/sign-in?next="), page.path
+
+
+async def test_foreign_and_missing_look_the_same(sqlite_served: ServedInstallation) -> None:
+    names = await prepare(sqlite_served)
+    _, actor = await sqlite_served.other_workspace()
+    await sqlite_served.services.users.create(actor, email="eve@other.test", role="admin", password="a long password")
+    new = await sqlite_served.services.sessions.login("eve@other.test", "a long password", address="127.0.0.1")
+    eve = browser(sqlite_served)
+    eve.cookies["er_session"] = new.token
+    ticket = await sqlite_served.services.tickets.get(sqlite_served.actor, names["ticket"])
+    real = {"tickets": names["ticket"], "sessions": "0" * 32, "domains": names["owned"], "aliases": names["alias"]}
+    real |= {"integrations": names["integration"], "users": names["user"], "keys": names["key"]}
+    message = ticket.messages[0].message.id
+    real |= {"deliveries": names["dead"], "trace": message}
+    for page in PAGES:
+        if "{" not in page.path:
+            continue
+        noun = page.path.partition("/{")[0].rpartition("/")[2]
+        found = {"id": real[noun], "message": message}
+        missing = {"id": f"{found['id'].partition('_')[0]}_{'0' * 26}", "message": f"msg_{'0' * 26}"}
+        foreign, none = await ask(eve, page, found), await ask(eve, page, missing)
+        assert foreign.status == none.status == 404, page.path
+        strip = re.compile(r"request [0-9a-f]{16}")
+        assert strip.sub("", foreign.text) == strip.sub("", none.text), page.path
+
+
+async def test_a_form_of_another_site_does_nothing(sqlite_served: ServedInstallation) -> None:
+    names = {"id": (await prepare(sqlite_served))["other"]}
+    client = await signed_in(sqlite_served, "admin")
+    for page in (page for page in PAGES if page.method == "POST"):
+        for foreign in (
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Origin": "https://evil.test"},
+            {"Origin": "null"},
+        ):
+            seen = await client.post(filled(page, names), {"status": "resolved", "text": "x"}, headers=foreign)
+            assert seen.status == 403, (page.path, foreign)
+        ticket = (await sqlite_served.services.tickets.get(sqlite_served.actor, names["id"])).ticket
+        assert ticket.status == "waiting", page.path
+        assert (await client.get("/account")).status == 200, page.path

@@ -1,0 +1,105 @@
+"""How a browser gets to every page there is: a page without a row here fails `test_every_page_is_visited`.
+
+`VISITS` has the path of each page that a person opens, by the path it is declared with; `{name}` stands for what
+`prepare` makes. Pages for nobody in particular are opened signed out.
+"""
+
+from api.dashboard.views import PAGES
+from tests.integration.dashboard.past import attempt, month
+from tests.support import mails
+from tests.support.installation.http import ServedInstallation
+
+VISITS = {
+    "/": "/",
+    "/sign-in": "/sign-in?next=/tickets",
+    "/welcome": "/welcome?token={link}",
+    "/account": "/account",
+    "/tickets": "/tickets?status=open",
+    "/tickets/mine": "/tickets/mine",
+    "/tickets/unassigned": "/tickets/unassigned",
+    "/tickets/{id}": "/tickets/{ticket}",
+    "/set-up": "/set-up",
+    "/manage": "/manage",
+    "/manage/domains": "/manage/domains",
+    "/manage/domains/{id}": "/manage/domains/{domain}",
+    "/manage/domains/{id}/delete": "/manage/domains/{owned}/delete",
+    "/manage/aliases": "/manage/aliases",
+    "/manage/aliases/{id}": "/manage/aliases/{alias}",
+    "/manage/aliases/{id}/delete": "/manage/aliases/{alias}/delete",
+    "/manage/integrations": "/manage/integrations",
+    "/manage/integrations/{id}": "/manage/integrations/{integration}",
+    "/manage/integrations/{id}/delete": "/manage/integrations/{integration}/delete",
+    "/manage/users": "/manage/users",
+    "/manage/users/{id}": "/manage/users/{user}",
+    "/manage/users/{id}/delete": "/manage/users/{user}/delete",
+    "/manage/keys": "/manage/keys",
+    "/manage/keys/{id}/revoke": "/manage/keys/{key}/revoke",
+    "/manage/blocked-senders": "/manage/blocked-senders",
+    "/manage/blocked-senders/remove": "/manage/blocked-senders/remove?sender=@spam.example",
+    "/manage/workspace": "/manage/workspace",
+    "/manage/audit": "/manage/audit",
+    "/activity": "/activity",
+    "/activity/deliveries/{id}": "/activity/deliveries/{dead}",
+    "/activity/trace": "/activity/trace?q={other}",
+    "/activity/trace/{id}": "/activity/trace/{message}",
+    "/activity/health": "/activity/health",
+}
+# What a person opens: not the forms that are sent, nor what is only ever a part of a page.
+OPENED = {page.path: page for page in PAGES if page.method == "GET" and not page.media and not page.part}
+
+
+async def prepare(served: ServedInstallation) -> dict[str, str]:
+    """Something to see on every page; what the paths above name."""
+    owned, integration, alias = await served.alias()
+    ticket = await served.ticket(mails.with_attachment(subject="Die Tür klemmt"))
+    await served.services.tickets.claim(served.actor, ticket)
+    await served.services.tickets.note(served.actor, ticket, "Called back.")
+    other = await served.ticket(mails.html(subject="Where is my order?"))
+    await served.ticket(mails.plain(subject="An invoice " + "that has a very long subject " * 10))
+    watched = await _watched(served, other)
+    await served.services.tickets.set_status(served.actor, other, "waiting")
+    return {
+        "ticket": ticket,
+        "other": other,
+        "link": served.login.link,
+        **watched,
+        **await _managed(served, owned, integration, alias),
+    }
+
+
+async def _watched(served: ServedInstallation, ticket: str) -> dict[str, str]:
+    """What happened: a delivery that failed, one that arrived, a month of mails, and a ticket of two mails."""
+    found = (await served.services.messages.find(served.actor, ticket))[0]
+    await served.mail(mails.reply_to(f"<{found.rfc_message_id}>"))
+    arrived, dead = (await served.services.deliveries.list(served.actor)).items[:2]
+    await attempt(served, dead.id, "rejected", 400, "no_text")
+    await served.database.run("dispatch_dead", id=dead.id, reason="Slack did not take the message: no_text (400)")
+    await attempt(served, arrived.id, "sent", 200, "ok")
+    await served.database.run("dispatch_delivered", id=arrived.id, now=served.clock.now() + 350_000, via="message")
+    await month(served)
+    return {"dead": dead.id, "message": dead.message_id}
+
+
+async def _managed(served: ServedInstallation, owned: str, integration: str, alias: str) -> dict[str, str]:
+    """What there is to manage: also a domain that waits, and an integration that fails."""
+    services = served.services
+    waiting = await services.domains.create(served.actor, "help.example.com")
+    user = await services.users.create(served.actor, email="grace@example.org", name="Grace Hopper", role="agent")
+    key = await services.keys.create(served.actor, name="import of the old tickets", user_id=user.id, role="viewer")
+    await services.blocked_senders.create(served.actor, "@spam.example")
+    await served.database.run(
+        "dispatch_failing",
+        id=integration,
+        reason="the webhook was removed or switched off in Slack",
+        now=served.clock.now(),
+        probe_interval=60,
+        probe_at=served.clock.now() + 60,
+    )
+    return {
+        "owned": owned,
+        "integration": integration,
+        "alias": alias,
+        "domain": waiting.domain.id,
+        "user": user.id,
+        "key": key.key.id,
+    }

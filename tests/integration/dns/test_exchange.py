@@ -1,0 +1,213 @@
+"""Name servers that do not know EDNS, answer nonsense, or are half there: the question is answered or says why not."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from dns import rdatatype
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.dns.exchange import MAX_RECORDS
+from router.dns.resolver import DnsResolver, Found, Missing, Mx, Unknown
+from tests.support.dns import DnsStandIn, EdnsFailure
+from tests.unit.dns.wire import answer
+
+EDNS_FAILURES: tuple[EdnsFailure, ...] = ("FORMERR", "NOTIMP", "SERVFAIL", "BADVERS", "SILENT")
+Respond = Callable[[bytes], list[bytes]]
+
+
+@pytest.fixture
+async def dns() -> AsyncIterator[DnsStandIn]:
+    async with DnsStandIn() as server:
+        yield server
+
+
+class RawDns(asyncio.DatagramProtocol):
+    """A server over UDP whose answers are bytes."""
+
+    def __init__(self, respond: Respond) -> None:
+        self._respond = respond
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        assert self._transport is not None
+        for reply in self._respond(data):
+            self._transport.sendto(reply, addr)
+
+
+async def asked(respond: Respond, *, timeout: float = 5) -> Found[Mx] | Unknown:
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: RawDns(respond), local_addr=("127.0.0.1", 0))
+    try:
+        port = transport.get_extra_info("sockname")[1]
+        found = await DnsResolver([("127.0.0.1", port)], timeout=timeout, lifetime=timeout).mx("a.test")
+        assert isinstance(found, Found | Unknown)
+        return found
+    finally:
+        transport.abort()
+
+
+def right(query: bytes, *, number: int | None = None) -> bytes:
+    """The answer `10 mx.` to the question."""
+    head = struct.pack("!6H", int.from_bytes(query[:2], "big") if number is None else number, 0x8180, 1, 1, 0, 0)
+    return head + query[12:24] + b"\xc0\x0c" + struct.pack("!HHIH", 15, 1, 60, 6) + b"\x00\x0a\x02mx\x00"
+
+
+@pytest.mark.parametrize("how", EDNS_FAILURES)
+async def test_a_server_without_edns_is_asked_without_it(dns: DnsStandIn, how: EdnsFailure) -> None:
+    dns.edns_failure = how
+    dns.set("a.test", "MX", "10 b.test.")
+    dns.set("big.test", "TXT", *(f"{number:04}" + "x" * 200 for number in range(30)))
+    resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=2, lifetime=10)
+    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+    assert dns.edns_queries == 1
+    assert [server.without_edns for server in resolver.servers.current()] == [True]
+    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+    big = await resolver.txt("big.test")
+    assert isinstance(big, Found)
+    assert len(big.values) == 30
+    assert dns.edns_queries == 1, "it is remembered"
+
+
+async def test_an_error_about_a_name_does_not_switch_edns_off(dns: DnsStandIn) -> None:
+    dns.set("a.test", "MX", "10 b.test.")
+    dns.fail("broken.test", "SERVFAIL")
+    resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10)
+    assert await resolver.mx("broken.test") == Unknown("the name servers answered with an error (SERVFAIL)")
+    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+    assert dns.edns_queries == 2
+    assert [server.without_edns for server in resolver.servers.current()] == [False]
+
+
+async def test_each_view_learns_for_itself(dns: DnsStandIn) -> None:
+    async with DnsStandIn() as other:
+        other.edns_failure = "FORMERR"
+        other.set("a.test", "MX", "10 b.test.")
+        resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=5, lifetime=10)
+        (view,) = resolver.views
+        assert await view.mx("a.test") == Found((Mx(10, "b.test"),))
+        assert not any(server.without_edns for server in resolver.servers.current())
+
+
+async def test_the_next_server_answers_where_the_first_one_errs(dns: DnsStandIn) -> None:
+    async with DnsStandIn() as other:
+        dns.fail("a.test", "REFUSED")
+        other.set("a.test", "MX", "10 b.test.")
+        resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=5, lifetime=10)
+        assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+        other.fail("a.test", "SERVFAIL")
+        assert await resolver.mx("a.test") == Unknown("the name servers answered with an error (REFUSED, SERVFAIL)")
+
+
+async def test_datagrams_that_answer_something_else_are_dropped() -> None:
+    def respond(query: bytes) -> list[bytes]:
+        number = int.from_bytes(query[:2], "big")
+        return [
+            b"",
+            b"\x00",
+            query,
+            right(query, number=number ^ 1),
+            right(query[:13] + b"b" + query[14:]),
+            query[:2] + b"\x83\x80\x00\x01\x00\x00\x00\x00\x00\x00" + query[12:13] + b"b" + query[14:24],
+            right(query),
+        ]
+
+    assert await asked(respond) == Found((Mx(10, "mx"),))
+
+
+@pytest.mark.parametrize(
+    "respond",
+    [
+        lambda query: [right(query)[:-1]],
+        lambda query: [query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + b"\xff" * 40],
+        lambda query: [right(query)[:-3] + b"\xff\xff\xff"],
+    ],
+)
+async def test_answers_that_cannot_be_read(respond: Respond) -> None:
+    assert await asked(respond) == Unknown("the name servers sent an answer that cannot be read")
+
+
+async def test_an_answer_for_tcp_and_no_tcp() -> None:
+    def respond(query: bytes) -> list[bytes]:
+        return [query[:2] + b"\x83\x80\x00\x01\x00\x00\x00\x00\x00\x00" + query[12:24]]
+
+    assert await asked(respond) == Unknown("the answer is too large for UDP, and TCP to the name server fails")
+
+
+async def test_silence() -> None:
+    assert await asked(lambda _: [], timeout=0.2) == Unknown("no name server answered within 0.2 s")
+
+
+async def test_nobody_listens() -> None:
+    resolver = DnsResolver([("127.0.0.1", 1)], timeout=5, lifetime=60)
+    assert await resolver.mx("a.test") == Unknown("the name servers cannot be reached")
+
+
+@pytest.mark.parametrize(
+    ("kind", "rdata"),
+    [
+        ("A", b"\x01\x02\x03"),
+        ("AAAA", b"\x01" * 17),
+        ("MX", b""),
+        ("MX", b"\x00\x0a"),
+        ("MX", b"\x00\x0a\xff\xff"),
+        ("MX", b"\x00\x0a\xc0"),
+        ("MX", b"\x00\x0a\xc0\x26"),  # a pointer to itself
+        ("MX", b"\x00\x0a\x03mx"),
+        ("MX", b"\x00\x0a\x00rest"),
+        ("MX", b"\x00\x0a\x40x\x00"),
+        ("MX", b"\x00\x0a" + (b"\x3f" + b"x" * 63) * 4 + b"\x00"),
+        ("TXT", b"\x05abc"),
+        ("TSIG", b"\x00" * 17),
+        ("LOC", b"\x00" + b"\xff" * 15),
+        ("APL", b"\x00\x01\xff\x7f"),
+    ],
+)
+async def test_records_that_contradict_themselves(kind: str, rdata: bytes) -> None:
+    number = int(rdatatype.from_text(kind))
+    found = await asked(lambda query: [answer(query, number, rdata)])
+    assert found == Unknown("the name servers sent an answer that cannot be read")
+
+
+async def test_a_chain_of_aliases(dns: DnsStandIn) -> None:
+    dns.set("a.test", "CNAME", "b.test.", ttl=60)
+    dns.set("b.test", "CNAME", "C.test.", ttl=7)
+    dns.set("c.test", "MX", "10 MX.test.", ttl=60)
+    resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10)
+    found = await resolver.mx("A.test")
+    assert found == Found((Mx(10, "mx.test"),), "c.test")
+    assert isinstance(found, Found)
+    assert found.ttl == 7
+    assert await resolver.txt("a.test") == Missing(alias="c.test")
+
+
+@pytest.mark.parametrize("length", [1, 2, 30])
+async def test_a_chain_without_end(length: int) -> None:
+    def respond(query: bytes) -> list[bytes]:
+        names = [query[12:20], *(bytes([3]) + b"%03d" % n + b"\x00" for n in range(1, length))]
+        links = zip(names, [*names[1:], names[0]], strict=True)
+        records = [owner + struct.pack("!HHIH", 5, 1, 60, len(target)) + target for owner, target in links]
+        return [answer(query, 5, count=length) + b"".join(records)]
+
+    assert await asked(respond) == Unknown("the name servers sent an answer that cannot be read")
+
+
+async def test_too_many_records() -> None:
+    def respond(query: bytes) -> list[bytes]:
+        return [answer(query, 15, *(struct.pack("!HBcB", n, 1, b"m", 0) for n in range(MAX_RECORDS)))]
+
+    assert await asked(respond) == Unknown("the answer has too many records")
+
+
+@given(st.binary(max_size=60), st.booleans())
+@settings(max_examples=50, deadline=None)
+def test_no_answer_raises_out_of_a_question(data: bytes, own: bool) -> None:
+    def respond(query: bytes) -> list[bytes]:
+        return [query[:2] + b"\x81\x80" + data if own else data, right(query)]
+
+    assert isinstance(asyncio.run(asked(respond)), Found | Unknown)

@@ -1,0 +1,247 @@
+"""What `smtp.connection` relies on in aiosmtpd and asyncio, and why it replaces the rest: by what they do.
+
+When a new aiosmtpd fails here: read its change, adapt `Connection`, and correct decision record 0025.
+"""
+
+# ruff: noqa: N802 - aiosmtpd names handlers and methods
+
+import asyncio
+import inspect
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from aiosmtpd import smtp as upstream
+
+from smtp.connection import Connection
+from smtp.session import Session
+from tests.support.smtp import RawSmtp, Reply
+from tests.support.smtp_doubles import door
+from tests.support.waiting import until
+
+MAIL = ("EHLO client.test", "MAIL FROM:<a@client.test>", "RCPT TO:<support@example.com>")
+
+
+class Handler:
+    """Notes which hooks a stock server calls; `failure` is raised at DATA, `gate` is waited for."""
+
+    def __init__(self) -> None:
+        self.hooks: list[str] = []
+        self.failure: Exception | None = None
+        self.gate: asyncio.Event | None = None
+        self.entered = asyncio.Event()
+        self.cancelled = False
+
+    async def handle_HELO(self, server: Any, session: Any, _envelope: Any, hostname: str) -> str:
+        self.hooks.append("HELO")
+        session.host_name = hostname
+        return "250 mx"
+
+    async def handle_EHLO(
+        self, server: Any, session: Any, _envelope: Any, hostname: str, lines: list[str]
+    ) -> list[str]:
+        self.hooks.append("EHLO")
+        session.host_name = hostname
+        return lines
+
+    async def handle_MAIL(self, server: Any, _session: Any, envelope: Any, address: str, _options: list[str]) -> str:
+        self.hooks.append("MAIL")
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _options: list[str]) -> str:
+        self.hooks.append("RCPT")
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_RSET(self, server: Any, _session: Any, _envelope: Any) -> str:
+        self.hooks.append("RSET")
+        return "250 OK"
+
+    async def handle_NOOP(self, server: Any, _session: Any, _envelope: Any, _argument: str) -> str:
+        self.hooks.append("NOOP")
+        return "250 OK"
+
+    async def handle_VRFY(self, server: Any, _session: Any, _envelope: Any, _address: str) -> str:
+        self.hooks.append("VRFY")
+        return "252 OK"
+
+    async def handle_DATA(self, server: Any, _session: Any, _envelope: Any) -> str:
+        self.hooks.append("DATA")
+        self.entered.set()
+        if self.failure is not None:
+            raise self.failure
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        return "250 OK"
+
+
+@asynccontextmanager
+async def stock(handler: Handler, kind: Callable[..., upstream.SMTP] = upstream.SMTP) -> AsyncIterator[RawSmtp]:
+    """A client of an aiosmtpd server that is used as its documentation describes."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: kind(handler, hostname="mx", loop=loop), "127.0.0.1", 0)
+    try:
+        async with await RawSmtp.connect("127.0.0.1", server.sockets[0].getsockname()[1]) as client:
+            yield client
+    finally:
+        server.close()
+
+
+async def say(client: RawSmtp, *lines: str) -> Reply:
+    """The commands one after another; the last reply."""
+    for line in lines:
+        reply = await client.command(line)
+    return reply
+
+
+# What the subclass keeps.
+
+
+async def test_a_connection_is_one_task_that_runs_handle_client() -> None:
+    started: list[upstream.SMTP] = []
+
+    class Watched(upstream.SMTP):
+        async def _handle_client(self) -> None:
+            started.append(self)
+            assert self._handler_coroutine is asyncio.current_task()
+            transport = cast("asyncio.Transport", self.transport)  # uvloop's are not subclasses
+            transport.write(b"220 mx\r\n")
+            transport.close()
+
+    async with stock(Handler(), Watched):
+        assert len(started) == 1
+        assert isinstance(started[0], asyncio.Protocol)
+    async with door() as server, await RawSmtp.connect(server.host, server.port):
+        task = server.connection._handler_coroutine
+        assert isinstance(task, asyncio.Task)
+        assert "Connection._handle_client" in repr(task)
+
+
+async def test_a_command_is_a_method_found_by_its_name() -> None:
+    class Extended(upstream.SMTP):
+        async def smtp_PING(self, arg: str) -> None:
+            await self.push(f"250 pong {arg}")
+
+    async with stock(Handler(), Extended) as client:
+        assert (await client.command("PING now", 250)).text == "pong now"
+
+
+def test_every_command_of_upstream_is_replaced_or_left_out() -> None:
+    """AUTH is the only one left out: the server receives mail, it does not relay it for users."""
+    theirs = {name for name in dir(upstream.SMTP) if name.startswith("smtp_")}
+    ours = {name for name in vars(Connection) if name.startswith("smtp_")}
+    assert theirs - ours == {"smtp_AUTH"}
+    for name in theirs & ours:
+        assert inspect.iscoroutinefunction(getattr(upstream.SMTP, name)), name
+        assert inspect.iscoroutinefunction(getattr(Connection, name)), name
+
+
+async def test_the_names_of_handlers_are_upstreams() -> None:
+    handler = Handler()
+    async with stock(handler) as client:
+        await say(client, "HELO client.test", *MAIL, "NOOP", "VRFY a@b.test", "RSET", *MAIL[1:])
+        await client.data(b"x\r\n")
+    ours = {name.removeprefix("handle_") for name in dir(Session) if name.startswith("handle_")}
+    assert ours - set(handler.hooks) == {"STARTTLS", "BDAT"}, "one needs TLS, the other is an extension of ours"
+
+
+# Nothing else of upstream takes part.
+
+
+async def test_no_method_of_upstream_runs_in_a_session(
+    monkeypatch: pytest.MonkeyPatch, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
+) -> None:
+    """A method that a release adds or changes has no effect, unless Python itself calls it."""
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise AssertionError("a method of aiosmtpd was called")
+
+    for name, value in vars(upstream.SMTP).items():
+        if inspect.isfunction(value) and name not in vars(Connection) and name != "__del__":
+            monkeypatch.setattr(upstream.SMTP, name, fails)
+    async with (
+        door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
+        await RawSmtp.connect(server.host, server.port) as client,
+    ):
+        await client.starttls(tls_client)
+        for end in (b"DATA\r\nx\r\n.\r\n", b"BDAT 3 LAST\r\nx\r\n"):
+            await say(client, *MAIL)
+            await client.send_bytes(end)
+            await client.expect(354 if end.startswith(b"DATA") else 250)
+            if end.startswith(b"DATA"):
+                await client.expect(250)
+        for line in ("HELO client.test", "NOOP", "RSET", "VRFY x", "HELP", "AUTH PLAIN", "nonsense"):
+            await client.command(line)
+        await client.quit()
+        await until(lambda: server.server.connections == 0, "the session ends")
+        assert len(server.mails.mails) == 2
+
+
+async def test_no_attribute_of_upstream_is_ours_by_accident() -> None:
+    """An attribute that upstream sets and ours reuse with another meaning would break in silence."""
+    loop = asyncio.get_running_loop()
+    theirs = vars(upstream.SMTP(object(), hostname="mx", loop=loop))
+    async with door() as server, await RawSmtp.connect(server.host, server.port):
+        ours = vars(server.connection)
+    asyncios = vars(asyncio.StreamReaderProtocol(None, loop=loop))  # type: ignore[arg-type]  # None: no reader
+    assert set(theirs) & set(ours) - set(asyncios) == {"loop", "_handler_coroutine"}
+    assert not {name for name in ours if name not in asyncios} & set(dir(upstream.SMTP)) - {"loop"}
+
+
+async def test_asyncios_protocol_works_without_a_reader() -> None:
+    """`Connection` reads by `Transport`, so it has no StreamReader."""
+    loop = asyncio.get_running_loop()
+    for error in (None, ConnectionResetError()):
+        protocol = asyncio.StreamReaderProtocol(None, loop=loop)  # type: ignore[arg-type]  # None: no reader
+        protocol.connection_lost(error)
+
+
+# Why upstream's behaviour is replaced. A release that changes one of these makes code of ours superfluous.
+
+
+async def test_stock_cancels_a_handler_when_the_client_closes() -> None:
+    handler = Handler()
+    handler.gate = asyncio.Event()
+    async with stock(handler) as client:
+        await say(client, *MAIL, "DATA")
+        await client.send_bytes(b"x\r\n.\r\n")
+        await handler.entered.wait()
+        client.half_close()
+        await until(lambda: handler.cancelled, "the handler is cancelled")
+
+
+async def test_stock_sends_the_text_of_an_exception() -> None:
+    handler = Handler()
+    handler.failure = RuntimeError("a secret of ours")
+    async with stock(handler) as client:
+        await say(client, *MAIL, "DATA")
+        await client.send_bytes(b"x\r\n.\r\n")
+        assert "a secret of ours" in str(await client.read_reply())
+
+
+async def test_stock_ends_a_command_with_a_bare_lf() -> None:
+    async with stock(Handler()) as client:
+        await client.send_bytes(b"NOOP\nNOOP\n")
+        await client.expect(250)
+        await client.expect(250)
+
+
+async def test_stock_refuses_a_long_line_of_a_mail() -> None:
+    async with stock(Handler()) as client:
+        await say(client, *MAIL, "DATA")
+        await client.send_bytes(b"x" * 2000 + b"\r\n.\r\n")
+        assert (await client.read_reply()).code == 500
+
+
+async def test_stock_offers_neither_pipelining_nor_chunking_nor_enhanced_codes() -> None:
+    async with stock(Handler()) as client:
+        offered = await client.command("EHLO client.test", 250)
+        assert not {"PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES"} & set(offered.lines)

@@ -1,0 +1,69 @@
+"""A client nobody here wrote: the standard library's smtplib, in a thread."""
+
+import asyncio
+import smtplib
+import ssl
+from collections.abc import Callable
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from tests.support.smtp_doubles import Door, door
+
+
+def mail(to: str = "support@example.com") -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "a@client.test", to, "Grüße"
+    message.set_content("a line\n.a dot\n..two\n.\nend\n")
+    message.add_attachment(bytes(range(256)) * 400, maintype="application", subtype="octet-stream", filename="x.bin")
+    message.set_boundary("=_one")  # else every rendering makes a new one
+    return message
+
+
+async def use(server: Door, work: Callable[[smtplib.SMTP], object]) -> object:
+    def run() -> object:
+        with smtplib.SMTP(server.host, server.port, timeout=10) as client:
+            return work(client)
+
+    return await asyncio.to_thread(run)
+
+
+async def test_a_mail_arrives_octet_for_octet() -> None:
+    async with door() as server:
+        message = mail()
+        assert await use(server, lambda client: client.send_message(message)) == {}
+        assert server.mails.contents[0].replace(b"\r\n", b"\n").rstrip() == message.as_bytes().rstrip()
+
+
+async def test_starttls(tls_files: tuple[Path, Path], tls_client: ssl.SSLContext) -> None:
+    def work(client: smtplib.SMTP) -> object:
+        client.starttls(context=tls_client)
+        return client.send_message(mail())
+
+    async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+        await use(server, work)
+        assert server.mails.mails[0][0].protocol == "ESMTPS"
+
+
+async def test_smtputf8() -> None:
+    async with door() as server:
+        await use(server, lambda client: client.send_message(mail("büro@bücher.example")))
+        envelope, _ = server.mails.mails[0]
+        assert envelope.targets[0].recipient == "büro@bücher.example"
+        assert envelope.protocol == "UTF8SMTP"
+
+
+async def test_some_recipients_refused() -> None:
+    async with door() as server:
+        to = ["support@example.com", "nobody@example.com", "x@elsewhere.example"]
+        refused = await use(server, lambda client: client.sendmail("a@client.test", to, "Subject: x\n\nx\n"))
+        assert isinstance(refused, dict)
+        assert {recipient: code for recipient, (code, _) in refused.items()} == dict.fromkeys(to[1:], 550)
+
+
+async def test_a_large_mail_is_refused_by_its_declared_size() -> None:
+    async with door(max_message_bytes=50_000) as server:
+        with pytest.raises(smtplib.SMTPSenderRefused) as raised:
+            await use(server, lambda client: client.send_message(mail()))
+        assert raised.value.smtp_code == 552

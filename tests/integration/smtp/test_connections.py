@@ -1,0 +1,69 @@
+"""How many connections there may be, in all and from one address; who is free of that."""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+from smtp.limits import AddressSet, Limits
+from tests.support.smtp import RawSmtp
+from tests.support.smtp_doubles import bounds, door
+from tests.support.waiting import until
+
+
+async def test_too_many_in_all() -> None:
+    async with door(max_connections=2) as server:
+        clients = [await RawSmtp.connect(server.host, server.port) for _ in range(3)]
+        assert [client.greeting.code for client in clients] == [220, 220, 421]
+        assert clients[2].greeting.enhanced == "4.7.0"
+        assert not await clients[2].eof()
+        await clients[0].quit()
+        await until(lambda: server.server.connections == 1, "a place is free")
+        async with await RawSmtp.connect(server.host, server.port) as late:
+            assert late.greeting.code == 220
+        for client in clients[1:]:
+            await client.close()
+
+
+async def test_too_many_from_one_address() -> None:
+    async with door(max_connections_per_ip=1) as server:
+        async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.2", 0)):
+            async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.2", 0)) as second:
+                assert str(second.greeting).startswith("421 4.7.0")
+            async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.3", 0)) as other:
+                assert other.greeting.code == 220
+        await until(lambda: server.server.connections == 0, "all places are free")
+        async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.2", 0)) as again:
+            assert again.greeting.code == 220
+
+
+async def test_trusted_networks_are_free_of_the_limits_by_address() -> None:
+    settings: dict[str, Any] = {
+        "max_connections_per_ip": 1,
+        "max_mails_per_minute_per_ip": 1,
+        "trusted_networks": ["127.0.0.0/8"],
+    }
+    async with door(**settings) as server, AsyncExitStack() as clients:
+        for _ in range(3):
+            client = await clients.enter_async_context(await RawSmtp.connect(server.host, server.port))
+            await client.command("EHLO client.test", 250)
+            for _ in range(2):
+                await client.command("MAIL FROM:<a@client.test>", 250)
+                await client.command("RSET", 250)
+        assert server.server.connections == 3
+
+
+async def test_a_blocked_network_is_refused_at_mail() -> None:
+    async with (
+        door(blocked_senders=["127.0.0.0/8"]) as server,
+        await RawSmtp.connect(server.host, server.port) as client,
+    ):
+        await client.command("EHLO client.test", 250)
+        for sender in ("a@client.test", ""):
+            assert (await client.command(f"MAIL FROM:<{sender}>", 550)).enhanced == "5.7.1"
+
+
+def test_a_minute_of_mails() -> None:
+    limits = Limits(bounds(max_mails_per_minute=2), AddressSet([]))
+    assert [limits.mail("192.0.2.1", now) for now in (0.0, 30.0, 59.9, 60.0)] == [True, True, False, True]
+    assert limits.mail("192.0.2.2", 60.0)
+    limits.forget(1000.0)
+    assert limits.mail("192.0.2.1", 1000.0)

@@ -1,0 +1,117 @@
+"""Peers that are silent, slow or deaf are let go; those who only wait for us are not.
+
+Deadlines are short by the settings, so that nothing here sleeps: the server's own sweep ends what it should.
+"""
+
+import asyncio
+from unittest import mock
+
+from tests.integration.smtp.fuzz_wires import Wire
+from tests.support.smtp import RawSmtp
+from tests.support.smtp_doubles import Door, door
+from tests.support.waiting import until
+
+
+async def in_data(server: Door) -> RawSmtp:
+    client = await RawSmtp.connect(server.host, server.port)
+    await client.command("EHLO client.test", 250)
+    await client.command("MAIL FROM:<a@client.test>", 250)
+    await client.command("RCPT TO:<support@example.com>", 250)
+    await client.command("DATA", 354)
+    return client
+
+
+async def test_silence_before_a_command() -> None:
+    async with door(command_timeout="100ms") as server, await RawSmtp.connect(server.host, server.port) as client:
+        assert str(await client.read_reply()).startswith("421 4.4.2")
+        assert not await client.eof()
+
+
+async def test_an_octet_now_and_then_is_not_a_command() -> None:
+    async with door(command_timeout="200ms") as server, await RawSmtp.connect(server.host, server.port) as client:
+        heard = asyncio.ensure_future(client.read_reply())
+        while not heard.done():
+            await client.send_bytes(b"N")
+            await asyncio.wait([heard], timeout=0.02)
+        assert str(heard.result()).startswith("421 4.4.2")
+
+
+async def test_silence_in_data() -> None:
+    async with door(data_timeout="100ms") as server:
+        async with await in_data(server) as client:
+            await client.send_bytes(b"x\r\n")
+            assert str(await client.read_reply()).startswith("421 4.4.2")
+            assert not await client.eof()
+        assert not server.mails.mails
+
+
+async def test_too_slow_in_data() -> None:
+    async with door(data_timeout="300ms", min_data_rate=10000) as server, await in_data(server) as client:
+        heard = asyncio.ensure_future(client.read_reply())
+        while not heard.done():
+            await client.send_bytes(b"x\r\n")
+            await asyncio.wait([heard], timeout=0.02)
+        assert str(heard.result()).startswith("421 4.4.2")
+        assert not server.mails.mails
+
+
+async def test_our_own_time_is_not_the_peers() -> None:
+    async with door(command_timeout="100ms", data_timeout="100ms") as server:
+        server.mails.gate = asyncio.Event()
+        async with await in_data(server) as client:
+            await client.send_bytes(b"x\r\n.\r\n")
+            # Another session's timeout is the clock here: when it has fired, ours had time enough too.
+            async with await RawSmtp.connect(server.host, server.port) as other:
+                assert (await other.read_reply()).code == 421
+            server.mails.gate.set()
+            assert (await client.read_reply()).code == 250
+
+
+async def test_a_peer_that_does_not_read_is_let_go() -> None:
+    async with door(bounds={"closing_timeout": 0.1}, command_timeout="300ms", errors_per_session=10**9) as server:
+        client = await RawSmtp.connect(server.host, server.port)
+        flood = asyncio.ensure_future(client.send_bytes(b"FNORD\r\n" * 2_000_000))
+        await until(lambda: server.server.connections == 0, "the session ends", timeout=30)
+        flood.cancel()
+        await asyncio.wait([flood])
+        await client.close()
+
+
+async def test_a_connection_counts_until_it_is_closed() -> None:
+    """Also one whose task has ended: else nothing would abort it when its peer does not read the last reply."""
+
+    class Unread(Wire):
+        def close(self) -> None:
+            self.closing = True
+
+    async with door() as server:
+        connection = server.server._connection()
+        wire = Unread("192.0.2.1")
+        connection.connection_made(wire)
+        connection.data_received(b"QUIT\r\n")
+        await until(lambda: connection._finished, "the task ends")
+        assert wire.is_closing()
+        assert server.server.connections == 1
+        now = asyncio.get_running_loop().time()
+        with mock.patch.object(wire, "abort") as abort:
+            connection.check(now + 9.9, 300.0)
+            assert abort.call_count == 0
+            connection.check(now + 11.0, 300.0)
+            assert abort.call_count == 1
+        connection.connection_lost(None)
+        connection.connection_lost(None)  # the loop may report it twice
+        assert server.server.connections == server.server._context.limits.total == 0
+
+
+async def test_less_patience_when_connections_run_out() -> None:
+    async with door(max_connections=2) as server:
+        first = await RawSmtp.connect(server.host, server.port)
+        loop = asyncio.get_running_loop()
+        connection = server.connection
+        second = await RawSmtp.connect(server.host, server.port)
+        assert server.server._context.limits.scarce
+        # What the sweep does eleven seconds from now.
+        connection.check(loop.time() + 11, server.server._command_timeout())
+        assert str(await first.read_reply()).startswith("421 4.4.2")
+        await first.close()
+        await second.close()

@@ -1,0 +1,136 @@
+"""Plays every `tests/dialogs/*.dialog` against a running server: each row of the SMTP table, each attack.
+
+A dialogue that needs other settings than the defaults is named in `SETTINGS`.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.errors import StorageFull
+from smtp import replies
+from smtp.deadline import Phase
+from smtp.replies import Reply
+from tests.integration.smtp.test_dnsbl import Zones
+from tests.support.dialog import run_dialog
+from tests.support.smtp import RawSmtp
+from tests.support.smtp_doubles import HOSTNAME, Door, door
+from tests.support.waiting import until
+
+DIALOGS = sorted((Path(__file__).parents[2] / "dialogs").glob("*.dialog"))
+SETTINGS: dict[str, dict[str, Any]] = {
+    "too-many-recipients": {"max_recipients": 2},
+    "blocked-sender": {"blocked_senders": ["bad@spam.example", "@junk.example"]},
+    "size-declared": {"max_message_bytes": 1000},
+    "size-sent": {"max_message_bytes": 1000},
+    "mails-per-minute": {"max_mails_per_minute_per_ip": 2},
+    "silence": {"command_timeout": "100ms"},
+    "too-slow": {"data_timeout": "500ms", "min_data_rate": 1000000},
+    "too-many-connections": {"max_connections": 1},
+    "too-many-from-address": {"max_connections_per_ip": 1},
+    "listed": {"proxy_protocol": True, "trusted_networks": ["127.0.0.0/8"], "dnsbl": ["zen.test"]},
+}
+LISTED = Zones({"7.2.0.192.zen.test.": ["127.0.0.2"]})
+
+
+@asynccontextmanager
+async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Something goes on beside the dialogue, and raises here when it fails."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def failing(server: Door, failure: Exception) -> AsyncIterator[None]:
+    server.mails.failure = failure
+    yield
+
+
+async def drip(server: Door) -> None:
+    """Octets that keep coming, each before it is late."""
+    while True:
+        for connection in list(server.server._connections):
+            if connection.phase is Phase.CONTENT:
+                connection.data_received(b"x\r\n")
+        await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def stopping(server: Door) -> AsyncIterator[None]:
+    """The stop comes when a mail is being written."""
+    server.mails.gate = gate = asyncio.Event()
+
+    async def stop() -> None:
+        await server.mails.entered.wait()
+        draining = asyncio.ensure_future(server.server.drain(timedelta(seconds=20)))
+        await until(lambda: not server.server.addresses, "the server drains")
+        gate.set()
+        await draining
+
+    async with meanwhile(stop()):
+        yield
+
+
+@asynccontextmanager
+async def occupied(server: Door) -> AsyncIterator[None]:
+    """A connection is open before."""
+    async with await RawSmtp.connect(server.host, server.port):
+        yield
+
+
+# What the server needs besides settings before it says such a thing.
+PREPARED: dict[str, Callable[[Door], AbstractAsyncContextManager[None]]] = {
+    "fault": lambda server: failing(server, RuntimeError("a secret of ours")),
+    "no-storage": lambda server: failing(server, StorageFull("a secret of ours")),
+    "too-many-connections": occupied,
+    "too-many-from-address": occupied,
+    "too-slow": lambda server: meanwhile(drip(server)),
+    "shutting-down": stopping,
+    "listed": lambda _server: nullcontext(),  # a resolver, which is no setting
+}
+
+
+@pytest.mark.parametrize("path", DIALOGS, ids=lambda path: path.stem)
+async def test_dialog(path: Path, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext) -> None:
+    settings = dict(SETTINGS.get(path.stem, {}))
+    if path.stem.startswith("starttls"):
+        settings["tls_cert"], settings["tls_key"] = tls_files
+    prepare = PREPARED.get(path.stem)
+    async with door(resolver=LISTED, **settings) as server, prepare(server) if prepare else nullcontext():
+        await run_dialog(path, server.host, server.port, {"hostname": HOSTNAME}, tls_client)
+
+
+def test_every_dialog_says_why() -> None:
+    silent = [path.name for path in DIALOGS if not path.read_text().startswith("# ")]
+    assert not silent
+
+
+def test_settings_belong_to_dialogs() -> None:
+    assert set(SETTINGS) | set(PREPARED) <= {path.stem for path in DIALOGS}
+
+
+def test_every_reply_is_in_a_dialog() -> None:
+    expected = {
+        line.removeprefix("S: ") for path in DIALOGS for line in path.read_text().splitlines() if line.startswith("S: ")
+    }
+    named = {name: reply for name, reply in vars(replies).items() if isinstance(reply, Reply)}
+    said = {name for name, reply in named.items() if reply.encoded.decode().rstrip("\r\n") in expected}
+    assert set(named) - said == set()
+
+
+def test_only_the_replies_that_have_none_lack_an_enhanced_code() -> None:
+    """RFC 2034 section 4; the greeting and what is said to HELO and EHLO are functions, not among these."""
+    without = {name for name, reply in vars(replies).items() if isinstance(reply, Reply) and not reply.enhanced}
+    assert without == {"START_DATA"}

@@ -1,0 +1,129 @@
+"""DNS block lists: asked about the client's address, believed when they answer, never in the way when they do not."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from dns.resolver import NXDOMAIN
+
+from router.dns.resolver import DnsResolver
+from smtp import policy
+from smtp.bounds import Bounds
+from smtp.dnsbl import BlockLists
+from tests.support.dns import DnsStandIn
+from tests.support.smtp import RawSmtp, Reply
+from tests.support.smtp_doubles import Door, bounds, door
+
+SETTINGS: dict[str, Any] = {
+    "proxy_protocol": True,
+    "trusted_networks": ["127.0.0.0/8"],
+    "dnsbl": ["one.test", "two.test"],
+}
+
+
+@dataclass
+class Zones:
+    """A resolver that knows some names."""
+
+    records: dict[str, list[str]] = field(default_factory=dict)
+    failure: Exception | None = None
+    gate: asyncio.Event | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def resolve(self, qname: str, rdtype: str, /) -> Iterable[object]:
+        assert rdtype == "A"
+        self.asked.append(qname)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
+        if qname not in self.records:
+            raise NXDOMAIN
+        return self.records[qname]
+
+
+async def recipient(server: Door, address: str) -> Reply:
+    async with await RawSmtp.connect(server.host, server.port, greeting=False) as client:
+        family = "TCP6" if ":" in address else "TCP4"
+        await client.send_line(f"PROXY {family} {address} {address} 1 25")
+        await client.expect(220)
+        await client.command("EHLO client.test", 250)
+        await client.command("MAIL FROM:<a@client.test>", 250)
+        return await client.command("RCPT TO:<support@example.com>")
+
+
+async def test_the_list_is_asked_over_the_dns() -> None:
+    async with DnsStandIn() as dns:
+        dns.edns_failure = "FORMERR"
+        dns.set("7.2.0.192.two.test", "A", "127.0.0.2")
+        dns.fail("9.2.0.192.two.test", "SERVFAIL")
+        lists = BlockLists(["one.test", "two.test"], DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10))
+        assert await lists.listing("192.0.2.7") == "two.test"
+        assert await lists.listing("192.0.2.8") == ""
+        assert await lists.listing("192.0.2.9") == ""
+        assert dns.asked("8.2.0.192.one.test", "A") == 1
+
+
+async def test_a_listed_address_is_refused_at_rcpt() -> None:
+    zones = Zones({"7.2.0.192.two.test.": ["127.0.0.2"]})
+    async with door(resolver=zones, **SETTINGS) as server:
+        reply = await recipient(server, "192.0.2.7")
+        assert (reply.code, reply.enhanced) == (550, "5.7.1")
+        assert (await recipient(server, "192.0.2.8")).code == 250
+        assert not server.mails.mails
+
+
+async def test_ipv6_is_asked_by_nibbles() -> None:
+    zones = Zones()
+    async with door(resolver=zones, **SETTINGS) as server:
+        assert (await recipient(server, "2001:db8::1")).code == 250
+    assert zones.asked[0] == "1" + ".0" * 23 + ".8.b.d.0.1.0.0.2.one.test."
+
+
+@pytest.mark.parametrize(
+    "zones",
+    [
+        Zones({"7.2.0.192.one.test.": ["127.255.255.254"]}),
+        Zones({"7.2.0.192.one.test.": ["198.51.100.1"]}),
+        Zones(failure=RuntimeError("broken")),
+        Zones(failure=TimeoutError()),
+    ],
+)
+async def test_an_answer_that_is_none_lists_nobody(zones: Zones) -> None:
+    async with door(resolver=zones, **SETTINGS) as server:
+        assert (await recipient(server, "192.0.2.7")).code == 250
+
+
+async def test_a_list_that_is_silent_does_not_hold_the_mail() -> None:
+    zones = Zones(gate=asyncio.Event())
+    async with door(resolver=zones, bounds={"block_list_timeout": 0.05}, **SETTINGS) as server:
+        assert (await recipient(server, "192.0.2.7")).code == 250
+
+
+async def test_our_own_machine_is_not_asked_about() -> None:
+    zones = Zones()
+    assert await BlockLists(["one.test"], zones).listing("127.0.0.1") == ""
+    assert await BlockLists(["one.test"], zones).listing("") == ""
+    assert not zones.asked
+
+
+async def test_guessing_addresses_becomes_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def delay(guesses: int, _bounds: Bounds) -> float:
+        asked.append(guesses)
+        return 0.001
+
+    monkeypatch.setattr(policy, "tarpit_delay", delay)
+    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+        await client.command("EHLO client.test", 250)
+        await client.command("MAIL FROM:<a@client.test>", 250)
+        for recipient in ("x@example.com", "support@example.com", "y@elsewhere.example", "disabled@example.com"):
+            await client.command(f"RCPT TO:<{recipient}>")
+    assert asked == [1, 2]
+
+
+def test_the_delay_rises_to_a_bound() -> None:
+    assert [policy.tarpit_delay(guesses, bounds()) for guesses in (1, 3, 4, 5, 13, 1000)] == [0, 0, 0.5, 1.0, 5.0, 5.0]

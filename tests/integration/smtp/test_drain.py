@@ -1,0 +1,114 @@
+"""Stopping: idle sessions are told to come again, running mails end, and nothing that got 250 is lost."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from tests.integration.smtp.test_deadlines import in_data
+from tests.support.smtp import RawSmtp
+from tests.support.smtp_doubles import door
+from tests.support.waiting import until
+
+LONG = timedelta(seconds=20)
+NOW = timedelta(0)
+
+
+async def test_idle_sessions_are_told_at_once_and_nobody_new_comes_in() -> None:
+    async with door() as server:
+        host, port = server.host, server.port
+        idle = await RawSmtp.connect(host, port)
+        await idle.command("EHLO client.test", 250)
+        await server.server.drain(LONG)
+        assert str(await idle.read_reply()).startswith("421 4.3.2")
+        assert not await idle.eof()
+        assert server.server.addresses == []
+        with pytest.raises(ConnectionError):
+            await RawSmtp.connect(host, port)
+        await idle.close()
+
+
+async def test_a_running_mail_ends_and_then_the_session_does() -> None:
+    async with door() as server:
+        client = await in_data(server)
+        draining = asyncio.ensure_future(server.server.drain(LONG))
+        await until(lambda: not server.server.addresses, "the server drains")
+        await client.send_bytes(b"x\r\n.\r\n")
+        assert (await client.read_reply()).code == 250
+        assert str(await client.read_reply()).startswith("421 4.3.2")
+        assert not await client.eof()
+        await asyncio.wait_for(draining, 5)
+        assert server.mails.contents == [b"x\r\n"]
+        await client.close()
+
+
+async def test_a_mail_between_its_commands_goes_on_too() -> None:
+    async with door() as server:
+        client = await RawSmtp.connect(server.host, server.port)
+        await client.command("EHLO client.test", 250)
+        await client.command("MAIL FROM:<a@client.test>", 250)
+        draining = asyncio.ensure_future(server.server.drain(LONG))
+        await until(lambda: not server.server.addresses, "the server drains")
+        await client.command("RCPT TO:<support@example.com>", 250)
+        assert (await client.data(b"x\r\n")).code == 250
+        assert str(await client.read_reply()).startswith("421 4.3.2")
+        await asyncio.wait_for(draining, 5)
+        await client.close()
+
+
+async def test_past_the_grace_what_is_not_whole_is_cut_off() -> None:
+    async with door() as server:
+        client = await in_data(server)
+        await client.send_bytes(b"x\r\n")
+        await server.server.drain(NOW)
+        assert str(await client.read_reply()).startswith("421 4.3.2")
+        assert not await client.eof()
+        assert not server.mails.mails
+        await client.close()
+
+
+async def test_a_commit_may_end_past_the_grace() -> None:
+    async with door() as server:
+        server.mails.gate = asyncio.Event()
+        client = await in_data(server)
+        await client.send_bytes(b"x\r\n.\r\n")
+        await server.mails.entered.wait()
+        draining = asyncio.ensure_future(server.server.drain(NOW))
+        await until(lambda: not server.server.addresses, "the server drains")
+        await asyncio.wait([draining], timeout=0.05)
+        assert not draining.done()
+        server.mails.gate.set()
+        assert (await client.read_reply()).code == 250
+        assert str(await client.read_reply()).startswith("421 4.3.2")
+        await asyncio.wait_for(draining, 5)
+        assert len(server.mails.mails) == 1
+        await client.close()
+
+
+async def test_a_commit_that_never_ends_does_not_hold_the_stop_for_ever() -> None:
+    async with door(bounds={"commit_timeout": 0.1}) as server:
+        server.mails.gate = asyncio.Event()
+        client = await in_data(server)
+        await client.send_bytes(b"x\r\n.\r\n")
+        await server.mails.entered.wait()
+        await asyncio.wait_for(server.server.drain(NOW), 5)
+        # Never a 250 for what is not known to be committed: the sender will try again.
+        assert str(await client.read_reply()).startswith("421 4.3.2")
+        await client.close()
+
+
+async def test_a_slow_recipient_past_the_grace() -> None:
+    async with door() as server:
+        client = await RawSmtp.connect(server.host, server.port)
+        await client.command("EHLO client.test", 250)
+        await client.command("MAIL FROM:<a@client.test>", 250)
+        server.recipients.gate = asyncio.Event()
+        await client.send_line("RCPT TO:<support@example.com>")
+        await until(lambda: bool(server.recipients.asked), "the recipient is asked for")
+        draining = asyncio.ensure_future(server.server.drain(NOW))
+        await asyncio.wait([draining], timeout=0.05)
+        server.recipients.gate.set()
+        assert (await client.read_reply()).code == 250
+        assert str(await client.read_reply()).startswith("421 4.3.2")
+        await asyncio.wait_for(draining, 5)
+        await client.close()

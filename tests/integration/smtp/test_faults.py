@@ -1,0 +1,119 @@
+"""What goes wrong on our side is temporary for the sender, and nobody outside learns what it was."""
+
+import asyncio
+
+import pytest
+
+from router.errors import StorageFull, Unavailable
+from smtp import commands
+from tests.support.smtp import RawSmtp, send_mail
+from tests.support.smtp_doubles import door
+from tests.support.waiting import until
+
+SECRET = "password=hunter2"
+
+
+class Unexpected(Exception):  # noqa: N818 - the name must not reach the peer either
+    pass
+
+
+FAILURES = [
+    (Unavailable(SECRET), 451, "4.3.0"),
+    (StorageFull(SECRET), 452, "4.3.1"),
+    (Unexpected(SECRET), 451, "4.3.0"),
+]
+
+
+@pytest.mark.parametrize(("failure", "code", "enhanced"), FAILURES)
+async def test_accept_fails(failure: Exception, code: int, enhanced: str) -> None:
+    async with door() as server:
+        server.mails.failure = failure
+        reply = await send_mail(server.host, server.port, "a@client.test", ["support@example.com"], b"x\r\n")
+        assert (reply.code, reply.enhanced) == (code, enhanced)
+        assert SECRET not in str(reply)
+        assert type(failure).__name__ not in str(reply)
+
+
+@pytest.mark.parametrize(("failure", "code", "enhanced"), FAILURES)
+async def test_routing_fails_for_one_recipient_and_the_session_goes_on(
+    failure: Exception, code: int, enhanced: str
+) -> None:
+    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+        await client.command("EHLO client.test", 250)
+        await client.command("MAIL FROM:<a@client.test>", 250)
+        server.recipients.failure = failure
+        reply = await client.command("RCPT TO:<support@example.com>", code)
+        assert reply.enhanced == enhanced
+        assert SECRET not in str(reply)
+        server.recipients.failure = None
+        await client.command("RCPT TO:<sales@example.com>", 250)
+        # aiosmtpd would keep the recipients of before the failure
+        await client.data(b"x\r\n")
+        assert [target.recipient for target in server.mails.mails[0][0].targets] == ["sales@example.com"]
+
+
+async def test_after_a_failed_mail_the_next_one_begins_anew() -> None:
+    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+        await client.command("EHLO client.test", 250)
+        for recipient, failure in (("support", Unexpected()), ("sales", None)):
+            server.mails.failure = failure
+            await client.command("MAIL FROM:<a@client.test>", 250)
+            await client.command(f"RCPT TO:<{recipient}@example.com>", 250)
+            assert (await client.data(b"x\r\n")).code == (451 if failure else 250)
+        assert [target.recipient for target in server.mails.mails[0][0].targets] == ["sales@example.com"]
+
+
+async def test_a_mistake_in_the_door_itself_is_a_temporary_failure_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_line: bytes) -> tuple[str, str]:
+        raise Unexpected(SECRET)
+
+    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+        monkeypatch.setattr(commands, "split", broken)
+        reply = await client.command("NOOP")
+        assert str(reply).startswith("451 4.3.0")
+        assert SECRET not in str(reply)
+        assert not await client.eof()
+
+
+@pytest.mark.parametrize("way", ["reset", "close", "half-close"])
+async def test_hanging_up_after_the_final_dot_does_not_cancel_the_commit(way: str) -> None:
+    async with door() as server:
+        server.mails.gate = asyncio.Event()
+        client = await RawSmtp.connect(server.host, server.port)
+        await client.command("EHLO client.test", 250)
+        await client.command("MAIL FROM:<a@client.test>", 250)
+        await client.command("RCPT TO:<support@example.com>", 250)
+        await client.command("DATA", 354)
+        await client.send_bytes(b"x\r\n.\r\n")
+        await asyncio.wait_for(server.mails.entered.wait(), 5)
+        if way == "reset":
+            await client.abort()
+        elif way == "close":
+            await client.close()
+        else:
+            client.half_close()
+        server.mails.gate.set()
+        await asyncio.wait_for(server.mails.left.wait(), 5)
+        if way == "half-close":
+            assert (await client.read_reply()).text == "2.0.0 Ok: queued as msg_1"
+            assert not await client.eof()
+            await client.close()
+        await until(lambda: server.server.connections == 0, "the session ends")
+        assert len(server.mails.mails) == 1
+
+
+async def test_what_a_lost_client_still_had_in_the_line_is_not_done() -> None:
+    """It would not hear the answer, and sends all of it again."""
+    mail = b"MAIL FROM:<a@client.test>\r\nRCPT TO:<support@example.com>\r\nBDAT 3 LAST\r\none"
+    async with door() as server:
+        server.mails.gate = asyncio.Event()
+        client = await RawSmtp.connect(server.host, server.port)
+        await client.command("EHLO client.test", 250)
+        await client.send_bytes(mail + mail)
+        await asyncio.wait_for(server.mails.entered.wait(), 5)
+        connection = server.connection
+        await client.abort()
+        await until(lambda: connection._io.lost, "the server sees the reset")
+        server.mails.gate.set()
+        await until(lambda: server.server.connections == 0, "the session ends")
+        assert len(server.mails.mails) == 1

@@ -1,0 +1,260 @@
+"""The memory for mails, shared by all connections: past its limit reading pauses, then the mail is refused for now."""
+
+import asyncio
+
+from smtp.bounds import Bounds
+from tests.integration.smtp.test_deadlines import in_data
+from tests.support.smtp import RawSmtp, send_mail
+from tests.support.smtp_doubles import door
+from tests.support.waiting import until
+
+LIMIT = 1_000_000
+
+
+async def test_reading_waits_until_there_is_memory() -> None:
+    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
+        server.mails.gate = asyncio.Event()
+        first = await in_data(server)
+        await first.send_bytes(b"a" * (LIMIT - 2) + b"\r\n.\r\n")
+        await server.mails.entered.wait()
+        second = await in_data(server)
+        mail = b"b" * (LIMIT // 2) + b"\r\n"
+        sending = asyncio.ensure_future(second.send_bytes(mail + b".\r\n"))
+        memory = server.memory
+        await until(lambda: memory.waiting == 1, "the second one waits")
+        assert memory.total <= LIMIT + Bounds.read_bytes
+        server.mails.gate.set()
+        assert (await first.read_reply()).code == 250
+        await sending
+        assert (await second.read_reply()).code == 250
+        assert server.mails.contents[1] == mail
+        assert memory.unused
+        await first.close()
+        await second.close()
+
+
+async def test_a_small_mail_never_waits() -> None:
+    """A client that fills the memory with large mails does not stop small ones."""
+    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
+        first, large = await in_data(server), await in_data(server)
+        await first.send_bytes(b"a" * (LIMIT // 2))
+        await until(lambda: server.memory.total == LIMIT // 2, "the first has half of the memory")
+        await large.send_bytes(b"a" * LIMIT)
+        await until(lambda: server.memory.waiting == 1, "the second waits")
+        content = b"b" * 60_000 + b"\r\n"
+        reply = await send_mail(server.host, server.port, "a@client.test", ["support@example.com"], content)
+        assert reply.code == 250
+        assert server.mails.contents == [content]
+        await large.abort()
+        await first.abort()
+
+
+async def test_one_address_has_half_of_the_memory() -> None:
+    """Past its half all large mails of an address wait; those of others, and its own small ones, continue."""
+    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 4) as server:
+        memory = server.memory
+        server.mails.gate = gate = asyncio.Event()
+        greedy = [await in_data(server) for _ in range(3)]
+        await greedy[0].send_bytes(b"a" * (LIMIT // 5) + b"\r\n.\r\n")
+        await server.mails.entered.wait()
+        server.mails.gate = None  # of the others
+        for client in greedy[1:]:
+            await client.send_bytes(b"a" * (LIMIT // 5))
+        await until(lambda: memory.waiting == 2, "all of the address that are sending wait")
+        assert LIMIT // 2 <= memory.total < LIMIT
+        large = b"b" * (LIMIT // 5) + b"\r\n"
+        for content, address in ((large, "127.0.0.2"), (b"small\r\n", "127.0.0.1")):
+            reply = await send_mail(
+                server.host,
+                server.port,
+                "a@client.test",
+                ["support@example.com"],
+                content,
+                local_addr=(address, 0),
+                timeout=5,
+            )
+            assert reply.code == 250
+            assert server.mails.contents[-1] == content
+        assert memory.waiting == 2
+        gate.set()
+        await greedy[0].expect(250)
+        for client in greedy[1:]:
+            await client.send_bytes(b"\r\n.\r\n")
+            await client.expect(250)
+        for client in greedy:
+            await client.close()
+        assert memory.unused
+
+
+async def test_past_its_half_an_address_is_refused_at_last() -> None:
+    async with door(
+        bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms"
+    ) as server:
+        server.mails.gate = asyncio.Event()
+        first = await in_data(server)
+        await first.send_bytes(b"a" * (LIMIT // 2 - 2) + b"\r\n.\r\n")
+        await server.mails.entered.wait()
+        second = await in_data(server)
+        await second.send_bytes(b"b" * (LIMIT // 4) + b"\r\n.\r\n")
+        assert str(await second.read_reply()).startswith("452 4.3.1")
+        server.mails.gate.set()
+        assert (await first.read_reply()).code == 250
+        await first.close()
+        await second.close()
+
+
+async def test_chunks_without_a_last_one_do_not_keep_the_memory() -> None:
+    """A mail between two chunks waits for memory like any other, and is refused after the same time."""
+    async with door(
+        bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms"
+    ) as server:
+        memory = server.memory
+        hoarders = []
+        for address in ("127.0.0.2", "127.0.0.3"):
+            client = await RawSmtp.connect(server.host, server.port, local_addr=(address, 0))
+            await client.command("EHLO client.test", 250)
+            await client.command("MAIL FROM:<a@client.test>", 250)
+            await client.command("RCPT TO:<support@example.com>", 250)
+            size = LIMIT // 2 - 1000
+            await client.send_bytes(b"BDAT %d\r\n" % size + b"h" * size)
+            await client.expect(250)
+            hoarders.append(client)
+        first, second = hoarders
+        large = b"b" * (LIMIT // 3) + b"\r\n"
+        async with await in_data(server) as good:
+            await good.send_bytes(large + b".\r\n")
+            assert (await good.read_reply()).code == 250
+        await second.send_line("BDAT 0 LAST")
+        assert str(await second.read_reply()).startswith("452 4.3.1")
+        # The oldest never waits, and its mail is whole.
+        await first.send_line("BDAT 0 LAST")
+        assert (await first.read_reply()).code == 250
+        assert server.mails.contents[-1] == b"h" * (LIMIT // 2 - 1000)
+        assert memory.unused
+        await first.close()
+        await second.close()
+
+
+async def test_an_abandoned_chunk_leaves_nothing() -> None:
+    async with door(bounds={"memory_timeout": 60.0}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2) as server:
+        memory = server.memory
+        for leave in (lambda client: client.command("RSET", 250), RawSmtp.abort, RawSmtp.quit):
+            client = await RawSmtp.connect(server.host, server.port)
+            await client.command("EHLO client.test", 250)
+            await client.command("MAIL FROM:<a@client.test>", 250)
+            await client.command("RCPT TO:<support@example.com>", 250)
+            await client.send_bytes(b"BDAT 300000\r\n" + b"h" * 300_000)
+            await client.expect(250)
+            assert (memory.total, memory.large) == (300_000, 1)
+            await leave(client)
+            await until(lambda: memory.unused, "all is released")
+            await client.close()
+
+
+async def test_a_trusted_address_may_use_all_of_the_memory() -> None:
+    async with door(
+        max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, trusted_networks=["127.0.0.0/8"]
+    ) as server:
+        memory = server.memory
+        clients = [await in_data(server) for _ in range(3)]
+        for client in clients:
+            await client.send_bytes(b"a" * (LIMIT // 5))
+        await until(lambda: memory.total == 3 * (LIMIT // 5), "all is read")
+        assert memory.waiting == 0
+        for client in clients:
+            await client.abort()
+
+
+async def test_a_mail_that_waited_too_long_is_refused() -> None:
+    async with door(
+        bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT, data_timeout="400ms"
+    ) as server:
+        server.mails.gate = asyncio.Event()
+        first = await in_data(server)
+        await first.send_bytes(b"a" * (LIMIT - 2) + b"\r\n.\r\n")
+        await server.mails.entered.wait()
+        second = await in_data(server)
+        await second.send_bytes(b"b" * (LIMIT - 2) + b"\r\n.\r\n")
+        reply = await second.read_reply()
+        assert (reply.code, reply.enhanced) == (452, "4.3.1")
+        server.mails.gate.set()
+        assert (await first.read_reply()).code == 250
+        # and the session that was put off goes on
+        await second.command("MAIL FROM:<a@client.test>", 250)
+        await second.command("RCPT TO:<support@example.com>", 250)
+        assert (await second.data(b"again\r\n")).code == 250
+        await first.close()
+        await second.close()
+
+
+async def test_a_client_that_leaves_releases_its_memory() -> None:
+    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
+        memory = server.memory
+        for leave in (RawSmtp.abort, RawSmtp.close):
+            client = await in_data(server)
+            await client.send_bytes(b"a" * 300_000)
+            await until(lambda: memory.total > 0, "the bytes are counted")
+            await leave(client)
+            await until(lambda: memory.total == 0, "the bytes are released")
+        client = await RawSmtp.connect(server.host, server.port)
+        await client.command("EHLO client.test", 250)
+        await client.command("MAIL FROM:<a@client.test>", 250)
+        await client.command("RCPT TO:<support@example.com>", 250)
+        await client.send_bytes(b"BDAT 1000\r\n" + b"x" * 1000)
+        assert (await client.read_reply()).code == 250
+        assert memory.total == 1000
+        await client.command("RSET", 250)
+        assert memory.total == 0
+        await client.close()
+
+
+async def test_a_mail_that_was_discarded_for_its_size_is_not_waited_for() -> None:
+    """The oldest large mail may wait for the memory of a complete one; a discarded one has no memory."""
+    async with door(max_message_bytes=100_000) as server:
+        memory = server.memory
+        async with await in_data(server) as client:
+            await client.send_bytes(b"a" * 90_000)
+            await until(lambda: memory.total == 90_000, "most of it is here")
+            await client.send_bytes(b"a" * 20_000 + b"\r\n.\r\n")
+            assert (await client.read_reply()).code == 552
+            assert memory.unused
+
+
+async def test_a_discarded_mail_loses_its_turn() -> None:
+    """At once, not at its end: no memory is set aside for what is discarded, and the next one is the oldest."""
+    async with door(max_message_bytes=LIMIT // 2, max_bytes_in_flight=LIMIT) as server:
+        memory = server.memory
+        async with await in_data(server) as client, await in_data(server) as second:
+            await client.send_bytes(b"a" * 200_000)
+            await until(lambda: memory.total == 200_000, "it is the oldest")
+            assert memory.available == LIMIT - 200_000 - (LIMIT // 2 - 200_000)
+            await second.send_bytes(b"a" * 300_000)
+            await until(lambda: memory.total == 500_000, "the second is there")
+            await client.send_bytes(b"a" * (LIMIT // 2))
+            await until(lambda: memory.total == 300_000, "the first is discarded")
+            assert memory.large == 1
+            await second.send_bytes(b"\r\n.\r\n")
+            await second.expect(250)
+            await client.send_bytes(b"\r\n.\r\n")
+            await client.expect(552)
+
+
+async def test_an_endless_mail_is_cut_off_at_last() -> None:
+    async with door(bounds={"discarded_mail_bytes": 100_000}, max_message_bytes=1000) as server:
+        client = await in_data(server)
+        sending = asyncio.ensure_future(client.send_bytes(b"a" * 10_000_000))
+        assert str(await client.read_reply()).startswith("552 5.3.4")
+        await asyncio.wait([sending])
+        assert not sending.cancelled()
+        sending.exception()
+        await client.close()
+        reply = await send_mail(server.host, server.port, "a@client.test", ["support@example.com"], b"x" * 1002)
+        assert (reply.code, reply.enhanced) == (552, "5.3.4")
+
+
+async def test_an_endless_command_line_is_cut_off_at_last() -> None:
+    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+        sending = asyncio.ensure_future(client.send_bytes(b"A" * 3_000_000))
+        assert str(await client.read_reply()).startswith("421 4.7.0")
+        await asyncio.wait([sending])
+        sending.exception()

@@ -1,0 +1,121 @@
+"""The PROXY protocol: whose address a connection has, and who may say so."""
+
+import contextlib
+import ipaddress
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smtp import proxy
+from smtp.proxy import Header, ProxyError
+from tests.support.smtp import RawSmtp
+from tests.support.smtp_doubles import door
+
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+BEHIND: dict[str, Any] = {"proxy_protocol": True, "trusted_networks": ["127.0.0.0/8"]}
+
+
+def v2(source: str, *, command: int = 0x21, tlv: bytes = b"") -> bytes:
+    address = ipaddress.ip_address(source)
+    family = 0x11 if address.version == 4 else 0x21
+    body = address.packed * 2 + struct.pack("!HH", 1234, 25) + tlv
+    return SIGNATURE + struct.pack("!BBH", command, family, len(body)) + body
+
+
+GOOD = [
+    (b"PROXY TCP4 192.0.2.7 192.0.2.1 1234 25\r\n", "192.0.2.7"),
+    (b"PROXY TCP6 2001:db8::7 2001:db8::1 1234 25\r\n", "2001:db8::7"),
+    (b"PROXY UNKNOWN\r\n", None),
+    (b"PROXY UNKNOWN ffff:f... 1 2\r\n", None),
+    (v2("192.0.2.7"), "192.0.2.7"),
+    (v2("2001:db8::7", tlv=b"\x02\0\x02mx"), "2001:db8::7"),
+    (v2("192.0.2.7", command=0x20), None),
+    (SIGNATURE + b"\x21\0\0\0", None),
+    (SIGNATURE + b"\x21\x31\0\2xx", None),
+]
+BAD = [
+    b"EHLO client.test\r\n",
+    b"PROXY\r\n",
+    b"PROXY TCP4 192.0.2.7\r\n",
+    b"PROXY TCP4 2001:db8::7 2001:db8::1 1 2\r\n",
+    b"PROXY TCP4 192.0.2.777 192.0.2.1 1 2\r\n",
+    b"PROXY TCP4 192.0.2.7 192.0.2.1 1 2\nEHLO x\r\n",
+    b"PROXY UNKNOWN " + b"x" * 100,
+    v2("192.0.2.7", command=0x22),
+    v2("192.0.2.7", command=0x11),
+    SIGNATURE + b"\x21\x11\xff\xff",
+    SIGNATURE + b"\x21\x11\0\4abcd",
+]
+
+
+@pytest.mark.parametrize(("octets", "source"), GOOD)
+def test_a_header_however_it_is_cut(octets: bytes, source: str | None) -> None:
+    for cut in range(len(octets)):
+        assert proxy.parse(octets[:cut]) is None
+    assert proxy.parse(octets + b"EHLO x\r\n") == Header(source, len(octets))
+
+
+@pytest.mark.parametrize("octets", BAD)
+def test_no_header(octets: bytes) -> None:
+    with pytest.raises(ProxyError):
+        proxy.parse(octets)
+
+
+@given(st.one_of(st.binary(max_size=150), st.binary(max_size=60).map(lambda tail: SIGNATURE + tail)))
+def test_any_octets_are_a_header_or_an_error(octets: bytes) -> None:
+    with contextlib.suppress(ProxyError):
+        header = proxy.parse(octets)
+        assert header is None or header.size <= len(octets)
+
+
+@pytest.mark.parametrize("octets", [GOOD[0][0], v2("192.0.2.7")])
+async def test_the_client_has_the_address_the_balancer_says(octets: bytes) -> None:
+    async with door(**BEHIND) as server:
+        async with await RawSmtp.connect(server.host, server.port, greeting=False) as client:
+            await client.send_bytes(octets)
+            await client.expect(220)
+            await client.command("EHLO client.test", 250)
+            await client.command("MAIL FROM:<>", 250)
+            await client.command("RCPT TO:<support@example.com>", 250)
+            await client.data(b"x\r\n")
+        assert server.mails.mails[0][0].peer == "192.0.2.7"
+
+
+async def test_the_limits_are_those_of_the_clients_address() -> None:
+    async with door(max_connections_per_ip=1, **BEHIND) as server:
+        first = await RawSmtp.connect(server.host, server.port, greeting=False)
+        second = await RawSmtp.connect(server.host, server.port, greeting=False)
+        for client, code in ((first, 220), (second, 421)):
+            await client.send_bytes(GOOD[0][0])
+            await client.expect(code)
+        await first.close()
+        await second.close()
+
+
+async def test_without_a_header_a_balancer_is_not_heard() -> None:
+    async with door(**BEHIND) as server, await RawSmtp.connect(server.host, server.port, greeting=False) as client:
+        await client.send_bytes(b"EHLO client.test\r\n")
+        assert not await client.eof()
+
+
+async def test_nobody_else_may_say_whose_mail_it_is() -> None:
+    async with (
+        door(proxy_protocol=True, trusted_networks=["192.0.2.0/24"]) as server,
+        await RawSmtp.connect(server.host, server.port) as client,
+    ):
+        await client.send_bytes(GOOD[0][0])
+        assert (await client.expect(500)).enhanced == "5.5.2"
+
+
+@pytest.mark.parametrize("sent", [b"", b"PROXY TCP4 192.0.2.7"])
+async def test_a_header_that_does_not_come_closes_the_connection_without_a_word(sent: bytes) -> None:
+    bounds = {"proxy_header_timeout": 0.1, "deadline_interval": 0.02}
+    async with (
+        door(bounds=bounds, **BEHIND) as server,
+        await RawSmtp.connect(server.host, server.port, greeting=False) as client,
+    ):
+        await client.send_bytes(sent)
+        assert not await client.eof()

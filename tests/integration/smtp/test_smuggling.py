@@ -1,0 +1,124 @@
+"""Smuggling over real sockets: around the end of data no sequence of CR, LF, NUL and dots begins a second mail.
+
+The whole matrix of short sequences is tried on the reader itself in `test_data`; here the sequences that end a mail at
+some server are sent whole and cut at every packet boundary, and the server must keep one mail with the right octets.
+"""
+
+import itertools
+import ssl
+from pathlib import Path
+
+import pytest
+
+from tests.integration.smtp.test_proxy import BEHIND, v2
+from tests.support.smtp import RawSmtp
+from tests.support.smtp_doubles import Door, door
+from tests.unit.smtp.test_data import reference
+
+SECOND = b"MAIL FROM:<forged@client.test>\r\nRCPT TO:<sales@example.com>\r\nDATA\r\nforged\r\n"
+ENDS = [
+    before + dot + after
+    for before, dot, after in itertools.product(
+        [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r", b"\r\n\0", b"\0"],
+        [b".", b"..", b".\0", b"\0."],
+        [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r", b"\0\r\n"],
+    )
+    if not (before.endswith(b"\r\n") and dot == b"." and after == b"\r\n")
+]
+
+
+# The addresses that a balancer tells, and what goes before the greeting then.
+PROXIED = {"version 1": b"PROXY TCP4 192.0.2.7 192.0.2.1 1234 25\r\n", "version 2": v2("192.0.2.7")}
+
+
+async def begin(client: RawSmtp) -> None:
+    await client.send_bytes(b"MAIL FROM:<a@client.test>\r\nRCPT TO:<support@example.com>\r\nDATA\r\n")
+    for code in (250, 250, 354):
+        await client.expect(code)
+
+
+async def send_all(server: Door, client: RawSmtp) -> None:
+    """Every sequence as one mail in one packet."""
+    await client.command("EHLO client.test", 250)
+    for end in ENDS:
+        stream = b"Subject: x\r\n\r\ntext" + end + SECOND + b".\r\n"
+        await begin(client)
+        await client.send_bytes(stream + b"NOOP\r\n")
+        reply = await client.expect(250)
+        assert reply.text.startswith("2.0.0 Ok: queued"), end
+        assert (await client.expect(250)).text == "2.0.0 Ok"
+        expected = reference(stream)
+        assert expected is not None
+        assert server.mails.contents[-1] == expected[0], end
+    assert len(server.mails.mails) == len(ENDS)
+    assert {envelope.reverse_path for envelope, _ in server.mails.mails} == {"a@client.test"}
+
+
+async def test_whole() -> None:
+    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+        await send_all(server, client)
+
+
+async def test_over_tls(tls_files: tuple[Path, Path], tls_client: ssl.SSLContext) -> None:
+    async with (
+        door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
+        await RawSmtp.connect(server.host, server.port) as client,
+    ):
+        await client.starttls(tls_client)
+        await send_all(server, client)
+
+
+@pytest.mark.parametrize("header", PROXIED.values(), ids=PROXIED)
+async def test_behind_proxy(header: bytes) -> None:
+    async with (
+        door(**BEHIND) as server,
+        await RawSmtp.connect(server.host, server.port, greeting=False) as client,
+    ):
+        await client.send_bytes(header)
+        await client.expect(220)
+        await send_all(server, client)
+        assert {envelope.peer for envelope, _ in server.mails.mails} == {"192.0.2.7"}
+
+
+async def test_behind_proxy_and_over_tls(tls_files: tuple[Path, Path], tls_client: ssl.SSLContext) -> None:
+    async with (
+        door(tls_cert=tls_files[0], tls_key=tls_files[1], **BEHIND) as server,
+        await RawSmtp.connect(server.host, server.port, greeting=False) as client,
+    ):
+        await client.send_bytes(PROXIED["version 2"])
+        await client.expect(220)
+        await client.starttls(tls_client)
+        await send_all(server, client)
+
+
+@pytest.mark.parametrize("way", ["plain", "STARTTLS", *PROXIED])
+@pytest.mark.parametrize("end", [b"\r\n.\r\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r\r\n", b"\r\n\0.\r\n"])
+async def test_cut_at_every_boundary(
+    end: bytes, way: str, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
+) -> None:
+    """Packets on a plain connection, records in TLS."""
+    header = PROXIED.get(way, b"")
+    async with (
+        door(tls_cert=tls_files[0], tls_key=tls_files[1], **(BEHIND if header else {})) as server,
+        await RawSmtp.connect(server.host, server.port, greeting=False) as client,
+    ):
+        await client.send_bytes(header)
+        await client.expect(220)
+        if way == "STARTTLS":
+            await client.starttls(tls_client)
+        await client.command("EHLO client.test", 250)
+        tail = b".\r\n" if end != b"\r\n.\r\n" else b""
+        second = SECOND if tail else b""
+        stream = b"text" + end + second + tail
+        for cut in range(1, len(end) + 5):
+            await begin(client)
+            await client.send_bytes(stream[:cut])
+            # The server answers a second session only after it has read what the first one sent before it.
+            async with await RawSmtp.connect(server.host, server.port, greeting=False) as second_client:
+                await second_client.send_bytes(header)
+                await second_client.expect(220)
+                await client.send_bytes(stream[cut:])
+                assert (await client.expect(250)).text.startswith("2.0.0 Ok: queued")
+        expected = reference(stream)
+        assert expected is not None
+        assert set(server.mails.contents) == {expected[0]}

@@ -1,0 +1,134 @@
+"""One peer's pipelined commands do not stop everybody else's, however many come at once and however cheap they are.
+
+What a connection did between two turns of the loop is counted, not timed.
+"""
+
+import asyncio
+from unittest import mock
+
+import pytest
+
+from smtp import connection as smtp_connection
+from smtp.data import ChunkReader
+from smtp.transport import Pause
+from tests.support.smtp import RawSmtp
+from tests.support.smtp_doubles import Door, door
+from tests.support.waiting import until
+
+FLOODS = [
+    b"RCPT TO:<support@example.com>\r\n",
+    b"BDAT 1\r\nx",
+    b"MAIL FROM:<a@client.test> SIZE=99999999999\r\n",
+]
+
+
+async def begun(host: str, port: int, *, transaction: bool = True) -> RawSmtp:
+    client = await RawSmtp.connect(host, port)
+    await client.command("EHLO client.test", 250)
+    if transaction:
+        await client.command("MAIL FROM:<a@client.test>", 250)
+        await client.command("RCPT TO:<support@example.com>", 250)
+    return client
+
+
+@pytest.mark.parametrize("command", FLOODS, ids=["RCPT", "BDAT", "MAIL"])
+async def test_a_flood_takes_turns(command: bytes) -> None:
+    async with door() as server:
+        client = await begun(server.host, server.port, transaction=not command.startswith(b"MAIL"))
+        connection = server.connection
+        left = 90
+        connection.data_received(command * left)
+        while left:
+            await asyncio.sleep(0)
+            now_left = -(-len(connection._io.lines.buffer) // len(command))
+            assert left - now_left <= 16
+            left = now_left
+        await client.close()
+
+
+async def test_a_chunk_takes_its_own_octets_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If each chunk of a flood took all that waits behind it into its hands, the time would grow with the square."""
+    pieces: list[bytes] = []
+
+    class Watched(ChunkReader):
+        def feed(self, piece: bytes) -> bytes | None:
+            pieces.append(piece)
+            return super().feed(piece)
+
+    monkeypatch.setattr(smtp_connection, "ChunkReader", Watched)
+    async with door() as server:
+        client = await begun(server.host, server.port)
+        await client.send_bytes(b"BDAT 1\r\nx" * 50 + b"BDAT 0 LAST\r\n")
+        for _ in range(51):
+            await client.expect(250)
+        assert server.mails.contents == [b"x" * 50]
+        assert {len(piece) for piece in pieces} == {0, 1}
+        await client.close()
+
+
+async def test_empty_chunks_are_idle_commands() -> None:
+    """They bring no mail nearer, and kept a place and a mail's octets for ever."""
+    async with door() as server:
+        client = await begun(server.host, server.port)
+        await client.send_bytes(b"BDAT 0\r\n" * 120)
+        for code in (*[250] * 100, *[503] * 10, 421):
+            await client.expect(code)
+        assert not await client.eof()
+        await client.close()
+
+
+async def test_whoever_is_refused_at_mail_again_and_again_is_let_go() -> None:
+    """With 421, never 5yz: the next mail in the line may be a good one."""
+    async with door() as server:
+        client = await begun(server.host, server.port, transaction=False)
+        await client.send_bytes(b"MAIL FROM:<a@client.test> SIZE=99999999999\r\n" * 120)
+        for code in (*[552] * 100, 421):
+            await client.expect(code)
+        assert not await client.eof()
+        await client.close()
+
+
+async def test_a_mail_without_an_end_is_throttled() -> None:
+    """Content that is only discarded is not read at full speed; its end is found all the same."""
+    async with door(max_message_bytes=1000) as server:
+        client = await begun(server.host, server.port)
+        await client.command("DATA", 354)
+        await pauses_after_each_piece(client, server)
+        await client.send_bytes(b"\r\n.\r\n")
+        await client.expect(552)
+        await client.command("NOOP", 250)
+        await client.close()
+
+
+async def test_a_line_without_an_end_is_throttled() -> None:
+    """The same for a command line; the commands after it are answered as always."""
+    async with door() as server:
+        client = await begun(server.host, server.port, transaction=False)
+        transport = server.connection._io
+        await client.send_bytes(b"x" * 5000)
+        await until(lambda: transport.lines.skipping, "the line is refused")
+        await pauses_after_each_piece(client, server)
+        await client.send_bytes(b"\r\nNOOP\r\n")
+        await client.expect(500)
+        await client.expect(250)
+        await client.close()
+
+
+async def pauses_after_each_piece(client: RawSmtp, server: Door) -> None:
+    """Sends five pieces: each is read when the pause after the one before is over, and none in a pause."""
+    transport, throttle = server.connection._io, server.server._context.throttle
+    pause = throttle.pause
+    paused: list[tuple[int, set[Pause]]] = []
+
+    def recorded(nbytes: int, now: float) -> float:
+        paused.append((nbytes, set(transport.pauses)))
+        return pause(nbytes, now)
+
+    with mock.patch.object(throttle, "pause", recorded):
+        for n in range(1, 6):
+            await client.send_bytes(b"x" * 2000)
+            await until(lambda n=n: len(paused) == n, "reading pauses")  # type: ignore[misc]  # a default binds the number
+            assert not transport._transport.is_reading()
+    assert paused == [(2000, {Pause.THROTTLE})] * 5
+    await until(transport._transport.is_reading, "reading resumes")
+    assert not transport.pauses

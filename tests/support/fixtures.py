@@ -1,0 +1,80 @@
+"""The fixtures of integration and system tests. Each is one line of `tests.support`: read the contract there."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.dns import DnsStandIn
+from tests.support.installation import Installation, installation_over
+from tests.support.postgres import PostgresServer, shared_server
+from tests.support.private import private
+from tests.support.process import Program
+from tests.support.slack import SlackStandIn
+from tests.support.stores import KINDS, Store, opened_postgres, opened_sqlite
+
+
+@pytest.fixture(autouse=True)
+def nothing_private_is_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test is about: no program that it starts logs a key, a webhook, a password or the text of a mail."""
+    started: list[Program] = []
+    start = Program.start
+
+    async def noted(program: Program) -> None:
+        started.append(program)
+        await start(program)
+
+    monkeypatch.setattr(Program, "start", noted)
+    yield
+    found = {what for program in started for what in private(program.stderr)}
+    assert found == set()
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackStandIn]:
+    """A Slack of this test's own."""
+    async with SlackStandIn() as server:
+        yield server
+
+
+@pytest.fixture
+async def dns_server() -> AsyncIterator[DnsStandIn]:
+    """A DNS of this test's own; every name is NXDOMAIN until it is set."""
+    async with DnsStandIn() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """The PostgreSQL of this test run, the same for every xdist worker."""
+    folder = tmp_path_factory.getbasetemp()
+    server = shared_server(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def postgres_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """An empty database of this test's own."""
+    url = await postgres_server.create_database()
+    yield url
+    await postgres_server.drop_database(url)
+
+
+@pytest.fixture(params=KINDS)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """A database with today's schema; a test that asks for it runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        async with opened_sqlite(tmp_path) as found:
+            yield found
+    else:
+        async with opened_postgres(request.getfixturevalue("postgres_server")) as found:
+            yield found
+
+
+@pytest.fixture
+async def installation(store: Store) -> AsyncIterator[Installation]:
+    """A workspace with the aliases `support` and `billing`, and the core over it, on both databases."""
+    async with installation_over(store) as found:
+        yield found

@@ -1,0 +1,196 @@
+"""The started program under schemathesis, on both databases: `make api-fuzz`, or `python -m tests.system.api.fuzz
+[KIND...]`.
+
+All phases, `--examples` (200) for each operation. Fails on any answer of 5xx, on any outside the document, on a call
+that was never answered as it should be (each has one request that has to be: `tests.system.api.fuzz_good`), and when a
+database takes longer than `--minutes`. Nothing leaves this machine: DNS, Slack and the databases are stand-ins and
+servers of the run's own.
+"""
+
+# ruff: noqa: T201 - a command: what it prints is its result
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import smtplib
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from api.resources import ROUTES
+from router.admin.access.keys import Keys
+from router.admin.access.users import Users
+from router.clock import SystemClock
+from router.model import Actor
+from tests.support import mails, seeds
+from tests.support.dns import DnsStandIn
+from tests.support.installation import DOMAIN, Installation, installed, port_of
+from tests.support.postgres import private_postgres
+from tests.support.process import ROOT, Program
+from tests.support.slack import SlackStandIn
+from tests.support.stores import KINDS
+from tests.system.api import fuzz_good
+
+MAILS = 30
+# `positive_data_acceptance` is left out: ids, names taken and what is reserved cannot be said in a schema.
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "missing_required_header",
+    "unsupported_method",
+    "allow_header_conformance",
+    "ignored_auth",
+)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A program that runs, and what the hooks must know of it."""
+
+    url: str
+    key: str
+    facts: dict[str, object]
+
+
+async def prepared(made: Installation, ready: dict[str, Any], slack: SlackStandIn, folder: Path) -> Opened:
+    """An admin's key, some mails with tickets, and what one good request of each call needs."""
+    actor, clock = Actor(made.workspace_id, "admin"), SystemClock()
+    login = {"email": "fuzz@example.org", "password": "correct horse battery"}
+    user = await Users(made.database, clock).create(actor, **login, role="admin")
+    new = await Keys(made.database, clock).create(actor, name="fuzz", user_id=user.id)
+    await asyncio.to_thread(_send, *port_of(ready["smtp"][0]))
+    tables = ("tickets", "messages", "deliveries", "domains", "integrations", "aliases")
+    ids = [str(row["id"]) for table in tables for row in await made.rows(f"SELECT id FROM {table}")]
+    webhooks = {name: slack.url(name) for name in ("alive", "gone")}
+    url = f"http://{ready['api']}/api"
+    domain = await seeds.domain(made.database, made.workspace_id, fuzz_good.DOMAIN)
+    good = await fuzz_good.good_requests(
+        url, new.clear, login=login, domain=domain, webhooks=webhooks, smtp=port_of(ready["smtp"][0])
+    )
+    facts: dict[str, object] = {
+        "ids": ids,
+        "protected": [user.id, new.key.id, *good.kept],
+        "good": {
+            f"{route.method} {route.path}": {**good.requests[f"{route.method} {route.path}"], "status": route.status}
+            for route in ROUTES
+        },
+        "login": login,
+        "webhooks": list(webhooks.values()),
+        "counts": str(folder / "counts.json"),
+    }
+    return Opened(url, new.clear, facts)
+
+
+def _send(host: str, port: int) -> None:
+    with smtplib.SMTP(host, port) as client:
+        for number in range(MAILS):
+            make = mails.with_attachment if number % 2 else mails.html
+            client.sendmail("ada@customer.test", [f"support@{DOMAIN}"], make(subject=f"Mail {number}"))
+
+
+async def schemathesis(opened: Opened, folder: Path, arguments: argparse.Namespace) -> int:
+    """Runs it to its end, or to the end of its time; its exit code."""
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{opened.url}/openapi.json", "--url", opened.url]
+    command += ["--header", f"Authorization: Bearer {opened.key}", "--checks", ",".join(CHECKS)]
+    command += ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(arguments.examples)]
+    command += ["--continue-on-failure", "--no-color", "--warnings", "off", "--generation-database", "none"]
+    command += ["--suppress-health-check", "all", "--request-timeout", "30", *arguments.rest]
+    if arguments.seed is not None:
+        command += ["--seed", str(arguments.seed)]
+    env = os.environ | {
+        "SCHEMATHESIS_HOOKS": "tests.system.api.fuzz_hooks",
+        "API_FUZZ": json.dumps(opened.facts),
+        "PYTHONPATH": str(ROOT),
+        "NO_PROXY": "*",
+    }
+    process = await asyncio.create_subprocess_exec(*command, env=env, cwd=folder)
+    try:
+        return await asyncio.wait_for(process.wait(), arguments.minutes * 60)
+    except TimeoutError:
+        print(f"not done within {arguments.minutes} minutes")
+        return 1
+    finally:
+        if process.returncode is None:  # SIGINT: it then says what it has found so far
+            process.send_signal(signal.SIGINT)
+            try:
+                await asyncio.wait_for(process.wait(), 30)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+def judged(kind: str, counts: dict[str, dict[str, int]], seconds: float) -> bool:
+    """Prints what came of it, and whether every call was answered as it should be at least once."""
+    total: Counter[int] = Counter()
+    for found in counts.values():
+        total.update({int(status): number for status, number in found.items()})
+    never = [
+        f"{route.method} {route.path}"
+        for route in ROUTES
+        if str(route.status) not in counts.get(f"{route.method} {route.path}", {})
+    ]
+    said = ", ".join(f"{number} x {status}" for status, number in sorted(total.items()))
+    print(f"{kind}: {total.total()} answers in {seconds:.0f} s: {said}")
+    for call in never:
+        print(f"{kind}: {call} was never answered as it should be")
+    return not never and not any(status >= 500 for status in total)
+
+
+async def one(kind: str, arguments: argparse.Namespace) -> bool:
+    """One database; whether all is well."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        slack = await stack.enter_async_context(SlackStandIn())
+        dns = await stack.enter_async_context(DnsStandIn())
+        url = None
+        if kind == "postgres":
+            server = await stack.enter_async_context(private_postgres())
+            url = await server.create_database()
+        made = await stack.enter_async_context(installed(folder, slack, url))
+        settings = made.settings | {
+            "api.requests_per_minute": 0,
+            "api.requests_per_day": 0,
+            "dns.nameservers": [dns.address],
+        }
+        slack.forget("gone")
+        slack.forget("general")  # where the first mails go: their deliveries wait, and can be replayed
+        program = await stack.enter_async_context(Program("serve", env=settings, cwd=folder))
+        opened = await prepared(made, await program.ready(), slack, folder)
+        began = time.monotonic()
+        code = await schemathesis(opened, folder, arguments)
+        counts = folder / "counts.json"
+        well = judged(kind, json.loads(counts.read_text()) if counts.exists() else {}, time.monotonic() - began)
+        wrong = [event for event in program.log_events() if event.get("level") in ("error", "critical")]
+        for event in wrong[:10]:
+            print(f"{kind}: logged {json.dumps(event)}")
+        ended = await program.terminate()
+        if ended:
+            print(f"{kind}: the program ended with {ended}")
+        return well and not code and not wrong and not ended
+
+
+async def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=" or ".join(KINDS))
+    parser.add_argument("--examples", type=int, default=200, help="for each operation")
+    parser.add_argument("--minutes", type=float, default=30, help="for each database")
+    parser.add_argument("--seed", type=int)
+    arguments, rest = parser.parse_known_args()
+    arguments.rest = rest  # schemathesis's own options
+    results = [await one(kind, arguments) for kind in arguments.kinds or KINDS]
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

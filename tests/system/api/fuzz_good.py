@@ -1,0 +1,158 @@
+"""For each call of the API one request that succeeds, with things of its own that no other request touches.
+
+`tests.system.api.fuzz` has these made before it begins; `tests.system.api.fuzz_hooks` sends each until it was answered
+as it should
+be once. So a call that never is has a fault, whatever the fuzzer happened to think of.
+"""
+
+import asyncio
+import smtplib
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from api.resources import ROUTES
+from tests.support import mails
+
+DOMAIN = "kept.example"
+
+
+@dataclass
+class Good:
+    """requests: by method and path, `{"path": {...}, "query": {...}, "body": ...}`. kept: ids for these alone."""
+
+    requests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+
+    def add(self, call: str, body: Any = None, **path: str) -> None:
+        self.requests[call] = {"path": path, "body": body}
+
+
+class Maker:
+    """Asks the running program with an admin's key; every answer has to be a good one."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, good: Good) -> None:
+        self._http = http
+        self._url = url
+        self._good = good
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+        async with self._http.request(method, self._url + path, json=body) as response:
+            if response.status >= 300:
+                raise RuntimeError(f"{method} {path}: {response.status} {await response.text()}")
+            return await response.json() if response.content_type == "application/json" else None
+
+    async def make(self, path: str, **body: str) -> str:
+        """The id of something new that is kept."""
+        made: str = (await self.ask("POST", path, body))["id"]
+        self._good.kept.append(made)
+        return made
+
+    async def tickets(self, smtp: tuple[str, int], address: str, count: int) -> list[dict[str, Any]]:
+        """So many new ones at an alias, each with its only message and delivery; all are kept."""
+        await asyncio.to_thread(_send, *smtp, address, count)
+        listed = (await self.ask("GET", "/emails/tickets?limit=200"))["tickets"]
+        found = [await self.ask("GET", f"/emails/tickets/{one['id']}") for one in listed if one["alias"] == address]
+        for one in found:
+            parts = (one, *one["messages"], *one["deliveries"])
+            self._good.kept += [part["id"] for part in parts]
+        return found
+
+
+def _send(host: str, port: int, address: str, count: int) -> None:
+    with smtplib.SMTP(host, port) as client:
+        for number in range(count):
+            mail = mails.with_attachment(to=address, subject=f"Kept {number}")
+            client.sendmail("kept@customer.test", [address], mail)
+
+
+async def good_requests(
+    url: str, key: str, *, login: dict[str, str], domain: str, webhooks: dict[str, str], smtp: tuple[str, int]
+) -> Good:
+    """domain: the id of `DOMAIN`, active. webhooks: `alive` and `gone`. smtp: where mail is taken."""
+    good = Good(kept=[domain])
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as http:
+        maker = Maker(http, url, good)
+        for route in ROUTES:  # lists and the like need nothing
+            if route.method == "GET" and "{" not in route.path:
+                good.add(f"GET {route.path}")
+        await _people(maker, good, login)
+        await _routing(maker, good, domain, webhooks)
+        await _mail(maker, good, domain, webhooks, smtp)
+    missing = {f"{route.method} {route.path}" for route in ROUTES} ^ good.requests.keys()
+    if missing:
+        raise RuntimeError(f"tests.system.api.fuzz_good and the API differ: {', '.join(sorted(missing))}")
+    return good
+
+
+async def _people(maker: Maker, good: Good, login: dict[str, str]) -> None:
+    good.add("POST /auth/login", login)
+    good.add("POST /auth/logout")
+    good.add("POST /auth/password", {"currentPassword": login["password"], "password": login["password"]})
+    async with aiohttp.ClientSession() as browser, browser.post(f"{maker._url}/auth/login", json=login) as response:
+        response.raise_for_status()
+    (session,) = (await maker.ask("GET", "/auth/sessions"))["sessions"]
+    good.add("DELETE /auth/sessions/{id}", id=session["id"])
+    good.add("PATCH /workspace", {"name": "Kept"})
+    good.add("POST /users", {"email": "new@kept.example", "name": "New", "role": "agent"})
+    for call in ("GET /users/{id}", "PATCH /users/{id}", "DELETE /users/{id}"):
+        user = await maker.make("/users", email=f"{call[:3].lower()}@kept.example", name="Kept", role="agent")
+        good.add(call, {"name": "Kept"} if "PATCH" in call else None, id=user)
+    good.add("POST /keys", {"name": "Kept"})
+    good.add("DELETE /keys/{id}", id=await maker.make("/keys", name="Kept"))
+    good.add("POST /blocked-senders", {"sender": "@kept.example"})
+    await maker.ask("POST", "/blocked-senders", {"sender": "@unwanted.example"})
+    good.add("DELETE /blocked-senders/{sender}", sender="@unwanted.example")
+
+
+async def _routing(maker: Maker, good: Good, domain: str, webhooks: dict[str, str]) -> None:
+    good.add("POST /domains", {"domain": "new.example.com"})
+    body: Any
+    for number, call in enumerate(("GET", "PATCH", "POST verify", "DELETE")):
+        method, _, verb = call.partition(" ")
+        kept = await maker.make("/domains", domain=f"kept{number}.example.com")
+        body = {"mxManagedUpstream": True} if method == "PATCH" else None
+        good.add(f"{method} /domains/{{id}}{'/' if verb else ''}{verb}", body, id=kept)
+    slack = {"type": "slack", "name": "Kept", "webhookUrl": webhooks["alive"]}
+    good.add("POST /integrations", slack)
+    anchor = await maker.make("/integrations", **slack)
+    for call in ("GET", "PATCH", "POST test", "DELETE"):
+        method, _, verb = call.partition(" ")
+        kept = await maker.make("/integrations", **slack)
+        body = {"name": "Kept too"} if method == "PATCH" else None
+        good.add(f"{method} /integrations/{{id}}{'/' if verb else ''}{verb}", body, id=kept)
+    good.add("POST /aliases", {"domainId": domain, "localPart": "new", "integrationId": anchor})
+    for call in ("GET", "PATCH", "POST test", "DELETE"):
+        method, _, verb = call.partition(" ")
+        name = f"{method}{verb}".lower()
+        kept = await maker.make("/aliases", domainId=domain, localPart=name, integrationId=anchor)
+        body = {"status": "active"} if method == "PATCH" else None
+        good.add(f"{method} /aliases/{{id}}{'/' if verb else ''}{verb}", body, id=kept)
+    good.add("POST /explain", {"recipient": f"get@{DOMAIN}"})
+
+
+async def _mail(maker: Maker, good: Good, domain: str, webhooks: dict[str, str], smtp: tuple[str, int]) -> None:
+    gone = await maker.make("/integrations", type="slack", name="Kept", webhookUrl=webhooks["gone"])
+    await maker.make("/aliases", domainId=domain, localPart="desk", integrationId=gone)
+    worker = await maker.make("/users", email="worker@kept.example", name="Worker", role="agent")
+    actions = {
+        "GET": None,
+        "DELETE": None,
+        "POST claim": None,
+        "POST unclaim": None,
+        "POST assign": {"userId": worker},
+        "POST status": {"status": "waiting"},
+        "POST notes": {"text": "Kept."},
+    }
+    *tickets, last = await maker.tickets(smtp, f"desk@{DOMAIN}", len(actions) + 1)
+    for (action, body), ticket in zip(actions.items(), tickets, strict=True):
+        method, _, verb = action.partition(" ")
+        good.add(f"{method} /emails/tickets/{{id}}{'/' if verb else ''}{verb}", body, id=ticket["id"])
+    message, delivery = last["messages"][0]["id"], last["deliveries"][0]["id"]
+    good.add("GET /emails/messages/{id}/raw", id=message)
+    good.add("GET /emails/messages/{id}/attachments/{n}", id=message, n="1")
+    good.add("GET /emails/messages/{id}/trace", id=message)
+    good.add("GET /deliveries/{id}", id=delivery)
+    good.add("POST /deliveries/{id}/replay", id=delivery)
+    good.add("POST /deliveries/replay", {})

@@ -1,0 +1,124 @@
+"""docs/api.md is true: each command, run by a shell as it stands, answers with the status and the fields it shows."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from api.examples import examples, of_document
+from api.resources import ROUTES
+from api.schema.shape import Empty
+from tests.support import mails
+from tests.support.dns import DnsStandIn
+from tests.support.installation import HOST
+from tests.support.installation.http import Reply, ServedInstallation, served_settings, serving
+from tests.support.slack import SlackStandIn
+from tests.support.stores import Store
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "api.md"
+_CALL = re.compile(r"^### (\w+) (/api\S*)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+_ANSWER = re.compile(r"`(\d{3})`\n(?:\n```json\n(.*?)```)?", re.DOTALL)
+_VARIABLES = {
+    "dom": "DOMAIN",
+    "int": "INTEGRATION",
+    "alias": "ALIAS",
+    "ticket": "TICKET",
+    "msg": "MESSAGE",
+    "dlv": "DELIVERY",
+    "user": "USER",
+    "key": "KEY_ID",
+}
+
+
+async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStandIn) -> dict[str, str]:
+    """What the document begins with: a key, a mail in a ticket with a dead delivery, DNS records that are right."""
+    await served.alias("office", "office.example")
+    await served.ticket(mails.with_attachment(to="office@office.example"), "office@office.example")
+    ticket = (await served.admin.get("/emails/tickets")).body["tickets"][0]
+    delivery = (await served.admin.get("/deliveries")).body["deliveries"][0]
+    await served.database.run("dispatch_dead", id=delivery["id"], reason="gave up: connection refused")
+    await served.services.sessions.login(served.login.email, served.login.password, address="127.0.0.1")
+    session = (await served.services.sessions.list(served.actor))[0]
+    dns.set("example.com", "MX", f"10 {HOST}.")
+    return {
+        "URL": served.root,
+        "KEY": served.login.key,
+        "TICKET": ticket["id"],
+        "MESSAGE": delivery["messageId"],
+        "DELIVERY": delivery["id"],
+        "WEBHOOK_URL": slack.url("support"),
+        "EMAIL": served.login.email,
+        "PASSWORD": served.login.password,
+        "SESSION": session.id,
+        "ME": served.login.user_id,
+    }
+
+
+async def ask(command: str, known: dict[str, str], folder: Path) -> Reply:
+    """What a shell makes of a command as it is printed; an id that a POST makes becomes the variable of its kind.
+
+    What curl is told beside that, to be silent and to say the status last, is in a `.curlrc` in the folder.
+    """
+    env = {"PATH": os.environ["PATH"], "CURL_HOME": str(folder), "NO_PROXY": "*", **known}
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-euc", command, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    said, complaint = await process.communicate()
+    assert process.returncode == 0, (command, complaint.decode())
+    octets, _, line = said.rpartition(b"\n")
+    status, _, content_type = line.decode().partition(" ")
+    body: Any = json.loads(octets) if content_type.startswith("application/json") else None
+    reply = Reply(int(status), {}, body, octets)
+    if "-X POST" in command and reply.status == 201 and "id" in body:
+        variable = _VARIABLES.get(body["id"].partition("_")[0])
+        if variable:
+            known[variable] = body["id"]
+    return reply
+
+
+def _shape(value: Any) -> Any:
+    """The fields at every level; lists by their first entry, free-form objects as they are named."""
+    if isinstance(value, dict):
+        return {name: _shape(inner) for name, inner in value.items() if name not in ("preview", "detail")}
+    if isinstance(value, list):
+        return [_shape(value[0])] if value else []
+    return None
+
+
+def test_the_examples_of_the_openapi_document_are_those_of_this_one() -> None:
+    """`python -m api.examples` writes them anew; each call with a body has one, and each that answers something."""
+    assert examples() == of_document(DOCUMENT.read_text(encoding="utf-8"))
+    for route in ROUTES:
+        example = examples()[f"{route.method} {route.path}"]
+        assert ("request" in example) == (route.body is not Empty)
+        assert ("answer" in example) == (route.answer is not None)
+        route.body.model_validate(example.get("request", {}), by_alias=True)
+
+
+async def test_every_command_of_the_document(
+    store: Store, tmp_path: Path, dns_server: DnsStandIn, slack: SlackStandIn
+) -> None:
+    assert shutil.which("curl"), "the document is in curl's words: install it (apt-get install curl)"
+    (tmp_path / ".curlrc").write_text(
+        'silent\nshow-error\nmax-time = 60\nwrite-out = "\\n%{http_code} %{content_type}"\n'
+    )
+    text = DOCUMENT.read_text()
+    calls = list(_CALL.finditer(text))
+    assert {(call[1], re.sub(r"[?].*", "", call[2])) for call in calls} == {
+        (route.method, f"/api{route.path}") for route in ROUTES
+    }
+    async with serving(store, served_settings(dns_server)) as served:
+        known = await prepare(served, dns_server, slack)
+        for call in calls:
+            command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])
+            assert command is not None, call[0]
+            assert answer is not None, call[0]
+            reply = await ask(command[1], known, tmp_path)
+            assert reply.status == int(answer[1]), (call[0], reply.octets)
+            if answer[2]:
+                shown = json.loads(answer[2])
+                assert _shape(reply.body) == _shape(shown), call[0]

@@ -1,0 +1,140 @@
+"""A backup that is made while mail comes in restores to a whole installation: the commands of docs/operations.md.
+
+Every mail that was answered 250 before the backup began is in the copy; the copy's books balance; the program runs over
+it, and what is made of it when nothing changes has the same counts as the original.
+"""
+
+import asyncio
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from router.admin.installation.loss_audit import balance
+from router.store.migrate import all_migrations
+from router.store.postgres import PostgresDatabase
+from router.store.sqlite import SqliteDatabase
+from tests.support import seeds
+from tests.support.installation import Installation, installed, port_of
+from tests.support.postgres import PostgresServer
+from tests.support.process import Program
+from tests.support.slack import SlackStandIn
+from tests.support.stores import postgres_database, sqlite_database
+from tests.system.restart.load import under_load
+
+# All that is kept but the counts of the API's limits, which change by themselves.
+TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", all_migrations()[0].text)) - {"rate_windows"}
+BEFORE = 25
+Backup = Callable[[str], Coroutine[None, None, str]]  # from a name to the URL of the restored copy
+
+
+def _sqlite_backups(folder: Path) -> Backup:
+    """`sqlite3 emailrouter.db "VACUUM INTO 'backup.db'"`: one read transaction, whatever is written meanwhile."""
+
+    async def backup(name: str) -> str:
+        source, copy = folder / "emailrouter.db", folder / f"{name}.db"
+        statement = f"VACUUM INTO '{copy}'"
+        command = ["sqlite3", "-cmd", ".timeout 10000", str(source), statement]
+        if shutil.which("sqlite3") is None:
+            code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=10).execute(sys.argv[2])"
+            command = [sys.executable, "-c", code, str(source), statement]
+        await _done(*command)
+        with closing(sqlite3.connect(copy)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return f"sqlite:///{copy}"
+
+    return backup
+
+
+def _postgres_backups(server: PostgresServer, url: str, folder: Path) -> Backup:
+    """`pg_dump --format=custom`, then `pg_restore` into an empty database."""
+
+    async def backup(name: str) -> str:
+        dump = folder / f"{name}.dump"
+        await _done("pg_dump", "--format=custom", f"--file={dump}", url)
+        restored = await server.create_database()
+        await _done("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={restored}", str(dump))
+        return restored
+
+    return backup
+
+
+async def _done(*command: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
+
+
+def _database(url: str) -> SqliteDatabase | PostgresDatabase:
+    if url.startswith("sqlite:///"):
+        return sqlite_database(Path(url.removeprefix("sqlite:///")))
+    return postgres_database(url)
+
+
+async def test_sqlite(tmp_path: Path, slack: SlackStandIn) -> None:
+    async with installed(tmp_path, slack) as installation:
+        await _backed_up_and_restored(installation, _sqlite_backups(tmp_path), tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("pg_restore") is None, reason="this machine has no PostgreSQL programs")
+async def test_postgres(
+    tmp_path: Path, slack: SlackStandIn, postgres_url: str, postgres_server: PostgresServer
+) -> None:
+    async with installed(tmp_path, slack, postgres_url) as installation:
+        await _backed_up_and_restored(
+            installation, _postgres_backups(postgres_server, postgres_url, tmp_path), tmp_path
+        )
+
+
+async def _backed_up_and_restored(original: Installation, backup: Backup, folder: Path) -> None:
+    async with Program("serve", env=original.settings, cwd=folder) as program:
+        ready = await program.ready()
+        async with under_load(port_of(ready["smtp"][0])) as load:
+            await load.some(BEFORE)
+            accepted = set(load.accepted.values())
+            copying = asyncio.create_task(backup("online"))
+            await load.some(BEFORE)
+            online = await copying
+        assert await program.terminate() == 0
+    still = await backup("still")
+
+    await _holds(online, accepted)
+    assert await _counts(still) == await _counts(str(original.settings["database.url"]))
+    settings = {**original.settings, "database.url": online}
+    async with Program("serve", env=settings, cwd=folder) as program:
+        ready = await program.ready()
+        async with under_load(port_of(ready["smtp"][0])) as load:
+            await load.some(1)
+        assert await program.terminate() == 0
+    await _holds(online, {*accepted, *load.accepted.values()})
+
+
+async def _holds(url: str, accepted: set[str]) -> None:
+    """Every accepted mail is there, whole, and the books balance."""
+    database = _database(url)
+    await database.open()
+    try:
+        found = await balance(database)
+        assert found.faults() == []
+        assert found.messages >= len(accepted)
+        for message_id in accepted:
+            assert await database.one("contents_raw_chunk", message_id=message_id, n=0) is not None
+    finally:
+        await database.close()
+
+
+async def _counts(url: str) -> dict[str, object]:
+    database = _database(url)
+    await database.open()
+    try:
+        return {table: len(await seeds.execute(database, f"SELECT 1 FROM {table}")) for table in TABLES}
+    finally:
+        await database.close()

@@ -1,0 +1,21 @@
+"""The fixtures of every system test: see `tests.support.fixtures`."""
+
+from tests.support.fixtures import (
+    dns_server,
+    installation,
+    nothing_private_is_logged,
+    postgres_server,
+    postgres_url,
+    slack,
+    store,
+)
+
+__all__ = [
+    "dns_server",
+    "installation",
+    "nothing_private_is_logged",
+    "postgres_server",
+    "postgres_url",
+    "slack",
+    "store",
+]

@@ -1,0 +1,230 @@
+"""The long run of `make crash`: hundreds of kills at random under load, counted, and printed as a table.
+
+    python -m tests.system.crash.long_run --kills 1000 --database sqlite|postgres [--fleet] [--seconds 3600]
+
+One installation lives through all of it. The sender always has mail to send; the program is killed after a random
+number of acknowledged mails or a random moment of its start, and started again. On PostgreSQL every tenth kill hits
+the database server itself (with fsync on). `--fleet` runs three `smtp` and three `deliver` processes: one at random is
+killed each time, and every tenth time a deliverer is stopped past its lease instead. Bounded by kills and by seconds;
+ends with 1 when anything was lost or doubled. Loopback only, and nothing is left behind.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import platform
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.postgres import PostgresServer, private_postgres
+from tests.support.process import Program
+from tests.system.crash.audit import Findings
+from tests.system.crash.mta import Mta
+from tests.system.crash.rig import Rig, new_rig
+
+CONNECTIONS = 12
+ALIASES = 10
+# Mails for each kill: what was sent before a kill is 0 to twice this, so on average this.
+MAILS = 120
+FLEET = ("smtp", "smtp", "smtp", "deliver", "deliver", "deliver")
+SETTLE_SECONDS = 300
+RECOVERY_SECONDS = 60
+LEASE_SECONDS = 3  # as `rig` sets it
+SETTINGS: dict[str, object] = {
+    "delivery.digest_after": 60,
+    "database.connect_timeout": "2s",
+    "database.statement_timeout": "10s",
+}
+
+
+def say(text: str) -> None:
+    """To whoever waits, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+@dataclass(slots=True)
+class Run:
+    """What happened, beside what the audit finds."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    cut: int = 0
+    put_off: int = 0
+
+
+class Crasher:
+    """Kills and starts again. `roles` are the processes that make the installation."""
+
+    def __init__(self, rig: Rig, mta: Mta, server: PostgresServer | None, roles: tuple[str, ...], seed: int) -> None:
+        self._world = rig
+        self._mta = mta
+        self._server = server
+        self._roles = roles
+        self._chance = random.Random(seed)
+        self._fleet: list[Program] = []
+        self.run = Run()
+
+    async def start(self) -> None:
+        """All processes, ready."""
+        self._fleet = [await self._world.launch(role) for role in self._roles]
+        for program in self._fleet:
+            await self._world.ready(program)
+
+    async def crash(self, n: int) -> None:
+        """The n-th kill, under load."""
+        self._feed()
+        await self._mta.taken(
+            len(self._mta.acknowledged) + self._chance.randrange(1, 2 * MAILS), timeout=RECOVERY_SECONDS
+        )
+        if n % 10 == 0 and self._server is not None:
+            await self._server.kill()
+            await self._server.start()
+            self.run.kills["PostgreSQL"] += 1
+        elif n % 10 == 5 and len(self._roles) > 1:
+            await self._pause()
+        else:
+            await self._kill()
+
+    def _feed(self) -> None:
+        """The sender never runs dry."""
+        missing = 4 * MAILS - self._mta.waiting
+        if missing > 0:
+            self._mta.offer(self._world.mails(missing, large=150, replies=11))
+
+    async def _kill(self) -> None:
+        place = self._chance.randrange(len(self._roles))
+        role = self._roles[place]
+        await self._fleet[place].kill()
+        self.run.kills[role] += 1
+        self._fleet[place] = program = await self._world.launch(role)
+        if self._chance.random() < 0.1:
+            # In the middle of its start; what it has done until then is its own affair.
+            with contextlib.suppress(TimeoutError):
+                await program.wait_until(lambda: False, "a random moment", timeout=self._chance.uniform(0.0, 1.0))
+            await program.kill()
+            self.run.kills[f"{role} while starting"] += 1
+            self._fleet[place] = program = await self._world.launch(role)
+        await self._world.ready(program)
+
+    async def _pause(self) -> None:
+        """A deliverer sleeps past its lease; the others take over, and it wakes up in the middle of its sentence."""
+        place = self._chance.choice([n for n, role in enumerate(self._roles) if role == "deliver"])
+        program = self._fleet[place]
+        program.pause()
+        woken = time.monotonic() + LEASE_SECONDS * 1.5
+        while time.monotonic() < woken:
+            self._feed()
+            await self._mta.taken(len(self._mta.acknowledged) + 10, timeout=RECOVERY_SECONDS)
+        program.resume()
+        self.run.kills["deliver stopped past its lease"] += 1
+
+    async def finish(self) -> Findings:
+        """Everything is taken, delivered and counted."""
+        await self._mta.all_taken(timeout=SETTLE_SECONDS)
+        await self._world.settle(timeout=SETTLE_SECONDS)
+        for program in self._fleet:
+            assert await program.terminate() == 0
+        self.run.cut, self.run.put_off = self._mta.cut, self._mta.put_off_count
+        return await self._world.audit(self._mta, paused=bool(self.run.kills["deliver stopped past its lease"]))
+
+
+@asynccontextmanager
+async def database(kind: str) -> AsyncIterator[PostgresServer | None]:
+    if kind == "sqlite":
+        yield None
+    else:
+        async with private_postgres(fsync=True) as server:
+            yield server
+
+
+async def crash(kind: str, *, kills: int, seconds: float, fleet: bool, seed: int) -> tuple[Run, Findings]:
+    """The whole run."""
+    own = asyncio.current_task()
+    assert own is not None
+    # Whoever ends the run early leaves nothing behind either.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="er-crash-") as folder:
+        async with (
+            database(kind) as server,
+            new_rig(kind, Path(folder), lambda: _given(server), aliases=ALIASES, settings=SETTINGS) as rig,
+            rig.mta(CONNECTIONS, timeout=RECOVERY_SECONDS) as mta,
+        ):
+            crasher = Crasher(rig, mta, server, FLEET if fleet else ("serve",), seed)
+            await crasher.start()
+            for n in range(1, kills + 1):
+                if time.monotonic() - began > seconds:
+                    say(f"stopped after {n - 1} kills: {seconds:g} s are over")
+                    break
+                await crasher.crash(n)
+                if n % 50 == 0:
+                    say(f"{n} kills, {len(mta.acknowledged)} acknowledged, {time.monotonic() - began:.0f} s")
+            found = await crasher.finish()
+            crasher.run.seconds = time.monotonic() - began
+            return crasher.run, found
+
+
+def _given(server: PostgresServer | None) -> PostgresServer:
+    assert server is not None
+    return server
+
+
+def table(run: Run, found: Findings) -> str:
+    """The result, for people and for docs/reliability.md."""
+    rows: list[tuple[str, object]] = [
+        *((f"killed: {what}", count) for what, count in sorted(run.kills.items())),
+        ("mails acknowledged (one for each alias)", found.acknowledged),
+        ("connections lost in the middle", run.cut),
+        ("put off with 4yz and sent again", run.put_off),
+        ("refused for good", len(found.refused)),
+        ("acknowledged mails lost", len(found.lost)),
+        ("second tickets", len(found.doubled)),
+        ("mails not kept octet for octet", len(found.damaged)),
+        ("tickets", found.tickets),
+        ("deliveries", found.deliveries),
+        ("deliveries not delivered in the end", len(found.undelivered) + len(found.unlike) + len(found.unseen)),
+        ("tickets posted again, outcome or answer unknown", found.second_posts),
+        ("Slack messages that were (a digest names up to 40)", found.repeated_messages),
+        ("attempts whose outcome was never written", found.lost_attempts),
+        ("attempts whose answer never came", found.unheard_attempts),
+        *((f"posted again after: {reason}", n) for reason, n in found.unheard_reasons.most_common(10)),
+        ("tickets posted again for any other reason", len(found.unexplained_posts)),
+        ("seconds", round(run.seconds)),
+    ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"| {name.ljust(width)} | {value!s:>8} |" for name, value in rows)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kill the program at random under load, and count.")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--fleet", action="store_true", help="three smtp and three deliver processes (PostgreSQL)")
+    parser.add_argument("--seconds", type=float, default=3600, help="no kill after so many seconds")
+    parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
+    options = parser.parse_args()
+    if options.fleet and options.database != "postgres":
+        parser.error("--fleet needs --database postgres")
+    seed = options.seed or random.SystemRandom().randrange(1, 10**9)
+    say(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}; seed {seed}")
+    run, found = asyncio.run(
+        crash(options.database, kills=options.kills, seconds=options.seconds, fleet=options.fleet, seed=seed)
+    )
+    say(table(run, found))
+    for kind, examples in found.faults().items():
+        say(f"FAULT: {kind}: {examples}")
+    return 1 if found.faults() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

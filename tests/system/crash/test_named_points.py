@@ -1,0 +1,171 @@
+"""Killed at each named point, started again, and counted: nothing acknowledged is lost, nothing is doubled.
+
+One installation dies at one point after the other; each start is also the recovery from the kill before. That the
+process died by SIGKILL shows that it came to the point.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.postgres import PostgresServer
+from tests.support.process import Program, run_cli
+from tests.support.slack import Answer
+from tests.support.stores import KINDS
+from tests.system.crash.mta import Mta
+from tests.system.crash.points import POINTS
+from tests.system.crash.rig import Rig, new_rig
+
+ACCEPT = (
+    "recipient-found",
+    "mail-came",
+    "repeat-claimed",
+    "message-written",
+    "octets-written",
+    "number-taken",
+    "ticket-written",
+    "delivery-owed",
+    "accept-commit",
+    "accept-commit:3",
+    "accept-committed",
+    "accept-committed:2",
+    "woken",
+    "reply-ready",
+    "reply-written",
+)
+DELIVER = (
+    "turn-begins",
+    "lease-taken",
+    "attempt-written",
+    "claimed",
+    "claimed:3",
+    "parsing",
+    "parsed",
+    "post-begins",
+    "posted",
+    "posted:4",
+    "outcome-begins",
+    "taking-over",  # each of these needs a dead one that held something: the one before
+    "outcome-written",
+    "taken-over",
+    "outcome-committed",
+)
+LIFE = ("key-known", "door-opens", "door-open", "draining", "drained", "dispatcher-stops")
+MIGRATION = ("migration-statement", "migration-statement:9", "migration-statement:33")
+RETENTION = ("retention-begins", "ticket-erased", "raw-erased", "retention-ended")  # see test_retention
+SPECIAL = {"retry-written", "digest-begins", "digest-posted", "parking", "parked", "probe-claimed", "probe-healed"}
+MAILS = 6
+
+
+# Where the database itself makes the difference: the short run goes there on both.
+ON_BOTH = frozenset({"accept-commit", "accept-committed", "posted"})
+
+
+def places(kind: str, chain: tuple[str, ...]) -> list[str]:
+    """The short run goes to most points on one of the databases; with `CRASH_POINTS=all` (`make crash`) to all on both.
+
+    A start of the program costs most of a second, and there are a hundred.
+    """
+    if os.environ.get("CRASH_POINTS") == "all":
+        return list(chain)
+    half = KINDS.index(kind)
+    return [place for n, place in enumerate(chain) if place in ON_BOTH or n % len(KINDS) == half]
+
+
+async def die(rig: Rig, mta: Mta, point: str, *, mails: int = MAILS, stop: bool = False, **settings: object) -> None:
+    """Starts the program, gives it mail until it dies at the point. stop: it is asked to end once it is ready."""
+    mta.offer(rig.mails(mails, large=5, replies=4))
+    program = await rig.launch("serve", options=("--kill-at", point, *rig.clock_options), **settings)
+    try:
+        await rig.ready(program)
+    except AssertionError:
+        pass  # it died before it was ready, which some points are for
+    else:
+        if stop:
+            await program.terminate()
+    await killed(program, point)
+
+
+async def killed(program: Program, point: str) -> None:
+    code = await program.wait()
+    assert code == -signal.SIGKILL, f"{point}: ended with {code}\n{program.stderr_text}"
+
+
+async def recover(rig: Rig, mta: Mta, *, late: float = 600) -> None:
+    """Starts the program to stay, `late` seconds on: what waits for its next attempt need not be waited for.
+
+    Returns when all mail is taken, all tickets are delivered and the count is right.
+    """
+    rig.set_clock(late)
+    program = await rig.start(options=rig.clock_options)
+    await mta.all_taken()
+    await rig.settle()
+    assert await program.terminate() == 0
+    await rig.sound(mta)
+
+
+def test_every_point_is_visited() -> None:
+    visited = {place.partition(":")[0] for place in (*ACCEPT, *DELIVER, *LIFE, *MIGRATION, *RETENTION)} | SPECIAL
+    assert visited == POINTS.keys() - {"migration-statement-pg", "signalling"}  # the former by its other name
+    assert len(visited) >= 20
+
+
+async def test_killed_while_mail_comes_in(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    async with new_rig(kind, tmp_path, server) as rig, rig.mta() as mta:
+        for point in places(kind, ACCEPT):
+            await die(rig, mta, point)
+        await recover(rig, mta)
+
+
+async def test_killed_while_tickets_go_out(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    async with new_rig(kind, tmp_path, server) as rig, rig.mta() as mta:
+        for point in places(kind, DELIVER):
+            await die(rig, mta, point)
+        await recover(rig, mta)
+
+
+async def test_killed_around_retries_digests_and_probes(
+    kind: str, server: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    async with new_rig(kind, tmp_path, server, aliases=1) as rig, rig.mta() as mta:
+        rig.slack.script("team0", Answer(503, "later"))
+        await die(rig, mta, "retry-written")
+        rig.set_clock(60)
+        for point in ("digest-begins", "digest-posted"):
+            await die(rig, mta, point, mails=12, delivery__digest_after=2, delivery__burst=1, delivery__per_second=2.0)
+        rig.set_clock(120)
+        rig.slack.forget("team0")
+        await die(rig, mta, "parking")
+        await die(rig, mta, "parked")
+        rig.slack.remember("team0")
+        rig.set_clock(600)
+        await die(rig, mta, "probe-claimed")
+        rig.set_clock(1200)
+        await die(rig, mta, "probe-healed")
+        await recover(rig, mta, late=3600)
+
+
+async def test_killed_while_it_starts_and_stops(
+    kind: str, server: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    async with new_rig(kind, tmp_path, server) as rig, rig.mta() as mta:
+        for point in places(kind, LIFE):
+            await die(rig, mta, point, stop=point in LIFE[3:])
+        await recover(rig, mta)
+
+
+async def test_killed_inside_a_migration(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'emailrouter.db'}" if kind == "sqlite" else await server().create_database()
+    env: dict[str, object] = {"database.url": url, "server.data_dir": str(tmp_path)}
+    suffix = "-pg" if kind == "postgres" else ""
+    for point in MIGRATION:
+        name, colon, nth = point.partition(":")
+        options = ("--kill-at", f"{name}{suffix}{colon}{nth}", "--")
+        command = ("-m", "tests.system.crash.launcher", *options)
+        async with Program("migrate", env=env, cwd=tmp_path, command=command) as program:
+            await killed(program, point)
+    first = (await run_cli("migrate", "--json", env=env, cwd=tmp_path)).ok().json()
+    assert first["applied"][0] == "0001_initial.sql"
+    again = (await run_cli("migrate", "--json", env=env, cwd=tmp_path)).ok().json()
+    assert again == {"applied": [], "schema": first["schema"]}

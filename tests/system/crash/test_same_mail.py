@@ -1,0 +1,109 @@
+"""The same mail again (the sender did not see our 250), through the real program: one mail, one ticket.
+
+The same are mails of one reverse-path, the same octets and the same alias within the window; the list of recipients
+is not part of it, and neither is the Message-ID alone, which the sender chooses.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.support import mails
+from tests.support.postgres import PostgresServer
+from tests.support.smtp import RawSmtp, send_mail
+from tests.system.crash.rig import DOMAIN, Rig, new_rig
+
+DAY = 24 * 3600
+A, B = f"team0@{DOMAIN}", f"team1@{DOMAIN}"
+
+
+class Client:
+    """Sends single mails to the one door of a rig."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+
+    async def send(self, content: bytes, *recipients: str, reverse_path: str = "ada@customer.test") -> str:
+        """The id in the 250."""
+        ((host, port),) = self.rig.doors()
+        reply = await send_mail(host, port, reverse_path, recipients or (A,), content)
+        assert reply.code == 250, reply
+        return reply.text.rpartition(" ")[2]
+
+    async def tickets(self) -> int:
+        return await self.rig.ledger.number("SELECT count(*) FROM tickets")
+
+
+@asynccontextmanager
+async def serving(kind: str, folder: Path, server: Callable[[], PostgresServer]) -> AsyncIterator[Client]:
+    async with new_rig(kind, folder, server, aliases=2) as rig:
+        await rig.start("serve", options=rig.clock_options)
+        yield Client(rig)
+
+
+async def test_the_same_mail_again(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    async with serving(kind, tmp_path, server) as client:
+        content = mails.plain(message_id="<1@customer.test>")
+        first = await client.send(content)
+        assert await client.send(content) == first
+        assert set(await asyncio.gather(*(client.send(content) for _ in range(5)))) == {first}
+        assert await client.send(content, f"TEAM0@{DOMAIN}") == first, "one alias, whatever its spelling"
+        assert await client.send(content, f"team0+tag@{DOMAIN}") == first
+        assert await client.tickets() == 1
+        # Another sender, other octets with the same Message-ID: other mails.
+        assert await client.send(content, reverse_path="eve@customer.test") != first
+        assert await client.send(content.replace(b"Subject: ", b"Subject: Re ")) != first
+        assert await client.tickets() == 3
+
+
+async def test_a_retry_for_one_of_two_aliases(kind: str, server: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    async with serving(kind, tmp_path, server) as client:
+        both = mails.plain(message_id="<1@customer.test>")
+        first = await client.send(both, A, B)
+        assert await client.tickets() == 2
+        assert await client.send(both, B) == first
+        assert await client.tickets() == 2
+        one = mails.plain(message_id="<2@customer.test>")
+        alone = await client.send(one, A)
+        assert await client.send(one, A, B) != alone, "for B it is new"
+        assert await client.tickets() == 4
+        assert await client.send(one, A) == alone
+        assert await client.tickets() == 4
+
+
+async def test_a_device_that_sends_the_same_octets_every_day(
+    kind: str, server: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    """Without Message-ID and Date nothing says that it is a repeat; with one, the window does."""
+    async with serving(kind, tmp_path, server) as client:
+        bare = b"From: printer@device.test\r\nSubject: Toner low\r\n\r\nToner low\r\n"
+        for day in range(3):
+            client.rig.set_clock(day * DAY)
+            await client.send(bare)
+        assert await client.tickets() == 3
+        dated = b"Date: Tue, 01 Jan 2030 12:00:00 +0000\r\n" + bare
+        first = await client.send(dated)
+        client.rig.set_clock(7 * DAY - 60)
+        assert await client.send(dated) == first
+        client.rig.set_clock(7 * DAY + 60)
+        assert await client.send(dated) != first, "the window begins with the first one and ends after five days"
+        assert await client.tickets() == 5
+
+
+async def test_by_data_or_by_chunks_and_after_a_kill(
+    kind: str, server: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    async with serving(kind, tmp_path, server) as client:
+        content = mails.plain(text=".a dot first\n..and two\n", message_id="<1@customer.test>")
+        first = await client.send(content)
+        await client.rig.running[-1].kill()
+        await client.rig.start("serve")
+        ((host, port),) = client.rig.doors()
+        async with await RawSmtp.connect(host, port) as raw:
+            await raw.command("EHLO client.test", 250)
+            await raw.command("MAIL FROM:<ada@customer.test>", 250)
+            await raw.command(f"RCPT TO:<{A}>", 250)
+            await raw.send_bytes(b"BDAT %d LAST\r\n" % len(content) + content)
+            assert (await raw.expect(250)).text.endswith(first)
+        assert await client.tickets() == 1

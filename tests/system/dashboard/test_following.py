@@ -1,0 +1,249 @@
+"""A page that follows what others do, under the hands of who works on it: the focus stays, keys do one thing, once."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from router.admin.tickets.tickets import Tickets
+from tests.support import mails
+from tests.support.browser import Window
+from tests.support.installation.http import ServedInstallation
+from tests.system.dashboard.test_browser import enter
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+# All of it before anything is drawn again: a browser takes the focus from what is gone no sooner.
+AT_ONCE = """() => {
+  document.getElementById("keys").showModal();
+  document.getElementById("keys-on").focus();
+  document.getElementById("keys").close();
+  document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true }));
+  return document.activeElement.textContent;
+}"""
+
+
+async def test_keys_work_as_soon_as_their_list_is_closed(shop: ServedInstallation, window: Window) -> None:
+    await shop.alias()
+    await shop.ticket(mails.plain(subject="First"))
+    page = await enter(shop, window, "agent")
+    assert await page.evaluate(AT_ONCE) == "First"
+
+
+async def test_a_key_that_is_held_acts_once(shop: ServedInstallation, window: Window) -> None:
+    await shop.alias()
+    await shop.ticket(mails.plain(subject="First"))
+    page = await enter(shop, window, "agent")
+    await page.get_by_role("link", name="First").click()
+    await expect(page.get_by_role("button", name="Resolve")).to_be_visible()
+    await page.wait_for_load_state()
+    await page.keyboard.down("r")
+    await expect(page.get_by_role("button", name="Open again")).to_be_visible()
+    for _ in range(3):  # the next page hears that it is still held
+        await page.keyboard.down("r")
+    await page.keyboard.up("r")
+    await page.keyboard.press("n")
+    await page.keyboard.type("It works.")
+    await page.get_by_role("button", name="Add note").click()
+    await expect(page.locator(".remark")).to_have_count(1)
+    await expect(page.get_by_role("button", name="Open again")).to_be_visible()
+
+
+async def test_the_focus_stays_when_a_list_changes_around_it(shop: ServedInstallation, window: Window) -> None:
+    await shop.alias()
+    tickets = [await shop.ticket(mails.plain(subject=subject)) for subject in ("First", "Second", "Third")]
+    page = await enter(shop, window, "agent")
+    for key in "jjj":
+        await page.keyboard.press(key)
+    first = page.get_by_role("link", name="First")
+    await expect(first).to_be_focused()
+    await shop.services.tickets.claim(shop.actor, tickets[2])  # a row above goes
+    await expect(page.get_by_role("link", name="Third")).to_have_count(0)
+    await expect(first).to_be_focused()
+    await shop.ticket(mails.plain(subject="Fourth"))  # one comes
+    await expect(page.get_by_role("link", name="Fourth")).to_be_visible()
+    await expect(first).to_be_focused()
+    await shop.services.tickets.set_status(shop.actor, tickets[0], "waiting")  # this one changes
+    await expect(page.locator(".tickets li", has_text="First")).to_contain_text("Waiting")
+    await expect(first).to_be_focused()
+    await page.keyboard.press("k")
+    await expect(page.get_by_role("link", name="Second")).to_be_focused()
+
+
+async def test_the_focus_stays_at_a_tickets_actions(shop: ServedInstallation, window: Window) -> None:
+    await shop.alias()
+    ticket = await shop.ticket(mails.plain(subject="First"))
+    page = await enter(shop, window, "agent")
+    await page.get_by_role("link", name="First").click()
+    await page.get_by_role("button", name="Resolve").focus()
+    await shop.services.tickets.set_status(shop.actor, ticket, "waiting")
+    await expect(page.get_by_role("button", name="In progress")).to_be_visible()
+    await expect(page.get_by_role("button", name="Resolve")).to_be_focused()
+    # A button that is gone leaves no other in its place: what was meant for it does nothing.
+    await page.get_by_role("button", name="Claim").focus()
+    await shop.services.tickets.claim(shop.actor, ticket)
+    await expect(page.get_by_role("button", name="Claim")).to_have_count(0)
+    await expect(page.locator("#facts")).to_be_focused()
+
+
+async def test_what_changes_where_somebody_types_comes_when_they_are_done(
+    shop: ServedInstallation, window: Window
+) -> None:
+    await shop.alias()
+    ticket = await shop.ticket(mails.plain(subject="First"))
+    page = await enter(shop, window, "admin")
+    await page.get_by_role("link", name="First").click()
+    chosen = page.get_by_label("Give to")
+    await chosen.focus()
+    await shop.services.tickets.claim(shop.actor, ticket)
+    await expect(page.locator(".timeline")).to_contain_text("claimed it")
+    await expect(page.get_by_role("button", name="Claim")).to_be_visible()
+    await expect(chosen).to_be_focused()
+    await page.get_by_role("button", name="Resolve").focus()
+    await expect(page.get_by_role("button", name="Claim")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Resolve")).to_be_focused()
+
+
+# The server and its time are the test's: what it answers, how often it was asked, which streams were opened.
+ALONE = """
+window.streams = [];
+window.EventSource = class extends EventTarget {
+  static CLOSED = 2;
+  readyState = 0;
+  constructor(url) { super(); window.stream = this; window.streams.push(url); }
+  close() { this.readyState = 2; }
+};
+window.asked = 0;
+window.answer = () => new Response("<p>");
+window.fetch = async () => { window.asked++; return window.answer(); };
+"""
+TELL = "() => { window.stream.dispatchEvent(new Event('changed')); }"
+
+
+async def test_a_page_asks_seldom_where_much_happens(shop: ServedInstallation, window: Window) -> None:
+    await shop.alias()
+    await window.context.add_init_script(ALONE)
+    await window.context.clock.install()
+    page = await enter(shop, window, "agent")
+    for _ in range(60):
+        await page.evaluate(TELL)
+        await page.clock.run_for(1000)
+    assert 10 <= await page.evaluate("window.asked") <= 20
+    await page.clock.run_for(30_000)
+    asked = await page.evaluate("window.asked")
+    await page.evaluate(TELL)
+    await page.clock.run_for(100)
+    assert await page.evaluate("window.asked") == asked + 1, "what is seldom is shown at once"
+
+
+async def test_what_could_not_be_shown_is_asked_for_again(shop: ServedInstallation, window: Window) -> None:
+    await shop.alias()
+    await window.context.add_init_script(ALONE)
+    await window.context.clock.install()
+    page = await enter(shop, window, "agent")
+    for answer in ("new Response('', { status: 503 })", "new Response('', { status: 429 })", "Promise.reject('away')"):
+        await page.evaluate(f"() => {{ window.asked = 0; window.answer = () => {answer}; }}")
+        await page.evaluate(TELL)
+        await page.clock.run_for(60_000)
+        assert 5 <= await page.evaluate("window.asked") <= 20, answer
+    # Not behind another tab.
+    await page.evaluate("() => { Object.defineProperty(document, 'hidden', { value: true, configurable: true }); }")
+    await page.evaluate("() => { window.asked = 0; }")
+    await page.clock.run_for(60_000)
+    assert await page.evaluate("window.asked") <= 1
+    await page.evaluate("() => { delete document.hidden; }")
+    await page.evaluate(TELL)
+    await page.evaluate("() => { window.answer = () => new Response('<p>'); }")
+    await page.clock.run_for(10_000)
+    await page.evaluate("() => { window.asked = 0; }")
+    await page.clock.run_for(60_000)
+    assert await page.evaluate("window.asked") == 0
+
+
+async def test_a_stream_that_comes_again_knows_what_was_seen(shop: ServedInstallation, window: Window) -> None:
+    await shop.alias()
+    await window.context.add_init_script(ALONE)
+    await window.context.clock.install()
+    page = await enter(shop, window, "agent")
+    fresh = '<div id="list" data-live="0123" data-follow="yes"></div>'
+    await page.evaluate(f"() => {{ window.answer = () => new Response('{fresh}'); }}")
+    await page.evaluate(TELL)
+    await page.clock.run_for(1000)
+    for state, pause in ((0, 2_000), (2, 30_000)):
+        opened = await page.evaluate("window.streams.length")
+        await page.evaluate(f"() => {{ stream.readyState = {state}; stream.dispatchEvent(new Event('error')); }}")
+        await page.clock.run_for(pause - 1000)
+        assert await page.evaluate("window.streams.length") == opened
+        await page.clock.run_for(2000)
+        assert await page.evaluate("window.streams.length") == opened + 1
+        assert await page.evaluate("window.streams.at(-1)") == "/live?seen=0123"
+
+
+async def test_how_long_ago_something_was_goes_on(shop: ServedInstallation, window: Window) -> None:
+    await shop.alias()
+    await shop.ticket(mails.plain(subject="First"))
+    await window.context.clock.install()
+    page = await enter(shop, window, "agent")
+    when = page.locator(".tickets .when")
+    await expect(when).to_have_text("just now")
+    for minutes, words in ((1, "1 minute ago"), (90, "1 hour ago"), (60 * 72, "3 days ago")):
+        await page.clock.fast_forward(minutes * 60_000)
+        await page.clock.run_for(30_000)
+        await expect(when).to_have_text(words)
+
+
+async def test_a_button_that_copies_says_so_again(shop: ServedInstallation, window: Window) -> None:
+    domain = await shop.domain()
+    await window.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = await enter(shop, window, "agent")
+    await page.goto(f"{shop.root}/manage/domains/{domain}")
+    button = page.locator("[data-copies]").first
+    await button.click()
+    await expect(button).to_have_text("Copied")
+    await button.click()
+    await expect(button).to_have_text("Copy")
+
+
+# By the page itself: playwright would wait for the first answer before it clicks again.
+TWICE = """() => { setTimeout(async () => {
+  const button = document.querySelector("#note-form button");
+  button.click();
+  for (let n = 0; n < 20; n++) await fetch("/healthz");
+  button.click();
+  await fetch("/healthz?twice");
+}); }"""
+
+
+async def test_a_form_that_is_sent_twice_is_sent_once(
+    shop: ServedInstallation, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go, note = asyncio.Event(), asyncio.Event(), Tickets.note
+
+    async def slowly(*given: Any) -> Any:
+        asked.set()
+        await go.wait()
+        return await note(*given)
+
+    monkeypatch.setattr(Tickets, "note", slowly)
+    await shop.alias()
+    ticket = await shop.ticket(mails.plain(subject="First"))
+    page = await enter(shop, window, "agent")
+    await page.get_by_role("link", name="First").click()
+    await page.get_by_label("A note for your colleagues").fill("Called back.")
+    async with page.expect_request("**/healthz?twice"):
+        await page.evaluate(TWICE)
+    await asked.wait()
+    go.set()
+    await expect(page.get_by_text("Your note is on the ticket.")).to_be_visible()
+    await page.reload()
+    events = (await shop.services.tickets.get(shop.actor, ticket)).events
+    assert [event.kind for event in events].count("note") == 1
+    # A page that comes back can be used again.
+    await page.get_by_label("A note for your colleagues").fill("Called again.")
+    await page.get_by_role("button", name="Add note").click()
+    await expect(page.locator(".remark")).to_have_count(2)
+    await page.go_back()
+    await page.get_by_label("A note for your colleagues").fill("A third.")
+    await page.get_by_role("button", name="Add note").click()
+    await expect(page.locator(".remark")).to_have_count(3)

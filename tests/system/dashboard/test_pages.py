@@ -1,0 +1,30 @@
+"""Every page in a real browser: nothing that axe finds, light enough, whole on a phone; by construction."""
+
+import pytest
+
+from tests.integration.dashboard.conftest import Furnished
+from tests.integration.dashboard.sight import PAGE_PICTURES, sees
+from tests.integration.dashboard.visits import OPENED, VISITS
+from tests.support.browser import Window
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PARTS = 3  # so that not one worker has all pages
+
+
+async def test_every_page_is_visited() -> None:
+    assert set(VISITS) == set(OPENED)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_pages(furnished: Furnished, window: Window, part: int) -> None:
+    """One tab for all of them: a new one for each costs as much as what is looked at."""
+    root = furnished.served.root
+    page = await window.open(root + "/sign-in")
+    for path in sorted(VISITS)[part::PARTS]:
+        await window.context.clear_cookies()
+        if OPENED[path].role is not None:
+            await window.sign_in(root, furnished.token)
+        await page.goto(root + VISITS[path].format_map(furnished.names))
+        name = path.strip("/").replace("/", "-").replace("{id}", "one") or "home"
+        await sees(page, name, "light", "dark", "phone", folder=PAGE_PICTURES)

@@ -1,0 +1,207 @@
+"""The states that pages are seldom in, in a real browser: an empty installation, too much of everything, forms that
+come back, pages that cannot be shown. Nothing that axe finds, nothing wider than a phone, nothing without room."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page
+
+from tests.integration.dashboard.extremes import LONG, Names, extremes
+from tests.integration.dashboard.sight import PAGE_PICTURES, STATE_PICTURES, fits, sees
+from tests.support.browser import Window
+from tests.support.dns import DnsStandIn
+from tests.support.installation.dashboard import person
+from tests.support.installation.http import PASSWORD, ServedInstallation, served_settings, serving
+from tests.support.stores import opened_sqlite
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+EMPTY = (
+    "/set-up",
+    "/tickets",
+    "/tickets?q=nothing",
+    "/tickets/mine",
+    "/tickets/unassigned",
+    "/activity",
+    "/activity?state=pending",
+    "/activity/trace?q=nothing",
+    "/activity/health",
+    "/manage/domains",
+    "/manage/aliases",
+    "/manage/integrations",
+    "/manage/blocked-senders",
+    "/manage/keys",
+)
+EXTREME = (
+    "/",
+    "/account",
+    "/set-up",
+    "/tickets",
+    "/tickets/{long}",
+    "/tickets/{hebrew}",
+    "/tickets/{talk}",
+    "/tickets/{talk}?before=6",
+    "/tickets/{files}",
+    "/activity",
+    "/activity?state=pending",
+    "/activity/deliveries/{dead}",
+    "/activity/deliveries/{waiting}",
+    "/activity/trace?q={talk}",
+    "/activity/trace/{message}",
+    "/activity/health",
+    "/manage/domains",
+    "/manage/domains/{domain}",
+    "/manage/domains/{wrong}",
+    "/manage/domains/{domain}/delete",
+    "/manage/aliases",
+    "/manage/aliases/{alias}",
+    "/manage/integrations",
+    "/manage/integrations/{integration}",
+    "/manage/integrations/{integration}/delete",
+    "/manage/users",
+    "/manage/users/{person}",
+    "/manage/users/{person}/delete",
+    "/manage/keys",
+    "/manage/keys/{key}/revoke",
+    "/manage/blocked-senders",
+    "/manage/workspace",
+    "/manage/audit",
+)
+
+PARTS = 2  # of the long lists, so that not one worker has all of them
+
+
+@dataclass(frozen=True)
+class Place:
+    """An installation, an admin's session in it, and what there is."""
+
+    served: ServedInstallation
+    token: str
+    names: Names
+
+
+async def _place(served: ServedInstallation, names: Names) -> Place:
+    address, user_id = await person(served, "admin", "ada@people.test")
+    new = await served.services.sessions.login(address, PASSWORD, address="127.0.0.1")
+    if names.ids:
+        await served.services.users.change(served.actor, user_id, name=LONG[:200])
+    return Place(served, new.token, names)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def bare(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+    """An installation on its first day."""
+    async with opened_sqlite(tmp_path_factory.mktemp("bare")) as store, serving(store) as served:
+        yield await _place(served, Names({}))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def crowded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+    """One where everything is long, much or wrong."""
+    path = tmp_path_factory.mktemp("crowded")
+    async with DnsStandIn() as dns, opened_sqlite(path) as store, serving(store, served_settings(dns)) as served:
+        yield await _place(served, await extremes(served, dns))
+
+
+async def _right(page: Page, name: str) -> None:
+    """There is room for it, and nothing that axe finds."""
+    await fits(page, name, "light", folder=STATE_PICTURES)
+    await sees(page, name, "phone", folder=STATE_PICTURES)
+
+
+def _name(kind: str, path: str) -> str:
+    return kind + "".join(c if c.isalnum() else "-" for c in path)
+
+
+async def _page(place: Place, window: Window) -> Page:
+    """A tab for all pages of a test: a new one for each costs as much as what is looked at."""
+    await window.sign_in(place.served.root, place.token)
+    return await window.open(place.served.root + "/set-up")
+
+
+async def test_with_nothing_there(bare: Place, window: Window) -> None:
+    page = await _page(bare, window)
+    for path in EMPTY:
+        await page.goto(bare.served.root + path)
+        await _right(page, _name("empty", path))
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_with_too_much_of_everything(crowded: Place, window: Window, part: int) -> None:
+    page = await _page(crowded, window)
+    for path in EXTREME[part::PARTS]:
+        await page.goto(crowded.served.root + crowded.names.path(path))
+        await page.evaluate("for (const folded of document.querySelectorAll('main details')) folded.open = true")
+        await _right(page, _name("extreme", path))
+
+
+FORMS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("/account", "Change password", {"Present password": "not it", "New password": "another one"}),
+    ("/manage/domains", "Add domain", {"Domain": "no domain"}),
+    ("/manage/aliases", "Add alias", {"What stands before the @": "a b"}),
+    ("/manage/integrations", "Add integration", {"Name": "x", "Webhook URL": "nonsense"}),
+    ("/manage/integrations/{integration}", "Rename", {"Name": ""}),
+    ("/manage/integrations/{integration}", "Send a test message", {}),
+    ("/manage/integrations/{integration}/delete", "Remove the integration", {}),
+    ("/manage/users", "Add", {"Address": "nobody", "First password (if you like)": "short"}),
+    ("/manage/users/{person}", "Set password", {"A new password": "x"}),
+    ("/manage/keys", "Make key", {"Name": ""}),
+    ("/manage/blocked-senders", "Block", {"Sender": "a b"}),
+    ("/manage/workspace", "Keep the change", {"Name": ""}),
+    ("/set-up", "Set this URL and test it", {"Webhook URL": "nonsense"}),
+    ("/tickets/{talk}", "Add note", {"A note for your colleagues": " "}),
+    ("/tickets?cursor=nonsense", "", {}),
+    ("/tickets/nothing", "", {}),
+    ("/no/such/page", "", {}),
+)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_a_form_that_comes_back(crowded: Place, window: Window, part: int) -> None:
+    window.expect("Failed to load resource")
+    page = await _page(crowded, window)
+    for path, button, filled in FORMS[part::PARTS]:
+        await page.goto(crowded.served.root + crowded.names.path(path))
+        await page.evaluate("for (const form of document.forms) form.noValidate = true")
+        for label, text in filled.items():
+            await page.get_by_label(label, exact=True).fill(text)
+        if button:
+            await page.get_by_role("button", name=button, exact=True).click()
+            await page.get_by_role("alert").wait_for()
+        await _right(page, _name("refused", path + button))
+
+
+async def test_pages_for_who_may_not_and_who_is_gone(crowded: Place, window: Window) -> None:
+    served = crowded.served
+    address, user_id = await person(served, "viewer")
+    new = await served.services.sessions.login(address, PASSWORD, address="127.0.0.1")
+    await window.sign_in(served.root, new.token)
+    window.expect("Failed to load resource")
+    page = await window.open(served.root + "/manage/audit")
+    await _right(page, "refused-role")
+    page = await window.open(served.root + "/tickets/unassigned")
+    await _right(page, "viewer-tickets")
+    page = await window.open(served.root + crowded.names.path("/tickets/{talk}"))
+    await _right(page, "viewer-ticket")
+    await served.services.users.change(served.actor, user_id, disabled=True)
+    await page.get_by_role("link", name="Overview").click()
+    await _right(page, "session-ended")
+    await page.get_by_label("Address").fill(address)
+    await page.get_by_label("Password").fill("x")
+    await page.get_by_role("button", name="Sign in").click()
+    await _right(page, "wrong-password")
+
+
+async def test_the_set_up_on_its_way(window: Window, tmp_path: Path) -> None:
+    async with DnsStandIn() as dns, opened_sqlite(tmp_path) as store, serving(store, served_settings(dns)) as served:
+        place = await _place(served, Names({}))
+        view = await served.services.domains.create(served.actor, "example.org")
+        dns.set("example.org", "MX", "10 mail.elsewhere.test.")
+        await served.services.domains.verify(served.actor, view.domain.id)
+        await window.sign_in(served.root, place.token)
+        page = await window.open(served.root + "/set-up")
+        await sees(page, "set-up-begun", "light", "dark", "phone", folder=PAGE_PICTURES)
+        await page.close()  # before the stream that it follows is gone

@@ -1,0 +1,193 @@
+"""A Debian of its own, booted under a real systemd: debootstrap into a folder, then systemd-nspawn.
+
+Its network is its own loopback, so port 25 is free there, nothing leaves this machine, and nothing comes in. Only what
+is run with `registries=True` sees this machine's network, to fetch packages: in the same files and under the same
+systemd, but with this machine's resolver. `Machine` starts one process and ends it; the folder is removed at the end.
+
+Needs root, `debootstrap` and `systemd-nspawn` (Debian: systemd-container). Used by `tests.system.debian.walk` alone.
+"""
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+RELEASE = "bookworm"
+# What debootstrap's smallest variant lacks to be booted.
+BOOTED = "systemd,systemd-sysv,dbus,ca-certificates"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+CHECKOUT = Path(__file__).resolve().parents[3]
+PATIENCE = 600.0
+
+
+class Failed(Exception):  # noqa: N818 - a command did not do what it is there for
+    """A command in the machine failed; what it printed is the message."""
+
+
+class Machine:
+    """`with Machine(folder, name) as machine: machine.run("systemctl status")`. authority: who signs the registries."""
+
+    def __init__(self, root: Path, *, name: str, mirror: str | None = None, authority: Path | None = None) -> None:
+        self.root = root
+        self._name = name
+        self._mirror = mirror
+        self._authority = authority
+        self._process: subprocess.Popen[bytes] | None = None
+
+    # --- life
+
+    def __enter__(self) -> Self:
+        try:
+            self._make()
+            self.boot()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def boot(self) -> None:
+        """Returns when everything that is enabled has been started."""
+        command = ["systemd-nspawn", "--quiet", "--directory", str(self.root), "--boot", "--private-network"]
+        # This machine's own service manager, if it has one, has no part in it; its resolver stays outside.
+        command += ["--register=no", "--keep-unit", "--resolv-conf=off", f"--hostname={self._name}", "--console=pipe"]
+        with (self.root.parent / "console").open("ab") as console:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
+            )
+        self.until(lambda: self._leader() is not None, "its first process")
+        # "degraded" is for units of a host that a container cannot have.
+        self.until(lambda: self._says("systemctl is-system-running") in ("running", "degraded"), "the boot")
+
+    def shut_down(self) -> None:
+        """As `poweroff` does it: units are stopped in their order."""
+        if self._process is None:
+            return
+        if self._leader() is not None:
+            self.run("systemctl --no-block poweroff", check=False)
+        try:
+            self._process.wait(120)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def close(self) -> None:
+        """Nothing runs and nothing is left."""
+        try:
+            self.shut_down()
+        finally:
+            shutil.rmtree(self.root, ignore_errors=True)
+
+    def _make(self) -> None:
+        command = ["debootstrap", "--variant=minbase", f"--include={BOOTED}", RELEASE, str(self.root)]
+        subprocess.run([*command, *([self._mirror] if self._mirror else [])], check=True, stdout=subprocess.DEVNULL)
+        (self.root / "etc/hostname").write_text(f"{self._name}\n")
+        (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+        (self.root / "etc/resolv.conf").unlink(missing_ok=True)
+        (self.root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
+        (self.root / "outside").mkdir()
+        shutil.copy("/etc/resolv.conf", self.root / "outside/resolv.conf")
+        if self._authority is not None:
+            shutil.copy(self._authority, self.root / "outside/authority.pem")
+
+    # --- what is done in it
+
+    def run(
+        self, script: str, *, registries: bool = False, typed: str | None = None, check: bool = True
+    ) -> tuple[int, str]:
+        """Runs a script as root stands in /root: its exit code, and what it printed. Raises `Failed`.
+
+        typed: what a person types at the terminal when asked; without it there is no terminal.
+        """
+        prepared = "cd /root"
+        command = self._enter(registries)
+        if registries:
+            command += ["unshare", "--mount"]
+            prepared += " && mount --bind /outside/resolv.conf /etc/resolv.conf"
+        command += ["bash", "-c", f'{prepared} && exec bash -euo pipefail -c "$0"', script]
+        code, printed = _at_a_terminal(command, typed) if typed is not None else _plain(command)
+        if check and code != 0:
+            raise Failed(f"exit code {code}:\n{printed}")
+        return code, printed
+
+    def put(self, path: str, text: str) -> None:
+        """A file in it."""
+        file = self.root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def until(self, done: Callable[[], bool], what: str, patience: float = 120.0) -> None:
+        """Waits for something that tells nobody. Raises `Failed`."""
+        end = time.monotonic() + patience
+        while not done():
+            if time.monotonic() > end:
+                raise Failed(f"{what} did not come in {patience:.0f} s")
+            time.sleep(0.2)
+
+    def _says(self, script: str) -> str:
+        return self.run(script, check=False)[1].strip()
+
+    def _leader(self) -> int | None:
+        """Its process 1, as this machine sees it."""
+        if self._process is None:
+            return None
+        if self._process.poll() is not None:
+            raise Failed(f"systemd-nspawn ended: see {self.root.parent / 'console'}")
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return int(children[0]) if children else None
+
+    def _enter(self, registries: bool) -> list[str]:
+        leader = self._leader()
+        if leader is None:
+            raise Failed("it does not run")
+        spaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup", *([] if registries else ["--net"])]
+        variables = {"HOME": "/root", "PATH": PATH, "LANG": "C.UTF-8", "TERM": "dumb"}
+        if registries:
+            variables["DEBIAN_FRONTEND"] = "noninteractive"  # a person would be asked what the walk answers afterwards
+            if self._authority is not None:
+                variables["PIP_CERT"] = "/outside/authority.pem"
+        named = [f"{name}={value}" for name, value in variables.items()]
+        return ["nsenter", f"--target={leader}", *spaces, "env", "--ignore-environment", *named]
+
+
+def _plain(command: list[str]) -> tuple[int, str]:
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        timeout=PATIENCE,
+    )
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def _at_a_terminal(command: list[str], typed: str) -> tuple[int, str]:
+    """Types each line when the program waits for it, that is when it has asked."""
+    terminal, inside = pty.openpty()
+    printed = b""
+    try:
+        process = subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside, start_new_session=True)
+        os.close(inside)
+        lines = typed.splitlines()
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if select.select([terminal], [], [], 0.5)[0]:
+                try:
+                    printed += os.read(terminal, 65536)
+                except OSError:  # the far end is closed
+                    break
+            if lines and printed.rstrip(b" ").endswith(b":"):
+                os.write(terminal, lines.pop(0).encode() + b"\n")
+                printed += b"\n"
+        return process.wait(10), printed.decode(errors="replace")
+    finally:
+        os.close(terminal)

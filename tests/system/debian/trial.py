@@ -1,0 +1,208 @@
+"""The units under a real systemd, tried as docs/operations.md promises them: each function raises `Failed`.
+
+Waits are for what systemd and the program say; the watchdog's trial takes as long as its interval.
+"""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.system.debian import surroundings
+from tests.system.debian.machine import Failed, Machine
+
+ONE = "emailrouter.service"
+ROLES = ("emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service")
+CONFIGURATION = "/etc/emailrouter/emailrouter.toml"
+
+# Four senders at once, each mail in a connection of its own, for so many seconds, and who asks the API beside them. A
+# connection that gets no greeting is `refused`; anything later that fails is `put_off`: a mail server would come again.
+_SENDERS = """
+import json, smtplib, sys, threading, time, urllib.request
+from email.utils import formatdate, make_msgid
+end, guard = time.monotonic() + float(sys.argv[1]), threading.Lock()
+counts = {"accepted": 0, "refused": [], "put_off": [], "answered": 0, "unanswered": []}
+def told(what, error):
+    with guard:
+        counts[what].append(repr(error))
+def send():
+    while time.monotonic() < end:
+        mail = f"From: a@b.example\\r\\nTo: support@example.com\\r\\nSubject: Load\\r\\n"
+        mail += f"Message-ID: {make_msgid(domain='b.example')}\\r\\nDate: {formatdate()}\\r\\n\\r\\nx\\r\\n"
+        try:
+            client = smtplib.SMTP("127.0.0.1", 25, timeout=90, local_hostname="b.example")
+        except (OSError, smtplib.SMTPException) as error:
+            told("refused", error)
+            continue
+        try:
+            client.sendmail("a@b.example", ["support@example.com"], mail)
+            with guard:
+                counts["accepted"] += 1
+        except (OSError, smtplib.SMTPException) as error:
+            told("put_off", error)
+        finally:
+            client.close()
+        time.sleep(0.1)
+def ask():
+    while time.monotonic() < end:
+        try:
+            urllib.request.urlopen("http://127.0.0.1:8080/readyz", timeout=90).read()
+            with guard:
+                counts["answered"] += 1
+        except OSError as error:
+            told("unanswered", error)
+        time.sleep(0.05)
+senders = [threading.Thread(target=one) for one in (send, send, send, send, ask)]
+for sender in senders: sender.start()
+for sender in senders: sender.join()
+print(json.dumps(counts))
+"""
+# A mail that is parsed in a process of its own, over STARTTLS.
+_LARGE = """
+import smtplib
+from email.message import EmailMessage
+mail = EmailMessage()
+mail["From"], mail["To"], mail["Subject"] = "a@b.example", "support@example.com", "Large"
+mail.set_content("Hello")
+mail.add_alternative("<p>Hello</p>", subtype="html")
+mail.add_attachment(b"x" * 2_000_000, maintype="application", subtype="pdf", filename="a.pdf")
+with smtplib.SMTP("127.0.0.1", 25, timeout=90) as client:
+    client.starttls()
+    client.send_message(mail)
+"""
+
+
+def restarts_refuse_nobody(machine: Machine, *units: str) -> str:
+    """Each unit is restarted in turn while mail comes in, then reloaded."""
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(_send, machine, 4 + 2 * len(units))
+        machine.run("sleep 1")
+        for unit in units:
+            machine.run(f"systemctl restart {unit} && sleep 1")
+        counts = sending.result()
+    if counts["refused"] or counts["unanswered"] or not counts["accepted"] or not counts["answered"]:
+        raise Failed(f"while {units} were restarted: {counts}")
+    for unit in units:
+        machine.run(f"systemctl reload {unit}")
+    put_off = len(counts["put_off"])  # a session without a mail in it hears 421, and a sender comes again
+    return f"{counts['accepted']} mails and {counts['answered']} requests taken, none refused, {put_off} told 421"
+
+
+def a_mail_starts_it(machine: Machine) -> str:
+    """Stopped, the socket stays, and the first peer starts the service."""
+    machine.run(f"systemctl stop {ONE}")
+    _expect(machine, f"systemctl is-active {ONE}", "inactive")
+    counts = _send(machine, 1)
+    _expect(machine, f"systemctl is-active {ONE}", "active")
+    if counts["refused"] or not counts["accepted"]:
+        raise Failed(f"by its socket: {counts}")
+    return "the first peer waited and was served"
+
+
+def the_watchdog_bites(machine: Machine, unit: str) -> str:
+    """A process whose loop does not turn is killed and started again."""
+    before = _main_process(machine, unit)
+    machine.run(f"kill -STOP {before}")
+    machine.until(lambda: _main_process(machine, unit) not in (before, "0"), "the watchdog", 90)
+    machine.until(lambda: _said(machine, f"systemctl is-active {unit}") == "active", "the start after the watchdog")
+    if "Watchdog timeout" not in machine.run(f"journalctl --unit {unit} --output cat")[1]:
+        raise Failed("it ended, but not by the watchdog")
+    return "killed and started again"
+
+
+def a_wrong_configuration_closes_the_socket(machine: Machine, unit: str, socket: str) -> str:
+    """Exit code 2, the key in the log; peers are refused after a while; mended, it starts."""
+    machine.run(f"sed -i 's/^listen = .*/&\\nmax_recipient = 5/' {CONFIGURATION}; systemctl restart {unit} || true")
+    _expect(machine, f"systemctl show --property ExecMainStatus --value {unit}", "2")
+    if "smtp.max_recipient is not a setting" not in machine.run(f"journalctl --unit {unit} --output cat")[1]:
+        raise Failed("the log does not name the key")
+    knock = "exec 3<>/dev/tcp/127.0.0.1/25 && timeout 2 cat <&3"
+    for _ in range(60):
+        machine.run(knock, check=False)
+        if _said(machine, f"systemctl is-failed {socket}") == "failed":
+            break
+    _expect(machine, f"systemctl is-failed {socket}", "failed")
+    machine.run(
+        f"""sed -i /max_recipient/d {CONFIGURATION}
+        systemctl reset-failed 'emailrouter*'
+        systemctl start {socket} {unit}"""
+    )
+    _expect(machine, f"systemctl is-active {unit}", "active")
+    return "exit 2, the socket closed; mended, it serves"
+
+
+def nothing_denied_is_needed(machine: Machine, *units: str) -> str:
+    """With every denied system call deadly: mail large and small, a reload, a restart and a stop work as before."""
+    for unit in units:
+        machine.put(f"/etc/systemd/system/{unit}.d/deadly.conf", "[Service]\nSystemCallErrorNumber=\n")
+    machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(units)}")
+    seen = len(surroundings.posts(machine))
+    machine.put("/usr/local/lib/surroundings/large.py", _LARGE)
+    machine.run(f"{surroundings.PYTHON} /usr/local/lib/surroundings/large.py")
+    machine.until(
+        lambda: any("Large" in json.dumps(p) for p in surroundings.posts(machine)[seen:]), "the large mail in Slack"
+    )
+    restarts_refuse_nobody(machine, *units)
+    for unit in units:
+        machine.run(f"rm -r /etc/systemd/system/{unit}.d")
+    machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(units)}")
+    log = machine.run("journalctl --unit 'emailrouter*' --output cat")[1]
+    if "SYS" in log or "parsing.worker_died" in log or "did not start" in log:
+        raise Failed("a system call was denied: see the journal")
+    return "no system call is denied"
+
+
+def they_exclude_each_other(machine: Machine) -> str:
+    """From the roles to one process and back, without waiting in between."""
+    machine.run(f"systemctl start {ONE}")
+    _expect(machine, f"systemctl is-active {ONE} {ROLES[0]} emailrouter-smtp.socket", "active\ninactive\ninactive")
+    machine.run("systemctl start emailrouter.target")
+    machine.until(lambda: _said(machine, f"systemctl is-active {ROLES[0]} {ROLES[1]}") == "active\nactive", "the roles")
+    _expect(machine, f"systemctl is-active {ONE} emailrouter.socket", "inactive\ninactive")
+    return "one starts, the other stops first"
+
+
+def an_empty_database_is_begun(machine: Machine) -> str:
+    """What step 8 says over PostgreSQL: `migrate`, then `init` prints the first login, and does so once."""
+    begin = """runuser -u postgres -- createdb --owner emailrouter emailrouter_new
+        export EMAILROUTER_DATABASE__URL='postgresql://emailrouter@/emailrouter_new?host=/run/postgresql'
+        emailrouter migrate
+        emailrouter init
+        if emailrouter init; then exit 1; fi"""
+    if "er_" not in machine.run(begin)[1]:
+        raise Failed("init prints no key")
+    return "migrate and init, once"
+
+
+def secrets_come_from_the_credential_store(machine: Machine) -> str:
+    """The secret key in /etc/credstore instead of the state directory, for the units and for root's command."""
+    machine.run(
+        """mkdir -p -m 700 /etc/credstore
+        install -m 600 /var/lib/emailrouter/secret_key /etc/credstore/emailrouter.server.secret_key
+        rm /var/lib/emailrouter/secret_key
+        systemctl restart emailrouter.target
+        emailrouter integration test support"""
+    )
+    machine.until(lambda: _said(machine, f"systemctl is-active {ROLES[1]} {ROLES[2]}") == "active\nactive", "the roles")
+    return "units and command have the key"
+
+
+def _send(machine: Machine, seconds: float) -> dict[str, list[str]]:
+    machine.put("/usr/local/lib/surroundings/senders.py", _SENDERS)
+    counts: dict[str, list[str]] = json.loads(
+        machine.run(f"{surroundings.PYTHON} /usr/local/lib/surroundings/senders.py {seconds}")[1].splitlines()[-1]
+    )
+    return counts
+
+
+def _main_process(machine: Machine, unit: str) -> str:
+    return _said(machine, f"systemctl show --property MainPID --value {unit}")
+
+
+def _said(machine: Machine, script: str) -> str:
+    return machine.run(script, check=False)[1].strip()
+
+
+def _expect(machine: Machine, script: str, wanted: str) -> None:
+    if (said := _said(machine, script)) != wanted:
+        raise Failed(
+            f"{script}: {said!r} instead of {wanted!r}\n{_said(machine, 'journalctl -n 40 --no-pager -o cat')}"
+        )

@@ -1,0 +1,32 @@
+"""Fixtures of the fault tests: a PostgreSQL that may be stopped, and what `tests.system.crash` has."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from tests.support.postgres import PostgresServer, private_postgres
+from tests.system.crash.conftest import kind, server
+
+__all__ = ["kind", "mortal", "mortal_server", "server"]
+
+# Few places, so that a test can take them all.
+_SETTINGS = {"max_connections": "24", "superuser_reserved_connections": "3"}
+
+
+@pytest.fixture(scope="module")
+def mortal_server() -> Iterator[PostgresServer]:
+    """One PostgreSQL for the tests of a module."""
+    with asyncio.Runner() as runner:
+        manager = private_postgres(settings=_SETTINGS)
+        found = runner.run(manager.__aenter__())
+        yield found
+        runner.run(manager.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def mortal(mortal_server: PostgresServer) -> AsyncIterator[Callable[[], PostgresServer]]:
+    """The same, running again after the test whatever was done to it; as `rig` takes it."""
+    yield lambda: mortal_server
+    await mortal_server.resume()
+    await mortal_server.start()

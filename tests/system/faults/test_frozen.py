@@ -1,0 +1,213 @@
+"""A database that stands still: requests are answered when their time is over, and a stop ends all the same.
+
+The database's own time limits are an hour here, so that an answer can come from `[api] request_timeout` alone.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from tests.support.postgres import PostgresServer
+from tests.support.stores import sqlite_database
+from tests.system.crash.rig import Rig, new_rig, until_async
+
+SETTINGS: dict[str, object] = {
+    "database.connect_timeout": "1h",
+    "database.statement_timeout": "1h",
+    "database.busy_timeout": "6s",
+    "database.pool_size": 2,
+    "api.request_timeout": "1s",
+    "api.requests_per_minute": 0,
+    "api.requests_per_day": 0,
+}
+PATIENCE = aiohttp.ClientTimeout(total=30)
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+# Everything that asks the database before it answers: calls, pages, streams, downloads, and what needs no key.
+READS = (
+    "/api/domains",
+    "/api/emails/tickets?q=word",
+    "/api/emails/messages/msg_01jqzj5v8f4m9a6w2x7t3c0dke/raw",
+    "/api/emails/messages/msg_01jqzj5v8f4m9a6w2x7t3c0dke/attachments/1",
+    "/tickets",
+    "/manage/keys",
+    "/live",
+    "/readyz",
+)
+WRITES = (
+    ("/api/domains", b'{"domain": "frozen.example"}', {**JSON, "Idempotency-Key": "once"}),
+    ("/manage/keys", b"name=x&once=abc", FORM),
+    ("/manage/domains", b"domain=frozen.example", FORM),
+)
+
+
+class Client:
+    """One person of the workspace, by a key; `api` is the process that is asked."""
+
+    def __init__(self, session: aiohttp.ClientSession, api: str, key: str) -> None:
+        self._session = session
+        self._root = f"http://{api}"
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    async def get(self, path: str) -> int:
+        async with self._session.get(self._root + path, headers=self._headers, allow_redirects=False) as response:
+            return response.status
+
+    async def post(self, path: str, data: bytes, headers: dict[str, str]) -> int:
+        sent = {**self._headers, **headers}
+        async with self._session.post(self._root + path, data=data, headers=sent, allow_redirects=False) as response:
+            return response.status
+
+
+async def test_postgresql_stands_still(mortal: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    async with (
+        new_rig("postgres", tmp_path, mortal, settings=SETTINGS) as rig,
+        aiohttp.ClientSession(timeout=PATIENCE) as session,
+    ):
+        program = await rig.start("api")
+        client = await new_admin(rig, session)
+        assert await client.get("/api/domains") == 200  # there is a connection now, and it is trusted
+        await mortal().pause()
+        for _ in range(2):  # more than there are connections, which hang in a statement and then while they are made
+            assert set(await asyncio.gather(*(client.get(path) for path in READS))) == {503}
+            assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
+        waited = {event["waited_for"].partition(" ")[0] for event in program.log_events("api.timed_out")}
+        assert waited
+        assert all(place.startswith("router.store.") for place in waited), waited
+        await mortal().resume()
+        await until_answered(client)
+        await mortal().pause()
+        asking = [asyncio.create_task(client.get(path)) for path in READS]
+        await program.wait_event("api.timed_out", len(program.log_events("api.timed_out")) + 1)
+        assert await program.terminate() == 0
+        assert program.log_events("stopped")
+        await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_a_stop_gives_up_opening_the_database(mortal: Callable[[], PostgresServer], tmp_path: Path) -> None:
+    """SIGTERM to a program that starts: the database takes the connection and says nothing."""
+    async with new_rig("postgres", tmp_path, mortal, settings=SETTINGS) as rig:
+        await mortal().pause()
+        program = await rig.launch("smtp")
+
+        async def stoppable() -> bool:
+            return handles(program.pid, signal.SIGTERM)
+
+        await until_async(stoppable, "the handler of SIGTERM")
+        assert await program.terminate(timeout=60) == 0
+        await mortal().resume()
+        assert [event["step"] for event in program.log_events("stop.waiting")] == ["opening the database"]
+        assert [event["step"] for event in program.log_events("stop.given_up")] == ["opening the database"]
+
+
+async def test_a_stop_names_the_step_that_hangs_and_gives_it_up(
+    mortal: Callable[[], PostgresServer], tmp_path: Path
+) -> None:
+    """The deliverer waits for a lock: its step is named, cut when its time is over, and the other steps are done."""
+    settings = {**SETTINGS, "delivery.timeout": "100ms"}
+    async with new_rig("postgres", tmp_path, mortal, settings=settings) as rig, admin(rig) as connection:
+        program = await rig.start("serve")
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE deliveries, integrations IN ACCESS EXCLUSIVE MODE")
+
+            async def waits() -> bool:
+                return bool(await connection.fetchval("SELECT COUNT(*) FROM pg_locks WHERE NOT granted"))
+
+            await until_async(waits, "the deliverer waits for the lock")
+            code = await program.terminate(timeout=90)
+        assert [event["step"] for event in program.log_events("stop.waiting")] == ["dispatcher"]
+        assert [event["step"] for event in program.log_events("stop.given_up")] == ["dispatcher"]
+        assert program.log_events("stopped")
+        assert code == 0
+
+
+async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
+    """Readers never wait; who writes is answered when the request's time is over, not when the lock is free."""
+    settings = {**SETTINGS, "database.busy_timeout": "1h"}
+    async with (
+        new_rig("sqlite", tmp_path, no_server, settings=settings) as rig,
+        aiohttp.ClientSession(timeout=PATIENCE) as session,
+    ):
+        program = await rig.start("api")
+        client = await new_admin(rig, session)
+        assert await client.get("/api/domains") == 200
+
+        async def noted() -> bool:
+            return bool(await rig.ledger.rows("SELECT 1 FROM api_keys WHERE last_used_at IS NOT NULL"))
+
+        await until_async(noted, "the use of the key is written")  # or that write waits for the lock, and not a request
+        async with locked(tmp_path / "emailrouter.db"):
+            assert await client.get("/api/domains") == 200
+            for _ in range(2):
+                assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
+            waited = {event["waited_for"] for event in program.log_events("api.timed_out")}
+            assert "router.store.sqlite.raw_transaction" in waited
+        assert await client.post("/api/domains", b'{"domain": "free.example"}', JSON) == 201
+        assert await program.terminate() == 0
+
+
+@pytest.mark.parametrize("role", ["api", "serve"])
+async def test_a_stop_ends_while_sqlite_is_locked(tmp_path: Path, role: str) -> None:
+    async with (
+        new_rig("sqlite", tmp_path, no_server, settings=SETTINGS) as rig,
+        aiohttp.ClientSession(timeout=PATIENCE) as session,
+    ):
+        program = await rig.start(role)
+        client = await new_admin(rig, session)
+        async with locked(tmp_path / "emailrouter.db"):
+            assert await client.post(*WRITES[0]) == 503
+            assert await program.terminate() == 0
+            assert program.log_events("stopped")
+
+
+def handles(pid: int, number: signal.Signals) -> bool:
+    """Whether the process catches this signal, by what the kernel says."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
+def no_server() -> PostgresServer:
+    raise AssertionError("SQLite needs no server")
+
+
+async def new_admin(rig: Rig, session: aiohttp.ClientSession) -> Client:
+    """An admin of the workspace, at the program that was started last."""
+    (key,) = (await rig.add_users(1, "admin")).values()
+    return Client(session, rig.apis()[-1], key)
+
+
+@asynccontextmanager
+async def locked(path: Path) -> AsyncIterator[None]:
+    """Another process's transaction."""
+    other = sqlite_database(path)
+    await other.open()
+    async with other.transaction():
+        yield
+    await other.close()
+
+
+@asynccontextmanager
+async def admin(rig: Rig) -> AsyncIterator[Any]:
+    """A connection of the test's own."""
+    connection = await asyncpg.connect(rig.url, timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def until_answered(client: Client) -> None:
+    """The database is back, and so is the API, by itself."""
+
+    async def answered() -> bool:
+        return await client.get("/api/domains") == 200
+
+    await until_async(answered, "an answer of the API")

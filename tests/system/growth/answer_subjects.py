@@ -1,0 +1,153 @@
+"""DNS answers, Slack's answers, and messages to Slack that are made of a stranger's words."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import dns.exception
+import dns.message
+import dns.name
+import dns.rdataclass
+import dns.rdatatype
+import dns.resolver
+
+from router.channels import rich_text, slack, slack_message
+from router.channels.contract import DigestEntry, OperatorNotice, TestNotice, TicketNotice
+from router.dispatch import ticket_notice
+from router.dns import exchange, records, resolver
+from router.errors import Refused
+from router.mail.contents import Attachment, Contents
+from router.outbound import client, recorder
+from router.outbound.addresses import refusal
+from tests.system.growth.shapes import CHARACTERS, JSON, PUNCTUATION, TEXT, URL
+from tests.system.growth.subject import PLAIN, Subject, text
+
+_MESSAGE = 65535  # bytes of a DNS message over TCP
+_NAME = dns.name.from_text("example.com.")
+_NOW = datetime(2030, 1, 1, tzinfo=UTC)
+_OURS = (("mx1.example.net", 10), ("mx2.mail.example.net", 20))
+
+
+def _answered(kind: dns.rdatatype.RdataType, octets: bytes) -> dns.resolver.Answer | None:
+    request = dns.message.make_query(_NAME, kind, id=0)
+    try:
+        response = exchange.decode(octets, request)
+        return dns.resolver.Answer(_NAME, kind, dns.rdataclass.IN, response)  # type: ignore[arg-type]
+    except (dns.exception.DNSException, UnicodeError, ValueError):
+        return None
+
+
+def _wire(kind: int, rdatas: list[bytes], owner: bytes = b"\xc0\x0c") -> bytes:
+    """An answer with these records."""
+    question = b"\x07example\x03com\0" + kind.to_bytes(2, "big") + b"\0\1"
+    head = b"\0\0\x84\0\0\1" + len(rdatas).to_bytes(2, "big") + b"\0\0\0\0"
+    rows = (
+        owner + kind.to_bytes(2, "big") + b"\0\1\0\0\0\x3c" + len(data).to_bytes(2, "big") + data for data in rdatas
+    )
+    return head + question + b"".join(rows)
+
+
+def message(octets: bytes) -> None:
+    """A response whose sections are the shape."""
+    for kind in (dns.rdatatype.MX, dns.rdatatype.TXT):
+        question = b"\x07example\x03com\0" + int(kind).to_bytes(2, "big") + b"\0\1"
+        for count in (b"\0\1", b"\0\xc0"):
+            _answered(kind, b"\0\0\x84\0\0\1" + count + b"\0\0\0\0" + question + octets)
+
+
+def txt(octets: bytes) -> None:
+    """TXT records of up to 2000 bytes each, and what is said of them."""
+    rdatas = []
+    for start in range(0, len(octets), 2000):
+        value = octets[start : start + 2000]
+        rdatas.append(b"".join(bytes([len(p := value[at : at + 255])]) + p for at in range(0, len(value), 255)))
+    answer = _answered(dns.rdatatype.TXT, _wire(16, rdatas)[:_MESSAGE])
+    if answer is None or answer.rrset is None:
+        return
+    values = sorted(b"".join(record.strings).decode("utf-8", "replace")[:1000] for record in answer)[:50]
+    resolver._alias(answer)
+    for texts in (tuple(values), tuple(f"{records.TXT_PREFIX}{value}" for value in values)):
+        records.judge_txt("example.com", resolver.Found(texts), "token")
+
+
+def mx(octets: bytes) -> None:
+    """MX records whose hosts are made of the shape, and what is said of them."""
+    rdatas = []
+    for start in range(0, len(octets), 240):
+        host = octets[start : start + 240]
+        labels = (host[at : at + 60] for at in range(0, len(host), 60))
+        rdatas.append(b"\0\1" + b"".join(bytes([len(label)]) + label for label in labels) + b"\0")
+    answer = _answered(dns.rdatatype.MX, _wire(15, rdatas)[:_MESSAGE])
+    if answer is None or answer.rrset is None:
+        return
+    found = sorted(resolver.Mx(record.preference, resolver._plain(record.exchange)) for record in answer)[:50]
+    records.judge_mx("example.com", resolver.Found(tuple(found)), _OURS)
+    records.judge_upstream_mx("example.com", resolver.Found(tuple(found)))
+
+
+def slack_answer(octets: bytes) -> None:
+    """Slack's answer: its bytes where aiohttp cannot read them, the start of its body, and its headers."""
+    for received in (octets, b"HTTP/1.1 100 Continue\r\n" + octets, b"HTTP/1.1 200 OK\r\n" + octets):
+        recorder.read_head(received[: recorder._MAX_RECORDED])
+    excerpt = client._printable(octets[:1024])
+    for body in (excerpt, f'{{"error": "{excerpt}'):
+        answer = client.Answer(400, client._first_of_each({"Retry-After": text(octets)[:8190]}), body)
+        slack.judge(answer, _NOW)
+        slack.judge(client.Answer(429, answer.headers, body), _NOW)
+
+
+def webhook(octets: bytes) -> None:
+    """A webhook's URL."""
+    said = text(octets)
+    for url in (said, f"https://{said}", f"https://a.example/{said}", f"https://{said}/a", f"https://[{said}]/a"):
+        with suppress(Refused):
+            settings = slack.CHANNEL.parse_settings({"webhookUrl": url})
+            slack.CHANNEL.hint(settings)
+            client._target(settings.webhook_url)
+    with suppress(ValueError):
+        refusal(said)
+
+
+def notice(octets: bytes) -> TicketNotice:
+    """A ticket's notification of a mail that consists of the shape everywhere."""
+    said = text(octets)
+    row = {"event": "opened", "ticket_id": "ticket_1", "number": 1, "status": "open", "received_at": 0}
+    row |= {"subject": said[:998], "from_name": said[:320], "from_address": said[:320], "address": said[:320]}
+    row |= {"automatic": "", "protocol": "ESMTP"}
+    files = tuple(
+        Attachment(n, said[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(said) // 100)
+    )
+    return ticket_notice.of_row(row, Contents(said, "", "", files[:200], (said[:200],)), None)
+
+
+def render(octets: bytes) -> None:
+    """Every message to Slack that quotes a stranger."""
+    told = notice(octets)
+    slack.CHANNEL.render(told)
+    slack.CHANNEL.render_plain(told)
+    entry = DigestEntry("opened", 1, told.subject, told.from_address, told.address)
+    slack.CHANNEL.render_digest([entry] * slack_message.MAX_DIGEST)
+    slack.CHANNEL.render_notice(OperatorNotice("a", text(octets)[:50_000], "a", 0))
+    slack.CHANNEL.render_test(TestNotice("a", text(octets)[:200], 0))
+
+
+def pieces(octets: bytes) -> None:
+    """The pieces of Block Kit made of a text of any length."""
+    said = octets.decode("utf-8", "surrogatepass" if octets.isascii() else "replace")
+    rich_text.visible(rich_text.line(said))
+    rich_text.cut(rich_text.body(said), 3000)
+    rich_text.escaped(said, 3000)
+
+
+_WORDS = (PUNCTUATION, TEXT, CHARACTERS, (b"\n", b"\r", b"\n \n", b" \n", b"@channel", b"\0"))
+
+SUBJECTS = (
+    Subject("dns: a message", message, _MESSAGE, (PUNCTUATION, TEXT, (b"\xc0\x0c", b"\xc0\x0c\0\x0f\0\1\0\0\0\0\0\0"))),
+    Subject("dns: TXT records", txt, 60_000, (PUNCTUATION, TEXT, (b'" "', b"\t"))),
+    Subject("dns: MX records", mx, 12_000, (PUNCTUATION, TEXT, (b"mx1example", b"10 ", b"xn--"))),
+    Subject("slack: an answer", slack_answer, 16_384, (*PLAIN, JSON, (b"HTTP/1.1 100 a\r\n", b"retry-after:"))),
+    Subject("slack: a webhook's URL", webhook, 1100, (*PLAIN, URL)),
+    Subject("slack_message: a notification", render, 262144, _WORDS),
+    Subject("rich_text: pieces", pieces, 262144, _WORDS),
+)

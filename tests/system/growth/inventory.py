@@ -1,0 +1,13 @@
+"""Every function of the product that reads a stranger's bytes. `test_inventory.py` keeps it complete."""
+
+from __future__ import annotations
+
+from tests.system.growth import answer_subjects, http_subjects, mail_subjects, smtp_subjects
+from tests.system.growth.subject import Subject
+
+SUBJECTS: tuple[Subject, ...] = (
+    *smtp_subjects.SUBJECTS,
+    *mail_subjects.SUBJECTS,
+    *answer_subjects.SUBJECTS,
+    *http_subjects.SUBJECTS,
+)

@@ -1,0 +1,234 @@
+"""What is read of a mail: its header before `250`, all of it when it is shown, and the words that it is found by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from router.accept.accept import fingerprint_of
+from router.accept.threads import Candidate, choose
+from router.mail import automatic, decode, quotes, text
+from router.mail import parse as reading
+from router.mail.contents import DEFAULT_LIMITS
+from router.mail.headers import MAX_TEXT, read_date, read_headers
+from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
+from router.mail.structure import body_octets, decoded_size, read_structure
+from router.search import terms
+from tests.support.mail_tree import leaves
+from tests.system.growth.shapes import FEW, HEADER, HTML, MIME, PARAMETERS, QUOTES, Shape
+from tests.system.growth.subject import PLAIN, Subject
+from tests.system.growth.subject import text as decoded
+
+_HEAD = 262144  # [smtp] max_header_bytes
+_MAIL = 1 << 20  # of the 50 MiB that a mail may have: growth shows before
+_TEXT = DEFAULT_LIMITS.text
+_MULTIPART = b"Content-Type: multipart/%s; boundary=b\r\n\r\n"
+_CHARSETS = (
+    *(
+        "utf-8",
+        "utf-7",
+        "utf-16",
+        "iso-2022-jp",
+        "iso-2022-kr",
+        "hz",
+        "gb18030",
+        "big5",
+        "euc-kr",
+        "johab",
+        "shift_jis",
+    ),
+    *("euc-jp", "windows-1252", "iso-8859-8", "koi8-r", ""),
+)
+
+
+def header(before: bytes, between: bytes = b"") -> Callable[[bytes], object]:
+    """The header facts, with the shape in a field. between: what a line end of the shape becomes."""
+
+    def run(octets: bytes) -> object:
+        if between:
+            octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", between)
+        return read_headers(before + octets + b"\r\n\r\na\r\n")
+
+    return run
+
+
+def mail(before: bytes) -> Callable[[bytes], object]:
+    """The whole mail as people read it."""
+    return lambda octets: reading.parse(before + octets)
+
+
+def take_out(octets: bytes) -> None:
+    """The last attachment that is listed."""
+    content = _MULTIPART % b"mixed" + octets
+    listed = reading.parse(content).attachments
+    if listed:
+        reading.attachment(content, listed[-1].n)
+
+
+def structure(octets: bytes) -> None:
+    """The tree of parts, and each leaf decoded."""
+    tree = read_structure(_MULTIPART % b"mixed" + octets, max_header_bytes=_HEAD, max_parts=1000, max_depth=50)
+    for leaf in leaves(tree.root):
+        body_octets(tree.content, leaf)
+        decoded_size(tree.content, leaf)
+
+
+def headers_of_parts(octets: bytes) -> object:
+    """A part for each line of 8000 bytes of the shape, so that bounded fields are read as often as a mail allows."""
+    parts = (octets[at : at + 8000] for at in range(0, len(octets), 8000))
+    return reading.parse(
+        _MULTIPART % b"mixed" + b"".join(b"--b\r\nContent-Type: a/b" + part + b"\r\n\r\n\r\n" for part in parts)
+    )
+
+
+def charsets(octets: bytes) -> None:
+    """A body in each charset with a codec of its own."""
+    for charset in _CHARSETS:
+        decode.storable(decode.decode_charset(octets, charset)[0])
+
+
+def parameters(octets: bytes) -> None:
+    """Content-Type and Content-Disposition."""
+    _, found = decode.parameters(b"a/b" + octets, "utf-8")
+    decode.parameters(b"attachment; filename=" + octets)
+    for value in found.values():
+        decode.safe_filename(value)
+
+
+def report(octets: bytes) -> object:
+    """A bounce whose report and text are both large."""
+    return reading.parse(
+        b"From: mailer-daemon@a\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
+        b"--b\r\n\r\n" + octets + b"\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n" + octets[:65536]
+    )
+
+
+def formatting(octets: bytes) -> object:
+    """HTML that opens many formatting elements, then the blocks of the shape: each block opens all of them again."""
+    half = len(octets) // 2
+    opened = b"".join(b"<b title=%d>" % number for number in range(half // 12))
+    return reading.parse(b"Content-Type: text/html\r\n\r\n" + opened + octets[:half])
+
+
+def images(octets: bytes) -> object:
+    """HTML that shows images, and as many parts that may be these."""
+    half = len(octets) // 2
+    parts = b"--b\r\nContent-Type: image/png\r\nContent-ID: <%d>\r\n\r\n\r\n"
+    return reading.parse(
+        _MULTIPART % b"related"
+        + b"--b\r\nContent-Type: text/html\r\n\r\n"
+        + octets[:half]
+        + b"\r\n"
+        + b"".join(parts % n for n in range(half // 60))
+    )
+
+
+def enclosed(octets: bytes) -> object:
+    """A mail that is nothing but another mail."""
+    return reading.parse(b"Content-Type: message/rfc822\r\n\r\n" + octets)
+
+
+def people(octets: bytes) -> None:
+    """The forms in which addresses and threads are compared."""
+    said = decoded(octets)
+    comparable(said)
+    comparable(f"a@{said}")
+    choose([said, "a"], said, [Candidate("ticket_1", said, frozenset({said}))])
+
+
+def verdicts(octets: bytes) -> None:
+    """Whether a person wrote it."""
+    said = decoded(octets)[:MAX_TEXT]
+    automatic.verdict("", null_reverse_path=True, subject=said)
+    automatic.of_headers({b"content-type": [b"multipart/report;" + octets]}, f"mailer-daemon{said}", said)
+    automatic.of_headers({name: [octets] for name in sorted(automatic.NAMES - {b"x-emailrouter-mark"})}, said, said)
+
+
+def found_by(octets: bytes) -> None:
+    """The words of a mail and of a question."""
+    said = decoded(octets)
+    terms.of_text(said)
+    terms.question("ws_1", said)
+
+
+_FIELDS = (*PLAIN, HEADER)
+_BODY = (*PLAIN, QUOTES)
+_IMAGES = (b"<img src=cid:a>", b"<img src=cid:9>", b"cid:", b"<b>", b"<p>")
+_ENRICHED = (b"<b>", b"<p>", b"&", b"\n", b"<")
+_ADDRESSES = (
+    b"a,",
+    b"a:",
+    b"<a@b>,",
+    b'"a"',
+    b'\\"',
+    b"(a",
+    b"a (b) ",
+    b"=?utf-8?q?a?= ",
+    b"<a@b> ",
+    b"@a:",
+    b":;",
+    b"<",
+    b'"',
+)
+_NOT_CLOSED = tuple(map(Shape, (b"<div></x>", b"<ul></x><li>", b"<svg><span></svg>")))  # passed the bound on depth
+_BLOCKS = (Shape(b"<li>"), Shape(b"<p>"), Shape(b"<td>"))  # the output was the product of both
+_MARKS = tuple(Shape(mark.encode()) for mark in ("\u0301", "\u0327\u0301"))  # normalising a run was quadratic
+_PARAGRAPH = (Shape(b"a \n"),)  # each line copied the paragraph before it
+_LOCAL_PARTS = (Shape(b'"a"@'),)  # each copied the phrase before it
+SUBJECTS = (
+    Subject("headers: From", header(b"From: ", b"\r\n "), _HEAD, _FIELDS, _LOCAL_PARTS),
+    Subject("headers: To and 4 more address fields", header(b"To: ", b"\r\nCc: "), _HEAD, _FIELDS, quick=_ADDRESSES),
+    Subject("headers: Subject", header(b"From: a@b\r\nSubject: ", b"\r\n "), _HEAD, _FIELDS),
+    Subject("headers: References", header(b"References: ", b"\r\n "), _HEAD, _FIELDS),
+    Subject("headers: Date, Message-ID", header(b"Date: ", b"\r\nMessage-ID: "), _HEAD, _FIELDS),
+    Subject("headers: Content-Type", header(b"Content-Type: ", b"\r\n "), _HEAD, (*_FIELDS, PARAMETERS)),
+    Subject("headers: any lines", header(b""), _HEAD, (*_FIELDS, MIME)),
+    Subject("headers: a date", read_date, 256),
+    Subject("mailboxes: an address list", read_mailboxes, MAX_VALUE, _FIELDS, _LOCAL_PARTS, quick=_ADDRESSES),
+    Subject("mailboxes, threads: comparing", people, 998),
+    Subject("words: encoded words", decode.decode_words, MAX_VALUE, _FIELDS),
+    Subject("words: parameters", parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
+    Subject("words: charsets", charsets, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
+    Subject("automatic: verdicts", verdicts, 65536, _FIELDS),
+    Subject("automatic: a delivery report", automatic.failures, 65536, (*_FIELDS, (b"\r\n\r\nFinal-Recipient: a;b",))),
+    Subject("accept: fingerprint", lambda octets: fingerprint_of("a@b", octets), _MAIL, ((b"a",),)),
+    Subject("structure: the parts of a mail", structure, _MAIL, (*PLAIN, MIME, HEADER)),
+    Subject("structure: the headers of parts", headers_of_parts, _MAIL, (PARAMETERS, HEADER)),
+    Subject("parse: any bytes", mail(b""), _MAIL, (MIME, FEW)),
+    Subject("parse: multipart/mixed", mail(_MULTIPART % b"mixed"), _MAIL, (MIME,)),
+    # A boundary that looks like a field's name: each part's header was searched for its end through all later parts.
+    Subject(
+        "parse: a boundary with a colon",
+        mail(b'Content-Type: multipart/mixed; boundary="b:"\r\n\r\n'),
+        _MAIL,
+        (),
+        (Shape(b"--b:\r\nA:b\r\n"), Shape(b"--b:\nA:\n")),
+    ),
+    Subject("parse: multipart/alternative", mail(_MULTIPART % b"alternative"), _MAIL, (MIME[:12],), quick=MIME[4:10]),
+    Subject("parse: multipart/related", mail(_MULTIPART % b"related"), _MAIL, (MIME[:12],), quick=MIME[4:10]),
+    Subject("parse: multipart/digest", mail(_MULTIPART % b"digest"), _MAIL, (MIME[:12],), quick=MIME[4:10]),
+    Subject("parse: a delivery report", report, _MAIL, (*PLAIN, (b"\r\n\r\nFinal-Recipient: a;b",))),
+    Subject("parse: images in HTML", images, _MAIL, (HTML, (b"<img src=cid:9>", b"cid:")), quick=_IMAGES),
+    Subject("parse: a mail in a mail", enclosed, _MAIL, (MIME,)),
+    Subject("parse: text", mail(b"Content-Type: text/plain; charset=utf-8\r\n\r\n"), _MAIL, _BODY),
+    Subject(
+        "parse: format=flowed",
+        mail(b"Content-Type: text/plain; format=flowed; delsp=yes\r\n\r\n"),
+        _MAIL,
+        _BODY,
+        _PARAGRAPH,
+    ),
+    Subject("parse: text/enriched", mail(b"Content-Type: text/enriched\r\n\r\n"), _MAIL, (HTML,), quick=_ENRICHED),
+    Subject("parse: HTML", mail(b"Content-Type: text/html; charset=utf-8\r\n\r\n"), _MAIL, (HTML,), _NOT_CLOSED),
+    Subject("parse: HTML with open elements", formatting, _MAIL, (), _BLOCKS),
+    Subject(
+        "parse: base64",
+        mail(b"Content-Transfer-Encoding: base64\r\n\r\n"),
+        _MAIL,
+        (MIME, (b"=", b" ", b"A ", b"\n ", b"QUJD", b"QUJD\n")),
+    ),
+    Subject("parse: quoted-printable", mail(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"), _MAIL, (MIME,)),
+    Subject("parse: take out an attachment", take_out, _MAIL, (MIME,), quick=MIME[4:10]),
+    Subject("text: without_data", lambda octets: text.without_data(decoded(octets)), _MAIL, (HTML, (b"'data:a/",))),
+    Subject("quotes: history and signature", lambda octets: quotes.split(decoded(octets)), _TEXT, _BODY),
+    Subject("search_words: words of a mail", found_by, _TEXT, (*PLAIN, (b"a ", b"a b")), _MARKS),
+)

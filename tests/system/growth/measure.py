@@ -1,0 +1,225 @@
+"""CPU time and memory of one function over one shape at n, 2n, 4n, in a child process that may be killed.
+
+The child is forked, so that it has all modules loaded. The parent kills it when one call takes too much CPU time, in
+C code too: an exponential case is a result ("killed"), not a hanging test.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import multiprocessing
+import os
+import resource
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Protocol, cast
+
+from tests.system.growth.shapes import Shape
+
+MAX_FACTOR = 2.5  # CPU time of twice the input, twice in a row; n log n stays below 2.2 at these sizes
+MIN_STEP = 0.010  # seconds of the larger step; below it the clock and the allocator say more than the function
+RUNS = 5
+CALL_SECONDS = 3.0  # CPU time of one call; the call before it, on half the input, took a fraction of a second
+# Bytes at the peak for each input byte. A list of one-character texts needs some 60, a parsed JSON or HTML element
+# of three bytes some 200 for each; the HTML bomb that this bound is against needed 32,000.
+MAX_MEMORY = 600
+_FIRST_SIZE = 256
+_SLOW = 0.5  # seconds; a step that takes longer is measured once in each round
+_SUSPECT = 2.35  # a single measurement above this is repeated
+_TRACED = 0.002  # seconds; the first size that takes as long is traced for its memory, which takes ten times as long
+_TRACE_UNTIL = 0.02  # seconds; only where shapes are measured to longer steps than these
+
+
+class Readable(Protocol):
+    """A function under test: bytes to work, at most `limit` of them; `base`: bytes of memory whatever the input."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def run(self) -> Callable[[bytes], object]: ...
+    @property
+    def limit(self) -> int: ...
+    @property
+    def base(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """One shape's result: sizes in bytes, the best CPU seconds of each. memory: peak bytes for each input byte.
+
+    killed: one call on about sizes[-1] bytes took `CALL_SECONDS`, or ended the process.
+    """
+
+    subject: str
+    shape: Shape
+    sizes: tuple[int, ...]
+    seconds: tuple[float, ...]
+    memory: float
+    killed: bool = False
+
+    @property
+    def worst(self) -> float:
+        """The largest factor that two doublings in a row (n, 2n, 4n) both reach, the last with a step of `MIN_STEP`.
+
+        One doubling is enough where its step was too long to try the next size.
+        """
+        factors = _factors(self.seconds)
+        last = factors[-1:] if self.seconds[-1] >= _SLOW else []
+        both = [
+            min(a, b) for a, b, step in zip(factors, factors[1:], self.seconds[2:], strict=False) if step > MIN_STEP
+        ]
+        return max([*both, *last], default=0.0)
+
+    def fault(self) -> str:
+        """What is wrong, "" when nothing is."""
+        if self.killed:
+            return f"{self.subject}: {self.shape}: over {CALL_SECONDS:g} s of CPU or killed at {self.sizes[-1]} bytes"
+        if self.worst > MAX_FACTOR:
+            steps = ", ".join(
+                f"{n}: {s * 1000:.1f} ms" for n, s in zip(self.sizes[-4:], self.seconds[-4:], strict=True)
+            )
+            return f"{self.subject}: {self.shape}: factor {self.worst:.2f} ({steps})"
+        if self.memory > MAX_MEMORY:
+            return f"{self.subject}: {self.shape}: {self.memory:.0f} bytes of memory for each input byte"
+        return ""
+
+
+def survey(subject: Readable, shapes: Sequence[Shape], *, until: float) -> Iterator[Growth]:
+    """The growth over each shape, which is made larger until a call takes `until` seconds or the limit is reached."""
+    context = multiprocessing.get_context("fork")
+    todo = list(shapes)
+    while todo:
+        ours, theirs = context.Pipe(duplex=False)
+        child = context.Process(target=_child, args=(theirs, subject, todo, until), daemon=True)
+        child.start()
+        theirs.close()
+        size = 0
+        try:
+            while todo:
+                said = _heard(ours, child.pid or 0)
+                if isinstance(said, Growth):
+                    yield said
+                    todo.pop(0)
+                elif isinstance(said, int):
+                    size = said
+                else:
+                    yield Growth(subject.name, todo.pop(0), (size,), (CALL_SECONDS,), 0.0, killed=True)
+                    break
+        finally:
+            ours.close()
+            child.kill()
+            child.join()
+
+
+def _heard(pipe: Connection, pid: int) -> Growth | int | None:
+    """The child's next message; None when it ended, or used up the CPU time of one call."""
+    began = _cpu_seconds(pid)
+    while not pipe.poll(0.2):
+        if _cpu_seconds(pid) - began > CALL_SECONDS:
+            return None
+    try:
+        return cast("Growth | int", pipe.recv())
+    except EOFError:
+        return None
+
+
+def _cpu_seconds(pid: int) -> float:
+    """User and system time of a child (proc(5)). A CPU timer in the child itself would make its clock coarse."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _child(pipe: Connection, subject: Readable, shapes: Sequence[Shape], until: float) -> None:
+    # Memory is bounded too: what would take all of the machine's ends here with a MemoryError or is killed.
+    resource.setrlimit(resource.RLIMIT_AS, (6 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    gc.freeze()
+    gc.disable()
+    for shape in shapes:
+        pipe.send(_growth(pipe, subject, shape, until))
+
+
+def _growth(pipe: Connection, subject: Readable, shape: Shape, until: float) -> Growth:
+    inputs, seconds, traced = list[bytes](), list[float](), 0.0
+    subject.run(shape.build(1))  # loads what is loaded once
+    _forget_peak()
+    before = _status("VmRSS")
+    for size in _sizes(subject.limit):
+        inputs.append(shape.build(size))
+        pipe.send(size)
+        seconds.append(_timed(subject.run, inputs[-1]))
+        if not traced and until > _TRACE_UNTIL and (seconds[-1] > _TRACED or size == subject.limit):
+            traced = (_traced(subject.run, inputs[-1]) - subject.base) / len(inputs[-1])
+        if seconds[-1] > until and len(seconds) > 2:
+            break
+    resident = (_status("VmHWM") - before - subject.base) / len(inputs[-1])
+    if seconds[-1] > MIN_STEP and _is_suspect(_factors(seconds)):
+        _improve(pipe, subject.run, inputs, seconds)
+        if _factors(seconds)[-1] > MAX_FACTOR and seconds[-1] < _SLOW:  # is it growth, or one jump?
+            inputs.append(shape.build(2 * len(inputs[-1])))
+            seconds.append(float("inf"))
+            _improve(pipe, subject.run, inputs, seconds)
+    return Growth(subject.name, shape, tuple(map(len, inputs)), tuple(seconds), max(0.0, traced, resident))
+
+
+def _improve(pipe: Connection, run: Callable[[bytes], object], inputs: list[bytes], seconds: list[float]) -> None:
+    """Take the best of `RUNS` for each step that counts, and again twice while a factor is over the bound."""
+    first = next(at for at, step in enumerate(seconds) if step > MIN_STEP / 10)
+    for _ in range(3):
+        for _ in range(1 if _SLOW < seconds[-1] < float("inf") else RUNS):
+            for at in range(first, len(seconds)):
+                pipe.send(len(inputs[at]))
+                seconds[at] = min(seconds[at], _timed(run, inputs[at]))
+        if max(_factors(seconds), default=0.0) <= MAX_FACTOR:
+            return
+
+
+def _sizes(limit: int) -> Iterator[int]:
+    """Doubling, so that the last one is the limit."""
+    for halvings in range(max(0, (limit // _FIRST_SIZE).bit_length() - 1), -1, -1):
+        yield limit >> halvings
+
+
+def _factors(seconds: Sequence[float]) -> list[float]:
+    """Of each doubling; 0 where its larger step is too short to say anything."""
+    return [larger / max(step, 1e-6) if larger > MIN_STEP / 5 else 0.0 for step, larger in pairwise(seconds)]
+
+
+def _is_suspect(factors: Sequence[float]) -> bool:
+    """Whether two doublings together, or the last one alone, are over the bound: one slow step is no growth."""
+    return factors[-1] > _SUSPECT or any(a * b > _SUSPECT**2 for a, b in pairwise(factors))
+
+
+def _timed(run: Callable[[bytes], object], data: bytes) -> float:
+    began = time.process_time()
+    run(data)
+    return time.process_time() - began
+
+
+def _traced(run: Callable[[bytes], object], data: bytes) -> int:
+    """Peak bytes of Python's own allocations: the resident size alone may miss what the allocator had kept."""
+    tracemalloc.start()
+    try:
+        run(data)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _forget_peak() -> None:
+    """Give free memory back and set VmHWM to what is in use (proc(5)): allocations of libraries in C and Rust show."""
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def _status(name: str) -> int:
+    """Bytes, as the kernel counts them for this process."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise LookupError(name)

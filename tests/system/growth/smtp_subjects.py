@@ -1,0 +1,179 @@
+"""SMTP: what comes in before and in a mail's transfer (package `smtp`), and what decides about its recipients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import ip_network
+
+from router import network
+from router.mail import trace_headers
+from router.mail.address import AddressError, Mailbox, domain_key, local_key, parse_mailbox
+from router.model import Alias, Domain, Message
+from router.routing import senders
+from router.routing.route import DomainFacts, decide, wanted_keys
+from smtp import commands, dnsbl, limits, policy, proxy, replies
+from smtp.bounds import Bounds
+from smtp.commands import CommandError
+from smtp.data import ChunkReader, Content, DataReader
+from smtp.lines import CommandLines
+from smtp.proxy import ProxyError
+from tests.system.growth.shapes import SPACE
+from tests.system.growth.subject import Subject, text
+
+_LINE = commands.MAIL_LINE_LIMIT
+_BUFFER = Bounds.command_buffer_bytes
+_MAIL = 2 << 20  # of the 50 MiB that a mail may have: growth shows before
+_HEAD = 262144  # [smtp] max_header_bytes
+
+_DOMAIN = Domain("dom_1", "ws_1", "example.com", "active", "token", "{}", 0, None, None)
+_ALIASES = tuple(
+    Alias(f"alias_{key}", "ws_1", "dom_1", "example.com", key, key, "int_1", "active", 0) for key in ("a", "*")
+)
+_NETWORKS = [ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")]
+_BLOCKED = senders.Blocked(["a@example.com", "@example.com", "192.0.2.0/24", "2001:db8::/32"])
+_REFUSED = policy.BlockedSenders(["a@example.com", "@example.com", "192.0.2.0/24", "2001:db8::/32"])
+
+
+def command(line: bytes) -> None:
+    """A command line of any verb."""
+    with suppress(CommandError):
+        commands.split(line)
+    argument = line.strip(b" ").decode("utf-8", "surrogateescape")
+    commands._cached_mailbox.cache_clear()
+    parsers: tuple[Callable[[str], object], ...] = (
+        commands.parse_hello,
+        commands.parse_bdat,
+        commands.parse_nothing,
+        lambda said: commands.parse_mail(f"FROM:<{said}>"),
+        lambda said: commands.parse_mail(f"FROM:{said}"),
+        lambda said: commands.parse_mail(f"FROM:<a@b.example> {said}"),
+        lambda said: commands.parse_rcpt(f"TO:<{said}>", smtputf8=True),
+        lambda said: commands.parse_rcpt(f"TO:<@a:{said}@example.com>", smtputf8=True),
+    )
+    for parse in parsers:
+        with suppress(CommandError):
+            parse(argument)
+
+
+def command_lines(piece: int) -> Callable[[bytes], None]:
+    """What a client pipelines, in pieces of a size."""
+
+    def run(octets: bytes) -> None:
+        lines = CommandLines()
+        for start in range(0, len(octets), piece):
+            lines.buffer += octets[start : start + piece]
+            while True:
+                try:
+                    if lines.take() is None:
+                        break
+                except CommandError as error:
+                    if error.reply is replies.TOO_MANY_ERRORS:
+                        return
+
+    return run
+
+
+def data(piece: int) -> Callable[[bytes], None]:
+    """DATA, in pieces of a size."""
+
+    def run(octets: bytes) -> None:
+        reader = DataReader(Content(50 << 20))
+        for start in range(0, len(octets), piece):
+            if reader.feed(octets[start : start + piece]) is not None:
+                reader = DataReader(Content(50 << 20))
+        reader.content.getvalue()
+
+    return run
+
+
+def chunks(octets: bytes) -> None:
+    """BDAT, in chunks of 7 bytes that come in pieces of 3."""
+    content = Content(50 << 20)
+    for start in range(0, len(octets), 7):
+        reader = ChunkReader(content, 7)
+        for at in range(start, start + 7, 3):
+            reader.feed(octets[at : min(at + 3, start + 7)])
+    content.getvalue()
+
+
+def proxy_head(octets: bytes) -> None:
+    """A PROXY header that comes byte by byte: the whole of what came is parsed again."""
+    for head in (b"", b"PROXY TCP4 ", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x00"):
+        with suppress(ProxyError):
+            for end in range(1, len(octets) + 1):
+                proxy.parse((head + octets)[:end])
+
+
+def address(octets: bytes) -> None:
+    """A mailbox and the keys it is compared by."""
+    said = text(octets)
+    for one in (said, f"{said}@example.com", f"a@{said}", f"a@[{said}]", f'"{said}"@example.com'):
+        with suppress(AddressError):
+            str(parse_mailbox(one, local_part_limit=254))
+    local_key(said[:254])
+    with suppress(AddressError):
+        domain_key(said[:254])
+
+
+def recipient(octets: bytes) -> None:
+    """The decision for a recipient, and whether its sender is blocked."""
+    said = text(octets)[:254]
+    facts = DomainFacts(_DOMAIN, _ALIASES)
+    mailbox = Mailbox(said, "example.com")
+    wanted_keys(mailbox)
+    decide(mailbox, facts)
+    _BLOCKED.entry_for(mailbox, "192.0.2.1")
+    _BLOCKED.entry_for(None, said)
+    with suppress(AddressError):
+        _BLOCKED.entry_for(Mailbox("a", said), "2001:db8::1")
+    with suppress(ValueError):
+        senders.entry_form(said)
+    _REFUSED.check("192.0.2.1", mailbox)
+
+
+def peer(octets: bytes) -> None:
+    """An address of a peer, as text."""
+    network.address_key.cache_clear()
+    said = text(octets)
+    network.address_key(said)
+    _ = said in limits.AddressSet(_NETWORKS)
+    dnsbl._query_name(said)
+    dnsbl._means_listed(said)
+
+
+def trace(octets: bytes) -> None:
+    """The trace header of a mail that is handed out, of what a peer said of itself."""
+    said = text(octets)
+    message = Message(
+        **dict.fromkeys(("id", "workspace_id", "reverse_path", "helo", "peer", "protocol", "tls"), said),
+        **dict.fromkeys(("received_by", "rfc_message_id", "reference_ids"), said),
+        **dict.fromkeys(("from_address", "from_name", "subject", "automatic"), said),
+        size=0,
+        received_at=0,
+        sent_at=None,
+    )
+    trace_headers.render(message, [said])
+
+
+SUBJECTS = (
+    Subject("commands: a command line", command, _LINE),
+    Subject("lines: pipelined commands at once", command_lines(_BUFFER), _BUFFER),
+    Subject("lines: pipelined commands in single bytes", command_lines(1), _BUFFER),
+    Subject("lines: pipelined commands in pieces", command_lines(1000), _BUFFER),
+    Subject("data: DATA in single bytes", data(1), _MAIL, (SPACE, (b".", b"a"))),
+    Subject("data: DATA in pieces of 3", data(3), _MAIL, (SPACE, (b".", b"a"))),
+    Subject("data: DATA in pieces of 64 KiB", data(65536), _MAIL, (SPACE, (b".", b"a"))),
+    Subject("data: BDAT", chunks, _MAIL, (SPACE, (b"a",))),
+    Subject("proxy: a PROXY header in single bytes", proxy_head, 2064),
+    Subject(
+        "policy: Received fields",
+        lambda octets: policy.for_received_fields(octets, 50),
+        _MAIL,
+        (SPACE, (b"\r\nReceived:",)),
+    ),
+    Subject("address: a mailbox", address, 254),
+    Subject("route: a recipient and a sender", recipient, 1024),
+    Subject("network, dnsbl: a peer's address", peer, 256),
+    Subject("trace_headers: what a peer said", trace, 1024),
+)

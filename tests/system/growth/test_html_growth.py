@@ -1,0 +1,206 @@
+"""HTML that grows when it is parsed: what is beyond the bound is shown as text, and ordinary HTML never is."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+from pathlib import Path
+
+import pytest
+
+from router.mail.html_growth import MAX_TAG, grows
+from router.mail.parse import parse
+from router.mail.text import MAX_SANITIZED, cut_html, sanitize_html
+from tests.unit.mail.test_corpus import MAILS
+
+FORMATTING = re.findall(r"\S+", "b big code em font i nobr s small strike strong tt u")
+BLOCKS = re.findall(
+    r"\S+", "p div li dd dt h1 center pre option button section blockquote hr td tr table object svg x-own o:p"
+)
+OPEN, ITEMS = 1200, 3000
+LONG = "y" * 16000
+
+
+def opened(n: int, name: str = "b") -> str:
+    """So many formatting elements that stay open, no two alike."""
+    return "".join(f"<{name} title={number:x}>" for number in range(n))
+
+
+BOMBS = {
+    **{f"formatting {name}": f"<ul><li>{opened(OPEN, name)}{'<li>x' * ITEMS}" for name in FORMATTING},
+    **{f"block {name}": f"<div>{opened(OPEN)}</div>{f'<{name}>x</{name}>' * ITEMS}" for name in BLOCKS},
+    "mixed names": f"<ul><li>{''.join(f'<{name}>' for name in FORMATTING) * 90}{'<li>x' * 40_000}",
+    "a few with long attributes": f"<ul><li>{''.join(f'<b title={LONG}{n}>' for n in range(20))}{'<li>x' * 9000}",
+    "inline elements end": f"{'<span>' * 700}{opened(700)}{'</span>x' * 700}",
+    "formatting elements end": f"{opened(700, 'i')}{opened(700)}{'</i>x' * 700}",
+    "ends behind many blocks": f"{opened(700)}{'<div>' * 700}{'</b>x' * 20_000}",
+    "foster parenting": f"<table>{opened(OPEN)}{'<tr>x' * ITEMS}",
+    "behind a table": f"<table>{opened(OPEN)}</table>{'<p>x' * ITEMS}",
+    "ends inside a table": f"<div>{opened(OPEN)}<table>{'</b>' * OPEN}</table></div>{'<p>x' * ITEMS}",
+    "ends inside an object": f"<div>{opened(OPEN)}<object>{'</b>' * OPEN}</object></div>{'<p>x' * ITEMS}",
+    "ends in a comment": f"<ul><li>{opened(OPEN)}<!--{'</b>' * OPEN}-->{'<li>x' * ITEMS}",
+    "ends in an attribute": f"<ul><li>{opened(OPEN)}<p title='{'</b>' * OPEN}'>{'<li>x' * ITEMS}",
+    "ends in a style": f"<ul><li>{opened(OPEN)}<style>{'</b>' * OPEN}</style>{'<li>x' * ITEMS}",
+    "a style that is none": f"<ul><li><svg><style>{opened(OPEN)}{'<li>x' * ITEMS}</style>",
+    "a cell that is none": f"<table></table><td>{opened(OPEN)}</td>{'<p>x' * ITEMS}",
+    "a table that ends the other": f"<table><table></table><td>{opened(OPEN)}</td>{'<p>x' * ITEMS}",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_html_that_grows_is_shown_as_text(name: str) -> None:
+    assert grows(BOMBS[name])
+    contents = parse(b"Content-Type: text/html; charset=utf-8\n\nbefore " + BOMBS[name].encode() + b" behind")
+    assert contents.warnings == ("HTML too complex: shown as text",)
+    assert contents.html == ""
+    assert contents.text.startswith("before")
+    assert contents.text.endswith("behind")
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "<div></x>",  # an end tag of nothing
+        "<div></i>",
+        "<x-own></y-own>",
+        "<ul></x><li>",
+        "<div><object></div></object>",  # the end tag is behind a scope
+        "<span><div></span>",  # behind a block
+        "<span><p></span><li></li>",
+        "<form><div></form>",  # ends the form alone
+        "<div><!--</div>-->",
+        "<div><style></div></style>",
+        "<svg><div></svg>",  # HTML ends the drawing
+        "<svg><span></svg>",
+        "<select></x>",
+        "<template></x>",
+        "<table><tr><td><div></tr>",
+    ],
+)
+def test_depth_is_not_reduced_by_an_end_tag_that_closes_nothing(unit: str) -> None:
+    html = unit * 3200
+    assert grows(html)
+    assert sanitize_html(html) == ""
+
+
+def test_nested_elements_of_a_drawing_are_counted() -> None:
+    assert grows("<svg>" + "<td>" * 2000)
+
+
+@pytest.mark.parametrize("name", ["html", "body"])
+def test_attributes_that_are_merged_one_by_one_are_beyond_the_bound(name: str) -> None:
+    assert grows("".join(f"<{name} a{number}=1>" for number in range(20_000)))
+    assert not grows(f"<{name} a=1 b=2 c='3'><p>x</p></{name}>" * 100)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<span><p>x</p></span>" * 3000,
+        "<div><font>x</div>" * 900,
+        "<table>" + "<tr><td><center><span>x</td></tr>" * 700 + "</table>",
+        "<div><b><div>x</b></div></div>" * 3000,
+        "<p>x" * 20_000,
+        "<button>x" * 3000,
+        "<ruby>x<rt>y</ruby>" * 3000,
+        "<font color=red><font size=2><b><i><u>" + "<div>x</div>" * 6000,  # unclosed around a long newsletter
+        "<b>" * 1200 + "<p>x" * 3000,  # the parser keeps three of them
+        "<a name=x>" * 1400 + "<p>x" * 5000,  # links end each other
+        "<div>" + "<p><b title=1>x</b> <a href='https://x.example/'><i>y</i></a></p>" * 5000 + "</div>",
+        "<table>" + "<tr>" + "<td><font size=1><b>x<td><font size=2>y" * 350 + "</table>" + "<p>x" * 2000,
+        "<a href=x><table><tr><td><div><b>x</b></div></td></tr></table></a>" * 2000,
+        "<font><p>x</font><b><div>y</b></div>" * 2000,
+        "<svg><title>logo</title></svg><style>p > b {}</style>" + "<p><b>x</b></p>" * 3000,
+    ],
+)
+def test_sloppy_and_long_html_does_not_grow(html: str) -> None:
+    assert not grows(html)
+    assert sanitize_html(html)
+
+
+@pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
+def test_no_mail_of_the_corpus_is_beyond_a_bound(path: Path) -> None:
+    assert "HTML too complex: shown as text" not in parse(path.read_bytes()).warnings
+
+
+def test_a_tag_of_endless_attributes_is_beyond_the_bound() -> None:
+    assert grows("<p " + "".join(f'a{n}="<" ' for n in range(MAX_TAG // 8)) + ">x")
+    assert not grows("<p " + "a " * 100 + ">x")
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        f"<p style='background:url(data:image/png;base64,{'A' * 60_000})'>",
+        f'<svg><path d="{"M1 2 " * 10_000}"></path></svg><p>',
+        f"<p title='{'= < / ' * 10_000}'>",
+    ],
+)
+def test_a_long_tag_of_few_attributes_is_no_reason_to_drop_the_html(tag: str) -> None:
+    contents = parse(f"Content-Type: text/html\n\n<p>before</p>{tag}behind</p>".encode())
+    assert contents.warnings == ()
+    assert contents.text == "before\n\nbehind"
+
+
+def test_a_picture_in_the_html_that_is_longer_than_what_is_read_is_left_out() -> None:
+    contents = parse(
+        b"Content-Type: text/html\n\n<p>text<img src='data:image/png;base64," + b"A" * 9_000_000 + b"'></p>"
+    )
+    assert contents.warnings == ("text cut",)
+    assert contents.text == "text"
+    assert contents.html.startswith("<p>text")
+
+
+@pytest.mark.parametrize("html", ["<p a <b " * 20_000, "<p a=\"<b a='" * 20_000, "<!--" * 40_000, "</" * 40_000, "<b"])
+def test_markup_without_an_end_is_estimated_too(html: str) -> None:
+    assert not grows(html) or len(html) > MAX_TAG
+
+
+@pytest.mark.parametrize(
+    ("clean", "cut"),
+    [
+        ("<p>one</p><p>two</p>", "<p>one</p>"),
+        ("<p>one &amp; two", "<p>one "),
+        ('<p>one<a href="x">two', "<p>one"),
+        ("one two three four", "one two thr"),
+    ],
+)
+def test_sanitised_html_is_cut_outside_of_tags_and_references(clean: str, cut: str) -> None:
+    assert cut_html(clean, 11) == cut
+    assert cut_html(clean, len(clean)) == clean
+
+
+def test_what_the_sanitiser_returns_is_cut_before_it_is_kept() -> None:
+    """Twenty open elements of 3,400 items are within the bound, and become more HTML than is kept."""
+    html = f"<ul><li>{opened(20)}{('<li>' + 'x' * 20) * 3400}"
+    assert not grows(html)
+    contents = parse(b"Content-Type: text/html\n\n" + html.encode())
+    assert "HTML cut" in contents.warnings
+    assert MAX_SANITIZED - 100 < len(contents.html) <= MAX_SANITIZED
+    assert contents.text.count("x") > 2000
+
+
+def test_a_reference_of_thousands_of_digits_is_no_reason_to_show_the_source() -> None:
+    contents = parse(b"Content-Type: text/html\n\n<p>one &#" + b"9" * 5000 + b"; two" + b"<b>" * 60_000)
+    assert contents.warnings[-1] == "HTML too complex: shown as text"
+    assert contents.text.split() == ["one", "two"]
+
+
+def test_html_of_references_alone_keeps_its_text() -> None:
+    contents = parse(b"Content-Type: text/html\n\n" + b"&" * 140_000)
+    assert contents.text == "&" * 140_000
+    contents = parse(b"Content-Type: text/html\n\n" + b"&" * 500_000)
+    assert contents.text.startswith("&&&")
+
+
+def test_what_may_grow_stays_small() -> None:
+    """The most that the bound allows, in a process of its own: its memory is what a worker must have."""
+    html = f"<ul><li>{opened(90)}{('<li>' + 'x' * 100) * 700}"
+    assert not grows(html)
+    pid = os.fork()
+    if pid == 0:
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        sanitize_html(html)
+        os._exit(int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used > 64 * 1024))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -1,0 +1,52 @@
+"""The inventory names every module that reads a stranger's bytes: each is run by a subject, or exempt with a reason."""
+
+import sys
+from pathlib import Path
+from types import FrameType
+
+from tests.system.growth.exempt import EXEMPT
+from tests.system.growth.inventory import SUBJECTS
+
+ROOT = Path(__file__).parents[3]
+SCOPE = ("api", "smtp", "router")
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def run_by_subjects() -> set[str]:
+    """The modules of which a subject calls a function."""
+    files: set[str] = set()
+
+    def called(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_name != "<module>":
+            files.add(frame.f_code.co_filename)
+
+    sys.setprofile(called)
+    try:
+        for subject in SUBJECTS:
+            for shape in (*subject.few[:3], *subject.regressions):
+                subject.run(shape.build(64))
+    finally:
+        sys.setprofile(None)
+    found = (Path(file) for file in files if file.startswith(str(ROOT)))
+    return {module(path) for path in found if path.relative_to(ROOT).parts[0] in SCOPE}
+
+
+def test_every_module_is_run_or_exempt() -> None:
+    sources = [path for package in SCOPE for path in (ROOT / package).rglob("*.py")]
+    every = {module(path) for path in sources}
+    packages = {module(path) for path in sources if path.stem == "__init__"}
+    covered = run_by_subjects()
+    # An exempt package stands for its modules; the outermost ones are too large to be.
+    below = tuple(f"{entry}." for entry in EXEMPT if entry not in SCOPE)
+    known = {name for name in every if name in EXEMPT or name.startswith(below)}
+    assert sorted(every - packages - covered - known) == [], "add a subject, or the reason why none is needed"
+    assert sorted(set(EXEMPT) - every) == [], "exempt, but there is no such module"
+    assert sorted(set(EXEMPT) & covered) == [], "exempt, but run by a subject"
+
+
+def test_names_are_unique() -> None:
+    names = [subject.name for subject in SUBJECTS]
+    assert len(set(names)) == len(names)

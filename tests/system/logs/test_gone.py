@@ -1,0 +1,202 @@
+"""Standard error of the whole program is gone, stopped or never there: each mail hears 250, each ticket comes once."""
+
+import contextlib
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.processes import free_port
+from tests.support import mails
+from tests.support.installation import Installation, installed, port_of
+from tests.support.process import environment
+from tests.support.slack import SlackStandIn
+from tests.support.smtp import send_mail
+from tests.support.waiting import until
+from tests.system.crash.rig import until_async
+
+PROGRAM = [sys.executable, "-m", "emailrouter"]
+
+
+class Log:
+    """The lines that come out at the other end of the program's standard error."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._data = b""
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        with contextlib.suppress(BlockingIOError):
+            while piece := os.read(self._descriptor, 1 << 20):
+                self._data += piece
+        lines = [json.loads(line) for line in self._data.splitlines() if line.endswith(b"}")]
+        return [line for line in lines if line["event"] == name]
+
+
+def start(command: list[str], settings: dict[str, object], folder: Path, **streams: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, env=environment(settings), cwd=folder, **streams)  # type: ignore[call-overload,no-any-return]
+
+
+def run(
+    command: list[str], installation: Installation, folder: Path, **streams: int
+) -> subprocess.CompletedProcess[str]:
+    env = {**environment(installation.settings), "PYTHONUNBUFFERED": ""}
+    return subprocess.run(command, env=env, cwd=folder, check=False, text=True, **streams)  # type: ignore[call-overload,no-any-return]
+
+
+def opened(pid: int | str, number: int) -> str:
+    """What a process has under this number."""
+    return str(Path(f"/proc/{pid}/fd/{number}").readlink())
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+@asynccontextmanager
+async def serving(installation: Installation, folder: Path, stderr: int) -> AsyncIterator[subprocess.Popen[bytes]]:
+    null = subprocess.DEVNULL
+    process = start([*PROGRAM, "serve"], installation.settings, folder, stdin=null, stdout=null, stderr=stderr)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def received(host: str, port: int, numbers: range) -> list[int]:
+    sent = ("a@client.test", ["support@example.org"])
+    return [(await send_mail(host, port, *sent, mails.plain(subject=f"Mail {n}"))).code for n in numbers]
+
+
+async def each_once(installation: Installation, slack: SlackStandIn, count: int) -> None:
+    await slack.wait_for(count, delivered=True)
+
+    async def recorded() -> bool:
+        return await installation.count("deliveries", "state = 'delivered'") == count
+
+    await until_async(recorded, "every outcome")
+    assert len(slack.posts) == count
+    assert await installation.count("attempts") == count
+
+
+def hang_up(reader: int, _: int) -> None:
+    os.close(reader)
+
+
+def fill(_: int, writer: int) -> None:
+    """Until it takes nothing more: who reads it has stopped."""
+    full = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(full, b"\n" * 65536)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(full, b"\n")
+    os.close(full)
+
+
+@pytest.mark.parametrize(
+    ("make", "spoil"),
+    [(os.pipe, hang_up), (pty.openpty, hang_up), (os.pipe, fill), (pty.openpty, fill)],
+    ids=["a closed pipe", "a terminal that hung up", "a stopped reader", "a stopped terminal"],
+)
+async def test_standard_error_is_spoilt(
+    make: Callable[[], tuple[int, int]], spoil: Callable[[int, int], None], tmp_path: Path, slack: SlackStandIn
+) -> None:
+    reader, writer = make()
+    log = Log(reader)
+    async with installed(tmp_path, slack) as installation, serving(installation, tmp_path, writer) as process:
+        await until(lambda: len(log.events("ready")) == 1, "ready", timeout=20)
+        host, port = port_of(log.events("ready")[0]["smtp"][0])
+        assert await received(host, port, range(1)) == [250]
+        spoil(reader, writer)
+        assert await received(host, port, range(1, 4)) == [250] * 3
+        await each_once(installation, slack, 4)
+        if spoil is fill:  # and what was told meanwhile is read when it goes on
+            await until(lambda: len(log.events("smtp.accepted")) == 4, "the lines that waited")
+            await until(lambda: len(log.events("delivery.sent")) == 4, "the lines that waited")
+        process.terminate()
+        await until(lambda: process.poll() is not None, "its end")
+        assert process.returncode == 0
+    with contextlib.suppress(OSError):
+        os.close(reader)
+    os.close(writer)
+
+
+async def test_it_ends_while_nobody_reads(tmp_path: Path, slack: SlackStandIn) -> None:
+    reader, writer = os.pipe()
+    log = Log(reader)
+    async with installed(tmp_path, slack) as installation, serving(installation, tmp_path, writer) as process:
+        await until(lambda: len(log.events("ready")) == 1, "ready", timeout=20)
+        fill(reader, writer)
+        process.terminate()
+        await until(lambda: process.poll() is not None, "its end", timeout=20)
+        assert process.returncode == 0
+    os.close(reader)
+    os.close(writer)
+
+
+async def test_standard_streams_are_closed_from_the_start(tmp_path: Path, slack: SlackStandIn) -> None:
+    """The database must not become standard error: what is printed there would be written into it."""
+    port, api = free_port(), free_port()
+    closed = ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *PROGRAM]
+    async with installed(tmp_path, slack) as installation:
+        settings = {**installation.settings, "smtp.listen": [f"127.0.0.1:{port}"], "api.listen": f"127.0.0.1:{api}"}
+        process = start([*closed, "serve"], settings, tmp_path)
+        try:
+            await until(lambda: _listens(port), "its port", timeout=20)
+            assert await received("127.0.0.1", port, range(3)) == [250] * 3
+            large = mails.plain(subject="Large", text="A line of a mail.\r\n" * 10_000)  # parsed in a process apart
+            reply = await send_mail("127.0.0.1", port, "a@client.test", ["support@example.org"], large)
+            assert reply.code == 250
+            await each_once(installation, slack, 4)
+            (worker,) = children(process.pid)
+            assert [opened(process.pid, number) for number in range(3)] == [os.devnull] * 3
+            assert opened(worker, 2) == os.devnull
+        finally:
+            process.terminate()
+            process.wait()
+        assert process.returncode == 0
+
+
+def _listens(port: int) -> bool:
+    return f"0100007F:{port:04X} 00000000:0000 0A" in Path("/proc/net/tcp").read_text()
+
+
+async def test_commands_without_standard_error(tmp_path: Path, slack: SlackStandIn) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    async with installed(tmp_path, slack) as installation:
+        shut = ["sh", "-c", 'exec "$0" "$@" 2>&-', *PROGRAM]
+        listed = run([*shut, "--json", "workspace", "list"], installation, tmp_path, stdout=subprocess.PIPE)
+        assert listed.returncode == 0
+        assert json.loads(listed.stdout)
+        wrong = run([*PROGRAM, "no-such-command"], installation, tmp_path, stderr=writer)
+        assert wrong.returncode == 2, "the code of a wrong usage, not that of a traceback"
+    os.close(writer)
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("workspace", "list"), ("--json", "alias", "list")])
+@pytest.mark.parametrize("full", [True, False], ids=["a full disk", "a closed pipe"])
+async def test_commands_whose_output_nobody_takes(
+    arguments: tuple[str, ...], full: bool, tmp_path: Path, slack: SlackStandIn
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    stdout = os.open("/dev/full", os.O_WRONLY) if full else writer
+    async with installed(tmp_path, slack) as installation:
+        ended = run([*PROGRAM, *arguments], installation, tmp_path, stdout=stdout, stderr=subprocess.PIPE)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "Exception ignored" not in ended.stderr
+    for descriptor in {stdout, writer}:
+        os.close(descriptor)

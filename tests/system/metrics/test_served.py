@@ -1,0 +1,174 @@
+"""The figures of a running program after real mail, as Prometheus would read them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import pytest
+import trustme
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.integration.metrics.scrape import scrape
+from tests.support import mails
+from tests.support.installation import Installation, installed, port_of
+from tests.support.process import Program
+from tests.support.slack import SlackStandIn
+from tests.support.slack_behaviours import Answer
+from tests.support.smtp import RawSmtp, send_mail
+
+SENDER = "ada@customer.test"
+SUPPORT = "support@example.org"
+
+
+@pytest.fixture
+async def installation(tmp_path: Path, slack: SlackStandIn) -> AsyncIterator[Installation]:
+    async with installed(tmp_path, slack) as found:
+        found.settings["metrics.listen"] = "127.0.0.1:0"
+        yield found
+
+
+async def parked(installation: Installation) -> None:
+    """The event is told before its outcome is written, and the figures are read once in five seconds."""
+    async with asyncio.timeout(10):
+        while not (row := await installation.database.one("metrics_queue")) or not row["parked"]:  # noqa: ASYNC110 - no event: another process writes it
+            await asyncio.sleep(0.01)
+
+
+async def test_figures_after_real_mail(installation: Installation, slack: SlackStandIn, tmp_path: Path) -> None:
+    async with Program("serve", env=installation.settings, cwd=tmp_path) as program:
+        facts = await program.ready()
+        host, port = port_of(facts["smtp"][0])
+        slack.script("general", Answer(200), Answer(404, "no_service"))
+        first, second = mails.plain(), mails.with_attachment()
+        for content in (first, first):
+            assert (await send_mail(host, port, SENDER, [SUPPORT], content)).code == 250
+        await program.wait_event("delivery.sent")
+        assert (await send_mail(host, port, SENDER, [SUPPORT, "Support+urgent@example.org"], second)).code == 250
+        await program.wait_event("delivery.failed")
+        await parked(installation)
+        refused = await send_mail(host, port, SENDER, ["nobody@example.org"], mails.plain())
+        assert refused.code == 550
+        relayed = await send_mail(host, port, SENDER, ["somebody@elsewhere.test"], mails.plain())
+        assert relayed.code == 550
+        async with await RawSmtp.connect(host, port):
+            figures = await scrape(facts["metrics"])
+
+    assert figures("emailrouter_info", version="0.1.0", roles="api,deliver,smtp") == 1
+    assert figures("emailrouter_mails_accepted_total", kind="new") == 2
+    assert figures("emailrouter_mails_accepted_total", kind="repeat") == 1
+    assert figures("emailrouter_accepted_bytes_total") == 2 * len(first) + len(second)
+    assert figures("emailrouter_refused_total", reason="no_such_alias") == 1
+    assert figures("emailrouter_refused_total", reason="relay_denied") == 1
+    assert figures("emailrouter_smtp_connections_total") == 6
+    assert figures("emailrouter_smtp_open_connections") == 1
+    assert figures("emailrouter_commit_seconds_count") == 3
+    assert figures("emailrouter_delivery_attempts_total", outcome="sent") == 1
+    assert figures("emailrouter_delivery_attempts_total", outcome="parked") == 1
+    assert figures("emailrouter_delivery_answer_seconds_count") == 2
+    assert figures("emailrouter_delivery_seconds_count") == 1
+    assert figures("emailrouter_mails_parsed_total", result="clean") == 2
+    assert figures("emailrouter_mails_parsed_total", result="failed") == 0
+    assert figures("emailrouter_store_up") == 1
+    assert figures("emailrouter_queue_deliveries", state="parked") == 1
+    assert figures("emailrouter_queue_deliveries", state="waiting") == 0
+    assert figures("emailrouter_queue_oldest_seconds") > 0
+    assert figures("emailrouter_failing_integrations") == 1
+    assert figures("process_open_fds") > 0
+
+    # The books: what was accepted is ticketed or was here already, and every ticket event has its delivery.
+    assert figures("emailrouter_audit_accepted_total") == 3
+    assert figures("emailrouter_audit_ticketed_total") == 2
+    assert figures("emailrouter_audit_repeated_total") == 1
+    assert figures("emailrouter_audit_owed_total") == 2
+    assert figures("emailrouter_audit_messages") == 2
+    assert figures("emailrouter_audit_unticketed_messages") == 0
+    states = {state: figures("emailrouter_audit_ticket_events", state=state) for state in ("delivered", "pending")}
+    assert states == {"delivered": 1, "pending": 1}
+
+
+@pytest.mark.parametrize(("role", "own"), [("smtp", "emailrouter_smtp_open_connections"), ("deliver", ""), ("api", "")])
+async def test_each_role_has_figures(role: str, own: str, installation: Installation, tmp_path: Path) -> None:
+    async with Program(role, env=installation.settings, cwd=tmp_path) as program:
+        figures = await scrape((await program.ready())["metrics"])
+        assert figures("emailrouter_info", version="0.1.0", roles=role) == 1
+        assert ("emailrouter_smtp_open_connections" in figures.families) == bool(own)
+
+
+async def test_requests_are_counted_by_their_route(installation: Installation, tmp_path: Path) -> None:
+    async with (
+        Program("api", env=installation.settings, cwd=tmp_path) as program,
+        aiohttp.ClientSession() as http,
+    ):
+        facts = await program.ready()
+
+        async def ask(method: str, path: str) -> int:
+            async with http.request(method, f"http://{facts['api']}{path}") as response:
+                await response.read()
+                return response.status
+
+        assert [await ask("GET", f"/api/domains/dom_{n}") for n in range(3)] == [401] * 3
+        assert await ask("GET", "/v1/domains/dom_1") == 401
+        assert await ask("GET", "/healthz") == 200
+        assert [await ask("GET", f"/api/nowhere/{n}") for n in range(3)] == [404] * 3
+        assert await ask("DELETE", "/api/domains") == 405
+        figures = await scrape(facts["metrics"])
+    route = {"method": "GET", "route": "/api/domains/{id}"}
+    assert figures("emailrouter_http_requests_total", status="4xx", **route) == 4
+    assert figures("emailrouter_http_request_seconds_count", **route) == 4
+    assert figures("emailrouter_http_requests_total", method="GET", route="/healthz", status="2xx") == 1
+    assert figures("emailrouter_http_requests_total", method="none", route="none", status="4xx") == 4
+    counted = [name for name, _ in figures.samples if name == "emailrouter_http_requests_total"]
+    assert len(counted) == 3, "what strangers ask for is in no label"
+
+
+async def test_the_end_of_the_certificate(installation: Installation, tmp_path: Path) -> None:
+    name = "emailrouter_certificate_expiry_timestamp_seconds"
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    tls = {"smtp.tls_cert": str(chain), "smtp.tls_key": str(key)}
+    authority = trustme.CA()
+
+    def issue(until: datetime) -> None:
+        issued = authority.issue_cert("mx1.host.test", not_after=until)
+        issued.private_key_pem.write_to_path(key)
+        issued.cert_chain_pems[0].write_to_path(chain)
+
+    issue(datetime(2030, 1, 1, tzinfo=UTC))
+    async with Program("smtp", env={**installation.settings, **tls}, cwd=tmp_path) as program:
+        address = (await program.ready())["metrics"]
+        assert (await scrape(address))(name) == datetime(2030, 1, 1, tzinfo=UTC).timestamp()
+        issue(datetime(2031, 1, 1, tzinfo=UTC))  # no session, no signal: the next scrape sees it
+        assert (await scrape(address))(name) == datetime(2031, 1, 1, tzinfo=UTC).timestamp()
+    async with Program("smtp", env=installation.settings, cwd=tmp_path) as program:
+        figures = await scrape((await program.ready())["metrics"])
+        assert figures.families[name].samples == []
+
+
+async def test_the_old_text_form_and_nothing_else(installation: Installation, tmp_path: Path) -> None:
+    async with (
+        Program("deliver", env=installation.settings, cwd=tmp_path) as program,
+        aiohttp.ClientSession() as http,
+    ):
+        address = (await program.ready())["metrics"]
+        async with http.get(f"http://{address}/metrics") as response:
+            assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            names = {family.name for family in text_string_to_metric_families(await response.text())}
+            assert "emailrouter_mails_accepted" in names
+        for method, path, status in (("GET", "/", 404), ("GET", "/metrics/x", 404), ("POST", "/metrics", 405)):
+            async with http.request(method, f"http://{address}{path}") as response:
+                assert response.status == status
+
+
+async def test_an_address_in_use_is_said_and_nothing_listens(installation: Installation, tmp_path: Path) -> None:
+    async with Program("deliver", env=installation.settings, cwd=tmp_path) as program:
+        taken = (await program.ready())["metrics"]
+        env = {**installation.settings, "metrics.listen": taken}
+        async with Program("deliver", env=env, cwd=tmp_path) as second:
+            assert await second.wait() == 1
+            assert "address already in use" in second.stderr_text
+
+
+async def test_off_is_off(installation: Installation, tmp_path: Path) -> None:
+    async with Program("deliver", env={**installation.settings, "metrics.listen": "off"}, cwd=tmp_path) as program:
+        assert "metrics" not in await program.ready()

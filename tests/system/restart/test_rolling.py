@@ -1,0 +1,76 @@
+"""Restarts under load refuse no connection and no request, lose no mail and double none, as docs/operations.md says."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from tests.support.installation import Installation, installed
+from tests.support.process import Program
+from tests.support.slack import SlackStandIn
+from tests.system.restart.kept_socket import KeptSockets
+from tests.system.restart.load import Asked, Load, asked, under_load
+
+# Mails accepted before each restart, while as many more are under way: senders are in all states then.
+BETWEEN = 30
+
+
+async def test_serve_on_sqlite_with_the_socket_kept(tmp_path: Path, slack: SlackStandIn) -> None:
+    async with installed(tmp_path, slack) as installation, KeptSockets(tmp_path) as kept, AsyncExitStack() as programs:
+        settings = installation.settings
+        program = await programs.enter_async_context(kept.program("serve", settings, tmp_path))
+        await program.ready()
+        async with under_load(kept.smtp) as load, asked(kept.api, load) as requests:
+            for _ in range(3):
+                await load.some(BETWEEN)
+                assert await program.terminate() == 0
+                program = await programs.enter_async_context(kept.program("serve", settings, tmp_path))
+                await program.ready()
+            await load.some(BETWEEN)
+        await slack.wait_for(len(load.accepted), delivered=True, timeout=60)
+        await program.terminate()
+        await _nothing_is_lost_or_doubled(load, requests, installation, slack)
+
+
+async def test_roles_over_postgresql_in_turn(tmp_path: Path, slack: SlackStandIn, postgres_url: str) -> None:
+    async with (
+        installed(tmp_path, slack, postgres_url) as installation,
+        KeptSockets(tmp_path) as kept,
+        AsyncExitStack() as programs,
+    ):
+        settings = installation.settings
+
+        async def start(role: str) -> Program:
+            started = await programs.enter_async_context(kept.program(role, settings, tmp_path))
+            await started.ready()
+            return started
+
+        running = {role: await start(role) for role in ("smtp", "api", "deliver")}
+        async with under_load(kept.smtp) as load, asked(kept.api, load) as requests:
+            for role in ("smtp", "api", "deliver", "smtp", "api"):
+                await load.some(BETWEEN)
+                assert await running[role].terminate() == 0
+                running[role] = await start(role)
+            await load.some(BETWEEN)
+        await slack.wait_for(len(load.accepted), delivered=True, timeout=60)
+        for program in running.values():
+            await program.terminate()
+        await _nothing_is_lost_or_doubled(load, requests, installation, slack)
+
+
+async def _nothing_is_lost_or_doubled(
+    load: Load, requests: Asked, installation: Installation, slack: SlackStandIn
+) -> None:
+    assert load.refused == []
+    assert requests.unanswered == []
+    assert requests.answered > 0
+    kept = await installation.rows(
+        "SELECT m.rfc_message_id, m.id, COUNT(*) AS tickets FROM messages m "
+        "JOIN ticket_messages tm ON tm.message_id = m.id GROUP BY m.rfc_message_id, m.id"
+    )
+    assert {row["rfc_message_id"]: row["id"] for row in kept} == {
+        message_id.strip("<>"): heard for message_id, heard in load.accepted.items()
+    }
+    assert len(kept) == len(load.accepted)
+    assert {row["tickets"] for row in kept} == {1}
+    # A drain gives every attempt its outcome, so that nothing is sent a second time.
+    assert len(slack.delivered()) == len(load.accepted) == await installation.count("attempts")
+    assert await installation.count("deliveries", "state = 'delivered'") == len(load.accepted)

@@ -1,0 +1,130 @@
+"""Random and mutated sessions against the server, for any time; `make fuzz-smtp SECONDS=900`.
+
+A round is one to three connections of a real `smtp.server.Server` whose bytes come in random pieces,
+interleaved, over transports in memory: with the seed and its number a round repeats exactly
+(`--round N`). The seed and the number of the next round are in a state file, so that every run
+continues where the last one ended. After each round:
+
+- each reply is one of `smtp.replies`, word for word, so it has its enhanced code and no text of an exception;
+- each command line got one reply, and each mail was kept exactly when it got `250`, with the bytes
+  that `tests.unit.smtp.test_data.reference` finds in the stream;
+- no memory stays reserved, no place in `Limits`, no connection in the server, nothing too long in a buffer;
+- no task and no callback raised.
+
+pytest does not collect it: what it found becomes a dialogue in `tests/dialogs` or a test beside the code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import random
+import re
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+import trustme
+
+from tests.integration.smtp.fuzz_wires import FoundError, play
+from tests.support.smtp_doubles import Door, door
+from tests.system.smtp.fuzz_judge import DISCARD_LIMIT, LARGEST, judge, nothing_is_left
+from tests.unit.smtp.conftest import write_certificate
+
+SETTINGS: dict[str, Any] = {
+    "max_message_bytes": LARGEST,
+    "max_bytes_in_flight": 150_000,
+    "max_recipients": 5,
+    "max_mails_per_minute_per_ip": 0,
+    "trusted_networks": ["10.0.0.0/8"],
+    "blocked_senders": ["@junk.example"],
+}
+BOUNDS: dict[str, Any] = {"discarded_mail_bytes": DISCARD_LIMIT, "min_discard_pause": 0.0, "guess_delay": 0.0}
+ROUNDS_OF_A_SERVER = 100
+
+
+async def one_round(server: Door, seed: int, number: int, raised: list[str]) -> int:
+    """Play and judge a round; how many connections it had."""
+    chance = random.Random(f"{seed}:{number}")
+    server.mails.mails.clear()
+    server.mails.failure = RuntimeError("a secret of ours") if chance.random() < 0.05 else None
+    try:
+        peers = await play(server, chance)
+        nothing_is_left(server)
+        for peer in peers:
+            kept = [content for envelope, content in server.mails.mails if envelope.peer == peer.address]
+            try:
+                judge(peer, kept, fails=server.mails.failure is not None)
+            except FoundError as error:
+                raise FoundError(f"{error}\nC: {_short(peer.data)}\nS: {_short(peer.sent)}") from error
+        if raised:
+            raise FoundError(raised[0])
+    except FoundError as error:
+        raise FoundError(f"seed {seed}, round {number}: {error}") from error
+    return len(peers)
+
+
+def _short(data: bytes) -> str:
+    """For reading: long runs of one byte as a count."""
+    return re.sub(r"((.)\2{40})\2*", lambda run: f"{run[2]}*{len(run[0])}", repr(data))
+
+
+def settings_of(server_number: int, files: tuple[Path, Path]) -> dict[str, Any]:
+    """Servers take turns: plain, with TLS, behind PROXY, with both."""
+    settings = dict(SETTINGS)
+    if server_number & 1:
+        settings["tls_cert"], settings["tls_key"] = files
+    settings["proxy_protocol"] = bool(server_number & 2)
+    return settings
+
+
+async def run(seed: int, first: int, *, seconds: float, rounds: int | None = None) -> tuple[int, int]:
+    """Rounds from `first` on; the number of the next one, and how many connections were made. Raises `FoundError`."""
+    raised: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: raised.append(str(context)))
+    number, sessions, until = first, 0, time.monotonic() + seconds
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        files = write_certificate(trustme.CA(), Path(folder))
+        while time.monotonic() < until and (rounds is None or number < first + rounds):
+            server_number = number // ROUNDS_OF_A_SERVER
+            async with door(bounds=BOUNDS, **settings_of(server_number, files)) as server:
+                while number // ROUNDS_OF_A_SERVER == server_number and time.monotonic() < until:
+                    sessions += await one_round(server, seed, number, raised)
+                    number += 1
+                    if rounds is not None and number == first + rounds:
+                        break
+    return number, sessions
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=1, help="for a new state file")
+    parser.add_argument("--state", type=Path, default=Path("build/fuzz-smtp.json"))
+    parser.add_argument("--round", type=int, help="play this one alone, and leave the state file as it is")
+    options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    state = {"seed": options.seed, "next": 0, "sessions": 0}
+    if options.state.exists():
+        state |= json.loads(options.state.read_text())
+    if options.round is not None:
+        asyncio.run(run(state["seed"], options.round, seconds=options.seconds, rounds=1))
+        return
+    until = time.monotonic() + options.seconds
+    options.state.parent.mkdir(parents=True, exist_ok=True)
+    while (left := until - time.monotonic()) > 0:
+        state["next"], sessions = asyncio.run(run(state["seed"], state["next"], seconds=min(left, 30)))
+        state["sessions"] += sessions
+        options.state.write_text(json.dumps(state))
+    print(f"{state['next']} rounds, {state['sessions']} sessions, seed {state['seed']}: nothing found")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

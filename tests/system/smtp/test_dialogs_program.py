@@ -1,0 +1,78 @@
+"""The dialogues again, with the real program behind the door: routing, accepting and committing, on each database.
+
+`test_dialogs` plays them against the door alone, on both event loops. Here one program is started for each set of
+settings; what needs something prepared that is no setting is left to the tests of that thing.
+"""
+
+import itertools
+import json
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.smtp.test_dialogs import DIALOGS, PREPARED, SETTINGS
+from tests.support import seeds
+from tests.support.dialog import run_dialog
+from tests.support.installation import Installation, installed, port_of
+from tests.support.process import Program
+from tests.support.slack import SlackStandIn
+from tests.support.smtp_doubles import DOMAIN, HOSTNAME
+
+SETS = {json.dumps(SETTINGS.get(path.stem, {}), sort_keys=True) for path in DIALOGS if path.stem not in PREPARED}
+
+
+async def names_of_the_dialogs(installation: Installation) -> None:
+    """What `doubles.KnownRecipients` knows, as rows."""
+    database, workspace = installation.database, installation.workspace_id
+    ours = await seeds.domain(database, workspace, DOMAIN)
+    for local_part in ("support", "sales", "büro", "user1", "user2", "user3"):
+        await seeds.alias(database, workspace, ours, local_part)
+    await seeds.alias(database, workspace, ours, "disabled", status="disabled")
+    await seeds.alias(database, workspace, await seeds.domain(database, workspace, "xn--bcher-kva.example"), "support")
+    await seeds.domain(database, workspace, "pending.example", status="pending_verification")
+
+
+def of_set(chosen: str) -> Iterator[Path]:
+    settings = json.loads(chosen)
+    return (path for path in DIALOGS if path.stem not in PREPARED and SETTINGS.get(path.stem, {}) == settings)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def installation(
+    request: pytest.FixtureRequest, tmp_path: Path, slack: SlackStandIn
+) -> AsyncIterator[Installation]:
+    postgres = request.getfixturevalue("postgres_server") if request.param == "postgres" else None
+    url = await postgres.create_database() if postgres else None
+    async with installed(tmp_path, slack, url) as made:
+        await names_of_the_dialogs(made)
+        yield made
+    if postgres:
+        await postgres.drop_database(url)
+
+
+@pytest.mark.parametrize("chosen", sorted(SETS))
+async def test_dialogs(
+    chosen: str,
+    installation: Installation,
+    tmp_path: Path,
+    tls_files: tuple[Path, Path],
+    tls_client: ssl.SSLContext,
+) -> None:
+    # STARTTLS is offered where a certificate is set, which only its own dialogues expect.
+    for tls, paths in itertools.groupby(sorted(of_set(chosen), key=_is_tls), key=_is_tls):
+        settings: dict[str, Any] = {f"smtp.{key}": value for key, value in json.loads(chosen).items()}
+        if tls:
+            settings |= {"smtp.tls_cert": str(tls_files[0]), "smtp.tls_key": str(tls_files[1])}
+        env = installation.settings | settings | {"server.hostname": HOSTNAME}
+        async with Program("smtp", env=env, cwd=tmp_path) as program:
+            host, port = port_of((await program.ready())["smtp"][0])
+            for path in paths:
+                await run_dialog(path, host, port, {"hostname": HOSTNAME}, tls_client)
+            assert await program.terminate() == 0
+
+
+def _is_tls(path: Path) -> bool:
+    return path.stem.startswith("starttls")

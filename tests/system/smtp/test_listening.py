@@ -1,0 +1,170 @@
+"""Where the server listens: several addresses, IPv6, sockets from systemd, and a start that fails as a whole."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from router import sockets
+from router.sockets import passed
+from smtp import replies
+from tests.support.smtp import RawSmtp
+from tests.support.smtp_doubles import door
+from tests.support.waiting import until
+
+ROOT = Path(__file__).parents[3]
+HAS_IPV6 = socket.has_ipv6 and Path("/proc/net/if_inet6").exists() and Path("/proc/net/if_inet6").read_text().strip()
+
+
+async def test_several_addresses() -> None:
+    async with door(listen=["127.0.0.1:0", "127.0.0.2:0"]) as server:
+        hosts = [address.rpartition(":") for address in server.server.addresses]
+        assert [host for host, _, _ in hosts] == ["127.0.0.1", "127.0.0.2"]
+        for host, _, port in hosts:
+            async with await RawSmtp.connect(host, int(port)) as client:
+                assert client.greeting.code == 220
+
+
+@pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6 on loopback")
+async def test_ipv6() -> None:
+    async with door(listen=["[::1]:0"]) as server:
+        assert server.server.addresses[0].startswith("[::1]:")
+        async with await RawSmtp.connect("::1", server.port) as client:
+            await client.command("EHLO client.test", 250)
+            await client.command("MAIL FROM:<>", 250)
+            await client.command("RCPT TO:<support@example.com>", 250)
+            await client.data(b"x\r\n")
+        assert server.mails.mails[0][0].peer == "::1"
+
+
+async def test_one_address_that_is_taken_stops_the_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=str(port)):
+            async with door(listen=["127.0.0.2:0", f"127.0.0.1:{port}"]):
+                pass
+
+
+async def test_reuse_port() -> None:
+    """Two servers of one host on one port, as several smtp processes are."""
+    async with door(reuse_port=True) as first, door(reuse_port=True, listen=[first.server.addresses[0]]) as second:
+        assert second.server.addresses == first.server.addresses
+
+
+async def test_those_who_wait_are_taken_many_at_a_time() -> None:
+    """One in a turn would leave good peers waiting while hostile ones make the turns long."""
+    listen = ["127.0.0.1:0", "127.0.0.2:0"]
+    async with door(listen=listen, max_connections_per_ip=100) as server, AsyncExitStack() as clients:
+        for n in range(80):  # the kernel takes them while the loop stands still
+            host, _, port = server.server.addresses[n % 2].rpartition(":")
+            clients.enter_context(socket.create_connection((host, int(port))))
+        turns = 0
+        while server.server.connections < 80:
+            await asyncio.sleep(0)
+            turns += 1
+            assert turns < 20, server.server.connections
+        await until(lambda: not server.server._listeners._opening, "nothing of it is left")
+
+
+async def test_who_was_taken_when_it_stops_is_told() -> None:
+    """Also one that the kernel had for us, and that was on its way from the queue to its session."""
+    async with door() as server:
+        clients = [socket.create_connection((server.host, server.port)) for _ in range(8)]
+        await until(lambda: server.server.connections > 0, "the first is taken")
+        draining = asyncio.ensure_future(server.server.drain(timedelta(seconds=5)))
+        told = 0
+        loop = asyncio.get_running_loop()
+        for client in clients:
+            client.setblocking(False)
+            said = b""
+            with contextlib.suppress(ConnectionResetError):  # nobody had taken it
+                while more := await asyncio.wait_for(loop.sock_recv(client, 100), 5):
+                    said += more
+            client.close()
+            assert said in (b"", replies.SHUTTING_DOWN.encoded) or said.endswith(
+                b"\r\n" + replies.SHUTTING_DOWN.encoded
+            )
+            told += bool(said)
+        assert told
+        await draining
+        assert server.server.connections == 0
+        await until(lambda: not server.server._listeners._opening, "nothing of it is left")
+
+
+def test_systemd_sockets_belong_to_the_process_they_name() -> None:
+    own = str(os.getpid())
+    for environ in (
+        {},
+        {"LISTEN_PID": "1", "LISTEN_FDS": "1"},
+        {"LISTEN_PID": own, "LISTEN_FDS": "0"},
+        {"LISTEN_PID": own, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "api"},
+    ):
+        with pytest.raises(OSError, match="systemd"):
+            passed("smtp", environ)
+
+
+@pytest.mark.parametrize("names", ["mail:api:more", "api:api:mail", "", "a:b"])
+def test_systemd_sockets_are_told_apart_by_their_names(names: str) -> None:
+    """In a process of its own, because descriptors 3 to 5 are somebody's in this one."""
+    program = textwrap.dedent("""
+        import os, socket, sys
+        from router.sockets import passed
+        kept = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+        for n, sock in enumerate(kept):
+            os.dup2(sock.fileno(), 10 + n)
+        for n in range(3):
+            os.dup2(10 + n, 3 + n)
+        environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "3", "LISTEN_FDNAMES": sys.argv[1]}
+        for door in ("smtp", "api"):
+            try:
+                print(door, *(sock.detach() for sock in passed(door, environ)))
+            except OSError:
+                print(door, "none")
+        os._exit(0) if sys.stdout.flush() is None else None
+    """)
+    done = subprocess.run([sys.executable, "-c", program, names], capture_output=True, text=True, check=True, cwd=ROOT)
+    api = [3 + n for n, name in enumerate(names.split(":")) if name == "api"]
+    smtp = [n for n in (3, 4, 5) if n not in api]
+    assert done.stdout.splitlines() == [
+        " ".join(["smtp", *map(str, smtp)]),
+        " ".join(["api", *map(str, api)] if api else ["api", "none"]),
+    ]
+
+
+def test_systemd_sockets_are_made_fit() -> None:
+    """In a process of its own, because descriptor 3 is somebody's in this one."""
+    program = textwrap.dedent("""
+        import os, sys
+        from router.sockets import passed
+        os.dup2(int(sys.argv[1]), 3)
+        (sock,) = passed("smtp", {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
+        print(sock.gettimeout(), sock.get_inheritable(), sock.getsockname()[1])
+    """)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(listener.fileno())],
+            pass_fds=[listener.fileno()],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
+        assert done.stdout.split() == ["0.0", "False", str(listener.getsockname()[1])], done.stderr
+
+
+async def test_listening_on_systemds_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setblocking(False)
+    monkeypatch.setattr(sockets, "passed", lambda _door, _environ: [listener])
+    async with door(listen="systemd") as server:
+        assert server.port == listener.getsockname()[1]
+        async with await RawSmtp.connect(server.host, server.port) as client:
+            assert client.greeting.code == 220

@@ -1,0 +1,243 @@
+"""STARTTLS on both event loops: nothing in clear after it, nothing of before it, certificates that change."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import pty
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
+
+from config.errors import ConfigError
+from smtp.bounds import Bounds
+from tests.support.smtp import RawSmtp, send_mail
+from tests.support.smtp_doubles import Door, door
+from tests.support.waiting import until
+from tests.unit.smtp.conftest import write_certificate
+
+TlsPair = tuple[Path, Path]
+
+
+async def test_a_mail_over_tls_says_so(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
+    async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+        content = b"x" * 300_000 + b"\r\n"
+        reply = await send_mail(
+            server.host, server.port, "a@client.test", ["support@example.com"], content, tls=tls_client
+        )
+        assert reply.code == 250
+        envelope, kept = server.mails.mails[0]
+        assert kept == content
+        assert envelope.protocol == "ESMTPS"
+        assert envelope.tls.startswith("TLSv1.3 TLS_")
+
+
+async def test_the_words_for_with(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
+    async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+        to = (server.host, server.port, "a@client.test", ["support@example.com"], b"x\r\n")
+        await send_mail(*to)
+        await send_mail(*to, parameters="SMTPUTF8")
+        await send_mail(*to, parameters="SMTPUTF8", tls=tls_client)
+        async with await RawSmtp.connect(server.host, server.port) as client:
+            await client.command("HELO client.test", 250)
+            await client.command("MAIL FROM:<>", 250)
+            await client.command("RCPT TO:<support@example.com>", 250)
+            await client.data(b"x\r\n")
+        words = [envelope.protocol for envelope, _ in server.mails.mails]
+        assert words == ["ESMTP", "UTF8SMTP", "UTF8SMTPS", "SMTP"]
+        assert server.mails.mails[-1][0].reverse_path == ""
+
+
+async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
+    tls_files: TlsPair, tls_client: ssl.SSLContext
+) -> None:
+    """The client's Finished and its first command in one packet: no reply may leave before `start_tls` returned."""
+    async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = tls_client.wrap_bio(incoming, outgoing, server_hostname=None)
+        await reader.readline()
+        writer.write(b"STARTTLS\r\n")
+        assert (await reader.readline()).startswith(b"220 2.0.0")
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                writer.write(outgoing.read())
+                incoming.write(await reader.read(65536))
+        tls.write(b"EHLO client.test\r\nNOOP\r\n")
+        writer.write(outgoing.read())
+        heard = b""
+        while b"250 2.0.0 Ok" not in heard:
+            try:
+                heard += tls.read(65536)
+            except ssl.SSLWantReadError:
+                octets = await asyncio.wait_for(reader.read(65536), 5)
+                assert octets, heard
+                assert octets[0] in (0x14, 0x16, 0x17), f"in clear: {octets!r}"
+                incoming.write(octets)
+        writer.close()
+        await writer.wait_closed()
+
+
+async def nothing_is_owed(server: Door) -> None:
+    """A connection is counted out once, also where the loop says late that it is lost: else the limit rises."""
+    async with await RawSmtp.connect(server.host, server.port):  # some turns of the loop later
+        assert server.server._context.limits.total == 1
+
+
+async def test_a_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
+    """`start_tls` resumes reading: a pause that outlasts it would disable backpressure, and memory would grow."""
+    async with (
+        door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
+        await RawSmtp.connect(server.host, server.port) as client,
+    ):
+        connection = server.connection
+        await client.command("EHLO client.test", 250)
+        await client.send_bytes(b"x" * 5000)
+        await until(lambda: connection._io.lines.skipping, "the line is refused")
+        # Other connections keep the throttle busy for 2 s.
+        server.server._context.throttle.pause(2 * Bounds.discard_rate, asyncio.get_running_loop().time())
+        await client.send_bytes(b"x\r\nSTARTTLS\r\n")
+        await client.expect(500)
+        await client.expect(220)
+        await client.start_tls(tls_client)
+        await client.command("EHLO client.test", 250)
+        await client.command("MAIL FROM:<>", 250)
+        server.recipients.gate = asyncio.Event()
+        await client.send_line("RCPT TO:<support@example.com>")
+        flood = asyncio.ensure_future(client.send_bytes(b"NOOP\r\n" * 1_000_000))
+        await until(lambda: not connection._io._transport.is_reading(), "it is not read on")
+        assert len(connection._io.lines.buffer) < 1_000_000
+        server.recipients.gate.set()
+        await client.expect(250)
+        flood.cancel()
+        await client.abort()
+
+
+@pytest.mark.parametrize("garbage", [b"EHLO client.test\r\n", b"\0" * 5000, b"\x16\x03\x01\xff\xff" + b"x" * 100])
+async def test_a_failed_handshake_ends_the_session_in_silence(tls_files: TlsPair, garbage: bytes) -> None:
+    async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+        async with await RawSmtp.connect(server.host, server.port) as client:
+            await client.command("STARTTLS", 220)
+            await client.send_bytes(garbage)
+            if garbage.startswith(b"\x16"):
+                client.half_close()
+            assert b"250" not in await client.eof()
+        await until(lambda: server.server.connections == 0, "the session ends")
+        await nothing_is_owed(server)
+
+
+@pytest.mark.parametrize("leave", [RawSmtp.abort, RawSmtp.close])
+async def test_a_peer_that_leaves_in_the_handshake_frees_its_place(tls_files: TlsPair, leave: object) -> None:
+    async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+        client = await RawSmtp.connect(server.host, server.port)
+        await client.command("STARTTLS", 220)
+        await (RawSmtp.abort if leave is RawSmtp.abort else RawSmtp.close)(client)
+        await until(lambda: server.server.connections == 0, "the session ends")
+        await nothing_is_owed(server)
+
+
+async def test_a_handshake_that_does_not_come_ends_the_session_in_silence(tls_files: TlsPair) -> None:
+    async with door(bounds={"handshake_timeout": 0.1}, tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+        async with await RawSmtp.connect(server.host, server.port) as client:
+            await client.command("STARTTLS", 220)
+            assert not await client.eof()
+        await until(lambda: server.server.connections == 0, "the session ends")
+        await nothing_is_owed(server)
+
+
+async def test_old_tls_is_refused(tls_files: TlsPair, ca: trustme.CA) -> None:
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname = False
+    ca.configure_trust(old)
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    async with (
+        door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
+        await RawSmtp.connect(server.host, server.port) as client,
+    ):
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await client.starttls(old)
+
+
+async def test_a_new_certificate_is_used_and_open_sessions_stay(
+    tmp_path: Path, ca: trustme.CA, tls_client: ssl.SSLContext
+) -> None:
+    chain, key = write_certificate(ca, tmp_path)
+    async with door(tls_cert=chain, tls_key=key) as server:
+
+        async def certificate() -> tuple[RawSmtp, str]:
+            client = await RawSmtp.connect(server.host, server.port)
+            await client.starttls(tls_client)
+            tls = client._writer.get_extra_info("ssl_object")
+            return client, hashlib.sha256(tls.getpeercert(binary_form=True)).hexdigest()
+
+        first, before = await certificate()
+        # half written: the old pair stays in use
+        original = key.read_bytes()
+        key.write_bytes(b"-----BEGIN PRIVATE KEY-----\n")
+        second, still = await certificate()
+        assert still == before
+        key.write_bytes(original)
+        write_certificate(ca, tmp_path)
+        third, after = await certificate()
+        assert after != before
+        server.server.reload()
+        fourth, same = await certificate()
+        assert same == after
+        for client in (first, second, third, fourth):
+            await client.command("NOOP", 250)
+            await client.close()
+
+
+async def test_a_certificate_that_cannot_be_used_stops_the_start_and_its_key_is_named(
+    tmp_path: Path, ca: trustme.CA
+) -> None:
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+
+    async def refusal() -> str:
+        with pytest.raises(ConfigError) as refused:
+            async with door(tls_cert=chain, tls_key=key):
+                pass
+        return str(refused.value)
+
+    assert await refusal() == f"smtp.tls_cert = {chain}: must be a file that can be read: No such file or directory"
+    chain.write_text("no certificate")
+    assert await refusal() == f"smtp.tls_key = {key}: must be a file that can be read: No such file or directory"
+    key.write_text("no key")
+    assert (await refusal()).startswith(f"smtp.tls_cert = {chain}: must be a certificate in PEM")
+    write_certificate(ca, tmp_path)
+    right = key.read_bytes()
+    write_certificate(ca, tmp_path)
+    key.write_bytes(right)
+    assert (await refusal()).endswith("KEY_VALUES_MISMATCH")
+
+
+def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(tmp_path: Path, ca: trustme.CA) -> None:
+    """On a terminal of its own, where OpenSSL would ask and wait."""
+    chain, key = write_certificate(ca, tmp_path)
+    unsealed = serialization.load_pem_private_key(key.read_bytes(), None)
+    sealing = serialization.BestAvailableEncryption(b"password")
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
+    key.write_bytes(unsealed.private_bytes(*form))
+    program = "import sys, pathlib, smtp.tls; smtp.tls.TlsFiles(*map(pathlib.Path, sys.argv[1:]))"
+    terminal, theirs = pty.openpty()
+    words = [sys.executable, "-c", program, str(chain), str(key)]
+    # A session of its own: whatever terminal the tests run on must not be asked either.
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as asking:
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other side of a terminal is closed
+            while b"pass phrase" not in said and (octets := os.read(terminal, 4096)):
+                said += octets
+        asking.kill()
+    os.close(terminal)
+    assert b"pass phrase" not in said
+    assert b"without a password" in said

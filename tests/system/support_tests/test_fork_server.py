@@ -1,0 +1,93 @@
+"""A forked program is started, heard, signalled and ended as an executed one is."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.forked import can_fork
+from tests.support.process import ROOT, Program, environment, run_cli
+from tests.support.waiting import alive, until
+
+CHILD = ("-m", "tests.system.support_tests.child")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks are made on Linux only")
+
+
+async def test_it_starts_as_if_it_were_executed(tmp_path: Path) -> None:
+    options = {"env": {"smtp.max_recipients": 5}, "cwd": tmp_path, "stdin": "gr\u00fcn".encode(), "command": CHILD}
+    forked = await run_cli("a", "", "end", **options)  # type: ignore[arg-type]
+    executed = await run_cli("a", "", "end", fresh=True, **options)  # type: ignore[arg-type]
+    assert forked.code == executed.code == 3
+    assert forked.json() == executed.json()
+    assert forked.json()["argv"] == ["a", "", "end"]
+    assert forked.json()["leads"]
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["forked", "executed"])
+def test_ignored_signals_are_not_inherited(fresh: bool) -> None:
+    """As under `nohup`, or in the background of a shell script."""
+    code = f"""
+import asyncio, json, signal, sys
+sys.path.insert(0, {str(ROOT)!r})
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1):
+    signal.signal(number, signal.SIG_IGN)
+from tests.support.process import run_cli
+print(json.dumps(asyncio.run(run_cli("end", command={CHILD!r}, fresh={fresh})).json()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    child = json.loads(done.stdout)
+    assert child["ignored"] == [signal.SIGPIPE, signal.SIGXFSZ]
+    assert "default_int_handler" in child["interrupt"]
+
+
+async def test_a_fault_is_told_as_the_interpreter_does() -> None:
+    failed = await run_cli("fail", command=CHILD)
+    assert failed.code == 1
+    assert failed.stderr.endswith("RuntimeError: a fault\n")
+
+
+async def test_no_two_draw_the_same_numbers() -> None:
+    several = await asyncio.gather(*(run_cli("end", command=CHILD) for _ in range(4)))
+    assert len({done.stderr for done in several}) == 4
+
+
+async def test_its_end_is_known_and_its_number_its_own_until_then() -> None:
+    async with Program("wait", command=CHILD) as program:
+        await program.ready()
+        assert program.running()
+        assert await program.kill() == -signal.SIGKILL
+    await until(lambda: not Path(f"/proc/{program.pid}").exists(), "end of the zombie")
+
+
+async def test_another_language_needs_a_start_of_its_own() -> None:
+    env = environment({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    assert can_fork(CHILD, environment())
+    assert not can_fork(CHILD, env)
+    assert not can_fork(("-c", "pass"), environment())
+    done = await run_cli("end", command=CHILD, env={"PYTHONIOENCODING": "latin-1"})
+    assert done.json()["encodings"] == ["iso8859-1"] * 3
+
+
+async def test_a_killed_test_run_leaves_no_forked_program_behind() -> None:
+    code = f"""
+import asyncio, sys
+sys.path.insert(0, {str(ROOT)!r})
+from tests.support.process import Program
+async def main():
+    async with Program("wait", command={CHILD!r}) as program:
+        await program.ready()
+        print(program.pid, flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as run:  # noqa: ASYNC220 - short
+        assert run.stdout is not None
+        pid = int(run.stdout.readline())
+        assert alive(pid)
+        os.kill(run.pid, signal.SIGKILL)
+    await until(lambda: not alive(pid), "end of the program")

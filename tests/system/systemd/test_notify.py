@@ -1,0 +1,76 @@
+"""What the program tells systemd, over a notify socket of the test's own."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from emailrouter.watchdog import Manager, beat
+from tests.support.installation import installed
+from tests.support.process import Program
+from tests.support.slack import SlackStandIn
+from tests.system.systemd.service_manager import ServiceManager
+
+
+async def test_ready_beats_reload_and_stopping_are_told(tmp_path: Path, slack: SlackStandIn) -> None:
+    async with installed(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
+        env = {**installation.settings, "NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "40000"}
+        async with Program("serve", env=env, cwd=tmp_path) as program:
+            await manager.heard("READY=1")
+            await manager.heard("WATCHDOG=1", 3)
+            program.hang_up()
+            await manager.heard("READY=1", 2)
+            await program.terminate()
+            await manager.heard("STOPPING=1")
+        assert list(manager.words()) == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
+        assert any(line.startswith("MONOTONIC_USEC=") for line in manager.said)
+
+
+async def test_a_watchdog_meant_for_another_process_is_not_fed(tmp_path: Path, slack: SlackStandIn) -> None:
+    async with installed(tmp_path, slack) as installation, ServiceManager(tmp_path) as manager:
+        env = {**installation.settings, "NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "40000", "WATCHDOG_PID": "1"}
+        async with Program("serve", env=env, cwd=tmp_path) as program:
+            await manager.heard("READY=1")
+            await program.terminate()
+            await manager.heard("STOPPING=1")
+        assert "WATCHDOG=1" not in manager.said
+
+
+async def test_waiting_for_the_database_is_told_and_sighup_does_not_end_it(tmp_path: Path) -> None:
+    async with ServiceManager(tmp_path) as manager:
+        env = {
+            "NOTIFY_SOCKET": manager.path,
+            "database.url": f"postgresql://nobody@localhost/none?host={tmp_path}",  # a folder without a server's socket
+            "database.connect_timeout": "1s",
+            "server.data_dir": str(tmp_path),
+        }
+        async with Program("smtp", env=env, cwd=tmp_path) as program:
+            await manager.heard("STATUS=waiting: the database is away")
+            program.hang_up()
+            await program.wait_event("store.away", 2)
+            assert await program.terminate() == 0
+        assert list(manager.words()) == []
+
+
+async def test_the_beat_ends_with_a_part_of_the_program(tmp_path: Path) -> None:
+    async with ServiceManager(tmp_path) as manager:
+        ended = ""
+        told = Manager({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "2000"})
+        beating = asyncio.create_task(beat(told, lambda: ended))
+        await manager.heard("WATCHDOG=1", 3)
+        ended = "dispatcher"
+        await beating  # it says no more
+
+
+@pytest.mark.parametrize("microseconds", ["", "0", "soon", "-1"])
+async def test_no_watchdog_no_beat(microseconds: str, tmp_path: Path) -> None:
+    async with ServiceManager(tmp_path) as manager:
+        await beat(Manager({"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": microseconds}), lambda: "")
+        Manager({"NOTIFY_SOCKET": manager.path}).ready()
+        await manager.heard("READY=1")
+        assert "WATCHDOG=1" not in manager.said
+
+
+def test_without_systemd_or_with_a_dead_one_nothing_happens(tmp_path: Path) -> None:
+    Manager({}).ready()
+    Manager({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()

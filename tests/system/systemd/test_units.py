@@ -1,0 +1,205 @@
+"""The units as systemd reads them: no word it does not know, little that the program may do, and what excludes what."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from config.schema import SETTINGS, Config
+from emailrouter.assembly import SQLITE_READERS
+from router.contents import pool, store
+from router.contents import worker as contents_worker
+from router.sockets import API
+
+FOLDER = Path(__file__).parents[3] / "systemd"
+UNITS = sorted(path for path in FOLDER.iterdir() if path.suffix in (".service", ".socket", ".target"))
+SERVICES = [path for path in UNITS if path.suffix == ".service"]
+PROGRAM = "/usr/local/bin/emailrouter"
+
+needs_analyze = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="this machine has no systemd")
+
+
+def unit(name: str) -> dict[str, dict[str, list[str]]]:
+    """A unit's sections; a key that stands twice has both values."""
+    sections: dict[str, dict[str, list[str]]] = {}
+    section = ""
+    for line in (FOLDER / name).read_text().splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            sections.setdefault(section, {}).setdefault(key, []).append(value)
+    return sections
+
+
+def words(name: str, key: str) -> set[str]:
+    return {word for value in unit(name)["Unit"].get(key, []) for word in value.split()}
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@needs_analyze
+def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    """An unknown key is only a word on stderr, with exit code 0. The program has to exist, so another one stands in."""
+    for path in UNITS:
+        (tmp_path / path.name).write_text(path.read_text().replace(PROGRAM, "/bin/true"))
+    verified = run("systemd-analyze", "verify", "--man=no", *(tmp_path / path.name for path in UNITS))
+    assert (verified.returncode, verified.stderr) == (0, "")
+
+
+@needs_analyze
+def test_a_key_that_systemd_does_not_know_is_noticed(tmp_path: Path) -> None:
+    """The test above can fail."""
+    text = (FOLDER / "emailrouter-api.service").read_text().replace(PROGRAM, "/bin/true")
+    (tmp_path / "wrong.service").write_text(text.replace("UMask=", "UMusk="))
+    assert "UMusk" in run("systemd-analyze", "verify", "--man=no", tmp_path / "wrong.service").stderr
+
+
+@needs_analyze
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
+def test_little_is_allowed(path: Path) -> None:
+    review = run("systemd-analyze", "security", "--offline=true", "--no-pager", path)
+    found = re.search(r"Overall exposure level for .*: ([\d.]+)", review.stdout)
+    assert found, review.stderr
+    assert float(found[1]) < 2.0, review.stdout
+
+
+def test_all_services_have_one_sandbox() -> None:
+    """What is taken away from one is taken away from all: the lines between the comment and [Install]."""
+    sandboxes = {
+        path.read_text().partition("# What the program may do.")[2].partition("[Install]")[0] for path in SERVICES
+    }
+    assert len(sandboxes) == 1
+    assert "" not in sandboxes
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
+def test_a_service_is_watched_and_keeps_its_promises(path: Path) -> None:
+    service = unit(path.name)["Service"]
+    assert service["Type"] == ["notify"]
+    assert service["User"] == ["emailrouter"]
+    assert service["StateDirectory"] == ["emailrouter"]
+    assert "WatchdogSec" in service
+    assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    known = {setting.name for setting in SETTINGS}
+    loaded = {line.partition(":")[0] for line in service["LoadCredential"]}
+    assert loaded <= known, "a credential's name is the key it gives"
+    assert {setting.name for setting in SETTINGS if setting.secret} == loaded
+    variables = {setting.variable for setting in SETTINGS}
+    assert {line.partition("=")[0] for line in service.get("Environment", [])} <= variables
+
+
+def test_one_process_and_three_roles_exclude_each_other() -> None:
+    roles = {"emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service"}
+    assert words("emailrouter.service", "Conflicts") >= roles
+    for role in (*roles, "emailrouter-smtp@.service", "emailrouter.target"):
+        assert "emailrouter.service" in words(role, "Conflicts"), role
+    assert "emailrouter-smtp.socket" in words("emailrouter.socket", "Conflicts")
+    assert "emailrouter.socket" in words("emailrouter-smtp.socket", "Conflicts")
+    assert words("emailrouter.target", "Wants") == {*roles, "emailrouter-smtp.socket", "emailrouter-api.socket"}
+
+
+def test_who_starts_waits_until_the_ports_of_who_stops_are_free() -> None:
+    """systemd stops a conflicting unit before it starts the other one only where there is an order between the two."""
+    for one, role in (
+        ("emailrouter.socket", "emailrouter-smtp.socket"),
+        ("emailrouter-http.socket", "emailrouter-api.socket"),
+    ):
+        assert role in words(one, "After") & words(one, "Conflicts")
+        assert one in words(role, "Conflicts")
+    roles = {"emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service"}
+    assert words("emailrouter.service", "After") >= roles
+
+
+@pytest.mark.parametrize("name", [path.name for path in UNITS if path.suffix == ".socket"])
+def test_peers_do_not_start_what_cannot_start_for_ever(name: str) -> None:
+    """A start takes half a second, so systemd's own limit (20 in 2 s) would never be reached."""
+    socket = unit(name)["Socket"]
+    assert int(socket["TriggerLimitIntervalSec"][0]) / int(socket["TriggerLimitBurst"][0]) > 1
+
+
+@pytest.mark.parametrize(
+    ("service", "sockets"),
+    [
+        ("emailrouter.service", {"emailrouter.socket": "SMTP", "emailrouter-http.socket": "API"}),
+        ("emailrouter-smtp.service", {"emailrouter-smtp.socket": "SMTP"}),
+        ("emailrouter-smtp@.service", {"emailrouter-smtp.socket": "SMTP"}),
+        ("emailrouter-api.service", {"emailrouter-api.socket": "API"}),
+    ],
+)
+def test_who_listens_takes_the_kept_sockets(service: str, sockets: dict[str, str]) -> None:
+    assert set(unit(service)["Service"]["Sockets"][0].split()) == set(sockets)
+    listens = {f"EMAILROUTER_{door}__LISTEN=systemd" for door in sockets.values()}
+    assert set(unit(service)["Service"]["Environment"]) == listens
+    assert set(sockets) <= words(service, "Requires") & words(service, "After")
+    for name, door in sockets.items():
+        socket = unit(name)["Socket"]
+        if door == "API":
+            assert socket["ListenStream"] == ["127.0.0.1:8080"]
+            assert socket["FileDescriptorName"] == [API]
+        else:
+            assert socket["ListenStream"] == ["0.0.0.0:25", "[::]:25"]
+            assert socket["BindIPv6Only"] == ["ipv6-only"], "or the second one cannot be bound"
+
+
+def test_a_socket_starts_the_service_of_its_name_or_the_one_it_names() -> None:
+    assert unit("emailrouter-http.socket")["Socket"]["Service"] == ["emailrouter.service"]
+    named = {path.stem for path in UNITS if path.suffix == ".socket" and "Service" not in unit(path.name)["Socket"]}
+    assert named <= {path.stem for path in SERVICES}
+
+
+@pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="this machine has no systemd-sysusers")
+def test_the_user_is_made(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    made = run("systemd-sysusers", f"--root={tmp_path}", FOLDER / "sysusers.d" / "emailrouter.conf")
+    assert made.returncode == 0, made.stderr
+    line = next(line for line in (tmp_path / "etc/passwd").read_text().splitlines() if line.startswith("emailrouter:"))
+    assert line.split(":")[5:] == ["/var/lib/emailrouter", "/usr/sbin/nologin"]
+
+
+@pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="this machine has no systemd-tmpfiles")
+def test_the_folders_are_made(tmp_path: Path) -> None:
+    """Owners are not looked at: whoever runs the tests may not give files away."""
+    text = (FOLDER / "tmpfiles.d" / "emailrouter.conf").read_text()
+    (tmp_path / "own.conf").write_text(re.sub(r"(0\d{3}) +\w+ +emailrouter", r"\1 - -", text))
+    root = tmp_path / "root"
+    root.mkdir()
+    made = run("systemd-tmpfiles", "--create", f"--root={root}", tmp_path / "own.conf")
+    assert made.returncode == 0, made.stderr
+    modes = {name: (root / name).stat().st_mode & 0o777 for name in ("etc/emailrouter", "var/lib/emailrouter")}
+    assert modes == {"etc/emailrouter": 0o750, "var/lib/emailrouter": 0o750}
+
+
+MIB = 1024 * 1024
+_CONNECTION = 100 * 1024  # bytes: buffers and TLS
+_PROGRAM = 150 * MIB
+_SIZES = {"M": MIB, "G": 1024 * MIB}
+
+
+def size_in_bytes(text: str) -> int:
+    return int(text[:-1]) * _SIZES[text[-1]]
+
+
+def needed(name: str) -> int:
+    """The sum of the program's own bounds, by the role of the unit."""
+    smtp = Config().smtp
+    receives = 2 * smtp.max_bytes_in_flight + smtp.max_connections * _CONNECTION
+    worker = contents_worker.BASE_OCTETS + contents_worker.OCTETS_FOR_EACH * smtp.max_message_bytes
+    reads = 2 * store.HELD_AT_ONCE * smtp.max_message_bytes + pool.WORKERS * worker
+    role = name.removeprefix("emailrouter").lstrip("-").partition(".")[0].rstrip("@")
+    return _PROGRAM + {"": receives + reads, "smtp": receives, "api": reads, "deliver": reads}[role]
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
+def test_memory_and_tasks_are_bounded_above_what_the_program_allows_itself(path: Path) -> None:
+    """Below its own bounds, a busy hour would end the service; far above them the bound is none."""
+    service = unit(path.name)["Service"]
+    (memory,), (tasks,) = service["MemoryMax"], service["TasksMax"]
+    assert needed(path.name) < size_in_bytes(memory) < 3 * needed(path.name)
+    threads = 32 + SQLITE_READERS + 10  # asyncio's pool at most; the loop, its resolver, the writer, the log
+    assert threads + pool.WORKERS < int(tasks) <= 4 * threads
+    assert service["OOMPolicy"] == ["continue"], "a killed process for parsing does not end the service"

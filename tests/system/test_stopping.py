@@ -1,0 +1,115 @@
+"""The steps of a stop: bounded, named in the log, and in all shorter than systemd waits."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from config.schema import Config
+from emailrouter import stopping
+from emailrouter.stopping import Stopping
+
+UNITS = Path(__file__).parents[2] / "systemd"
+
+
+async def test_a_step_that_ends_is_silent_and_raises_what_it_raises() -> None:
+    done = []
+
+    async def work() -> None:
+        done.append(True)
+
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    with capture_logs() as logs:
+        await Stopping().step("work", work, 10)
+        with pytest.raises(ZeroDivisionError):
+            await Stopping().step("fails", fails, 10)
+    assert (done, logs) == ([True], [])
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+async def test_a_step_that_hangs_is_named_and_given_up(monkeypatch: pytest.MonkeyPatch, stubborn: bool) -> None:
+    """Also one that does not react to being cancelled."""
+    monkeypatch.setattr(stopping, "SLOW", 0.01)
+    monkeypatch.setattr(stopping, "CANCEL", 0.01)
+    end = asyncio.Event()
+    cancelled = []
+
+    async def hangs() -> None:
+        while not end.is_set():
+            try:
+                await end.wait()
+            except asyncio.CancelledError:
+                cancelled.append(True)
+                if not stubborn:
+                    raise
+
+    with capture_logs() as logs:
+        await Stopping().step("the pool", hangs, 0.02)
+    assert [(event["event"], event["step"]) for event in logs] == [
+        ("stop.waiting", "the pool"),
+        ("stop.given_up", "the pool"),
+    ]
+    await asyncio.sleep(0)
+    assert cancelled
+    end.set()
+
+
+@pytest.mark.parametrize(
+    ("unit", "roles"),
+    [
+        ("emailrouter.service", {"smtp", "api", "deliver"}),
+        ("emailrouter-smtp.service", {"smtp"}),
+        ("emailrouter-smtp@.service", {"smtp"}),
+        ("emailrouter-api.service", {"api"}),
+        ("emailrouter-deliver.service", {"deliver"}),
+    ],
+)
+def test_a_stop_is_over_before_systemd_kills(unit: str, roles: set[str]) -> None:
+    (seconds,) = re.findall(r"^TimeoutStopSec=([0-9]+)$", (UNITS / unit).read_text(), re.MULTILINE)
+    assert stopping.bound(Config(), frozenset(roles)) < int(seconds)
+
+
+_HANGS = """
+import asyncio, threading
+from emailrouter.stopping import Stopping
+
+stopping = Stopping(0.1)
+stopping.arm()
+stopping.arm()
+{what}
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "step"),
+    [
+        ("threading.Thread(target=threading.Event().wait).start()", "the end of the interpreter"),
+        (
+            "asyncio.run(stopping.step('the commit queue', lambda: asyncio.to_thread(threading.Event().wait), 60))",
+            "the commit queue",
+        ),
+    ],
+    ids=["a thread", "a step"],
+)
+def test_what_never_ends_is_killed(what: str, step: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _HANGS.format(what=what)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    assert "stop.killed" in ended.stdout + ended.stderr
+    assert step in ended.stdout + ended.stderr
+
+
+def test_a_process_that_ends_in_time_is_not_waited_for() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "from emailrouter.stopping import Stopping; Stopping(3600).arm()"],
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0

@@ -1,0 +1,1 @@
+"""Pure functions: no process, no socket, no database."""

@@ -1,0 +1,33 @@
+"""What the whole suite is watched for is noticed where it is."""
+
+import pytest
+
+from tests.support.private import private
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "key er_9Jf9bLrEnDbjJSZMGDriQmnee8vJJdaFf46S",
+        "https://hooks.slack.com/services/T000/B000/abc",
+        "postgresql://mail:secret@db/mail",
+        "Authorization: Bearer abcdefghij",
+        "GET /welcome?token=4ydKn9c9fKAZ6WyaU5ruyx",
+        "It does not open any more.",
+    ],
+)
+def test_each_form_is_found(text: str) -> None:
+    assert private([f'{{"event": "x", "y": "{text}"}}'.encode()])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"event": "smtp.accepted", "message_id": "msg_01m81xvhqg7hgffgg80me485p0"}',
+        b'{"reason": "postgresql://mail:***@db/mail is away"}',
+        b'{"hint": "https://hooks.slack.com/\xe2\x80\xa6/mnop"}',
+        b"postgresql://mail:secret@db/mail",  # no line of the log
+    ],
+)
+def test_what_may_be_told(line: bytes) -> None:
+    assert private([line]) == set()

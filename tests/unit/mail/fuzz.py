@@ -1,0 +1,203 @@
+"""Fuzzing of all that reads and shows a mail: parse, headers, attachments, search words, and the Slack message.
+
+`check(content)` asserts what holds for any octets. `python -m tests.unit.mail.fuzz --seconds 900` feeds it mutations of
+tests/corpus for so long (`make fuzz SECONDS=900`). It is resumed where it stopped: a folder (`--state`, `.fuzz`) keeps
+the count, the mails that showed something new (a warning, a kind of part, a shape that no other had) and those that
+failed. A failure is minimised by hand and becomes a mail of tests/corpus. Exit code 1 when there was one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import json
+import random
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from router.channels import slack_message
+from router.channels.contract import TicketNotice
+from router.dispatch import ticket_notice
+from router.mail.contents import Contents
+from router.mail.headers import HeaderFacts, read_headers
+from router.mail.parse import AS_IT_CAME, attachment, parse
+from router.search import terms
+from tests.support.payloads import sound
+
+CORPUS = Path(__file__).parents[2] / "corpus"
+LINK = "https://mail.example.com/tickets/ticket_1"
+# Of this process's CPU time: other programs on the machine do not count.
+SLOW_SECONDS = 1.0
+MOST_OCTETS = 200_000
+
+# What mails are made of and what has broken parsers, a literal a line.
+TOKENS: tuple[bytes, ...] = tuple(
+    ast.literal_eval(line) for line in Path(__file__).with_name("fuzz_tokens.txt").read_text().splitlines()
+)
+
+
+def check(content: bytes) -> tuple[HeaderFacts, Contents]:
+    """Asserts what holds for any octets; returns what was read."""
+    facts = read_headers(content)
+    contents = parse(content)
+    assert not any(warning.endswith(AS_IT_CAME) for warning in contents.warnings), "the parser raised"
+    _assert_storable(asdict(facts))
+    _assert_storable(asdict(contents))
+    assert Contents.from_json(contents.to_json()) == contents
+    for listed in contents.attachments[:5]:
+        taken = attachment(content, listed.n)
+        assert taken is not None
+        assert taken.attachment.filename == listed.filename
+    _assert_storable(terms.of_text(f"{facts.from_name} {facts.subject} {contents.text}"))
+    notice = notice_of(facts, contents)
+    for payload in (slack_message.ticket(notice), slack_message.plain(notice)):
+        sound(payload, (LINK,))
+    return facts, contents
+
+
+def notice_of(facts: HeaderFacts, contents: Contents) -> TicketNotice:
+    """What a channel is told of a mail, as `router.dispatch` does it."""
+    row = {
+        "event": "replied" if facts.reference_ids else "opened",
+        "ticket_id": "ticket_1",
+        "number": 42,
+        "subject": facts.subject,
+        "from_name": facts.from_name,
+        "from_address": facts.from_address,
+        "address": "support@example.com",
+        "status": "open",
+        "received_at": facts.sent_at or 0,
+        "automatic": facts.automatic,
+        "protocol": "ESMTP",
+    }
+    return ticket_notice.of_row(row, contents, LINK)
+
+
+def _assert_storable(value: object) -> None:
+    if isinstance(value, str):
+        assert "\x00" not in value
+        value.encode("utf-8")
+    elif isinstance(value, dict):
+        for item in value.values():
+            _assert_storable(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _assert_storable(item)
+
+
+def mutated(rng: random.Random, mails: Sequence[bytes]) -> bytes:
+    """A mail with one to eight changes: tokens put in, stretches cut, doubled, repeated, swapped with other mails'."""
+    content = bytearray(rng.choice(mails))
+    for _ in range(rng.choice((1, 1, 2, 3, 5, 8))):
+        at = rng.randrange(len(content) + 1)
+        end = min(len(content), at + rng.choice((1, 4, 20, 100, 1000)))
+        match rng.randrange(8):
+            case 0 | 1:
+                content[at:at] = rng.choice(TOKENS)
+            case 2:
+                del content[at:end]
+            case 3:
+                content[at:at] = content[at:end] * rng.choice((1, 2, 10, 300))
+            case 4:
+                content[at:end] = rng.randbytes(rng.choice((1, 2, 10)))
+            case 5:
+                content[at:at] = rng.choice(TOKENS) * rng.choice((2, 30, 2000))
+            case 6:
+                other = rng.choice(mails)
+                start = rng.randrange(len(other) + 1)
+                content[at:end] = other[start : start + rng.choice((20, 200, 2000))]
+            case _:
+                lines = content.split(b"\n")
+                rng.shuffle(lines) if rng.random() < 0.1 else lines.insert(rng.randrange(len(lines)), rng.choice(lines))
+                content = bytearray(b"\n".join(lines))
+    return bytes(content[:MOST_OCTETS])
+
+
+class _State:
+    """What is kept between runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("interesting", "failures"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        self.file = folder / "state.json"
+        kept = json.loads(self.file.read_text()) if self.file.exists() else {}
+        self.tried: int = kept.get("tried", 0)
+        self.seconds: float = kept.get("seconds", 0.0)
+        self.slowest: float = kept.get("slowest", 0.0)
+        self.seen: set[str] = set(kept.get("seen", ()))
+        own = sorted(CORPUS.glob("*.eml"))
+        self.mails = [path.read_bytes() for path in (*own, *sorted((folder / "interesting").iterdir()))]
+
+    def keep(self, kind: str, content: bytes, why: str = "") -> None:
+        path = self.folder / kind / f"{hashlib.sha256(content).hexdigest()[:16]}.eml"
+        path.write_bytes(content)
+        if why:
+            path.with_suffix(".txt").write_text(why)
+
+    def save(self) -> None:
+        kept = {"tried": self.tried, "seconds": self.seconds, "slowest": self.slowest, "seen": sorted(self.seen)}
+        self.file.write_text(json.dumps(kept))
+
+
+def _features(facts: HeaderFacts, contents: Contents) -> list[str]:
+    """What a mail showed, in words of which there are not too many: new ones make it worth keeping."""
+    said = contents.warnings
+    shape = f"{facts.automatic} {bool(contents.html)} {bool(contents.quoted)} {len(contents.attachments).bit_length()}"
+    pairs = [f"{a} + {b}" for a in said for b in said if a < b]
+    return [*said, *pairs, shape, *(f"{a.kind} {a.inline} {a.content_type[:20]}" for a in contents.attachments[:5])]
+
+
+def run(seconds: float, state: _State) -> int:
+    """Tries mutations for so long; returns how many failed."""
+    failed = 0
+    rng = random.Random(state.tried)
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        content = mutated(rng, state.mails)
+        used = time.process_time()
+        try:
+            facts, contents = check(content)
+            used = time.process_time() - used
+            assert used < SLOW_SECONDS, f"{used:.2f} s"
+        except Exception:  # noqa: BLE001 - every failure is kept, and the search goes on
+            failed += 1
+            state.keep("failures", content, traceback.format_exc())
+            sys.stderr.write(f"failed: {traceback.format_exc(limit=-1)}\n")
+            continue
+        state.tried += 1
+        state.slowest = max(state.slowest, used)
+        new = set(_features(facts, contents)) - state.seen
+        if new and len(state.seen) < 5000:
+            state.seen |= new
+            state.mails.append(content)
+            state.keep("interesting", content)
+        if state.tried % 1000 == 0:
+            state.save()
+    state.seconds += time.monotonic() - began
+    state.save()
+    return failed
+
+
+def main() -> int:
+    """The command line."""
+    options = argparse.ArgumentParser(description="Fuzz what reads and shows a mail.")
+    options.add_argument("--seconds", type=float, default=60.0)
+    options.add_argument("--state", type=Path, default=Path(".fuzz"))
+    asked = options.parse_args()
+    state = _State(asked.state)
+    failed = run(asked.seconds, state)
+    sys.stdout.write(
+        f"{state.tried} mails in {state.seconds:.0f} s (all runs), {len(state.mails)} to start from, "
+        f"slowest {state.slowest:.2f} s, {failed} failed in this run\n"
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

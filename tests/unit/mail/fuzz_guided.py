@@ -1,0 +1,51 @@
+"""The same fuzzing, guided by coverage: for who has atheris (it is no dependency of ours) in the environment.
+
+    python -m tests.unit.mail.fuzz_guided -max_total_time=900
+
+Options are libFuzzer's. It is resumed from `.fuzz/guided`, which begins as the mails of tests/corpus. It stops at the
+first failure and leaves the mail as `.fuzz/crash-*`. What `tests.unit.mail.fuzz.check` asserts is what is looked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import random
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+STATE = Path(".fuzz")
+
+
+def main() -> None:
+    """Never returns: libFuzzer ends the process."""
+    atheris: Any = importlib.import_module("atheris")
+    with atheris.instrument_imports(include=["router.mail", "router.channels", "router.search.terms"]):
+        fuzz = importlib.import_module("tests.unit.mail.fuzz")
+    corpus = STATE / "guided"
+    corpus.mkdir(parents=True, exist_ok=True)
+    for path in fuzz.CORPUS.glob("*.eml"):
+        shutil.copy(path, corpus / path.name)
+
+    def one(content: bytes) -> None:
+        used = time.process_time()
+        fuzz.check(content)
+        used = time.process_time() - used
+        # Instrumented code takes about three times as long.
+        assert used < 3 * fuzz.SLOW_SECONDS, f"{used:.2f} s"
+
+    def mutate(content: bytes, most: int, seed: int) -> bytes:
+        rng = random.Random(seed)
+        if rng.random() < 0.5:
+            return bytes(atheris.Mutate(content, most))
+        return bytes(fuzz.mutated(rng, [content])[:most])
+
+    options = [f"-artifact_prefix={STATE}/", "-max_len=20000", "-timeout=30"]
+    atheris.Setup([sys.argv[0], *options, *sys.argv[1:], str(corpus)], one, custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

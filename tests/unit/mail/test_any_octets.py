@@ -1,0 +1,171 @@
+"""Whatever octets come: no exception, everything storable, everything within its bound."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.mail.automatic import failures
+from router.mail.contents import Limits
+from router.mail.decode import decode_charset, decode_words, one_line, parameters, safe_filename, storable
+from router.mail.headers import MAX_ID, MAX_PARTICIPANTS, MAX_REFERENCES, MAX_TEXT, read_headers
+from router.mail.mailboxes import comparable, read_mailboxes
+from router.mail.parse import attachment, parse
+from router.mail.quotes import split
+from router.mail.structure import read_structure
+from router.mail.text import crude_text, sanitize_html, sanitized_to_text
+from tests.support.mail_tree import leaves
+
+CORPUS = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "corpus").glob("*.eml"))]
+PIECES = [
+    *(b"From: ", b"To: ", b"Subject: ", b"Date: ", b"Message-ID: ", b"References: ", b"Content-Type: ", b"boundary=b"),
+    *(
+        b"multipart/mixed; boundary=b",
+        b"multipart/alternative; ",
+        b"text/html",
+        b"text/plain; format=flowed",
+        b"--b\r\n",
+    ),
+    *(
+        b"--b--",
+        b"message/rfc822",
+        b"multipart/related; boundary=b",
+        b"Content-Transfer-Encoding: base64\r\n",
+        b"=?utf-8?",
+    ),
+    *(
+        b"Q?=C3?=",
+        b"B?",
+        b"?=",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\r\n\r\n",
+        b" ",
+        b"\t",
+        b"<",
+        b">",
+        b"@",
+        b'"',
+        b"\\",
+        b"(",
+        b")",
+    ),
+    *(
+        b",",
+        b";",
+        b":",
+        b"\x00",
+        b"\x1b$B",
+        b"\xff",
+        b"\xc3\xa4",
+        b"charset=utf-16",
+        b"charset=iso-2022-jp",
+        b"name*0*=",
+    ),
+    *(
+        b"filename=",
+        b"utf-8''%",
+        b"<p>",
+        b"<blockquote>",
+        b"</a>",
+        b"<a href=",
+        b"> ",
+        b"On 1 wrote:",
+        b"-- \n",
+        b"=\r\n",
+    ),
+]
+any_octets = st.one_of(
+    st.binary(max_size=300),
+    st.lists(st.sampled_from(PIECES), max_size=60).map(b"".join),
+    st.builds(
+        lambda mail, cuts: b"".join(mail[a:b] + piece for a, b, piece in cuts),
+        st.sampled_from(CORPUS),
+        st.lists(st.tuples(st.integers(0, 900), st.integers(0, 1800), st.sampled_from(PIECES)), min_size=1, max_size=4),
+    ),
+)
+SMALL = Limits(
+    header_bytes=500, parts=4, depth=3, text=80, html=200, attachments=2, enclosed_bytes=300, enclosed_depth=1
+)
+
+
+def assert_storable(value: object) -> None:
+    """No NUL, valid UTF-8, in all texts inside."""
+    if isinstance(value, str):
+        assert "\x00" not in value
+        value.encode("utf-8")
+    elif isinstance(value, dict):
+        for item in value.values():
+            assert_storable(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            assert_storable(item)
+
+
+@settings(max_examples=300, deadline=None)
+@given(content=any_octets)
+def test_read_headers(content: bytes) -> None:
+    facts = read_headers(content)
+    assert_storable(asdict(facts))
+    assert len(facts.rfc_message_id.encode()) <= MAX_ID
+    assert len(facts.reference_ids) <= MAX_REFERENCES
+    assert len(facts.participants) <= MAX_PARTICIPANTS
+    assert len(facts.subject) <= MAX_TEXT
+    assert not set("\r\n") & set(facts.subject + facts.from_name + facts.from_address)
+    assert all(participant == comparable(participant) for participant in facts.participants)
+
+
+@settings(max_examples=300, deadline=None)
+@given(content=any_octets, limits=st.sampled_from([Limits(), SMALL]))
+def test_parse(content: bytes, limits: Limits) -> None:
+    contents = parse(content, limits=limits)
+    assert "could not be parsed: shown as it came" not in contents.warnings
+    assert_storable(asdict(contents))
+    assert max(len(contents.text), len(contents.quoted)) <= limits.text
+    assert len(contents.attachments) <= limits.attachments
+    for listed in contents.attachments:
+        taken = attachment(content, listed.n, limits=limits)
+        assert taken is not None
+        assert taken.attachment.filename == listed.filename
+        assert not set('/\\\r\n"') & set(listed.filename)
+
+
+@settings(max_examples=200, deadline=None)
+@given(content=any_octets, parts=st.integers(1, 5), depth=st.integers(0, 4))
+def test_structure_lies_within_the_mail(content: bytes, parts: int, depth: int) -> None:
+    tree = read_structure(content, max_header_bytes=400, max_parts=parts, max_depth=depth)
+    found = leaves(tree.root)
+    assert len(found) <= parts
+    assert all(0 <= leaf.start <= leaf.end <= len(tree.content) and leaf.depth <= max(depth, 1) for leaf in found)
+    assert all(a.end <= b.start for a, b in pairwise(found))
+
+
+@settings(max_examples=200, deadline=None)
+@given(octets=any_octets, label=st.text(max_size=20))
+def test_the_small_readers(octets: bytes, label: str) -> None:
+    decode_charset(octets, label)
+    parameters(octets)
+    failures(octets)
+    assert_storable(read_mailboxes(octets))
+    text = decode_words(octets, label)
+    assert_storable([one_line(text, 50), storable(text), safe_filename(text)])
+    assert_storable([sanitized_to_text(sanitize_html(text), MAX_TEXT), crude_text(text, MAX_TEXT)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    lines=st.lists(
+        st.sampled_from(
+            ["", "> q", "new", "-- ", "On 1 Jan 2025 Eva wrote:", "From: a", "To: b", "Subject: c", "____" * 8]
+        )
+    ),
+)
+def test_split_loses_no_line(lines: list[str]) -> None:
+    new, quoted = split("\n".join(lines))
+    kept = [line.rstrip() for line in f"{new}\n{quoted}".split("\n") if line.strip()]
+    assert kept == [line.rstrip() for line in lines if line.strip()]

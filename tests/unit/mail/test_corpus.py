@@ -1,0 +1,64 @@
+"""Each mail of tests/corpus and its golden result, which a person has looked at.
+
+`UPDATE_GOLDEN=1 pytest tests/unit/mail/test_corpus.py` writes the results anew: read the difference before you keep it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from router.mail import automatic
+from router.mail.contents import Contents
+from router.mail.headers import read_headers
+from router.mail.parse import attachment, parse
+
+CORPUS = Path(__file__).parents[2] / "corpus"
+MAILS = sorted(CORPUS.glob("*.eml"), key=lambda path: path.name)
+
+
+def _result(content: bytes) -> dict[str, object]:
+    facts = read_headers(content)
+    return {
+        "headers": asdict(facts),
+        "verdict with a null reverse-path": automatic.verdict(
+            facts.automatic, null_reverse_path=True, subject=facts.subject
+        ),
+        "contents": json.loads(parse(content).to_json()),
+    }
+
+
+@pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
+def test_mail_reads_as_its_golden_result(path: Path) -> None:
+    found = json.loads(json.dumps(_result(path.read_bytes())))
+    golden = path.with_suffix(".json")
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    assert found == json.loads(golden.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
+def test_every_listed_attachment_can_be_taken_out(path: Path) -> None:
+    content = path.read_bytes()
+    contents = parse(content)
+    for listed in contents.attachments:
+        taken = attachment(content, listed.n)
+        assert taken is not None
+        assert (taken.attachment.filename, taken.attachment.kind) == (listed.filename, listed.kind)
+    assert attachment(content, len(contents.attachments) + 1) is None
+    assert attachment(content, 0) is None
+
+
+@pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)
+def test_contents_survive_their_storage(path: Path) -> None:
+    contents = parse(path.read_bytes())
+    assert Contents.from_json(contents.to_json()) == contents
+
+
+def test_the_corpus_is_there() -> None:
+    assert len(MAILS) >= 35
+    assert {path.stem for path in MAILS} == {path.stem for path in CORPUS.glob("*.json")}

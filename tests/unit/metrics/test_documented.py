@@ -1,0 +1,99 @@
+"""docs/operations.md and docs/monitoring name the figures there are, and no other."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+from prometheus_client import CollectorRegistry, Metric
+
+from emailrouter.metrics.meter import PrometheusMeter
+from emailrouter.metrics.stored import StoredFigures
+from router.clock import SystemClock
+from router.store.database import Row
+
+DOCS = Path(__file__).parents[3] / "docs"
+_NAME = re.compile(r"\b(?:emailrouter|process)_[a-z_]+\b")
+_SUFFIXES = {
+    "counter": ["_total"],
+    "gauge": [""],
+    "histogram": ["_bucket", "_count", "_sum"],
+    "info": ["_info"],
+}
+
+
+class Nothing:
+    """A database that is not asked."""
+
+    async def one(self, query: str, /, **values: object) -> Row | None:
+        raise AssertionError((query, values))
+
+
+def families() -> Iterator[Metric]:
+    """All there are, in a process with every role."""
+    meter = PrometheusMeter(["smtp", "api", "deliver"])
+    meter.watch_connections(int)
+    meter.watch_certificate(lambda: 0.0)
+    yield from meter.registry.collect()
+    stored = StoredFigures(Nothing(), SystemClock(), CollectorRegistry())
+    yield from stored.describe()
+    yield from stored.collect()
+
+
+def samples() -> set[str]:
+    """Every name that a scrape can have."""
+    return {f"{family.name}{suffix}" for family in families() for suffix in _SUFFIXES[family.type]}
+
+
+def test_operations_lists_every_figure() -> None:
+    listed = re.findall(r"^\| `(emailrouter_\w+)` \| (\w+) \|", (DOCS / "operations.md").read_text(), re.MULTILINE)
+    there = {
+        (family.name + {"counter": "_total", "info": "_info"}.get(family.type, ""), family.type)
+        for family in families()
+        if family.name.startswith("emailrouter")
+    }
+    assert set(listed) == there
+    assert len(listed) == len(there)
+
+
+def test_no_label_grows() -> None:
+    """The labels there are; each takes its values from a fixed few."""
+    meter = PrometheusMeter([])
+    names = {
+        label for collector in meter.registry._collector_to_names for label in getattr(collector, "_labelnames", ())
+    }
+    assert names == {"reason", "kind", "result", "outcome", "method", "route", "status"}
+
+
+def _alerts() -> list[dict[str, Any]]:
+    document = yaml.safe_load((DOCS / "monitoring" / "alerts.yml").read_text())
+    return [rule for group in document["groups"] for rule in group["rules"]]
+
+
+def test_the_alerts_name_what_there_is() -> None:
+    rules = _alerts()
+    assert len(rules) >= 8
+    for rule in rules:
+        assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}, rule
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert set(rule["annotations"]) == {"summary", "description"}
+    assert {name for rule in rules for name in _NAME.findall(rule["expr"])} <= samples()
+
+
+def test_the_dashboard_names_what_there_is() -> None:
+    dashboard = json.loads((DOCS / "monitoring" / "dashboard.json").read_text())
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    assert len(panels) >= 10
+    named = {name for expression in expressions for name in _NAME.findall(expression)}
+    assert named <= samples()
+    shown = {family.name for family in families() if family.name.startswith("emailrouter")}
+    assert {name for name in shown if any(sample.startswith(name) for sample in named)} >= shown - {
+        "emailrouter",  # the version is in the title's variables
+        "emailrouter_audit_messages",
+    }
+    places = [tuple(panel["gridPos"].values()) for panel in dashboard["panels"]]
+    assert len(set(places)) == len(places)
+    assert [panel["id"] for panel in dashboard["panels"]] == list(range(1, len(places) + 1))

@@ -1,0 +1,210 @@
+"""`smtp.memory` alone: the limit holds, somebody always moves, and nobody is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.network import address_key
+from smtp.bounds import Bounds
+from smtp.memory import MemoryQuota
+from tests.support.smtp_doubles import bounds
+
+SMALL, READ = Bounds.small_mail_bytes, Bounds.read_bytes
+
+
+@dataclass(eq=False)
+class Sender:
+    """A mail whose connection obeys the quota."""
+
+    quota_key: str | None
+    waits: bool = False
+    nbytes: int = 0
+
+
+@dataclass
+class Memory:
+    """A quota, and the connections that it pauses and resumes."""
+
+    limit: int
+    largest: int = 0
+    quota: MemoryQuota[Sender] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.quota = MemoryQuota(bounds(max_memory_bytes=self.limit, max_message_bytes=self.largest))
+
+    def receive(self, sender: Sender, nbytes: int) -> None:
+        """Some more bytes of its mail."""
+        sender.nbytes += nbytes
+        self._change(self.quota.reserve(sender, sender.nbytes), waits=True)
+
+    def complete(self, sender: Sender) -> None:
+        self.quota.complete(sender)
+        sender.waits = False
+
+    def release(self, sender: Sender) -> None:
+        sender.waits = False
+        self._change(self.quota.release(sender), waits=False)
+
+    def _change(self, senders: Sequence[Sender], *, waits: bool) -> None:
+        assert len(set(senders)) == len(senders)
+        for sender in senders:
+            assert sender.waits != waits, "told twice"
+            sender.waits = waits
+
+
+def test_an_ipv6_network_is_one_address_here_too() -> None:
+    memory = Memory(1_000_000)
+    key = address_key("2001:db8::1")
+    assert key == address_key("2001:db8::2")
+    one, two, other = Sender(key), Sender(key), Sender(address_key("2001:db8:0:1::1"))
+    memory.receive(one, 300_000)
+    memory.receive(other, 300_000)
+    memory.receive(two, 250_000)
+    assert (one.waits, two.waits, other.waits) == (False, True, False)
+    memory.complete(one)
+    memory.release(one)
+    assert not two.waits
+
+
+def test_large_mails_become_complete_one_after_another() -> None:
+    """If all of them waited, each with a part, none would ever end: the oldest continues past the limit."""
+    memory = Memory(1_000_000, largest=900_000)
+    senders = [Sender(f"192.0.2.{n}") for n in range(4)]
+    for sender in senders:
+        memory.receive(sender, 300_000)
+    for done, sender in enumerate(senders):
+        assert not sender.waits, f"the oldest of the others waits: {done}"
+        if done == 0:
+            assert all(other.waits for other in senders[1:])
+            memory.receive(sender, 600_000)
+            assert not sender.waits
+        memory.complete(sender)
+        memory.release(sender)
+    assert memory.quota.unused
+
+
+def test_the_largest_mail_always_fits() -> None:
+    """Whatever the settings are: a mail of a permitted size never waits for itself."""
+    for limit, largest in ((1_000, 100_000), (120_000, 100_000), (10**9, 100_000)):
+        memory, alone = Memory(limit, largest), Sender("192.0.2.1")
+        memory.receive(alone, largest - 1)
+        assert not alone.waits
+        memory.complete(alone)
+        memory.release(alone)
+        assert memory.quota.unused
+
+
+def test_the_oldest_of_an_address_continues_when_others_have_left() -> None:
+    """Its address used up its part with its own mails: the oldest of them is what will release memory there."""
+    memory = Memory(4_000_000, largest=1_500_000)
+    slow, x1, x2 = Sender("slow"), Sender("x"), Sender("x")
+    other = Sender("y")
+    memory.receive(slow, 70_000)
+    memory.receive(x1, 1_000_000)
+    memory.receive(x2, 1_000_000)
+    assert (x1.waits, x2.waits) == (False, True)
+    memory.receive(other, 500_000)
+    assert x1.waits, "all of the memory is used"
+    memory.complete(other)
+    memory.release(other)
+    assert (x1.waits, x2.waits) == (False, True)
+
+
+def test_the_largest_mail_fits_beside_a_slow_one() -> None:
+    """A slow mail has no more memory set aside than the largest of the others leave."""
+    for limit in (1_000_000, 1_200_000, 1_999_999, 2_000_000, 4_000_000):
+        memory = Memory(limit, largest=1_000_000)
+        slow, large = Sender("192.0.2.1"), Sender("192.0.2.2")
+        memory.receive(slow, 70_000)
+        for _ in range(100_000, 930_000 if limit < 1_100_000 else 1_000_000, 100_000):
+            memory.receive(large, 100_000)
+            assert not large.waits, (limit, large.nbytes)
+
+
+def test_a_release_is_counted_once() -> None:
+    memory, one, other = Memory(1_000_000), Sender("a"), Sender("b")
+    memory.receive(one, 300_000)
+    memory.receive(other, 100_000)
+    for _ in range(2):
+        memory.release(one)
+        assert memory.quota.total == 100_000
+    memory.complete(one)
+    memory.release(other)
+    assert memory.quota.unused
+
+
+PIECES = st.sampled_from([READ] * 4 + [READ // 2, 70_000, 1_000, 1])
+STEPS = st.lists(
+    st.tuples(st.integers(0, 7), PIECES, st.sampled_from(["piece"] * 60 + ["end", "gone"])), min_size=80, max_size=160
+)
+KEYS = (None, "a", "a", "a", "b", "b", "c", None)
+
+
+@given(STEPS, st.integers(4_000_000, 8_000_000))
+def test_the_limit_holds_and_somebody_always_moves(steps: list[tuple[int, int, str]], limit: int) -> None:
+    """Whoever sends what in which order, from one address or several; two of the eight are trusted.
+
+    Each mail starts with small pieces: before it is large it never waits, however full the memory is.
+    """
+    largest = 2_000_000
+    memory = Memory(limit, largest)
+    sending = [Sender(key) for key in KEYS]
+    complete: list[Sender] = []
+
+    def start_again(n: int) -> None:
+        sending[n] = Sender(KEYS[n])
+
+    for n, nbytes, what in steps:
+        sender = sending[n]
+        size = min(nbytes, largest - sender.nbytes, SMALL // 2 if sender.nbytes <= SMALL else nbytes)
+        if what == "piece" and not sender.waits and size:
+            memory.receive(sender, size)
+        elif what == "gone" or (what == "piece" and size == 0):
+            memory.release(sender)
+            start_again(n)
+        elif what == "end" and not sender.waits:
+            memory.complete(sender)
+            complete.append(sender)
+            start_again(n)
+        if what == "end" and len(complete) > 2:
+            memory.release(complete.pop(0))
+        assert memory.quota.total == sum(mail.nbytes for mail in (*sending, *complete))
+        assert memory.quota.total <= limit + READ + (SMALL + SMALL // 2) * len(sending)
+        assert memory.quota.waiting == sum(mail.waits for mail in sending)
+        large = [mail for mail in sending if mail.nbytes > SMALL]
+        assert not any(mail.waits for mail in sending if mail.nbytes <= SMALL), "a small mail never waits"
+        assert complete or not large or not all(mail.waits for mail in large), "one of the large mails moves"
+    for mail in complete:
+        memory.release(mail)
+    # No wake-up is lost: each mail that may move ends, and that lets the next one move.
+    while any(mail.nbytes for mail in sending):
+        n = next(n for n, mail in enumerate(sending) if mail.nbytes and not mail.waits)
+        memory.complete(sending[n])
+        memory.release(sending[n])
+        start_again(n)
+    assert memory.quota.unused
+
+
+@given(STEPS, st.integers(4_000_000, 8_000_000))
+def test_the_oldest_large_mail_waits_for_complete_mails_only(steps: list[tuple[int, int, str]], limit: int) -> None:
+    """The mail that became large first moves whenever no complete mail is about to release memory."""
+    largest = 2_000_000
+    memory = Memory(limit, largest)
+    sending = [Sender(key) for key in KEYS]
+    by_age: list[Sender] = []
+    for n, nbytes, what in steps:
+        sender = sending[n]
+        size = min(nbytes, largest - sender.nbytes, SMALL // 2 if sender.nbytes <= SMALL else nbytes)
+        if what == "piece" and size and not sender.waits:
+            memory.receive(sender, size)
+            if sender.nbytes > SMALL and sender not in by_age:
+                by_age.append(sender)
+        elif what != "piece" or not size:
+            memory.release(sender)
+            by_age = [mail for mail in by_age if mail is not sender]
+            sending[n] = Sender(KEYS[n])
+        assert not by_age or not by_age[0].waits

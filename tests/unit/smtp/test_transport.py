@@ -1,0 +1,304 @@
+"""`smtp.transport` over a transport in memory: when it reads, and whom a pause counts against."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, cast
+from unittest.mock import Mock
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smtp.data import DataReader
+from smtp.deadline import Deadline, Phase
+from smtp.memory import MemoryQuota
+from smtp.reception import Reception
+from smtp.throttle import DiscardThrottle
+from smtp.transport import Pause, Transport
+from tests.support.smtp_doubles import bounds
+
+
+class Wire(asyncio.Transport):
+    """The event loop's side. It must not be paused or resumed twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = True
+        self.closing = False
+        self.written = b""
+
+    def pause_reading(self) -> None:
+        assert self.reading
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        assert not self.reading
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    def write(self, data: Any) -> None:
+        assert not self.closing
+        self.written += data
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return asyncio.Protocol()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self if name == "ssl_object" else default
+
+    def version(self) -> str:
+        return "TLSv1.3"
+
+    def cipher(self) -> None:
+        return None
+
+
+@dataclass
+class Timer:
+    when: float
+    callback: Callable[[], None]
+    done: bool = False
+
+    def cancel(self) -> None:
+        self.done = True
+
+
+class Pending:
+    """A future for a coroutine that the test itself resumes."""
+
+    def done(self) -> bool:
+        return True
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+class Clock:
+    """As much of an event loop as `Transport` needs here: a time and timers."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.during: Callable[[], None] = lambda: None
+        self.timers: list[Timer] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        timer = Timer(self.now + delay, callback)
+        self.timers.append(timer)
+        return timer
+
+    async def start_tls(self, transport: Wire, _protocol: Any, _context: Any, *, server_side: bool) -> Wire:
+        """The handshake: `during` runs in the middle of it, and the new transport reads."""
+        assert server_side
+        assert transport.reading
+        self.during()
+        return Wire()
+
+    def create_future(self) -> Pending:
+        return Pending()
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+        for timer in self.timers:
+            if timer.when <= self.now and not timer.done:
+                timer.done = True
+                timer.callback()
+
+
+def connected(**changes: Any) -> tuple[Transport, Wire, Deadline, Clock]:
+    limits = bounds(**changes)
+    wire, clock, deadline = Wire(), Clock(), Deadline(limits)
+    transport = Transport(cast("asyncio.AbstractEventLoop", clock), deadline, DiscardThrottle(limits), limits)
+    transport.connection_made(wire)
+    return transport, wire, deadline, clock
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from(Pause)), max_size=40))
+def test_it_reads_exactly_while_it_has_no_reason_to_pause(steps: list[tuple[bool, Pause]]) -> None:
+    transport, wire, _, _ = connected()
+    reasons: set[Pause] = set()
+    for pauses, reason in steps:
+        if pauses:
+            transport.pause(reason)
+            reasons.add(reason)
+        else:
+            transport.resume(reason)
+            reasons.discard(reason)
+        assert transport.pauses == reasons
+        assert wire.reading is not bool(reasons)
+
+
+def test_a_closing_connection_is_neither_paused_nor_resumed() -> None:
+    transport, wire, _, _ = connected()
+    transport.pause(Pause.MEMORY)
+    wire.closing = True
+    transport.resume(Pause.MEMORY)
+    transport.pause(Pause.THROTTLE)
+    assert not wire.reading
+
+
+def test_pipelined_commands_pause_reading_at_the_limit_of_the_buffer() -> None:
+    transport, wire, _, _ = connected(command_buffer_bytes=100)
+    transport.data_received(b"NOOP\r\n" * 16)
+    assert wire.reading
+    transport.data_received(b"NOOP\r\n")
+    assert transport.pauses == {Pause.BUFFER}
+    assert not wire.reading
+
+
+def test_discarded_content_is_throttled_and_the_pause_does_not_count() -> None:
+    transport, wire, deadline, clock = connected(max_message_bytes=10, min_discard_pause=4.0, data_timeout=6.0)
+    reception = Reception(MemoryQuota(bounds()), "192.0.2.1", transport, bounds(max_message_bytes=10))
+    receiving = reception.read(DataReader(reception.content), last=True)
+    receiving.send(None)
+    assert deadline.phase is Phase.CONTENT
+    for _ in range(5):
+        transport.data_received(b"x" * 100)
+        assert transport.pauses == {Pause.THROTTLE}
+        clock.advance(3.9)
+        assert deadline.expired(clock.now + 1e6, 300.0, 0) is None
+        assert not wire.reading
+        clock.advance(0.1)
+        assert wire.reading
+    assert deadline.expired(clock.now + 5.9, 300.0, 10**9) is None
+    assert deadline.expired(clock.now + 6.0, 300.0, 10**9) is not None
+    receiving.close()
+
+
+async def test_a_handshake_ends_a_throttle_pause_and_the_next_one_starts_in_full() -> None:
+    transport, _, _, clock = connected(min_discard_pause=4.0, max_message_bytes=10)
+    reception = Reception(MemoryQuota(bounds()), "192.0.2.1", transport, bounds(max_message_bytes=10))
+    receiving = reception.read(DataReader(reception.content), last=True)
+    receiving.send(None)
+    transport.data_received(b"x" * 100)
+    clock.advance(3.0)
+    await transport.start_tls(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    assert not transport.pauses
+    transport.data_received(b"x" * 100)
+    clock.advance(3.0)
+    assert transport.pauses == {Pause.THROTTLE}, "the timer of the pause before the handshake does not end this one"
+    clock.advance(1.0)
+    assert not transport.pauses
+    receiving.close()
+
+
+async def test_what_pauses_during_a_handshake_applies_after_it() -> None:
+    """asyncio's TLS reads until then; it must not be paused."""
+    transport, wire, _, clock = connected(command_buffer_bytes=100)
+
+    def decrypted() -> None:
+        transport.data_received(b"NOOP\r\n" * 20)
+        assert transport.pauses == {Pause.BUFFER}
+        assert wire.reading
+
+    clock.during = decrypted
+    transport.data_received(b"NOOP\r\n" * 20)
+    assert not wire.reading
+    assert await transport.start_tls(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)) == "TLSv1.3"
+    secured = cast("Wire", transport._transport)
+    assert secured is not wire
+    assert not secured.reading
+    assert len(transport.lines.buffer) == 120, "what came in clear is discarded"
+
+
+def test_a_complete_mail_does_not_wait() -> None:
+    """The read that used up the memory may have brought the end of the mail, too."""
+    limits = bounds(max_memory_bytes=190_000, max_message_bytes=100_000)
+    transport, wire, deadline, _ = connected()
+    quota: MemoryQuota[Reception] = MemoryQuota(limits)
+    older = Reception(quota, None, connected()[0], limits)
+    quota.reserve(older, 99_000)
+    reception = Reception(quota, None, transport, limits)
+    receiving = reception.read(DataReader(reception.content), last=True)
+    receiving.send(None)
+    transport.data_received(b"x" * 99_998 + b"\r\n")
+    assert transport.pauses == {Pause.MEMORY}
+    transport.data_received(b".\r\n")
+    assert deadline.phase is Phase.BUSY, "no time limit can end a complete mail"
+    with pytest.raises(StopIteration) as ended:
+        receiving.send(None)
+    assert ended.value.value is True
+    assert wire.reading
+    assert (quota.waiting, quota.total) == (0, 199_000)
+
+
+def test_all_that_wait_for_memory_resume_also_when_one_fails() -> None:
+    limits = bounds(max_memory_bytes=2_000_000, max_message_bytes=1_000_000)
+    quota: MemoryQuota[Reception] = MemoryQuota(limits)
+    connections = [connected() for _ in range(4)]
+    mails = [Reception(quota, None, transport, limits) for transport, *_ in connections]
+    for mail, size in zip(mails, (990_000, 340_000, 340_000, 340_000), strict=True):
+        for waiting in quota.reserve(mail, size):
+            waiting.pause()
+    assert [wire.reading for _, wire, *_ in connections] == [True, False, False, False]
+    failing = connections[1][1]
+    failing.resume_reading = Mock(side_effect=RuntimeError("a transport in an unexpected state"))  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="unexpected state"):
+        mails[0].release()
+    assert [wire.reading for _, wire, *_ in connections[2:]] == [True, True]
+
+
+async def test_a_connection_that_ended_starts_no_handshake() -> None:
+    transport, _, _, loop = connected()
+    handshake = Mock(side_effect=ConnectionResetError)
+    loop.start_tls = handshake  # type: ignore[method-assign]
+    transport.close()
+    with pytest.raises(ConnectionResetError):
+        await transport.start_tls(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    assert not handshake.called
+
+
+def test_a_closed_connection_is_over() -> None:
+    transport, wire, deadline, _ = connected()
+    transport.write(b"250 Ok\r\n")
+    transport.close(b"421 Bye\r\n")
+    transport.close(b"not sent\r\n")
+    assert (wire.written, wire.closing, deadline.phase) == (b"250 Ok\r\n421 Bye\r\n", True, Phase.CLOSING)
+
+
+def received(limit: int, *pieces: bytes) -> tuple[Reception, bytes | None, MemoryQuota[Reception]]:
+    """A reception that was fed without a task."""
+    transport, _, _, _ = connected()
+    quota: MemoryQuota[Reception] = MemoryQuota(bounds())
+    limits = bounds(max_message_bytes=limit, discarded_mail_bytes=1000)
+    reception = Reception(quota, "192.0.2.1", transport, limits)
+    reception._reader = DataReader(reception.content)
+    following = None
+    for piece in pieces:
+        assert following is None
+        following = reception.feed(piece)
+    return reception, following, quota
+
+
+def test_a_reception_reserves_what_it_keeps_and_releases_it_once() -> None:
+    reception, following, quota = received(1000, b"one\r\n", b"two\r\n.\r\nQUIT\r\n")
+    assert (following, reception.content.getvalue(), quota.total) == (b"QUIT\r\n", b"one\r\ntwo\r\n", 10)
+    other, _, _ = received(1000)
+    quota.reserve(other, 7)
+    with reception:
+        assert quota.total == 17
+    reception.release()
+    assert quota.total == 7
+    assert reception.content.dropped
+
+
+def test_a_mail_that_is_too_large_releases_its_memory_at_once() -> None:
+    reception, following, quota = received(10, b"x" * 10, b"y")
+    assert (following, reception.content.over, reception.discarding, quota.unused) == (None, True, True, True)
+    assert not reception.endless
+
+
+def test_a_mail_without_an_end_is_given_up() -> None:
+    reception, following, quota = received(10, b"x" * 1010, b"yy")
+    assert (following, reception.endless, quota.unused) == (b"", True, True)
