@@ -17,14 +17,15 @@ serve: $(VENV)/ready
 # pytest keeps the test modules it has compiled, whatever the user's environment says: half the time of collecting them.
 export PYTHONDONTWRITEBYTECODE :=
 
-# Two more than there are cores: tests wait for programs, and for the clocks of those.
+# Two more than there are cores: tests wait for programs, and for the clocks of those. Idle workers take tests from busy
+# ones (--dist worksteal): the tests that wait longest follow each other.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # The tiers: tests/README.md. `make test` runs all of them.
 test-unit test-integration test-system: $(VENV)/ready
-	$(BIN)/python -m pytest -n $(WORKERS) tests/$(@:test-%=%) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/$(@:test-%=%) $(ARGS)
 
 # Random sessions against the SMTP door, from where the last run ended; stops at what it finds and says how to repeat it.
 SECONDS ?= 900
