@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from router.admin.access import sessions
-from router.admin.access.users import hashed_password
 from router.contents.store import ContentStore
 from router.errors import Contended, Refused
 from router.model import Actor
@@ -19,7 +17,6 @@ from router.store.erasure import erase_ticket
 from router.store.postgres import PostgresSession
 from tests.support.installation import Installation, installation_over
 from tests.support.postgres import PostgresServer
-from tests.support.refusal import refusal
 from tests.support.stores import opened_postgres
 
 PASSWORD = "correct horse battery"
@@ -159,39 +156,6 @@ async def test_a_ticket_that_is_erased_while_its_delivery_ends(installation: Ins
     assert await installation.rows("SELECT 1 FROM attempts") == []
 
 
-async def test_who_is_removed_takes_no_ticket(installation: Installation) -> None:
-    """Removed between what the key was asked and what it does."""
-    ticket_id = await installation.ticket()
-    gone = await installation.add_person()
-    await installation.services.users.delete(installation.actor, gone.user_id or "")
-    for take in (
-        installation.services.tickets.claim(gone, ticket_id),
-        installation.services.tickets.set_status(gone, ticket_id, "in_progress"),
-    ):
-        assert await refusal(take) == ("unauthorized", None)
-    (ticket,) = (await installation.services.tickets.list(installation.actor)).items
-    assert (ticket.assigned_to, ticket.status) == (None, "open")
-
-
-async def test_a_new_password_undoes_nothing(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An admin demotes and disables somebody while their own new password is being hashed."""
-    users = installation.services.users
-    await installation.add_person("admin")  # the last admin cannot be demoted
-    user = await users.create(installation.actor, email="bob@example.org", role="admin", password=PASSWORD)
-
-    async def slow(password: str) -> str:
-        await users.change(installation.actor, user.id, role="viewer", disabled=True)
-        return await hashed_password(password)
-
-    monkeypatch.setattr(sessions, "hashed_password", slow)
-    own = Actor(user.workspace_id, "admin", user_id=user.id)
-    changing = installation.services.sessions.change_password(own, current=PASSWORD, new="another password")
-    assert await refusal(changing) == ("invalid_request", "currentPassword")
-    found = await users.get(installation.actor, user.id)
-    assert (found.role, found.disabled_at is not None) == ("viewer", True)
-    assert found.password_hash == user.password_hash
-
-
 async def test_a_change_of_the_name_keeps_a_new_password(installation: Installation, meet: Meet) -> None:
     users = installation.services.users
     user = await users.create(installation.actor, email="bob@example.org", password=PASSWORD)
@@ -202,21 +166,6 @@ async def test_a_change_of_the_name_keeps_a_new_password(installation: Installat
     )
     await installation.services.sessions.login("bob@example.org", "another password", address="")
     assert (await users.get(installation.actor, user.id)).name == "Bob"
-
-
-@pytest.mark.parametrize("change", ["removed", "disabled", "password"])
-async def test_nobody_signs_in_as_who_they_were(installation: Installation, change: str) -> None:
-    """Something changes between the password's proof and the session."""
-    users = installation.services.users
-    user = await users.create(installation.actor, email="bob@example.org", password=PASSWORD)
-    if change == "removed":
-        await users.delete(installation.actor, user.id)
-    elif change == "disabled":
-        await users.change(installation.actor, user.id, disabled=True)
-    else:
-        await users.change(installation.actor, user.id, password="another password")
-    assert await refusal(installation.services.sessions.begin(user, address="")) == ("unauthorized", None)
-    assert await installation.rows(f"SELECT 1 FROM sessions WHERE user_id = '{user.id}'") == []
 
 
 async def test_a_replay_meets_the_deliverer(installation: Installation) -> None:
