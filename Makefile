@@ -27,7 +27,7 @@ test: lint
 test-unit test-integration test-system: $(VENV)/ready
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/$(@:test-%=%) $(ARGS)
 
-# Random sessions against the SMTP door, from where the last run ended; stops at what it finds and says how to repeat it.
+# Random sessions against the SMTP server, from where the last run ended; stops at what it finds and says how to repeat it.
 SECONDS ?= 900
 fuzz-smtp: $(VENV)/ready
 	$(BIN)/python -m tests.system.smtp.fuzz --seconds $(SECONDS) $(ARGS)
@@ -56,7 +56,6 @@ format: $(VENV)/ready
 
 # Random mails, then random shapes for the cost-growth test, half of SECONDS each; both continue where the last run
 # stopped (.fuzz/). Exit 1 when one failed.
-SECONDS ?= 900
 fuzz: $(VENV)/ready
 	nice -n 19 $(BIN)/python -m tests.unit.mail.fuzz --seconds $$(( $(SECONDS) / 2 ))
 	nice -n 19 $(BIN)/python -m tests.system.growth.long --seconds $$(( $(SECONDS) / 2 ))

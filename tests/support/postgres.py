@@ -162,10 +162,10 @@ class PostgresServer:
 
     async def stop(self) -> None:
         """A fast shutdown; `start` brings it back at the same address with its data."""
-        await self._ask("stop")
+        await self.request("stop")
 
     async def start(self) -> None:
-        await self._ask("start")
+        await self.request("start")
 
     async def restart(self) -> None:
         await self.stop()
@@ -173,14 +173,14 @@ class PostgresServer:
 
     async def kill(self) -> None:
         """SIGKILL to all its processes; `start` recovers from the log."""
-        await self._ask("kill")
+        await self.request("kill")
 
     async def pause(self) -> None:
         """SIGSTOP: connections are accepted by the kernel and nothing answers."""
-        await self._ask("pause")
+        await self.request("pause")
 
     async def resume(self) -> None:
-        await self._ask("resume")
+        await self.request("resume")
 
     @property
     def root(self) -> Path | None:
@@ -204,7 +204,7 @@ class PostgresServer:
 
     # --- inside
 
-    async def _ask(self, verb: str) -> None:
+    async def request(self, verb: str) -> None:
         if self._control is None:
             raise RuntimeError("TEST_POSTGRES_URL is not ours to stop: use private_postgres()")
         await asyncio.to_thread(self._control.ask, verb)

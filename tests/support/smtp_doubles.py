@@ -89,7 +89,7 @@ class KeptMails:
 
 
 @dataclass
-class Door:
+class RunningServer:
     """A server on loopback with its doubles."""
 
     server: Server
@@ -120,7 +120,7 @@ def bounds(**changes: Any) -> Bounds:
 
 
 @asynccontextmanager
-async def door(
+async def running_server(
     *,
     clock: Clock | None = None,
     resolver: Resolver | None = None,
@@ -128,7 +128,7 @@ async def door(
     meter: Meter = UNMETERED,
     bounds: Mapping[str, Any] | None = None,
     **settings: Any,
-) -> AsyncIterator[Door]:
+) -> AsyncIterator[RunningServer]:
     """A running server; settings are those of `[smtp]`, bounds replace those that follow from them."""
     recipients, mails = KnownRecipients(), KeptMails()
     smtp = Smtp(**{"listen": ["127.0.0.1:0"], **settings})
@@ -145,7 +145,7 @@ async def door(
     )
     await server.start()
     try:
-        yield Door(server, recipients, mails)
+        yield RunningServer(server, recipients, mails)
     finally:
         for gate in (mails.gate, recipients.gate):
             if gate is not None:

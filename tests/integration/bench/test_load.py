@@ -10,7 +10,7 @@ import pytest
 
 from bench.load import Load, Run, body
 from bench.peers import Handshake, Limit, server_context
-from tests.support.smtp_doubles import door
+from tests.support.smtp_doubles import running_server
 
 
 async def _send(load: Load, port: int) -> Any:
@@ -19,7 +19,7 @@ async def _send(load: Load, port: int) -> Any:
 
 @pytest.mark.parametrize("per_connection", [1, 3, 0])
 async def test_every_mail_is_sent_once_with_its_own_id_and_size(per_connection: int) -> None:
-    async with door() as server:
+    async with running_server() as server:
         load = Load(
             size=5000,
             mails=20,
@@ -35,14 +35,14 @@ async def test_every_mail_is_sent_once_with_its_own_id_and_size(per_connection: 
 
 
 async def test_recipients_take_turns() -> None:
-    async with door() as server:
+    async with running_server() as server:
         load = Load(mails=6, concurrency=2, recipient="user1@example.com,user2@example.com", timeout=10)
         await _send(load, server.port)
         assert sorted(server.recipients.asked) == ["user1@example.com"] * 3 + ["user2@example.com"] * 3
 
 
 async def test_a_refusal_is_counted_by_its_words() -> None:
-    async with door() as server:
+    async with running_server() as server:
         result = await _send(Load(mails=2, concurrency=1, recipient="nobody@example.com", timeout=10), server.port)
     assert result.accepted == 0
     assert sum(result.refused.values()) == 2
@@ -50,7 +50,7 @@ async def test_a_refusal_is_counted_by_its_words() -> None:
 
 
 async def test_starttls(tls_files: tuple[Path, Path]) -> None:
-    async with door(tls_cert=str(tls_files[0]), tls_key=str(tls_files[1])) as server:
+    async with running_server(tls_cert=str(tls_files[0]), tls_key=str(tls_files[1])) as server:
         load = Load(mails=4, concurrency=2, starttls=True, recipient="support@example.com", timeout=10)
         result = await _send(load, server.port)
     assert result.accepted == 4

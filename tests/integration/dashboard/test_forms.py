@@ -198,7 +198,7 @@ async def test_headers(sqlite_served: ServedInstallation) -> None:
     # A program that asks for no page gets none.
     assert (await sqlite_served.nobody.get("//nothing")).code == "not_found"
     assert (await client.get("/api/nothing")).headers["Content-Type"].startswith("application/json")
-    assert (await client._ask("DELETE", "/tickets")).status == 405
+    assert (await client.request("DELETE", "/tickets")).status == 405
 
 
 async def test_too_much_and_nonsense(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ async def test_too_much_and_nonsense(tmp_path: Path) -> None:
 
 async def refuse_nonsense(client: Browser) -> None:
     assert (await client.post("/account/password", {"password": "x" * 5000})).status == 413
-    json = await client._ask("POST", "/account/password", json={"password": "x"}, headers={"Origin": client.root})
+    json = await client.request("POST", "/account/password", json={"password": "x"}, headers={"Origin": client.root})
     assert json.status == 415
     assert (await client.post("/account/password", {"currentPassword": "\x00"})).status == 400
     assert (await client.post("/account/password", {str(n): "" for n in range(300)})).status == 400

@@ -124,7 +124,7 @@ def filled(page: Page, names: dict[str, str] | None = None) -> str:
 
 async def ask(client: Browser, page: Page, names: dict[str, str] | None = None) -> Seen:
     if page.media:  # a stream does not end by itself
-        return await client._ask("HEAD", filled(page, names))
+        return await client.request("HEAD", filled(page, names))
     return await (client.get if page.method == "GET" else client.post)(filled(page, names))
 
 

@@ -171,7 +171,7 @@ async def test_a_workspace_takes_no_mail_from_those_it_blocked(counted: CountedD
     assert isinstance(await resolve(""), Target)
 
 
-async def test_whoever_asks_after_a_change_does_not_share_an_older_answer(counted: CountedDirectory) -> None:
+async def test_a_question_after_a_change_does_not_share_an_older_answer(counted: CountedDirectory) -> None:
     await counted.resolve("support@example.com")
     early = asyncio.create_task(counted.resolve("new@example.com"))
     await asyncio.sleep(0)  # its question is under way

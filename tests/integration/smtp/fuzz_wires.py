@@ -11,7 +11,7 @@ from smtp.bounds import Bounds
 from smtp.connection import Connection
 from smtp.transport import Pause
 from tests.integration.smtp.fuzz_dialogues import dialogue, mutated, pieces
-from tests.support.smtp_doubles import Door
+from tests.support.smtp_doubles import RunningServer
 
 TURNS = 20_000  # turns of the loop in which a round comes to its end
 # The second and the third share a /64; the last one is trusted.
@@ -88,7 +88,7 @@ class Peer:
         return b"".join(self.written)
 
 
-async def play(server: Door, chance: random.Random) -> list[Peer]:
+async def play(server: RunningServer, chance: random.Random) -> list[Peer]:
     """One round, to the end of all its connections."""
     loop = asyncio.get_running_loop()
     listening = server.server

@@ -19,7 +19,7 @@ from aiosmtpd import smtp as upstream
 from smtp.connection import Connection
 from smtp.session import Session
 from tests.support.smtp import RawSmtp, Reply
-from tests.support.smtp_doubles import door
+from tests.support.smtp_doubles import running_server
 from tests.support.waiting import until
 
 MAIL = ("EHLO client.test", "MAIL FROM:<a@client.test>", "RCPT TO:<support@example.com>")
@@ -119,7 +119,7 @@ async def test_a_connection_is_one_task_that_runs_handle_client() -> None:
     async with stock(Handler(), Watched):
         assert len(started) == 1
         assert isinstance(started[0], asyncio.Protocol)
-    async with door() as server, await RawSmtp.connect(server.host, server.port):
+    async with running_server() as server, await RawSmtp.connect(server.host, server.port):
         task = server.connection._handler_coroutine
         assert isinstance(task, asyncio.Task)
         assert "Connection._handle_client" in repr(task)
@@ -168,7 +168,7 @@ async def test_no_method_of_upstream_runs_in_a_session(
         if inspect.isfunction(value) and name not in vars(Connection) and name != "__del__":
             monkeypatch.setattr(upstream.SMTP, name, fails)
     async with (
-        door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
+        running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
         await RawSmtp.connect(server.host, server.port) as client,
     ):
         await client.starttls(tls_client)
@@ -189,7 +189,7 @@ async def test_no_attribute_of_upstream_is_ours_by_accident() -> None:
     """An attribute that upstream sets and ours reuse with another meaning would break in silence."""
     loop = asyncio.get_running_loop()
     theirs = vars(upstream.SMTP(object(), hostname="mx", loop=loop))
-    async with door() as server, await RawSmtp.connect(server.host, server.port):
+    async with running_server() as server, await RawSmtp.connect(server.host, server.port):
         ours = vars(server.connection)
     asyncios = vars(asyncio.StreamReaderProtocol(None, loop=loop))  # type: ignore[arg-type]  # None: no reader
     assert set(theirs) & set(ours) - set(asyncios) == {"loop", "_handler_coroutine"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.smtp_doubles import Door, door
+from tests.support.smtp_doubles import RunningServer, running_server
 
 
 def mail(to: str = "support@example.com") -> EmailMessage:
@@ -21,7 +21,7 @@ def mail(to: str = "support@example.com") -> EmailMessage:
     return message
 
 
-async def use(server: Door, work: Callable[[smtplib.SMTP], object]) -> object:
+async def use(server: RunningServer, work: Callable[[smtplib.SMTP], object]) -> object:
     def run() -> object:
         with smtplib.SMTP(server.host, server.port, timeout=10) as client:
             return work(client)
@@ -30,7 +30,7 @@ async def use(server: Door, work: Callable[[smtplib.SMTP], object]) -> object:
 
 
 async def test_a_mail_arrives_octet_for_octet() -> None:
-    async with door() as server:
+    async with running_server() as server:
         message = mail()
         assert await use(server, lambda client: client.send_message(message)) == {}
         assert server.mails.contents[0].replace(b"\r\n", b"\n").rstrip() == message.as_bytes().rstrip()
@@ -41,13 +41,13 @@ async def test_starttls(tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
         client.starttls(context=tls_client)
         return client.send_message(mail())
 
-    async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+    async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         await use(server, work)
         assert server.mails.mails[0][0].protocol == "ESMTPS"
 
 
 async def test_smtputf8() -> None:
-    async with door() as server:
+    async with running_server() as server:
         await use(server, lambda client: client.send_message(mail("büro@bücher.example")))
         envelope, _ = server.mails.mails[0]
         assert envelope.targets[0].recipient == "büro@bücher.example"
@@ -55,7 +55,7 @@ async def test_smtputf8() -> None:
 
 
 async def test_some_recipients_refused() -> None:
-    async with door() as server:
+    async with running_server() as server:
         to = ["support@example.com", "nobody@example.com", "x@elsewhere.example"]
         refused = await use(server, lambda client: client.sendmail("a@client.test", to, "Subject: x\n\nx\n"))
         assert isinstance(refused, dict)
@@ -63,7 +63,7 @@ async def test_some_recipients_refused() -> None:
 
 
 async def test_a_large_mail_is_refused_by_its_declared_size() -> None:
-    async with door(max_message_bytes=50_000) as server:
+    async with running_server(max_message_bytes=50_000) as server:
         with pytest.raises(smtplib.SMTPSenderRefused) as raised:
             await use(server, lambda client: client.send_message(mail()))
         assert raised.value.smtp_code == 552

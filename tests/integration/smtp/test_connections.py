@@ -5,12 +5,12 @@ from typing import Any
 
 from smtp.limits import AddressSet, Limits
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import bounds, door
+from tests.support.smtp_doubles import bounds, running_server
 from tests.support.waiting import until
 
 
 async def test_too_many_in_all() -> None:
-    async with door(max_connections=2) as server:
+    async with running_server(max_connections=2) as server:
         clients = [await RawSmtp.connect(server.host, server.port) for _ in range(3)]
         assert [client.greeting.code for client in clients] == [220, 220, 421]
         assert clients[2].greeting.enhanced == "4.7.0"
@@ -24,7 +24,7 @@ async def test_too_many_in_all() -> None:
 
 
 async def test_too_many_from_one_address() -> None:
-    async with door(max_connections_per_ip=1) as server:
+    async with running_server(max_connections_per_ip=1) as server:
         async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.2", 0)):
             async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.2", 0)) as second:
                 assert str(second.greeting).startswith("421 4.7.0")
@@ -41,7 +41,7 @@ async def test_trusted_networks_are_free_of_the_limits_by_address() -> None:
         "max_mails_per_minute_per_ip": 1,
         "trusted_networks": ["127.0.0.0/8"],
     }
-    async with door(**settings) as server, AsyncExitStack() as clients:
+    async with running_server(**settings) as server, AsyncExitStack() as clients:
         for _ in range(3):
             client = await clients.enter_async_context(await RawSmtp.connect(server.host, server.port))
             await client.command("EHLO client.test", 250)
@@ -53,7 +53,7 @@ async def test_trusted_networks_are_free_of_the_limits_by_address() -> None:
 
 async def test_a_blocked_network_is_refused_at_mail() -> None:
     async with (
-        door(blocked_senders=["127.0.0.0/8"]) as server,
+        running_server(blocked_senders=["127.0.0.0/8"]) as server,
         await RawSmtp.connect(server.host, server.port) as client,
     ):
         await client.command("EHLO client.test", 250)

@@ -8,11 +8,11 @@ from unittest import mock
 
 from tests.integration.smtp.fuzz_wires import Wire
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import Door, door
+from tests.support.smtp_doubles import RunningServer, running_server
 from tests.support.waiting import until
 
 
-async def in_data(server: Door) -> RawSmtp:
+async def in_data(server: RunningServer) -> RawSmtp:
     client = await RawSmtp.connect(server.host, server.port)
     await client.command("EHLO client.test", 250)
     await client.command("MAIL FROM:<a@client.test>", 250)
@@ -22,13 +22,19 @@ async def in_data(server: Door) -> RawSmtp:
 
 
 async def test_silence_before_a_command() -> None:
-    async with door(command_timeout="100ms") as server, await RawSmtp.connect(server.host, server.port) as client:
+    async with (
+        running_server(command_timeout="100ms") as server,
+        await RawSmtp.connect(server.host, server.port) as client,
+    ):
         assert str(await client.read_reply()).startswith("421 4.4.2")
         assert not await client.eof()
 
 
 async def test_an_octet_now_and_then_is_not_a_command() -> None:
-    async with door(command_timeout="200ms") as server, await RawSmtp.connect(server.host, server.port) as client:
+    async with (
+        running_server(command_timeout="200ms") as server,
+        await RawSmtp.connect(server.host, server.port) as client,
+    ):
         heard = asyncio.ensure_future(client.read_reply())
         while not heard.done():
             await client.send_bytes(b"N")
@@ -37,7 +43,7 @@ async def test_an_octet_now_and_then_is_not_a_command() -> None:
 
 
 async def test_silence_in_data() -> None:
-    async with door(data_timeout="100ms") as server:
+    async with running_server(data_timeout="100ms") as server:
         async with await in_data(server) as client:
             await client.send_bytes(b"x\r\n")
             assert str(await client.read_reply()).startswith("421 4.4.2")
@@ -46,7 +52,7 @@ async def test_silence_in_data() -> None:
 
 
 async def test_too_slow_in_data() -> None:
-    async with door(data_timeout="300ms", min_data_rate=10000) as server, await in_data(server) as client:
+    async with running_server(data_timeout="300ms", min_data_rate=10000) as server, await in_data(server) as client:
         heard = asyncio.ensure_future(client.read_reply())
         while not heard.done():
             await client.send_bytes(b"x\r\n")
@@ -56,7 +62,7 @@ async def test_too_slow_in_data() -> None:
 
 
 async def test_our_own_time_is_not_the_peers() -> None:
-    async with door(command_timeout="100ms", data_timeout="100ms") as server:
+    async with running_server(command_timeout="100ms", data_timeout="100ms") as server:
         server.mails.gate = asyncio.Event()
         async with await in_data(server) as client:
             await client.send_bytes(b"x\r\n.\r\n")
@@ -68,7 +74,9 @@ async def test_our_own_time_is_not_the_peers() -> None:
 
 
 async def test_a_peer_that_does_not_read_is_let_go() -> None:
-    async with door(bounds={"closing_timeout": 0.1}, command_timeout="300ms", errors_per_session=10**9) as server:
+    async with running_server(
+        bounds={"closing_timeout": 0.1}, command_timeout="300ms", errors_per_session=10**9
+    ) as server:
         client = await RawSmtp.connect(server.host, server.port)
         flood = asyncio.ensure_future(client.send_bytes(b"FNORD\r\n" * 2_000_000))
         await until(lambda: server.server.connections == 0, "the session ends", timeout=30)
@@ -84,7 +92,7 @@ async def test_a_connection_counts_until_it_is_closed() -> None:
         def close(self) -> None:
             self.closing = True
 
-    async with door() as server:
+    async with running_server() as server:
         connection = server.server._connection()
         wire = Unread("192.0.2.1")
         connection.connection_made(wire)
@@ -104,7 +112,7 @@ async def test_a_connection_counts_until_it_is_closed() -> None:
 
 
 async def test_less_patience_when_connections_run_out() -> None:
-    async with door(max_connections=2) as server:
+    async with running_server(max_connections=2) as server:
         first = await RawSmtp.connect(server.host, server.port)
         loop = asyncio.get_running_loop()
         connection = server.connection

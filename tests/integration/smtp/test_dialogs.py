@@ -20,7 +20,7 @@ from smtp.replies import Reply
 from tests.integration.smtp.test_dnsbl import Zones
 from tests.support.dialog import run_dialog
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import HOSTNAME, Door, door
+from tests.support.smtp_doubles import HOSTNAME, RunningServer, running_server
 from tests.support.waiting import until
 
 DIALOGS = sorted((Path(__file__).parents[2] / "dialogs").glob("*.dialog"))
@@ -53,12 +53,12 @@ async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def failing(server: Door, failure: Exception) -> AsyncIterator[None]:
+async def failing(server: RunningServer, failure: Exception) -> AsyncIterator[None]:
     server.mails.failure = failure
     yield
 
 
-async def drip(server: Door) -> None:
+async def drip(server: RunningServer) -> None:
     """Octets that keep coming, each before it is late."""
     while True:
         for connection in list(server.server._connections):
@@ -68,7 +68,7 @@ async def drip(server: Door) -> None:
 
 
 @asynccontextmanager
-async def stopping(server: Door) -> AsyncIterator[None]:
+async def stopping(server: RunningServer) -> AsyncIterator[None]:
     """The stop comes when a mail is being written."""
     server.mails.gate = gate = asyncio.Event()
 
@@ -84,14 +84,14 @@ async def stopping(server: Door) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def occupied(server: Door) -> AsyncIterator[None]:
+async def occupied(server: RunningServer) -> AsyncIterator[None]:
     """A connection is open before."""
     async with await RawSmtp.connect(server.host, server.port):
         yield
 
 
 # What the server needs besides settings before it says such a thing.
-PREPARED: dict[str, Callable[[Door], AbstractAsyncContextManager[None]]] = {
+PREPARED: dict[str, Callable[[RunningServer], AbstractAsyncContextManager[None]]] = {
     "fault": lambda server: failing(server, RuntimeError("a secret of ours")),
     "no-storage": lambda server: failing(server, StorageFull("a secret of ours")),
     "too-many-connections": occupied,
@@ -108,7 +108,7 @@ async def test_dialog(path: Path, tls_files: tuple[Path, Path], tls_client: ssl.
     if path.stem.startswith("starttls"):
         settings["tls_cert"], settings["tls_key"] = tls_files
     prepare = PREPARED.get(path.stem)
-    async with door(resolver=LISTED, **settings) as server, prepare(server) if prepare else nullcontext():
+    async with running_server(resolver=LISTED, **settings) as server, prepare(server) if prepare else nullcontext():
         await run_dialog(path, server.host, server.port, {"hostname": HOSTNAME}, tls_client)
 
 

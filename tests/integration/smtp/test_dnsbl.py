@@ -14,7 +14,7 @@ from smtp.bounds import Bounds
 from smtp.dnsbl import BlockLists
 from tests.support.dns import DnsStandIn
 from tests.support.smtp import RawSmtp, Reply
-from tests.support.smtp_doubles import Door, bounds, door
+from tests.support.smtp_doubles import RunningServer, bounds, running_server
 
 SETTINGS: dict[str, Any] = {
     "proxy_protocol": True,
@@ -44,7 +44,7 @@ class Zones:
         return self.records[qname]
 
 
-async def recipient(server: Door, address: str) -> Reply:
+async def recipient(server: RunningServer, address: str) -> Reply:
     async with await RawSmtp.connect(server.host, server.port, greeting=False) as client:
         family = "TCP6" if ":" in address else "TCP4"
         await client.send_line(f"PROXY {family} {address} {address} 1 25")
@@ -68,7 +68,7 @@ async def test_the_list_is_asked_over_the_dns() -> None:
 
 async def test_a_listed_address_is_refused_at_rcpt() -> None:
     zones = Zones({"7.2.0.192.two.test.": ["127.0.0.2"]})
-    async with door(resolver=zones, **SETTINGS) as server:
+    async with running_server(resolver=zones, **SETTINGS) as server:
         reply = await recipient(server, "192.0.2.7")
         assert (reply.code, reply.enhanced) == (550, "5.7.1")
         assert (await recipient(server, "192.0.2.8")).code == 250
@@ -77,7 +77,7 @@ async def test_a_listed_address_is_refused_at_rcpt() -> None:
 
 async def test_ipv6_is_asked_by_nibbles() -> None:
     zones = Zones()
-    async with door(resolver=zones, **SETTINGS) as server:
+    async with running_server(resolver=zones, **SETTINGS) as server:
         assert (await recipient(server, "2001:db8::1")).code == 250
     assert zones.asked[0] == "1" + ".0" * 23 + ".8.b.d.0.1.0.0.2.one.test."
 
@@ -92,13 +92,13 @@ async def test_ipv6_is_asked_by_nibbles() -> None:
     ],
 )
 async def test_an_answer_that_is_none_lists_nobody(zones: Zones) -> None:
-    async with door(resolver=zones, **SETTINGS) as server:
+    async with running_server(resolver=zones, **SETTINGS) as server:
         assert (await recipient(server, "192.0.2.7")).code == 250
 
 
 async def test_a_list_that_is_silent_does_not_hold_the_mail() -> None:
     zones = Zones(gate=asyncio.Event())
-    async with door(resolver=zones, bounds={"block_list_timeout": 0.05}, **SETTINGS) as server:
+    async with running_server(resolver=zones, bounds={"block_list_timeout": 0.05}, **SETTINGS) as server:
         assert (await recipient(server, "192.0.2.7")).code == 250
 
 
@@ -117,7 +117,7 @@ async def test_guessing_addresses_becomes_slow(monkeypatch: pytest.MonkeyPatch) 
         return 0.001
 
     monkeypatch.setattr(policy, "tarpit_delay", delay)
-    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+    async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)
         for recipient in ("x@example.com", "support@example.com", "y@elsewhere.example", "disabled@example.com"):

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.smtp.test_deadlines import in_data
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import door
+from tests.support.smtp_doubles import running_server
 from tests.support.waiting import until
 
 LONG = timedelta(seconds=20)
@@ -15,7 +15,7 @@ NOW = timedelta(0)
 
 
 async def test_idle_sessions_are_told_at_once_and_nobody_new_comes_in() -> None:
-    async with door() as server:
+    async with running_server() as server:
         host, port = server.host, server.port
         idle = await RawSmtp.connect(host, port)
         await idle.command("EHLO client.test", 250)
@@ -29,7 +29,7 @@ async def test_idle_sessions_are_told_at_once_and_nobody_new_comes_in() -> None:
 
 
 async def test_a_running_mail_ends_and_then_the_session_does() -> None:
-    async with door() as server:
+    async with running_server() as server:
         client = await in_data(server)
         draining = asyncio.ensure_future(server.server.drain(LONG))
         await until(lambda: not server.server.addresses, "the server drains")
@@ -43,7 +43,7 @@ async def test_a_running_mail_ends_and_then_the_session_does() -> None:
 
 
 async def test_a_mail_between_its_commands_goes_on_too() -> None:
-    async with door() as server:
+    async with running_server() as server:
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)
@@ -57,7 +57,7 @@ async def test_a_mail_between_its_commands_goes_on_too() -> None:
 
 
 async def test_past_the_grace_what_is_not_whole_is_cut_off() -> None:
-    async with door() as server:
+    async with running_server() as server:
         client = await in_data(server)
         await client.send_bytes(b"x\r\n")
         await server.server.drain(NOW)
@@ -68,7 +68,7 @@ async def test_past_the_grace_what_is_not_whole_is_cut_off() -> None:
 
 
 async def test_a_commit_may_end_past_the_grace() -> None:
-    async with door() as server:
+    async with running_server() as server:
         server.mails.gate = asyncio.Event()
         client = await in_data(server)
         await client.send_bytes(b"x\r\n.\r\n")
@@ -86,7 +86,7 @@ async def test_a_commit_may_end_past_the_grace() -> None:
 
 
 async def test_a_commit_that_never_ends_does_not_hold_the_stop_for_ever() -> None:
-    async with door(bounds={"commit_timeout": 0.1}) as server:
+    async with running_server(bounds={"commit_timeout": 0.1}) as server:
         server.mails.gate = asyncio.Event()
         client = await in_data(server)
         await client.send_bytes(b"x\r\n.\r\n")
@@ -98,7 +98,7 @@ async def test_a_commit_that_never_ends_does_not_hold_the_stop_for_ever() -> Non
 
 
 async def test_a_slow_recipient_past_the_grace() -> None:
-    async with door() as server:
+    async with running_server() as server:
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)

@@ -7,7 +7,7 @@ import pytest
 from router.errors import StorageFull, Unavailable
 from smtp import commands
 from tests.support.smtp import RawSmtp, send_mail
-from tests.support.smtp_doubles import door
+from tests.support.smtp_doubles import running_server
 from tests.support.waiting import until
 
 SECRET = "password=hunter2"
@@ -26,7 +26,7 @@ FAILURES = [
 
 @pytest.mark.parametrize(("failure", "code", "enhanced"), FAILURES)
 async def test_accept_fails(failure: Exception, code: int, enhanced: str) -> None:
-    async with door() as server:
+    async with running_server() as server:
         server.mails.failure = failure
         reply = await send_mail(server.host, server.port, "a@client.test", ["support@example.com"], b"x\r\n")
         assert (reply.code, reply.enhanced) == (code, enhanced)
@@ -38,7 +38,7 @@ async def test_accept_fails(failure: Exception, code: int, enhanced: str) -> Non
 async def test_routing_fails_for_one_recipient_and_the_session_goes_on(
     failure: Exception, code: int, enhanced: str
 ) -> None:
-    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+    async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)
         server.recipients.failure = failure
@@ -53,7 +53,7 @@ async def test_routing_fails_for_one_recipient_and_the_session_goes_on(
 
 
 async def test_after_a_failed_mail_the_next_one_begins_anew() -> None:
-    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+    async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         await client.command("EHLO client.test", 250)
         for recipient, failure in (("support", Unexpected()), ("sales", None)):
             server.mails.failure = failure
@@ -67,7 +67,7 @@ async def test_a_mistake_in_the_door_itself_is_a_temporary_failure_too(monkeypat
     def broken(_line: bytes) -> tuple[str, str]:
         raise Unexpected(SECRET)
 
-    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+    async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         monkeypatch.setattr(commands, "split", broken)
         reply = await client.command("NOOP")
         assert str(reply).startswith("451 4.3.0")
@@ -77,7 +77,7 @@ async def test_a_mistake_in_the_door_itself_is_a_temporary_failure_too(monkeypat
 
 @pytest.mark.parametrize("way", ["reset", "close", "half-close"])
 async def test_hanging_up_after_the_final_dot_does_not_cancel_the_commit(way: str) -> None:
-    async with door() as server:
+    async with running_server() as server:
         server.mails.gate = asyncio.Event()
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("EHLO client.test", 250)
@@ -105,7 +105,7 @@ async def test_hanging_up_after_the_final_dot_does_not_cancel_the_commit(way: st
 async def test_what_a_lost_client_still_had_in_the_line_is_not_done() -> None:
     """It would not hear the answer, and sends all of it again."""
     mail = b"MAIL FROM:<a@client.test>\r\nRCPT TO:<support@example.com>\r\nBDAT 3 LAST\r\none"
-    async with door() as server:
+    async with running_server() as server:
         server.mails.gate = asyncio.Event()
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("EHLO client.test", 250)

@@ -5,14 +5,14 @@ import asyncio
 from smtp.bounds import Bounds
 from tests.integration.smtp.test_deadlines import in_data
 from tests.support.smtp import RawSmtp, send_mail
-from tests.support.smtp_doubles import door
+from tests.support.smtp_doubles import running_server
 from tests.support.waiting import until
 
 LIMIT = 1_000_000
 
 
 async def test_reading_waits_until_there_is_memory() -> None:
-    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
+    async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
         server.mails.gate = asyncio.Event()
         first = await in_data(server)
         await first.send_bytes(b"a" * (LIMIT - 2) + b"\r\n.\r\n")
@@ -35,7 +35,7 @@ async def test_reading_waits_until_there_is_memory() -> None:
 
 async def test_a_small_mail_never_waits() -> None:
     """A client that fills the memory with large mails does not stop small ones."""
-    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
+    async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
         first, large = await in_data(server), await in_data(server)
         await first.send_bytes(b"a" * (LIMIT // 2))
         await until(lambda: server.memory.total == LIMIT // 2, "the first has half of the memory")
@@ -51,7 +51,7 @@ async def test_a_small_mail_never_waits() -> None:
 
 async def test_one_address_has_half_of_the_memory() -> None:
     """Past its half all large mails of an address wait; those of others, and its own small ones, continue."""
-    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 4) as server:
+    async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 4) as server:
         memory = server.memory
         server.mails.gate = gate = asyncio.Event()
         greedy = [await in_data(server) for _ in range(3)]
@@ -87,7 +87,7 @@ async def test_one_address_has_half_of_the_memory() -> None:
 
 
 async def test_past_its_half_an_address_is_refused_at_last() -> None:
-    async with door(
+    async with running_server(
         bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms"
     ) as server:
         server.mails.gate = asyncio.Event()
@@ -105,7 +105,7 @@ async def test_past_its_half_an_address_is_refused_at_last() -> None:
 
 async def test_chunks_without_a_last_one_do_not_keep_the_memory() -> None:
     """A mail between two chunks waits for memory like any other, and is refused after the same time."""
-    async with door(
+    async with running_server(
         bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms"
     ) as server:
         memory = server.memory
@@ -136,7 +136,9 @@ async def test_chunks_without_a_last_one_do_not_keep_the_memory() -> None:
 
 
 async def test_an_abandoned_chunk_leaves_nothing() -> None:
-    async with door(bounds={"memory_timeout": 60.0}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2) as server:
+    async with running_server(
+        bounds={"memory_timeout": 60.0}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2
+    ) as server:
         memory = server.memory
         for leave in (lambda client: client.command("RSET", 250), RawSmtp.abort, RawSmtp.quit):
             client = await RawSmtp.connect(server.host, server.port)
@@ -152,7 +154,7 @@ async def test_an_abandoned_chunk_leaves_nothing() -> None:
 
 
 async def test_a_trusted_address_may_use_all_of_the_memory() -> None:
-    async with door(
+    async with running_server(
         max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, trusted_networks=["127.0.0.0/8"]
     ) as server:
         memory = server.memory
@@ -166,7 +168,7 @@ async def test_a_trusted_address_may_use_all_of_the_memory() -> None:
 
 
 async def test_a_mail_that_waited_too_long_is_refused() -> None:
-    async with door(
+    async with running_server(
         bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT, data_timeout="400ms"
     ) as server:
         server.mails.gate = asyncio.Event()
@@ -188,7 +190,7 @@ async def test_a_mail_that_waited_too_long_is_refused() -> None:
 
 
 async def test_a_client_that_leaves_releases_its_memory() -> None:
-    async with door(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
+    async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
         memory = server.memory
         for leave in (RawSmtp.abort, RawSmtp.close):
             client = await in_data(server)
@@ -210,7 +212,7 @@ async def test_a_client_that_leaves_releases_its_memory() -> None:
 
 async def test_a_mail_that_was_discarded_for_its_size_is_not_waited_for() -> None:
     """The oldest large mail may wait for the memory of a complete one; a discarded one has no memory."""
-    async with door(max_message_bytes=100_000) as server:
+    async with running_server(max_message_bytes=100_000) as server:
         memory = server.memory
         async with await in_data(server) as client:
             await client.send_bytes(b"a" * 90_000)
@@ -222,7 +224,7 @@ async def test_a_mail_that_was_discarded_for_its_size_is_not_waited_for() -> Non
 
 async def test_a_discarded_mail_loses_its_turn() -> None:
     """At once, not at its end: no memory is set aside for what is discarded, and the next one is the oldest."""
-    async with door(max_message_bytes=LIMIT // 2, max_bytes_in_flight=LIMIT) as server:
+    async with running_server(max_message_bytes=LIMIT // 2, max_bytes_in_flight=LIMIT) as server:
         memory = server.memory
         async with await in_data(server) as client, await in_data(server) as second:
             await client.send_bytes(b"a" * 200_000)
@@ -240,7 +242,7 @@ async def test_a_discarded_mail_loses_its_turn() -> None:
 
 
 async def test_an_endless_mail_is_cut_off_at_last() -> None:
-    async with door(bounds={"discarded_mail_bytes": 100_000}, max_message_bytes=1000) as server:
+    async with running_server(bounds={"discarded_mail_bytes": 100_000}, max_message_bytes=1000) as server:
         client = await in_data(server)
         sending = asyncio.ensure_future(client.send_bytes(b"a" * 10_000_000))
         assert str(await client.read_reply()).startswith("552 5.3.4")
@@ -253,7 +255,7 @@ async def test_an_endless_mail_is_cut_off_at_last() -> None:
 
 
 async def test_an_endless_command_line_is_cut_off_at_last() -> None:
-    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+    async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         sending = asyncio.ensure_future(client.send_bytes(b"A" * 3_000_000))
         assert str(await client.read_reply()).startswith("421 4.7.0")
         await asyncio.wait([sending])

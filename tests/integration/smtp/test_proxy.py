@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from smtp import proxy
 from smtp.proxy import Header, ProxyError
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import door
+from tests.support.smtp_doubles import running_server
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 BEHIND: dict[str, Any] = {"proxy_protocol": True, "trusted_networks": ["127.0.0.0/8"]}
@@ -73,7 +73,7 @@ def test_any_octets_are_a_header_or_an_error(octets: bytes) -> None:
 
 @pytest.mark.parametrize("octets", [GOOD[0][0], v2("192.0.2.7")])
 async def test_the_client_has_the_address_the_balancer_says(octets: bytes) -> None:
-    async with door(**BEHIND) as server:
+    async with running_server(**BEHIND) as server:
         async with await RawSmtp.connect(server.host, server.port, greeting=False) as client:
             await client.send_bytes(octets)
             await client.expect(220)
@@ -85,7 +85,7 @@ async def test_the_client_has_the_address_the_balancer_says(octets: bytes) -> No
 
 
 async def test_the_limits_are_those_of_the_clients_address() -> None:
-    async with door(max_connections_per_ip=1, **BEHIND) as server:
+    async with running_server(max_connections_per_ip=1, **BEHIND) as server:
         first = await RawSmtp.connect(server.host, server.port, greeting=False)
         second = await RawSmtp.connect(server.host, server.port, greeting=False)
         for client, code in ((first, 220), (second, 421)):
@@ -96,14 +96,17 @@ async def test_the_limits_are_those_of_the_clients_address() -> None:
 
 
 async def test_without_a_header_a_balancer_is_not_heard() -> None:
-    async with door(**BEHIND) as server, await RawSmtp.connect(server.host, server.port, greeting=False) as client:
+    async with (
+        running_server(**BEHIND) as server,
+        await RawSmtp.connect(server.host, server.port, greeting=False) as client,
+    ):
         await client.send_bytes(b"EHLO client.test\r\n")
         assert not await client.eof()
 
 
 async def test_nobody_else_may_say_whose_mail_it_is() -> None:
     async with (
-        door(proxy_protocol=True, trusted_networks=["192.0.2.0/24"]) as server,
+        running_server(proxy_protocol=True, trusted_networks=["192.0.2.0/24"]) as server,
         await RawSmtp.connect(server.host, server.port) as client,
     ):
         await client.send_bytes(GOOD[0][0])
@@ -114,7 +117,7 @@ async def test_nobody_else_may_say_whose_mail_it_is() -> None:
 async def test_a_header_that_does_not_come_closes_the_connection_without_a_word(sent: bytes) -> None:
     bounds = {"proxy_header_timeout": 0.1, "deadline_interval": 0.02}
     async with (
-        door(bounds=bounds, **BEHIND) as server,
+        running_server(bounds=bounds, **BEHIND) as server,
         await RawSmtp.connect(server.host, server.port, greeting=False) as client,
     ):
         await client.send_bytes(sent)

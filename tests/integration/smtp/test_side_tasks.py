@@ -8,7 +8,7 @@ from router.meter import UNMETERED, Meter
 from smtp.reception import Reception
 from tests.support.failing import FailingMeter, failing_log
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import door
+from tests.support.smtp_doubles import running_server
 
 
 @pytest.fixture(params=["meter", "log", "both", "even the line about it"])
@@ -19,7 +19,7 @@ def failing(request: pytest.FixtureRequest) -> Iterator[Meter]:
 
 
 async def test_data_and_bdat_hear_250_and_the_session_goes_on(failing: Meter) -> None:
-    async with door(meter=failing) as server, await RawSmtp.connect(server.host, server.port) as client:
+    async with running_server(meter=failing) as server, await RawSmtp.connect(server.host, server.port) as client:
         await client.command("EHLO client.test", 250)
         for number in range(1, 3):
             await client.command("MAIL FROM:<a@client.test>", 250)
@@ -35,7 +35,7 @@ async def test_data_and_bdat_hear_250_and_the_session_goes_on(failing: Meter) ->
 
 
 async def test_a_connection_whose_log_line_fails_is_not_counted_for_ever() -> None:
-    async with door(max_connections_per_ip=1) as server:
+    async with running_server(max_connections_per_ip=1) as server:
         with failing_log("smtp.connect"):
             async with await RawSmtp.connect(server.host, server.port) as client:
                 assert client.greeting.code == 451
@@ -45,7 +45,7 @@ async def test_a_connection_whose_log_line_fails_is_not_counted_for_ever() -> No
 
 async def test_freeing_the_memory_of_a_mail_cannot_take_its_reply(monkeypatch: pytest.MonkeyPatch) -> None:
     """It resumes other connections, whose transports may be in any state."""
-    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+    async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)
         await client.command("RCPT TO:<support@example.com>", 250)

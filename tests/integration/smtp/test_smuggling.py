@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.smtp.test_proxy import BEHIND, v2
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import Door, door
+from tests.support.smtp_doubles import RunningServer, running_server
 from tests.unit.smtp.test_data import reference
 
 SECOND = b"MAIL FROM:<forged@client.test>\r\nRCPT TO:<sales@example.com>\r\nDATA\r\nforged\r\n"
@@ -37,7 +37,7 @@ async def begin(client: RawSmtp) -> None:
         await client.expect(code)
 
 
-async def send_all(server: Door, client: RawSmtp) -> None:
+async def send_all(server: RunningServer, client: RawSmtp) -> None:
     """Every sequence as one mail in one packet."""
     await client.command("EHLO client.test", 250)
     for end in ENDS:
@@ -55,13 +55,13 @@ async def send_all(server: Door, client: RawSmtp) -> None:
 
 
 async def test_whole() -> None:
-    async with door() as server, await RawSmtp.connect(server.host, server.port) as client:
+    async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         await send_all(server, client)
 
 
 async def test_over_tls(tls_files: tuple[Path, Path], tls_client: ssl.SSLContext) -> None:
     async with (
-        door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
+        running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
         await RawSmtp.connect(server.host, server.port) as client,
     ):
         await client.starttls(tls_client)
@@ -71,7 +71,7 @@ async def test_over_tls(tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
 @pytest.mark.parametrize("header", PROXIED.values(), ids=PROXIED)
 async def test_behind_proxy(header: bytes) -> None:
     async with (
-        door(**BEHIND) as server,
+        running_server(**BEHIND) as server,
         await RawSmtp.connect(server.host, server.port, greeting=False) as client,
     ):
         await client.send_bytes(header)
@@ -82,7 +82,7 @@ async def test_behind_proxy(header: bytes) -> None:
 
 async def test_behind_proxy_and_over_tls(tls_files: tuple[Path, Path], tls_client: ssl.SSLContext) -> None:
     async with (
-        door(tls_cert=tls_files[0], tls_key=tls_files[1], **BEHIND) as server,
+        running_server(tls_cert=tls_files[0], tls_key=tls_files[1], **BEHIND) as server,
         await RawSmtp.connect(server.host, server.port, greeting=False) as client,
     ):
         await client.send_bytes(PROXIED["version 2"])
@@ -99,7 +99,7 @@ async def test_cut_at_every_boundary(
     """Packets on a plain connection, records in TLS."""
     header = PROXIED.get(way, b"")
     async with (
-        door(tls_cert=tls_files[0], tls_key=tls_files[1], **(BEHIND if header else {})) as server,
+        running_server(tls_cert=tls_files[0], tls_key=tls_files[1], **(BEHIND if header else {})) as server,
         await RawSmtp.connect(server.host, server.port, greeting=False) as client,
     ):
         await client.send_bytes(header)

@@ -12,7 +12,7 @@ from smtp import connection as smtp_connection
 from smtp.data import ChunkReader
 from smtp.transport import Pause
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import Door, door
+from tests.support.smtp_doubles import RunningServer, running_server
 from tests.support.waiting import until
 
 FLOODS = [
@@ -33,7 +33,7 @@ async def begun(host: str, port: int, *, transaction: bool = True) -> RawSmtp:
 
 @pytest.mark.parametrize("command", FLOODS, ids=["RCPT", "BDAT", "MAIL"])
 async def test_a_flood_takes_turns(command: bytes) -> None:
-    async with door() as server:
+    async with running_server() as server:
         client = await begun(server.host, server.port, transaction=not command.startswith(b"MAIL"))
         connection = server.connection
         left = 90
@@ -56,7 +56,7 @@ async def test_a_chunk_takes_its_own_octets_alone(monkeypatch: pytest.MonkeyPatc
             return super().feed(piece)
 
     monkeypatch.setattr(smtp_connection, "ChunkReader", Watched)
-    async with door() as server:
+    async with running_server() as server:
         client = await begun(server.host, server.port)
         await client.send_bytes(b"BDAT 1\r\nx" * 50 + b"BDAT 0 LAST\r\n")
         for _ in range(51):
@@ -68,7 +68,7 @@ async def test_a_chunk_takes_its_own_octets_alone(monkeypatch: pytest.MonkeyPatc
 
 async def test_empty_chunks_are_idle_commands() -> None:
     """They bring no mail nearer, and kept a place and a mail's octets for ever."""
-    async with door() as server:
+    async with running_server() as server:
         client = await begun(server.host, server.port)
         await client.send_bytes(b"BDAT 0\r\n" * 120)
         for code in (*[250] * 100, *[503] * 10, 421):
@@ -79,7 +79,7 @@ async def test_empty_chunks_are_idle_commands() -> None:
 
 async def test_whoever_is_refused_at_mail_again_and_again_is_let_go() -> None:
     """With 421, never 5yz: the next mail in the line may be a good one."""
-    async with door() as server:
+    async with running_server() as server:
         client = await begun(server.host, server.port, transaction=False)
         await client.send_bytes(b"MAIL FROM:<a@client.test> SIZE=99999999999\r\n" * 120)
         for code in (*[552] * 100, 421):
@@ -90,7 +90,7 @@ async def test_whoever_is_refused_at_mail_again_and_again_is_let_go() -> None:
 
 async def test_a_mail_without_an_end_is_throttled() -> None:
     """Content that is only discarded is not read at full speed; its end is found all the same."""
-    async with door(max_message_bytes=1000) as server:
+    async with running_server(max_message_bytes=1000) as server:
         client = await begun(server.host, server.port)
         await client.command("DATA", 354)
         await pauses_after_each_piece(client, server)
@@ -102,7 +102,7 @@ async def test_a_mail_without_an_end_is_throttled() -> None:
 
 async def test_a_line_without_an_end_is_throttled() -> None:
     """The same for a command line; the commands after it are answered as always."""
-    async with door() as server:
+    async with running_server() as server:
         client = await begun(server.host, server.port, transaction=False)
         transport = server.connection._io
         await client.send_bytes(b"x" * 5000)
@@ -114,7 +114,7 @@ async def test_a_line_without_an_end_is_throttled() -> None:
         await client.close()
 
 
-async def pauses_after_each_piece(client: RawSmtp, server: Door) -> None:
+async def pauses_after_each_piece(client: RawSmtp, server: RunningServer) -> None:
     """Sends five pieces: each is read when the pause after the one before is over, and none in a pause."""
     transport, throttle = server.connection._io, server.server._context.throttle
     pause = throttle.pause

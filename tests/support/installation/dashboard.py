@@ -38,12 +38,12 @@ class Browser:
     cookies: dict[str, str] = field(default_factory=dict)
 
     async def get(self, path: str, **options: Any) -> Seen:
-        return await self._ask("GET", path, **options)
+        return await self.request("GET", path, **options)
 
     async def post(self, path: str, form: dict[str, str] | None = None, **options: Any) -> Seen:
         """A form of our own page."""
         headers = {"Origin": self.root} | options.pop("headers", {})
-        return await self._ask("POST", path, data=form or {}, headers=headers, **options)
+        return await self.request("POST", path, data=form or {}, headers=headers, **options)
 
     async def follow(self, path: str, form: dict[str, str]) -> Seen:
         """A form, and the page that it leads to."""
@@ -51,7 +51,7 @@ class Browser:
         assert seen.status == 303, (seen.status, seen.words)
         return await self.get(seen.location)
 
-    async def _ask(self, method: str, path: str, **options: Any) -> Seen:
+    async def request(self, method: str, path: str, **options: Any) -> Seen:
         headers = {"Accept": "text/html,*/*;q=0.8"} | options.pop("headers", {})
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

@@ -47,7 +47,7 @@ class Walk:
         self._follow(FIRST_TICKET)
         self._try("a real mail is a ticket", self._the_mail_arrived)
         self._follow("The dashboard to the world")
-        self._try("HTTPS through the proxy", lambda: self._ask(f"https://{surroundings.TICKETS}/readyz"))
+        self._try("HTTPS through the proxy", lambda: self.request(f"https://{surroundings.TICKETS}/readyz"))
         one = trial.ONE
         self._try("restarts", lambda: trial.restarts_refuse_nobody(machine, one, one, one))
         self._try("socket activation", lambda: trial.a_mail_starts_it(machine))
@@ -120,7 +120,7 @@ class Walk:
             raise Failed(f"not by STARTTLS: {trace}")
         return sent[0]
 
-    def _ask(self, url: str) -> None:
+    def request(self, url: str) -> None:
         """nginx reloads in the background."""
         ask = f"{surroundings.PYTHON} -c 'import urllib.request; urllib.request.urlopen(\"{url}\")'"
         self._machine.until(lambda: self._machine.run(ask, check=False)[0] == 0, url)

@@ -32,7 +32,7 @@ import structlog
 import trustme
 
 from tests.integration.smtp.fuzz_wires import FoundError, play
-from tests.support.smtp_doubles import Door, door
+from tests.support.smtp_doubles import RunningServer, running_server
 from tests.system.smtp.fuzz_judge import DISCARD_LIMIT, LARGEST, judge, nothing_is_left
 from tests.unit.smtp.conftest import write_certificate
 
@@ -48,7 +48,7 @@ BOUNDS: dict[str, Any] = {"discarded_mail_bytes": DISCARD_LIMIT, "min_discard_pa
 ROUNDS_OF_A_SERVER = 100
 
 
-async def one_round(server: Door, seed: int, number: int, raised: list[str]) -> int:
+async def one_round(server: RunningServer, seed: int, number: int, raised: list[str]) -> int:
     """Play and judge a round; how many connections it had."""
     chance = random.Random(f"{seed}:{number}")
     server.mails.mails.clear()
@@ -94,7 +94,7 @@ async def run(seed: int, first: int, *, seconds: float, rounds: int | None = Non
         files = write_certificate(trustme.CA(), Path(folder))
         while time.monotonic() < until and (rounds is None or number < first + rounds):
             server_number = number // ROUNDS_OF_A_SERVER
-            async with door(bounds=BOUNDS, **settings_of(server_number, files)) as server:
+            async with running_server(bounds=BOUNDS, **settings_of(server_number, files)) as server:
                 while number // ROUNDS_OF_A_SERVER == server_number and time.monotonic() < until:
                     sessions += await one_round(server, seed, number, raised)
                     number += 1

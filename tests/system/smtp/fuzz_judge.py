@@ -9,7 +9,7 @@ from smtp import replies
 from smtp.commands import announces_content
 from smtp.replies import Reply
 from tests.integration.smtp.fuzz_wires import FoundError, Peer
-from tests.support.smtp_doubles import HOSTNAME, Door
+from tests.support.smtp_doubles import HOSTNAME, RunningServer
 from tests.unit.smtp.test_data import reference
 
 LARGEST = 100_000  # bytes of a mail
@@ -156,7 +156,7 @@ def _split_replies(sent: bytes) -> Iterator[bytes]:
         at = found.end()
 
 
-def nothing_is_left(server: Door) -> None:
+def nothing_is_left(server: RunningServer) -> None:
     """The counters of a server without connections."""
     limits = server.server._context.limits
     if limits.total or limits._connections or not server.memory.unused:

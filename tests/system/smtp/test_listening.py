@@ -17,7 +17,7 @@ from router import sockets
 from router.sockets import passed
 from smtp import replies
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import door
+from tests.support.smtp_doubles import running_server
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +25,7 @@ HAS_IPV6 = socket.has_ipv6 and Path("/proc/net/if_inet6").exists() and Path("/pr
 
 
 async def test_several_addresses() -> None:
-    async with door(listen=["127.0.0.1:0", "127.0.0.2:0"]) as server:
+    async with running_server(listen=["127.0.0.1:0", "127.0.0.2:0"]) as server:
         hosts = [address.rpartition(":") for address in server.server.addresses]
         assert [host for host, _, _ in hosts] == ["127.0.0.1", "127.0.0.2"]
         for host, _, port in hosts:
@@ -35,7 +35,7 @@ async def test_several_addresses() -> None:
 
 @pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6 on loopback")
 async def test_ipv6() -> None:
-    async with door(listen=["[::1]:0"]) as server:
+    async with running_server(listen=["[::1]:0"]) as server:
         assert server.server.addresses[0].startswith("[::1]:")
         async with await RawSmtp.connect("::1", server.port) as client:
             await client.command("EHLO client.test", 250)
@@ -49,20 +49,23 @@ async def test_one_address_that_is_taken_stops_the_start() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=str(port)):
-            async with door(listen=["127.0.0.2:0", f"127.0.0.1:{port}"]):
+            async with running_server(listen=["127.0.0.2:0", f"127.0.0.1:{port}"]):
                 pass
 
 
 async def test_reuse_port() -> None:
     """Two servers of one host on one port, as several smtp processes are."""
-    async with door(reuse_port=True) as first, door(reuse_port=True, listen=[first.server.addresses[0]]) as second:
+    async with (
+        running_server(reuse_port=True) as first,
+        running_server(reuse_port=True, listen=[first.server.addresses[0]]) as second,
+    ):
         assert second.server.addresses == first.server.addresses
 
 
 async def test_those_who_wait_are_taken_many_at_a_time() -> None:
     """One in a turn would leave good peers waiting while hostile ones make the turns long."""
     listen = ["127.0.0.1:0", "127.0.0.2:0"]
-    async with door(listen=listen, max_connections_per_ip=100) as server, AsyncExitStack() as clients:
+    async with running_server(listen=listen, max_connections_per_ip=100) as server, AsyncExitStack() as clients:
         for n in range(80):  # the kernel takes them while the loop stands still
             host, _, port = server.server.addresses[n % 2].rpartition(":")
             clients.enter_context(socket.create_connection((host, int(port))))
@@ -76,7 +79,7 @@ async def test_those_who_wait_are_taken_many_at_a_time() -> None:
 
 async def test_who_was_taken_when_it_stops_is_told() -> None:
     """Also one that the kernel had for us, and that was on its way from the queue to its session."""
-    async with door() as server:
+    async with running_server() as server:
         clients = [socket.create_connection((server.host, server.port)) for _ in range(8)]
         await until(lambda: server.server.connections > 0, "the first is taken")
         draining = asyncio.ensure_future(server.server.drain(timedelta(seconds=5)))
@@ -164,7 +167,7 @@ async def test_listening_on_systemds_sockets(monkeypatch: pytest.MonkeyPatch) ->
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     monkeypatch.setattr(sockets, "passed", lambda _door, _environ: [listener])
-    async with door(listen="systemd") as server:
+    async with running_server(listen="systemd") as server:
         assert server.port == listener.getsockname()[1]
         async with await RawSmtp.connect(server.host, server.port) as client:
             assert client.greeting.code == 220

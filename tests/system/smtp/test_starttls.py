@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from config.errors import ConfigError
 from smtp.bounds import Bounds
 from tests.support.smtp import RawSmtp, send_mail
-from tests.support.smtp_doubles import Door, door
+from tests.support.smtp_doubles import RunningServer, running_server
 from tests.support.waiting import until
 from tests.unit.smtp.conftest import write_certificate
 
@@ -25,7 +25,7 @@ TlsPair = tuple[Path, Path]
 
 
 async def test_a_mail_over_tls_says_so(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
-    async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+    async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         content = b"x" * 300_000 + b"\r\n"
         reply = await send_mail(
             server.host, server.port, "a@client.test", ["support@example.com"], content, tls=tls_client
@@ -38,7 +38,7 @@ async def test_a_mail_over_tls_says_so(tls_files: TlsPair, tls_client: ssl.SSLCo
 
 
 async def test_the_words_for_with(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
-    async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+    async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         to = (server.host, server.port, "a@client.test", ["support@example.com"], b"x\r\n")
         await send_mail(*to)
         await send_mail(*to, parameters="SMTPUTF8")
@@ -57,7 +57,7 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
     tls_files: TlsPair, tls_client: ssl.SSLContext
 ) -> None:
     """The client's Finished and its first command in one packet: no reply may leave before `start_tls` returned."""
-    async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+    async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = tls_client.wrap_bio(incoming, outgoing, server_hostname=None)
@@ -86,7 +86,7 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
         await writer.wait_closed()
 
 
-async def nothing_is_owed(server: Door) -> None:
+async def nothing_is_owed(server: RunningServer) -> None:
     """A connection is counted out once, also where the loop says late that it is lost: else the limit rises."""
     async with await RawSmtp.connect(server.host, server.port):  # some turns of the loop later
         assert server.server._context.limits.total == 1
@@ -95,7 +95,7 @@ async def nothing_is_owed(server: Door) -> None:
 async def test_a_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
     """`start_tls` resumes reading: a pause that outlasts it would disable backpressure, and memory would grow."""
     async with (
-        door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
+        running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
         await RawSmtp.connect(server.host, server.port) as client,
     ):
         connection = server.connection
@@ -123,7 +123,7 @@ async def test_a_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_
 
 @pytest.mark.parametrize("garbage", [b"EHLO client.test\r\n", b"\0" * 5000, b"\x16\x03\x01\xff\xff" + b"x" * 100])
 async def test_a_failed_handshake_ends_the_session_in_silence(tls_files: TlsPair, garbage: bytes) -> None:
-    async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+    async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         async with await RawSmtp.connect(server.host, server.port) as client:
             await client.command("STARTTLS", 220)
             await client.send_bytes(garbage)
@@ -136,7 +136,7 @@ async def test_a_failed_handshake_ends_the_session_in_silence(tls_files: TlsPair
 
 @pytest.mark.parametrize("leave", [RawSmtp.abort, RawSmtp.close])
 async def test_a_peer_that_leaves_in_the_handshake_frees_its_place(tls_files: TlsPair, leave: object) -> None:
-    async with door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+    async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("STARTTLS", 220)
         await (RawSmtp.abort if leave is RawSmtp.abort else RawSmtp.close)(client)
@@ -145,7 +145,7 @@ async def test_a_peer_that_leaves_in_the_handshake_frees_its_place(tls_files: Tl
 
 
 async def test_a_handshake_that_does_not_come_ends_the_session_in_silence(tls_files: TlsPair) -> None:
-    async with door(bounds={"handshake_timeout": 0.1}, tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
+    async with running_server(bounds={"handshake_timeout": 0.1}, tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         async with await RawSmtp.connect(server.host, server.port) as client:
             await client.command("STARTTLS", 220)
             assert not await client.eof()
@@ -160,7 +160,7 @@ async def test_old_tls_is_refused(tls_files: TlsPair, ca: trustme.CA) -> None:
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
     async with (
-        door(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
+        running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
         await RawSmtp.connect(server.host, server.port) as client,
     ):
         with pytest.raises((ssl.SSLError, ConnectionError)):
@@ -171,7 +171,7 @@ async def test_a_new_certificate_is_used_and_open_sessions_stay(
     tmp_path: Path, ca: trustme.CA, tls_client: ssl.SSLContext
 ) -> None:
     chain, key = write_certificate(ca, tmp_path)
-    async with door(tls_cert=chain, tls_key=key) as server:
+    async with running_server(tls_cert=chain, tls_key=key) as server:
 
         async def certificate() -> tuple[RawSmtp, str]:
             client = await RawSmtp.connect(server.host, server.port)
@@ -204,7 +204,7 @@ async def test_a_certificate_that_cannot_be_used_stops_the_start_and_its_key_is_
 
     async def refusal() -> str:
         with pytest.raises(ConfigError) as refused:
-            async with door(tls_cert=chain, tls_key=key):
+            async with running_server(tls_cert=chain, tls_key=key):
                 pass
         return str(refused.value)
 

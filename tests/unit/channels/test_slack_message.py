@@ -167,7 +167,7 @@ ANY_ENTRY = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ANY_NOTICE)
 def test_any_ticket(notice: TicketNotice) -> None:
     sound(slack_message.ticket(notice), (notice.link,))
