@@ -106,7 +106,7 @@ class Setup:
         link = setup_link.new_token()
         made = await new_workspace(FIRST_NAME, email, now, link=link)
         async with self._database.transaction() as session:
-            # One row that everybody has: whoever else sets up waits here, and then finds the workspace.
+            # One row that always exists: a concurrent setup waits here, and then finds the workspace.
             await session.run("routing_changed")
             row = await session.one("workspace_count")
             if row is not None and row["workspaces"]:
