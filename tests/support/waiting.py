@@ -19,6 +19,21 @@ def alive(pid: int) -> bool:
     return state(pid) not in ("", "Z")
 
 
+def children(pid: int) -> list[int]:
+    """The child processes of all threads of a process, zombies included.
+
+    The children of a thread that ends pass to another thread, which may have been read already: then all are read
+    again.
+    """
+    while True:
+        try:
+            paths = list(Path(f"/proc/{pid}/task").glob("*/children"))
+            return [int(child) for path in paths for child in path.read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            if not alive(pid):
+                return []
+
+
 async def until(true: Callable[[], bool], what: str, *, timeout: float = 10) -> None:
     """Polls `true()` until it holds: for what tells nobody when it changes, such as another process."""
     end = time.monotonic() + timeout

@@ -21,7 +21,7 @@ from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
 from tests.support.stores import Store
-from tests.support.waiting import alive, until
+from tests.support.waiting import alive, children, until
 from tests.system.test_parsing import POISONED, ROOT, large
 
 
@@ -165,8 +165,3 @@ async def test_the_program_parses_in_a_process_that_ends_with_it(tmp_path: Path,
                     os.kill(program.pid, signal.SIGKILL)  # this process alone, not its group
                     await program.wait()
                 await until(lambda pids=tuple(workers): not any(map(alive, pids)), "the end of the worker")  # type: ignore[misc]
-
-
-def children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for path in tasks for child in path.read_text().split()]

@@ -22,7 +22,7 @@ from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
 from tests.support.stores import Store
-from tests.system.test_contents import children
+from tests.support.waiting import children
 from tests.system.test_parsing import POISONED, ROOT, large
 
 HTML = b"Subject: door\r\nContent-Type: text/html\r\n\r\n<p>The <b>door</b> is open."

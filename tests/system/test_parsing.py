@@ -18,7 +18,7 @@ from router.contents.pool import SMALL_OCTETS, Parser, Unreadable
 from router.errors import Unavailable
 from router.mail import parse, text_parts
 from tests.support import mails
-from tests.support.waiting import alive, until
+from tests.support.waiting import alive, children, until
 
 ROOT = Path(__file__).parents[2]
 POISONED = (
@@ -72,9 +72,7 @@ def test_a_worker_imports_this_program_and_the_standard_library() -> None:
 
 def workers() -> list[int]:
     """The processes that the running test has started and not waited for."""
-    listed = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    pids = [int(pid) for path in listed for pid in path.read_text().split()]
-    return [pid for pid in pids if pid not in _before and _is_worker(pid)]
+    return [pid for pid in children(os.getpid()) if pid not in _before and _is_worker(pid)]
 
 
 def _is_worker(pid: int) -> bool:

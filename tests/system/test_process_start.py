@@ -12,7 +12,7 @@ import pytest
 from tests.support.installation import installed
 from tests.support.process import ROOT, Program, environment
 from tests.support.slack import SlackStandIn
-from tests.support.waiting import alive, state, until
+from tests.support.waiting import alive, children, state, until
 
 _PR_SET_CHILD_SUBREAPER = 36
 # The kernel re-parents orphans to a subreaper as it does to PID 1, without any privilege; exec keeps that.
@@ -79,8 +79,8 @@ def status(pid: int, key: str) -> list[str]:
 
 
 def child(pid: int) -> int:
-    (only,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(only)
+    (only,) = children(pid)
+    return only
 
 
 async def test_orphans_are_reaped_and_exit_codes_are_kept() -> None:

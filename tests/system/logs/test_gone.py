@@ -19,7 +19,7 @@ from tests.support.installation import Installation, installed, port_of
 from tests.support.process import environment
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import send_mail
-from tests.support.waiting import until
+from tests.support.waiting import children, until
 from tests.system.crash.rig import until_async
 
 PROGRAM = [sys.executable, "-m", "emailrouter"]
@@ -55,10 +55,6 @@ def run(
 def opened(pid: int | str, number: int) -> str:
     """What a process has under this number."""
     return str(Path(f"/proc/{pid}/fd/{number}").readlink())
-
-
-def children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 @asynccontextmanager
