@@ -29,7 +29,7 @@ EXEMPT: dict[str, str] = {
     "api.server": "`http: a request's head` runs the parser that it uses",
     "api.session_cookie": "`http: fields` reads the cookies as it does",
     "router.accept.incoming": _VALUES,
-    "router.accept.joining": "bounded by counts: tests/integration/accept/test_joining.py",
+    "router.accept.joining": "bounded by counts: tests/integration/accept/test_joining_cost.py",
     "router.accept.transaction": "the database's work; `joining` bounds what depends on other mails",
     "router.admin": "`validation`, `paging`, `domain_names`, `explain`, `users`, `blocked_senders` read; " + _USE_CASE,
     "router.admin.installation.key_rotation": "works on our own rows",
