@@ -24,7 +24,7 @@ from router.mail.headers import read_headers
 from router.mail.structure import Structure, body_octets, read_structure
 from router.mail.text_parts import TextDecoder, render
 
-PARSER_VERSION = 3
+PARSER_VERSION = 4
 """Counts up with every change of what `parse` returns for some mail."""
 
 AS_IT_CAME = "shown as it came"
