@@ -99,6 +99,11 @@ class DatabaseUrl:
     def reveal(self) -> str:
         return self.__url
 
+    @property
+    def has_password(self) -> bool:
+        """Whether `str` masks a part of it."""
+        return self.dialect == "postgresql" and MASK in str(self)
+
     def reveal_dsn(self) -> str:
         """The URL as the driver takes it: without the parameters that the program itself answers for."""
         return self.__dsn

@@ -1,6 +1,7 @@
 """The first login of an installation, shown once: by `init`, or by `serve` on an empty embedded database.
 
 A terminal sees it; where nobody looks it goes into `data_dir/first-login` (0600) and the log names that file alone.
+The file is deleted when its link is used (`router.admin.access.setup_link`).
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ from config.schema import Config
 from config.values import Address
 from emailrouter.assembly import link_base
 from emailrouter.assembly.core import AnyDatabase
+from router.admin.access.setup_link import FILE
 from router.admin.installation.first_workspace import FirstLogin, Setup
 from router.clock import SystemClock
 from router.errors import Refused
-
-FILE = "first-login"
 
 log = structlog.get_logger()
 
@@ -41,6 +41,7 @@ async def make_if_empty(config: Config, opened: AnyDatabase) -> None:
     text = as_text(login, first_address(config))
     if not _shown(text):
         path = config.server.data_dir / FILE
+        await setup.key_in_file(login)  # before the file exists: a crash between leaves no file with a key that stays
         _write_privately(path, text)
         log.info("first_login.written", path=str(path))
 

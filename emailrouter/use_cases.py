@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from config.schema import Config
 from emailrouter.assembly.core import Core
+from router.admin.access import setup_link
 from router.admin.access.authentication import Authentication
 from router.admin.access.keys import Keys
 from router.admin.access.sessions import Sessions
@@ -50,7 +51,7 @@ def build(core: Core) -> Services:
         clock=clock,
         authentication=Authentication(opened, clock),
         sessions=Sessions(opened, clock),
-        welcome=Welcome(opened, clock),
+        welcome=Welcome(opened, clock, config.server.data_dir / setup_link.FILE),
         rate_limits=_rate_limits(core),
         idempotency=Idempotency(opened, clock),
         workspaces=Workspaces(opened, clock),

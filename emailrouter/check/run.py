@@ -7,7 +7,18 @@ from collections.abc import Awaitable, Callable
 
 from config.schema import Config
 from emailrouter import operator_services, use_cases
-from emailrouter.check import certificate, disk, hooks, names, ports, published, sandbox, settings, storage
+from emailrouter.check import (
+    certificate,
+    disk,
+    hooks,
+    names,
+    ports,
+    private_files,
+    published,
+    sandbox,
+    settings,
+    storage,
+)
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail
 from router.clock import SystemClock
@@ -23,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     storage.clock,
     disk.disk,
     storage.secret_key,
+    private_files.private_files,
     certificate.certificate,
     names.name_servers,
     names.own_name,

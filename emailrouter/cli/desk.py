@@ -261,8 +261,14 @@ def confirm(question: str, *, yes: bool) -> None:
         click.confirm(frame.printable(question), abort=True, err=True)
 
 
+EXPOSED = "every user of this host can read a command line; give `{option} -` and standard input, or {option}-file PATH"
+
+
 def secret_text(value: str | None, file: Path | None, *, prompt: str, option: str) -> str:
-    """A secret from its option (`-` is standard input), its file, or a hidden prompt on a terminal."""
+    """A secret from standard input (`-`), from a file, or from a hidden prompt on a terminal.
+
+    Raises `click.UsageError` for a secret that is given on the command line itself.
+    """
     if value is not None and file is not None:
         raise click.UsageError(f"{option} and {option}-file exclude each other")
     if file is not None:
@@ -270,9 +276,9 @@ def secret_text(value: str | None, file: Path | None, *, prompt: str, option: st
     if value == "-":
         return _first_line(sys.stdin.read(), "standard input")
     if value is not None:
-        return value
+        raise click.UsageError(f"{option} takes `-` alone: {EXPOSED.format(option=option)}")
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{option} is missing: give it, or `{option} -` and the text on standard input")
+        raise click.UsageError(f"{option} is missing: give `{option} -` and the text on standard input")
     with _interruptible():
         asked: str = click.prompt(prompt, hide_input=True, err=True)
     return asked

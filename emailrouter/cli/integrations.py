@@ -25,9 +25,7 @@ def _webhook(function: F) -> F:
     function = click.option(
         "--webhook-url-file", type=click.Path(path_type=Path), metavar="PATH", help="Read the URL from a file."
     )(function)
-    return click.option(
-        "--webhook-url", metavar="URL|-", help="The webhook; `-` reads it from standard input, out of the history."
-    )(function)
+    return click.option("--webhook-url", metavar="-", help="`-`: read the URL from standard input.")(function)
 
 
 @group.command("list")
@@ -79,13 +77,13 @@ async def change(
     at: Desk, integration: str, name: str | None, webhook_url: str | None, webhook_url_file: Path | None
 ) -> None:
     """Give an integration another name or webhook URL; a new URL sends what was waiting."""
-    integration_id = await at.names.integration(at.actor, integration)
     settings = None
     if webhook_url is not None or webhook_url_file is not None:
         url = desk.secret_text(webhook_url, webhook_url_file, prompt="Webhook URL", option="--webhook-url")
         settings = {"webhookUrl": url}
     if name is None and settings is None:
-        raise click.UsageError("nothing to change: give --name or --webhook-url")
+        raise click.UsageError("nothing to change: give --name, --webhook-url or --webhook-url-file")
+    integration_id = await at.names.integration(at.actor, integration)
     changed = await at.services.integrations.change(at.actor, integration_id, name=name, settings=settings)
     at.one(desk.as_json(IntegrationAnswer.of(changed)))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
 from config.schema import Config
 from config.secret import DatabaseUrl
 from emailrouter import assembly, log
-from emailrouter.cli import frame
+from emailrouter.cli import desk, frame
 from emailrouter.operator_services import existing_database
 from router.errors import Refused
 from router.secrets import KEY_FILE
@@ -20,9 +21,14 @@ from router.store.move import Moved
 
 
 @click.command(cls=frame.Command, name="move")
-@click.option("--to", "target", metavar="URL|-", required=True, help="The other database; `-` reads it from stdin.")
+@click.option(
+    "--to", "target", metavar="URL|-", help="The other database, a URL without a password; `-` reads it from stdin."
+)
+@click.option(
+    "--to-file", "target_file", type=click.Path(path_type=Path), metavar="PATH", help="Read the URL from a file."
+)
 @click.pass_context
-def move(context: click.Context, target: str) -> None:
+def move(context: click.Context, target: str | None, target_file: Path | None) -> None:
     """Copy everything to another database, SQLite or PostgreSQL, and compare the counts.
 
     Stop every process first: mail that comes meanwhile is not moved. The target has to be empty (its schema is made);
@@ -30,10 +36,7 @@ def move(context: click.Context, target: str) -> None:
     """
     invocation = frame.invocation(context)
     config = invocation.config()
-    try:
-        url = DatabaseUrl.parse(sys.stdin.read().strip() if target == "-" else target)
-    except ValueError as error:
-        raise click.UsageError(f"--to {error}") from None
+    url = _target(target, target_file)
     if _same(config.database.url, url):
         raise click.UsageError("--to names the database that is moved")
     log.set_up(config.server.log_format, "warning")
@@ -55,6 +58,18 @@ def move(context: click.Context, target: str) -> None:
             f"the source has changed since the copy began ({', '.join(late)}): "
             "stop every process, empty the target, and move again",
         )
+
+
+def _target(value: str | None, file: Path | None) -> DatabaseUrl:
+    """The URL of the target. Raises `click.UsageError` when it is invalid, or has a password in the process list."""
+    given = value if value is not None and value != "-" else None
+    try:
+        url = DatabaseUrl.parse(given or desk.secret_text(value, file, prompt="Database URL", option="--to"))
+    except ValueError as error:
+        raise click.UsageError(f"--to {error}") from None
+    if given is not None and url.has_password:
+        raise click.UsageError(f"--to takes a URL without a password: {desk.EXPOSED.format(option='--to')}")
+    return url
 
 
 async def _move(config: Config, url: DatabaseUrl) -> tuple[list[Moved], list[str]]:

@@ -137,8 +137,6 @@ def _password(value: str | None, file: Path | None, generate: bool) -> str | Non
         return secrets.new_password()
     if value is None and file is None:
         return None
-    if value not in (None, "-"):
-        raise click.UsageError("--password takes `-` alone: a password on the command line is seen by everybody")
     return desk.secret_text(value, file, prompt="Password", option="--password")
 
 

@@ -18,7 +18,7 @@ from router.errors import StorageFull, Unavailable
 from router.store.catalog import Catalog
 from router.store.cleanup import Cleanups
 from router.store.database import Row, Session
-from router.store.sqlite_file import DatabaseFile
+from router.store.sqlite_file import DatabaseFile, make_private
 from router.store.turnstile import Turnstile
 
 # 3.35 (2021) is the first with RETURNING.
@@ -39,7 +39,8 @@ def settings(busy_timeout: float) -> tuple[str, ...]:
 
     Pages of 8 KiB: a mail's octets are written twice, to the WAL and by a checkpoint to the file, with system calls for
     each page; but a small mail in a large database also changes a page of each index (bench/README.md). Only a new file
-    takes the size; a file has it for good.
+    takes the size; a file has it for good. secure_delete: what retention and erasure delete is overwritten with zeros,
+    not left in free pages.
     """
     return (
         "PRAGMA page_size = 8192",
@@ -48,6 +49,7 @@ def settings(busy_timeout: float) -> tuple[str, ...]:
         "PRAGMA synchronous = FULL",
         f"PRAGMA journal_size_limit = {WAL_LIMIT}",
         "PRAGMA foreign_keys = ON",
+        "PRAGMA secure_delete = ON",
     )
 
 
@@ -221,7 +223,8 @@ class SqliteDatabase:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """A connection that aiosqlite can use in its own thread."""
+    """A connection that aiosqlite can use in its own thread, to a file that only its owner can read."""
+    make_private(path)
     return sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
 
 

@@ -1,4 +1,4 @@
-"""Whether the SQLite file that is open is still the one at its path.
+"""The SQLite file: private to its owner, and whether the one that is open is still the one at its path.
 
 SQLite goes on writing to a file that was removed, renamed or replaced: each commit succeeds, and is gone after a
 restart. So a commit counts only if the path leads to the same file after it as at the opening, and so do the paths of
@@ -9,7 +9,9 @@ descriptor of the database in this process would drop the POSIX locks that SQLit
 from __future__ import annotations
 
 import os
+import stat
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -21,7 +23,27 @@ BESIDE = ("-wal", "-shm")
 
 log = structlog.get_logger()
 
+# Mails and sealed secrets are in it. SQLite gives `-wal` and `-shm` the mode of the database file.
+MODE = 0o600
+
 _Identity = tuple[int, int] | None  # device and inode; None where there is no such file
+
+
+def make_private(path: Path) -> None:
+    """Creates the file with mode 0600 whatever the umask; takes the rights of others from files that are there.
+
+    A file of another owner keeps its mode: `emailrouter check` warns of it. Where the file cannot be created, SQLite
+    says so when it opens it.
+    """
+    real = path.resolve()  # as SQLite does before it names what is beside
+    with suppress(OSError):
+        created = os.open(real, os.O_RDWR | os.O_CREAT | os.O_EXCL, MODE)
+        os.fchmod(created, MODE)  # a umask can take rights from the owner, too
+        os.close(created)
+    for each in (real, *(real.with_name(real.name + ending) for ending in BESIDE)):
+        with suppress(FileNotFoundError, PermissionError):
+            if stat.S_IMODE(each.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+                each.chmod(MODE)
 
 
 class DatabaseFile:

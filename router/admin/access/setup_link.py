@@ -3,12 +3,19 @@
 The link is a token of 256 bits, kept as its hash among the facts of the installation. It works once, for
 `LIFETIME`, and only while the password it was made with holds: whoever finds it in an old terminal finds nothing.
 Looking at the page does not use it up, as programs that preview links look too.
+
+Where the first login was written to a file, using the link deletes the file of this host and revokes the API key that
+is written in it: by then both are copies of secrets that only an intruder looks for.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets as random
+from pathlib import Path
+
+import structlog
 
 from router import secrets
 from router.admin import audit, validation
@@ -22,8 +29,14 @@ from router.ratelimit.sliding_window import Limit
 from router.store.database import Database, Session, fetch_one
 
 FACT = "first_link"
+# The id of the API key that was written to the file.
+FILE_KEY_FACT = "first_login_file_key"
+FILE = "first-login"  # in data_dir
+FIRST_KEY_NAME = "first key"
 LIFETIME: Micros = 7 * 86400 * SECOND
 FAILURES = Limit(requests=100, seconds=900)
+
+log = structlog.get_logger()
 
 
 def new_token() -> str:
@@ -43,10 +56,14 @@ def fact(token: str, user_id: str, password_hash: str, now: Micros) -> str:
 
 
 class Welcome:
-    """One for each process: it remembers the failures."""
+    """One for each process: it remembers the failures.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    file: where the first login is on this host, if it was written there.
+    """
+
+    def __init__(self, database: Database, clock: Clock, file: Path) -> None:
         self._database = database
+        self._file = file
         self._clock = clock
         self._failures = Attempts(clock, FAILURES)
 
@@ -61,7 +78,7 @@ class Welcome:
         return found[0]
 
     async def finish(self, token: str, *, email: str, name: str, password: str, address: str) -> User:
-        """Gives the first admin an address, a name and a password, and uses the link up."""
+        """Gives the first admin an address, a name and a password, uses the link up, and deletes the file."""
         await self.invited(token, address=address)
         kept_email = sign_in_address(email)
         kept_name = validation.line(name, "name") if name else ""
@@ -79,10 +96,28 @@ class Welcome:
             await session.run("session_delete_of_user", user_id=user.id)
             actor = Actor(user.workspace_id, user.role, user_id=user.id, address=address)
             await audit.record(session, actor, now, "user.change", user.id, email=kept_email, password="changed")  # noqa: S106 - a word for the audit
+            await _revoke_file_key(session, actor, now)
             changed = await fetch_one(session, User, "user_by_email", email=kept_email)
         if changed is None:
             raise RuntimeError("a user was changed and is not there")
+        await asyncio.to_thread(self._delete_file)
         return changed
+
+    def _delete_file(self) -> None:
+        try:
+            self._file.unlink(missing_ok=True)
+        except OSError as error:  # the link is used all the same; `emailrouter check` warns while the file is there
+            log.warning("first_login.not_deleted", path=str(self._file), error=error.strerror or str(error))
+
+
+async def _revoke_file_key(session: Session, actor: Actor, now: Micros) -> None:
+    row = await session.one("installation_fact", name=FILE_KEY_FACT)
+    if row is None:
+        return
+    key_id: str = row["value"]
+    await session.run("installation_forget", name=FILE_KEY_FACT, value=key_id)
+    if await session.run("key_revoke", id=key_id, workspace_id=actor.workspace_id, now=now):
+        await audit.record(session, actor, now, "key.revoke", key_id, name=FIRST_KEY_NAME)
 
 
 async def _found(session: Session, token: str, now: Micros) -> tuple[User, str] | None:

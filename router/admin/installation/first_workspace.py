@@ -26,6 +26,7 @@ class FirstLogin:
     email: str
     password: str
     key: str
+    key_id: str
     link: str = ""
 
 
@@ -60,10 +61,10 @@ class NewWorkspace:
         await insert_key(
             session,
             ApiKey(
-                id=ids.new("key"),
+                id=login.key_id,
                 workspace_id=login.workspace_id,
                 user_id=login.user_id,
-                name="first key",
+                name=setup_link.FIRST_KEY_NAME,
                 role="admin",
                 hash=self.key_hash,
                 hint=self.key_hint,
@@ -81,7 +82,7 @@ async def new_workspace(name: str, email: str, now: Micros, *, link: str = "") -
     password = secrets.new_password()
     password_hash = await asyncio.to_thread(secrets.hash_password, password)
     clear, key_hash, hint = secrets.new_api_key()
-    login = FirstLogin(ids.new("ws"), ids.new("user"), address, password, clear, link)
+    login = FirstLogin(ids.new("ws"), ids.new("user"), address, password, clear, ids.new("key"), link)
     return NewWorkspace(login, name, password_hash, key_hash, hint, now)
 
 
@@ -115,3 +116,8 @@ class Setup:
             fact = setup_link.fact(link, made.login.user_id, made.password_hash, now)
             await session.run("installation_keep", name=setup_link.FACT, value=fact)
         return made.login
+
+    async def key_in_file(self, login: FirstLogin) -> None:
+        """Records that the key of this login is written to a file, so that the link that is used revokes it."""
+        async with self._database.transaction() as session:
+            await session.run("installation_keep", name=setup_link.FILE_KEY_FACT, value=login.key_id)

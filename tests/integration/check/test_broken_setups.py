@@ -166,6 +166,18 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
     ),
     "the key is gone": (lambda s: (s.folder / KEY_FILE).unlink(), "fail", "secrets sealed with a key", "backup"),
     "others may read the key": (lambda s: (s.folder / KEY_FILE).chmod(0o644), "warn", "others may read", "chmod 600"),
+    "the first login lies there": (
+        lambda s: (s.folder / "first-login").touch(),
+        "warn",
+        "first-login is still there",
+        "Open the link in it",
+    ),
+    "others may read the database": (
+        lambda s: (s.folder / "emailrouter.db").chmod(0o640),
+        "warn",
+        "other users may read",
+        "chmod 600",
+    ),
     # --- integrations
     "an integration that is failing": (
         lambda s: s.installation.rows(

@@ -98,7 +98,9 @@ async def test_users_and_keys(cli: CommandLine) -> None:
     user = await cli.json("user", "add", "bob@example.org", "--name", "Bob", "--password", "-", stdin="a password\n")
     assert (user["email"], user["role"], user["canSignIn"]) == ("bob@example.org", "agent", True)
     assert "already" in await cli.refused("user", "add", "BOB@example.org")
-    assert "seen by everybody" in await cli.refused("user", "add", "c@example.org", "--password", "clear", code=2)
+    assert "--password takes `-` alone" in await cli.refused(
+        "user", "add", "c@example.org", "--password", "clear", code=2
+    )
 
     changed = await cli.json("user", "change", "bob@example.org", "--role", "viewer")
     assert changed["role"] == "viewer"
@@ -132,7 +134,12 @@ async def test_integrations_keep_their_secret(cli: CommandLine, tmp_path: Path) 
         assert "abcdefgh" not in (await cli("integration", *command)).ok().stdout
     assert "Several integrations are called 'one'" in await cli.refused("integration", "show", "one")
     assert "--webhook-url is missing" in await cli.refused("integration", "add", "two", code=2)
-    assert "Webhook URL is invalid" in await cli.refused("integration", "add", "two", "--webhook-url", "ftp://x/y")
+    assert "Webhook URL is invalid" in await cli.refused(
+        "integration", "add", "two", "--webhook-url", "-", stdin="ftp://x/y"
+    )
+    assert "--webhook-url takes `-` alone" in await cli.refused(
+        "integration", "change", "one", "--webhook-url", WEBHOOK, code=2
+    )
     assert "no-such-file" in await cli.refused("integration", "add", "two", "--webhook-url-file", "no-such-file")
     ids = [each["id"] for each in (await cli.json("integration", "list"))["integrations"]]
     renamed = await cli.json("integration", "change", ids[0], "--name", "two")
@@ -147,7 +154,7 @@ async def test_integrations_keep_their_secret(cli: CommandLine, tmp_path: Path) 
 async def test_aliases_and_domains(cli: CommandLine) -> None:
     (await cli("domain", "add", "müller.example")).ok()
     (await cli("domain", "add", "b.example")).ok()
-    (await cli("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+    (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     for address in ("Hilfe@müller.example", "*@b.example"):
         (await cli("alias", "create", address, "--integration", "general")).ok()
     assert "exists already" in await cli.refused("alias", "add", "hilfe@MÜLLER.example", "--integration", "general")
@@ -250,6 +257,6 @@ async def _with_a_ticket(cli: CommandLine) -> None:
         cli.env["dns.nameservers"] = [dns.address]
         (await cli("domain", "add", "example.org")).ok()
         (await cli("domain", "verify", "example.org")).ok()
-    (await cli("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+    (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     (await cli("alias", "add", "help@example.org", "--integration", "general")).ok()
     (await cli("alias", "test", "help@example.org")).ok()

@@ -20,7 +20,7 @@ from tests.support.stores import Store
 
 async def test_by_the_command(both: CommandLine) -> None:
     cli = both
-    (await cli("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+    (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     file = cli.folder / KEY_FILE
     old = file.read_text()
     assert "--yes" in await cli.refused("rotate-key", code=2)
@@ -40,7 +40,7 @@ async def test_by_the_command(both: CommandLine) -> None:
 async def test_a_key_of_the_configuration_is_replaced_by_its_owner(cli: CommandLine) -> None:
     first, file = new_key(), cli.folder / "next-key"
     cli.env["server.secret_key"] = first
-    (await cli("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+    (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     assert "server.secret_key is set by the configuration" in await cli.refused("rotate-key", "--yes")
     file.write_text(first)
     said = await cli.refused("rotate-key", "--yes", "--new-key-file", "next-key", code=2)

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import aiohttp
 import pytest
 from playwright.async_api import expect
 
@@ -18,7 +19,9 @@ async def test_the_link_of_an_empty_installation(window: Window, tmp_path: Path)
         facts = await program.ready()
         shown = (tmp_path / "first-login").read_text()
         link = re.search(r"http://127\.0\.0\.1:8080(/welcome\?token=\S+)", shown)
+        key = re.search(r"\ber_\w+", shown)
         assert link
+        assert key
         page = await window.open(f"http://{facts['api']}{link[1]}")
         await page.get_by_label("Your address").fill("grace@example.org")
         await page.get_by_label("Your name").fill("Grace")
@@ -26,6 +29,8 @@ async def test_the_link_of_an_empty_installation(window: Window, tmp_path: Path)
         await page.get_by_role("button", name="Begin").click()
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
         await expect(page.get_by_role("link", name="Grace")).to_be_visible()
+        assert not (tmp_path / "first-login").exists()
+        assert await _status_with(key[0], facts["api"]) == 401
         window.expect("404")
         await page.goto(f"http://{facts['api']}{link[1]}")
         await expect(page.get_by_text("This link has been used")).to_be_visible()
@@ -35,3 +40,10 @@ async def test_the_link_of_an_empty_installation(window: Window, tmp_path: Path)
         window.expect("ERR_")
         window.expect("503")  # the page asks for its stream again before the process has ended
     assert link[1].partition("=")[2] not in program.stderr_text
+
+
+async def _status_with(key: str, api: str) -> int:
+    """What the API answers to the key that was in the file."""
+    headers = {"Authorization": f"Bearer {key}"}
+    async with aiohttp.ClientSession() as session, session.get(f"http://{api}/api/auth/me", headers=headers) as answer:
+        return answer.status

@@ -114,7 +114,7 @@ async def test_the_read_is_of_one_moment(store: Store, tmp_path: Path, monkeypat
 
 async def test_by_the_command_as_an_operator_does(postgres_url: str, tmp_path: Path) -> None:
     cli = await initialised(tmp_path)
-    (await cli("integration", "add", "general", "--webhook-url", WEBHOOK)).ok()
+    (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
     done = await cli("move", "--to", postgres_url, "--json")
     tables = {each["table"]: each for each in done.ok().json()["tables"]}
     assert tables["integrations"] == {"table": "integrations", "source": 1, "target": 1}
@@ -127,6 +127,13 @@ async def test_by_the_command_as_an_operator_does(postgres_url: str, tmp_path: P
     assert (await cli.json("integration", "change", "general", "--name", "new"))["name"] == "new"
     assert "--to names the database" in await cli.refused("move", "--to", postgres_url, code=2)
     assert "--to must be" in await cli.refused("move", "--to", "mysql://x/y", code=2)
+    for secret in ("postgresql://a:Pencil@localhost/x", "postgresql://localhost/x?password=Pencil"):
+        said = await cli.refused("move", "--to", secret, code=2)
+        assert "--to takes a URL without a password" in said
+        assert "Pencil" not in said
+    (tmp_path / "target").write_text(f"{postgres_url}\n")
+    assert "--to names the database" in await cli.refused("move", "--to-file", "target", code=2)
+    assert "--to is missing" in await cli.refused("move", code=2)
     back = await cli("move", "--to", "sqlite:///back.db")
     assert "Everything is in sqlite:///back.db" in back.ok().stdout
 

@@ -1,0 +1,44 @@
+"""Files of this host that hold secrets: the first login, and the database file of SQLite with what is beside it."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from emailrouter.check.facts import Facts
+from emailrouter.check.line import Line, ok, warn
+from router.admin.access.setup_link import FILE
+from router.store.sqlite_file import BESIDE
+
+NAME = "files"
+
+
+async def private_files(facts: Facts) -> list[Line]:
+    """That the first login was used or deleted, and that only the owner can read the database."""
+    lines = []
+    first_login = facts.config.server.data_dir / FILE
+    if first_login.exists():
+        fix = (
+            f"Open the link in it (that deletes it and revokes its API key), or keep it elsewhere and rm {first_login}"
+        )
+        lines.append(warn(NAME, f"{first_login} is still there: it holds a password and an API key", fix))
+    database = facts.config.database.url.path
+    if database is not None:
+        lines += [
+            warn(NAME, f"other users may read {path}", f"chmod 600 {path}")
+            for path in _with_beside(database.resolve())
+            if _is_shared(path)
+        ]
+    return lines or [ok(NAME, "those with secrets can be read by their owner alone")]
+
+
+def _with_beside(database: Path) -> list[Path]:
+    return [database, *(database.with_name(database.name + ending) for ending in BESIDE)]
+
+
+def _is_shared(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # not there, or in a folder that is closed to us: the check of the database says more
+        return False
+    return bool(stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO))
