@@ -72,6 +72,8 @@ debian-walk: $(VENV)/ready
 lock: $(VENV)/ready
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS) --extra dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/python -c 'import pathlib, tomllib; print(*tomllib.loads(pathlib.Path("pyproject.toml").read_text())["build-system"]["requires"], sep="\n")' \
+		| $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS) --constraints requirements-dev.lock - -o requirements-build.lock
 
 $(VENV)/ready: requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Email Router needs Python 3.11, 3.12 or 3.13: set PYTHON=/path/to/python" >&2; exit 1; }

@@ -18,7 +18,7 @@ HOST, HOST_ADDRESS = "mx1.example.com", "192.31.196.25"
 SLACK, SLACK_ADDRESS = "hooks.slack.com", "192.31.196.80"
 TICKETS = "tickets.example.com"
 WEBHOOK = f"https://{SLACK}/services/T0001/B0001/abcdefghijklmnop"
-PYTHON = "/opt/pipx/venvs/emailrouter/bin/python"
+PYTHON = "/opt/emailrouter/bin/python"
 _POSTS = "/var/lib/surroundings/posts"
 _SLACK_RULES = Path(__file__).parents[2] / "support" / "slack_rules.py"
 

@@ -89,14 +89,16 @@ class Walk:
         for name in _asked_of_certbot(block):
             surroundings.issue(machine, name)
         text = "\n".join(line for line in block.text.splitlines() if not line.startswith("certbot "))
-        registries = any(line.startswith(("apt-get ", "PIPX_HOME=")) for line in text.splitlines())
+        registries = any(
+            line.startswith(("apt-get ", "/opt/emailrouter/bin/pip install ")) for line in text.splitlines()
+        )
         typed = surroundings.WEBHOOK if "emailrouter integration add" in text else None
         _, printed = machine.run(text, registries=registries, typed=typed)
         if not registries:
             _say("".join(f"        {line}\n" for line in printed.splitlines()).rstrip("\n"))
         if "emailrouter domain add" in text:
             surroundings.publish(machine, printed)
-        if "pipx install" in text:
+        if "--no-build-isolation" in text:
             surroundings.open_slack(machine)
 
     def _try(self, what: str, work: Callable[[], str | None]) -> None:
