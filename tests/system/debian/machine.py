@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Self
 
 RELEASE = "bookworm"
-# What debootstrap's smallest variant lacks to be booted.
-BOOTED = "systemd,systemd-sysv,dbus,ca-certificates"
+# What debootstrap's smallest variant lacks to be booted; procps, which every other Debian has, is the units' /bin/kill.
+BOOTED = "systemd,systemd-sysv,dbus,ca-certificates,procps"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CHECKOUT = Path(__file__).resolve().parents[3]
 PATIENCE = 600.0

@@ -103,7 +103,12 @@ class Walk:
 
     def _try(self, what: str, work: Callable[[], str | None]) -> None:
         _say(f"{time.monotonic() - self._began:6.0f} s  {what}")
-        said = work()
+        try:
+            said = work()
+        except Failed:
+            logged = self._machine.run("journalctl --unit 'emailrouter*' --output cat --lines 20", check=False)[1]
+            _say(f"the log of the program:\n{logged}")
+            raise
         if said:
             _say(f"          {said}")
 
