@@ -7,52 +7,29 @@ from here. Never reads a file or the environment: `config.load` does. Whoever ne
 narrowest slice: a section, or single values of one.
 """
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from config import values
-from config.secret import DatabaseUrl, Secret
+from config.secret import DatabaseUrl
+from config.section import (
+    PRINTED,
+    Count,
+    Duration,
+    DurationOrZero,
+    Flag,
+    HiddenText,
+    Hostname,
+    KeepFor,
+    NetworkName,
+    PathName,
+    Rate,
+    Section,
+)
 from config.setting import Setting, derived, nothing, setting
-from config.values import Address, Network
-
-Count = Annotated[int, Field(strict=True)]  # strict: true is not 1, and "5" in a file is a slip
-Flag = Annotated[bool, Field(strict=True)]
-Rate = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-
-
-def _printed(value: object) -> object:
-    """A value of ours in a JSON dump: its text, and so `***` for what is secret."""
-    if isinstance(value, tuple):
-        return [str(entry) for entry in value]
-    return value if value is None else str(value)
-
-
-_PRINTED = PlainSerializer(_printed, when_used="json")
-
-Duration = Annotated[timedelta, BeforeValidator(values.parse_positive_duration)]
-DurationOrZero = Annotated[timedelta, BeforeValidator(values.parse_duration)]
-KeepFor = Annotated[timedelta | None, BeforeValidator(values.parse_retention)]
-Hostname = Annotated[str, BeforeValidator(values.parse_hostname)]
-PathName = Annotated[Path, BeforeValidator(values.parse_path)]
-NetworkName = Annotated[Network, PlainValidator(values.parse_network), _PRINTED]
-HiddenText = Annotated[Secret, PlainValidator(Secret.parse), _PRINTED]
-
-
-class Section(BaseModel):
-    """What all sections are: frozen, closed to unknown keys; pydantic's own errors do not quote values."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
+from config.values import Address
 
 
 class MxHost(Section):
@@ -106,7 +83,7 @@ class Server(Section):
 class Database(Section):
     """Where everything is kept, and how much of it a process may take."""
 
-    url: Annotated[DatabaseUrl, PlainValidator(DatabaseUrl.parse), _PRINTED] = setting(
+    url: Annotated[DatabaseUrl, PlainValidator(DatabaseUrl.parse), PRINTED] = setting(
         "sqlite:///emailrouter.db",
         "sqlite:///file.db (four slashes: from the root), or for several hosts postgresql://user@host/database.",
         secret=True,
@@ -128,12 +105,10 @@ class Database(Section):
 class Smtp(Section):
     """The door for mail: where it listens, what it refuses, how much it takes on at once."""
 
-    listen: Annotated[tuple[Address, ...] | Literal["systemd"], PlainValidator(values.parse_listen), _PRINTED] = (
-        setting(
-            ["127.0.0.1:2525"],
-            'Addresses to listen on, IPv6 as "[::]:25"; "systemd" takes the sockets that its socket unit opened.',
-            words=("systemd",),
-        )
+    listen: Annotated[tuple[Address, ...] | Literal["systemd"], PlainValidator(values.parse_listen), PRINTED] = setting(
+        ["127.0.0.1:2525"],
+        'Addresses to listen on, IPv6 as "[::]:25"; "systemd" takes the sockets that its socket unit opened.',
+        words=("systemd",),
     )
     max_message_bytes: Count = setting(52428800, "Largest mail, offered as SIZE; more is 552.", ge=1)
     max_header_bytes: Count = setting(
@@ -220,11 +195,9 @@ class Smtp(Section):
 class Api(Section):
     """The door for people and programs."""
 
-    listen: Annotated[Address | Literal["systemd"], PlainValidator(values.parse_address_or_systemd), _PRINTED] = (
-        setting(
-            "127.0.0.1:8080",
-            'Address of the REST API and the dashboard; "systemd" takes the socket that its socket unit opened.',
-        )
+    listen: Annotated[Address | Literal["systemd"], PlainValidator(values.parse_address_or_systemd), PRINTED] = setting(
+        "127.0.0.1:8080",
+        'Address of the REST API and the dashboard; "systemd" takes the socket that its socket unit opened.',
     )
     requests_per_minute: Count = setting(100, "Requests a minute for each key or session; 0 is unlimited.", ge=0)
     requests_per_day: Count = setting(10000, "Requests a day for each workspace; 0 is unlimited.", ge=0)
@@ -246,7 +219,7 @@ class Api(Section):
 class Dns(Section):
     """How domains are proved to be ours."""
 
-    nameservers: tuple[Annotated[Address, PlainValidator(values.parse_nameserver), _PRINTED], ...] = setting(
+    nameservers: tuple[Annotated[Address, PlainValidator(values.parse_nameserver), PRINTED], ...] = setting(
         [], 'DNS servers, like "192.0.2.53" or "127.0.0.1:5353"; none given is the system\'s.'
     )
     verification: Literal["auto", "mx", "txt", "mx+txt"] = setting(
@@ -301,7 +274,7 @@ class Retention(Section):
 class Metrics(Section):
     """Figures for Prometheus."""
 
-    listen: Annotated[Address | None, PlainValidator(values.parse_optional_address), _PRINTED] = setting(
+    listen: Annotated[Address | None, PlainValidator(values.parse_optional_address), PRINTED] = setting(
         "off",
         'Address of /metrics, like "127.0.0.1:9100"; "off" is none. It asks for no password.',
     )
