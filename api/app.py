@@ -38,7 +38,7 @@ def build_app(
     services: Services, settings: Api, *, public_url: str, version: str = "", meter: Meter = UNMETERED
 ) -> web.Application:
     """settings: `[api]`. public_url: `[server] public_url`. The caller starts, stops and owns the services."""
-    dashboard = Dashboard(services, max_body=settings.max_body_bytes)
+    dashboard = Dashboard(services, max_body=settings.max_body_bytes, public_url=public_url)
     app = web.Application(
         middlewares=[
             counted(meter),
@@ -47,9 +47,7 @@ def build_app(
             errors,
             time_limit(settings.request_timeout),
             auth(services.authentication, services.clock, settings.trusted_proxies),
-            rate_limit(
-                services.rate_limits, per_minute=settings.requests_per_minute, per_day=settings.requests_per_day
-            ),
+            rate_limit(services.rate_limits, settings),
             permission(public_url),
         ],
         # The bodies are read and bounded by `api.body`.

@@ -78,6 +78,11 @@ class Route:
         return body.limit(self.max_body, cap, small=self.role is None or self.body is Empty)
 
     @property
+    def refreshed(self) -> bool:
+        """See `api.served.Declared`."""
+        return False
+
+    @property
     def name(self) -> str:
         """For OpenAPI: `get_domains_id_verify`."""
         parts = [part.strip("{}").replace("-", "_") for part in self.path.split("/") if part]

@@ -24,6 +24,11 @@ class Declared(Protocol):
         """The type of an answer that streams, which no time limit bounds as a whole; `""` for any other."""
         ...
 
+    @property
+    def refreshed(self) -> bool:
+        """Whether a page that is open requests this again by itself."""
+        ...
+
 
 class Served:
     """Whoever serves one declared route; subclasses hand aiohttp their `serve`."""

@@ -199,10 +199,18 @@ class Api(Section):
         "127.0.0.1:8080",
         'Address of the REST API and the dashboard; "systemd" takes the socket that its socket unit opened.',
     )
-    requests_per_minute: Count = setting(100, "Requests a minute for each key or session; 0 is unlimited.", ge=0)
-    requests_per_day: Count = setting(10000, "Requests a day for each workspace; 0 is unlimited.", ge=0)
+    requests_per_minute: Count = setting(100, "Requests a minute with one API key; 0 is unlimited.", ge=0)
+    requests_per_day: Count = setting(
+        10000, "Requests a day with all API keys of a workspace; 0 is unlimited. Sessions are not counted.", ge=0
+    )
+    session_requests_per_minute: Count = setting(
+        600,
+        "Requests a minute in all sessions of one person; 0 is unlimited. What pages refresh by themselves is free.",
+        ge=0,
+    )
     trusted_proxies: tuple[NetworkName, ...] = setting(
-        [], "Networks whose X-Forwarded-For and X-Forwarded-Proto are believed."
+        [],
+        "Networks whose X-Forwarded-For and X-Forwarded-Proto are believed.",
     )
     max_body_bytes: Count = setting(
         1048576,

@@ -19,8 +19,9 @@ from router.services import Services
 class Dashboard:
     """Made before the application, since the application wants its middleware first."""
 
-    def __init__(self, services: Services, *, max_body: int) -> None:
+    def __init__(self, services: Services, *, max_body: int, public_url: str) -> None:
         self._services = services
+        self._public_url = public_url
         self._max_body = max_body
         self._assets = Assets()
         self._renderer = Renderer(self._assets, NAV, NOTES, services.clock)
@@ -29,7 +30,7 @@ class Dashboard:
     @property
     def middleware(self) -> Middleware:
         """Stands outside the middleware of errors."""
-        return problems(lambda: self._renderer)
+        return problems(lambda: self._renderer, self._public_url)
 
     def add_to(self, app: web.Application, add: Callable[[web.Application, str, str, Handler], None]) -> None:
         """Registers every page and file, by `add(app, method, path, handler)` as the API's own."""

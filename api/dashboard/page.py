@@ -87,6 +87,11 @@ class Page:
     part: bool = False
     max_body: int | None = None
 
+    @property
+    def refreshed(self) -> bool:
+        """See `api.served.Declared`: whole pages and event streams, not the parts that a person opens."""
+        return self.method == "GET" and not self.part and self.media in ("", "text/event-stream")
+
     def body_limit(self, cap: int) -> int:
         """The largest form in bytes, at most `cap`, which is `[api] max_body_bytes`."""
         return body.limit(self.max_body, cap, small=self.role is None)

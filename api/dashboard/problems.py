@@ -1,4 +1,5 @@
-"""Errors as a person meets them: a page in words, or the way to the sign-in page and back.
+"""Errors as a person meets them: a page in words, or the way to the sign-in page and back. What was typed into a form
+that is refused stays on that page.
 
 The middleware stands outside `api.middleware.errors`, which has already decided what may be said; here its JSON
 becomes a page where a page was asked for. What belongs to the API stays JSON.
@@ -14,13 +15,16 @@ from aiohttp.typedefs import Handler, Middleware
 
 from api.answers import ERROR
 from api.dashboard import local
+from api.dashboard.refused_form import RefusedForms
 from api.dashboard.render import Renderer
 from api.dashboard.security import dress_page
 from api.dashboard.serving import PageEndpoint
+from api.middleware.permission import origin_of
 from api.request_keys import REQUEST_ID
 
 _NOT_PAGES = ("/api", "/v1", "/healthz", "/readyz")
 _TITLES = {
+    401: "Your session is over",
     403: "You may not do this",
     404: "There is nothing here",
     405: "This cannot be done here",
@@ -31,8 +35,9 @@ _TITLES = {
 }
 
 
-def problems(renderer: Callable[[], Renderer]) -> Middleware:
-    """The middleware."""
+def problems(renderer: Callable[[], Renderer], public_url: str) -> Middleware:
+    """The middleware. public_url: of our own pages, whose forms alone are shown again."""
+    forms = RefusedForms(origin_of(public_url))
 
     @web.middleware
     async def show(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -41,7 +46,8 @@ def problems(renderer: Callable[[], Renderer]) -> Middleware:
         if error is None or not isinstance(response, web.Response) or not _is_page(request):
             return response
         response.headers.pop("WWW-Authenticate", None)
-        if response.status == 401:
+        form = await forms.get(request, response.status)
+        if response.status == 401 and not (form is not None and form.entered):
             response.set_status(303)
             response.headers["Location"] = f"/sign-in?next={quote(_wanted(request), safe='')}"
             response.body = b""
@@ -52,6 +58,9 @@ def problems(renderer: Callable[[], Renderer]) -> Middleware:
             "status": response.status,
             "request_id": request[REQUEST_ID],
             "retry_after": response.headers.get("Retry-After", ""),
+            "form": form,
+            "sign_in": f"/sign-in?next={quote(_wanted(request), safe='')}" if response.status == 401 else "",
+            "again": request.path_qs if request.method == "GET" and response.status in (429, 503) else "",
         }
         response.body = renderer().text("error.html", context)
         response.content_type = "text/html"

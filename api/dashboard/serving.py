@@ -22,6 +22,8 @@ from router.errors import Refused
 from router.services import Services
 
 MOST_FIELDS = 200
+# The fields that a page's handler received; not set while no handler was reached.
+FORM = web.RequestKey("form", dict[str, str])
 
 
 class PageEndpoint(Served):
@@ -32,18 +34,20 @@ class PageEndpoint(Served):
         self._page = page
         self._services = services
         self._renderer = renderer
-        self._body_limit = page.body_limit(max_body)
+        self.body_limit = page.body_limit(max_body)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler."""
+        request[FORM] = {}
         # What else has a body, no page of ours sent; a stream, which no time limit bounds, must not wait for it.
-        content = await body.read(request, self._body_limit) if self._page.method == "POST" else b""
+        content = await body.read(request, self.body_limit) if self._page.method == "POST" else b""
+        request[FORM] = form = parse_form(request, content)
         visit = Visit(
             services=self._services,
             caller=request.get(CALLER),
             ids=dict(request.match_info),
             query=_once(request.query.items()),
-            form=_form(request, content),
+            form=form,
             request=request,
             address=request[ADDRESS],
         )
@@ -84,7 +88,7 @@ def see(outcome: See) -> web.Response:
     return web.Response(status=303, headers={"Location": path})
 
 
-def _form(request: web.Request, content: bytes) -> dict[str, str]:
+def parse_form(request: web.Request, content: bytes) -> dict[str, str]:
     """The fields of a form; raises `Refused` for what no form of ours sends."""
     if not content:
         return {}

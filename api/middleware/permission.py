@@ -22,8 +22,7 @@ _SAFE = frozenset({"GET", "HEAD"})
 
 def permission(public_url: str) -> Middleware:
     """The middleware. public_url: where our own pages are."""
-    parts = urlsplit(public_url)
-    origin = f"{parts.scheme}://{parts.netloc}"
+    origin = origin_of(public_url)
 
     @web.middleware
     async def permit(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -31,8 +30,9 @@ def permission(public_url: str) -> Middleware:
         if declared is None:
             return await handler(request)
         caller = request.get(CALLER)
-        if request.method not in _SAFE and (caller is None or caller.by_session):
-            _check_origin(request, origin)
+        by_browser = caller is None or caller.by_session
+        if request.method not in _SAFE and by_browser and not from_own_page(request, origin):
+            raise Refused("forbidden", "This request was made by a page of another site")
         least = declared.role
         if caller is not None and least is not None and ROLES.index(caller.actor.role) > ROLES.index(least):
             raise Refused("forbidden", f"This needs the role {least}; yours is {caller.actor.role}")
@@ -41,17 +41,19 @@ def permission(public_url: str) -> Middleware:
     return permit
 
 
-def _check_origin(request: web.Request, origin: str) -> None:
-    """Raises `Refused` for a request that another site made a browser send."""
+def origin_of(public_url: str) -> str:
+    """The origin of our own pages, as browsers write it."""
+    parts = urlsplit(public_url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def from_own_page(request: web.Request, origin: str) -> bool:
+    """False for a request that another site made a browser send."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
-        if site in ("same-origin", "none"):
-            return
-    else:
-        said = request.headers.get("Origin")
-        if said is None or said == origin or _host(said) == request.host:
-            return
-    raise Refused("forbidden", "This request was made by a page of another site")
+        return site in ("same-origin", "none")
+    said = request.headers.get("Origin")
+    return said is None or said == origin or _host(said) == request.host
 
 
 def _host(origin: str) -> str:

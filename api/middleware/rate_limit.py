@@ -1,33 +1,56 @@
-"""The two limits: requests a minute of each key or session, requests a day of each workspace.
+"""The limits of requests, by API key and by person (docs/decisions/0036-limits-of-people.md).
 
-Every authenticated answer carries the figures of the nearer one (see `request_id.on_prepare`), a refused one too.
+A key has a limit a minute; all keys of a workspace share a limit a day. All sessions of a person share a limit a minute
+and have none a day. What an open page requests by itself to stay current is counted by itself, so it never uses up what
+the person may do. Every authenticated answer has the figures of the nearer limit (`request_id.on_prepare`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.request_keys import CALLER, VERDICT
+from api.served import declared_of
+from config.schema import Api
+from router.admin.access.authentication import Caller
 from router.ratelimit.failure_throttle import Throttled
 from router.ratelimit.fixed_counts import RateLimits
 from router.ratelimit.sliding_window import Limit
 
 MINUTE = 60
 DAY = 86400
+# Requests a minute that the open pages of one person may make by themselves: 20 pages (`live.MOST_OF_ONE`) that each
+# hear of a change once a second (`live.EVERY`). Five pages need about 250, and a client that forges the header gets no
+# more than this.
+AUTOMATIC = 1200
+# The request header of `static/app.js` for a refresh. A page of another site cannot set it (CORS).
+REFRESH = "X-Page-Refresh"
 
 
-def rate_limit(limits: RateLimits, *, per_minute: int, per_day: int) -> Middleware:
-    """The middleware; 0 is unlimited."""
-    by_caller = Limit(per_minute, MINUTE)
-    by_workspace = Limit(per_day, DAY)
+def rate_limit(limits: RateLimits, settings: Api) -> Middleware:
+    """The middleware; a limit of 0 is none."""
+    by_key = Limit(settings.requests_per_minute, MINUTE)
+    by_workspace = Limit(settings.requests_per_day, DAY)
+    by_person = Limit(settings.session_requests_per_minute, MINUTE)
+    automatic = Limit(AUTOMATIC if by_person.requests else 0, MINUTE)
+
+    def applying(request: web.Request, caller: Caller) -> Mapping[str, Limit]:
+        """The limits of this request, by the scope that it is counted under."""
+        if not caller.by_session:
+            return {caller.scope: by_key, f"workspace:{caller.actor.workspace_id}": by_workspace}
+        if _is_automatic(request):
+            return {f"automatic:{caller.actor.user_id}": automatic}
+        return {f"person:{caller.actor.user_id}": by_person}
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         caller = request.get(CALLER)
         if caller is None:
             return await handler(request)
-        verdict = await limits.count({caller.scope: by_caller, f"workspace:{caller.actor.workspace_id}": by_workspace})
+        verdict = await limits.count(applying(request, caller))
         if verdict is not None:
             request[VERDICT] = verdict
             if not verdict.allowed:
@@ -35,3 +58,11 @@ def rate_limit(limits: RateLimits, *, per_minute: int, per_day: int) -> Middlewa
         return await handler(request)
 
     return count
+
+
+def _is_automatic(request: web.Request) -> bool:
+    """Whether an open page made this request by itself: its event stream (which has no such header) or a refresh."""
+    declared = declared_of(request)
+    if declared is None or not declared.refreshed or request.method not in ("GET", "HEAD"):
+        return False
+    return bool(declared.media) or REFRESH in request.headers

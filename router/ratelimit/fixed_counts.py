@@ -39,7 +39,7 @@ class RateLimits(Protocol):
     async def count(self, limits: Mapping[str, Limit]) -> Verdict | None:
         """Counts one request under every scope, or under none and refuses; None when nothing is limited.
 
-        limits: by scope (`key:...`, `workspace:...`); the order is the same for all callers.
+        limits: by scope (`key:...`, `workspace:...`, `person:...`); the order is the same for all callers.
         """
         ...
 

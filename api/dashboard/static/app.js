@@ -91,7 +91,7 @@
   const refused = document.querySelector("[data-refused]");
   const live = refused ? [] : [...document.querySelectorAll('[data-live][data-follow="yes"]')];
   let source = null, waiting = null, running = false;
-  // Some changes are shown at once; where much happens, so many a minute: what the page asks for counts like all else.
+  // Five changes are shown at once, then one each five seconds. These requests have a limit of their own, by their header.
   const AT_ONCE = 5, APART = 5000;
   let room = AT_ONCE, before = performance.now();
   function soon() {
@@ -126,7 +126,7 @@
     if (document.hidden) return; // who comes back listens anew, and is told
     running = true;
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Page-Refresh": "1" } });
       if (answer.redirected) { location.reload(); return; } // signed out meanwhile
       if (answer.status >= 429) soon(); // not now: what is new is still to be shown
       if (!answer.ok) return;

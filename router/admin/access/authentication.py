@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An actor and what its requests are counted under: each key, and each session, by itself."""
+    """An actor, and the key or session that it was authenticated by (`scope`)."""
 
     actor: Actor
     scope: str

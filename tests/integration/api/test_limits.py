@@ -1,19 +1,35 @@
 """The two limits as clients see them: headers on every authenticated answer, 429 beyond."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from aiohttp import web
 
+from api.dashboard.page import Page
+from api.dashboard.views import PAGES
+from api.middleware.rate_limit import AUTOMATIC, REFRESH, rate_limit
+from api.request_keys import CALLER
+from api.served import Served
+from config.schema import Api
+from router.admin.access.authentication import Caller
+from router.model import Actor
+from router.ratelimit.failure_throttle import Throttled
+from router.ratelimit.fixed_counts import ProcessCounts
 from tests.support.clock import FakeClock
 from tests.support.installation.http import ServedInstallation, served_settings, serving
-from tests.support.stores import Store
+from tests.support.stores import Store, opened_sqlite
 
 NOON = 1893499200  # the test clock's beginning, 2030-01-01T12:00:00Z
 
 
 @pytest.fixture
 async def limited(store: Store) -> AsyncIterator[ServedInstallation]:
-    async with serving(store, served_settings(requests_per_minute=5, requests_per_day=12)) as served:
+    async with serving(
+        store, served_settings(requests_per_minute=5, requests_per_day=12, session_requests_per_minute=8)
+    ) as served:
         yield served
 
 
@@ -44,18 +60,100 @@ async def test_beyond_the_minute_and_beyond_the_day(limited: ServedInstallation)
     assert (over.status, over.headers["X-RateLimit-Limit"]) == (429, "12")
 
 
-async def test_forbidden_requests_count_too_and_a_session_is_one(limited: ServedInstallation) -> None:
+async def test_forbidden_requests_count_too(limited: ServedInstallation) -> None:
     viewer, _ = await limited.person("viewer")
     for remaining in ("4", "3"):
         refused = await viewer.post("/domains", {"domain": "example.org"})
         assert (refused.status, refused.headers.get("X-RateLimit-Remaining")) == (403, remaining)
-    login = {"email": limited.login.email, "password": limited.login.password}
-    cookies = [
-        (await limited.nobody.post("/auth/login", login)).headers["Set-Cookie"].partition(";")[0] for _ in range(2)
-    ]
-    one, two = ({"Cookie": cookie} for cookie in cookies)
-    assert [(await limited.nobody.get("/domains", headers=one)).status for _ in range(6)] == [200] * 5 + [429]
-    assert (await limited.nobody.get("/domains", headers=two)).status == 200
+
+
+async def test_all_sessions_of_a_person_share_a_limit_a_minute_and_have_none_a_day(
+    limited: ServedInstallation,
+) -> None:
+    statuses = [(await limited.admin.get("/domains")).status for _ in range(6)]
+    limited.clock.advance(600)
+    statuses += [(await limited.admin.get("/domains")).status for _ in range(6)]
+    limited.clock.advance(600)
+    statuses += [(await limited.admin.get("/domains")).status for _ in range(3)]
+    assert statuses == [200] * 5 + [429] + [200] * 5 + [429] + [200] * 2 + [429]
+    over = await limited.admin.get("/domains")
+    assert (over.status, over.headers["X-RateLimit-Limit"]) == (429, "12")
+    one, two = [{"Cookie": await session(limited)} for _ in range(2)]
+    for _ in range(2):  # 16 requests in all, after the day's 12
+        answers = [await limited.nobody.get("/domains", headers=cookie) for cookie in (one, two) * 5]
+        assert [answer.status for answer in answers] == [200] * 8 + [429] * 2
+        assert {answer.headers["X-RateLimit-Limit"] for answer in answers} == {"8"}
+        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 120
+        limited.clock.advance(600)
+    keys = (await limited.nobody.get("/keys", headers=one)).body["keys"]
+    revoked = await limited.nobody.delete(f"/keys/{keys[-1]['id']}", headers=two)
+    assert (revoked.status, (await limited.admin.get("/domains")).status) == (204, 401)
+
+
+async def session(served: ServedInstallation) -> str:
+    """The cookie of a new session of the admin."""
+    login = {"email": served.login.email, "password": served.login.password}
+    cookie: str = (await served.nobody.post("/auth/login", login)).headers["Set-Cookie"].partition(";")[0]
+    return cookie
+
+
+async def test_what_an_open_page_requests_by_itself_is_not_counted(limited: ServedInstallation) -> None:
+    cookie = {"Cookie": await session(limited)}
+    for _ in range(6):
+        refreshed = await limited.nobody.get("//tickets", headers=cookie | {REFRESH: "1"})
+        stream = await limited.nobody.ask("HEAD", "//live", headers=cookie)
+        assert (refreshed.status, stream.status) == (200, 200)
+        assert refreshed.headers["X-RateLimit-Limit"] == "1200"
+    # The header makes nothing else free.
+    for method, path in (("GET", "/domains"), ("POST", "//account/password"), ("GET", "//tickets/1/messages/1/html")):
+        answer = await limited.nobody.ask(method, path, headers=cookie | {REFRESH: "1"})
+        assert answer.headers["X-RateLimit-Limit"] == "8", path
+
+
+class Requested(dict[Any, Any]):
+    """As much of a request as the middleware reads."""
+
+    def __init__(self, method: str, page: Page, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__({CALLER: Caller(Actor("ws_1", "agent", user_id="user_1"), "session:1", by_session=True)})
+        self.method = method
+        self.headers = headers
+        self.match_info = SimpleNamespace(handler=SimpleNamespace(__self__=Served(page)))
+
+
+async def test_an_hour_of_triage_meets_no_limit(tmp_path: Path) -> None:
+    """A ticket every 3 s, five pages open, with the settings of the sample. What is forged has an end."""
+    clock = FakeClock()
+    async with opened_sqlite(tmp_path) as store:
+        limits = ProcessCounts(store.database, clock)
+        middleware = rate_limit(limits, Api())
+        pages = {(page.method, page.path): page for page in PAGES}
+        ticket = "/tickets/{id}"
+        one_ticket = [
+            Requested("GET", pages["GET", "/tickets/unassigned"]),
+            Requested("GET", pages["GET", f"{ticket}/messages/{{message}}/html"]),
+            Requested("GET", pages["GET", f"{ticket}/messages/{{message}}/text"]),
+        ]
+        for action in ("claim", "notes", "status"):
+            one_ticket += [
+                Requested("GET", pages["GET", ticket]),
+                Requested("POST", pages["POST", f"{ticket}/{action}"]),
+            ]
+        streams = [Requested("GET", pages["GET", "/live"])] * 5
+        refreshes = [Requested("GET", pages["GET", ticket], {REFRESH: "1"})] * 5
+        for _ in range(1200):
+            for asked in (*one_ticket, *streams, *refreshes * 3):
+                await middleware(cast("web.Request", asked), _answer)
+            clock.advance(3)
+        clock.advance(120)
+        for _ in range(AUTOMATIC):
+            await middleware(cast("web.Request", refreshes[0]), _answer)
+        with pytest.raises(Throttled):
+            await middleware(cast("web.Request", refreshes[0]), _answer)
+        await limits.close()
+
+
+async def _answer(_: web.Request) -> web.StreamResponse:
+    return web.Response()
 
 
 async def test_two_processes_over_one_postgresql_allow_no_more_than_one(store: Store) -> None:

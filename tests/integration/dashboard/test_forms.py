@@ -214,16 +214,6 @@ async def refuse_nonsense(client: Browser) -> None:
     assert (await client.post("/account/password", {str(n): "" for n in range(300)})).status == 400
 
 
-async def test_limits_and_failures_are_pages(store: Store) -> None:
-    async with serving(store, served_settings(requests_per_minute=2)) as served:
-        client = await signed_in(served, "viewer")
-        for _ in range(2):
-            await client.get("/account")
-        limited = await client.get("/account")
-        assert (limited.status, "Too many requests" in limited.words) == (429, True)
-        assert int(limited.headers["Retry-After"]) >= 1
-
-
 async def test_failures_are_pages_without_their_reasons(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,7 +171,9 @@ class ServedInstallation(Installation):
 
 def served_settings(dns: DnsStandIn | None = None, **own: Any) -> dict[str, object]:
     """Without limits of requests unless a test sets them. own: further settings of `[api]`."""
-    found: dict[str, object] = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
+    found: dict[str, object] = {
+        f"api.{limit}": 0 for limit in ("requests_per_minute", "requests_per_day", "session_requests_per_minute")
+    }
     if dns is not None:
         found["dns.nameservers"] = [dns.address]
     return found | {f"api.{key}": value for key, value in own.items()}

@@ -17,7 +17,7 @@ from aiohttp.http_parser import HttpRequestParser
 from aiohttp.test_utils import make_mocked_request
 
 from api import answers, body, endpoint
-from api.dashboard import local, problems, serving, words
+from api.dashboard import local, problems, refused_form, serving, words
 from api.dashboard.assets import Assets
 from api.dashboard.page import See, Visit
 from api.dashboard.render import Renderer
@@ -99,8 +99,7 @@ def fields(octets: bytes) -> None:
     addresses.by_https(asked, _NETWORKS)
     dict(asked.cookies)
     permission._host(said)
-    with suppress(Refused):
-        permission._check_origin(asked, "http://a")
+    permission.from_own_page(asked, "http://a")
     for credential in (f"Bearer {said}", said):
         asked = request(Authorization=credential, Accept=said, Cookie=said, Referer=said, X_Request_Id=said)
         with suppress(Refused, AttributeError):  # a good one would be looked up in the database
@@ -150,7 +149,9 @@ def form(octets: bytes) -> None:
     asked = request(Content_Type="application/x-www-form-urlencoded")
     for octets_of_form in (octets, octets.translate(None, bytes(range(128, 256)))):
         with suppress(Refused):
-            for value in serving._form(asked, octets_of_form).values():
+            fields_of_form = serving.parse_form(asked, octets_of_form)
+            refused_form.refused_form("/", fields_of_form, 429)
+            for value in fields_of_form.values():
                 local.path(value)
                 serving.see(See(local.path(value), note="a"))
 

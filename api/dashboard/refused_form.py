@@ -1,0 +1,102 @@
+"""The fields of a form whose request was refused, so that the error page can offer to send them again.
+
+Never holds a field that a person must not see again (`SECRETS`), and never one that another site sent: its text would
+stand on a page of ours, above a button that sends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from api import body
+from api.dashboard.serving import FORM, PageEndpoint, parse_form
+from api.middleware.permission import from_own_page
+from router.errors import Refused
+
+# Fields that are entered again instead of being shown, with their labels.
+SECRETS: Mapping[str, str] = {
+    "currentPassword": "Present password",
+    "password": "Password",
+    "webhookUrl": "Webhook URL",
+}
+# A note of 20,000 characters of four bytes each, percent-encoded.
+MAX_BYTES = 256 * 1024
+# Forms of refused requests that are read at once: bounds the memory that clients without a session can take.
+MAX_READING = 32
+READ_SECONDS = 10.0
+# The statuses after which the same request can succeed.
+_RETRYABLE = frozenset({401, 429, 500, 503})
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedForm:
+    """What the error page shows. shown: texts with their field names; hidden: other fields; secrets: name and label.
+
+    retry: whether the form has a button that sends it again.
+    """
+
+    action: str
+    shown: Mapping[str, str]
+    hidden: Mapping[str, str]
+    secrets: Mapping[str, str]
+    retry: bool
+
+    @property
+    def entered(self) -> bool:
+        """Whether a person would lose something with this form."""
+        return any(self.shown.values()) or any(self.hidden.values())
+
+
+class RefusedForms:
+    """Reads the forms of refused requests. origin: of our own pages, besides the host that a request names."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._reading = 0
+
+    async def get(self, request: web.Request, status: int) -> RefusedForm | None:
+        """The form of a request that got this status; None when there is none to show."""
+        endpoint = getattr(request.match_info.handler, "__self__", None)
+        if request.method != "POST" or not isinstance(endpoint, PageEndpoint):
+            return None
+        if not from_own_page(request, self._origin):
+            return None
+        fields = request.get(FORM)
+        if fields is None:
+            fields = await self._read(request, min(endpoint.body_limit, MAX_BYTES))
+        return None if fields is None else refused_form(request.path_qs, fields, status)
+
+    async def _read(self, request: web.Request, limit: int) -> dict[str, str] | None:
+        """The fields of a body that was not read before the refusal; None when it cannot be read in time."""
+        if self._reading >= MAX_READING:
+            return None
+        self._reading += 1
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                return parse_form(request, await body.read(request, limit))
+        except (Refused, TimeoutError, web.RequestPayloadError, ConnectionError):
+            return None
+        finally:
+            self._reading -= 1
+
+
+def refused_form(action: str, fields: Mapping[str, str], status: int) -> RefusedForm:
+    """What is shown of the fields of a form that was sent to `action` and got this status."""
+    kept = {name: value for name, value in fields.items() if name not in SECRETS}
+    shown = {name: value for name, value in kept.items() if _reads_as_text(name, value)}
+    return RefusedForm(
+        action=action,
+        shown=shown,
+        hidden={name: value for name, value in kept.items() if name not in shown},
+        secrets={name: label for name, label in SECRETS.items() if name in fields},
+        retry=status in _RETRYABLE,
+    )
+
+
+def _reads_as_text(name: str, value: str) -> bool:
+    """Whether a person typed this as a text: the other fields are ids, states and short names."""
+    return name == "text" or any(character.isspace() for character in value)

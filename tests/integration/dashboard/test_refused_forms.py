@@ -1,0 +1,133 @@
+"""A form that is refused comes back with what was typed and can be sent again: limits, errors, an ended session."""
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from api.dashboard.refused_form import SECRETS, refused_form
+from router.admin.tickets.tickets import Tickets
+from router.errors import Unavailable
+from tests.support.installation.dashboard import Browser, Seen, signed_in
+from tests.support.installation.http import ServedInstallation, served_settings, serving
+from tests.support.stores import opened_sqlite
+
+NOTE = '\n Called back:\n<b>"he" agrees</b> & pays. \N{CJK UNIFIED IDEOGRAPH-6F22}'
+TEMPLATES = Path(__file__).parents[3] / "api" / "dashboard" / "templates"
+
+
+def form_of(seen: Seen) -> tuple[str, dict[str, str]]:
+    """The form that a page offers to send again: where to, and its fields as a browser reads them."""
+    found = re.search(r'<form method="post" action="([^"]+)" class="card">(.*?)</form>', seen.text, re.DOTALL)
+    assert found, seen.words
+    texts = re.findall(r'<textarea [^>]*name="([^"]+)"[^>]*>\n(.*?)</textarea>', found[2], re.DOTALL)
+    hidden = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', found[2])
+    return unescape(found[1]), {name: unescape(value) for name, value in texts + hidden}
+
+
+async def test_a_note_over_the_limit_is_sent_again_later(tmp_path: Path) -> None:
+    settings = served_settings(session_requests_per_minute=2)
+    async with opened_sqlite(tmp_path) as store, serving(store, settings) as served:
+        await served.alias()
+        ticket = await served.ticket()
+        client = await signed_in(served, "agent")
+        for _ in range(2):
+            await client.get("/account")
+        seen = await client.post(f"/tickets/{ticket}/notes", {"text": NOTE})
+        assert (seen.status, "Try again" in seen.words) == (429, True)
+        assert "<b>" not in form_of(seen)[0] + seen.text
+        served.clock.advance(int(seen.headers["Retry-After"]))
+        path, fields = form_of(seen)
+        assert fields == {"text": NOTE}
+        assert (await client.post(path, fields)).status == 303
+        events = (await served.services.tickets.get(served.actor, ticket)).events
+        assert NOTE in [json.loads(event.detail).get("text") for event in events if event.kind == "note"]
+        page = [await client.get("/account?a=b") for _ in range(2)][-1]
+        assert (page.status, "Too many requests" in page.words) == (429, True)
+        assert 'href="/account?a=b">Try again' in page.text
+        # What another site sends is not shown above a button of ours.
+        foreign = await client.post(path, fields, headers={"Origin": "https://evil.test"})
+        assert (foreign.status, "agrees" in foreign.text) == (429, False)
+
+
+async def test_a_note_survives_errors_and_the_end_of_a_session(
+    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sqlite_served.alias()
+    ticket = await sqlite_served.ticket()
+    client = await signed_in(sqlite_served, "agent")
+    path = f"/tickets/{ticket}/notes"
+
+    async def fails(*_: object) -> None:
+        raise Unavailable("the host of it")
+
+    monkeypatch.setattr(Tickets, "note", fails)
+    seen = await client.post(path, {"text": NOTE})
+    assert (seen.status, form_of(seen)) == (503, (path, {"text": NOTE}))
+    monkeypatch.undo()
+    gone = await client.post(path.replace(ticket[-4:], "0000"), {"text": NOTE})
+    assert (gone.status, form_of(gone)[1], "Try again" in gone.words) == (404, {"text": NOTE}, False)
+    await ended(sqlite_served, client)
+    over = await client.post(path, {"text": NOTE}, headers={"Referer": f"{client.root}/tickets/{ticket}"})
+    assert (over.status, form_of(over)) == (401, (path, {"text": NOTE}))
+    assert f'href="/sign-in?next=%2Ftickets%2F{ticket}"' in over.text
+    again = await signed_in(sqlite_served, "agent", "again@people.test")
+    assert (await again.post(*form_of(over))).status == 303
+
+
+async def test_secrets_are_entered_again(sqlite_served: ServedInstallation) -> None:
+    client = await signed_in(sqlite_served)
+    await ended(sqlite_served, client)
+    fields = {"name": "Help desk", "webhookUrl": "https://hooks.slack.test/services/T0/B0/secret"}
+    seen = await client.post("/manage/integrations", fields)
+    assert (seen.status, "secret" in seen.text) == (401, False)
+    assert form_of(seen)[1] == {"name": "Help desk"}
+    assert 'type="password" id="f-webhookUrl" name="webhookUrl"' in seen.text
+
+
+async def test_bodies_that_do_not_come_or_are_no_forms(
+    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await signed_in(sqlite_served)
+    await ended(sqlite_served, client)
+    for body in (b"text=%00", b"text=\xff", b"text=" + b"x" * 300_000):
+        seen = await client.request(
+            "POST",
+            "/tickets/ticket_1/notes",
+            data=body,
+            headers={"Origin": client.root, "Content-Type": "application/x-www-form-urlencoded"},
+        )
+        assert (seen.status, seen.location[:14]) == (303, "/sign-in?next="), body[:9]
+    monkeypatch.setattr("api.dashboard.refused_form.MAX_READING", 0)
+    assert (await client.post("/tickets/ticket_1/notes", {"text": "x"})).status == 303
+
+
+def test_no_template_has_a_secret_field_that_would_be_shown() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in TEMPLATES.glob("*.html"))
+    secret = re.findall(r'f\.text\("(\w+)"[^\n]*(?:type="password"|secret=true)', source)
+    assert len(secret) >= 6
+    assert set(secret) == set(SECRETS)
+
+
+def test_what_is_shown_and_what_can_be_sent_again() -> None:
+    found = refused_form(
+        "/x?a=b", {"text": "Called.", "name": "Two words", "domainId": "dom_1", "password": "p w"}, 409
+    )
+    assert (found.action, found.retry, found.entered) == ("/x?a=b", False, True)
+    assert (found.shown, found.hidden) == ({"text": "Called.", "name": "Two words"}, {"domainId": "dom_1"})
+    assert found.secrets == {"password": "Password"}
+    assert [refused_form("/", {}, status).retry for status in (401, 403, 404, 429, 500, 503)] == [
+        True,
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert not refused_form("/", {"status": "", "password": "x"}, 401).entered
+
+
+async def ended(served: ServedInstallation, client: Browser) -> None:
+    await served.services.sessions.logout(client.cookies["er_session"])
