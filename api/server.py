@@ -1,7 +1,7 @@
 """The API's sockets: started on an address, stopped without cutting off what is being answered.
 
 What cannot be read as HTTP is answered in the same JSON shape as everything else. A connection that says nothing, or
-only half a request's head, is closed after a while; there are no more than `MAX_CONNECTIONS`.
+only half a request's head, is closed after a while; `connection_limits` bounds how many there are.
 """
 
 from __future__ import annotations
@@ -9,17 +9,22 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from api import answers
+from api.connection_limits import ConnectionLimits
 from api.middleware import request_id
+from api.middleware.addresses import peer_address
 from router import sockets
 
 # Longer than the 60 s for which nginx and balancers keep an idle connection: the side that sends requests closes first.
 KEEPALIVE_SECONDS = 75.0
+# Connections at once in one process: each takes a descriptor and some 100 KiB.
 MAX_CONNECTIONS = 1000
 # At a stop, how long the first request of a new connection is waited for; a browser may open one and say nothing.
 LAST_SECONDS = 0.5
@@ -35,16 +40,30 @@ log = structlog.get_logger()
 
 
 class _Connection(RequestHandler):
-    """aiohttp's, but its own errors are ours, and silence has an end."""
+    """aiohttp's, but its own errors are ours, silence has an end, and connections are limited."""
 
-    __slots__ = ()
+    __slots__ = ("_admitted", "_limits", "_peer")
+
+    def __init__(self, manager: web.Server, *, limits: ConnectionLimits, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._limits = limits
+        self._peer: IPv4Address | IPv6Address | None = None
+        self._admitted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        manager = self._manager
-        if manager is not None and len(manager.connections) > MAX_CONNECTIONS:
-            log.warning("api.connection_refused", connections=MAX_CONNECTIONS)
-            self.force_close()
+        self._peer = peer_address(transport)
+        self._admitted = self._limits.admit(self._peer)
+        if self._admitted:
+            super().connection_made(transport)
+        else:
+            # Nothing is sent: there is no request yet that an answer could be for.
+            transport.close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._admitted:
+            self._admitted = False
+            self._limits.release(self._peer)
+        super().connection_lost(exc)
 
     @property
     def unheard(self) -> bool:
@@ -86,6 +105,7 @@ class ApiServer:
         host: str = "",
         port: int = 0,
         systemd: bool = False,
+        limits: ConnectionLimits,
         keepalive_timeout: float = KEEPALIVE_SECONDS,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
@@ -93,6 +113,7 @@ class ApiServer:
 
         keepalive_timeout: seconds after which a connection without a request, or with half a head, is closed.
         """
+        self._limits = limits
         self._app = app
         self._host = host
         self._port = port
@@ -116,8 +137,9 @@ class ApiServer:
         def connection() -> asyncio.Protocol:
             return _Connection(
                 manager,
+                limits=self._limits,
                 loop=loop,
-                access_log=None,  # type: ignore[arg-type]  # None is how aiohttp's own runner says "none"
+                access_log=None,
                 keepalive_timeout=self._keepalive_timeout,
                 lingering_time=_LINGER_SECONDS,
                 auto_decompress=False,

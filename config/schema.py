@@ -208,9 +208,14 @@ class Api(Section):
         "Requests a minute in all sessions of one person; 0 is unlimited. What pages refresh by themselves is free.",
         ge=0,
     )
+    max_connections_per_ip: Count = setting(
+        100,
+        "Connections at once from one IPv4 address or IPv6 /64; further ones are closed.",
+        ge=1,
+    )
     trusted_proxies: tuple[NetworkName, ...] = setting(
         [],
-        "Networks whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        "Networks whose X-Forwarded-For and X-Forwarded-Proto are believed; `max_connections_per_ip` is not for them.",
     )
     max_body_bytes: Count = setting(
         1048576,

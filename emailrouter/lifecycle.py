@@ -20,7 +20,7 @@ import structlog
 from config.load import ConfigError
 from config.schema import Config
 from config.values import Address
-from emailrouter import assembly, stopping
+from emailrouter import assembly, descriptors, stopping
 from emailrouter import log as logging
 from emailrouter.assembly import Process, Role
 from emailrouter.assembly.core import AnyDatabase
@@ -173,6 +173,7 @@ async def run_until_stopped(config: Config, roles: frozenset[Role], reread: Call
 
     reread: the configuration as it is now, for SIGHUP; may raise `ConfigError`.
     """
+    descriptors.ensure(config, roles)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     steps = Stopping(stopping.bound(config, roles))

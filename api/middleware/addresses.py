@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 
@@ -15,13 +16,12 @@ _MOST_HOPS = 20
 
 def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
     """The nearest address that is not a trusted proxy's; `""` where there is none (a Unix socket)."""
-    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
-    nearest = parse_address(str(peer[0])) if isinstance(peer, tuple) else None
+    nearest = peer_address(request.transport)
     if nearest is None:
         return ""
     said = ",".join(request.headers.getall("X-Forwarded-For", ())).rsplit(",", _MOST_HOPS)
     for hop in reversed(said[-_MOST_HOPS:]):
-        if not _in(nearest, trusted):
+        if not is_in(nearest, trusted):
             break
         before = parse_address(hop.strip())
         if before is None:
@@ -32,12 +32,18 @@ def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
 
 def by_https(request: web.Request, trusted: Sequence[Network]) -> bool:
     """Whether the client speaks HTTPS, to us or to a trusted proxy."""
-    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
-    nearest = parse_address(str(peer[0])) if isinstance(peer, tuple) else None
-    if nearest is not None and _in(nearest, trusted):
+    nearest = peer_address(request.transport)
+    if nearest is not None and is_in(nearest, trusted):
         return request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
     return request.secure
 
 
-def _in(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
+def peer_address(transport: asyncio.BaseTransport | None) -> IPv4Address | IPv6Address | None:
+    """The other end of a TCP connection; None for a Unix socket and for a connection that has ended."""
+    peer = transport.get_extra_info("peername") if transport is not None else None
+    return parse_address(str(peer[0])) if isinstance(peer, tuple) else None
+
+
+def is_in(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
+    """Whether one of the networks has the address."""
     return any(address.version == network.version and address in network for network in networks)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from api.app import build_app
-from api.server import ApiServer
+from api.connection_limits import ConnectionLimits
+from api.server import MAX_CONNECTIONS, ApiServer
 from emailrouter.assembly.core import Core
 
 
@@ -19,7 +20,14 @@ def server(core: Core) -> ApiServer:
         version=version("emailrouter"),
         meter=core.meter,
     )
+    limits = ConnectionLimits(
+        total=MAX_CONNECTIONS,
+        per_address=settings.max_connections_per_ip,
+        trusted=settings.trusted_proxies,
+        monotonic=core.clock.monotonic,
+    )
     keepalive = settings.keepalive_timeout.total_seconds()
     if settings.listen == "systemd":
-        return ApiServer(app, systemd=True, keepalive_timeout=keepalive)
-    return ApiServer(app, host=settings.listen.host, port=settings.listen.port, keepalive_timeout=keepalive)
+        return ApiServer(app, systemd=True, limits=limits, keepalive_timeout=keepalive)
+    host, port = settings.listen.host, settings.listen.port
+    return ApiServer(app, host=host, port=port, limits=limits, keepalive_timeout=keepalive)

@@ -150,3 +150,10 @@ async def test_a_certificate_that_is_not_there_is_a_wrong_configuration(tmp_path
     async with Program("serve", env=env, cwd=tmp_path) as program:
         assert await program.wait() == 2
     assert f"smtp.tls_cert = {tmp_path / 'none.pem'}: must be a file that can be read" in program.stderr_text
+
+
+async def test_more_connections_than_file_descriptors_are_a_wrong_configuration(tmp_path: Path) -> None:
+    env = {"smtp.listen": ["127.0.0.1:0"], "api.listen": "127.0.0.1:0", "smtp.max_connections": 2**40}
+    async with Program("serve", env=env, cwd=tmp_path) as program:
+        assert await program.wait() == 2
+    assert f"smtp.max_connections {2**40}" in program.stderr_text

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from api import server
 from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
@@ -67,14 +67,16 @@ async def test_a_head_without_end_at_full_speed(sqlite_served: ServedInstallatio
     assert (await sqlite_served.nobody.get("//healthz")).status == 200
 
 
-async def test_too_many_connections(sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
-    held = [await asyncio.open_connection(*sqlite_served.server.address) for _ in range(3)]
-    try:
-        assert await until_closed(sqlite_served) == b""
-        reader, writer = held[0]
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
-    finally:
-        for _, writer in held:
-            writer.close()
+async def test_too_many_connections_of_one_address(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async with opened_sqlite(tmp_path) as store, serving(store, served_settings(max_connections_per_ip=3)) as served:
+        held = [await asyncio.open_connection(*served.server.address) for _ in range(3)]
+        try:
+            assert [await until_closed(served) for _ in range(2)] == [b"", b""]
+            reader, writer = held[0]
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+            assert (await served.nobody.get("//healthz")).status == 200, "the place is free again"
+        finally:
+            for _, writer in held:
+                writer.close()
+    assert capfd.readouterr().out.count("api.connection_refused") == 1

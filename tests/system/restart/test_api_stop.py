@@ -6,8 +6,11 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from api.connection_limits import ConnectionLimits
 from api.server import ApiServer
 from tests.support.waiting import until
+
+UNLIMITED = ConnectionLimits(total=100, per_address=100, trusted=(), monotonic=lambda: 0.0)
 
 
 async def test_a_connection_that_has_not_asked_yet_is_heard() -> None:
@@ -16,7 +19,7 @@ async def test_a_connection_that_has_not_asked_yet_is_heard() -> None:
 
     app = web.Application()
     app.router.add_get("/", answer)
-    server = ApiServer(app, host="127.0.0.1", port=0)
+    server = ApiServer(app, host="127.0.0.1", port=0, limits=UNLIMITED)
     await server.start()
     assert server._runner is not None
     manager = server._runner.server
@@ -49,7 +52,7 @@ async def test_a_request_that_does_not_end_is_cut_off_and_named(stubborn: bool) 
 
     app = web.Application()
     app.router.add_get("/hang", hang)
-    server = ApiServer(app, host="127.0.0.1", port=0)
+    server = ApiServer(app, host="127.0.0.1", port=0, limits=UNLIMITED)
     await server.start()
     reader, writer = await asyncio.open_connection(*server.address)
     writer.write(b"GET /hang?secret=1 HTTP/1.1\r\nHost: x\r\n\r\n")

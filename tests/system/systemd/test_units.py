@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from config.schema import SETTINGS, Config
-from emailrouter.assembly import SQLITE_READERS
+from emailrouter import descriptors
+from emailrouter.assembly import ROLES, SQLITE_READERS
 from router.contents import pool, store
 from router.contents import worker as contents_worker
 from router.sockets import API
@@ -192,6 +193,15 @@ def needed(name: str) -> int:
     reads = 2 * store.HELD_AT_ONCE * smtp.max_message_bytes + pool.WORKERS * worker
     role = name.removeprefix("emailrouter").lstrip("-").partition(".")[0].rstrip("@")
     return _PROGRAM + {"": receives + reads, "smtp": receives, "api": reads, "deliver": reads}[role]
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)
+def test_file_descriptors_are_enough_for_ten_times_the_default_limits(path: Path) -> None:
+    """The program does not start with fewer than its limits need, and in the sandbox it cannot raise the hard limit."""
+    (files,) = unit(path.name)["Service"]["LimitNOFILE"]
+    config = Config()
+    large = config.model_copy(update={"smtp": config.smtp.model_copy(update={"max_connections": 10_000})})
+    assert sum(descriptors.needed(large, frozenset(ROLES)).values()) < int(files)
 
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.name)

@@ -29,7 +29,7 @@ def test_defaults_named_in_the_contract() -> None:
     assert (smtp.errors_per_session, smtp.max_received_headers) == (10, 50)
     assert config.api.listen == Address("127.0.0.1", 8080)
     assert (config.api.requests_per_minute, config.api.requests_per_day) == (100, 10000)
-    assert config.api.session_requests_per_minute == 600
+    assert (config.api.session_requests_per_minute, config.api.max_connections_per_ip) == (600, 100)
     assert (config.dns.nameservers, config.dns.verification) == ((), "auto")
     assert config.dns.recheck_interval == timedelta(days=1)
     delivery = config.delivery

@@ -1,0 +1,65 @@
+"""Connections in all and by address: what counts as one address, who is exempt, how often it is logged."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_network
+
+import pytest
+from structlog.testing import capture_logs
+
+from api.connection_limits import LOG_EVERY, ConnectionLimits
+from router.network import parse_address
+from tests.support.clock import FakeClock
+
+PROXY = "192.0.2.1"
+
+
+def limits(clock: FakeClock | None = None) -> ConnectionLimits:
+    return ConnectionLimits(
+        total=10, per_address=3, trusted=[ip_network(f"{PROXY}/32")], monotonic=(clock or FakeClock()).monotonic
+    )
+
+
+def address(text: str) -> IPv4Address | IPv6Address | None:
+    return parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("peers", "admitted"),
+    [
+        (["203.0.113.1"] * 4, [True, True, True, False]),
+        (["203.0.113.1"] * 3 + ["203.0.113.2"], [True] * 4),
+        ([f"2001:db8::{n}" for n in range(1, 5)], [True, True, True, False]),
+        (["2001:db8::1"] * 3 + ["2001:db8:0:1::1"], [True] * 4),
+        (["203.0.113.1"] * 3 + ["::ffff:203.0.113.1"], [True, True, True, False]),
+        ([PROXY] * 11, [True] * 10 + [False]),
+        ([""] * 11, [True] * 10 + [False]),
+    ],
+    ids=["address", "another address", "one /64", "another /64", "mapped", "a trusted proxy", "a Unix socket"],
+)
+def test_what_is_admitted(peers: list[str], admitted: list[bool]) -> None:
+    counted = limits()
+    assert [counted.admit(address(peer)) for peer in peers] == admitted
+
+
+def test_what_is_released_can_be_had_again_and_nothing_stays() -> None:
+    counted = limits()
+    peers = [address(text) for text in ("203.0.113.1", "203.0.113.1", "2001:db8::1", PROXY, "")]
+    for _ in range(100):
+        assert all(counted.admit(peer) for peer in peers)
+        for peer in peers:
+            counted.release(peer)
+    assert counted._by_address == {}
+    assert counted._open == 0
+
+
+def test_a_flood_is_logged_once_in_a_while() -> None:
+    clock = FakeClock()
+    counted = limits(clock)
+    with capture_logs() as lines:
+        for _ in range(100):
+            counted.admit(address("203.0.113.1"))
+        clock.advance(LOG_EVERY)
+        counted.admit(address("203.0.113.1"))
+    assert [(line["refused"], line["peer"], line["limit"]) for line in lines] == [
+        (1, "203.0.113.1", 3),
+        (97, "203.0.113.1", 3),
+    ]
