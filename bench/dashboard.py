@@ -54,7 +54,13 @@ def visits(big: Filled, others: dict[str, str]) -> dict[str, list[str]]:
         "/tickets/{id}": [f"/tickets/{ticket}"],
         "/tickets/{id}/messages/{message}/text": [f"/tickets/{ticket}/messages/{message}/text"],
         "/activity": [
-            *("/activity", "/activity?state=pending", "/activity?state=delivered", "/activity?state=all"),
+            *(
+                "/activity",
+                "/activity?state=dead",
+                "/activity?state=pending",
+                "/activity?state=delivered",
+                "/activity?state=all",
+            ),
             *(f"/activity?integrationId={hook}", f"/activity?state=pending&integrationId={hook}"),
         ],
         "/activity/deliveries/{id}": [f"/activity/deliveries/{delivery}"],

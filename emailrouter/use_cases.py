@@ -15,6 +15,7 @@ from router.admin.display_names import DisplayNames
 from router.admin.domains.domain_checks import DnsPolicy, DomainChecks
 from router.admin.domains.domains import Domains
 from router.admin.idempotency import Idempotency
+from router.admin.installation.attention import Attention
 from router.admin.installation.health import HealthReport
 from router.admin.installation.overview import Overviews
 from router.admin.installation.workspaces import Workspaces
@@ -69,6 +70,7 @@ def build(core: Core) -> Services:
         audit=Audit(opened),
         overview=Overviews(opened, clock),
         health=HealthReport(opened, clock),
+        attention=Attention(opened, clock),
         ready=lambda: migrate.check(opened),
     )
 

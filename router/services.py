@@ -14,6 +14,7 @@ from router.admin.audit import Audit
 from router.admin.display_names import DisplayNames
 from router.admin.domains.domains import Domains
 from router.admin.idempotency import Idempotency
+from router.admin.installation.attention import Attention
 from router.admin.installation.health import HealthReport
 from router.admin.installation.overview import Overviews
 from router.admin.installation.workspaces import Workspaces
@@ -53,4 +54,5 @@ class Services:
     audit: Audit
     overview: Overviews
     health: HealthReport
+    attention: Attention
     ready: Callable[[], Awaitable[None]]

@@ -15,7 +15,7 @@ from api.dashboard.way import Way, followed
 from router.admin.domains.domains import DomainView
 from router.model import Alias, Domain, Integration
 
-Step = Literal["later", "now", "waits", "done"]
+Step = Literal["later", "now", "waits", "failed", "done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,11 @@ class Progress:
         domain: Step = "done" if self.proved else "waits" if self.domain is not None else "now"
         integration: Step = "now" if self.domain is not None else "later"
         if self.integration is not None:
-            integration = "done" if self.integration.status == "active" else "waits"
+            integration = "failed" if self.integration.last_error else "done"
         alias: Step = "done" if self.alias is not None else "now" if self._can_be_joined else "later"
         mail: Step = "now" if self.complete else "later"
         if way is not None and way.ticket is not None:
-            mail = "done" if way.arrived else "waits"
+            mail = "done" if way.arrived else "failed" if way.failed else "waits"
         return {"domain": domain, "integration": integration, "alias": alias, "mail": mail}
 
 

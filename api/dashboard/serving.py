@@ -52,9 +52,9 @@ class PageEndpoint(Served):
             address=request[ADDRESS],
         )
         if self._page.method == "GET" or self._page.again is None:
-            return await self._answer(visit, await self._page.handler(visit))
+            return await self._answer(visit, await self._handle(visit))
         try:
-            outcome = await self._page.handler(visit)
+            outcome = await self._handle(visit)
         except Refused as refusal:
             if refusal.code == "not_found":
                 raise
@@ -67,6 +67,14 @@ class PageEndpoint(Served):
                 response.headers["Retry-After"] = str(retry_after)
             return response
         return await self._answer(visit, outcome)
+
+    async def _handle(self, visit: Visit) -> Outcome:
+        """Calls the handler; the counts of what needs attention are read again after an action."""
+        try:
+            return await self._page.handler(visit)
+        finally:
+            if self._page.method == "POST" and visit.caller is not None:
+                visit.services.attention.forget(visit.caller.actor)
 
     async def _answer(self, visit: Visit, outcome: Outcome) -> web.StreamResponse:
         match outcome:

@@ -27,6 +27,11 @@ class Way:
         return self.delivery is not None and self.delivery.state == "pending"
 
     @property
+    def failed(self) -> bool:
+        """Whether its delivery was given up."""
+        return self.delivery is not None and self.delivery.state == "dead"
+
+    @property
     def arrived(self) -> bool:
         """Whether it is where people see it."""
         return self.delivery is not None and self.delivery.state == "delivered"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.schema.shape import iso
+from router.admin.installation.attention import MAX_COUNTED, Trouble
 from router.clock import SECOND
 from router.model import Micros
 
@@ -78,6 +79,22 @@ def span(length: Micros) -> str:
     return shown.replace(" ", "\N{NO-BREAK SPACE}")
 
 
+def troubles(found: Trouble) -> list[str]:
+    """`3 failed deliveries`, `1 failing integration`: what of it there is; a count at its bound has a `+`."""
+    named = (
+        (found.failed, "failed delivery", "failed deliveries"),
+        (found.parked, "parked delivery", "parked deliveries"),
+        (found.failing, "failing integration", "failing integrations"),
+        (found.unverified, "unverified domain", "unverified domains"),
+        (found.missing, "domain without its records", "domains without their records"),
+    )
+    return [
+        f"{count:,}{'+' if count >= MAX_COUNTED else ''} {one if count == 1 else many}"
+        for count, one, many in named
+        if count
+    ]
+
+
 def options(items: Iterable[Any], label: str = "name") -> list[tuple[str, str]]:
     """What a choice offers: (value, shown) of things with an id, or of words."""
     return [(item, item) if isinstance(item, str) else (item.id, getattr(item, label)) for item in items]
@@ -92,4 +109,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "exact": exact,
     "status": status,
     "options": options,
+    "troubles": troubles,
 }

@@ -139,6 +139,8 @@
         place.dataset.live = fresh.dataset.live;
         if (fresh.dataset.again) place.dataset.again = fresh.dataset.again;
       }
+      const bar = document.getElementById("trouble"), now = page.getElementById("trouble");
+      if (bar && now && bar.textContent !== now.textContent) bar.replaceWith(document.importNode(now, true));
       if (changed) tell("There is something new on this page");
     } catch {
       soon();

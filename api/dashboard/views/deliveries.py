@@ -1,20 +1,45 @@
-"""What was owed to the integrations: what failed, what waits and why, every attempt, and sending it again."""
+"""What needs attention; deliveries to the integrations: what failed, what waits and why, attempts, and retries."""
 
 from __future__ import annotations
 
 from api.dashboard import display_names
 from api.dashboard.page import Html, Nav, Page, See, Visit
+from router.admin.installation.attention import MAX_COUNTED
 from router.admin.paging import MAX_LIMIT
 from router.admin.routes.deliveries import MOST_REPLAYED
 from router.errors import Refused
 
 PER_PAGE = 50
 LIST = "/activity"
+# Failed deliveries that are shown among what needs attention.
+MOST_FAILED = 10
+# Any of these in the query asks for a list.
+_LISTED = frozenset({"state", "integrationId", "cursor"})
 # The word in the address, as the tabs call it.
 STATES = (("dead", "Failed"), ("pending", "Waiting"), ("delivered", "Arrived"), ("all", "All"))
 
 
 async def page(visit: Visit) -> Html:
+    """What needs attention; a list of deliveries where one is asked for."""
+    if not _LISTED.isdisjoint(visit.query) or visit.problem is not None:
+        return await listed(visit)
+    health = await visit.services.health.get(visit.actor)
+    failed = await visit.services.attention.failed(visit.actor, limit=MOST_FAILED + 1)
+    context = {
+        "integrations": health.failing,
+        "parked": await visit.services.attention.parked(visit.actor),
+        "domains": health.domains,
+        "failed": failed[:MOST_FAILED],
+        "more_failed": len(failed) > MOST_FAILED,
+        "tickets": await visit.services.tickets.named(visit.actor, (delivery.ticket_id for delivery in failed)),
+        "names": await display_names.resolve(visit, (delivery.integration_id for delivery in failed)),
+        "most": MOST_REPLAYED,
+        "most_parked": MAX_COUNTED,
+    }
+    return Html("attention.html", "Needs attention", context)
+
+
+async def listed(visit: Visit) -> Html:
     """Those that failed, unless another state is asked for."""
     state = _state(visit)
     integration_id = visit.query.get("integrationId", "") or None

@@ -26,7 +26,7 @@ class Health:
     """waiting: deliveries that have a next attempt; parked: those of failing integrations. oldest_at: when the mail of
     the oldest of both came. deliverer_seen_at: None when none was ever.
 
-    integrations: failing ones, and active ones whose last message did not arrive at once. domains: those whose records
+    integrations: failing ones, and active ones whose last message or test did not arrive. domains: those whose records
     are missing (`misses`), and those that are not verified, or no more.
     """
 

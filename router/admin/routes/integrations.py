@@ -157,7 +157,10 @@ class Integrations:
             )
 
     async def test(self, actor: Actor, integration_id: str) -> TestResult:
-        """Sends a message marked as a test, now and past any queue; one that arrives heals the integration."""
+        """Sends a message marked as a test, now and past any queue.
+
+        One that arrives heals the integration; the reason of one that does not is its last error.
+        """
         integration = await _found(self._database, actor, integration_id)
         workspace = await fetch_one(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
         outcome = await self._send_test(integration, "" if workspace is None else workspace.name)
@@ -165,6 +168,8 @@ class Integrations:
         async with self._database.transaction() as session:
             if result.ok:
                 await heal_integration(session, integration.id, self._clock.now())
+            else:
+                await session.run("dispatch_trouble", id=integration.id, reason=result.reason)
             await audit.record(
                 session,
                 actor,

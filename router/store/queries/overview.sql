@@ -109,3 +109,34 @@ ORDER BY misses DESC, id DESC LIMIT :most;
 -- name: health_deliverer
 -- When a process that delivers last did a chore that one of all does at a time.
 SELECT MAX(CAST(value AS BIGINT)) AS seen_at FROM installation WHERE name IN ('janitor.retention', 'janitor.notices');
+
+-- name: attention_counts
+-- What needs a person, each counted up to `most`. The conditions on deliveries are those of their partial indexes.
+SELECT
+    (SELECT count(*) FROM (SELECT 1 FROM integrations i JOIN deliveries f ON f.integration_id = i.id
+                           WHERE i.workspace_id = :workspace_id AND f.state = 'dead' LIMIT :most) AS a) AS failed,
+    (SELECT count(*) FROM (SELECT 1 FROM integrations i JOIN deliveries p ON p.integration_id = i.id
+                           WHERE i.workspace_id = :workspace_id AND i.status = 'failing' AND p.state = 'pending'
+                             AND p.next_attempt_at IS NULL LIMIT :most) AS b) AS parked,
+    (SELECT count(*) FROM (SELECT 1 FROM integrations i WHERE i.workspace_id = :workspace_id
+                             AND i.status = 'failing' LIMIT :most) AS c) AS failing,
+    (SELECT count(*) FROM (SELECT 1 FROM domains d WHERE d.workspace_id = :workspace_id
+                             AND d.status = 'pending_verification' LIMIT :most) AS d) AS unverified,
+    (SELECT count(*) FROM (SELECT 1 FROM domains d WHERE d.workspace_id = :workspace_id
+                             AND d.status = 'active' AND d.misses > 0 LIMIT :most) AS e) AS missing;
+
+-- name: attention_failed
+-- The newest failed deliveries whose integration exists, among the newest `scanned` failed ones of the workspace.
+SELECT f.id, f.workspace_id, f.ticket_id, f.message_id, f.integration_id, f.event, f.state, f.attempts, f.claims,
+       f.next_attempt_at, f.expires_at, f.parked_at, f.delivered_at, f.via, f.last_error, f.created_at
+FROM (SELECT * FROM deliveries d WHERE d.workspace_id = :workspace_id AND d.state = 'dead'
+      ORDER BY d.id DESC LIMIT :scanned) AS f
+WHERE EXISTS (SELECT 1 FROM integrations i WHERE i.id = f.integration_id)
+ORDER BY f.id DESC LIMIT :most;
+
+-- name: attention_parked
+-- The parked deliveries of each failing integration, counted up to `most`.
+SELECT i.id, (SELECT count(*) FROM (SELECT 1 FROM deliveries p WHERE p.integration_id = i.id AND p.state = 'pending'
+                                      AND p.next_attempt_at IS NULL LIMIT :most) AS a) AS parked
+FROM integrations i WHERE i.workspace_id = :workspace_id AND i.status = 'failing'
+ORDER BY i.id DESC LIMIT :integrations;

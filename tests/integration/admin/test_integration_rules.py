@@ -38,6 +38,9 @@ async def test_a_test_message_returns_the_answer(installation: Installation, sla
     bad = await integrations.test(actor, integration_id)
     assert (bad.ok, bad.status) == (False, 404)
     assert "no_service" in bad.reason
+    assert (await integrations.get(actor, integration_id)).last_error == bad.reason
+    assert (await integrations.test(actor, integration_id)).ok
+    assert (await integrations.get(actor, integration_id)).last_error == ""
 
 
 async def test_a_new_url_heals_a_failing_integration(installation: Installation) -> None:

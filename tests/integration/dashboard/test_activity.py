@@ -1,7 +1,9 @@
 """What happened, over plain HTTP: failed and waiting deliveries, sending them again, traces, health, the overview."""
 
+import re
 from dataclasses import replace
 
+from router.admin.installation.attention import FRESH_SECONDS, Trouble
 from tests.integration.dashboard.past import attempt, month
 from tests.support import mails
 from tests.support.installation.dashboard import signed_in
@@ -31,9 +33,43 @@ async def test_a_failed_one_with_its_reason_and_attempts(served: ServedInstallat
     assert "It is due now" in after.words
     assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "pending"
     assert served.woken.integration_ids
-    assert "Nothing has failed." in (await client.get("/activity")).words
+    assert "Nothing has failed." in (await client.get("/activity?state=dead")).words
     waiting = await client.get("/activity?state=pending")
     assert "Stuck <door>" in waiting.words
+
+
+async def test_what_needs_attention_is_on_top_of_every_page(served: ServedInstallation) -> None:
+    _, integration, _ = await served.alias()
+    agent, admin = await signed_in(served, "agent"), await signed_in(served)
+    assert "Needs attention" not in (await agent.get("/tickets")).words
+    assert "Nothing needs attention." in (await agent.get("/activity")).words
+    await failed(served)
+    now, database = served.clock.now(), served.database
+    await database.run(
+        "dispatch_failing", id=integration, reason="no_service", now=now, probe_interval=60, probe_at=now
+    )
+    for _ in range(2):
+        await served.mail()
+    await database.run("dispatch_park", integration_id=integration, now=now)
+    await served.services.domains.create(served.actor, "help.example.com")
+    assert "Needs attention" not in (await agent.get("/tickets")).words, "counted every few seconds only"
+    served.clock.advance(FRESH_SECONDS)
+    said = "Needs attention : 1 failed delivery, 2 parked deliveries, 1 failing integration, 1 unverified domain"
+    for path in ("/", "/tickets", "/account", "/manage/domains", "/activity?state=all", "/activity/health"):
+        assert said in (await agent.get(path)).words, path
+    opened = await agent.get("/activity")
+    assert said not in opened.words
+    for part in ("no_service", "2 parked deliveries", "Stuck <door>", "help.example.com It is not verified"):
+        assert part in opened.words
+    assert "/replay" not in opened.text
+    _, other = await served.other_workspace()
+    assert await served.services.attention.counts(other) == Trouble()
+    (delivery,) = await served.services.attention.failed(served.actor, limit=2)
+    assert delivery.last_error == "Slack did not take the message"
+    # An action is seen at once by the process that did it.
+    (retry,) = re.findall(r'action="(/activity/deliveries/[^"]+/replay)"', (await admin.get("/activity")).text)
+    await admin.follow(retry, {})
+    assert "Needs attention : 2 parked deliveries, 1 failing" in (await agent.get("/tickets")).words
 
 
 async def test_all_of_a_filter(sqlite_served: ServedInstallation) -> None:
@@ -74,7 +110,7 @@ async def test_names_of_what_was_removed(served: ServedInstallation) -> None:
     await served.services.keys.create(replace(served.actor, user_id=leaver.id), name="CI")
     client = await signed_in(served)
     trace = f"/activity/trace/{(await served.services.deliveries.get(served.actor, delivery)).delivery.message_id}"
-    pages = ("/activity", f"/activity/deliveries/{delivery}", trace)
+    pages = ("/activity?state=dead", f"/activity/deliveries/{delivery}", trace)
     name = (await served.services.integrations.get(served.actor, integration)).name
     for page in pages:
         assert name in (await client.get(page)).words, page
@@ -86,6 +122,9 @@ async def test_names_of_what_was_removed(served: ServedInstallation) -> None:
     for page in pages:
         assert "an integration that was removed" in (await client.get(page)).words, page
     assert "somebody who was removed" in (await client.get("/manage/audit")).words
+    served.clock.advance(FRESH_SECONDS)
+    assert "Nothing needs attention." in (await client.get("/activity")).words, "nobody can send it again"
+    assert "Needs attention" not in (await client.get("/tickets")).words
 
 
 async def test_only_admins_are_offered_it(sqlite_served: ServedInstallation) -> None:

@@ -13,7 +13,7 @@ from tests.support.installation import HOST, UNPACED, port_of, program_settings
 from tests.support.installation.dashboard import signed_in
 from tests.support.installation.http import ServedInstallation
 from tests.support.process import Program
-from tests.support.slack import SlackStandIn
+from tests.support.slack import Answer, SlackStandIn
 from tests.support.smtp import send_mail
 
 
@@ -114,6 +114,14 @@ async def test_each_step_without_javascript(
     page = await admin.follow("/set-up/integration", {"name": "Help desk", "webhookUrl": slack.url(secret)})
     assert "The test message has arrived" in page.words
     assert secret not in page.text
+    assert 'id="step-integration" class="done"' in page.text
+    (test,) = re.findall(r'action="(/set-up/integrations/[^"]+/test)"', page.text)
+    slack.script(secret, Answer(404, "no_service"))
+    assert (await admin.post(test)).status == 409
+    page = await admin.get("/set-up")
+    assert ('id="step-integration" class="failed"' in page.text, "no_service" in page.words) == (True, True)
+    page = await admin.follow(test, {})
+    assert 'id="step-integration" class="done"' in page.text
     form = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', page.text))
     wrong = await admin.post("/set-up/alias", form | {"localPart": "a b"})
     assert (wrong.status, 'id="e-localPart"' in wrong.text) == (400, True)

@@ -33,6 +33,7 @@ from router.admin import validation as kept
 from router.admin.access.authentication import Caller
 from router.admin.access.users import role_of, sign_in_address
 from router.admin.domains import domain_names
+from router.admin.installation.attention import Trouble
 from router.admin.routes import blocked_senders, explain
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.messages import Messages
@@ -282,6 +283,7 @@ def page(octets: bytes) -> None:
     context = {
         "visit": visit,
         "me": me,
+        "trouble": Trouble(),
         "nav": [],
         "here": "",
         "note": "",

@@ -1,0 +1,89 @@
+"""What is in trouble in a workspace and needs a person: failed and parked deliveries, failing integrations, domains.
+
+Every page of the dashboard shows these counts, so they are bounded and at most `FRESH_SECONDS` old. Deliveries for an
+integration that was removed are not among them: nobody can send them again. Reads only.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from router.clock import Clock
+from router.model import Actor, Delivery
+from router.store.database import Database, fetch
+
+# A count ends here: it is read on every page, and people need no exact number of many failures.
+MAX_COUNTED = 1000
+FRESH_SECONDS = 5.0
+# Failed deliveries among which those are looked for that can be sent again.
+MAX_SCANNED = 1000
+# Workspaces whose counts a process keeps.
+MAX_KEPT = 1000
+# Failing integrations whose parked deliveries are counted one by one.
+MAX_INTEGRATIONS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Counts, each at most `MAX_COUNTED`.
+
+    failed: deliveries that were given up. parked: deliveries of failing integrations. failing: those integrations.
+    unverified: domains that are not verified. missing: verified domains whose records are missing.
+    """
+
+    failed: int = 0
+    parked: int = 0
+    failing: int = 0
+    unverified: int = 0
+    missing: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.failed + self.parked + self.failing + self.unverified + self.missing
+
+
+class Attention:
+    """One for each process."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._kept: OrderedDict[str, tuple[float, Trouble]] = OrderedDict()
+
+    async def counts(self, actor: Actor) -> Trouble:
+        """The counts of the actor's workspace, at most `FRESH_SECONDS` old."""
+        workspace_id = actor.workspace_id
+        kept = self._kept.get(workspace_id)
+        if kept is not None and self._clock.monotonic() < kept[0]:
+            return kept[1]
+        row = await self._database.one("attention_counts", workspace_id=workspace_id, most=MAX_COUNTED)
+        found = Trouble() if row is None else Trouble(**row)
+        self._kept[workspace_id] = self._clock.monotonic() + FRESH_SECONDS, found
+        self._kept.move_to_end(workspace_id)
+        while len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    def forget(self, actor: Actor) -> None:
+        """Reads the counts again next time: somebody of the workspace has just changed something."""
+        self._kept.pop(actor.workspace_id, None)
+
+    async def failed(self, actor: Actor, *, limit: int) -> Sequence[Delivery]:
+        """The newest failed deliveries that can be sent again."""
+        return await fetch(
+            self._database,
+            Delivery,
+            "attention_failed",
+            workspace_id=actor.workspace_id,
+            scanned=MAX_SCANNED,
+            most=limit,
+        )
+
+    async def parked(self, actor: Actor) -> Mapping[str, int]:
+        """The parked deliveries of each failing integration, by its id: of the newest `MAX_INTEGRATIONS`."""
+        rows = await self._database.all(
+            "attention_parked", workspace_id=actor.workspace_id, most=MAX_COUNTED, integrations=MAX_INTEGRATIONS
+        )
+        return {row["id"]: row["parked"] for row in rows}
