@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from api import body
-from api.dashboard.serving import FORM, PageEndpoint, parse_form
+from api.dashboard.serving import FORM, REACHED, PageEndpoint, parse_form
 from api.middleware.permission import from_own_page
+from api.request_keys import CALLER
+from api.session_cookie import SESSION_COOKIE
 from router.errors import Refused
 
 # Fields that are entered again instead of being shown, with their labels.
@@ -25,7 +27,7 @@ SECRETS: Mapping[str, str] = {
 }
 # A note of 20,000 characters of four bytes each, percent-encoded.
 MAX_BYTES = 256 * 1024
-# Forms of refused requests that are read at once: bounds the memory that clients without a session can take.
+# Forms of refused requests that are read at once: bounds the memory that clients with a made-up cookie can take.
 MAX_READING = 32
 READ_SECONDS = 10.0
 # The statuses after which the same request can succeed.
@@ -66,7 +68,7 @@ class RefusedForms:
         if not from_own_page(request, self._origin):
             return None
         fields = request.get(FORM)
-        if fields is None:
+        if fields is None and _may_be_read(request):
             fields = await self._read(request, min(endpoint.body_limit, MAX_BYTES))
         return None if fields is None else refused_form(request.path_qs, fields, status)
 
@@ -82,6 +84,15 @@ class RefusedForms:
             return None
         finally:
             self._reading -= 1
+
+
+def _may_be_read(request: web.Request) -> bool:
+    """Whether to read the body after the refusal: of a person who is, or with this cookie was, signed in.
+
+    A client without either is refused before its body, and one that sends `Expect` is never told to go on.
+    """
+    signed_in = CALLER in request or request.app[SESSION_COOKIE].get(request) is not None
+    return signed_in and REACHED not in request and "Expect" not in request.headers
 
 
 def refused_form(action: str, fields: Mapping[str, str], status: int) -> RefusedForm:

@@ -22,7 +22,8 @@ from router.errors import Refused
 from router.services import Services
 
 MOST_FIELDS = 200
-# The fields that a page's handler received; not set while no handler was reached.
+# Set when the body of a request is read for its page, and then the fields that the page received.
+REACHED = web.RequestKey("reached", bool)
 FORM = web.RequestKey("form", dict[str, str])
 
 
@@ -38,7 +39,7 @@ class PageEndpoint(Served):
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler."""
-        request[FORM] = {}
+        request[REACHED] = True
         # What else has a body, no page of ours sent; a stream, which no time limit bounds, must not wait for it.
         content = await body.read(request, self.body_limit) if self._page.method == "POST" else b""
         request[FORM] = form = parse_form(request, content)

@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
+from api.dashboard.live import EVERY, MOST_OF_ONE
 from api.dashboard.page import Page
 from api.dashboard.views import PAGES
-from api.middleware.rate_limit import AUTOMATIC, REFRESH, rate_limit
+from api.middleware.rate_limit import AUTOMATIC, MINUTE, REFRESH, rate_limit
 from api.request_keys import CALLER
 from api.served import Served
 from config.schema import Api
@@ -145,6 +146,7 @@ async def test_an_hour_of_triage_meets_no_limit(tmp_path: Path) -> None:
                 await middleware(cast("web.Request", asked), _answer)
             clock.advance(3)
         clock.advance(120)
+        assert AUTOMATIC == MOST_OF_ONE * MINUTE / EVERY
         for _ in range(AUTOMATIC):
             await middleware(cast("web.Request", refreshes[0]), _answer)
         with pytest.raises(Throttled):

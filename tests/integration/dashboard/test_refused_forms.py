@@ -1,5 +1,6 @@
 """A form that is refused comes back with what was typed and can be sent again: limits, errors, an ended session."""
 
+import asyncio
 import json
 import re
 from html import unescape
@@ -75,6 +76,20 @@ async def test_a_note_survives_errors_and_the_end_of_a_session(
     assert f'href="/sign-in?next=%2Ftickets%2F{ticket}"' in over.text
     again = await signed_in(sqlite_served, "agent", "again@people.test")
     assert (await again.post(*form_of(over))).status == 303
+
+
+async def test_half_a_form_is_not_offered_again(tmp_path: Path) -> None:
+    async with opened_sqlite(tmp_path) as store, serving(store, served_settings(request_timeout="100ms")) as served:
+        client = await signed_in(served, "agent")
+        reader, writer = await asyncio.open_connection(*served.server.address)
+        head = f"POST /tickets/ticket_1/notes HTTP/1.1\r\nHost: x\r\nCookie: er_session={client.cookies['er_session']}"
+        form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 99"
+        writer.write(f"{head}\r\n{form}\r\n\r\ntext=Call".encode())
+        async with asyncio.timeout(10):
+            answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"<form" not in answer
 
 
 async def test_secrets_are_entered_again(sqlite_served: ServedInstallation) -> None:
