@@ -59,7 +59,7 @@ class _Killed(Exception):  # noqa: N818 - said of a worker
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read of a mail. words: what its text is found by (`router.search.terms.of_text`)."""
+    """What was read of a mail. words: what its text is found by (`router.search.terms.of_mail`)."""
 
     contents: Contents
     words: list[str]
@@ -230,4 +230,4 @@ def is_small(content: bytes) -> bool:
 def _read_here(content: bytes) -> Reading:
     """Raises `router.mail.contents.HasHtml`."""
     contents = parse.parse(content, html=False)
-    return Reading(contents, terms.of_text(contents.text))
+    return Reading(contents, terms.of_mail(contents.text, contents.quoted))

@@ -93,7 +93,7 @@ def serve(read: Parse, take_out: TakeOut, *, cpu_seconds: float = CPU_SECONDS) -
 
 def _parsed(read: Parse, content: bytes) -> tuple[bytes, bytes]:
     contents = read(content)
-    return contents.to_json().encode(), "\n".join(terms.of_text(contents.text)).encode()
+    return contents.to_json().encode(), "\n".join(terms.of_mail(contents.text, contents.quoted)).encode()
 
 
 def _taken(take_out: TakeOut, content: bytes, n: int) -> tuple[bytes, bytes]:

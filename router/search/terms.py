@@ -44,6 +44,11 @@ def of_text(text: str) -> list[str]:
     return list(dict.fromkeys(_words(text[:MAX_TEXT])))[:MAX_WORDS]
 
 
+def of_mail(text: str, quoted: str) -> list[str]:
+    """The different words of a mail: of its new text, then, within the same bounds, of what was split off from it."""
+    return of_text(f"{text[:MAX_TEXT]}\n{quoted[:MAX_TEXT]}")
+
+
 def document(
     workspace_id: str, number: int, alias_id: str | None, *, known: Iterable[str], more: Iterable[str]
 ) -> list[str]:

@@ -88,6 +88,13 @@ async def test_a_conversation_is_found_by_all_of_its_mails(at: Installation) -> 
     assert len(words.split()) == len(set(words.split()))
 
 
+async def test_quoted_text_is_found(at: Installation) -> None:
+    quoted = "On Tue, 1 Jan 2030 at 12:00, Ada <ada@customer.test> wrote:\n> The anchor is lost.\n"
+    await at.mail(mails.reply_to("<unknown@customer.test>", text=f"A buoy.\n\n{quoted}"))
+    await at.mail(written("Something else"))
+    assert await at.found("anchor") == await at.found("buoy anchor") == [1]
+
+
 async def test_two_mails_of_one_ticket_that_are_read_at_once_are_both_found(at: Installation) -> None:
     await at.mail(mails.plain(message_id="<first@customer.test>"))
     texts = [f"signal{n}" for n in range(8)]
@@ -249,6 +256,11 @@ def test_words_are_nothing_but_letters_and_digits(text: str) -> None:
 def test_a_text_has_the_words_of_each_line_of_it(first: str, second: str) -> None:
     both = set(terms.of_text(f"{first}\n{second}"))
     assert {*terms.of_text(first), *terms.of_text(second)} <= both
+
+
+def test_new_text_is_found_before_quoted_text() -> None:
+    assert terms.of_mail("new words", "old words") == ["new", "words", "old"]
+    assert terms.of_mail("n " * terms.MAX_TEXT, "old") == ["n"]
 
 
 def test_places_sort_as_ids_do() -> None:
