@@ -11,7 +11,7 @@ from api.schema.deliveries import DeliveryAnswer
 from api.schema.shape import Answer, Body, Id, NextCursor, Paged, Time
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.messages import Trace
-from router.mail.contents import Attachment
+from router.mail.contents import Attachment, Mailbox
 from router.model import Ticket, TicketEvent, TicketStatus
 
 StatusWord = Annotated[str, Field(json_schema_extra={"enum": ["open", "in_progress", "waiting", "resolved"]})]
@@ -84,12 +84,28 @@ class AttachmentAnswer(Answer):
         )
 
 
+class MailboxAnswer(Answer):
+    """An address of the mail's header; `name` is empty where there is none."""
+
+    address: str
+    name: str
+
+    @classmethod
+    def of(cls, mailbox: Mailbox) -> Self:
+        return cls(address=mailbox.address, name=mailbox.name)
+
+
 class MessageAnswer(Answer):
-    """One mail of the conversation. `text` is what is new in it, `quoted` the rest, `html` safe to show."""
+    """One mail of the conversation. `text` is what is new in it, `quoted` the rest, `html` safe to show.
+
+    `replyTo` is its Reply-To, `originalFrom` the author where a group or list has replaced From; both unverified.
+    """
 
     id: str
     from_address: str = Field(serialization_alias="from")
     from_name: str
+    reply_to: list[MailboxAnswer]
+    original_from: MailboxAnswer | None
     recipients: list[str]
     tag: str
     subject: str
@@ -111,6 +127,8 @@ class MessageAnswer(Answer):
             id=message.id,
             from_address=message.from_address,
             from_name=message.from_name,
+            reply_to=[MailboxAnswer.of(mailbox) for mailbox in contents.reply_to],
+            original_from=None if contents.original_from is None else MailboxAnswer.of(contents.original_from),
             recipients=[link.recipient for link in view.links],
             tag=next((link.tag for link in view.links if link.tag), ""),
             subject=message.subject,

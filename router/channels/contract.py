@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 from router.errors import Refused
+from router.mail.contents import Mailbox
 from router.model import DeliveryEvent, Micros, TicketStatus
 from router.outbound.client import Answer
 
@@ -26,7 +27,8 @@ class TicketNotice:
 
     event: `opened` or `replied`. number: the workspace's own count (`#42`). address: the alias as text.
     received_at: microseconds since the epoch. text: the new text of the mail, quoted history and signature already
-    split off, any length; truncated: there is more than `text` says. attachments: (file name, octets) pairs.
+    split off, any length; truncated: the new text goes on after `text`. quoted_lines: how many lines were split off.
+    reply_to, original_from: only where they differ from From. attachments: (file name, octets) pairs.
     automatic: `""` for a person's mail, else the reason (`bounce`, ...). checks: verdicts about the sender, in words.
     link: the ticket's page, made from our own `public_url`, or None. is_test: a mail of `aliases/{id}/test`.
     warnings: what was doubtful about the mail, in words. Everything but number, status, link, automatic and checks
@@ -44,6 +46,9 @@ class TicketNotice:
     received_at: Micros
     text: str
     truncated: bool = False
+    quoted_lines: int = 0
+    reply_to: tuple[Mailbox, ...] = ()
+    original_from: Mailbox | None = None
     attachments: tuple[tuple[str, int], ...] = ()
     automatic: str = ""
     checks: tuple[str, ...] = ()

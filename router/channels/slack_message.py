@@ -27,6 +27,7 @@ _MAX_FALLBACK = 3000
 _MAX_LINK = 600
 _MAX_FILES = 10
 _MAX_NOTES = 5
+_MAX_REPLY_TO = 3
 NO_SUBJECT = "(no subject)"
 
 _STATUS = {"in_progress": "in progress"}
@@ -53,7 +54,7 @@ def plain(notice: TicketNotice) -> Payload:
     """The same in `text` alone, with a lead line in place of the header and a bar before each line of the mail."""
     parts = [_lead(notice, 300), *(f"{label}: {value}" for label, value in _facts(notice))]
     words, _ = _words(notice, 1200)
-    words = "\n".join(f"| {row}" for row in words.split("\n"))
+    words = "\n".join([*(f"| {row}" for row in words.split("\n")), *_folded(notice)])
     files = [f"- {name}" for name in _files(notice)]
     said = "\n".join(["\n".join(parts), "", words, *(["", "Attachments:", *files] if files else [])])
     link = _link(notice.link)
@@ -119,7 +120,7 @@ def _ticket(notice: TicketNotice, most: int) -> Payload:
     blocks = [
         rt.header(_subject(notice.subject, MAX_HEADER)),
         rt.rich([rt.section(list(rt.rows(_facts(notice))))]),
-        rt.rich([rt.quote(words)]),
+        rt.rich([rt.quote(words), *(rt.section([rt.text(line)]) for line in _folded(notice))]),
     ]
     files = _files(notice)
     if files:
@@ -133,7 +134,7 @@ def _ticket(notice: TicketNotice, most: int) -> Payload:
         )
     link = _link(notice.link)
     if link:
-        reading = "Read the whole mail in ticket" if missing else "Open ticket"
+        reading = "Read the whole mail in ticket" if missing or notice.quoted_lines else "Open ticket"
         blocks.append(rt.rich([rt.section([rt.link(link, f"{reading} #{notice.number}")])]))
     return _QUIET | {"text": rt.escaped(_lead(notice, 500), _MAX_FALLBACK), "blocks": blocks}
 
@@ -142,8 +143,12 @@ def _facts(notice: TicketNotice) -> list[tuple[str, str]]:
     """The lines about the mail, (label, value); every value is a line that fits."""
     status = _STATUS.get(notice.status, notice.status)
     number = f"#{notice.number} ({status})"
-    facts = [
-        ("From", _sender(notice)),
+    facts = [("From", _sender(notice))]
+    if notice.reply_to:
+        facts.append(("Reply-To", _reply_to(notice)))
+    if notice.original_from:
+        facts.append(("Original sender", _person(notice.original_from.name, notice.original_from.address)))
+    facts += [
         ("To", _short(notice.address, 320) or "(none)"),
         ("Reply to ticket" if notice.event == "replied" else "Ticket", number),
         ("Received", _when(notice.received_at)),
@@ -173,6 +178,12 @@ def _words(notice: TicketNotice, most: int) -> tuple[str, bool]:
     return shown, missing
 
 
+def _folded(notice: TicketNotice) -> list[str]:
+    """How much of the mail was split off, in a line, if any."""
+    count = notice.quoted_lines
+    return [f"{count:,} line{'' if count == 1 else 's'} of quoted text not shown"] if count else []
+
+
 def _lead(notice: TicketNotice, most: int) -> str:
     """The whole event in one line: what a notification shows."""
     what = f"Reply to ticket #{notice.number}" if notice.event == "replied" else f"New ticket #{notice.number}"
@@ -181,8 +192,18 @@ def _lead(notice: TicketNotice, most: int) -> str:
 
 
 def _sender(notice: TicketNotice) -> str:
+    return _person(notice.from_name, notice.from_address)
+
+
+def _reply_to(notice: TicketNotice) -> str:
+    shown = [_person(mailbox.name, mailbox.address) for mailbox in notice.reply_to[:_MAX_REPLY_TO]]
+    more = len(notice.reply_to) - len(shown)
+    return ", ".join([*shown, *([f"and {more} more"] if more else [])])
+
+
+def _person(name: str, address: str) -> str:
     """The name and, always, the address: a name can pretend to be any address."""
-    name, address = _short(notice.from_name, 100), _short(notice.from_address, 320)
+    name, address = _short(name, 100), _short(address, 320)
     if name and address:
         return f"{name} <{address}>"
     return address or name or "(unknown sender)"

@@ -21,7 +21,7 @@ from router.contents.attempts import ParseAttempts
 from router.contents.pool import Parser, Reading, Unreadable
 from router.errors import Unavailable
 from router.mail import parse
-from router.mail.contents import Attachment, AttachmentData, Contents
+from router.mail.contents import Attachment, AttachmentData, Contents, Mailbox
 from router.meter import UNMETERED, Meter
 from router.search import terms
 from router.store.database import Database, Row
@@ -167,6 +167,8 @@ class ContentStore:
                 html=contents.html,
                 attachments=attachments,
                 warnings=json.dumps(contents.warnings),
+                reply_to=json.dumps([asdict(mailbox) for mailbox in contents.reply_to]),
+                original_from=json.dumps(contents.original_from and asdict(contents.original_from)),
                 parser=parse.PARSER_VERSION,
                 parsed_at=self._clock.now(),
             )
@@ -195,10 +197,13 @@ def _is_as_it_came(contents: Contents) -> bool:
 
 
 def _from_row(row: Row) -> Contents:
+    original_from = json.loads(row["original_from"])
     return Contents(
         text=row["text"],
         quoted=row["quoted"],
         html=row["html"],
         attachments=tuple(Attachment(**attachment) for attachment in json.loads(row["attachments"])),
         warnings=tuple(json.loads(row["warnings"])),
+        reply_to=tuple(Mailbox(**mailbox) for mailbox in json.loads(row["reply_to"])),
+        original_from=original_from and Mailbox(**original_from),
     )

@@ -57,9 +57,18 @@ class AttachmentData:
 
 
 @dataclass(frozen=True, slots=True)
+class Mailbox:
+    """An address as a header field has it, with a domain; name is `""` where there is none."""
+
+    address: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contents:
     """What was read. text: the new text; quoted: history and signature that were cut from it; html: sanitised, `""`
-    for a mail without HTML. subject and senders are in `router.mail.headers.HeaderFacts`.
+    for a mail without HTML. reply_to, original_from: see `router.mail.originator_fields`. Subject and From are in
+    `router.mail.headers.HeaderFacts`.
     """
 
     text: str
@@ -67,6 +76,13 @@ class Contents:
     html: str
     attachments: tuple[Attachment, ...]
     warnings: tuple[str, ...]
+    reply_to: tuple[Mailbox, ...] = ()
+    original_from: Mailbox | None = None
+
+    @property
+    def quoted_lines(self) -> int:
+        """How many lines were split off, without the empty ones."""
+        return sum(1 for line in self.quoted.split("\n") if line.strip())
 
     def to_json(self) -> str:
         """As it is stored."""
@@ -78,6 +94,8 @@ class Contents:
         fields = json.loads(stored)
         fields["attachments"] = tuple(Attachment(**attachment) for attachment in fields["attachments"])
         fields["warnings"] = tuple(fields["warnings"])
+        fields["reply_to"] = tuple(Mailbox(**mailbox) for mailbox in fields["reply_to"])
+        fields["original_from"] = fields["original_from"] and Mailbox(**fields["original_from"])
         return Contents(**fields)
 
 

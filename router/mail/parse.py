@@ -21,6 +21,7 @@ from router.mail.body_parts import BodyParts
 from router.mail.contents import DEFAULT_LIMITS, AttachmentData, Contents, HasHtml, Limits
 from router.mail.decode import decode_charset, storable
 from router.mail.headers import read_headers
+from router.mail.originator_fields import read_originators
 from router.mail.structure import Structure, body_octets, read_structure
 from router.mail.text_parts import TextDecoder, render
 
@@ -47,7 +48,8 @@ def parse(content: bytes, *, limits: Limits = DEFAULT_LIMITS, html: bool = True)
 def as_it_came(content: bytes, why: str, *, limits: Limits = DEFAULT_LIMITS) -> Contents:
     """A mail that no parser gets through, header and all. why: the beginning of the warning that says so."""
     text = storable(decode_charset(content[: limits.text], "")[0])
-    return Contents(text[: limits.text], "", "", (), (f"{why}: {AS_IT_CAME}",))
+    reply_to, original_from = read_originators(content, max_bytes=limits.header_bytes)
+    return Contents(text[: limits.text], "", "", (), (f"{why}: {AS_IT_CAME}",), reply_to, original_from)
 
 
 def attachment(content: bytes, n: int, *, limits: Limits = DEFAULT_LIMITS, html: bool = True) -> AttachmentData | None:
@@ -94,12 +96,15 @@ def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
     attachments = tuple(describe_file(structure.content, file, n, rendered.html) for n, file in files)
     if any(listed.kind == "encrypted" for listed in attachments):
         warnings.append("encrypted")
+    reply_to, original_from = read_originators(content, max_bytes=limits.header_bytes)
     return Contents(
         text=new[: limits.text],
         quoted=quoted[: limits.text],
         html=rendered.html,
         attachments=attachments,
         warnings=tuple(dict.fromkeys(warnings)),
+        reply_to=reply_to,
+        original_from=original_from,
     )
 
 

@@ -78,9 +78,10 @@ def with_attachment(
     from_: str = "Jürgen Kunde <juergen@customer.test>",
     to: str = SUPPORT,
     message_id: str | None = None,
+    headers: dict[str, str] | None = None,
 ) -> bytes:
     """multipart/mixed with one attachment; subject, sender and file name are not ASCII."""
-    message = _message(subject, from_, to, message_id, None, text)
+    message = _message(subject, from_, to, message_id, headers, text)
     message.add_attachment(content, maintype=maintype, subtype=subtype, filename=name)
     return _octets(message)
 

@@ -156,6 +156,8 @@ CREATE TABLE message_contents (
     html TEXT NOT NULL,
     attachments TEXT NOT NULL,
     warnings TEXT NOT NULL,
+    reply_to TEXT NOT NULL DEFAULT '[]',
+    original_from TEXT NOT NULL DEFAULT 'null',
     parser BIGINT NOT NULL,
     parsed_at BIGINT NOT NULL
 );

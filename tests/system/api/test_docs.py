@@ -34,10 +34,13 @@ _VARIABLES = {
 }
 
 
+_HEADERS = {"Reply-To": "Werkstatt Kunde <werkstatt@customer.test>"}
+
+
 async def prepare(served: ServedInstallation, dns: DnsStandIn, slack: SlackStandIn) -> dict[str, str]:
     """What the document begins with: a key, a mail in a ticket with a dead delivery, DNS records that are right."""
     await served.alias("office", "office.example")
-    await served.ticket(mails.with_attachment(to="office@office.example"), "office@office.example")
+    await served.ticket(mails.with_attachment(to="office@office.example", headers=_HEADERS), "office@office.example")
     ticket = (await served.admin.get("/emails/tickets")).body["tickets"][0]
     delivery = (await served.admin.get("/deliveries")).body["deliveries"][0]
     await served.database.run("dispatch_dead", id=delivery["id"], reason="gave up: connection refused")

@@ -118,7 +118,7 @@ def notice(octets: bytes) -> TicketNotice:
     files = tuple(
         Attachment(n, said[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(said) // 100)
     )
-    return ticket_notice.of_row(row, Contents(said, "", "", files[:200], (said[:200],)), None)
+    return ticket_notice.of_row(row, Contents(said, said, "", files[:200], (said[:200],)), None)
 
 
 def render(octets: bytes) -> None:

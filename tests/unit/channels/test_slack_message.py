@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from router.channels import slack_message
 from router.channels.contract import DigestEntry, OperatorNotice, Payload, TestNotice, TicketNotice
+from router.mail.contents import Mailbox
 from tests.support.payloads import sound, strings, walk
 from tests.support.slack_rules import faults
 
@@ -37,6 +38,10 @@ NOTICES = {
         event="replied",
         status="in_progress",
         truncated=True,
+        quoted_lines=12,
+        reply_to=(Mailbox("ana@home.example", ""), Mailbox("office@customer.example", "Office"))
+        + (Mailbox("more@customer.example", ""),) * 3,
+        original_from=Mailbox("ana@other.example", "Ana Grüne"),
         attachments=(("invoice 1042.pdf", 182_344), ("photo.jpg", 25_000_000), ("", 12)),
         checks=("SPF pass", "DKIM pass (customer.example)"),
         warnings=("the mail's character set is not known",),
@@ -136,6 +141,7 @@ TEXT = st.builds(
     lambda pieces, times: "".join(pieces) * times, st.lists(_PIECES, max_size=8), st.sampled_from([1, 1, 3, 60, 900])
 )
 COUNT = st.integers(min_value=0, max_value=2**63 - 1)
+ANY_MAILBOX = st.builds(Mailbox, TEXT, TEXT)
 ANY_NOTICE = st.builds(
     TicketNotice,
     event=st.sampled_from(["opened", "replied"]),
@@ -149,6 +155,9 @@ ANY_NOTICE = st.builds(
     received_at=st.integers(min_value=-(2**63), max_value=2**63 - 1),
     text=TEXT,
     truncated=st.booleans(),
+    quoted_lines=COUNT,
+    reply_to=st.lists(ANY_MAILBOX, max_size=5).map(tuple),
+    original_from=st.one_of(st.none(), ANY_MAILBOX),
     attachments=st.lists(st.tuples(TEXT, COUNT), max_size=30).map(tuple),
     automatic=TEXT,
     checks=st.lists(TEXT, max_size=8).map(tuple),
@@ -200,6 +209,9 @@ def test_the_largest_of_everything(stuffing: str) -> None:
         from_address=long,
         address=long,
         text=long,
+        quoted_lines=2**63 - 1,
+        reply_to=(Mailbox(long, long),) * 20,
+        original_from=Mailbox(long, long),
         attachments=((long, 2**63 - 1),) * 200,
         automatic=long,
         checks=(long,) * 50,
@@ -241,6 +253,17 @@ def test_a_digest_of_too_many_or_none(count: int) -> None:
 def test_sizes(size: int, words: str) -> None:
     payload = slack_message.ticket(replace(OPENED, attachments=(("a", size),)))
     assert f"a ({words})" in list(strings(payload))
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [(0, None), (1, "1 line of quoted text not shown"), (1200, "1,200 lines of quoted text not shown")],
+)
+def test_the_message_says_how_much_was_folded(lines: int, said: str | None) -> None:
+    folded = replace(OPENED, quoted_lines=lines)
+    for shown in (list(strings(slack_message.ticket(folded))), slack_message.plain(folded)["text"].split("\n")):
+        assert [line for line in shown if "quoted text" in line] == ([said] if said else [])
+    assert ("Open ticket #42" in list(strings(slack_message.ticket(folded)))) == (said is None)
 
 
 def test_a_long_mail_leads_to_the_whole() -> None:

@@ -1,0 +1,71 @@
+"""Reply-To, and the author of a mail whose From was rewritten."""
+
+import pytest
+
+from router.mail.contents import Contents, Mailbox
+from router.mail.originator_fields import MAX_REPLY_TO, other_than, read_originators
+from router.mail.parse import as_it_came, parse
+
+FROM = "From: Shop form <form@shop.example>"
+
+
+def originators(*lines: str) -> tuple[tuple[Mailbox, ...], Mailbox | None]:
+    return read_originators("\r\n".join([FROM, *lines, "", "Hello."]).encode())
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ((), []),
+        (("Reply-To:",), []),
+        (("Reply-To: undisclosed-recipients:;",), []),
+        (("Reply-To: Ada <ada@customer.example>",), [("ada@customer.example", "Ada")]),
+        (("Reply-To: ada@customer.example (Ada)",), [("ada@customer.example", "Ada")]),
+        (("Reply-To: =?utf-8?q?J=C3=BCrgen?=\r\n <j@kunde.example>",), [("j@kunde.example", "Jürgen")]),
+        (("Reply-To: Team: a@x.example, b@x.example;",), [("a@x.example", ""), ("b@x.example", "")]),
+        (("Reply-To: a@x.example", "reply-to: A@X.example, b@x.example"), [("a@x.example", ""), ("b@x.example", "")]),
+    ],
+)
+def test_reply_to(lines: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
+    assert list(originators(*lines)[0]) == [Mailbox(*pair) for pair in expected]
+
+
+def test_reply_to_is_bounded() -> None:
+    many = ", ".join(f"a{n}@x.example" for n in range(500))
+    assert len(originators(f"Reply-To: {many}")[0]) == MAX_REPLY_TO
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ((), None),
+        (("X-Original-From: Ada <ada@customer.example>",), ("ada@customer.example", "Ada")),
+        (("Author: Ada <ada@customer.example>",), ("ada@customer.example", "Ada")),
+        (("X-Google-Original-From: ada@customer.example",), ("ada@customer.example", "")),
+        (("X-Original-Sender: ada@customer.example",), ("ada@customer.example", "")),
+        (
+            ("X-Original-Sender: ada@customer.example", "X-Original-From: Ada <ada@customer.example>"),
+            ("ada@customer.example", "Ada"),
+        ),
+        (("X-Original-From: nobody", "X-Original-Sender: ada@customer.example"), ("ada@customer.example", "")),
+        (("Author: the press office",), None),
+    ],
+)
+def test_original_author(lines: tuple[str, ...], expected: tuple[str, str] | None) -> None:
+    assert originators(*lines)[1] == (None if expected is None else Mailbox(*expected))
+
+
+def test_only_addresses_that_differ_from_the_sender_are_worth_showing() -> None:
+    ada, team = Mailbox("Ada@customer.example", ""), Mailbox("team@customer.example", "Team")
+    assert other_than("ada@CUSTOMER.example", [ada]) == ()
+    assert other_than("ada@customer.example", [ada, team]) == (ada, team)
+    assert other_than("ada@customer.example", []) == ()
+    assert other_than("", [ada]) == (ada,)
+
+
+def test_contents_have_them_also_where_no_parser_gets_through() -> None:
+    content = f"{FROM}\r\nReply-To: a@x.example\r\nX-Original-From: B <b@x.example>\r\n\r\nHello.".encode()
+    for contents in (parse(content), as_it_came(content, "could not be parsed")):
+        assert contents.reply_to == (Mailbox("a@x.example", ""),)
+        assert contents.original_from == Mailbox("b@x.example", "B")
+        assert Contents.from_json(contents.to_json()) == contents
