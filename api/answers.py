@@ -19,7 +19,7 @@ def json_text(text: str, status: int = 200) -> web.Response:
 
 def json(answer: Answer, status: int = 200) -> web.Response:
     """A model as JSON."""
-    return json_text(answer.to_json(), status)
+    return web.Response(body=answer.to_json_bytes(), status=status, content_type="application/json")
 
 
 def error(code: ErrorCode, message: str, field: str | None = None) -> web.Response:

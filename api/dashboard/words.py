@@ -58,6 +58,11 @@ def short(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """`1 line`, `1,200 lines`; several: the plural where it is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
 def status(value: str) -> str:
     """A ticket's status in words."""
     return STATUS_WORDS.get(value, value)
@@ -103,6 +108,7 @@ def options(items: Iterable[Any], label: str = "name") -> list[tuple[str, str]]:
 FILTERS: dict[str, Callable[..., Any]] = {
     "iso": iso,
     "moment": moment,
+    "counted": counted,
     "size": size,
     "short": short,
     "span": span,

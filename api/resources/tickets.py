@@ -6,6 +6,7 @@ from api.route import Call, Route
 from api.schema.shape import Empty, NoQuery, Paged
 from api.schema.tickets import (
     Assign,
+    MessageAnswer,
     MyTickets,
     NoteAnswer,
     NoteCreate,
@@ -14,6 +15,7 @@ from api.schema.tickets import (
     TicketClaimed,
     TicketDetail,
     TicketList,
+    TicketMessages,
     TicketResolved,
     Tickets,
 )
@@ -42,6 +44,14 @@ async def unassigned(call: Call[Empty, Paged]) -> TicketList:
 
 async def show(call: Call[Empty, NoQuery]) -> TicketDetail:
     return TicketDetail.of_view(await call.services.tickets.get(call.actor, call.ids["id"]))
+
+
+async def messages(call: Call[Empty, Paged]) -> TicketMessages:
+    asked = call.query
+    found = await call.services.tickets.messages(call.actor, call.ids["id"], limit=asked.limit, cursor=asked.cursor)
+    return TicketMessages(
+        messages=[MessageAnswer.of(message) for message in found.items], next_cursor=found.next_cursor
+    )
 
 
 async def claim(call: Call[Empty, NoQuery]) -> TicketClaimed:
@@ -109,6 +119,15 @@ ROUTES = (
         "One ticket with its messages, deliveries and events",
         "viewer",
         TicketDetail,
+    ),
+    Route(
+        "GET",
+        "/emails/tickets/{id}/messages",
+        messages,
+        "Its messages, newest first",
+        "viewer",
+        TicketMessages,
+        query=Paged,
     ),
     Route("DELETE", "/emails/tickets/{id}", delete, "Erase a ticket with its mails", "admin", status=204),
     Route(

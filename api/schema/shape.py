@@ -46,8 +46,12 @@ class Answer(_Camel):
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=False, serialize_by_alias=True)
 
     def to_json(self) -> str:
-        """As it is sent."""
+        """As it is kept for a repeated request."""
         return self.model_dump_json(by_alias=True)
+
+    def to_json_bytes(self) -> bytes:
+        """As it is sent: without a string between, which for the largest answers is 16 MB more."""
+        return self.__pydantic_serializer__.to_json(self, by_alias=True)
 
 
 class Body(_Camel):

@@ -160,9 +160,15 @@ class EventAnswer(Answer):
 
 
 class TicketDetail(TicketAnswer):
-    """A ticket with all that belongs to it, each list oldest first."""
+    """A ticket with its first message and the newest, 50 together, and what happened to it; each list oldest first.
+
+    `messages` are fewer where their contents pass 16 MB together. `messageCount` counts all. `nextCursor` is where the
+    list of messages goes on with those that are not here.
+    """
 
     messages: list[MessageAnswer]
+    message_count: int
+    next_cursor: NextCursor = None
     deliveries: list[DeliveryAnswer]
     events: list[EventAnswer]
 
@@ -171,9 +177,18 @@ class TicketDetail(TicketAnswer):
         return cls(
             **_fields(view.ticket),
             messages=[MessageAnswer.of(message) for message in view.messages],
+            message_count=view.message_count,
+            next_cursor=view.next_cursor,
             deliveries=[DeliveryAnswer.of(delivery) for delivery in view.deliveries],
             events=[EventAnswer.of(event) for event in view.events],
         )
+
+
+class TicketMessages(Answer):
+    """A page of a ticket's messages, newest first; shorter where their contents pass 16 MB together."""
+
+    messages: list[MessageAnswer]
+    next_cursor: NextCursor = None
 
 
 class TicketClaimed(Answer):

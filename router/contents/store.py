@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 
 import structlog
@@ -58,6 +58,12 @@ class ContentStore:
         if row is not None and await self._database.one("contents_raw_chunk", message_id=message_id, n=0) is None:
             return _from_row(row)  # retention has erased the octets: an older parser's text is all there is
         return await self.make(message_id)
+
+    async def unparsed(self, message_ids: Sequence[str]) -> list[str]:
+        """Those of the messages that no parser of this version has been over."""
+        asked = json.dumps(list(message_ids))
+        rows = await self._database.all("contents_unparsed", ids=asked, parser=parse.PARSER_VERSION)
+        return [row["message_id"] for row in rows]
 
     async def make(self, message_id: str, *, again: bool = False) -> Contents:
         """Parses the raw mail and keeps the result; where its octets were erased, what was read of them stays.

@@ -80,6 +80,11 @@ class Contents:
     original_from: Mailbox | None = None
 
     @property
+    def size(self) -> int:
+        """Bytes of the texts and of the HTML; at most 6.3 MB by `Limits`."""
+        return len(self.text.encode()) + len(self.quoted.encode()) + len(self.html.encode())
+
+    @property
     def quoted_lines(self) -> int:
         """How many lines were split off, without the empty ones."""
         return sum(1 for line in self.quoted.split("\n") if line.strip())

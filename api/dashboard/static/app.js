@@ -18,6 +18,24 @@
     const copier = event.target.closest("[data-copies]");
     if (copier) copy(copier);
   });
+  // What a mail quotes is loaded on request, and takes the place of its link.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[data-unfolds]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const answer = await fetch(link.href).catch(() => null);
+    if (!answer?.ok || answer.redirected) { location.assign(link.href); return; } // as without this script
+    const unfolded = document.createElement("details"), summary = document.createElement("summary");
+    const text = document.createElement("div");
+    summary.textContent = link.dataset.unfolds;
+    text.textContent = await answer.text();
+    text.className = "text quoted";
+    text.dir = "auto";
+    unfolded.append(summary, text);
+    unfolded.open = true;
+    link.parentElement.replaceWith(unfolded);
+    summary.focus();
+  });
   async function copy(button) {
     const source = document.getElementById(button.dataset.copies);
     const said = button.dataset.said ??= button.textContent;

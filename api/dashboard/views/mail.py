@@ -1,4 +1,4 @@
-"""The parts of a mail that a ticket's page leaves out: its own HTML, for a frame, and its text in full."""
+"""The parts of a mail that a ticket's page leaves out: its own HTML, for a frame, its text in full, what it quotes."""
 
 from __future__ import annotations
 
@@ -45,19 +45,22 @@ async def formatted(visit: Visit) -> web.Response:
 async def plain(visit: Visit) -> web.Response:
     """All of the text, new and quoted."""
     contents = (await _mail(visit)).contents
-    text = contents.text + (f"\n\n{contents.quoted}" if contents.quoted else "")
+    return _text(contents.text + (f"\n\n{contents.quoted}" if contents.quoted else ""))
+
+
+async def quoted(visit: Visit) -> web.Response:
+    """What was split off from the new text."""
+    return _text((await _mail(visit)).contents.quoted)
+
+
+def _text(text: str) -> web.Response:
     response = web.Response(text=text, content_type="text/plain")
     dress_mail(response)
     return response
 
 
 async def _mail(visit: Visit) -> MessageView:
-    """A message of a ticket: read as the ticket shows it."""
-    view = await visit.services.tickets.get(visit.actor, visit.ids["id"])
-    for mail in view.messages:
-        if mail.message.id == visit.ids["message"]:
-            return mail
-    raise not_found("Message")
+    return await visit.services.tickets.message(visit.actor, visit.ids["id"], visit.ids["message"])
 
 
 async def _with_images(visit: Visit, mail: MessageView) -> str:
@@ -95,4 +98,5 @@ async def _with_images(visit: Visit, mail: MessageView) -> str:
 PAGES = (
     Page("GET", "/tickets/{id}/messages/{message}/html", formatted, "viewer", part=True),
     Page("GET", "/tickets/{id}/messages/{message}/text", plain, "viewer", part=True),
+    Page("GET", "/tickets/{id}/messages/{message}/quoted", quoted, "viewer", part=True),
 )

@@ -4,38 +4,39 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
 from markupsafe import escape
 
-from api.dashboard import display_names, people
+from api.dashboard import display_names, people, reply_link
 from api.dashboard.live import newest_of
 from api.dashboard.page import Html, Page, See, Visit
-from router.admin.tickets.conversation import MessageView, TicketView
-from router.errors import Refused
+from router.admin.paging import MAX_LIMIT
+from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntry
 from router.mail.contents import Attachment
 from router.model import TICKET_STATUSES, TicketEvent
 
-# A page stays light whatever strangers write: so many entries, and so many bytes of mails and of the names of their
-# files, as they weigh on the page, the newest first.
-PER_PAGE = 30
-MOST_OCTETS = 40_000
-MOST_FILE_OCTETS = 20_000
+# Between the first mail and the newest, which are whole, so many bytes of mails and of the names of their files, as
+# they weigh on the page: the page stays light, whatever strangers write.
+MAX_BYTES = 40_000
+MAX_FILE_BYTES = 20_000
+MIN_BYTES = 600  # of each mail, in any case: none is shown without its beginning
 FEW_FILES = 3  # of each mail, in any case
-_FILE_OCTETS = 200  # what the link to a file weighs without its name
+_FILE_BYTES = 200  # what the link to a file weighs without its name
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something in the conversation: a mail, or what somebody did. text, quoted, files: what there is room for."""
+    """A mail, or what somebody did. text, files: what the page shows of the mail; cut: `text` is not all of it."""
 
     event: TicketEvent
     detail: dict[str, Any]
-    mail: MessageView | None = None
+    left_out: int
+    place: str
+    mail: MessageExcerpt | None = None
     text: str = ""
-    quoted: str = ""
     cut: bool = False
     files: tuple[Attachment, ...] = ()
     more_files: int = 0
@@ -43,20 +44,19 @@ class Entry:
 
 async def show(visit: Visit) -> Html:
     seen = newest_of(await visit.services.tickets.newest(visit.actor))
-    view = await visit.services.tickets.get(visit.actor, visit.ids["id"])
-    ticket = view.ticket
-    end = _end(visit.query.get("before"), len(view.events))
-    start = max(0, end - PER_PAGE)
-    entries = _entries(view, start, end)
+    before = visit.query.get("before")
+    timeline = await visit.services.tickets.timeline(visit.actor, visit.ids["id"], before)
+    ticket = timeline.ticket
+    entries = _entries(timeline)
     colleagues = await people.colleagues(visit)
     mentioned = [ticket.assigned_to, *(entry.event.user_id for entry in entries)]
     mentioned += [entry.detail.get(name) for entry in entries for name in ("to", "from") if _is_user(entry, name)]
     context = {
         "ticket": ticket,
         "entries": entries,
-        "deliveries": view.deliveries,
-        "earlier": start,
-        "later": len(view.events) - end,
+        "deliveries": await visit.services.deliveries.list(visit.actor, ticket_id=ticket.id, limit=MAX_LIMIT),
+        "older": before is not None,
+        "reply": reply_link.mailto(timeline.answer_to, ticket.subject),
         "names": await display_names.resolve(visit, mentioned),
         "people": [user for user in colleagues if user.role != "viewer" and user.disabled_at is None],
         "statuses": TICKET_STATUSES,
@@ -95,41 +95,37 @@ def _back(visit: Visit, said: str) -> See:
     return See(f"/tickets/{visit.ids['id']}", note=said)
 
 
-def _end(before: str | None, most: int) -> int:
-    """Where the shown part of the conversation ends."""
-    if before is None:
-        return most
-    if not (before.isascii() and before.isdigit() and len(before) <= 6):
-        raise Refused("invalid_request", "before must be a number")
-    return max(1, min(int(before), most))
-
-
-def _entries(view: TicketView, start: int, end: int) -> list[Entry]:
-    """That part of the conversation, oldest first; what the newest mails leave of the room goes to the older ones."""
-    mails = {mail.message.id: mail for mail in view.messages}
-    room, file_room = MOST_OCTETS, MOST_FILE_OCTETS
+def _entries(timeline: Timeline) -> list[Entry]:
+    """The entries, oldest first; what the newest mails leave of the bounds goes to the older ones."""
+    left, files_left = MAX_BYTES, MAX_FILE_BYTES
     entries = []
-    for event in reversed(view.events[start:end]):
-        detail = json.loads(event.detail)
-        mail = mails.get(event.id)
+    for one in reversed(timeline.entries):
+        mail = one.excerpt
         if mail is None:
-            entries.append(Entry(event, detail))
+            entries.append(_entry(one))
             continue
-        text = _cut(mail.contents.text, room)
-        room -= _weight(text)
-        quoted = _cut(mail.contents.quoted, room // 2)
-        room -= _weight(quoted)
-        cut = len(text) < len(mail.contents.text) or len(quoted) < len(mail.contents.quoted)
-        files = _listed(mail.contents.attachments, file_room)
-        file_room -= sum(map(_file_weight, files))
-        more = len(mail.contents.attachments) - len(files)
-        entries.append(Entry(event, detail, mail, text, quoted, cut, files, more))
+        text = mail.text if mail.whole else _cut(mail.text, max(MIN_BYTES, left))
+        left -= 0 if mail.whole else _weight(text)
+        files = _listed(mail.attachments, files_left)
+        files_left -= sum(map(_file_weight, files))
+        entries.append(
+            replace(
+                _entry(one),
+                text=text,
+                cut=mail.cut or len(text) < len(mail.text),
+                files=files,
+                more_files=len(mail.attachments) - len(files),
+            )
+        )
     return entries[::-1]
 
 
+def _entry(one: TimelineEntry) -> Entry:
+    return Entry(one.event, json.loads(one.event.detail), one.left_out, one.place, one.excerpt)
+
+
 def _cut(text: str, size: int) -> str:
-    """As much of it as there is room for; where many of its characters have to be escaped, less."""
-    size = max(0, size)  # what was cut before may weigh a little more than there was room for
+    """As much of it as weighs `size` bytes; where many of its characters have to be escaped, less."""
     cut = text.encode()[:size].decode(errors="ignore")
     weight = _weight(cut)
     return cut if weight <= size else cut[: len(cut) * size // weight]
@@ -141,11 +137,11 @@ def _listed(files: Sequence[Attachment], size: int) -> tuple[Attachment, ...]:
 
 
 def _file_weight(file: Attachment) -> int:
-    return _FILE_OCTETS + _weight(file.filename)
+    return _FILE_BYTES + _weight(file.filename)
 
 
 def _weight(text: str) -> int:
-    """Octets of a text on a page."""
+    """Bytes of a text on a page."""
     return len(escape(text).encode())
 
 

@@ -1,25 +1,33 @@
-"""A ticket as people read it: its messages with their contents, what happened to it, and where it was told.
+"""A ticket with its messages, deliveries and events, and its messages in pages.
 
-Everything is bounded: the latest messages, deliveries and events, each list oldest first. `opened` and `replied` are
-not stored as events, they are the messages themselves.
+Everything is bounded: counts by the constants below, and what is read of the messages by `MAX_CONTENT_BYTES`, since one
+of them can be 6 MB. `opened` and `replied` are not stored as events; they are made of the messages.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from router.admin import paging, validation
+from router.admin.paging import Page, Window
+from router.admin.tickets import timeline
+from router.admin.tickets.timeline import Timeline, TimelineReader
 from router.contents.store import ContentStore
+from router.errors import not_found
 from router.mail.contents import Contents
 from router.model import Delivery, Message, Micros, Ticket, TicketEvent, TicketMessage
-from router.store.database import Database, fetch
+from router.store.database import Database, fetch, fetch_one
 
-MOST_MESSAGES = 100
-MOST_LINKS = 1000
-MOST_DELIVERIES = 200
-MOST_EVENTS = 500
+MAX_MESSAGES = 50
+# Of text, quoted text and HTML of the messages in one answer: five such answers at once fit into the memory that a
+# process has to spare. Two messages always do (`router.mail.contents.Limits`).
+MAX_CONTENT_BYTES = 16_000_000
+# Answers that are read at the same time: others wait, so that only so many hold contents. Each is encoded at once.
+MAX_READS = 2
+MAX_DELIVERIES = 200
+MAX_EVENTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,70 +41,121 @@ class MessageView:
 
 @dataclass(frozen=True, slots=True)
 class TicketView:
-    """A ticket with all that belongs to it."""
+    """A ticket, each list oldest first.
+
+    messages: the first and the newest ones; message_count: of all. next_cursor: where `Conversation.messages` goes on
+    with those that are not here, None where there are none.
+    """
 
     ticket: Ticket
     messages: tuple[MessageView, ...]
+    message_count: int
+    next_cursor: str | None
     deliveries: tuple[Delivery, ...]
     events: tuple[TicketEvent, ...]
 
 
 class Conversation:
-    """Gathers what belongs to a ticket."""
+    """Reads what belongs to a ticket. Messages that no parser has been over are parsed now."""
 
     def __init__(self, database: Database, contents: ContentStore) -> None:
         self._database = database
         self._contents = contents
+        self._timelines = TimelineReader(database, contents)
+        self._reads = asyncio.Semaphore(MAX_READS)
 
     async def catch_up(self, patience: float) -> None:
-        """See `ContentStore.catch_up`: called before tickets are searched."""
+        """See `ContentStore.catch_up`: awaited before tickets are searched."""
         await self._contents.catch_up(patience)
 
-    async def of(self, ticket: Ticket) -> TicketView:
-        """All of it. Messages that no parser has been over are parsed now, a few at a time."""
-        messages = await fetch(self._database, Message, "message_of_ticket", ticket_id=ticket.id, most=MOST_MESSAGES)
-        links = await fetch(self._database, TicketMessage, "ticket_links_of", ticket_id=ticket.id, most=MOST_LINKS)
-        deliveries = await fetch(
+    async def view(self, ticket: Ticket) -> TicketView:
+        """The first message and the newest, `MAX_MESSAGES` together, fewer where they pass `MAX_CONTENT_BYTES`."""
+        ends = await timeline.message_ends(self._database, ticket)
+        newest = await self._page(ticket, f"msg_{timeline.END}", MAX_MESSAGES)
+        if newest and newest[-1].id != ends.first and (first := await self._message(ticket, ends.first)) is not None:
+            newest[-1] = first
+        events = await fetch(
+            self._database,
+            TicketEvent,
+            "ticket_events_of",
+            ticket_id=ticket.id,
+            before=f"evt_{timeline.END}",
+            most=MAX_EVENTS,
+        )
+        deliveries = await self._deliveries(ticket)
+        views = sorted(await self._read(ticket, [*newest[-1:], *newest[:-1]]), key=lambda view: view.message.id)
+        arrivals = [timeline.arrival(ticket, view.message, view.links) for view in views]
+        return TicketView(
+            ticket,
+            tuple(views),
+            ends.count,
+            paging.encode(views[1].message.id) if 1 < len(views) < ends.count else None,
+            deliveries,
+            tuple(sorted([*events, *arrivals], key=_order)),
+        )
+
+    async def messages(self, ticket: Ticket, window: Window) -> Page[MessageView]:
+        """A page of the ticket's messages, newest first; shorter where they pass `MAX_CONTENT_BYTES`."""
+        found = await self._page(ticket, window.before, window.most)
+        views = await self._read(ticket, found[: window.limit])
+        return Page(tuple(views), paging.encode(views[-1].message.id) if len(views) < len(found) else None)
+
+    async def message(self, ticket: Ticket, message_id: str) -> MessageView:
+        """One message of the ticket; raises `not_found`."""
+        validation.known_id(message_id, "msg", "Message")
+        message = await self._message(ticket, message_id)
+        links = await timeline.links_of(self._database, ticket, [message_id])
+        if message is None or message_id not in links:
+            raise not_found("Message")
+        return MessageView(message, links[message_id], await self._contents.of(message_id))
+
+    async def timeline(self, ticket: Ticket, before: str | None) -> Timeline:
+        """See `TimelineReader.read`."""
+        return await self._timelines.read(ticket, before)
+
+    async def _page(self, ticket: Ticket, before: str, most: int) -> list[Message]:
+        return await fetch(self._database, Message, "message_of_ticket", ticket_id=ticket.id, before=before, most=most)
+
+    async def _message(self, ticket: Ticket, message_id: str) -> Message | None:
+        return await fetch_one(
+            self._database, Message, "message_by_id", id=message_id, workspace_id=ticket.workspace_id
+        )
+
+    async def _read(self, ticket: Ticket, messages: Sequence[Message]) -> list[MessageView]:
+        """The messages in their order, the first two and as many more as `MAX_CONTENT_BYTES` allow.
+
+        One after another: no more is held at any time than that and one message.
+        """
+        message_ids = [message.id for message in messages]
+        links = await timeline.links_of(self._database, ticket, message_ids)
+        for message_id in await self._contents.unparsed(message_ids):  # takes time: not while others wait
+            await self._contents.of(message_id)
+        views: list[MessageView] = []
+        left = MAX_CONTENT_BYTES
+        async with self._reads:
+            for message in messages:
+                contents = await self._contents.of(message.id)
+                left -= contents.size
+                if left < 0 and len(views) > 1:
+                    break
+                views.append(MessageView(message, links.get(message.id, ()), contents))
+        return views
+
+    async def _deliveries(self, ticket: Ticket) -> tuple[Delivery, ...]:
+        newest_first = await fetch(
             self._database,
             Delivery,
             "delivery_page_by_ticket",
             ticket_id=ticket.id,
             workspace_id=ticket.workspace_id,
             before=f"dlv_{'z' * 26}",
-            most=MOST_DELIVERIES,
+            most=MAX_DELIVERIES,
             state=None,
             integration_id=None,
         )
-        events = await fetch(self._database, TicketEvent, "ticket_events_of", ticket_id=ticket.id, most=MOST_EVENTS)
-        contents = await asyncio.gather(*(self._contents.of(message.id) for message in messages))
-        by_message: dict[str, list[TicketMessage]] = {}
-        for link in links:
-            by_message.setdefault(link.message_id, []).append(link)
-        views = tuple(
-            MessageView(message, tuple(by_message.get(message.id, ())), content)
-            for message, content in zip(messages, contents, strict=True)
-        )
-        views = views[::-1]
-        told = sorted([*events, *_arrivals(ticket, views)], key=_order)
-        return TicketView(ticket, views, tuple(deliveries[::-1]), tuple(told))
+        return tuple(newest_first[::-1])
 
 
 def _order(event: TicketEvent) -> tuple[Micros, str]:
     """By time; what happened in the same microsecond by the id, which sorts by time too once its prefix is off."""
     return event.at, event.id.partition("_")[2]
-
-
-def _arrivals(ticket: Ticket, views: Sequence[MessageView]) -> list[TicketEvent]:
-    """`opened` and `replied`, made of the messages."""
-    return [
-        TicketEvent(
-            id=view.message.id,
-            ticket_id=ticket.id,
-            workspace_id=ticket.workspace_id,
-            at=view.message.received_at,
-            kind="replied" if any(link.joined_by for link in view.links) else "opened",
-            user_id=None,
-            detail=json.dumps({"messageId": view.message.id}),
-        )
-        for view in views
-    ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from router import ids
 from router.admin import validation
+from router.admin.tickets.timeline import END
 from router.contents.store import ContentStore
 from router.errors import not_found
 from router.mail import trace_headers
@@ -70,7 +71,7 @@ class Messages:
             ticket_id = await self._ticket(actor, wanted, number)
             if ticket_id is None:
                 return ()
-            return await self._all("message_of_ticket", ticket_id=ticket_id, most=MOST_FOUND)
+            return await self._all("message_of_ticket", ticket_id=ticket_id, before=f"msg_{END}", most=MOST_FOUND)
         if ids.looks_valid(wanted, "msg"):
             return await self._all("message_by_id", id=wanted, workspace_id=actor.workspace_id)
         bare = wanted.partition(":")[2].strip() if wanted.lower().startswith("message-id:") else wanted

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from router import ids
 from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page, Window
-from router.admin.tickets.conversation import Conversation, TicketView
+from router.admin.tickets.conversation import Conversation, MessageView, TicketView
+from router.admin.tickets.timeline import Timeline
 from router.clock import Clock
 from router.errors import Refused, not_found
 from router.model import TICKET_STATUSES, Actor, Micros, Ticket, TicketEvent, TicketStatus, User
@@ -91,8 +92,23 @@ class Tickets:
         return frozenset(row["id"].partition("_")[2] for row in rows)
 
     async def get(self, actor: Actor, ticket_id: str) -> TicketView:
-        """One ticket with its messages, deliveries and events, each oldest first."""
-        return await self._conversation.of(await _found(self._database, actor, ticket_id))
+        """One ticket with its first and newest messages, its deliveries and events, each oldest first."""
+        return await self._conversation.view(await _found(self._database, actor, ticket_id))
+
+    async def messages(
+        self, actor: Actor, ticket_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> Page[MessageView]:
+        """The messages of a ticket, newest first."""
+        window = paging.window("msg", limit, cursor)
+        return await self._conversation.messages(await _found(self._database, actor, ticket_id), window)
+
+    async def message(self, actor: Actor, ticket_id: str, message_id: str) -> MessageView:
+        """One message of a ticket."""
+        return await self._conversation.message(await _found(self._database, actor, ticket_id), message_id)
+
+    async def timeline(self, actor: Actor, ticket_id: str, before: str | None = None) -> Timeline:
+        """A stretch of a ticket's timeline; see `TimelineReader.read`."""
+        return await self._conversation.timeline(await _found(self._database, actor, ticket_id), before)
 
     async def named(self, actor: Actor, ticket_ids: Iterable[str]) -> Mapping[str, Ticket]:
         """Those of the tickets that there are, by their ids; of at most `MAX_LIMIT` it is asked."""

@@ -1,5 +1,12 @@
 -- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold. Tickets before
--- their messages, as where they are erased: so the two never wait for each other.
+-- their messages, as where they are erased: so the two never wait for each other. It also takes lists of JSON apart by
+-- another function.
+
+-- name: contents_unparsed
+SELECT asked.id AS message_id FROM json_array_elements_text(CAST(:ids AS JSON)) AS asked (id)
+WHERE NOT EXISTS (
+    SELECT 1 FROM message_contents c WHERE c.message_id = asked.id AND c.parser >= CAST(:parser AS BIGINT)
+);
 
 -- name: contents_hold_tickets
 SELECT t.id FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id

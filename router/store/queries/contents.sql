@@ -3,6 +3,11 @@
 SELECT message_id, text, quoted, html, attachments, warnings, reply_to, original_from, parser
 FROM message_contents WHERE message_id = :message_id;
 
+-- name: contents_unparsed
+-- Of some messages, JSON, those that no parser of this version has been over.
+SELECT value AS message_id FROM json_each(:ids)
+WHERE NOT EXISTS (SELECT 1 FROM message_contents c WHERE c.message_id = value AND c.parser >= :parser);
+
 -- name: contents_hold_tickets
 -- The tickets of a message, none of which is erased before the transaction ends.
 SELECT t.id FROM ticket_messages tm JOIN tickets t ON t.id = tm.ticket_id

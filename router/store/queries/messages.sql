@@ -6,13 +6,18 @@ SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, 
 FROM messages m WHERE m.id = :id AND m.workspace_id = :workspace_id;
 
 -- name: message_of_ticket
--- The latest messages of a ticket, newest first.
+-- The latest messages of a ticket before an id, newest first; found by the primary key, however many there are.
 SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
        m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
        m.automatic
 FROM messages m
-WHERE m.id IN (SELECT message_id FROM ticket_messages WHERE ticket_id = :ticket_id)
-ORDER BY m.id DESC LIMIT :most;
+WHERE m.id IN (
+    SELECT message_id FROM (
+        SELECT DISTINCT message_id FROM ticket_messages WHERE ticket_id = :ticket_id AND message_id < :before
+        ORDER BY message_id DESC LIMIT :most
+    ) AS latest
+)
+ORDER BY m.id DESC;
 
 -- name: message_links
 -- Which recipients brought a message into which tickets.

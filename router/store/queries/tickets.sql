@@ -130,14 +130,40 @@ INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind, user_id, detai
 VALUES (:id, :ticket_id, :workspace_id, :at, :kind, :user_id, :detail);
 
 -- name: ticket_events_of
--- The latest events of a ticket, newest first.
+-- The latest events of a ticket before an id, newest first.
 SELECT id, ticket_id, workspace_id, at, kind, user_id, detail
-FROM ticket_events WHERE ticket_id = :ticket_id ORDER BY id DESC LIMIT :most;
+FROM ticket_events WHERE ticket_id = :ticket_id AND id < :before ORDER BY id DESC LIMIT :most;
 
 -- name: ticket_links_of
--- Which recipients brought messages into a ticket, newest first.
+-- Which recipients brought some messages, JSON, into a ticket.
 SELECT ticket_id, message_id, recipient, alias_id, tag, joined_by, created_at
-FROM ticket_messages WHERE ticket_id = :ticket_id ORDER BY message_id DESC, recipient LIMIT :most;
+FROM ticket_messages
+WHERE ticket_id = :ticket_id AND message_id IN (SELECT value FROM json_each(:ids))
+ORDER BY message_id DESC, recipient LIMIT :most;
+
+-- name: ticket_message_ends
+-- How many messages a ticket has, the first of them and the newest.
+SELECT count(DISTINCT message_id) AS messages, min(message_id) AS first, max(message_id) AS newest
+FROM ticket_messages WHERE ticket_id = :ticket_id;
+
+-- name: ticket_latest_from
+-- The newest message that a ticket has of a sender, among its newest ones.
+SELECT m.id, m.workspace_id, m.reverse_path, m.helo, m.peer, m.protocol, m.tls, m.received_by, m.size, m.received_at,
+       m.rfc_message_id, m.reference_ids, m.from_address, m.from_name, m.subject, m.sent_at,
+       m.automatic
+FROM messages m
+WHERE m.id IN (
+    SELECT message_id FROM (
+        SELECT DISTINCT message_id FROM ticket_messages WHERE ticket_id = :ticket_id
+        ORDER BY message_id DESC LIMIT :most
+    ) AS latest
+) AND m.from_address = :from_address AND m.automatic <> 'bounce'
+ORDER BY m.id DESC LIMIT 1;
+
+-- name: ticket_entries_before
+-- How many messages and events a ticket has before a message's id and an event's.
+SELECT (SELECT count(DISTINCT message_id) FROM ticket_messages WHERE ticket_id = :ticket_id AND message_id < :message)
+     + (SELECT count(*) FROM ticket_events WHERE ticket_id = :ticket_id AND id < :event) AS entries;
 
 -- name: ticket_newest
 -- The latest mails and events of a workspace, among the latest of all: by the primary keys, without an index more.

@@ -53,6 +53,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("GET", "/emails/tickets/mine"): "viewer",
     ("GET", "/emails/tickets/unassigned"): "viewer",
     ("GET", "/emails/tickets/{id}"): "viewer",
+    ("GET", "/emails/tickets/{id}/messages"): "viewer",
     ("DELETE", "/emails/tickets/{id}"): "admin",
     ("POST", "/emails/tickets/{id}/claim"): "agent",
     ("POST", "/emails/tickets/{id}/unclaim"): "agent",

@@ -114,6 +114,26 @@ async def test_each_parameter_narrows_the_list(sqlite_served: ServedInstallation
     assert "nextCursor" not in rest
 
 
+async def test_messages_in_pages(sqlite_served: ServedInstallation) -> None:
+    served = sqlite_served
+    await served.alias()
+    form = {"Reply-To": "Eve <eve@x.test>", "X-Original-From": "Bob <bob@x.test>"}
+    path = f"/emails/tickets/{await served.ticket(mails.plain(message_id='<first@customer.test>', headers=form))}"
+    newest = await served.mail(mails.reply_to("<first@customer.test>"))
+    ticket = (await served.admin.get(path)).body
+    assert (ticket["messageCount"], "nextCursor" in ticket) == (2, False)
+    assert ticket["messages"][0]["replyTo"] == [{"address": "eve@x.test", "name": "Eve"}]
+    assert ticket["messages"][0]["originalFrom"] == {"address": "bob@x.test", "name": "Bob"}
+    assert (ticket["messages"][1]["replyTo"], ticket["messages"][1]["originalFrom"]) == ([], None)
+    page = (await served.admin.get(f"{path}/messages?limit=1")).body
+    assert [message["id"] for message in page["messages"]] == [newest]
+    rest = (await served.admin.get(f"{path}/messages?cursor={page['nextCursor']}")).body
+    assert rest == {"messages": ticket["messages"][:1]}
+    for cursor in ("%00", "AA", "nonsense", "AA" * 300):
+        refused = await served.admin.get(f"{path}/messages?cursor={cursor}")
+        assert (refused.status, refused.code) == (400, "invalid_request"), cursor
+
+
 async def test_notes(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()

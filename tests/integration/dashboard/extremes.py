@@ -45,7 +45,12 @@ async def extremes(served: ServedInstallation, dns: DnsStandIn) -> Names:
     key = await services.keys.create(actor, name=LONG[:200], user_id=person.id)
     await services.blocked_senders.create(actor, f"{'s' * 60}@{'d' * 60}.{'e' * 60}.example")
     long = await served.ticket(
-        mails.plain(subject=LONG, from_=f"{LONG} <{'a' * 60}@{'b' * 60}.example>", text=LONG * 20)
+        mails.plain(
+            subject=LONG,
+            from_=f"{LONG} <{'a' * 60}@{'b' * 60}.example>",
+            text=LONG * 20,
+            headers=dict.fromkeys(("Reply-To", "X-Original-From"), f"{LONG} <{'c' * 60}@{'d' * 60}.example>"),
+        )
     )
     await services.tickets.assign(actor, long, person.id)
     hebrew = await served.ticket(
@@ -53,7 +58,7 @@ async def extremes(served: ServedInstallation, dns: DnsStandIn) -> Names:
     )
     await served.ticket(mails.plain(subject=EMOJI))
     await served.ticket(mails.plain(subject="", from_="", text=""))
-    talk = await _conversation(served)
+    talk, place = await _conversation(served)
     files = await served.ticket(_with_files())
     dead, waiting = (await services.deliveries.list(actor)).items[:2]
     answer = "<html>" + "x" * 400
@@ -68,20 +73,22 @@ async def extremes(served: ServedInstallation, dns: DnsStandIn) -> Names:
     return Names(
         {
             "person": person.id, "domain": domain, "integration": integration, "alias": alias, "wrong": wrong.domain.id,
-            "key": key.key.id, "long": long, "hebrew": hebrew, "talk": talk, "files": files, "dead": dead.id,
-            "waiting": waiting.id, "message": dead.message_id,
+            "key": key.key.id, "long": long, "hebrew": hebrew, "talk": talk, "place": place, "files": files,
+            "dead": dead.id, "waiting": waiting.id, "message": dead.message_id,
         }
     )  # fmt: skip
 
 
-async def _conversation(served: ServedInstallation) -> str:
-    """Twenty mails in a ticket, with quotations, and what colleagues did between them."""
+async def _conversation(served: ServedInstallation) -> tuple[str, str]:
+    """A ticket of more mails than a page has, with quotations and notes between them; the place of the tenth."""
     ticket = await served.ticket(mails.plain(subject="A long story", message_id="<0@story.test>"))
-    for n in range(1, 20):
-        await served.mail(mails.reply_to(f"<{n - 1}@story.test>", message_id=f"<{n}@story.test>"))
+    places = [""]
+    for n in range(1, 32):
+        message_id = await served.mail(mails.reply_to(f"<{n - 1}@story.test>", message_id=f"<{n}@story.test>"))
+        places.append(message_id.partition("_")[2])
         if n % 5 == 0:
             await served.services.tickets.note(served.actor, ticket, f"Called back, for the {n}th time.")
-    return ticket
+    return ticket, places[10]
 
 
 def _with_files() -> bytes:

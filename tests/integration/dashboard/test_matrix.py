@@ -34,6 +34,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/tickets/{id}/notes"): "agent",
     ("GET", "/tickets/{id}/messages/{message}/html"): "viewer",
     ("GET", "/tickets/{id}/messages/{message}/text"): "viewer",
+    ("GET", "/tickets/{id}/messages/{message}/quoted"): "viewer",
     ("GET", "/live"): "viewer",
     ("GET", "/activity"): "viewer",
     ("POST", "/activity/replay"): "admin",

@@ -7,6 +7,7 @@ from tests.support.installation.http import ServedInstallation
 
 MOST_OCTETS = 100_000
 FILES = 300
+LENGTH = 60_000  # characters of each mail
 
 
 def heavy(n: int, more: str = "", files: int = 0) -> bytes:
@@ -16,7 +17,7 @@ def heavy(n: int, more: str = "", files: int = 0) -> bytes:
     return (
         f'From: "{"&" * 900}" <ada@customer.test>\r\nTo: support@example.org\r\nMessage-ID: <{n}@customer.test>\r\n'
         f"Subject: {'&' * 900}{n}\r\n{more}MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
-        f"--b\r\nContent-Type: text/plain\r\n\r\n{'&' * 60_000}\r\n{parts}--b--\r\n"
+        f"--b\r\nContent-Type: text/plain\r\n\r\n{'&' * LENGTH}\r\n{parts}--b--\r\n"
     ).encode()
 
 
@@ -38,10 +39,14 @@ async def test_a_ticket(sqlite_served: ServedInstallation) -> None:
         await sqlite_served.mail(heavy(n, "In-Reply-To: <0@customer.test>\r\n", FILES))
     client = await signed_in(sqlite_served, "admin")
     seen = await client.get(f"/tickets/{ticket}")
-    assert len(seen.text.encode()) < 2.5 * MOST_OCTETS, "thirty such mails"
+    whole = "&amp;" * LENGTH
+    assert len(re.findall(rf"(?<=>){whole}(?=<)", seen.text)) == 2, "the first and the newest"
+    assert len(seen.text.encode()) < 2.5 * MOST_OCTETS + 2 * len(whole), "thirty such mails"
+    begun = re.findall(r'<div class="text" dir="auto">(&amp;){100,}', seen.text)
+    assert len(begun) == 31, "each shows its beginning"
     assert "more attachments" in seen.words
-    whole = re.findall(r'href="(/tickets/[^"]+/text)"', seen.text)
-    assert (await client.get(whole[-1])).text.count("&") >= 60_000
+    links = re.findall(r'href="(/tickets/[^"]+/text)"', seen.text)
+    assert (await client.get(links[-1])).text.count("&") >= LENGTH
 
 
 async def test_a_mail_of_some_files_has_them_all(sqlite_served: ServedInstallation) -> None:
@@ -56,7 +61,7 @@ async def test_a_text_that_weighs_most_at_its_beginning(sqlite_served: ServedIns
     """What is cut of it by its average weight is still too much: nothing is left for what follows."""
     await sqlite_served.alias()
     client = await signed_in(sqlite_served, "viewer")
-    mail = heavy(0).replace(b"&" * 60_000, b"\r\n".join([b"<" * 500] * 40 + [b"a" * 500] * 80))
+    mail = heavy(0).replace(b"&" * LENGTH, b"\r\n".join([b"<" * 500] * 40 + [b"a" * 500] * 80))
     ticket = await sqlite_served.ticket(mail)
     seen = await client.get(f"/tickets/{ticket}")
     assert seen.status == 200

@@ -39,7 +39,9 @@ async def enter(served: ServedInstallation, window: Window, role: Role, email: s
 async def test_hostile_mail_is_only_read(shop: ServedInstallation, window: Window) -> None:
     await shop.alias()
     subject = '<img src="https://evil.test/s.png" onerror=alert(1)> {{ 7 * 7 }}'
-    ticket = await shop.ticket(mails.html(subject=subject, markup=HOSTILE))
+    ticket = await shop.ticket(mails.html(subject=subject, markup=HOSTILE, message_id="<evil@customer.test>"))
+    quoted = "Again.\n\nOn Tue, 1 Jan 2030 at 12:00, A <a@x.test> wrote:\n> <script>parent.hacked = 4</script>\n"
+    await shop.mail(mails.reply_to("<evil@customer.test>", text=quoted))
     page = await enter(shop, window, "viewer")
     await page.get_by_role("link", name="onerror").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("{{ 7 * 7 }}")
@@ -49,6 +51,10 @@ async def test_hostile_mail_is_only_read(shop: ServedInstallation, window: Windo
     assert await frame.locator("script, form, iframe, object, svg, style ~ style, [onerror]").count() == 0
     assert await frame.locator("a[href^='javascript']").count() == 0
     assert await frame.get_by_role("link", name="A link").get_attribute("rel") == "noopener noreferrer nofollow"
+    await page.get_by_role("link", name="Show 2 quoted lines").click()
+    await expect(page.locator(".quoted")).to_contain_text("> <script>parent.hacked = 4</script>")
+    await expect(page.get_by_text("2 quoted lines", exact=True)).to_be_focused()
+    assert await axe(page) == []
     assert await page.evaluate("window.hacked") is None
     # By itself, too, it is nobody's page.
     view = await shop.services.tickets.get(shop.actor, ticket)
@@ -148,11 +154,14 @@ async def test_keys(shop: ServedInstallation, window: Window) -> None:
 
 async def test_without_javascript(shop: ServedInstallation, chrome: Browser) -> None:
     await shop.alias()
-    await shop.ticket(mails.plain(subject="Stuck door"))
+    await shop.ticket(mails.reply_to("<unknown@customer.test>", subject="Stuck door"))
     async with window_of(chrome, javascript=False) as window:
         page = await enter(shop, window, "agent")
         await page.get_by_role("link", name="Stuck door").click()
         await page.get_by_role("button", name="Claim").click()
         await expect(page.get_by_text("The ticket is yours.")).to_be_visible()
+        await page.get_by_role("link", name="Show 2 quoted lines").click()
+        await expect(page.get_by_text("> Have you tried the key?")).to_be_visible()
+        await page.go_back()
         await page.get_by_role("button", name="Sign out").click()
         await expect(page.get_by_text("You are signed out.")).to_be_visible()

@@ -43,7 +43,7 @@ EXTREME = (
     "/tickets/{long}",
     "/tickets/{hebrew}",
     "/tickets/{talk}",
-    "/tickets/{talk}?before=6",
+    "/tickets/{talk}?before={place}",
     "/tickets/{files}",
     "/activity",
     "/activity?state=dead",

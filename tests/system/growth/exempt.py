@@ -47,7 +47,6 @@ EXEMPT: dict[str, str] = {
     "router.dns.standing": _USE_CASE,
     "router.dns.verification": "asks `resolver` and judges by `records`",
     "router.lease_owner": "reads files of this host",
-    "router.mail.contents": "declares values; reads only the JSON that it wrote",
     "router.meter": _VALUES,
     "router.outbound.lookup": "asks the system's resolver",
     "router.ports": _VALUES,

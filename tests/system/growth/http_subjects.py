@@ -17,7 +17,7 @@ from aiohttp.http_parser import HttpRequestParser
 from aiohttp.test_utils import make_mocked_request
 
 from api import answers, body, endpoint
-from api.dashboard import local, problems, refused_form, serving, words
+from api.dashboard import local, problems, refused_form, reply_link, serving, words
 from api.dashboard.assets import Assets
 from api.dashboard.page import See, Visit
 from api.dashboard.render import Renderer
@@ -37,9 +37,11 @@ from router.admin.installation.attention import Trouble
 from router.admin.routes import blocked_senders, explain
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.messages import Messages
+from router.admin.tickets.timeline import MAX_EXCERPT, MessageExcerpt, Timeline, TimelineEntry
 from router.clock import SystemClock
 from router.errors import Refused
-from router.mail.contents import Attachment, AttachmentData, Contents
+from router.mail.contents import Attachment, AttachmentData, Contents, Mailbox
+from router.mail.originator_fields import MAX_REPLY_TO
 from router.model import Actor, Message, Ticket, TicketEvent
 from router.network import address_key
 from tests.system.growth.shapes import FEW, HTML, JSON, URL, Shape
@@ -245,19 +247,45 @@ def _ticket(said: str) -> Ticket:
     )
 
 
-def _view(octets: bytes) -> TicketView:
-    """A ticket of one mail that consists of the shape everywhere."""
+def _view(octets: bytes) -> MessageView:
+    """A mail that consists of the shape everywhere."""
     said = text(octets)
     files = tuple(
         Attachment(n, said[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(said) // 100)
     )
-    contents = Contents(said[:262144], said[:262144], said, files[:200], (said[:200],))
-    return TicketView(
-        _ticket(said),
-        (MessageView(_message(said), (), contents),),
-        (),
-        (TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}"),),
+    mailbox = Mailbox(said[:320], said[:320])
+    contents = Contents(
+        said[:262144], said[:262144], said, files[:200], (said[:200],), (mailbox,) * MAX_REPLY_TO, mailbox
     )
+    return MessageView(_message(said), (), contents)
+
+
+def _timeline(octets: bytes) -> Timeline:
+    """A ticket of such mails, the first of them whole."""
+    view = _view(octets)
+    contents = view.contents
+    entries = tuple(
+        TimelineEntry(
+            TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}"),
+            MessageExcerpt(
+                message=view.message,
+                links=(),
+                text=contents.text if whole else contents.text[:MAX_EXCERPT],
+                whole=whole,
+                cut=not whole,
+                quoted_lines=contents.quoted_lines,
+                has_html=True,
+                attachments=contents.attachments,
+                warnings=contents.warnings,
+                reply_to=contents.reply_to,
+                original_from=contents.original_from,
+            ),
+            1,
+        )
+        for whole in (True, False)
+    )
+    ticket = _ticket(text(octets))
+    return Timeline(ticket, entries, tuple(mailbox.address for mailbox in contents.reply_to))
 
 
 @cache
@@ -267,7 +295,7 @@ def _renderer() -> Renderer:
 
 def page(octets: bytes) -> None:
     """The page of a ticket."""
-    view = _view(octets)
+    timeline = _timeline(octets)
     visit = Visit(
         services=cast("Any", None),
         caller=Caller(_ACTOR, "key:1"),
@@ -287,12 +315,12 @@ def page(octets: bytes) -> None:
         "nav": [],
         "here": "",
         "note": "",
-        "title": view.ticket.subject,
-        "ticket": view.ticket,
-        "entries": ticket._entries(view, 0, 1),
-        "deliveries": (),
-        "earlier": 0,
-        "later": 0,
+        "title": timeline.ticket.subject,
+        "ticket": timeline.ticket,
+        "entries": ticket._entries(timeline),
+        "deliveries": paging.Page((), None),
+        "older": True,
+        "reply": reply_link.mailto(timeline.answer_to, timeline.ticket.subject),
         "names": {},
         "people": [],
         "statuses": [],
@@ -300,12 +328,13 @@ def page(octets: bytes) -> None:
         "seen": "",
     }
     _renderer().text("ticket.html", context)
-    words.short(view.ticket.subject, 60)
+    words.short(timeline.ticket.subject, 60)
 
 
 def detail(octets: bytes) -> None:
     """The ticket as the API answers it, and an attachment's name as a download."""
-    view = _view(octets)
+    event = TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}")
+    view = TicketView(_ticket(text(octets)), (_view(octets),), 1, None, (), (event,))
     answers.json(TicketDetail.of_view(view), 200)
     messages._download(text(octets)[:120], "a/b", 1)
 

@@ -1,0 +1,209 @@
+"""The timeline of a ticket, a stretch at a time: its messages and what people did, in the order in which they came.
+
+Its first and its newest message are always part of the newest stretch, with their whole text; its first message of
+every stretch. Contents are read one message after another and only excerpts of them are kept: the memory for a stretch
+is bounded by `MAX_ENTRIES` and `MAX_EXCERPT`, whatever strangers wrote.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from router import ids
+from router.contents.store import ContentStore
+from router.errors import Refused
+from router.mail.contents import Attachment, Mailbox
+from router.mail.mailboxes import comparable
+from router.mail.originator_fields import other_than
+from router.model import Message, Ticket, TicketEvent, TicketMessage
+from router.store.database import Database, fetch, fetch_one
+
+MAX_ENTRIES = 30
+MAX_EXCERPT = 40_000  # characters of a message between the first and the newest
+MAX_LINKS = 5000  # of a page of messages: the recipients that brought them
+# How many of the newest messages are searched for one of the ticket's sender.
+MAX_SEARCHED = 200
+# Where an id goes on after its prefix: above every one, whose first character is never more than 7.
+END = "z" * 26
+
+
+@dataclass(frozen=True, slots=True)
+class MessageExcerpt:
+    """A message without what a page shows only on request. whole: the page shows all of `text`; cut: `text` is not all
+    of the new text.
+
+    reply_to, original_from: empty, None, where they do not differ from From.
+    """
+
+    message: Message
+    links: tuple[TicketMessage, ...]
+    text: str
+    whole: bool
+    cut: bool
+    quoted_lines: int
+    has_html: bool
+    attachments: tuple[Attachment, ...]
+    warnings: tuple[str, ...]
+    reply_to: tuple[Mailbox, ...]
+    original_from: Mailbox | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """A message or an event. left_out: how many entries directly before it are not in the stretch."""
+
+    event: TicketEvent
+    excerpt: MessageExcerpt | None
+    left_out: int
+
+    @property
+    def place(self) -> str:
+        """Names the entry within its ticket; `TimelineReader.read` takes it as `before`."""
+        return _place(self.event.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A stretch, oldest first. answer_to: the addresses that an answer to the ticket's sender goes to, maybe none."""
+
+    ticket: Ticket
+    entries: tuple[TimelineEntry, ...]
+    answer_to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEnds:
+    """How many messages a ticket has, and the ids of the first and the newest, `""` where there are none."""
+
+    count: int
+    first: str
+    newest: str
+
+
+async def message_ends(database: Database, ticket: Ticket) -> MessageEnds:
+    """Counts the messages of a ticket and finds the first and the newest."""
+    row = await database.one("ticket_message_ends", ticket_id=ticket.id)
+    return MessageEnds(row["messages"], row["first"] or "", row["newest"] or "") if row else MessageEnds(0, "", "")
+
+
+async def links_of(
+    database: Database, ticket: Ticket, message_ids: Sequence[str]
+) -> dict[str, tuple[TicketMessage, ...]]:
+    """By message, the recipients that brought it into the ticket."""
+    found: dict[str, tuple[TicketMessage, ...]] = {}
+    asked = json.dumps(list(message_ids))
+    for link in await fetch(database, TicketMessage, "ticket_links_of", ticket_id=ticket.id, ids=asked, most=MAX_LINKS):
+        found[link.message_id] = (*found.get(link.message_id, ()), link)
+    return found
+
+
+def arrival(ticket: Ticket, message: Message, links: Sequence[TicketMessage]) -> TicketEvent:
+    """`opened` or `replied`, made of a message."""
+    return TicketEvent(
+        id=message.id,
+        ticket_id=ticket.id,
+        workspace_id=ticket.workspace_id,
+        at=message.received_at,
+        kind="replied" if any(link.joined_by for link in links) else "opened",
+        user_id=None,
+        detail=json.dumps({"messageId": message.id}),
+    )
+
+
+class TimelineReader:
+    """Reads stretches of timelines."""
+
+    def __init__(self, database: Database, contents: ContentStore) -> None:
+        self._database = database
+        self._contents = contents
+
+    async def read(self, ticket: Ticket, before: str | None = None) -> Timeline:
+        """The newest stretch, or the one before the entry at the place `before`; `Refused` for what is no place."""
+        if before is not None and not ids.looks_valid(f"msg_{before}", "msg"):
+            raise Refused("invalid_request", "before is not a place in this timeline", "before")
+        shown = await self._stretch(ticket, before or END)
+        jumps = set(sorted(shown)[:1])
+        ends = await message_ends(self._database, ticket)
+        for message_id in (ends.first,) if before else (ends.first, ends.newest):
+            if _place(message_id) not in shown and (message := await self._message(ticket, message_id)) is not None:
+                jumps.add(_place(message_id))
+                shown[_place(message_id)] = message
+        links = await links_of(self._database, ticket, [one.id for one in shown.values() if isinstance(one, Message)])
+        entries: list[TimelineEntry] = []
+        passed = 0
+        for place, one in sorted(shown.items()):
+            position = await self._entries_before(ticket, place) if place in jumps else passed
+            excerpt = None
+            if isinstance(one, Message):
+                whole = one.id in (ends.first, ends.newest)
+                excerpt = await self._excerpt(one, links.get(one.id, ()), whole=whole)
+            event = one if isinstance(one, TicketEvent) else arrival(ticket, one, links.get(one.id, ()))
+            entries.append(TimelineEntry(event, excerpt, max(0, position - passed)))
+            passed = position + 1
+        return Timeline(ticket, tuple(entries), await self._answer_to(ticket, ends, entries))
+
+    async def _stretch(self, ticket: Ticket, end: str) -> dict[str, Message | TicketEvent]:
+        """By place, the newest messages and events before a place."""
+        bounds = {"ticket_id": ticket.id, "most": MAX_ENTRIES}
+        messages = await fetch(self._database, Message, "message_of_ticket", before=f"msg_{end}", **bounds)
+        events = await fetch(self._database, TicketEvent, "ticket_events_of", before=f"evt_{end}", **bounds)
+        newest: list[Message | TicketEvent] = [*messages, *events]
+        found = {_place(one.id): one for one in newest}
+        return {place: found[place] for place in sorted(found)[-MAX_ENTRIES:]}
+
+    async def _message(self, ticket: Ticket, message_id: str) -> Message | None:
+        return await fetch_one(
+            self._database, Message, "message_by_id", id=message_id, workspace_id=ticket.workspace_id
+        )
+
+    async def _entries_before(self, ticket: Ticket, place: str) -> int:
+        row = await self._database.one(
+            "ticket_entries_before", ticket_id=ticket.id, message=f"msg_{place}", event=f"evt_{place}"
+        )
+        return int(row["entries"]) if row else 0
+
+    async def _excerpt(self, message: Message, links: tuple[TicketMessage, ...], *, whole: bool) -> MessageExcerpt:
+        contents = await self._contents.of(message.id)
+        text = contents.text if whole else contents.text[:MAX_EXCERPT]
+        original = other_than(message.from_address, [contents.original_from] if contents.original_from else [])
+        return MessageExcerpt(
+            message=message,
+            links=links,
+            text=text,
+            whole=whole,
+            cut=len(text) < len(contents.text),
+            quoted_lines=contents.quoted_lines,
+            has_html=contents.html != "",
+            attachments=contents.attachments,
+            warnings=contents.warnings,
+            reply_to=other_than(message.from_address, contents.reply_to),
+            original_from=original[0] if original else None,
+        )
+
+    async def _answer_to(self, ticket: Ticket, ends: MessageEnds, entries: Sequence[TimelineEntry]) -> tuple[str, ...]:
+        """Reply-To, else From, of the newest message of the ticket's sender: never the ticket's own address, which
+        would open another ticket, and nobody where a mail server is the sender."""
+        message = await fetch_one(
+            self._database,
+            Message,
+            "ticket_latest_from",
+            ticket_id=ticket.id,
+            from_address=ticket.from_address,
+            most=MAX_SEARCHED,
+        ) or await self._message(ticket, ends.first)
+        if message is None or message.automatic == "bounce":
+            return ()
+        known = (entry.excerpt for entry in entries if entry.event.id == message.id)
+        excerpt = next(known, None) or await self._excerpt(message, (), whole=False)
+        own = comparable(ticket.address)
+        for addresses in ([mailbox.address for mailbox in excerpt.reply_to], [message.from_address]):
+            others = tuple(address for address in addresses if "@" in address and comparable(address) != own)
+            if others:
+                return others
+        return ()
+
+
+def _place(identifier: str) -> str:
+    return identifier.partition("_")[2]

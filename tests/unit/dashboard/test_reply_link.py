@@ -1,0 +1,59 @@
+"""The `mailto:` of a ticket."""
+
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from api.dashboard.reply_link import MAX_SUBJECT, mailto
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        (("ada@customer.example",), "ada@customer.example"),
+        (("ada@customer.example", "b@x.example"), "ada@customer.example,b@x.example"),
+        (("ada+shop@customer.example",), "ada%2Bshop@customer.example"),
+        (("a&b=c?d%e@x.example",), "a%26b%3Dc%3Fd%25e@x.example"),
+        (('"a,b c"@x.example',), "%22a%2Cb%20c%22@x.example"),
+        (("jürgen@kunde.example",), "j%C3%BCrgen@kunde.example"),
+        (("a@kölner.example",), "a@k%C3%B6lner.example"),
+        (("a@[192.0.2.1]",), "a@%5B192.0.2.1%5D"),
+    ],
+)
+def test_addresses_are_percent_encoded(addresses: tuple[str, ...], expected: str) -> None:
+    link = mailto(addresses, "x")
+    assert link == f"mailto:{expected}?subject=Re%3A%20x"
+    assert [unquote(one) for one in urlsplit(link).path.split(",")] == list(addresses)
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("Printer on fire", "Re: Printer on fire"),
+        ("Re: Printer on fire", "Re: Printer on fire"),
+        ("RE: RE: x", "RE: RE: x"),
+        ("Re[2]: x", "Re[2]: x"),
+        ("AW: Drucker", "AW: Drucker"),
+        ("回复：打印机", "回复：打印机"),
+        ("Fwd: x", "Re: Fwd: x"),
+        ("Reply: x", "Re: Reply: x"),
+        ("", "Re:"),
+        ("50 % off & more? #1 = 2+2", "Re: 50 % off & more? #1 = 2+2"),
+        ("Die Tür klemmt 🚪", "Re: Die Tür klemmt 🚪"),
+    ],
+)
+def test_the_subject_has_one_mark_of_an_answer(subject: str, expected: str) -> None:
+    link = mailto(("a@x.example",), subject)
+    assert link.isascii()
+    assert parse_qs(urlsplit(link).query) == {"subject": [expected]}
+
+
+def test_a_long_subject_is_cut_between_characters() -> None:
+    (subject,) = parse_qs(urlsplit(mailto(("a@x.example",), "🚪" * 500)).query)["subject"]
+    assert subject.startswith("Re: 🚪")
+    assert subject.endswith("🚪")
+    assert MAX_SUBJECT - 4 < len(subject.encode()) <= MAX_SUBJECT
+
+
+def test_nobody_to_answer_is_no_link() -> None:
+    assert mailto((), "x") == ""
