@@ -92,11 +92,11 @@ async def links_of(
     database: Database, ticket: Ticket, message_ids: Sequence[str]
 ) -> dict[str, tuple[TicketMessage, ...]]:
     """By message, the recipients that brought it into the ticket."""
-    found: dict[str, tuple[TicketMessage, ...]] = {}
+    found: dict[str, list[TicketMessage]] = {}
     asked = json.dumps(list(message_ids))
     for link in await fetch(database, TicketMessage, "ticket_links_of", ticket_id=ticket.id, ids=asked, most=MAX_LINKS):
-        found[link.message_id] = (*found.get(link.message_id, ()), link)
-    return found
+        found.setdefault(link.message_id, []).append(link)
+    return {message_id: tuple(links) for message_id, links in found.items()}
 
 
 def arrival(ticket: Ticket, message: Message, links: Sequence[TicketMessage]) -> TicketEvent:

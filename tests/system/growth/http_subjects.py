@@ -247,9 +247,9 @@ def _ticket(said: str) -> Ticket:
     )
 
 
-def _view(octets: bytes) -> MessageView:
+def _view(content: bytes) -> MessageView:
     """A mail that consists of the shape everywhere."""
-    said = text(octets)
+    said = text(content)
     files = tuple(
         Attachment(n, said[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(said) // 100)
     )
@@ -260,9 +260,9 @@ def _view(octets: bytes) -> MessageView:
     return MessageView(_message(said), (), contents)
 
 
-def _timeline(octets: bytes) -> Timeline:
+def _timeline(content: bytes) -> Timeline:
     """A ticket of such mails, the first of them whole."""
-    view = _view(octets)
+    view = _view(content)
     contents = view.contents
     entries = tuple(
         TimelineEntry(
@@ -284,7 +284,7 @@ def _timeline(octets: bytes) -> Timeline:
         )
         for whole in (True, False)
     )
-    ticket = _ticket(text(octets))
+    ticket = _ticket(text(content))
     return Timeline(ticket, entries, tuple(mailbox.address for mailbox in contents.reply_to))
 
 
