@@ -53,6 +53,7 @@ def visits(big: Filled, others: dict[str, str]) -> dict[str, list[str]]:
         "/tickets/unassigned": ["/tickets/unassigned", f"/tickets/unassigned?cursor={deep}"],
         "/tickets/{id}": [f"/tickets/{ticket}"],
         "/tickets/{id}/messages/{message}/text": [f"/tickets/{ticket}/messages/{message}/text"],
+        "/tickets/{id}/messages/{message}/quoted": [f"/tickets/{ticket}/messages/{message}/quoted"],
         "/activity": [
             *(
                 "/activity",

@@ -124,17 +124,18 @@ class TimelineReader:
         if before is not None and not ids.looks_valid(f"msg_{before}", "msg"):
             raise Refused("invalid_request", "before is not a place in this timeline", "before")
         shown = await self._stretch(ticket, before or END)
-        jumps = set(sorted(shown)[:1])
+        jumps = {one.id for one in shown[:1]}
         ends = await message_ends(self._database, ticket)
         for message_id in (ends.first,) if before else (ends.first, ends.newest):
-            if _place(message_id) not in shown and (message := await self._message(ticket, message_id)) is not None:
-                jumps.add(_place(message_id))
-                shown[_place(message_id)] = message
-        links = await links_of(self._database, ticket, [one.id for one in shown.values() if isinstance(one, Message)])
+            known = any(one.id == message_id for one in shown)
+            if not known and (message := await self._message(ticket, message_id)) is not None:
+                jumps.add(message_id)
+                shown.append(message)
+        links = await links_of(self._database, ticket, [one.id for one in shown if isinstance(one, Message)])
         entries: list[TimelineEntry] = []
         passed = 0
-        for place, one in sorted(shown.items()):
-            position = await self._entries_before(ticket, place) if place in jumps else passed
+        for one in sorted(shown, key=lambda one: _place(one.id)):
+            position = await self._entries_before(ticket, _place(one.id)) if one.id in jumps else passed
             excerpt = None
             if isinstance(one, Message):
                 whole = one.id in (ends.first, ends.newest)
@@ -144,14 +145,13 @@ class TimelineReader:
             passed = position + 1
         return Timeline(ticket, tuple(entries), await self._answer_to(ticket, ends, entries))
 
-    async def _stretch(self, ticket: Ticket, end: str) -> dict[str, Message | TicketEvent]:
-        """By place, the newest messages and events before a place."""
+    async def _stretch(self, ticket: Ticket, end: str) -> list[Message | TicketEvent]:
+        """The newest messages and events before a place, oldest first."""
         bounds = {"ticket_id": ticket.id, "most": MAX_ENTRIES}
         messages = await fetch(self._database, Message, "message_of_ticket", before=f"msg_{end}", **bounds)
         events = await fetch(self._database, TicketEvent, "ticket_events_of", before=f"evt_{end}", **bounds)
         newest: list[Message | TicketEvent] = [*messages, *events]
-        found = {_place(one.id): one for one in newest}
-        return {place: found[place] for place in sorted(found)[-MAX_ENTRIES:]}
+        return sorted(newest, key=lambda one: _place(one.id))[-MAX_ENTRIES:]
 
     async def _message(self, ticket: Ticket, message_id: str) -> Message | None:
         return await fetch_one(
