@@ -18,7 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from api import answers
 from api.connection_limits import ConnectionLimits
-from api.middleware import request_id
+from api.middleware import headers
 from api.middleware.addresses import peer_address
 from router import sockets
 
@@ -90,7 +90,7 @@ class _Connection(RequestHandler):
             response = answers.error("internal_error", "Something went wrong here")
         else:
             response = answers.error("invalid_request", "This is not HTTP as it should be")
-        request_id.dress(response)
+        headers.dress(response)
         response.force_close()
         return response
 

@@ -17,7 +17,7 @@ _MAIL_POLICY = (
 
 
 def dress_page(response: web.StreamResponse) -> None:
-    """For pages of ours. Caching and nosniff are set for every answer (`api.middleware.request_id.dress`)."""
+    """For pages of ours. Caching and nosniff are set for every answer (`api.middleware.headers.dress`)."""
     response.headers["Content-Security-Policy"] = _POLICY
     # Not `no-referrer`: a browser then says `Origin: null` with our own forms, and where there is no Sec-Fetch-Site
     # (plain http to another host than localhost) they could not be told from those of a stranger's page.

@@ -1,7 +1,6 @@
 """Every request has an id: in the answer's `X-Request-Id`, and in every line that is logged about it.
 
-One that the client sends is kept if it looks like one. Also here: the headers that every answer of ours has,
-whoever made it (`dress`).
+One that the client sends is kept if it looks like one.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import secrets
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from api.middleware import headers
 from api.request_keys import REQUEST_ID, TIME_LIMIT, VERDICT
 
 HEADER = "X-Request-Id"
@@ -31,7 +31,7 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
     found = request.get(REQUEST_ID)
     if found is not None:
         response.headers[HEADER] = found
-    dress(response)
+    headers.dress(response)
     limit = request.get(TIME_LIMIT)
     if limit is not None:
         limit.reschedule(None)
@@ -42,10 +42,3 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
         response.headers["X-RateLimit-Reset"] = str(verdict.reset)
         if not verdict.allowed:
             response.headers["Retry-After"] = str(verdict.retry_after)
-
-
-def dress(response: web.StreamResponse) -> None:
-    """The headers of every answer, also of one to what is no request: kept by nobody, as it says it is, no versions."""
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Server"] = "EmailRouter"
