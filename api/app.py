@@ -19,6 +19,7 @@ from api.endpoint import Endpoint
 from api.middleware.auth import auth
 from api.middleware.counted import counted
 from api.middleware.errors import errors
+from api.middleware.headers import strict_transport
 from api.middleware.permission import permission
 from api.middleware.rate_limit import rate_limit
 from api.middleware.request_id import on_prepare, request_id
@@ -54,9 +55,9 @@ def build_app(
         client_max_size=settings.max_body_bytes,
     )
     app.on_response_prepare.append(on_prepare)
-    app[SESSION_COOKIE] = SessionCookie(
-        secure=public_url.startswith("https://"), trusted_proxies=settings.trusted_proxies
-    )
+    if public_url.startswith("https://"):
+        app.on_response_prepare.append(strict_transport)
+    app[SESSION_COOKIE] = SessionCookie(public_url, settings.trusted_proxies)
     for route in ROUTES:
         endpoint = Endpoint(route, services, max_body=settings.max_body_bytes)
         for prefix in PREFIXES:

@@ -14,6 +14,7 @@ from api.examples import examples
 from api.route import Route
 from api.schema.errors import STATUS, Error
 from api.schema.shape import Answer, Body, Empty
+from api.session_cookie import cookie_name
 from router.errors import ErrorCode
 
 _PARAMETER = re.compile(r"{([a-z]+)}")
@@ -43,7 +44,7 @@ def document(routes: Iterable[Route], *, public_url: str, version: str) -> dict[
             "schemas": schemas,
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key: er_..."},
-                "session": {"type": "apiKey", "in": "cookie", "name": "er_session"},
+                "session": {"type": "apiKey", "in": "cookie", "name": cookie_name(public_url)},
             },
             "headers": _headers(),
         },

@@ -9,24 +9,34 @@ from aiohttp import web
 from api.middleware.addresses import by_https
 from config.values import Network
 
-NAME = "er_session"
+_NAME = "er_session"
+
+
+def cookie_name(public_url: str) -> str:
+    """The name of the session cookie.
+
+    Where people use https it has the prefix `__Host-` (RFC 6265bis section 4.1.3.2): browsers take such a cookie only
+    by https, from this host and for all its paths, so no other host and no page in plain HTTP can set it.
+    """
+    return f"__Host-{_NAME}" if public_url.startswith("https://") else _NAME
 
 
 class SessionCookie:
-    """secure: people reach us by https (`[server] public_url`); then it is never sent in clear, not even once."""
+    """public_url: `[server] public_url`. With https the cookie is never sent in clear, not even once."""
 
-    def __init__(self, *, secure: bool, trusted_proxies: Sequence[Network]) -> None:
-        self._secure = secure
+    def __init__(self, public_url: str, trusted_proxies: Sequence[Network]) -> None:
+        self.name = cookie_name(public_url)
+        self._secure = public_url.startswith("https://")
         self._trusted = trusted_proxies
 
     def get(self, request: web.Request) -> str | None:
         """The token that the client sent."""
-        return request.cookies.get(NAME)
+        return request.cookies.get(self.name)
 
     def put(self, request: web.Request, response: web.Response, token: str, seconds: int) -> None:
         """Not for scripts, not from other sites; `Lax` so that a link in Slack opens signed in."""
         response.set_cookie(
-            NAME,
+            self.name,
             token,
             max_age=seconds,
             path="/",
@@ -38,7 +48,7 @@ class SessionCookie:
     def remove(self, request: web.Request, response: web.Response) -> None:
         """Ends it in the browser."""
         response.del_cookie(
-            NAME, path="/", httponly=True, samesite="Lax", secure=self._secure or by_https(request, self._trusted)
+            self.name, path="/", httponly=True, samesite="Lax", secure=self._secure or by_https(request, self._trusted)
         )
 
 

@@ -63,7 +63,7 @@ def _download(filename: str, content_type: str, octets: int) -> web.StreamRespon
             "Content-Type": content_type,
             "Content-Length": str(octets),
             "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{named}",
-            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
         }
     )
 

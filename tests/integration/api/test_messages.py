@@ -47,7 +47,11 @@ async def test_an_attachment_is_a_download_whatever_it_claims_to_be(served: Serv
     assert answer.octets == b"<script>1</script>"
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert answer.headers["Content-Disposition"].startswith("attachment;")
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    for download in (answer, await served.admin.get(f"/emails/messages/{message_id}/raw")):
+        policy = download.headers["Content-Security-Policy"]
+        assert policy == "sandbox; default-src 'none'; frame-ancestors 'none'"
+        assert download.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert download.headers["X-Content-Type-Options"] == "nosniff"
     for n in ("0", "2", "-1", "1x", "99999999999999999999", "%2E%2E"):
         assert (await served.admin.get(f"/emails/messages/{message_id}/attachments/{n}")).status == 404
 

@@ -99,9 +99,31 @@ async def test_guessing_is_throttled(served: ServedInstallation, grace: str) -> 
     assert (await login(served, "wrong password", email="admin@example.org")).status == 401
 
 
-async def test_behind_https_the_cookie_is_secure(tmp_path: Path) -> None:
-    settings = {**served_settings(), "server.public_url": "https://mail.example.org"}
+async def test_with_https_the_cookie_belongs_to_this_host_alone(tmp_path: Path) -> None:
+    settings = {**served_settings(), "server.public_url": "HTTPS://mail.example.org"}
     async with opened_sqlite(tmp_path) as store, serving(store, settings) as served:
-        login = {"email": served.login.email, "password": served.login.password}
-        reply = await served.nobody.post("/auth/login", login)
-        assert "Secure" in reply.headers["Set-Cookie"]
+        reply = await login(served, served.login.password, served.login.email)
+        set_cookie = reply.headers["Set-Cookie"]
+        assert set_cookie.startswith("__Host-er_session=")
+        assert {"Secure", "Path=/"} <= set(set_cookie.split("; "))
+        assert "Domain" not in set_cookie
+        assert (await served.nobody.get("/auth/me", headers=cookie(reply))).status == 200
+        # A host below the same domain could have set this one.
+        planted = {"Cookie": cookie(reply)["Cookie"].removeprefix("__Host-")}
+        assert (await served.nobody.get("/auth/me", headers=planted)).status == 401
+        removed = await served.nobody.post("/auth/logout", headers=cookie(reply))
+        assert removed.headers["Set-Cookie"].startswith('__Host-er_session="";')
+        scheme = (await served.nobody.get("/openapi.json")).body["components"]["securitySchemes"]["session"]
+        assert scheme["name"] == "__Host-er_session"
+        for path in ("//sign-in", "/auth/me", "//static/none", "//healthz"):
+            answer = await served.nobody.get(path)
+            assert answer.headers["Strict-Transport-Security"] == "max-age=31536000", path
+
+
+async def test_a_response_is_of_no_use_to_another_sites_page(served: ServedInstallation) -> None:
+    for path in ("/auth/me", "/nothing", "/domains", "//healthz", "/openapi.json"):
+        answer = await served.admin.get(path)
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'", path
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Strict-Transport-Security" not in answer.headers, "this installation is reached by plain HTTP"
