@@ -40,10 +40,12 @@ class Endpoint(Served):
         """The aiohttp handler."""
         # A download, which no time limit bounds, must not wait for a body that nobody reads.
         content = b"" if self.route.media else await body.read(request, self._body_limit)
+        ids = dict(request.match_info)
+        body.check_texts(ids)
         call: Call[Any, Any] = Call(
             services=self._services,
             caller=request.get(CALLER),
-            ids=dict(request.match_info),
+            ids=ids,
             body=shape.read(self.route.body, body.decode(content, *body.content_type(request))),
             query=shape.read(self.route.query, _query(request)),
             request=request,

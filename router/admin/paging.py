@@ -67,9 +67,12 @@ def decode(cursor: str) -> str:
     try:
         if len(cursor) > 500:
             raise _wrong_cursor()
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        place = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise _wrong_cursor() from None
+    if "\0" in place:  # PostgreSQL stores no NUL; no list has one
+        raise _wrong_cursor()
+    return place
 
 
 def _checked(limit: int) -> int:

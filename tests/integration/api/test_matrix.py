@@ -7,6 +7,7 @@ import pytest
 
 from api.resources import ROUTES
 from api.route import Route
+from router.admin import paging
 from router.model import Role
 from tests.support.installation.http import Client, ServedInstallation, serving
 from tests.support.stores import opened_sqlite
@@ -191,3 +192,22 @@ async def test_ready_only_with_a_database(tmp_path: Path) -> None:
         answer = await served.nobody.get("//readyz")
         assert (answer.status, answer.code) == (503, "unavailable")
         assert (await served.nobody.get("//healthz")).status == 200
+
+
+async def test_a_text_that_no_database_stores_is_refused_everywhere(served: ServedInstallation) -> None:
+    """NUL, plain and inside a cursor, in every parameter of every route. PostgreSQL would fail at each."""
+    admin = served.admin
+    for route in ROUTES:
+        body = BODIES.get(route.path, {}) if route.method in ("POST", "PATCH") else None
+        names = [field.alias or name for name, field in route.query.model_fields.items()]
+        if "cursor" in names:
+            for cursor in (paging.encode("\0"), paging.encode("user_" + "\0" * 26), "%00"):
+                refused = await admin.ask(route.method, f"{route.path}?cursor={cursor}")
+                assert (refused.status, refused.code) == (400, "invalid_request"), (route.path, cursor)
+        for name in names:
+            refused = await admin.ask(route.method, f"{re.sub('{[a-z]+}', '1', route.path)}?{name}=a%00", body)
+            assert (refused.status, refused.code) == (400, "invalid_request"), (route.path, name)
+        if "{" in route.path:
+            path = re.sub(r"{[a-z]+}", "a%00", route.path)
+            refused = await admin.ask(route.method, path, body, headers={"Idempotency-Key": "once"})
+            assert (refused.status, refused.code) == (400, "invalid_request"), path

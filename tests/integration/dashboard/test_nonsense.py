@@ -1,9 +1,12 @@
 """What no browser sends: answered by a page or by an error in its shape, never by a fault of ours."""
 
 import asyncio
+import re
 
 import pytest
 
+from api.dashboard.views import PAGES
+from router.admin import paging
 from tests.support.installation.dashboard import browser, signed_in
 from tests.support.installation.http import ServedInstallation
 
@@ -38,6 +41,16 @@ async def test_the_name_of_a_session_is_any_text(served: ServedInstallation) -> 
     client = await signed_in(served, "viewer")
     for name in ("%00", "a%00b", "%F0%9F%92%A9", "_" * 32, "0" * 5000):
         assert (await client.post(f"/account/sessions/{name}/end")).status == 404, name
+
+
+async def test_no_page_hands_the_database_what_it_cannot_store(served: ServedInstallation) -> None:
+    client = await signed_in(served)
+    for page in (page for page in PAGES if page.method == "GET" and page.role is not None and not page.media):
+        path = re.sub(r"{[a-z]+}", "a%00", page.path)
+        seen = await client.get(f"{path}?cursor={paging.encode(chr(0))}")
+        assert seen.status in (200, 303, 400, 404), (path, seen.words)
+        if path != page.path:
+            assert seen.status == 404, path
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/static/app.css", "/tickets", "/api/health"])

@@ -31,6 +31,13 @@ def test_a_foreign_cursor(cursor: str) -> None:
     assert refused.value.field == "cursor"
 
 
+@pytest.mark.parametrize("place", ["\0", "@a\0.example", "user_" + "0" * 25 + "\0"])
+def test_a_cursor_with_a_text_that_no_database_stores(place: str) -> None:
+    with pytest.raises(Refused) as refused:
+        paging.decode(paging.encode(place))
+    assert (refused.value.code, refused.value.field) == ("invalid_request", "cursor")
+
+
 @pytest.mark.parametrize("limit", [0, -1, 201])
 def test_a_limit_out_of_bounds(limit: int) -> None:
     with pytest.raises(Refused) as refused:
