@@ -114,8 +114,8 @@ def _switch(name: str, about: str, *, disabled: bool) -> None:
         at.said(desk.as_json(UserAnswer.of(changed)), f"{changed.email} is {name}d.")
 
 
-_switch("disable", "Keep a user out: sessions end, keys open nothing.", disabled=True)
-_switch("enable", "Let a disabled user in again.", disabled=False)
+_switch("disable", "Disable a user: their sessions end and their keys are revoked.", disabled=True)
+_switch("enable", "Enable a user again; revoked keys stay revoked.", disabled=False)
 
 
 @group.command("remove")

@@ -85,8 +85,8 @@ NOTES = {
     "user-added": "This person is added. Tell them their address and password yourself.",
     "user-changed": "The change is kept.",
     "user-password-set": "The password is set, and they are signed out everywhere. Tell it to them yourself.",
-    "user-disabled": "They are signed out, and can neither sign in nor use their keys.",
-    "user-enabled": "They can sign in again.",
+    "user-disabled": "They are signed out and their keys are revoked.",
+    "user-enabled": "They can sign in again. Keys that were revoked stay revoked: create new ones.",
     "user-removed": "This person is removed.",
 }
 PAGES = (

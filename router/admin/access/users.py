@@ -91,7 +91,10 @@ class Users:
         password: str | None = None,
         disabled: bool | None = None,
     ) -> User:
-        """Changes what is given. A new password, and being disabled, end the user's sessions."""
+        """Changes what is given. A new password ends the user's sessions.
+
+        Disabling ends them too and revokes the user's keys; enabling again brings neither back.
+        """
         validation.known_id(user_id, "user", "User")
         new_role = None if role is None else role_of(role)
         password_hash = None if password is None else await hashed_password(password)
@@ -115,6 +118,11 @@ class Users:
             )
             if password_hash or disabled:
                 await session.run("session_delete_of_user", user_id=user.id)
+            revoked = 0
+            if disabled:
+                revoked = await session.run(
+                    "key_revoke_of_user", user_id=user.id, workspace_id=actor.workspace_id, now=now
+                )
             await audit.record(
                 session,
                 actor,
@@ -125,6 +133,7 @@ class Users:
                 role=new_role,
                 password="changed" if password_hash else None,
                 disabled=disabled,
+                keysRevoked=revoked or None,
             )
             return await _found(session, actor, user_id)
 

@@ -27,6 +27,11 @@ VALUES (:id, :workspace_id, :user_id, :name, :role, :hash, :hint, :created_at, :
 -- From now on the key opens nothing.
 UPDATE api_keys SET revoked_at = :now WHERE id = :id AND workspace_id = :workspace_id AND revoked_at IS NULL;
 
+-- name: key_revoke_of_user
+-- The same for every key of a user.
+UPDATE api_keys SET revoked_at = :now
+WHERE user_id = :user_id AND workspace_id = :workspace_id AND revoked_at IS NULL;
+
 -- name: key_used
 -- Remembers that a key was used, at most once in a while.
 UPDATE api_keys SET last_used_at = :now

@@ -121,3 +121,10 @@ async def test_a_key_can_do_no_more_than_its_user_now(installation: Installation
     assert (await authenticated(installation, key)).role == "viewer"
     await users.change(installation.actor, agent_id, disabled=True)
     assert await refusal(authenticated(installation, key)) == ("unauthorized", None)
+    # Enabling decides nothing about keys that were revoked.
+    await users.change(installation.actor, agent_id, disabled=False)
+    assert await refusal(authenticated(installation, key)) == ("unauthorized", None)
+    (revoked,) = (await installation.services.keys.list(Actor(installation.workspace_id, "viewer", agent_id))).items
+    assert revoked.revoked_at == installation.clock.now()
+    entry = (await installation.services.audit.list(installation.actor)).items[1]
+    assert '"disabled": true, "keysRevoked": 1' in entry.detail
