@@ -160,7 +160,7 @@ class Sessions:
                 self._by_account.failed(account)
         if not right:
             raise _not_the_present_one()
-        password_hash = await hashed_password(new)
+        password_hash = await hashed_password(new, user.email)
         async with self._database.transaction() as session:
             changed = await session.run(
                 "user_change_password",

@@ -82,7 +82,7 @@ class Welcome:
         await self.invited(token, address=address)
         kept_email = sign_in_address(email)
         kept_name = validation.line(name, "name") if name else ""
-        password_hash = await hashed_password(password)
+        password_hash = await hashed_password(password, kept_email)
         now = self._clock.now()
         async with self._database.transaction() as session:
             found = await _found(session, token, now)

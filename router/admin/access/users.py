@@ -9,15 +9,15 @@ import asyncio
 
 from router import ids, secrets
 from router.admin import audit, paging, validation
+from router.admin.access.password_policy import check_password
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.errors import Refused, not_found
 from router.mail.address import AddressError, parse_mailbox
-from router.model import Actor, Role, User, Workspace
+from router.model import Actor, Micros, Role, User, Workspace
 from router.store.database import Database, Session, fetch, fetch_one
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
-MIN_PASSWORD = 8
 
 
 def role_of(value: str) -> Role:
@@ -64,13 +64,14 @@ class Users:
         self, actor: Actor, *, email: str, name: str = "", role: str = "agent", password: str | None = None
     ) -> User:
         """A new user; without a password they can use keys, but not sign in."""
+        address = sign_in_address(email)
         user = User(
             id=ids.new("user"),
             workspace_id=actor.workspace_id,
-            email=sign_in_address(email),
+            email=address,
             name=validation.line(name, "name") if name else "",
             role=role_of(role),
-            password_hash=None if password is None else await hashed_password(password),
+            password_hash=None if password is None else await hashed_password(password, address),
             created_at=self._clock.now(),
             disabled_at=None,
         )
@@ -95,14 +96,13 @@ class Users:
 
         Disabling ends them too and revokes the user's keys; enabling again brings neither back.
         """
-        validation.known_id(user_id, "user", "User")
         new_role = None if role is None else role_of(role)
-        password_hash = None if password is None else await hashed_password(password)
+        email = (await self.get(actor, user_id)).email
+        password_hash = None if password is None else await hashed_password(password, email)
         async with self._database.transaction() as session:
             user = await _found(session, actor, user_id, "user_lock_to_change")
             now = self._clock.now()
-            demoted = (new_role is not None and new_role != "admin") or disabled is True
-            if demoted:
+            if disabled or new_role not in (None, "admin"):
                 await _keep_an_admin(session, actor, user)
             disabled_at = user.disabled_at
             if disabled is not None:
@@ -118,11 +118,7 @@ class Users:
             )
             if password_hash or disabled:
                 await session.run("session_delete_of_user", user_id=user.id)
-            revoked = 0
-            if disabled:
-                revoked = await session.run(
-                    "key_revoke_of_user", user_id=user.id, workspace_id=actor.workspace_id, now=now
-                )
+            revoked = await _revoke_keys(session, user, now) if disabled else 0
             await audit.record(
                 session,
                 actor,
@@ -192,6 +188,11 @@ async def _found(session: Session, actor: Actor, user_id: str, query: str = "use
     return user
 
 
+async def _revoke_keys(session: Session, user: User, now: Micros) -> int:
+    """How many keys the user had."""
+    return await session.run("key_revoke_of_user", user_id=user.id, workspace_id=user.workspace_id, now=now)
+
+
 async def _keep_an_admin(session: Session, actor: Actor, user: User) -> None:
     """Refuses for the last admin, while nobody else does this in the workspace: two must not demote each other."""
     if user.role != "admin":
@@ -202,12 +203,11 @@ async def _keep_an_admin(session: Session, actor: Actor, user: User) -> None:
         raise Refused("conflict", "This is the last admin of the workspace: make somebody else admin first")
 
 
-async def hashed_password(password: str) -> str:
-    """As it is kept; raises `Refused` for one that is too short or too long."""
-    if not MIN_PASSWORD <= len(password) <= secrets.MAX_PASSWORD:
-        raise Refused(
-            "invalid_request",
-            f"password must have between {MIN_PASSWORD} and {secrets.MAX_PASSWORD} characters",
-            "password",
-        )
-    return await asyncio.to_thread(secrets.hash_password, password)
+async def hashed_password(password: str, email: str) -> str:
+    """The hash to store; raises `Refused` for a password that the user of this address may not have."""
+
+    def hashed() -> str:
+        check_password(password, email)
+        return secrets.hash_password(password)
+
+    return await asyncio.to_thread(hashed)

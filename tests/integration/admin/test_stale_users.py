@@ -31,9 +31,9 @@ async def test_a_new_password_undoes_nothing(installation: Installation, monkeyp
     await installation.add_person("admin")  # the last admin cannot be demoted
     user = await users.create(installation.actor, email="bob@example.org", role="admin", password=PASSWORD)
 
-    async def slow(password: str) -> str:
+    async def slow(password: str, email: str) -> str:
         await users.change(installation.actor, user.id, role="viewer", disabled=True)
-        return await hashed_password(password)
+        return await hashed_password(password, email)
 
     monkeypatch.setattr(sessions, "hashed_password", slow)
     own = Actor(user.workspace_id, "admin", user_id=user.id)

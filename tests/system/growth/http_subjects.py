@@ -31,6 +31,7 @@ from router import ids, secrets
 from router.admin import paging
 from router.admin import validation as kept
 from router.admin.access.authentication import Caller
+from router.admin.access.password_policy import check_password
 from router.admin.access.users import role_of, sign_in_address
 from router.admin.domains import domain_names
 from router.admin.installation.attention import Trouble
@@ -190,10 +191,12 @@ def values(octets: bytes) -> None:
 
 
 def password(octets: bytes) -> None:
-    """A password of a sign-in."""
+    """A password of a sign-in, and one that a user wants."""
     secrets.verify_password(text(octets), secrets.UNUSABLE_HASH)
     with suppress(ValueError):
         secrets.hash_password(text(octets))
+    with suppress(Refused):
+        check_password(text(octets), "a@b.example")
 
 
 class _NoDatabase:

@@ -1,0 +1,66 @@
+"""Which passwords are accepted: none of those that are guessed first.
+
+Signing in never asks: a password from before a rule still opens its account. The list of common passwords is read
+when a password is set, so that no process keeps it in memory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from router import secrets
+from router.errors import Refused
+from router.mail.address import MAILBOX_LIMIT, AddressError, domain_key
+from router.unicode_text import normalize
+
+MIN_PASSWORD = 8
+# One a line, in lower case, below its licence.
+_COMMON = Path(__file__).with_name("common_passwords.txt")
+_PRODUCT = frozenset({"emailrouter", "email router", "email-router"})
+_ALLOWED = f"choose another text of at least {MIN_PASSWORD} characters"
+
+
+def check_password(password: str, email: str) -> None:
+    """Raises `Refused` with the field `password`. Reads a file: run it off the loop.
+
+    Args:
+        email: The user's address in the form of `users.sign_in_address`.
+    """
+    if len(password) > secrets.MAX_PASSWORD or len(password.strip()) < MIN_PASSWORD:
+        raise _refused(
+            f"must have between {MIN_PASSWORD} and {secrets.MAX_PASSWORD} characters, "
+            "not counting spaces at its beginning and end"
+        )
+    # Case and forms of letters (full-width ones) do not make a guess harder.
+    plain = normalize("NFKC", password).strip().casefold()
+    if not any(character.isprintable() for character in plain):
+        raise _refused(f"must not consist of invisible characters: {_ALLOWED}")
+    if _period(plain) < min(len(plain), MIN_PASSWORD):
+        raise _refused(f"must not repeat the same few characters: {_ALLOWED}")
+    if _is_of_the_address(plain, email):
+        raise _refused(f"must not be the address it belongs to, a part of it or another address there: {_ALLOWED}")
+    if plain in _PRODUCT or plain in _COMMON.read_text(encoding="utf-8").splitlines():
+        raise _refused(f"must not be one of the most common passwords: {_ALLOWED}")
+
+
+def _period(text: str) -> int:
+    """The length of the shortest text of which this one is a repetition."""
+    return (text + text).find(text, 1)
+
+
+def _is_of_the_address(plain: str, email: str) -> bool:
+    """Whether this is the address, a part of it, its domain, a name below the domain, or an address at one of these."""
+    local, _, domain = email.rpartition("@")
+    if plain in {email, local, *domain.split(".")}:
+        return True
+    if len(plain) > MAILBOX_LIMIT:  # longer than any address; the next step takes time
+        return False
+    try:
+        host = domain_key(plain.rpartition("@")[2])
+    except AddressError:
+        return False
+    return host == domain or host.endswith(f".{domain}")
+
+
+def _refused(reason: str) -> Refused:
+    return Refused("invalid_request", f"password {reason}", "password")

@@ -1,0 +1,94 @@
+"""Which passwords are accepted."""
+
+import pytest
+
+from router.admin.access.password_policy import check_password
+from router.errors import Refused
+
+EMAIL = "grace.hopper@acme.test"
+IDN = "ada@xn--bcher-kva.example"  # bücher.example
+
+
+def reason(password: str, email: str = EMAIL) -> str:
+    """Why it is refused."""
+    with pytest.raises(Refused) as refused:
+        check_password(password, email)
+    assert (refused.value.code, refused.value.field) == ("invalid_request", "password")
+    return refused.value.message
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "correct horse battery",
+        "acme.test is where I work",
+        "grace.hopper@elsewhere.test",
+        "notacme.test",
+        "password of the harbour",
+        "пароль для работы",
+        "密码密码一二三四五六",
+        "abcabcabd",
+        "x" * 1023 + "y",
+        "!§$%&/()=?",
+    ],
+)
+def test_accepted(password: str) -> None:
+    check_password(password, EMAIL)
+
+
+@pytest.mark.parametrize("password", ["", "short", "        ", " \t\n\u3000 \u00a0  ", "a       ", "x" * 1025])
+def test_length(password: str) -> None:
+    assert "between 8 and 1024 characters" in reason(password)
+
+
+@pytest.mark.parametrize("password", ["\u200b\u200c" * 5, "\u2060\ufeff\u200b\u200d\u2061\u2062\u2063\u2064"])
+def test_invisible_characters_alone(password: str) -> None:
+    assert "invisible" in reason(password)
+
+
+@pytest.mark.parametrize("password", ["aaaaaaaa", "ababababab", "abcabcabc", "adminadmin", "AbcDAbcD", "1" * 1000])
+def test_a_repeated_short_text(password: str) -> None:
+    assert "repeat" in reason(password)
+
+
+@pytest.mark.parametrize(
+    ("password", "email"),
+    [
+        (EMAIL, EMAIL),
+        ("Grace.Hopper@ACME.test", EMAIL),
+        (" grace.hopper@acme.test ", EMAIL),
+        ("grace.hopper", EMAIL),
+        ("acme.test", EMAIL),
+        ("ACME.TEST.", EMAIL),
+        ("www.acme.test", EMAIL),
+        ("@acme.test", EMAIL),
+        ("support@acme.test", EMAIL),
+        ("a b@acme.test", EMAIL),
+        ("ops@mail.acme.test", EMAIL),
+        ("acmecorporation", "a@acmecorporation.test"),
+        ("bücher.example", IDN),
+        ("Info@BÜCHER.example", IDN),
+        ("xn--bcher-kva.example", IDN),
+        ("ｇｒａｃｅ.hopper", EMAIL),
+    ],
+)
+def test_the_address_and_its_domain(password: str, email: str) -> None:
+    assert "address" in reason(password, email)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password",
+        "Password",
+        "12345678",
+        "PASSWORD1",
+        "qwertyuiop",
+        "iloveyou",
+        "P@ssw0rd",
+        "ｐａｓｓｗｏｒｄ",
+        "emailrouter",
+    ],
+)
+def test_common_passwords(password: str) -> None:
+    assert "most common" in reason(password)
