@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from api import answers, docs_page, openapi
+from api.cookies import COOKIES, Cookies
 from api.dashboard.mount import Dashboard
 from api.endpoint import Endpoint
 from api.middleware.auth import auth
@@ -26,7 +27,6 @@ from api.middleware.request_id import on_prepare, request_id
 from api.middleware.time_limit import time_limit
 from api.resources import ROUTES
 from api.route import Route
-from api.session_cookie import SESSION_COOKIE, SessionCookie
 from config.schema import Api
 from router.errors import StorageReplaced
 from router.meter import UNMETERED, Meter
@@ -57,7 +57,7 @@ def build_app(
     app.on_response_prepare.append(on_prepare)
     if public_url.startswith("https://"):
         app.on_response_prepare.append(strict_transport)
-    app[SESSION_COOKIE] = SessionCookie(public_url, settings.trusted_proxies)
+    app[COOKIES] = Cookies(public_url, settings.trusted_proxies)
     for route in ROUTES:
         endpoint = Endpoint(route, services, max_body=settings.max_body_bytes)
         for prefix in PREFIXES:

@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from api.cookies import cookie_name
 from api.examples import examples
 from api.route import Route
 from api.schema.errors import STATUS, Error
 from api.schema.shape import Answer, Body, Empty
-from api.session_cookie import cookie_name
 from router.errors import ErrorCode
 
 _PARAMETER = re.compile(r"{([a-z]+)}")

@@ -25,6 +25,7 @@ from router.admin.access.sessions import Sessions
 from router.admin.access.users import Users
 from router.clock import SystemClock
 from router.model import Actor
+from router.secrets import SecretBox, new_key
 from tests.support.process import Program
 
 TICKETS = 100_000
@@ -108,7 +109,7 @@ async def furnished(big: Filled) -> tuple[str, dict[str, str]]:
         await run(database, "ANALYZE")
         actor, clock = Actor(big.made.workspace_id, "admin"), SystemClock()
         busy = await Users(database, clock).get(actor, big.users[0])
-        login = await Sessions(database, clock).begin(busy, address="127.0.0.1")
+        login = await Sessions(database, clock, SecretBox(new_key())).begin(busy, address="127.0.0.1")
         ids = {"aliases": big.aliases[3], "integrations": big.integrations[3], "users": big.users[3]}
         for noun, table in (("domains", "domains"), ("keys", "api_keys")):
             ids[noun] = (await run(database, f"SELECT id FROM {table} ORDER BY id LIMIT 1"))[0]["id"]

@@ -51,7 +51,7 @@ def build(core: Core) -> Services:
     return Services(
         clock=clock,
         authentication=Authentication(opened, clock),
-        sessions=Sessions(opened, clock),
+        sessions=Sessions(opened, clock, core.box),
         welcome=Welcome(opened, clock, config.server.data_dir / setup_link.FILE),
         rate_limits=_rate_limits(core),
         idempotency=Idempotency(opened, clock),

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from api.cookies import COOKIES
 from api.middleware.addresses import client_address
 from api.request_keys import ADDRESS, CALLER
 from api.served import declared_of
-from api.session_cookie import SESSION_COOKIE
 from config.values import Network
 from router.admin.access.authentication import Authentication, Caller
 from router.clock import Clock
@@ -56,7 +56,7 @@ async def _caller(request: web.Request, authentication: Authentication) -> Calle
         if scheme.lower() != "bearer" or not 1 <= len(credential.strip()) <= _MAX_CREDENTIAL:
             raise Refused("unauthorized", "Authorization must be: Bearer and an API key")
         return await authentication.by_key(credential.strip(), address=request[ADDRESS])
-    cookie = request.app[SESSION_COOKIE].get(request)
+    cookie = request.app[COOKIES].session(request)
     if cookie and len(cookie) <= _MAX_CREDENTIAL:
         return await authentication.by_session(cookie, address=request[ADDRESS])
     raise Refused("unauthorized", "An API key is needed: Authorization: Bearer er_...")

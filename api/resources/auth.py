@@ -7,32 +7,33 @@ from typing import Any
 from aiohttp import web
 
 from api import answers
+from api.cookies import COOKIES
 from api.route import Call, Route
 from api.schema.people import Login, MeAnswer, PasswordChange, SessionAnswer, SessionList
 from api.schema.shape import Empty, NoQuery
-from api.session_cookie import SESSION_COOKIE
-from router.admin.access.sessions import LIFETIME
 from router.model import Actor
 
 
 async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
     """The session is in the cookie alone: scripts cannot read it, other sites cannot send it."""
     sessions = call.services.sessions
-    new = await sessions.login(call.body.email, call.body.password, address=call.address)
+    cookies = call.request.app[COOKIES]
+    device = cookies.device(call.request)
+    new = await sessions.login(call.body.email, call.body.password, address=call.address, device=device)
     me = await sessions.me(Actor(new.user.workspace_id, new.user.role, user_id=new.user.id))
     response = answers.json(MeAnswer.of(me))
-    call.request.app[SESSION_COOKIE].put(call.request, response, new.token, LIFETIME // 1_000_000)
+    cookies.put(call.request, response, new)
     return response
 
 
 async def logout(call: Call[Empty, NoQuery]) -> web.StreamResponse:
     """Also without a session: then there is nothing to end."""
-    cookie = call.request.app[SESSION_COOKIE]
-    token = cookie.get(call.request)
+    cookies = call.request.app[COOKIES]
+    token = cookies.session(call.request)
     if token:
         await call.services.sessions.logout(token)
     response = web.Response(status=204)
-    cookie.remove(call.request, response)
+    cookies.remove_session(call.request, response)
     return response
 
 
@@ -49,11 +50,14 @@ async def end_session(call: Call[Empty, NoQuery]) -> None:
     await call.services.sessions.end(call.actor, call.ids["id"])
 
 
-async def change_password(call: Call[PasswordChange, NoQuery]) -> None:
+async def change_password(call: Call[PasswordChange, NoQuery]) -> web.StreamResponse:
     body = call.body
-    await call.services.sessions.change_password(
+    device = await call.services.sessions.change_password(
         call.actor, current=body.current_password, new=body.password, keep=_own(call)
     )
+    response = web.Response(status=204)
+    call.request.app[COOKIES].put_device(call.request, response, device)
+    return response
 
 
 def _own(call: Call[Any, NoQuery]) -> str:

@@ -9,6 +9,7 @@ from emailrouter.cli import desk
 from emailrouter.cli.desk import Desk
 
 OPERATOR = "(operator)"
+UNKNOWN = "(unknown)"  # a sign-in that failed
 
 
 @click.group(cls=desk.Group, name="audit")
@@ -20,7 +21,7 @@ def group() -> None:
 @desk.paged
 @desk.at_desk()
 async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
-    """List the changes, newest first. Without a user it was done at the command line."""
+    """List sign-ins and changes, newest first. `(operator)` is the command line, `(unknown)` a failed sign-in."""
     found = await desk.collect(
         lambda n, c: at.services.audit.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )
@@ -28,7 +29,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
     page = desk.as_rows(found, AuditAnswer.of)
     if not at.as_json:
         for row in page.items:
-            row["userId"] = row["userId"] or OPERATOR
+            row["userId"] = row["userId"] or (UNKNOWN if row["address"] else OPERATOR)
     columns = {
         "at": "at",
         "by": "userId",

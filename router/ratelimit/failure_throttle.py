@@ -11,6 +11,7 @@ from collections import OrderedDict
 
 from router.clock import Clock
 from router.errors import Refused
+from router.model import Micros
 from router.ratelimit import sliding_window
 from router.ratelimit.sliding_window import Limit
 
@@ -23,6 +24,12 @@ class Throttled(Refused):
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__("rate_limited", message)
         self.retry_after = retry_after
+
+
+def too_many(limit: Limit, previous: int, current: int, now: Micros) -> Throttled:
+    """The refusal while a window is full, with the time after which one more attempt fits."""
+    wait = sliding_window.retry_after(limit, previous, current, now)
+    return Throttled(f"Too many failed attempts: try again in {wait} s", wait)
 
 
 class Attempts:
@@ -38,8 +45,7 @@ class Attempts:
         now = self._clock.now()
         _, previous, current = self._of(name)
         if current >= sliding_window.bound(self._limit, previous, now):
-            wait = sliding_window.retry_after(self._limit, previous, current, now)
-            raise Throttled(f"Too many failed attempts: try again in {wait} s", wait)
+            raise too_many(self._limit, previous, current, now)
 
     def failed(self, name: str) -> None:
         """One more failure."""

@@ -94,7 +94,7 @@ class SharedCounts:
         )
         if row is not None:
             return sliding_window.verdict(limit, previous, row["used"], now, allowed=True)
-        counts = await _counts(session, scope, limit, now)
+        counts = await window_counts(session, scope, limit, now)
         return sliding_window.verdict(limit, previous, counts[1], now, allowed=False)
 
     async def _previous_of(self, scope: str, limit: Limit, now: Micros) -> int:
@@ -103,7 +103,7 @@ class SharedCounts:
         known = self._previous.get(key)
         if known is not None:
             return known
-        previous, _ = await _counts(self._database, scope, limit, now)
+        previous, _ = await window_counts(self._database, scope, limit, now)
         if now % limit.length > _SETTLED:
             if len(self._previous) > 10_000:
                 self._previous.clear()
@@ -220,7 +220,7 @@ class ProcessCounts:
         async with self._reading.setdefault(scope, asyncio.Lock()):
             if scope not in self._tallies:
                 now = self._clock.now()
-                previous, current = await _counts(self._database, scope, limit, now)
+                previous, current = await window_counts(self._database, scope, limit, now)
                 self._tallies[scope] = _Tally(sliding_window.start_of(limit, now), previous, current)
         self._reading.pop(scope, None)
 
@@ -255,7 +255,7 @@ class ProcessCounts:
             await self._database.run("rate_limit_forget", horizon=horizon)
 
 
-async def _counts(session: Session, scope: str, limit: Limit, now: Micros) -> tuple[int, int]:
+async def window_counts(session: Session, scope: str, limit: Limit, now: Micros) -> tuple[int, int]:
     """(previous, current) as the database has them."""
     start = sliding_window.start_of(limit, now)
     rows = await session.all("rate_limit_used", scope=scope, window_start=start, previous_start=start - limit.seconds)

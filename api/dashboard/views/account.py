@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from aiohttp import web
+
+from api.cookies import COOKIES
 from api.dashboard.page import Html, Page, See, Visit
+from api.dashboard.serving import see
 
 
 async def show(visit: Visit) -> Html:
@@ -10,15 +14,17 @@ async def show(visit: Visit) -> Html:
     return Html("account.html", "Your account", {"sessions": sessions, "here_id": _own(visit)})
 
 
-async def change_password(visit: Visit) -> See:
+async def change_password(visit: Visit) -> web.StreamResponse:
     """Ends all other sessions."""
-    await visit.services.sessions.change_password(
+    device = await visit.services.sessions.change_password(
         visit.actor,
         current=visit.form.get("currentPassword", ""),
         new=visit.form.get("password", ""),
         keep=_own(visit),
     )
-    return See("/account", note="password-changed")
+    response = see(See("/account", note="password-changed"))
+    visit.request.app[COOKIES].put_device(visit.request, response, device)
+    return response
 
 
 async def end_session(visit: Visit) -> See:

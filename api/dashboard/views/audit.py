@@ -26,6 +26,9 @@ _VERBS = {
     "test": "tested",
     "revoke": "revoked",
     "replay": "sent again",
+    "sign_in": "signed in",
+    "sign_in_failed": "failed to sign in",
+    "sign_in_limited": "failed to sign in too often",
 }
 
 

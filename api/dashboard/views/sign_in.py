@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from api.cookies import COOKIES
 from api.dashboard import local
 from api.dashboard.page import Html, Page, See, Visit
 from api.dashboard.serving import see
-from api.session_cookie import SESSION_COOKIE
-from router.admin.access.sessions import LIFETIME, NewSession
+from router.admin.access.sessions import NewSession
 
 
 async def show(visit: Visit) -> Html:
@@ -19,30 +19,33 @@ async def show(visit: Visit) -> Html:
 
 async def sign_in(visit: Visit) -> web.StreamResponse:
     new = await visit.services.sessions.login(
-        visit.form.get("email", ""), visit.form.get("password", ""), address=visit.address
+        visit.form.get("email", ""),
+        visit.form.get("password", ""),
+        address=visit.address,
+        device=visit.request.app[COOKIES].device(visit.request),
     )
     return await enter(visit, new, See(local.path(visit.form.get("next"))))
 
 
 async def sign_out(visit: Visit) -> web.StreamResponse:
     """Also without a session: then there is nothing to end."""
-    cookie = visit.request.app[SESSION_COOKIE]
-    token = cookie.get(visit.request)
+    cookies = visit.request.app[COOKIES]
+    token = cookies.session(visit.request)
     if token:
         await visit.services.sessions.logout(token)
     response = see(See("/sign-in", note="signed-out"))
-    cookie.remove(visit.request, response)
+    cookies.remove_session(visit.request, response)
     return response
 
 
 async def enter(visit: Visit, new: NewSession, to: See) -> web.StreamResponse:
     """Goes there with the new session; one that this browser had before is over."""
-    cookie = visit.request.app[SESSION_COOKIE]
-    before = cookie.get(visit.request)
+    cookies = visit.request.app[COOKIES]
+    before = cookies.session(visit.request)
     if before:
         await visit.services.sessions.logout(before)
     response = see(to)
-    cookie.put(visit.request, response, new.token, LIFETIME // 1_000_000)
+    cookies.put(visit.request, response, new)
     return response
 
 

@@ -2,45 +2,48 @@
 
 A session is a row: it ends when it is deleted, when its user is disabled or gets a new password, or with its time.
 The cookie's token is 256 random bits, kept as its hash. Whether an address exists cannot be told from the answer or
-its time. Failures are throttled by address, and by address and account together, so nobody can lock others out.
+its time. How many failures there may be: `sign_in_limits`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 import secrets as random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import structlog
 
 from router import secrets
 from router.admin import audit
-from router.admin.access.users import hashed_password, sign_in_address
+from router.admin.access.devices import Devices
+from router.admin.access.sign_in_limits import Client, SignInLimits
+from router.admin.access.users import hashed_password
 from router.clock import SECOND, Clock
 from router.errors import Refused, not_found
 from router.model import Actor, Micros, User, Workspace
-from router.network import address_key
-from router.ratelimit.failure_throttle import Attempts
-from router.ratelimit.sliding_window import Limit
+from router.ratelimit.attempt_counts import Attempt, is_first
+from router.secrets import SecretBox
 from router.store.database import Database, fetch, fetch_one
 
 LIFETIME: Micros = 14 * 86400 * SECOND
-# An office behind one address mistypes more often than one person does.
-BY_ADDRESS = Limit(requests=100, seconds=900)
-BY_ACCOUNT = Limit(requests=10, seconds=900)
 # Each verification takes 64 MiB and a tenth of a second of a core.
 VERIFYING_AT_ONCE = 2
 MOST_SESSIONS = 100
+AUDITED_EVERY = 3600  # seconds for which further failures of an account are only logged
 _NAME = re.compile(r"[0-9a-f]{32}")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """Somebody signed in. token: for the cookie, shown to nobody else."""
+    """Somebody signed in. token, device: for the two cookies, shown to nobody else."""
 
     token: str
     user: User
     expires_at: Micros
+    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,44 +67,61 @@ class SignedIn:
 
 
 class Sessions:
-    """One for each process: it remembers the failures."""
+    """One for each process: it remembers the failures of each address (`SignInLimits`)."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, box: SecretBox) -> None:
         self._database = database
         self._clock = clock
-        self._by_address = Attempts(clock, BY_ADDRESS)
-        self._by_account = Attempts(clock, BY_ACCOUNT)
+        self._devices = Devices(box, clock)
+        self._limits = SignInLimits(database, clock)
         self._verifying = asyncio.Semaphore(VERIFYING_AT_ONCE)
 
-    async def login(self, email: str, password: str, *, address: str) -> NewSession:
-        """Raises `Refused("unauthorized")`, whatever was wrong, and `Throttled` after too many of those."""
-        place = address_key(address)
-        account = f"{place} {hashlib.sha256(email.encode('utf-8', 'surrogatepass')).hexdigest()}"
-        self._by_address.check(place)
-        self._by_account.check(account)
-        user = await self._user(email)
-        known = user is not None and user.disabled_at is None and user.password_hash is not None
-        stored = user.password_hash if user is not None and known and user.password_hash else secrets.UNUSABLE_HASH
-        async with self._verifying:
-            # Again, for who sends many at once: those before it have been counted by now.
-            self._by_address.check(place)
-            self._by_account.check(account)
-            right = await asyncio.to_thread(secrets.verify_password, password, stored)
-            if not right or not known:
-                self._by_address.failed(place)
-                self._by_account.failed(account)
-        if user is None or not known or not right:
-            raise _wrong()
-        return await self.begin(user, address=address)
+    async def login(self, email: str, password: str, *, address: str, device: str = "") -> NewSession:
+        """Raises `Refused("unauthorized")`, whatever was wrong, and `Throttled` after too many of those.
 
-    async def begin(self, user: User, *, address: str) -> NewSession:
-        """A session for a user who has proved to be one, and is still who they were then: else `unauthorized`."""
+        Args:
+            email: The user's address, in any case.
+            password: What was typed.
+            address: Where the request comes from.
+            device: The device cookie that came with it.
+        """
+        client = Client.of(address, email)
+        known = self._devices.read(device)
+        if known is None:
+            self._limits.check(client)
+        user = None
+        if client.account:
+            user = await fetch_one(self._database, User, "user_by_email", email=client.account)
+        if known is not None and known.belongs_to(user):
+            client = replace(client, device_id=known.id)
+        usable = user is not None and user.disabled_at is None
+        stored = user.password_hash if user is not None and usable else None
+        async with self._verifying:
+            # Again, for a client that sends many at once: those before it have been counted by now.
+            self._limits.check(client)
+            attempt = await self._limits.reserve(client)
+            right = await asyncio.to_thread(secrets.verify_password, password, stored or secrets.UNUSABLE_HASH)
+            if not right:
+                self._limits.failed(client)
+        if user is None or not right:
+            await self._record_failure(client.account, client.counted_as, user, attempt, address)
+            raise _wrong()
+        return await self.begin(user, address=address, attempt=attempt)
+
+    async def begin(self, user: User, *, address: str, attempt: Attempt | None = None) -> NewSession:
+        """A session for a user who has proved to be one, and is still who they were then: else `unauthorized`.
+
+        Args:
+            user: As they were when they proved it.
+            address: Where they are.
+            attempt: The attempt that succeeded, which then no longer counts.
+        """
         now = self._clock.now()
         async with self._database.transaction() as transaction:
             found = await fetch_one(transaction, User, "user_lock", id=user.id, workspace_id=user.workspace_id)
             if found is None or found.disabled_at is not None or found.password_hash != user.password_hash:
                 raise _wrong()
-            session = NewSession(random.token_urlsafe(32), found, now + LIFETIME)
+            session = NewSession(random.token_urlsafe(32), found, now + LIFETIME, self._devices.issue(found))
             await transaction.run("session_forget", now=now)
             await transaction.run(
                 "session_insert",
@@ -112,6 +132,11 @@ class Sessions:
                 created_at=now,
                 expires_at=session.expires_at,
             )
+            if attempt is not None:
+                await attempt.release(transaction)
+            actor = Actor(user.workspace_id, user.role, user_id=user.id, address=address)
+            await audit.record(transaction, actor, now, "user.sign_in", user.id)
+        log.info("sign_in.succeeded", account=user.email, address=address)
         return session
 
     async def logout(self, token: str) -> None:
@@ -139,10 +164,16 @@ class Sessions:
         if not ended:
             raise not_found("Session")
 
-    async def change_password(self, actor: Actor, *, current: str, new: str, keep: str = "") -> None:
-        """The actor's own password, by the present one; all other sessions end. keep: the id of one that stays.
+    async def change_password(self, actor: Actor, *, current: str, new: str, keep: str = "") -> str:
+        """The actor's own password, by the current one; all other sessions end. Returns the new device cookie.
 
-        Raises `Refused` with `field` `currentPassword` or `password`; wrong ones are throttled as at `login`.
+        Raises `Refused` with `field` `currentPassword` or `password`, and `Throttled` after too many wrong ones.
+
+        Args:
+            actor: Whose password it is.
+            current: Their password until now.
+            new: The next one.
+            keep: The id of a session that stays.
         """
         user = None
         if actor.user_id is not None:
@@ -151,14 +182,11 @@ class Sessions:
             )
         if user is None or user.password_hash is None:
             raise Refused("forbidden", "You have no password: an admin can give you one")
-        account = f"password {user.id}"
-        self._by_account.check(account)
         async with self._verifying:
-            self._by_account.check(account)
+            attempt = await self._limits.reserve_password_check(user.id)
             right = await asyncio.to_thread(secrets.verify_password, current, user.password_hash)
-            if not right:
-                self._by_account.failed(account)
         if not right:
+            await self._record_failure(user.email, user.id, user, attempt, actor.address)
             raise _not_the_present_one()
         password_hash = await hashed_password(new, user.email)
         async with self._database.transaction() as session:
@@ -171,8 +199,10 @@ class Sessions:
             )
             if not changed:
                 raise _not_the_present_one()
+            await attempt.release(session)
             await session.run("session_keep_one", user_id=user.id, id=keep)
             await audit.record(session, actor, self._clock.now(), "user.change", user.id, password="changed")  # noqa: S106 - a word for the audit
+        return self._devices.issue(replace(user, password_hash=password_hash))
 
     async def me(self, actor: Actor) -> Me:
         """Who asks."""
@@ -184,12 +214,24 @@ class Sessions:
         workspace = await fetch_one(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
         return Me(actor, user, workspace)
 
-    async def _user(self, email: str) -> User | None:
-        try:
-            address = sign_in_address(email)
-        except Refused:
-            return None
-        return await fetch_one(self._database, User, "user_by_email", email=address)
+    async def _record_failure(
+        self, account: str, counted_as: str, user: User | None, attempt: Attempt, address: str
+    ) -> None:
+        """Every failure is logged; the audit has the first of each hour, so that guessing does not fill it.
+
+        The same statements run where there is no such user: how long it takes says nothing.
+        """
+        actions = ["user.sign_in_failed"] if attempt.left else ["user.sign_in_failed", "user.sign_in_limited"]
+        async with self._database.transaction() as session:
+            for action in actions:
+                scope = f"{action}:{user.id if user is not None else counted_as}"
+                first = await is_first(session, scope, AUDITED_EVERY, self._clock)
+                if first and user is not None:
+                    actor = Actor(user.workspace_id, user.role, address=address)
+                    await audit.record(session, actor, self._clock.now(), action, user.id, email=user.email)
+        log.warning("sign_in.failed", account=account, address=address)
+        if not attempt.left:
+            log.warning("sign_in.limited", account=account, address=address)
 
 
 def _wrong() -> Refused:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import structlog
 
+import structlog
+
 from router import secrets
 from router.admin import audit, validation
 from router.admin.access.users import address_taken, hashed_password, sign_in_address
@@ -74,6 +76,7 @@ class Welcome:
         found = await _found(self._database, token, self._clock.now())
         if found is None:
             self._failures.failed(place)
+            log.warning("sign_in.failed", account="", address=address)
             raise Refused("not_found", "This link has been used, or is over: sign in with your address and password")
         return found[0]
 

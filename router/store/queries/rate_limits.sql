@@ -1,4 +1,4 @@
--- The counts behind the limits of the API (router/ratelimit/fixed_counts.py). window_start: seconds since the epoch.
+-- The counts behind the limits of the API and of signing in (router/ratelimit). window_start: seconds since the epoch.
 
 -- name: rate_limit_add
 -- Counts requests in a window unless that would exceed its bound; returns the window's count if it did count.
@@ -17,3 +17,11 @@ WHERE scope = :scope AND (window_start = :window_start OR window_start = :previo
 -- name: rate_limit_forget
 -- Windows that no limit looks at any more.
 DELETE FROM rate_windows WHERE window_start < :horizon;
+
+-- name: rate_limit_release
+-- One request less in a window: the attempt succeeded, and only failures are limited.
+UPDATE rate_windows SET used = used - 1 WHERE scope = :scope AND window_start = :window_start AND used > 0;
+
+-- name: rate_limit_prune
+-- Windows of one scope that its limit reads no more.
+DELETE FROM rate_windows WHERE scope = :scope AND window_start < :horizon;

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from router.admin.access import sessions
+from router.admin.access import sessions, sign_in_limits
 from router.admin.access.sessions import NewSession
 from router.errors import Refused
 from router.ratelimit.failure_throttle import Throttled
@@ -82,7 +82,7 @@ async def test_every_failure_is_the_same(installation: Installation) -> None:
 async def test_guessing_is_throttled_by_address_and_account(tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path) as store, installation_over(store) as installation:
         await add_grace(installation)
-        for _ in range(sessions.BY_ACCOUNT.requests):
+        for _ in range(sign_in_limits.BY_ADDRESS_AND_ACCOUNT.requests):
             assert await refusal(login(installation, "wrong password")) == UNAUTHORIZED
         with pytest.raises(Throttled) as throttled:
             await login(installation)
@@ -101,5 +101,5 @@ async def test_concurrent_guesses_are_throttled_like_sequential_ones(tmp_path: P
         outcomes = await asyncio.gather(*guesses, return_exceptions=True)
     verified = [outcome for outcome in outcomes if isinstance(outcome, Refused) and outcome.code == "unauthorized"]
     throttled = [outcome for outcome in outcomes if isinstance(outcome, Throttled)]
-    assert 0 < len(verified) <= sessions.BY_ACCOUNT.requests + sessions.VERIFYING_AT_ONCE - 1
+    assert 0 < len(verified) <= sign_in_limits.BY_ADDRESS_AND_ACCOUNT.requests + sessions.VERIFYING_AT_ONCE - 1
     assert len(verified) + len(throttled) == 40

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from router.admin.access import sign_in_limits
+from router.ratelimit.sliding_window import Limit
 from tests.support.installation.http import PASSWORD, Reply, ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
@@ -99,6 +101,27 @@ async def test_guessing_is_throttled(served: ServedInstallation, grace: str) -> 
     assert (await login(served, "wrong password", email="admin@example.org")).status == 401
 
 
+async def test_a_known_device_is_a_cookie_that_outlives_the_session(
+    served: ServedInstallation, grace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in_limits, "OF_ACCOUNT", Limit(1, 3600))
+    signed_in = await login(served)
+    session, device = (said.partition(";")[0] for said in signed_in.headers.getall("Set-Cookie"))
+    assert device.startswith("er_device=")
+    assert all("HttpOnly" in said and "SameSite=Lax" in said for said in signed_in.headers.getall("Set-Cookie"))
+    out = await served.nobody.post("/auth/logout", headers={"Cookie": f"{session}; {device}"})
+    assert [said.partition("=")[0] for said in out.headers.getall("Set-Cookie")] == ["er_session"]
+    assert (await login(served, "a guess")).status == 401
+    assert (await login(served)).status == 429
+    known = await login(served, headers={"Cookie": device})
+    assert known.status == 200
+    body = {"currentPassword": PASSWORD, "password": "another horse battery"}
+    changed = await served.nobody.post("/auth/password", body, headers=cookie(known))
+    assert (changed.status, changed.headers["Set-Cookie"].partition("=")[0]) == (204, "er_device")
+    device = changed.headers["Set-Cookie"].partition(";")[0]
+    assert (await login(served, "another horse battery", headers={"Cookie": device})).status == 200
+
+
 async def test_with_https_the_cookie_belongs_to_this_host_alone(tmp_path: Path) -> None:
     settings = {**served_settings(), "server.public_url": "HTTPS://mail.example.org"}
     async with opened_sqlite(tmp_path) as store, serving(store, settings) as served:
@@ -107,6 +130,7 @@ async def test_with_https_the_cookie_belongs_to_this_host_alone(tmp_path: Path) 
         assert set_cookie.startswith("__Host-er_session=")
         assert {"Secure", "Path=/"} <= set(set_cookie.split("; "))
         assert "Domain" not in set_cookie
+        assert reply.headers.getall("Set-Cookie")[1].startswith("__Host-er_device=")
         assert (await served.nobody.get("/auth/me", headers=cookie(reply))).status == 200
         # A host below the same domain could have set this one.
         planted = {"Cookie": cookie(reply)["Cookie"].removeprefix("__Host-")}

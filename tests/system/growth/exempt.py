@@ -8,6 +8,7 @@ _MODELS = "pydantic models: `schema: the models of all routes` reads each"
 EXEMPT: dict[str, str] = {
     "api.app": _WIRING,
     "api.connection_limits": "counts",
+    "api.cookies": "`http: fields` reads the cookies as it does; `devices` opens one",
     "api.dashboard.charts": "draws numbers and names of the workspace's own",
     "api.dashboard.display_names": _USE_CASE,
     "api.dashboard.live": "reads no more than a cookie and an id, through other modules",
@@ -28,7 +29,6 @@ EXEMPT: dict[str, str] = {
     "api.schema": _MODELS,
     "api.served": _WIRING,
     "api.server": "`http: a request's head` runs the parser that it uses",
-    "api.session_cookie": "`http: fields` reads the cookies as it does",
     "router.accept.incoming": _VALUES,
     "router.accept.joining": "bounded by counts: tests/integration/accept/test_joining_cost.py",
     "router.accept.transaction": "the database's work; `joining` bounds what depends on other mails",

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.admin.access.sign_in_limits import OF_ACCOUNT
 from router.ratelimit import sliding_window
 from router.ratelimit.sliding_window import Limit
 
@@ -66,3 +67,16 @@ def test_the_nearer_limit_is_shown() -> None:
     assert sliding_window.nearer([far, near]) is near
     assert sliding_window.nearer([near, refused]) is refused
     assert sliding_window.nearer([]) is None
+
+
+def test_no_hour_has_more_than_a_hundred_failures_of_an_account() -> None:
+    """A guesser who takes each attempt as soon as there is one, from shortly before the end of a window on."""
+    moments: list[int] = []
+    counts: dict[int, int] = {}
+    for now in range(1_800_003_590, 1_800_014_400, 2):
+        start = sliding_window.start_of(OF_ACCOUNT, now * SECOND)
+        bound = sliding_window.bound(OF_ACCOUNT, counts.get(start - OF_ACCOUNT.seconds, 0), now * SECOND)
+        moments += [now] * max(0, bound - counts.get(start, 0))
+        counts[start] = max(bound, counts.get(start, 0))
+    within_an_hour = [sum(first <= moment < first + 3600 for moment in moments) for first in moments]
+    assert (counts[1_800_000_000], max(within_an_hour)) == (50, 99)

@@ -1,0 +1,61 @@
+"""Attempts counted in the database before they are made: the limit is exact over all processes and after a restart.
+
+An attempt that succeeds is released again, so only failures remain; one whose process ended counts as failed. A scope
+has at most two rows, so the number of scopes bounds the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from router.clock import Clock
+from router.ratelimit import sliding_window
+from router.ratelimit.failure_throttle import too_many
+from router.ratelimit.fixed_counts import window_counts
+from router.ratelimit.sliding_window import Limit
+from router.store.database import Database, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that is counted. left: how many more may fail now."""
+
+    scope: str
+    window_start: int
+    left: int
+
+    async def release(self, session: Session) -> None:
+        """It succeeded: the transaction that acts on it removes it from the count."""
+        await session.run("rate_limit_release", scope=self.scope, window_start=self.window_start)
+
+
+class AttemptCounts:
+    """Over one database, on SQLite and PostgreSQL alike."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def reserve(self, scope: str, limit: Limit) -> Attempt:
+        """Counts one attempt. Raises `Throttled`, then without a write."""
+        now = self._clock.now()
+        start = sliding_window.start_of(limit, now)
+        previous, current = await window_counts(self._database, scope, limit, now)
+        bound = sliding_window.bound(limit, previous, now)
+        if current < bound:
+            async with self._database.transaction() as session:
+                row = await session.one("rate_limit_add", scope=scope, window_start=start, amount=1, bound=bound)
+                if row is not None:
+                    if row["used"] == 1:
+                        await session.run("rate_limit_prune", scope=scope, horizon=start - limit.seconds)
+                    return Attempt(scope, start, bound - row["used"])
+        raise too_many(limit, previous, max(current, bound), now)
+
+
+async def is_first(session: Session, scope: str, seconds: int, clock: Clock) -> bool:
+    """Whether nothing was counted in this scope within the current window of `seconds`; it is then."""
+    start = sliding_window.start_of(Limit(1, seconds), clock.now())
+    if await session.one("rate_limit_add", scope=scope, window_start=start, amount=1, bound=1) is None:
+        return False
+    await session.run("rate_limit_prune", scope=scope, horizon=start)
+    return True

@@ -1,0 +1,193 @@
+"""Failures of an account over all addresses and processes, known devices, and what log and audit have of them."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from router.admin.access import sign_in_limits
+from router.admin.access.sessions import AUDITED_EVERY, NewSession, Sessions
+from router.admin.access.sign_in_limits import Client
+from router.errors import Refused
+from router.ratelimit import sliding_window
+from router.ratelimit.attempt_counts import Attempt, AttemptCounts
+from router.ratelimit.failure_throttle import Throttled
+from router.ratelimit.sliding_window import Limit
+from tests.support.clock import FakeClock
+from tests.support.installation import Installation, installation_over
+from tests.support.refusal import refusal
+from tests.support.stores import Store, opened_sqlite
+
+EMAIL = "grace@example.org"
+PASSWORD = "correct horse battery"
+UNAUTHORIZED, LIMITED = ("unauthorized", None), ("rate_limited", None)
+# An address that looks like the end of another line of the log.
+FORGED = r'"\"address\": \"192.0.2.6\", \"event\": \"sign_in.failed"@example.org'
+HOUR = Limit(requests=5, seconds=3600)
+
+
+@pytest.fixture(autouse=True)
+def few_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account may have three failures an hour, a known device two."""
+    monkeypatch.setattr(sign_in_limits, "OF_ACCOUNT", Limit(3, 3600))
+    monkeypatch.setattr(sign_in_limits, "OF_DEVICE", Limit(2, 900))
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[Installation]:
+    """For what is the same on both databases."""
+    async with opened_sqlite(tmp_path) as store, installation_over(store) as found:
+        yield found
+
+
+def fail2ban() -> re.Pattern[str]:
+    """The filter of docs/operations.md; `<ADDR>` is fail2ban's own."""
+    text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
+    (found,) = re.findall(r"^failregex = (.+)$", text, re.MULTILINE)
+    return re.compile(found.replace("<ADDR>", r"(?P<address>[0-9A-Fa-f:.]+)"))
+
+
+async def add_grace(installation: Installation) -> str:
+    return (await installation.services.users.create(installation.actor, email=EMAIL, password=PASSWORD)).id
+
+
+async def guess(sessions: Sessions, n: int, email: str = EMAIL, password: str = "a guess", device: str = "") -> str:
+    """A sign-in from the address of this number; the code of its refusal."""
+    address = f"198.51.100.{n}"
+    try:
+        await sessions.login(email, password, address=address, device=device)
+    except Refused as refused:
+        return refused.code
+    return ""
+
+
+async def signed_in(installation: Installation, device: str = "", password: str = PASSWORD) -> NewSession:
+    return await installation.services.sessions.login(EMAIL, password, address="192.0.2.7", device=device)
+
+
+async def test_attempts_of_all_processes_are_counted_together(store: Store) -> None:
+    clock = FakeClock()
+    processes = [AttemptCounts(store.database, clock) for _ in range(2)]
+    outcomes = await asyncio.gather(
+        *(process.reserve("a", HOUR) for process in processes for _ in range(6)), return_exceptions=True
+    )
+    attempts = [outcome for outcome in outcomes if isinstance(outcome, Attempt)]
+    assert sorted(attempt.left for attempt in attempts) == [0, 1, 2, 3, 4]
+    assert sum(isinstance(outcome, Throttled) for outcome in outcomes) == 7
+    await attempts[0].release(store.database)
+    assert (await processes[1].reserve("a", HOUR)).left == 0
+    with pytest.raises(Throttled) as throttled:
+        await processes[0].reserve("a", HOUR)
+    clock.advance(throttled.value.retry_after)
+    for window in range(4):
+        await processes[window % 2].reserve("a", HOUR)
+        clock.advance(3600)
+    first = sliding_window.start_of(HOUR, clock.now()) - 5 * HOUR.seconds
+    old = {"window_start": first, "previous_start": first + HOUR.seconds}
+    assert await store.database.all("rate_limit_used", scope="a", **old) == []
+
+
+async def test_an_account_is_closed_to_unknown_devices_whatever_their_address(installation: Installation) -> None:
+    await add_grace(installation)
+    other = Sessions(installation.database, installation.clock, installation.core.box)
+    processes = (installation.services.sessions, other)
+    # What is no account is answered in the same way; another form of the address is the same account.
+    for forms in ((EMAIL, "Grace@EXAMPLE.org"), ("invented@example.org",) * 2):
+        codes = [await guess(processes[n % 2], n, forms[n % 2]) for n in range(5)]
+        assert codes == ["unauthorized"] * 3 + ["rate_limited"] * 2
+    assert await guess(other, 9, password=PASSWORD) == "rate_limited"
+    assert await guess(other, 9, "admin@example.org") == "unauthorized"
+    installation.clock.advance(7200)
+    assert await guess(other, 9, password=PASSWORD) == ""
+
+
+async def test_a_known_device_gets_in_while_others_guess(sqlite: Installation) -> None:
+    installation, sessions = sqlite, sqlite.services.sessions
+    await add_grace(installation)
+    device = (await signed_in(installation)).device
+    for n in range(4):
+        await guess(sessions, n)
+    assert await refusal(signed_in(installation)) == LIMITED
+    assert await guess(sessions, 9, password=PASSWORD, device=device[:-4] + "AAAA") == "rate_limited"
+    # Its own failures are bounded too, and a success counts as none.
+    for _ in range(3):
+        device = (await signed_in(installation, device)).device
+    codes = [await guess(sessions, 9, device=device) for _ in range(3)]
+    assert codes == ["unauthorized", "unauthorized", "rate_limited"]
+    # It is the device of one user only.
+    await installation.services.users.create(installation.actor, email="other@example.org", password=PASSWORD)
+    for n in range(3):
+        await guess(sessions, n, "other@example.org")
+    assert await guess(sessions, 9, "other@example.org", PASSWORD, device) == "rate_limited"
+    installation.clock.advance(days=181)
+    known = Sessions(installation.database, installation.clock, installation.core.box)._devices
+    assert known.read(device) is None
+
+
+async def test_a_new_password_ends_every_known_device(sqlite: Installation) -> None:
+    installation, grace = sqlite, await add_grace(sqlite)
+    first = await signed_in(installation)
+    caller = await installation.services.authentication.by_session(first.token)
+    new = "another horse battery"
+    device = await installation.services.sessions.change_password(caller.actor, current=PASSWORD, new=new)
+    for n in range(3):
+        await guess(installation.services.sessions, n)
+    assert await refusal(signed_in(installation, first.device, new)) == LIMITED
+    assert (await signed_in(installation, device, new)).user.id == grace
+
+
+async def test_the_current_password_cannot_be_guessed_from_a_session(sqlite: Installation) -> None:
+    installation = sqlite
+    await add_grace(sqlite)
+    actor = (await installation.services.authentication.by_session((await signed_in(installation)).token)).actor
+    sessions = installation.services.sessions
+    for expected in (("invalid_request", "currentPassword"),) * 2 + (LIMITED,):
+        assert await refusal(sessions.change_password(actor, current="a guess", new="a new password")) == expected
+
+
+async def test_the_log_has_every_failure_and_the_audit_the_first_of_an_hour(installation: Installation) -> None:
+    grace = await add_grace(installation)
+    sessions, actor = installation.services.sessions, installation.actor
+    with capture_logs() as logs:
+        for n in range(4):
+            await guess(sessions, n)
+        await guess(sessions, 7, "nobody@example.org")
+        await guess(sessions, 8, "my password, in the wrong field")
+        await guess(sessions, 9, FORGED)
+    failed = [(line["account"], line["address"]) for line in logs if line["event"] == "sign_in.failed"]
+    assert failed == [
+        *((EMAIL, f"198.51.100.{n}") for n in range(3)),
+        ("nobody@example.org", "198.51.100.7"),
+        ("", "198.51.100.8"),
+        ('"address": "192.0.2.6", "event": "sign_in.failed@example.org', "198.51.100.9"),
+    ]
+    filtered = [fail2ban().search(json.dumps(line)) for line in logs]
+    assert [found and found["address"] for found in filtered if found] == [address for _, address in failed]
+    assert [line["address"] for line in logs if line["event"] == "sign_in.limited"] == ["198.51.100.2"]
+    entries = (await installation.services.audit.list(actor)).items[:-1]
+    found = [(entry.action, entry.target, entry.user_id, entry.address) for entry in entries]
+    assert found == [
+        ("user.sign_in_limited", grace, None, "198.51.100.2"),
+        ("user.sign_in_failed", grace, None, "198.51.100.0"),
+    ]
+    assert json.loads(entries[0].detail) == {"email": EMAIL}
+    installation.clock.advance(2 * AUDITED_EVERY)
+    with capture_logs() as logs:
+        await guess(sessions, 3)
+        await signed_in(installation)
+    assert [line["event"] for line in logs] == ["sign_in.failed", "sign_in.succeeded"]
+    assert fail2ban().search(json.dumps(logs[1])) is None
+    entries = (await installation.services.audit.list(actor)).items[:2]
+    assert [entry.action for entry in entries] == ["user.sign_in", "user.sign_in_failed"]
+    assert (entries[0].user_id, entries[0].address) == (grace, "192.0.2.7")
+
+
+def test_what_an_account_is_counted_as() -> None:
+    forms = {Client.of("192.0.2.7", email).counted_as for email in ("Grace@Example.ORG", EMAIL, "grace@EXAMPLE.org")}
+    assert len(forms) == 1
+    assert Client.of("192.0.2.7", "no address").account == ""
+    assert Client.of("2001:db8::1", EMAIL).address == Client.of("2001:db8::2", EMAIL).address
