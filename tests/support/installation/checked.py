@@ -120,6 +120,7 @@ def _settings(folder: Path) -> dict[str, object]:
         "smtp.tls_cert": str(folder / "chain.pem"),
         "smtp.tls_key": str(folder / "key.pem"),
         "api.listen": f"127.0.0.1:{free_port()}",
+        "api.trusted_proxies": ["127.0.0.1/32"],
     }
 
 

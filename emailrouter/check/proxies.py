@@ -1,0 +1,36 @@
+"""The proxy before the API: whether it is trusted to say whom it speaks for.
+
+Decided by the configuration alone: anybody can send a field `X-Forwarded-For`, so one that was seen proves no proxy.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from emailrouter.check.facts import Facts
+from emailrouter.check.line import Line, ok, warn
+from router.network import is_loopback, parse_address
+
+NAME = "proxy"
+
+
+async def trusted(facts: Facts) -> list[Line]:
+    """Nothing where `public_url` needs no proxy."""
+    api, public = facts.config.api, urlsplit(facts.config.server.public_url)
+    # With systemd's sockets the addresses are in a unit, which may be another host's.
+    loopback = api.listen.host if api.listen != "systemd" and is_loopback(api.listen.host) else ""
+    if public.scheme != "https" and (not loopback or is_loopback(public.hostname or "")):
+        return []
+    peer = parse_address("127.0.0.1" if loopback == "localhost" else loopback)
+    networks = api.trusted_proxies
+    if networks and (peer is None or any(peer.version == each.version and peer in each for each in networks)):
+        return [ok(NAME, f"[api] trusted_proxies has {', '.join(map(str, networks))}")]
+    missing = f"does not have {peer}, where it connects from" if networks and peer else "is empty"
+    fix = (
+        'Set [api] trusted_proxies to the address that the proxy connects from, like ["127.0.0.1/32", "::1/128"], '
+        "and have it send X-Forwarded-For and X-Forwarded-Proto (docs/operations.md, The dashboard to the world)"
+    )
+    text = (
+        f"{public.geturl()} is served by a proxy, but [api] trusted_proxies {missing}: all people count as one address"
+    )
+    return [warn(NAME, text, fix)]
