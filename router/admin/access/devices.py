@@ -55,7 +55,7 @@ class Devices:
             device_id, user_id, password, until = json.loads(
                 self._box.open(cookie + "=" * (-len(cookie) % 4), _PURPOSE)
             )
-        except Unsealable:
+        except (Unsealable, ValueError):  # none of ours, or another version's
             return None
         return Device(device_id, user_id, password) if until > self._clock.now() else None
 
