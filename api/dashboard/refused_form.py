@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from api import body
+from api.cookies import COOKIES
 from api.dashboard.serving import FORM, REACHED, PageEndpoint, parse_form
 from api.middleware.permission import from_own_page
 from api.request_keys import CALLER
-from api.session_cookie import SESSION_COOKIE
 from router.errors import Refused
 
 # Fields that are entered again instead of being shown, with their labels.
@@ -91,7 +91,7 @@ def _may_be_read(request: web.Request) -> bool:
 
     A client without either is refused before its body, and one that sends `Expect` is never told to go on.
     """
-    signed_in = CALLER in request or request.app[SESSION_COOKIE].get(request) is not None
+    signed_in = CALLER in request or request.app[COOKIES].session(request) is not None
     return signed_in and REACHED not in request and "Expect" not in request.headers
 
 

@@ -17,8 +17,6 @@ from pathlib import Path
 
 import structlog
 
-import structlog
-
 from router import secrets
 from router.admin import audit, validation
 from router.admin.access.users import address_taken, hashed_password, sign_in_address
