@@ -200,12 +200,13 @@ async def test_a_text_that_no_database_stores_is_refused_everywhere(served: Serv
     for route in ROUTES:
         body = BODIES.get(route.path, {}) if route.method in ("POST", "PATCH") else None
         names = [field.alias or name for name, field in route.query.model_fields.items()]
+        path = re.sub("{[a-z]+}", "1", route.path)
         if "cursor" in names:
             for cursor in (paging.encode("\0"), paging.encode("user_" + "\0" * 26), "%00"):
-                refused = await admin.ask(route.method, f"{route.path}?cursor={cursor}")
+                refused = await admin.ask(route.method, f"{path}?cursor={cursor}")
                 assert (refused.status, refused.code) == (400, "invalid_request"), (route.path, cursor)
         for name in names:
-            refused = await admin.ask(route.method, f"{re.sub('{[a-z]+}', '1', route.path)}?{name}=a%00", body)
+            refused = await admin.ask(route.method, f"{path}?{name}=a%00", body)
             assert (refused.status, refused.code) == (400, "invalid_request"), (route.path, name)
         if "{" in route.path:
             path = re.sub(r"{[a-z]+}", "a%00", route.path)
