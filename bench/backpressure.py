@@ -56,7 +56,7 @@ async def _large_mails(port: int, recipient: str, count: int, timeout: float) ->
         while code != 250 and loop.time() < end:
             tries += 1
             pieces = [f"Subject: Large {n}\r\nMessage-ID: <{n}@large.test>\r\n\r\n".encode(), octets]
-            local = f"127.2.0.{n // _PER_ADDRESS + 1}"
+            local = f"127.2.{n // _PER_ADDRESS}.1"  # networks of their own
             code = (await client.send(port, recipient, pieces, local=local, timeout=max(end - loop.time(), 1.0))).code
             if code != 250:
                 await asyncio.sleep(_AGAIN)

@@ -21,6 +21,7 @@ import uvloop
 
 _COUNTS = {"slow command": 1000, "slow data": 1000, "noop": 200, "endless line": 20, "endless data": 20}
 _PER_ADDRESS = 15  # below the product's default of 20
+_PER_NETWORK = 4  # addresses of one /26, below three times the default
 _AGAIN = 0.02
 _SLOWLY = 10.0
 _PIECE = b"x" * 65536
@@ -144,7 +145,10 @@ async def attack(port: int, recipient: str, seconds: float, share: float, kinds:
     for kind in kinds:
         for n in range(max(1, round(_COUNTS[kind] * share))):
             place, number = number // _PER_ADDRESS, number + 1
-            client = Hostile(kind, f"127.1.{place // 250}.{place % 250 + 1}", port, recipient, counts)
+            network, host = divmod(place, _PER_NETWORK)
+            # A /21 each: the limits by network are not what is measured.
+            address = f"127.{network // 32 + 1}.{network % 32 * 8}.{host + 1}"
+            client = Hostile(kind, address, port, recipient, counts)
             # A thousand SYNs in one millisecond would test the kernel's backlog.
             tasks.append(loop.create_task(client.run(n % 500 / 250)))
     await asyncio.sleep(seconds)

@@ -121,11 +121,11 @@ class Smtp(Section):
     )
     max_recipients: Count = setting(100, "Recipients of one mail; further ones get 452 (RFC 5321 4.5.3.1.8).", ge=1)
     max_connections: Count = setting(1000, "Connections at once; further ones get 421.", ge=1)
-    max_connections_per_ip: Count = setting(20, "Connections at once from one address; further ones get 421.", ge=1)
+    max_connections_per_ip: Count = setting(
+        20, "Connections at once from one address; 3 times that for its /26 or /48, 9 for its /21 or /32.", ge=1
+    )
     max_mails_per_minute_per_ip: Count = setting(
-        6000,
-        "Mails a minute from one address, then 450; only a mail loop or a flood gets there. 0 is unlimited.",
-        ge=0,
+        6000, "Mails a minute from one address, more from its networks as above, then 450. 0 is unlimited.", ge=0
     )
     max_bytes_in_flight: Count = setting(
         134217728, "Octets of mails being received, all together; past it reading waits, then 452.", ge=1
@@ -141,9 +141,7 @@ class Smtp(Section):
     )
     data_timeout: Duration = setting("120s", "How long a mail's data may pause before the session is closed.")
     min_data_rate: Count = setting(
-        1000,
-        "Octets a second that a mail's data must reach on average, so no sender holds a place for hours.",
-        ge=0,
+        1000, "Bytes a second that the content of a mail must reach on average, else 421.", ge=0
     )
     duplicate_window: DurationOrZero = setting(
         "5d", "The same mail to the same alias within this time is one mail: senders retry for up to 5 days."

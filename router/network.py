@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+_WIDER_IPV4 = (26, 21)  # bits: a small customer of a hosting provider, a small provider
+_WIDER_IPV6 = (48, 32)  # bits: one site (RFC 6177), one provider
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -36,3 +39,20 @@ def address_key(text: str) -> str:
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address) >> 64 << 64, 64)))
     return str(address)
+
+
+@lru_cache(maxsize=4096)
+def network_keys(text: str) -> tuple[str, ...]:
+    """The networks that an address is counted in, the narrowest first: `address_key`, then two wider ones.
+
+    A text that is no address has its own key only.
+    """
+    address = parse_address(text)
+    if address is None:
+        return (text,)
+    number = int(address)
+    if isinstance(address, IPv6Address):
+        wider = [str(IPv6Network((number >> 128 - bits << 128 - bits, bits))) for bits in _WIDER_IPV6]
+    else:
+        wider = [str(IPv4Network((number >> 32 - bits << 32 - bits, bits))) for bits in _WIDER_IPV4]
+    return (address_key(text), *wider)

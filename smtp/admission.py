@@ -38,15 +38,16 @@ async def client_address(transport: Transport, context: ServerContext, peer: str
 
 
 def admit(context: ServerContext, peer: str) -> Reply | None:
-    """Counts the connection for its address, or returns the reply if there are too many."""
+    """Counts the connection for its networks, or returns the reply if there are too many."""
     limits = context.limits
     if limits.over:
-        refused = replies.TOO_MANY_CONNECTIONS
+        refused, network = replies.TOO_MANY_CONNECTIONS, ""
     else:
         _log.debug("smtp.connect", peer=peer)  # first: if it fails, nothing is counted
-        if limits.admit(peer):
+        full = limits.admit(peer)
+        if full is None:
             return None
-        refused = replies.TOO_MANY_FROM_ADDRESS
+        refused, network = replies.TOO_MANY_FROM_ADDRESS, full
     context.meter.refused(replies.name(refused))
-    _log.info("smtp.refused", peer=peer, reason=refused.text)
+    _log.info("smtp.refused", peer=peer, network=network, reason=refused.text)
     return refused

@@ -44,6 +44,11 @@ class Bounds:
     guess_delay: float = 0.5  # more for each further one
     max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3)
 
+    # Limits by address. A customer has one IPv4 address or one IPv6 /64 and often more. The limit of
+    # a wider network is a multiple, so a provider with many customers may exceed that of one.
+    network_multiples: tuple[int, ...] = (1, 3, 9)  # of /32, /26, /21 for IPv4; /64, /48, /32 for IPv6
+    counted_networks: int = 30_000  # with mails in this minute: about 8 MB
+
     # Memory for mails that are being received.
     small_mail_bytes: int = 65536  # a mail up to this size never waits for memory
     read_bytes: int = 262144  # that one read can bring

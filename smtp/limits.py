@@ -1,8 +1,9 @@
-"""Connections, in all and by address, and mails a minute by address.
+"""Connections, in all and by network, and mails a minute by network.
 
 The counts are those of one process: with several smtp processes each allows as many. An address is
-one IPv4 address or one IPv6 /64, which is what one customer gets; an IPv4 address mapped into IPv6
-is the IPv4 address. `Limits` only counts; `smtp.policy` and `smtp.admission` choose the reply.
+counted in networks of three widths (`router.network.network_keys`), each with its own limit, because
+one customer often has many addresses. `Limits` only counts; `smtp.policy` and `smtp.admission` choose
+the reply.
 """
 
 from __future__ import annotations
@@ -11,12 +12,11 @@ import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
 
-from router.network import address_key, parse_address
+from router.network import address_key, network_keys, parse_address
 from smtp.bounds import Bounds
+from smtp.mail_rates import MailRates
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-_MINUTE = 60.0  # seconds
 
 
 class AddressSet:
@@ -35,16 +35,18 @@ class AddressSet:
 
 
 class Limits:
-    """Counts connections, in all and by address, and the mails a minute of each address.
+    """Counts connections, in all and by network, and the mails a minute of each network.
 
-    The limits by address do not hold for `trusted` addresses. A minute starts with the first mail.
+    The limits by network do not hold for `trusted` addresses.
     """
 
     def __init__(self, bounds: Bounds, trusted: AddressSet) -> None:
         self._bounds = bounds
         self.trusted = trusted
-        self._connections: dict[str, int] = {}
-        self._mails: dict[str, tuple[float, int]] = {}
+        self._connections: dict[str, int] = {}  # three networks for each open connection, at most
+        self._connection_limits = [bounds.max_connections_per_address * n for n in bounds.network_multiples]
+        self._mails = MailRates(bounds.counted_networks)
+        self._mail_limits = [bounds.max_mails_per_minute * n for n in bounds.network_multiples]
         self.total = 0
 
     @property
@@ -65,46 +67,43 @@ class Limits:
         """The opposite of `open`."""
         self.total -= 1
 
-    def admit(self, address: str) -> bool:
-        """Counts a connection for its address. False, and not counted, if that has too many."""
+    def admit(self, address: str) -> str | None:
+        """Counts a connection for the networks of its address.
+
+        Returns:
+            The network that has too many connections; then nothing is counted. None if none has.
+        """
         if address in self.trusted:
-            return True
-        key = address_key(address)
-        count = self._connections.get(key, 0)
-        if count >= self._bounds.max_connections_per_address:
-            return False
-        self._connections[key] = count + 1
-        return True
+            return None
+        counts, networks = self._connections, network_keys(address)
+        for network, limit in zip(networks, self._connection_limits, strict=False):
+            if counts.get(network, 0) >= limit:
+                return network
+        for network in networks:
+            counts[network] = counts.get(network, 0) + 1
+        return None
 
     def leave(self, address: str) -> None:
-        """The opposite of an `admit` that returned True."""
+        """The opposite of an `admit` that returned None."""
         if address in self.trusted:
             return
-        key = address_key(address)
-        count = self._connections.get(key, 0) - 1
-        if count > 0:
-            self._connections[key] = count
-        else:
-            self._connections.pop(key, None)
+        for network in network_keys(address):
+            count = self._connections.get(network, 0) - 1
+            if count > 0:
+                self._connections[network] = count
+            else:
+                self._connections.pop(network, None)
 
     def quota_key(self, address: str) -> str | None:
         """What memory for mails is counted by; None for a trusted address."""
         return None if address in self.trusted else address_key(address)
 
     def mail(self, address: str, now: float) -> bool:
-        """Counts a mail at `now` (monotonic seconds). False if the address reached its limit."""
-        limit = self._bounds.max_mails_per_minute
-        if not limit or address in self.trusted:
+        """Counts a mail at `now` (monotonic seconds). False if a network of the address reached its limit."""
+        if not self._bounds.max_mails_per_minute or address in self.trusted:
             return True
-        key = address_key(address)
-        started, count = self._mails.get(key, (now, 0))
-        if now - started >= _MINUTE:
-            started, count = now, 0
-        if count >= limit:
-            return False
-        self._mails[key] = (started, count + 1)
-        return True
+        return self._mails.add(network_keys(address), self._mail_limits, now)
 
     def forget(self, now: float) -> None:
-        """Removes the minutes that are over at `now`; called regularly, it bounds the memory."""
-        self._mails = {key: entry for key, entry in self._mails.items() if now - entry[0] < _MINUTE}
+        """Removes the minutes that are over at `now`."""
+        self._mails.forget(now)

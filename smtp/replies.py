@@ -103,8 +103,8 @@ TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")  # RFC 5321 4.5
 SENDER_BLOCKED = Reply(550, "5.7.1", "Mail from this sender is not accepted")  # RFC 5321 7.9
 ADDRESS_LISTED = Reply(550, "5.7.1", "Mail from this address is not accepted: listed")  # RFC 5321 7.9
 TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")  # RFC 5321 3.8, 7.8
-TOO_MANY_FROM_ADDRESS = Reply(421, "4.7.0", "Too many connections from your address, try again later")
-TOO_MANY_MAILS = Reply(450, "4.7.1", "Too many mails from your address, try again later")  # RFC 5321 7.8
+TOO_MANY_FROM_ADDRESS = Reply(421, "4.7.0", "Too many connections from your address or network, try again later")
+TOO_MANY_MAILS = Reply(450, "4.7.1", "Too many mails from your address or network, try again later")  # RFC 5321 7.8
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")  # RFC 5321 7.8
 
 # The mail.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.network import address_key, is_loopback, parse_address
+from router.network import address_key, is_loopback, network_keys, parse_address
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,22 @@ def test_an_address_has_one_form(text: str, address: str | None) -> None:
 )
 def test_what_counts_as_one_address(text: str, key: str) -> None:
     assert address_key(text) == key
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("192.0.2.77", ("192.0.2.77", "192.0.2.64/26", "192.0.0.0/21")),
+        ("::ffff:192.0.2.77", ("192.0.2.77", "192.0.2.64/26", "192.0.0.0/21")),
+        ("255.255.255.255", ("255.255.255.255", "255.255.255.192/26", "255.255.248.0/21")),
+        ("2001:db8:1:2::3", ("2001:db8:1:2::/64", "2001:db8:1::/48", "2001:db8::/32")),
+        ("fe80::1%eth0", ("fe80::/64", "fe80::/48", "fe80::/32")),
+        ("", ("",)),
+        ("unknown", ("unknown",)),
+    ],
+)
+def test_an_address_is_counted_in_three_networks(text: str, keys: tuple[str, ...]) -> None:
+    assert network_keys(text) == keys
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost", "a.localhost"])

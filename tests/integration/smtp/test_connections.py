@@ -3,9 +3,8 @@
 from contextlib import AsyncExitStack
 from typing import Any
 
-from smtp.limits import AddressSet, Limits
 from tests.support.smtp import RawSmtp
-from tests.support.smtp_doubles import bounds, running_server
+from tests.support.smtp_doubles import running_server
 from tests.support.waiting import until
 
 
@@ -59,11 +58,3 @@ async def test_a_blocked_network_is_refused_at_mail() -> None:
         await client.command("EHLO client.test", 250)
         for sender in ("a@client.test", ""):
             assert (await client.command(f"MAIL FROM:<{sender}>", 550)).enhanced == "5.7.1"
-
-
-def test_a_minute_of_mails() -> None:
-    limits = Limits(bounds(max_mails_per_minute=2), AddressSet([]))
-    assert [limits.mail("192.0.2.1", now) for now in (0.0, 30.0, 59.9, 60.0)] == [True, True, False, True]
-    assert limits.mail("192.0.2.2", 60.0)
-    limits.forget(1000.0)
-    assert limits.mail("192.0.2.1", 1000.0)

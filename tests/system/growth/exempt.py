@@ -67,6 +67,7 @@ EXEMPT: dict[str, str] = {
     "smtp.context": _VALUES,
     "smtp.deadline": "compares times",
     "smtp.listeners": _WIRING,
+    "smtp.mail_rates": "counts by network, sorts a full table of a bounded size",
     "smtp.memory": "counts bytes",
     "smtp.reception": "feeds `data`",
     "smtp.replies": _VALUES,

@@ -135,8 +135,9 @@ def recipient(octets: bytes) -> None:
 def peer(octets: bytes) -> None:
     """An address of a peer, as text."""
     network.address_key.cache_clear()
+    network.network_keys.cache_clear()
     said = text(octets)
-    network.address_key(said)
+    network.network_keys(said)
     _ = said in limits.AddressSet(_NETWORKS)
     dnsbl._query_name(said)
     dnsbl._means_listed(said)

@@ -1,0 +1,51 @@
+"""Mails a minute by network, in bounded memory. Pure.
+
+Guarantee: a client cannot remove its own large count. When the table is full, the smallest counts
+are removed, so that would take as many other networks with larger counts as half of the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_MINUTE = 60.0  # seconds
+
+
+class MailRates:
+    """Counts by network. A minute starts with the first mail of a network.
+
+    Args:
+        capacity: Networks that are counted at most.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._minutes: dict[str, tuple[float, int]] = {}  # start in monotonic seconds, mails
+
+    def add(self, networks: Sequence[str], limits: Sequence[int], now: float) -> bool:
+        """Counts a mail for networks with their limits. False, and not counted, if one reached its limit."""
+        minutes = self._minutes
+        counted = []
+        for network, limit in zip(networks, limits, strict=False):
+            started, count = minutes.get(network, (now, 0))
+            if now - started >= _MINUTE:
+                started, count = now, 0
+            if count >= limit:
+                return False
+            counted.append((network, (started, count + 1)))
+        minutes.update(counted)
+        if len(minutes) > self._capacity:
+            self._shrink(now)
+        return True
+
+    def forget(self, now: float) -> None:
+        """Removes the minutes that are over at `now`."""
+        self._minutes = {network: minute for network, minute in self._minutes.items() if now - minute[0] < _MINUTE}
+
+    def _shrink(self, now: float) -> None:
+        """Keeps half of the capacity at most, so that sorting is rare."""
+        self.forget(now)
+        kept = self._capacity // 2
+        if len(self._minutes) > kept:
+            largest = sorted(self._minutes.items(), key=lambda entry: entry[1][1], reverse=True)
+            self._minutes = dict(largest[:kept])

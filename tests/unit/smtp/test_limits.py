@@ -1,0 +1,107 @@
+"""`smtp.limits` and `smtp.mail_rates`: each network has its limit, and the counts stay bounded."""
+
+import itertools
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smtp.limits import AddressSet, Limits
+from smtp.mail_rates import MailRates
+from tests.support.smtp_doubles import bounds
+
+TRUSTED = AddressSet([ip_network("10.0.0.0/8")])
+# From one address, from the network around it, from the wide network, and from another one.
+IPV4 = (
+    ["192.0.2.1"],
+    [f"192.0.2.{n}" for n in range(2, 64)],
+    [f"192.0.{n}.1" for n in (0, 1, 3, 4, 5, 6, 7)],
+    "192.0.8.1",
+)
+IPV6 = (
+    [f"2001:db8::{n:x}" for n in range(9)],
+    [f"2001:db8:0:{n:x}::1" for n in range(1, 99)],
+    [f"2001:db8:{n:x}::1" for n in range(1, 99)],
+    "2001:db9::1",
+)
+
+
+@pytest.mark.parametrize(("one", "near", "wide", "other"), [IPV4, IPV6], ids=["IPv4", "IPv6"])
+def test_three_networks_have_1_3_and_9_times_the_limit(
+    one: list[str], near: list[str], wide: list[str], other: str
+) -> None:
+    limits = Limits(bounds(max_connections_per_address=2, max_mails_per_minute=2), TRUSTED)
+    admitted = []
+    for addresses in (one, near, wide):
+        tries = itertools.islice(itertools.cycle(addresses), 200)
+        admitted.append([address for address in tries if limits.admit(address) is None])
+    assert [len(group) for group in admitted] == [2, 4, 12]
+    assert limits.admit(other) is None
+    for address in itertools.chain(*admitted, [other]):
+        limits.leave(address)
+    assert not limits._connections
+    mails = [sum(limits.mail(address, 0.0) for address in addresses * 40) for addresses in (one, near, wide)]
+    assert mails == [2, 4, 12]
+    assert limits.mail(other, 0.0)
+
+
+def test_a_refused_connection_is_not_counted_and_its_network_is_named() -> None:
+    limits = Limits(bounds(max_connections_per_address=1), TRUSTED)
+    assert [limits.admit(f"2001:db8:0:{n}::1") for n in range(4)] == [None, None, None, "2001:db8::/48"]
+    assert limits.admit("2001:db8::2") == "2001:db8::/64"
+    assert limits._connections["2001:db8::/48"] == 3
+
+
+def test_trusted_addresses_and_unix_sockets() -> None:
+    limits = Limits(bounds(max_connections_per_address=1, max_mails_per_minute=1), TRUSTED)
+    assert [limits.admit("10.0.0.1") for _ in range(20)] == [None] * 20
+    assert all(limits.mail("10.0.0.1", 0.0) for _ in range(20))
+    limits.leave("10.0.0.1")
+    assert not limits._connections
+    assert [limits.admit("") for _ in range(2)] == [None, ""]
+
+
+def test_a_minute_of_mails() -> None:
+    limits = Limits(bounds(max_mails_per_minute=2), AddressSet([]))
+    assert [limits.mail("192.0.2.1", now) for now in (0.0, 30.0, 59.9, 60.0)] == [True, True, False, True]
+    assert limits.mail("192.0.2.200", 60.0)
+    limits.forget(1000.0)
+    assert limits.mail("192.0.2.1", 1000.0)
+
+
+def count(rates: MailRates, network: str) -> int:
+    return rates._minutes.get(network, (0.0, 0))[1]
+
+
+def counted(rates: MailRates, network: str, now: float, times: int = 1) -> list[bool]:
+    return [rates.add([network], [1000], now) for _ in range(times)]
+
+
+def test_a_full_table_keeps_the_largest_counts() -> None:
+    rates = MailRates(100)
+    counted(rates, "attacker", 0.0, times=3)
+    for n in range(1000):
+        counted(rates, f"other {n}", 1.0)
+        assert len(rates._minutes) <= 100
+    assert count(rates, "attacker") == 3
+    assert not rates.add(["new", "attacker"], [3, 3], 1.0)
+    rates.forget(60.0)
+    assert (count(rates, "attacker"), count(rates, "new"), count(rates, "other 999")) == (0, 0, 1)
+
+
+def test_a_full_table_removes_minutes_that_are_over_first() -> None:
+    rates = MailRates(4)
+    for n in range(4):
+        counted(rates, f"old {n}", 0.0, times=9)
+    for n in range(4):
+        counted(rates, f"new {n}", 60.0)
+    assert [count(rates, f"new {n}") for n in range(4)] == [1] * 4
+
+
+@given(st.lists(st.sampled_from("abcdef"), max_size=60))
+def test_counts_are_exact_while_the_table_is_not_full(added: list[str]) -> None:
+    rates = MailRates(6)
+    for network in added:
+        counted(rates, network, 0.0)
+    assert {network: count(rates, network) for network in "abcdef"} == {n: added.count(n) for n in "abcdef"}
