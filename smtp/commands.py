@@ -32,6 +32,11 @@ _PATH = re.compile(r' *<(?:@[^:"<> ]++:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>])*+)>(?: +
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
 _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 4
 _BDAT = re.compile(r"([0-9]{1,20})( +LAST)?", re.IGNORECASE)
+# A method of HTTP (RFC 9110 section 9, RFC 5789, the preface of HTTP/2), or a TLS handshake (RFC 8446 5.1).
+_HTTP_OR_TLS = re.compile(
+    rb"(?:CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PRI|PUT|TRACE)[ \t\r\n]|\x16\x03", re.IGNORECASE
+)
+_REQUEST_LINE = re.compile(rb" [A-Z]+/[0-9]\.[0-9]\r?$", re.MULTILINE)  # of HTTP and protocols like it
 
 
 class CommandError(Exception):
@@ -51,6 +56,21 @@ class CommandError(Exception):
 def announces_content(line: bytes | bytearray) -> bool:
     """Whether a refused line starts as BDAT does: to the client that sent it, content follows."""
     return line[:4].upper() == b"BDAT" and line[4:5] <= b" "
+
+
+def is_other_protocol(start: bytes | bytearray) -> bool:
+    """Whether a line with this start belongs to HTTP or TLS."""
+    return _HTTP_OR_TLS.match(start) is not None
+
+
+def refusal(line: bytes | bytearray, reply: Reply) -> CommandError:
+    """The error for a line that is no command: `reply`, or 421 to a client of another protocol.
+
+    That connection must close: a browser can be made to send SMTP commands in the body of a request.
+    """
+    if is_other_protocol(line + b"\r\n") or _REQUEST_LINE.search(line):
+        return CommandError(replies.NOT_SMTP)
+    return CommandError(reply, fatal=announces_content(line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +96,10 @@ def split(line: bytes) -> tuple[str, str]:
     Bytes that are not UTF-8 become lone surrogates, which no parser below accepts.
     """
     if _CONTROL.search(line):
-        raise CommandError(replies.CONTROL_CHARACTER, fatal=announces_content(line))
+        raise refusal(line, replies.CONTROL_CHARACTER)
     verb, _, argument = line.partition(b" ")
     if not verb.isascii():
-        raise CommandError(replies.UNKNOWN_COMMAND)
+        raise refusal(line, replies.UNKNOWN_COMMAND)
     return verb.upper().decode("ascii"), argument.strip(b" ").decode("utf-8", "surrogateescape")
 
 

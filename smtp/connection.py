@@ -170,7 +170,7 @@ class Connection(upstream.SMTP):
                 verb, argument = commands.split(line)
                 command = _COMMANDS.get(verb)
                 if command is None:
-                    raise CommandError(replies.UNKNOWN_COMMAND)
+                    raise commands.refusal(line, replies.UNKNOWN_COMMAND)
                 await command(self, argument)
             except CommandError as error:
                 self.send(error.reply)

@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from smtp import replies
 from smtp.bounds import Bounds
-from smtp.commands import LINE_LIMIT, MAIL_LINE_LIMIT, CommandError, announces_content
+from smtp.commands import (
+    LINE_LIMIT,
+    MAIL_LINE_LIMIT,
+    CommandError,
+    announces_content,
+    is_other_protocol,
+    refusal,
+)
 from smtp.replies import Reply
 
 
@@ -72,10 +79,14 @@ class CommandLines:
     def _skip_hopeless(self) -> None:
         """Discards the start of a line that cannot become a command, however it continues."""
         buffer = self.buffer
+        if self._skipping is None and is_other_protocol(buffer):
+            # Refused at once: the start of a TLS handshake has no line end, and its client waits.
+            buffer.clear()
+            raise CommandError(replies.NOT_SMTP)
         if self._skipping is None and b"\n" in buffer:
             # Refused at once: a person with a terminal would wait for ever. The LF ends no line.
             self._skipping = replies.BARE_LF
-            raise CommandError(replies.BARE_LF, fatal=announces_content(buffer))
+            raise refusal(buffer, replies.BARE_LF)
         if self._skipping is None and len(buffer) >= MAIL_LINE_LIMIT:
             self._skipping = replies.LINE_TOO_LONG
             if announces_content(buffer):
@@ -90,7 +101,7 @@ class CommandLines:
 
 def _checked(line: bytes) -> bytes:
     if b"\n" in line:
-        raise CommandError(replies.BARE_LF, fatal=announces_content(line))
+        raise refusal(line, replies.BARE_LF)
     if len(line) > LINE_LIMIT - 2 and (len(line) > MAIL_LINE_LIMIT - 2 or line[:5].upper() != b"MAIL "):
-        raise CommandError(replies.LINE_TOO_LONG, fatal=announces_content(line))
+        raise refusal(line, replies.LINE_TOO_LONG)
     return line

@@ -39,6 +39,7 @@ def command(line: bytes) -> None:
     """A command line of any verb."""
     with suppress(CommandError):
         commands.split(line)
+    commands.refusal(line, replies.UNKNOWN_COMMAND)
     argument = line.strip(b" ").decode("utf-8", "surrogateescape")
     commands._cached_mailbox.cache_clear()
     parsers: tuple[Callable[[str], object], ...] = (
@@ -159,6 +160,7 @@ def trace(octets: bytes) -> None:
 
 SUBJECTS = (
     Subject("commands: a command line", command, _LINE),
+    Subject("commands: a line that is no command", lambda line: commands.refusal(line, replies.BARE_LF), _BUFFER),
     Subject("lines: pipelined commands at once", command_lines(_BUFFER), _BUFFER),
     Subject("lines: pipelined commands in single bytes", command_lines(1), _BUFFER),
     Subject("lines: pipelined commands in pieces", command_lines(1000), _BUFFER),

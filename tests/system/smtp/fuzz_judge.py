@@ -52,6 +52,7 @@ def judge(peer: Peer, kept: list[bytes], *, fails: bool) -> None:  # noqa: PLR09
                     replies.BARE_LF.encoded,
                     replies.TOO_MANY_ERRORS.encoded,
                     replies.LINE_TOO_LONG.encoded,
+                    replies.NOT_SMTP.encoded,
                 ):
                     raise FoundError(f"a reply to nothing: {reply!r}")
             break

@@ -130,3 +130,24 @@ def test_a_reply_that_is_none_cannot_be_built(code: int, enhanced: str, text: st
 def test_a_reply_of_several_lines() -> None:
     assert replies.Reply(250, "2.0.0", "one\ntwo").encoded == b"250-2.0.0 one\r\n250 2.0.0 two\r\n"
     assert replies.extended_hello("mx", ("A", "B")).encoded == b"250-mx\r\n250-A\r\n250 B\r\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(f"{method} / HTTP/1.1".encode() for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE")),
+        *(b"CONNECT mx.example.net:25 HTTP/1.1", b"PRI * HTTP/2.0", b"PATCH /", b"GET", b"get", b"PROPFIND / HTTP/1.1"),
+        *(b"PROPFIND / HTTP/1.0\nHost: x\n", b"REGISTER sip:example.net SIP/2.0"),
+        *(b"\x16\x03\x01\x02\x00\x01\x00", b"POST /" + b"x" * 5000),
+    ],
+)
+def test_a_line_of_another_protocol_gets_421(line: bytes) -> None:
+    assert commands.refusal(line, replies.UNKNOWN_COMMAND).reply is replies.NOT_SMTP
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"FNORD", b"GETTING x", b"Host: mx", b"\x16", b"\x03\x16", b"NOOP\x16\x03", b"AUTH PLAIN AA/1"],
+)
+def test_other_lines_keep_their_reply(line: bytes) -> None:
+    assert commands.refusal(line, replies.UNKNOWN_COMMAND).reply is replies.UNKNOWN_COMMAND

@@ -56,3 +56,25 @@ def test_an_endless_line_takes_no_memory_and_ends() -> None:
     with pytest.raises(CommandError) as raised:
         lines.take()
     assert raised.value.reply is replies.TOO_MANY_ERRORS
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"GET ", b"post /", b"CONNECT mx:25 HTTP/1.1", b"GET / HTTP/1.0\n\n", b"\x16\x03\x01", b"\x16\x03\x03\x02\0\n"],
+)
+def test_another_protocol_is_refused_before_its_line_ends(start: bytes) -> None:
+    lines = CommandLines()
+    lines.buffer += start
+    with pytest.raises(CommandError) as raised:
+        lines.take()
+    assert raised.value.reply is replies.NOT_SMTP
+    assert lines.take() is None
+
+
+@pytest.mark.parametrize(
+    "start", [b"G", b"GET", b"GETTING ", b"HELO", b"\x16", b" GET /", b"MAIL FROM:<a@b.test> X/1.1"]
+)
+def test_what_may_become_a_command_is_not_another_protocol(start: bytes) -> None:
+    lines = CommandLines()
+    lines.buffer += start
+    assert lines.take() is None
