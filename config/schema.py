@@ -127,6 +127,7 @@ class Smtp(Section):
     max_mails_per_minute_per_ip: Count = setting(
         6000, "Mails a minute from one address, more from its networks as above, then 450. 0 is unlimited.", ge=0
     )
+    max_session: Duration = setting("20m", "Longest session; past it 421, at the end of a mail that has begun.")
     max_bytes_in_flight: Count = setting(
         134217728, "Octets of mails being received, all together; past it reading waits, then 452.", ge=1
     )

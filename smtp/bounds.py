@@ -24,6 +24,7 @@ class Bounds:
     max_connections: int
     max_connections_per_address: int
     max_mails_per_minute: int  # from one address; 0 is unlimited
+    max_session: float  # outside a mail
     max_memory_bytes: int  # content of all mails that are being received
     command_timeout: float
     data_timeout: float  # between two bytes of content
@@ -33,6 +34,7 @@ class Bounds:
     command_buffer_bytes: int = 65536  # pipelined commands; reading pauses until they are answered
     commands_per_turn: int = 16  # answered in a row before other connections run: about 1 ms
     max_idle_commands: int = 100  # between two mails, of commands that do not lead to a mail
+    max_unfinished_mails: int = 300  # MAIL without a complete mail, in a row; refused recipients cause a few
     skipped_line_bytes: int = 1048576  # of one line without an end, discarded before 421
     discarded_mail_bytes: int = 67108864  # past the size limit, read so that 552 comes in order
     searched_header_bytes: int = 262144  # a header without an end must not delay other mails
@@ -40,6 +42,7 @@ class Bounds:
     handshake_timeout: float = 30.0  # some round trips of a slow network
     closing_timeout: float = 10.0  # for the peer to read the last replies
     block_list_timeout: float = 5.0  # clients wait minutes for RCPT (RFC 5321 4.5.3.2.3)
+    command_timeouts_per_mail: int = 3  # for all commands of a mail together; clients need seconds
     free_guesses: int = 3  # refused recipients; senders who know their recipients rarely fail
     guess_delay: float = 0.5  # more for each further one
     max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3)
@@ -81,6 +84,7 @@ class Bounds:
             max_connections=settings.max_connections,
             max_connections_per_address=settings.max_connections_per_ip,
             max_mails_per_minute=settings.max_mails_per_minute_per_ip,
+            max_session=settings.max_session.total_seconds(),
             max_memory_bytes=settings.max_bytes_in_flight,
             command_timeout=settings.command_timeout.total_seconds(),
             data_timeout=settings.data_timeout.total_seconds(),

@@ -23,7 +23,7 @@ from smtp.admission import admit, canonical, client_address
 from smtp.commands import CommandError
 from smtp.context import ServerContext
 from smtp.data import ChunkReader, DataReader
-from smtp.deadline import CLOSING, PROXY_HEADER, Deadline, Phase
+from smtp.deadline import CLOSING, COMMAND, PROXY_HEADER, Deadline, Phase
 from smtp.reception import Reception
 from smtp.replies import Reply
 from smtp.session import Session
@@ -47,7 +47,7 @@ class Connection(upstream.SMTP):
 
     Attributes:
         handler: aiosmtpd's name for the object with the `handle_*` methods.
-        stop: When the session ends because the server stops.
+        stop: When the session ends, because the server stops or the session took too long.
     """
 
     def __init__(
@@ -58,12 +58,14 @@ class Connection(upstream.SMTP):
         self.loop = loop
         self.handler = Session(context, "")
         self.stop: Literal["after transaction", "after command"] | None = None
+        self._stop_reply = replies.SHUTTING_DOWN
         self._context = context
         self._registry = registry
         self._tls = tls
         self._deadline = Deadline(context.bounds)
         self._io = Transport(loop, self._deadline, context.throttle, context.bounds)
         self._reception: Reception | None = None
+        self._opened = loop.time()
         self._errors = 0
         self._finished = False  # the task
 
@@ -107,12 +109,20 @@ class Connection(upstream.SMTP):
         """Whether a mail is being transferred, from MAIL to the reply to its end."""
         return self.handler.transaction is not None
 
+    def stop_after_mail(self, reply: Reply) -> None:
+        """Ends the session with a reply: at once, or after the mail that is being transferred."""
+        self.stop, self._stop_reply = "after transaction", reply
+        if self.phase is COMMAND and not self.in_transaction:
+            self.close(reply)
+
     def close(self, reply: Reply | None = None) -> None:
         """Sends what is queued and `reply`, then closes. The task ends when it is not busy."""
         self._io.close(b"" if reply is None else reply.encoded)
 
     def check(self, now: float, command_timeout: float) -> None:
         """Closes the connection if the peer exceeded a time limit; see `Deadline.expired`."""
+        if self.stop is None and now - self._opened >= self._context.bounds.max_session:
+            self.stop_after_mail(replies.SESSION_TIMEOUT)
         reception = self._reception
         if reception is not None:
             reception.check(now)
@@ -177,7 +187,7 @@ class Connection(upstream.SMTP):
                 if error.fatal:
                     self.close()
             if self.stop == "after command" or (self.stop is not None and not self.in_transaction):
-                self.send(replies.SHUTTING_DOWN)
+                self.send(self._stop_reply)
 
     def send(self, reply: Reply) -> None:
         """Queues a reply. Closes after 221 and 421, and after `max_errors` errors."""
@@ -205,11 +215,7 @@ class Connection(upstream.SMTP):
 
     async def smtp_MAIL(self, argument: str | None) -> None:
         """RFC 5321 section 4.1.1.2."""
-        mail = commands.parse_mail(argument)
-        self.send(self.handler.handle_MAIL(mail))
-        if self.handler.too_many_idle:
-            # 421 rather than 503: the next message may be legitimate and should be retried.
-            self.close(replies.TOO_MANY_ERRORS)
+        self.send(self.handler.handle_MAIL(commands.parse_mail(argument)))
 
     async def smtp_RCPT(self, argument: str | None) -> None:
         """RFC 5321 section 4.1.1.3."""
@@ -261,12 +267,14 @@ class Connection(upstream.SMTP):
 
     def _new_reception(self) -> Reception:
         context = self._context
+        self._deadline.start_mail()
         quota_key = context.limits.quota_key(self.handler.peer)
         return Reception(context.memory, quota_key, self._io, context.bounds)
 
     async def _accept(self, reception: Reception) -> None:
         """The content is complete, or was discarded: replies to the end of the mail."""
         self._reception = None
+        self._deadline.command_time = 0.0
         with reception:
             reply = await self.handler.handle_DATA(reception.content)
             # Before the memory is released: the mail may be committed, and releasing resumes other

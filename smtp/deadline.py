@@ -1,7 +1,8 @@
 """The phases of a connection, and whether the peer exceeded the time limit of the current one.
 
 Pure: the time is an argument, the result is a reply. Time in which the server does not read never
-counts against a peer that is sending content.
+counts against a peer that is sending content. The limits of a mail hold for all of its commands and
+all of its chunks together, so none of them can start a limit from the beginning.
 """
 
 from __future__ import annotations
@@ -32,18 +33,21 @@ class Deadline:
     """The time limit of one connection's current phase. All times are monotonic seconds.
 
     Attributes:
+        command_time: Seconds that the peer took for commands since its last complete mail.
         phase: What the connection waits for.
-        started: When the phase began.
+        started: When the phase began; for a later chunk of a mail, earlier by the time of those before.
         last_byte: When the last content arrived.
     """
 
-    __slots__ = ("_bounds", "_suspended_at", "last_byte", "phase", "started")
+    __slots__ = ("_bounds", "_content_time", "_suspended_at", "command_time", "last_byte", "phase", "started")
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self.phase = Phase.BUSY
         self.started = 0.0
         self.last_byte = 0.0
+        self.command_time = 0.0
+        self._content_time = 0.0  # of the earlier chunks of the mail
         self._suspended_at: float | None = None
 
     def enter(self, phase: Phase, now: float) -> None:
@@ -52,13 +56,21 @@ class Deadline:
             return
         self.phase = phase
         self.started = self.last_byte = now
+        if phase is CONTENT:
+            self.started -= self._content_time
         if self._suspended_at is not None:
             self._suspended_at = now
 
     def busy(self) -> None:
         """Starts `BUSY`, which has no time limit."""
+        if self.phase is CONTENT:
+            self._content_time = self.last_byte - self.started
         if self.phase is not CLOSING:
             self.phase = BUSY
+
+    def start_mail(self) -> None:
+        """The content of another mail follows."""
+        self._content_time = 0.0
 
     def suspend(self, now: float) -> None:
         """Stops the clock of `CONTENT`: the server pauses reading. Other phases ignore it."""
@@ -81,11 +93,14 @@ class Deadline:
         Args:
             now: The current time.
             command_timeout: Seconds for a command; shorter while connections are scarce.
-            received: Bytes of content since the phase began.
+            received: Bytes of content of the mail.
         """
         bounds, elapsed = self._bounds, now - self.started
         if self.phase is COMMAND:
-            return replies.TIMEOUT if elapsed >= command_timeout else None
+            if elapsed >= command_timeout:
+                return replies.TIMEOUT
+            of_mail = command_timeout * bounds.command_timeouts_per_mail
+            return replies.SESSION_TIMEOUT if self.command_time + elapsed >= of_mail else None
         if self.phase is PROXY_HEADER:
             return replies.TIMEOUT if elapsed >= bounds.proxy_header_timeout else None
         if self.phase is CLOSING:

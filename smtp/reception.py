@@ -30,7 +30,6 @@ class Reception:
         "_quota",
         "_reader",
         "_released",
-        "_size_before",
         "_transport",
         "_waiting_since",
         "content",
@@ -48,7 +47,6 @@ class Reception:
         self._transport = transport
         self._bounds = bounds
         self._reader: Reader
-        self._size_before = 0  # bytes that earlier chunks brought
         self._waiting_since: float | None = None
         self._released = False
 
@@ -71,7 +69,6 @@ class Reception:
             False when the connection ended before.
         """
         self._reader = reader
-        self._size_before = self.content.size
         complete = await self._transport.receive(self)
         if last:
             self._quota.complete(self)
@@ -81,8 +78,8 @@ class Reception:
 
     @property
     def received(self) -> int:
-        """Bytes of content that the current reader brought."""
-        return self.content.size - self._size_before
+        """Bytes of content that all chunks brought."""
+        return self.content.size
 
     def release(self) -> None:
         """Discards the content, frees its memory, and resumes the mails that waited for it."""

@@ -117,6 +117,7 @@ FAULT = Reply(451, "4.3.0", "Temporary failure here, try again later")  # RFC 53
 NO_STORAGE = Reply(452, "4.3.1", "No room for the mail now, try again later")  # RFC 5321 4.2.2
 SHUTTING_DOWN = Reply(421, "4.3.2", "Shutting down, try again later")  # RFC 5321 3.8
 TIMEOUT = Reply(421, "4.4.2", "Nothing heard for too long")  # RFC 5321 4.5.3.2.7
+SESSION_TIMEOUT = Reply(421, "4.4.2", "Session time limit exceeded")  # RFC 5321 7.8
 TOO_SLOW = Reply(421, "4.4.2", "The data come too slowly")  # RFC 5321 4.5.3.2.5
 
 # Errors of the client; `errors_per_session` of them close the session.

@@ -149,9 +149,7 @@ class Server:
         self._listeners.close()
         self._draining = True
         for connection in list(self._connections):
-            connection.stop = "after transaction"
-            if connection.phase is Phase.COMMAND and not connection.in_transaction:
-                connection.close(replies.SHUTTING_DOWN)
+            connection.stop_after_mail(replies.SHUTTING_DOWN)
         if not await self._all_closed(grace.total_seconds()):
             for connection in list(self._connections):
                 connection.stop = "after command"
@@ -169,7 +167,7 @@ class Server:
     def opened(self, connection: Connection) -> None:
         """Counts a connection."""
         if self._draining:  # accepted by the kernel before the listeners closed
-            connection.stop = "after transaction"
+            connection.stop_after_mail(replies.SHUTTING_DOWN)
         self._context.meter.connected()
         self._context.limits.open()
         self._connections[connection] = None
@@ -199,7 +197,7 @@ class Server:
         if now >= self._forget_at:
             self._forget_at = now + bounds.forget_interval
             self._context.limits.forget(self._context.clock.monotonic())
-        shortest = min(bounds.command_timeout, bounds.data_timeout)
+        shortest = min(bounds.command_timeout, bounds.data_timeout, bounds.max_session)
         self._timer = loop.call_later(min(bounds.deadline_interval, shortest / 4), self._check_deadlines, loop)
 
     def _command_timeout(self) -> float:

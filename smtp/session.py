@@ -66,11 +66,7 @@ class Session:
         self.listing: asyncio.Task[str] | None = None
         self._idle_commands = 0
         self._guesses = 0
-
-    @property
-    def too_many_idle(self) -> bool:
-        """Whether the client sent too many commands that do not lead to a mail."""
-        return self._idle_commands > self._context.bounds.max_idle_commands
+        self._unfinished_mails = 0  # since the last complete one
 
     def handle_EHLO(self, name: str, *, starttls: bool) -> Reply:
         """EHLO also ends a transaction, as RSET does (RFC 5321 section 4.1.4)."""
@@ -111,7 +107,11 @@ class Session:
     def _idle(self, reply: Reply) -> Reply:
         """The reply to a command that does not lead to a mail."""
         self._idle_commands += 1
-        return replies.TOO_MANY_IDLE if self.too_many_idle else reply
+        return replies.TOO_MANY_IDLE if self._too_many_idle else reply
+
+    @property
+    def _too_many_idle(self) -> bool:
+        return self._idle_commands > self._context.bounds.max_idle_commands
 
     def handle_MAIL(self, mail: Mail) -> Reply:
         """Starts a transaction."""
@@ -124,6 +124,7 @@ class Session:
             return refused
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
         self._idle_commands = 0
+        self._unfinished_mails += 1
         return replies.SENDER_OK
 
     def _refuse_sender(self, mail: Mail) -> Reply | None:
@@ -132,6 +133,9 @@ class Session:
             return replies.HELLO_FIRST
         if self.transaction is not None:
             return replies.NESTED_MAIL
+        if self._too_many_idle or self._unfinished_mails >= context.bounds.max_unfinished_mails:
+            # 421 rather than 503: the next message may be legitimate and should be retried.
+            return replies.TOO_MANY_ERRORS
         refused = context.blocked.check(self.peer, mail.mailbox)
         refused = refused or policy.for_declared_size(mail.size, context.bounds.max_message_bytes)
         if refused is None and not context.limits.mail(self.peer, context.clock.monotonic()):
@@ -150,6 +154,8 @@ class Session:
             sender = _text(transaction.sender)
             result = await self._call(context.recipients.resolve(mailbox, reverse_path=sender, peer=self.peer))
             if isinstance(result, Target):
+                if result.recipient in transaction.targets:
+                    return self._idle(replies.RECIPIENT_OK)
                 transaction.targets[result.recipient] = result
                 return replies.RECIPIENT_OK
             refused = policy.for_refusal(result) if isinstance(result, Refusal) else result
@@ -198,6 +204,7 @@ class Session:
         transaction, self.transaction = self.transaction, None
         if transaction is None:  # the caller did not check `not_ready`
             return replies.MAIL_FIRST
+        self._unfinished_mails = 0
         if content.over:
             return self._refuse_content(replies.TOO_LARGE, transaction, content.size)
         if content.dropped:

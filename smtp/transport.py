@@ -157,6 +157,8 @@ class Transport:
             line = self.lines.take()
             if line is not None:
                 deadline.phase = BUSY
+                if started is not None:
+                    deadline.command_time += self._loop.time() - started
                 self._answered += 1
                 return line
             self._answered = 0

@@ -31,6 +31,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "size-sent": {"max_message_bytes": 1000},
     "mails-per-minute": {"max_mails_per_minute_per_ip": 2},
     "silence": {"command_timeout": "100ms"},
+    "session-timeout": {"max_session": "100ms"},
     "too-slow": {"data_timeout": "500ms", "min_data_rate": 1000000},
     "too-many-connections": {"max_connections": 1},
     "too-many-from-address": {"max_connections_per_ip": 1},
@@ -99,6 +100,7 @@ PREPARED: dict[str, Callable[[RunningServer], AbstractAsyncContextManager[None]]
     "too-slow": lambda server: meanwhile(drip(server)),
     "shutting-down": stopping,
     "listed": lambda _server: nullcontext(),  # a resolver, which is no setting
+    "session-timeout": lambda _server: nullcontext(),  # a program of its own would show no more
 }
 
 

@@ -103,6 +103,37 @@ def test_closing_is_final() -> None:
     assert expired(deadline, 1010.0) is replies.TIMEOUT
 
 
+def test_the_commands_of_a_mail_have_a_limit_together() -> None:
+    """Each in its time, and no mail: the peer would keep its connection for ever."""
+    deadline = started(Phase.COMMAND)
+    deadline.command_time = 650.0
+    assert expired(deadline, 1249.9) is None
+    assert expired(deadline, 1250.0) is replies.SESSION_TIMEOUT
+    assert deadline.expired(1010.0, 10.0, 0) is replies.TIMEOUT
+    assert deadline.expired(1001.0, 10.0, 0) is replies.SESSION_TIMEOUT
+    deadline.command_time = 0.0
+    assert expired(deadline, 1299.9) is None
+
+
+def test_all_chunks_of_a_mail_have_one_average_rate() -> None:
+    """A byte in each chunk, in less than data_timeout, is too slow."""
+    deadline, now = Deadline(LIMITS), 1000.0
+    for _ in range(2):
+        deadline.enter(Phase.CONTENT, now)
+        deadline.last_byte = now = now + 50.0
+        deadline.busy()
+        deadline.enter(Phase.COMMAND, now)
+        now += 1000.0  # which is not the content's
+    deadline.enter(Phase.CONTENT, now)
+    assert expired(deadline, now + 19.9, received=3) is None
+    assert expired(deadline, now + 20.0, received=3) is replies.TOO_SLOW
+    assert expired(deadline, now + 20.0, received=120_000) is None
+    deadline.busy()
+    deadline.start_mail()
+    deadline.enter(Phase.CONTENT, now)
+    assert expired(deadline, now + 119.9, received=3) is None
+
+
 @given(st.lists(st.tuples(st.floats(0, 100), st.booleans()), max_size=30))
 def test_content_expires_after_so_much_time_of_reading(steps: list[tuple[float, bool]]) -> None:
     """However often and long the server pauses: only the time in between counts."""

@@ -249,6 +249,21 @@ def test_all_that_wait_for_memory_resume_also_when_one_fails() -> None:
     assert [wire.reading for _, wire, *_ in connections[2:]] == [True, True]
 
 
+def test_the_time_that_a_peer_takes_for_commands_adds_up() -> None:
+    """The time for our replies does not."""
+    transport, _, deadline, clock = connected()
+    for _ in range(3):
+        reading = transport.read_line()
+        reading.send(None)
+        clock.advance(50.0)
+        transport.data_received(b"NOOP\r\n")
+        with pytest.raises(StopIteration):
+            reading.send(None)
+        assert deadline.phase is Phase.BUSY
+        clock.advance(1000.0)
+    assert deadline.command_time == 150.0
+
+
 async def test_a_connection_that_ended_starts_no_handshake() -> None:
     transport, _, _, loop = connected()
     handshake = Mock(side_effect=ConnectionResetError)
