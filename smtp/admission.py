@@ -48,6 +48,5 @@ def admit(context: ServerContext, peer: str) -> Reply | None:
         if full is None:
             return None
         refused, network = replies.TOO_MANY_FROM_ADDRESS, full
-    context.meter.refused(replies.name(refused))
-    _log.info("smtp.refused", peer=peer, network=network, reason=refused.text)
+    context.refused_connections.add(context.meter, refused, peer, network)
     return refused

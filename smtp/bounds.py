@@ -43,6 +43,8 @@ class Bounds:
     closing_timeout: float = 10.0  # for the peer to read the last replies
     block_list_timeout: float = 5.0  # clients wait minutes for RCPT (RFC 5321 4.5.3.2.3)
     command_timeouts_per_mail: int = 3  # for all commands of a mail together; clients need seconds
+    offered_recipients: int = 100  # a client may offer in one mail (RFC 5321 4.5.3.1.8)
+    logged_recipients: int = 10  # refused ones that a log line names; the rest are counted
     free_guesses: int = 3  # refused recipients; senders who know their recipients rarely fail
     guess_delay: float = 0.5  # more for each further one
     max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3)
@@ -51,6 +53,7 @@ class Bounds:
     # a wider network is a multiple, so a provider with many customers may exceed that of one.
     network_multiples: tuple[int, ...] = (1, 3, 9)  # of /32, /26, /21 for IPv4; /64, /48, /32 for IPv6
     counted_networks: int = 30_000  # with mails in this minute: about 8 MB
+    logged_networks: int = 1000  # with refused connections in this minute; lines a minute
 
     # Memory for mails that are being received.
     small_mail_bytes: int = 65536  # a mail up to this size never waits for memory

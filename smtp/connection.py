@@ -18,6 +18,7 @@ from typing import Literal, Protocol, cast
 import structlog
 from aiosmtpd import smtp as upstream
 
+from router.network import address_key
 from smtp import commands, replies
 from smtp.admission import admit, canonical, client_address
 from smtp.commands import CommandError
@@ -156,8 +157,7 @@ class Connection(upstream.SMTP):
         finally:
             self.close()
             self._release()
-            if self.handler.listing is not None:
-                self.handler.listing.cancel()
+            self.handler.close()
             self._finished = True
             self._settle()
 
@@ -183,6 +183,9 @@ class Connection(upstream.SMTP):
                     raise commands.refusal(line, replies.UNKNOWN_COMMAND)
                 await command(self, argument)
             except CommandError as error:
+                if error.reply.closes:
+                    refused = self._context.refused_connections
+                    refused.add(self._context.meter, error.reply, peer, address_key(peer))
                 self.send(error.reply)
                 if error.fatal:
                     self.close()
@@ -330,7 +333,7 @@ class Connection(upstream.SMTP):
 
     def _reset(self) -> None:
         """Ends the transaction."""
-        self.handler.transaction = None
+        self.handler.end_transaction()
         self._release()
 
     def _release(self) -> None:

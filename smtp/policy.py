@@ -40,6 +40,18 @@ def for_recipient_count(accepted: int, limit: int) -> Reply | None:
     return replies.TOO_MANY_RECIPIENTS if accepted >= limit else None
 
 
+def for_refused_recipient(reply: Reply, count: int, bounds: Bounds) -> Reply:
+    """The reply to the last of `count` refused recipients of a session: its own, or 421 for one too many.
+
+    Recipients past `max_recipients` may be as many as a client may offer (RFC 5321 section 4.5.3.1.8):
+    the mail goes on for those that were accepted before them.
+    """
+    limit = bounds.max_recipients
+    if reply is replies.TOO_MANY_RECIPIENTS:
+        limit = max(limit, bounds.offered_recipients)
+    return replies.TOO_MANY_REFUSED if count > limit else reply
+
+
 def for_received_fields(content: bytes, limit: int, searched: int = Bounds.searched_header_bytes) -> Reply | None:
     """RFC 5321 section 6.3: more than `limit` Received fields mean a routing loop.
 

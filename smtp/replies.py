@@ -106,6 +106,7 @@ TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again late
 TOO_MANY_FROM_ADDRESS = Reply(421, "4.7.0", "Too many connections from your address or network, try again later")
 TOO_MANY_MAILS = Reply(450, "4.7.1", "Too many mails from your address or network, try again later")  # RFC 5321 7.8
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")  # RFC 5321 7.8
+TOO_MANY_REFUSED = Reply(421, "4.7.0", "Too many refused recipients")  # RFC 5321 7.8
 NOT_SMTP = Reply(421, "4.7.0", "Not an SMTP command, closing connection")  # RFC 5321 7.8
 
 # The mail.

@@ -27,6 +27,7 @@ from smtp import policy, replies
 from smtp.commands import Mail
 from smtp.context import ServerContext
 from smtp.data import Content
+from smtp.refusals import Refusals
 from smtp.replies import Reply
 
 _log = structlog.get_logger()
@@ -67,10 +68,25 @@ class Session:
         self._idle_commands = 0
         self._guesses = 0
         self._unfinished_mails = 0  # since the last complete one
+        self._refused_recipients = 0
+        self._refusals = Refusals()
+
+    def end_transaction(self) -> None:
+        """Ends the transaction, if there is one, and logs what was refused in it."""
+        if self.transaction is not None:
+            self.transaction = None
+            self._log_refusals()
+
+    def close(self) -> None:
+        """Ends the session: nothing follows."""
+        self._log_refusals()
+        if self.listing is not None:
+            self.listing.cancel()
 
     def handle_EHLO(self, name: str, *, starttls: bool) -> Reply:
         """EHLO also ends a transaction, as RSET does (RFC 5321 section 4.1.4)."""
-        self.helo, self.extended, self.transaction = name, True, None
+        self.end_transaction()
+        self.helo, self.extended = name, True
         size = f"SIZE {self._context.bounds.max_message_bytes}"
         extensions: tuple[str, ...] = ("PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING")
         if starttls:
@@ -79,7 +95,8 @@ class Session:
 
     def handle_HELO(self, name: str) -> Reply:
         """HELO does the same without extensions."""
-        self.helo, self.extended, self.transaction = name, False, None
+        self.end_transaction()
+        self.helo, self.extended = name, False
         return self._idle(replies.hello(self._context.hostname))
 
     def handle_STARTTLS(self, tls: str) -> None:
@@ -88,12 +105,13 @@ class Session:
         Args:
             tls: Protocol version and cipher.
         """
-        self.helo, self.extended, self.transaction = "", False, None
+        self.end_transaction()
+        self.helo, self.extended = "", False
         self.tls = tls
 
     def handle_RSET(self) -> Reply:
         """Ends the transaction."""
-        self.transaction = None
+        self.end_transaction()
         return self._idle(replies.OK)
 
     def handle_NOOP(self) -> Reply:
@@ -119,9 +137,9 @@ class Session:
         if refused is not None:
             if not refused.is_error:
                 self._idle_commands += 1
-                self._context.meter.refused(replies.name(refused))
-                _log.info("smtp.refused", peer=self.peer, reverse_path=_text(mail.mailbox), reason=refused.text)
+                self._refuse(refused, reverse_path=_text(mail.mailbox))
             return refused
+        self._log_refusals()  # of earlier MAIL commands
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
         self._idle_commands = 0
         self._unfinished_mails += 1
@@ -159,14 +177,9 @@ class Session:
                 transaction.targets[result.recipient] = result
                 return replies.RECIPIENT_OK
             refused = policy.for_refusal(result) if isinstance(result, Refusal) else result
-        context.meter.refused(replies.name(refused))
-        _log.info(
-            "smtp.refused",
-            peer=self.peer,
-            reverse_path=_text(transaction.sender),
-            recipient=str(mailbox),
-            reason=refused.text,
-        )
+        self._refused_recipients += 1
+        refused = policy.for_refused_recipient(refused, self._refused_recipients, context.bounds)
+        self._refuse(refused, str(mailbox), reverse_path=_text(transaction.sender))
         return refused
 
     def guess_delay(self, reply: Reply) -> float:
@@ -205,6 +218,11 @@ class Session:
         if transaction is None:  # the caller did not check `not_ready`
             return replies.MAIL_FIRST
         self._unfinished_mails = 0
+        reply = await self._handle_content(transaction, content)
+        self._log_refusals()
+        return reply
+
+    async def _handle_content(self, transaction: Transaction, content: Content) -> Reply:
         if content.over:
             return self._refuse_content(replies.TOO_LARGE, transaction, content.size)
         if content.dropped:
@@ -231,10 +249,17 @@ class Session:
         )
 
     def _refuse_content(self, reply: Reply, transaction: Transaction, size: int) -> Reply:
-        """Logs that a mail of `size` bytes was refused after its content came."""
-        self._context.meter.refused(replies.name(reply))
-        _log.info("smtp.refused", peer=self.peer, reverse_path=_text(transaction.sender), size=size, reason=reply.text)
+        """Counts a mail of `size` bytes that was refused after its content came."""
+        self._refuse(reply, reverse_path=_text(transaction.sender), size=size)
         return reply
+
+    def _refuse(self, reply: Reply, recipient: str | None = None, **facts: object) -> None:
+        """Counts a refusal, for the metrics and the log line of the transaction."""
+        self._refusals.add(self._context.meter, reply, recipient, **facts)
+
+    def _log_refusals(self) -> None:
+        if self._refusals:
+            self._context.side_tasks.run("log", lambda: self._refusals.log(self.peer))
 
     def _envelope(self, transaction: Transaction) -> Envelope:
         return Envelope(

@@ -26,6 +26,7 @@ from tests.support.waiting import until
 DIALOGS = sorted((Path(__file__).parents[2] / "dialogs").glob("*.dialog"))
 SETTINGS: dict[str, dict[str, Any]] = {
     "too-many-recipients": {"max_recipients": 2},
+    "refused-recipients": {"max_recipients": 2},
     "blocked-sender": {"blocked_senders": ["bad@spam.example", "@junk.example"]},
     "size-declared": {"max_message_bytes": 1000},
     "size-sent": {"max_message_bytes": 1000},

@@ -1,11 +1,15 @@
-"""Sessions have an end, also those of clients that send commands all the time."""
+"""Sessions have an end, refused recipients have a limit, and refusals have few log lines."""
 
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import running_server
+from tests.support.waiting import until
+from tests.unit.smtp.test_refusals import CountingMeter
 
 MAIL, RCPT = b"MAIL FROM:<a@client.test>\r\n", b"RCPT TO:<support@example.com>\r\n"
 TWENTY_MINUTES = 1200.0
@@ -15,6 +19,62 @@ async def greeted(host: str, port: int) -> RawSmtp:
     client = await RawSmtp.connect(host, port)
     await client.command("EHLO client.test", 250)
     return client
+
+
+def refusals(logs: list[EventDict]) -> list[EventDict]:
+    return [line for line in logs if line["event"] == "smtp.refused"]
+
+
+async def test_a_transaction_has_one_line_for_its_refusals() -> None:
+    """However many there are, of any kind. The counts are exact, and the mail goes on for the accepted recipients."""
+    meter = CountingMeter()
+    async with running_server(meter=meter, max_recipients=3, bounds={"guess_delay": 0.0}) as server:
+        client = await greeted(server.host, server.port)
+        with capture_logs() as logs:
+            unknown = b"RCPT TO:<nobody@example.com>\r\nRCPT TO:<x@elsewhere.example>\r\n"
+            users = b"".join(b"RCPT TO:<user%d@example.com>\r\n" % n for n in range(93))
+            await client.send_bytes(MAIL + unknown + users)
+            for code in (250, 550, 550, 250, 250, 250, *[452] * 90):
+                await client.expect(code)
+            assert not refusals(logs)
+            assert (await client.data(b"x\r\n")).code == 250
+        (line,) = refusals(logs)
+        counts = {"no_such_alias": 1, "relay_denied": 1, "too_many_recipients": 90}
+        assert (line["refused"], line["reasons"], line["reverse_path"]) == (92, counts, "a@client.test")
+        assert line["refused_recipients"][:2] == ["nobody@example.com", "x@elsewhere.example"]
+        assert meter.reasons == counts
+        await client.close()
+
+
+async def test_a_flood_of_refused_recipients_ends_with_the_session() -> None:
+    meter = CountingMeter()
+    async with running_server(meter=meter) as server:
+        client = await greeted(server.host, server.port)
+        with capture_logs() as logs:
+            await client.send_bytes(MAIL + b"RCPT TO:<disabled@example.com>\r\n" * 1000)
+            for code in (250, *[550] * 100, 421):
+                await client.expect(code)
+            assert not await client.eof()
+            await until(lambda: server.server.connections == 0, "the session ends")
+        assert [line["reasons"] for line in refusals(logs)] == [{"alias_disabled": 100, "too_many_refused": 1}]
+        assert meter.reasons == {"alias_disabled": 100, "too_many_refused": 1}
+        await client.close()
+
+
+async def test_refused_senders_have_one_line_before_the_next_mail() -> None:
+    async with running_server(blocked_senders=["bad@spam.example"]) as server:
+        client = await greeted(server.host, server.port)
+        with capture_logs() as logs:
+            for _ in range(20):
+                await client.command("MAIL FROM:<bad@spam.example>", 550)
+                await client.command("RSET", 250)
+            await client.command("MAIL FROM:<a@client.test>", 250)
+            await client.command("RCPT TO:<nobody@example.com>", 550)
+            await client.quit()
+            await until(lambda: server.server.connections == 0, "the session ends")
+        found = [(line["reverse_path"], line["reasons"]) for line in refusals(logs)]
+        assert found == [("bad@spam.example", {"sender_blocked": 20}), ("a@client.test", {"no_such_alias": 1})]
+        await client.close()
 
 
 async def test_mails_that_never_come_end_the_session() -> None:
@@ -95,3 +155,25 @@ async def test_a_complete_mail_gives_the_next_one_its_time() -> None:
             await client.expect(250)
         assert server.connection._deadline.command_time == 0.0
         await client.close()
+
+
+async def test_refused_connections_are_counted_for_one_line() -> None:
+    async with running_server(max_connections_per_ip=1) as server, await RawSmtp.connect(server.host, server.port):
+        with capture_logs() as logs:
+            for _ in range(5):
+                async with await RawSmtp.connect(server.host, server.port) as client:
+                    assert client.greeting.code == 421
+            server.server._log_refused_connections()
+        assert [line["refused"] for line in refusals(logs)] == [1, 4]
+
+
+async def test_connections_of_another_protocol_are_counted_for_one_line() -> None:
+    meter = CountingMeter()
+    async with running_server(meter=meter) as server:
+        with capture_logs() as logs:
+            for _ in range(3):
+                async with await RawSmtp.connect(server.host, server.port) as client:
+                    await client.command("GET / HTTP/1.1", 421)
+            server.server._log_refused_connections()
+        assert [(line["network"], line["refused"]) for line in refusals(logs)] == [("127.0.0.1", 1), ("127.0.0.1", 2)]
+        assert meter.reasons == {"not_smtp": 3}

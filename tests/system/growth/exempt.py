@@ -70,6 +70,7 @@ EXEMPT: dict[str, str] = {
     "smtp.mail_rates": "counts by network, sorts a full table of a bounded size",
     "smtp.memory": "counts bytes",
     "smtp.reception": "feeds `data`",
+    "smtp.refusals": "counts replies, keeps a bounded number of recipients",
     "smtp.replies": _VALUES,
     "smtp.server": _WIRING,
     "smtp.session": "decides by `policy`",

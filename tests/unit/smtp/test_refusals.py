@@ -1,0 +1,104 @@
+"""`smtp.refusals` and the policy for refused recipients: exact counts, and few log lines."""
+
+from collections import Counter
+
+import pytest
+from structlog.testing import capture_logs
+
+from router.meter import Unmetered
+from smtp import policy, replies
+from smtp.bounds import Bounds
+from smtp.refusals import Refusals, RefusedConnections
+from smtp.replies import Reply
+from tests.support.smtp_doubles import bounds
+
+
+class CountingMeter(Unmetered):
+    """What was refused, by reason."""
+
+    def __init__(self) -> None:
+        self.reasons: Counter[str] = Counter()
+
+    def refused(self, reason: str) -> None:
+        self.reasons[reason] += 1
+
+
+def test_one_line_has_all_counts_and_some_recipients() -> None:
+    meter, refusals = CountingMeter(), Refusals()
+    with capture_logs() as logs:
+        for n in range(30_000):
+            refusals.add(meter, replies.NO_SUCH_ALIAS, f"user{n}@example.com", reverse_path="a@client.test")
+        refusals.add(meter, replies.RELAY_DENIED, "x@elsewhere.example", reverse_path="a@client.test")
+        refusals.log("192.0.2.1")
+        assert not refusals
+    counts = {"no_such_alias": 30_000, "relay_denied": 1}
+    assert logs == [
+        {
+            "event": "smtp.refused",
+            "log_level": "info",
+            "peer": "192.0.2.1",
+            "reverse_path": "a@client.test",
+            "reason": replies.NO_SUCH_ALIAS.text,
+            "refused_recipients": [f"user{n}@example.com" for n in range(Bounds.logged_recipients)],
+            "refused": 30_001,
+            "reasons": counts,
+        }
+    ]
+    assert meter.reasons == counts
+
+
+def test_the_next_line_starts_from_the_beginning() -> None:
+    refusals = Refusals()
+    with capture_logs() as logs:
+        refusals.add(CountingMeter(), replies.NO_SUCH_ALIAS, "a@example.com")
+        refusals.log("")
+        refusals.add(CountingMeter(), replies.TOO_LARGE, size=9)
+        refusals.log("")
+    assert [(line["refused"], line.get("size"), "refused_recipients" in line) for line in logs] == [
+        (1, None, True),
+        (1, 9, False),
+    ]
+
+
+def test_refused_connections_of_a_network_are_two_lines() -> None:
+    meter, connections = CountingMeter(), RefusedConnections()
+    refused = replies.TOO_MANY_FROM_ADDRESS
+    with capture_logs() as logs:
+        for n in range(1000):
+            connections.add(meter, refused, f"192.0.2.{n % 64}", "192.0.2.0/26")
+        connections.add(meter, refused, "203.0.113.1", "203.0.113.1")
+        connections.log()
+        connections.log()
+    assert [(line["network"], line.get("peer"), line["refused"]) for line in logs] == [
+        ("192.0.2.0/26", "192.0.2.0", 1),
+        ("203.0.113.1", "203.0.113.1", 1),
+        ("192.0.2.0/26", None, 999),
+    ]
+    assert meter.reasons == {"too_many_from_address": 1001}
+
+
+def test_networks_past_the_bound_share_a_line() -> None:
+    meter, connections = CountingMeter(), RefusedConnections()
+    with capture_logs() as logs:
+        for n in range(2 * Bounds.logged_networks):
+            connections.add(meter, replies.TOO_MANY_FROM_ADDRESS, "2001:db8::1", f"2001:db8:{n:x}::/48")
+        connections.log()
+    assert len(logs) == Bounds.logged_networks + 2
+    assert sum(line["refused"] for line in logs) == meter.reasons.total()
+
+
+@pytest.mark.parametrize(
+    ("reply", "limit", "count", "expected"),
+    [
+        (replies.NO_SUCH_ALIAS, 100, 100, replies.NO_SUCH_ALIAS),
+        (replies.NO_SUCH_ALIAS, 100, 101, replies.TOO_MANY_REFUSED),
+        (replies.DOMAIN_PENDING, 1, 2, replies.TOO_MANY_REFUSED),
+        # A mail to 100 recipients goes on for the one that is accepted.
+        (replies.TOO_MANY_RECIPIENTS, 1, 99, replies.TOO_MANY_RECIPIENTS),
+        (replies.TOO_MANY_RECIPIENTS, 1, 101, replies.TOO_MANY_REFUSED),
+        (replies.TOO_MANY_RECIPIENTS, 1000, 1000, replies.TOO_MANY_RECIPIENTS),
+        (replies.TOO_MANY_RECIPIENTS, 1000, 1001, replies.TOO_MANY_REFUSED),
+    ],
+)
+def test_the_reply_to_one_refused_recipient_too_many(reply: Reply, limit: int, count: int, expected: Reply) -> None:
+    assert policy.for_refused_recipient(reply, count, bounds(max_recipients=limit)) is expected
