@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from router.mail.contents import Attachment, Kind
 from router.mail.decode import one_line, safe_filename
 from router.mail.headers import read_headers
-from router.mail.structure import Part, body_octets, decoded_size
+from router.mail.structure import Part, decoded_body, decoded_size
 
 _ENDINGS = {
     "image/png": ".png",
@@ -46,11 +46,10 @@ class File:
     encrypted: bool
 
 
-def describe_file(content: bytes, file: File, n: int, html: str) -> Attachment:
+def describe_file(file: File, n: int, html: str) -> Attachment:
     """The entry of a file in the list.
 
     Args:
-        content: The bytes that the offsets of the part refer to (`Structure.content`).
         n: The number of the attachment, counted from 1.
         html: The sanitised HTML of the mail; an image that it refers to is inline.
     """
@@ -59,9 +58,9 @@ def describe_file(content: bytes, file: File, n: int, html: str) -> Attachment:
     shown = file.related or part.disposition == "inline" or bool(part.content_id and f"cid:{part.content_id}" in html)
     return Attachment(
         n=n,
-        filename=_filename(content, part, n, kind),
+        filename=_filename(part, n, kind),
         content_type=part.content_type,
-        size=decoded_size(content, part),
+        size=decoded_size(part),
         inline=kind == "image" and shown and part.disposition != "attachment",
         content_id=one_line(part.content_id, 255),
         kind=kind,
@@ -96,12 +95,12 @@ def _kind(part: Part) -> Kind:
     return "message" if name.endswith(".eml") else "file"
 
 
-def _filename(content: bytes, part: Part, n: int, kind: Kind) -> str:
+def _filename(part: Part, n: int, kind: Kind) -> str:
     name = safe_filename(given_name(part))
     if name:
         return name
     if kind == "message":
-        data, _ = body_octets(content, part, 16384)
+        data, _ = decoded_body(part, 16384)
         subject = safe_filename(read_headers(data, max_bytes=16384).subject.replace("/", "-")[:100])
         return f"{subject or f'message-{n}'}.eml"
     return f"{'image' if kind == 'image' else 'attachment'}-{n}{_ENDINGS.get(part.content_type, '')}"

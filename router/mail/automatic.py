@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
-
-from router.mail.decode import decode_words, one_line
 
 Automatic = Literal["bounce", "auto-reply", "list", "bulk", "loop", ""]
 
@@ -37,8 +34,6 @@ NAMES = frozenset(
 )
 """The fields `of_headers` reads, in lower case."""
 
-_EMPTY_LINE = re.compile(rb"\n\r*\n")
-_FOLD = re.compile(rb"\n[ \t]+")
 _REPORT_TYPE = re.compile(rb'report-type\s*=\s*"?([a-z-]+)')
 _MACHINE_SENDER = re.compile(r"(?:mailer-?daemon|postmaster|mail-?delivery(?:-?(?:sub)?system)?)(?:@|$)", re.IGNORECASE)
 _BOUNCE_SUBJECT = re.compile(
@@ -128,55 +123,3 @@ def _token(fields: Mapping[bytes, list[bytes]], name: bytes) -> bytes:
         return b""
     words = values[0][:256].replace(b";", b" ").replace(b"(", b" ").lower().split(None, 1)
     return words[0] if words else b""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One recipient of a delivery report: what happened to mail for it, and why, in the words of the report."""
-
-    address: str
-    action: str
-    status: str
-    reason: str
-
-    def told_in(self, text: str, flat: str) -> bool:
-        """Whether a text names the address, and the reason where the report gives one.
-
-        flat: the text with every run of white space as one blank.
-        """
-        if self.address not in text:
-            return False
-        reasons = [detail for detail in (self.status, self.reason) if detail]
-        return not reasons or any(" ".join(reason.split()) in flat for reason in reasons)
-
-    def line(self) -> str:
-        """For people."""
-        details = ", ".join(detail for detail in (self.status, self.reason) if detail)
-        return f"{self.action.capitalize()}: {self.address}" + (f" ({details})" if details else "")
-
-
-def failures(report: bytes) -> list[Failure]:
-    """The failed and delayed recipients of a message/delivery-status part (RFC 3464 section 2.3).
-
-    report: the decoded part; at most 64 KiB of it are read. Delivered and relayed recipients are left out.
-    """
-    found: list[Failure] = []
-    for group in _EMPTY_LINE.split(report[:65536])[:100]:
-        fields: dict[bytes, str] = {}
-        for line in _FOLD.sub(b" ", group.strip()).split(b"\n"):
-            name, _, value = line.partition(b":")
-            fields.setdefault(name.strip().lower(), one_line(decode_words(value), 500))
-        address = fields.get(b"final-recipient") or fields.get(b"original-recipient") or ""
-        action = fields.get(b"action", "failed").lower()
-        if not address or action in ("delivered", "relayed", "expanded"):
-            continue
-        reason = fields.get(b"diagnostic-code", "")
-        found.append(
-            Failure(
-                address=address.rpartition(";")[2].strip(" <>"),
-                action=action,
-                status=fields.get(b"status", ""),
-                reason=reason.partition(";")[2].strip() or reason,
-            )
-        )
-    return found

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_tz
 
 from router.mail import automatic
+from router.mail.dates import read_date
 from router.mail.decode import decode_charset, decode_words, one_line
 from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
 
@@ -57,13 +56,6 @@ _LATER_FIELD = re.compile(rb"\n" + _KNOWN_FIELD.pattern.removeprefix(b"(?i)"), r
 _NOT_A_FIELD = re.compile(rb"\n(?![!-9;-~]{1,128}[ \t]*:|[ \t\r\n]|\Z)")
 _CHARSET = re.compile(rb'(?i)charset\s*=\s*"?([^\s";]{1,64})')
 _IDS = re.compile(r"<([^<>]*)>")
-_DATE = re.compile(
-    r"\s*(?:[A-Za-z]{3,9}\.?,?\s+)?(\d{1,2})\s+([A-Za-z]{3})[a-z]{0,6}\s+(\d{4})\s+(\d{1,2}):(\d\d)(?::(\d\d))?"
-    r"(?:\.\d+)?\s+([+-])(\d\d):?(\d\d)"
-)
-_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
-_LATEST = 4102444800  # 2100-01-01: a later Date is a mistake, or a way to the top of a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,27 +208,6 @@ def charset_hint(fields: dict[bytes, list[bytes]]) -> str:
     """The charset that the mail claims for its body: the best guess for raw 8-bit octets in its header."""
     match = _CHARSET.search(_first(fields, b"content-type")[:4096])
     return match[1].decode("ascii", "replace") if match else ""
-
-
-def read_date(value: bytes) -> int | None:
-    """A Date value (RFC 5322 section 3.3 and what is written instead) in microseconds since the epoch."""
-    text = value[:256].decode("ascii", "replace")
-    match = _DATE.match(text)
-    try:
-        if match:
-            day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
-            zone = (int(zone_hours) * 60 + int(zone_minutes)) * (60 if sign == "+" else -60)
-            when = (int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute), int(second or 0))
-        else:
-            parts = parsedate_tz(text)
-            if parts is None:
-                return None
-            when, zone = parts[:6], parts[9] or 0
-        # A leap second is no mistake; `datetime` has none.
-        moment = datetime(*when[:5], min(when[5], 59), tzinfo=UTC).timestamp() - zone
-    except (ValueError, KeyError, IndexError, TypeError, OverflowError):
-        return None
-    return int(moment) * 1_000_000 if 0 <= moment < _LATEST else None
 
 
 def _octets_as_text(value: bytes, hint: str) -> str:

@@ -15,14 +15,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from router.mail import automatic, quotes
+from router.mail import bounces, quotes
 from router.mail.attachments import File, describe_file
 from router.mail.body_parts import BodyParts
 from router.mail.contents import DEFAULT_LIMITS, AttachmentData, Contents, HasHtml, Limits
 from router.mail.decode import decode_charset, storable
 from router.mail.headers import read_headers
 from router.mail.originator_fields import read_originators
-from router.mail.structure import Structure, body_octets, read_structure
+from router.mail.structure import Structure, decoded_body, read_structure
 from router.mail.text_parts import TextDecoder, render
 
 PARSER_VERSION = 4
@@ -59,12 +59,12 @@ def attachment(content: bytes, n: int, *, limits: Limits = DEFAULT_LIMITS, html:
     """
     try:
         structure = _structure(content, limits)
-        files = BodyParts(structure.root, TextDecoder(structure.content, limits, html=html)).files
+        files = BodyParts(structure.root, TextDecoder(limits, html=html)).files
         if not 1 <= n <= min(len(files), limits.attachments):
             return None
         file = files[n - 1]
-        data, _ = body_octets(structure.content, file.part)
-        return AttachmentData(replace(describe_file(structure.content, file, n, ""), size=len(data)), data)
+        data, _ = decoded_body(file.part)
+        return AttachmentData(replace(describe_file(file, n, ""), size=len(data)), data)
     except HasHtml:
         raise
     except Exception:  # noqa: BLE001 - a mail that was shown raw has no attachments to give
@@ -78,22 +78,22 @@ def _structure(content: bytes, limits: Limits) -> Structure:
 def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
     structure = _structure(content, limits)
     facts = read_headers(content, max_bytes=limits.header_bytes)
-    decoder = TextDecoder(structure.content, limits, html=html)
+    decoder = TextDecoder(limits, html=html)
     parts = BodyParts(structure.root, decoder)
     rendered = render(parts.pieces, limits)
     warnings = [*structure.warnings, *decoder.warnings, *rendered.warnings]
     text = rendered.text
     if not text.strip() and limits.enclosed_depth > 0:
-        text = _enclosed_text(structure.content, parts.files, limits, html=html)
+        text = _enclosed_text(parts.files, limits, html=html)
     # A bounce quotes what came back: that is its news.
     new, quoted = (text, "") if facts.automatic == "bounce" else quotes.split(text, facts.subject)
-    new = "\n\n".join(part for part in (new, _report(structure.content, parts.files, new)) if part)
+    new = "\n\n".join(part for part in (new, bounces.report(parts.files, new)) if part)
     if max(len(new), len(quoted)) > limits.text:
         warnings.append("text cut")
     if len(parts.files) > limits.attachments:
         warnings.append("too many attachments: not all are listed")
     files = enumerate(parts.files[: limits.attachments], 1)
-    attachments = tuple(describe_file(structure.content, file, n, rendered.html) for n, file in files)
+    attachments = tuple(describe_file(file, n, rendered.html) for n, file in files)
     if any(listed.kind == "encrypted" for listed in attachments):
         warnings.append("encrypted")
     reply_to, original_from = read_originators(content, max_bytes=limits.header_bytes)
@@ -108,26 +108,14 @@ def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
     )
 
 
-def _enclosed_text(content: bytes, files: Sequence[File], limits: Limits, *, html: bool) -> str:
+def _enclosed_text(files: Sequence[File], limits: Limits, *, html: bool) -> str:
     """The text of a mail that is nothing but another mail, as its reader would open it."""
     for file in files:
         if file.part.content_type in ("message/rfc822", "message/global"):
-            data, _ = body_octets(content, file.part, limits.enclosed_bytes)
+            data, _ = decoded_body(file.part, limits.enclosed_bytes)
             facts = read_headers(data, max_bytes=limits.header_bytes)
             inner = _read(data, replace(limits, enclosed_depth=limits.enclosed_depth - 1), html=html)
             head = "---------- Forwarded message ----------\n"
             head += f"From: {facts.from_name} <{facts.from_address}>\nSubject: {facts.subject}\n\n"
             return head + "\n\n".join(text for text in (inner.text, inner.quoted) if text)
     return ""
-
-
-def _report(content: bytes, files: Sequence[File], text: str) -> str:
-    """The failed recipients of a bounce and why, one a line, as far as the text does not tell it itself."""
-    types = ("message/delivery-status", "message/global-delivery-status")
-    reports = [file.part for file in files if file.part.content_type in types]
-    lines: list[str] = []
-    flat = " ".join(text.split()) if reports else ""
-    for part in reports[:3]:
-        data, _ = body_octets(content, part, 65536)
-        lines += [failure.line() for failure in automatic.failures(data) if not failure.told_in(text, flat)]
-    return "\n".join(dict.fromkeys(lines[:20]))

@@ -7,11 +7,11 @@ charsets are decoded by `router.mail.decode` alone. Never raises.
 
 from __future__ import annotations
 
-import binascii
 import re
 from dataclasses import dataclass, field
 
-from router.mail.decode import lenient_base64, parameters
+from router.mail import transfer_encoding
+from router.mail.decode import parameters
 from router.mail.headers import charset_hint, header_block, read_fields
 
 # The empty line after a part's header, or the first line that is neither a field nor its continuation.
@@ -19,7 +19,6 @@ _END_OF_HEADER = re.compile(rb"\n(?:(\r*\n)|(?![!-9;-~]{1,128}[ \t]*:|[ \t\r\n]|
 _FIELD = re.compile(rb"[!-9;-~]{1,128}[ \t]*:")
 _FIRST_DELIMITER = re.compile(rb"(?:\A|\n)--([^\s-][^\r\n]{0,200}?)[ \t]*\r*\n")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
-_WORDS = re.compile(rb"[^\s][ \t]+[^\s]")
 _PART_FIELDS = frozenset(
     {b"content-type", b"content-disposition", b"content-transfer-encoding", b"content-id", b"content-description"}
 )
@@ -33,6 +32,7 @@ _MAX_FALSE_DELIMITERS = 200_000  # lines that begin with "--" and are none; each
 class Part:
     """One node. The body is `content[start:end]`; a multipart has children, and a leaf has none.
 
+    content: the bytes of the whole mail (bare CR line ends became LF), or of the container that the part was in.
     content_type is `type/subtype` in lower case, text/plain where it is missing or no type (RFC 2045 section 5.2).
     """
 
@@ -42,6 +42,7 @@ class Part:
     disposition_parameters: dict[str, str]
     encoding: str
     content_id: str
+    content: bytes = field(repr=False)
     start: int
     end: int
     depth: int
@@ -54,9 +55,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A mail taken apart. content: the octets that the offsets mean (bare CR line ends became LF)."""
+    """A mail taken apart."""
 
-    content: bytes
     root: Part
     hint: str
     warnings: tuple[str, ...]
@@ -69,12 +69,12 @@ def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max
         content = content.replace(b"\r", b"\n")
     fields = read_fields(block.octets, _PART_FIELDS)
     hint = charset_hint(fields)
-    root = _part(fields, hint, start=block.body, end=len(content), depth=0, default="text/plain")
+    root = _part(fields, hint, content, start=block.body, depth=0, default="text/plain")
     walk = _Walk(content, hint, max_parts, max_depth)
     walk.warnings.extend(block.warnings)
     if root.multipart:
         walk.run(root)
-    return Structure(content, root, hint, tuple(dict.fromkeys(walk.warnings)))
+    return Structure(root, hint, tuple(dict.fromkeys(walk.warnings)))
 
 
 class _Walk:
@@ -180,7 +180,7 @@ class _Walk:
             block = content[start:stop]
             self.header_octets += len(block)
         fields = read_fields(block, _PART_FIELDS)
-        part = _part(fields, self.hint, start=body, end=len(content), depth=parent.depth + 1, default=default)
+        part = _part(fields, self.hint, content, start=body, depth=parent.depth + 1, default=default)
         parent.children.append(part)
         self.parts += 1
         if part.multipart:
@@ -208,7 +208,7 @@ class _Walk:
         return -1
 
 
-def _part(fields: dict[bytes, list[bytes]], hint: str, *, start: int, end: int, depth: int, default: str) -> Part:
+def _part(fields: dict[bytes, list[bytes]], hint: str, content: bytes, *, start: int, depth: int, default: str) -> Part:
     def first(name: bytes) -> bytes:
         return next((value for value in fields.get(name, ()) if value), b"")
 
@@ -229,50 +229,22 @@ def _part(fields: dict[bytes, list[bytes]], hint: str, *, start: int, end: int, 
         disposition_parameters=also,
         encoding=encoding.strip(b"\"' \t").lower().decode("ascii", "replace"),
         content_id=content_id,
+        content=content,
         start=start,
-        end=end,
+        end=len(content),
         depth=depth,
     )
 
 
-def body_octets(content: bytes, part: Part, limit: int | None = None) -> tuple[bytes, bool]:
-    """The decoded body of a leaf and whether its transfer encoding was whole (RFC 2045 section 6).
+def decoded_body(part: Part, limit: int | None = None) -> tuple[bytes, bool]:
+    """The decoded body of a leaf, and whether all of it could be decoded.
 
-    limit: about how many octets of the encoded body are looked at.
+    limit: about how many bytes of the encoded body are decoded.
     """
     end = part.end if limit is None else min(part.end, part.start + limit)
-    data = content[part.start : end]
-    if part.encoding == "base64":
-        return _base64(data)
-    if part.encoding == "quoted-printable":
-        return binascii.a2b_qp(data), True
-    return data, True
+    return transfer_encoding.decode(part.content[part.start : end], part.encoding)
 
 
-def _base64(data: bytes) -> tuple[bytes, bool]:
-    if _written_in_words(data):
-        return data, False
-    blank = data.find(b" ")
-    if blank >= 0 and (words := _WORDS.search(data, max(0, blank - 1))):
-        # A footer that a list put below: base64 has no blanks inside a line.
-        return _base64(data[: max(0, data.rfind(b"\n", 0, words.start()))])[0], False
-    padding = data.find(b"=")
-    whole = padding < 0 or not data[padding:].strip(b"=\r\n \t")
-    try:
-        return binascii.a2b_base64(data), whole
-    except binascii.Error:
-        return lenient_base64(data), False
-
-
-def _written_in_words(data: bytes) -> bool:
-    """Whether what calls itself base64 is plain text: blanks inside its first lines."""
-    return any(_WORDS.search(line) for line in data[:512].split(b"\n")[:2])
-
-
-def decoded_size(content: bytes, part: Part) -> int:
-    """How many octets a leaf decodes to, without decoding base64: counting costs no copy."""
-    if part.encoding != "base64":
-        return len(body_octets(content, part)[0])
-    start, end = part.start, part.end
-    noise = sum(content.count(octet, start, end) for octet in (b"\r", b"\n", b" ", b"\t", b"="))
-    return (end - start - noise) * 3 // 4
+def decoded_size(part: Part) -> int:
+    """The number of bytes that a leaf decodes to."""
+    return transfer_encoding.decoded_size(part.content[part.start : part.end], part.encoding)

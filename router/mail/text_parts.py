@@ -11,7 +11,7 @@ from html import escape
 
 from router.mail.contents import HasHtml, Limits
 from router.mail.decode import decode_charset, storable
-from router.mail.structure import Part, body_octets
+from router.mail.structure import Part, decoded_body
 from router.mail.text import crude_text, cut_html, sanitize_html, sanitized_to_text, without_data
 
 _HTML = frozenset({"text/html", "text/enriched", "text/richtext"})
@@ -46,10 +46,9 @@ class Rendered:
 class TextDecoder:
     """Decodes the text parts of one mail. The bounds hold for all of them together."""
 
-    def __init__(self, content: bytes, limits: Limits, *, html: bool) -> None:
-        """content: the bytes that the offsets of parts refer to. html: whether HTML may be read."""
+    def __init__(self, limits: Limits, *, html: bool) -> None:
+        """html: whether HTML may be read."""
         self.warnings: list[str] = []
-        self._content = content
         self._limits = limits
         self._html = html
         self._left_enriched = limits.html
@@ -72,7 +71,7 @@ class TextDecoder:
         return TextPiece(text)
 
     def _text(self, part: Part) -> str:
-        data, whole = body_octets(self._content, part, max(0, self._left))
+        data, whole = decoded_body(part, max(0, self._left))
         if part.end - part.start > self._left:
             self.warnings.append("text cut")
         self._left -= part.end - part.start

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from router.accept.accept import fingerprint_of
 from router.accept.threads import Candidate, choose
-from router.mail import automatic, decode, quotes, text
+from router.mail import automatic, bounces, decode, quotes, text
 from router.mail import parse as reading
 from router.mail.contents import DEFAULT_LIMITS
-from router.mail.headers import MAX_TEXT, read_date, read_headers
+from router.mail.dates import read_date
+from router.mail.headers import MAX_TEXT, read_headers
 from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
-from router.mail.structure import body_octets, decoded_size, read_structure
+from router.mail.structure import decoded_body, decoded_size, read_structure
 from router.search import terms
 from tests.support.mail_tree import leaves
 from tests.system.growth.shapes import FEW, HEADER, HTML, MIME, PARAMETERS, QUOTES, Shape
@@ -68,8 +69,8 @@ def structure(octets: bytes) -> None:
     """The tree of parts, and each leaf decoded."""
     tree = read_structure(_MULTIPART % b"mixed" + octets, max_header_bytes=_HEAD, max_parts=1000, max_depth=50)
     for leaf in leaves(tree.root):
-        body_octets(tree.content, leaf)
-        decoded_size(tree.content, leaf)
+        decoded_body(leaf)
+        decoded_size(leaf)
 
 
 def headers_of_parts(octets: bytes) -> object:
@@ -189,7 +190,7 @@ SUBJECTS = (
     Subject("words: parameters", parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
     Subject("words: charsets", charsets, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
     Subject("automatic: verdicts", verdicts, 65536, _FIELDS),
-    Subject("automatic: a delivery report", automatic.failures, 65536, (*_FIELDS, (b"\r\n\r\nFinal-Recipient: a;b",))),
+    Subject("bounces: a delivery report", bounces.failures, 65536, (*_FIELDS, (b"\r\n\r\nFinal-Recipient: a;b",))),
     Subject("accept: fingerprint", lambda octets: fingerprint_of("a@b", octets), _MAIL, ((b"a",),)),
     Subject("structure: the parts of a mail", structure, _MAIL, (*PLAIN, MIME, HEADER)),
     Subject("structure: the headers of parts", headers_of_parts, _MAIL, (PARAMETERS, HEADER)),

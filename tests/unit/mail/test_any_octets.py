@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.mail.automatic import failures
+from router.mail.bounces import failures
 from router.mail.contents import Limits
 from router.mail.decode import decode_charset, decode_words, one_line, parameters, safe_filename, storable
 from router.mail.headers import MAX_ID, MAX_PARTICIPANTS, MAX_REFERENCES, MAX_TEXT, read_headers
@@ -141,7 +141,7 @@ def test_structure_lies_within_the_mail(content: bytes, parts: int, depth: int) 
     tree = read_structure(content, max_header_bytes=400, max_parts=parts, max_depth=depth)
     found = leaves(tree.root)
     assert len(found) <= parts
-    assert all(0 <= leaf.start <= leaf.end <= len(tree.content) and leaf.depth <= max(depth, 1) for leaf in found)
+    assert all(0 <= leaf.start <= leaf.end <= len(leaf.content) and leaf.depth <= max(depth, 1) for leaf in found)
     assert all(a.end <= b.start for a, b in pairwise(found))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from router.mail.automatic import failures, verdict
+from router.mail.automatic import verdict
+from router.mail.bounces import failures
 from router.mail.headers import read_headers
 
 

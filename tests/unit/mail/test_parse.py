@@ -119,7 +119,7 @@ def test_boundaries_that_begin_alike() -> None:
 def test_structure_offsets_are_the_octets() -> None:
     content = mixed(b"\r\none\r\ntwo", b"Content-Type: a/b\r\n\r\n\x00\xff")
     tree = read_structure(content, max_header_bytes=4096, max_parts=10, max_depth=5)
-    assert [tree.content[leaf.start : leaf.end] for leaf in tree.root.children] == [b"one\r\ntwo", b"\x00\xff"]
+    assert [leaf.content[leaf.start : leaf.end] for leaf in tree.root.children] == [b"one\r\ntwo", b"\x00\xff"]
 
 
 def test_unflow() -> None:
