@@ -1,36 +1,121 @@
-"""The Date field (RFC 5322 section 3.3), also in the forms that mail programs write instead."""
+"""The Date field (RFC 5322 sections 3.3 and 4.3), also in the forms that programs write instead.
+
+Read are the forms of RFC 5322, of asctime, JavaScript and ISO 8601. The day of the week is not compared with the date.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_tz
 
-_DATE = re.compile(
-    r"\s*(?:[A-Za-z]{3,9}\.?,?\s+)?(\d{1,2})\s+([A-Za-z]{3})[a-z]{0,6}\s+(\d{4})\s+(\d{1,2}):(\d\d)(?::(\d\d))?"
-    r"(?:\.\d+)?\s+([+-])(\d\d):?(\d\d)"
+_TIME = (
+    r"(?P<hour>\d{1,2})\s*[:.]\s*(?P<minute>\d\d)(?:\s*[:.]\s*(?P<second>\d\d)(?:[.,]\d{1,9})?)?"
+    r"\s*(?P<half>[AaPp][Mm]\b)?"
+)
+_ZONE = (
+    r"(?:(?:GMT|UTC?)?(?P<sign>[+-])(?P<zone_hours>\d{1,2})(?::?(?P<zone_minutes>\d\d))?\b|(?P<zone>[A-Za-z]{1,5})\b)?"
+)
+_MONTH = r"(?P<month>[A-Za-z]{3})[a-z]{0,6}\.?"
+_WEEKDAY = r"\s*(?:[^\W\d_]{1,12}\.?\s*,?\s*)?"
+_FORMS = tuple(
+    re.compile(form)
+    for form in (
+        # RFC 5322: Mon, 24 Aug 2026 16:37:00 +0200
+        rf"{_WEEKDAY}(?P<day>\d{{1,2}})\.?[\s-]*{_MONTH},?[\s-]*(?P<year>\d{{2,4}}),?\s+{_TIME}\s*{_ZONE}",
+        # JavaScript, and American order: Mon Aug 24 2026 16:37:00 GMT+0200
+        rf"(?:[A-Za-z]{{3,9}},?\s+)?{_MONTH}\s+(?P<day>\d{{1,2}}),?\s+(?P<year>\d{{4}}),?\s+{_TIME}\s*{_ZONE}",
+        # asctime: Mon Aug 24 16:37:00 CEST 2026
+        rf"[A-Za-z]{{3,9}},?\s+{_MONTH}\s+(?P<day>\d{{1,2}})\s+{_TIME}\s*{_ZONE}\s*(?P<year>\d{{4}})\b",
+        # ISO 8601: 2026-08-24T16:37:00+02:00
+        rf"\s*(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d)(?:T|\s+){_TIME}\s*{_ZONE}",
+    )
 )
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
+# Minutes east of UTC: the names of RFC 5322 section 4.3, and those that no two zones share. Others count as UTC, as
+# section 4.3 says of unknown names and of single letters.
+_ZONES = {
+    name: 60 * int(hours)
+    for name, hours in (
+        zone.split()
+        for zone in (
+            *("est -5", "edt -4", "cst -6", "cdt -5", "mst -7", "mdt -6", "pst -8", "pdt -7", "ast -4", "adt -3"),
+            *("west 1", "cet 1", "cest 2", "met 1", "mest 2", "mez 1", "mesz 2", "eet 2", "eest 3", "msk 3"),
+            *("hkt 8", "jst 9", "kst 9", "aest 10", "aedt 11", "nzst 12", "nzdt 13"),
+        )
+    )
+}
+_MAX_LENGTH = 1024  # bytes of a Date that are read; RFC 5322 allows comments of any length
 _LATEST = 4102444800  # 2100-01-01: a later Date is a mistake, or a way to the top of a list
 
 
 def read_date(value: bytes) -> int | None:
-    """A Date value (RFC 5322 section 3.3 and what is written instead) in microseconds since the epoch."""
-    text = value[:256].decode("ascii", "replace")
-    match = _DATE.match(text)
-    try:
-        if match:
-            day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = match.groups()
-            zone = (int(zone_hours) * 60 + int(zone_minutes)) * (60 if sign == "+" else -60)
-            when = (int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute), int(second or 0))
-        else:
-            parts = parsedate_tz(text)
-            if parts is None:
-                return None
-            when, zone = parts[:6], parts[9] or 0
-        # A leap second is no mistake; `datetime` has none.
-        moment = datetime(*when[:5], min(when[5], 59), tzinfo=UTC).timestamp() - zone
-    except (ValueError, KeyError, IndexError, TypeError, OverflowError):
+    """A Date value in microseconds since the epoch; None if it is no date, or not between 1970 and 2100."""
+    text = without_comments(value[:_MAX_LENGTH].decode("utf-8", "replace")).strip(" \t\"'")
+    found = next((match for form in _FORMS if (match := form.match(text))), None)
+    if found is None:
         return None
-    return int(moment) * 1_000_000 if 0 <= moment < _LATEST else None
+    try:
+        # A leap second is no mistake; `datetime` has none.
+        second = min(int(found["second"] or 0), 59)
+        moment = datetime(
+            _year(found["year"]),
+            _month(found["month"]),
+            int(found["day"]),
+            _hour(found),
+            int(found["minute"]),
+            second,
+            tzinfo=UTC,
+        )
+        seconds = int(moment.timestamp()) - _zone(found)
+    except (ValueError, KeyError):
+        return None
+    return seconds * 1_000_000 if 0 <= seconds < _LATEST else None
+
+
+def without_comments(text: str) -> str:
+    """The text with a blank for each comment (RFC 5322 section 3.2.2); they nest."""
+    if "(" not in text:
+        return text
+    out: list[str] = []
+    depth = 0
+    characters = iter(text)
+    for character in characters:
+        if character == "(":
+            depth += 1
+        elif depth and character == ")":
+            depth -= 1
+            out.append(" " if depth == 0 else "")
+        elif depth and character == "\\":
+            next(characters, None)
+        elif depth == 0:
+            out.append(character)
+    return "".join(out)
+
+
+def _year(digits: str) -> int:
+    """RFC 5322 section 4.3: two digits are 1950 to 2049, three digits count from 1900."""
+    year = int(digits)
+    if len(digits) == 2:
+        return year + (2000 if year < 50 else 1900)
+    return year + 1900 if len(digits) == 3 else year
+
+
+def _month(text: str) -> int:
+    return int(text) if text.isdigit() else _MONTHS[text.lower()]
+
+
+def _hour(found: re.Match[str]) -> int:
+    hour, half = int(found["hour"]), (found["half"] or "").lower()
+    if half and 1 <= hour <= 12:
+        return hour % 12 + (12 if half == "pm" else 0)
+    return hour
+
+
+def _zone(found: re.Match[str]) -> int:
+    """Seconds east of UTC."""
+    if found["sign"]:
+        digits = found["zone_hours"]
+        seconds = int(digits) * 3600 + int(found["zone_minutes"] or 0) * 60
+        return seconds if found["sign"] == "+" else -seconds
+    return _ZONES.get((found["zone"] or "").lower(), 0) * 60
