@@ -52,6 +52,11 @@ def _is_mark(character: str) -> bool:
     return unicodedata.combining(unicodedata.normalize("NFKD", character)[0]) > 0
 
 
+def is_visible(text: str) -> bool:
+    """Whether there is anything to see: marks, spaces and format characters alone are nothing."""
+    return any(unicodedata.category(character)[0] not in "ZCM" for character in text)
+
+
 def _cut(run: str) -> str:
     """The longest beginning of a character and the marks behind it that has no more than `MAX_MARKS`."""
     count = 0

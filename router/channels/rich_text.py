@@ -49,11 +49,6 @@ def line(text: str) -> str:
     return _SPACES.sub(" ", body(text)).strip()
 
 
-def visible(text: str) -> bool:
-    """Whether there is anything to see: marks, spaces and format characters alone are nothing."""
-    return any(unicodedata.category(character)[0] not in "ZCM" for character in text)
-
-
 def cut(text: str, most: int) -> str:
     """`text` in at most `most` UTF-16 units, ending in `ELLIPSIS` where something is missing.
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from router.channels import rich_text as rt
 from router.channels.contract import DigestEntry, OperatorNotice, Payload, TestNotice, TicketNotice
 from router.model import Micros
+from router.unicode_text import is_visible
 
 MAX_PAYLOAD = 30_000  # octets
 MAX_CHARACTERS = 10_000  # UTF-16 units in all blocks
@@ -169,7 +170,7 @@ def _notes(notes: Sequence[str]) -> list[str]:
 def _words(notice: TicketNotice, most: int) -> tuple[str, bool]:
     """The mail's text, and whether some of it is not there."""
     whole = rt.body(notice.text)
-    if not rt.visible(whole):
+    if not is_visible(whole):
         return "(no text)", notice.truncated
     shown = rt.cut(whole, most - 2)
     missing = notice.truncated or shown != whole
@@ -216,7 +217,7 @@ def _subject(subject: str, most: int) -> str:
 def _short(text: str, most: int) -> str:
     """One visible line of at most `most` units, "" when there is nothing to see."""
     flat = rt.line(text)
-    return rt.cut(flat, most) if rt.visible(flat) else ""
+    return rt.cut(flat, most) if is_visible(flat) else ""
 
 
 def _files(notice: TicketNotice) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from router.mail import uuencode
 from router.mail.contents import Attachment, Kind
-from router.mail.decode import one_line, safe_filename
+from router.mail.decode import decode_words, one_line, safe_filename
 from router.mail.headers import read_headers
 from router.mail.structure import Part, decoded_body, decoded_size
 
@@ -36,40 +38,49 @@ _ENDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A leaf that is not read as text.
+    """A leaf that people can download.
 
-    related: in a multipart/related, and not its root (RFC 2387). encrypted: in a multipart/encrypted (RFC 1847).
+    related: in a multipart/related, and not its root (RFC 2387). kind: `""` where the part's type and name tell it.
     """
 
     part: Part
-    related: bool
-    encrypted: bool
+    related: bool = False
+    kind: Kind | Literal[""] = ""
 
 
-def describe_file(file: File, n: int, html: str) -> Attachment:
-    """The entry of a file in the list.
+def describe_file(file: File, n: int, html: str) -> tuple[Attachment, bool]:
+    """The entry of a file in the list, and whether all of the file could be decoded.
 
     Args:
         n: The number of the attachment, counted from 1.
         html: The sanitised HTML of the mail; an image that it refers to is inline.
     """
     part = file.part
-    kind: Kind = "encrypted" if file.encrypted else _kind(part)
+    kind: Kind = file.kind or _kind(part)
+    size, whole = decoded_size(part)
     shown = file.related or part.disposition == "inline" or bool(part.content_id and f"cid:{part.content_id}" in html)
-    return Attachment(
+    attachment = Attachment(
         n=n,
         filename=_filename(part, n, kind),
         content_type=part.content_type,
-        size=decoded_size(part),
+        size=size,
         inline=kind == "image" and shown and part.disposition != "attachment",
         content_id=one_line(part.content_id, 255),
         kind=kind,
     )
+    return attachment, whole
 
 
 def given_name(part: Part) -> str:
     """The file name that the mail gives for a part, `""` for none."""
     return part.disposition_parameters.get("filename", "") or part.parameters.get("name", "")
+
+
+def is_pkcs7(part: Part) -> bool:
+    """Whether a part is a PKCS #7 object: signed or encrypted S/MIME (RFC 8551 section 3.2)."""
+    if part.content_type == "application/octet-stream":
+        return given_name(part).lower().endswith(".p7m")
+    return part.content_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
 
 
 def _kind(part: Part) -> Kind:
@@ -82,8 +93,11 @@ def _kind(part: Part) -> Kind:
     if kind in ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"):
         return "signed"
     if kind in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
-        signed = part.parameters.get("smime-type", "").lower() == "signed-data" or name.endswith(".p7s")
-        return "signed" if signed else "encrypted"
+        # The same for one that cannot be read; `router.mail.smime` tells of all others.
+        smime_type = part.parameters.get("smime-type", "").lower()
+        if smime_type in ("signed-data", "certs-only") or name.endswith((".p7s", ".p7c")):
+            return "signed"
+        return "file" if smime_type == "compressed-data" else "encrypted"
     if kind == "application/pgp-encrypted" or name.endswith((".pgp", ".gpg")):
         return "encrypted"
     if kind.startswith("image/"):
@@ -96,7 +110,7 @@ def _kind(part: Part) -> Kind:
 
 
 def _filename(part: Part, n: int, kind: Kind) -> str:
-    name = safe_filename(given_name(part))
+    name = safe_filename(given_name(part) or _uuencoded_name(part))
     if name:
         return name
     if kind == "message":
@@ -104,3 +118,9 @@ def _filename(part: Part, n: int, kind: Kind) -> str:
         subject = safe_filename(read_headers(data, max_bytes=16384).subject.replace("/", "-")[:100])
         return f"{subject or f'message-{n}'}.eml"
     return f"{'image' if kind == 'image' else 'attachment'}-{n}{_ENDINGS.get(part.content_type, '')}"
+
+
+def _uuencoded_name(part: Part) -> str:
+    if not part.encoding.removeprefix("x-").startswith("uu"):
+        return ""
+    return decode_words(uuencode.begin_name(part.content[part.start : min(part.end, part.start + 1024)]))

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from router.mail.attachments import File, given_name
-from router.mail.structure import Part
+from dataclasses import replace
+from itertools import islice
+
+from router.mail import smime, uuencode
+from router.mail.attachments import File, given_name, is_pkcs7
+from router.mail.contents import Limits
+from router.mail.decode import decode_words
+from router.mail.structure import Part, decoded_body, read_structure
 from router.mail.text_parts import TextDecoder, TextPiece
 
 # Other kinds of text are read as if they were plain (RFC 2046 section 4.1.4).
@@ -15,19 +21,35 @@ _TEXT_FILES = frozenset(
 )
 # Forms of an alternative for devices of another kind than those that tickets are read on.
 _OTHER_FORMS = frozenset({"text/x-amp-html", "text/watch-html"})
+# Signed mails that are opened, one inside another or side by side. Each is copied; a triple-wrapped one has two.
+MAX_CONTAINERS = 4
+# Bytes of a PKCS #7 object that tell what it is.
+_PKCS7_HEAD = 512
+# uuencoded files that are taken out of the texts of a mail.
+_MAX_BLOCKS = 100
 
 
 class BodyParts:
-    """The leaves of a tree of parts, sorted by RFC 2046 section 5.1. Raises `HasHtml` as the decoder does."""
+    """The leaves of a tree of parts, sorted by RFC 2046 section 5.1. Raises `HasHtml` as the decoder does.
 
-    def __init__(self, root: Part, decoder: TextDecoder) -> None:
+    Signed-data (S/MIME) is read as the mail inside it, and stays a file behind the files of that mail. uuencoded files
+    in plain text are files.
+    """
+
+    def __init__(self, root: Part, decoder: TextDecoder, limits: Limits) -> None:
         self.pieces: list[TextPiece] = []
         self.files: list[File] = []
+        self.warnings: list[str] = []
         self._decoder = decoder
-        self._encrypted: set[int] = set()  # where the parts of multipart/encrypted begin (RFC 1847 section 2.2)
+        self._limits = limits
+        self._containers_left = MAX_CONTAINERS
+        self._blocks_left = _MAX_BLOCKS
         self._read(root)
+        if not self.pieces and root.content_type in ("text/plain", "text/html"):
+            # A mail of one part that calls itself an attachment: nothing else is there to read.
+            self.pieces.append(self._decoder.decode(root))
 
-    def _read(self, part: Part, *, related: bool = False) -> None:
+    def _read(self, part: Part, *, related: bool = False, encrypted: bool = False) -> None:
         kind = part.content_type
         if part.children:
             if kind == "multipart/alternative":
@@ -38,14 +60,38 @@ class BodyParts:
                 for child in part.children:
                     self._read(child, related=child is not root)
             else:
-                if kind == "multipart/encrypted":
-                    self._encrypted.update(child.start for child in part.children)
-                for child in part.children:
-                    self._read(child)
+                for child in part.children:  # of multipart/encrypted: RFC 1847 section 2.2
+                    self._read(child, encrypted=kind == "multipart/encrypted")
         elif self._is_text(part) and not related:
-            self.pieces.append(self._decoder.decode(part))
+            self._read_text(part)
+        elif is_pkcs7(part) and not related:
+            self._read_pkcs7(part)
         elif not part.multipart:  # an empty multipart is nothing to show
-            self.files.append(File(part, related, part.start in self._encrypted))
+            self.files.append(File(part, related, "encrypted" if encrypted else ""))
+
+    def _read_text(self, part: Part) -> None:
+        blocks: list[Part] = []
+        if part.content_type != "text/html":
+            part, blocks = _without_uuencoded(part, self._blocks_left)
+            self._blocks_left -= len(blocks)
+        self.pieces.append(self._decoder.decode(part))
+        self.files += [File(block) for block in blocks]
+
+    def _read_pkcs7(self, part: Part) -> None:
+        kind = smime.kind_of(decoded_body(part, _PKCS7_HEAD)[0])
+        if kind == "signed" and not self._containers_left:
+            self.warnings.append("too many signed mails: not all are opened")
+        elif kind == "signed":
+            self._containers_left -= 1
+            mail = smime.signed_mail(decoded_body(part)[0])
+            if mail is not None:
+                limits = self._limits
+                inner = read_structure(
+                    mail, max_header_bytes=limits.header_bytes, max_parts=limits.parts, max_depth=limits.depth
+                )
+                self.warnings += ["S/MIME signature not checked", *inner.warnings]
+                self._read(inner.root)
+        self.files.append(File(part, kind="" if kind == "other" else kind))
 
     def _is_text(self, part: Part) -> bool:
         """Whether a leaf is text to be read where it stands; with a name it is one only as the mail's first part."""
@@ -75,3 +121,30 @@ class BodyParts:
             self.pieces.append(TextPiece(text, "".join(piece.as_html() for piece in rich)))
         else:
             self.pieces.extend(rich or plain)
+
+
+def _without_uuencoded(part: Part, most: int) -> tuple[Part, list[Part]]:
+    """A text without its uuencoded files, and these as parts. most: further ones stay in the text."""
+    if part.encoding != "base64" and part.content.find(b"begin ", part.start, part.end) < 0:
+        return part, []
+    data, whole = decoded_body(part, words=True)
+    blocks = list(islice(uuencode.find_blocks(data), most)) if whole else []
+    if not blocks:
+        return part, []
+    starts, ends = [block.start for block in blocks], [block.end for block in blocks]
+    text = b"".join(data[end:start] for end, start in zip([0, *ends], [*starts, len(data)], strict=True))
+    files = [
+        replace(
+            part,
+            content_type="application/octet-stream",
+            parameters={"name": decode_words(block.name, part.parameters.get("charset", ""))},
+            disposition="attachment",
+            disposition_parameters={},
+            encoding="uuencode",
+            content=data,
+            start=block.start,
+            end=block.end,
+        )
+        for block in blocks
+    ]
+    return replace(part, encoding="8bit", content=text, start=0, end=len(text)), files

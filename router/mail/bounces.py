@@ -1,4 +1,4 @@
-"""Delivery reports (RFC 3464): which recipients a bounce is about, and why."""
+"""Bounces: which recipients could not be reached, and why, by reports (RFC 3464) and the free forms of old mailers."""
 
 from __future__ import annotations
 
@@ -8,17 +8,39 @@ from dataclasses import dataclass
 
 from router.mail.attachments import File
 from router.mail.decode import decode_words, one_line
+from router.mail.headers import HeaderFacts, header_block, read_fields
+from router.mail.mailboxes import MAX_ADDRESS, comparable, read_mailboxes
 from router.mail.structure import decoded_body
 
 _EMPTY_LINE = re.compile(rb"\n\r*\n")
 _FOLD = re.compile(rb"\n[ \t]+")
+_REPORT_TYPES = ("message/delivery-status", "message/global-delivery-status")
+_RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
+_MAX_REPORTS = 3
+MAX_RECIPIENTS = 50
+# Characters of a bounce's text: the addresses stand at its beginning, above the copy of the mail.
+_MAX_TEXT = 16384
+# A line that is an address: bare, in brackets, behind a name, perhaps with a reason behind a colon.
+_ADDRESS_LINE = re.compile(
+    r"[\s*\u2022-]{0,20}(?:[^\s<>()@:][^<>()@:\n]{0,200}[(<]|<?)(?:mailto:)?"
+    r"([\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255})[)>]?(?:<mailto:[^<>\s]{1,320}>)?(?:\s{0,20}\Z|>?:(?:\s|\Z))"
+)
+_COPY = re.compile(
+    r"[\s>*=-]{0,20}(?:This is a copy|Below this line|(?:Original|Returned|Unsent) message)\b|Received:|Return-Path:",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One recipient of a delivery report: what happened to mail for it, and why, in the words of the report."""
+    """One recipient of a delivery report: what happened to mail for it, and why, in the words of the report.
+
+    original: the address that the mail was sent to, where the report names it; `address` may be one that it was
+    forwarded to.
+    """
 
     address: str
+    original: str
     action: str
     status: str
     reason: str
@@ -36,7 +58,9 @@ class Failure:
     def line(self) -> str:
         """For people."""
         details = ", ".join(detail for detail in (self.status, self.reason) if detail)
-        return f"{self.action.capitalize()}: {self.address}" + (f" ({details})" if details else "")
+        forwarded = self.original if "@" in self.original and self.original != self.address else ""
+        address = f"{self.address}, sent to {forwarded}" if forwarded else self.address
+        return f"{self.action.capitalize()}: {address}" + (f" ({details})" if details else "")
 
 
 def failures(report: bytes) -> list[Failure]:
@@ -57,7 +81,8 @@ def failures(report: bytes) -> list[Failure]:
         reason = fields.get(b"diagnostic-code", "")
         found.append(
             Failure(
-                address=address.rpartition(";")[2].strip(" <>"),
+                address=_address(address),
+                original=_address(fields.get(b"original-recipient", "")),
                 action=action,
                 status=fields.get(b"status", ""),
                 reason=reason.partition(";")[2].strip() or reason,
@@ -66,13 +91,66 @@ def failures(report: bytes) -> list[Failure]:
     return found
 
 
-def report(files: Sequence[File], text: str) -> str:
-    """The failed recipients of a bounce and why, one a line, as far as the text does not tell it itself."""
-    types = ("message/delivery-status", "message/global-delivery-status")
-    reports = [file.part for file in files if file.part.content_type in types]
-    lines: list[str] = []
-    flat = " ".join(text.split()) if reports else ""
-    for part in reports[:3]:
-        data, _ = decoded_body(part, 65536)
-        lines += [failure.line() for failure in failures(data) if not failure.told_in(text, flat)]
+def _address(value: str) -> str:
+    """The address of a value like `rfc822; a@b.example` (RFC 3464 section 2.1.2)."""
+    return value.rpartition(";")[2].strip().partition(" ")[0].strip("<>")
+
+
+def reported(files: Sequence[File]) -> list[Failure] | None:
+    """The failed and delayed recipients of all reports of a mail; None for a mail without a report."""
+    reports = [file.part for file in files if file.part.content_type in _REPORT_TYPES][:_MAX_REPORTS]
+    found = [failure for part in reports for failure in failures(decoded_body(part, 65536)[0])]
+    return found if reports else None
+
+
+def untold(reported: Sequence[Failure], text: str) -> str:
+    """The failed recipients of a bounce and why, one a line, as far as the text does not name them itself."""
+    flat = " ".join(text.split()) if reported else ""
+    lines = [failure.line() for failure in reported if not failure.told_in(text, flat)]
     return "\n".join(dict.fromkeys(lines[:20]))
+
+
+def failed_recipients(
+    content: bytes, header: HeaderFacts, reported: Sequence[Failure] | None, files: Sequence[File], text: str
+) -> tuple[str, ...]:
+    """The addresses that a bounce says could not be reached, as the mail was sent to them.
+
+    The first source that names one: the report, `X-Failed-Recipients` (Exim, Gmail), lines of the text that are an
+    address (qmail, Exim, Postfix, Exchange), the only recipient of the returned mail. A report of mail that was
+    delivered, or that is only delayed, names none.
+    """
+    if reported is not None:
+        failed = [failure for failure in reported if failure.action.startswith("failed")]
+        found = [failure.original if "@" in failure.original else failure.address for failure in failed]
+    elif header.automatic != "bounce":
+        found = []
+    else:
+        fields = read_fields(header_block(content).octets, frozenset({b"x-failed-recipients"}))
+        values = fields.get(b"x-failed-recipients", [])
+        found = [address for value in values for _, address in read_mailboxes(value)]
+        found = found or _addresses_on_lines(text, header.from_address) or _returned_recipient(files)
+    addresses = (one_line(address, MAX_ADDRESS) for address in found if "@" in address)
+    return tuple({comparable(address): address for address in addresses}.values())[:MAX_RECIPIENTS]
+
+
+def _addresses_on_lines(text: str, sender: str) -> list[str]:
+    """Addresses with a line of their own above the copy of the returned mail."""
+    found: list[str] = []
+    for line in text[:_MAX_TEXT].split("\n"):
+        if _COPY.match(line):
+            break
+        match = _ADDRESS_LINE.match(line)
+        if match and match[1] != sender:
+            found.append(match[1])
+    return found
+
+
+def _returned_recipient(files: Sequence[File]) -> list[str]:
+    """The recipient of the returned mail, if it has exactly one."""
+    for file in files:
+        if file.part.content_type in _RETURNED_TYPES:
+            header = header_block(decoded_body(file.part, 65536)[0])
+            fields = read_fields(header.octets, frozenset({b"to", b"cc"}))
+            people = [mailbox for values in fields.values() for value in values for mailbox in read_mailboxes(value)]
+            return [address for _, address in people] if len(people) == 1 else []
+    return []

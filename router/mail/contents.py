@@ -67,8 +67,8 @@ class Mailbox:
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What was read. text: the new text; quoted: history and signature that were cut from it; html: sanitised, `""`
-    for a mail without HTML. reply_to, original_from: see `router.mail.originator_fields`. Subject and From are in
-    `router.mail.headers.HeaderFacts`.
+    for a mail without HTML. failed_recipients: the addresses that a bounce says could not be reached. reply_to,
+    original_from: see `router.mail.originator_fields`. Subject and From are in `router.mail.headers.HeaderFacts`.
     """
 
     text: str
@@ -76,6 +76,7 @@ class Contents:
     html: str
     attachments: tuple[Attachment, ...]
     warnings: tuple[str, ...]
+    failed_recipients: tuple[str, ...] = ()
     reply_to: tuple[Mailbox, ...] = ()
     original_from: Mailbox | None = None
 
@@ -98,7 +99,8 @@ class Contents:
         """What `to_json` gave."""
         fields = json.loads(stored)
         fields["attachments"] = tuple(Attachment(**attachment) for attachment in fields["attachments"])
-        fields["warnings"] = tuple(fields["warnings"])
+        for name in ("warnings", "failed_recipients"):
+            fields[name] = tuple(fields[name])
         fields["reply_to"] = tuple(Mailbox(**mailbox) for mailbox in fields["reply_to"])
         fields["original_from"] = fields["original_from"] and Mailbox(**fields["original_from"])
         return Contents(**fields)

@@ -15,18 +15,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from router.mail import bounces, quotes
+from router.mail import bounces, calendar, quotes
 from router.mail.attachments import File, describe_file
 from router.mail.body_parts import BodyParts
-from router.mail.contents import DEFAULT_LIMITS, AttachmentData, Contents, HasHtml, Limits
+from router.mail.contents import DEFAULT_LIMITS, Attachment, AttachmentData, Contents, HasHtml, Limits
 from router.mail.decode import decode_charset, storable
 from router.mail.headers import read_headers
 from router.mail.originator_fields import read_originators
-from router.mail.structure import Structure, decoded_body, read_structure
+from router.mail.structure import Structure, broken, decoded_body, read_structure
 from router.mail.text_parts import TextDecoder, render
+from router.unicode_text import is_visible
 
 PARSER_VERSION = 4
 """Counts up with every change of what `parse` returns for some mail."""
+
+# Calendars that a mail without text is shown by; the same one often comes twice, as text/calendar and as a file.
+_MAX_CALENDARS = 10
+# What an enclosed mail counts besides its bytes, so that many small ones cost no more than a large one.
+_ENCLOSED_COST = 16384
 
 AS_IT_CAME = "shown as it came"
 """How the warning of a mail ends that could not be parsed."""
@@ -59,12 +65,11 @@ def attachment(content: bytes, n: int, *, limits: Limits = DEFAULT_LIMITS, html:
     """
     try:
         structure = _structure(content, limits)
-        files = BodyParts(structure.root, TextDecoder(limits, html=html)).files
+        files = BodyParts(structure.root, TextDecoder(limits, html=html), limits).files
         if not 1 <= n <= min(len(files), limits.attachments):
             return None
         file = files[n - 1]
-        data, _ = decoded_body(file.part)
-        return AttachmentData(replace(describe_file(file, n, ""), size=len(data)), data)
+        return AttachmentData(describe_file(file, n, "")[0], decoded_body(file.part)[0])
     except HasHtml:
         raise
     except Exception:  # noqa: BLE001 - a mail that was shown raw has no attachments to give
@@ -77,25 +82,26 @@ def _structure(content: bytes, limits: Limits) -> Structure:
 
 def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
     structure = _structure(content, limits)
-    facts = read_headers(content, max_bytes=limits.header_bytes)
+    header = read_headers(content, max_bytes=limits.header_bytes)
     decoder = TextDecoder(limits, html=html)
-    parts = BodyParts(structure.root, decoder)
+    parts = BodyParts(structure.root, decoder, limits)
     rendered = render(parts.pieces, limits)
-    warnings = [*structure.warnings, *decoder.warnings, *rendered.warnings]
-    text = rendered.text
-    if not text.strip() and limits.enclosed_depth > 0:
-        text = _enclosed_text(parts.files, limits, html=html)
-    # A bounce quotes what came back: that is its news.
-    new, quoted = (text, "") if facts.automatic == "bounce" else quotes.split(text, facts.subject)
-    new = "\n\n".join(part for part in (new, bounces.report(parts.files, new)) if part)
+    warnings = [*structure.warnings, *parts.warnings, *decoder.warnings, *rendered.warnings]
+    attachments, faults = _described(parts.files, rendered.html, limits)
+    if not is_visible(rendered.text[: limits.text]):
+        new, quoted = _text_of_files(parts.files, attachments, limits, html=html), ""
+    elif header.automatic == "bounce":  # it quotes what came back: that is its news
+        new, quoted = rendered.text, ""
+    else:
+        new, quoted = quotes.split(rendered.text, header.subject)
+    reported = bounces.reported(parts.files)
+    failed = bounces.failed_recipients(content, header, reported, parts.files, new)
+    new = "\n\n".join(part for part in (new, bounces.untold(reported or (), new)) if part)
     if max(len(new), len(quoted)) > limits.text:
         warnings.append("text cut")
-    if len(parts.files) > limits.attachments:
-        warnings.append("too many attachments: not all are listed")
-    files = enumerate(parts.files[: limits.attachments], 1)
-    attachments = tuple(describe_file(file, n, rendered.html) for n, file in files)
-    if any(listed.kind == "encrypted" for listed in attachments):
-        warnings.append("encrypted")
+    warnings += faults
+    if not is_visible(new):
+        warnings.append(_no_text(parts, attachments))
     reply_to, original_from = read_originators(content, max_bytes=limits.header_bytes)
     return Contents(
         text=new[: limits.text],
@@ -103,19 +109,64 @@ def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
         html=rendered.html,
         attachments=attachments,
         warnings=tuple(dict.fromkeys(warnings)),
+        failed_recipients=failed,
         reply_to=reply_to,
         original_from=original_from,
     )
 
 
+def _described(files: Sequence[File], html: str, limits: Limits) -> tuple[tuple[Attachment, ...], list[str]]:
+    """The list of attachments, and warnings about them."""
+    warnings: list[str] = []
+    attachments: list[Attachment] = []
+    for n, file in enumerate(files[: limits.attachments], 1):
+        attachment, whole = describe_file(file, n, html)
+        attachments.append(attachment)
+        if not whole:
+            warnings.append(f"{broken(file.part)} in attachment {n}")
+    if len(files) > limits.attachments:
+        warnings.append("too many attachments: not all are listed")
+    if any(attachment.kind == "encrypted" for attachment in attachments):
+        warnings.append("encrypted: cannot be read here")
+    return tuple(attachments), warnings
+
+
+def _no_text(parts: BodyParts, attachments: Sequence[Attachment]) -> str:
+    """The warning about a mail that shows no text: what there is instead."""
+    kinds = {attachment.kind for attachment in attachments}
+    has_html = any((piece.html or "").strip() for piece in parts.pieces)
+    there = [
+        *(["HTML that shows none"] if has_html else []),
+        *(["an encrypted part"] if "encrypted" in kinds else []),
+        *(["images"] if "image" in kinds else []),
+        *(["attachments"] if kinds - {"encrypted", "image"} else []),
+    ]
+    return f"no text, only {' and '.join(there)}" if there else "no text: the mail is empty"
+
+
+def _text_of_files(files: Sequence[File], attachments: Sequence[Attachment], limits: Limits, *, html: bool) -> str:
+    """What a mail without text says by its files: the events of its calendars, else the mails that it encloses."""
+    texts: list[str] = []
+    for file, attachment in zip(files, attachments, strict=False):
+        if attachment.kind == "calendar" and len(texts) < _MAX_CALENDARS:
+            own = file.part.parameters
+            data, _ = decoded_body(file.part, calendar.MAX_BYTES * 2)
+            texts.append(calendar.calendar_text(data, own.get("charset", ""), own.get("method", "")))
+    text = "\n\n".join(dict.fromkeys(text for text in texts if text))
+    return text or (_enclosed_text(files, limits, html=html) if limits.enclosed_depth > 0 else "")
+
+
 def _enclosed_text(files: Sequence[File], limits: Limits, *, html: bool) -> str:
-    """The text of a mail that is nothing but another mail, as its reader would open it."""
+    """The texts of a mail that is nothing but other mails, as its reader would open them."""
+    texts: list[str] = []
+    left = limits.enclosed_bytes
     for file in files:
-        if file.part.content_type in ("message/rfc822", "message/global"):
-            data, _ = decoded_body(file.part, limits.enclosed_bytes)
+        if file.part.content_type in ("message/rfc822", "message/global") and left > 0:
+            data, _ = decoded_body(file.part, left)
+            left -= len(data) + _ENCLOSED_COST
             facts = read_headers(data, max_bytes=limits.header_bytes)
             inner = _read(data, replace(limits, enclosed_depth=limits.enclosed_depth - 1), html=html)
-            head = "---------- Forwarded message ----------\n"
-            head += f"From: {facts.from_name} <{facts.from_address}>\nSubject: {facts.subject}\n\n"
-            return head + "\n\n".join(text for text in (inner.text, inner.quoted) if text)
-    return ""
+            sender = f"{facts.from_name} <{facts.from_address}>".strip()
+            head = f"---------- Forwarded message ----------\nFrom: {sender}\nSubject: {facts.subject}\n\n"
+            texts.append(head + "\n\n".join(text for text in (inner.text, inner.quoted) if text))
+    return "\n\n".join(texts)

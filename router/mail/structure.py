@@ -70,11 +70,26 @@ def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max
     fields = read_fields(block.octets, _PART_FIELDS)
     hint = charset_hint(fields)
     root = _part(fields, hint, content, start=block.body, depth=0, default="text/plain")
+    if root.multipart and root.encoding in ("base64", "quoted-printable"):
+        content = _decoded_multipart(root)
     walk = _Walk(content, hint, max_parts, max_depth)
     walk.warnings.extend(block.warnings)
     if root.multipart:
         walk.run(root)
     return Structure(root, hint, tuple(dict.fromkeys(walk.warnings)))
+
+
+def _decoded_multipart(root: Part) -> bytes:
+    """The mail with its multipart decoded where no delimiter can be read without that, else as it is.
+
+    RFC 2045 section 6.4 forbids to encode a multipart. SAP does it.
+    """
+    boundary = root.parameters.get("boundary", "").encode("utf-8", "replace")
+    body, whole = decoded_body(root)
+    if whole and boundary and b"--" + boundary in body and root.content.find(b"--" + boundary, root.start) < 0:
+        root.content = root.content[: root.start] + body
+        root.end, root.encoding = len(root.content), ""
+    return root.content
 
 
 class _Walk:
@@ -220,14 +235,14 @@ def _part(fields: dict[bytes, list[bytes]], hint: str, content: bytes, *, start:
     else:
         content_type = default
     disposition, also = parameters(first(b"content-disposition"), hint)
-    encoding = first(b"content-transfer-encoding")[:64].partition(b"(")[0].partition(b";")[0]
+    encoding = first(b"content-transfer-encoding")[:64].partition(b"(")[0].partition(b";")[0].strip(b"\"' \t")
     content_id = first(b"content-id")[:998].strip(b"<> \t").decode("ascii", "replace")
     return Part(
         content_type=content_type,
         parameters=own,
         disposition=disposition,
         disposition_parameters=also,
-        encoding=encoding.strip(b"\"' \t").lower().decode("ascii", "replace"),
+        encoding=encoding.partition(b" ")[0].lower().decode("ascii", "replace"),
         content_id=content_id,
         content=content,
         start=start,
@@ -236,15 +251,22 @@ def _part(fields: dict[bytes, list[bytes]], hint: str, content: bytes, *, start:
     )
 
 
-def decoded_body(part: Part, limit: int | None = None) -> tuple[bytes, bool]:
+def decoded_body(part: Part, limit: int | None = None, *, words: bool = False) -> tuple[bytes, bool]:
     """The decoded body of a leaf, and whether all of it could be decoded.
 
-    limit: about how many bytes of the encoded body are decoded.
+    Args:
+        limit: About how many bytes of the encoded body are decoded.
+        words: See `transfer_encoding.decode`.
     """
     end = part.end if limit is None else min(part.end, part.start + limit)
-    return transfer_encoding.decode(part.content[part.start : end], part.encoding)
+    return transfer_encoding.decode(part.content[part.start : end], part.encoding, words=words)
 
 
-def decoded_size(part: Part) -> int:
-    """The number of bytes that a leaf decodes to."""
+def broken(part: Part) -> str:
+    """The warning about a part of which not all could be decoded."""
+    return f"broken {part.encoding.removeprefix('x-')}"
+
+
+def decoded_size(part: Part) -> tuple[int, bool]:
+    """The number of bytes that a leaf decodes to, and whether all of it could be decoded."""
     return transfer_encoding.decoded_size(part.content[part.start : part.end], part.encoding)

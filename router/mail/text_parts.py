@@ -11,7 +11,7 @@ from html import escape
 
 from router.mail.contents import HasHtml, Limits
 from router.mail.decode import decode_charset, storable
-from router.mail.structure import Part, decoded_body
+from router.mail.structure import Part, broken, decoded_body
 from router.mail.text import crude_text, cut_html, sanitize_html, sanitized_to_text, without_data
 
 _HTML = frozenset({"text/html", "text/enriched", "text/richtext"})
@@ -71,12 +71,14 @@ class TextDecoder:
         return TextPiece(text)
 
     def _text(self, part: Part) -> str:
-        data, whole = decoded_body(part, max(0, self._left))
+        data, whole = decoded_body(part, max(0, self._left), words=True)
         if part.end - part.start > self._left:
             self.warnings.append("text cut")
         self._left -= part.end - part.start
+        if part.encoding == "quoted-printable":
+            data = data.replace(b"\r\r\n", b"\r\n")  # an encoded CR before the line end that it belongs to
         if not whole:
-            self.warnings.append("broken base64")
+            self.warnings.append(broken(part))
         text, doubtful = decode_charset(data, part.parameters.get("charset", ""))
         if doubtful:
             self.warnings.append("charset guessed")

@@ -16,7 +16,7 @@ from router.errors import Refused
 from router.mail.address import AddressError, domain_key, parse_mailbox
 from router.mail.mailboxes import comparable
 from router.search import terms
-from router.unicode_text import MAX_MARKS, has_long_marks, limit_marks, normalize
+from router.unicode_text import MAX_MARKS, has_long_marks, is_visible, limit_marks, normalize
 
 ROOT = Path(__file__).parents[2]
 ACUTE, DOT = "\u0301", "\u0323"
@@ -124,3 +124,10 @@ def test_a_typed_line_with_too_many_marks_is_refused() -> None:
 def test_a_webhook_host_with_too_many_marks_is_refused() -> None:
     with pytest.raises(Refused, match="host's name is not valid"):
         SlackChannel().parse_settings({"webhookUrl": f"https://a{ACUTE * 400}.example/x"}, allow_private=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"), [("", False), (" \u200b\u200d", False), ("\u0301", False), ("\u00ad", False), ("\u4e2d", True)]
+)
+def test_visible(text: str, seen: bool) -> None:
+    assert is_visible(text) is seen

@@ -20,6 +20,7 @@ from router.errors import Refused
 from router.mail.contents import Attachment, Contents
 from router.outbound import client, recorder
 from router.outbound.addresses import refusal
+from router.unicode_text import is_visible
 from tests.system.growth.shapes import CHARACTERS, JSON, PUNCTUATION, TEXT, URL
 from tests.system.growth.subject import PLAIN, Subject, text
 
@@ -135,7 +136,7 @@ def render(octets: bytes) -> None:
 def pieces(octets: bytes) -> None:
     """The pieces of Block Kit made of a text of any length."""
     said = octets.decode("utf-8", "surrogatepass" if octets.isascii() else "replace")
-    rich_text.visible(rich_text.line(said))
+    is_visible(rich_text.line(said))
     rich_text.cut(rich_text.body(said), 3000)
     rich_text.escaped(said, 3000)
 

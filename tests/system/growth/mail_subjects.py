@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from router.accept.accept import fingerprint_of
 from router.accept.threads import Candidate, choose
-from router.mail import automatic, bounces, decode, quotes, text
+from router.mail import automatic, bounces, decode, quotes, smime, text, transfer_encoding, uuencode
 from router.mail import parse as reading
+from router.mail.calendar import MAX_BYTES, calendar_text
 from router.mail.contents import DEFAULT_LIMITS
 from router.mail.dates import read_date
 from router.mail.headers import MAX_TEXT, read_headers
@@ -103,6 +104,37 @@ def report(octets: bytes) -> object:
     )
 
 
+def free_bounce(octets: bytes) -> object:
+    """A bounce without a report, with the shape in its text and in the returned mail."""
+    half = octets[: len(octets) // 2]
+    return reading.parse(
+        b"From: mailer-daemon@a\r\nSubject: failure notice\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\n\r\n" + half + b"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nTo: " + half
+    )
+
+
+def signed(octets: bytes) -> None:
+    """The shape as the content of signed-data, as pieces of it, and in the place of each element."""
+    for prefix in (b"\x24\x80", b"\x24\x80\x04\x84\x7f\xff\xff\xff", b"\x24\x80\x04\x01", b"\x24\x84\x7f\xff\xff\xff"):
+        smime.signed_mail(_SIGNED_DATA + prefix + octets)
+    smime.signed_mail(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + octets)
+    smime.kind_of(octets)
+
+
+def encoded(octets: bytes) -> None:
+    """A body in each transfer encoding."""
+    for encoding in ("base64", "quoted-printable", "x-uuencode"):
+        transfer_encoding.decode(octets, encoding, words=True)
+        transfer_encoding.decoded_size(octets, encoding)
+    transfer_encoding.decode(b"begin 644 a\n" + octets, "uuencode")
+    list(uuencode.find_blocks(octets))
+
+
+def events(octets: bytes) -> object:
+    """The shape in an event, and as lines of a calendar."""
+    return calendar_text(b"BEGIN:VEVENT\nRRULE:FREQ=DAILY;" + octets + b"\nDESCRIPTION:" + octets, "utf-8", "")
+
+
 def formatting(octets: bytes) -> object:
     """HTML that opens many formatting elements, then the blocks of the shape: each block opens all of them again."""
     half = len(octets) // 2
@@ -170,6 +202,55 @@ _ADDRESSES = (
     b"<",
     b'"',
 )
+# As far as the content: its prefix of indefinite length.
+_SIGNED_DATA = bytes.fromhex("308006092a864886f70d010702a080308002010131800000308006092a864886f70d010701a080")
+_ELEMENTS = (
+    b"\x24\x80",
+    b"\x30\x80",
+    b"\x04\x00",
+    b"\x04\x01a",
+    b"\x24\x02",
+    b"\0\0",
+    b"\x04\x81\x01a",
+    b"\x24\x80\0\0",
+)
+_ENCODED = (
+    b"=",
+    b" ",
+    b"A ",
+    b"\n ",
+    b"QUJD",
+    b"QUJD\n",
+    b"QQ==",
+    b"QQ==\n",
+    b"a b\n",
+    b"A!\n",
+    b"aBcdefghijklmnop\n",
+    b"_\n",
+)
+_ADDRESS_LINES = (b"\r\n<a@b>:", b"a (a@b)\r\n", b"\r\n  a@b", b"- " * 9)
+_UUENCODED = (b"begin 644 a\n", b"begin 644 ", b"!\n", b"#86)C\n", b"M" + b"a" * 60 + b"\n", b"`\n", b"end\n", b"end")
+_CALENDAR = (
+    *(
+        b"\nATTENDEE:a",
+        b"\nATTENDEE;CN=a;PARTSTAT=ACCEPTED:mailto:a",
+        b"\\n",
+        b"\\",
+        b';A="',
+        b';A="b"',
+        b";A=",
+        b":",
+        b"\n ",
+    ),
+    *(
+        b"\nBEGIN:VEVENT",
+        b"\nEND:VEVENT",
+        b"\nSUMMARY:a",
+        b"\nSUMMARY;ENCODING=QUOTED-PRINTABLE:=",
+        b"BYDAY=MO;",
+        b"MO,",
+    ),
+)
 _NOT_CLOSED = tuple(map(Shape, (b"<div></x>", b"<ul></x><li>", b"<svg><span></svg>")))  # passed the bound on depth
 _BLOCKS = (Shape(b"<li>"), Shape(b"<p>"), Shape(b"<td>"))  # the output was the product of both
 _MARKS = tuple(Shape(mark.encode()) for mark in ("\u0301", "\u0327\u0301"))  # normalising a run was quadratic
@@ -183,7 +264,7 @@ SUBJECTS = (
     Subject("headers: Date, Message-ID", header(b"Date: ", b"\r\nMessage-ID: "), _HEAD, _FIELDS),
     Subject("headers: Content-Type", header(b"Content-Type: ", b"\r\n "), _HEAD, (*_FIELDS, PARAMETERS)),
     Subject("headers: any lines", header(b""), _HEAD, (*_FIELDS, MIME)),
-    Subject("headers: a date", read_date, 256),
+    Subject("headers: a date", read_date, 1024, (*PLAIN, (b"(a", b")", b"1 ", b"1:", b"Aug ", b"Mon Aug "))),
     Subject("mailboxes: an address list", read_mailboxes, MAX_VALUE, _FIELDS, _LOCAL_PARTS, quick=_ADDRESSES),
     Subject("mailboxes, threads: comparing", people, 998),
     Subject("words: encoded words", decode.decode_words, MAX_VALUE, _FIELDS),
@@ -191,6 +272,26 @@ SUBJECTS = (
     Subject("words: charsets", charsets, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
     Subject("automatic: verdicts", verdicts, 65536, _FIELDS),
     Subject("bounces: a delivery report", bounces.failures, 65536, (*_FIELDS, (b"\r\n\r\nFinal-Recipient: a;b",))),
+    Subject("bounces: free forms", free_bounce, _MAIL, (*_FIELDS, _ADDRESS_LINES), quick=_ADDRESS_LINES),
+    Subject("smime: signed-data", signed, _MAIL, (_ELEMENTS, FEW), quick=_ELEMENTS),
+    Subject("transfer encodings", encoded, _MAIL, (_ENCODED, _UUENCODED, FEW), quick=(*_ENCODED, *_UUENCODED)),
+    Subject("calendar: events", events, MAX_BYTES, (_CALENDAR, FEW), quick=_CALENDAR),
+    Subject(
+        "parse: a signed mail",
+        lambda octets: reading.parse(
+            b"Content-Type: application/pkcs7-mime\r\n\r\n" + _SIGNED_DATA + b"\x24\x80\x04\x2b"
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + octets
+        ),
+        _MAIL,
+        (_ELEMENTS,),
+    ),
+    Subject(
+        "parse: uuencoded files",
+        mail(b"Content-Type: text/plain\r\n\r\n"),
+        _MAIL,
+        (_UUENCODED,),
+        (Shape(b"begin 644 a\n#86)C\n`\nend\n"),),
+    ),
     Subject("accept: fingerprint", lambda octets: fingerprint_of("a@b", octets), _MAIL, ((b"a",),)),
     Subject("structure: the parts of a mail", structure, _MAIL, (*PLAIN, MIME, HEADER)),
     Subject("structure: the headers of parts", headers_of_parts, _MAIL, (PARAMETERS, HEADER)),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.channels.rich_text import body, cut, escaped, line, units, visible
+from router.channels.rich_text import body, cut, escaped, line, units
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 GERMANY, FRANCE = "\U0001f1e9\U0001f1ea", "\U0001f1eb\U0001f1f7"
@@ -73,10 +73,3 @@ def test_body(text: str, expected: str) -> None:
 
 def test_line() -> None:
     assert line(" a\r\n\tb \u00a0 c\u2029") == "a b c"
-
-
-@pytest.mark.parametrize(
-    ("text", "seen"), [("", False), (" \u200b\u200d", False), ("\u0301", False), ("\u00ad", False), ("\u4e2d", True)]
-)
-def test_visible(text: str, seen: bool) -> None:
-    assert visible(text) is seen

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from router.mail.automatic import verdict
-from router.mail.bounces import failures
 from router.mail.headers import read_headers
 
 
@@ -49,14 +48,3 @@ def test_null_reverse_path() -> None:
     assert verdict("", null_reverse_path=True) == "bounce"
     assert verdict("", null_reverse_path=True, subject="Automatische Antwort: x") == "auto-reply"
     assert verdict("list", null_reverse_path=True) == "list"
-
-
-def test_failures() -> None:
-    report = (
-        b"Reporting-MTA: dns; mx\r\n\r\nOriginal-Recipient: rfc822;a@x\r\nFinal-Recipient: rfc822; b@x\r\n"
-        b"Action: Failed\r\n"
-        b"Status: 5.1.1\r\nDiagnostic-Code: smtp; 550\r\n no such user\r\n\r\nFinal-Recipient: rfc822; c@x\r\n"
-        b"Action: relayed\r\n\r\nFinal-Recipient: rfc822; d@x\r\nAction: delayed\r\n"
-    )
-    assert [failure.line() for failure in failures(report)] == ["Failed: b@x (5.1.1, 550 no such user)", "Delayed: d@x"]
-    assert failures(b"\r" * 65536 + b":") == []

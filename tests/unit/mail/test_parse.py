@@ -125,3 +125,56 @@ def test_structure_offsets_are_the_octets() -> None:
 def test_unflow() -> None:
     assert unflow("a \nb\n>> q \n>> r\n-- \nsig", delsp=False) == "a b\n>> q r\n-- \nsig"
     assert unflow("a \nb", delsp=True) == "ab"
+
+
+IMAGE = b"Content-Type: image/png; name=a.png\r\n\r\nx"
+PDF = b"Content-Type: application/pdf; name=a.pdf\r\n\r\nx"
+
+
+@pytest.mark.parametrize(
+    ("content", "warning"),
+    [
+        (b"", "no text: the mail is empty"),
+        (b"Subject: x\r\n\r\n", "no text: the mail is empty"),
+        (b"Subject: x\r\n\r\n \r\n", "no text: the mail is empty"),
+        (b"Content-Type: text/plain; charset=utf-8\r\n\r\n\xe2\x80\x8b\r\n", "no text: the mail is empty"),
+        (b"Content-Type: text/html\r\n\r\n<p></p>", "no text, only HTML that shows none"),
+        (b"Content-Type: text/html\r\n\r\n<img src=https://a.example/b.png>", "no text, only HTML that shows none"),
+        (IMAGE, "no text, only images"),
+        (mixed(b"Content-Type: text/html\r\n\r\n<br>", PDF), "no text, only HTML that shows none and attachments"),
+        (mixed(IMAGE, PDF), "no text, only images and attachments"),
+        (
+            mixed(b"Content-Type: text/plain; name=a.log\r\nContent-Disposition: attachment\r\n\r\nx"),
+            "no text, only attachments",
+        ),
+        (mixed(b"Content-Type: application/ms-tnef; name=winmail.dat\r\n\r\nx"), "no text, only attachments"),
+        (b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b--\r\n", "no text: the mail is empty"),
+    ],
+)
+def test_a_mail_without_text_says_so(content: bytes, warning: str) -> None:
+    found = parse(content)
+    assert found.text.strip() in ("", "\u200b")
+    assert warning in found.warnings
+
+
+def test_a_mail_with_text_has_no_such_warning() -> None:
+    for content in (
+        b"Subject: x\r\n\r\nwords",
+        mixed(b"\r\nwords", PDF),
+        b"Content-Type: text/html\r\n\r\n<p>words</p>",
+    ):
+        assert parse(content).warnings == ()
+
+
+def test_a_mail_of_one_part_is_read_though_it_calls_itself_an_attachment() -> None:
+    found = parse(
+        b'Content-Type: text/plain\r\nContent-Disposition: attachment; filename="order.txt"\r\n\r\nTwo lamps.'
+    )
+    assert found.text == "Two lamps."
+    assert [listed.filename for listed in found.attachments] == ["order.txt"]
+
+
+def test_a_digest_shows_each_of_its_mails() -> None:
+    mails = b"".join(b"--z\r\n\r\nFrom: a@example.org\r\nSubject: no. %d\r\n\r\nwords %d\r\n" % (n, n) for n in (1, 2))
+    found = parse(b"Content-Type: multipart/digest; boundary=z\r\n\r\n" + mails + b"--z--\r\n")
+    assert [line for line in found.text.split("\n") if "words" in line] == ["words 1", "words 2"]

@@ -1,0 +1,272 @@
+"""Calendar parts (RFC 5545, iTIP RFC 5546) as text: what, when, where and who, for a mail without any other text.
+
+Times are written as the calendar has them, with their time zone beside them: nothing is converted. Properties of
+alarms, time zones and free-busy lists are left out. Total and linear.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from router.mail.decode import decode_charset, one_line, storable
+
+MAX_BYTES = 1 << 20  # of one calendar; more is a file written into it
+_MAX_EVENTS = 20
+_MAX_ATTENDEES = 50
+_MAX_VALUE = 998  # characters of a value that is one line
+_FOLD = re.compile(rb"\r?\n[ \t]")
+# A name, parameters whose values may be quoted, and the value behind the first colon outside quotes.
+_PROPERTY = re.compile(r'([A-Za-z0-9-]{1,64})((?:[^":]*+(?:"[^"]*+"[^":]*+)*+)):', re.DOTALL)
+_PARAMETER = re.compile(r';([A-Za-z0-9-]{1,64})=("[^"]*+"|[^";]*+)')
+_ESCAPED = re.compile(r"\\([\\;,nN])")
+_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(?:\d\d)?(Z)?)?\Z")
+_DURATION = re.compile(r"P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,4})M)?(?:(\d{1,4})S)?)?\Z")
+_COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL")
+_METHODS = {
+    "REQUEST": "Invitation",
+    "CANCEL": "Cancelled",
+    "COUNTER": "New time proposed",
+    "DECLINECOUNTER": "Proposed time declined",
+    "REFRESH": "Update asked for",
+}
+_ANSWERS = {
+    "ACCEPTED": "accepted",
+    "DECLINED": "declined",
+    "TENTATIVE": "tentatively accepted",
+    "DELEGATED": "delegated",
+    "NEEDS-ACTION": "not answered",
+    "COMPLETED": "completed",
+    "IN-PROCESS": "in progress",
+}
+_UNITS = ("week", "day", "hour", "minute", "second")
+_FREQUENCIES = {
+    "SECONDLY": "second",
+    "MINUTELY": "minute",
+    "HOURLY": "hour",
+    "DAILY": "day",
+    "WEEKLY": "week",
+    "MONTHLY": "month",
+    "YEARLY": "year",
+}
+_DAYS = {
+    "MO": "Monday",
+    "TU": "Tuesday",
+    "WE": "Wednesday",
+    "TH": "Thursday",
+    "FR": "Friday",
+    "SA": "Saturday",
+    "SU": "Sunday",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Property:
+    value: str
+    parameters: dict[str, str]
+
+
+@dataclass(slots=True)
+class _Component:
+    """An event, a task or a journal entry. properties: by upper-case name, in their order."""
+
+    kind: str
+    properties: dict[str, list[_Property]] = field(default_factory=dict)
+
+    def first(self, name: str) -> _Property | None:
+        return self.properties.get(name, [None])[0]
+
+    def text(self, name: str) -> str:
+        found = self.first(name)
+        return _unescaped(found.value) if found else ""
+
+    def line(self, name: str) -> str:
+        return one_line(self.text(name), _MAX_VALUE)
+
+
+def calendar_text(data: bytes, charset: str, method: str) -> str:
+    """The events of a calendar, a paragraph each; empty if there is none.
+
+    Args:
+        data: The decoded part.
+        charset: Its label; RFC 5545 section 3.1.4 says UTF-8 where there is none.
+        method: The `method` parameter of its Content-Type, for a calendar that has no METHOD.
+    """
+    # Lines are folded between any two bytes, also inside a character (section 3.1).
+    text = storable(decode_charset(_FOLD.sub(b"", data[:MAX_BYTES]), charset)[0])
+    method, components = _read(text, method.upper())
+    texts = [_described(component, method) for component in components[:_MAX_EVENTS]]
+    if len(components) > _MAX_EVENTS:
+        texts.append(f"And {len(components) - _MAX_EVENTS} more.")
+    return "\n\n".join(text for text in texts if text)
+
+
+def _read(text: str, method: str) -> tuple[str, list[_Component]]:
+    """The method and the components of a calendar; what stands in other components is left out."""
+    components: list[_Component] = []
+    open_components: list[str] = []
+    for name, found in _properties(text):
+        if name == "BEGIN":
+            open_components.append(found.value.strip().upper())
+            if open_components[-1] in _COMPONENTS:
+                components.append(_Component(open_components[-1]))
+        elif name == "END":
+            if open_components:
+                open_components.pop()
+        elif open_components and open_components[-1] in _COMPONENTS:
+            components[-1].properties.setdefault(name, []).append(found)
+        elif name == "METHOD" and len(open_components) <= 1:
+            method = found.value.strip().upper()
+    return method, components
+
+
+def _properties(text: str) -> Iterator[tuple[str, _Property]]:
+    for line in text.split("\n"):
+        match = _PROPERTY.match(line)
+        if match is None:
+            continue
+        parameters = {name.upper(): value.strip('"') for name, value in _PARAMETER.findall(match[2])}
+        value = line[match.end() :]
+        if parameters.get("ENCODING", "").upper() == "QUOTED-PRINTABLE":  # vCalendar 1.0
+            octets = binascii.a2b_qp(value.encode("utf-8", "replace"))
+            value = storable(decode_charset(octets, parameters.get("CHARSET", ""))[0])
+        yield match[1].upper(), _Property(value, parameters)
+
+
+def _described(component: _Component, method: str) -> str:
+    lines = [_title(component, method)]
+    labelled = (
+        ("When", _when(component)),
+        ("Due", _moment(component.first("DUE"))),
+        ("Repeats", _recurrence(component)),
+        ("Where", component.line("LOCATION")),
+        ("Organizer", _person(component.first("ORGANIZER"))),
+        ("Attendees", _attendees(component, method)),
+        ("Link", component.line("URL")),
+    )
+    lines += [f"{label}: {value}" for label, value in labelled if value]
+    texts = (component.text("COMMENT").strip(), component.text("DESCRIPTION").strip())
+    return "\n\n".join(("\n".join(lines), *(text for text in texts if text)))
+
+
+def _title(component: _Component, method: str) -> str:
+    kind = {"VEVENT": "Event", "VTODO": "Task", "VJOURNAL": "Journal entry"}[component.kind]
+    label = _METHODS.get(method, kind)
+    if method == "REPLY":
+        answers = {_answer(attendee) for attendee in component.properties.get("ATTENDEE", ())}
+        label = answers.pop().capitalize() if len(answers) == 1 else "Answer to an invitation"
+    elif component.line("STATUS").upper() == "CANCELLED":
+        label = "Cancelled"
+    return f"{label}: {component.line('SUMMARY') or '(no title)'}"
+
+
+def _attendees(component: _Component, method: str) -> str:
+    """The attendees with their answers. Nobody has answered an invitation, so it names only those that are known."""
+    attendees = component.properties.get("ATTENDEE", [])
+    described: list[str] = []
+    for attendee in attendees[:_MAX_ATTENDEES]:
+        answer = _answer(attendee)
+        shown = answer and (method == "REPLY" or answer != _ANSWERS["NEEDS-ACTION"])
+        described.append(_person(attendee) + (f" ({answer})" if shown else ""))
+    if len(attendees) > _MAX_ATTENDEES:
+        described.append(f"and {len(attendees) - _MAX_ATTENDEES} more")
+    return ", ".join(described)
+
+
+def _answer(attendee: _Property) -> str:
+    return _ANSWERS.get(attendee.parameters.get("PARTSTAT", "NEEDS-ACTION").upper(), "")
+
+
+def _person(found: _Property | None) -> str:
+    if found is None:
+        return ""
+    address = one_line(found.value, _MAX_VALUE)
+    if address.lower().startswith("mailto:"):
+        address = address[7:].strip()
+    name = one_line(found.parameters.get("CN", ""), _MAX_VALUE)
+    return f"{name} <{address}>" if name and name != address else address
+
+
+def _when(component: _Component) -> str:
+    start, end = component.first("DTSTART"), component.first("DTEND")
+    if start is None:
+        return ""
+    day, time, zone = _moment_parts(start)
+    if _is_date(start):
+        last = _last_day(end)
+        return f"{day} to {last} (all day)" if last and last != day else f"{day} (all day)"
+    if end is None:
+        duration = _duration(component.line("DURATION"))
+        return _joined(day, time, zone) + (f", {duration}" if duration else "")
+    last, ended, last_zone = _moment_parts(end)
+    began = _joined(day, time, "" if zone == last_zone else zone)
+    return f"{began} to {_joined('' if last == day else last, ended, last_zone)}"
+
+
+def _is_date(found: _Property) -> bool:
+    return "T" not in found.value.upper()
+
+
+def _last_day(end: _Property | None) -> str:
+    """DTEND of whole days is the day after the last one (RFC 5545 section 3.6.1)."""
+    try:
+        return (date.fromisoformat(_moment_parts(end)[0]) - timedelta(days=1)).isoformat() if end else ""
+    except (ValueError, OverflowError):
+        return ""
+
+
+def _moment(found: _Property | None) -> str:
+    return _joined(*_moment_parts(found)) if found else ""
+
+
+def _moment_parts(found: _Property) -> tuple[str, str, str]:
+    """Day, time and zone of a DATE or DATE-TIME (RFC 5545 sections 3.3.4 and 3.3.5); what is neither is a day."""
+    value = one_line(found.value, _MAX_VALUE)
+    match = _TIME.match(value)
+    if match is None:
+        return value, "", ""
+    day = f"{match[1]}-{match[2]}-{match[3]}"
+    if match[4] is None:
+        return day, "", ""
+    zone = "UTC" if match[6] else one_line(found.parameters.get("TZID", ""), _MAX_VALUE)
+    return day, f"{match[4]}:{match[5]}", zone
+
+
+def _joined(day: str, time: str, zone: str) -> str:
+    zone = f"({zone})" if zone and not zone.startswith("(") else zone  # Windows has "(UTC+01:00) Berlin"
+    return " ".join(part for part in (day, time, zone) if part)
+
+
+def _duration(value: str) -> str:
+    match = _DURATION.match(value)
+    counts = [(int(count), unit) for count, unit in zip(match.groups(), _UNITS, strict=True) if count] if match else []
+    return " ".join(f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in counts if count)
+
+
+def _recurrence(component: _Component) -> str:
+    """A recurrence rule (RFC 5545 section 3.3.10); parts that have no plain words are named as they are."""
+    rule = component.line("RRULE").upper()
+    parts = dict(part.partition("=")[::2] for part in rule.split(";") if part)
+    unit = _FREQUENCIES.get(parts.pop("FREQ", ""), "")
+    if not unit:
+        return rule
+    interval = parts.pop("INTERVAL", "1")
+    words = f"every {unit}" if interval == "1" else f"every {interval} {unit}s"
+    days = parts.get("BYDAY", "").split(",")
+    if all(day in _DAYS for day in days):
+        del parts["BYDAY"]
+        words += f" on {', '.join(_DAYS[day] for day in days)}"
+    if count := parts.pop("COUNT", ""):
+        words += f", {count} times"
+    if until := parts.pop("UNTIL", ""):
+        words += f", until {_moment(_Property(until, {}))}"
+    parts.pop("WKST", None)
+    return words + "".join(f", {name}={value}" for name, value in parts.items())
+
+
+def _unescaped(value: str) -> str:
+    """A TEXT value (RFC 5545 section 3.3.11)."""
+    return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)

@@ -1,0 +1,110 @@
+"""Opaque S/MIME: the mail inside signed-data is read, everything else stays a file."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.mail.body_parts import MAX_CONTAINERS
+from router.mail.parse import attachment, parse
+from router.mail.smime import kind_of, signed_mail
+
+SIGNED, ENVELOPED, DATA = "2a864886f70d010702", "2a864886f70d010703", "2a864886f70d010701"
+INNER = (
+    b"Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\n\r\nThe contract is attached.\r\n--q\r\n"
+    b"Content-Type: application/pdf; name=contract.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD\r\n--q--\r\n"
+)
+HEAD = (
+    b"Content-Type: application/pkcs7-mime; name=smime.p7m%s\r\nContent-Transfer-Encoding: base64\r\n"
+    b"Content-Disposition: attachment; filename=smime.p7m\r\n\r\n"
+)
+END = b"\0\0"
+
+
+def element(tag: int, contents: bytes) -> bytes:
+    size = len(contents)
+    length = bytes([size]) if size < 128 else b"\x83" + size.to_bytes(3, "big")
+    return bytes([tag]) + length + contents
+
+
+def cms(octet_string: bytes, kind: str = SIGNED) -> bytes:
+    content = element(0x30, element(6, bytes.fromhex(DATA)) + element(0xA0, octet_string))
+    signed = element(0x30, element(2, b"\1") + element(0x31, b"") + content + element(0x31, b""))
+    return element(0x30, element(6, bytes.fromhex(kind)) + element(0xA0, signed))
+
+
+def streamed(inner: bytes) -> bytes:
+    """BER with indefinite lengths, the content in pieces of pieces."""
+    pieces = b"".join(element(4, inner[at : at + 50]) for at in range(0, len(inner), 50))
+    digests = b"\x31\x80" + b"\x30\x80" + element(6, b"\x2a") + END + END
+    content = (
+        b"\x30\x80" + element(6, bytes.fromhex(DATA)) + b"\xa0\x80\x24\x80" + element(0x24, pieces) + END + END + END
+    )
+    return b"\x30\x80" + element(6, bytes.fromhex(SIGNED)) + b"\xa0\x80\x30\x80" + element(2, b"\1") + digests + content
+
+
+def mail(data: bytes, smime_type: bytes = b"") -> bytes:
+    return HEAD % (b"; smime-type=" + smime_type if smime_type else b"") + base64.encodebytes(data)
+
+
+@pytest.mark.parametrize("data", [cms(element(4, INNER)), cms(element(0x24, element(4, INNER))), streamed(INNER)])
+@pytest.mark.parametrize("head", [b"application/pkcs7-mime", b"application/x-pkcs7-mime", b"application/octet-stream"])
+def test_the_mail_inside_is_read(data: bytes, head: bytes) -> None:
+    content = mail(data).replace(b"application/pkcs7-mime", head, 1)
+    found = parse(content)
+    assert found.text == "The contract is attached."
+    assert [(listed.filename, listed.kind, listed.size) for listed in found.attachments] == [
+        ("contract.pdf", "file", 3),
+        ("smime.p7m", "signed", len(data)),
+    ]
+    assert found.warnings == ("S/MIME signature not checked",)
+    taken = attachment(content, 1)
+    assert taken is not None
+    assert taken.data == b"ABC"
+
+
+def test_encrypted_mail_stays_a_file() -> None:
+    for smime_type in (b"", b"enveloped-data", b"signed-data"):
+        found = parse(mail(cms(element(4, INNER), ENVELOPED), smime_type))
+        assert [listed.kind for listed in found.attachments] == ["encrypted"]
+        assert found.warnings == ("encrypted: cannot be read here", "no text, only an encrypted part")
+
+
+def test_encrypted_inside_signed() -> None:
+    found = parse(mail(cms(element(4, mail(cms(element(4, INNER), ENVELOPED))))))
+    assert [listed.kind for listed in found.attachments] == ["encrypted", "signed"]
+
+
+def test_signed_files_are_files() -> None:
+    data = cms(element(4, b"<?xml version='1.0'?><invoice/>"))
+    found = parse(mail(data).replace(b"smime.p7m", b"invoice.xml.p7m"))
+    assert [(listed.filename, listed.kind) for listed in found.attachments] == [("invoice.xml.p7m", "signed")]
+    assert found.warnings == ("no text, only attachments",)
+
+
+def test_signed_mails_in_signed_mails_are_bounded() -> None:
+    content = INNER
+    for _ in range(MAX_CONTAINERS):
+        content = mail(cms(element(4, content)))
+    assert parse(content).text == "The contract is attached."
+    found = parse(mail(cms(element(4, content))))
+    assert found.text == ""
+    assert "too many signed mails: not all are opened" in found.warnings
+
+
+@given(st.integers(0, 250), st.binary(max_size=8), st.booleans())
+def test_damaged_objects_are_files(at: int, damage: bytes, cut: bool) -> None:
+    data = streamed(INNER)
+    damaged = data[:at] + damage + (b"" if cut else data[at + len(damage) :])
+    assert kind_of(damaged) in ("signed", "encrypted", "other")
+    inside = signed_mail(damaged)
+    assert inside is None or b"Content" in inside
+    assert parse(mail(damaged)).attachments
+
+
+def test_endless_nesting() -> None:
+    for prefix in (b"\x30\x80", b"\x24\x80", b"\xa0\x80", streamed(b"")[:20] + b"\x24\x80"):
+        assert signed_mail(prefix + b"\x24\x80" * 100_000) is None

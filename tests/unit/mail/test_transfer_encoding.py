@@ -1,0 +1,189 @@
+"""Encoded bodies: what is decoded, what is left, and that the list and the download agree."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.mail import uuencode
+from router.mail.contents import Contents
+from router.mail.parse import attachment, parse
+from router.mail.transfer_encoding import decode, decoded_size
+
+SENTENCE = b"My question: what does the large lamp cost, and when can it be sent to Hamburg?\n"
+FILE = (
+    b"Content-Type: multipart/mixed; boundary=z\r\n\r\n--z\r\n\r\nSee the file.\r\n--z\r\n"
+    b"Content-Type: application/x; name=a.bin\r\nContent-Transfer-Encoding: %s\r\n\r\n%s\r\n--z--\r\n"
+)
+PIECES = st.sampled_from(
+    [
+        *(b"QUJD", b"QQ==", b"Q", b"=", b"!", b" ", b"\r\n", b"\n", b"A" * 76, base64.encodebytes(SENTENCE)),
+        b"list footer",
+    ]
+)
+
+
+def run(data: bytes) -> bytes:
+    return base64.b64encode(data) + b"\r\n"
+
+
+def uuencoded(data: bytes, name: bytes = b"a.bin") -> bytes:
+    lines = (binascii.b2a_uu(data[at : at + 45], backtick=True) for at in range(0, len(data), 45))
+    return b"begin 644 " + name + b"\n" + b"".join(lines) + b"`\nend\n"
+
+
+def as_text(body: bytes, encoding: bytes = b"base64") -> Contents:
+    return parse(b"Content-Type: text/plain\r\nContent-Transfer-Encoding: " + encoding + b"\r\n\r\n" + body)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (run(b"One.\n") + run(b"Two.\n") + run(b"3\n"), "One.\nTwo.\n3"),
+        (base64.b64encode(b"One.\n") + base64.b64encode(b"Two.\n"), "One.\nTwo."),
+        (b"T25l \r\n Lgo=\r\n", "One."),
+    ],
+)
+def test_base64_in_several_runs(body: bytes, text: str) -> None:
+    found = as_text(body)
+    assert (found.text, found.warnings) == (text, ())
+    assert decode(body, "base64") == (f"{text}\n".encode(), True)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (run(b"hello world")[:-2] + b" ignored\r\n", "hello world"),
+        (
+            base64.encodebytes(SENTENCE) + b"_____\r\nlist footer, Regards\r\nBob\r\n",
+            "_____\nlist footer, Regards\nBob",
+        ),
+        (b"[EXTERNAL] Take care.\r\n\r\n" + run(SENTENCE), "[EXTERNAL] Take care."),
+        (b"aGVsbG8!gd29ybGQgYW5kIG1vcmU=\r\n", "hello world and more"),
+    ],
+)
+def test_words_around_base64_stay_in_the_text_and_out_of_a_file(body: bytes, text: str) -> None:
+    found = as_text(body)
+    assert text in found.text
+    assert b"[EXTERNAL]" not in decode(body, "base64")[0]
+    assert b"footer" not in decode(body, "base64")[0]
+    if b"!" not in body:
+        assert found.warnings == ("broken base64",)
+    if b"question" in decode(body, "base64")[0]:
+        assert SENTENCE.decode().strip() in found.text
+
+
+@pytest.mark.parametrize(
+    "body", [b"Hello,\nthis is plain.\n", b"Hello\nthis is plain.\nBob\n", b"Thanks\n", b"foo= bar\n"]
+)
+def test_plain_text_that_calls_itself_base64(body: bytes) -> None:
+    found = as_text(body)
+    assert found.text == body.decode().strip()
+    assert found.warnings == ("broken base64",)
+
+
+def test_a_lone_last_character_is_no_base64() -> None:
+    assert decode(b"QUJDR", "base64") == (b"ABC", False)
+    assert decode(b"QUJDREU", "base64") == (b"ABCDE", True)  # only the padding is missing: nothing is lost
+
+
+@given(st.lists(PIECES, max_size=12).map(b"".join))
+def test_the_size_is_that_of_the_decoded_bytes(data: bytes) -> None:
+    for encoding in ("base64", "quoted-printable", "x-uuencode", "8bit"):
+        body, whole = decode(data, encoding)
+        assert decoded_size(data, encoding) == (len(body), whole)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "data"),
+    [
+        (b"base64", run(b"%PDF a") + run(b"more"), b"%PDF amore"),
+        (b"base64", run(b"hello world") + b"\r\nSent by our list.", b"hello world"),
+        (b"base64", b"", b""),
+        (b"quoted-printable", b"a=3Db=\r\nc", b"a=bc"),
+        (b"7bit", b"a\r\nb", b"a\r\nb"),
+        (b"x-uuencode", uuencoded(bytes(range(100))), bytes(range(100))),
+        (b"X-UUE (by hand)", uuencoded(b"hello").replace(b"\n", b"\r\n"), b"hello"),
+    ],
+)
+def test_the_list_has_the_size_of_the_download(encoding: bytes, body: bytes, data: bytes) -> None:
+    content = FILE % (encoding, body)
+    [listed] = parse(content).attachments
+    taken = attachment(content, 1)
+    assert taken is not None
+    assert (taken.data, taken.attachment, listed.size) == (data, listed, len(data))
+
+
+def test_a_file_that_cannot_be_decoded_is_listed_with_a_warning() -> None:
+    assert parse(FILE % (b"base64", run(b"hello world") + b"Sent by our list.")).warnings == (
+        "broken base64 in attachment 1",
+    )
+    assert parse(FILE % (b"x-uuencode", b"no such line")).warnings == ("broken uuencode in attachment 1",)
+
+
+def test_a_multipart_that_is_encoded_as_a_whole() -> None:
+    inner = (
+        b"--z\r\nContent-Type: text/plain\r\n\r\nOrder 4711.\r\n--z\r\nContent-Type: a/b; name=c\r\n\r\nd\r\n--z--\r\n"
+    )
+    head = b"Content-Type: multipart/mixed; boundary=z\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    found = parse(head + base64.encodebytes(inner))
+    assert (found.text, [listed.filename for listed in found.attachments], found.warnings) == ("Order 4711.", ["c"], ())
+
+
+def test_an_encoded_cr_before_a_line_end_makes_no_empty_line() -> None:
+    assert as_text(b"One=0D\r\nTwo=0D=0A=\r\nThree\r\n", b"quoted-printable").text == "One\nTwo\nThree"
+
+
+@given(st.binary(max_size=200))
+def test_uuencode_is_decoded(data: bytes) -> None:
+    assert uuencode.decode(uuencoded(data)) == (data, True)
+    blanks = uuencoded(data).replace(b"`", b" ").replace(b"\n", b"\r\n")
+    assert uuencode.decode(blanks) == (data, True)
+
+
+def test_uuencoded_files_in_a_text_are_attachments() -> None:
+    data = bytes(range(256))
+    body = (
+        b"Two files.\n\n"
+        + uuencoded(data, "pr\u00fcfung.bin".encode())
+        + b"\nand\n\n"
+        + uuencoded(b"abc", b"b")
+        + b"Bye\n"
+    )
+    for encoding, encoded in (
+        (b"8bit", body),
+        (b"base64", base64.encodebytes(body)),
+        (b"quoted-printable", binascii.b2a_qp(body)),
+    ):
+        head = b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: " + encoding + b"\n\n"
+        found = parse(head + encoded)
+        assert found.text.split() == ["Two", "files.", "and", "Bye"]
+        assert [(listed.filename, listed.size) for listed in found.attachments] == [("pr\u00fcfung.bin", 256), ("b", 3)]
+        taken = attachment(head + encoded, 1)
+        assert taken is not None
+        assert taken.data == data
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "begin 644 times\nI SAID SO\nend",
+        "begin with the lamp\nend",
+        "begin 644 LIST\nORDER 5 LAMPS\nend",
+        uuencoded(bytes(200)).decode().removesuffix("end\n").strip(),
+        uuencoded(bytes(200)).decode().replace("M", "N", 1).strip(),
+    ],
+)
+def test_prose_and_broken_blocks_stay_text(text: str) -> None:
+    found = parse(f"Content-Type: text/plain\n\nHello.\n{text}\n".encode())
+    assert (found.text, found.attachments) == (f"Hello.\n{text}", ())
+
+
+def test_a_quoted_block_is_no_block() -> None:
+    block = uuencoded(b"abc")
+    assert len(list(uuencode.find_blocks(block))) == 1
+    assert list(uuencode.find_blocks(b"> " + block.replace(b"\n", b"\n> "))) == []
