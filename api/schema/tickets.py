@@ -99,6 +99,7 @@ class MessageAnswer(Answer):
     """One mail of the conversation. `text` is what is new in it, `quoted` the rest, `html` safe to show.
 
     `replyTo` is its Reply-To, `originalFrom` the author where a group or list has replaced From; both unverified.
+    `failedRecipients`: the addresses that a bounce says could not be reached.
     """
 
     id: str
@@ -116,6 +117,7 @@ class MessageAnswer(Answer):
     auth: dict[str, str]
     automatic: str
     warnings: list[str]
+    failed_recipients: list[str]
     size: int
     sent_at: Time | None
     received_at: Time
@@ -139,6 +141,7 @@ class MessageAnswer(Answer):
             auth={},
             automatic=message.automatic,
             warnings=list(contents.warnings),
+            failed_recipients=list(contents.failed_recipients),
             size=message.size,
             sent_at=message.sent_at,
             received_at=message.received_at,

@@ -31,7 +31,8 @@ class TicketNotice:
     reply_to, original_from: only where they differ from From. attachments: (file name, octets) pairs.
     automatic: `""` for a person's mail, else the reason (`bounce`, ...). checks: verdicts about the sender, in words.
     link: the ticket's page, made from our own `public_url`, or None. is_test: a mail of `aliases/{id}/test`.
-    warnings: what was doubtful about the mail, in words. Everything but number, status, link, automatic and checks
+    warnings: what was doubtful about the mail, in words. failed_recipients: the addresses that a bounce
+    says could not be reached. Everything but number, status, link, automatic and checks
     was written by a stranger and may hold any code point, lone surrogates too.
     """
 
@@ -55,6 +56,7 @@ class TicketNotice:
     link: str | None = None
     is_test: bool = False
     warnings: tuple[str, ...] = ()
+    failed_recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,9 @@ def _facts(notice: TicketNotice) -> list[tuple[str, str]]:
         facts.append(("Test", "this mail was made by a test of the alias"))
     if notice.automatic:
         facts.append(("Automatic mail", _short(notice.automatic, 100) or "yes"))
+    if notice.failed_recipients:
+        more = f" and {len(notice.failed_recipients) - _MAX_NOTES} more" * (len(notice.failed_recipients) > _MAX_NOTES)
+        facts.append(("Not delivered to", ", ".join(_notes(notice.failed_recipients)) + more))
     facts += [("Sender check", check) for check in _notes(notice.checks)]
     facts += [("Note", warning) for warning in _notes(notice.warnings)]
     return facts

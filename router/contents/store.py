@@ -175,6 +175,7 @@ class ContentStore:
                 warnings=json.dumps(contents.warnings),
                 reply_to=json.dumps([asdict(mailbox) for mailbox in contents.reply_to]),
                 original_from=json.dumps(contents.original_from and asdict(contents.original_from)),
+                failed_recipients=json.dumps(contents.failed_recipients),
                 parser=parse.PARSER_VERSION,
                 parsed_at=self._clock.now(),
             )
@@ -212,4 +213,5 @@ def _from_row(row: Row) -> Contents:
         warnings=tuple(json.loads(row["warnings"])),
         reply_to=tuple(Mailbox(**mailbox) for mailbox in json.loads(row["reply_to"])),
         original_from=original_from and Mailbox(**original_from),
+        failed_recipients=tuple(json.loads(row["failed_recipients"])),
     )

@@ -46,6 +46,7 @@ def of_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotic
         link=ticket_link,
         is_test=row["protocol"] == TEST_PROTOCOL,
         warnings=contents.warnings,
+        failed_recipients=contents.failed_recipients,
     )
 
 

@@ -158,6 +158,7 @@ CREATE TABLE message_contents (
     warnings TEXT NOT NULL,
     reply_to TEXT NOT NULL DEFAULT '[]',
     original_from TEXT NOT NULL DEFAULT 'null',
+    failed_recipients TEXT NOT NULL DEFAULT '[]',
     parser BIGINT NOT NULL,
     parsed_at BIGINT NOT NULL
 );

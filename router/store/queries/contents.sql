@@ -1,6 +1,6 @@
 -- name: contents_of
 -- What people read of a message, if a parser has been over it.
-SELECT message_id, text, quoted, html, attachments, warnings, reply_to, original_from, parser
+SELECT message_id, text, quoted, html, attachments, warnings, reply_to, original_from, failed_recipients, parser
 FROM message_contents WHERE message_id = :message_id;
 
 -- name: contents_unparsed
@@ -19,13 +19,14 @@ SELECT id FROM messages WHERE id = :message_id;
 
 -- name: contents_keep
 -- Keeps what the parser made; two that parse at once write the same.
-INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, reply_to, original_from, parser,
-                              parsed_at)
-VALUES (:message_id, :text, :quoted, :html, :attachments, :warnings, :reply_to, :original_from, :parser, :parsed_at)
+INSERT INTO message_contents (message_id, text, quoted, html, attachments, warnings, reply_to, original_from,
+                              failed_recipients, parser, parsed_at)
+VALUES (:message_id, :text, :quoted, :html, :attachments, :warnings, :reply_to, :original_from,
+        :failed_recipients, :parser, :parsed_at)
 ON CONFLICT (message_id) DO UPDATE
 SET text = excluded.text, quoted = excluded.quoted, html = excluded.html, attachments = excluded.attachments,
     warnings = excluded.warnings, reply_to = excluded.reply_to, original_from = excluded.original_from,
-    parser = excluded.parser, parsed_at = excluded.parsed_at;
+    failed_recipients = excluded.failed_recipients, parser = excluded.parser, parsed_at = excluded.parsed_at;
 
 -- name: contents_raw_chunk
 -- One piece of the mail's octets.
