@@ -25,6 +25,8 @@ _OTHER_FORMS = frozenset({"text/x-amp-html", "text/watch-html"})
 MAX_CONTAINERS = 4
 # Bytes of a PKCS #7 object that tell what it is.
 _PKCS7_HEAD = 512
+# Bytes of a text in base64 that is searched for uuencoded files. It has to be decoded for that; no more is shown of it.
+_MAX_ENCODED_TEXT = 4 << 20
 # uuencoded files that are taken out of the texts of a mail.
 _MAX_BLOCKS = 100
 
@@ -125,7 +127,10 @@ class BodyParts:
 
 def _without_uuencoded(part: Part, most: int) -> tuple[Part, list[Part]]:
     """A text without its uuencoded files, and these as parts. most: further ones stay in the text."""
-    if part.encoding != "base64" and part.content.find(b"begin ", part.start, part.end) < 0:
+    if part.encoding == "base64":
+        if part.end - part.start > _MAX_ENCODED_TEXT:
+            return part, []
+    elif part.content.find(b"begin ", part.start, part.end) < 0:
         return part, []
     data, whole = decoded_body(part, words=True)
     blocks = list(islice(uuencode.find_blocks(data), most)) if whole else []

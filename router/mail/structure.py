@@ -17,6 +17,7 @@ from router.mail.headers import charset_hint, header_block, read_fields
 # The empty line after a part's header, or the first line that is neither a field nor its continuation.
 _END_OF_HEADER = re.compile(rb"\n(?:(\r*\n)|(?![!-9;-~]{1,128}[ \t]*:|[ \t\r\n]|\Z))")
 _FIELD = re.compile(rb"[!-9;-~]{1,128}[ \t]*:")
+_LATE_FIELD = re.compile(rb"[ \t\r\n]{0,1024}((?:Content-[A-Za-z-]{1,40}|MIME-Version)[ \t]{0,8}:)", re.IGNORECASE)
 _FIRST_DELIMITER = re.compile(rb"(?:\A|\n)--([^\s-][^\r\n]{0,200}?)[ \t]*\r*\n")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 _PART_FIELDS = frozenset(
@@ -68,15 +69,35 @@ def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max
     if block.cr:
         content = content.replace(b"\r", b"\n")
     fields = read_fields(block.octets, _PART_FIELDS)
+    body, warnings = block.body, [*block.warnings]
+    if b"content-type" not in fields and (late := _late_fields(content, body)) is not None:
+        fields, body = late
+        warnings.append("empty lines inside the header")
     hint = charset_hint(fields)
-    root = _part(fields, hint, content, start=block.body, depth=0, default="text/plain")
+    root = _part(fields, hint, content, start=body, depth=0, default="text/plain")
     if root.multipart and root.encoding in ("base64", "quoted-printable"):
         content = _decoded_multipart(root)
     walk = _Walk(content, hint, max_parts, max_depth)
-    walk.warnings.extend(block.warnings)
+    walk.warnings += warnings
     if root.multipart:
         walk.run(root)
     return Structure(root, hint, tuple(dict.fromkeys(walk.warnings)))
+
+
+def _late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes]], int] | None:
+    """The MIME fields of a header with empty lines in it, and where the body begins behind them.
+
+    They count only as the beginning of the body, and only if the delimiter that they name comes below.
+    """
+    start = _LATE_FIELD.match(content, body)
+    end = _END_OF_HEADER.search(content, start.end(), start.end() + _MAX_PART_HEADER) if start else None
+    if start is None or end is None:
+        return None
+    fields = read_fields(content[start.start(1) : end.start()], _PART_FIELDS)
+    boundary = parameters(next(iter(fields.get(b"content-type", ())), b""))[1].get("boundary", "")
+    if not boundary or content.find(b"--" + boundary.encode("utf-8", "replace"), end.end() - 1) < 0:
+        return None
+    return fields, end.end()
 
 
 def _decoded_multipart(root: Part) -> bytes:

@@ -2,6 +2,7 @@
 tests/integration/admin/test_ticket_rules.py."""
 
 from tests.support import mails
+from tests.support.corpus import corpus_mail
 from tests.support.installation.http import ServedInstallation
 
 
@@ -38,6 +39,10 @@ async def test_one_ticket_has_all_that_belongs_to_it(sqlite_served: ServedInstal
     assert [event["event"] for event in ticket["events"]] == ["opened", "replied"]
     assert [delivery["integrationId"] for delivery in ticket["deliveries"]] == [integration_id] * 2
     assert [delivery["event"] for delivery in ticket["deliveries"]] == ["opened", "replied"]
+    assert [message["failedRecipients"] for message in ticket["messages"]] == [[], []]
+    bounce_id = await served.ticket(corpus_mail("bounce-report"))
+    (bounce,) = (await served.admin.get(f"/emails/tickets/{bounce_id}")).body["messages"]
+    assert bounce["failedRecipients"] == ["nobody@customer.example"]
 
 
 async def test_claiming_and_handing_over(sqlite_served: ServedInstallation) -> None:

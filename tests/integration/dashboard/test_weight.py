@@ -2,6 +2,7 @@
 
 import re
 
+from tests.support import mails
 from tests.support.installation.dashboard import signed_in
 from tests.support.installation.http import ServedInstallation
 
@@ -55,6 +56,19 @@ async def test_a_mail_of_some_files_has_them_all(sqlite_served: ServedInstallati
     seen = await client.get(f"/tickets/{await sqlite_served.ticket(heavy(0, files=8))}")
     assert len(re.findall(r'href="/api/emails/messages/[^"]+/attachments/\d+"', seen.text)) == 8
     assert "more attachments" not in seen.words
+
+
+async def test_a_bounce_names_some_of_its_recipients(sqlite_served: ServedInstallation) -> None:
+    await sqlite_served.alias()
+    client = await signed_in(sqlite_served, "viewer")
+    failed = ", ".join(f"{'a' * 200}{n}@customer.test" for n in range(8)).encode()
+    ticket = await sqlite_served.ticket(
+        mails.plain().replace(b"Subject:", b"X-Failed-Recipients: " + failed + b"\r\nSubject:")
+    )
+    seen = await client.get(f"/tickets/{ticket}")
+    assert "Not delivered to aaa" in seen.words
+    assert "and 3 more" in seen.words
+    assert "a" * 101 not in seen.text
 
 
 async def test_a_text_that_weighs_most_at_its_beginning(sqlite_served: ServedInstallation) -> None:

@@ -53,6 +53,7 @@ def check(content: bytes) -> tuple[HeaderFacts, Contents]:
         taken = attachment(content, listed.n)
         assert taken is not None
         assert taken.attachment.filename == listed.filename
+        assert taken.attachment.size == listed.size == len(taken.data)
     _assert_storable(terms.of_text(f"{facts.from_name} {facts.subject} {contents.text}"))
     notice = notice_of(facts, contents)
     for payload in (slack_message.ticket(notice), slack_message.plain(notice)):

@@ -49,6 +49,7 @@ def test_every_listed_attachment_can_be_taken_out(path: Path) -> None:
         taken = attachment(content, listed.n)
         assert taken is not None
         assert (taken.attachment.filename, taken.attachment.kind) == (listed.filename, listed.kind)
+        assert taken.attachment.size == listed.size == len(taken.data)
     assert attachment(content, len(contents.attachments) + 1) is None
     assert attachment(content, 0) is None
 

@@ -178,3 +178,11 @@ def test_a_digest_shows_each_of_its_mails() -> None:
     mails = b"".join(b"--z\r\n\r\nFrom: a@example.org\r\nSubject: no. %d\r\n\r\nwords %d\r\n" % (n, n) for n in (1, 2))
     found = parse(b"Content-Type: multipart/digest; boundary=z\r\n\r\n" + mails + b"--z--\r\n")
     assert [line for line in found.text.split("\n") if "words" in line] == ["words 1", "words 2"]
+
+
+def test_empty_lines_inside_the_header() -> None:
+    gap = b"Subject: x\r\n\r\n\r\nContent-Type: multipart/mixed;\r\n boundary=b\r\n\r\n--b\r\n\r\nwords\r\n--b--\r\n"
+    found = parse(gap)
+    assert (found.text, found.warnings) == ("words", ("empty lines inside the header",))
+    for written in (gap.replace(b"--b", b"--c"), b"Subject: x\r\n\r\nContent-Type: text/plain\r\n\r\nwords"):
+        assert "Content-Type:" in parse(written).text
