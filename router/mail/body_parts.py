@@ -85,7 +85,7 @@ class BodyParts:
             self.warnings.append("too many signed mails: not all are opened")
         elif kind == "signed":
             self._containers_left -= 1
-            mail = smime.signed_mail(decoded_body(part)[0])
+            mail = smime.signed_mail(decoded_body(part)[0], given_name(part))
             if mail is not None:
                 limits = self._limits
                 inner = read_structure(

@@ -145,7 +145,7 @@ def _described(component: _Component, method: str) -> str:
         ("Where", component.line("LOCATION")),
         ("Organizer", _person(component.first("ORGANIZER"))),
         ("Attendees", _attendees(component, method)),
-        ("Link", component.line("URL")),
+        ("Link", component.line("URL") or component.line("CONFERENCE") or component.line("X-GOOGLE-CONFERENCE")),
     )
     lines += [f"{label}: {value}" for label, value in labelled if value]
     texts = (component.text("COMMENT").strip(), component.text("DESCRIPTION").strip())

@@ -40,10 +40,11 @@ def kind_of(data: bytes) -> Pkcs7:
     return "signed" if content_type == _SIGNED_DATA else "encrypted" if content_type in _ENCRYPTED else "other"
 
 
-def signed_mail(data: bytes) -> bytes | None:
+def signed_mail(data: bytes, name: str) -> bytes | None:
     """The MIME entity inside signed-data; None if there is none, or if the content is no MIME entity.
 
-    Signed files (CAdES, `invoice.xml.p7m`) are signed-data too, and stay files.
+    Signed files (CAdES, `invoice.xml.p7m`) are signed-data too, and stay files. Text without a header is one only in an
+    object with the name of a signed mail, or without a name.
     """
     reader = _Reader(data)
     try:
@@ -59,7 +60,9 @@ def signed_mail(data: bytes) -> bytes | None:
         content = reader.octet_string()
     except _MalformedError:
         return None
-    return content if read_fields(header_block(content).octets, _MIME_FIELDS) else None
+    if read_fields(header_block(content).octets, _MIME_FIELDS):
+        return content
+    return content if name.lower() in ("", "smime.p7m") and b"\0" not in content else None
 
 
 class _Reader:

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _BEGIN = re.compile(rb"(?:\A|(?<=\n))begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n")
-_LINE = re.compile(rb"([ -`]+)[ \t]*\r?\n")
-_END = re.compile(rb"(?:[ `][ \t]*\r?\n|\r?\n)?end[ \t]*(?:\r?\n|\Z)")
+# At most 63 bytes, two more characters, and blanks: a longer line is not searched for its end.
+_LINE = re.compile(rb"([ -`]{1,87})[ \t]{0,87}\r?\n")
+# The line of no bytes, which some encoders leave out, and the "end" line.
+_END = re.compile(rb"([ `][ \t]*\r?\n|\r?\n)?end[ \t]*(?:\r?\n|\Z)")
 _FULL = 61  # characters of a line of 45 bytes, the most that encoders write
 # Encoders may write a checksum behind a line.
 _MAX_EXTRA = 2
@@ -40,7 +42,7 @@ def find_blocks(data: bytes) -> Iterator[Block]:
             was_full = was_full or len(line[1]) >= _FULL
             at, lines = line.end(), lines + 1
         end = _END.match(data, at)
-        if end is not None and lines:
+        if end is not None and lines and (end[1] is not None or was_full):
             at = end.end()
             yield Block(begin.start(), at, begin[1].strip())
 
@@ -51,8 +53,9 @@ def _is_complete(line: bytes, *, was_full: bool) -> bool:
     was_full: whether a full line came before. Blanks at the end of a line may be lost on the way, so lines behind a
     full one may be shorter.
     """
-    wanted = _characters(line)
-    return wanted > 1 and (wanted <= len(line) or was_full) and len(line) <= wanted + _MAX_EXTRA
+    size = (line[0] - 32) & 63
+    needed = 1 + (size * 4 + 2) // 3  # some encoders do not fill up the last group
+    return size > 0 and (needed <= len(line) or was_full) and len(line) <= _characters(line) + _MAX_EXTRA
 
 
 def _characters(line: bytes) -> int:

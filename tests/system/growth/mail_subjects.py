@@ -116,8 +116,8 @@ def free_bounce(octets: bytes) -> object:
 def signed(octets: bytes) -> None:
     """The shape as the content of signed-data, as pieces of it, and in the place of each element."""
     for prefix in (b"\x24\x80", b"\x24\x80\x04\x84\x7f\xff\xff\xff", b"\x24\x80\x04\x01", b"\x24\x84\x7f\xff\xff\xff"):
-        smime.signed_mail(_SIGNED_DATA + prefix + octets)
-    smime.signed_mail(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + octets)
+        smime.signed_mail(_SIGNED_DATA + prefix + octets, "")
+    smime.signed_mail(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + octets, "")
     smime.kind_of(octets)
 
 
@@ -127,7 +127,7 @@ def encoded(octets: bytes) -> None:
         transfer_encoding.decode(octets, encoding, words=True)
         transfer_encoding.decoded_size(octets, encoding)
     transfer_encoding.decode(b"begin 644 a\n" + octets, "uuencode")
-    list(uuencode.find_blocks(octets))
+    list(uuencode.find_blocks(b"begin 644 a\n" + octets))
 
 
 def events(octets: bytes) -> object:

@@ -85,6 +85,13 @@ def test_signed_files_are_files() -> None:
     assert found.warnings == ("no text, only attachments",)
 
 
+def test_text_without_a_header_is_a_mail_by_its_name() -> None:
+    data = cms(element(4, b"Just a line.\r\n"))
+    assert parse(mail(data)).text == "Just a line."
+    assert parse(mail(data).replace(b"smime.p7m", b"order.txt.p7m")).text == ""
+    assert parse(mail(cms(element(4, b"\x89PNG\0")))).text == ""
+
+
 def test_signed_mails_in_signed_mails_are_bounded() -> None:
     content = INNER
     for _ in range(MAX_CONTAINERS):
@@ -100,11 +107,11 @@ def test_damaged_objects_are_files(at: int, damage: bytes, cut: bool) -> None:
     data = streamed(INNER)
     damaged = data[:at] + damage + (b"" if cut else data[at + len(damage) :])
     assert kind_of(damaged) in ("signed", "encrypted", "other")
-    inside = signed_mail(damaged)
+    inside = signed_mail(damaged, "a.p7m")
     assert inside is None or b"Content" in inside
     assert parse(mail(damaged)).attachments
 
 
 def test_endless_nesting() -> None:
     for prefix in (b"\x30\x80", b"\x24\x80", b"\xa0\x80", streamed(b"")[:20] + b"\x24\x80"):
-        assert signed_mail(prefix + b"\x24\x80" * 100_000) is None
+        assert signed_mail(prefix + b"\x24\x80" * 100_000, "") is None

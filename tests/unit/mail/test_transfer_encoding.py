@@ -174,6 +174,7 @@ def test_uuencoded_files_in_a_text_are_attachments() -> None:
         "begin 644 times\nI SAID SO\nend",
         "begin with the lamp\nend",
         "begin 644 LIST\nORDER 5 LAMPS\nend",
+        "begin 644 X\n!OK\nend",
         uuencoded(bytes(200)).decode().removesuffix("end\n").strip(),
         uuencoded(bytes(200)).decode().replace("M", "N", 1).strip(),
     ],
@@ -181,6 +182,12 @@ def test_uuencoded_files_in_a_text_are_attachments() -> None:
 def test_prose_and_broken_blocks_stay_text(text: str) -> None:
     found = parse(f"Content-Type: text/plain\n\nHello.\n{text}\n".encode())
     assert (found.text, found.attachments) == (f"Hello.\n{text}", ())
+
+
+def test_a_last_group_that_is_not_filled_up() -> None:
+    block = b"begin 664 a\n!80\n`\nend\n"
+    assert [found.name for found in uuencode.find_blocks(block)] == [b"a"]
+    assert uuencode.decode(block) == (b"a", True)
 
 
 def test_a_quoted_block_is_no_block() -> None:
