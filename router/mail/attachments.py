@@ -9,7 +9,7 @@ from router.mail import uuencode
 from router.mail.contents import Attachment, Kind
 from router.mail.decode import decode_words, one_line, safe_filename
 from router.mail.headers import read_headers
-from router.mail.structure import Part, decoded_body, decoded_size
+from router.mail.structure import Part, decoded_body
 
 _ENDINGS = {
     "image/png": ".png",
@@ -26,6 +26,7 @@ _ENDINGS = {
     "application/pkcs7-mime": ".p7m",
     "application/x-pkcs7-mime": ".p7m",
     "text/calendar": ".ics",
+    "text/x-vcalendar": ".vcs",
     "text/vcard": ".vcf",
     "text/x-vcard": ".vcf",
     "text/plain": ".txt",
@@ -48,18 +49,18 @@ class File:
     kind: Kind | Literal[""] = ""
 
 
-def describe_file(file: File, n: int, html: str) -> tuple[Attachment, bool]:
-    """The entry of a file in the list, and whether all of the file could be decoded.
+def describe_file(file: File, n: int, size: int, html: str) -> Attachment:
+    """The entry of a file in the list.
 
     Args:
         n: The number of the attachment, counted from 1.
+        size: The number of decoded bytes.
         html: The sanitised HTML of the mail; an image that it refers to is inline.
     """
     part = file.part
     kind: Kind = file.kind or _kind(part)
-    size, whole = decoded_size(part)
     shown = file.related or part.disposition == "inline" or bool(part.content_id and f"cid:{part.content_id}" in html)
-    attachment = Attachment(
+    return Attachment(
         n=n,
         filename=_filename(part, n, kind),
         content_type=part.content_type,
@@ -68,7 +69,6 @@ def describe_file(file: File, n: int, html: str) -> tuple[Attachment, bool]:
         content_id=one_line(part.content_id, 255),
         kind=kind,
     )
-    return attachment, whole
 
 
 def given_name(part: Part) -> str:
@@ -102,7 +102,7 @@ def _kind(part: Part) -> Kind:
         return "encrypted"
     if kind.startswith("image/"):
         return "image"
-    if kind in ("text/calendar", "application/ics") or name.endswith(".ics"):
+    if kind in ("text/calendar", "text/x-vcalendar", "application/ics") or name.endswith((".ics", ".vcs")):
         return "calendar"
     if kind in ("text/vcard", "text/x-vcard", "text/directory", "application/vcard") or name.endswith(".vcf"):
         return "contact"

@@ -22,7 +22,7 @@ from router.mail.contents import DEFAULT_LIMITS, Attachment, AttachmentData, Con
 from router.mail.decode import decode_charset, storable
 from router.mail.headers import read_headers
 from router.mail.originator_fields import read_originators
-from router.mail.structure import Structure, broken, decoded_body, read_structure
+from router.mail.structure import Structure, broken, decoded_body, decoded_size, read_structure
 from router.mail.text_parts import TextDecoder, render
 from router.unicode_text import is_visible
 
@@ -69,7 +69,8 @@ def attachment(content: bytes, n: int, *, limits: Limits = DEFAULT_LIMITS, html:
         if not 1 <= n <= min(len(files), limits.attachments):
             return None
         file = files[n - 1]
-        return AttachmentData(describe_file(file, n, "")[0], decoded_body(file.part)[0])
+        data, _ = decoded_body(file.part)
+        return AttachmentData(describe_file(file, n, len(data), ""), data)
     except HasHtml:
         raise
     except Exception:  # noqa: BLE001 - a mail that was shown raw has no attachments to give
@@ -120,8 +121,8 @@ def _described(files: Sequence[File], html: str, limits: Limits) -> tuple[tuple[
     warnings: list[str] = []
     attachments: list[Attachment] = []
     for n, file in enumerate(files[: limits.attachments], 1):
-        attachment, whole = describe_file(file, n, html)
-        attachments.append(attachment)
+        size, whole = decoded_size(file.part)
+        attachments.append(describe_file(file, n, size, html))
         if not whole:
             warnings.append(f"{broken(file.part)} in attachment {n}")
     if len(files) > limits.attachments:

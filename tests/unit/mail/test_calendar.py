@@ -130,6 +130,7 @@ def test_a_calendar_is_the_text_of_a_mail_without_another() -> None:
     found = parse(part)
     assert (found.text, found.quoted, found.warnings) == ("Invitation: Call", "", ())
     assert [listed.kind for listed in found.attachments] == ["calendar"]
+    assert parse(part.replace(b"text/calendar", b"text/x-vcalendar")).text == "Invitation: Call"
     blank = b"--z\r\n\r\n \xc2\xa0\r\n--z\r\nContent-Type: text/html\r\n\r\n<p>&nbsp;</p>\r\n--z\r\n" + part
     file = b"--z\r\nContent-Type: application/ics; name=invite.ics\r\n\r\n" + calendar
     content = b"Content-Type: multipart/alternative; boundary=z\r\n\r\n" + blank + file + b"--z--\r\n"
