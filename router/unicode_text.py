@@ -15,6 +15,8 @@ from typing import Literal
 MAX_MARKS = 30
 # A character decomposes to at most three non-starters, so a shorter run is never too long.
 _SUSPICIOUS = MAX_MARKS // 3
+# Letters and symbols without ink: Hangul fillers and the empty Braille pattern.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # No character behind the first two planes is a non-starter.
 _PLANES = 0x20000
 
@@ -53,8 +55,8 @@ def _is_mark(character: str) -> bool:
 
 
 def is_visible(text: str) -> bool:
-    """Whether there is anything to see: marks, spaces and format characters alone are nothing."""
-    return any(unicodedata.category(character)[0] not in "ZCM" for character in text)
+    """Whether there is anything to see: marks, spaces, format characters and blank letters alone are nothing."""
+    return any(unicodedata.category(character)[0] not in "ZCM" and character not in _BLANK for character in text)
 
 
 def _cut(run: str) -> str:

@@ -127,7 +127,15 @@ def test_a_webhook_host_with_too_many_marks_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seen"), [("", False), (" \u200b\u200d", False), ("\u0301", False), ("\u00ad", False), ("\u4e2d", True)]
+    ("text", "seen"),
+    [
+        ("", False),
+        (" \u200b\u200d", False),
+        ("\u0301", False),
+        ("\u00ad", False),
+        ("\u3164\u2800", False),
+        ("\u4e2d", True),
+    ],
 )
 def test_visible(text: str, seen: bool) -> None:
     assert is_visible(text) is seen
