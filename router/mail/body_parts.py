@@ -15,16 +15,9 @@ from router.mail.text_parts import TextDecoder, TextPiece
 # Other kinds of text are read as if they were plain (RFC 2046 section 4.1.4).
 _TEXT_FILES = frozenset(
     {
-        *(
-            "text/calendar",
-            "text/x-vcalendar",
-            "text/vcard",
-            "text/x-vcard",
-            "text/directory",
-            "text/rfc822-headers",
-            "text/rtf",
-        ),
+        *("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/rfc822-headers", "text/rtf"),
         *("text/css", "text/csv", "text/xml", "text/javascript", "text/x-amp-html", "text/watch-html"),
+        *("text/x-vcalendar",),
     }
 )
 # Forms of an alternative for devices of another kind than those that tickets are read on.
