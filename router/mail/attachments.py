@@ -121,6 +121,6 @@ def _filename(part: Part, n: int, kind: Kind) -> str:
 
 
 def _uuencoded_name(part: Part) -> str:
-    if not part.encoding.removeprefix("x-").startswith("uu"):
+    if part.encoding != "uuencode":
         return ""
     return decode_words(uuencode.begin_name(part.content[part.start : min(part.end, part.start + 1024)]))

@@ -17,7 +17,7 @@ _TEXT_FILES = frozenset(
     {
         *("text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/rfc822-headers", "text/rtf"),
         *("text/css", "text/csv", "text/xml", "text/javascript", "text/x-amp-html", "text/watch-html"),
-        *("text/x-vcalendar",),
+        "text/x-vcalendar",
     }
 )
 # Forms of an alternative for devices of another kind than those that tickets are read on.

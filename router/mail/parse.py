@@ -137,7 +137,7 @@ def _no_text(parts: BodyParts, attachments: Sequence[Attachment]) -> str:
     kinds = {attachment.kind for attachment in attachments}
     has_html = any((piece.html or "").strip() for piece in parts.pieces)
     there = [
-        *(["HTML that shows none"] if has_html else []),
+        *(["HTML that shows none"] if has_html and "image" not in kinds else []),
         *(["an encrypted part"] if "encrypted" in kinds else []),
         *(["images"] if "image" in kinds else []),
         *(["attachments"] if kinds - {"encrypted", "image"} else []),

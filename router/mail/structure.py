@@ -256,14 +256,13 @@ def _part(fields: dict[bytes, list[bytes]], hint: str, content: bytes, *, start:
     else:
         content_type = default
     disposition, also = parameters(first(b"content-disposition"), hint)
-    encoding = first(b"content-transfer-encoding")[:64].partition(b"(")[0].partition(b";")[0].strip(b"\"' \t")
     content_id = first(b"content-id")[:998].strip(b"<> \t").decode("ascii", "replace")
     return Part(
         content_type=content_type,
         parameters=own,
         disposition=disposition,
         disposition_parameters=also,
-        encoding=encoding.partition(b" ")[0].lower().decode("ascii", "replace"),
+        encoding=transfer_encoding.mechanism(first(b"content-transfer-encoding")),
         content_id=content_id,
         content=content,
         start=start,
@@ -285,7 +284,7 @@ def decoded_body(part: Part, limit: int | None = None, *, words: bool = False) -
 
 def broken(part: Part) -> str:
     """The warning about a part of which not all could be decoded."""
-    return f"broken {part.encoding.removeprefix('x-')}"
+    return f"broken {part.encoding}"
 
 
 def decoded_size(part: Part) -> tuple[int, bool]:

@@ -15,7 +15,14 @@ from collections.abc import Iterator
 
 from router.mail import uuencode
 
-_UUENCODE = frozenset({"uuencode", "x-uuencode", "uue", "x-uue"})
+_MECHANISM = re.compile(rb"[\s\"']{0,64}([^\s\"'(;:,]{1,32})")
+_NOT_LETTERS = re.compile(r"[^a-z0-9]")
+# Names without their punctuation, which scripts write in their own way.
+_MECHANISMS = {
+    "base64": "base64",
+    "quotedprintable": "quoted-printable",
+    **dict.fromkeys(("uuencode", "xuuencode", "uue", "xuue"), "uuencode"),
+}
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
@@ -38,11 +45,18 @@ _MAX_ODD_LINES = 100_000
 _MAX_RUNS = 500_000
 
 
+def mechanism(value: bytes) -> str:
+    """The mechanism that a Content-Transfer-Encoding names by its first word, in lower case."""
+    match = _MECHANISM.match(value)
+    name = match[1].decode("ascii", "replace").lower() if match else ""
+    return _MECHANISMS.get(_NOT_LETTERS.sub("", name), name)
+
+
 def decode(data: bytes, encoding: str, *, words: bool = False) -> tuple[bytes, bool]:
     """The decoded bytes, and whether all of `data` could be decoded.
 
     Args:
-        encoding: The mechanism in lower case; an unknown one leaves the bytes as they are.
+        encoding: What `mechanism` returned; an unknown one leaves the bytes as they are.
         words: Whether lines of plain words around base64 are part of the result. They are for a text that people
             read, and not for a file. What follows the padding on its own line is neither (RFC 2045 section 6.8).
     """
@@ -50,7 +64,7 @@ def decode(data: bytes, encoding: str, *, words: bool = False) -> tuple[bytes, b
         return _base64(data, words=words)
     if encoding == "quoted-printable":
         return binascii.a2b_qp(data), True
-    if encoding in _UUENCODE:
+    if encoding == "uuencode":
         return uuencode.decode(data)
     return data, True
 

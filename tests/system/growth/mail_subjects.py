@@ -123,7 +123,7 @@ def signed(octets: bytes) -> None:
 
 def encoded(octets: bytes) -> None:
     """A body in each transfer encoding."""
-    for encoding in ("base64", "quoted-printable", "x-uuencode"):
+    for encoding in ("base64", "quoted-printable", "uuencode"):
         transfer_encoding.decode(octets, encoding, words=True)
         transfer_encoding.decoded_size(octets, encoding)
     transfer_encoding.decode(b"begin 644 a\n" + octets, "uuencode")

@@ -143,6 +143,7 @@ PDF = b"Content-Type: application/pdf; name=a.pdf\r\n\r\nx"
         (IMAGE, "no text, only images"),
         (mixed(b"Content-Type: text/html\r\n\r\n<br>", PDF), "no text, only HTML that shows none and attachments"),
         (mixed(IMAGE, PDF), "no text, only images and attachments"),
+        (mixed(b"Content-Type: text/html\r\n\r\n<img src=cid:a>", IMAGE), "no text, only images"),
         (
             mixed(b"Content-Type: text/plain; name=a.log\r\nContent-Disposition: attachment\r\n\r\nx"),
             "no text, only attachments",

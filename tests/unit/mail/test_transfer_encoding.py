@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from router.mail import uuencode
 from router.mail.contents import Contents
 from router.mail.parse import attachment, parse
-from router.mail.transfer_encoding import decode, decoded_size
+from router.mail.transfer_encoding import decode, decoded_size, mechanism
 
 SENTENCE = b"My question: what does the large lamp cost, and when can it be sent to Hamburg?\n"
 FILE = (
@@ -38,6 +38,25 @@ def uuencoded(data: bytes, name: bytes = b"a.bin") -> bytes:
 
 def as_text(body: bytes, encoding: bytes = b"base64") -> Contents:
     return parse(b"Content-Type: text/plain\r\nContent-Transfer-Encoding: " + encoding + b"\r\n\r\n" + body)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"base64", "base64"),
+        (b"BASE64 (by hand) x", "base64"),
+        (b"base-64;", "base64"),
+        (b'"Quoted-Printable";', "quoted-printable"),
+        (b"quoted_printable", "quoted-printable"),
+        (b"X-UUE", "uuencode"),
+        (b"7bit", "7bit"),
+        (b"x-unknown words", "x-unknown"),
+        (b"", ""),
+        (b"\xff(", "\ufffd"),
+    ],
+)
+def test_the_mechanism_is_the_first_word(value: bytes, expected: str) -> None:
+    assert mechanism(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -93,7 +112,7 @@ def test_a_lone_last_character_is_no_base64() -> None:
 
 @given(st.lists(PIECES, max_size=12).map(b"".join))
 def test_the_size_is_that_of_the_decoded_bytes(data: bytes) -> None:
-    for encoding in ("base64", "quoted-printable", "x-uuencode", "8bit"):
+    for encoding in ("base64", "quoted-printable", "uuencode", "8bit"):
         body, whole = decode(data, encoding)
         assert decoded_size(data, encoding) == (len(body), whole)
 
