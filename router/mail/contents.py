@@ -76,9 +76,9 @@ class Contents:
     html: str
     attachments: tuple[Attachment, ...]
     warnings: tuple[str, ...]
-    failed_recipients: tuple[str, ...] = ()
     reply_to: tuple[Mailbox, ...] = ()
     original_from: Mailbox | None = None
+    failed_recipients: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
