@@ -14,8 +14,9 @@ import re
 from dataclasses import dataclass
 
 from router.mail import automatic
+from router.mail.charsets import decode_charset
 from router.mail.dates import read_date
-from router.mail.decode import decode_charset, decode_words, one_line
+from router.mail.decode import decode_words, one_line
 from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
 
 MAX_ID = 998  # octets: RFC 5322 section 2.1.1, a line

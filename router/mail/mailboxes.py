@@ -11,7 +11,8 @@ import re
 
 import idna
 
-from router.mail.decode import decode_charset, decode_words, one_line
+from router.mail.charsets import decode_charset
+from router.mail.decode import decode_words, one_line
 from router.unicode_text import limit_marks, normalize
 
 MAX_ADDRESS = 320  # 64 + @ + 255 octets: RFC 5321 section 4.5.3.1

@@ -18,8 +18,9 @@ from dataclasses import replace
 from router.mail import bounces, calendar, quotes
 from router.mail.attachments import File, describe_file
 from router.mail.body_parts import BodyParts
+from router.mail.charsets import decode_charset
 from router.mail.contents import DEFAULT_LIMITS, Attachment, AttachmentData, Contents, HasHtml, Limits
-from router.mail.decode import decode_charset, storable
+from router.mail.decode import storable
 from router.mail.headers import read_headers
 from router.mail.originator_fields import read_originators
 from router.mail.structure import Structure, broken, decoded_body, decoded_size, read_structure

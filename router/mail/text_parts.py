@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from router.mail.charsets import decode_charset
 from router.mail.contents import HasHtml, Limits
-from router.mail.decode import decode_charset, storable
+from router.mail.decode import storable
 from router.mail.structure import Part, broken, decoded_body
 from router.mail.text import crude_text, cut_html, sanitize_html, sanitized_to_text, without_data
 

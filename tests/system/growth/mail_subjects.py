@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from router.accept.accept import fingerprint_of
 from router.accept.threads import Candidate, choose
-from router.mail import automatic, bounces, decode, quotes, smime, text, transfer_encoding, uuencode
+from router.mail import automatic, bounces, charsets, decode, quotes, smime, text, transfer_encoding, uuencode
 from router.mail import parse as reading
 from router.mail.calendar import MAX_BYTES, calendar_text
 from router.mail.contents import DEFAULT_LIMITS
@@ -82,10 +82,10 @@ def headers_of_parts(octets: bytes) -> object:
     )
 
 
-def charsets(octets: bytes) -> None:
+def texts(octets: bytes) -> None:
     """A body in each charset with a codec of its own."""
     for charset in _CHARSETS:
-        decode.storable(decode.decode_charset(octets, charset)[0])
+        decode.storable(charsets.decode_charset(octets, charset)[0])
 
 
 def parameters(octets: bytes) -> None:
@@ -269,7 +269,7 @@ SUBJECTS = (
     Subject("mailboxes, threads: comparing", people, 998),
     Subject("words: encoded words", decode.decode_words, MAX_VALUE, _FIELDS),
     Subject("words: parameters", parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
-    Subject("words: charsets", charsets, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
+    Subject("words: charsets", texts, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
     Subject("automatic: verdicts", verdicts, 65536, _FIELDS),
     Subject("bounces: a delivery report", bounces.failures, 65536, (*_FIELDS, (b"\r\n\r\nFinal-Recipient: a;b",))),
     Subject("bounces: free forms", free_bounce, _MAIL, (*_FIELDS, _ADDRESS_LINES), quick=_ADDRESS_LINES),

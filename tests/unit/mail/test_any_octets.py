@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.mail.bounces import failures
+from router.mail.charsets import decode_charset
 from router.mail.contents import Limits
-from router.mail.decode import decode_charset, decode_words, one_line, parameters, safe_filename, storable
+from router.mail.decode import decode_words, one_line, parameters, safe_filename, storable
 from router.mail.headers import MAX_ID, MAX_PARTICIPANTS, MAX_REFERENCES, MAX_TEXT, read_headers
 from router.mail.mailboxes import comparable, read_mailboxes
 from router.mail.parse import attachment, parse

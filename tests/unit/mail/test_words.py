@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from router.mail.decode import codec, decode_charset, decode_words, one_line, parameters, safe_filename, storable
+from router.mail.charset_labels import codec
+from router.mail.charsets import decode_charset
+from router.mail.decode import decode_words, one_line, parameters, safe_filename, storable
 
 
 @pytest.mark.parametrize(
