@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from router.mail.decode import decode_charset, one_line, storable
+from router.mail.charsets import decode_charset
+from router.mail.decode import one_line, storable
 
 MAX_BYTES = 1 << 20  # of one calendar; more is a file written into it
 _MAX_EVENTS = 20

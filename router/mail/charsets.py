@@ -1,47 +1,118 @@
-"""Bytes as text by their charset label, or without one.
+"""Bytes as text by their charset label, which is tried and not believed.
 
-`decode_charset` is total: any bytes and any label give a text, in time linear in the input, and never an exception.
+Every function is total: any bytes and any label give an answer, in time linear in the input, and never an exception.
+None of them guesses by the language of a text: that is `router.mail.charset_detection`.
 """
 
 from __future__ import annotations
 
+import codecs
+import re
+import string
+
 from router.mail.charset_labels import codec
+from router.mail.escaped_charsets import decode_euc_jp, decode_hz, decode_iso2022, restore_escapes
 
-# Codecs whose octets are (also) 7-bit: plain ASCII octets may mean something else in them.
-_SEVEN_BIT = frozenset({"utf_7", "hz", "iso2022_kr", "iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_3"})
+# Codecs whose text is 7-bit: plain ASCII bytes may mean something else in them.
+_ISO_2022 = frozenset({"iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_3", "iso2022_jp_2004", "iso2022_kr"})
+_SEVEN_BIT = _ISO_2022 | {"utf_7", "hz"}
 _WIDE = frozenset({"utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"})
-# Octet pairs of these can be valid UTF-8 by chance in a short text, so the label is believed first.
+# Byte pairs of these can be valid UTF-8 by chance in a short text, so the label is tried first.
 _MULTIBYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "johab", "cp932", "euc_jp"})
+# Charsets of languages that are written mostly in ASCII letters.
+_WESTERN = frozenset({"cp1252", "iso8859_15", "iso8859_14", "iso8859_10", "mac_roman", "cp850", "cp437"})
+
+# What mailers send under the label of another charset. Of EUC-JP and Shift_JIS, EUC-JP is tried first: most of its
+# bytes are half-width katakana in Shift_JIS, while Shift_JIS is hardly ever valid EUC-JP.
+_JAPANESE = ("euc_jp", "cp932")
+_SIBLINGS = {
+    **dict.fromkeys(_ISO_2022 - {"iso2022_kr"}, _JAPANESE),
+    "euc_jp": ("cp932",),
+    "cp932": ("euc_jp",),
+    "iso2022_kr": ("cp949",),
+    "johab": ("cp949",),
+    "hz": ("gb18030",),
+}
+# Charsets whose additional characters are sent under the label of the base.
+_SUPPLEMENTS = {"cp950": ("big5hkscs",), "big5hkscs": ("cp950",)}
+# The Windows charset that a label of ISO 8859 stands for where bytes 80 to 9F, controls in ISO 8859, are used.
+_WINDOWS = {
+    "iso8859_2": "cp1250",
+    "iso8859_16": "cp1250",
+    "iso8859_4": "cp1257",
+    "iso8859_13": "cp1257",
+    "iso8859_7": "cp1253",
+    "iso8859_8": "cp1255",
+    "iso8859_10": "cp1252",
+    "iso8859_14": "cp1252",
+    "iso8859_15": "cp1252",
+}
+# Lead bytes of the most frequent characters: first-level ideographs, syllables, kana.
+_COMMON_LEADS = {
+    "gb18030": range(0xB0, 0xD8),
+    "cp949": range(0xB0, 0xC9),
+    "cp950": range(0xA4, 0xC7),
+    "cp932": (0x81, 0x82, 0x83, *range(0x88, 0x98)),
+}
+_PAIRS_AHEAD = 12
+_MAX_RESUMED = 100  # damaged characters of a text behind which the next one is looked for
+_RESUME = "emailrouter-resume"
+_DAMAGE = re.compile("\ufffd{1,3}")  # what one bad byte becomes
+_KATAKANA = re.compile("[\uff61-\uff9f]")
+_IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
+_C1 = re.compile(rb"[\x80-\x9f]")
+# Letters that KOI8-U has where KOI8-R has lines for drawing boxes, beside another letter.
+_UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]")
+# The escape sequences of ISO 2022 that no terminal uses for colours or its own character sets.
+_DESIGNATION = re.compile(rb"\x1b(?:\$[@AB]|\$[()][A-Z]|\(I)")
+_UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_TAG = re.compile(rb"<[^<>]*>")
+_SAMPLE = 4096  # bytes from which the kind of a text is judged
+_BEGINNING = 65536  # bytes of a text that are decoded to see whether a charset fits: trying several costs no more
 
 
-def decode_charset(data: bytes, label: str) -> tuple[str, bool]:
-    """Octets as text, and whether there was doubt about the charset (wrong, unknown or broken label).
+def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bool]:
+    """Bytes as text, and whether there was doubt about the charset (wrong, unknown or broken label).
 
-    A label is tried, not trusted: UTF-8 that calls itself a one-byte charset is the most common lie in mail.
+    fallback: the label to use where `label` is missing or wrong; windows-1252 where it is of no use either.
     """
+    found = decode_labelled(data, label)
+    if found is not None:
+        return found
+    if fallback and (found := decode_labelled(data, fallback)) is not None:
+        return found[0], True
+    name = codec(label) or codec(fallback)
+    if name in ("", "utf_8") or name in _SEVEN_BIT or name in _WIDE:
+        name = "cp1252"
+    return data.decode(name, "replace"), True
+
+
+def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
+    """As `decode_charset`; None where neither the label nor the bytes themselves tell the charset."""
     name = codec(label)
-    escapes = b"\x1b" in data
-    if data.isascii() and not escapes and name not in _SEVEN_BIT and b"\x00" not in data:
+    if data.isascii() and b"\x1b" not in data and b"\x00" not in data and name not in _SEVEN_BIT:
         return data.decode("ascii"), False
-    if name in _WIDE:
-        return _decode_wide(data, name)
-    if name in _SEVEN_BIT or name in _MULTIBYTE:
-        text = _strict(data, name)
+    wide = _wide_codec(data, name)
+    if wide:
+        return data.decode(wide, "replace"), name not in _WIDE
+    text = _seven_bit(data, name)
+    if text is not None:
+        return text, name not in _SEVEN_BIT
+    for supplement in (name, *_SUPPLEMENTS.get(name, ())) if name in _MULTIBYTE else ():
+        text = _strict(data, supplement)
         if text is not None:
             return text, False
-    if escapes and (b"\x1b$" in data or b"\x1b(" in data):
-        # ISO-2022-JP without or with a wrong label (RFC 1468).
-        text = _strict(data, "iso2022_jp_ext")
-        if text is not None:
-            return text, name not in _SEVEN_BIT
-    text = _strict(data, "utf_8")
+    text = _utf_8(data, labelled=name == "utf_8")
     if text is not None:
-        return text, name != "utf_8" and label != ""
-    if name == "utf_8":
-        return _damaged_utf8(data), True
-    if not name:
-        return _guess(data), True
-    return data.decode(name, "replace"), name in _SEVEN_BIT or name in _MULTIBYTE
+        return text, "\ufffd" in text or (name != "utf_8" and label != "")
+    if name in ("", "utf_8") or name in _WIDE:
+        return None
+    return _by_siblings(data, name)
+
+
+def is_text_of(data: bytes, label: str) -> bool:
+    """Whether a text can be of this charset, as far as the bytes of its beginning tell."""
+    return codec(label) != "" and decode_labelled(data[:_BEGINNING], label) is not None
 
 
 def _strict(data: bytes, name: str) -> str | None:
@@ -51,38 +122,142 @@ def _strict(data: bytes, name: str) -> str | None:
         return None
 
 
-def _decode_wide(data: bytes, name: str) -> tuple[str, bool]:
-    """UTF-16 and UTF-32, where a label without NUL octets is nearly always a lie."""
-    if b"\x00" in data or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode(name, "replace"), False
+def _wide_codec(data: bytes, name: str) -> str:
+    """The codec for UTF-16 and UTF-32 by their byte order mark, or by the place of NUL bytes; `""` for other text."""
+    if name not in _WIDE and data[:1] not in b"\xff\xfe\x00" and b"\x00" not in data:
+        return ""
+    unicode_or_none = name in _WIDE or name in ("", "utf_8")
+    if data.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
+        return "utf_32"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) and (unicode_or_none or b"\x00" in data):
+        return "utf_16"
+    sample = data[:_SAMPLE]
+    even, odd = sample[0::2].count(0), sample[1::2].count(0)
+    if name in _WIDE:
+        if name == "utf_16":
+            name = "utf_16_be" if even > odd else "utf_16_le"
+        # Without NUL bytes the label is nearly always a lie; Chinese and Japanese text may have none.
+        text = "" if _letters(sample) * 2 > len(sample) else _strict(sample[: len(sample) & ~3], name) or ""
+        return name if even or odd or len(_IDEOGRAPHS.findall(text)) * 5 > len(text) * 4 else ""
+    # Text of which every second byte is NUL.
+    if unicode_or_none and len(sample) > 3 and max(even, odd) * 4 > len(sample) and min(even, odd) * 8 < max(even, odd):
+        return "utf_16_be" if even > odd else "utf_16_le"
+    return ""
+
+
+def _seven_bit(data: bytes, name: str) -> str | None:
+    """Text in a 7-bit charset. While there is an escape sequence, its damaged bytes are replaced one by one."""
+    if b"\x1b" in data or (name == "iso2022_kr" and b"\x0e" in data):
+        if name in _ISO_2022:
+            return _iso2022(data, name)
+        if _DESIGNATION.search(data) and (data.isascii() or (name not in _MULTIBYTE and not _strict(data, "utf_8"))):
+            # ISO-2022-JP or ISO-2022-KR without or with a wrong label.
+            return _iso2022(data, "iso2022_jp_ext")
+    if data.isascii():
+        if name == "utf_7":
+            return data.decode("utf_7", "replace")
+        if name == "hz":
+            return decode_hz(data)
+        if name in _ISO_2022:
+            return _iso2022(data if name == "iso2022_kr" else restore_escapes(data), name)
+    return None
+
+
+def _iso2022(data: bytes, name: str) -> str:
+    # Python's codecs pass SO and SI through.
+    text = _strict(data, name) if b"\x0e" not in data or name == "iso2022_kr" else None
+    return text if text is not None else decode_iso2022(data)
+
+
+def _utf_8(data: bytes, *, labelled: bool) -> str | None:
+    """UTF-8, also with some damage: a character cut in two does not make the rest another charset."""
     text = _strict(data, "utf_8")
     if text is not None:
-        return text, True
-    text = _strict(data, name)
-    return (text, False) if text is not None else (_guess(data), True)
-
-
-def _damaged_utf8(data: bytes) -> str:
-    """What says it is UTF-8 and is not: a cut or a stray octet in it, or another charset altogether."""
+        return text.removeprefix("\ufeff")
+    if b"\xed" in data and (surrogates := _surrogate_pairs(data)) is not None:
+        return surrogates
     text = data.decode("utf_8", "replace")
     bad = text.count("\ufffd")
-    good = len(data) - len(text)  # each good character of several octets shortens the text
-    return text if bad <= max(2, good // 4) and good > 0 else _guess(data)
+    good = len(_UTF_8_CHARACTER.findall(data))
+    if data.startswith(b"\xef\xbb\xbf"):
+        return text.removeprefix("\ufeff")
+    if bad <= good // 4 or (bad == 1 and good > 1) or (labelled and bad <= min(2, good)):
+        return text
+    return None
 
 
-def _guess(data: bytes) -> str:
-    """Eight-bit text without a usable label, not UTF-8: Western, unless most of it is not ASCII."""
-    sample = data[:4096]
-    high = [octet for octet in sample if octet > 0x7F]
-    letters = sum(1 for octet in sample if octet > 0x20)
-    if len(high) >= 4 and len(high) * 2 > letters:
-        common_hanzi = sum(1 for octet in high[::2] if 0xB0 <= octet <= 0xD7)
-        if b" " not in sample.strip() and common_hanzi * 10 >= len(high) * 4:
-            text = _strict(data, "gb18030")
-            if text is not None:
-                return text
-        lower_1251 = sum(1 for octet in high if octet >= 0xE0)
-        lower_koi8 = sum(1 for octet in high if 0xC0 <= octet <= 0xDF)
-        if lower_1251 + lower_koi8 >= len(high) * 0.8:
-            return data.decode("cp1251" if lower_1251 >= lower_koi8 else "koi8_r", "replace")
-    return data.decode("cp1252", "replace")
+def _surrogate_pairs(data: bytes) -> str | None:
+    """CESU-8: characters above U+FFFF as two surrogates of three bytes each."""
+    try:
+        return data.decode("utf_8", "surrogatepass").encode("utf_16_le", "surrogatepass").decode("utf_16_le")
+    except UnicodeError:
+        return None
+
+
+def _by_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
+    """Text under a label that fits, that fits but for some damage, or whose sibling fits."""
+    if name in _MULTIBYTE:
+        if (text := _mostly(data, name)) is not None:
+            return text, "\ufffd" in text
+    elif name not in _SEVEN_BIT:
+        name = _windows_codec(data, name)
+        text = _strict(data, name)
+        # Bytes that a Western charset leaves undefined are common in Shift_JIS, whose other bytes are in any range.
+        if name in _WESTERN and mostly_high(data, 0xA0 if text is not None else 0x7F):
+            return None
+        text = _mostly(data, name) if text is None else text
+        return None if text is None else (text, "\ufffd" in text)
+    texts = (_mostly(data, sibling) for sibling in _SIBLINGS.get(name, ()))
+    # Half-width katakana are what bytes of other charsets become in Shift_JIS.
+    return next(((text, True) for text in texts if text and len(_KATAKANA.findall(text)) * 2 < _not_ascii(text)), None)
+
+
+def _mostly(data: bytes, name: str) -> str | None:
+    """A text with its damaged characters replaced, None if over a fifth of the text that is not ASCII is damaged."""
+    if len(data) > _BEGINNING and _mostly(data[:_BEGINNING], name) is None:
+        return None  # most labels that do not fit show early
+    text = decode_euc_jp(data) if name == "euc_jp" else data.decode(name, "replace")
+    if name in _COMMON_LEADS and text.count("\ufffd") <= _MAX_RESUMED:
+        text = data.decode(name, _RESUME)
+    return text if len(_DAMAGE.findall(text)) * 5 <= _not_ascii(text) else None
+
+
+def _resume(error: UnicodeError) -> tuple[str, int]:
+    """Continues behind a damaged character where most of the next bytes are pairs with a common lead byte."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    leads = _COMMON_LEADS[error.encoding]
+
+    def common(skipped: int) -> int:
+        start = error.start + skipped
+        return sum(byte in leads for byte in error.object[start : start + 2 * _PAIRS_AHEAD : 2])
+
+    return "\ufffd", min(error.start + max((1, 2, 3), key=common), len(error.object))
+
+
+codecs.register_error(_RESUME, _resume)
+
+
+def _not_ascii(text: str) -> int:
+    return len(text) - len(text.encode("ascii", "ignore"))
+
+
+def _windows_codec(data: bytes, name: str) -> str:
+    """The charset that is meant by the label of another one with the same letters or without letters in places."""
+    if name == "koi8_r" and _UKRAINIAN.search(data):
+        return "koi8_u"
+    windows = _WINDOWS.get(name, name)
+    return windows if windows != name and _C1.search(data) and _strict(data, windows) is not None else name
+
+
+def mostly_high(data: bytes, above: int = 0xA0) -> bool:
+    """Whether bytes above `above` are more than ASCII letters, as in no language that is written in Latin letters."""
+    sample = _TAG.sub(b"", data[:_SAMPLE])
+    high = sum(1 for byte in sample if byte > above)
+    # Currency and other signs are below C0 in Western charsets.
+    return high > _letters(sample) and sum(1 for byte in sample if byte >= 0xC0) >= 4
+
+
+def _letters(sample: bytes) -> int:
+    """The number of ASCII letters."""
+    return len(sample) - len(sample.translate(None, string.ascii_letters.encode()))

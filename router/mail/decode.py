@@ -9,62 +9,87 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Iterator
 
-from router.mail.charsets import decode_charset
+from router.mail.charsets import decode_charset, decode_labelled
 
 _NOT_STORABLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufeff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # In one line beside other texts: controls, and the marks that turn the direction of what follows (UAX 9 3.1).
 _NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
-_WORD_HEAD = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?")
+ENCODED_WORD = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?")
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
-_PARAMETER = re.compile(rb';\s*([^\s=;]{1,128})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))', re.DOTALL)
+# Comments (RFC 2045 section 5.1) may stand before a name and around its equals sign.
+_COMMENT = re.compile(rb"\([^()]{0,256}\)")
+_PARAMETER = re.compile(
+    rb";\s*(?:\([^()]{0,256}\)\s*)?([^\s=;()]{1,128})\s*(?:\([^()]{0,256}\)\s*)?=\s*(?:\([^()]{0,256}\)\s*(?=\"))?"
+    rb'(?:"((?:[^"\\]|\\.)*)"|([^;]*))',
+    re.DOTALL,
+)
+# Values that are written without quotes although they hold parentheses: `name=report (1).pdf`.
+_FILE_NAMES = ("name", "filename")
 _CONTINUED = re.compile(r"(.+?)(?:\*(\d{1,3}))?(\*)?\Z")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _NOT_IN_FILENAME = re.compile('[<>:"|?*\u200e\u200f\u061c]')
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)", re.IGNORECASE)
 
 
-def decode_words(value: bytes, hint: str = "") -> str:
+def decode_words(value: bytes, hint: str = "", fallback: str | None = None) -> str:
     """An unstructured field's value with its encoded words read (RFC 2047 section 6); not yet cleaned.
 
-    hint: the charset of raw 8-bit octets, from the mail's Content-Type, where there is one. Adjacent words of one
-    charset are joined before they are decoded: many mailers cut inside a character, against section 5.
+    hint: the charset of raw 8-bit bytes. fallback: that of words whose own label is wrong or unknown, `hint` if None.
     """
-    if b"=?" not in value:
-        return decode_charset(value, hint)[0] if not value.isascii() or b"\x1b" in value else value.decode("ascii")
-    out: list[str] = []
+    fallback = hint if fallback is None else fallback
+    return "".join(
+        _raw_text(data, hint) if label is None else decode_charset(data, label, fallback)[0]
+        for data, label in _pieces(value)
+    )
+
+
+def undecodable_bytes(value: bytes) -> bytes:
+    """What no label in a field's value explains: raw 8-bit bytes, and words under a wrong or unknown label."""
+    return b" ".join(
+        data
+        for data, label in _pieces(value)
+        if not data.isascii() and (label is None or decode_labelled(data, label) is None)
+    )
+
+
+def _raw_text(data: bytes, hint: str) -> str:
+    return data.decode("ascii") if data.isascii() and b"\x1b" not in data else decode_charset(data, hint)[0]
+
+
+def _pieces(value: bytes) -> Iterator[tuple[bytes, str | None]]:
+    """The bytes of encoded words with their label, and those between them with None.
+
+    Adjacent words of one charset are joined: many mailers cut inside a character, against RFC 2047 section 5.
+    """
     pending = bytearray()  # bytes of the words just before, waiting for more of the same charset
     charset = ""
     at = 0  # end of what has been taken
-    search = 0
-    while True:
-        head = _WORD_HEAD.search(value, search)
-        if head is None:
-            break
+    while b"=?" in value and (head := ENCODED_WORD.search(value, at)):
         end = value.find(b"?=", head.end())
         if end < 0:
             break  # no later word can end either: this keeps the scan linear
         between = value[at : head.start()]
         label = head[1].decode("ascii", "replace")
-        data = _word_octets(value[head.end() : end], head[2])
+        data = _word_bytes(value[head.end() : end], head[2])
         if pending and not between.strip() and label.lower() == charset.lower():
             pending += data
         else:
             if pending:
-                out.append(decode_charset(bytes(pending), charset)[0])
+                yield bytes(pending), charset
             if between and (between.strip() or not charset):
-                out.append(decode_charset(between, hint)[0])
+                yield between, None
             pending, charset = bytearray(data), label
-        at = search = end + 2
+        at = end + 2
     if pending:
-        out.append(decode_charset(bytes(pending), charset)[0])
-    out.append(decode_charset(value[at:], hint)[0])
-    return "".join(out)
+        yield bytes(pending), charset
+    yield value[at:], None
 
 
-def _word_octets(text: bytes, encoding: bytes) -> bytes:
+def _word_bytes(text: bytes, encoding: bytes) -> bytes:
     if encoding in b"qQ":
         return binascii.a2b_qp(text.replace(b"\n", b""), header=True)
     return lenient_base64(text)
@@ -85,13 +110,12 @@ def parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]:
     Names are lower-case, values decoded: continuations and charsets (RFC 2231), encoded words where they should not
     be (RFC 2047 section 5), raw octets. An extended value is preferred to a plain one of the same name.
     """
-    value = value[:8192]
-    token, semicolon, rest = value.partition(b";")
+    token, rest = _parted(value[:8192])
     found: dict[str, str] = {}
     pieces: dict[str, dict[int, tuple[bytes, bool]]] = {}
-    for match in _PARAMETER.finditer(semicolon + rest):
+    for match in _PARAMETER.finditer(rest):
         name = match[1].decode("ascii", "replace").lower()
-        octets = match[3].strip() if match[2] is None else match[2].replace(b'\\"', b'"').replace(b"\\\\", b"\\")
+        octets = _token(name, match[3]) if match[2] is None else _unquoted(match[2])
         continued = _CONTINUED.match(name)
         if "*" in name and continued:
             number = int(continued[2] or 0)
@@ -100,7 +124,23 @@ def parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]:
             found.setdefault(name, decode_words(octets, hint))
     for name, numbered in pieces.items():
         found[name] = _joined(numbered, hint)
-    return token.strip().lower().decode("ascii", "replace"), found
+    return token.lower().decode("ascii", "replace"), found
+
+
+def _parted(value: bytes) -> tuple[bytes, bytes]:
+    """The token in front, and the parameters; a semicolon that is missing between them is there again."""
+    token, semicolon, rest = value.partition(b";")
+    first, _, more = _COMMENT.sub(b"", token).replace(b"\t", b" ").strip().partition(b" ")
+    return first, b";" + more + semicolon + rest if b"=" in more else semicolon + rest
+
+
+def _token(name: str, value: bytes) -> bytes:
+    """A value without quotes, and without the comment that may stand behind it."""
+    return (value if name.startswith(_FILE_NAMES) else _COMMENT.sub(b"", value).partition(b"(")[0]).strip()
+
+
+def _unquoted(value: bytes) -> bytes:
+    return value.replace(b'\\"', b'"').replace(b"\\\\", b"\\")
 
 
 def _joined(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
@@ -117,7 +157,7 @@ def _joined(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
         octets += piece
     if b"=?" in octets and not charset:
         return decode_words(octets, hint)
-    return decode_charset(octets, charset or hint)[0]
+    return decode_charset(octets, charset or hint, hint)[0]
 
 
 def safe_filename(text: str) -> str:
@@ -145,7 +185,8 @@ def one_line(text: str, limit: int) -> str:
 def storable(text: str) -> str:
     """Text of several lines, ended by LF, without NUL and other controls and without lone surrogates."""
     if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        # CR CR LF: a CRLF whose CR was encoded as well, or a gateway's.
+        text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
     if "\f" in text:
         text = text.replace("\f", "\n")
     if text.isascii():

@@ -4,19 +4,23 @@
 so it may run on the event loop. Texts are storable (no NUL, no lone surrogates) and cut at their bounds. Addresses
 have a lower-case domain; those of `participants` are compared, so their local parts are case-folded too.
 
-Called by `router.accept` and `router.mail.parse`. It does not read bodies, and believes nothing: a header is what
-its sender wrote.
+It believes nothing: a header is what its sender wrote. Of a body it reads the first `MAX_HINT_SEARCH` bytes, and only
+where the header has raw bytes whose charset is not certain.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from router.mail import automatic
-from router.mail.charsets import decode_charset
+from router.mail.charset_detection import MAX_SAMPLE, detect_charset
+from router.mail.charset_labels import codec
+from router.mail.charsets import decode_charset, decode_labelled, is_text_of
 from router.mail.dates import read_date
-from router.mail.decode import decode_words, one_line
+from router.mail.decode import ENCODED_WORD, decode_words, one_line, undecodable_bytes
 from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
 
 MAX_ID = 998  # octets: RFC 5322 section 2.1.1, a line
@@ -25,6 +29,8 @@ MAX_REFERENCES_OCTETS = 32768
 MAX_PARTICIPANTS = 200
 MAX_TEXT = 998
 MAX_FIELDS = 20  # fields of one name that are looked at
+MAX_HINT_SEARCH = 16384  # bytes of the body in which a charset label is searched: the headers of the first parts
+HINT_FIELDS = (b"subject", b"from")  # fields whose encoded words tell the charset of a mail
 
 _WANTED = (
     frozenset(
@@ -176,8 +182,9 @@ def read_fields(block: bytes, wanted: frozenset[bytes] = _WANTED) -> dict[bytes,
 
 def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     """The facts of a mail's header. content: the octets after dot-unstuffing; max_bytes: how far it is read."""
-    fields = read_fields(header_block(content, max_bytes).octets)
-    hint = charset_hint(fields)
+    block = header_block(content, max_bytes)
+    fields = read_fields(block.octets)
+    hint = header_hint(content, block, fields)
 
     senders = _mailboxes(fields, b"from", hint)
     from_name, from_address = senders[0] if senders else ("", "")
@@ -205,10 +212,47 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     )
 
 
-def charset_hint(fields: dict[bytes, list[bytes]]) -> str:
-    """The charset that the mail claims for its body: the best guess for raw 8-bit octets in its header."""
-    match = _CHARSET.search(_first(fields, b"content-type")[:4096])
-    return match[1].decode("ascii", "replace") if match else ""
+def header_hint(content: bytes, block: Block, fields: dict[bytes, list[bytes]]) -> str:
+    """See `charset_hint`; `""` where the fields have no bytes that need it."""
+    raw = b"" if block.octets.isascii() and b"=?" not in block.octets else unexplained_bytes(fields)
+    return charset_hint(fields, raw, content[block.body : block.body + MAX_HINT_SEARCH]) if raw else ""
+
+
+def charset_hint(fields: dict[bytes, list[bytes]], raw: bytes, body: bytes) -> str:
+    """The charset of the mail: for raw 8-bit bytes in its header, and for texts without a label; `""` if unknown.
+
+    raw: bytes of the header that no label explains. The first of these that fits them: the label of Content-Type,
+    those of encoded words in Subject and From, the first one in the body, the charset that is detected.
+    """
+    for label in _labels(fields, body):
+        if is_text_of(raw, label):
+            return label
+    if decode_labelled(raw, ""):
+        return ""
+    # A body in raw bytes is in the same charset, and longer than a name.
+    label = "" if decode_labelled(body, "") else detect_charset(raw + b"\n" + body)
+    return label if is_text_of(raw, label) else detect_charset(raw)
+
+
+def _labels(fields: dict[bytes, list[bytes]], body: bytes) -> Iterator[str]:
+    places = [(_CHARSET, _first(fields, b"content-type")[:4096])]
+    places += [(ENCODED_WORD, _first(fields, name)[:4096]) for name in HINT_FIELDS]
+    places.append((_CHARSET, body))
+    for pattern, value in places:
+        match = pattern.search(value)
+        if match:
+            yield match[1].decode("ascii", "replace")
+
+
+def unexplained_bytes(fields: dict[bytes, list[bytes]]) -> bytes:
+    """The raw 8-bit bytes of all values, and the encoded words without a known charset; a line for each value."""
+    values = (value for name in sorted(fields) for value in fields[name])
+    values = (value for value in values if not value.isascii() or (b"=?" in value and _has_unknown_charset(value)))
+    return b"\n".join(undecodable_bytes(value[:MAX_SAMPLE]) for value in islice(values, MAX_FIELDS)).strip()
+
+
+def _has_unknown_charset(value: bytes) -> bool:
+    return not all(codec(word[1].decode("ascii", "replace")) for word in ENCODED_WORD.finditer(value[:MAX_SAMPLE]))
 
 
 def _octets_as_text(value: bytes, hint: str) -> str:

@@ -44,7 +44,7 @@ def read_mailboxes(value: bytes, hint: str = "") -> list[tuple[str, str]]:
     text = value.decode("ascii") if ascii_only else decode_charset(value, hint)[0]
     if len(text) < 4096 and "=?" not in text and (plain := _plain_list(text)) is not None:
         return plain[:MAX_MAILBOXES]
-    reader = _ListReader()
+    reader = _ListReader(hint)
     reader.read(text)
     return reader.found
 
@@ -77,7 +77,9 @@ def _plain_list(text: str) -> list[tuple[str, str]] | None:
 class _ListReader:
     """The state of the one pass: what the mailbox at hand has so far, and whether a quote or comment is open."""
 
-    def __init__(self) -> None:
+    def __init__(self, hint: str) -> None:
+        """hint: the charset of encoded words whose own label is wrong or unknown."""
+        self.hint = hint
         self.found: list[tuple[str, str]] = []
         self.phrase: list[str] = []
         self.quotes_before = 0  # quotation marks that belong in front of the phrase
@@ -161,7 +163,7 @@ class _ListReader:
     def end(self, mark: str) -> None:
         phrase = '"' * self.quotes_before + "".join(self.phrase)
         comment, angle = "".join(self.comment), "".join(self.angle)
-        name, address = _mailbox(phrase, comment, angle if self.had_angle else None)
+        name, address = _mailbox(phrase, comment, angle if self.had_angle else None, self.hint)
         if "@" in address:
             if self.before_comma and self.had_angle and name:
                 name = one_line(f"{self.before_comma}, {name}", MAX_NAME)
@@ -180,18 +182,18 @@ class _ListReader:
         self.quotes_before = 0
 
 
-def _mailbox(phrase: str, comment: str, angle: str | None) -> tuple[str, str]:
-    name = _name(phrase)
+def _mailbox(phrase: str, comment: str, angle: str | None, hint: str) -> tuple[str, str]:
+    name = _name(phrase, hint)
     if angle is not None:
         address = _address(angle)
         if address:
-            return name or _name(comment), address
+            return name or _name(comment, hint), address
     # `joe@example.org (Joe)`, and a whole mailbox inside quotes or encoded words.
     match = _AT_THE_END.search(name, max(0, len(name) - MAX_ADDRESS)) if "@" in name else None
     if match:
-        return name[: match.start()].strip(" <\"'") or _name(comment), _address(match[1])
+        return name[: match.start()].strip(" <\"'") or _name(comment, hint), _address(match[1])
     if angle is None and name and " " not in name and name.isascii():
-        return _name(comment), _address(name)
+        return _name(comment, hint), _address(name)
     return "", ""
 
 
@@ -216,12 +218,12 @@ def _address(text: str) -> str:
     return address if local and len(address) <= MAX_ADDRESS and not (at and not domain) else ""
 
 
-def _name(text: str) -> str:
+def _name(text: str, hint: str = "") -> str:
     """A display name, its encoded words read, without the quotes some mailers leave around it."""
     if not text:
         return ""
     if "=?" in text:
-        text = decode_words(text.encode("utf-8", "surrogatepass"), "utf-8")
+        text = decode_words(text.encode("utf-8", "surrogatepass"), "utf-8", hint)
     text = one_line(text, MAX_NAME)
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         text = text[1:-1].strip()

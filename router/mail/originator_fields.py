@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.mail.contents import Mailbox
-from router.mail.headers import charset_hint, header_block, read_fields
+from router.mail.headers import HINT_FIELDS, header_block, header_hint, read_fields
 from router.mail.mailboxes import comparable, read_mailboxes
 
 MAX_REPLY_TO = 20  # mailboxes: a person's mail has one or two
@@ -16,13 +16,14 @@ MAX_REPLY_TO = 20  # mailboxes: a person's mail has one or two
 # Groups, mailing lists and relays replace the address in From by their own, because DMARC lets them send no other.
 # They keep the author in one of these, the one that has a name first.
 _ORIGINAL = (b"x-original-from", b"original-from", b"author", b"x-google-original-from", b"x-original-sender")
-_WANTED = frozenset({b"reply-to", b"content-type", *_ORIGINAL})
+_WANTED = frozenset({b"reply-to", b"content-type", *_ORIGINAL, *HINT_FIELDS})
 
 
 def read_originators(content: bytes, *, max_bytes: int = 262144) -> tuple[tuple[Mailbox, ...], Mailbox | None]:
     """The mailboxes of Reply-To without repeats, at most `MAX_REPLY_TO`, and the original author, None if not named."""
-    fields = read_fields(header_block(content, max_bytes).octets, _WANTED)
-    hint = charset_hint(fields)
+    block = header_block(content, max_bytes)
+    fields = read_fields(block.octets, _WANTED)
+    hint = header_hint(content, block, fields)
     reply_to: dict[str, Mailbox] = {}
     for mailbox in _mailboxes(fields, b"reply-to", hint)[:MAX_REPLY_TO]:
         reply_to.setdefault(comparable(mailbox.address), mailbox)

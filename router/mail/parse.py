@@ -66,7 +66,7 @@ def attachment(content: bytes, n: int, *, limits: Limits = DEFAULT_LIMITS, html:
     """
     try:
         structure = _structure(content, limits)
-        files = BodyParts(structure.root, TextDecoder(limits, html=html), limits).files
+        files = BodyParts(structure.root, TextDecoder(limits, html=html, hint=structure.hint), limits).files
         if not 1 <= n <= min(len(files), limits.attachments):
             return None
         file = files[n - 1]
@@ -85,7 +85,7 @@ def _structure(content: bytes, limits: Limits) -> Structure:
 def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
     structure = _structure(content, limits)
     header = read_headers(content, max_bytes=limits.header_bytes)
-    decoder = TextDecoder(limits, html=html)
+    decoder = TextDecoder(limits, html=html, hint=structure.hint)
     parts = BodyParts(structure.root, decoder, limits)
     rendered = render(parts.pieces, limits)
     warnings = [*structure.warnings, *parts.warnings, *decoder.warnings, *rendered.warnings]

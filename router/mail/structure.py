@@ -2,7 +2,7 @@
 
 Linear in the mail whatever it holds: delimiter lines are looked up in the set of open boundaries, messages inside
 messages are leaves, and a part's header ends within a bound. Part headers stay raw octets, so that words, names and
-charsets are decoded by `router.mail.decode` alone. Never raises.
+charsets are decoded by `router.mail.decode` and `router.mail.charsets` alone. Never raises.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import re
 from dataclasses import dataclass, field
 
 from router.mail import transfer_encoding
+from router.mail.charset_detection import MAX_DETECTIONS
+from router.mail.charsets import is_text_of
 from router.mail.decode import parameters
-from router.mail.headers import charset_hint, header_block, read_fields
+from router.mail.headers import HINT_FIELDS, MAX_HINT_SEARCH, charset_hint, header_block, read_fields, unexplained_bytes
 
 # The empty line after a part's header, or the first line that is neither a field nor its continuation.
 _END_OF_HEADER = re.compile(rb"\n(?:(\r*\n)|(?![!-9;-~]{1,128}[ \t]*:|[ \t\r\n]|\Z))")
@@ -68,12 +70,12 @@ def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max
     block = header_block(content, max_header_bytes)
     if block.cr:
         content = content.replace(b"\r", b"\n")
-    fields = read_fields(block.octets, _PART_FIELDS)
+    fields = read_fields(block.octets, _PART_FIELDS.union(HINT_FIELDS))
     body, warnings = block.body, [*block.warnings]
     if b"content-type" not in fields and (late := _late_fields(content, body)) is not None:
-        fields, body = late
+        fields, body = {**fields, **late[0]}, late[1]
         warnings.append("empty lines inside the header")
-    hint = charset_hint(fields)
+    hint = charset_hint(fields, unexplained_bytes(fields), content[body : body + MAX_HINT_SEARCH])
     root = _part(fields, hint, content, start=body, depth=0, default="text/plain")
     if root.multipart and root.encoding in ("base64", "quoted-printable"):
         content = _decoded_multipart(root)
@@ -123,6 +125,7 @@ class _Walk:
         self.max_depth = max_depth
         self.parts = 1
         self.header_octets = 0
+        self.detections = 0
         self.warnings: list[str] = []
         self.stack: list[tuple[bytes, Part]] = []
         self.open: dict[bytes, int] = {}
@@ -216,7 +219,8 @@ class _Walk:
             block = content[start:stop]
             self.header_octets += len(block)
         fields = read_fields(block, _PART_FIELDS)
-        part = _part(fields, self.hint, content, start=body, depth=parent.depth + 1, default=default)
+        hint = self.hint_for(block, fields)
+        part = _part(fields, hint, content, start=body, depth=parent.depth + 1, default=default)
         parent.children.append(part)
         self.parts += 1
         if part.multipart:
@@ -224,6 +228,13 @@ class _Walk:
         else:
             self.leaf = part
         return body
+
+    def hint_for(self, block: bytes, fields: dict[bytes, list[bytes]]) -> str:
+        """The charset of raw 8-bit bytes in a part's header: that of the mail, or its own where that does not fit."""
+        if block.isascii() or is_text_of(block, self.hint) or self.detections >= MAX_DETECTIONS:
+            return self.hint
+        self.detections += 1
+        return charset_hint(fields, unexplained_bytes(fields), b"")
 
     def line_before(self, start: int) -> int:
         """Where a header that does not end within its bound is cut."""

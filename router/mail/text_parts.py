@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from router.mail.charsets import decode_charset
+from router.mail.charset_detection import CharsetReader
 from router.mail.contents import HasHtml, Limits
 from router.mail.decode import storable
 from router.mail.structure import Part, broken, decoded_body
 from router.mail.text import crude_text, cut_html, sanitize_html, sanitized_to_text, without_data
 
 _HTML = frozenset({"text/html", "text/enriched", "text/richtext"})
+# Text that may say its own charset.
+_MARKUP = frozenset({"text/html", "text/xml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,12 @@ class Rendered:
 class TextDecoder:
     """Decodes the text parts of one mail. The bounds hold for all of them together."""
 
-    def __init__(self, limits: Limits, *, html: bool) -> None:
-        """html: whether HTML may be read."""
+    def __init__(self, limits: Limits, *, html: bool, hint: str = "") -> None:
+        """html: whether HTML may be read. hint: the charset of the mail, for parts without a label."""
         self.warnings: list[str] = []
         self._limits = limits
         self._html = html
+        self._charsets = CharsetReader(hint)
         self._left_enriched = limits.html
         # Bytes of bodies still to be decoded: images written into HTML are dropped later.
         self._left = limits.html * 8
@@ -80,7 +83,8 @@ class TextDecoder:
             data = data.replace(b"\r\r\n", b"\r\n")  # an encoded CR before the line end that it belongs to
         if not whole:
             self.warnings.append(broken(part))
-        text, doubtful = decode_charset(data, part.parameters.get("charset", ""))
+        label = part.parameters.get("charset", "")
+        text, doubtful = self._charsets.decode(data, label, markup=part.content_type in _MARKUP)
         if doubtful:
             self.warnings.append("charset guessed")
         return storable(text)

@@ -6,7 +6,18 @@ from collections.abc import Callable
 
 from router.accept.accept import fingerprint_of
 from router.accept.threads import Candidate, choose
-from router.mail import automatic, bounces, charsets, decode, quotes, smime, text, transfer_encoding, uuencode
+from router.mail import (
+    automatic,
+    bounces,
+    charset_detection,
+    charsets,
+    decode,
+    quotes,
+    smime,
+    text,
+    transfer_encoding,
+    uuencode,
+)
 from router.mail import parse as reading
 from router.mail.calendar import MAX_BYTES, calendar_text
 from router.mail.contents import DEFAULT_LIMITS
@@ -86,6 +97,13 @@ def texts(octets: bytes) -> None:
     """A body in each charset with a codec of its own."""
     for charset in _CHARSETS:
         decode.storable(charsets.decode_charset(octets, charset)[0])
+
+
+def without_label(octets: bytes) -> None:
+    """A body of which only the bytes tell the charset."""
+    reader = charset_detection.CharsetReader("iso-2022-jp")
+    reader.decode(octets + b"\n\xe9", "", markup=True)
+    reader.decode(b"\xe9" + octets, "iso-2022-jp", markup=True)
 
 
 def parameters(octets: bytes) -> None:
@@ -184,6 +202,7 @@ def found_by(octets: bytes) -> None:
 
 
 _FIELDS = (*PLAIN, HEADER)
+_UNLABELLED = (*PLAIN, HTML, (b"<meta ", b"charset=", b"\xa4\xa2", b"\xff", b"\x1b$B", b"+AA", b"\n", b"\x00"))
 _BODY = (*PLAIN, QUOTES)
 _IMAGES = (b"<img src=cid:a>", b"<img src=cid:9>", b"cid:", b"<b>", b"<p>")
 _ENRICHED = (b"<b>", b"<p>", b"&", b"\n", b"<")
@@ -270,6 +289,7 @@ SUBJECTS = (
     Subject("words: encoded words", decode.decode_words, MAX_VALUE, _FIELDS),
     Subject("words: parameters", parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
     Subject("words: charsets", texts, _MAIL, (*PLAIN, (b"+AA", b"~{", b"\x1b(B", b"\x81", b"\xf0\x9f"))),
+    Subject("words: text without a label", without_label, _MAIL, _UNLABELLED),
     Subject("automatic: verdicts", verdicts, 65536, _FIELDS),
     Subject("bounces: a delivery report", bounces.failures, 65536, (*_FIELDS, (b"\r\n\r\nFinal-Recipient: a;b",))),
     Subject("bounces: free forms", free_bounce, _MAIL, (*_FIELDS, _ADDRESS_LINES), quick=_ADDRESS_LINES),

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.mail.bounces import failures
+from router.mail.charset_detection import CharsetReader
 from router.mail.charsets import decode_charset
 from router.mail.contents import Limits
 from router.mail.decode import decode_words, one_line, parameters, safe_filename, storable
@@ -150,6 +151,8 @@ def test_structure_lies_within_the_mail(content: bytes, parts: int, depth: int) 
 @given(octets=any_octets, label=st.text(max_size=20))
 def test_the_small_readers(octets: bytes, label: str) -> None:
     decode_charset(octets, label)
+    text, _ = CharsetReader(label).decode(octets, label, markup=True)
+    assert_storable(storable(text))
     parameters(octets)
     failures(octets)
     assert_storable(read_mailboxes(octets))

@@ -1,0 +1,211 @@
+"""Text of the charsets that switch between character sets inside the text, however damaged it is.
+
+Covers ISO-2022-JP as CP50221 extends it, EUC-JP as CP51932 extends it, ISO-2022-KR and HZ. Python's codecs reject a
+whole text for one byte that they do not know; these functions replace that byte and read the rest, in linear time.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+
+# Escape sequences that designate a character set (RFC 1468, RFC 1554, RFC 1557, JIS X 0213), and the shifts SO and SI.
+_SWITCH = re.compile(rb"\x1b(?:\$[@AB]|\$\([@A-Z]|\$\)[A-Z]|\([A-Z]|\)[A-Z]|\.[AF])|[\x0e\x0f\n]")
+_BARE_SWITCH = re.compile(rb"\$[@B]|\([BJ]|[^\x21-\x7e]")
+_BARE_OPENERS, _BARE_CLOSERS = (b"$@", b"$B"), (b"(B", b"(J")
+_PAIRS = re.compile(rb"([\x21-\x7e]+)|([\x00-\x20]+)|.", re.DOTALL)
+_EUC_JP = re.compile(rb"([\xa1-\xfe]+)|((?:\x8e[\xa1-\xdf])+)|((?:\x8f[\xa1-\xfe]{2})+)|([\x00-\x7f]+)|.", re.DOTALL)
+_HZ = re.compile(rb"~\{(.*?)(?:~\}|(?=\n)|\Z)", re.DOTALL)
+
+_Reader = Callable[[bytes], str]
+
+_HIGH = bytes(number | 0x80 for number in range(256))
+_LOW = bytes(number & 0x7F for number in range(256))
+# JIS X 0208 as Shift_JIS: two rows share a lead byte, so a trail byte depends on whether its row is odd.
+_SJIS_LEAD = bytes((n + 1 >> 1) + (0x70 if n < 0x5F else 0xB0) & 0xFF for n in range(256))
+_SJIS_ODD_TRAIL = bytes(n + (0x1F if n < 0x60 else 0x20) & 0xFF for n in range(256))
+_SJIS_EVEN_TRAIL = bytes(n + 0x7E & 0xFF for n in range(256))
+_PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
+_ODD = bytes(0xFF if n % 2 else 0 for n in range(256))
+
+
+def _skip_pair(error: UnicodeError) -> tuple[str, int]:
+    """Replaces both bytes of a pair: skipping one would pair each later byte with the wrong one."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\ufffd", min(error.start + 2, len(error.object))
+
+
+_PAIR_ERRORS = "emailrouter-pair"
+codecs.register_error(_PAIR_ERRORS, _skip_pair)
+
+
+def decode_iso2022(data: bytes) -> str:
+    """Text with escape sequences, each line of which begins in ASCII (RFC 1468, RFC 1557).
+
+    Bytes above 127 outside of two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
+    """
+    out: list[str] = []
+    read: _Reader = _ascii
+    shifted: _Reader = _ascii
+    shift_out: _Reader = _katakana  # JIS X 0201 where no escape sequence has said what SO means
+    at = 0
+    for switch in _SWITCH.finditer(data):
+        if switch.start() > at:
+            out.append(read(data[at : switch.start()]))
+        at = switch.end()
+        code = switch[0]
+        if (designated := _SETS.get(code[1:])) is not None:
+            read = shifted = designated
+        elif code == b"\n":
+            out.append("\n")
+            read = shifted = _ascii
+        elif code == b"\x0e":
+            read = shift_out
+        elif code == b"\x0f":
+            read = shifted
+        elif code[1:3] == b"$)" or code[1:2] == b")":
+            shift_out = _SETS.get(b"$(" + code[3:] if code[1:2] == b"$" else b"(" + code[2:], _ascii)
+        elif code[1:2] != b".":
+            read = shifted = _ascii
+    out.append(read(data[at:]))
+    return "".join(out)
+
+
+def restore_escapes(data: bytes) -> bytes:
+    """ISO-2022-JP whose escape characters a gateway has removed, with them: `$B` and `(B` around pairs, in one word."""
+    out: list[bytes] = []
+    at, opened = 0, -1
+    for match in _BARE_SWITCH.finditer(data):
+        mark, start = match[0], match.start()
+        if mark in _BARE_OPENERS:
+            opened = start if opened < 0 else opened
+        elif mark in _BARE_CLOSERS:
+            if opened >= 0 and (start - opened) % 2 == 0 and start - opened > 2:
+                out += (data[at:opened], b"\x1b", data[opened:start], b"\x1b", mark)
+                at, opened = match.end(), -1
+        else:
+            opened = -1
+    return b"".join((*out, data[at:]))
+
+
+def decode_euc_jp(data: bytes) -> str:
+    """EUC-JP with the characters that CP51932 adds; a byte that belongs to none is U+FFFD."""
+    out = [""]
+    for match in _EUC_JP.finditer(data):
+        pairs, katakana, third, plain = match.groups()
+        if pairs:
+            out.append(_aligned(pairs.translate(_LOW), _jis_x_0208, at_end=out[-1] == "\ufffd"))
+        elif katakana:
+            out.append(katakana[1::2].decode("cp932"))
+        elif third or plain:
+            out.append(match[0].decode("euc_jp", "replace"))
+        else:
+            out.append("\ufffd")
+    return "".join(out)
+
+
+def decode_hz(data: bytes) -> str:
+    """HZ (RFC 1843): GB 2312 between `~{` and `~}`, at most to the end of the line."""
+    out: list[str] = []
+    at = 0
+    for match in _HZ.finditer(data):
+        out += (_hz_ascii(data[at : match.start()]), _two_byte(match[1], _gb2312))
+        at = match.end()
+    out.append(_hz_ascii(data[at:]))
+    return "".join(out)
+
+
+def _hz_ascii(data: bytes) -> str:
+    return data.replace(b"~\r\n", b"").replace(b"~\n", b"").replace(b"~~", b"~").decode("ascii", "replace")
+
+
+def _ascii(data: bytes) -> str:
+    return data.decode("ascii") if data.isascii() else data.decode("cp932", "replace")
+
+
+def _roman(data: bytes) -> str:
+    return _ascii(data).replace("\\", "\u00a5").replace("~", "\u203e")
+
+
+def _katakana(data: bytes) -> str:
+    """JIS X 0201 katakana in 7 bits; controls and blanks are themselves."""
+    return "".join(chr(0xFF40 + byte) if 0x21 <= byte <= 0x5F else chr(byte & 0x7F) for byte in data.translate(_LOW))
+
+
+def _two_byte(data: bytes, read: _Reader) -> str:
+    """The pairs of a 94 x 94 set, with the blanks and controls between them."""
+    if data.isalnum() and len(data) % 2 == 0:
+        return read(data)
+    out = [""]
+    for match in _PAIRS.finditer(data):
+        if match[1]:
+            out.append(_aligned(match[1], read, at_end=out[-1] == "\ufffd"))
+        else:
+            out.append(match[2].decode("ascii") if match[2] else "\ufffd")
+    return "".join(out)
+
+
+def _aligned(run: bytes, read: _Reader, *, at_end: bool) -> str:
+    """A run of pairs with a byte too many: after a damaged byte, which parts a pair, that is the first one."""
+    if len(run) % 2 == 0:
+        return read(run)
+    return "\ufffd" + read(run[1:]) if at_end else read(run[:-1]) + "\ufffd"
+
+
+def _jis_x_0208(pairs: bytes) -> str:
+    """Also with the rows of NEC and IBM, which only Shift_JIS's superset has: row 13, and rows 89 to 92."""
+    try:
+        return pairs.translate(_HIGH).decode("euc_jp")
+    except UnicodeDecodeError:
+        leads, trails = pairs[0::2], pairs[1::2]
+        odd, even, mask = (
+            int.from_bytes(part)
+            for part in (trails.translate(_SJIS_ODD_TRAIL), trails.translate(_SJIS_EVEN_TRAIL), leads.translate(_ODD))
+        )
+        sjis = bytearray(len(pairs))
+        sjis[0::2] = leads.translate(_SJIS_LEAD)
+        sjis[1::2] = (even ^ ((even ^ odd) & mask)).to_bytes(len(trails))
+        return sjis.decode("cp932", _PAIR_ERRORS)
+
+
+def _gb2312(pairs: bytes) -> str:
+    text = pairs.translate(_HIGH).decode("gb18030", _PAIR_ERRORS)
+    return _PRIVATE_USE.sub("\ufffd", text)  # GB 18030's characters for pairs that GB 2312 does not have
+
+
+def _ks_x_1001(pairs: bytes) -> str:
+    return pairs.translate(_HIGH).decode("cp949", _PAIR_ERRORS)
+
+
+def _jis_x_0212(pairs: bytes) -> str:
+    third = bytearray(b"\x8f") * (len(pairs) // 2 * 3)
+    third[1::3], third[2::3] = pairs[0::2].translate(_HIGH), pairs[1::2].translate(_HIGH)
+    return third.decode("euc_jp", "replace")
+
+
+def _two_byte_set(read: _Reader) -> _Reader:
+    return lambda data: _two_byte(data, read)
+
+
+def _jis_x_0213(escape: bytes) -> _Reader:
+    return _two_byte_set(lambda pairs: (escape + pairs).decode("iso2022_jp_2004", "replace"))
+
+
+# What follows ESC -> how the bytes after it are read. `Q` and `O` are plane 1 of JIS X 0213, `P` is plane 2.
+_SETS: dict[bytes, _Reader] = {
+    b"(B": _ascii,
+    b"(J": _roman,
+    b"(I": _katakana,
+    b"$@": _two_byte_set(_jis_x_0208),
+    b"$B": _two_byte_set(_jis_x_0208),
+    b"$(B": _two_byte_set(_jis_x_0208),
+    b"$(D": _two_byte_set(_jis_x_0212),
+    b"$A": _two_byte_set(_gb2312),
+    b"$(A": _two_byte_set(_gb2312),
+    b"$(C": _two_byte_set(_ks_x_1001),
+    b"$(O": _jis_x_0213(b"\x1b$(O"),
+    b"$(P": _jis_x_0213(b"\x1b$(P"),
+    b"$(Q": _jis_x_0213(b"\x1b$(Q"),
+}
