@@ -21,7 +21,8 @@ from router.mail.body_parts import BodyParts
 from router.mail.charsets import decode_charset
 from router.mail.contents import DEFAULT_LIMITS, Attachment, AttachmentData, Contents, HasHtml, Limits
 from router.mail.decode import storable
-from router.mail.headers import read_headers
+from router.mail.headers import HeaderFacts, read_headers
+from router.mail.mailboxes import comparable
 from router.mail.originator_fields import read_originators
 from router.mail.structure import Structure, broken, decoded_body, decoded_size, read_structure
 from router.mail.text_parts import TextDecoder, render
@@ -95,7 +96,7 @@ def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
     elif header.automatic == "bounce":  # it quotes what came back: that is its news
         new, quoted = rendered.text, ""
     else:
-        new, quoted = quotes.split(rendered.text, header.subject)
+        new, quoted = _split(rendered.text, header)
     reported = bounces.reported(parts.files)
     failed = bounces.failed_recipients(content, header, reported, parts.files, new)
     new = "\n\n".join(part for part in (new, bounces.untold(reported or (), new)) if part)
@@ -115,6 +116,11 @@ def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
         reply_to=reply_to,
         original_from=original_from,
     )
+
+
+def _split(text: str, facts: HeaderFacts) -> tuple[str, str]:
+    others = set(facts.participants) - {comparable(facts.from_address)}
+    return quotes.split(text, facts.subject, answers=bool(facts.reference_ids), recipients=others)
 
 
 def _described(files: Sequence[File], html: str, limits: Limits) -> tuple[tuple[Attachment, ...], list[str]]:

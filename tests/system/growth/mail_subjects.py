@@ -114,6 +114,13 @@ def parameters(octets: bytes) -> None:
         decode.safe_filename(value)
 
 
+def answer(octets: bytes) -> None:
+    """The text of an answer, and of a first mail that quotes its recipient; the subject is as long as its bound."""
+    body = decoded(octets)
+    quotes.split(body, answers=True)
+    quotes.split(body, body[:MAX_TEXT], recipients=("b@c.dd",))
+
+
 def report(octets: bytes) -> object:
     """A bounce whose report and text are both large."""
     return reading.parse(
@@ -204,6 +211,19 @@ def found_by(octets: bytes) -> None:
 _FIELDS = (*PLAIN, HEADER)
 _UNLABELLED = (*PLAIN, HTML, (b"<meta ", b"charset=", b"\xa4\xa2", b"\xff", b"\x1b$B", b"+AA", b"\n", b"\x00"))
 _BODY = (*PLAIN, QUOTES)
+_ATTRIBUTION = b"On 6 Mar 2026 10:00, a <b@c.dd> wrote:\n"
+_HISTORY = (
+    *(
+        _ATTRIBUTION,
+        _ATTRIBUTION + b"> q\na\n",
+        _ATTRIBUTION + b"| q\na\n",
+        b"a - " + _ATTRIBUTION + b"> q\n",
+        b"a <\n",
+    ),
+    *(b"From: a\n\nDate: b\n\n", b"From: a\nb\nTo: c\nb\n", b"Date: 6 Mar 2026 10:00 ", b"To: a@b.cc ", b"| From |"),
+    *(b"--\n", b"--\na\n", b"-- \na\n", b"_____\nunsubscribe\n", b"Sent from my iPhone\n", b"please typo ", b"Re[1]: "),
+    *(b"---- Forwarded message ----\n", b"-----Original ", b">>> 6.3.2026 10:00 ", b"> <\na>\n", b"<\n\n"),
+)
 _IMAGES = (b"<img src=cid:a>", b"<img src=cid:9>", b"cid:", b"<b>", b"<p>")
 _ENRICHED = (b"<b>", b"<p>", b"&", b"\n", b"<")
 _ADDRESSES = (
@@ -351,6 +371,6 @@ SUBJECTS = (
     Subject("parse: quoted-printable", mail(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"), _MAIL, (MIME,)),
     Subject("parse: take out an attachment", take_out, _MAIL, (MIME,), quick=MIME[4:10]),
     Subject("text: without_data", lambda octets: text.without_data(decoded(octets)), _MAIL, (HTML, (b"'data:a/",))),
-    Subject("quotes: history and signature", lambda octets: quotes.split(decoded(octets)), _TEXT, _BODY),
+    Subject("quotes: history and signature", answer, _TEXT, (*_BODY, _HISTORY)),
     Subject("search_words: words of a mail", found_by, _TEXT, (*PLAIN, (b"a ", b"a b")), _MARKS),
 )

@@ -1,0 +1,226 @@
+"""The line above a quote that says who wrote it and when, in the shapes of many mail programs and languages.
+
+A line is an attribution by what it names: an address, a date, a time of day, and mostly a verb of writing. How much it
+needs depends on what follows: quoted lines are evidence of their own, text without marks is not. Mail programs fold
+it: at most five lines and 400 characters are examined.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from itertools import islice
+
+from router.mail.quotes.lines import COLONS, Lines, is_dashed, is_rule, letters
+
+MAX_LENGTH = 400  # characters of an attribution: patterns are only tried on that many
+_MAX_FOLDED = 5  # lines
+_MAX_VERB = 40  # characters at the end of a line that may be its verb
+_MAX_ENDING = 2  # letters of `(a)`, `/la`
+_MAX_LEAD = 40  # characters before the first digit of a line that begins with a date
+
+_VERBS_OF = {
+    "en": "wrote writes quoting",
+    "de, nl, af, fy": "schrieb schreibt geschrieben zitat zitiere schreef schrijft geschreven geskryf skryf skreau",
+    "fr": "écrit écrivait écrivit",
+    "es, pt, ca, gl": "escribió escribio escribe escrito escreveu escreve citando escrit escriure missatge escribiu",
+    "it, ro, rm": "scritto scrive scrisse citazione scris scrit",
+    "da, no, sv, is": "skrev skreiv skriver skrifaði",
+    "fi, et, lv, lt": "kirjoitti kirjoittaa kirjutas rakstīja rašė parašė",
+    "pl": "napisał napisała napisana pisze pisał pisała nadesłał nadesłała cytowanie",
+    "cs, sk": "napsal napsala píše napísal napísala",
+    "sl, hr, sr": "napisal napisala napisao piše написао написала",
+    "sq, hu, eu, tr": "shkroi shkruar írta írja írt idatzi yazdı yazdi yazmış yazıyor",
+    "el": "έγραψε έγραψες γράφει",
+    "ru, uk, be, bg, mk": "пишет написал написала писал писала пише написав писав напісаў піша написа напиша",
+    "he, ar, fa": "כתב כתבה כותב كتب كتبت كتابة نوشت نوشته",
+    "vi, id, tl": "viết menulis sumulat isinulat sinulat",
+    "hy, ka, cy, ga, eo, sw": "գրել დაწერა ysgrifennodd scríobh skribis aliandika",
+}
+_VERBS = frozenset(" ".join(_VERBS_OF.values()).split())
+# Words of other sentences too: they count beside an address alone.
+_WEAK_VERBS = frozenset(
+    {"said", "says", "sent", "replied", "sagte", "dijo", "disse", "detto", "zei", "sade", "говорит", "сказал"}
+)
+# Scripts without blanks between words, or with vowel signs inside them.
+_JOINED_VERBS = re.compile(
+    "写道|寫道|写于|寫於|撰写|来信|のメール|書きました|は書いた|님이 작성|님이 쓴|작성:|작성한|쓴 글|썼습니다|"
+    "लिखा|लिखते हैं|লিখেছেন|เขียนว่า|เขียน|បានសរសេរ|ရေးသား"
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_FIRST_PERSON = re.compile(r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b")
+_YEAR = r"(?:14|19|20|25)\d\d"  # also of the Persian, Islamic and Buddhist calendars
+_DATE = re.compile(
+    r"(?<!\d)(?:\d{1,4}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{1,4}(?!\d)|"
+    rf"\d{{1,2}}(?!\d)\D{{1,18}}{_YEAR}(?!\d)|{_YEAR}(?!\d)\D{{1,16}}\d{{1,2}}(?!\d|[:.h]\d))"
+)
+_TIME = re.compile(
+    r"(?<![\d.:/])(?<!\d-)[0-2]?\d(?:\s?(?:[:h\uff1a]|[点點時时시]\s?)[0-5]\d(?!\d)|\.[0-5]\d(?![.\d]))|"
+    r"(?<!\d)[0-2]?\d\s?[ap]\.?m\b",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"""[^\s<>()\[\]"',;:&|]{1,64}@[^\s<>()\[\]"',;:&|]{3,255}""")
+_BRACKETS = ("<", "(", "[", "&lt;", "mailto:", "\uff08", "\uff1c")
+# What may stand between the reply's own words and an attribution on the same line.
+_SEPARATOR = re.compile(r"(?:\s[-\u2013\u2014]{1,3}|(?<=\S)-{2,3}|[.!?])\s+(?=\S)")
+_MAX_SEPARATORS = 8
+_OWN_WORDS = 3  # before a full stop: fewer are the abbreviation of a day
+_SENTENCE_ENDS = (".", "!", "?", ":", ";", "\u3002", "\uff01", "\uff1f")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Lines `first` to `last`. at: where it begins in its first line, over 0 behind words of the reply's own."""
+
+    first: int
+    last: int
+    at: int
+    text: str
+
+
+def may_end(text: str, *, marked: bool) -> bool:
+    """Whether the line can be the last one of an attribution: a cheap question, which most lines answer with no."""
+    end = text.rstrip("*_ ")
+    if end.endswith(COLONS):
+        return True
+    if len(text) > MAX_LENGTH or is_rule(text):
+        return False
+    return is_dashed(text) or (marked and end.endswith((">", ")", "]"))) or _has_verb(text[-_MAX_VERB:], at_end=True)
+
+
+def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | None:
+    """The attribution whose last line is `last`, where `may_end`.
+
+    marked: the next line that is not empty is quoted.
+    """
+    text = ""
+    first = last
+    for _ in range(_MAX_FOLDED):
+        line = lines.texts[first]
+        if first < last and _ends_sentence(line):
+            return None
+        text = f"{line} {text}".rstrip()
+        if len(text) > MAX_LENGTH:
+            return None
+        if _names_author(text, marked=marked):
+            begins, text = _beginning(lines, first, text)
+            return Attribution(begins, last, _own_words(text, marked=marked) if begins == last else 0, text)
+        first = _above(lines, first)
+        if first < 0:
+            return None
+    return None
+
+
+def is_attribution(text: str) -> bool:
+    """Whether one line, without its quote marks, is an attribution of the quoted lines below."""
+    return len(text) <= MAX_LENGTH and may_end(text, marked=True) and _names_author(text, marked=True)
+
+
+def has_address(text: str) -> bool:
+    return "@" in text and _ADDRESS.search(text) is not None
+
+
+def has_time(text: str) -> bool:
+    return _TIME.search(text) is not None
+
+
+def has_date(text: str) -> bool:
+    return _DATE.search(text) is not None
+
+
+def addresses(text: str) -> list[str]:
+    """The addresses that a short text names, case-folded."""
+    return [found.rstrip(".").casefold() for found in _ADDRESS.findall(text)] if "@" in text else []
+
+
+def _names_author(text: str, *, marked: bool) -> bool:
+    """Whether the text names enough for an attribution. marked: of quoted lines, which need less."""
+    verb = _has_verb(text)
+    if verb and is_dashed(text):
+        return True
+    if _FIRST_PERSON.search(text):
+        return False
+    time, date = has_time(text), has_date(text)
+    if not has_address(text):
+        return verb and date and (time or marked)
+    if verb and (marked or time or date):
+        return True
+    if (marked or (time and date)) and not _WEAK_VERBS.isdisjoint(_words(text)):
+        return True
+    if marked and _bracketed(text):
+        return time or date
+    return time and date and (marked or _bracketed(text) or text[0].isdigit()) and _ends_with_address(text)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(unicodedata.normalize("NFC", text).casefold())
+
+
+def _has_verb(text: str, *, at_end: bool = False) -> bool:
+    """Whether the text has a verb of writing. at_end: as its last word, before the ending of another gender."""
+    words = _words(text)
+    if at_end:
+        while words and len(words[-1]) <= _MAX_ENDING:
+            words.pop()
+        return bool(words) and (words[-1] in _VERBS or words[-1].endswith(("写道", "寫道")))
+    return not _VERBS.isdisjoint(words) or _JOINED_VERBS.search(text) is not None
+
+
+def _bracketed(text: str) -> bool:
+    return any(text[: found.start()].rstrip().endswith(_BRACKETS) for found in _ADDRESS.finditer(text))
+
+
+def _ends_with_address(text: str) -> bool:
+    words = text.rstrip(">)]:\uff1a ").split(" ")
+    return has_address(words[-1].rpartition("<")[2]) and text.endswith(COLONS)
+
+
+def _begins_with_date(text: str) -> bool:
+    """`On Mon, 24 Aug 2026`, `2026-08-24 16:37`: within a few words, in any language."""
+    return any(character.isdigit() for character in text[:_MAX_LEAD]) and (has_date(text) or has_time(text))
+
+
+def _ends_sentence(text: str) -> bool:
+    return text.endswith(_SENTENCE_ENDS) and not _begins_with_date(text)
+
+
+def _beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
+    """The first line of an attribution, and all its text: a line above belongs to it where it has the only date."""
+    if has_date(text):
+        return first, text
+    above = first
+    whole = text
+    for _ in range(_MAX_FOLDED):
+        above = _above(lines, above)
+        if above < 0:
+            break
+        line = lines.texts[above]
+        whole = f"{line} {whole}"
+        if _begins_with_date(line):
+            return above, whole
+        if _ends_sentence(line):
+            break
+    return first, text
+
+
+def _above(lines: Lines, number: int) -> int:
+    """The line above in the same paragraph, -1 if there is none. Some programs leave one empty above a lone `<`."""
+    above = number - 1
+    if above > 0 and not lines.texts[above] and lines.texts[number] == "<":
+        above -= 1
+    return above if above >= 0 and lines.texts[above] and not lines.quoted[above] else -1
+
+
+def _own_words(text: str, *, marked: bool) -> int:
+    """Where the attribution begins in a line that begins with words of the reply, 0 if it has none."""
+    begins = 0
+    for separator in islice(_SEPARATOR.finditer(text), _MAX_SEPARATORS):
+        own, rest = text[: separator.start()], text[separator.end() :]
+        if any(character.isdigit() for character in own):
+            break
+        if "." in separator[0] and len(own.split()) < _OWN_WORDS:
+            continue
+        if letters(own) and _begins_with_date(rest) and _names_author(rest, marked=marked):
+            begins = separator.end()
+    return begins

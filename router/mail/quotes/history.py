@@ -1,0 +1,178 @@
+"""Where the history is in the text of an answer: the mails that it quotes.
+
+History begins at an attribution, a block of header fields or a heading such as `-----Original Message-----`, or it is
+quoted lines that nothing of the sender's own follows. An answer below one quote leaves that quote out of the middle;
+answers between quoted lines stay with them. Nothing at or below the heading of a forwarded mail is history.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+
+from router.mail.quotes import attributions, fields
+from router.mail.quotes.lines import (
+    COLONS,
+    Lines,
+    is_forward_heading,
+    is_original_heading,
+    is_rule,
+    names_original,
+    without_marks,
+)
+
+Range = tuple[int, int]
+
+_MAX_ATTRIBUTIONS = 400  # lines that are examined as the end of one
+_MAX_RULES = 4  # lines above the history: rules, and the empty lines between them
+# Other marks of quoted lines: a bar, or the initials of who wrote them (`EM> `).
+_OTHER_MARK = re.compile(r"\||[A-Za-z]{1,4}>")
+_GROUPWISE = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z")
+
+
+def find_history(lines: Lines, end: int) -> list[Range]:
+    """The ranges of lines that are history. end: where the signature at the end of the text begins."""
+    return _Search(lines, end).ranges()
+
+
+def quotes_recipient(lines: Lines, recipients: frozenset[str]) -> bool:
+    """Whether quoted lines stand below an attribution that names one of the recipients, in their comparable form."""
+    if not recipients:
+        return False
+    above = (n for n, text in enumerate(lines.texts) if text and not lines.quoted[n] and lines.is_quoted_below(n))
+    ends = (n for n in above if attributions.may_end(lines.texts[n], marked=True))
+    for number in islice(ends, _MAX_ATTRIBUTIONS):
+        found = attributions.find_attribution(lines, number, marked=True)
+        if found is not None and not recipients.isdisjoint(attributions.addresses(found.text)):
+            return True
+    return False
+
+
+def has_forward_heading(lines: Lines, start: int, stop: int) -> bool:
+    """Whether one of the lines is the heading of a forwarded mail; quoted ones are history."""
+    return any(is_forward_heading(lines.texts[number]) for number in range(start, stop) if not lines.quoted[number])
+
+
+class _Search:
+    """One pass over the lines."""
+
+    def __init__(self, lines: Lines, end: int) -> None:
+        self.lines = lines
+        self.end = end
+        self.left = _MAX_ATTRIBUTIONS
+        self.others = False  # whether lines with another mark than `>` were found
+        self.found: list[Range] = []
+        self.measure()
+
+    def measure(self) -> None:
+        """Finds the last line of the sender's own, and the last quoted line. Linear: for a few calls."""
+        lines = self.lines
+        own = (n for n in range(self.end - 1, -1, -1) if lines.texts[n] and not lines.quoted[n])
+        self.last_own = next(own, -1)
+        self.last_quoted = next((n for n in range(len(lines.texts) - 1, -1, -1) if lines.quoted[n]), -1)
+
+    def ranges(self) -> list[Range]:
+        lines = self.lines
+        number = 0
+        while number < len(lines.texts):
+            text = lines.texts[number]
+            if not text:
+                number += 1
+                continue
+            if lines.quoted[number]:
+                if _GROUPWISE.match(text) and attributions.is_attribution(text.strip("> ") + ":"):
+                    return self.cut(number)
+                if number > self.last_own:
+                    return self.cut(number) if self.is_history(number) else self.found
+                number += 1
+                continue
+            if is_forward_heading(text):
+                return self.found
+            if is_original_heading(text) or fields.is_block(lines, number, ruled=self.is_ruled(number)):
+                return self.cut(number)
+            number = self.after_attribution(number)
+        return self.found
+
+    def after_attribution(self, number: int) -> int:
+        """Takes the history below an attribution that ends at the line. Returns the line where the search goes on."""
+        lines = self.lines
+        after = lines.next_line(number)
+        marked = after < len(lines.texts) and self.is_marked(after)
+        found = self.attribution(number, marked=marked)
+        if found is None:
+            return number + 1
+        if found.at:
+            lines.split_line(found.first, found.at)
+            self.end += self.end > found.first
+            self.last_own += self.last_own > found.first
+            self.last_quoted += 1
+            number, after = number + 1, after + 1
+        first = number if found.at else found.first
+        if not marked:
+            self.cut(first)
+            return len(lines.texts)
+        if not lines.quoted[after]:
+            self.mark_others(after)
+        if after > self.last_own:
+            self.cut(first)
+            return len(lines.texts)
+        stop = after
+        while stop < len(lines.texts) and (lines.quoted[stop] or not lines.texts[stop]):
+            stop += 1
+        if self.last_quoted >= stop:
+            return number + 1  # answers between quoted lines
+        self.add(first, stop)
+        return stop
+
+    def attribution(self, number: int, *, marked: bool) -> attributions.Attribution | None:
+        if self.left == 0 or not attributions.may_end(self.lines.texts[number], marked=marked):
+            return None
+        self.left -= 1
+        return attributions.find_attribution(self.lines, number, marked=marked)
+
+    def is_marked(self, number: int) -> bool:
+        if self.lines.quoted[number]:
+            return True
+        return not self.others and _OTHER_MARK.match(self.lines.texts[number]) is not None
+
+    def mark_others(self, start: int) -> None:
+        """Takes the lines from `start` that begin with the same mark as quoted."""
+        self.others = True
+        match = _OTHER_MARK.match(self.lines.texts[start])
+        for number in range(start, len(self.lines.texts)):
+            if match is not None and self.lines.texts[number].startswith(match[0]):
+                self.lines.quoted[number] = True
+        self.measure()
+
+    def is_ruled(self, number: int) -> bool:
+        above = (text for text in reversed(self.lines.texts[max(0, number - _MAX_RULES) : number]) if text)
+        return is_rule(next(above, ""))
+
+    def is_history(self, number: int) -> bool:
+        """Whether the quoted lines at the end are history. Those below `The program says:` are the sender's own."""
+        first = without_marks(self.lines.texts[number])
+        folded = " ".join(without_marks(text) for text in self.lines.texts[number : number + 3])
+        if any(attributions.is_attribution(text) for text in (first, folded)) or is_forward_heading(first):
+            return True
+        if is_original_heading(first) or fields.is_block(self.lines, number):
+            return True
+        above = number - 1
+        while above >= 0 and not self.lines.texts[above]:
+            above -= 1
+        return above < number - 1 and not (above >= 0 and self.lines.texts[above].endswith(COLONS))
+
+    def cut(self, start: int) -> list[Range]:
+        """From `start` on everything is history."""
+        self.add(start, len(self.lines.texts))
+        return self.found
+
+    def add(self, start: int, stop: int) -> None:
+        """A range, with the rules above it and the words of a heading without dashes."""
+        texts = self.lines.texts
+        first = start
+        for above in range(start - 1, max(-1, start - 1 - _MAX_RULES), -1):
+            if is_rule(texts[above]) or names_original(texts[above]):
+                first = above
+            elif texts[above]:
+                break
+        self.found.append((first, stop))

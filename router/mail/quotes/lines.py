@@ -1,0 +1,194 @@
+"""The lines of a mail's text, each with what its own characters say: quoted or not, a rule, a heading.
+
+Everything here is linear in the text. Words are compared without case, accents, blanks and punctuation.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+COLONS = (":", "\uff1a")
+MAX_HEADING = 120  # characters of a line that may be a heading
+_MAX_CLOSING = 40  # characters of the last line of a folded attribution (`> wrote:`)
+_QUOTE_MARKS = (">", "\uff1e")
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501"
+_RULE = frozenset(_DASHES + "_=*~ ")
+_LONG_DASHES = frozenset("\u2014\u2015\u2013")
+# Marks of direction and of no width, which mail programs put around names and dates; blanks of other widths.
+_CLEANED = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
+_CLEANED |= dict.fromkeys([0x09, 0xA0, 0x2007, 0x2009, 0x202F, 0x3000], " ")
+# The digits of Arabic, Persian, Hindi, Bengali and Thai dates, and full-width ones.
+_CLEANED |= {zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10) for digit in range(10)}
+
+
+def letters(text: str) -> str:
+    """The letters of a short text, for comparison."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in decomposed if character.isalpha())
+
+
+def _phrases(text: str) -> frozenset[str]:
+    return frozenset(letters(phrase) for phrase in text.split("/") if phrase.strip())
+
+
+_ORIGINAL = _phrases(
+    "Original/Original Message/Original Mail/Original Email/Original Appointment/Originalnachricht/"
+    "Original Nachricht/Ursprüngliche Nachricht/Ursprüngliche Mitteilung/Ursprüngliche E-Mail/Originalmail/"
+    "Ursprünglicher Termin/Oorspronkelijk bericht/Origineel bericht/Oorspronklike boodskap/Oarspronklik berjocht/"
+    "Message d'origine/Message original/Message initial/Mail original/Courriel original/E-mail d'origine/"
+    "Mensaje original/Mensaje original enviado/Mensagem original/Mensaxe orixinal/Missatge original/"
+    "Messaggio originale/Messaggio Orig/Mesaj original/Mesajul original/Mesaj iniţial/Messadi original/"
+    "Oprindelig meddelelse/Oprindelig besked/Original besked/Opprinnelig melding/Original melding/Opphavleg melding/"
+    "Ursprungligt meddelande/Originalmeddelande/Ursprungligt mejl/Upprunaleg skilaboð/Upprunalegur póstur/"
+    "Alkuperäinen viesti/Alkuperäinen viesti Orig Msg/Algne kiri/Algsõnum/Sākotnējais ziņojums/Oriģinālais ziņojums/"
+    "Originalus laiškas/Pradinis laiškas/Pradinis pranešimas/Oryginalna wiadomość/Wiadomość oryginalna/"
+    "Treść oryginalnej wiadomości/Wiadomość pierwotna/Původní zpráva/Původní e-mail/Originální zpráva/"
+    "Pôvodná správa/Pôvodný e-mail/Originálna správa/Pôvodná správa Original Message/Izvirno sporočilo/"
+    "Originalno sporočilo/Izvorna poruka/Originalna poruka/Originalna powěsć/Eredeti üzenet/Eredeti levél/"
+    "Mesazhi Origjinal/Jatorrizko mezua/Neges Wreiddiol/Özgün İleti/Orijinal Mesaj/Orjinal Mesaj/Orijinal İleti/"
+    "Asıl İleti/Kemennadenn orinel/Teachtaireacht Bhunaidh/Исходное сообщение/Исходное письмо/"
+    "Оригинальное сообщение/Пересланное исходное сообщение/Первоначальное сообщение/Початкове повідомлення/"
+    "Вихідне повідомлення/Оригінальне повідомлення/Оригінал повідомлення/Зыходны ліст/Оригинално писмо/"
+    "Оригинално съобщение/Първоначално съобщение/Оригинална порука/Изворна порука/Оригинална порака/Αρχικό μήνυμα/"
+    "Πρωτότυπο μήνυμα/Αρχικό μήνυμα ηλεκτρονικού ταχυδρομείου/הודעה מקורית/ההודעה המקורית/الرسالة الأصلية/"
+    "الرسالة الأصليَّة/رسالة أصلية/رسالة البريد الأصلية/پیام اصلی/मूल संदेश/मूल मेल/मूल ईमेल/ข้อความต้นฉบับ/ข้อความเดิม/"
+    "จดหมายต้นฉบับ/Thư gốc/Tin nhắn gốc/Tin nhắn ban đầu/Pesan Asli/Pesan asal/Mesej Asal/Orihinal na mensahe/"
+    "元のメッセージ/オリジナルメッセージ/元のメール/原文/原始邮件/邮件原件/原始消息/原邮件/回复的原邮件/回复的邮件/"
+    "原件/原始郵件/原始訊息/原來的郵件/回覆的原郵件/原本郵件/원본 메시지/원본 메일/원본메일/원본 이메일/원본 내용"
+)
+_FORWARDED = _phrases(
+    "Forwarded message/Forwarded mail/Forwarded email/Forwarded/Forward message/Fwd Msg/Weitergeleitete Nachricht/"
+    "Weitergeleitete E-Mail/Weitergeleitet/Message transféré/Message transmis/Message réexpédié/Courriel transféré/"
+    "Mensaje reenviado/Mensaje remitido/Mensagem encaminhada/Mensagem reencaminhada/Missatge reenviat/"
+    "Mensaxe reenviada/Messaggio inoltrato/Mail inoltrata/Mesaj redirecționat/Mesaj redirecţionat/"
+    "Doorgestuurd bericht/Aangestuurde boodskap/Videresendt meddelelse/Videresendt besked/Videresendt melding/"
+    "Vidaresend melding/Vidarebefordrat meddelande/Vidarebefordrat mejl/Áframsendur póstur/Edelleenlähetetty viesti/"
+    "Välitetty viesti/Välitetty viesti Fwd Msg/Edastatud kiri/Edastatud sõnum/Pārsūtīts ziņojums/Persiųstas laiškas/"
+    "Wiadomość przekazana/Przekazana wiadomość/Treść przekazanej wiadomości/Wiadomość przesłana dalej/"
+    "Přeposlaná zpráva/Předávaná zpráva/Preposlaná správa/Preposlaná správa Forwarded Message/Posredovano sporočilo/"
+    "Proslijeđena poruka/Prosleđena poruka/Továbbított üzenet/Továbbított levél/Mesazhi i Përcjellë/İletilmiş Mesaj/"
+    "İletilen İleti/İletilmiş İleti/Yönlendirilen ileti/Yönlendirilmiş ileti/Пересылаемое сообщение/"
+    "Перенаправленное сообщение/Пересланное сообщение/Переадресованное сообщение/Пересланное письмо/"
+    "Переслане повідомлення/Перенаправлене повідомлення/Препратено съобщение/Препратено писмо/Прослеђена порука/"
+    "Προωθημένο μήνυμα/הודעה שהועברה/رسالة ممرّرة/رسالة معاد توجيهها/الرسالة المعاد توجيهها/अग्रेषित संदेश/"
+    "ข้อความที่ส่งต่อ/Thư đã chuyển tiếp/Tin nhắn được chuyển tiếp/Pesan terusan/Pesan yang diteruskan/転送メッセージ/"
+    "転送されたメッセージ/メッセージを転送/転送/转发邮件/转发的邮件/转发邮件信息/转发的消息/轉寄郵件/轉寄的郵件/"
+    "轉寄訊息/전달된 메시지/전달 메시지/전달된 메일"
+)
+# What Apple Mail writes above a forwarded mail, without dashes.
+_FORWARD_BEGINS = _phrases(
+    "Begin forwarded message/Anfang der weitergeleiteten Nachricht/Anfang der weitergeleiteten E-Mail/"
+    "Début du message réexpédié/Début du message transféré/Inicio del mensaje reenviado/Inizio messaggio inoltrato/"
+    "Início da mensagem reencaminhada/Início da mensagem encaminhada/Begin doorgestuurd bericht/"
+    "Start på videresendt besked/Videresendt melding/Vidarebefordrat mejl/Välitetty viesti alkaa/"
+    "Początek przekazywanej wiadomości/Začátek přeposílané zprávy/Začiatok preposlanej správy/"
+    "Započni proslijeđenu poruku/Továbbított levél kezdete/Începe mesajul redirecționat/İleti başlangıcı/"
+    "Начало переадресованного сообщения/Початок листа, що пересилається/Αρχή προωθημένου μηνύματος/转发的邮件/"
+    "开始转发的邮件/轉寄訊息/転送されたメッセージ/전달된 메시지"
+)
+_FORWARDED_BY = tuple(_phrases("Forwarded by/Weitergeleitet von/Transféré par/Reenviado por/Inoltrato da/转发自"))
+# Help desks ask for the answer above such a line.
+_ANSWER_ABOVE = tuple(
+    _phrases(
+        "reply above this line/type your reply above/write above this line/Antwort über dieser Zeile/"
+        "réponse au-dessus de cette ligne/respuesta por encima de esta línea/resposta acima desta linha/"
+        "antwoord boven deze regel/risposta sopra questa riga/svar over denne linje/svar ovanför denna rad"
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of a text. texts: without marks of direction and blanks at both ends. quoted: begins with `>`."""
+
+    raw: list[str]
+    texts: list[str]
+    quoted: list[bool]
+
+    def next_line(self, number: int) -> int:
+        """The first line after `number` that is not empty; the number of lines if there is none."""
+        number += 1
+        while number < len(self.texts) and not self.texts[number]:
+            number += 1
+        return number
+
+    def is_quoted_below(self, number: int) -> bool:
+        after = self.next_line(number)
+        return after < len(self.quoted) and self.quoted[after]
+
+    def split_line(self, number: int, at: int) -> None:
+        """Makes two lines of one, which is not quoted."""
+        text = self.texts[number]
+        own, rest = text[:at].rstrip(), text[at:].lstrip()
+        self.raw[number : number + 1] = own, rest
+        self.texts[number : number + 1] = own, rest
+        self.quoted[number : number + 1] = False, False
+
+
+def read_lines(raw: list[str]) -> Lines:
+    """A line inside a pair of angle brackets that a mail program wrapped belongs to the line above it."""
+    texts = [line.translate(_CLEANED).strip() for line in raw]
+    quoted = [text[:1] in _QUOTE_MARKS for text in texts]
+    for number in range(1, len(texts)):
+        if quoted[number] and not quoted[number - 1]:
+            quoted[number] = not _closes_attribution(texts, number)
+        elif texts[number] and quoted[number - 1] and not quoted[number]:
+            quoted[number] = _closes_address(texts[number - 1].lstrip("> "), texts[number])
+    return Lines(raw, texts, quoted)
+
+
+def without_marks(text: str) -> str:
+    """A quoted line without its marks."""
+    return text.lstrip(">\uff1e ")
+
+
+def is_rule(text: str) -> bool:
+    """Whether the line is a rule: dashes, underscores and their like, and nothing else."""
+    return bool(text) and _RULE.issuperset(text) and (len(text) > 1 or text in _LONG_DASHES)
+
+
+def is_original_heading(text: str) -> bool:
+    """`-----Original Message-----` and its translations; the line below which a help desk repeats its mails."""
+    if len(text) > MAX_HEADING or not (_decorated(text) or text.startswith("##")):
+        return False
+    words = letters(text)
+    return words in _ORIGINAL or any(phrase in words for phrase in _ANSWER_ABOVE)
+
+
+def names_original(text: str) -> bool:
+    """The words of such a heading without dashes, as some programs write above a block of fields."""
+    return len(text) <= MAX_HEADING and letters(text) in _ORIGINAL
+
+
+def is_forward_heading(text: str) -> bool:
+    """The line that a mail program writes above a mail that it forwards."""
+    if len(text) > MAX_HEADING:
+        return False
+    if _decorated(text):
+        words = letters(text)
+        return words in _FORWARDED or words.startswith(_FORWARDED_BY)
+    return text.endswith(COLONS) and letters(text) in _FORWARD_BEGINS
+
+
+def is_dashed(text: str) -> bool:
+    """Whether dashes stand at both ends of the line."""
+    return text[:2].strip(_DASHES) == "" and text[-2:].strip(_DASHES) == "" and len(text) > 4
+
+
+def _decorated(text: str) -> bool:
+    return len(text) > 2 and text[0] in _RULE and text[1] in _RULE
+
+
+def _closes_attribution(texts: list[str], number: int) -> bool:
+    """Whether a line like `>:` or `> wrote:` closes a bracket that was opened in the two lines above."""
+    if len(texts[number]) > _MAX_CLOSING or not texts[number].endswith(COLONS):
+        return False
+    above = " ".join(texts[max(0, number - 2) : number])
+    return texts[number - 1] != "" and above.count("<") > above.count(">")
+
+
+def _closes_address(above: str, text: str) -> bool:
+    return (
+        above.count("<") > above.count(">") and text.count(">") > text.count("<") and " " not in text.partition(">")[0]
+    )

@@ -1,0 +1,142 @@
+"""Where the signature at the end of a text begins: behind `-- ` (RFC 3676 section 4.3), and lines of a device.
+
+A signature is short and at the end. A line of `--` without its blank is a rule that people draw as well: what stands
+below must look like a signature, with an address of its own, or be nothing but a name.
+"""
+
+from __future__ import annotations
+
+import re
+
+from router.mail.quotes.footers import MAX_FOOTER, is_footer
+from router.mail.quotes.lines import COLONS, Lines, is_rule
+
+MAX_SIGNATURE = 12  # lines that are not empty
+_MAX_LINE = 100  # characters: a longer line is a sentence, or a notice of confidentiality
+_MAX_FOOTERS = 30
+_MAX_PLAIN_LINE = 60  # characters of a line below `--`
+_MAX_NAME_WORDS = 4
+_MARK = "-- "
+_LOOSE_MARKS = frozenset({"--", "__", "\u2014"})
+_NOTICE = re.compile(
+    r"confiden|vertraulich|riservat|vertrouwelijk|fortrolig|konfiden|luottamuksel|poufn|důvěrn|dôvern|bizalmas|gizli|"
+    r"конфиденц|конфіденц|εμπιστευτικ|privileged|intended recipient|機密|机密|保密|기밀|סודי|سري",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][)\"']?\Z")
+_SENTENCE_WORDS = 6
+_PLAIN_SENTENCE_WORDS = 4  # below a mark that people also draw as a rule
+_NOT_SLOGAN = re.compile(r"[:?\uff1a\uff1f]")
+_CODE_ENDS = (";", "{", "}", "(", "=", "\\")
+_CONTACT = re.compile(
+    r"(?:[^\W\d]{1,20}[.:]{0,2}\s{0,8})?(?:<?[^\s@]{1,64}@[^\s@]{3,100}|(?:https?://|www\.)\S{3,200}|"
+    r"\+?[\d(][\d\s()/.-]{5,30})\Z"
+)
+_CLOSING = re.compile(
+    r"\b(?:regards|cheers|sincerely|best wishes|grüße|grüßen|gruß|grüsse|grüssen|gruss|cordialement|salutations|"
+    r"bien à vous|saludos|atentamente|atenciosamente|abraços|cumprimentos|saluti|groet|groeten|hilsen|"
+    r"hälsningar|vh|mvh|terveisin|"
+    r"pozdrawiam|poważaniem|pozdravem|pozdravom|pozdrav|üdvözlettel|saygılarımla|уважением|повагою|уважение|χαιρετισμούς)\b|"
+    r"よろしく|此致|祝好|감사합니다|בברכה|تحيات",
+    re.IGNORECASE,
+)
+_LIST_FOOTER = re.compile(r"mailing list|unsubscribe|listinfo|abmelden|se désabonner", re.IGNORECASE)
+
+
+def signature_start(lines: Lines, start: int, end: int, *, lists: bool = False) -> int:
+    """The first line of the signature at the end of lines[start:end], `end` if there is none.
+
+    lists: the footer of a mailing list counts as one.
+    """
+    cut = _footers(lines, start, end)
+    mark = _signature_mark(lines, start, cut, lists=lists)
+    return cut if mark < 0 else _footers(lines, start, mark)
+
+
+def _footers(lines: Lines, start: int, end: int) -> int:
+    """Where lines of devices and mail programs at the end begin, with a rule above them."""
+    cut = end
+    for _ in range(_MAX_FOOTERS):
+        last = _last_line(lines, start, cut)
+        if last < start:
+            return cut
+        text = lines.texts[last]
+        if is_footer(text):
+            cut = last
+        elif last > start and len(text) + len(lines.texts[last - 1]) < MAX_FOOTER and _is_folded_footer(lines, last):
+            cut = last - 1
+        else:
+            return last if cut < end and is_rule(text) else cut
+    return cut
+
+
+def _is_folded_footer(lines: Lines, last: int) -> bool:
+    return lines.texts[last - 1] != "" and is_footer(f"{lines.texts[last - 1]} {lines.texts[last]}")
+
+
+def _last_line(lines: Lines, start: int, end: int) -> int:
+    """The last line that is not empty, below `start` if there is none."""
+    last = end - 1
+    while last >= start and not lines.texts[last]:
+        last -= 1
+    return last
+
+
+def _signature_mark(lines: Lines, start: int, end: int, *, lists: bool) -> int:
+    """The line of the mark, -1 if there is none."""
+    below: list[str] = []
+    for number in range(end - 1, start - 1, -1):
+        text = lines.texts[number]
+        if not text:
+            continue
+        if lines.raw[number].rstrip("\r").replace("\u00a0", " ") == _MARK:
+            return number if _is_signature(below) and not _is_comment(lines, number, start) else -1
+        if text in _LOOSE_MARKS:
+            again = text in lines.texts[start:number]
+            return number if not again and _looks_like_signature(below) else -1
+        if lists and is_rule(text) and any(_LIST_FOOTER.search(line[:200]) for line in below):
+            return number if _is_signature(below) else -1
+        if len(below) == MAX_SIGNATURE:
+            return -1
+        below.append(text)
+    return -1
+
+
+def _is_comment(lines: Lines, number: int, start: int) -> bool:
+    """`-- ` in a row of lines that begin so is an empty comment of SQL, Lua or Haskell."""
+    return number > start and lines.texts[number - 1].startswith("--")
+
+
+def _is_signature(below: list[str]) -> bool:
+    """Whether the lines, from the last to the first, can be a signature: no sentences but one of its own, no code."""
+    if any(line.endswith((*_CODE_ENDS, *COLONS)) or line.startswith(("--", ">")) for line in below):
+        return False
+    sentences = [line for line in below if _is_sentence(line) and not _NOTICE.search(line[:2000])]
+    if not sentences:
+        return True
+    slogan = sentences[0]
+    return len(sentences) == 1 and slogan != below[-1] and len(slogan) <= _MAX_LINE and not _NOT_SLOGAN.search(slogan)
+
+
+def _is_sentence(line: str, words: int = _SENTENCE_WORDS) -> bool:
+    return len(line) > _MAX_LINE or (_SENTENCE_END.search(line[-4:]) is not None and len(line.split()) >= words)
+
+
+def _looks_like_signature(below: list[str]) -> bool:
+    """For a mark that people also draw as a rule: short lines and one of contact, or nothing but a name."""
+    if not below or any(len(line) > _MAX_PLAIN_LINE and not _LIST_FOOTER.search(line) for line in below):
+        return False
+    if len(below) == 1:
+        return _is_name(below[0])
+    if any(_is_sentence(line, _PLAIN_SENTENCE_WORDS) for line in below):
+        return False
+    if _CONTACT.match(below[-1]):
+        return False
+    return _CLOSING.search(below[-1]) is not None or any(_CONTACT.match(line) for line in below)
+
+
+def _is_name(line: str) -> bool:
+    words = line.split()
+    return len(words) <= _MAX_NAME_WORDS and all(
+        word[0].isupper() and not any(map(str.isdigit, word)) for word in words
+    )

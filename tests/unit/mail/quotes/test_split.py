@@ -1,0 +1,139 @@
+"""What is new in a mail, and what is history: by the evidence that the mail gives."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.mail.quotes import split
+
+ATTRIBUTION = "On Fri, 6 Mar 2026 at 10:00, Support <support@example.com> wrote:"
+QUOTE = f"{ATTRIBUTION}\n> Which lamp is it?\n>\n> Support"
+BLOCK = "From: Support <support@example.com>\nSent: Friday, March 6, 2026 10:00 AM\nTo: Eva\nSubject: Lamp\n\nold"
+HEADING = "-----Original Message-----\nFrom: Support\n\nold"
+TOP_POSTED = f"The large one.\n\n{QUOTE}"
+
+
+@pytest.mark.parametrize("history", [QUOTE, BLOCK, HEADING, "> only marked\n> as quoted"])
+def test_history_is_cut_from_an_answer_only(history: str) -> None:
+    text = f"The large one.\n\n{history}"
+    assert split(text, answers=True) == split(text, "Re: Lamp") == ("The large one.", history)
+    assert split(text) == split(text, "Lamp") == (text, "")
+
+
+def test_quote_of_a_recipient_is_evidence() -> None:
+    assert split(TOP_POSTED, "Lamp", recipients=["support@example.com"]) == ("The large one.", QUOTE)
+    assert split(TOP_POSTED, "Lamp", recipients=["sales@example.com"]) == (TOP_POSTED, "")
+    # Pasted by hand: nothing marks where it ends.
+    pasted = f"You promised it.\n\n{ATTRIBUTION}\n\nWe will pay.\n\nYou did not."
+    assert split(pasted, "Lamp", recipients=["support@example.com"]) == (pasted, "")
+    pasted = f"You promised it.\n\n{BLOCK}\n\nYou did not."
+    assert split(pasted, "Lamp", recipients=["support@example.com"]) == (pasted, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The program says:\n\n> Error 500: database is locked\n> at line 7",
+        "I clicked:\n> Settings\n> Users\n> Add",
+        "I clicked\n> Settings\n> Users",
+        "Please run\n\n> make\n\nand tell me.",
+        "| part | number |\n| lamp | 4711 |\n\nPlease send both.",
+        "The list:\n| part | number |\n| lamp | 4711 |",
+        "> a question\n\nthe answer",
+        f"{ATTRIBUTION}\n> q1\nanswer 1\n> q2\nanswer 2",
+        "> nothing but a quote",
+        f"{ATTRIBUTION}\n> nothing new at all",
+        "1. start\n2. stop:\n\n   a: b\n\nThe log of 12.03.2026 10:02 says: ok",
+        "def f(x):\n    if x > 5:\n        return x\n\nIt fails.",
+        "diff\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new",
+        "Roses are red,\n\u2014\nviolets are blue,\nsugar is sweet and so are you.",
+        "",
+    ],
+)
+def test_words_of_the_sender_stay(text: str) -> None:
+    assert split(text) == split(text, "Re: x", answers=True) == (text, "")
+
+
+def test_quoted_lines_at_the_end() -> None:
+    """Below an introduction, or without an empty line above them, they may be the sender's own."""
+    answer = "It still fails.\n\n> Which lamp is it?"
+    assert split(answer, answers=True) == ("It still fails.", "> Which lamp is it?")
+    marked = f"It still fails:\n> {ATTRIBUTION}\n>\n> Which lamp is it?"
+    assert split(marked, answers=True)[0] == "It still fails:"
+
+
+def test_answer_below_one_quote() -> None:
+    assert split(f"{QUOTE}\n\nThe large one.", answers=True) == ("The large one.", QUOTE)
+    assert split(f"Hello.\n\n{QUOTE}\n\nThe large one.", answers=True) == ("Hello.\n\nThe large one.", QUOTE)
+    quoted = f"{QUOTE}\n\n-- \nEva"
+    assert split(f"{QUOTE}\n\nThe large one.\n-- \nEva", answers=True) == ("The large one.", quoted)
+
+
+def test_answers_between_quoted_lines_stay_with_them() -> None:
+    between = f"{ATTRIBUTION}\n> q1\n\nanswer 1\n\n> q2\n\nanswer 2"
+    assert split(f"Hello.\n\n{between}\n\n> the rest\n> of it", answers=True)[0] == f"Hello.\n\n{between}"
+    assert split(f"{between}\n\n{QUOTE}", answers=True) == (between, QUOTE)
+
+
+@pytest.mark.parametrize("mark", ["|", "EM>", "ana>"])
+def test_other_marks_of_quoted_lines(mark: str) -> None:
+    quote = f"{ATTRIBUTION}\n\n{mark} Which lamp is it?\n{mark} Thanks"
+    assert split(f"Hello.\n\n{quote}", answers=True) == ("Hello.", quote)
+    assert split(f"Hello.\n\n{quote}\n\nThe large one.", answers=True) == ("Hello.\n\nThe large one.", quote)
+    between = f"{ATTRIBUTION}\n{mark} q1\n\nanswer 1\n\n{mark} q2\n\nanswer 2"
+    assert split(between, answers=True) == (between, "")
+
+
+def test_wrapped_address_in_a_quote() -> None:
+    quote = f"> {ATTRIBUTION}\n>\n> The manual: <https://example.com/manuals/lamps/small/part-2\n/page-12>.\n>"
+    assert split(f"It works.\n\n{quote}", answers=True) == ("It works.", quote)
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Fwd: x", f"See below.\n\n{BLOCK}"),
+        ("WG: x", "> forwarded"),
+        ("TR : x", f"See below.\n\n{QUOTE}"),
+        ("x", f"See below.\n\n-------- Forwarded message -------\n{BLOCK}\n\n-- \nSupport"),
+        ("Re: x", f"See below.\n\n---------- Weitergeleitete Nachricht ----------\n{BLOCK}\n\n-- \nSupport"),
+        ("x", "Begin forwarded message:\n\n> From: Joe\n> forwarded"),
+        ("x", "Anfang der weitergeleiteten Nachricht:\n\n> Von: Joe\n> forwarded"),
+        ("x", "-------- 转发邮件信息 --------\n发件人: Joe\n\nforwarded"),
+    ],
+)
+def test_forwarded_mail_is_kept(subject: str, text: str) -> None:
+    assert split(text, subject, answers=True) == (text, "")
+
+
+def test_text_behind_the_bounds_stays_with_its_part() -> None:
+    long = "word " * 60_000
+    assert split(f"New.\n\n{QUOTE}\n> {long}", answers=True)[0] == "New."
+    new, quoted = split(f"{long}\n\n-- \nEva", answers=True)
+    assert (new, quoted) == (f"{long}\n\n-- \nEva", "")
+    lines = "\n".join(f"line {number}" for number in range(30_000))
+    assert split(f"{lines}\n\n-- \nEva") == (f"{lines}\n\n-- \nEva", "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "On " + "a " * 148 + ":",
+        "1 " * 148 + ":",
+        "Am " + "schrieb a " * 28 + ":",
+        "> ",
+        "From: x",
+        "From: x\n\nDate: y\n",
+        "Subject: a@b.cc <" * 8,
+        "-" * 300,
+        "On 6 Mar 2026 10:00, a <b@c.dd> wrote:\n> q\na",
+        "a - On 6 Mar 2026 10:00, a <b@c.dd> wrote:\n| q\na",
+        "a <",
+        "x@" * 150 + ":",
+        "Sent from my iPhone",
+        "--",
+    ],
+)
+def test_crafted_lines_are_cheap(line: str) -> None:
+    new, quoted = split((line + "\n") * 10_000, answers=True, recipients=["a@b.cc"])
+    assert new or quoted
