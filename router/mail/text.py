@@ -280,8 +280,10 @@ class _Walker(HTMLParser):
 
     def end_line(self, gap: int, *, blank: bool = False) -> None:
         """Finish the line at hand. gap: empty lines wanted after it. blank: an empty line counts as one."""
-        text = "".join(self.line)
-        text = text.rstrip() if self.pre else text.strip()
+        line = "".join(self.line)
+        text = line.rstrip() if self.pre else line.strip()
+        if text == "--" and line.endswith(("-- ", "--\u00a0")):
+            text = "-- "  # the mark of a signature keeps its blank (RFC 3676 section 4.3)
         self.line.clear()
         while text.endswith(" |"):
             text = text[:-2].rstrip()

@@ -1,7 +1,8 @@
 """Blocks of header fields above an earlier mail (`From: ... Sent: ... To: ... Subject: ...`), in many languages.
 
 A block has at least three kinds of fields, the sender among them, and an address or a date with a time of day behind
-its labels: a booking from one town to another has the same labels.
+its labels: a booking from one town to another has the same labels, and mostly names both towns before the date. Below a
+rule also labels of other languages count, where an address and a date stand in the usual places.
 """
 
 from __future__ import annotations
@@ -25,34 +26,35 @@ _LABELS_OF: dict[Kind, str] = {
     "from": "From/Sender/Von/Absender/De/Expéditeur/Remitente/Remetente/Da/Mittente/Van/Afzender/Fra/Avsender/"
     "Afsender/Från/Avsändare/Frá/Sendandi/Lähettäjä/Saatja/No/Sūtītājs/Nuo/Siuntėjas/Od/Nadawca/Odesílatel/"
     "Odesilatel/Odosielateľ/Pošiljatelj/Pošiljalac/Šalje/Šalje se/Feladó/Küldő/De la/Expeditor/Expeditorul/Kimden/"
-    "Gönderen/Από/Αποστολέας/От/Отправитель/От кого/Від/Від кого/Відправник/Ад/Изпращач/Подател/Од/Шаље/Пошиљалац/"
-    "Испраќач/מאת/שולח/من/المرسل/از/فرستنده/प्रेषक/से/จาก/ผู้ส่ง/Từ/Người gửi/Dari/Pengirim/Daripada/Mula kay/Remitent/"
-    "Nga/Dërguesi/Nork/差出人/送信者/送信元/发件人/发信人/发自/寄件者/寄件人/보낸 사람/보낸사람/보낸이/발신/발신자",
+    "Gönderen/Από/Αποστολέας/От/Отправитель/Кімнен/От кого/Від/Від кого/Відправник/Ад/Изпращач/Подател/Од/Шаље/"
+    "Пошиљалац/Испраќач/מאת/שולח/من/المرسل/از/فرستنده/प्रेषक/से/จาก/ผู้ส่ง/Từ/Người gửi/Dari/Pengirim/Daripada/Mula kay/"
+    "Mula/منجانب/Remitent/Nga/Dërguesi/Nork/差出人/送信者/送信元/发件人/发信人/发自/寄件者/寄件人/보낸 사람/"
+    "보낸사람/보낸이/발신/발신자",
     "date": "Sent/Date/Date Sent/Sent on/Gesendet/Gesendet am/Datum/Datum und Uhrzeit/Verschickt/Envoyé/Envoyé le/"
     "Date d'envoi/Message du/Enviado/Enviado el/Enviada/Enviada em/Enviado em/Fecha/Fecha de envío/Data/"
     "Data de envio/Inviato/Inviato il/Data invio/Verzonden/Verzonden op/Verstuurd/Datum en tijd/Sendt/Dato/"
     "Sendt den/Skickat/Skickades/Sent kl/Dagsetning/Lähetetty/Päivämäärä/Päiväys/Pvm/Aika/Saadetud/Kuupäev/Nosūtīts/"
     "Datums/Išsiųsta/Data ir laikas/Wysłano/Wysłane/Data wysłania/Odesláno/Odesláno dne/Odoslané/Dátum/Odoslané dňa/"
     "Poslano/Poslato/Elküldve/Küldve/Dátum és idő/Trimis/Trimis la/Expediat/Tarih/Gönderildi/Gönderilme Tarihi/"
-    "Gönderim Tarihi/Gönderme Tarihi/Στάλθηκε/Εστάλη/Ημερομηνία/Отправлено/Дата/Дата отправки/Время/Надіслано/"
-    "Відправлено/Дата надсилання/Дасланa/Изпратено/Послато/Датум/Испратено/נשלח/נשלח בתאריך/תאריך/תאריך שליחה/"
-    "تاريخ الإرسال/تم الإرسال/التاريخ/أرسلت/تاریخ/ارسال شده/भेजा गया/दिनांक/तारीख/ส่ง/วันที่/ส่งเมื่อ/Đã gửi/Ngày/"
-    "Ngày gửi/Gửi/Dikirim/Tanggal/Terkirim/Dihantar/Tarikh/Enviat/Data d'enviament/Dërguar/Bidalia/送信日時/日時/"
-    "日付/送信日/送信済み/发送时间/发送日期/日期/时间/寄件日期/傳送時間/傳送日期/寄送日期/時間/보낸 날짜/보낸날짜/"
-    "날짜/일시/보낸 시간/보낸시간/발송일",
+    "Gönderim Tarihi/Gönderme Tarihi/Στάλθηκε/Εστάλη/Ημερομηνία/Отправлено/Жіберілді/Жіберілген/Дата/Дата отправки/"
+    "Время/Надіслано/Відправлено/Дата надсилання/Дасланa/Изпратено/Послато/Датум/Испратено/נשלח/נשלח בתאריך/תאריך/"
+    "תאריך שליחה/تاريخ الإرسال/تم الإرسال/التاريخ/أرسلت/تاریخ/ارسال شده/भेजा गया/दिनांक/तारीख/ส่ง/วันที่/ส่งเมื่อ/"
+    "Đã gửi/Ngày/Ngày gửi/Gửi/Dikirim/Tanggal/Terkirim/Dihantar/Tarikh/Enviat/Data d'enviament/Dërguar/Bidalia/"
+    "Bidaltze-data/Ipinadala/بھیجا گیا/送信日時/日時/日付/送信日/送信済み/发送时间/发送日期/日期/时间/寄件日期/"
+    "傳送時間/傳送日期/寄送日期/時間/보낸 날짜/보낸날짜/날짜/일시/보낸 시간/보낸시간/발송일",
     "to": "To/An/Empfänger/À/A/Destinataire/Destinataires/Para/Destinatario/Destinatário/Destinatari/Aan/Ontvanger/"
     "Til/Modtager/Mottaker/Till/Mottagare/Viðtakandi/Vastaanottaja/Vastaanottajat/Adressaat/Saaja/Kellele/Kam/"
     "Saņēmējs/Gavėjas/Do/Adresat/Odbiorca/Komu/Adresát/Príjemca/Za/Prima/Primatelj/Primalac/Prejemnik/Címzett/"
-    "Címzettek/Către/Catre/Destinatarul/Kime/Alıcı/Προς/Παραλήπτης/Кому/Получатель/До/Одержувач/Каму/За/Прима/"
+    "Címzettek/Către/Catre/Destinatarul/Kime/Alıcı/Προς/Παραλήπτης/Кому/Кімге/Получатель/До/Одержувач/Каму/За/Прима/"
     "Прималац/אל/נמען/לכבוד/إلى/الى/المستلم/به/گیرنده/प्रति/को/ถึง/ผู้รับ/Đến/Tới/Người nhận/Kepada/Ke/Untuk/Penerima/"
     "Per a/Për/Nori/宛先/受信者/送信先/收件人/收信人/收件者/받는 사람/받는사람/받는이/수신/수신자",
     "cc": "Cc/Bcc/Kopie/Kopie an/Copie/Copie à/Copia/Cópia/CC n/Kopi/Kopia/Afrit/Kopio/Koopia/Kopija/DW/UDW/"
     "Do wiadomości/Másolat/Másolatot kap/Másolatot kapja/Bilgi/Κοιν/Κοινοποίηση/Копия/Копія/Копие/Копија/עותק/נסخة/"
     "نسخة/رونوشت/สำเนา/Đồng gửi/Tembusan/Salinan/抄送/副本/密件抄送/참조/숨은참조",
     "subject": "Subject/Betreff/Betr/Thema/Objet/Sujet/Asunto/Assunto/Oggetto/Onderwerp/Emne/Ämne/Efni/Aihe/Teema/"
-    "Temats/Tēma/Tema/Temat/Předmět/Predmet/Naslov/Zadeva/Tárgy/Subiect/Subiectul/Konu/Θέμα/Тема/Относно/Предмет/"
-    "Наслов/נושא/הנדון/الموضوع/موضوع/विषय/เรื่อง/หัวเรื่อง/ชื่อเรื่อง/Chủ đề/Tiêu đề/Perihal/Subjek/Subyek/Judul/"
-    "Assumpte/Subjekti/Gaia/件名/题目/主题/主旨/主題/標題/제목",
+    "Temats/Tēma/Tema/Temat/Předmět/Predmet/Naslov/Zadeva/Tárgy/Subiect/Subiectul/Konu/Θέμα/Тема/Тақырып/Тақырыбы/"
+    "Paksa/Относно/Предмет/Наслов/נושא/הנדון/الموضوع/موضوع/विषय/เรื่อง/หัวเรื่อง/ชื่อเรื่อง/Chủ đề/Tiêu đề/Perihal/"
+    "Subjek/Subyek/Judul/Assumpte/Subjekti/Gaia/件名/题目/主题/主旨/主題/標題/제목",
     "other": "Reply-To/Reply to/Antwort an/Répondre à/Responder a/Rispondi a/Odpowiedz do/Odpověď komu/Importance/"
     "Priority/Wichtigkeit/Priorität/Priorität Hoch/Importancia/Attachments/Anlagen/Anhänge/Pièces jointes/"
     "Pièce jointe/Adjuntos/Allegati/Bijlagen/Załączniki/Přílohy/Вложения/附件/添付ファイル/첨부/Organization/"
@@ -62,6 +64,7 @@ _LABELS: dict[str, Kind] = {letters(label): kind for kind, of in _LABELS_OF.item
 _WITHOUT_COLON = ("message du ",)  # Orange and laposte.net: `Message du 24/08/26 13:20`
 _BEGINS: frozenset[Kind] = frozenset({"from", "date", "subject"})
 _NEEDED = 3
+_UNKNOWN_LINES = 4
 _PEOPLE: frozenset[Kind] = frozenset({"from", "to", "cc"})
 
 
@@ -83,11 +86,13 @@ def read_field(text: str) -> tuple[Kind, str] | None:
     return None if kind is None else (kind, text[end + 1 : end + 1 + _MAX_VALUE].strip(_DECORATION))
 
 
-def is_block(lines: Lines, start: int, *, ruled: bool = False, nested: bool = False) -> bool:
-    """Whether a block begins at the line. ruled: below a rule, where two kinds of fields are enough.
+def is_block(lines: Lines, start: int, *, ruled: bool = False) -> bool:
+    """Whether a block begins at the line. ruled: below a rule, where two kinds of fields are enough."""
+    return _is_block(lines, start, needed=2 if ruled else _NEEDED) or (ruled and _is_unknown_block(lines, start))
 
-    nested: the line was reached from a field above it.
-    """
+
+def _is_block(lines: Lines, start: int, *, needed: int, nested: bool = False) -> bool:
+    """nested: the line was reached from a field above it."""
     first = read_field(without_marks(lines.texts[start]))
     if first is None or first[0] not in _BEGINS:
         return False
@@ -108,18 +113,30 @@ def is_block(lines: Lines, start: int, *, ruled: bool = False, nested: bool = Fa
             if blank or folded > _MAX_FOLDED:
                 break
         else:
-            if blank and len(kinds) == 1 and not nested and is_block(lines, number, nested=True):
+            if blank and len(kinds) == 1 and not nested and _is_block(lines, number, needed=needed, nested=True):
                 return False  # the line above is the reply's own
             (kind, value), folded = field, 0
             if kind in kinds:
                 break
             kinds.add(kind)
         blank = False
-        evidence = evidence or _is_evidence(kind, value)
-    return evidence and "from" in kinds and len(kinds - {"other"}) >= (2 if ruled else _NEEDED)
+        evidence = evidence or _is_evidence(kind, value, kinds)
+    return evidence and "from" in kinds and len(kinds - {"other"}) >= needed
 
 
-def _is_evidence(kind: Kind, value: str) -> bool:
+def _is_evidence(kind: Kind, value: str, kinds: set[Kind]) -> bool:
+    """An address; or the date of a mail, which stands above its recipients."""
     if kind in _PEOPLE:
         return has_address(value)
-    return kind == "date" and has_time(value) and has_date(value)
+    return kind == "date" and "to" not in kinds and has_time(value) and has_date(value)
+
+
+def _is_unknown_block(lines: Lines, start: int) -> bool:
+    """Four fields with labels of any language: an address in the first, date and time in the second."""
+    values = []
+    for text in lines.texts[start : start + _UNKNOWN_LINES]:
+        label, separator, value = text[:_MAX_VALUE].replace("\uff1a", ":").partition(":")
+        if not separator or not letters(label[: _MAX_LABEL + 1]) or len(label) > _MAX_LABEL:
+            return False
+        values.append(value)
+    return len(values) == _UNKNOWN_LINES and has_address(values[0]) and has_date(values[1]) and has_time(values[1])

@@ -14,6 +14,7 @@ from router.mail.quotes import attributions, fields
 from router.mail.quotes.lines import (
     COLONS,
     Lines,
+    is_dashed,
     is_forward_heading,
     is_original_heading,
     is_rule,
@@ -27,6 +28,7 @@ _MAX_ATTRIBUTIONS = 400  # lines that are examined as the end of one
 _MAX_RULES = 4  # lines above the history: rules, and the empty lines between them
 # Other marks of quoted lines: a bar, or the initials of who wrote them (`EM> `).
 _OTHER_MARK = re.compile(r"\||[A-Za-z]{1,4}>")
+_PROMPT = ">>>"  # an answer quotes the mail before it with fewer marks, Python asks with these
 _GROUPWISE = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z")
 
 
@@ -156,6 +158,8 @@ class _Search:
             return True
         if is_original_heading(first) or fields.is_block(self.lines, number):
             return True
+        if self.lines.texts[number].startswith(_PROMPT):
+            return False
         above = number - 1
         while above >= 0 and not self.lines.texts[above]:
             above -= 1
@@ -171,7 +175,7 @@ class _Search:
         texts = self.lines.texts
         first = start
         for above in range(start - 1, max(-1, start - 1 - _MAX_RULES), -1):
-            if is_rule(texts[above]) or names_original(texts[above]):
+            if is_rule(texts[above]) or is_dashed(texts[above]) or names_original(texts[above]):
                 first = above
             elif texts[above]:
                 break

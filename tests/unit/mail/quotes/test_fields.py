@@ -173,7 +173,21 @@ BLOCKS = [
     ),
     ("**Von:** Ana Lima <ana@example.org>\n**Gesendet:** Dienstag, 5. Mai 2026 09:15\n**An:** Eva\n**Betreff:** Lampe"),
     "From: Ana Lima <ana@example.org>\n\nSent: Tuesday, May 5, 2026 9:15 AM\n\nTo: Eva\n\nSubject: The lamp",
-    "From:\tAna Lima/Acme\nTo:\tEva/Muster\nDate:\t05.05.2026 09:15\nSubject:\tThe lamp",
+    "From:\tAna Lima/Acme <ana@example.org>\nTo:\tEva/Muster\nDate:\t05.05.2026 09:15\nSubject:\tThe lamp",
+    (
+        "________________________________\n"
+        "Mwandishi: Ana Lima <ana@example.org>\n"
+        "Imetumwa: Jumanne, 5 Mei 2026 09:15\n"
+        "Kwa: Eva\n"
+        "Mada: Taa"
+    ),
+    (
+        "-----Ujumbe wa Awali-----\n"
+        "From: Ana Lima <ana@example.org>\n"
+        "Sent: Tuesday, May 5, 2026 9:15 AM\n"
+        "To: Eva\n"
+        "Subject: The lamp"
+    ),
     ">>> Ana Lima <ana@example.org> 05.05.2026 09:15 >>>",
     "##- Please type your reply above this line -##",
     "----- Original Message -----",
@@ -210,6 +224,8 @@ def test_rule_above_the_history_belongs_to_it() -> None:
         "Book it.\n\nFrom: 09:00\nTo: 17:00\nDate: 3 June 2026\nSubject: Meeting\n\nCoffee for 12.",
         "Danke.\n\nVon: Hamburg\nNach: Berlin\nAn: 5.5.2026\nDatum: 5.5.2026\n\nBitte am Fenster.",
         "Da: Roma\nA: Milano\nData: 3 giugno 2026\n\nVicino al finestrino.",
+        "Book.\n\nFrom: Rome\nTo: Bern\nDate: 5 May 2026, 10:15\nSubject: Trip\n\nA window seat, please.",
+        "Room.\n\nWho: Ana <ana@example.org>\nWhen: 5 May 2026 10:15\nRoom: 4\nTopic: lamps\n\nPlease book it.",
         "Hi.\n\nDate: 5 May 2026 10:00\nSubject: door\n\nIt is open.",
         "Name: Eva\nFrom: 1 June 2026\nTo: open\nStreet: x\n\nThanks",
         "From: my point of view it is wrong.\n\nReally.",

@@ -40,6 +40,7 @@ def test_quote_of_a_recipient_is_evidence() -> None:
         "| part | number |\n| lamp | 4711 |\n\nPlease send both.",
         "The list:\n| part | number |\n| lamp | 4711 |",
         "> a question\n\nthe answer",
+        "I ran this.\n\n>>> import lamp\n>>> lamp.on()",
         f"{ATTRIBUTION}\n> q1\nanswer 1\n> q2\nanswer 2",
         "> nothing but a quote",
         f"{ATTRIBUTION}\n> nothing new at all",
