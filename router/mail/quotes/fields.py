@@ -86,19 +86,23 @@ def read_field(text: str) -> tuple[Kind, str] | None:
     return None if kind is None else (kind, text[end + 1 : end + 1 + _MAX_VALUE].strip(_DECORATION))
 
 
-def is_block(lines: Lines, start: int, *, ruled: bool = False) -> bool:
-    """Whether a block begins at the line. ruled: below a rule, where two kinds of fields are enough."""
-    return _is_block(lines, start, needed=2 if ruled else _NEEDED) or (ruled and _is_unknown_block(lines, start))
+def block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
+    """The line behind the last field of a block that begins at the line, 0 if none does.
+
+    ruled: below a rule, where two kinds of fields are enough.
+    """
+    end = _known_end(lines, start, needed=2 if ruled else _NEEDED)
+    return start + _UNKNOWN_LINES if ruled and not end and _is_unknown_block(lines, start) else end
 
 
-def _is_block(lines: Lines, start: int, *, needed: int, nested: bool = False) -> bool:
+def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -> int:
     """nested: the line was reached from a field above it."""
     first = read_field(without_marks(lines.texts[start]))
-    if first is None or first[0] not in _BEGINS:
-        return False
+    if first is None or not (first[0] in _BEGINS or _goes_on(lines, start)):
+        return 0
     kinds: set[Kind] = set()
     evidence = blank = False  # blank: the line above is empty
-    kind, folded = first[0], 0
+    kind, folded, end = first[0], 0, start
     for number in range(start, min(len(lines.texts), start + _MAX_LINES)):
         text = without_marks(lines.texts[number])
         if not text:
@@ -113,15 +117,23 @@ def _is_block(lines: Lines, start: int, *, needed: int, nested: bool = False) ->
             if blank or folded > _MAX_FOLDED:
                 break
         else:
-            if blank and len(kinds) == 1 and not nested and _is_block(lines, number, needed=needed, nested=True):
-                return False  # the line above is the reply's own
-            (kind, value), folded = field, 0
+            if blank and len(kinds) == 1 and not nested and _known_end(lines, number, needed=needed, nested=True):
+                return 0  # the line above is the reply's own
+            (kind, value), folded, end = field, 0, number + 1
             if kind in kinds:
                 break
             kinds.add(kind)
         blank = False
         evidence = evidence or _is_evidence(kind, value, kinds)
-    return evidence and "from" in kinds and len(kinds - {"other"}) >= needed
+    return end if evidence and "from" in kinds and len(kinds - {"other"}) >= needed else 0
+
+
+def _goes_on(lines: Lines, start: int) -> bool:
+    """Whether the next line is a field too: a line like `A: yes` or `To: do` can be the reply's own."""
+    texts = lines.texts[start : start + 2]
+    return (
+        texts[0][1:2] not in (*_SEPARATORS, " ") and len(texts) > 1 and read_field(without_marks(texts[1])) is not None
+    )
 
 
 def _is_evidence(kind: Kind, value: str, kinds: set[Kind]) -> bool:

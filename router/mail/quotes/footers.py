@@ -65,15 +65,15 @@ _BRANDS = _words(
     "kindle 小米 华为 華為 三星 苹果 айфона айфон האייפון מהאייפון אייפון جوال 아이폰 갤럭시"
 )
 _DEVICES = _words(
-    "pda handheld smartphone phone mobile cell cellphone cellular telephone tablet device handy watch mobiltelefon "
-    "mobilgerat mobiltelefons mobil mobilen mobiler mobilem telefon telefons telefoon mobiel toestel gerat endgerat "
-    "unterwegs portable appareil movil celular telefono dispositivo telemovel cellulare telefonino telefonen enhet "
-    "enhed mobiltelefonen telefonu telefonie komorki komorkowego smartfona smartfonu tabletu urzadzenia mobilnego "
-    "telefonom mobilu mobilniho mobilneho zarizeni zariadenia mobitela mobitelu uredaja telefona telefonului "
-    "mobilul telefonumdan telefondan cihazimdan mobiltelefonrol telefonrol keszulekrol τηλεφωνο κινητο συσκευη "
-    "телефона телефону смартфона смартфону мобильного мобільного устройства пристрою планшета הנייד הטלפון מהטלפון "
-    "מהנייד טלפון هاتف هاتفي جهازي 手机 手機 スマートフォン スマホ 携帯 携帯電話 휴대폰 휴대전화 스마트폰 thoai "
-    "ponsel telepon"
+    "pc laptop computer pda handheld smartphone phone mobile cell cellphone cellular telephone tablet device handy "
+    "watch mobiltelefon mobilgerat mobiltelefons mobil mobilen mobiler mobilem telefon telefons telefoon mobiel "
+    "toestel gerat endgerat unterwegs portable appareil movil celular telefono dispositivo telemovel cellulare "
+    "telefonino telefonen enhet enhed mobiltelefonen telefonu telefonie komorki komorkowego smartfona smartfonu "
+    "tabletu urzadzenia mobilnego telefonom mobilu mobilniho mobilneho zarizeni zariadenia mobitela mobitelu "
+    "uredaja telefona telefonului mobilul telefonumdan telefondan cihazimdan mobiltelefonrol telefonrol keszulekrol "
+    "τηλεφωνο κινητο συσκευη телефона телефону смартфона смартфону мобильного мобільного устройства пристрою "
+    "планшета הנייד הטלפון מהטלפון מהנייד טלפון هاتف هاتفي جهازي 手机 手機 スマートフォン スマホ 携帯 携帯電話 "
+    "휴대폰 휴대전화 스마트폰 thoai ponsel telepon"
 )
 # Stems of the words above, where endings are added.
 _DEVICE_STEMS = (
@@ -120,6 +120,12 @@ _BETWEEN = _words(" ".join(_BETWEEN_OF.values()))
 # A telephone is also a way to send something: beside these words only a brand or a program is a device.
 _BY = frozenset({"by", "por", "par", "per"})
 _KNOWN = _SENT | _GET | _PROGRAMS | _BRANDS | _DEVICES | _BETWEEN | _BY
+# Such a line begins with a word for sending or for itself, or ends with the verb. `The mail was sent from Outlook` is a
+# sentence.
+_ITSELF = _words("from this diese dieser ce cet este esta questo dit denne dette detta tama ta ten tato ezt bu")
+_LAST = _SENT | _GET
+_FIRST = _LAST | _ITSELF
+_NOT_FIRST = _words("the my mail e i die der das mein meine il la le un une el o a")
 _EXCUSE = re.compile(
     r"\b(?:please|pls|excuse|pardon|sorry|apolog\w*|forgive|bitte|entschuldig\w*|verzeih\w*|merci|desole\w*|veuillez|"
     r"excusez|disculp\w*|perdon\w*|desculp\w*|scus\w*|excuses|beklager|undskyld|ursakta|prosze|przepraszam|prosim|omluv\w*)\b"
@@ -175,6 +181,8 @@ def _names_device(text: str) -> bool:
     program = not _PROGRAMS.isdisjoint(words)
     brand = program or any(word in _BRANDS or _has_stem(word) for word in words)
     device = brand or not _DEVICES.isdisjoint(words)
+    if not (words[0] in _FIRST or (words[-1] in _LAST and words[0] not in _NOT_FIRST)):
+        return False
     if not all(_is_allowed(word) for word in words) or (not brand and not _BY.isdisjoint(words)):
         return False
     return device and (sent or (program and not _GET.isdisjoint(words)))

@@ -26,8 +26,8 @@ Range = tuple[int, int]
 
 _MAX_ATTRIBUTIONS = 400  # lines that are examined as the end of one
 _MAX_RULES = 4  # lines above the history: rules, and the empty lines between them
-# Other marks of quoted lines: a bar, or the initials of who wrote them (`EM> `).
-_OTHER_MARK = re.compile(r"\||[A-Za-z]{1,4}>")
+# Other marks of quoted lines: a bar, another sign with a blank, or the initials of who wrote them (`EM> `).
+_OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,7}\s?>")
 _PROMPT = ">>>"  # an answer quotes the mail before it with fewer marks, Python asks with these
 _GROUPWISE = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z")
 
@@ -62,6 +62,7 @@ class _Search:
         self.lines = lines
         self.end = end
         self.left = _MAX_ATTRIBUTIONS
+        self.top = lines.next_line(-1)  # the first line that is not empty
         self.others = False  # whether lines with another mark than `>` were found
         self.found: list[Range] = []
         self.measure()
@@ -90,9 +91,13 @@ class _Search:
                 continue
             if is_forward_heading(text):
                 return self.found
-            if is_original_heading(text) or fields.is_block(lines, number, ruled=self.is_ruled(number)):
+            after = self.body(number)
+            if after == 0:
+                number = self.after_attribution(number)
+            elif number == self.top and after < len(lines.texts) and lines.quoted[after]:
+                number = self.after_quote(number, after)
+            else:
                 return self.cut(number)
-            number = self.after_attribution(number)
         return self.found
 
     def after_attribution(self, number: int) -> int:
@@ -115,6 +120,19 @@ class _Search:
             return len(lines.texts)
         if not lines.quoted[after]:
             self.mark_others(after)
+        return self.after_quote(first, after)
+
+    def body(self, number: int) -> int:
+        """The first line below a heading or a block of fields that begins at the line, 0 if none does."""
+        lines = self.lines
+        heading = is_original_heading(lines.texts[number])
+        block = lines.next_line(number) if heading else number
+        end = fields.block_end(lines, block, ruled=heading or self.is_ruled(number)) if block < len(lines.texts) else 0
+        return lines.next_line(end - 1) if end else block if heading else 0
+
+    def after_quote(self, first: int, after: int) -> int:
+        """Takes quoted lines that begin at `after`, with what introduces them from `first` on."""
+        lines = self.lines
         if after > self.last_own:
             self.cut(first)
             return len(lines.texts)
@@ -122,7 +140,7 @@ class _Search:
         while stop < len(lines.texts) and (lines.quoted[stop] or not lines.texts[stop]):
             stop += 1
         if self.last_quoted >= stop:
-            return number + 1  # answers between quoted lines
+            return after  # answers between quoted lines
         self.add(first, stop)
         return stop
 
@@ -156,7 +174,7 @@ class _Search:
         folded = " ".join(without_marks(text) for text in self.lines.texts[number : number + 3])
         if any(attributions.is_attribution(text) for text in (first, folded)) or is_forward_heading(first):
             return True
-        if is_original_heading(first) or fields.is_block(self.lines, number):
+        if is_original_heading(first) or fields.block_end(self.lines, number):
             return True
         if self.lines.texts[number].startswith(_PROMPT):
             return False

@@ -34,7 +34,7 @@ def _phrases(text: str) -> frozenset[str]:
 
 
 _ORIGINAL = _phrases(
-    "Original/Original Message/Original Mail/Original Email/Original Appointment/Originalnachricht/"
+    "Original Message/Original Mail/Original Email/Original Appointment/Originalnachricht/"
     "Original Nachricht/Ursprüngliche Nachricht/Ursprüngliche Mitteilung/Ursprüngliche E-Mail/Originalmail/"
     "Ursprünglicher Termin/Oorspronkelijk bericht/Origineel bericht/Oorspronklike boodskap/Oarspronklik berjocht/"
     "Message d'origine/Message original/Message initial/Mail original/Courriel original/E-mail d'origine/"
@@ -55,8 +55,8 @@ _ORIGINAL = _phrases(
     "Πρωτότυπο μήνυμα/Αρχικό μήνυμα ηλεκτρονικού ταχυδρομείου/הודעה מקורית/ההודעה המקורית/الرسالة الأصلية/"
     "الرسالة الأصليَّة/رسالة أصلية/رسالة البريد الأصلية/پیام اصلی/मूल संदेश/मूल मेल/मूल ईमेल/ข้อความต้นฉบับ/ข้อความเดิม/"
     "จดหมายต้นฉบับ/Thư gốc/Tin nhắn gốc/Tin nhắn ban đầu/Pesan Asli/Pesan asal/Mesej Asal/Orihinal na mensahe/"
-    "元のメッセージ/オリジナルメッセージ/元のメール/原文/原始邮件/邮件原件/原始消息/原邮件/回复的原邮件/回复的邮件/"
-    "原件/原始郵件/原始訊息/原來的郵件/回覆的原郵件/原本郵件/원본 메시지/원본 메일/원본메일/원본 이메일/원본 내용"
+    "元のメッセージ/オリジナルメッセージ/元のメール/原始邮件/邮件原件/原始消息/原邮件/回复的原邮件/回复的邮件/"
+    "原始郵件/原始訊息/原來的郵件/回覆的原郵件/原本郵件/원본 메시지/원본 메일/원본메일/원본 이메일/원본 내용"
 )
 _FORWARDED = _phrases(
     "Forwarded message/Forwarded mail/Forwarded email/Forwarded/Forward message/Fwd Msg/Weitergeleitete Nachricht/"

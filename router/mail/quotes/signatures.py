@@ -109,13 +109,18 @@ def _is_comment(lines: Lines, number: int, start: int) -> bool:
 
 def _is_signature(below: list[str]) -> bool:
     """Whether the lines, from the last to the first, can be a signature: no sentences but one of its own, no code."""
-    if any(line.endswith((*_CODE_ENDS, *COLONS)) or line.startswith(("--", ">")) for line in below):
+    if any(_is_other(line) for line in below):
         return False
     sentences = [line for line in below if _is_sentence(line) and not _NOTICE.search(line[:2000])]
     if not sentences:
         return True
     slogan = sentences[0]
     return len(sentences) == 1 and slogan != below[-1] and len(slogan) <= _MAX_LINE and not _NOT_SLOGAN.search(slogan)
+
+
+def _is_other(line: str) -> bool:
+    """Whether the line is code, quoted, or a label of a form."""
+    return line.endswith((*_CODE_ENDS, *COLONS)) or line.startswith(("--", ">"))
 
 
 def _is_sentence(line: str, words: int = _SENTENCE_WORDS) -> bool:
@@ -128,7 +133,7 @@ def _looks_like_signature(below: list[str]) -> bool:
         return False
     if len(below) == 1:
         return _is_name(below[0])
-    if any(_is_sentence(line, _PLAIN_SENTENCE_WORDS) for line in below):
+    if any(_is_other(line) or _is_sentence(line, _PLAIN_SENTENCE_WORDS) for line in below):
         return False
     if _CONTACT.match(below[-1]):
         return False

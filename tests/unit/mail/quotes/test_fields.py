@@ -21,6 +21,7 @@ BLOCKS = [
         "Subject: The lamp"
     ),
     "From: Ana\nDate: 2026-05-05 09:15\nTo: eva\nSubject: The lamp",
+    "To: Eva Muster <eva@example.net>\nFrom: Ana Lima <ana@example.org>\nSubject: The lamp",
     (
         "Von: Ana Lima [mailto:ana@example.org]\n"
         "Gesendet: Dienstag, 5. Mai 2026 09:15\n"

@@ -277,6 +277,10 @@ SENTENCES = [
     "Written on paper",
     "Mail sent",
     "Phone sent",
+    "The mail was sent from Outlook",
+    "My mail was sent from my iPhone",
+    "I sent from my iPhone",
+    "Die Mail wurde von meinem iPhone gesendet",
     "My phone sent it",
 ]
 

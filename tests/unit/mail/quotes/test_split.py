@@ -70,13 +70,25 @@ def test_answer_below_one_quote() -> None:
     assert split(f"{QUOTE}\n\nThe large one.\n-- \nEva", answers=True) == ("The large one.", quoted)
 
 
+def test_answer_below_quoted_lines_under_a_block() -> None:
+    """At the top of the mail: below words of the sender's own all of it is history."""
+    for quote in (
+        "-------- Original-Nachricht --------\n> Datum: 5.5.2026\n> Von: Ana <ana@example.org>\n\n> Which one?\n> Ana",
+        "From: Ana <ana@example.org>\nSent: Tuesday, May 5, 2026 9:15 AM\nTo: Eva\nSubject: x\n\n> Which one?\n> Ana",
+    ):
+        assert split(f"{quote}\n\nThe large one.", answers=True) == ("The large one.", quote)
+        between = f"{quote}\n\nThe large one.\n\n> How many?\n\nTwo."
+        assert split(between, answers=True) == (between, "")
+        assert split(f"Hello.\n\n{quote}\n\nWe asked twice.", answers=True)[0] == "Hello."
+
+
 def test_answers_between_quoted_lines_stay_with_them() -> None:
     between = f"{ATTRIBUTION}\n> q1\n\nanswer 1\n\n> q2\n\nanswer 2"
     assert split(f"Hello.\n\n{between}\n\n> the rest\n> of it", answers=True)[0] == f"Hello.\n\n{between}"
     assert split(f"{between}\n\n{QUOTE}", answers=True) == (between, QUOTE)
 
 
-@pytest.mark.parametrize("mark", ["|", "EM>", "ana>"])
+@pytest.mark.parametrize("mark", ["|", "EM>", "ana>", ":", "}", "\u2502"])
 def test_other_marks_of_quoted_lines(mark: str) -> None:
     quote = f"{ATTRIBUTION}\n\n{mark} Which lamp is it?\n{mark} Thanks"
     assert split(f"Hello.\n\n{quote}", answers=True) == ("Hello.", quote)
