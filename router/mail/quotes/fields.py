@@ -7,6 +7,7 @@ rule also labels of other languages count, where an address and a date stand in 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Literal
 
@@ -23,13 +24,13 @@ _SEPARATORS = (":", "\uff1a", "|")
 _DECORATION = " *|\t_\u2022\u00b7\ufe55"
 
 _LABELS_OF: dict[Kind, str] = {
-    "from": "From/Sender/Von/Absender/De/Expéditeur/Remitente/Remetente/Da/Mittente/Van/Afzender/Fra/Avsender/"
-    "Afsender/Från/Avsändare/Frá/Sendandi/Lähettäjä/Saatja/No/Sūtītājs/Nuo/Siuntėjas/Od/Nadawca/Odesílatel/"
-    "Odesilatel/Odosielateľ/Pošiljatelj/Pošiljalac/Šalje/Šalje se/Feladó/Küldő/De la/Expeditor/Expeditorul/Kimden/"
-    "Gönderen/Από/Αποστολέας/От/Отправитель/Кімнен/От кого/Від/Від кого/Відправник/Ад/Изпращач/Подател/Од/Шаље/"
-    "Пошиљалац/Испраќач/מאת/שולח/من/المرسل/از/فرستنده/प्रेषक/से/จาก/ผู้ส่ง/Từ/Người gửi/Dari/Pengirim/Daripada/Mula kay/"
-    "Mula/منجانب/Remitent/Nga/Dërguesi/Nork/差出人/送信者/送信元/发件人/发信人/发自/寄件者/寄件人/보낸 사람/"
-    "보낸사람/보낸이/발신/발신자",
+    "from": "From/Von/Absender/De/Expéditeur/Remitente/Remetente/Da/Mittente/Van/Afzender/Fra/Avsender/Afsender/"
+    "Från/Avsändare/Frá/Sendandi/Lähettäjä/Saatja/No/Sūtītājs/Nuo/Siuntėjas/Od/Nadawca/Odesílatel/Odesilatel/"
+    "Odosielateľ/Pošiljatelj/Pošiljalac/Šalje/Šalje se/Feladó/Küldő/De la/Expeditor/Expeditorul/Kimden/Gönderen/Από/"
+    "Αποστολέας/От/Отправитель/Кімнен/От кого/Від/Від кого/Відправник/Ад/Изпращач/Подател/Од/Шаље/Пошиљалац/"
+    "Испраќач/מאת/שולח/من/المرسل/از/فرستنده/प्रेषक/से/จาก/ผู้ส่ง/Từ/Người gửi/Dari/Pengirim/Daripada/Mula kay/Mula/"
+    "منجانب/Remitent/Nga/Dërguesi/Nork/差出人/送信者/送信元/发件人/发信人/发自/寄件者/寄件人/보낸 사람/보낸사람/"
+    "보낸이/발신/발신자",
     "date": "Sent/Date/Date Sent/Sent on/Gesendet/Gesendet am/Datum/Datum und Uhrzeit/Verschickt/Envoyé/Envoyé le/"
     "Date d'envoi/Message du/Enviado/Enviado el/Enviada/Enviada em/Enviado em/Fecha/Fecha de envío/Data/"
     "Data de envio/Inviato/Inviato il/Data invio/Verzonden/Verzonden op/Verstuurd/Datum en tijd/Sendt/Dato/"
@@ -55,16 +56,18 @@ _LABELS_OF: dict[Kind, str] = {
     "Temats/Tēma/Tema/Temat/Předmět/Predmet/Naslov/Zadeva/Tárgy/Subiect/Subiectul/Konu/Θέμα/Тема/Тақырып/Тақырыбы/"
     "Paksa/Относно/Предмет/Наслов/נושא/הנדון/الموضوع/موضوع/विषय/เรื่อง/หัวเรื่อง/ชื่อเรื่อง/Chủ đề/Tiêu đề/Perihal/"
     "Subjek/Subyek/Judul/Assumpte/Subjekti/Gaia/件名/题目/主题/主旨/主題/標題/제목",
-    "other": "Reply-To/Reply to/Antwort an/Répondre à/Responder a/Rispondi a/Odpowiedz do/Odpověď komu/Importance/"
-    "Priority/Wichtigkeit/Priorität/Priorität Hoch/Importancia/Attachments/Anlagen/Anhänge/Pièces jointes/"
-    "Pièce jointe/Adjuntos/Allegati/Bijlagen/Załączniki/Přílohy/Вложения/附件/添付ファイル/첨부/Organization/"
-    "Organisation/Organisatie/Sensitivity/On Behalf Of/Im Auftrag von",
+    "other": "Reply-To/Sender/Reply to/Antwort an/Répondre à/Responder a/Rispondi a/Odpowiedz do/Odpověď komu/"
+    "Importance/Priority/Wichtigkeit/Priorität/Priorität Hoch/Importancia/Attachments/Anlagen/Anhänge/"
+    "Pièces jointes/Pièce jointe/Adjuntos/Allegati/Bijlagen/Załączniki/Přílohy/Вложения/附件/添付ファイル/첨부/"
+    "Organization/Organisation/Organisatie/Sensitivity/On Behalf Of/Im Auftrag von",
 }
 _LABELS: dict[str, Kind] = {letters(label): kind for kind, of in _LABELS_OF.items() for label in of.split("/")}
 _WITHOUT_COLON = ("message du ",)  # Orange and laposte.net: `Message du 24/08/26 13:20`
 _BEGINS: frozenset[Kind] = frozenset({"from", "date", "subject"})
 _NEEDED = 3
 _UNKNOWN_LINES = 4
+_MAX_COLUMN = 60  # characters of a line with the date alone
+_INLINE_LABEL = re.compile(r"(?<=[\s>;])([^\W\d_][^\s:\uff1a<>]{0,14})\s?[:\uff1a](?=\s)")
 _PEOPLE: frozenset[Kind] = frozenset({"from", "to", "cc"})
 
 
@@ -92,7 +95,13 @@ def block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
     ruled: below a rule, where two kinds of fields are enough.
     """
     end = _known_end(lines, start, needed=2 if ruled else _NEEDED)
-    return start + _UNKNOWN_LINES if ruled and not end and _is_unknown_block(lines, start) else end
+    if end:
+        return end
+    if _is_on_one_line(lines.texts[start]):
+        return start + 1
+    if _is_in_a_column(lines, start):
+        return start + 2
+    return start + _UNKNOWN_LINES if ruled and _is_unknown_block(lines, start) else 0
 
 
 def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -> int:
@@ -152,3 +161,23 @@ def _is_unknown_block(lines: Lines, start: int) -> bool:
             return False
         values.append(value)
     return len(values) == _UNKNOWN_LINES and has_address(values[0]) and has_date(values[1]) and has_time(values[1])
+
+
+def _is_on_one_line(text: str) -> bool:
+    """`From: Ana <ana@example.org> To: Eva Sent: ... Subject: ...`, as some webmail writes it."""
+    first = read_field(text)
+    if first is None or first[0] not in _BEGINS or len(text) > _MAX_VALUE:
+        return False
+    kinds = {first[0]} | {kind for label in _INLINE_LABEL.findall(text) if (kind := _kind(label)) is not None}
+    return "from" in kinds and len(kinds) > _NEEDED and (has_address(text) or (has_date(text) and has_time(text)))
+
+
+def _is_in_a_column(lines: Lines, start: int) -> bool:
+    """What Lotus Notes writes: the sender, the date, and below them each label and each value on a line of its own."""
+    if not has_address(lines.texts[start][:_MAX_VALUE]):
+        return False
+    below = [text for text in lines.texts[start + 1 : start + 1 + _MAX_LINES] if text]
+    if not below or len(below[0]) > _MAX_COLUMN or not (has_date(below[0]) and has_time(below[0])):
+        return False
+    kinds = {_kind(text) for text in below[1:] if len(text) <= _MAX_LABEL}
+    return {"to", "subject"} <= kinds

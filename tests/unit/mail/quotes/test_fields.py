@@ -183,6 +183,10 @@ BLOCKS = [
         "Mada: Taa"
     ),
     (
+        "From: Ana Lima <ana@example.org> To: Eva Muster <eva@example.net> Sent: Tuesday, May 5, 2026 9:15 AM Subject: Lamp"
+    ),
+    ("Ana Lima <ana@example.org>\n05.05.2026 09:15\n\nAn\nEva Muster <eva@example.net>\nKopie\n\nThema\nDie Lampe"),
+    (
         "-----Ujumbe wa Awali-----\n"
         "From: Ana Lima <ana@example.org>\n"
         "Sent: Tuesday, May 5, 2026 9:15 AM\n"
@@ -226,7 +230,7 @@ def test_rule_above_the_history_belongs_to_it() -> None:
         "Danke.\n\nVon: Hamburg\nNach: Berlin\nAn: 5.5.2026\nDatum: 5.5.2026\n\nBitte am Fenster.",
         "Da: Roma\nA: Milano\nData: 3 giugno 2026\n\nVicino al finestrino.",
         "Book.\n\nFrom: Rome\nTo: Bern\nDate: 5 May 2026, 10:15\nSubject: Trip\n\nA window seat, please.",
-        "Room.\n\nWho: Ana <ana@example.org>\nWhen: 5 May 2026 10:15\nRoom: 4\nTopic: lamps\n\nPlease book it.",
+        "Room.\n\nWho: ana@example.org\nWhen: 5 May 2026 10:15\nRoom: 4\nTopic: lamps\n\nPlease book it.",
         "Hi.\n\nDate: 5 May 2026 10:00\nSubject: door\n\nIt is open.",
         "Name: Eva\nFrom: 1 June 2026\nTo: open\nStreet: x\n\nThanks",
         "From: my point of view it is wrong.\n\nReally.",
