@@ -50,6 +50,10 @@ _JOINED_VERBS = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+")
 _FIRST_PERSON = re.compile(r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b")
+# `Your colleague wrote`: a mail program names the author.
+_OF_THE_SENDER = re.compile(
+    r"\b(?:your|our|me|us|Ihr|Ihre|mir|uns|votre|vos|nous|tu|su|sua|seu|vostro|vostra|uw|jullie)\b"
+)
 _YEAR = r"(?:14|19|20|25)\d\d"  # also of the Persian, Islamic and Buddhist calendars
 _DATE = re.compile(
     r"(?<!\d)(?:\d{1,4}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{1,4}(?!\d)|"
@@ -143,7 +147,7 @@ def _names_author(text: str, *, marked: bool) -> bool:
         return False
     time, date = has_time(text), has_date(text)
     if not has_address(text):
-        return verb and date and (time or marked)
+        return verb and date and (time or marked) and not _OF_THE_SENDER.search(text)
     if verb and (marked or time or date):
         return True
     if (marked or (time and date)) and not _WEAK_VERBS.isdisjoint(_words(text)):

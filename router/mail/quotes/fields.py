@@ -1,8 +1,8 @@
 """Blocks of header fields above an earlier mail (`From: ... Sent: ... To: ... Subject: ...`), in many languages.
 
-A block has at least three kinds of fields, the sender among them, and an address or a date with a time of day behind
-its labels: a booking from one town to another has the same labels, and mostly names both towns before the date. Below a
-rule also labels of other languages count, where an address and a date stand in the usual places.
+A block has at least three kinds of fields, the sender among them, and an address behind its labels, or a subject and a
+date with a time of day above the recipients: a booking from one town to another has the same labels, without these.
+Below a rule also labels of other languages count, where an address and a date stand in the usual places.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DECORATION = " *|\t_\u2022\u00b7\ufe55"
 
 _LABELS_OF: dict[Kind, str] = {
     "from": "From/Von/Absender/De/Expéditeur/Remitente/Remetente/Da/Mittente/Van/Afzender/Fra/Avsender/Afsender/"
-    "Från/Avsändare/Frá/Sendandi/Lähettäjä/Saatja/No/Sūtītājs/Nuo/Siuntėjas/Od/Nadawca/Odesílatel/Odesilatel/"
+    "Från/Avsändare/Frá/Sendandi/Lähettäjä/Saatja/Sūtītājs/Nuo/Siuntėjas/Od/Nadawca/Odesílatel/Odesilatel/"
     "Odosielateľ/Pošiljatelj/Pošiljalac/Šalje/Šalje se/Feladó/Küldő/De la/Expeditor/Expeditorul/Kimden/Gönderen/Από/"
     "Αποστολέας/От/Отправитель/Кімнен/От кого/Від/Від кого/Відправник/Ад/Изпращач/Подател/Од/Шаље/Пошиљалац/"
     "Испраќач/מאת/שולח/من/المرسل/از/فرستنده/प्रेषक/से/จาก/ผู้ส่ง/Từ/Người gửi/Dari/Pengirim/Daripada/Mula kay/Mula/"
@@ -62,6 +62,7 @@ _LABELS_OF: dict[Kind, str] = {
     "Organization/Organisation/Organisatie/Sensitivity/On Behalf Of/Im Auftrag von",
 }
 _LABELS: dict[str, Kind] = {letters(label): kind for kind, of in _LABELS_OF.items() for label in of.split("/")}
+_WITH_ADDRESS: dict[str, Kind] = {"no": "from"}  # Latvian; in English a number
 _WITHOUT_COLON = ("message du ",)  # Orange and laposte.net: `Message du 24/08/26 13:20`
 _BEGINS: frozenset[Kind] = frozenset({"from", "date", "subject"})
 _NEEDED = 3
@@ -85,8 +86,9 @@ def read_field(text: str) -> tuple[Kind, str] | None:
     if not ends:
         return None
     end = min(ends)
-    kind = _kind(text[:end])
-    return None if kind is None else (kind, text[end + 1 : end + 1 + _MAX_VALUE].strip(_DECORATION))
+    label, value = text[:end], text[end + 1 : end + 1 + _MAX_VALUE].strip(_DECORATION)
+    kind = _kind(label) or (_WITH_ADDRESS.get(letters(label)) if has_address(value) else None)
+    return None if kind is None else (kind, value)
 
 
 def block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
@@ -110,7 +112,7 @@ def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -
     if first is None or not (first[0] in _BEGINS or _goes_on(lines, start)):
         return 0
     kinds: set[Kind] = set()
-    evidence = blank = False  # blank: the line above is empty
+    address = dated = blank = False  # blank: the line above is empty
     kind, folded, end = first[0], 0, start
     for number in range(start, min(len(lines.texts), start + _MAX_LINES)):
         text = without_marks(lines.texts[number])
@@ -133,7 +135,9 @@ def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -
                 break
             kinds.add(kind)
         blank = False
-        evidence = evidence or _is_evidence(kind, value, kinds)
+        address = address or (kind in _PEOPLE and has_address(value))
+        dated = dated or (kind == "date" and "to" not in kinds and has_time(value) and has_date(value))
+    evidence = address or (dated and "subject" in kinds)
     return end if evidence and "from" in kinds and len(kinds - {"other"}) >= needed else 0
 
 
@@ -143,13 +147,6 @@ def _goes_on(lines: Lines, start: int) -> bool:
     return (
         texts[0][1:2] not in (*_SEPARATORS, " ") and len(texts) > 1 and read_field(without_marks(texts[1])) is not None
     )
-
-
-def _is_evidence(kind: Kind, value: str, kinds: set[Kind]) -> bool:
-    """An address; or the date of a mail, which stands above its recipients."""
-    if kind in _PEOPLE:
-        return has_address(value)
-    return kind == "date" and "to" not in kinds and has_time(value) and has_date(value)
 
 
 def _is_unknown_block(lines: Lines, start: int) -> bool:

@@ -27,7 +27,7 @@ Range = tuple[int, int]
 _MAX_ATTRIBUTIONS = 400  # lines that are examined as the end of one
 _MAX_RULES = 4  # lines above the history: rules, and the empty lines between them
 # Other marks of quoted lines: a bar, another sign with a blank, or the initials of who wrote them (`EM> `).
-_OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,7}\s?>")
+_OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
 _PROMPT = ">>>"  # an answer quotes the mail before it with fewer marks, Python asks with these
 _GROUPWISE = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z")
 
@@ -153,7 +153,10 @@ class _Search:
     def is_marked(self, number: int) -> bool:
         if self.lines.quoted[number]:
             return True
-        return not self.others and _OTHER_MARK.match(self.lines.texts[number]) is not None
+        match = None if self.others else _OTHER_MARK.match(self.lines.texts[number])
+        if match is None or not match[0].endswith(" "):
+            return match is not None
+        return any(text.startswith(match[0]) for text in self.lines.texts[number + 1 : number + 2])  # not a heading
 
     def mark_others(self, start: int) -> None:
         """Takes the lines from `start` that begin with the same mark as quoted."""

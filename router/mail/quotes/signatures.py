@@ -11,7 +11,7 @@ import re
 from router.mail.quotes.footers import MAX_FOOTER, is_footer
 from router.mail.quotes.lines import COLONS, Lines, is_rule
 
-MAX_SIGNATURE = 12  # lines that are not empty
+MAX_SIGNATURE = 16  # lines that are not empty
 _MAX_LINE = 100  # characters: a longer line is a sentence, or a notice of confidentiality
 _MAX_FOOTERS = 30
 _MAX_PLAIN_LINE = 60  # characters of a line below `--`

@@ -237,6 +237,8 @@ def test_introduction_of_a_quote_of_ones_own_is_no_attribution(line: str) -> Non
     [
         "On 3 May 2026 your colleague wrote:",
         "On 3 May at 10:02 your colleague wrote:",
+        "On 3 May 2026 at 10:02 your colleague wrote:",
+        "Am 3. Mai 2026 um 10:02 schrieb mir Karl:",
         "The manager wrote:",
         "Karl <karl@example.org> wrote:",
         "I wrote to Karl <karl@example.org> on 5 May 2026 at 09:15:",
