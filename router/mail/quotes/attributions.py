@@ -21,20 +21,23 @@ _MAX_ENDING = 2  # letters of `(a)`, `/la`
 _MAX_LEAD = 40  # characters before the first digit of a line that begins with a date
 
 _VERBS_OF = {
-    "en": "wrote writes quoting",
-    "de, nl, af, fy": "schrieb schreibt geschrieben zitat zitiere schreef schrijft geschreven geskryf skryf skreau",
+    "en": "wrote writes",
+    "de, nl, af, fy": "schrieb schreibt geschrieben schreef schrijft geschreven geskryf skryf skreau",
     "fr": "écrit écrivait écrivit",
-    "es, pt, ca, gl": "escribió escribio escribe escrito escreveu escreve citando escrit escriure missatge escribiu",
-    "it, ro, rm": "scritto scrive scrisse citazione scris scrit",
+    "es, pt, ca, gl": "escribió escribio escribe escrito escreveu escreve escrit escriure missatge escribiu",
+    "it, ro, rm": "scritto scrive scrisse scris scrit",
     "da, no, sv, is": "skrev skreiv skriver skrifaði",
     "fi, et, lv, lt": "kirjoitti kirjoittaa kirjutas rakstīja rašė parašė",
-    "pl": "napisał napisała napisana pisze pisał pisała nadesłał nadesłała cytowanie",
+    "pl": "napisał napisała napisana pisze pisał pisała nadesłał nadesłała",
     "cs, sk": "napsal napsala píše napísal napísala",
     "sl, hr, sr": "napisal napisala napisao piše написао написала",
     "sq, hu, eu, tr": "shkroi shkruar írta írja írt idatzi yazdı yazdi yazmış yazıyor",
     "el": "έγραψε έγραψες γράφει",
     "ru, uk, be, bg, mk": "пишет написал написала писал писала пише написав писав напісаў піша написа напиша",
     "he, ar, fa": "כתב כתבה כותב كتب كتبت كتابة نوشت نوشته",
+    # What Horde writes: `Quoting Ana <ana@example.org>:`.
+    "quoting": "quoting zitat zitiere citeren citerar citat citando citazione cytowanie cituji citování citácia idézés "
+    "lainaus alıntı παράθεση цитат цитирование цитирую цитата siterer",
     "vi, id, tl": "viết menulis sumulat isinulat sinulat",
     "hy, ka, cy, ga, eo, sw": "գրել დაწერა ysgrifennodd scríobh skribis aliandika",
 }

@@ -38,11 +38,11 @@ _LABELS_OF: dict[Kind, str] = {
     "Datums/Išsiųsta/Data ir laikas/Wysłano/Wysłane/Data wysłania/Odesláno/Odesláno dne/Odoslané/Dátum/Odoslané dňa/"
     "Poslano/Poslato/Elküldve/Küldve/Dátum és idő/Trimis/Trimis la/Expediat/Tarih/Gönderildi/Gönderilme Tarihi/"
     "Gönderim Tarihi/Gönderme Tarihi/Στάλθηκε/Εστάλη/Ημερομηνία/Отправлено/Жіберілді/Жіберілген/Дата/Дата отправки/"
-    "Время/Надіслано/Відправлено/Дата надсилання/Дасланa/Изпратено/Послато/Датум/Испратено/נשלח/נשלח בתאריך/תאריך/"
-    "תאריך שליחה/تاريخ الإرسال/تم الإرسال/التاريخ/أرسلت/تاریخ/ارسال شده/भेजा गया/दिनांक/तारीख/ส่ง/วันที่/ส่งเมื่อ/"
-    "Đã gửi/Ngày/Ngày gửi/Gửi/Dikirim/Tanggal/Terkirim/Dihantar/Tarikh/Enviat/Data d'enviament/Dërguar/Bidalia/"
-    "Bidaltze-data/Ipinadala/بھیجا گیا/送信日時/日時/日付/送信日/送信済み/发送时间/发送日期/日期/时间/寄件日期/"
-    "傳送時間/傳送日期/寄送日期/時間/보낸 날짜/보낸날짜/날짜/일시/보낸 시간/보낸시간/발송일",
+    "Время/Надіслано/Відправлено/Дата надсилання/Дасланa/Изпратено/Изпратено на/Послато/Датум/Испратено/נשלח/"
+    "נשלח בתאריך/תאריך/תאריך שליחה/تاريخ الإرسال/تم الإرسال/التاريخ/أرسلت/تاریخ/ارسال شده/भेजा गया/दिनांक/तारीख/ส่ง/"
+    "วันที่/ส่งเมื่อ/Đã gửi/Ngày/Ngày gửi/Gửi/Dikirim/Tanggal/Terkirim/Dihantar/Tarikh/Enviat/Data d'enviament/Dërguar/"
+    "Bidalia/Bidaltze-data/Ipinadala/بھیجا گیا/送信日時/日時/日付/送信日/送信済み/发送时间/发件时间/发送日期/日期/"
+    "时间/寄件日期/傳送時間/傳送日期/寄送日期/時間/보낸 날짜/보낸날짜/날짜/일시/보낸 시간/보낸시간/발송일",
     "to": "To/An/Empfänger/À/A/Destinataire/Destinataires/Para/Destinatario/Destinatário/Destinatari/Aan/Ontvanger/"
     "Til/Modtager/Mottaker/Till/Mottagare/Viðtakandi/Vastaanottaja/Vastaanottajat/Adressaat/Saaja/Kellele/Kam/"
     "Saņēmējs/Gavėjas/Do/Adresat/Odbiorca/Komu/Adresát/Príjemca/Za/Prima/Primatelj/Primalac/Prejemnik/Címzett/"
@@ -52,10 +52,10 @@ _LABELS_OF: dict[Kind, str] = {
     "cc": "Cc/Bcc/Kopie/Kopie an/Copie/Copie à/Copia/Cópia/CC n/Kopi/Kopia/Afrit/Kopio/Koopia/Kopija/DW/UDW/"
     "Do wiadomości/Másolat/Másolatot kap/Másolatot kapja/Bilgi/Κοιν/Κοινοποίηση/Копия/Копія/Копие/Копија/עותק/נסخة/"
     "نسخة/رونوشت/สำเนา/Đồng gửi/Tembusan/Salinan/抄送/副本/密件抄送/참조/숨은참조",
-    "subject": "Subject/Betreff/Betr/Thema/Objet/Sujet/Asunto/Assunto/Oggetto/Onderwerp/Emne/Ämne/Efni/Aihe/Teema/"
-    "Temats/Tēma/Tema/Temat/Předmět/Predmet/Naslov/Zadeva/Tárgy/Subiect/Subiectul/Konu/Θέμα/Тема/Тақырып/Тақырыбы/"
-    "Paksa/Относно/Предмет/Наслов/נושא/הנדון/الموضوع/موضوع/विषय/เรื่อง/หัวเรื่อง/ชื่อเรื่อง/Chủ đề/Tiêu đề/Perihal/"
-    "Subjek/Subyek/Judul/Assumpte/Subjekti/Gaia/件名/题目/主题/主旨/主題/標題/제목",
+    "subject": "Subject/Betreff/Betr/Thema/Objet/Sujet/Asunto/Assunto/Oggetto/Ogg/Onderwerp/Emne/Ämne/Efni/Aihe/"
+    "Teema/Temats/Tēma/Tema/Temat/Předmět/Predmet/Naslov/Zadeva/Tárgy/Subiect/Subiectul/Konu/Θέμα/Тема/Тақырып/"
+    "Тақырыбы/Paksa/Относно/Предмет/Наслов/נושא/הנדון/الموضوع/موضوع/विषय/เรื่อง/หัวเรื่อง/ชื่อเรื่อง/Chủ đề/Tiêu đề/"
+    "Perihal/Subjek/Subyek/Judul/Assumpte/Subjekti/Gaia/件名/题目/主题/主旨/主題/標題/제목",
     "other": "Reply-To/Sender/Reply to/Antwort an/Répondre à/Responder a/Rispondi a/Odpowiedz do/Odpověď komu/"
     "Importance/Priority/Wichtigkeit/Priorität/Priorität Hoch/Importancia/Attachments/Anlagen/Anhänge/"
     "Pièces jointes/Pièce jointe/Adjuntos/Allegati/Bijlagen/Załączniki/Přílohy/Вложения/附件/添付ファイル/첨부/"

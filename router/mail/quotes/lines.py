@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 COLONS = (":", "\uff1a")
 MAX_HEADING = 120  # characters of a line that may be a heading
-_MIN_HEADING = 8  # `Original` alone is a word of any text
 _MAX_CLOSING = 40  # characters of the last line of a folded attribution (`> wrote:`)
 _QUOTE_MARKS = (">", "\uff1e")
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501"
@@ -159,7 +158,7 @@ def is_original_heading(text: str) -> bool:
 
 def names_original(text: str) -> bool:
     """The words of such a heading without dashes, as some programs write above a block of fields."""
-    return _MIN_HEADING < len(text) <= MAX_HEADING and letters(text) in _ORIGINAL
+    return len(text) <= MAX_HEADING and letters(text) in _ORIGINAL
 
 
 def is_forward_heading(text: str) -> bool:
