@@ -8,11 +8,11 @@ it: at most five lines and 400 characters are examined.
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from itertools import islice
 
 from router.mail.quotes.lines import COLONS, Lines, is_dashed, is_rule, letters
+from router.unicode_text import normalize
 
 MAX_LENGTH = 400  # characters of an attribution: patterns are only tried on that many
 _MAX_FOLDED = 5  # lines
@@ -161,7 +161,7 @@ def _names_author(text: str, *, marked: bool) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(unicodedata.normalize("NFC", text).casefold())
+    return _WORD.findall(normalize("NFC", text).casefold())
 
 
 def _has_verb(text: str, *, at_end: bool = False) -> bool:

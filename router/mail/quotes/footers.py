@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from router.unicode_text import normalize
+
 MAX_FOOTER = 160  # characters
 _MAX_WORDS = 18
 _MAX_DIGITS = 2
@@ -21,7 +23,7 @@ _STROKES = str.maketrans("łøđı", "lodi")  # letters that Unicode does not de
 
 def _plain(text: str) -> str:
     """Without case, accents and vowel signs."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold()).translate(_STROKES)
+    decomposed = normalize("NFKD", text.casefold()).translate(_STROKES)
     return "".join(character for character in decomposed if not unicodedata.category(character).startswith("M"))
 
 

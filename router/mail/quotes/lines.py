@@ -5,8 +5,9 @@ Everything here is linear in the text. Words are compared without case, accents,
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
+
+from router.unicode_text import normalize
 
 COLONS = (":", "\uff1a")
 MAX_HEADING = 120  # characters of a line that may be a heading
@@ -24,7 +25,7 @@ _CLEANED |= {zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0
 
 def letters(text: str) -> str:
     """The letters of a short text, for comparison."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    decomposed = normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if character.isalpha())
 
 
