@@ -96,6 +96,8 @@ class _Search:
                 number = self.after_attribution(number)
             elif number == self.top and after < len(lines.texts) and lines.quoted[after]:
                 number = self.after_quote(number, after)
+            elif self.is_introduced(number):
+                number = after
             else:
                 return self.cut(number)
         return self.found
@@ -116,6 +118,8 @@ class _Search:
             number, after = number + 1, after + 1
         first = number if found.at else found.first
         if not marked:
+            if self.is_introduced(first):
+                return number + 1
             self.cut(first)
             return len(lines.texts)
         if not lines.quoted[after]:
@@ -181,10 +185,14 @@ class _Search:
             return True
         if self.lines.texts[number].startswith(_PROMPT):
             return False
+        return (number == 0 or not self.lines.texts[number - 1]) and not self.is_introduced(number)
+
+    def is_introduced(self, number: int) -> bool:
+        """Whether a line with a colon stands above: what follows is then shown by the sender, and his own."""
         above = number - 1
-        while above >= 0 and not self.lines.texts[above]:
+        while above >= 0 and (not self.lines.texts[above] or is_rule(self.lines.texts[above])):
             above -= 1
-        return above < number - 1 and not (above >= 0 and self.lines.texts[above].endswith(COLONS))
+        return above >= 0 and not self.lines.quoted[above] and self.lines.texts[above].endswith(COLONS)
 
     def cut(self, start: int) -> list[Range]:
         """From `start` on everything is history."""

@@ -55,6 +55,12 @@ def test_words_of_the_sender_stay(text: str) -> None:
     assert split(text) == split(text, "Re: x", answers=True) == (text, "")
 
 
+@pytest.mark.parametrize("shown", [BLOCK, HEADING, f"{ATTRIBUTION}\n\nWe will pay."])
+def test_what_a_line_with_a_colon_introduces_is_the_senders_own(shown: str) -> None:
+    text = f"Your colleague sent me this:\n\n{shown}\n\nIs that true?"
+    assert split(text, answers=True) == (text, "")
+
+
 def test_quoted_lines_at_the_end() -> None:
     """Below an introduction, or without an empty line above them, they may be the sender's own."""
     answer = "It still fails.\n\n> Which lamp is it?"
