@@ -55,7 +55,8 @@ _WORD = re.compile(r"[^\W\d_]+")
 _FIRST_PERSON = re.compile(r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b")
 # `Your colleague wrote`: a mail program names the author.
 _OF_THE_SENDER = re.compile(
-    r"\b(?:your|our|me|us|Ihr|Ihre|mir|uns|votre|vos|nous|tu|su|sua|seu|vostro|vostra|uw|jullie)\b"
+    r"\b(?:your|our|me|us|Ihr|Ihre|Ihnen|mir|uns|dir|euch|votre|vos|nous|tu|su|sua|seu|eu|io|vostro|vostra|uw|jullie|"
+    r"saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|ваш|אני|أنا)\b|我|私|저희|제가"
 )
 _YEAR = r"(?:14|19|20|25)\d\d"  # also of the Persian, Islamic and Buddhist calendars
 _DATE = re.compile(
