@@ -32,18 +32,18 @@ def split(text: str, subject: str = "", *, answers: bool = False, recipients: It
     lines = read_lines(raw[:_MAX_LINES])
     ends = not rest.strip()
     mark = subject_mark(subject, text)
-    ranges: list[Range] = []
-    if mark != "forward":
-        if answers or mark == "reply" or quotes_recipient(lines, frozenset(recipients)):
-            count = len(lines.texts)
-            ranges = find_history(lines, signature_start(lines, 0, count, lists=True) if ends else count)
-        ranges = _with_signature(lines, ranges, ends=ends)
-    new, quoted = _parts(lines, ranges)
+    history: list[Range] = []
+    if mark != "forward" and (answers or mark == "reply" or quotes_recipient(lines, frozenset(recipients))):
+        count = len(lines.texts)
+        history = find_history(lines, signature_start(lines, 0, count, lists=True) if ends else count)
+    new, quoted = _parts(lines, history if mark == "forward" else _with_signature(lines, history, ends=ends))
+    if not new:
+        new, quoted = _parts(lines, history)  # a picture sent from a phone: nothing but its footer and the history
     if not new:
         return text.strip("\n"), ""
     if ends:
         return new, quoted
-    return (new, quoted + rest) if ranges and ranges[-1][1] == len(lines.texts) else (new + rest, quoted)
+    return (new, quoted + rest) if history and history[-1][1] == len(lines.texts) else (new + rest, quoted)
 
 
 def _with_signature(lines: Lines, ranges: list[Range], *, ends: bool) -> list[Range]:

@@ -88,6 +88,11 @@ def test_answer_below_quoted_lines_under_a_block() -> None:
         assert split(f"Hello.\n\n{quote}\n\nWe asked twice.", answers=True)[0] == "Hello."
 
 
+def test_signature_alone_is_shown_without_the_history() -> None:
+    assert split(f"Sent from my iPhone\n\n{QUOTE}", answers=True) == ("Sent from my iPhone", QUOTE)
+    assert split(f"-- \nEva\n\n{BLOCK}", answers=True) == ("-- \nEva", BLOCK)
+
+
 def test_answers_between_quoted_lines_stay_with_them() -> None:
     between = f"{ATTRIBUTION}\n> q1\n\nanswer 1\n\n> q2\n\nanswer 2"
     assert split(f"Hello.\n\n{between}\n\n> the rest\n> of it", answers=True)[0] == f"Hello.\n\n{between}"
