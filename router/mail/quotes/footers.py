@@ -121,6 +121,7 @@ _BETWEEN_OF = {
 _BETWEEN = _words(" ".join(_BETWEEN_OF.values()))
 # A telephone is also a way to send something: beside these words only a brand or a program is a device.
 _BY = frozenset({"by", "por", "par", "per"})
+_NAMED = _BRANDS | _DEVICES
 _KNOWN = _SENT | _GET | _PROGRAMS | _BRANDS | _DEVICES | _BETWEEN | _BY
 # Such a line begins with a word for sending or for itself, or ends with the verb. `The mail was sent from Outlook` is a
 # sentence.
@@ -222,10 +223,14 @@ def _is_number(word: str) -> bool:
 
 
 def _names_unknown_model(shown: str) -> bool:
-    """`Sent from my` with a name: each word begins with a capital or has a digit. In English alone: nouns of other
-    languages begin with capitals too."""
+    """`Sent from my` with a name: words that begin with a capital or have a digit, one of them like a model's.
+
+    In English alone: nouns of other languages begin with capitals too.
+    """
     match = _MY.match(shown)
     if match is None:
         return False
     words = match[1].split()
-    return len(words) <= _MAX_MODEL and all(word[0].isupper() or _is_number(word) for word in words)
+    if len(words) > _MAX_MODEL or not all(word[0].isupper() or _is_number(word) for word in words):
+        return False
+    return any(_is_number(word) or (word.isupper() and len(word) > 1) or word.lower() in _NAMED for word in words)

@@ -90,10 +90,11 @@ def _signature_mark(lines: Lines, start: int, end: int, *, lists: bool) -> int:
         if not text:
             continue
         if lines.raw[number].rstrip("\r").replace("\u00a0", " ") == _MARK:
-            return number if _is_signature(below) and not _is_comment(lines, number, start) else -1
+            return number if _is_signature(below) and not _is_shown(lines, number, start) else -1
         if text in _LOOSE_MARKS:
             again = text in lines.texts[start:number]
-            return number if not again and _looks_like_signature(below) else -1
+            shown = again or _is_shown(lines, number, start)
+            return number if _looks_like_signature(below) and not shown else -1
         if lists and is_rule(text) and any(_LIST_FOOTER.search(line[:200]) for line in below):
             return number if _is_signature(below) else -1
         if len(below) == MAX_SIGNATURE:
@@ -102,9 +103,16 @@ def _signature_mark(lines: Lines, start: int, end: int, *, lists: bool) -> int:
     return -1
 
 
-def _is_comment(lines: Lines, number: int, start: int) -> bool:
-    """`-- ` in a row of lines that begin so is an empty comment of SQL, Lua or Haskell."""
-    return number > start and lines.texts[number - 1].startswith("--")
+def _is_shown(lines: Lines, number: int, start: int) -> bool:
+    """Whether the lines below the mark are the matter itself.
+
+    A line with a colon introduces them (`My new address:`), or the mark is an empty comment of SQL, Lua or Haskell
+    below another one.
+    """
+    last = _last_line(lines, start, number)
+    if last < start:
+        return False
+    return lines.texts[last].endswith(COLONS) or (last == number - 1 and lines.texts[last].startswith("--"))
 
 
 def _is_signature(below: list[str]) -> bool:

@@ -182,7 +182,7 @@ BLOCKS = [
         "Kwa: Eva\n"
         "Mada: Taa"
     ),
-    ("From: Ana <ana@example.org> To: Eva <eva@example.net> Sent: Tuesday, May 5, 2026 9:15 AM Subject: Lamp"),
+    "From: Ana <ana@example.org> To: Eva <eva@example.net> Sent: Tuesday, May 5, 2026 9:15 AM Subject: Lamp",
     ("Ana Lima <ana@example.org>\n05.05.2026 09:15\n\nAn\nEva Muster <eva@example.net>\nKopie\n\nThema\nDie Lampe"),
     (
         "-----Ujumbe wa Awali-----\n"

@@ -44,6 +44,8 @@ def test_signature_is_cut(signature: str) -> None:
         "The query:\n-- \nSELECT 1;",
         "A list:\n- lamp\n-- door\n- window",
         "Words\n-- \n" + "\n".join(f"line {number}" for number in range(20)),
+        "My new address:\n--\nEva Muster\nStreet 1\neva@example.net",
+        "My new address:\n\n-- \nEva Muster\nStreet 1\neva@example.net",
         "Thanks\n--\nPlease call me at 0123 456789",
         "See\n--\nhttps://example.net/broken",
         "Words\n-- \n> a quote of my own",
