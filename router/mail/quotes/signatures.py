@@ -7,11 +7,13 @@ below must look like a signature, with an address of its own, or be nothing but 
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from router.mail.quotes.footers import MAX_FOOTER, is_footer
 from router.mail.quotes.lines import COLONS, Lines, is_rule
 
-MAX_SIGNATURE = 16  # lines that are not empty
+MAX_SIGNATURE = 16  # lines that are not empty, above a notice of confidentiality
+_MAX_LINES = 60  # with the notice
 _MAX_LINE = 100  # characters: a longer line is a sentence, or a notice of confidentiality
 _MAX_FOOTERS = 30
 _MAX_PLAIN_LINE = 60  # characters of a line below `--`
@@ -35,8 +37,8 @@ _CONTACT = re.compile(
 _CLOSING = re.compile(
     r"\b(?:regards|cheers|sincerely|best wishes|grüße|grüßen|gruß|grüsse|grüssen|gruss|cordialement|salutations|"
     r"bien à vous|saludos|atentamente|atenciosamente|abraços|cumprimentos|saluti|groet|groeten|hilsen|"
-    r"hälsningar|vh|mvh|terveisin|"
-    r"pozdrawiam|poważaniem|pozdravem|pozdravom|pozdrav|üdvözlettel|saygılarımla|уважением|повагою|уважение|χαιρετισμούς)\b|"
+    r"hälsningar|vh|mvh|terveisin|pozdrawiam|poważaniem|pozdravem|pozdravom|pozdrav|"
+    r"üdvözlettel|saygılarımla|уважением|повагою|уважение|χαιρετισμούς)\b|"
     r"よろしく|此致|祝好|감사합니다|בברכה|تحيات",
     re.IGNORECASE,
 )
@@ -97,7 +99,7 @@ def _signature_mark(lines: Lines, start: int, end: int, *, lists: bool) -> int:
             return number if _looks_like_signature(below) and not shown else -1
         if lists and is_rule(text) and any(_LIST_FOOTER.search(line[:200]) for line in below):
             return number if _is_signature(below) else -1
-        if len(below) == MAX_SIGNATURE:
+        if len(below) == _MAX_LINES:
             return -1
         below.append(text)
     return -1
@@ -117,9 +119,10 @@ def _is_shown(lines: Lines, number: int, start: int) -> bool:
 
 def _is_signature(below: list[str]) -> bool:
     """Whether the lines, from the last to the first, can be a signature: no sentences but one of its own, no code."""
-    if any(_is_other(line) for line in below):
+    above_notice = list(takewhile(lambda line: not _NOTICE.search(line[:2000]), reversed(below)))
+    if len(above_notice) > MAX_SIGNATURE or any(_is_other(line) for line in above_notice):
         return False
-    sentences = [line for line in below if _is_sentence(line) and not _NOTICE.search(line[:2000])]
+    sentences = [line for line in above_notice if _is_sentence(line)]
     if not sentences:
         return True
     slogan = sentences[0]
@@ -137,7 +140,11 @@ def _is_sentence(line: str, words: int = _SENTENCE_WORDS) -> bool:
 
 def _looks_like_signature(below: list[str]) -> bool:
     """For a mark that people also draw as a rule: short lines and one of contact, or nothing but a name."""
-    if not below or any(len(line) > _MAX_PLAIN_LINE and not _LIST_FOOTER.search(line) for line in below):
+    if (
+        not below
+        or len(below) > MAX_SIGNATURE
+        or any(len(line) > _MAX_PLAIN_LINE and not _LIST_FOOTER.search(line) for line in below)
+    ):
         return False
     if len(below) == 1:
         return _is_name(below[0])
