@@ -55,8 +55,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 _FIRST_PERSON = re.compile(r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b")
 # `Your colleague wrote`: a mail program names the author.
 _OF_THE_SENDER = re.compile(
-    r"\b(?:your|our|me|us|Ihr|Ihre|Ihnen|mir|uns|dir|euch|votre|vos|nous|tu|su|sua|seu|eu|io|vostro|vostra|uw|jullie|"
-    r"saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|ваш|אני|أنا)\b|我|私|저희|제가"
+    r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|je|ai|elle|tu|su|"
+    r"nos|escribí|sua|seu|eu|lhe|lhes|io|vi|mi|ci|ho|vostro|vostra|uw|jullie|hij|zij|han|hun|hon|"
+    r"saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|ваш|אני|أنا)\b|我|私|저희|제가|\A\["
 )
 _YEAR = r"(?:14|19|20|25)\d\d"  # also of the Persian, Islamic and Buddhist calendars
 _DATE = re.compile(
@@ -74,6 +75,8 @@ _BRACKETS = ("<", "(", "[", "&lt;", "mailto:", "\uff08", "\uff1c")
 _SEPARATOR = re.compile(r"(?:\s[-\u2013\u2014]{1,3}|(?<=\S)-{2,3}|[.!?])\s+(?=\S)")
 _MAX_SEPARATORS = 8
 _OWN_WORDS = 3  # before a full stop: fewer are the abbreviation of a day
+_SHORT_END = re.compile(r"(?<!\w)[^\W\d]\.\Z")  # of `p.m.`, of a year in Russian
+_MAX_SHORT = 8
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "\u3002", "\uff01", "\uff1f")
 
 
@@ -151,7 +154,8 @@ def _names_author(text: str, *, marked: bool) -> bool:
         return False
     time, date = has_time(text), has_date(text)
     if not has_address(text):
-        return verb and date and (time or marked) and not _OF_THE_SENDER.search(text)
+        complete = marked or (time and text.rstrip("*_ ").endswith(COLONS))
+        return verb and date and complete and not _OF_THE_SENDER.search(text)
     if verb and (marked or time or date):
         return True
     if (marked or (time and date)) and not _WEAK_VERBS.isdisjoint(_words(text)):
@@ -190,7 +194,7 @@ def _begins_with_date(text: str) -> bool:
 
 
 def _ends_sentence(text: str) -> bool:
-    return text.endswith(_SENTENCE_ENDS) and not _begins_with_date(text)
+    return text.endswith(_SENTENCE_ENDS) and not _SHORT_END.search(text[-_MAX_SHORT:])
 
 
 def _beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:

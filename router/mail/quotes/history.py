@@ -28,6 +28,11 @@ _MAX_ATTRIBUTIONS = 400  # lines that are examined as the end of one
 _MAX_RULES = 4  # lines above the history: rules, and the empty lines between them
 # Other marks of quoted lines: a bar, another sign with a blank, or the initials of who wrote them (`EM> `).
 _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
+# A line of a form or a header; not one of a signature.
+_FIELD = re.compile(
+    r"(?!tel|phone|mob|fax|e-?mail|mail|web|internet|skype|handy|cell|office|direct|http)[^\W\d_][\w-]{1,30}:\s?\S",
+    re.IGNORECASE,
+)
 _PROMPT = ">>>"  # an answer quotes the mail before it with fewer marks, Python asks with these
 _GROUPWISE = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z")
 
@@ -96,7 +101,7 @@ class _Search:
                 number = self.after_attribution(number)
             elif number == self.top and after < len(lines.texts) and lines.quoted[after]:
                 number = self.after_quote(number, after)
-            elif self.is_introduced(number):
+            elif self.is_introduced(number) or self.is_form(number):
                 number = after
             else:
                 return self.cut(number)
@@ -186,6 +191,10 @@ class _Search:
         if self.lines.texts[number].startswith(_PROMPT):
             return False
         return (number == 0 or not self.lines.texts[number - 1]) and not self.is_introduced(number)
+
+    def is_form(self, number: int) -> bool:
+        """Whether an unknown field stands right above a known one: fields of a form, or all of a mail's header."""
+        return number > 0 and _FIELD.match(self.lines.texts[number - 1]) is not None
 
     def is_introduced(self, number: int) -> bool:
         """Whether a line with a colon stands above: what follows is then shown by the sender, and his own."""

@@ -15,7 +15,7 @@ NOTICE = "This e-mail and its attachments are confidential and intended for the 
         "-- \nEva\nCustomer Ltd.",
         "-- \n\n*Eva Muster | Head of Lamps*",
         f"-- \nEva Muster\nCustomer Ltd.\n\n{NOTICE.strip()}",
-        "-- \nEva Muster\n\nThis e-mail is confidential and only for its addressee. If you\nare another one, delete it.\n"
+        "-- \nEva Muster\n\nThis mail is confidential and only for its addressee. If you\nare not, delete it.\n"
         "You must not copy it or tell anybody what it says.\nPlease tell us when you received it by mistake.",
         "-- \nEva\n\nWe are open from Monday to Friday.",
         "-- \n2.39.0",

@@ -1,0 +1,76 @@
+"""Answers whose words look like history and are not: nothing of them is cut."""
+
+from __future__ import annotations
+
+from router.mail.quotes import split
+
+OWN_WORDS = [
+    (
+        "Hallo,\n"
+        "\n"
+        "hier die Fehlermeldung:\n"
+        "\n"
+        "-----\n"
+        "From: <a@b.example>\n"
+        "To: <c@d.example>\n"
+        "Subject: test\n"
+        "-----\n"
+        "\n"
+        "Was tun?"
+    ),
+    (
+        "Hallo,\n"
+        "\n"
+        "hier der Header:\n"
+        "Received: from x\n"
+        "From: Ana <ana@example.org>\n"
+        "To: Eva <eva@example.org>\n"
+        "Subject: test\n"
+        "Date: Tue, 5 May 2026 10:15:00 +0200\n"
+        "\n"
+        "Was tun?"
+    ),
+    "Option A: yes\nOption B: no\n\nFrom our side: fine\nTo do: nothing",
+    "Agenda:\n\n10:00 Start\n10:30 Ana <ana@example.org>:\n  talk\n11:00 End",
+    "Here are the changes\n\n--- a/file\n+++ b/file\n@@ -1,2 +1,2 @@\n-foo\n+bar",
+    "I used:\n\n$ cat mail.txt\nFrom: a\nTo: b\n\n$",
+    "Please call:\n\nAna Lima\nana@example.org\n05.05.2026 09:15\n\nThanks",
+    "We met on 5 May 2026 at 10:15.\nKarl wrote:\n\nok\n\nfine",
+    "Bitte an Karl <karl@example.org> schreiben:\n\nDanke",
+    "Passagier: Eva\nVon: HAM\nNach: BER\nDatum: 5.5.2026 10:15\nBetreff: Umbuchung\n\nBitte bestätigen.",
+    "a > b\n> c is a formula\n\nand more text",
+    "Schritte\n\n> Datei > Öffnen\n\ndann Fehler",
+    'Zitat: "Wir schrieben am 5. Mai 2026 um 10:15 Uhr"\n\nStimmt das?',
+    "1. Am 5. Mai 2026 um 10:15 geschrieben\n2. Am 6. Mai 2026 um 11:15 geschrieben\n\nKeine Antwort!",
+    "Chat:\n[05.05.2026 09:15] Ana wrote:\nhello\n[05.05.2026 09:16] Eva wrote:\nhi\n\nwhat now?",
+    "05.05.2026 09:15 - Ana: hello\n05.05.2026 09:16 - Eva: hi\n\nwhat now?",
+    "Ticket 4711, created on 5 May 2026 at 09:15 by ana@example.org:\n\nno answer yet",
+    (
+        "Sehr geehrte Damen und Herren,\n"
+        "\n"
+        "am 5. Mai 2026 um 10:15 Uhr schrieb ich Ihnen:\n"
+        "\n"
+        "Die Lampe ist dunkel.\n"
+        "\n"
+        "Keine Antwort."
+    ),
+    "El 5 de mayo de 2026 a las 10:15 les escribí por escrito:\n\nLa lámpara.\n\nNada.",
+    "Le 5 mai 2026 à 10:15 je vous ai écrit :\n\nLa lampe.\n\nRien.",
+    "Il 5 maggio 2026 alle 10:15 vi ho scritto:\n\nLa lampada.\n\nNiente.",
+    "Em 5 de maio de 2026 às 10:15 escrevi:\n\nA lâmpada.\n\nNada.",
+    "On 5 May 2026 at 10:15 I have written:\n\nThe lamp.\n\nNothing.",
+    "5 мая 2026 в 10:15 я написал:\n\nЛампа.\n\nНичего.",
+    "Dnia 5 maja 2026 o 10:15 napisałem:\n\nLampa.\n\nNic.",
+    "W dniu 5.05.2026 o 10:15 pisałam:\n\nLampa.\n\nNic.",
+    "Den 5 maj 2026 kl 10:15 skrev jag:\n\nLampan.\n\nInget.",
+    "Op 5 mei 2026 om 10:15 schreef ik:\n\nLamp.\n\nNiets.",
+    "5.5.2026 klo 10.15 kirjoitin:\n\nLamppu.\n\nEi mitään.",
+    "5 Mayıs 2026 10:15'te yazdım:\n\nLamba.\n\nHiç.",
+    "2026年5月5日 10:15 我写道：\n\n灯\n\n没有",
+    "2026年5月5日 10:15に私が書きました:\n\nランプ\n\nなし",
+]
+
+
+def test_words_of_an_answer_stay() -> None:
+    texts = [f"Hello.\n\n{text}" for text in OWN_WORDS]
+    assert [text for text in texts if split(text, answers=True) != (text, "")] == []
