@@ -52,7 +52,8 @@ _JOINED_VERBS = re.compile(
     "लिखा|लिखते हैं|লিখেছেন|เขียนว่า|เขียน|បានសរសេរ|ရေးသား"
 )
 _WORD = re.compile(r"[^\W\d_]+")
-_FIRST_PERSON = re.compile(r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b")
+# A mail program does not speak of itself, nor does it ask.
+_FIRST_PERSON = re.compile(r"\bI [a-z]|\b(?i:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы|please|bitte|kindly)\b")
 # `Your colleague wrote`: a mail program names the author.
 _OF_THE_SENDER = re.compile(
     r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|je|ai|elle|tu|su|"
@@ -150,7 +151,7 @@ def _names_author(text: str, *, marked: bool) -> bool:
     verb = _has_verb(text)
     if verb and is_dashed(text):
         return True
-    if _FIRST_PERSON.search(text):
+    if _FIRST_PERSON.search(_ADDRESS.sub("", text) if "@" in text else text):
         return False
     time, date = has_time(text), has_date(text)
     if not has_address(text):

@@ -222,6 +222,8 @@ def test_own_words_on_the_line_of_an_attribution_stay(own: str, line: str) -> No
         "The log says:",
         "Please forward this to Karl <karl@example.org>:",
         "Karl (karl@example.org):",
+        "Please send Karl <karl@example.org> this of 5 May 2026:",
+        "We got on 5 May 2026 at 10:15 from Karl <karl@example.org>:",
         "Here is the list of 5 May 2026:",
         "2026-05-05 09:15:22 ana@example.org: login failed:",
         "What I found at 09:15:",
