@@ -53,7 +53,9 @@ _JOINED_VERBS = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+")
 # A mail program does not speak of itself, nor does it ask.
-_FIRST_PERSON = re.compile(r"\bI [a-z]|\b(?i:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы|please|bitte|kindly)\b")
+_FIRST_PERSON = re.compile(
+    r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b|\A(?:We|Wir|Ich|Nous|Мы|Я|Please|Bitte|Kindly)\b"
+)
 # `Your colleague wrote`: a mail program names the author.
 _OF_THE_SENDER = re.compile(
     r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|je|ai|elle|tu|su|"
