@@ -116,6 +116,7 @@ class Accept:
             fingerprint=fingerprint,
             reference_ids=bounded(facts.reference_ids, aliases, MAX_LOOKUPS),
             participants=bounded(facts.participants, aliases, MAX_PARTICIPANT_ROWS),
+            person_if_joined_by=facts.person_if_joined_by if envelope.reverse_path else (),
             expires_at=now + self._max_age,
             horizon=now - self._duplicate_window,
         )
@@ -151,6 +152,9 @@ def message_of(
         subject=facts.subject,
         sent_at=facts.sent_at,
         automatic=automatic.verdict(
-            facts.automatic, null_reverse_path=not envelope.reverse_path, subject=facts.subject
+            facts.automatic,
+            null_reverse_path=not envelope.reverse_path,
+            subject=facts.subject,
+            is_reply=bool(facts.reference_ids),
         ),
     )

@@ -7,6 +7,7 @@ whether an address takes part in a ticket. How many lookups one mail needs is bo
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from router import ids
 from router.accept import threads
@@ -112,6 +113,16 @@ def _read_candidates(fresh: Sequence[Entry]) -> Transcript[dict[_Key, list[str]]
     for tickets in named.values():
         tickets.sort()
     return named
+
+
+def mark_replies(fresh: Sequence[Entry]) -> None:
+    """Takes the automatic mark from the messages that are a person's reply at one of their aliases."""
+    replies = {
+        entry.message.id for entry in fresh if threads.is_persons_reply(entry.joined_by, entry.mail.person_if_joined_by)
+    }
+    for entry in fresh:
+        if entry.message.id in replies:
+            entry.message = replace(entry.message, automatic="")
 
 
 def keep_participants(fresh: Sequence[Entry]) -> Transcript[None]:

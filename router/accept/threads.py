@@ -9,7 +9,7 @@ another, while a missed one is only a second ticket.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -54,6 +54,15 @@ def choose(reference_ids: Iterable[str], from_address: str, candidates: Sequence
             if reference and sender in candidate.participants:
                 return Joined(candidate.ticket_id, reference)
     return None
+
+
+def is_persons_reply(joined_by: str, person_if_joined_by: Container[str]) -> bool:
+    """Whether a person wrote a message in spite of its automatic mark: a list or a rule handed a reply on.
+
+    joined_by: the Message-ID that a ticket was joined by, `""` if none was. person_if_joined_by: as
+    `HeaderFacts.person_if_joined_by`.
+    """
+    return joined_by != "" and joined_by in person_if_joined_by
 
 
 def reopens(automatic: str) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from router import ids
 from router.accept import threads
 from router.accept.incoming import Entry, IncomingMail
-from router.accept.joining import join_conversations, keep_participants
+from router.accept.joining import join_conversations, keep_participants, mark_replies
 from router.model import Message, Micros
 from router.store.database import Row, Step, Transcript
 
@@ -74,9 +74,10 @@ def commit_group(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed
     repeated = Counter(
         entry.message.id for entry in entries if first_ids.get(entry.mark, entry.message.id) != entry.message.id
     )
+    yield from join_conversations(fresh)
+    mark_replies(fresh)  # the messages are written with the mark that their tickets give them
     yield from _write_messages(fresh, repeated)
     integrations = yield from _read_integrations(fresh)
-    yield from join_conversations(fresh)
     yield from _continue_tickets(fresh)
     yield from _link_recipients(fresh, integrations)
     yield from keep_participants(fresh)

@@ -71,6 +71,8 @@ class HeaderFacts:
 
     rfc_message_id: Message-ID without angle brackets, at most 998 octets; `""` if none (or longer).
     reference_ids: In-Reply-To and References without repeats, newest first, the newest 100.
+    person_if_joined_by: ids of In-Reply-To; a mail that joins a ticket by one of them is a person's reply that a list
+        or a rule handed on, whatever `automatic` says. `()` for all other mail.
     from_address: the first mailbox of From, `""` if none: the caller then uses the reverse-path.
     participants: addresses of From, Reply-To, Sender, To, Cc in that order, in their comparable form, at most 200.
     sent_at: Date in microseconds since the epoch, None if missing, unreadable or not between 1970 and 2100.
@@ -80,6 +82,7 @@ class HeaderFacts:
 
     rfc_message_id: str
     reference_ids: tuple[str, ...]
+    person_if_joined_by: tuple[str, ...]
     from_address: str
     from_name: str
     participants: tuple[str, ...]
@@ -198,6 +201,8 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     date = _first(fields, b"date")
     raw_id = _first(fields, b"message-id")
     ids = _read_ids(raw_id)
+    mark = automatic.of_headers(fields, from_address, subject)
+    relayed = automatic.may_be_relayed(fields, mark, from_address, subject)
     return HeaderFacts(
         rfc_message_id=ids[0] if ids else "",
         reference_ids=_references(fields),
@@ -208,7 +213,8 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
         sent_at=read_date(date),
         has_date=date != b"",
         has_message_id=raw_id != b"",
-        automatic=automatic.of_headers(fields, from_address, subject),
+        automatic=mark,
+        person_if_joined_by=tuple(_parents(fields)) if relayed else (),
     )
 
 
@@ -274,8 +280,12 @@ def _first(fields: dict[bytes, list[bytes]], name: bytes) -> bytes:
     return b""
 
 
+def _parents(fields: dict[bytes, list[bytes]]) -> list[str]:
+    return _read_ids(_first(fields, b"in-reply-to")[:4096])
+
+
 def _references(fields: dict[bytes, list[bytes]]) -> tuple[str, ...]:
-    parents = _read_ids(_first(fields, b"in-reply-to")[:4096])
+    parents = _parents(fields)
     line = _read_ids(_first(fields, b"references")[-MAX_REFERENCES_OCTETS:])
     line.reverse()
     return tuple(dict.fromkeys((*parents, *line)))[:MAX_REFERENCES]

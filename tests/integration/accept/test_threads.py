@@ -179,18 +179,33 @@ async def test_each_alias_has_its_own_conversation(at: Installation) -> None:
 
 
 async def test_people_reopen_and_programs_do_not(at: Installation) -> None:
+    """A list, a CRM or a rule that hands on a person's reply changes nothing about it."""
     await at.mail(mail("ask"))
-    for name, header, status in (
-        ("away", "Auto-Submitted: auto-replied", "resolved"),
-        ("list", "List-Id: <x.test>", "resolved"),
-        ("bulk", "Precedence: bulk", "resolved"),
-        ("ours", "X-EmailRouter-Mark: 1", "resolved"),
-        ("eva", "X-Anything: 1", "open"),
+    for name, header, mark in (
+        ("away", "Auto-Submitted: auto-replied", "auto-reply"),
+        ("daemon", "Precedence: bulk", "bulk"),
+        ("ours", "X-EmailRouter-Mark: 1", "loop"),
+        ("list", "List-Id: <x.test>", ""),
+        ("rule", "Auto-Submitted: auto-generated", ""),
+        ("eva", "X-Anything: 1", ""),
     ):
         await at.set_status("resolved")
-        await at.mail(mail(name, parent="ask", extra=[header]))
+        message_id = await at.mail(mail(name, parent="ask", extra=[header]))
         (ticket,) = await at.rows("SELECT status FROM tickets")
-        assert ticket["status"] == status, name
+        (message,) = await at.rows("SELECT automatic FROM messages WHERE id = :id", id=message_id)
+        assert (ticket["status"], message["automatic"]) == ("resolved" if mark else "open", mark), name
+
+
+async def test_a_reply_that_a_list_handed_on_is_marked_where_it_joins_nothing(at: Installation) -> None:
+    """Nor by an older reference, nor with a null reverse-path; a reply at one of two aliases is a reply."""
+    await at.mail(mail("ask"))
+    listed = ["List-Id: <x.test>"]
+    await at.mail(mail("unknown", parent="elsewhere", extra=listed))
+    await at.mail(mail("older", parent="elsewhere", references=["ask"], extra=listed))
+    await at.mail(mail("null", parent="ask", extra=listed), reverse_path="")
+    await at.mail(mail("two", parent="ask", extra=listed), at.target("billing"), at.target("support"))
+    rows = await at.rows("SELECT automatic FROM messages ORDER BY id")
+    assert [row["automatic"] for row in rows] == ["", "list", "list", "list", ""]
 
 
 # --- what programs send (router.mail.automatic), with the mails of tests/corpus

@@ -198,7 +198,9 @@ def verdicts(octets: bytes) -> None:
     said = decoded(octets)[:MAX_TEXT]
     automatic.verdict("", null_reverse_path=True, subject=said)
     automatic.of_headers({b"content-type": [b"multipart/report;" + octets]}, f"mailer-daemon{said}", said)
-    automatic.of_headers({name: [octets] for name in sorted(automatic.NAMES - {b"x-emailrouter-mark"})}, said, said)
+    fields = {name: [octets] for name in sorted(automatic.NAMES - {b"x-emailrouter-mark"})}
+    automatic.of_headers(fields, said, said)
+    automatic.may_be_relayed(fields, "list", said, said)
 
 
 def found_by(octets: bytes) -> None:

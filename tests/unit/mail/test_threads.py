@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.accept.threads import Candidate, Joined, choose, reopens
+from router.accept.threads import Candidate, Joined, choose, is_persons_reply, reopens
 
 EVA = "eva@customer.example"
 OURS = Candidate("ticket_1", "ours@acme.example", frozenset({EVA, "support@acme.example"}))
@@ -63,6 +63,12 @@ def test_nobody_and_empty_ids_join_nothing() -> None:
     assert choose([""], EVA, [nobody]) is None
     assert choose(["ours@acme.example"], "", [OURS]) is None
     assert choose(["ours@acme.example"], "root", [Candidate("t", "ours@acme.example", frozenset({"root"}))]) is None
+
+
+def test_a_reply_that_was_handed_on_is_a_persons_where_it_joins() -> None:
+    assert is_persons_reply("a@x", ("a@x", "b@x"))
+    assert not is_persons_reply("c@x", ("a@x", "b@x"))
+    assert not is_persons_reply("", ("",))
 
 
 def test_only_people_reopen() -> None:

@@ -1,0 +1,141 @@
+"""Subjects that mail programs give to mail that they write themselves, in the languages that they are sold in.
+
+A subject alone is evidence only where a program's own words stand before a colon, as in `Automatic reply: your order`.
+Where the header says that a program wrote the mail, a subject that only begins with such words tells which kind it is.
+Pure; time is constant, since only the beginning of a subject is read.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from router.unicode_text import normalize
+
+# Characters of a subject that are read: the longest prefix below has some 40.
+_BEGINNING = 120
+
+_TAGS = re.compile(r"\s*(?:\[[^\[\]]{0,40}\]\s*){0,3}")
+_DOMINO = re.compile(r"AUTO: .{0,100}\([^()]*\d[^()]*\)\s*")
+"""HCL Domino: `AUTO: Eva Muster is out of the office (returning 3 March)`."""
+
+
+def _fold(text: str) -> str:
+    """The text without case and accents: many programs and people write without them."""
+    if text.isascii():
+        return text.casefold()
+    folded = normalize("NFKD", text.casefold())
+    return "".join(character for character in folded if not unicodedata.combining(character))
+
+
+def _phrases(text: str) -> frozenset[str]:
+    return frozenset(_fold(phrase.strip()) for phrase in text.split("|"))
+
+
+# What Exchange, Outlook.com, Zimbra, GroupWise, cPanel and others write before the colon.
+_REPLY_PREFIXES = _phrases(
+    "automatic reply|auto reply|auto-reply|autoreply|auto response|auto-response|autoresponse|autoresponder|"
+    "automated reply|automated response|automatic response|automatic message|vacation reply|vacation response|"
+    "out of office|out-of-office|out of the office|out of office reply|out of office autoreply|"
+    "out of office auto-reply|out of office auto reply|out of office response|"
+    "automatische antwort|abwesenheitsnotiz|abwesenheitsnachricht|abwesenheitsmeldung|automatische abwesenheitsnotiz|"
+    "abwesenheitsassistent|automatische rückantwort|"
+    "réponse automatique|message d'absence|message d’absence|réponse d'absence|absence du bureau|absent du bureau|"
+    "absent(e) du bureau|réponse automatique d'absence du bureau|notification d'absence|"
+    "respuesta automática|respuesta automatizada|fuera de la oficina|fuera de oficina|ausente de la oficina|"
+    "risposta automatica|fuori sede|fuori ufficio|messaggio automatico|"
+    "resposta automática|fora do escritório|ausência temporária|fora do escritório resposta automática|"
+    "resposta automàtica|erantzun automatikoa|"
+    "automatisch antwoord|automatische reactie|afwezigheidsbericht|afwezigheidsmelding|niet op kantoor|"
+    "autosvar|automatiskt svar|automatisk svar|frånvaromeddelande|fraværsbesked|fraværsmelding|"
+    "automaattinen vastaus|poissaoloviesti|poissaoloilmoitus|sjálfvirkt svar|"
+    "odpowiedź automatyczna|automatyczna odpowiedź|autoodpowiedź|poza biurem|nieobecność w biurze|"
+    "automatická odpověď|automatická odpoveď|mimo kancelář|mimo kancelárie|"
+    "automatikus válasz|házon kívül|irodán kívül|răspuns automat|în afara biroului|"
+    "automatski odgovor|samodejni odgovor|аутоматски одговор|автоматски одговор|автоматичен отговор|извън офиса|"
+    "automaatvastus|automaatne vastus|automātiska atbilde|automātiskā atbilde|automatinis atsakymas|"
+    "автоматический ответ|автоответ|автоматична відповідь|автовідповідь|аўтаматычны адказ|автоматты жауап|"
+    "αυτόματη απάντηση|εκτός γραφείου|otomatik yanıt|otomatik cevap|ofis dışında|avtomatik cavab|"
+    "תשובה אוטומטית|מענה אוטומטי|מחוץ למשרד|رد تلقائي|الرد التلقائي|الرد التلقائى|خارج المكتب|پاسخ خودکار|"
+    "自動応答|自動返信|不在通知|自动答复|自动回复|自动回覆|外出自动回复|自動回覆|自動回應|自動答覆|"
+    "자동 회신|자동 응답|자동회신|자동응답|부재 중 자동 회신|부재중|"
+    "ตอบกลับอัตโนมัติ|การตอบกลับอัตโนมัติ|ข้อความตอบกลับอัตโนมัติ|"
+    "trả lời tự động|tự động trả lời|thư trả lời tự động|phản hồi tự động|"
+    "balasan otomatis|jawaban otomatis|balasan automatik|awtomatikong tugon|"
+    "स्वचालित उत्तर|स्वचालित जवाब|স্বয়ংক্রিয় উত্তর|தானியங்கி பதில்"
+)
+# Beginnings that say the same where the header says already that a program wrote the mail.
+_REPLY_BEGINNINGS = (
+    *_REPLY_PREFIXES,
+    *_phrases(
+        "auto:|away from my mail|i am away|i am out of|i'm out of|on vacation|on holiday|vacation|absent|abwesend|"
+        "ich bin abwesend|absence|je suis absent|en congés|ausente|assente|ausência|afwezig|frånvaro|frånvarande|"
+        "fraværende|fravær|poissa|nieobecny|nieobecna|nepřítomnost|neprítomnosť|távollét|absenţă|odsutan|odsoten|"
+        "отсутств|відсутн|απουσία|ofiste değil|不在|外出|휴가|부재"
+    ),
+)
+
+# Reports about delivery that failed or waits: of qmail, Exim, Postfix, Sendmail, Exchange and Domino.
+_FAILURE_BEGINNINGS = tuple(
+    _phrases(
+        "undeliver|delivery status notification|delivery failure|delivery has failed|delivery report|"
+        "delivery incomplete|delivery delayed|delivery notification: delivery|returned mail|"
+        "mail delivery failed|mail delivery failure|"
+        "mail delivery system|mail delivery subsystem|failure notice|failed mail|mail could not be delivered|"
+        "message could not be delivered|message cannot be delivered|your message could not be delivered|"
+        "warning: message|warning: could not send|delayed mail|non-delivery|non delivery|"
+        "unzustellbar|nicht zustellbar|non remis|échec de remise|no entregado|no se puede entregar|mancato recapito|"
+        "non recapitabile|niet bezorgd|onbestelbaar|não entregue|mensagem não entregue|olevererbart|kan ikke leveres|"
+        "det går inte att leverera|toimittamaton|ei voi toimittaa|nie można dostarczyć|"
+        "niedostarczon|nedoruč|kézbesíthetetlen|nelivrat|недоставлено|не удается доставить|не доставлено|"
+        "δεν παραδόθηκε|teslim edilemedi|לא ניתן למסור|تعذر التسليم|"
+        "配信不能|配信できません|无法送达|無法傳遞|배달되지 않음"
+    )
+)
+# The notices of success among the delivery reports (RFC 3464 section 2.3.3): Exchange's, Postfix's, Sendmail's.
+_DELIVERED_PREFIXES = _phrases(
+    "delivered|relayed|expanded|zugestellt|weitergeleitet|erweitert|remis|relayé|développé|entregado|retransmitido|"
+    "recapitato|inoltrato|entregue|bezorgd|doorgestuurd|levererat|leveret|levert|toimitettu|dostarczone|doručeno|"
+    "doručené|kézbesítve|livrat|доставлено|παραδόθηκε|teslim edildi|נמסר|تم التسليم|配信済み|已送达|已送達|배달됨"
+)
+_DELIVERED_BEGINNINGS = tuple(
+    _phrases(
+        "successful mail delivery report|delivery status notification (success)|delivery status notification (relay)|"
+        "return receipt|delivery report (success)"
+    )
+)
+
+
+def is_automatic_reply(subject: str) -> bool:
+    """Whether the subject begins with a program's own words for an automatic reply, and a colon."""
+    beginning = subject[:_BEGINNING]
+    return _prefix(beginning) in _REPLY_PREFIXES or _DOMINO.fullmatch(subject[: 2 * _BEGINNING]) is not None
+
+
+def speaks_of_absence(subject: str) -> bool:
+    """Whether the subject of a mail that a program wrote begins like that of an automatic reply."""
+    folded = _fold(subject[:_BEGINNING])
+    return folded[_tags(folded) :].startswith(_REPLY_BEGINNINGS) or "out of the office" in folded
+
+
+def speaks_of_failure(subject: str) -> bool:
+    """Whether the subject begins like that of a report about mail that was not delivered."""
+    folded = _fold(subject[:_BEGINNING])
+    return folded[_tags(folded) :].startswith(_FAILURE_BEGINNINGS)
+
+
+def speaks_of_success(subject: str) -> bool:
+    """Whether the subject of a delivery report says that the mail arrived."""
+    folded = _fold(subject[:_BEGINNING])
+    return _prefix(subject[:_BEGINNING]) in _DELIVERED_PREFIXES or folded.startswith(_DELIVERED_BEGINNINGS)
+
+
+def _prefix(beginning: str) -> str:
+    """What stands before the first colon, without tags that a gateway adds (`[EXT]`), `""` without a colon."""
+    prefix, colon, _ = beginning.replace("\uff1a", ":").partition(":")
+    return _fold(prefix[_tags(prefix) :].strip()) if colon else ""
+
+
+def _tags(text: str) -> int:
+    match = _TAGS.match(text)
+    return match.end() if match else 0
