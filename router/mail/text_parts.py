@@ -12,8 +12,9 @@ from html import escape
 from router.mail.charset_detection import CharsetReader
 from router.mail.contents import HasHtml, Limits
 from router.mail.decode import storable
+from router.mail.html_text import sanitized_to_text
 from router.mail.structure import Part, broken, decoded_body
-from router.mail.text import crude_text, cut_html, sanitize_html, sanitized_to_text, without_data
+from router.mail.text import crude_text, cut_html, sanitize_html, without_data
 
 _HTML = frozenset({"text/html", "text/enriched", "text/richtext"})
 # Text that may say its own charset.

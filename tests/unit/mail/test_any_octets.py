@@ -15,11 +15,12 @@ from router.mail.charsets import decode_charset
 from router.mail.contents import Limits
 from router.mail.decode import decode_words, one_line, parameters, safe_filename, storable
 from router.mail.headers import MAX_ID, MAX_PARTICIPANTS, MAX_REFERENCES, MAX_TEXT, read_headers
+from router.mail.html_text import sanitized_to_text
 from router.mail.mailboxes import comparable, read_mailboxes
 from router.mail.parse import attachment, parse
 from router.mail.quotes import split
 from router.mail.structure import read_structure
-from router.mail.text import crude_text, sanitize_html, sanitized_to_text
+from router.mail.text import crude_text, sanitize_html
 from tests.support.mail_tree import leaves
 
 CORPUS = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "corpus").glob("*.eml"))]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from router.mail.text import sanitize_html, sanitized_to_text
+from router.mail.html_text import sanitized_to_text
+from router.mail.text import sanitize_html
 
 
 @pytest.mark.parametrize(
