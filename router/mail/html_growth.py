@@ -8,12 +8,12 @@ content (`svg`, `math`) changes what a tag means it can be too low, and only the
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from router.mail.html_depth import Depth
+from router.mail.html_tokens import ATTRIBUTE, END_OF_RAW_TEXT, FOREIGN, RAW_TEXT, TOKEN
 
 MAX_DEPTH = 1500
 """Levels of open elements: the time of the sanitiser grows with their square."""
@@ -32,26 +32,6 @@ _ROUNDS, _CLONES = 8, 4
 _IDENTICAL = 3  # "Noah's Ark clause": of identical open elements the parser keeps three
 _COMPARED = 4  # the parser compares each formatting element with all open ones; one comparison costs as much as this
 
-# Tags as the standard's tokenizer finds them (13.2.5). Each repetition is possessive: no position is read twice.
-_ATTRIBUTE = re.compile(
-    r"""[^\t\n\f\r\ />][^\t\n\f\r\ />=]*+
-        (?:[\t\n\f\r\ ]*+=[\t\n\f\r\ ]*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^\t\n\f\r\ >"'][^\t\n\f\r\ >]*+)?+)?+""",
-    re.VERBOSE,
-)
-_TOKEN = re.compile(
-    rf"""<(?:
-        !--(?:-?>|.*?(?:--!?>|\Z))
-      | [!?][^>]*+
-      | /(?![a-zA-Z])[^>]*+
-      | (?P<end>/?)(?P<name>[a-zA-Z][^\t\n\f\r\ />]*+)
-        (?P<attributes>(?:
-            [\t\n\f\r\ /]++
-          | {_ATTRIBUTE.pattern}
-        )*+)(?:>|\Z)
-    )""",
-    re.VERBOSE | re.DOTALL,
-)
-
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -64,12 +44,9 @@ _INLINE = _words("abbr bdi bdo br cite del dfn img ins kbd label mark q samp spa
 _SHALLOW = _words("p li td tr th dd dt tbody thead tfoot option hr input meta link col area base embed")
 # What is open outside of these cannot be closed inside.
 _SCOPES = _words("table applet object marquee template svg math select")
-_FOREIGN = frozenset({"svg", "math"})
 # A second one adds its attributes to the first, after a comparison with all that this one has.
 _MERGED = frozenset({"html", "body"})
 _CELLS = frozenset({"td", "th", "caption"})
-_RAW_TEXT = _words("title textarea style script xmp iframe noembed noframes noscript")
-_END_OF_RAW_TEXT = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE) for name in _RAW_TEXT}
 
 
 class TooLarge(Exception):  # noqa: N818 - said of HTML, not of a fault
@@ -93,25 +70,25 @@ def grows(html: str) -> bool:
 def _tags(html: str) -> Iterator[tuple[str, bool, str]]:
     """Name, whether it is an end tag, and attributes of each tag; what is no markup is skipped as a parser does."""
     at, foreign = 0, False
-    while (token := _TOKEN.search(html, at)) is not None:
+    while (token := TOKEN.search(html, at)) is not None:
         at = token.end()
         if token["name"] is None:
             continue
-        if at - token.start() > MAX_TAG and len(_ATTRIBUTE.findall(token["attributes"])) > MAX_ATTRIBUTES:
+        if at - token.start() > MAX_TAG and len(ATTRIBUTE.findall(token["attributes"])) > MAX_ATTRIBUTES:
             raise TooLarge
         name = token["name"].lower()
         yield name, bool(token["end"]), token["attributes"]
-        if name in _RAW_TEXT and not token["end"]:
-            found = _END_OF_RAW_TEXT[name].search(html, at)
+        if name in RAW_TEXT and not token["end"]:
+            found = END_OF_RAW_TEXT[name].search(html, at)
             end = len(html) if found is None else found.start()
             if foreign:  # it may be markup after all
                 yield from _start_tags(html, at, end)
             at = end
-        foreign = foreign or name in _FOREIGN
+        foreign = foreign or name in FOREIGN
 
 
 def _start_tags(html: str, at: int, end: int) -> Iterator[tuple[str, bool, str]]:
-    for token in _TOKEN.finditer(html, at, end):
+    for token in TOKEN.finditer(html, at, end):
         if token["name"] and not token["end"]:
             yield token["name"].lower(), False, token["attributes"]
 

@@ -47,6 +47,7 @@ EXEMPT: dict[str, str] = {
     "router.dns.standing": _USE_CASE,
     "router.dns.verification": "asks `resolver` and judges by `records`",
     "router.lease_owner": "reads files of this host",
+    "router.mail.html_tokens": "declares patterns; `html_growth` and `html_markup` use them",
     "router.meter": _VALUES,
     "router.outbound.lookup": "asks the system's resolver",
     "router.ports": _VALUES,
