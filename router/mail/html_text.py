@@ -1,15 +1,19 @@
-"""Sanitised HTML as text that reads as a person would see it.
+"""HTML as text that reads as a person would see it.
 
-`sanitized_to_text` walks what `router.mail.text.sanitize_html` returned, so it meets well-formed HTML only. It never
-raises, and takes time linear in the HTML.
+`sanitized_to_text` walks what `router.mail.text.sanitize_html` returned, so it meets well-formed HTML only;
+`crude_text` takes any. Neither raises, and both take time linear in the HTML.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
+from html import unescape
 from html.parser import HTMLParser
 
-from router.mail.text import HIDDEN
+from router.mail.decode import storable
+from router.mail.html_markup import without_unseen
+from router.mail.html_style import HIDDEN, INVISIBLE, STRUCK, VISIBLE
 
 
 def _words(text: str) -> frozenset[str]:
@@ -21,78 +25,208 @@ _BLOCKS = _PARAGRAPHS | _words(
     "div address article aside center caption dd details dt figcaption footer header li main nav section summary "
     "tbody thead tfoot tr"
 )
-_VOID = frozenset({"br", "hr", "img", "wbr", "col"})
+_VOID = frozenset({"br", "hr", "img", "wbr", "col", "area"})
+_STRUCK_TAGS = frozenset({"s", "strike", "del"})
 _SPACES = re.compile(r"[ \t\n\r\u00a0\u2007\u202f]+")
 # Characters that take no room: fillers of hidden preheaders, and soft hyphens.
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
 _MAX_QUOTES = 10
 _MAX_INDENT = 8
+_MAX_ADDRESS = 500
+_PIXEL = frozenset({"0", "1", "0px", "1px"})  # sizes of images that count readers
+_LINKS = frozenset({"http", "https", "mailto", "tel", "ftp", "ftps", "sftp", "sms", "sip", "sips", "webcal"})
+# A number of thousands of digits is no character, and `unescape` raises for it.
+_ENDLESS_NUMBER = re.compile(r"&#[0-9]{10,}+;?")
+_ANY_TAG = re.compile(r"<[^<>]*>")
 
 
-def sanitized_to_text(clean: str, limit: int) -> str:
-    """Readable text of what `sanitize_html` returned, at most `limit` characters."""
-    walker = _Walker(limit)
+def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
+    """Readable text of what `sanitize_html` returned, at most `limit` characters. hidden: also of hidden elements."""
+    walker = _Walker(limit, hidden=hidden)
     walker.feed(clean)
     walker.close()
-    return walker.text()[:limit]
+    return walker.out.text()[:limit]
+
+
+def crude_text(html: str, limit: int) -> str:
+    """Text without structure, for HTML that cannot be read properly."""
+    text = _ANY_TAG.sub(" ", without_unseen(html))
+    return storable(unescape(_ENDLESS_NUMBER.sub(" ", text)))[:limit].strip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """What an element's text inherits. white_space: `normal`, `pre-line`, `pre-wrap` or `pre`."""
+
+    white_space: str = "normal"
+    visible: bool = True
+    struck: bool = False
+
+    def of_child(self, tag: str, declared: str) -> _Style:
+        """declared: as `canonical_style` returned it."""
+        style = replace(self, white_space="pre") if tag == "pre" else self
+        style = replace(style, struck=True) if tag in _STRUCK_TAGS else style
+        for declaration in declared.split(";") if declared else ():
+            if declaration in (INVISIBLE, VISIBLE):
+                style = replace(style, visible=declaration == VISIBLE)
+            elif declaration == STRUCK:
+                style = replace(style, struck=True)
+            elif declaration.startswith("white-space:"):
+                style = replace(style, white_space=declaration.partition(":")[2])
+        return style
+
+
+class _Lines:
+    """Lines of text out of words and line ends."""
+
+    def __init__(self) -> None:
+        self.size = 0  # characters written
+        self.lists: list[int] = []  # number of the next item, -1 in an unordered list
+        self.quotes = 0
+        self._last_quotes = 0  # of the last line written: a gap belongs to the shallower side
+        self._lines: list[str] = []
+        self._line: list[str] = []
+        self._gap = 0  # empty lines wanted before the next text
+        self._bullet = ""
+        self._cells = 0
+        self._verbatim = False  # the line has text whose white space shows as it is
+        self._struck = False  # an open `~~`
+
+    def write(self, text: str, style: _Style) -> str:
+        """Adds text of one line; returns what of it shows."""
+        if style.white_space in ("normal", "pre-line"):
+            text = _SPACES.sub(" ", text)
+            if text.startswith(" ") and (not self._line or self._line[-1].endswith(" ")):
+                text = text[1:]
+        else:
+            text = text.replace("\u00a0", " ")
+            self._verbatim = self._verbatim or bool(text.strip())
+        if not text:
+            return ""
+        if style.struck != self._struck and (text.strip() or self._struck):
+            self._mark_struck(text if style.struck else "")
+        self._line.append(text.lstrip() if style.struck and self._line and self._line[-1] == "~~" else text)
+        self.size += len(text)
+        return text
+
+    def _mark_struck(self, following: str) -> None:
+        """Writes the `~~` that begins or ends text that was struck out, close to its words."""
+        if following:
+            self._line += [following[: len(following) - len(following.lstrip())], "~~"]
+        elif self._line:
+            last = self._line[-1]
+            self._line[-1] = f"{last.rstrip()}~~{last[len(last.rstrip()) :]}"
+        self._struck = bool(following)
+
+    def begin_row(self) -> None:
+        self._cells = 0
+
+    def begin_cell(self) -> None:
+        if self._cells and self._line:
+            self._line.append(" | ")
+        self._cells += 1
+
+    def begin_item(self) -> None:
+        if not self.lists:
+            self._bullet = "- "
+            return
+        number = self.lists[-1]
+        self._bullet = "- " if number < 0 else f"{number}. "
+        if number >= 0:
+            self.lists[-1] = number + 1
+
+    def end_list(self) -> None:
+        if self.lists:
+            self.lists.pop()
+            self._bullet = ""
+
+    def end_line(self, gap: int, *, blank: bool = False) -> None:
+        """Finish the line at hand. gap: empty lines wanted after it. blank: an empty line counts as one."""
+        if self._struck:
+            self._mark_struck("")
+        line = "".join(self._line)
+        text = line.rstrip() if self._verbatim else _SPACES.sub(" ", line).strip()
+        if text == "--" and line.endswith(("-- ", "--\u00a0")):
+            text = "-- "  # the mark of a signature keeps its blank (RFC 3676 section 4.3)
+        self._line.clear()
+        self._verbatim = False
+        while text.endswith(" |"):
+            text = text[:-2].rstrip()
+        if text and text != "|":
+            self._end_text(text)
+        elif blank:
+            self._gap = 1
+        self._gap = max(self._gap, gap)
+
+    def _end_text(self, text: str) -> None:
+        if self._gap and self._lines:
+            self._lines.append(("> " * min(self.quotes, self._last_quotes, _MAX_QUOTES)).rstrip())
+        self._gap = 0
+        self._last_quotes = self.quotes
+        prefix = "> " * min(self.quotes, _MAX_QUOTES)
+        indent = "  " * min(max(len(self.lists) - 1, 0), _MAX_INDENT)
+        bullet = self._bullet or ("  " if self.lists else "")
+        self._lines.append(f"{prefix}{indent}{bullet}{text}")
+        self._bullet = ""
+
+    def text(self) -> str:
+        self.end_line(0)
+        return "\n".join(self._lines).strip()
 
 
 class _Walker(HTMLParser):
-    """Writes lines from the events of well-formed HTML; its own state is a few counters and the open link."""
+    """Writes lines from the events of well-formed HTML. hidden: whether hidden elements are read like others."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, hidden: bool) -> None:
         super().__init__(convert_charrefs=True)
         self.limit = limit
-        self.size = 0
-        self.lines: list[str] = []
-        self.line: list[str] = []
-        self.gap = 0  # empty lines wanted before the next text
+        self.reads_hidden = hidden
+        self.out = _Lines()
+        self.styles = [_Style()]  # of the open elements
         self.hidden = 0  # open elements inside (and with) the hidden one
-        self.quotes = 0
-        self.last_quotes = 0  # of the last line written: a gap belongs to the shallower side
-        self.pre = 0
-        self.lists: list[int] = []  # number of the next item, -1 in an unordered list
-        self.bullet = ""
-        self.cells = 0
         self.href = ""  # where the open link goes
         self.shown: list[str] = []  # and what it shows
+        self.pictured = False  # it shows an image without words
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if self.hidden or self.size > self.limit:
+        if self.hidden or self.out.size > self.limit:
             self.hidden += tag not in _VOID
             return
         values = dict(attrs)
-        if values.get("style") == HIDDEN or "hidden" in values:
+        declared = values.get("style") or ""
+        if (declared == HIDDEN or "hidden" in values) and not self.reads_hidden:
             self.hidden = int(tag not in _VOID)
             return
         if tag in _BLOCKS:
-            self.end_line(1 if tag in _PARAGRAPHS and not self.lists else 0)
+            self.out.end_line(1 if tag in _PARAGRAPHS and not self.out.lists else 0)
+        if tag not in _VOID:
+            self.styles.append(self.styles[-1].of_child(tag, declared))
         self.open(tag, values)
 
     def open(self, tag: str, values: dict[str, str | None]) -> None:
         if tag == "br":
-            self.end_line(0, blank=True)
+            self.out.end_line(0, blank=True)
         elif tag == "blockquote":
-            self.quotes += 1
-        elif tag == "pre":
-            self.pre += 1
+            self.out.quotes += 1
         elif tag in ("ul", "ol"):
             start = values.get("start") or "1"
-            self.lists.append(-1 if tag == "ul" else int(start[:6]) if start.isdecimal() else 1)
+            self.out.lists.append(-1 if tag == "ul" else int(start[:6]) if start.isdecimal() else 1)
         elif tag == "li":
-            self.begin_item()
+            self.out.begin_item()
         elif tag == "tr":
-            self.cells = 0
+            self.out.begin_row()
         elif tag in ("td", "th"):
-            if self.cells and self.line:
-                self.line.append(" | ")
-            self.cells += 1
+            self.out.begin_cell()
         elif tag == "hr":
             self.write("-" * 20)
-            self.end_line(1)
-        elif tag == "a":
+            self.out.end_line(1)
+        elif tag in ("a", "area"):
             self.href = values.get("href") or ""
             self.shown.clear()
+            self.pictured = False
+            if tag == "area":  # a link in an image
+                self.image(values)
+                self.end_link()
         elif tag == "img":
             self.image(values)
 
@@ -103,93 +237,61 @@ class _Walker(HTMLParser):
         if tag == "a":
             self.end_link()
         if tag in _BLOCKS:
-            self.end_line(1 if tag in _PARAGRAPHS and len(self.lists) <= 1 else 0)
+            self.out.end_line(1 if tag in _PARAGRAPHS and len(self.out.lists) <= 1 else 0)
         if tag == "blockquote":
-            self.quotes = max(0, self.quotes - 1)
-        elif tag == "pre":
-            self.pre = max(0, self.pre - 1)
-        elif tag in ("ul", "ol") and self.lists:
-            self.lists.pop()
-            self.bullet = ""
+            self.out.quotes = max(0, self.out.quotes - 1)
+        elif tag in ("ul", "ol"):
+            self.out.end_list()
+        if len(self.styles) > 1 and tag not in _VOID:
+            self.styles.pop()
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
 
     def handle_data(self, data: str) -> None:
-        if self.hidden or self.size > self.limit:
+        if self.hidden or self.out.size > self.limit:
             return
-        if self.pre:
-            first, *rest = data.split("\n")
-            self.write(first)
-            for line in rest:
-                self.end_line(0, blank=True)
-                self.write(line)
+        data = _INVISIBLE.sub("", data)
+        if self.styles[-1].white_space == "normal":
+            self.write(data)
             return
-        data = _SPACES.sub(" ", _INVISIBLE.sub("", data))
-        if data == " " and not self.line:
-            return
-        self.write(data)
+        first, *rest = data.split("\n")
+        self.write(first)
+        for line in rest:
+            self.out.end_line(0, blank=True)
+            self.write(line)
 
     def write(self, text: str) -> None:
-        if text:
-            self.line.append(text)
+        style = self.styles[-1]
+        if style.visible or self.reads_hidden:
+            shown = self.out.write(text, style)
             if self.href:
-                self.shown.append(text)
-            self.size += len(text)
-
-    def begin_item(self) -> None:
-        if not self.lists:
-            self.bullet = "- "
-            return
-        number = self.lists[-1]
-        self.bullet = "- " if number < 0 else f"{number}. "
-        if number >= 0:
-            self.lists[-1] = number + 1
+                self.shown.append(shown)
 
     def image(self, values: dict[str, str | None]) -> None:
-        """An image speaks by its alternative text; pixels that count readers have none worth reading."""
-        alt = _SPACES.sub(" ", values.get("alt") or "").strip()
-        sizes = (values.get("width") or "", values.get("height") or "")
-        if alt and not any(size.strip() in ("0", "1", "0px", "1px") for size in sizes):
-            self.write(f"[{alt[:200]}]")
+        """An image shows its alternative text; one that counts readers has none worth reading."""
+        if any((values.get(size) or "").strip() in _PIXEL for size in ("width", "height")):
+            return
+        words = _SPACES.sub(" ", _INVISIBLE.sub("", values.get("alt") or values.get("title") or "")).strip()
+        if words:
+            self.write(f"[{words[:200]}]")
+        else:
+            self.pictured = True
 
     def end_link(self) -> None:
+        """Writes where the link goes, unless its words say so, or it shows nothing at all."""
         href, self.href = self.href, ""
         scheme, _, rest = href.partition(":")
         scheme = scheme.lower()
-        if scheme not in ("http", "https", "mailto", "tel"):
+        if scheme not in _LINKS:
             return
-        shown = "".join(self.shown)
-        plain = href if scheme.startswith("http") else rest.partition("?")[0]
-        if shown.strip() and not _same_link(shown, plain):
-            self.write(f" ({plain})" if len(plain) <= 500 else f" ({plain[:500]}…)")
-
-    def end_line(self, gap: int, *, blank: bool = False) -> None:
-        """Finish the line at hand. gap: empty lines wanted after it. blank: an empty line counts as one."""
-        line = "".join(self.line)
-        text = line.rstrip() if self.pre else line.strip()
-        if text == "--" and line.endswith(("-- ", "--\u00a0")):
-            text = "-- "  # the mark of a signature keeps its blank (RFC 3676 section 4.3)
-        self.line.clear()
-        while text.endswith(" |"):
-            text = text[:-2].rstrip()
-        prefix = "> " * min(self.quotes, _MAX_QUOTES)
-        if text and text != "|":
-            if self.gap and self.lines:
-                self.lines.append(("> " * min(self.quotes, self.last_quotes, _MAX_QUOTES)).rstrip())
-            self.gap = 0
-            self.last_quotes = self.quotes
-            indent = "  " * min(max(len(self.lists) - 1, 0), _MAX_INDENT)
-            bullet = self.bullet or ("  " if self.lists else "")
-            self.lines.append(f"{prefix}{indent}{bullet}{text if self.pre else _SPACES.sub(' ', text)}")
-            self.bullet = ""
-        elif blank:
-            self.gap = 1
-        self.gap = max(self.gap, gap)
-
-    def text(self) -> str:
-        self.end_line(0)
-        return "\n".join(self.lines).strip()
+        shown = "".join(self.shown).strip()
+        plain = rest.partition("?")[0] if scheme in ("mailto", "tel", "sms") else href
+        address = plain if len(plain) <= _MAX_ADDRESS else f"{plain[:_MAX_ADDRESS]}…"
+        if shown and not _same_link(shown, plain):
+            self.write(f" ({address})")
+        elif not shown and self.pictured:
+            self.write(f" {address} ")
 
 
 def _same_link(shown: str, target: str) -> bool:

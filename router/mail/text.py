@@ -10,10 +10,10 @@ make it much larger (`router.mail.html_growth`), tags are just dropped. It never
 from __future__ import annotations
 
 import re
-from html import unescape
 
 from router.mail import html_growth
 from router.mail.decode import storable
+from router.mail.html_style import canonical_style
 
 MAX_HTML = 524288
 MAX_TAGS = 50_000
@@ -32,16 +32,17 @@ def _words(text: str) -> frozenset[str]:
 
 
 _TAGS = _words(
-    "a abbr address article aside b bdi blockquote br caption center cite code col colgroup dd del details dfn div dl "
-    "dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre q s samp "
-    "section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr"
+    "a abbr address area article aside b bdi blockquote br caption center cite code col colgroup dd del details dfn "
+    "div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre "
+    "q s samp section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr"
 )
 _DROPPED_WITH_CONTENT = _words(
     "script style title head template noscript object applet audio video canvas svg math select textarea"
 )
-_ATTRIBUTES = {
+ATTRIBUTES: dict[str, set[str]] = {
     "*": {"dir", "lang", "title", "style", "hidden"},
     "a": {"href"},
+    "area": {"href", "alt"},
     "img": {"src", "alt", "width", "height"},
     "td": {"align", "valign", "colspan", "rowspan", "width"},
     "th": {"align", "valign", "colspan", "rowspan", "width"},
@@ -49,40 +50,23 @@ _ATTRIBUTES = {
     "ol": {"start"},
     "font": {"color"},
 }
-_SCHEMES = frozenset({"http", "https", "mailto", "tel", "cid"})
-# What hides a preheader: shown by no client, but the first line of every preview.
-# Not font-size:0 (frames of newsletters have it, their contents not) and not mso-hide (hides from one program only).
-_HIDDEN_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|max-height\s*:\s*0(?:px)?\s*(?:;|!|\Z)|"
-    r"opacity\s*:\s*0(?:\.0+)?\s*(?:;|!|\Z)",
-    re.IGNORECASE,
-)
-HIDDEN = "display:none"
-
-# A number of thousands of digits is no character, and `unescape` raises for it.
-_ENDLESS_NUMBER = re.compile(r"&#[0-9]{10,}+;?")
-_ANY_TAG = re.compile(r"<[^<>]*>")
-# An image written into the text: not shown, and most of the octets where there is one. The last one may be cut.
-_DATA_URI = re.compile(r"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)""")
+_SCHEMES = frozenset({"http", "https", "mailto", "tel", "cid", "ftp", "ftps", "sftp", "sms", "sip", "sips", "webcal"})
 
 
-def without_data(html: str) -> str:
-    """The same HTML without the images written into it, before a bound cuts the text behind them."""
-    return _DATA_URI.sub('""', html)
-
-
-def sanitize_html(html: str) -> str:
-    """Safe HTML, `""` if it is beyond the bounds. Hidden elements stay, with `display:none` as their style."""
+def sanitize_html(html: str) -> str | None:
+    """Safe HTML, None if it is beyond the bounds. Hidden elements stay; styles are those of `html_style` alone."""
     import nh3  # noqa: PLC0415 - see the module
 
     html = storable(html[:MAX_HTML])
-    if not html.strip() or _beyond_bounds(html):
+    if not html.strip():
         return ""
+    if _beyond_bounds(html):
+        return None
     return nh3.clean(
         html,
         tags=set(_TAGS),
         clean_content_tags=set(_DROPPED_WITH_CONTENT),
-        attributes=_ATTRIBUTES,
+        attributes=ATTRIBUTES,
         attribute_filter=_attribute,
         url_schemes=set(_SCHEMES),
         url_relative="deny",
@@ -101,16 +85,9 @@ def cut_html(clean: str, limit: int) -> str:
     return cut[:reference] if reference > cut.rfind(";") else cut
 
 
-def crude_text(html: str, limit: int) -> str:
-    """Text without structure, for HTML that nests too deep to be read properly."""
-    if not _beyond_bounds(html):
-        return ""
-    return storable(unescape(_ENDLESS_NUMBER.sub(" ", _ANY_TAG.sub(" ", html))))[:limit].strip()
-
-
 def _attribute(tag: str, name: str, value: str) -> str | None:
     if name == "style":
-        return HIDDEN if _HIDDEN_STYLE.search(value[:2000]) else None
+        return canonical_style(value) or None
     if name == "src":
         return value if value[:4].lower() == "cid:" else None
     if name == "title" and tag == "a":

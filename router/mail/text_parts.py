@@ -12,9 +12,10 @@ from html import escape
 from router.mail.charset_detection import CharsetReader
 from router.mail.contents import HasHtml, Limits
 from router.mail.decode import storable
-from router.mail.html_text import sanitized_to_text
+from router.mail.html_markup import seen_markup
+from router.mail.html_text import crude_text, sanitized_to_text
 from router.mail.structure import Part, broken, decoded_body
-from router.mail.text import crude_text, cut_html, sanitize_html, without_data
+from router.mail.text import cut_html, sanitize_html
 
 _HTML = frozenset({"text/html", "text/enriched", "text/richtext"})
 # Text that may say its own charset.
@@ -66,7 +67,7 @@ class TextDecoder:
             raise HasHtml
         text = self._text(part)
         if part.content_type == "text/html":
-            return TextPiece(html=without_data(text))
+            return TextPiece(html=seen_markup(text, self._limits.html))
         if part.content_type in _HTML:
             return TextPiece(self._enriched(text))
         if part.parameters.get("format", "").lower() == "flowed":
@@ -96,8 +97,10 @@ class TextDecoder:
         if len(text) > self._left_enriched:
             self.warnings.append("text cut")
         text, self._left_enriched = text[: self._left_enriched], max(0, self._left_enriched - len(text))
-        clean = cut_html(sanitize_html(text), self._limits.clean_html)
-        return sanitized_to_text(clean, self._limits.text) or crude_text(text, self._limits.text)
+        clean = sanitize_html(text)
+        if clean is None:
+            return crude_text(text, self._limits.text)
+        return sanitized_to_text(cut_html(clean, self._limits.clean_html), self._limits.text)
 
 
 def render(pieces: Sequence[TextPiece], limits: Limits) -> Rendered:
@@ -110,39 +113,54 @@ def render(pieces: Sequence[TextPiece], limits: Limits) -> Rendered:
     for piece in pieces:
         if piece.blank():
             continue
-        clean = ""
+        raw, clean = "", None
         if piece.html is not None and left > 0:
             raw = piece.html[:left]
             if len(piece.html) > left:
                 warnings.append("HTML cut")
             left -= len(raw)
             clean = sanitize_html(raw)
-            if raw.strip() and not clean:
+            if clean is None:
                 warnings.append("HTML too complex: shown as text")
-            if len(clean) > limits.clean_html:
+            elif len(clean) > limits.clean_html:
                 warnings.append("HTML cut")
                 clean = cut_html(clean, limits.clean_html)
-            room -= len(clean)
+            room -= len(clean or "")
             if room < 0:
                 warnings.append("HTML cut")
             else:
-                parts.append(clean)
+                parts.append(clean or "")
         elif piece.plain is not None:
             parts.append(piece.as_html())
-        texts.append(_text_of(piece, clean, limits))
+        text, doubt = _text_of(piece, raw, clean, limits)
+        texts.append(text)
+        warnings += doubt
     text = "\n\n".join(stripped for text in texts if (stripped := text.strip("\n")).strip())
     has_html = any(piece.html is not None for piece in pieces)
     return Rendered(text, "<hr>".join(part for part in parts if part) if has_html else "", tuple(warnings))
 
 
-def _text_of(piece: TextPiece, clean: str, limits: Limits) -> str:
-    """clean: the sanitised HTML of the piece."""
+def _text_of(piece: TextPiece, raw: str, clean: str | None, limits: Limits) -> tuple[str, list[str]]:
+    """The text of a piece, and a warning where it is not what mail programs show.
+
+    Args:
+        piece: Plain text, HTML or both.
+        raw: Its HTML, as far as the bounds allow.
+        clean: The same sanitised, None if it is too complex for that.
+        limits: The bound on the text.
+    """
     if piece.html is None:
-        return piece.plain or ""
+        return piece.plain or "", []
     if piece.plain is not None and piece.plain.strip() and not _is_stub(piece.plain):
-        return piece.plain
-    text = sanitized_to_text(clean, limits.text) or crude_text(piece.html[: limits.html], limits.text)
-    return text if text or piece.plain is None else piece.plain
+        return piece.plain, []
+    if text := sanitized_to_text(clean or "", limits.text):
+        return text, []
+    if text := sanitized_to_text(clean or "", limits.text, hidden=True):
+        return text, ["hidden text: all of the mail is hidden"]
+    if text := crude_text(raw, limits.text):
+        # Nothing of the text shows in a mail program: an element around it never ends.
+        return text, [] if clean is None else ["broken HTML: shown as text"]
+    return piece.plain or "", []
 
 
 def _is_stub(plain: str) -> bool:

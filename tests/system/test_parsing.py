@@ -142,7 +142,7 @@ async def test_html_is_never_read_in_this_process(
     def refused(*_: object, **__: object) -> None:
         raise AssertionError("HTML is read in this process")
 
-    for name in ("sanitize_html", "sanitized_to_text", "crude_text", "cut_html", "without_data"):
+    for name in ("sanitize_html", "sanitized_to_text", "crude_text", "cut_html", "seen_markup"):
         monkeypatch.setattr(text_parts, name, refused)
     monkeypatch.setattr(HTMLParser, "feed", refused)
     assert (await parser.read(content)).contents == expected

@@ -12,9 +12,9 @@ from router.mail import (
     charset_detection,
     charsets,
     decode,
+    html_markup,
     quotes,
     smime,
-    text,
     transfer_encoding,
     uuencode,
 )
@@ -23,6 +23,7 @@ from router.mail.calendar import MAX_BYTES, calendar_text
 from router.mail.contents import DEFAULT_LIMITS
 from router.mail.dates import read_date
 from router.mail.headers import MAX_TEXT, read_headers
+from router.mail.html_style import canonical_style
 from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
 from router.mail.structure import decoded_body, decoded_size, read_structure
 from router.search import terms
@@ -203,6 +204,12 @@ def verdicts(octets: bytes) -> None:
     automatic.may_be_relayed(fields, "list", said, said)
 
 
+def markup(octets: bytes) -> None:
+    """HTML that is longer than its bound."""
+    html_markup.seen_markup(decoded(octets), len(octets) // 2)
+    html_markup.without_unseen(decoded(octets))
+
+
 def found_by(octets: bytes) -> None:
     """The words of a mail and of a question."""
     said = decoded(octets)
@@ -212,6 +219,7 @@ def found_by(octets: bytes) -> None:
 
 _FIELDS = (*PLAIN, HEADER)
 _UNLABELLED = (*PLAIN, HTML, (b"<meta ", b"charset=", b"\xa4\xa2", b"\xff", b"\x1b$B", b"+AA", b"\n", b"\x00"))
+_DECLARATIONS = (b"display:a;", b"a", b"/*", b'"', b"(", b"opacity:1", b"!important ", b";")
 _BODY = (*PLAIN, QUOTES)
 _ATTRIBUTION = b"On 6 Mar 2026 10:00, a <b@c.dd> wrote:\n"
 _HISTORY = (
@@ -372,7 +380,13 @@ SUBJECTS = (
     ),
     Subject("parse: quoted-printable", mail(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"), _MAIL, (MIME,)),
     Subject("parse: take out an attachment", take_out, _MAIL, (MIME,), quick=MIME[4:10]),
-    Subject("text: without_data", lambda octets: text.without_data(decoded(octets)), _MAIL, (HTML, (b"'data:a/",))),
+    Subject("html_markup: what is seen", markup, _MAIL, (HTML, (b"'data:a/", b"<!--", b"<style>", b"<p style=a:b>"))),
+    Subject(
+        "html_style: declarations",
+        lambda octets: canonical_style(decoded(octets)),
+        _MAIL,
+        (_DECLARATIONS,),
+    ),
     Subject("quotes: history and signature", answer, _TEXT, (*_BODY, _HISTORY)),
     Subject("search_words: words of a mail", found_by, _TEXT, (*PLAIN, (b"a ", b"a b")), _MARKS),
 )

@@ -15,12 +15,12 @@ from router.mail.charsets import decode_charset
 from router.mail.contents import Limits
 from router.mail.decode import decode_words, one_line, parameters, safe_filename, storable
 from router.mail.headers import MAX_ID, MAX_PARTICIPANTS, MAX_REFERENCES, MAX_TEXT, read_headers
-from router.mail.html_text import sanitized_to_text
+from router.mail.html_text import crude_text, sanitized_to_text
 from router.mail.mailboxes import comparable, read_mailboxes
 from router.mail.parse import attachment, parse
 from router.mail.quotes import split
 from router.mail.structure import read_structure
-from router.mail.text import crude_text, sanitize_html
+from router.mail.text import sanitize_html
 from tests.support.mail_tree import leaves
 
 CORPUS = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "corpus").glob("*.eml"))]
@@ -159,7 +159,7 @@ def test_the_small_readers(octets: bytes, label: str) -> None:
     assert_storable(read_mailboxes(octets))
     text = decode_words(octets, label)
     assert_storable([one_line(text, 50), storable(text), safe_filename(text)])
-    assert_storable([sanitized_to_text(sanitize_html(text), MAX_TEXT), crude_text(text, MAX_TEXT)])
+    assert_storable([sanitized_to_text(sanitize_html(text) or "", MAX_TEXT), crude_text(text, MAX_TEXT)])
 
 
 @settings(max_examples=200, deadline=None)

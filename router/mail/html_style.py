@@ -1,0 +1,115 @@
+"""The CSS properties of a `style` attribute that decide whether text shows, and how its white space does.
+
+Pure; time is linear in the attribute. Of the cascade it knows what one attribute needs: the last valid declaration of
+a property holds, an important one against all others (CSS Cascade 4, section 6). Style sheets are not read.
+"""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "display:none"
+INVISIBLE, VISIBLE = "visibility:hidden", "visibility:visible"
+STRUCK = "text-decoration:line-through"
+# Characters of one attribute: Word writes some 400. A longer one is cut.
+MAX_STYLE = 16384
+
+_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
+# Each repetition is possessive: no position is read twice.
+_DECLARATION = re.compile(r"""(?:[^;"'()]++|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|\([^()]*+\)?+|\))++""")
+_IMPORTANT = re.compile(r"\s*!\s*important\s*\Z")
+_KEYWORDS = re.compile(r"-?[a-z][a-z-]*(?: +-?[a-z][a-z-]*)*")
+_ZERO_LENGTH = re.compile(r"[+-]?(?:0+(?:\.0*)?|\.0+)(?:[a-z]{1,4})?")
+_LENGTH = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[a-z]{1,4}|%)?|none|auto|[a-z-]+(?:\([^()]*\))?")
+# How white space shows, by the words of `white-space` (CSS Text 3 and 4) and its older names.
+_WHITE_SPACE = {
+    "normal": "normal",
+    "nowrap": "normal",
+    "initial": "normal",
+    "collapse": "normal",
+    "wrap": "normal",
+    "pre": "pre",
+    "pre-wrap": "pre-wrap",
+    "preserve": "pre-wrap",
+    "break-spaces": "pre-wrap",
+    "-moz-pre-wrap": "pre-wrap",
+    "-o-pre-wrap": "pre-wrap",
+    "-pre-wrap": "pre-wrap",
+    "pre-line": "pre-line",
+    "preserve-breaks": "pre-line",
+}
+_SPACE_WORD = f"(?:{'|'.join(_WHITE_SPACE)}|inherit|unset|revert)"
+_SPACE_WORDS = re.compile(f"{_SPACE_WORD}(?: +{_SPACE_WORD})*")
+_VALID = {
+    "display": _KEYWORDS,
+    "visibility": _KEYWORDS,
+    "opacity": re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)%?|[a-z-]+"),
+    "max-height": _LENGTH,
+    "overflow": _KEYWORDS,
+    "overflow-y": _KEYWORDS,
+    "white-space": _SPACE_WORDS,
+    "white-space-collapse": _SPACE_WORDS,
+    "text-decoration": re.compile(r".*"),
+    "text-decoration-line": _KEYWORDS,
+}
+_CLIPS = frozenset({"hidden", "clip", "scroll", "auto"})
+
+
+def canonical_style(style: str) -> str:
+    """What the attribute says about showing its element: `HIDDEN`, or declarations with `;` between them, or `""`."""
+    declared = _declared(style)
+    if not declared:
+        return ""
+    if declared.get("display") == "none" or _is_transparent(declared.get("opacity", "")) or _is_folded(declared):
+        return HIDDEN
+    kept = []
+    if visibility := declared.get("visibility"):
+        if visibility in ("hidden", "collapse"):
+            kept.append(INVISIBLE)
+        elif visibility in ("visible", "initial"):
+            kept.append(VISIBLE)
+    if white_space := _white_space(declared):
+        kept.append(f"white-space:{white_space}")
+    if "line-through" in f"{declared.get('text-decoration', '')} {declared.get('text-decoration-line', '')}".split():
+        kept.append(STRUCK)
+    return ";".join(kept)
+
+
+def _declared(style: str) -> dict[str, str]:
+    """The values that hold, by property."""
+    found: dict[str, str] = {}
+    important: set[str] = set()
+    for declaration in _DECLARATION.findall(_COMMENT.sub(" ", style[:MAX_STYLE])):
+        name, _, value = declaration.partition(":")
+        name, value = name.strip().lower(), value.strip().lower()
+        if name not in _VALID:
+            continue
+        bare = _IMPORTANT.sub("", value)
+        if _VALID[name].fullmatch(bare) is None or (name in important and bare == value):
+            continue
+        if bare != value:
+            important.add(name)
+        found[name] = bare
+    return found
+
+
+def _is_transparent(opacity: str) -> bool:
+    number = opacity.removesuffix("%")
+    try:
+        return bool(number) and float(number) <= 0
+    except ValueError:
+        return False
+
+
+def _is_folded(declared: dict[str, str]) -> bool:
+    """No height, and what does not fit is cut: without the second the content shows all the same."""
+    overflow = f"{declared.get('overflow', '')} {declared.get('overflow-y', '')}".split()
+    folded = _ZERO_LENGTH.fullmatch(declared.get("max-height", "")) is not None
+    return folded and not _CLIPS.isdisjoint(overflow)
+
+
+def _white_space(declared: dict[str, str]) -> str:
+    """The first of `normal`, `pre`, `pre-wrap`, `pre-line` that a word stands for; `""` where it is inherited."""
+    words = f"{declared.get('white-space-collapse', '')} {declared.get('white-space', '')}".split()
+    found = [_WHITE_SPACE[word] for word in words if word in _WHITE_SPACE]
+    return next((white_space for white_space in found if white_space != "normal"), found[0] if found else "")
