@@ -22,6 +22,7 @@ import structlog
 from structlog.types import EventDict, Processor
 
 from emailrouter.line_writer import LineWriter
+from router.unicode_security import shown_line
 
 Format = Literal["auto", "console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -148,6 +149,11 @@ def _cut(_: object, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def _show(_: object, __: str, event: EventDict) -> EventDict:
+    """Removes what turns the direction of a terminal's line, or is not seen on it; JSON escapes it."""
+    return {key: shown_line(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
 def _shortened(value: str | bytes) -> str:
     start = value[:MAX_VALUE]
     text = start if isinstance(start, str) else start.decode("ascii", "backslashreplace")
@@ -186,7 +192,7 @@ def set_up(log_format: Format, level: Level) -> None:
     else:
         # Plain tracebacks: the fancy ones show every local variable, mails and keys among them.
         plain = structlog.dev.plain_traceback
-        last = [structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
+        last = [_show, structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
     writer = LineWriter(sys.stderr, _notice([*shared, *last]))
     atexit.register(writer.flush)
     structlog.configure(

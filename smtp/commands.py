@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from router.mail.address import LOCAL_PART_LIMIT, MAILBOX_LIMIT, AddressError, Mailbox, parse_mailbox
+from router.unicode_security import shown_identifier
 from smtp import replies
 from smtp.replies import Reply
 
@@ -105,9 +106,9 @@ def split(line: bytes) -> tuple[str, str]:
 
 def parse_hello(argument: str | None) -> str:
     """The name in HELO or EHLO; no mail is refused for it (RFC 5321 4.1.4)."""
-    if argument is None or not _HELLO.fullmatch(argument):
+    if argument is None or not _HELLO.fullmatch(argument) or not (name := shown_identifier(argument)):
         raise CommandError(replies.BAD_ARGUMENT)
-    return argument
+    return name
 
 
 def parse_mail(argument: str | None) -> Mail:

@@ -23,6 +23,7 @@ from router.mail.address import Mailbox
 from router.ports import Accepted
 from router.routing.envelope import Envelope
 from router.routing.route import Refusal, Target
+from router.unicode_security import shown_identifier
 from smtp import policy, replies
 from smtp.commands import Mail
 from smtp.context import ServerContext
@@ -137,7 +138,7 @@ class Session:
         if refused is not None:
             if not refused.is_error:
                 self._idle_commands += 1
-                self._refuse(refused, reverse_path=_text(mail.mailbox))
+                self._refuse(refused, reverse_path=_shown(mail.mailbox))
             return refused
         self._log_refusals()  # of earlier MAIL commands
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
@@ -169,7 +170,7 @@ class Session:
         if refused is None and self.listing is not None and await self.listing:
             refused = replies.ADDRESS_LISTED
         if refused is None:
-            sender = _text(transaction.sender)
+            sender = "" if transaction.sender is None else str(transaction.sender)
             result = await self._call(context.recipients.resolve(mailbox, reverse_path=sender, peer=self.peer))
             if isinstance(result, Target):
                 if result.recipient in transaction.targets:
@@ -179,7 +180,7 @@ class Session:
             refused = policy.for_refusal(result) if isinstance(result, Refusal) else result
         self._refused_recipients += 1
         refused = policy.for_refused_recipient(refused, self._refused_recipients, context.bounds)
-        self._refuse(refused, str(mailbox), reverse_path=_text(transaction.sender))
+        self._refuse(refused, _shown(mailbox), reverse_path=_shown(transaction.sender))
         return refused
 
     def guess_delay(self, reply: Reply) -> float:
@@ -250,7 +251,7 @@ class Session:
 
     def _refuse_content(self, reply: Reply, transaction: Transaction, size: int) -> Reply:
         """Counts a mail of `size` bytes that was refused after its content came."""
-        self._refuse(reply, reverse_path=_text(transaction.sender), size=size)
+        self._refuse(reply, reverse_path=_shown(transaction.sender), size=size)
         return reply
 
     def _refuse(self, reply: Reply, recipient: str | None = None, **facts: object) -> None:
@@ -263,7 +264,7 @@ class Session:
 
     def _envelope(self, transaction: Transaction) -> Envelope:
         return Envelope(
-            reverse_path=_text(transaction.sender),
+            reverse_path=_shown(transaction.sender),
             targets=tuple(transaction.targets.values()),
             peer=self.peer,
             helo=self.helo,
@@ -292,5 +293,6 @@ class Session:
             return policy.for_fault(error)
 
 
-def _text(mailbox: Mailbox | None) -> str:
-    return "" if mailbox is None else str(mailbox)
+def _shown(mailbox: Mailbox | None) -> str:
+    """The mailbox as it is kept and logged."""
+    return "" if mailbox is None else shown_identifier(str(mailbox))

@@ -10,6 +10,7 @@ from api.schema.shape import iso
 from router.admin.installation.attention import MAX_COUNTED, Trouble
 from router.clock import SECOND
 from router.model import Micros
+from router.unicode_security import with_a_labels
 
 STATUS_WORDS = {"open": "Open", "in_progress": "In progress", "waiting": "Waiting", "resolved": "Resolved"}
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
@@ -106,6 +107,7 @@ def options(items: Iterable[Any], label: str = "name") -> list[tuple[str, str]]:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
+    "address": with_a_labels,
     "iso": iso,
     "moment": moment,
     "counted": counted,

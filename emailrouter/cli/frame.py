@@ -11,6 +11,7 @@ import io
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from emailrouter import log
 from emailrouter.lifecycle import Halted, WrongSecretKey
 from emailrouter.line_writer import LineWriter
 from router.errors import Misconfigured, Refused, SchemaMismatch, Unavailable
+from router.unicode_security import shown_line, with_a_labels
 
 try:
     import uvloop
@@ -140,13 +142,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) ->
 
 
 def cell(value: object) -> str:
-    """A value as people read it on one line; nothing is `-`."""
-    return "-" if value is None or value == "" else printable(str(value))
+    """A value as people read it on one line, an address with its A-labels if it deceives; nothing is `-`."""
+    return "-" if value is None or value == "" else printable(with_a_labels(str(value)))
 
 
 def printable(text: str) -> str:
-    """The text without what would move the cursor, colour the terminal or begin a new line."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """The text without what would move the cursor, colour the terminal, begin a new line or turn its direction."""
+    return "".join(
+        c if c.isprintable() or unicodedata.category(c) == "Cf" else "\N{REPLACEMENT CHARACTER}"
+        for c in shown_line(text)
+    )
 
 
 def guarded(command: click.Group) -> NoReturn:

@@ -117,7 +117,7 @@ async def show(at: Desk, ticket: str, slack: bool) -> None:
     messages = data.pop("messages")
     at.one(data, assignedTo=await at.display_names([view.ticket.assigned_to]))
     for message in messages:
-        click.echo(f"\n{frame.printable(message['from'])}, {message['receivedAt']}, {message['id']}")
+        click.echo(f"\n{frame.cell(message['from'])}, {message['receivedAt']}, {message['id']}")
         for line in message["text"].splitlines():
             click.echo(f"  {frame.printable(line)}")
         for attachment in message["attachments"]:

@@ -16,6 +16,7 @@ from router.accept.transaction import Committed
 from router.clock import Clock
 from router.mail import automatic
 from router.mail.headers import HeaderFacts, read_headers
+from router.mail.mailboxes import comparable
 from router.meter import UNMETERED, Meter
 from router.model import Message, Micros
 from router.ports import Accepted, Wake
@@ -116,6 +117,7 @@ class Accept:
             fingerprint=fingerprint,
             reference_ids=bounded(facts.reference_ids, aliases, MAX_LOOKUPS),
             participants=bounded(facts.participants, aliases, MAX_PARTICIPANT_ROWS),
+            author=facts.author or comparable(envelope.reverse_path),
             person_if_joined_by=facts.person_if_joined_by if envelope.reverse_path else (),
             expires_at=now + self._max_age,
             horizon=now - self._duplicate_window,

@@ -40,7 +40,7 @@ class IncomingMail:
     """One mail, ready to be written. `fingerprint` is `""` for a mail that is never taken for a repeat.
 
     reference_ids: newest first. participants: in their comparable form, the sender first. Both are cut by `bounded`.
-    person_if_joined_by: as `HeaderFacts.person_if_joined_by`.
+    author, person_if_joined_by: as in `HeaderFacts`; the author of a mail without a From is its reverse-path.
     horizon: marks from before it are too old to count as repeats.
     """
 
@@ -49,6 +49,7 @@ class IncomingMail:
     fingerprint: str
     reference_ids: tuple[str, ...]
     participants: tuple[str, ...]
+    author: str
     person_if_joined_by: tuple[str, ...]
     expires_at: Micros
     horizon: Micros

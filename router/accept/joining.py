@@ -12,7 +12,6 @@ from dataclasses import replace
 from router import ids
 from router.accept import threads
 from router.accept.incoming import MAX_TICKETS, Entry
-from router.mail.mailboxes import comparable
 from router.store.database import Step, Transcript
 
 _Key = tuple[str, str]  # an alias (`Entry.thread_key`) and a Message-ID
@@ -52,10 +51,7 @@ def join_conversations(fresh: Sequence[Entry]) -> Transcript[None]:
     people = _Participants()
     answers = [entry for entry in fresh if entry.mail.reference_ids]
     yield from people.read(
-        (ticket_id, sender)
-        for entry in answers
-        for sender in (comparable(entry.message.from_address),)
-        for _, ticket_id in _considered(entry, named)
+        (ticket_id, entry.mail.author) for entry in answers for _, ticket_id in _considered(entry, named)
     )
     for entry in fresh:
         joined = (yield from _choose(entry, named, people)) if entry.mail.reference_ids else None
@@ -73,13 +69,12 @@ def join_conversations(fresh: Sequence[Entry]) -> Transcript[None]:
 
 def _choose(entry: Entry, named: dict[_Key, list[str]], people: _Participants) -> Transcript[threads.Joined | None]:
     """The conversation that a mail with references joins, None if it opens one."""
-    sender = entry.message.from_address
+    author = entry.mail.author
     found = _considered(entry, named)
     # A mail of this group may have joined an older ticket that no reference of this mail names.
-    address = comparable(sender)
-    yield from people.read((ticket_id, address) for _, ticket_id in found)
+    yield from people.read((ticket_id, author) for _, ticket_id in found)
     candidates = [threads.Candidate(ticket_id, reference, people.of(ticket_id)) for reference, ticket_id in found]
-    return threads.choose(entry.mail.reference_ids, sender, candidates)
+    return threads.choose(entry.mail.reference_ids, author, candidates)
 
 
 def _considered(entry: Entry, named: dict[_Key, list[str]]) -> list[tuple[str, str]]:

@@ -36,14 +36,14 @@ class Joined:
     by: str
 
 
-def choose(reference_ids: Iterable[str], from_address: str, candidates: Sequence[Candidate]) -> Joined | None:
+def choose(reference_ids: Iterable[str], author: str, candidates: Sequence[Candidate]) -> Joined | None:
     """The ticket that a message joins, None if it opens one.
 
-    reference_ids: newest first, as `HeaderFacts.reference_ids`. from_address: as in the header, the reverse-path
-    where it has none. candidates: only those of the same alias; where one Message-ID is in several tickets (it is
+    reference_ids: newest first, as `HeaderFacts.reference_ids`. author: who wrote the mail, the reverse-path where no
+    header says it. candidates: only those of the same alias; where one Message-ID is in several tickets (it is
     unique by promise of its sender only), the first whose participant the sender is.
     """
-    sender = comparable(from_address)
+    sender = comparable(author)
     if "@" not in sender or not candidates:
         return None
     by_id: dict[str, list[Candidate]] = {}

@@ -14,6 +14,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from router.unicode_security import shown_line
+
 Element = dict[str, Any]
 
 MAX_TEXT = 3000  # Slack's limit for one text
@@ -29,6 +31,7 @@ _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 # Tags that mention everybody where text is parsed with names linked; a word joiner after the sign stops that.
 _EVERYBODY = re.compile(r"@(?=channel|here|everyone)", re.IGNORECASE)
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # Hangul fillers, a Braille pattern without dots
 _ZWJ = "\u200d"
 _LONGEST_CLUSTER = 32  # code points that a cut steps back at most: crafted text has marks without end
 
@@ -45,8 +48,8 @@ def body(text: str) -> str:
 
 
 def line(text: str) -> str:
-    """One line of text: as `body`, every run of white space a single space."""
-    return _SPACES.sub(" ", body(text)).strip()
+    """One line of text: as `body`, every run of white space a single space, nothing that deceives about a name."""
+    return _SPACES.sub(" ", shown_line(body(text))).strip()
 
 
 def cut(text: str, most: int) -> str:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from router.channels import rich_text as rt
 from router.channels.contract import DigestEntry, OperatorNotice, Payload, TestNotice, TicketNotice
 from router.model import Micros
+from router.unicode_security import deceptive_domain, shown_identifier, with_a_labels
 from router.unicode_text import is_visible
 
 MAX_PAYLOAD = 30_000  # octets
@@ -150,7 +151,7 @@ def _facts(notice: TicketNotice) -> list[tuple[str, str]]:
     if notice.original_from:
         facts.append(("Original sender", _person(notice.original_from.name, notice.original_from.address)))
     facts += [
-        ("To", _short(notice.address, 320) or "(none)"),
+        ("To", _address(notice.address) or "(none)"),
         ("Reply to ticket" if notice.event == "replied" else "Ticket", number),
         ("Received", _when(notice.received_at)),
     ]
@@ -207,10 +208,14 @@ def _reply_to(notice: TicketNotice) -> str:
 
 def _person(name: str, address: str) -> str:
     """The name and, always, the address: a name can pretend to be any address."""
-    name, address = _short(name, 100), _short(address, 320)
-    if name and address:
-        return f"{name} <{address}>"
-    return address or name or "(unknown sender)"
+    name, address = _short(name, 100), _address(address)
+    labels = deceptive_domain(address)
+    shown = f"{name} <{address}>" if name and address else address or name or "(unknown sender)"
+    return f"{shown} ({labels})" if labels else shown
+
+
+def _address(address: str, most: int = 320) -> str:
+    return _short(shown_identifier(address), most)
 
 
 def _subject(subject: str, most: int) -> str:
@@ -260,7 +265,7 @@ def _digest(entries: Sequence[DigestEntry], most: int, *, linked: bool) -> Paylo
     """most: units of a subject, a sender and an alias."""
     groups: dict[str, list[DigestEntry]] = {}
     for entry in entries:
-        groups.setdefault(_short(entry.address, most) or "(none)", []).append(entry)
+        groups.setdefault(_address(entry.address, most) or "(none)", []).append(entry)
     parts: list[rt.Element] = []
     for address, members in groups.items():
         parts.append(rt.section([rt.text(f"{len(members)} more to {address}", bold=True)]))
@@ -276,7 +281,7 @@ def _digest(entries: Sequence[DigestEntry], most: int, *, linked: bool) -> Paylo
 def _entry(entry: DigestEntry, most: int, *, linked: bool) -> list[rt.Element]:
     number, link = f"#{entry.number}", _link(entry.link) if linked else ""
     reply = "reply: " if entry.event == "replied" else ""
-    sender = _short(entry.from_address, most) or "(unknown sender)"
+    sender = with_a_labels(_address(entry.from_address, most)) or "(unknown sender)"
     return [
         rt.link(link, number) if link else rt.text(number),
         rt.text(f" {reply}{_subject(entry.subject, most)} \u2013 {sender}"),

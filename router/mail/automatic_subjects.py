@@ -1,4 +1,4 @@
-"""Subjects that mail programs give to mail that they write themselves, in the languages that they are sold in.
+"""Subjects that mail programs give to mail that they write themselves, in the languages of their users.
 
 A subject alone is evidence only where a program's own words stand before a colon, as in `Automatic reply: your order`.
 Where the header says that a program wrote the mail, a subject that only begins with such words tells which kind it is.
@@ -32,43 +32,45 @@ def _phrases(text: str) -> frozenset[str]:
     return frozenset(_fold(phrase.strip()) for phrase in text.split("|"))
 
 
-# What Exchange, Outlook.com, Zimbra, GroupWise, cPanel and others write before the colon.
+# What Exchange, Outlook.com, cPanel and others write before the colon. No person begins a subject so.
 _REPLY_PREFIXES = _phrases(
     "automatic reply|auto reply|auto-reply|autoreply|auto response|auto-response|autoresponse|autoresponder|"
-    "automated reply|automated response|automatic response|automatic message|vacation reply|vacation response|"
-    "out of office|out-of-office|out of the office|out of office reply|out of office autoreply|"
-    "out of office auto-reply|out of office auto reply|out of office response|"
-    "automatische antwort|abwesenheitsnotiz|abwesenheitsnachricht|abwesenheitsmeldung|automatische abwesenheitsnotiz|"
-    "abwesenheitsassistent|automatische rückantwort|"
-    "réponse automatique|message d'absence|message d’absence|réponse d'absence|absence du bureau|absent du bureau|"
-    "absent(e) du bureau|réponse automatique d'absence du bureau|notification d'absence|"
-    "respuesta automática|respuesta automatizada|fuera de la oficina|fuera de oficina|ausente de la oficina|"
-    "risposta automatica|fuori sede|fuori ufficio|messaggio automatico|"
-    "resposta automática|fora do escritório|ausência temporária|fora do escritório resposta automática|"
-    "resposta automàtica|erantzun automatikoa|"
-    "automatisch antwoord|automatische reactie|afwezigheidsbericht|afwezigheidsmelding|niet op kantoor|"
-    "autosvar|automatiskt svar|automatisk svar|frånvaromeddelande|fraværsbesked|fraværsmelding|"
-    "automaattinen vastaus|poissaoloviesti|poissaoloilmoitus|sjálfvirkt svar|"
-    "odpowiedź automatyczna|automatyczna odpowiedź|autoodpowiedź|poza biurem|nieobecność w biurze|"
-    "automatická odpověď|automatická odpoveď|mimo kancelář|mimo kancelárie|"
-    "automatikus válasz|házon kívül|irodán kívül|răspuns automat|în afara biroului|"
-    "automatski odgovor|samodejni odgovor|аутоматски одговор|автоматски одговор|автоматичен отговор|извън офиса|"
-    "automaatvastus|automaatne vastus|automātiska atbilde|automātiskā atbilde|automatinis atsakymas|"
-    "автоматический ответ|автоответ|автоматична відповідь|автовідповідь|аўтаматычны адказ|автоматты жауап|"
-    "αυτόματη απάντηση|εκτός γραφείου|otomatik yanıt|otomatik cevap|ofis dışında|avtomatik cavab|"
-    "תשובה אוטומטית|מענה אוטומטי|מחוץ למשרד|رد تلقائي|الرد التلقائي|الرد التلقائى|خارج المكتب|پاسخ خودکار|"
-    "自動応答|自動返信|不在通知|自动答复|自动回复|自动回覆|外出自动回复|自動回覆|自動回應|自動答覆|"
-    "자동 회신|자동 응답|자동회신|자동응답|부재 중 자동 회신|부재중|"
+    "automated reply|automated response|automatic response|vacation reply|vacation response|"
+    "out of office reply|out of office autoreply|out of office auto-reply|out of office auto reply|"
+    "out of office response|automatische antwort|automatische abwesenheitsnotiz|automatische rückantwort|"
+    "réponse automatique|réponse automatique d'absence du bureau|respuesta automática|respuesta automatizada|"
+    "risposta automatica|resposta automática|fora do escritório resposta automática|resposta automàtica|"
+    "erantzun automatikoa|automatisch antwoord|automatische reactie|autosvar|automatiskt svar|automatisk svar|"
+    "automaattinen vastaus|sjálfvirkt svar|odpowiedź automatyczna|automatyczna odpowiedź|autoodpowiedź|"
+    "automatická odpověď|automatická odpoveď|automatikus válasz|răspuns automat|automatski odgovor|samodejni odgovor|"
+    "аутоматски одговор|автоматски одговор|автоматичен отговор|automaatvastus|automaatne vastus|automātiska atbilde|"
+    "automātiskā atbilde|automatinis atsakymas|автоматический ответ|автоответ|автоматична відповідь|автовідповідь|"
+    "аўтаматычны адказ|автоматты жауап|αυτόματη απάντηση|otomatik yanıt|otomatik cevap|avtomatik cavab|"
+    "תשובה אוטומטית|מענה אוטומטי|رد تلقائي|الرد التلقائي|الرد التلقائى|پاسخ خودکار|"
+    "自動応答|自動返信|自动答复|自动回复|自动回覆|外出自动回复|自動回覆|自動回應|自動答覆|"
+    "자동 회신|자동 응답|자동회신|자동응답|부재 중 자동 회신|"
     "ตอบกลับอัตโนมัติ|การตอบกลับอัตโนมัติ|ข้อความตอบกลับอัตโนมัติ|"
     "trả lời tự động|tự động trả lời|thư trả lời tự động|phản hồi tự động|"
     "balasan otomatis|jawaban otomatis|balasan automatik|awtomatikong tugon|"
     "स्वचालित उत्तर|स्वचालित जवाब|স্বয়ংক্রিয় উত্তর|தானியங்கி பதில்"
 )
+# What Zimbra, GroupWise, older Exchange and people themselves write before the colon.
+_ABSENCE_PREFIXES = _phrases(
+    "out of office|out-of-office|out of the office|automatic message|abwesenheitsnotiz|abwesenheitsnachricht|"
+    "abwesenheitsmeldung|abwesenheitsassistent|abwesend|message d'absence|message d’absence|réponse d'absence|"
+    "absence du bureau|absent du bureau|absent(e) du bureau|notification d'absence|fuera de la oficina|"
+    "fuera de oficina|ausente de la oficina|fuori sede|fuori ufficio|messaggio automatico|fora do escritório|"
+    "ausência temporária|afwezigheidsbericht|afwezigheidsmelding|niet op kantoor|frånvaromeddelande|fraværsbesked|"
+    "fraværsmelding|poissaoloviesti|poissaoloilmoitus|poza biurem|nieobecność w biurze|mimo kancelář|"
+    "mimo kancelárie|házon kívül|irodán kívül|în afara biroului|извън офиса|εκτός γραφείου|ofis dışında|"
+    "מחוץ למשרד|خارج المكتب|不在通知|부재중"
+)
 # Beginnings that say the same where the header says already that a program wrote the mail.
 _REPLY_BEGINNINGS = (
     *_REPLY_PREFIXES,
+    *_ABSENCE_PREFIXES,
     *_phrases(
-        "auto:|away from my mail|i am away|i am out of|i'm out of|on vacation|on holiday|vacation|absent|abwesend|"
+        "auto:|away from my mail|i am away|i am out of|i'm out of|on vacation|on holiday|vacation|absent|"
         "ich bin abwesend|absence|je suis absent|en congés|ausente|assente|ausência|afwezig|frånvaro|frånvarande|"
         "fraværende|fravær|poissa|nieobecny|nieobecna|nepřítomnost|neprítomnosť|távollét|absenţă|odsutan|odsoten|"
         "отсутств|відсутн|απουσία|ofiste değil|不在|外出|휴가|부재"
@@ -109,13 +111,20 @@ _DELIVERED_BEGINNINGS = tuple(
 def is_automatic_reply(subject: str) -> bool:
     """Whether the subject begins with a program's own words for an automatic reply, and a colon."""
     beginning = subject[:_BEGINNING]
-    return _prefix(beginning) in _REPLY_PREFIXES or _DOMINO.fullmatch(subject[: 2 * _BEGINNING]) is not None
+    if subject.startswith("AUTO: "):
+        return _DOMINO.fullmatch(subject[: 2 * _BEGINNING]) is not None
+    return _prefix(beginning) in _REPLY_PREFIXES
+
+
+def is_absence_notice(subject: str) -> bool:
+    """Whether the subject begins with words about absence and a colon: a program's, if the mail answers another."""
+    return _prefix(subject[:_BEGINNING]) in _ABSENCE_PREFIXES
 
 
 def speaks_of_absence(subject: str) -> bool:
     """Whether the subject of a mail that a program wrote begins like that of an automatic reply."""
     folded = _fold(subject[:_BEGINNING])
-    return folded[_tags(folded) :].startswith(_REPLY_BEGINNINGS) or "out of the office" in folded
+    return folded[_tags(folded) :].lstrip().startswith(_REPLY_BEGINNINGS) or "out of the office" in folded
 
 
 def speaks_of_failure(subject: str) -> bool:
@@ -133,9 +142,9 @@ def speaks_of_success(subject: str) -> bool:
 def _prefix(beginning: str) -> str:
     """What stands before the first colon, without tags that a gateway adds (`[EXT]`), `""` without a colon."""
     prefix, colon, _ = beginning.replace("\uff1a", ":").partition(":")
-    return _fold(prefix[_tags(prefix) :].strip()) if colon else ""
+    return _fold(prefix[_tags(prefix) :]).strip() if colon else ""
 
 
 def _tags(text: str) -> int:
-    match = _TAGS.match(text)
+    match = _TAGS.match(text) if "[" in text else None
     return match.end() if match else 0

@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator
 
 from router.mail.charsets import decode_charset, decode_labelled
+from router.unicode_security import shown_line
 
 _NOT_STORABLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufeff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
-# In one line beside other texts: controls, and the marks that turn the direction of what follows (UAX 9 3.1).
-_NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+_NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f]")
 ENCODED_WORD = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?")
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
@@ -175,10 +175,13 @@ def safe_filename(text: str) -> str:
 
 
 def one_line(text: str, limit: int) -> str:
-    """One storable line of at most `limit` characters: white space runs are one blank, controls are gone."""
+    """One storable line of at most `limit` characters: white space runs are one blank, controls are gone.
+
+    So are the characters that deceive about what is written (`router.unicode_security`).
+    """
     text = " ".join(text[: limit * 4].split())
     if not text.isprintable():
-        text = _SURROGATES.sub("\ufffd", _NOT_IN_LINE.sub("", text))
+        text = " ".join(shown_line(_SURROGATES.sub("\ufffd", _NOT_IN_LINE.sub("", text))).split())
     return text[:limit].rstrip()
 
 

@@ -45,6 +45,7 @@ _WANTED = (
             b"message-id",
             b"references",
             b"in-reply-to",
+            b"x-original-from",
             b"content-type",
         }
     )
@@ -71,10 +72,12 @@ class HeaderFacts:
 
     rfc_message_id: Message-ID without angle brackets, at most 998 octets; `""` if none (or longer).
     reference_ids: In-Reply-To and References without repeats, newest first, the newest 100.
-    person_if_joined_by: ids of In-Reply-To; a mail that joins a ticket by one of them is a person's reply that a list
-        or a rule handed on, whatever `automatic` says. `()` for all other mail.
+    person_if_joined_by: a mail that joins a ticket by one of these ids is a person's reply that a list or a rule handed
+        on, whatever `automatic` says. `()` for all other mail.
+    author: who wrote the mail, in comparable form: from_address, unless a mailing list put its own address there.
     from_address: the first mailbox of From, `""` if none: the caller then uses the reverse-path.
-    participants: addresses of From, Reply-To, Sender, To, Cc in that order, in their comparable form, at most 200.
+    participants: addresses of From, Reply-To, X-Original-From, Sender, To, Cc in that order, in their comparable
+        form, at most 200.
     sent_at: Date in microseconds since the epoch, None if missing, unreadable or not between 1970 and 2100.
     has_date, has_message_id: the field is there and not empty, readable or not (SPEC.md section 5, repeats).
     automatic: the header's part of the verdict, see `router.mail.automatic`.
@@ -83,6 +86,7 @@ class HeaderFacts:
     rfc_message_id: str
     reference_ids: tuple[str, ...]
     person_if_joined_by: tuple[str, ...]
+    author: str
     from_address: str
     from_name: str
     participants: tuple[str, ...]
@@ -191,7 +195,7 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
 
     senders = _mailboxes(fields, b"from", hint)
     from_name, from_address = senders[0] if senders else ("", "")
-    people = [*senders, *_mailboxes(fields, b"reply-to", hint)]
+    people = [*senders, *_mailboxes(fields, b"reply-to", hint), *_mailboxes(fields, b"x-original-from", hint)]
     for name in (b"sender", b"to", b"cc"):
         if len(people) < MAX_PARTICIPANTS and name in fields:
             people += _mailboxes(fields, name, hint)
@@ -202,10 +206,14 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     raw_id = _first(fields, b"message-id")
     ids = _read_ids(raw_id)
     mark = automatic.of_headers(fields, from_address, subject)
+    references = _references(fields)
     relayed = automatic.may_be_relayed(fields, mark, from_address, subject)
+    # An automatic reply may name the whole conversation too: only what it answers is evidence.
+    evidence = tuple(_parents(fields)) if automatic.is_generated(fields) else references
     return HeaderFacts(
         rfc_message_id=ids[0] if ids else "",
-        reference_ids=_references(fields),
+        reference_ids=references,
+        author=comparable(_author(fields, from_address, hint)),
         from_address=from_address,
         from_name=from_name,
         participants=participants,
@@ -214,7 +222,7 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
         has_date=date != b"",
         has_message_id=raw_id != b"",
         automatic=mark,
-        person_if_joined_by=tuple(_parents(fields)) if relayed else (),
+        person_if_joined_by=evidence if relayed else (),
     )
 
 
@@ -271,6 +279,21 @@ def _mailboxes(fields: dict[bytes, list[bytes]], name: bytes, hint: str) -> list
         if value:
             found += read_mailboxes(value, hint)
     return found
+
+
+def _author(fields: dict[bytes, list[bytes]], from_address: str, hint: str) -> str:
+    """The address of the person who wrote a mail.
+
+    Lists replace the From of members whose domain has a DMARC policy by their own address, and keep the member's in
+    X-Original-From (Google Groups) or Reply-To (Mailman).
+    """
+    if b"list-id" not in fields:
+        return from_address
+    list_id = _first(fields, b"list-id").rpartition(b"<")[2].partition(b">")[0].strip().lower()  # RFC 2919 section 3
+    found = _mailboxes(fields, b"x-original-from", hint)
+    if not found and list_id and from_address.replace("@", ".").lower().encode("utf-8", "replace") == list_id:
+        found = _mailboxes(fields, b"reply-to", hint)
+    return next((address for _, address in found if "@" in address and address != from_address), from_address)
 
 
 def _first(fields: dict[bytes, list[bytes]], name: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""HTML without what no reader sees, so that a bound cuts less of what they do.
+"""HTML without what readers do not see, so that a bound cuts less of what they see.
 
 The results are read by the sanitiser like any other HTML, so nothing here makes HTML safe. Time is linear.
 """
@@ -9,28 +9,51 @@ import re
 from html import unescape
 
 from router.mail.html_style import canonical_style
-from router.mail.html_tokens import ATTRIBUTE, END_OF_RAW_TEXT, FOREIGN, TOKEN
-from router.mail.text import ATTRIBUTES, MAX_TAGS
+from router.mail.html_tokens import ATTRIBUTE, END_OF_RAW_TEXT, FOREIGN, RAW_TEXT, TOKEN
+from router.mail.text import ATTRIBUTES, MAX_TAGS, kept_attribute
 
-# Elements without any content that shows; their content is raw text, up to their own end tag.
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Raw text elements without any content that shows.
 _UNSEEN = frozenset({"style", "script", "title", "noscript"})
+_END_OF_DRAWING = re.compile(r"</svg\s*>", re.IGNORECASE)
+_TAG_NAME = re.compile(r"</?([a-zA-Z!?][^\t\n\f\r />]*)")
+_DRAWN = _words(
+    "path g rect circle ellipse line polyline polygon defs lineargradient radialgradient stop clippath mask use symbol "
+    "text tspan image pattern filter marker animate animatetransform fegaussianblur feoffset feblend feflood "
+    "fecolormatrix fecomposite femerge femergenode fedropshadow"
+)
+_BODY = re.compile(r"<body(?=[\t\n\f\r />])", re.IGNORECASE)
 # An image written into the text: not shown, and most of the bytes where there is one. The last one may be cut.
-_DATA_URI = re.compile(r"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)""")
+_DATA_URI = re.compile(rb"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)""")
 
 
 def seen_markup(html: str, limit: int) -> str:
-    """The same HTML, where it is longer than `limit`, without comments, style sheets, scripts and needless attributes.
+    """The same HTML, where it is long, without comments, style sheets, scripts and attributes that do not show.
 
-    Only as much of it is read as there is room for: the beginning of the result is free of these, as far as `limit` or
-    `MAX_TAGS` tags.
+    Long is an eighth of `limit`: the HTML parts of one mail share the bound. Only as much is read as there is room for:
+    the beginning of the result is free of these, as far as `limit` or `MAX_TAGS` tags.
     """
-    html = without_data(html)
-    return html if len(html) <= limit else _reduced(html, limit, attributes=True)
+    html = _with_body_style(html)
+    return html if len(html) <= limit // 8 else _reduced(html, limit, attributes=True)
 
 
-def without_data(html: str) -> str:
-    """The same HTML without the images written into it, before a bound cuts the text behind them."""
-    return _DATA_URI.sub('""', html)
+def _with_body_style(html: str) -> str:
+    """The sanitiser drops the tag of the body; what its style says about showing text goes to an element inside."""
+    body = _BODY.search(html)
+    token = None if body is None else TOKEN.match(html, body.start())
+    if token is None:
+        return html
+    style = canonical_style(_style_of(token["attributes"]))
+    return f'{html[: token.end()]}<div style="{style}">{html[token.end() :]}' if style else html
+
+
+def without_data(html: bytes) -> bytes:
+    """The same HTML, not decoded yet, without the images written into it."""
+    return _DATA_URI.sub(b'""', html)
 
 
 def without_unseen(html: str) -> str:
@@ -47,23 +70,53 @@ def _reduced(html: str, limit: int, *, attributes: bool) -> str:
         size += len(text)
         at = token.end()
         if token["name"] is None:  # a comment, a doctype
+            at += html.startswith(">", at) and not html.startswith("<!--", token.start())
             continue
-        name = token["name"].lower()
-        if name in _UNSEEN and not token["end"] and (end := END_OF_RAW_TEXT[name].search(html, at)) is not None:
-            at = html.find(">", end.end()) + 1 or len(html)
-            continue
-        if not token["end"] and (
-            name in FOREIGN or name in _UNSEEN
-        ):  # other rules hold inside; or all that follows is raw text
-            at = token.start()
-            break
-        tag = token[0]
-        if attributes and not token["end"] and token["attributes"]:
-            tag = f"<{name}{_seen_attributes(name, token['attributes'])}>"
+        name, tag = token["name"].lower(), token[0]
+        if not token["end"]:
+            # Other rules hold inside foreign elements; what follows a tag or a raw text element without an end is part
+            # of it.
+            end = END_OF_RAW_TEXT[name].search(html, at) if name in RAW_TEXT else None
+            unclosed = token.end("attributes") == token.end() or (name in RAW_TEXT and end is None)
+            empty = token["attributes"].endswith("/")
+            if name == "svg" and not empty and (behind := _behind_drawing(html, at)):
+                at = behind
+                continue
+            if unclosed or name in FOREIGN or name == "plaintext":
+                at = token.start()
+                break
+            if attributes and token["attributes"]:
+                tag = f"<{name}{_seen_attributes(name, token['attributes'])}>"
+            if end is not None:
+                tag += html[at : end.start()]
+                at = end.start()
+                if name in _UNSEEN:
+                    at = html.find(">", end.end()) + 1 or len(html)
+                    continue
         kept.append(tag)
         size += len(tag)
         tags += 1
     return "".join(kept) + html[at:]
+
+
+def _behind_drawing(html: str, at: int) -> int:
+    """Where the HTML goes on behind an `svg` element that begins at `at`, 0 if it is not of drawing elements alone.
+
+    Other elements end a drawing, or begin HTML inside.
+    """
+    end = _END_OF_DRAWING.search(html, at)
+    if end is None or not all(name.lower() in _DRAWN for name in _TAG_NAME.findall(html, at, end.start())):
+        return 0
+    return end.end()
+
+
+def _style_of(attributes: str) -> str:
+    """The value of the first `style` attribute, `""` if there is none."""
+    for attribute in ATTRIBUTE.finditer(attributes):
+        name, _, value = attribute[0].partition("=")
+        if name.strip().lower() == "style":
+            return unescape(value.strip().strip("\"'"))
+    return ""
 
 
 def _seen_attributes(tag: str, attributes: str) -> str:
@@ -72,14 +125,14 @@ def _seen_attributes(tag: str, attributes: str) -> str:
     kept = []
     seen = set()
     for attribute in ATTRIBUTE.finditer(attributes):
-        name, equals, value = attribute[0].partition("=")
+        name, _, value = attribute[0].partition("=")
         name = name.strip().lower()
         if name not in allowed or name in seen:
             continue
         seen.add(name)  # of two with one name the first holds
-        if name == "style":
-            if style := canonical_style(unescape(value.strip().strip("\"'"))):
-                kept.append(f' style="{style}"')
-        else:
-            kept.append(f" {attribute[0]}" if equals else f" {name}")
+        shown = kept_attribute(tag, name, unescape(value.strip().strip("\"'")))
+        if name == "style" and shown:
+            kept.append(f' style="{shown}"')
+        elif shown is not None:
+            kept.append(f" {attribute[0]}")
     return "".join(kept)

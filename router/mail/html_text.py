@@ -14,6 +14,7 @@ from html.parser import HTMLParser
 from router.mail.decode import storable
 from router.mail.html_markup import without_unseen
 from router.mail.html_style import HIDDEN, INVISIBLE, STRUCK, VISIBLE
+from router.mail.text import LINK_SCHEMES
 
 
 def _words(text: str) -> frozenset[str]:
@@ -32,9 +33,8 @@ _SPACES = re.compile(r"[ \t\n\r\u00a0\u2007\u202f]+")
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
 _MAX_QUOTES = 10
 _MAX_INDENT = 8
-_MAX_ADDRESS = 500
+_MAX_ADDRESS = 2000  # characters: browsers and servers take no much longer ones
 _PIXEL = frozenset({"0", "1", "0px", "1px"})  # sizes of images that count readers
-_LINKS = frozenset({"http", "https", "mailto", "tel", "ftp", "ftps", "sftp", "sms", "sip", "sips", "webcal"})
 # A number of thousands of digits is no character, and `unescape` raises for it.
 _ENDLESS_NUMBER = re.compile(r"&#[0-9]{10,}+;?")
 _ANY_TAG = re.compile(r"<[^<>]*>")
@@ -255,7 +255,7 @@ class _Walker(HTMLParser):
         if self.styles[-1].white_space == "normal":
             self.write(data)
             return
-        first, *rest = data.split("\n")
+        first, *rest = data.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         self.write(first)
         for line in rest:
             self.out.end_line(0, blank=True)
@@ -283,7 +283,7 @@ class _Walker(HTMLParser):
         href, self.href = self.href, ""
         scheme, _, rest = href.partition(":")
         scheme = scheme.lower()
-        if scheme not in _LINKS:
+        if scheme not in LINK_SCHEMES:
             return
         shown = "".join(self.shown).strip()
         plain = rest.partition("?")[0] if scheme in ("mailto", "tel", "sms") else href

@@ -13,6 +13,7 @@ import idna
 
 from router.mail.charsets import decode_charset
 from router.mail.decode import decode_words, one_line
+from router.unicode_security import shown_identifier
 from router.unicode_text import limit_marks, normalize
 
 MAX_ADDRESS = 320  # 64 + @ + 255 octets: RFC 5321 section 4.5.3.1
@@ -204,7 +205,7 @@ def _pair(name: str, address: str) -> tuple[str, str]:
 
 def _address(text: str) -> str:
     """An addr-spec as it is shown: no source route, no needless quotes, the domain in lower case; `""` if too long."""
-    text = one_line(text, MAX_ADDRESS * 2)
+    text = shown_identifier(one_line(text, MAX_ADDRESS * 2))
     if text.startswith("@") and ":" in text:
         text = text.partition(":")[2]  # a source route, RFC 5322 section 4.4
     local, at, domain = text.rpartition("@")

@@ -26,6 +26,7 @@ from router.mail.mailboxes import comparable
 from router.mail.originator_fields import read_originators
 from router.mail.structure import Structure, broken, decoded_body, decoded_size, read_structure
 from router.mail.text_parts import TextDecoder, render
+from router.unicode_security import deceptive_domain
 from router.unicode_text import is_visible
 
 PARSER_VERSION = 4
@@ -90,6 +91,8 @@ def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
     parts = BodyParts(structure.root, decoder, limits)
     rendered = render(parts.pieces, limits)
     warnings = [*structure.warnings, *parts.warnings, *decoder.warnings, *rendered.warnings]
+    if labels := deceptive_domain(header.from_address):
+        warnings.append(f"the sender's domain may pass for another: {labels}")
     attachments, faults = _described(parts.files, rendered.html, limits)
     if not is_visible(rendered.text[: limits.text]):
         new, quoted = _text_of_files(parts.files, attachments, limits, html=html), ""

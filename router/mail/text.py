@@ -37,7 +37,7 @@ _TAGS = _words(
     "q s samp section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr"
 )
 _DROPPED_WITH_CONTENT = _words(
-    "script style title head template noscript object applet audio video canvas svg math select textarea"
+    "script style title head template noscript object applet audio video canvas svg math select"
 )
 ATTRIBUTES: dict[str, set[str]] = {
     "*": {"dir", "lang", "title", "style", "hidden"},
@@ -50,7 +50,8 @@ ATTRIBUTES: dict[str, set[str]] = {
     "ol": {"start"},
     "font": {"color"},
 }
-_SCHEMES = frozenset({"http", "https", "mailto", "tel", "cid", "ftp", "ftps", "sftp", "sms", "sip", "sips", "webcal"})
+# Of links: what a browser or another program opens for its user, and nothing that runs.
+LINK_SCHEMES = _words("http https mailto tel ftp ftps sftp sms sip sips xmpp irc ircs callto geo news nntp webcal")
 
 
 def sanitize_html(html: str) -> str | None:
@@ -67,8 +68,8 @@ def sanitize_html(html: str) -> str | None:
         tags=set(_TAGS),
         clean_content_tags=set(_DROPPED_WITH_CONTENT),
         attributes=ATTRIBUTES,
-        attribute_filter=_attribute,
-        url_schemes=set(_SCHEMES),
+        attribute_filter=kept_attribute,
+        url_schemes={*LINK_SCHEMES, "cid"},
         url_relative="deny",
         link_rel="noopener noreferrer nofollow",
     )
@@ -85,7 +86,8 @@ def cut_html(clean: str, limit: int) -> str:
     return cut[:reference] if reference > cut.rfind(";") else cut
 
 
-def _attribute(tag: str, name: str, value: str) -> str | None:
+def kept_attribute(tag: str, name: str, value: str) -> str | None:
+    """What is kept of the value of an allowed attribute, None to drop it."""
     if name == "style":
         return canonical_style(value) or None
     if name == "src":

@@ -12,7 +12,7 @@ from html import escape
 from router.mail.charset_detection import CharsetReader
 from router.mail.contents import HasHtml, Limits
 from router.mail.decode import storable
-from router.mail.html_markup import seen_markup
+from router.mail.html_markup import seen_markup, without_data
 from router.mail.html_text import crude_text, sanitized_to_text
 from router.mail.structure import Part, broken, decoded_body
 from router.mail.text import cut_html, sanitize_html
@@ -58,8 +58,9 @@ class TextDecoder:
         self._html = html
         self._charsets = CharsetReader(hint)
         self._left_enriched = limits.html
-        # Bytes of bodies still to be decoded: images written into HTML are dropped later.
-        self._left = limits.html * 8
+        # Bytes of bodies still to be read. Images that are written into HTML do not count: they are dropped, and photos
+        # are large.
+        self._left, self._left_images = limits.html * 8, limits.html * 96
 
     def decode(self, part: Part) -> TextPiece:
         """The only place where a part becomes HTML. Raises `HasHtml` where that is not allowed."""
@@ -77,10 +78,19 @@ class TextDecoder:
         return TextPiece(text)
 
     def _text(self, part: Part) -> str:
-        data, whole = decoded_body(part, max(0, self._left), words=True)
-        if part.end - part.start > self._left:
+        html, size = part.content_type == "text/html", part.end - part.start
+        left = self._left_images if html else self._left
+        data, whole = decoded_body(part, max(0, left), words=True)
+        cut = size > left
+        if html:
+            self._left_images -= size
+            data = without_data(data)
+            size = len(data)
+            cut = cut or size > self._left
+            data = data[: max(0, self._left)]
+        self._left -= size
+        if cut:
             self.warnings.append("text cut")
-        self._left -= part.end - part.start
         if part.encoding == "quoted-printable":
             data = data.replace(b"\r\r\n", b"\r\n")  # an encoded CR before the line end that it belongs to
         if not whole:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from router.mail.address import POSTMASTER, Mailbox
 from router.model import Alias, Domain, Workspace
+from router.unicode_security import shown_identifier
 
 CATCH_ALL = "*"
 
@@ -103,16 +104,20 @@ def to_host_postmaster(mailbox: Mailbox, workspace: Workspace) -> Target:
 
 def _to_postmaster(mailbox: Mailbox, workspace_id: str, name: str, integration_id: str | None, tag: str) -> Target:
     address = f"{POSTMASTER}@{name}"
-    return Target(str(mailbox), workspace_id, None, address, address, integration_id, tag)
+    return Target(_shown(mailbox), workspace_id, None, address, address, integration_id, shown_identifier(tag))
 
 
 def _to_alias(alias: Alias, mailbox: Mailbox, tag: str) -> Target:
     return Target(
-        recipient=str(mailbox),
+        recipient=_shown(mailbox),
         workspace_id=alias.workspace_id,
         alias_id=alias.id,
         alias_key=alias.id,
         address=alias.email,
         integration_id=alias.integration_id,
-        tag=tag,
+        tag=shown_identifier(tag),
     )
+
+
+def _shown(mailbox: Mailbox) -> str:
+    return shown_identifier(str(mailbox))

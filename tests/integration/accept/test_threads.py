@@ -196,16 +196,32 @@ async def test_people_reopen_and_programs_do_not(at: Installation) -> None:
         assert (ticket["status"], message["automatic"]) == ("resolved" if mark else "open", mark), name
 
 
+async def test_strangers_behind_the_address_of_a_list_stay_apart(at: Installation) -> None:
+    """The list put its own address into From; the member's own answer joins, by the list and without it."""
+    listed = ["List-Id: <news.mail.test>"]
+    news = "via News <news@mail.test>"
+    found = await tickets_of(
+        at,
+        mail("ask", from_=news, extra=[*listed, f"Reply-To: {EVA}"]),
+        mail("bob", from_=news, parent="ask", extra=[*listed, f"Reply-To: {BOB}"]),
+        mail("eva", from_=news, parent="ask", extra=[*listed, f"Reply-To: {EVA}"]),
+        mail("eva-herself", parent="ask"),
+    )
+    assert found == [1, 2, 1, 1]
+
+
 async def test_a_reply_that_a_list_handed_on_is_marked_where_it_joins_nothing(at: Installation) -> None:
-    """Nor by an older reference, nor with a null reverse-path; a reply at one of two aliases is a reply."""
+    """Nor with a null reverse-path, nor a program's by an older reference; a reply at one of two aliases is a reply."""
     await at.mail(mail("ask"))
     listed = ["List-Id: <x.test>"]
     await at.mail(mail("unknown", parent="elsewhere", extra=listed))
     await at.mail(mail("older", parent="elsewhere", references=["ask"], extra=listed))
+    generated = ["Auto-Submitted: auto-generated"]
+    await at.mail(mail("program", parent="elsewhere", references=["ask"], extra=generated))
     await at.mail(mail("null", parent="ask", extra=listed), reverse_path="")
     await at.mail(mail("two", parent="ask", extra=listed), at.target("billing"), at.target("support"))
     rows = await at.rows("SELECT automatic FROM messages ORDER BY id")
-    assert [row["automatic"] for row in rows] == ["", "list", "list", "list", ""]
+    assert [row["automatic"] for row in rows] == ["", "list", "", "auto-reply", "list", ""]
 
 
 # --- what programs send (router.mail.automatic), with the mails of tests/corpus

@@ -174,6 +174,9 @@ async def test_a_trace_by_all_its_names(sqlite_served: ServedInstallation) -> No
     assert several.text.count("data-row") == 2
     assert "No such mail" in (await client.get("/activity/trace?q=nobody@customer.test")).words
     assert (await client.get("/activity/trace?q=" + "x" * 2000)).status == 400
+    sender = mails.plain(from_="Ana <ana@acme.test>", message_id="<two@customer.test>")
+    other = await served.mail(sender.replace(b"@acme", "@\u0430cme".encode()))
+    assert "ana@\u0430cme.test (xn--cme-5cd.test)" in (await client.get(f"/activity/trace/{other}")).words
 
 
 async def test_health_says_what_to_look_at(sqlite_served: ServedInstallation) -> None:

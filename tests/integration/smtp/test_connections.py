@@ -58,3 +58,14 @@ async def test_a_blocked_network_is_refused_at_mail() -> None:
         await client.command("EHLO client.test", 250)
         for sender in ("a@client.test", ""):
             assert (await client.command(f"MAIL FROM:<{sender}>", 550)).enhanced == "5.7.1"
+
+
+async def test_an_envelope_is_kept_without_characters_that_deceive() -> None:
+    async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
+        await client.command("EHLO \u200f\u200b", 501)
+        await client.command("EHLO \u202eclient.test\u2066", 250)
+        await client.command("MAIL FROM:<e\u200dv\u200ba@client.test> SMTPUTF8", 250)
+        await client.command("RCPT TO:<support@example.com>", 250)
+        assert (await client.data(b"Subject: x\r\n\r\nx\r\n")).code == 250
+        ((envelope, _),) = server.mails.mails
+        assert (envelope.helo, envelope.reverse_path) == ("client.test", "eva@client.test")

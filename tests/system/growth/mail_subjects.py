@@ -27,6 +27,7 @@ from router.mail.html_style import canonical_style
 from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
 from router.mail.structure import decoded_body, decoded_size, read_structure
 from router.search import terms
+from router.unicode_security import deceptive_domain, shown_identifier, shown_line
 from tests.support.mail_tree import leaves
 from tests.system.growth.shapes import FEW, HEADER, HTML, MIME, PARAMETERS, QUOTES, Shape
 from tests.system.growth.subject import PLAIN, Subject
@@ -204,10 +205,19 @@ def verdicts(octets: bytes) -> None:
     automatic.may_be_relayed(fields, "list", said, said)
 
 
-def markup(octets: bytes) -> None:
+def markup(data: bytes) -> None:
     """HTML that is longer than its bound."""
-    html_markup.seen_markup(decoded(octets), len(octets) // 2)
-    html_markup.without_unseen(decoded(octets))
+    html_markup.without_data(data)
+    html_markup.seen_markup(decoded(data), len(data) // 2)
+    html_markup.without_unseen(decoded(data))
+
+
+def deceptions(data: bytes) -> None:
+    """Characters and domains that deceive."""
+    text = decoded(data)
+    shown_line(text)
+    shown_identifier(f"{text}@{text}")
+    deceptive_domain(f"a@{text[:250]}")
 
 
 def found_by(octets: bytes) -> None:
@@ -219,6 +229,7 @@ def found_by(octets: bytes) -> None:
 
 _FIELDS = (*PLAIN, HEADER)
 _UNLABELLED = (*PLAIN, HTML, (b"<meta ", b"charset=", b"\xa4\xa2", b"\xff", b"\x1b$B", b"+AA", b"\n", b"\x00"))
+_DECEPTIVE = tuple(text.encode() for text in ("\u200d", "\u00e9\u200d", "\U000e0041", "\u202e", "\u0430.", "\u0301"))
 _DECLARATIONS = (b"display:a;", b"a", b"/*", b'"', b"(", b"opacity:1", b"!important ", b";")
 _BODY = (*PLAIN, QUOTES)
 _ATTRIBUTION = b"On 6 Mar 2026 10:00, a <b@c.dd> wrote:\n"
@@ -380,10 +391,11 @@ SUBJECTS = (
     ),
     Subject("parse: quoted-printable", mail(b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"), _MAIL, (MIME,)),
     Subject("parse: take out an attachment", take_out, _MAIL, (MIME,), quick=MIME[4:10]),
+    Subject("unicode_security: what deceives", deceptions, _TEXT, (*PLAIN, _DECEPTIVE)),
     Subject("html_markup: what is seen", markup, _MAIL, (HTML, (b"'data:a/", b"<!--", b"<style>", b"<p style=a:b>"))),
     Subject(
         "html_style: declarations",
-        lambda octets: canonical_style(decoded(octets)),
+        lambda data: canonical_style(decoded(data)),
         _MAIL,
         (_DECLARATIONS,),
     ),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from router.mail.contents import DEFAULT_LIMITS
 from router.mail.html_growth import MAX_TAG, grows
 from router.mail.parse import parse
 from router.mail.text import MAX_SANITIZED, cut_html, sanitize_html
@@ -143,11 +145,15 @@ def test_a_long_tag_of_few_attributes_is_no_reason_to_drop_the_html(tag: str) ->
     assert contents.text == "before\n\nbehind"
 
 
-def test_a_picture_in_the_html_that_is_longer_than_what_is_read_is_left_out() -> None:
+@pytest.mark.parametrize(("html", "warnings"), [(DEFAULT_LIMITS.html, ()), (65536, ("text cut",))])
+def test_a_picture_in_the_html_that_is_longer_than_what_is_read_is_left_out(
+    html: int, warnings: tuple[str, ...]
+) -> None:
     contents = parse(
-        b"Content-Type: text/html\n\n<p>text<img src='data:image/png;base64," + b"A" * 9_000_000 + b"'></p>"
+        b"Content-Type: text/html\n\n<p>text<img src='data:image/png;base64," + b"A" * 9_000_000 + b"'></p>",
+        limits=replace(DEFAULT_LIMITS, html=html),
     )
-    assert contents.warnings == ("text cut",)
+    assert contents.warnings == warnings
     assert contents.text == "text"
     assert contents.html.startswith("<p>text")
 

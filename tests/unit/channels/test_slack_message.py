@@ -49,6 +49,13 @@ NOTICES = {
     "automatic_without_subject": replace(
         OPENED, subject=" \u200b ", from_name="", from_address="", text="", automatic="bounce", link=None
     ),
+    "deceptive": replace(
+        OPENED,
+        from_name="\u200fAna\u200b",
+        from_address="a\u200dna@\u0430cme.example",
+        subject="\u3164\u2800",
+        attachments=(("\u061ca.pdf", 1),),
+    ),
     "hostile": replace(
         OPENED,
         subject="<!channel> *urgent* <https://evil.example|Slack> \u202egpj.exe",

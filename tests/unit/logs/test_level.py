@@ -49,6 +49,15 @@ def test_it_changes_for_loggers_in_use(capsys: pytest.CaptureFixture[str]) -> No
     assert say()[:2] == ["debug", "info"]
 
 
+def test_a_terminal_is_not_shown_what_turns_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for log_format in ("console", "json"):
+        log.set_up(log_format, "info")
+        structlog.get_logger().info("smtp.refused", reverse_path="a\u202e@\u200fb\u200b.test")
+    console, line = capsys.readouterr().err.splitlines()
+    assert "a@b.test" in console
+    assert "\\u202e" in line
+
+
 def test_a_terminal_is_not_shown_local_variables(capsys: pytest.CaptureFixture[str]) -> None:
     log.set_up("console", "info")
     body = "the mail that nobody else may read"

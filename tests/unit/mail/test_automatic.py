@@ -32,11 +32,16 @@ EXCHANGE, RULE = "X-Auto-Response-Suppress", "X-MS-Exchange-Inbox-Rules-Loop"
         ("X-POST-MessageClass: 9; Autoresponder", "auto-reply"),
         ("Delivered-To: eva@x.example\nDelivered-To: Autoresponder", "auto-reply"),
         ("X-Precedence: auto_reply", "auto-reply"),
+        ("X-Mailer: Example Autoresponder 2.1", "auto-reply"),
+        ("X-Mailer: Apple Mail (2.3654)", ""),
         ("Subject: Automatische Antwort: Ihre Bestellung", "auto-reply"),
         ("Subject: =?utf-8?q?R=C3=A9ponse_automatique_:_bonjour?=", "auto-reply"),
         ("Subject: =?utf-8?b?6Ieq5YqV562U5aSN77ya5L2g5aW9?=", ""),  # a misspelt word
         ("Subject: =?utf-8?b?6Ieq5Yqo562U5aSN77ya5L2g5aW9?=", "auto-reply"),
-        ("Subject: [EXT] Out of Office: your order", "auto-reply"),
+        ("Subject: [EXT] Automatic reply: your order", "auto-reply"),
+        ("Subject: [EXT] Out of Office: your order\nIn-Reply-To: <a@b>", "auto-reply"),
+        (f"Subject: Abwesenheitsnotiz: Ihre Bestellung\n{EXCHANGE}: All", "auto-reply"),
+        ("Subject: Out of office: can you keep my parcel?", ""),
         ("Subject: AUTO: Eva Muster is out of the office (returning 3 March)", "auto-reply"),
         ("Subject: AUTO: a question about tyres", ""),
         ("Subject: Re: Automatic reply: your order", ""),
@@ -99,7 +104,8 @@ def test_headers(header: str, expected: str) -> None:
 def test_a_reply_that_a_list_or_a_rule_handed_on(header: str, person: bool) -> None:
     sender = "" if "From: no" in header else "From: Eva <eva@x.example>\n"
     facts = read_headers(f"{sender}{header}\nIn-Reply-To: <a@b>\nReferences: <c@d>\n\nbody".encode())
-    assert facts.person_if_joined_by == (("a@b",) if person else ())
+    ids = ("a@b",) if "auto-generated" in header else ("a@b", "c@d")
+    assert facts.person_if_joined_by == (ids if person else ())
     assert read_headers(f"{sender}{header}\n\nbody".encode()).person_if_joined_by == ()
 
 

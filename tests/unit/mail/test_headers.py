@@ -128,12 +128,41 @@ def test_participants_are_all_who_take_part_once() -> None:
     assert found.participants == tuple(f"{x}@example.org" for x in "abcde")
 
 
+def test_characters_that_deceive_are_no_part_of_a_sender() -> None:
+    found = facts("From: \u202eEva\u200b \U0001f469\u200d\U0001f4bb <e\u200dv\u200ba@\u200ecustomer.example>")
+    assert (found.from_name, found.from_address) == ("Eva \U0001f469\u200d\U0001f4bb", "eva@customer.example")
+    assert found.participants == ("eva@customer.example",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "author"),
+    [
+        (["From: a@example.org", "Reply-To: b@example.org"], "a@example.org"),
+        (["From: a@example.org", "Reply-To: b@example.org", "List-Id: <news.list.test>"], "a@example.org"),
+        (["From: News@list.test", "Reply-To: B@example.org", "List-Id: News <news.list.test>"], "b@example.org"),
+        (["From: news@list.test", "Reply-To: news@list.test", "List-Id: news.list.test"], "news@list.test"),
+        (
+            ["From: news@list.test", "Reply-To: news@list.test, b@example.org", "List-Id: news.list.test"],
+            "b@example.org",
+        ),
+        (["From: x@list.test", "X-Original-From: B <b@example.org>", "List-Id: <news.list.test>"], "b@example.org"),
+        (["From: x@list.test", "X-Original-From: B <b@example.org>"], "x@list.test"),
+        (["Subject: x"], ""),
+    ],
+)
+def test_the_author_of_a_mail_whose_from_a_list_replaced(lines: list[str], author: str) -> None:
+    found = facts(*lines)
+    assert found.author == author
+    assert not author or author in found.participants
+
+
 def test_participants_are_bounded() -> None:
     assert len(facts("To: " + ", ".join(f"p{n}@example.org" for n in range(999))).participants) == MAX_PARTICIPANTS
 
 
 def test_subject_is_one_bounded_line() -> None:
     assert facts("Subject: a\x00b\r\n\tc\u202ed").subject == "ab cd"
+    assert facts("Subject: \u200f\u200b a \u2060 b\u200e").subject == "a b"
     assert len(facts("Subject: " + "ä" * 5000).subject) == MAX_TEXT
 
 

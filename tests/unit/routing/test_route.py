@@ -103,3 +103,8 @@ def test_any_mailbox_goes_to_the_first_alias_that_decides(local: str, present: d
         assert found.alias_id == f"alias_{local}"
     if isinstance(found, Refusal) and found.reason == "unknown":
         assert not ({local, local.partition("+")[0] or local} - {"*"}) & present.keys()
+
+
+def test_a_recipient_is_kept_without_invisible_characters() -> None:
+    found = to("a\u200b+t\u202eag@example.com", alias("*"))
+    assert (found.recipient, found.tag) == ("a+tag@example.com", "tag")

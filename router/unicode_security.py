@@ -1,0 +1,114 @@
+"""Characters and domains in a stranger's text that deceive its reader (UTS 39, Unicode Security Mechanisms).
+
+Characters that turn the direction of writing, or take no room, make a name or an address look like another one. They
+are removed before such text is kept or shown. Two of them belong to words and emoji, the joiners U+200C and U+200D:
+`shown_line` keeps them where they join something, `shown_identifier` does not.
+
+Pure; every function takes time linear in its text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import idna
+
+from router.unicode_text import limit_marks
+
+JOINERS = "\u200c\u200d"
+"""Persian and Indic writing, and emoji of several parts, need them."""
+# Marks, embeddings, overrides and isolates (UAX 9).
+_DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+# Spaces without width, soft hyphens, invisible operators, and controls that no text needs.
+_NO_WIDTH = "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff0-\ufffb"
+# The selectors of a variant, and the joiner of graphemes: invisible, but part of emoji and of rare letters.
+_SELECTORS = "\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_TAGS = "\U000e0000-\U000e007f"
+
+_NOT_SHOWN = re.compile(f"[{_DIRECTION}{_NO_WIDTH}]")
+# A joiner behind a Latin, Greek, Cyrillic or Armenian letter, a sign or nothing joins nothing. Tags spell the flags of
+# regions behind a black flag; elsewhere they are words that nobody sees.
+_STRAY = re.compile(f"(?:(?<=[\\0-\u058f])|^)[{JOINERS}]+|(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
+_NOT_IN_IDENTIFIER = re.compile(f"[{_DIRECTION}{_NO_WIDTH}{JOINERS}{_SELECTORS}{_TAGS}]")
+
+_MAX_DOMAIN = 253
+# Scripts that one language mixes (UTS 39, section 5.2, "highly restrictive").
+_MIXED_BY_LANGUAGES = (
+    frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA"}),
+    frozenset({"LATIN", "CJK", "BOPOMOFO"}),
+    frozenset({"LATIN", "CJK", "HANGUL"}),
+)
+# Letters that look like Latin ones: a label of these alone can pass for another label. Not below the top-level domains
+# of countries that write so.
+_LIKE_LATIN = frozenset("асԁеһіјӏорԛѕԝхуъьҽпгѵѡкмтвнαγεηικνορτυχω")
+_AT_HOME = frozenset(
+    {"am", "ba", "bg", "by", "cy", "gr", "kg", "kz", "me", "mk", "mn", "rs", "ru", "su", "tj", "ua", "uz"}
+)
+
+
+def shown_line(text: str) -> str:
+    """A name, subject or file name without what deceives; joiners stay in words and emoji."""
+    if text.isascii() or text.isprintable():
+        return text
+    return _STRAY.sub("", _NOT_SHOWN.sub("", text))
+
+
+def shown_identifier(text: str) -> str:
+    """An address, a host or another identifier without any invisible character.
+
+    A domain that needs its joiners (RFC 5892, appendix A) becomes A-labels, so that it stays the same domain.
+    """
+    if text.isascii():
+        return text
+    local, at, domain = text.rpartition("@")
+    if at and len(domain) <= _MAX_DOMAIN and any(joiner in domain for joiner in JOINERS):
+        domain = _a_labels(domain, strict=True) or domain
+    return _NOT_IN_IDENTIFIER.sub("", f"{local}{at}{domain}")
+
+
+def deceptive_domain(address: str) -> str:
+    """The A-labels of an address whose domain mixes scripts or can pass for a Latin one, `""` for all others."""
+    _, at, domain = address.rpartition("@")
+    if not at or domain.isascii() or len(domain) > _MAX_DOMAIN or len(address.split()) > 1:
+        return ""
+    labels = limit_marks(domain).lower().split(".")
+    foreign = labels[-1].isascii() and labels[-1] not in _AT_HOME
+    if not any(_is_deceptive(label, foreign=foreign) for label in labels):
+        return ""
+    return _a_labels(domain)
+
+
+def with_a_labels(address: str) -> str:
+    """The address; if its domain is deceptive, with the A-labels behind it."""
+    labels = deceptive_domain(address)
+    return f"{address} ({labels})" if labels else address
+
+
+def _is_deceptive(label: str, *, foreign: bool) -> bool:
+    if label.isascii():
+        return False
+    letters = [character for character in label if unicodedata.category(character)[0] not in "NMP"]
+    scripts = {_script(character) for character in letters}
+    if len(scripts) > 1 and not any(scripts <= mixed for mixed in _MIXED_BY_LANGUAGES):
+        return True
+    return foreign and bool(letters) and _LIKE_LATIN.issuperset(letters)
+
+
+def _script(character: str) -> str:
+    """The script of a letter, as far as the first word of its name says it."""
+    script = unicodedata.name(character, "UNKNOWN").partition(" ")[0].partition("-")[0]
+    return "CJK" if script == "IDEOGRAPHIC" else script
+
+
+def _a_labels(domain: str, *, strict: bool = False) -> str:
+    """The domain in A-labels. strict: `""` for a domain that IDNA 2008 does not allow."""
+    try:
+        return idna.encode(limit_marks(domain), uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        if strict:
+            return ""
+    labels = (
+        label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}" for label in domain.split(".")
+    )
+    return ".".join(labels)
