@@ -132,8 +132,8 @@ def _properties(text: str) -> Iterator[tuple[str, _Property]]:
         parameters = {name.upper(): value.strip('"') for name, value in _PARAMETER.findall(match[2])}
         value = line[match.end() :]
         if parameters.get("ENCODING", "").upper() == "QUOTED-PRINTABLE":  # vCalendar 1.0
-            octets = binascii.a2b_qp(value.encode("utf-8", "replace"))
-            value = storable(decode_charset(octets, parameters.get("CHARSET", ""))[0])
+            encoded = binascii.a2b_qp(value.encode("utf-8", "replace"))
+            value = storable(decode_charset(encoded, parameters.get("CHARSET", ""))[0])
         yield match[1].upper(), _Property(value, parameters)
 
 
