@@ -46,6 +46,7 @@ class MessageExcerpt:
     has_html: bool
     attachments: tuple[Attachment, ...]
     warnings: tuple[str, ...]
+    failed_recipients: tuple[str, ...]
     reply_to: tuple[Mailbox, ...]
     original_from: Mailbox | None
 
@@ -178,6 +179,7 @@ class TimelineReader:
             has_html=contents.html != "",
             attachments=contents.attachments,
             warnings=contents.warnings,
+            failed_recipients=contents.failed_recipients,
             reply_to=other_than(message.from_address, contents.reply_to),
             original_from=original[0] if original else None,
         )

@@ -30,7 +30,11 @@ async def extremes(served: ServedInstallation, dns: DnsStandIn) -> Names:
     services, actor = served.services, served.actor
     await services.workspaces.change(actor, name=LONG[:200])
     person = await services.users.create(
-        actor, email=f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example", name=LONG[:200], role="agent", password="x" * 12
+        actor,
+        email=f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example",
+        name=LONG[:200],
+        role="agent",
+        password="a long enough phrase",
     )
     domain, integration, alias = await served.alias()
     await services.integrations.change(actor, integration, name=LONG[:200])

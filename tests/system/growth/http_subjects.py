@@ -280,6 +280,7 @@ def _timeline(content: bytes) -> Timeline:
                 has_html=True,
                 attachments=contents.attachments,
                 warnings=contents.warnings,
+                failed_recipients=contents.failed_recipients,
                 reply_to=contents.reply_to,
                 original_from=contents.original_from,
             ),
