@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from router.network import address_key, network_keys, parse_address
 from smtp.bounds import Bounds
-from smtp.mail_rates import MailRates
+from smtp.minute_counts import MinuteCounts
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -45,7 +45,7 @@ class Limits:
         self.trusted = trusted
         self._connections: dict[str, int] = {}  # three networks for each open connection, at most
         self._connection_limits = [bounds.max_connections_per_address * n for n in bounds.network_multiples]
-        self._mails = MailRates(bounds.counted_networks)
+        self._mails = MinuteCounts(bounds.counted_networks)
         self._mail_limits = [bounds.max_mails_per_minute * n for n in bounds.network_multiples]
         self.total = 0
 

@@ -1,4 +1,4 @@
-"""`smtp.limits` and `smtp.mail_rates`: each network has its limit, and the counts stay bounded."""
+"""`smtp.limits` and `smtp.minute_counts`: each network has its limit, and the counts stay bounded."""
 
 import itertools
 from ipaddress import ip_network
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp.limits import AddressSet, Limits
-from smtp.mail_rates import MailRates
+from smtp.minute_counts import MinuteCounts
 from tests.support.smtp_doubles import bounds
 
 TRUSTED = AddressSet([ip_network("10.0.0.0/8")])
@@ -70,16 +70,16 @@ def test_a_minute_of_mails() -> None:
     assert limits.mail("192.0.2.1", 1000.0)
 
 
-def count(rates: MailRates, network: str) -> int:
+def count(rates: MinuteCounts, network: str) -> int:
     return rates._minutes.get(network, (0.0, 0))[1]
 
 
-def counted(rates: MailRates, network: str, now: float, times: int = 1) -> list[bool]:
+def counted(rates: MinuteCounts, network: str, now: float, times: int = 1) -> list[bool]:
     return [rates.add([network], [1000], now) for _ in range(times)]
 
 
 def test_a_full_table_keeps_the_largest_counts() -> None:
-    rates = MailRates(100)
+    rates = MinuteCounts(100)
     counted(rates, "attacker", 0.0, times=3)
     for n in range(1000):
         counted(rates, f"other {n}", 1.0)
@@ -91,7 +91,7 @@ def test_a_full_table_keeps_the_largest_counts() -> None:
 
 
 def test_a_full_table_removes_minutes_that_are_over_first() -> None:
-    rates = MailRates(4)
+    rates = MinuteCounts(4)
     for n in range(4):
         counted(rates, f"old {n}", 0.0, times=9)
     for n in range(4):
@@ -101,7 +101,7 @@ def test_a_full_table_removes_minutes_that_are_over_first() -> None:
 
 @given(st.lists(st.sampled_from("abcdef"), max_size=60))
 def test_counts_are_exact_while_the_table_is_not_full(added: list[str]) -> None:
-    rates = MailRates(6)
+    rates = MinuteCounts(6)
     for network in added:
         counted(rates, network, 0.0)
     assert {network: count(rates, network) for network in "abcdef"} == {n: added.count(n) for n in "abcdef"}

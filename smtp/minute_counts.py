@@ -1,4 +1,4 @@
-"""Mails a minute by network, in bounded memory. Pure.
+"""Counts a minute by network, in bounded memory. Pure.
 
 Guarantee: a client cannot remove its own large count. When the table is full, the smallest counts
 are removed, so that would take as many other networks with larger counts as half of the table.
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 _MINUTE = 60.0  # seconds
 
 
-class MailRates:
-    """Counts by network. A minute starts with the first mail of a network.
+class MinuteCounts:
+    """Counts by network. A minute starts with the first count of a network.
 
     Args:
         capacity: Networks that are counted at most.
@@ -20,10 +20,10 @@ class MailRates:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._minutes: dict[str, tuple[float, int]] = {}  # start in monotonic seconds, mails
+        self._minutes: dict[str, tuple[float, int]] = {}  # start in monotonic seconds, count
 
     def add(self, networks: Sequence[str], limits: Sequence[int], now: float) -> bool:
-        """Counts a mail for networks with their limits. False, and not counted, if one reached its limit."""
+        """Adds one for networks with their limits. False, and not counted, if one reached its limit."""
         minutes = self._minutes
         counted = []
         for network, limit in zip(networks, limits, strict=False):
