@@ -48,5 +48,5 @@ def admit(context: ServerContext, peer: str) -> Reply | None:
         if full is None:
             return None
         refused, network = replies.TOO_MANY_FROM_ADDRESS, full
-    context.refused_connections.add(context.meter, refused, peer, network)
+    context.network_refusals.add_connection(context.meter, refused, peer, network)
     return refused

@@ -184,8 +184,8 @@ class Connection(upstream.SMTP):
                 await command(self, argument)
             except CommandError as error:
                 if error.reply.closes:
-                    refused = self._context.refused_connections
-                    refused.add(self._context.meter, error.reply, peer, address_key(peer))
+                    refusals = self._context.network_refusals
+                    refusals.add_connection(self._context.meter, error.reply, peer, address_key(peer))
                 self.send(error.reply)
                 if error.fatal:
                     self.close()
@@ -320,7 +320,8 @@ class Connection(upstream.SMTP):
         try:
             tls = await self._io.start_tls(self._tls.context())
         except OSError as error:  # ssl.SSLError too: the peer caused it
-            _log.info("smtp.tls_failed", peer=self.handler.peer, error=str(error))
+            refusals, reason = self._context.network_refusals, str(error) or type(error).__name__
+            self._context.side_tasks.run("log", lambda: refusals.add_handshake(self.handler.peer, reason))
             return
         self._reset()
         self.handler.handle_STARTTLS(tls)

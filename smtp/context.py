@@ -14,7 +14,7 @@ from smtp.limits import Limits
 from smtp.memory import MemoryQuota
 from smtp.policy import BlockedSenders
 from smtp.reception import Reception
-from smtp.refusals import RefusedConnections
+from smtp.refusals import NetworkRefusals
 from smtp.throttle import DiscardThrottle
 
 
@@ -38,6 +38,6 @@ class ServerContext:
     throttle: DiscardThrottle
     blocked: BlockedSenders
     block_lists: BlockLists | None
-    refused_connections: RefusedConnections = field(default_factory=RefusedConnections)
+    network_refusals: NetworkRefusals = field(default_factory=NetworkRefusals)
     meter: Meter = UNMETERED
     side_tasks: SideTasks = field(default_factory=SideTasks)

@@ -1,4 +1,4 @@
-"""Connections, in all and by network, and mails a minute by network.
+"""Connections, in all and by network, and mails and log lines a minute by network.
 
 The counts are those of one process: with several smtp processes each allows as many. An address is
 counted in networks of three widths (`router.network.network_keys`), each with its own limit, because
@@ -35,7 +35,7 @@ class AddressSet:
 
 
 class Limits:
-    """Counts connections, in all and by network, and the mails a minute of each network.
+    """Counts connections, in all and by network, and the mails and log lines a minute of each network.
 
     The limits by network do not hold for `trusted` addresses.
     """
@@ -47,6 +47,8 @@ class Limits:
         self._connection_limits = [bounds.max_connections_per_address * n for n in bounds.network_multiples]
         self._mails = MinuteCounts(bounds.counted_networks)
         self._mail_limits = [bounds.max_mails_per_minute * n for n in bounds.network_multiples]
+        self._lines = MinuteCounts(bounds.logged_networks)
+        self._line_limits = [bounds.max_log_lines * n for n in bounds.network_multiples]
         self.total = 0
 
     @property
@@ -104,6 +106,11 @@ class Limits:
             return True
         return self._mails.add(network_keys(address), self._mail_limits, now)
 
+    def log_line(self, address: str, now: float) -> bool:
+        """Counts a log line about refusals, as `mail` counts a mail. False if it should not be written."""
+        return address in self.trusted or self._lines.add(network_keys(address), self._line_limits, now)
+
     def forget(self, now: float) -> None:
         """Removes the minutes that are over at `now`."""
         self._mails.forget(now)
+        self._lines.forget(now)

@@ -1,8 +1,9 @@
 """Log lines about what is refused: few, however much a client causes.
 
 Guarantee: every refusal is in the metrics at once, by the name of its reply, and in the counts of
-one log line. A session has one line for each transaction, a network one a minute for refused
-connections and one with the count of those that followed.
+one log line. A session has one line for each transaction. A network has one line a minute for
+refused connections, one for failed TLS handshakes, and one with the count of those that followed and
+of the transactions past its limit of lines.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import structlog
 
 from router.meter import Meter
+from router.network import address_key
 from smtp import replies
 from smtp.bounds import Bounds
 from smtp.replies import Reply
@@ -40,41 +42,79 @@ class Refusals:
     def __bool__(self) -> bool:
         return bool(self._counts)
 
-    def log(self, peer: str) -> None:
-        """Writes the line and starts from the beginning."""
+    def log(self, peer: str, networks: NetworkRefusals | None = None) -> None:
+        """Writes the line, or adds it to the counts of `networks`; then starts from the beginning."""
         counts, facts, recipients = self._counts, self._facts, self._recipients
         self._counts, self._facts, self._recipients = {}, {}, []
+        if networks is not None:
+            networks.add_transaction(peer, str(facts["reason"]), sum(counts.values()))
+            return
         if recipients:
             facts["refused_recipients"] = recipients
         _log.info("smtp.refused", peer=peer, **facts, refused=sum(counts.values()), reasons=counts)
 
 
-class RefusedConnections:
-    """The connections that were refused since the last `log`, by network."""
+class NetworkRefusals:
+    """Refusals since the last `log` that have no line of their own, by network."""
 
     def __init__(self) -> None:
-        self._following: dict[str, dict[str, int]] = {}  # by network, then by the text of the reply
+        self._refused = _NetworkCounts()
+        self._handshakes = _NetworkCounts()
 
-    def add(self, meter: Meter, reply: Reply, peer: str, network: str) -> None:
+    def add_connection(self, meter: Meter, reply: Reply, peer: str, network: str) -> None:
         """Counts a refused connection; the first of its network has its log line now.
 
         Args:
             network: The one that has too many connections, or that of the peer; `""` where all are too many.
         """
         meter.refused(replies.name(reply))
-        if network not in self._following and len(self._following) >= Bounds.logged_networks:
-            network = ""
-        counts = self._following.setdefault(network, {})
-        if reply.text in counts:
-            counts[reply.text] += 1
-        else:
-            counts[reply.text] = 0
+        if self._refused.is_first(network, reply.text):
             _log.info("smtp.refused", peer=peer, network=network, reason=reply.text, refused=1)
 
+    def add_handshake(self, peer: str, reason: str) -> None:
+        """Counts a failed TLS handshake, as a refused connection."""
+        network = address_key(peer)
+        if self._handshakes.is_first(network, reason):
+            _log.info("smtp.tls_failed", peer=peer, network=network, reason=reason, refused=1)
+
+    def add_transaction(self, peer: str, reason: str, refused: int) -> None:
+        """Counts the refusals of a transaction."""
+        self._refused.add(address_key(peer), reason, refused)
+
     def log(self) -> None:
-        """Writes a line for each network that had more than one."""
-        following, self._following = self._following, {}
-        for network, counts in following.items():
-            for reason, refused in counts.items():
-                if refused:
-                    _log.info("smtp.refused", network=network, reason=reason, refused=refused)
+        """Writes a line for each network and reason with a count."""
+        for network, reason, refused in self._refused.take():
+            _log.info("smtp.refused", network=network, reason=reason, refused=refused)
+        for network, reason, refused in self._handshakes.take():
+            _log.info("smtp.tls_failed", network=network, reason=reason, refused=refused)
+
+
+class _NetworkCounts:
+    """Counts by network and reason, for a bounded number of networks."""
+
+    def __init__(self) -> None:
+        self._networks: dict[str, dict[str, int]] = {}
+
+    def is_first(self, network: str, reason: str) -> bool:
+        """Whether nothing was counted before. If so, this is not counted: it has a line of its own."""
+        counts = self._counts(network)
+        if reason in counts:
+            counts[reason] += 1
+            return False
+        counts[reason] = 0
+        return True
+
+    def add(self, network: str, reason: str, number: int) -> None:
+        """Adds to a count."""
+        counts = self._counts(network)
+        counts[reason] = counts.get(reason, 0) + number
+
+    def take(self) -> list[tuple[str, str, int]]:
+        """Network, reason and count of each count above zero; then starts from the beginning."""
+        networks, self._networks = self._networks, {}
+        return [(network, *each) for network, counts in networks.items() for each in counts.items() if each[1]]
+
+    def _counts(self, network: str) -> dict[str, int]:
+        if network not in self._networks and len(self._networks) >= Bounds.logged_networks:
+            network = ""
+        return self._networks.setdefault(network, {})

@@ -161,7 +161,7 @@ class Server:
                     connection.close(replies.SHUTTING_DOWN)
         if self._timer is not None:
             self._timer.cancel()
-        self._log_refused_connections()
+        self._log_network_refusals()
 
     # `smtp.connection.Registry`.
 
@@ -198,12 +198,12 @@ class Server:
         if now >= self._forget_at:
             self._forget_at = now + bounds.forget_interval
             self._context.limits.forget(self._context.clock.monotonic())
-            self._log_refused_connections()
+            self._log_network_refusals()
         shortest = min(bounds.command_timeout, bounds.data_timeout, bounds.max_session)
         self._timer = loop.call_later(min(bounds.deadline_interval, shortest / 4), self._check_deadlines, loop)
 
-    def _log_refused_connections(self) -> None:
-        self._context.side_tasks.run("log", self._context.refused_connections.log)
+    def _log_network_refusals(self) -> None:
+        self._context.side_tasks.run("log", self._context.network_refusals.log)
 
     def _command_timeout(self) -> float:
         """Seconds that a client has for a command now."""

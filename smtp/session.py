@@ -260,7 +260,10 @@ class Session:
 
     def _log_refusals(self) -> None:
         if self._refusals:
-            self._context.side_tasks.run("log", lambda: self._refusals.log(self.peer))
+            context = self._context
+            own_line = context.limits.log_line(self.peer, context.clock.monotonic())
+            networks = None if own_line else context.network_refusals
+            context.side_tasks.run("log", lambda: self._refusals.log(self.peer, networks))
 
     def _envelope(self, transaction: Transaction) -> Envelope:
         return Envelope(

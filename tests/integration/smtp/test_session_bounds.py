@@ -77,6 +77,19 @@ async def test_refused_senders_have_one_line_before_the_next_mail() -> None:
         await client.close()
 
 
+async def test_transactions_past_the_limit_of_lines_share_one() -> None:
+    async with running_server(bounds={"max_log_lines": 1}) as server:
+        client = await greeted(server.host, server.port)
+        with capture_logs() as logs:
+            for _ in range(3):
+                await client.command("MAIL FROM:<a@client.test>", 250)
+                await client.command("RCPT TO:<disabled@example.com>", 550)
+                await client.command("RSET", 250)
+            server.server._log_network_refusals()
+        assert [(line.get("peer"), line["refused"]) for line in refusals(logs)] == [("127.0.0.1", 1), (None, 2)]
+        await client.close()
+
+
 async def test_mails_that_never_come_end_the_session() -> None:
     """A complete one starts the count from the beginning. 421 and never 5yz: the next mail may be legitimate."""
     async with running_server(bounds={"max_unfinished_mails": 3}) as server:
@@ -163,7 +176,7 @@ async def test_refused_connections_are_counted_for_one_line() -> None:
             for _ in range(5):
                 async with await RawSmtp.connect(server.host, server.port) as client:
                     assert client.greeting.code == 421
-            server.server._log_refused_connections()
+            server.server._log_network_refusals()
         assert [line["refused"] for line in refusals(logs)] == [1, 4]
 
 
@@ -174,6 +187,6 @@ async def test_connections_of_another_protocol_are_counted_for_one_line() -> Non
             for _ in range(3):
                 async with await RawSmtp.connect(server.host, server.port) as client:
                     await client.command("GET / HTTP/1.1", 421)
-            server.server._log_refused_connections()
+            server.server._log_network_refusals()
         assert [(line["network"], line["refused"]) for line in refusals(logs)] == [("127.0.0.1", 1), ("127.0.0.1", 2)]
         assert meter.reasons == {"not_smtp": 3}

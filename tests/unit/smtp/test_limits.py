@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smtp.bounds import Bounds
 from smtp.limits import AddressSet, Limits
 from smtp.minute_counts import MinuteCounts
 from tests.support.smtp_doubles import bounds
@@ -68,6 +69,15 @@ def test_a_minute_of_mails() -> None:
     assert limits.mail("192.0.2.200", 60.0)
     limits.forget(1000.0)
     assert limits.mail("192.0.2.1", 1000.0)
+
+
+def test_log_lines_of_an_address_are_limited() -> None:
+    limits = Limits(bounds(max_mails_per_minute=0), TRUSTED)
+    lines = [limits.log_line(f"192.0.2.{n % 2}", 0.0) for n in range(2000)]
+    assert sum(lines) == 2 * Bounds.max_log_lines
+    assert limits.log_line("198.51.100.1", 0.0)
+    assert limits.log_line("192.0.2.1", 60.0)
+    assert all(limits.log_line("10.0.0.1", 0.0) for _ in range(1000))
 
 
 def count(rates: MinuteCounts, network: str) -> int:

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from router.meter import Unmetered
 from smtp import policy, replies
 from smtp.bounds import Bounds
-from smtp.refusals import Refusals, RefusedConnections
+from smtp.refusals import NetworkRefusals, Refusals
 from smtp.replies import Reply
 from tests.support.smtp_doubles import bounds
 
@@ -61,12 +61,12 @@ def test_the_next_line_starts_from_the_beginning() -> None:
 
 
 def test_refused_connections_of_a_network_are_two_lines() -> None:
-    meter, connections = CountingMeter(), RefusedConnections()
+    meter, connections = CountingMeter(), NetworkRefusals()
     refused = replies.TOO_MANY_FROM_ADDRESS
     with capture_logs() as logs:
         for n in range(1000):
-            connections.add(meter, refused, f"192.0.2.{n % 64}", "192.0.2.0/26")
-        connections.add(meter, refused, "203.0.113.1", "203.0.113.1")
+            connections.add_connection(meter, refused, f"192.0.2.{n % 64}", "192.0.2.0/26")
+        connections.add_connection(meter, refused, "203.0.113.1", "203.0.113.1")
         connections.log()
         connections.log()
     assert [(line["network"], line.get("peer"), line["refused"]) for line in logs] == [
@@ -78,13 +78,32 @@ def test_refused_connections_of_a_network_are_two_lines() -> None:
 
 
 def test_networks_past_the_bound_share_a_line() -> None:
-    meter, connections = CountingMeter(), RefusedConnections()
+    meter, connections = CountingMeter(), NetworkRefusals()
     with capture_logs() as logs:
         for n in range(2 * Bounds.logged_networks):
-            connections.add(meter, replies.TOO_MANY_FROM_ADDRESS, "2001:db8::1", f"2001:db8:{n:x}::/48")
+            connections.add_connection(meter, replies.TOO_MANY_FROM_ADDRESS, "2001:db8::1", f"2001:db8:{n:x}::/48")
         connections.log()
     assert len(logs) == Bounds.logged_networks + 2
     assert sum(line["refused"] for line in logs) == meter.reasons.total()
+
+
+def test_failed_handshakes_and_transactions_without_a_line_are_counted() -> None:
+    meter, networks = CountingMeter(), NetworkRefusals()
+    with capture_logs() as logs:
+        for _ in range(1000):
+            networks.add_handshake("2001:db8::1", "wrong version number")
+            refusals = Refusals()
+            refusals.add(meter, replies.NO_SUCH_ALIAS, "a@example.com")
+            refusals.add(meter, replies.RELAY_DENIED, "a@elsewhere.example")
+            refusals.log("2001:db8::1", networks)
+        networks.log()
+        networks.log()
+    assert [(line["event"], line["network"], line["reason"], line["refused"]) for line in logs] == [
+        ("smtp.tls_failed", "2001:db8::/64", "wrong version number", 1),
+        ("smtp.refused", "2001:db8::/64", replies.NO_SUCH_ALIAS.text, 2000),
+        ("smtp.tls_failed", "2001:db8::/64", "wrong version number", 999),
+    ]
+    assert meter.reasons == {"no_such_alias": 1000, "relay_denied": 1000}
 
 
 @pytest.mark.parametrize(
