@@ -24,7 +24,7 @@ from smtp.admission import admit, canonical, client_address
 from smtp.commands import CommandError
 from smtp.context import ServerContext
 from smtp.data import ChunkReader, DataReader
-from smtp.deadline import CLOSING, COMMAND, PROXY_HEADER, Deadline, Phase
+from smtp.deadline import CLOSING, COMMAND, CONTENT, PROXY_HEADER, Deadline, Phase
 from smtp.reception import Reception
 from smtp.replies import Reply
 from smtp.session import Session
@@ -111,10 +111,12 @@ class Connection(upstream.SMTP):
         return self.handler.transaction is not None
 
     def stop_after_mail(self, reply: Reply) -> None:
-        """Ends the session with a reply: at once, or after the mail that is being transferred."""
-        self.stop, self._stop_reply = "after transaction", reply
-        if self.phase is COMMAND and not self.in_transaction:
-            self.close(reply)
+        """Ends the session after the mail that is being transferred, at once outside a mail or in a refused chunk."""
+        if self.stop is None:
+            self.stop, self._stop_reply = "after transaction", reply
+        waits = self.phase is COMMAND and not self.in_transaction
+        if waits or (self.phase is CONTENT and self.handler.not_ready_for_chunk() is not None):
+            self.close(self._stop_reply)
 
     def close(self, reply: Reply | None = None) -> None:
         """Sends what is queued and `reply`, then closes. The task ends when it is not busy."""
@@ -122,7 +124,7 @@ class Connection(upstream.SMTP):
 
     def check(self, now: float, command_timeout: float) -> None:
         """Closes the connection if the peer exceeded a time limit; see `Deadline.expired`."""
-        if self.stop is None and now - self._opened >= self._context.bounds.max_session:
+        if self.stop is not None or now - self._opened >= self._context.bounds.max_session:
             self.stop_after_mail(replies.SESSION_TIMEOUT)
         reception = self._reception
         if reception is not None:
@@ -143,8 +145,7 @@ class Connection(upstream.SMTP):
             if peer is None:
                 return
             self.handler.peer = peer
-            refused = admit(context, peer)
-            if refused is not None:
+            if (refused := admit(context, peer)) is not None:
                 self.send(refused)
                 return
             try:
@@ -167,11 +168,11 @@ class Connection(upstream.SMTP):
 
     async def _serve(self) -> None:
         """Queries the block lists, greets, and answers commands to the end of the session."""
-        lists, peer = self._context.block_lists, self.handler.peer
-        if lists is not None and peer not in self._context.limits.trusted:
+        context, peer = self._context, self.handler.peer
+        if context.block_lists is not None and peer not in context.limits.trusted:
             # The session goes on meanwhile; RCPT waits for the result.
-            self.handler.listing = self.loop.create_task(lists.listing(peer))
-        self.send(replies.greeting(self._context.hostname))
+            self.handler.listing = self.loop.create_task(context.block_lists.listing(peer))
+        self.send(replies.greeting(context.hostname))
         while True:
             try:
                 line = await self._io.read_line()
@@ -184,8 +185,7 @@ class Connection(upstream.SMTP):
                 await command(self, argument)
             except CommandError as error:
                 if error.reply.closes:
-                    refusals = self._context.network_refusals
-                    refusals.add_connection(self._context.meter, error.reply, peer, address_key(peer))
+                    context.network_refusals.add_connection(context.meter, error.reply, peer, address_key(peer))
                 self.send(error.reply)
                 if error.fatal:
                     self.close()
@@ -250,7 +250,7 @@ class Connection(upstream.SMTP):
     async def smtp_BDAT(self, argument: str | None) -> None:
         """RFC 3030 section 2. A refused chunk is read too, or it would be taken for commands."""
         chunk = commands.parse_bdat(argument)
-        refused = self.handler.not_ready() or (replies.CHUNK_REFUSED if self.handler.chunk_refused else None)
+        refused = self.handler.not_ready_for_chunk()
         reception = self._reception = self._reception or self._new_reception()
         if refused is not None:
             reception.content.drop()
@@ -320,8 +320,7 @@ class Connection(upstream.SMTP):
         try:
             tls = await self._io.start_tls(self._tls.context())
         except OSError as error:  # ssl.SSLError too: the peer caused it
-            refusals, reason = self._context.network_refusals, str(error) or type(error).__name__
-            self._context.side_tasks.run("log", lambda: refusals.add_handshake(self.handler.peer, reason))
+            self._context.network_refusals.add_handshake(self.handler.peer, str(error) or type(error).__name__)
             return
         self._reset()
         self.handler.handle_STARTTLS(tls)

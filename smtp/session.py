@@ -203,6 +203,10 @@ class Session:
         """Whether the transaction lacks a refused chunk."""
         return self.transaction is not None and self.transaction.chunk_refused
 
+    def not_ready_for_chunk(self) -> Reply | None:
+        """The same for BDAT, also after a refused chunk."""
+        return self.not_ready() or (replies.CHUNK_REFUSED if self.chunk_refused else None)
+
     def refuse_chunk(self) -> None:
         """A chunk was refused: the transaction, if any, cannot get its content any more."""
         if self.transaction is not None:

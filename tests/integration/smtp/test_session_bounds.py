@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from smtp.deadline import Phase
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import running_server
 from tests.support.waiting import until
@@ -141,6 +142,29 @@ async def test_a_session_past_its_time_ends_at_once_outside_a_mail() -> None:
         await client.command("RSET", 250)
         server.connection.check(asyncio.get_running_loop().time() + TWENTY_MINUTES, 1e9)
         assert str(await client.read_reply()).startswith("421 4.4.2")
+        assert not await client.eof()
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "over_before"),
+    [(b"", False), (MAIL, True), (MAIL, False), (MAIL + b"RCPT TO:<disabled@example.com>\r\n", False)],
+    ids=["no mail", "no recipient, over before", "no recipient", "refused recipient"],
+)
+async def test_a_session_past_its_time_ends_inside_a_refused_chunk(before: bytes, over_before: bool) -> None:
+    """The rest of such a chunk is no mail, and would take hours at the lowest rate."""
+    async with running_server() as server:
+        client = await greeted(server.host, server.port)
+        connection, now = server.connection, asyncio.get_running_loop().time()
+        await client.send_bytes(before)
+        for _ in range(before.count(b"\n")):
+            await client.read_reply()
+        if over_before:
+            connection.check(now + TWENTY_MINUTES, 1e9)
+        await client.send_bytes(b"BDAT 60000000 LAST\r\nx")
+        await until(lambda: connection.phase is Phase.CONTENT, "the chunk begins")
+        connection.check(now + TWENTY_MINUTES, 1e9)
+        assert str(await client.read_reply()).startswith("421 4.4.2 Session")
         assert not await client.eof()
         await client.close()
 
