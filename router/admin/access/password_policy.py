@@ -11,7 +11,8 @@ from pathlib import Path
 from router import secrets
 from router.errors import Refused
 from router.mail.address import MAILBOX_LIMIT, AddressError, domain_key
-from router.unicode_text import normalize
+from router.unicode_security import shown_identifier
+from router.unicode_text import is_visible, normalize
 
 MIN_PASSWORD = 8
 # One a line, in lower case, below its licence.
@@ -26,20 +27,21 @@ def check_password(password: str, email: str) -> None:
     Args:
         email: The user's address in the form of `users.sign_in_address`.
     """
-    if len(password) > secrets.MAX_PASSWORD or len(password.strip()) < MIN_PASSWORD:
+    if len(password) > secrets.MAX_PASSWORD or len(shown_identifier(password).strip()) < MIN_PASSWORD:
         raise _refused(
             f"must have between {MIN_PASSWORD} and {secrets.MAX_PASSWORD} characters, "
-            "not counting spaces at its beginning and end"
+            "not counting spaces at its beginning and end and invisible ones"
         )
-    # Case and forms of letters (full-width ones) do not make a guess harder.
-    plain = normalize("NFKC", password).strip().casefold()
-    if not any(character.isprintable() for character in plain):
+    # Case, forms of letters (full-width ones) and invisible characters do not make a guess harder.
+    plain = shown_identifier(normalize("NFKC", password)).strip().casefold()
+    if not is_visible(plain):
         raise _refused(f"must not consist of invisible characters: {_ALLOWED}")
-    if _period(plain) < min(len(plain), MIN_PASSWORD):
+    repeated = plain[: _period(plain)]
+    if len(repeated) < min(len(plain), MIN_PASSWORD):
         raise _refused(f"must not repeat the same few characters: {_ALLOWED}")
     if _is_of_the_address(plain, email):
         raise _refused(f"must not be the address it belongs to, a part of it or another address there: {_ALLOWED}")
-    if plain in _PRODUCT or plain in _COMMON.read_text(encoding="utf-8").splitlines():
+    if repeated in _PRODUCT or repeated in _COMMON.read_text(encoding="utf-8").splitlines():
         raise _refused(f"must not be one of the most common passwords: {_ALLOWED}")
 
 
@@ -50,8 +52,7 @@ def _period(text: str) -> int:
 
 def _is_of_the_address(plain: str, email: str) -> bool:
     """Whether this is the address, a part of it, its domain, a name below the domain, or an address at one of these."""
-    local, _, domain = email.rpartition("@")
-    if plain in {email, local, *domain.split(".")}:
+    if plain in email:
         return True
     if len(plain) > MAILBOX_LIMIT:  # longer than any address; the next step takes time
         return False
@@ -59,6 +60,7 @@ def _is_of_the_address(plain: str, email: str) -> bool:
         host = domain_key(plain.rpartition("@")[2])
     except AddressError:
         return False
+    domain = email.rpartition("@")[2]
     return host == domain or host.endswith(f".{domain}")
 
 

@@ -36,12 +36,30 @@ def test_accepted(password: str) -> None:
     check_password(password, EMAIL)
 
 
-@pytest.mark.parametrize("password", ["", "short", "        ", " \t\n\u3000 \u00a0  ", "a       ", "x" * 1025])
+@pytest.mark.parametrize(
+    "password",
+    [
+        "",
+        "short",
+        "        ",
+        " \t\n\u3000 \u00a0  ",
+        "a       ",
+        "x" * 1025,
+        "pass\u200b\u2060\u00ad\ufeff",
+    ],
+)
 def test_length(password: str) -> None:
     assert "between 8 and 1024 characters" in reason(password)
 
 
-@pytest.mark.parametrize("password", ["\u200b\u200c" * 5, "\u2060\ufeff\u200b\u200d\u2061\u2062\u2063\u2064"])
+@pytest.mark.parametrize(
+    "password",
+    [
+        "\u200b\u200c" * 5,
+        "\u2060\ufeff\u200b\u200d\u2061\u2062\u2063\u2064",
+        "\u3164\u115f\u1160" * 3,
+    ],
+)
 def test_invisible_characters_alone(password: str) -> None:
     assert "invisible" in reason(password)
 
@@ -59,6 +77,8 @@ def test_a_repeated_short_text(password: str) -> None:
         (" grace.hopper@acme.test ", EMAIL),
         ("grace.hopper", EMAIL),
         ("acme.test", EMAIL),
+        ("hopper@acme", EMAIL),
+        ("support@ac\u00adme.test", EMAIL),
         ("ACME.TEST.", EMAIL),
         ("www.acme.test", EMAIL),
         ("@acme.test", EMAIL),
@@ -88,6 +108,10 @@ def test_the_address_and_its_domain(password: str, email: str) -> None:
         "P@ssw0rd",
         "ｐａｓｓｗｏｒｄ",
         "emailrouter",
+        "passwordpassword",
+        "EmailRouterEmailRouter",
+        "password1\u200b",
+        "p\u00adassword",
     ],
 )
 def test_common_passwords(password: str) -> None:
