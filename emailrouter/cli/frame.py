@@ -94,6 +94,14 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += _shared_options()
+        self.context_settings["allow_extra_args"] = True  # `parse_args` refuses them
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but an extra argument that is a URL is not repeated: it may hold a secret."""
+        extra = super().parse_args(ctx, args)
+        if extra and not ctx.resilient_parsing:
+            ctx.fail(f"unexpected extra arguments: {' '.join('***' if '://' in each else each for each in extra)}")
+        return extra
 
 
 class Group(click.Group):

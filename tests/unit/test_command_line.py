@@ -1,0 +1,14 @@
+"""`emailrouter.cli.frame`: arguments that no command takes."""
+
+import click
+import pytest
+
+from emailrouter.cli import frame
+
+
+def test_an_extra_url_is_not_repeated() -> None:
+    command = frame.Command("add", params=[click.Argument(["name"])])
+    assert command.make_context("add", ["support"]).params["name"] == "support"
+    with pytest.raises(click.UsageError) as refused:
+        command.make_context("add", ["support", "https://hooks.example/T0/secret", "more"])
+    assert refused.value.message == "unexpected extra arguments: *** more"
