@@ -54,7 +54,7 @@ class Bounds:
     network_multiples: tuple[int, ...] = (1, 3, 9)  # of /32, /26, /21 for IPv4; /64, /48, /32 for IPv6
     counted_networks: int = 30_000  # with mails in this minute: about 8 MB
     logged_networks: int = 1000  # with refused connections in this minute; lines a minute
-    max_log_lines: int = 300  # a minute, of refused transactions from one address; more are counted together
+    max_log_lines: int = 300  # a minute, of refused transactions and faults of one address; more are only counted
 
     # Memory for mails that are being received.
     small_mail_bytes: int = 65536  # a mail up to this size never waits for memory

@@ -107,7 +107,7 @@ class Limits:
         return self._mails.add(network_keys(address), self._mail_limits, now)
 
     def log_line(self, address: str, now: float) -> bool:
-        """Counts a log line about refusals, as `mail` counts a mail. False if it should not be written."""
+        """Counts a log line about an address, as `mail` counts a mail. False if it should not be written."""
         return address in self.trusted or self._lines.add(network_keys(address), self._line_limits, now)
 
     def forget(self, now: float) -> None:

@@ -264,10 +264,12 @@ class Session:
 
     def _log_refusals(self) -> None:
         if self._refusals:
-            context = self._context
-            own_line = context.limits.log_line(self.peer, context.clock.monotonic())
-            networks = None if own_line else context.network_refusals
-            context.side_tasks.run("log", lambda: self._refusals.log(self.peer, networks))
+            networks = None if self._may_log() else self._context.network_refusals
+            self._context.side_tasks.run("log", lambda: self._refusals.log(self.peer, networks))
+
+    def _may_log(self) -> bool:
+        """Whether the peer may cause one more log line in this minute; counts it."""
+        return self._context.limits.log_line(self.peer, self._context.clock.monotonic())
 
     def _envelope(self, transaction: Transaction) -> Envelope:
         return Envelope(
@@ -291,7 +293,7 @@ class Session:
         try:
             return await call
         except Exception as error:  # noqa: BLE001 - our fault: the client should retry
-            if isinstance(error, StorageReplaced):
+            if isinstance(error, StorageReplaced) or not self._may_log():
                 _log.debug("smtp.fault", peer=self.peer, error=str(error))
             elif isinstance(error, Unavailable):
                 _log.warning("smtp.fault", peer=self.peer, error=str(error))

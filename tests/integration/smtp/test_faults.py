@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from router.errors import StorageFull, Unavailable
 from smtp import commands
@@ -50,6 +51,21 @@ async def test_routing_fails_for_one_recipient_and_the_session_goes_on(
         # aiosmtpd would keep the recipients of before the failure
         await client.data(b"x\r\n")
         assert [target.recipient for target in server.mails.mails[0][0].targets] == ["sales@example.com"]
+
+
+async def test_faults_of_one_address_have_few_log_lines() -> None:
+    async with (
+        running_server(bounds={"max_log_lines": 3}) as server,
+        await RawSmtp.connect(server.host, server.port) as client,
+    ):
+        await client.command("EHLO client.test", 250)
+        await client.command("MAIL FROM:<a@client.test>", 250)
+        server.recipients.failure = Unavailable(SECRET)
+        with capture_logs() as logs:
+            for _ in range(20):
+                await client.command("RCPT TO:<support@example.com>", 451)
+        levels = [line["log_level"] for line in logs if line["event"] == "smtp.fault"]
+        assert levels == ["warning"] * 3 + ["debug"] * 17
 
 
 async def test_after_a_failed_mail_the_next_one_begins_anew() -> None:

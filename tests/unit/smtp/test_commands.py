@@ -136,7 +136,15 @@ def test_a_reply_of_several_lines() -> None:
     "line",
     [
         *(f"{method} / HTTP/1.1".encode() for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE")),
-        *(b"CONNECT mx.example.net:25 HTTP/1.1", b"PRI * HTTP/2.0", b"PATCH /", b"GET", b"get", b"PROPFIND / HTTP/1.1"),
+        *(
+            b"CONNECT mx.example.net:25 HTTP/1.1",
+            b"PRI * HTTP/2.0",
+            b"PATCH /",
+            b"GET",
+            b"get",
+            b"PROPFIND / HTTP/1.1",
+            b"propfind / http/1.1",
+        ),
         *(b"PROPFIND / HTTP/1.0\nHost: x\n", b"REGISTER sip:example.net SIP/2.0"),
         *(b"\x16\x03\x01\x02\x00\x01\x00", b"POST /" + b"x" * 5000),
     ],
