@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from tests.system.growth import answer_subjects, http_subjects, mail_subjects, smtp_subjects
+from tests.system.growth import (
+    answer_subjects,
+    dashboard_subjects,
+    http_subjects,
+    mail_subjects,
+    smtp_subjects,
+    text_subjects,
+)
 from tests.system.growth.subject import Subject
 
 SUBJECTS: tuple[Subject, ...] = (
     *smtp_subjects.SUBJECTS,
     *mail_subjects.SUBJECTS,
+    *text_subjects.SUBJECTS,
     *answer_subjects.SUBJECTS,
     *http_subjects.SUBJECTS,
+    *dashboard_subjects.SUBJECTS,
 )
