@@ -59,7 +59,7 @@ async def test_a_ticket_of_many_mails_in_pages(sqlite_served: ServedInstallation
             "mailto:ada@customer.test?subject=RE%3A%20a%26b",
             ("Original sender: Eve eve@x.test",),
         ),
-        (mails.bounce(), None, ()),
+        (mails.bounce(), None, ("Not delivered to ada@customer.test",)),
     ],
 )
 async def test_reply_by_mail(

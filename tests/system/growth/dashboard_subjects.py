@@ -105,6 +105,7 @@ def _timeline(content: bytes) -> Timeline:
                 warnings=contents.warnings,
                 reply_to=contents.reply_to,
                 original_from=contents.original_from,
+                failed_recipients=contents.failed_recipients,
             ),
             1,
         )
