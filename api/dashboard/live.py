@@ -13,6 +13,7 @@ import asyncio
 import structlog
 from aiohttp import web
 
+from router.admin.installation.attention import Attention
 from router.admin.tickets.tickets import Tickets
 from router.errors import Unavailable
 from router.model import Actor
@@ -27,22 +28,24 @@ class Stream:
     """One listener. `changed` is set by its watch and cleared by whoever told its client.
 
     seen: the newest that its page shows (`newest_of`); what is newer at the first look is news already. whose: the
-    user's.
+    user's. trouble: the `Trouble.fingerprint` that its page shows, `""` where it shows none.
     """
 
-    def __init__(self, seen: str, whose: str = "") -> None:
+    def __init__(self, seen: str, whose: str = "", trouble: str = "") -> None:
         self.whose = whose
         self.changed = asyncio.Event()
         self.ended = False
         self._seen = seen
         self._known: frozenset[str] | None = None
+        self._trouble = trouble
 
-    def look(self, found: frozenset[str]) -> None:
+    def look(self, found: frozenset[str], trouble: str = "") -> None:
         """What there is now."""
         before = {name for name in found if name <= self._seen} if self._known is None else self._known
-        if found - before:
+        if found - before or (self._trouble and trouble != self._trouble):
             self.changed.set()
         self._known = found
+        self._trouble = trouble
 
     def end(self) -> None:
         """Wakes the listener for the last time."""
@@ -61,8 +64,11 @@ class _Watch:
 class Live:
     """Opens and closes streams."""
 
-    def __init__(self, tickets: Tickets, *, every: float = EVERY, most: int = MOST_STREAMS) -> None:
+    def __init__(
+        self, tickets: Tickets, attention: Attention, *, every: float = EVERY, most: int = MOST_STREAMS
+    ) -> None:
         self._tickets = tickets
+        self._attention = attention
         self._every = every
         self._most = most
         self._watches: dict[str, _Watch] = {}
@@ -73,7 +79,7 @@ class Live:
         """How many there are."""
         return sum(len(watch.streams) for watch in self._watches.values())
 
-    def open(self, workspace_id: str, seen: str, whose: str = "") -> Stream:
+    def open(self, workspace_id: str, seen: str, whose: str = "", trouble: str = "") -> Stream:
         """A stream of what changes in a workspace; the caller closes it. Raises `Unavailable` when there are many."""
         if self._closed or self.streams >= self._most:
             raise Unavailable("as many streams are open as there may be")
@@ -83,7 +89,7 @@ class Live:
         if watch is None:
             task = asyncio.get_running_loop().create_task(self._look(workspace_id), name=f"live {workspace_id}")
             watch = self._watches[workspace_id] = _Watch(task)
-        stream = Stream(seen, whose)
+        stream = Stream(seen, whose, trouble)
         watch.streams.add(stream)
         return stream
 
@@ -112,6 +118,7 @@ class Live:
         while True:
             try:
                 found = await self._tickets.newest(actor)
+                trouble = (await self._attention.counts(actor)).fingerprint
             except Unavailable as error:
                 log.debug("live.store_away", reason=str(error))
             except Exception:
@@ -122,7 +129,7 @@ class Live:
                 return
             else:
                 for stream in self._watches[workspace_id].streams:
-                    stream.look(found)
+                    stream.look(found, trouble)
             await asyncio.sleep(self._every)
 
 

@@ -25,7 +25,7 @@ class Dashboard:
         self._max_body = max_body
         self._assets = Assets()
         self._renderer = Renderer(self._assets, NAV, NOTES, services.clock)
-        self._live = Live(services.tickets)
+        self._live = Live(services.tickets, services.attention)
 
     @property
     def middleware(self) -> Middleware:

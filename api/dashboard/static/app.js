@@ -121,7 +121,8 @@
   }
   function listen() {
     if (!live.length || source || document.hidden) return;
-    source = new EventSource(`/live?seen=${encodeURIComponent(live[0].dataset.live)}`);
+    const trouble = document.getElementById("trouble")?.dataset.v ?? "";
+    source = new EventSource(`/live?seen=${encodeURIComponent(live[0].dataset.live)}&trouble=${trouble}`);
     source.addEventListener("changed", soon);
     // Not as browsers do it, with the same address: that would say again what the page has seen since.
     source.addEventListener("error", () => {
@@ -158,7 +159,7 @@
         if (fresh.dataset.again) place.dataset.again = fresh.dataset.again;
       }
       const bar = document.getElementById("trouble"), now = page.getElementById("trouble");
-      if (bar && now && bar.textContent !== now.textContent) bar.replaceWith(document.importNode(now, true));
+      if (bar && now && bar.dataset.v !== now.dataset.v) bar.replaceWith(document.importNode(now, true));
       if (changed) tell("There is something new on this page");
     } catch {
       soon();

@@ -17,10 +17,14 @@ _MOST_SEEN = 40
 
 
 async def listen(visit: Visit) -> web.StreamResponse:
-    """Nothing but `changed`; what it was the page asks for itself. `seen`: the newest that the page shows."""
+    """Nothing but `changed`; what it was the page asks for itself.
+
+    `seen`: the newest that the page shows; `trouble`: its `Trouble.fingerprint`.
+    """
     request, workspace_id = visit.request, visit.actor.workspace_id
     live = request.app[LIVE]
-    stream = live.open(workspace_id, visit.query.get("seen", "~")[:_MOST_SEEN], visit.actor.user_id or "")
+    seen, trouble = visit.query.get("seen", "~")[:_MOST_SEEN], visit.query.get("trouble", "")[:_MOST_SEEN]
+    stream = live.open(workspace_id, seen, visit.actor.user_id or "", trouble)
     try:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         await response.prepare(request)

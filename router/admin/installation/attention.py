@@ -43,6 +43,11 @@ class Trouble:
     def total(self) -> int:
         return self.failed + self.parked + self.failing + self.unverified + self.missing
 
+    @property
+    def fingerprint(self) -> str:
+        """All counts in one word: a page that shows another one is out of date."""
+        return f"{self.failed}-{self.parked}-{self.failing}-{self.unverified}-{self.missing}"
+
 
 class Attention:
     """One for each process."""

@@ -10,6 +10,7 @@ import pytest
 
 from api.dashboard.live import LIVE, MOST_OF_ONE, Live
 from api.dashboard.views import live as live_view
+from router.admin.installation.attention import FRESH_SECONDS
 from router.admin.tickets.tickets import Tickets
 from router.errors import Unavailable
 from tests.support import mails
@@ -65,6 +66,23 @@ async def test_what_came_before_the_stream_is_told(sqlite_served: ServedInstalla
         await told(response)
 
 
+async def test_trouble_that_begins_is_told(sqlite_served: ServedInstallation) -> None:
+    served, workspace = sqlite_served, sqlite_served.actor.workspace_id
+    attention = served.services.attention
+    shown = (await attention.counts(served.actor)).fingerprint
+    live = Live(served.services.tickets, attention, every=0.001)
+    stream = live.open(workspace, "~", trouble=shown)
+    await served.services.domains.create(served.actor, "help.example.com")
+    served.clock.advance(FRESH_SECONDS)
+    async with asyncio.timeout(10):
+        await stream.changed.wait()
+        await live.open(workspace, "~", trouble=shown).changed.wait()  # the page of before, after a break
+    current = live.open(workspace, "~", trouble=(await attention.counts(served.actor)).fingerprint)
+    current.look(frozenset(), (await attention.counts(served.actor)).fingerprint)
+    assert not current.changed.is_set()
+    await live.close()
+
+
 async def test_others_hear_nothing_of_it(served: ServedInstallation) -> None:
     _, other = await served.other_workspace()
     await served.alias()
@@ -74,7 +92,7 @@ async def test_others_hear_nothing_of_it(served: ServedInstallation) -> None:
 
 
 async def test_one_look_for_all_who_listen_and_none_for_nobody(sqlite_served: ServedInstallation) -> None:
-    live = Live(sqlite_served.services.tickets, every=0.001, most=3)
+    live = Live(sqlite_served.services.tickets, sqlite_served.services.attention, every=0.001, most=3)
     one, two = live.open("ws_1", "0"), live.open("ws_1", "0")
     looking = {task for task in asyncio.all_tasks() if task.get_name() == "live ws_1"}
     assert len(looking) == 1
@@ -92,7 +110,7 @@ async def test_one_look_for_all_who_listen_and_none_for_nobody(sqlite_served: Se
 
 
 async def test_one_person_leaves_places_for_others(sqlite_served: ServedInstallation) -> None:
-    live = Live(sqlite_served.services.tickets)
+    live = Live(sqlite_served.services.tickets, sqlite_served.services.attention)
     streams = [live.open("ws_1", "0", "user_1") for _ in range(MOST_OF_ONE)]
     with pytest.raises(Unavailable):
         live.open("ws_1", "0", "user_1")
@@ -132,7 +150,7 @@ async def test_a_fault_ends_the_streams_that_it_left_without_news(
     async def fails(*_: object) -> frozenset[str]:
         raise RuntimeError("the inside")
 
-    live = Live(sqlite_served.services.tickets, every=0.001)
+    live = Live(sqlite_served.services.tickets, sqlite_served.services.attention, every=0.001)
     monkeypatch.setattr(Tickets, "newest", fails)
     stream = live.open(sqlite_served.actor.workspace_id, "0")
     async with asyncio.timeout(10):

@@ -177,7 +177,7 @@ async def test_a_stream_that_comes_again_knows_what_was_seen(shop: ServedInstall
         assert await page.evaluate("window.streams.length") == opened
         await page.clock.run_for(2000)
         assert await page.evaluate("window.streams.length") == opened + 1
-        assert await page.evaluate("window.streams.at(-1)") == "/live?seen=0123"
+        assert await page.evaluate("window.streams.at(-1)") == "/live?seen=0123&trouble=0-0-0-0-0"
 
 
 async def test_how_long_ago_something_was_goes_on(shop: ServedInstallation, window: Window) -> None:
