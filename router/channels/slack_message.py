@@ -186,7 +186,7 @@ def _words(notice: TicketNotice, most: int) -> tuple[str, bool]:
 def _folded(notice: TicketNotice) -> list[str]:
     """How much of the mail was split off, in a line, if any."""
     count = notice.quoted_lines
-    return [f"{count:,} line{'' if count == 1 else 's'} of quoted text not shown"] if count else []
+    return [f"{count:,} line{'' if count == 1 else 's'} of quoted text or signature not shown"] if count else []
 
 
 def _lead(notice: TicketNotice, most: int) -> str:

@@ -20,7 +20,7 @@ async def test_top_posted_mails_are_all_shown(sqlite_served: ServedInstallation)
     client = await signed_in(served, "viewer")
     seen = await client.get(f"/tickets/{ticket}")
     assert re.findall(r'<div class="text" dir="auto">(.*?)</div>', seen.text) == [f"Answer {n}." for n in range(12)]
-    assert seen.words.count("Show 601 quoted lines") == 11
+    assert seen.words.count("Show 601 lines of quoted text or signature") == 11
     assert "a line of before" not in seen.text
     link = re.findall(r'href="([^"]+/quoted)"', seen.text)[0]
     quoted = await client.get(link)
@@ -60,6 +60,11 @@ async def test_a_ticket_of_many_mails_in_pages(sqlite_served: ServedInstallation
             ("Original sender: Eve eve@x.test",),
         ),
         (mails.bounce(), None, ("Not delivered to ada@customer.test",)),
+        (
+            mails.plain(text=""),
+            "mailto:ada@customer.test?subject=Re%3A%20The%20door%20is%20stuck",
+            ("Note: no text: the mail is empty",),
+        ),
     ],
 )
 async def test_reply_by_mail(

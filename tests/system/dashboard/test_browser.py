@@ -51,9 +51,9 @@ async def test_hostile_mail_is_only_read(shop: ServedInstallation, window: Windo
     assert await frame.locator("script, form, iframe, object, svg, style ~ style, [onerror]").count() == 0
     assert await frame.locator("a[href^='javascript']").count() == 0
     assert await frame.get_by_role("link", name="A link").get_attribute("rel") == "noopener noreferrer nofollow"
-    await page.get_by_role("link", name="Show 2 quoted lines").click()
+    await page.get_by_role("link", name="Show 2 lines of quoted text or signature").click()
     await expect(page.locator(".quoted")).to_contain_text("> <script>parent.hacked = 4</script>")
-    await expect(page.get_by_text("2 quoted lines", exact=True)).to_be_focused()
+    await expect(page.get_by_text("2 lines of quoted text or signature", exact=True)).to_be_focused()
     assert await axe(page) == []
     assert await page.evaluate("window.hacked") is None
     # By itself, too, it is nobody's page.
@@ -160,7 +160,7 @@ async def test_without_javascript(shop: ServedInstallation, chrome: Browser) -> 
         await page.get_by_role("link", name="Stuck door").click()
         await page.get_by_role("button", name="Claim").click()
         await expect(page.get_by_text("The ticket is yours.")).to_be_visible()
-        await page.get_by_role("link", name="Show 2 quoted lines").click()
+        await page.get_by_role("link", name="Show 2 lines of quoted text or signature").click()
         await expect(page.get_by_text("> Have you tried the key?")).to_be_visible()
         await page.go_back()
         await page.get_by_role("button", name="Sign out").click()
