@@ -15,6 +15,7 @@ from aiohttp import web
 from api import body
 from api.cookies import COOKIES
 from api.dashboard.serving import FORM, REACHED, PageEndpoint, parse_form
+from api.dashboard.submissions import FIELD
 from api.middleware.permission import from_own_page
 from api.request_keys import CALLER
 from router.errors import Refused
@@ -50,7 +51,7 @@ class RefusedForm:
     @property
     def entered(self) -> bool:
         """Whether a person would lose something with this form."""
-        return any(self.shown.values()) or any(self.hidden.values())
+        return any(value for name, value in (*self.shown.items(), *self.hidden.items()) if name != FIELD)
 
 
 class RefusedForms:

@@ -7,6 +7,7 @@ gets the bare frame. Called by `serving` and `problems`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,6 +40,7 @@ class Renderer:
         self._environment.globals["asset"] = assets.path
         self._environment.globals["query"] = _query
         self._environment.globals["now"] = clock.now
+        self._environment.globals["new_token"] = lambda: token_urlsafe(12)
         self._environment.filters |= words.FILTERS
         self._environment.filters["ago"] = lambda at: words.ago(at, clock.now())
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from api import body
 from api.dashboard.page import Html, Outcome, Page, See, Visit
 from api.dashboard.render import Renderer
+from api.dashboard.submissions import FIELD, Submissions
 from api.request_keys import ADDRESS, CALLER
 from api.schema.errors import STATUS
 from api.served import Served
@@ -35,6 +36,7 @@ class PageEndpoint(Served):
         self._page = page
         self._services = services
         self._renderer = renderer
+        self._submissions = Submissions(services.idempotency)
         self.body_limit = page.body_limit(max_body)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -72,6 +74,8 @@ class PageEndpoint(Served):
     async def _handle(self, visit: Visit) -> Outcome:
         """Calls the handler; the counts of what needs attention are read again after an action."""
         try:
+            if self._page.method == "POST" and visit.caller is not None and visit.form.get(FIELD):
+                return await self._submissions.once(visit, self._page.handler)
             return await self._page.handler(visit)
         finally:
             if self._page.method == "POST" and visit.caller is not None:

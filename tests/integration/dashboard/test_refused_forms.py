@@ -78,6 +78,48 @@ async def test_a_note_survives_errors_and_the_end_of_a_session(
     assert (await again.post(*form_of(over))).status == 303
 
 
+async def test_a_note_that_is_sent_twice_is_there_once(served: ServedInstallation) -> None:
+    await served.alias()
+    ticket = await served.ticket()
+    client = await signed_in(served, "agent")
+    path = f"/tickets/{ticket}/notes"
+    page = await client.get(f"/tickets/{ticket}")
+    (token,) = re.findall(r'name="submission" value="([^"]+)"', page.text)
+    assert token not in (await client.get(f"/tickets/{ticket}")).text
+    too_long = await client.post(path, {"text": "x" * 20_001, "submission": token})
+    assert (too_long.status, f'value="{token}"' in too_long.text, "x" * 20_001 in too_long.text) == (400, True, True)
+    for text in ("Called back.", "Called back.", "Called back twice.", "Called back."):
+        seen = await client.post(path, {"text": text, "submission": token})
+        assert (seen.status, seen.location) == (303, f"/tickets/{ticket}?note=noted")
+    events = (await served.services.tickets.get(served.actor, ticket)).events
+    notes = [json.loads(event.detail)["text"] for event in events if event.kind == "note"]
+    assert notes == ["Called back.", "Called back twice."]
+
+
+async def test_a_note_that_is_being_written_is_not_written_again(
+    sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sqlite_served.alias()
+    ticket = await sqlite_served.ticket()
+    client = await signed_in(sqlite_served, "agent")
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def waits(*_: object) -> None:
+        begun.set()
+        await goes_on.wait()
+
+    monkeypatch.setattr(Tickets, "note", waits)
+    form = {"text": NOTE, "submission": "a"}
+    first = asyncio.create_task(client.post(f"/tickets/{ticket}/notes", form))
+    await begun.wait()
+    second = await client.post(f"/tickets/{ticket}/notes", form)
+    assert (second.status, "not finished yet" in second.words) == (409, True)
+    assert 'name="submission" value="a"' in second.text
+    goes_on.set()
+    assert (await first).status == 303
+    assert (await client.post(f"/tickets/{ticket}/notes", form)).status == 303
+
+
 async def test_half_a_form_is_not_offered_again(tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings(request_timeout="100ms")) as served:
         client = await signed_in(served, "agent")
@@ -141,7 +183,7 @@ def test_what_is_shown_and_what_can_be_sent_again() -> None:
         True,
         True,
     ]
-    assert not refused_form("/", {"status": "", "password": "x"}, 401).entered
+    assert not refused_form("/", {"status": "", "password": "x", "submission": "y"}, 401).entered
 
 
 async def ended(served: ServedInstallation, client: Browser) -> None:

@@ -17,7 +17,7 @@ from aiohttp.http_parser import HttpRequestParser
 from aiohttp.test_utils import make_mocked_request
 
 from api import body, endpoint
-from api.dashboard import local, problems, refused_form, serving
+from api.dashboard import local, problems, refused_form, serving, submissions
 from api.dashboard.page import See
 from api.middleware import addresses, auth, permission, request_id
 from api.resources import ROUTES
@@ -141,6 +141,7 @@ def form(octets: bytes) -> None:
         with suppress(Refused):
             fields_of_form = serving.parse_form(asked, octets_of_form)
             refused_form.refused_form("/", fields_of_form, 429)
+            submissions.digest_of(fields_of_form)
             for value in fields_of_form.values():
                 local.path(value)
                 serving.see(See(local.path(value), note="a"))

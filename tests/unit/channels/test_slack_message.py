@@ -264,7 +264,11 @@ def test_sizes(size: int, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("lines", "said"),
-    [(0, None), (1, "1 line of quoted text or signature not shown"), (1200, "1,200 lines of quoted text or signature not shown")],
+    [
+        (0, None),
+        (1, "1 line of quoted text or signature not shown"),
+        (1200, "1,200 lines of quoted text or signature not shown"),
+    ],
 )
 def test_the_message_says_how_much_was_folded(lines: int, said: str | None) -> None:
     folded = replace(OPENED, quoted_lines=lines)

@@ -1,0 +1,61 @@
+"""A form that is sent more than once is carried out once: by a token that each rendering of the form has.
+
+Sent twice is a form whose answer did not arrive: a time limit, a lost connection, a second click. The same token with
+other text is another submission.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from urllib.parse import urlencode
+
+from api.dashboard.page import Handler, Outcome, See, Visit
+from router.admin.idempotency import Begun, Idempotency, Kept
+from router.errors import Refused
+
+FIELD = "submission"  # the hidden field of such a form
+
+
+def digest_of(form: Mapping[str, str]) -> str:
+    """Names a submission: its token and everything else that was sent."""
+    return hashlib.sha256(urlencode(sorted(form.items())).encode()).hexdigest()
+
+
+class Submissions:
+    """One for each page."""
+
+    def __init__(self, idempotency: Idempotency) -> None:
+        self._idempotency = idempotency
+        self._running: set[asyncio.Task[Outcome]] = set()
+
+    async def once(self, visit: Visit, handler: Handler) -> Outcome:
+        """What the handler returns; where this form was carried out before, what it returned then."""
+        digest = digest_of(visit.form)
+        scope = f"form:{visit.actor.user_id} {visit.request.path}"
+        try:
+            begun = await self._idempotency.begin(scope, digest, digest)
+        except Refused as refusal:
+            raise Refused("conflict", "This was sent a moment ago and is not finished yet: try again") from refusal
+        if isinstance(begun, Kept):
+            return See(**json.loads(begun.answer))
+        # A task of its own: a time limit or a client that hangs up must not end it halfway.
+        task = asyncio.ensure_future(self._carry_out(visit, handler, begun))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _carry_out(self, visit: Visit, handler: Handler, begun: Begun) -> Outcome:
+        try:
+            outcome = await handler(visit)
+        except BaseException:
+            await self._idempotency.release(begun)
+            raise
+        if isinstance(outcome, See):
+            await self._idempotency.keep(begun, 303, json.dumps(asdict(outcome)))
+        else:
+            await self._idempotency.release(begun)
+        return outcome
