@@ -59,7 +59,7 @@ async def test_what_needs_attention_is_on_top_of_every_page(served: ServedInstal
         assert said in (await agent.get(path)).words, path
     opened = await agent.get("/activity")
     assert said not in opened.words
-    for part in ("no_service", "2 parked deliveries", "Stuck <door>", "help.example.com It is not verified"):
+    for part in ("no_service", "2 parked deliveries", "Stuck <door>", "help.example.com Not verified"):
         assert part in opened.words
     assert "/replay" not in opened.text
     _, other = await served.other_workspace()
