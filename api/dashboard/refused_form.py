@@ -88,11 +88,14 @@ class RefusedForms:
 
 
 def _may_be_read(request: web.Request) -> bool:
-    """Whether to read the body after the refusal: of a person who is, or with this cookie was, signed in.
+    """Whether to read the body after the refusal: of a person who is, or in this browser was, signed in.
 
-    A client without either is refused before its body, and one that sends `Expect` is never told to go on.
+    A browser drops the session's cookie when the session ends and when its user signs out in another tab; the cookie
+    of the device stays. A client without either is refused before its body, and one that sends `Expect` is never told
+    to go on.
     """
-    signed_in = CALLER in request or request.app[COOKIES].session(request) is not None
+    cookies = request.app[COOKIES]
+    signed_in = CALLER in request or cookies.session(request) is not None or cookies.device(request) != ""
     return signed_in and REACHED not in request and "Expect" not in request.headers
 
 

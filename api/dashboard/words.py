@@ -47,7 +47,7 @@ def exact(at: Micros) -> str:
 def size(octets: int) -> str:
     """`1.4 MB`; powers of ten."""
     if octets < 1000:
-        return f"{octets} octet{'' if octets == 1 else 's'}"
+        return f"{octets} byte{'' if octets == 1 else 's'}"
     for limit, name in ((10**6, "kB"), (10**9, "MB")):
         if octets < limit:
             return f"{octets / (limit / 1000):.3g} {name}"

@@ -74,6 +74,10 @@ async def test_a_note_survives_errors_and_the_end_of_a_session(
     over = await client.post(path, {"text": NOTE}, headers={"Referer": f"{client.root}/tickets/{ticket}"})
     assert (over.status, form_of(over)) == (401, (path, {"text": NOTE}))
     assert f'href="/sign-in?next=%2Ftickets%2F{ticket}"' in over.text
+    del client.cookies["er_session"]  # as browsers do at its end
+    assert (await client.post(path, {"text": NOTE})).status == 303
+    client.cookies["er_device"] = "any"
+    assert form_of(await client.post(path, {"text": NOTE})) == (path, {"text": NOTE})
     again = await signed_in(sqlite_served, "agent", "again@people.test")
     assert (await again.post(*form_of(over))).status == 303
 

@@ -11,7 +11,7 @@ NOW = 1_900_000_000 * SECOND
 
 @pytest.mark.parametrize(
     ("octets", "shown"),
-    [(0, "0 octets"), (1, "1 octet"), (999, "999 octets"), (1000, "1 kB"), (1_440_000, "1.44 MB"), (2 * 10**9, "2 GB")],
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1 kB"), (1_440_000, "1.44 MB"), (2 * 10**9, "2 GB")],
 )
 def test_sizes(octets: int, shown: str) -> None:
     assert words.size(octets) == shown
