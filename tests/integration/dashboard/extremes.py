@@ -7,7 +7,7 @@ from email.policy import SMTP
 from tests.integration.dashboard.past import attempt
 from tests.support import mails
 from tests.support.dns import DnsStandIn
-from tests.support.installation.http import ServedInstallation
+from tests.support.installation.http import PASSWORD, ServedInstallation
 
 LONG = "Donaudampfschiffahrtsgesellschaftskapitän" * 5  # 205 characters, nowhere to break
 HEBREW = "שלום: הדלת תקועה (שוב)"
@@ -30,11 +30,7 @@ async def extremes(served: ServedInstallation, dns: DnsStandIn) -> Names:
     services, actor = served.services, served.actor
     await services.workspaces.change(actor, name=LONG[:200])
     person = await services.users.create(
-        actor,
-        email=f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example",
-        name=LONG[:200],
-        role="agent",
-        password="a long enough phrase",
+        actor, email=f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example", name=LONG[:200], role="agent", password=PASSWORD
     )
     domain, integration, alias = await served.alias()
     await services.integrations.change(actor, integration, name=LONG[:200])
