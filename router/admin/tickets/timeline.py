@@ -49,7 +49,6 @@ class MessageExcerpt:
     failed_recipients: tuple[str, ...]
     reply_to: tuple[Mailbox, ...]
     original_from: Mailbox | None
-    failed_recipients: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +182,6 @@ class TimelineReader:
             failed_recipients=contents.failed_recipients,
             reply_to=other_than(message.from_address, contents.reply_to),
             original_from=original[0] if original else None,
-            failed_recipients=contents.failed_recipients,
         )
 
     async def _answer_to(self, ticket: Ticket, ends: MessageEnds, entries: Sequence[TimelineEntry]) -> tuple[str, ...]:
