@@ -39,7 +39,9 @@ _VERBS_OF = {
     "quoting": "quoting zitat zitiere citeren citerar citat citando citazione cytowanie cituji citování citácia idézés "
     "lainaus alıntı παράθεση цитат цитирование цитирую цитата siterer",
     "vi, id, tl": "viết menulis sumulat isinulat sinulat",
-    "hy, ka, cy, ga, eo, sw": "գրել დაწერა ysgrifennodd scríobh skribis aliandika",
+    "hy, ka, cy, ga, gd, br": "գրել დაწერა ysgrifennodd scríobh sgrìobh skrivas",
+    "eo, sw, zu, kab, lij": "skribis aliandika wabhala yura scrito",
+    "kk, uz, az": "жазды yozdi yazıb",
 }
 _VERBS = frozenset(" ".join(_VERBS_OF.values()).split())
 # Words of other sentences too: they count beside an address alone.
@@ -48,8 +50,8 @@ _WEAK_VERBS = frozenset(
 )
 # Scripts without blanks between words, or with vowel signs inside them.
 _JOINED_VERBS = re.compile(
-    "写道|寫道|写于|寫於|撰写|来信|のメール|書きました|は書いた|님이 작성|님이 쓴|작성:|작성한|쓴 글|썼습니다|"
-    "लिखा|लिखते हैं|লিখেছেন|เขียนว่า|เขียน|បានសរសេរ|ရေးသား"
+    "写道|寫道|写到|寫到|写于|寫於|撰写|来信|のメール|書きました|は書いた|님이 작성|님이 쓴|작성:|작성한|쓴 글|"
+    "썼습니다|[Вв]ы писали|schrieben Sie|लिखा|लिखते हैं|লিখেছেন|เขียนว่า|เขียน|បានសរសេរ|ရေးသား"
 )
 _WORD = re.compile(r"[^\W\d_]+")
 # A mail program does not speak of itself, nor does it ask.
@@ -58,10 +60,13 @@ _FIRST_PERSON = re.compile(
 )
 # `Your colleague wrote`: a mail program names the author.
 _OF_THE_SENDER = re.compile(
-    r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|je|ai|elle|tu|su|"
+    r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|ai|elle|tu|su|"
+    r"je(?![^:]{0,60}pisa)|"  # French and Dutch; `je napisao` is Croatian
     r"nos|escribí|sua|seu|eu|lhe|lhes|io|vi|mi|ci|ho|vostro|vostra|uw|jullie|hij|zij|han|hun|hon|"
     r"saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|ваш|אני|أنا)\b|我|私|저희|제가|\A\["
 )
+# `You wrote` is what The Bat! writes above quoted lines, and a customer above text that he repeats.
+_OF_THE_READER = re.compile(r"\b(?:you|Sie|du|ni|dere|вы|Вы|usted|você|Lei|Pan|Pani)\b")
 _YEAR = r"(?:14|19|20|25)\d\d"  # also of the Persian, Islamic and Buddhist calendars
 _DATE = re.compile(
     r"(?<!\d)(?:\d{1,4}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{1,4}(?!\d)|"
@@ -76,10 +81,13 @@ _ADDRESS = re.compile(r"""[^\s<>()\[\]"',;:&|]{1,64}@[^\s<>()\[\]"',;:&|]{3,255}
 _BRACKETS = ("<", "(", "[", "&lt;", "mailto:", "\uff08", "\uff1c")
 # What may stand between the reply's own words and an attribution on the same line.
 _SEPARATOR = re.compile(r"(?:\s[-\u2013\u2014]{1,3}|(?<=\S)-{2,3}|[.!?])\s+(?=\S)")
+_RUN_ON = re.compile(r":\s{2,8}(?=\S)")
 _MAX_SEPARATORS = 8
 _OWN_WORDS = 3  # before a full stop: fewer are the abbreviation of a day
-_SHORT_END = re.compile(r"(?<!\w)[^\W\d]\.\Z")  # of `p.m.`, of a year in Russian
-_MAX_SHORT = 8
+# The end of `p.m.`, of a year in Russian, of a date whose month is abbreviated (`24. aug.`).
+_SHORT_END = re.compile(r"(?<!\w)[^\W\d]\.\Z|\d\.?\s(?:de\s)?[^\W\d]{2,5}\.\Z")
+_MAX_SHORT = 16
+_WRAPPED = 50  # characters: a shorter line was not wrapped by a mail program
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "\u3002", "\uff01", "\uff1f")
 
 
@@ -126,6 +134,12 @@ def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | 
     return None
 
 
+def without_mail(text: str) -> str:
+    """The attribution in a line on which the mail itself begins, as Yahoo's app writes it; `""` if there is none."""
+    match = _RUN_ON.search(text[:MAX_LENGTH])
+    return text[: match.start() + 1] if match is not None and _bracketed(text[: match.start()]) else ""
+
+
 def is_attribution(text: str) -> bool:
     """Whether one line, without its quote marks, is an attribution of the quoted lines below."""
     return len(text) <= MAX_LENGTH and may_end(text, marked=True) and _names_author(text, marked=True)
@@ -158,7 +172,9 @@ def _names_author(text: str, *, marked: bool) -> bool:
     time, date = has_time(text), has_date(text)
     if not has_address(text):
         complete = marked or (time and text.rstrip("*_ ").endswith(COLONS))
-        return verb and date and complete and not _OF_THE_SENDER.search(text)
+        if not (verb and date and complete) or _OF_THE_SENDER.search(text):
+            return False
+        return marked or not _OF_THE_READER.search(text)
     if verb and (marked or time or date):
         return True
     if (marked or (time and date)) and not _WEAK_VERBS.isdisjoint(_words(text)):
@@ -212,10 +228,10 @@ def _beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
             break
         line = lines.texts[above]
         whole = f"{line} {whole}"
-        if _begins_with_date(line):
-            return above, whole
-        if _ends_sentence(line):
+        if len(whole) > MAX_LENGTH or _ends_sentence(line):
             break
+        if _begins_with_date(line) and has_date(whole) and (has_time(whole) or len(line) >= _WRAPPED):
+            return above, whole
     return first, text
 
 

@@ -8,6 +8,7 @@ Below a rule also labels of other languages count, where an address and a date s
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
@@ -63,12 +64,19 @@ _LABELS_OF: dict[Kind, str] = {
 }
 _LABELS: dict[str, Kind] = {letters(label): kind for kind, of in _LABELS_OF.items() for label in of.split("/")}
 _WITH_ADDRESS: dict[str, Kind] = {"no": "from"}  # Latvian; in English a number
-_WITHOUT_COLON = ("message du ",)  # Orange and laposte.net: `Message du 24/08/26 13:20`
+_WITHOUT_COLON = "message du "
 _BEGINS: frozenset[Kind] = frozenset({"from", "date", "subject"})
 _NEEDED = 3
 _UNKNOWN_LINES = 4
 _MAX_COLUMN = 60  # characters of a line with the date alone
 _INLINE_LABEL = re.compile(r"(?<=[\s>;])([^\W\d_][^\s:\uff1a<>]{0,14})\s?[:\uff1a](?=\s)")
+# Fields of a header that no mail program repeats above a quoted mail: who shows them, shows a header.
+_RAW_HEADER = re.compile(
+    r"(?:x-|received|return-path|delivered-to|message-id|mime-version|content-|dkim-|arc-|authentication-results)"
+    r"[\w-]{0,40}\s?:",
+    re.IGNORECASE,
+)
+_UNKNOWN_FIELD = re.compile(r"[^\W\d_][\w-]{1,30}(?: [\w-]{1,30})?\s?:\s")
 _PEOPLE: frozenset[Kind] = frozenset({"from", "to", "cc"})
 
 
@@ -77,10 +85,15 @@ def _kind(label: str) -> Kind | None:
     return _LABELS.get(letters(label))
 
 
+def begins_with_message(text: str) -> bool:
+    """Whether the line is the first one of a block of Orange or laposte.net: `Message du 24/08/26 13:20`."""
+    return text[:20].casefold().startswith(_WITHOUT_COLON)
+
+
 def read_field(text: str) -> tuple[Kind, str] | None:
     """The kind of a field and its value, None for a line that is no known field."""
     text = text.strip(_DECORATION)
-    if text[:20].casefold().startswith(_WITHOUT_COLON):
+    if begins_with_message(text):
         return "date", text
     ends = [at for separator in _SEPARATORS if (at := text.find(separator, 0, _MAX_LABEL)) > 0]
     if not ends:
@@ -111,8 +124,8 @@ def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -
     first = read_field(without_marks(lines.texts[start]))
     if first is None or not (first[0] in _BEGINS or _goes_on(lines, start)):
         return 0
-    kinds: set[Kind] = set()
-    address = dated = blank = False  # blank: the line above is empty
+    found = _Evidence()
+    blank = False  # whether the line above is empty
     kind, folded, end = first[0], 0, start
     for number in range(start, min(len(lines.texts), start + _MAX_LINES)):
         text = without_marks(lines.texts[number])
@@ -121,24 +134,62 @@ def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -
                 break
             blank = True
             continue
-        field = read_field(text)
-        if field is None:
+        known = read_field(text)
+        if known is None:
             folded += 1
-            value = text[:_MAX_VALUE]
             if blank or folded > _MAX_FOLDED:
                 break
+            if _RAW_HEADER.match(text):
+                return 0
+            if _UNKNOWN_FIELD.match(text):
+                found.unknown, kind = True, "other"
+            value = text[:_MAX_VALUE]
         else:
-            if blank and len(kinds) == 1 and not nested and _known_end(lines, number, needed=needed, nested=True):
+            if blank and len(found.kinds) == 1 and not nested and _known_end(lines, number, needed=needed, nested=True):
                 return 0  # the line above is the reply's own
-            (kind, value), folded, end = field, 0, number + 1
-            if kind in kinds:
+            (kind, value), folded, end = known, 0, number + 1
+            if kind in found.kinds:
                 break
-            kinds.add(kind)
+            found.add(kind)
         blank = False
-        address = address or (kind in _PEOPLE and has_address(value))
-        dated = dated or (kind == "date" and "to" not in kinds and has_time(value) and has_date(value))
-    evidence = address or (dated and "subject" in kinds)
-    return end if evidence and "from" in kinds and len(kinds - {"other"}) >= needed else 0
+        found.read(kind, value)
+    return end if found.is_enough(needed) else 0
+
+
+@dataclass(slots=True)
+class _Evidence:
+    """What the fields of a block name.
+
+    address: of the sender or a recipient. dated: a date with a time of day stands above the recipients. dates: all
+    values of dates. unknown: an unknown field was found; mixed: a known one below it.
+    """
+
+    kinds: set[Kind] = field(default_factory=set)
+    address: bool = False
+    dated: bool = False
+    dates: str = ""
+    unknown: bool = False
+    mixed: bool = False
+
+    def add(self, kind: Kind) -> None:
+        self.kinds.add(kind)
+        self.mixed = self.unknown
+
+    def read(self, kind: Kind, value: str) -> None:
+        """Takes the value of a field, or a line that goes on with it."""
+        if kind in _PEOPLE:
+            self.address = self.address or has_address(value)
+        elif kind == "date":
+            self.dates += value
+            self.dated = self.dated or ("to" not in self.kinds and has_time(value) and has_date(value))
+
+    def is_enough(self, needed: int) -> bool:
+        if self.dates and not any(character.isdigit() for character in self.dates):
+            return False  # `Date: tomorrow`
+        if "from" not in self.kinds or self.kinds.isdisjoint(("date", "subject")):
+            return False
+        evidence = self.address or (self.dated and "subject" in self.kinds and not self.mixed)
+        return evidence and len(self.kinds - {"other"}) >= needed
 
 
 def _goes_on(lines: Lines, start: int) -> bool:

@@ -35,11 +35,11 @@ _WORD = re.compile(r"[a-z0-9]+|[^\W_a-z0-9]+")
 _LINK = re.compile(r"[(<]?(?:https?:|\bwww\.)[^\s<>)]{1,200}[>)]?", re.IGNORECASE)
 
 _SENT = _words(
-    "sent emailed mailed written composed typed sending gesendet versandt verschickt geschickt geschrieben gesandt "
-    "envoye envoyee expedie ecrit provenance enviado enviada enviat enviou inviato inviata spedito verzonden "
-    "verstuurd gestuur sendt skickat skickades lahetetty saadetud nosutits issiusta siusta wyslano wyslane wyslana "
-    "napisane odeslano poslano odesilano odoslane poslane poslato kuldve elkuldve kuldtem kuldott trimis expediat "
-    "gonderildi gonderilmistir εσταλη σταλθηκε αποσταλθηκε απεσταλμενο отправлено отправлена послано написано "
+    "sent emailed mailed written composed typed sending secured gesendet versandt verschickt geschickt "
+    "geschrieben gesandt envoye envoyee expedie ecrit provenance enviado enviada enviat enviou inviato inviata spedito "
+    "verzonden verstuurd gestuur sendt skickat skickades lahetetty saadetud nosutits issiusta siusta wyslano wyslane "
+    "wyslana napisane odeslano poslano odesilano odoslane poslane poslato kuldve elkuldve kuldtem kuldott trimis "
+    "expediat gonderildi gonderilmistir εσταλη σταλθηκε αποσταλθηκε απεσταλμενο отправлено отправлена послано написано "
     "надiслано відправлено надіслано изпратено адпраўлена נשלח נשלחה أرسلت ارسلت إرسال تم الإرسال مرسل ارسال شده "
     "भेजा गया ส่งจาก ส่ง gui từ đã gửi dikirim dihantar ipinadala から送信 から送信されました から送信しました "
     "より送信 送信 发自我的 发自 从我的 从 发送 发送自 寄自 發自我的 發自 從我的 從 傳送 發送 來自我的 来自 "
@@ -164,6 +164,8 @@ def is_footer(line: str) -> bool:
         return False
     shown = _LINK.sub(" ", line.replace("](", " (")).strip(_EDGES)
     text = _plain(shown)
+    if "?" in text:
+        return False
     excuse = _EXCUSE.search(text, 8)
     if excuse is not None:
         if _EXCUSED.search(text, excuse.start()) is None:

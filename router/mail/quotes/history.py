@@ -15,6 +15,7 @@ from router.mail.quotes.lines import (
     COLONS,
     Lines,
     is_dashed,
+    is_form_field,
     is_forward_heading,
     is_original_heading,
     is_rule,
@@ -25,16 +26,15 @@ from router.mail.quotes.lines import (
 Range = tuple[int, int]
 
 _MAX_ATTRIBUTIONS = 400  # lines that are examined as the end of one
+_MAX_FORM = 20  # fields of a form above one that is known
+_MAX_FIELDS_ABOVE = 4  # fields between a rule and an attribution
 _MAX_RULES = 4  # lines above the history: rules, and the empty lines between them
 # Other marks of quoted lines: a bar, another sign with a blank, or the initials of who wrote them (`EM> `).
 _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za-z][A-Za-z.]{0,5}>(?=\s|\Z)")
-# A line of a form or a header; not one of a signature.
-_FIELD = re.compile(
-    r"(?!tel|phone|mob|fax|e-?mail|mail|web|internet|skype|handy|cell|office|direct|http)[^\W\d_][\w-]{1,30}:\s?\S",
-    re.IGNORECASE,
-)
 _PROMPT = ">>>"  # an answer quotes the mail before it with fewer marks, Python asks with these
-_GROUPWISE = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z")
+# The whole attribution of GroupWise, and of Supercite above lines that begin with a name.
+_QUOTED_ATTRIBUTION = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z|>{5}\s\".{1,60}?\"\s==\s")
+_MAX_WRAPPED = 3  # lines of GroupWise's attribution below its first one
 
 
 def find_history(lines: Lines, end: int) -> list[Range]:
@@ -88,16 +88,18 @@ class _Search:
                 number += 1
                 continue
             if lines.quoted[number]:
-                if _GROUPWISE.match(text) and attributions.is_attribution(text.strip("> ") + ":"):
+                if self.is_quoted_attribution(number) or self.is_quoted_header(number):
                     return self.cut(number)
                 if number > self.last_own:
                     return self.cut(number) if self.is_history(number) else self.found
-                number += 1
+                number = self.after_top_quote(number) if number == self.top else number + 1
                 continue
             if is_forward_heading(text):
                 return self.found
             after = self.body(number)
             if after == 0:
+                if (first := self.run_on(number)) >= 0:
+                    return self.cut(first)
                 number = self.after_attribution(number)
             elif number == self.top and after < len(lines.texts) and lines.quoted[after]:
                 number = self.after_quote(number, after)
@@ -131,6 +133,14 @@ class _Search:
             self.mark_others(after)
         return self.after_quote(first, after)
 
+    def run_on(self, number: int) -> int:
+        """Where an attribution begins on whose last line the mail follows, -1 if this is none."""
+        texts = self.lines.texts
+        whole, texts[number] = texts[number], attributions.without_mail(texts[number])
+        found = self.attribution(number, marked=False) if texts[number] else None
+        texts[number] = whole
+        return found.first if found is not None and not found.at else -1
+
     def body(self, number: int) -> int:
         """The first line below a heading or a block of fields that begins at the line, 0 if none does."""
         lines = self.lines
@@ -152,6 +162,10 @@ class _Search:
             return after  # answers between quoted lines
         self.add(first, stop)
         return stop
+
+    def after_top_quote(self, number: int) -> int:
+        """Takes quoted lines at the top of the text, with an attribution among them: the answer is below them."""
+        return max(number + 1, self.after_quote(number, number) if self.begins_with_attribution(number) else 0)
 
     def attribution(self, number: int, *, marked: bool) -> attributions.Attribution | None:
         if self.left == 0 or not attributions.may_end(self.lines.texts[number], marked=marked):
@@ -183,8 +197,7 @@ class _Search:
     def is_history(self, number: int) -> bool:
         """Whether the quoted lines at the end are history. Those below `The program says:` are the sender's own."""
         first = without_marks(self.lines.texts[number])
-        folded = " ".join(without_marks(text) for text in self.lines.texts[number : number + 3])
-        if any(attributions.is_attribution(text) for text in (first, folded)) or is_forward_heading(first):
+        if self.begins_with_attribution(number) or is_forward_heading(first):
             return True
         if is_original_heading(first) or fields.block_end(self.lines, number):
             return True
@@ -192,9 +205,52 @@ class _Search:
             return False
         return (number == 0 or not self.lines.texts[number - 1]) and not self.is_introduced(number)
 
+    def begins_with_attribution(self, number: int) -> bool:
+        """Whether the first of these quoted lines, or the first three, are an attribution."""
+        folded = [without_marks(text[: attributions.MAX_LENGTH]) for text in self.lines.texts[number : number + 3]]
+        return attributions.is_attribution(folded[0]) or attributions.is_attribution(" ".join(folded))
+
+    def is_quoted_attribution(self, number: int) -> bool:
+        """Whether an attribution that has marks itself begins at the line, as GroupWise writes it above its mail."""
+        text = self.lines.texts[number]
+        if _QUOTED_ATTRIBUTION.match(text) is not None:
+            return attributions.is_attribution(text.strip("> ") + ":" * text.endswith(">"))
+        if not text.startswith(_PROMPT) or not attributions.has_time(text[: attributions.MAX_LENGTH]):
+            return False
+        folded = without_marks(text)
+        for below in range(number + 1, min(len(self.lines.texts), number + 1 + _MAX_WRAPPED)):
+            if self.lines.quoted[below] or not self.lines.texts[below] or self.left == 0:
+                return False
+            self.left -= 1
+            folded = f"{folded} {self.lines.texts[below]}"
+            if attributions.is_attribution(folded):
+                return True
+        return False
+
+    def is_quoted_header(self, number: int) -> bool:
+        """Whether nothing but a block of fields is quoted: Orange and others leave the mail below it without marks."""
+        lines = self.lines
+        heading = is_original_heading(without_marks(lines.texts[number]))
+        if not heading and not fields.begins_with_message(without_marks(lines.texts[number])):
+            return False
+        if self.left == 0 or self.is_introduced(number):
+            return False
+        self.left -= 1
+        end = fields.block_end(lines, number + heading) if number + heading < len(lines.texts) else 0
+        below = next((n for n in range(end, len(lines.texts)) if without_marks(lines.texts[n])), 0) if end else 0
+        return below > 0 and not lines.quoted[below]
+
     def is_form(self, number: int) -> bool:
-        """Whether an unknown field stands right above a known one: fields of a form, or all of a mail's header."""
-        return number > 0 and _FIELD.match(self.lines.texts[number - 1]) is not None
+        """Whether an unknown field stands right above a known one: fields of a form, or all of a mail's header.
+
+        Lines of a signature, which has other lines too, are no fields.
+        """
+        above = number - 1
+        while number - above <= _MAX_FORM and above >= 0 and is_form_field(self.lines.texts[above]):
+            above -= 1
+        return above < number - 1 and (
+            above < 0 or not self.lines.texts[above] or self.lines.texts[above].endswith(COLONS)
+        )
 
     def is_introduced(self, number: int) -> bool:
         """Whether a line with a colon stands above: what follows is then shown by the sender, and his own."""
@@ -217,4 +273,11 @@ class _Search:
                 first = above
             elif texts[above]:
                 break
-        self.found.append((first, stop))
+        self.found.append((self.fields_above(first), stop))
+
+    def fields_above(self, first: int) -> int:
+        """The rule above fields that stand right above an attribution, as Yandex writes them; else `first`."""
+        above = first - 1
+        while first - above <= _MAX_FIELDS_ABOVE and above >= 0 and fields.read_field(self.lines.texts[above]):
+            above -= 1
+        return above if 0 <= above < first - 1 and is_rule(self.lines.texts[above]) else first

@@ -5,6 +5,7 @@ Everything here is linear in the text. Words are compared without case, accents,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from router.unicode_text import normalize
@@ -21,6 +22,12 @@ _CLEANED = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 
 _CLEANED |= dict.fromkeys([0x09, 0xA0, 0x2007, 0x2009, 0x202F, 0x3000], " ")
 # The digits of Arabic, Persian, Hindi, Bengali and Thai dates, and full-width ones.
 _CLEANED |= {zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10) for digit in range(10)}
+# A label and its value, as in a form or a header. Labels of a signature are none.
+_FORM_FIELD = re.compile(
+    r"(?!tel|phone|mob|fax|e-?mail|mail|web|internet|skype|handy|cell|office|direct|http)"
+    r"[^\W\d_][\w-]{1,30}(?: [\w-]{1,30})?:\s?\S",
+    re.IGNORECASE,
+)
 
 
 def letters(text: str) -> str:
@@ -170,6 +177,11 @@ def is_forward_heading(text: str) -> bool:
         words = letters(text)
         return words in _FORWARDED or words.startswith(_FORWARDED_BY)
     return text.endswith(COLONS) and letters(text) in _FORWARD_BEGINS
+
+
+def is_form_field(text: str) -> bool:
+    """Whether the line is a field of a form or a header, with its value; not one of a signature."""
+    return _FORM_FIELD.match(text) is not None
 
 
 def is_dashed(text: str) -> bool:

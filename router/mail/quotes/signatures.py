@@ -10,7 +10,7 @@ import re
 from itertools import takewhile
 
 from router.mail.quotes.footers import MAX_FOOTER, is_footer
-from router.mail.quotes.lines import COLONS, Lines, is_rule
+from router.mail.quotes.lines import COLONS, Lines, is_form_field, is_rule
 
 MAX_SIGNATURE = 16  # lines that are not empty, above a notice of confidentiality
 _MAX_LINES = 60  # with the notice
@@ -122,6 +122,8 @@ def _is_signature(below: list[str]) -> bool:
     above_notice = list(takewhile(lambda line: not _NOTICE.search(line[:2000]), reversed(below)))
     if len(above_notice) > MAX_SIGNATURE or any(_is_other(line) for line in above_notice):
         return False
+    if len(above_notice) > 1 and all(is_form_field(line) for line in above_notice):
+        return False
     sentences = [line for line in above_notice if _is_sentence(line)]
     if not sentences:
         return True
@@ -130,8 +132,8 @@ def _is_signature(below: list[str]) -> bool:
 
 
 def _is_other(line: str) -> bool:
-    """Whether the line is code, quoted, or a label of a form."""
-    return line.endswith((*_CODE_ENDS, *COLONS)) or line.startswith(("--", ">"))
+    """Whether the line is code, quoted, an item of a list, or a label of a form."""
+    return line.endswith((*_CODE_ENDS, *COLONS)) or line.startswith(("--", ">", "- ", "* "))
 
 
 def _is_sentence(line: str, words: int = _SENTENCE_WORDS) -> bool:

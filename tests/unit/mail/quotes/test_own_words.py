@@ -68,9 +68,40 @@ OWN_WORDS = [
     "5 Mayıs 2026 10:15'te yazdım:\n\nLamba.\n\nHiç.",
     "2026年5月5日 10:15 我写道：\n\n灯\n\n没有",
     "2026年5月5日 10:15に私が書きました:\n\nランプ\n\nなし",
+    "On 5 May 2026 at 10:15 you wrote:\n\nThe lamp comes.\n\nIt did not.",
+    "Am 5. Mai 2026 um 10:15 Uhr schrieben Sie:\n\nDie Lampe kommt.\n\nSie kam nicht.",
+    "Please transfer the domain.\n\nFrom: eva@example.org\nTo: karl@example.org\nDate: tomorrow\n\nThanks!",
+    "Please change\n\n----------\nFrom: old@example.org\nTo: new@example.org\n\nThanks!",
+    "Hier die Daten.\n\nVon: Hamburg\nNach: Berlin\nDatum: 5.5.2026 10:15 Uhr\nBetreff: Buchung 881\n\nDanke",
+    "First name: Eva\nFrom: Peru\nEmail: eva@example.org\nDate: 5.5.2026 10:15\nSubject: Lamp\nTo: sales\n\nThanks",
+    "I get this back\n\nFrom: eva@example.org\nTo: ana@example.org\nSubject: x\nX-Spam: yes\n\nWhy?",
+    "I get\n\n> From: eva@example.org\n> To: ana@example.org\n> Subject: x\n\nWhat is it?",
+    "To do\n-- \n* cancel the order\n* refund the money\n* call back",
+    "Here.\n-- \nOrder: 4711\nItem: lamp\nProblem: broken",
+    "How do I\nget Outlook for Android?",
+    "I typed\n\n>>> print('10:15')\nAna wrote:\n>>> 1\n\nWhy?",
+]
+OWN_LINES = [
+    "Order 4711 of 05.05.2026 came.",
+    "Rechnung vom 05.05.2026 kam an",
+    "It arrived at 10:45",
+    "Thanks, 5 pieces on 3 March 2026 please",
+    "Call me on 24 August at 16:30",
+    "Please use eva@example.org",
+]
+ATTRIBUTIONS = [
+    "Ana Lima <ana@example.org> wrote:",
+    "On Tue, May 5, 2026 at 9:15 AM Ana Lima <ana@example.org> wrote:",
+    "On Tue, May 5, 2026 at 9:15 AM Ana Lima <\nana@example.org> wrote:",
 ]
 
 
 def test_words_of_an_answer_stay() -> None:
     texts = [f"Hello.\n\n{text}" for text in OWN_WORDS]
     assert [text for text in texts if split(text, answers=True) != (text, "")] == []
+
+
+def test_own_line_directly_above_an_attribution_stays() -> None:
+    pairs = [(line, attribution) for line in OWN_LINES for attribution in ATTRIBUTIONS]
+    wrong = [pair for pair in pairs if split("\n".join((*pair, "> Which lamp?")), answers=True)[0] != pair[0]]
+    assert wrong == []

@@ -247,6 +247,68 @@ ANSWERS = [
         ),
         "Am 12.03.2026 um 10:02 schrieb Support <support@acme.test>:\n> Frage?\n\nAntwort.",
     ),
+    # An attribution of GroupWise that is folded.
+    (
+        (
+            "Yes.\n\n"
+            ">>> On 5/5/2026 at 9:15 AM, in message\n"
+            '<4E5F0200.11@gw.example>, "Ana Lima"\n'
+            "<ana@example.org> wrote:\n"
+            "> Which lamp?"
+        ),
+        "Yes.",
+    ),
+    ('Yes.\n\n>>>>> "Ana" == Ana Lima <ana@example.org> writes:\n\n    Ana> Which lamp?\n    Ana> Red?', "Yes."),
+    # Yandex's fields above its attribution.
+    (
+        (
+            "Да.\n\n----------------\n"
+            "Кому: eva@example.net (eva@example.net);\n"
+            "Тема: Лампа;\n"
+            '05.05.2026, 09:15, "Ana Lima" <ana@example.org>:\n\n'
+            "Какая лампа?"
+        ),
+        "Да.",
+    ),
+    # Yahoo's app: the mail begins on the line of the attribution.
+    (
+        (
+            "Yes.\n\nSent from Yahoo Mail on Android \n \n"
+            "  On Tue, 5 May 2026 at 9:15 am, Ana Lima<ana@example.org> wrote:   Which lamp?\nThanks"
+        ),
+        "Yes.",
+    ),
+    ("Ja.\n\n  Am Di., Mai 5, 2026 at 9:15 schrieb Ana<ana@example.org>:   Welche Lampe?", "Ja."),
+    # Apple Mail on a phone, with the answer below the quote.
+    ("> On 5 May 2026, at 09:15, Ana Lima <ana@example.org> wrote:\n> \n> Which lamp?\n\nThe red one.", "The red one."),
+    # Orange: only the block has marks.
+    (
+        (
+            "Oui.\n\n> Message du 05/05/26 09:15\n"
+            '> De : "Ana Lima" <ana@example.org>\n'
+            "> A : eva@example.net\n> Objet : Lampe\n> \n\nQuelle lampe ?"
+        ),
+        "Oui.",
+    ),
+    ("Да.\n\nВторник, 5 мая 2026, 9:15:00, вы писали:\n\nA> Какая\nA> лампа?", "Да."),
+    ("Da.\n\nDana 5.5.2026. u 9:15, Ana Lima je napisao/la:\n> Koja lampa?", "Da."),
+    ("Ya.\n\nLe 05/05/2026 à 09:15, Ana Lima a skrivas :\n> Pe lamp?", "Ya."),
+    ("好\n\nAna 於 2026-05-05 09:15 寫到：\n\n> 燈", "好"),
+    (
+        (
+            "Bai.\n\nAna Lima (<ana@example.org>) erabiltzaileak hau idatzi du (2026 mai.\n"
+            "5(a), ar. (09:15)):\n\n> Zein lanpara?"
+        ),
+        "Bai.",
+    ),
+    (
+        (
+            "Ja.\n\nEva Muster\nMuster GmbH\nSitz: Köln\n"
+            "Von: Ana Lima <ana@example.org>\nGesendet: Dienstag, 5. Mai 2026 09:15\nAn: Eva\nBetreff: Lampe\n\nWelche?"
+        ),
+        "Ja.\n\nEva Muster\nMuster GmbH\nSitz: Köln",
+    ),
+    ("Yes.\n\n-- \nSecured with Tuta Mail: \nhttps://tuta.com/free-email", "Yes."),
 ]
 
 
