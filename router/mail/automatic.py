@@ -88,7 +88,7 @@ _MAILER_DAEMON = re.compile(
 _MAYBE_MACHINE = re.compile(r"(?:postmaster|mail-?delivery)(?:@|$)", re.IGNORECASE)
 # Senders that are no person, whatever they send.
 _NO_PERSON = re.compile(
-    r"(?:no[-_.]?reply|do[-_.]?not[-_.]?reply|bounces?|postmaster|mail-?delivery|notifications?|notify|alerts?|daemon|"
+    r"(?:(?:[^@]{0,60}[-_.+])?(?:no[-_.]?reply|do[-_.]?not[-_.]?reply)|bounces?|postmaster|mail-?delivery|notifications?|notify|alerts?|daemon|"
     r"root|nobody|listserv|majordomo|mailman|auto-?(?:mated|matic|reply|responder))(?:[-_.+][^@]{0,200})?(?:@|$)",
     re.IGNORECASE,
 )

@@ -10,12 +10,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from router.mail.quotes.subjects import subject_mark
 from router.unicode_text import normalize
 
 # Characters of a subject that are read: the longest prefix below has some 40.
 _BEGINNING = 120
 
-_TAGS = re.compile(r"\s*(?:\[[^\[\]]{0,40}\]\s*){0,3}")
+# What gateways and lists put in front: `[EXT]`, `(External)`, `*EXT*`, `EXTERNAL:`. Of a folded text.
+_TAGS = re.compile(
+    r"\s*(?:(?:\[[^\[\]]{0,40}\]|\u3010[^\u3010\u3011]{0,40}\u3011|\((?:ext|external|extern)\)|\*{1,5}(?:ext|external|extern)\*{1,5}|"
+    r"<(?:ext|external|extern)>|(?:ext|external|extern|externe)\s?:)\s*){0,3}"
+)
 _DOMINO = re.compile(r"AUTO: .{0,100}\([^()]*\d[^()]*\)\s*")
 """HCL Domino: `AUTO: Eva Muster is out of the office (returning 3 March)`."""
 
@@ -117,14 +122,20 @@ def is_automatic_reply(subject: str) -> bool:
 
 
 def is_absence_notice(subject: str) -> bool:
-    """Whether the subject begins with words about absence and a colon: a program's, if the mail answers another."""
-    return _prefix(subject[:_BEGINNING]) in _ABSENCE_PREFIXES
+    """Whether the subject is words about absence, alone or before a colon: a program's, if the mail answers another."""
+    beginning = subject[:_BEGINNING]
+    if _prefix(beginning) in _ABSENCE_PREFIXES:
+        return True
+    whole = _fold(beginning)
+    return whole[_tags(whole) :].strip(" .!") in _ABSENCE_PREFIXES | _REPLY_PREFIXES
 
 
 def speaks_of_absence(subject: str) -> bool:
     """Whether the subject of a mail that a program wrote begins like that of an automatic reply."""
     folded = _fold(subject[:_BEGINNING])
-    return folded[_tags(folded) :].lstrip().startswith(_REPLY_BEGINNINGS) or "out of the office" in folded
+    if folded[_tags(folded) :].lstrip().startswith(_REPLY_BEGINNINGS):
+        return True
+    return "out of the office" in folded and subject_mark(subject, "") != "reply"
 
 
 def speaks_of_failure(subject: str) -> bool:
@@ -141,10 +152,11 @@ def speaks_of_success(subject: str) -> bool:
 
 def _prefix(beginning: str) -> str:
     """What stands before the first colon, without tags that a gateway adds (`[EXT]`), `""` without a colon."""
-    prefix, colon, _ = beginning.replace("\uff1a", ":").partition(":")
-    return _fold(prefix[_tags(prefix) :]).strip() if colon else ""
+    folded = _fold(beginning.replace("\uff1a", ":"))
+    prefix, colon, _ = folded[_tags(folded) :].partition(":")
+    return prefix.strip() if colon else ""
 
 
 def _tags(text: str) -> int:
-    match = _TAGS.match(text) if "[" in text else None
+    match = _TAGS.match(text)
     return match.end() if match else 0

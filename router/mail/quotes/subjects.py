@@ -13,7 +13,9 @@ _MAX_MARK = 24  # characters before the colon
 # A number of replies (`RE[2]:`, `Re^3:`, `Re(4):`) and a dot may stand before the colon, a list's name before the mark.
 _MARK = re.compile(r"\s*([^\W\d_][^:\uff1a\[\]()^]{0,23}?)\s?(?:[\[(^*]{0,2}\d{1,4}[\])]?)?\s{0,2}[:\uff1a]")
 _BEFORE = re.compile(
-    r"\s*(?:\[[^\[\]]{0,80}\]|\([^()]{0,40}\)|(?:external|extern|externe|ext|spam)\s?:)\s*", re.IGNORECASE
+    r"\s*(?:\[[^\[\]]{0,80}\]|\u3010[^\u3010\u3011]{0,40}\u3011|\([^()]{0,40}\)|"
+    r"\*[^*]{1,20}\*|<[^<>]{1,20}>|(?:external|extern|externe|ext|spam)\s?:)\s*",
+    re.IGNORECASE,
 )
 _MAX_BEFORE = 4
 

@@ -9,7 +9,7 @@ REPLIES = (
     "[EXTERN] AW: x|EXTERNAL: RE: x|AW: x|Aw: x|Antwort: x|Antw: x|SV: x|Svar: x|Odp: x|ODP: x|R: x|RES: x|"
     "RÉP : x|Vá: x|Válasz: x|YNT: x|Ynt: x|ΑΠ: x|Απ: x|Απάντηση: x|На: x|Ответ: x|Відп: x|Отг: x|Odg: x|Ats: x|"
     "Atb: x|BLS: x|Trả lời: x|ตอบ: x|回复: x|回复：x|答复: x|回覆: x|返信: x|답장: x|회신: x|השב: x|תשובה: x|"
-    "رد: x|پاسخ: x|Re: Fwd: x|AW: WG: x|Re: Re: x"
+    "رد: x|پاسخ: x|Re: Fwd: x|AW: WG: x|Re: Re: x|*EXT* Re: x|【外部】回复：x|<EXT> AW: x"
 )
 FORWARDS = (
     "Fwd: x|FW: x|Fw: x|[support] Fwd: x|WG: x|Wg: x|TR : x|TR: x|RV: x|ENC: x|Enc: x|I: x|Doorst: x|VL: x|VB: x|"
