@@ -1,7 +1,8 @@
 """Blocks of header fields above an earlier mail (`From: ... Sent: ... To: ... Subject: ...`), in many languages.
 
 A block has at least three kinds of fields, the sender among them, and an address behind its labels, or a subject and a
-date with a time of day above the recipients: a booking from one town to another has the same labels, without these.
+date with a time of day between sender and recipients: a booking from one town to another has the same labels, without
+these. Forms have other labels among them, and a header that someone shows has fields that no mail program repeats.
 Below a rule also labels of other languages count, where an address and a date stand in the usual places.
 """
 
@@ -160,8 +161,8 @@ def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -
 class _Evidence:
     """What the fields of a block name.
 
-    address: of the sender or a recipient. dated: a date with a time of day stands above the recipients. dates: all
-    values of dates. unknown: an unknown field was found; mixed: a known one below it.
+    address: of the sender or a recipient. dated: a date with a time of day stands between sender and
+    recipients. dates: all values of dates. unknown: an unknown field was found; mixed: a known one below it.
     """
 
     kinds: set[Kind] = field(default_factory=set)
@@ -181,7 +182,8 @@ class _Evidence:
             self.address = self.address or has_address(value)
         elif kind == "date":
             self.dates += value
-            self.dated = self.dated or ("to" not in self.kinds and has_time(value) and has_date(value))
+            below = "from" in self.kinds and "to" not in self.kinds
+            self.dated = self.dated or (below and has_time(value) and has_date(value))
 
     def is_enough(self, needed: int) -> bool:
         if self.dates and not any(character.isdigit() for character in self.dates):

@@ -73,6 +73,7 @@ OWN_WORDS = [
     "Please transfer the domain.\n\nFrom: eva@example.org\nTo: karl@example.org\nDate: tomorrow\n\nThanks!",
     "Please change\n\n----------\nFrom: old@example.org\nTo: new@example.org\n\nThanks!",
     "Hier die Daten.\n\nVon: Hamburg\nNach: Berlin\nDatum: 5.5.2026 10:15 Uhr\nBetreff: Buchung 881\n\nDanke",
+    "Umbuchen bitte\n\nDatum: 5.5.2026, 10:15 Uhr\nVon: Hamburg\nAn: Berlin\nBetreff: Umbuchung",
     "First name: Eva\nFrom: Peru\nEmail: eva@example.org\nDate: 5.5.2026 10:15\nSubject: Lamp\nTo: sales\n\nThanks",
     "I get this back\n\nFrom: eva@example.org\nTo: ana@example.org\nSubject: x\nX-Spam: yes\n\nWhy?",
     "I get\n\n> From: eva@example.org\n> To: ana@example.org\n> Subject: x\n\nWhat is it?",
