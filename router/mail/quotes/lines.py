@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from router.unicode_text import normalize
 
-COLONS = (":", "\uff1a")
+COLONS = (":", "\uff1a", "\u1366")
 MAX_HEADING = 120  # characters of a line that may be a heading
 _MAX_CLOSING = 40  # characters of the last line of a folded attribution (`> wrote:`)
 _QUOTE_MARKS = (">", "\uff1e")
