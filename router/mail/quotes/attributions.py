@@ -61,12 +61,19 @@ _FIRST_PERSON = re.compile(
 # `Your colleague wrote`: a mail program names the author.
 _OF_THE_SENDER = re.compile(
     r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|ai|elle|tu|su|"
-    r"je(?![^:]{0,60}pisa)|"  # French and Dutch; `je napisao` is Croatian
+    r"(?<!pisao )(?<!pisala )je(?![^:]{0,120}pisa)|"  # French and Dutch; `je napisao` is Croatian
     r"nos|escribí|sua|seu|eu|lhe|lhes|io|vi|mi|ci|ho|vostro|vostra|uw|jullie|hij|zij|han|hun|hon|"
     r"saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|ваш|אני|أنا)\b|我|私|저희|제가|\A\["
 )
 # `You wrote` is what The Bat! writes above quoted lines, and a customer above text that he repeats.
 _OF_THE_READER = re.compile(r"\b(?:you|Sie|du|ni|dere|вы|Вы|usted|você|Lei|Pan|Pani)\b")
+# `The driver wrote`, `schrieb der Fahrer`: a mail program names the author without an article.
+_OF_A_THING = re.compile(
+    r"\b[Tt]he [a-z]|schrieb (?:der|die|das|ein|eine) |"
+    r"\b(?:le|la|les|un|une|el|los|una|il|lo|de|het|een) [a-z]\w{0,30} (?:a écrit|ha scritto|escribió|schreef)|"
+    r"(?:schreef (?:de|het|een)|skrev (?:en|et|ett)) "
+)
+_BY = re.compile(r"[^\W\d]\s*[:\uff1a]\Z")  # `by` in front of the address at the end
 _YEAR = r"(?:14|19|20|25)\d\d"  # also of the Persian, Islamic and Buddhist calendars
 _DATE = re.compile(
     r"(?<!\d)(?:\d{1,4}\s?[./-]\s?\d{1,2}\s?[./-]\s?\d{1,4}(?!\d)|"
@@ -167,21 +174,41 @@ def _names_author(text: str, *, marked: bool) -> bool:
     verb = _has_verb(text)
     if verb and is_dashed(text):
         return True
-    if _FIRST_PERSON.search(_ADDRESS.sub("", text) if "@" in text else text):
+    bare = _ADDRESS.sub("", text) if "@" in text else text
+    if _FIRST_PERSON.search(bare):
         return False
-    time, date = has_time(text), has_date(text)
+    return _suits_quotes(text, verb=verb) if marked else _suits_text(text, bare, verb=verb)
+
+
+def _suits_quotes(text: str, *, verb: bool) -> bool:
+    """Whether the text can be an attribution above quoted lines."""
     if not has_address(text):
-        complete = marked or (time and text.rstrip("*_ ").endswith(COLONS))
-        if not (verb and date and complete) or _OF_THE_SENDER.search(text):
-            return False
-        return marked or not _OF_THE_READER.search(text)
-    if verb and (marked or time or date):
+        return verb and has_date(text) and not _OF_THE_SENDER.search(text)
+    if verb or not _WEAK_VERBS.isdisjoint(_words(text)):
         return True
-    if (marked or (time and date)) and not _WEAK_VERBS.isdisjoint(_words(text)):
+    time, date = has_time(text), has_date(text)
+    return (_bracketed(text) and (time or date)) or (time and date and _ends_with_address(text))
+
+
+def _suits_text(text: str, bare: str, *, verb: bool) -> bool:
+    """Whether the text can be an attribution above lines without marks. bare: the text without addresses."""
+    time, date = has_time(text), has_date(text)
+    if not (time or date) or _OF_THE_SENDER.search(bare):
+        return False
+    if not has_address(text):
+        complete = verb and time and date and text.rstrip("*_ ").endswith(COLONS)
+        return complete and not _OF_THE_READER.search(text) and not _OF_A_THING.search(text)
+    if verb:
         return True
-    if marked and _bracketed(text):
-        return time or date
-    return time and date and (marked or _bracketed(text) or text[0].isdigit()) and _ends_with_address(text)
+    if not (time and date):
+        return False
+    words = _words(bare)
+    if words and words[-1] in _WEAK_VERBS:
+        return True
+    if _bracketed(text):
+        named = bool(words) or '"' in bare  # a line of a log has nothing but a time and an address
+        return named and (_ends_with_address(text) or not _WEAK_VERBS.isdisjoint(words))
+    return text[0].isdigit() and _ends_with_address(text) and _BY.search(bare) is not None
 
 
 def _words(text: str) -> list[str]:

@@ -23,6 +23,8 @@ _MAX_LINES = 24  # of a block, with the lines of a long list of recipients
 _MAX_FOLDED = 6  # lines of one field
 _MAX_VALUE = 1000  # characters of a value that are looked at
 _SEPARATORS = (":", "\uff1a", "|")
+_NO_LABEL = frozenset('"{}[]<>=/')  # characters of JSON and of code
+_KEYS = frozenset({"from", "to", "cc", "subject", "date", "sent"})  # of YAML and the like: no mail program writes them
 _DECORATION = " *|\t_\u2022\u00b7\ufe55"
 
 _LABELS_OF: dict[Kind, str] = {
@@ -101,6 +103,8 @@ def read_field(text: str) -> tuple[Kind, str] | None:
         return None
     end = min(ends)
     label, value = text[:end], text[end + 1 : end + 1 + _MAX_VALUE].strip(_DECORATION)
+    if not _NO_LABEL.isdisjoint(label) or label.strip() in _KEYS:
+        return None
     kind = _kind(label) or (_WITH_ADDRESS.get(letters(label)) if has_address(value) else None)
     return None if kind is None else (kind, value)
 
@@ -135,6 +139,8 @@ def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -
                 break
             blank = True
             continue
+        if lines.quoted[number] != lines.quoted[start]:
+            break
         known = read_field(text)
         if known is None:
             folded += 1
@@ -146,8 +152,9 @@ def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -
                 found.unknown, kind = True, "other"
             value = text[:_MAX_VALUE]
         else:
-            if blank and len(found.kinds) == 1 and not nested and _known_end(lines, number, needed=needed, nested=True):
-                return 0  # the line above is the reply's own
+            own = blank and not nested and (len(found.kinds) == 1 or known[0] == "from")
+            if own and _known_end(lines, number, needed=needed, nested=True):
+                return 0  # what stands above is the reply's own
             (kind, value), folded, end = known, 0, number + 1
             if kind in found.kinds:
                 break

@@ -8,7 +8,7 @@ answers between quoted lines stay with them. Nothing at or below the heading of 
 from __future__ import annotations
 
 import re
-from itertools import islice
+from itertools import islice, takewhile
 
 from router.mail.quotes import attributions, fields
 from router.mail.quotes.lines import (
@@ -91,7 +91,8 @@ class _Search:
                 if self.is_quoted_attribution(number) or self.is_quoted_header(number):
                     return self.cut(number)
                 if number > self.last_own:
-                    return self.cut(number) if self.is_history(number) else self.found
+                    first = number if self.is_history(number) else self.attributed_quote(number + 1)
+                    return self.cut(first) if first >= 0 else self.found
                 number = self.after_top_quote(number) if number == self.top else number + 1
                 continue
             if is_forward_heading(text):
@@ -207,8 +208,18 @@ class _Search:
 
     def begins_with_attribution(self, number: int) -> bool:
         """Whether the first of these quoted lines, or the first three, are an attribution."""
-        folded = [without_marks(text[: attributions.MAX_LENGTH]) for text in self.lines.texts[number : number + 3]]
+        below = takewhile(bool, self.lines.texts[number : number + 3])
+        folded = [without_marks(text[: attributions.MAX_LENGTH]) for text in below]
         return attributions.is_attribution(folded[0]) or attributions.is_attribution(" ".join(folded))
+
+    def attributed_quote(self, start: int) -> int:
+        """The first paragraph of quoted lines from `start` on that begins with an attribution or a block, or -1."""
+        lines = self.lines
+        firsts = (n for n in range(start, len(lines.texts)) if lines.quoted[n] and not lines.texts[n - 1])
+        for first in islice(firsts, _MAX_ATTRIBUTIONS):
+            if self.begins_with_attribution(first) or fields.block_end(lines, first):
+                return first
+        return -1
 
     def is_quoted_attribution(self, number: int) -> bool:
         """Whether an attribution that has marks itself begins at the line, as GroupWise writes it above its mail."""

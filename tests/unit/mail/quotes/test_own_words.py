@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from router.mail.quotes import split
 
 OWN_WORDS = [
@@ -70,6 +72,18 @@ OWN_WORDS = [
     "2026年5月5日 10:15に私が書きました:\n\nランプ\n\nなし",
     "On 5 May 2026 at 10:15 you wrote:\n\nThe lamp comes.\n\nIt did not.",
     "Am 5. Mai 2026 um 10:15 Uhr schrieben Sie:\n\nDie Lampe kommt.\n\nSie kam nicht.",
+    "On 5 May 2026 your colleague ana@example.org wrote:\n\nThe refund is done.\n\nIt is not.",
+    "Am 05.05.2026 um 10:15 Uhr hat Frau Lima (ana@example.org) mir geschrieben:\n\nDie Lampe kommt.\n\nNein.",
+    "The agent Ana Lima, ana@example.org, wrote to me on 05.05.2026 that the lamp:\n- is in stock\n- ships tomorrow",
+    "Am 05.05.2026 um 10:15 schrieb der Fahrer:\nniemand zu Hause\nDas stimmt nicht.",
+    "The driver wrote on 05.05.2026 at 10:15:\nnobody at home\nThat is wrong.",
+    "On 5 May 2026 at 10:15 the app wrote:\n\nError 500\n\nWhat now?",
+    "Le 05/05/2026 à 10:15 le livreur a écrit :\n\npersonne\n\nC'est faux.",
+    "On 05.05.2026 10:15 the system sent to eva@example.org:\ncode 5567",
+    "05.05.2026 10:15 eva@example.org:\nlogin failed\n05.05.2026 10:20 ana@example.org:\nlogin failed",
+    "2026-05-05 10:15:00 <eva@example.org>:\n550 rejected\nWhy?",
+    '{"from": "eva@example.org",\n"to": "ana@example.org",\n"date": "2026-05-05T10:15",\n"subject": "x"}',
+    "settings\n\nfrom: eva@example.org\nto: ana@example.org\nsubject: x",
     "Please transfer the domain.\n\nFrom: eva@example.org\nTo: karl@example.org\nDate: tomorrow\n\nThanks!",
     "Please change\n\n----------\nFrom: old@example.org\nTo: new@example.org\n\nThanks!",
     "Hier die Daten.\n\nVon: Hamburg\nNach: Berlin\nDatum: 5.5.2026 10:15 Uhr\nBetreff: Buchung 881\n\nDanke",
@@ -106,3 +120,28 @@ def test_own_line_directly_above_an_attribution_stays() -> None:
     pairs = [(line, attribution) for line in OWN_LINES for attribution in ATTRIBUTIONS]
     wrong = [pair for pair in pairs if split("\n".join((*pair, "> Which lamp?")), answers=True)[0] != pair[0]]
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        "> On 5 May 2026, at 09:15, Ana Lima <ana@example.org> wrote:\n> \n> Which lamp?",
+        "On 5 May 2026, at 09:15, Ana Lima <ana@example.org> wrote:\n\nWhich lamp?",
+        "From: Ana Lima <ana@example.org>\nTo: eva@example.net\nSent: Tuesday, 5 May 2026 09:15\nSubject: Lamp\n\nRed?",
+        '> Message du 05/05/26 09:15\n> De : "Ana Lima" <ana@example.org>\n> A : Eva\n> Objet : Lampe\n> \n> Rouge ?',
+    ],
+)
+@pytest.mark.parametrize(
+    "own",
+    [
+        "De: Paris\nÀ: Lyon\nDate: 05/05/2026 10:15\nObjet: voyage\nNombre: 2",
+        "Second\n____________\nThird\nFrom: shop\nTo: me\nDate: 05.05.2026 10:15",
+        "Please copy\n\nCc: ana@example.org\nSubject: as it is",
+        "The program says:\n\n> Error\n> at line 5",
+        "I typed\n\n>>> 1/0\nZeroDivisionError\n>>> quit()",
+    ],
+)
+def test_history_below_own_words_that_look_like_it(own: str, history: str) -> None:
+    new, quoted = split(f"Hello.\n\n{own}\n\n{history}", answers=True)
+    assert new.startswith(f"Hello.\n\n{own}")
+    assert quoted == history
