@@ -40,17 +40,17 @@ _SENT = _words(
     "verzonden verstuurd gestuur sendt skickat skickades lahetetty saadetud nosutits issiusta siusta wyslano wyslane "
     "wyslana napisane odeslano poslano odesilano odoslane poslane poslato kuldve elkuldve kuldtem kuldott trimis "
     "expediat gonderildi gonderilmistir εσταλη σταλθηκε αποσταλθηκε απεσταλμενο отправлено отправлена послано написано "
-    "надiслано відправлено надіслано изпратено адпраўлена נשלח נשלחה أرسلت ارسلت إرسال تم الإرسال مرسل ارسال شده "
-    "भेजा गया ส่งจาก ส่ง gui từ đã gửi dikirim dihantar ipinadala から送信 から送信されました から送信しました "
-    "より送信 送信 发自我的 发自 从我的 从 发送 发送自 寄自 發自我的 發自 從我的 從 傳送 發送 來自我的 来自 "
-    "来自我的 에서 보냄 에서보냄 보냈습니다 보낸 전송 전송됨"
+    "надiслано відправлено надіслано изпратено послато адпраўлена נשלח נשלחה أرسلت ارسلت إرسال تم الإرسال مرسل "
+    "ارسال شده भेजा गया ส่งจาก ส่ง gui từ đã gửi dikirim dihantar ipinadala から送信 から送信されました から送信しました "
+    "より送信 送信 发自我的 发自 从我的 从 发送 发送自 寄自 傳送自 傳送自我的 發自我的 發自 從我的 從 "
+    "傳送 發送 來自我的 来自 来自我的 에서 보냄 에서보냄 보냈습니다 보낸 전송 전송됨"
 )
 _GET = _words(
     "get download holen sie laden beziehen herunterladen hol dir obtenez obtenir telechargez telecharger obtener "
     "obtenga descargar obtenha obter baixe baixar scarica ottieni scaricare downloaden ophalen hent fa skaff hamta "
     "skaffa hanki lataa pobierz uzyskaj zdobadz ziskat ziskejte stahnout stahnete ziskajte beszerzese letoltes "
     "obtineti descarcati edinin indirin ληψη αποκτηστε скачать получить загрузить отримати завантажити получете השג "
-    "קבל الحصول احصل を入手 获取 取得 下载 下載 받기 다운로드 dapatkan tải"
+    "קבל الحصول احصل を入手 を入手する 获取 取得 下载 下載 받기 다운로드 dapatkan tải"
 )
 _PROGRAMS = _words(
     "webde mailru k9 outlook bluemail typeapp airmail mailbox newton canary spark mailspring protonmail proton "
@@ -58,7 +58,8 @@ _PROGRAMS = _words(
     "acompli posteo zimbra roundcube horde squirrelmail rainloop zoho mailbird emclient vivaldi fastmail hushmail "
     "yandex mymail inky unibox postbox claws evolution kmail geary apple icloud почты почта яндекс telekom aqua "
     "libero virgilio tiscali sfr laposte seznam onet interia naver daum qq 邮件 郵件 信箱 邮箱 大师 메일 spicebird "
-    "windows touchdown maildroid mailtime tobit sapo sina foxmail netease"
+    "windows touchdown maildroid mailtime tobit sapo sina foxmail netease shortwave "
+    "boxer"
 )
 _BRANDS = _words(
     "iphone ipad ipod ios ipados mac macbook imac android samsung galaxy huawei honor xiaomi redmi poco mi oppo "
@@ -93,7 +94,7 @@ _DEVICE_STEMS = (
 _BETWEEN_OF = {
     "en": "this that message email e mail mails was were is has been my mine our the a an from with via using on "
     "for and of in app application client work enterprise wireless network secure encrypted desktop live plus pro "
-    "max mini ultra note one se lite all new go at t ru version program",
+    "max mini ultra note one se lite all new go at t ru version program enjoy ad free emails workspace",
     "de": "diese dieser dieses nachricht wurde von vom meinem meiner meinen mein einem einer mit dem der auf aus "
     "uber fur im ein und sichere sicher mobilen apps sich die das",
     "fr": "ce cet cette courriel courrier a ete depuis de du des mon ma mes un une avec sur pour partir le la les l d",
@@ -107,7 +108,7 @@ _BETWEEN_OF = {
     "pl": "ta ten wiadomosc zostala z ze mojego moja mojej przy uzyciu za pomoca przez w systemu systemem aplikacji "
     "programu poczty dla",
     "cs, sk": "tato zprava byla sveho meho moji mym pomoci pro mojho moju pomocou aplikace aplikacie posty s",
-    "sl, hr, sr": "sa iz mog mojega svog svojega",
+    "sl, hr, sr": "sa iz mog mojega svog svojega са мог",
     "hu": "az rol rola om omrol umrol emrol urol ezt uzenetet mobil eszkozrol",
     "ro": "pe din pentru ul ului mea prin",
     "tr": "umdan dan den mdan tan u bu ileti mesaj icin uygulamasini uygulamasi araciligiyla ile uzerinden akilli",
@@ -128,6 +129,9 @@ _KNOWN = _SENT | _GET | _PROGRAMS | _BRANDS | _DEVICES | _BETWEEN | _BY
 _ITSELF = _words("from this diese dieser ce cet este esta questo dit denne dette detta tama ta ten tato ezt bu")
 _LAST = _SENT | _GET
 _FIRST = _LAST | _ITSELF
+# Behind a word for sending they begin what was sent: `Sent the iPhone`, `Gesendet: ein iPad`.
+_OBJECTS = _words("the an one two das die den ein eine einen le la les un une el los")
+_WITH_ENDINGS = _words("lahetetty saadetud kuldve elkuldve kuldtem gonderildi")  # they say `from` by an ending
 _NOT_FIRST = _words("the my mail e i die der das mein meine il la le un une el o a")
 _EXCUSE = re.compile(
     r"\b(?:please|pls|excuse|pardon|sorry|apolog\w*|forgive|bitte|entschuldig\w*|verzeih\w*|merci|desole\w*|veuillez|"
@@ -150,6 +154,9 @@ _WHOLE = frozenset(
         "sent from hey",
         "sent from spike",
         "sent from edison mail",
+        "yahoo mail: search, organize, conquer",
+        "sent from yahoo mail: search, organize, conquer",
+        "envoye depuis mon mobile orange",
         "envoye depuis l'application mail orange",
         "envoye depuis mon application orange mail",
     }
@@ -181,6 +188,9 @@ def _names_device(text: str) -> bool:
     if not 2 <= len(words) <= _MAX_WORDS:
         return False
     if len(words) == 2 and text.isascii() and words[0] not in _SENT:
+        return False
+    before_object = words[0].isascii() and words[0] in _SENT and words[0] not in _WITH_ENDINGS
+    if before_object and (words[1].isdigit() or words[1] in _OBJECTS or words[1] in _NAMED):
         return False
     sent = not _SENT.isdisjoint(words) or words[:2] == ["from", "my"]
     program = not _PROGRAMS.isdisjoint(words)

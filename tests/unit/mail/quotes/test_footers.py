@@ -5,6 +5,15 @@ from __future__ import annotations
 from router.mail.quotes import split
 
 FOOTERS = [
+    "Yahoo Mail: Search, Organize, Conquer",
+    "Sent with Shortwave",
+    "Sent from Workspace ONE Boxer",
+    "Sent from Tutanota, enjoy secure & ad-free emails.",
+    "Envoyé depuis mon mobile Orange",
+    "Envoyé avec l'application mobile Free",
+    "Outlook for Androidを入手する",
+    "傳送自我的 iPhone",
+    "Послато са мог iPhone-а",
     "Sent from my iPhone",
     "Sent from my iPad.",
     "Sent from my Samsung Galaxy smartphone.",
@@ -224,6 +233,13 @@ FOOTERS = [
     "Sent from Thunderbird Mobile",
 ]
 SENTENCES = [
+    "Sent the Samsung phone",
+    "Sent one Samsung tablet",
+    "Sent: 1 iPad mini",
+    "Versandt: Samsung Galaxy",
+    "Gesendet: iPhone",
+    "Gesendet 2 Samsung",
+    "Get Outlook for Android?",
     "Sent from my warehouse were three.",
     "Sent from my desk, this is easier than on the phone.",
     "Sent from my desk, is much easier then my mobile phone.",
