@@ -24,7 +24,7 @@ _MAX_FOLDED = 6  # lines of one field
 _MAX_VALUE = 1000  # characters of a value that are looked at
 _SEPARATORS = (":", "\uff1a", "|")
 _NO_LABEL = frozenset('"{}[]<>=/')  # characters of JSON and of code
-_KEYS = frozenset({"from", "to", "cc", "subject", "date", "sent"})  # of YAML and the like: no mail program writes them
+_KEYS = frozenset({"from", "to", "subject", "sent"})  # of YAML and the like: no mail program writes them
 _DECORATION = " *|\t_\u2022\u00b7\ufe55"
 
 _LABELS_OF: dict[Kind, str] = {

@@ -259,6 +259,15 @@ ANSWERS = [
         "Yes.",
     ),
     ('Yes.\n\n>>>>> "Ana" == Ana Lima <ana@example.org> writes:\n\n    Ana> Which lamp?\n    Ana> Red?', "Yes."),
+    # Labels in lower case: Notes and Orange.
+    (
+        "Ok.\n\nFrom: Ana <ana@example.org>\nTo: eva@example.net\ncc:\nDate: 05/05/2026 09:15\nSubject: Lamp\n\nWhich?",
+        "Ok.",
+    ),
+    (
+        "Oui.\n\nde : Ana <ana@example.org>\ndate : 05/05/2026 09:15\nà : eva@example.net\nobjet : Lampe\n\nLaquelle ?",
+        "Oui.",
+    ),
     # Yandex's fields above its attribution.
     (
         (
