@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from router.mail.attachments import File
 from router.mail.decode import decode_words, one_line
@@ -20,11 +21,18 @@ _MAX_REPORTS = 3
 MAX_RECIPIENTS = 50
 # Characters of a bounce's text: the addresses stand at its beginning, above the copy of the mail.
 _MAX_TEXT = 16384
+_ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}"
 # A line that is an address: bare, in brackets, behind a name, perhaps with a reason behind a colon.
 _ADDRESS_LINE = re.compile(
     r"[\s*\u2022-]{0,20}(?:[^\s<>()@:][^<>()@:\n]{0,200}[(<]|<?)(?:mailto:)?"
-    r"([\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255})[)>]?(?:<mailto:[^<>\s]{1,320}>)?(?:\s{0,20}\Z|>?:(?:\s|\Z))"
+    rf"({_ADDRESS})"
+    r"[)>]?(?:<mailto:[^<>\s]{1,320}>)?(?:\s{0,20}\Z|>?:(?:\s|\Z))"
 )
+# The address that was expanded to the failed one: Exim says "generated", Postfix and sendmail say "expanded".
+_EXPANDED = re.compile(rf"\((?:generated|expanded) from:? <?({_ADDRESS})>?\)", re.IGNORECASE)
+_ANY_ADDRESS = re.compile(rf"(?<![\w.+-]){_ADDRESS}(?<![.-])")
+# Characters that RFC 3461 section 4 encodes in an address; sendmail reports it as it was encoded.
+_XTEXT = re.compile(r"\+(2B|3D)")
 _COPY = re.compile(
     r"[\s>*=-]{0,20}(?:This is a copy|Below this line|(?:Original|Returned|Unsent) message)\b|Received:|Return-Path:",
     re.IGNORECASE,
@@ -74,15 +82,16 @@ def failures(report: bytes) -> list[Failure]:
         for line in _FOLD.sub(b" ", group.strip()).split(b"\n"):
             name, _, value = line.partition(b":")
             fields.setdefault(name.strip().lower(), one_line(decode_words(value), 500))
-        address = fields.get(b"final-recipient") or fields.get(b"original-recipient") or ""
+        original = _XTEXT.sub(_from_xtext, _address(fields.get(b"original-recipient", "")))
+        address = _address(fields.get(b"final-recipient", "")) or original
         action = fields.get(b"action", "failed").lower()
         if not address or action in ("delivered", "relayed", "expanded"):
             continue
         reason = fields.get(b"diagnostic-code", "")
         found.append(
             Failure(
-                address=_address(address),
-                original=_address(fields.get(b"original-recipient", "")),
+                address=address,
+                original=original,
                 action=action,
                 status=fields.get(b"status", ""),
                 reason=reason.partition(";")[2].strip() or reason,
@@ -94,6 +103,10 @@ def failures(report: bytes) -> list[Failure]:
 def _address(value: str) -> str:
     """The address of a value like `rfc822; a@b.example` (RFC 3464 section 2.1.2)."""
     return value.rpartition(";")[2].strip().partition(" ")[0].strip("<>")
+
+
+def _from_xtext(encoded: re.Match[str]) -> str:
+    return chr(int(encoded[1], 16))
 
 
 def reported(files: Sequence[File]) -> list[Failure] | None:
@@ -116,33 +129,52 @@ def failed_recipients(
     """The addresses that a bounce says could not be reached, as the mail was sent to them.
 
     The first source that names one: the report, `X-Failed-Recipients` (Exim, Gmail), lines of the text that are an
-    address (qmail, Exim, Postfix, Exchange), the only recipient of the returned mail. A report of mail that was
-    delivered, or that is only delayed, names none.
+    address (qmail, Exim, Postfix, Exchange), the only recipient of the returned mail, the only address in the text. A
+    report of mail that was delivered, or that is only delayed, names none.
     """
-    if reported is not None:
-        failed = [failure for failure in reported if failure.action.startswith("failed")]
-        found = [failure.original if "@" in failure.original else failure.address for failure in failed]
-    elif header.automatic != "bounce":
-        found = []
-    else:
+    failed = [failure for failure in reported or () if failure.action.startswith("failed")]
+    named = _named_on_lines(text, header.from_address) if header.automatic == "bounce" else {}
+    found = [failure.original if "@" in failure.original else failure.address for failure in failed]
+    found = [address for address in found if "@" in address]
+    if header.automatic == "bounce" and not found and (failed or reported is None):
         fields = read_fields(header_block(content).octets, frozenset({b"x-failed-recipients"}))
         values = fields.get(b"x-failed-recipients", [])
         found = [address for value in values for _, address in read_mailboxes(value)]
-        found = found or _addresses_on_lines(text, header.from_address) or _returned_recipient(files)
-    addresses = (one_line(address, MAX_ADDRESS) for address in found if "@" in address)
+        found = found or [*named.values()] or _returned_recipient(files) or _only_address(text, header)
+    addresses = (one_line(named.get(address, address), MAX_ADDRESS) for address in found)
     return tuple({comparable(address): address for address in addresses}.values())[:MAX_RECIPIENTS]
 
 
-def _addresses_on_lines(text: str, sender: str) -> list[str]:
-    """Addresses with a line of their own above the copy of the returned mail."""
-    found: list[str] = []
-    for line in text[:_MAX_TEXT].split("\n"):
-        if _COPY.match(line):
-            break
+def _lines_above_copy(text: str) -> Iterator[str]:
+    """The lines of a bounce above the copy of the returned mail."""
+    return takewhile(lambda line: _COPY.match(line) is None, text[:_MAX_TEXT].split("\n"))
+
+
+def _named_on_lines(text: str, sender: str) -> dict[str, str]:
+    """Addresses with a line of their own, each with the address that the mail was sent to.
+
+    That is the same one, or the one that was expanded to it.
+    """
+    found: dict[str, str] = {}
+    last = ""
+    for line in _lines_above_copy(text):
         match = _ADDRESS_LINE.match(line)
         if match and match[1] != sender:
-            found.append(match[1])
+            last = match[1]
+            found[last] = last
+        if expanded := _EXPANDED.search(line):
+            found[last or expanded[1]] = expanded[1]
+        if expanded or not line.strip():
+            last = ""
     return found
+
+
+def _only_address(text: str, header: HeaderFacts) -> list[str]:
+    """The address that a text names, if it names just one besides those of the bounce's own header."""
+    above = "\n".join(_lines_above_copy(text))
+    addresses = {comparable(address): address for address in _ANY_ADDRESS.findall(above)}
+    others = [address for known, address in addresses.items() if known not in header.participants]
+    return others if len(others) == 1 else []
 
 
 def _returned_recipient(files: Sequence[File]) -> list[str]:

@@ -43,6 +43,10 @@ def test_failures() -> None:
             b"Final-Recipient: rfc822; eve@gone.example (Eve)\r\n",
             ("BOB@gone.example", "eve@gone.example"),
         ),
+        (
+            b"Original-Recipient: rfc822;bob+2Bshop@gone.example\r\nFinal-Recipient: LOCAL; bob\r\n",
+            ("bob+shop@gone.example",),
+        ),
         (b"Final-Recipient: rfc822;bob@gone.example\r\nAction: delayed\r\n", ()),
         (b"Final-Recipient: rfc822;bob@gone.example\r\nAction: delivered\r\n", ()),
         (b"Final-Recipient: x400; /c=de/\r\nAction: failed\r\n", ()),
@@ -79,6 +83,25 @@ def test_the_text_names_the_original_recipient_of_a_forwarded_mail() -> None:
             b"\r\nDelivery has failed to:\r\n\r\nBob (bob@gone.example)<mailto:bob@gone.example>\r\n",
             ("bob@gone.example",),
         ),
+        (
+            b"X-Failed-Recipients: new@gone.example\r\n\r\nThese addresses failed:\r\n\r\n  new@gone.example\r\n"
+            b"    (generated from bob@gone.example)\r\n    Unrouteable address\r\n",
+            ("bob@gone.example",),
+        ),
+        (
+            b"\r\n  eve@gone.example\r\n    Mailbox full\r\n\r\n  |/usr/bin/filter\r\n"
+            b"    (generated from bob@gone.example)\r\n",
+            ("eve@gone.example", "bob@gone.example"),
+        ),
+        (
+            b"\r\n<new@gone.example> (expanded from <bob@gone.example>): unknown user\r\n",
+            ("bob@gone.example",),
+        ),
+        (
+            b"\r\n<new@gone.example>\r\n    (reason: 550 unknown)\r\n    (expanded from: <bob@gone.example>)\r\n",
+            ("bob@gone.example",),
+        ),
+        (b"\r\nYour message to bob@gone.example couldn't be delivered.\r\n", ("bob@gone.example",)),
         (b"\r\nTo: bob@gone.example\r\nQuestions: ask eve@shop.example.\r\nMAILER-DAEMON@mx.example.org\r\n", ()),
         (
             b"Content-Type: multipart/mixed; boundary=z\r\n\r\n--z\r\n\r\nSorry.\r\n--z\r\n"
