@@ -21,7 +21,12 @@ JOINERS = "\u200c\u200d"
 # Marks, embeddings, overrides and isolates (UAX 9).
 _DIRECTION = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 # Spaces without width, soft hyphens, invisible operators, and controls that no text needs.
-_NO_WIDTH = "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff0-\ufffb"
+_NO_WIDTH = (
+    "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff0-\ufffb\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0080-\U000e00ff\U000e01f0-\U000e0fff"
+)
+# Letters without ink: fillers of Hangul and vowels of Khmer, which old texts have, and the empty Braille pattern.
+_BLANK = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 # The selectors of a variant, and the joiner of graphemes: invisible, but part of emoji and of rare letters.
 _SELECTORS = "\u034f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _TAGS = "\U000e0000-\U000e007f"
@@ -30,7 +35,7 @@ _NOT_SHOWN = re.compile(f"[{_DIRECTION}{_NO_WIDTH}]")
 # A joiner behind a Latin, Greek, Cyrillic or Armenian letter, a sign or nothing joins nothing. Tags spell the flags of
 # regions behind a black flag; elsewhere they are words that nobody sees.
 _STRAY = re.compile(f"(?:(?<=[\\0-\u058f])|^)[{JOINERS}]+|(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
-_NOT_IN_IDENTIFIER = re.compile(f"[{_DIRECTION}{_NO_WIDTH}{JOINERS}{_SELECTORS}{_TAGS}]")
+_NOT_IN_IDENTIFIER = re.compile(f"[{_DIRECTION}{_NO_WIDTH}{_BLANK}{JOINERS}{_SELECTORS}{_TAGS}]")
 
 _MAX_DOMAIN = 253
 # Scripts that one language mixes (UTS 39, section 5.2, "highly restrictive").

@@ -33,6 +33,11 @@ def test_words_and_emoji_keep_their_joiners(text: str) -> None:
     assert shown_identifier(f"{text}a@x.example").isprintable()
 
 
+@pytest.mark.parametrize("blank", "\u115f\u17b4\u2800\u3164\uffa0\u034f\ufe0f\U000e0100\U000e0080\U0001bca0\U0001d173")
+def test_an_identifier_has_nothing_without_ink(blank: str) -> None:
+    assert shown_identifier(f"e{blank}va@ex{blank}ample.com") == "eva@example.com"
+
+
 def test_joiners_and_tags_that_join_nothing_are_removed() -> None:
     assert shown_line("\u200dE\u200cv\u200da\u0431\u200d") == "Eva\u0431"
     assert shown_line("Eva\U000e0041\U000e0042") == "Eva"
