@@ -31,6 +31,9 @@ MAX_TEXT = 998
 MAX_FIELDS = 20  # fields of one name that are looked at
 MAX_HINT_SEARCH = 16384  # bytes of the body in which a charset label is searched: the headers of the first parts
 HINT_FIELDS = (b"subject", b"from")  # fields whose encoded words tell the charset of a mail
+# Groups, mailing lists and relays replace the address in From by their own, because DMARC lets them send no other.
+# They keep the author in one of these, the one that has a name first.
+ORIGINAL_AUTHOR = (b"x-original-from", b"original-from", b"author", b"x-google-original-from", b"x-original-sender")
 
 _WANTED = (
     frozenset(
@@ -45,8 +48,8 @@ _WANTED = (
             b"message-id",
             b"references",
             b"in-reply-to",
-            b"x-original-from",
             b"content-type",
+            *ORIGINAL_AUTHOR,
         }
     )
     | automatic.NAMES
@@ -76,8 +79,8 @@ class HeaderFacts:
         on, whatever `automatic` says. `()` for all other mail.
     author: who wrote the mail, in comparable form: from_address, unless a mailing list put its own address there.
     from_address: the first mailbox of From, `""` if none: the caller then uses the reverse-path.
-    participants: addresses of From, Reply-To, X-Original-From, Sender, To, Cc in that order, in their comparable
-        form, at most 200.
+    participants: addresses of From, Reply-To, X-Original-From and its like, Sender, To, Cc in that order, in their
+        comparable form, at most 200.
     sent_at: Date in microseconds since the epoch, None if missing, unreadable or not between 1970 and 2100.
     has_date, has_message_id: the field is there and not empty, readable or not (SPEC.md section 5, repeats).
     automatic: the header's part of the verdict, see `router.mail.automatic`.
@@ -195,7 +198,7 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
 
     senders = _mailboxes(fields, b"from", hint)
     from_name, from_address = senders[0] if senders else ("", "")
-    people = [*senders, *_mailboxes(fields, b"reply-to", hint), *_mailboxes(fields, b"x-original-from", hint)]
+    people = [*senders, *_mailboxes(fields, b"reply-to", hint), *_original_authors(fields, hint)]
     for name in (b"sender", b"to", b"cc"):
         if len(people) < MAX_PARTICIPANTS and name in fields:
             people += _mailboxes(fields, name, hint)
@@ -281,16 +284,20 @@ def _mailboxes(fields: dict[bytes, list[bytes]], name: bytes, hint: str) -> list
     return found
 
 
+def _original_authors(fields: dict[bytes, list[bytes]], hint: str) -> list[tuple[str, str]]:
+    return [mailbox for name in ORIGINAL_AUTHOR if name in fields for mailbox in _mailboxes(fields, name, hint)]
+
+
 def _author(fields: dict[bytes, list[bytes]], from_address: str, hint: str) -> str:
     """The address of the person who wrote a mail.
 
     Lists replace the From of members whose domain has a DMARC policy by their own address, and keep the member's in
-    X-Original-From (Google Groups) or Reply-To (Mailman).
+    one of `ORIGINAL_AUTHOR` (Google Groups) or in Reply-To (Mailman).
     """
     if b"list-id" not in fields:
         return from_address
     list_id = _first(fields, b"list-id").rpartition(b"<")[2].partition(b">")[0].strip().lower()  # RFC 2919 section 3
-    found = _mailboxes(fields, b"x-original-from", hint)
+    found = _original_authors(fields, hint)
     if not found and list_id and from_address.replace("@", ".").lower().encode("utf-8", "replace") == list_id:
         found = _mailboxes(fields, b"reply-to", hint)
     return next((address for _, address in found if "@" in address and address != from_address), from_address)

@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.mail.contents import Mailbox
-from router.mail.headers import HINT_FIELDS, header_block, header_hint, read_fields
+from router.mail.headers import HINT_FIELDS, ORIGINAL_AUTHOR, header_block, header_hint, read_fields
 from router.mail.mailboxes import comparable, read_mailboxes
 
 MAX_REPLY_TO = 20  # mailboxes: a person's mail has one or two
 
-# Groups, mailing lists and relays replace the address in From by their own, because DMARC lets them send no other.
-# They keep the author in one of these, the one that has a name first.
-_ORIGINAL = (b"x-original-from", b"original-from", b"author", b"x-google-original-from", b"x-original-sender")
-_WANTED = frozenset({b"reply-to", b"content-type", *_ORIGINAL, *HINT_FIELDS})
+_WANTED = frozenset({b"reply-to", b"content-type", *ORIGINAL_AUTHOR, *HINT_FIELDS})
 
 
 def read_originators(content: bytes, *, max_bytes: int = 262144) -> tuple[tuple[Mailbox, ...], Mailbox | None]:
@@ -27,7 +24,7 @@ def read_originators(content: bytes, *, max_bytes: int = 262144) -> tuple[tuple[
     reply_to: dict[str, Mailbox] = {}
     for mailbox in _mailboxes(fields, b"reply-to", hint)[:MAX_REPLY_TO]:
         reply_to.setdefault(comparable(mailbox.address), mailbox)
-    authors = (mailbox for name in _ORIGINAL for mailbox in _mailboxes(fields, name, hint))
+    authors = (mailbox for name in ORIGINAL_AUTHOR for mailbox in _mailboxes(fields, name, hint))
     return tuple(reply_to.values()), next(authors, None)
 
 

@@ -146,6 +146,7 @@ def test_characters_that_deceive_are_no_part_of_a_sender() -> None:
             "b@example.org",
         ),
         (["From: x@list.test", "X-Original-From: B <b@example.org>", "List-Id: <news.list.test>"], "b@example.org"),
+        (["From: x@list.test", "X-Original-Sender: b@example.org", "List-Id: <news.list.test>"], "b@example.org"),
         (["From: x@list.test", "X-Original-From: B <b@example.org>"], "x@list.test"),
         (["Subject: x"], ""),
     ],
