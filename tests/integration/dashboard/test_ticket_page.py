@@ -55,6 +55,11 @@ async def test_a_ticket_of_many_mails_in_pages(sqlite_served: ServedInstallation
             ("Reply-To: Eve & Co eve@x.test , bob@x.test",),
         ),
         (
+            mails.plain(headers={"Reply-To": "HERE"}).replace(b"HERE", "eve@\u0430pple.test".encode()),
+            "mailto:eve@%D0%B0pple.test?subject=Re%3A%20The%20door%20is%20stuck",
+            ("Reply-To: eve@\u0430pple.test (xn--pple-43d.test)",),
+        ),
+        (
             mails.plain(subject="RE: a&b", headers={"X-Original-From": "Eve <eve@x.test>"}),
             "mailto:ada@customer.test?subject=RE%3A%20a%26b",
             ("Original sender: Eve eve@x.test",),
