@@ -32,6 +32,10 @@ _SIBLINGS = {
     "iso2022_kr": ("cp949",),
     "johab": ("cp949",),
     "hz": ("gb18030",),
+    "gb18030": ("cp950",),
+    "cp1251": ("koi8_r",),
+    "koi8_r": ("cp1251",),
+    "koi8_u": ("cp1251",),
 }
 # Charsets whose additional characters are sent under the label of the base.
 _SUPPLEMENTS = {"cp950": ("big5hkscs",), "big5hkscs": ("cp950",)}
@@ -59,6 +63,13 @@ _MAX_RESUMED = 100  # damaged characters of a text behind which the next one is 
 _RESUME = "emailrouter-resume"
 _DAMAGE = re.compile("\ufffd{1,3}")  # what one bad byte becomes
 _KATAKANA = re.compile("[\uff61-\uff9f]")
+# What the lead bytes of kana in EUC-JP are in Shift_JIS.
+_KANA_LEADS = re.compile("[\uff64\uff65]")
+_KANA = re.compile("[\u3041-\u30fe]")
+_PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
+# Words of Cyrillic letters, by their case. The bytes of small letters in KOI8 are those of capitals in windows-1251.
+_INVERTED_WORD = re.compile(r"\b[\u0430-\u045f][\u0400-\u042f]{2}")
+_SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")
 _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
 _C1 = re.compile(rb"[\x80-\x9f]")
 # Letters that KOI8-U has where KOI8-R has lines for drawing boxes, beside another letter.
@@ -101,7 +112,7 @@ def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
     for supplement in (name, *_SUPPLEMENTS.get(name, ())) if name in _MULTIBYTE else ():
         text = _strict(data, supplement)
         if text is not None:
-            return text, False
+            return _likelier(data, name, text)
     text = _utf_8(data, labelled=name == "utf_8")
     if text is not None:
         return text, "\ufffd" in text or (name != "utf_8" and label != "")
@@ -198,7 +209,8 @@ def _by_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
     """Text under a label that fits, that fits but for some damage, or whose sibling fits."""
     if name in _MULTIBYTE:
         if (text := _mostly(data, name)) is not None:
-            return text, "\ufffd" in text
+            text, doubtful = _likelier(data, name, text)
+            return text, doubtful or "\ufffd" in text
     elif name not in _SEVEN_BIT:
         name = _windows_codec(data, name)
         text = _strict(data, name)
@@ -206,10 +218,38 @@ def _by_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
         if name in _WESTERN and mostly_high(data, 0xA0 if text is not None else 0x7F):
             return None
         text = _mostly(data, name) if text is None else text
-        return None if text is None else (text, "\ufffd" in text)
+        if text is None:
+            return None
+        text, doubtful = _likelier(data, name, text)
+        return text, doubtful or "\ufffd" in text
     texts = (_mostly(data, sibling) for sibling in _SIBLINGS.get(name, ()))
     # Half-width katakana are what bytes of other charsets become in Shift_JIS.
     return next(((text, True) for text in texts if text and len(_KATAKANA.findall(text)) * 2 < _not_ascii(text)), None)
+
+
+def _likelier(data: bytes, name: str, text: str) -> tuple[str, bool]:
+    """The text under the label `name`; that of a sibling, with doubt, where the label's is hardly one."""
+    siblings = _SIBLINGS.get(name, ())
+    if siblings and _is_unlikely(text, name):
+        for sibling in ("utf_8", *siblings):
+            other = _strict(data, sibling)
+            if other is not None and not _is_unlikely(other, sibling):
+                kana_leads = len(_KANA_LEADS.findall(text)) if name == "cp932" else 0
+                if len(_KANA.findall(other)) >= kana_leads:
+                    return other, True
+    return text, False
+
+
+def _is_unlikely(text: str, name: str) -> bool:
+    """Whether hardly anybody writes so: a twentieth for private use, many half-width marks, or in inverted case.
+
+    name: the codec that read it.
+    """
+    if name in _MULTIBYTE:
+        foreign = _not_ascii(text)
+        leads = len(_KANA_LEADS.findall(text)) if name == "cp932" else 0
+        return len(_PRIVATE_USE.findall(text)) * 20 >= foreign > 0 or leads * 6 > foreign
+    return _INVERTED_WORD.search(text) is not None and _SMALL_LETTERS.search(text) is None
 
 
 def _mostly(data: bytes, name: str) -> str | None:

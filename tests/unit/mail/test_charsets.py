@@ -263,6 +263,15 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("똠방각하".encode("cp949"), "euc-kr", "똠방각하"),
         ("嘅喺啲".encode("big5hkscs"), "big5", "嘅喺啲"),
         ("①髙﨑㈱".encode("cp932"), "shift_jis", "①髙﨑㈱"),
+        # Labels that fit by chance: kana, private use or the case of words tell.
+        ("よろしくお願いします。".encode("euc_jp"), "shift_jis", "よろしくお願いします。"),
+        ("住所は東京都千代田区です".encode("euc_jp"), "shift_jis", "住所は東京都千代田区です"),
+        ("ｶﾅﾘ､ｿｳ､ｺｳ､ｱﾉ".encode("cp932"), "shift_jis", "ｶﾅﾘ､ｿｳ､ｺｳ､ｱﾉ"),
+        ("明日\ue63e行きます".encode("cp932"), "shift_jis", "明日\ue63e行きます"),
+        ("您好，我的訂單還沒有到。".encode("cp950"), "gb2312", "您好，我的訂單還沒有到。"),
+        ("Где мой заказ?".encode("cp1251"), "koi8-r", "Где мой заказ?"),
+        ("Где мой заказ?".encode("koi8_r"), "windows-1251", "Где мой заказ?"),
+        ("СРОЧНО! ГОСТ 12".encode("koi8_r"), "koi8-r", "СРОЧНО! ГОСТ 12"),
         # UTF-16 by its mark, by its NUL bytes, and where the label is a lie.
         ("Łódź 12".encode("utf-16-be"), "utf-16", "Łódź 12"),
         ("Łódź 12".encode("utf-16-le"), "utf-16", "Łódź 12"),
