@@ -11,7 +11,7 @@ import re
 import string
 
 from router.mail.charset_labels import codec
-from router.mail.escaped_charsets import decode_euc_jp, decode_hz, decode_iso2022, restore_escapes
+from router.mail.escaped_charsets import decode_euc_jp, decode_hz, decode_iso2022, odd_byte, restore_escapes
 
 # Codecs whose text is 7-bit: plain ASCII bytes may mean something else in them.
 _ISO_2022 = frozenset({"iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_3", "iso2022_jp_2004", "iso2022_kr"})
@@ -59,6 +59,9 @@ _COMMON_LEADS = {
     "cp932": (0x81, 0x82, 0x83, *range(0x88, 0x98)),
 }
 _PAIRS_AHEAD = 12
+# Charsets of which nearly all trail bytes are above 127 as well; a pair may end with an ASCII byte.
+_HIGH_PAIRS = frozenset({"gb18030", "cp949"})
+_HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![0-9@-~])")
 _MAX_RESUMED = 100  # damaged characters of a text behind which the next one is looked for
 _RESUME = "emailrouter-resume"
 _DAMAGE = re.compile("\ufffd{1,3}")  # what one bad byte becomes
@@ -232,8 +235,8 @@ def _likelier(data: bytes, name: str, text: str) -> tuple[str, bool]:
     siblings = _SIBLINGS.get(name, ())
     if siblings and _is_unlikely(text, name):
         for sibling in ("utf_8", *siblings):
-            other = _strict(data, sibling)
-            if other is not None and not _is_unlikely(other, sibling):
+            other = _mostly(data, sibling)
+            if other is not None and "\ufffd" not in other and not _is_unlikely(other, sibling):
                 kana_leads = len(_KANA_LEADS.findall(text)) if name == "cp932" else 0
                 if len(_KANA.findall(other)) >= kana_leads:
                     return other, True
@@ -256,10 +259,20 @@ def _mostly(data: bytes, name: str) -> str | None:
     """A text with its damaged characters replaced, None if over a fifth of the text that is not ASCII is damaged."""
     if len(data) > _BEGINNING and _mostly(data[:_BEGINNING], name) is None:
         return None  # most labels that do not fit show early
+    if name in _HIGH_PAIRS:
+        data = _HIGH_RUN.sub(lambda run: _with_mark(run[0], name), data)
     text = decode_euc_jp(data) if name == "euc_jp" else data.decode(name, "replace")
     if name in _COMMON_LEADS and text.count("\ufffd") <= _MAX_RESUMED:
         text = data.decode(name, _RESUME)
     return text if len(_DAMAGE.findall(text)) * 5 <= _not_ascii(text) else None
+
+
+def _with_mark(run: bytes, name: str) -> bytes:
+    """A run of pairs; a byte too many becomes FF, which is part of no character."""
+    if len(run) % 2 == 0:
+        return run
+    place = odd_byte(run, (0xA1, 0xA3, *_COMMON_LEADS[name]))
+    return run[:place] + b"\xff" + run[place + 1 :]
 
 
 def _resume(error: UnicodeError) -> tuple[str, int]:

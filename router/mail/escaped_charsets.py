@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from itertools import accumulate
+from operator import sub
 
 # Escape sequences that designate a character set (RFC 1468, RFC 1554, RFC 1557, JIS X 0213), and the shifts SO and SI.
 _SWITCH = re.compile(rb"\x1b(?:\$[@AB]|\$\([@A-Z]|\$\)[A-Z]|\([A-Z]|\)[A-Z]|\.[AF])|[\x0e\x0f\n]")
@@ -148,10 +150,27 @@ def _two_byte(data: bytes, read: _Reader) -> str:
 
 
 def _aligned(run: bytes, read: _Reader, *, at_end: bool) -> str:
-    """A run of pairs with a byte too many: after a damaged byte, which parts a pair, that is the first one."""
+    """A run of pairs. Where it has a byte too many, that is a damaged pair; at_end: one was damaged just before."""
     if len(run) % 2 == 0:
         return read(run)
-    return "\ufffd" + read(run[1:]) if at_end else read(run[:-1]) + "\ufffd"
+    place = odd_byte(run, _LEADS.get(read, b""), first=at_end)
+    return read(run[:place]) + "\ufffd" + read(run[place + 1 :])
+
+
+def odd_byte(run: bytes, common: Collection[int], *, first: bool = False) -> int:
+    """The place of the byte too many in a run of pairs: where most pairs before and behind it have a common lead byte.
+
+    Args:
+        common: Lead bytes of the most frequent characters; one that is there twice counts double.
+        first: Of several such places, whether the first one is taken, and not the last.
+    """
+    weights = bytearray(256)
+    for lead in common:
+        weights[lead] += 1
+    scores = run.translate(weights)
+    gains = [*accumulate(map(sub, scores[0::2], scores[1::2]), initial=0)]
+    best = max(gains)
+    return 2 * (gains.index(best) if first else len(gains) - 1 - gains[::-1].index(best))
 
 
 def _jis_x_0208(pairs: bytes) -> str:
@@ -193,6 +212,12 @@ def _jis_x_0213(escape: bytes) -> _Reader:
     return _two_byte_set(lambda pairs: (escape + pairs).decode("iso2022_jp_2004", "replace"))
 
 
+# Lead bytes of punctuation and first-level ideographs or syllables; those of kana count double.
+_LEADS: dict[_Reader, bytes] = {
+    _jis_x_0208: bytes((0x21, 0x24, 0x24, 0x25, 0x25, *range(0x30, 0x50))),
+    _gb2312: bytes((0x21, 0x23, *range(0x30, 0x58))),
+    _ks_x_1001: bytes((0x21, *range(0x30, 0x49))),
+}
 # What follows ESC -> how the bytes after it are read. `Q` and `O` are plane 1 of JIS X 0213, `P` is plane 2.
 _SETS: dict[bytes, _Reader] = {
     b"(B": _ascii,

@@ -305,6 +305,25 @@ def test_a_wrong_label(text: str, encoding: str, label: str) -> None:
     assert CharsetReader("").decode(text.encode(encoding), label, markup=False) == (text, True)
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding", "label"),
+    [
+        ("お世話になっております。先日の注文の件です。", "euc_jp", "euc-jp"),
+        ("お世話になっております。先日の注文の件です。", "iso2022_jp", "iso-2022-jp"),
+        ("我的订单还没有到。请问什么时候发货?", "gb2312", "gb2312"),
+        ("주문한상품이아직도착하지않았습니다.", "euc_kr", "euc-kr"),
+    ],
+)
+@pytest.mark.parametrize("inserted", [b"", b"\xff", b"\x80", b"\x00"])
+@pytest.mark.parametrize("place", range(7, 19, 2))
+def test_text_behind_a_damaged_byte_is_read(text: str, encoding: str, label: str, inserted: bytes, place: int) -> None:
+    data = text.encode(encoding)
+    damaged = data[:place] + inserted + data[place + (not inserted) :]
+    found = decode_charset(damaged, label)[0]
+    assert found.startswith(text[0])
+    assert found.endswith(text[-6:])
+
+
 def test_the_number_of_detections_is_bounded() -> None:
     reader = CharsetReader("")
     greek = LANGUAGES["el iso8859_7"].encode("iso8859_7")
