@@ -1,6 +1,7 @@
 """The Date field (RFC 5322 sections 3.3 and 4.3), also in the forms that programs write instead.
 
-Read are the forms of RFC 5322, of asctime, JavaScript and ISO 8601. The day of the week is not compared with the date.
+Reads the forms of RFC 5322, asctime, date(1), git, JavaScript and ISO 8601. The day of the week is not compared with
+the date.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ _FORMS = tuple(
         rf"{_WEEKDAY}(?P<day>\d{{1,2}})\.?[\s-]*{_MONTH},?[\s-]*(?P<year>\d{{2,4}}),?\s+{_TIME}\s*{_ZONE}",
         # JavaScript, and American order: Mon Aug 24 2026 16:37:00 GMT+0200
         rf"(?:[A-Za-z]{{3,9}},?\s+)?{_MONTH}\s+(?P<day>\d{{1,2}}),?\s+(?P<year>\d{{4}}),?\s+{_TIME}\s*{_ZONE}",
-        # asctime: Mon Aug 24 16:37:00 CEST 2026
+        # git, and asctime without a zone: Mon Aug 24 16:37:00 2026 +0200
+        rf"[A-Za-z]{{3,9}},?\s+{_MONTH}\s+(?P<day>\d{{1,2}})\s+{_TIME}\s+(?P<year>\d{{4}})\b\s*{_ZONE}",
+        # date(1): Mon Aug 24 16:37:00 CEST 2026
         rf"[A-Za-z]{{3,9}},?\s+{_MONTH}\s+(?P<day>\d{{1,2}})\s+{_TIME}\s*{_ZONE}\s*(?P<year>\d{{4}})\b",
         # ISO 8601: 2026-08-24T16:37:00+02:00
         rf"\s*(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d)(?:T|\s+){_TIME}\s*{_ZONE}",

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from router.mail import uuencode
 
-_MECHANISM = re.compile(rb"[\s\"']{0,64}([^\s\"'(;:,]{1,32})")
+_MECHANISM = re.compile(rb"\s{0,64}(?:\([^()]{0,256}\))?[\s\"']{0,64}([^\s\"'(;:,]{1,32})")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
 # Names without their punctuation, which scripts write in their own way.
 _MECHANISMS = {

@@ -53,6 +53,7 @@ def as_text(body: bytes, encoding: bytes = b"base64") -> Contents:
         (b"x-unknown words", "x-unknown"),
         (b"", ""),
         (b"\xff(", "\ufffd"),
+        (b"(a comment) Base64", "base64"),
     ],
 )
 def test_the_mechanism_is_the_first_word(value: bytes, expected: str) -> None:
