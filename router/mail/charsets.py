@@ -71,7 +71,10 @@ _KANA_LEADS = re.compile("[\uff64\uff65]")
 _KANA = re.compile("[\u3041-\u30fe]")
 _PRIVATE_USE = re.compile("[\ue000-\uf8ff]")
 # Words of Cyrillic letters, by their case. The bytes of small letters in KOI8 are those of capitals in windows-1251.
-_INVERTED_WORD = re.compile(r"\b[\u0430-\u045f][\u0400-\u042f]{2}")
+_INVERTED_WORD = re.compile(r"\b[\u0430-\u045f][\u0400-\u042f]")
+# Russian letters, the most frequent first; Ukrainian and Bulgarian differ little.
+_MIN_RANKED = 11  # letters of a text whose frequency says something
+_RANKS = {letter: rank for rank, letter in enumerate("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъ")}
 _SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")
 _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
 _C1 = re.compile(rb"[\x80-\x9f]")
@@ -236,11 +239,26 @@ def _likelier(data: bytes, name: str, text: str) -> tuple[str, bool]:
     if siblings and _is_unlikely(text, name):
         for sibling in ("utf_8", *siblings):
             other = _mostly(data, sibling)
-            if other is not None and "\ufffd" not in other and not _is_unlikely(other, sibling):
-                kana_leads = len(_KANA_LEADS.findall(text)) if name == "cp932" else 0
-                if len(_KANA.findall(other)) >= kana_leads:
-                    return other, True
+            if other is None or "\ufffd" in other or _is_unlikely(other, sibling):
+                continue
+            if _letters_fit(other, text, name):
+                return other, True
     return text, False
+
+
+def _letters_fit(other: str, text: str, name: str) -> bool:
+    """Whether the letters of another reading confirm it. People write half-width katakana, and with caps lock on."""
+    if name == "cp932":
+        return len(_KANA.findall(other)) >= len(_KANA_LEADS.findall(text))
+    if name in _MULTIBYTE:
+        return True
+    ranks = _ranks(other)
+    return len(ranks) >= _MIN_RANKED and sum(ranks) * 5 < sum(_ranks(text)) * 4
+
+
+def _ranks(text: str) -> list[int]:
+    """How rare each Cyrillic letter of the beginning of a text is."""
+    return [_RANKS.get(letter, len(_RANKS)) for letter in text[:_SAMPLE].lower() if letter > "\u0400"]
 
 
 def _is_unlikely(text: str, name: str) -> bool:
