@@ -31,6 +31,7 @@ _STRUCK_TAGS = frozenset({"s", "strike", "del"})
 _SPACES = re.compile(r"[ \t\n\r\u00a0\u2007\u202f]+")
 # Characters that take no room: fillers of hidden preheaders, and soft hyphens.
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
+_NOT_IN_URL = re.compile(r"[\t\n\r]")  # browsers remove them (WHATWG URL, basic URL parser)
 _MAX_QUOTES = 10
 _MAX_INDENT = 8
 _MAX_ADDRESS = 2000  # characters: browsers and servers take no much longer ones
@@ -221,7 +222,7 @@ class _Walker(HTMLParser):
             self.write("-" * 20)
             self.out.end_line(1)
         elif tag in ("a", "area"):
-            self.href = values.get("href") or ""
+            self.href = _NOT_IN_URL.sub("", values.get("href") or "").strip()
             self.shown.clear()
             self.pictured = False
             if tag == "area":  # a link in an image

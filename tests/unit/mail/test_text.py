@@ -66,6 +66,7 @@ MAP = "[Shop] (https://x.example/1) a@x.example"
         ('<div style="white-space:nowrap">a\n  b</div>', "a b"),
         ('<ul style="white-space:pre-wrap"><li>a\nb</li>\n<li>c</li></ul>', "- a\n  b\n\n- c"),
         ('<a href="https://x.example/1"><img src="b.png"></a>', "https://x.example/1"),
+        ('<a href=" https://x.example/\na?b=1\n">Pay</a>', "Pay (https://x.example/a?b=1)"),
         (
             'see<a href="https://x.example/1"><img></a><a href="https://x.example/2"><img alt=" "></a>',
             "see https://x.example/1 https://x.example/2",
