@@ -196,12 +196,13 @@ def _when(component: _Component) -> str:
     if start is None:
         return ""
     day, time, zone = _moment_parts(start)
+    duration = _duration(component.line("DURATION")) if end is None else ""
+    lasting = f", {duration}" if duration else ""
     if _is_date(start):
         last = _last_day(end)
-        return f"{day} to {last} (all day)" if last and last != day else f"{day} (all day)"
+        return (f"{day} to {last}" if last and last != day else day) + f" (all day){lasting}"
     if end is None:
-        duration = _duration(component.line("DURATION"))
-        return _joined(day, time, zone) + (f", {duration}" if duration else "")
+        return _joined(day, time, zone) + lasting
     last, ended, last_zone = _moment_parts(end)
     began = _joined(day, time, "" if zone == last_zone else zone)
     return f"{began} to {_joined('' if last == day else last, ended, last_zone)}"

@@ -81,6 +81,7 @@ def test_titles(method: str, lines: list[str], title: str) -> None:
         (["DTSTART;VALUE=DATE:20260401", "DTEND;VALUE=DATE:20260402"], "2026-04-01 (all day)"),
         (["DTSTART;VALUE=DATE:20260401", "DTEND;VALUE=DATE:20260404"], "2026-04-01 to 2026-04-03 (all day)"),
         (["DTSTART;VALUE=DATE:20260401", "DTEND;VALUE=DATE:00010101"], "2026-04-01 (all day)"),
+        (["DTSTART;VALUE=DATE:20260401", "DURATION:P3D"], "2026-04-01 (all day), 3 days"),
     ],
 )
 def test_times(lines: list[str], when: str) -> None:
