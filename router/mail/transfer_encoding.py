@@ -82,7 +82,7 @@ def decoded_size(data: bytes, encoding: str) -> tuple[int, bool]:
 
 
 def _is_one_run(data: bytes) -> bool:
-    if _is_lone_words(data):
+    if _is_lone_words(data) or _last_word(data) < len(data):
         return False
     noise = data.translate(None, _BASE64 + b"\r\n")
     return not noise or (not noise.strip(b"=") and not data[data.index(b"=") :].strip(b"=\r\n"))
@@ -90,6 +90,20 @@ def _is_one_run(data: bytes) -> bool:
 
 def _is_lone_words(data: bytes) -> bool:
     return len(data) <= _MAX_LONE_WORDS and _LONE_WORDS.match(data) is not None and data.strip() != b""
+
+
+def _last_word(data: bytes) -> int:
+    """Where the last line begins if it is one word behind complete base64, else the end of the data."""
+    end = len(data.rstrip())
+    start = data.rfind(b"\n", 0, end) + 1
+    line = data[start:end]
+    if start == 0 or len(line) % 4 == 0 or b"=" in line:
+        return len(data)
+    before = data[:start].rstrip()
+    if before.endswith(b"="):
+        return start
+    complete = len(before.translate(None, _NOT_BASE64)) % 4 == 0
+    return start if complete and (len(line) % 4 == 1 or _is_lone_words(line)) else len(data)
 
 
 def _base64(data: bytes, *, words: bool) -> tuple[bytes, bool]:
@@ -106,9 +120,12 @@ def _base64(data: bytes, *, words: bool) -> tuple[bytes, bool]:
                 pieces.append(b"\n" + piece.strip(b"\r\n") + b"\n")
         elif piece.strip():
             is_encoded = True
-            decoded, complete = _runs(piece)
+            end = _last_word(piece)
+            decoded, complete = _runs(piece[:end])
             pieces.append(decoded)
-            whole = whole and complete
+            whole = whole and complete and end == len(piece)
+            if words and end < len(piece):
+                pieces.append(b"\n" + piece[end:])
     # What calls itself base64 and has no line of it is plain text.
     return (b"".join(pieces), whole) if is_encoded else (data, False)
 

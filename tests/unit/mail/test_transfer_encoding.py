@@ -214,3 +214,12 @@ def test_a_quoted_block_is_no_block() -> None:
     block = uuencoded(b"abc")
     assert len(list(uuencode.find_blocks(block))) == 1
     assert list(uuencode.find_blocks(b"> " + block.replace(b"\n", b"\n> "))) == []
+
+
+@pytest.mark.parametrize("word", [b"Disclaimer", b"Regards", b"12345", b"NOVIRUS99"])
+@pytest.mark.parametrize("data", [SENTENCE, SENTENCE[:-1], SENTENCE[:-2]])
+def test_a_word_behind_base64_is_no_part_of_the_file(data: bytes, word: bytes) -> None:
+    for body in (base64.encodebytes(data) + word + b"\r\n", base64.encodebytes(data) + word + b"\nand more words\n"):
+        assert decode(body, "base64") == (data, False)
+        assert decoded_size(body, "base64") == (len(data), False)
+        assert word in decode(body, "base64", words=True)[0]
