@@ -134,9 +134,9 @@ def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_add
     person. Microsoft 365 marks what its rules redirect and its automatic replies alike (`auto-generated`), but only a
     redirected mail is resent, or names the mailbox of another than its sender as that of the rule.
     """
-    if b"in-reply-to" not in fields or _NO_PERSON.match(from_address) or speaks_of_absence(subject):
-        return False
     if automatic not in ("list", "bulk") and not (automatic == "auto-reply" and _is_generated_reply(fields)):
+        return False
+    if b"in-reply-to" not in fields or _NO_PERSON.match(from_address) or speaks_of_absence(subject):
         return False
     listed = any(name in fields for name in (b"list-id", b"list-post", b"list-unsubscribe"))
     in_bulk = _token(fields, b"precedence") in (b"bulk", b"junk")
@@ -228,6 +228,8 @@ def _report_type(fields: Mapping[bytes, list[bytes]]) -> bytes:
 
 def _token(fields: Mapping[bytes, list[bytes]], name: bytes) -> bytes:
     """The first word of the first field of that name, in lower case."""
+    if name not in fields:  # most mails have none of these fields
+        return b""
     words = _value(fields, name).replace(b";", b" ").replace(b"(", b" ").split(None, 1)
     return words[0] if words else b""
 

@@ -152,7 +152,10 @@ def speaks_of_success(subject: str) -> bool:
 
 def _prefix(beginning: str) -> str:
     """What stands before the first colon, without tags that a gateway adds (`[EXT]`), `""` without a colon."""
-    folded = _fold(beginning.replace("\uff1a", ":"))
+    beginning = beginning.replace("\uff1a", ":")
+    if ":" not in beginning:
+        return ""
+    folded = _fold(beginning)
     prefix, colon, _ = folded[_tags(folded) :].partition(":")
     return prefix.strip() if colon else ""
 

@@ -210,9 +210,10 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     ids = _read_ids(raw_id)
     mark = automatic.of_headers(fields, from_address, subject)
     references = _references(fields)
-    relayed = automatic.may_be_relayed(fields, mark, from_address, subject)
-    # An automatic reply may name the whole conversation too: only what it answers is evidence.
-    evidence = tuple(_parents(fields)) if automatic.is_generated(fields) else references
+    evidence: tuple[str, ...] = ()
+    if automatic.may_be_relayed(fields, mark, from_address, subject):
+        # An automatic reply may name the whole conversation too: only what it answers is evidence.
+        evidence = tuple(_parents(fields)) if automatic.is_generated(fields) else references
     return HeaderFacts(
         rfc_message_id=ids[0] if ids else "",
         reference_ids=references,
@@ -225,7 +226,7 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
         has_date=date != b"",
         has_message_id=raw_id != b"",
         automatic=mark,
-        person_if_joined_by=evidence if relayed else (),
+        person_if_joined_by=evidence,
     )
 
 
