@@ -127,7 +127,8 @@ def is_absence_notice(subject: str) -> bool:
     if _prefix(beginning) in _ABSENCE_PREFIXES:
         return True
     whole = _fold(beginning)
-    return whole[_tags(whole) :].strip(" .!") in _ABSENCE_PREFIXES | _REPLY_PREFIXES
+    notice = whole[_tags(whole) :].strip(" .!")
+    return notice in _ABSENCE_PREFIXES or notice in _REPLY_PREFIXES
 
 
 def speaks_of_absence(subject: str) -> bool:
