@@ -44,14 +44,14 @@ def exact(at: Micros) -> str:
     return f"{date(at)}, {datetime.fromtimestamp(at // SECOND, UTC):%H:%M:%S} UTC"
 
 
-def size(octets: int) -> str:
+def size(count: int) -> str:
     """`1.4 MB`; powers of ten."""
-    if octets < 1000:
-        return f"{octets} byte{'' if octets == 1 else 's'}"
+    if count < 1000:
+        return f"{count} byte{'' if count == 1 else 's'}"
     for limit, name in ((10**6, "kB"), (10**9, "MB")):
-        if octets < limit:
-            return f"{octets / (limit / 1000):.3g} {name}"
-    return f"{octets / 10**9:.3g} GB"
+        if count < limit:
+            return f"{count / (limit / 1000):.3g} {name}"
+    return f"{count / 10**9:.3g} GB"
 
 
 def short(text: str, most: int) -> str:

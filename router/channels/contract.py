@@ -28,7 +28,7 @@ class TicketNotice:
     event: `opened` or `replied`. number: the workspace's own count (`#42`). address: the alias as text.
     received_at: microseconds since the epoch. text: the new text of the mail, quoted history and signature already
     split off, any length; truncated: the new text goes on after `text`. quoted_lines: how many lines were split off.
-    reply_to, original_from: only where they differ from From. attachments: (file name, octets) pairs.
+    reply_to, original_from: only where they differ from From. attachments: (file name, size in bytes) pairs.
     automatic: `""` for a person's mail, else the reason (`bounce`, ...). checks: verdicts about the sender, in words.
     link: the ticket's page, made from our own `public_url`, or None. is_test: a mail of `aliases/{id}/test`.
     warnings: what was doubtful about the mail, in words. failed_recipients: the addresses that a bounce

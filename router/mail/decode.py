@@ -115,13 +115,13 @@ def parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]:
     pieces: dict[str, dict[int, tuple[bytes, bool]]] = {}
     for match in _PARAMETER.finditer(rest):
         name = match[1].decode("ascii", "replace").lower()
-        octets = _token(name, match[3]) if match[2] is None else _unquoted(match[2])
+        data = _token(name, match[3]) if match[2] is None else _unquoted(match[2])
         continued = _CONTINUED.match(name)
         if "*" in name and continued:
             number = int(continued[2] or 0)
-            pieces.setdefault(continued[1], {}).setdefault(number, (octets, continued[3] is not None))
+            pieces.setdefault(continued[1], {}).setdefault(number, (data, continued[3] is not None))
         else:
-            found.setdefault(name, decode_words(octets, hint))
+            found.setdefault(name, decode_words(data, hint))
     for name, numbered in pieces.items():
         found[name] = _joined(numbered, hint)
     return token.lower().decode("ascii", "replace"), found
@@ -146,7 +146,7 @@ def _unquoted(value: bytes) -> bytes:
 def _joined(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
     """The pieces of one parameter in their order, charset and language taken from the first (RFC 2231 section 4)."""
     charset = ""
-    octets = b""
+    data = b""
     for position, number in enumerate(sorted(numbered)):
         piece, extended = numbered[number]
         if extended:
@@ -154,10 +154,10 @@ def _joined(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
                 label, _, piece = piece.split(b"'", 2)
                 charset = label.decode("ascii", "replace")
             piece = _PERCENT.sub(lambda m: bytes((int(m[1], 16),)), piece)
-        octets += piece
-    if b"=?" in octets and not charset:
-        return decode_words(octets, hint)
-    return decode_charset(octets, charset or hint, hint)[0]
+        data += piece
+    if b"=?" in data and not charset:
+        return decode_words(data, hint)
+    return decode_charset(data, charset or hint, hint)[0]
 
 
 def safe_filename(text: str) -> str:

@@ -1,6 +1,6 @@
 """How many attempts to sign in may fail before the next one is refused without a look at its password.
 
-From a device where nobody signed in yet, failures are counted by address, by address and account, and by account from
+From an unknown device, failures are counted by address, by address and account, and by account from
 all addresses together. A known device (`devices`) has a count of its own instead, so an attack locks no owner out of
 it. What is no account is counted like one: a refusal does not say which accounts there are.
 """

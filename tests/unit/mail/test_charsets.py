@@ -337,26 +337,3 @@ def test_the_number_of_detections_is_bounded() -> None:
 def test_the_detector_sees_lines_that_are_not_ascii() -> None:
     text = ("All work and no play\n" * 5000 + LANGUAGES["he cp1255"]).encode("cp1255")
     assert codec(detect_charset(text)) == "cp1255"
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        b"text/plain; charset=koi8-r (Cyrillic)",
-        b'text/plain; charset="koi8-r" (Cyrillic)',
-        b"text/plain (plain text); (old) charset=koi8-r",
-        b"text/plain; charset (set) = (Cyrillic) koi8-r",
-        b"text/plain; charset=(Cyrillic)koi8-r; format=fixed",
-        b"text/plain; charset=3Dkoi8-r",
-        b"text/plain; charset='koi8-r'",
-        b"text/plain charset=koi8-r",
-        b"text/plain\tcharset=koi8-r; format=fixed",
-    ],
-)
-def test_comments_behind_parameters(value: bytes) -> None:
-    assert parse(b"Content-Type: " + value + b"\r\n\r\n\xd4\xc5\xd3\xd4").text == "тест"
-
-
-def test_parentheses_in_the_name_of_a_file() -> None:
-    mail = b"Content-Type: application/pdf; name=report (1).pdf\r\n\r\nx"
-    assert parse(mail).attachments[0].filename == "report (1).pdf"
