@@ -25,14 +25,14 @@ class MinuteCounts:
     def add(self, networks: Sequence[str], limits: Sequence[int], now: float) -> bool:
         """Adds one for networks with their limits. False, and not counted, if one reached its limit."""
         minutes = self._minutes
-        counted = []
+        counted = {}
         for network, limit in zip(networks, limits, strict=False):
-            started, count = minutes.get(network, (now, 0))
-            if now - started >= _MINUTE:
-                started, count = now, 0
-            if count >= limit:
+            minute = minutes.get(network)
+            if minute is None or now - minute[0] >= _MINUTE:
+                minute = (now, 0)
+            if minute[1] >= limit:
                 return False
-            counted.append((network, (started, count + 1)))
+            counted[network] = (minute[0], minute[1] + 1)
         minutes.update(counted)
         if len(minutes) > self._capacity:
             self._shrink(now)

@@ -13,6 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from router import ids
 from router.accept import threads
@@ -26,6 +27,7 @@ CHUNK_OCTETS = 256 * 1024
 # The most octets one statement carries; larger ones are slower on PostgreSQL.
 STATEMENT_OCTETS = 1024 * 1024
 _MESSAGE_COLUMNS = tuple(field.name for field in fields(Message))
+_message_values = attrgetter(*_MESSAGE_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,11 @@ def _write_messages(fresh: Sequence[Entry], repeated: Counter[str]) -> Transcrip
     yield Step(
         "accept_message",
         [
-            {name: getattr(m, name) for name in _MESSAGE_COLUMNS}
-            | {"aliases": new[m.id] + repeated[m.id], "repeated": repeated[m.id]}
+            dict(
+                zip(_MESSAGE_COLUMNS, _message_values(m), strict=True),
+                aliases=new[m.id] + repeated[m.id],
+                repeated=repeated[m.id],
+            )
             for m in {entry.message.id: entry.message for entry in fresh}.values()
         ],
     )

@@ -55,6 +55,8 @@ _REPLY_VALUES = {
 # A mail program writes these where a person or a rule sends a mail on unchanged (RFC 5322 section 3.6.6).
 _RESENT_FIELDS = (b"resent-from", b"resent-sender", b"resent-to")
 
+_REPLY_NAMES = _REPLY_FIELDS | _REPLY_VALUES.keys()
+
 NAMES = (
     frozenset(
         {
@@ -72,8 +74,7 @@ NAMES = (
             b"x-ms-exchange-message-is-ndr",
         }
     )
-    | _REPLY_FIELDS
-    | frozenset(_REPLY_VALUES)
+    | _REPLY_NAMES
     | frozenset(_RESENT_FIELDS)
 )
 """The fields `of_headers` and `may_be_relayed` read, in lower case."""
@@ -175,15 +176,22 @@ def _is_answer(fields: Mapping[bytes, list[bytes]], from_address: str, subject: 
         return True
     if _token(fields, b"auto-submitted") == b"auto-generated" and speaks_of_absence(subject):
         return True  # Exchange calls its out-of-office answers generated
-    if any(_token(fields, name) not in (b"no", b"false", b"0") for name in _REPLY_FIELDS & fields.keys()):
+    if not _REPLY_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few mails have one of them
         return True
-    for name in _REPLY_VALUES.keys() & fields.keys():
-        if any(_REPLY_VALUES[name].match(value[:256].lower()) for value in fields[name]):
-            return True
     # Exchange's automatic reply with a reverse-path: the rule is one of its sender's own mailbox.
     if _suppresses_replies(fields) and from_address and _rule_mailbox(fields) == _bytes(from_address):
         return True
     return _report_type(fields) in (b"disposition-notification", b"feedback-report")
+
+
+def _has_reply_field(fields: Mapping[bytes, list[bytes]]) -> bool:
+    if any(_token(fields, name) not in (b"no", b"false", b"0") for name in _REPLY_FIELDS & fields.keys()):
+        return True
+    return any(
+        _REPLY_VALUES[name].match(value[:256].lower())
+        for name in _REPLY_VALUES.keys() & fields.keys()
+        for value in fields[name]
+    )
 
 
 def _is_generated_reply(fields: Mapping[bytes, list[bytes]]) -> bool:

@@ -18,6 +18,10 @@ _ZONE = (
 )
 _MONTH = r"(?P<month>[A-Za-z]{3})[a-z]{0,6}\.?"
 _WEEKDAY = r"\s*(?:[^\W\d_]{1,12}\.?\s*,?\s*)?"
+_PARTS = (
+    *("year", "month", "day", "hour", "minute", "second", "half"),
+    *("sign", "zone_hours", "zone_minutes", "zone"),
+)
 _FORMS = tuple(
     re.compile(form)
     for form in (
@@ -34,7 +38,7 @@ _FORMS = tuple(
     )
 )
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
+_MONTHS = {form: number for number, name in enumerate(_MONTH_NAMES, 1) for form in (name, f"{number:02}")}
 # Minutes east of UTC: the names of RFC 5322 section 4.3, and those that no two zones share. Others count as UTC, as
 # section 4.3 says of unknown names and of single letters.
 _ZONES = {
@@ -55,24 +59,31 @@ _LATEST = 4102444800  # 2100-01-01: a later Date is a mistake, or a way to the t
 def read_date(value: bytes) -> int | None:
     """A Date value in microseconds since the epoch; None if it is no date, or not between 1970 and 2100."""
     text = without_comments(value[:_MAX_LENGTH].decode("utf-8", "replace")).strip(" \t\"'")
-    found = next((match for form in _FORMS if (match := form.match(text))), None)
-    if found is None:
+    for form in _FORMS:
+        found = form.match(text)
+        if found is not None:
+            break
+    else:
         return None
+    # One call: eleven lookups by name take twice as long as the match.
+    year, month, day, hour, minute, second, half, sign, zone_hours, zone_minutes, zone = found.group(*_PARTS)
     try:
-        # A leap second is no mistake; `datetime` has none.
-        second = min(int(found["second"] or 0), 59)
         moment = datetime(
-            _year(found["year"]),
-            _month(found["month"]),
-            int(found["day"]),
-            _hour(found),
-            int(found["minute"]),
-            second,
+            int(year) if len(year) == 4 else _short_year(year),
+            _MONTHS[month.lower()],
+            int(day),
+            _hour_of_half(hour, half) if half else int(hour),
+            int(minute),
+            min(int(second), 59) if second else 0,  # a leap second is no mistake; `datetime` has none
             tzinfo=UTC,
         )
-        seconds = int(moment.timestamp()) - _zone(found)
     except (ValueError, KeyError):
         return None
+    east = _ZONES.get(zone.lower(), 0) if zone else 0
+    if sign:
+        minutes = 60 * int(zone_hours) + int(zone_minutes or 0)
+        east = minutes if sign == "+" else -minutes
+    seconds = int(moment.timestamp()) - 60 * east
     return seconds * 1_000_000 if 0 <= seconds < _LATEST else None
 
 
@@ -96,29 +107,13 @@ def without_comments(text: str) -> str:
     return "".join(out)
 
 
-def _year(digits: str) -> int:
+def _short_year(digits: str) -> int:
     """RFC 5322 section 4.3: two digits are 1950 to 2049, three digits count from 1900."""
     year = int(digits)
-    if len(digits) == 2:
-        return year + (2000 if year < 50 else 1900)
-    return year + 1900 if len(digits) == 3 else year
+    return year + 2000 if len(digits) == 2 and year < 50 else year + 1900
 
 
-def _month(text: str) -> int:
-    return int(text) if text.isdigit() else _MONTHS[text.lower()]
-
-
-def _hour(found: re.Match[str]) -> int:
-    hour, half = int(found["hour"]), (found["half"] or "").lower()
-    if half and 1 <= hour <= 12:
-        return hour % 12 + (12 if half == "pm" else 0)
-    return hour
-
-
-def _zone(found: re.Match[str]) -> int:
-    """Seconds east of UTC."""
-    if found["sign"]:
-        digits = found["zone_hours"]
-        seconds = int(digits) * 3600 + int(found["zone_minutes"] or 0) * 60
-        return seconds if found["sign"] == "+" else -seconds
-    return _ZONES.get((found["zone"] or "").lower(), 0) * 60
+def _hour_of_half(digits: str, half: str) -> int:
+    """The hour of the day from one with am or pm; an hour past 12 stays what it is."""
+    hour = int(digits)
+    return hour % 12 + (12 if half.lower() == "pm" else 0) if 1 <= hour <= 12 else hour

@@ -40,6 +40,8 @@ def decode_words(value: bytes, hint: str = "", fallback: str | None = None) -> s
 
     hint: the charset of raw 8-bit bytes. fallback: that of words whose own label is wrong or unknown, `hint` if None.
     """
+    if b"=?" not in value:
+        return _raw_text(value, hint)
     fallback = hint if fallback is None else fallback
     return "".join(
         _raw_text(data, hint) if label is None else decode_charset(data, label, fallback)[0]

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from router.mail import automatic
 from router.mail.charset_detection import MAX_SAMPLE, detect_charset
@@ -69,8 +69,8 @@ _CHARSET = re.compile(rb'(?i)charset\s*=\s*"?([^\s";]{1,64})')
 _IDS = re.compile(r"<([^<>]*)>")
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderFacts:
+# Tuples: one is made for each mail, in half the time of a frozen dataclass.
+class HeaderFacts(NamedTuple):
     """What the header says, as far as routing, threads and the ticket's first line need it.
 
     rfc_message_id: Message-ID without angle brackets, at most 998 octets; `""` if none (or longer).
@@ -100,8 +100,7 @@ class HeaderFacts:
     automatic: str
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Where the header block lies: its octets (each LF ends a line), and the offset where the body begins.
 
     cr: the mail's line ends are bare CR, so its body wants the same translation.
@@ -316,6 +315,8 @@ def _parents(fields: dict[bytes, list[bytes]]) -> list[str]:
 
 
 def _references(fields: dict[bytes, list[bytes]]) -> tuple[str, ...]:
+    if b"references" not in fields and b"in-reply-to" not in fields:
+        return ()
     parents = _parents(fields)
     line = _read_ids(_first(fields, b"references")[-MAX_REFERENCES_OCTETS:])
     line.reverse()

@@ -46,7 +46,7 @@ def check(content: bytes) -> tuple[HeaderFacts, Contents]:
     facts = read_headers(content)
     contents = parse(content)
     assert not any(warning.endswith(AS_IT_CAME) for warning in contents.warnings), "the parser raised"
-    _assert_storable(asdict(facts))
+    _assert_storable(facts._asdict())
     _assert_storable(asdict(contents))
     assert Contents.from_json(contents.to_json()) == contents
     for listed in contents.attachments[:5]:

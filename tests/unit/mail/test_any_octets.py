@@ -114,7 +114,7 @@ def assert_storable(value: object) -> None:
 @given(content=any_octets)
 def test_read_headers(content: bytes) -> None:
     facts = read_headers(content)
-    assert_storable(asdict(facts))
+    assert_storable(facts._asdict())
     assert len(facts.rfc_message_id.encode()) <= MAX_ID
     assert len(facts.reference_ids) <= MAX_REFERENCES
     assert len(facts.participants) <= MAX_PARTICIPANTS

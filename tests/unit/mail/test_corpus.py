@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ MAILS = sorted(CORPUS.glob("*.eml"), key=lambda path: path.name)
 def _result(content: bytes) -> dict[str, object]:
     facts = read_headers(content)
     return {
-        "headers": asdict(facts),
+        "headers": facts._asdict(),
         "verdict with a null reverse-path": automatic.verdict(
             facts.automatic, null_reverse_path=True, subject=facts.subject
         ),
