@@ -25,8 +25,8 @@ async def dns(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DnsStandIn]:
         yield server
 
 
-def following(path: Path) -> DnsResolver:
-    return DnsResolver(timeout=5, lifetime=10, resolv_conf=path, look_every=0)
+def following(path: Path, lifetime: float = 10) -> DnsResolver:
+    return DnsResolver(timeout=5, lifetime=lifetime, resolv_conf=path, look_every=0)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_without_a_server_in_the_file_this_machine_is_asked(
 ) -> None:
     path = tmp_path / "resolv.conf"
     make(path)
-    resolver = following(path)
+    resolver = following(path, lifetime=1)
     assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
     await dns.stop()
     reason = f"{path} names no name server that can be used: set [dns] nameservers"
