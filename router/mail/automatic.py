@@ -54,6 +54,7 @@ _REPLY_VALUES = {
 }
 # A mail program writes these where a person or a rule sends a mail on unchanged (RFC 5322 section 3.6.6).
 _RESENT_FIELDS = (b"resent-from", b"resent-sender", b"resent-to")
+_FORWARDING = b"x-ms-exchange-forwardingloop"  # Exchange: the mailbox that forwards its mail
 
 _REPLY_NAMES = _REPLY_FIELDS | _REPLY_VALUES.keys()
 
@@ -70,6 +71,7 @@ NAMES = (
             b"precedence",
             b"x-auto-response-suppress",
             b"x-failed-recipients",
+            _FORWARDING,
             b"x-ms-exchange-inbox-rules-loop",
             b"x-ms-exchange-message-is-ndr",
         }
@@ -82,15 +84,15 @@ NAMES = (
 _REPORT_TYPE = re.compile(rb'report-type\s*=\s*"?([a-z-]+)')
 # Nobody reads the mail of these addresses: all that they send is about delivery.
 _MAILER_DAEMON = re.compile(
-    r"(?:mail(?:er)?[-_.]?da?emon|mail-?delivery-?(?:sub)?system|microsoftexchange[0-9a-f]{16,})(?:[@+]|$)",
+    r"(?:mail(?:er)?[-_.]?da?emon|mdaemon|mail-?delivery-?(?:sub)?system|microsoftexchange[0-9a-f]{16,})(?:[@+]|$)",
     re.IGNORECASE,
 )
 # People use these too.
 _MAYBE_MACHINE = re.compile(r"(?:postmaster|mail-?delivery)(?:@|$)", re.IGNORECASE)
 # Senders that are no person, whatever they send.
 _NO_PERSON = re.compile(
-    r"(?:(?:[^@]{0,60}[-_.+])?(?:no[-_.]?reply|do[-_.]?not[-_.]?reply)|bounces?|postmaster|mail-?delivery|notifications?|notify|alerts?|daemon|"
-    r"root|nobody|listserv|majordomo|mailman|auto-?(?:mated|matic|reply|responder))(?:[-_.+][^@]{0,200})?(?:@|$)",
+    r"(?:(?:[^@]{0,60}[-_.+])?(?:no[-_.]?reply|do[-_.]?not[-_.]?reply|ne-?pas-?repondre|no-?responder|nao-?responda|"
+    r"nicht-?antworten|bounces?|notifications?)|postmaster|mail-?delivery|notify|alerts?|daemon|root|nobody|listserv|majordomo|mailman|auto-?(?:mated|matic|reply|responder))(?:[-_.+][^@]{0,200})?(?:@|$)",
     re.IGNORECASE,
 )
 
@@ -111,7 +113,7 @@ def of_headers(fields: Mapping[bytes, list[bytes]], from_address: str, subject: 
     # RFC 3834 section 5: anything but "no" was sent by a program; what is no answer is a notice.
     if precedence in (b"bulk", b"junk") or b"list-unsubscribe" in fields:
         return "bulk"
-    return "bulk" if is_generated(fields) else ""
+    return "bulk" if is_generated(fields) or _report_type(fields) else ""
 
 
 def verdict(automatic: str, *, null_reverse_path: bool, subject: str = "", is_reply: bool = False) -> str:
@@ -133,17 +135,20 @@ def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_add
     A list, a group address or a forwarding rule hands on a person's reply with a mark of its own, and a CRM adds
     `List-Unsubscribe` to it. Not so mail that says more: an automatic reply, a notice in bulk, a sender that is no
     person. Microsoft 365 marks what its rules redirect and its automatic replies alike (`auto-generated`), but only a
-    redirected mail is resent, or names the mailbox of another than its sender as that of the rule.
+    redirected mail is resent, or names the mailbox of another than its sender as the one that forwards or has the rule.
     """
     if automatic not in ("list", "bulk") and not (automatic == "auto-reply" and _is_generated_reply(fields)):
         return False
     if b"in-reply-to" not in fields or _NO_PERSON.match(from_address) or speaks_of_absence(subject):
         return False
     listed = any(name in fields for name in (b"list-id", b"list-post", b"list-unsubscribe"))
-    in_bulk = _token(fields, b"precedence") in (b"bulk", b"junk")
+    in_bulk = _is_in_bulk(fields)
     if not is_generated(fields):
         return listed or not in_bulk
-    return not in_bulk and (_is_redirected(fields, from_address) or not _suppresses_replies(fields))
+    if in_bulk:
+        return False
+    by_crm = b"list-unsubscribe" in fields and b"list-id" not in fields
+    return by_crm or _is_redirected(fields, from_address) or not _suppresses_replies(fields)
 
 
 def is_generated(fields: Mapping[bytes, list[bytes]]) -> bool:
@@ -172,14 +177,14 @@ def _is_answer(fields: Mapping[bytes, list[bytes]], from_address: str, subject: 
         return True
     if is_automatic_reply(subject):
         return True
-    if (b"in-reply-to" in fields or _suppresses_replies(fields)) and is_absence_notice(subject):
+    if (b"in-reply-to" in fields or _is_in_bulk(fields) or _suppresses_replies(fields)) and is_absence_notice(subject):
         return True
     if _token(fields, b"auto-submitted") == b"auto-generated" and speaks_of_absence(subject):
         return True  # Exchange calls its out-of-office answers generated
     if not _REPLY_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few mails have one of them
         return True
     # Exchange's automatic reply with a reverse-path: the rule is one of its sender's own mailbox.
-    if _suppresses_replies(fields) and from_address and _rule_mailbox(fields) == _bytes(from_address):
+    if _suppresses_replies(fields) and from_address and _bytes(from_address) in _rule_mailboxes(fields):
         return True
     return _report_type(fields) in (b"disposition-notification", b"feedback-report")
 
@@ -199,15 +204,21 @@ def _is_generated_reply(fields: Mapping[bytes, list[bytes]]) -> bool:
     return _token(fields, b"auto-submitted") == b"auto-generated" and b"in-reply-to" in fields
 
 
+def _is_in_bulk(fields: Mapping[bytes, list[bytes]]) -> bool:
+    return _token(fields, b"precedence") in (b"bulk", b"junk")
+
+
 def _is_redirected(fields: Mapping[bytes, list[bytes]], from_address: str) -> bool:
-    if any(name in fields for name in _RESENT_FIELDS):
-        return True
-    return _rule_mailbox(fields) not in (b"", _bytes(from_address))
+    rules = _rule_mailboxes(fields)
+    if _bytes(from_address) in rules:
+        return False
+    return bool(rules) or _FORWARDING in fields or any(name in fields for name in _RESENT_FIELDS)
 
 
-def _rule_mailbox(fields: Mapping[bytes, list[bytes]]) -> bytes:
-    """The mailbox of the Exchange inbox rule that sent the mail, `b""` if none did."""
-    return _token(fields, b"x-ms-exchange-inbox-rules-loop").strip(b"<>")
+def _rule_mailboxes(fields: Mapping[bytes, list[bytes]]) -> set[bytes]:
+    """The mailboxes of the Exchange inbox rules that sent the mail."""
+    values = fields.get(b"x-ms-exchange-inbox-rules-loop", ())
+    return {value[:256].lower().strip(b" <>") for value in values} - {b""}
 
 
 def _bytes(address: str) -> bytes:

@@ -21,7 +21,8 @@ _TAGS = re.compile(
     r"\s*(?:(?:\[[^\[\]]{0,40}\]|\u3010[^\u3010\u3011]{0,40}\u3011|\((?:ext|external|extern)\)|\*{1,5}(?:ext|external|extern)\*{1,5}|"
     r"<(?:ext|external|extern)>|(?:ext|external|extern|externe)\s?:)\s*){0,3}"
 )
-_DOMINO = re.compile(r"AUTO: .{0,100}\([^()]*\d[^()]*\)\s*")
+_TAG = re.compile(r"\s*[\[(\u3010]([^\[\]()\u3010\u3011]{1,40})[\])\u3011]")
+_DOMINO = re.compile(r"AUTO: .{0,100}(?:\([^()]*\d[^()]*\)|is out of the office\.?)\s*")
 """HCL Domino: `AUTO: Eva Muster is out of the office (returning 3 March)`."""
 
 
@@ -57,7 +58,9 @@ _REPLY_PREFIXES = _phrases(
     "ตอบกลับอัตโนมัติ|การตอบกลับอัตโนมัติ|ข้อความตอบกลับอัตโนมัติ|"
     "trả lời tự động|tự động trả lời|thư trả lời tự động|phản hồi tự động|"
     "balasan otomatis|jawaban otomatis|balasan automatik|awtomatikong tugon|"
-    "स्वचालित उत्तर|स्वचालित जवाब|স্বয়ংক্রিয় উত্তর|தானியங்கி பதில்"
+    "स्वचालित उत्तर|स्वचालित जवाब|স্বয়ংক্রিয় উত্তর|தானியங்கி பதில்|स्वयंचलित उत्तर|"
+    "përgjigje automatike|ymateb awtomatig|ateb awtomatig|freagra uathoibríoch|risposta awtomatika|"
+    "outomatiese antwoord|ավտոմատ պատասխան|ავტომატური პასუხი|خودکار جواب|yahoo! auto response"
 )
 # What Zimbra, GroupWise, older Exchange and people themselves write before the colon.
 _ABSENCE_PREFIXES = _phrases(
@@ -68,16 +71,19 @@ _ABSENCE_PREFIXES = _phrases(
     "ausência temporária|afwezigheidsbericht|afwezigheidsmelding|niet op kantoor|frånvaromeddelande|fraværsbesked|"
     "fraværsmelding|poissaoloviesti|poissaoloilmoitus|poza biurem|nieobecność w biurze|mimo kancelář|"
     "mimo kancelárie|házon kívül|irodán kívül|în afara biroului|извън офиса|εκτός γραφείου|ofis dışında|"
-    "מחוץ למשרד|خارج المكتب|不在通知|부재중"
+    "מחוץ למשרד|خارج المكتب|不在通知|부재중|부재중 자동응답|부재중 자동 응답|不在办公室|不在辦公室|"
+    "away from my mail|nicht im büro|nicht im haus|außer haus|hors du bureau|niet aanwezig|frånvarande|ej på kontoret|"
+    "inte på kontoret|ikke på kontoret|ikke til stede|poissa|poissa toimistosta|вне офиса|нет на месте|поза офісом|"
+    "izvan ureda|ne biure|ofis dışı|di luar kantor|vắng mặt tại văn phòng"
 )
 # Beginnings that say the same where the header says already that a program wrote the mail.
 _REPLY_BEGINNINGS = (
     *_REPLY_PREFIXES,
     *_ABSENCE_PREFIXES,
     *_phrases(
-        "auto:|away from my mail|i am away|i am out of|i'm out of|on vacation|on holiday|vacation|absent|"
-        "ich bin abwesend|absence|je suis absent|en congés|ausente|assente|ausência|afwezig|frånvaro|frånvarande|"
-        "fraværende|fravær|poissa|nieobecny|nieobecna|nepřítomnost|neprítomnosť|távollét|absenţă|odsutan|odsoten|"
+        "auto:|i am away|i am out of|i'm out of|i am on vacation|i am on holiday|on vacation|on holiday|vacation|"
+        "absent|ich bin abwesend|ich bin im urlaub|absence|je suis absent|en congés|ausente|assente|ausência|afwezig|"
+        "frånvaro|fraværende|fravær|poissa|nieobecny|nieobecna|nepřítomnost|neprítomnosť|távollét|absenţă|odsutan|odsoten|"
         "отсутств|відсутн|απουσία|ofiste değil|不在|外出|휴가|부재"
     ),
 )
@@ -90,12 +96,17 @@ _FAILURE_BEGINNINGS = tuple(
         "mail delivery failed|mail delivery failure|"
         "mail delivery system|mail delivery subsystem|failure notice|failed mail|mail could not be delivered|"
         "message could not be delivered|message cannot be delivered|your message could not be delivered|"
-        "warning: message|warning: could not send|delayed mail|non-delivery|non delivery|"
+        "warning: message|warning: could not send|delayed mail|non-delivery|non delivery|nondeliverable mail|"
+        "permanent delivery failure|message status - undeliverable|message undeliverable|mail undeliverable|"
+        "mail system error|mail failure|delivery error|message delayed|message delivery failed|unable to deliver|"
         "unzustellbar|nicht zustellbar|non remis|échec de remise|no entregado|no se puede entregar|mancato recapito|"
         "non recapitabile|niet bezorgd|onbestelbaar|não entregue|mensagem não entregue|olevererbart|kan ikke leveres|"
         "det går inte att leverera|toimittamaton|ei voi toimittaa|nie można dostarczyć|"
         "niedostarczon|nedoruč|kézbesíthetetlen|nelivrat|недоставлено|не удается доставить|не доставлено|"
         "δεν παραδόθηκε|teslim edilemedi|לא ניתן למסור|تعذر التسليم|"
+        "zustellung fehlgeschlagen|nachricht unzustellbar|message non distribué|impossible de remettre|"
+        "mensaje no entregado|no se pudo entregar|error de entrega|messaggio non recapitato|falha na entrega|"
+        "levering mislukt|ошибка доставки|投递失败|退信|系统退信|반송|"
         "配信不能|配信できません|无法送达|無法傳遞|배달되지 않음"
     )
 )
@@ -122,13 +133,20 @@ def is_automatic_reply(subject: str) -> bool:
 
 
 def is_absence_notice(subject: str) -> bool:
-    """Whether the subject is words about absence, alone or before a colon: a program's, if the mail answers another."""
+    """Whether the subject is words about absence, alone, in brackets or before a colon.
+
+    It is a program's if the mail answers another.
+    """
     beginning = subject[:_BEGINNING]
     if _prefix(beginning) in _ABSENCE_PREFIXES:
         return True
     whole = _fold(beginning)
     notice = whole[_tags(whole) :].strip(" .!")
-    return notice in _ABSENCE_PREFIXES or notice in _REPLY_PREFIXES
+    tag = _TAG.match(whole)
+    if any(text in _ABSENCE_PREFIXES or text in _REPLY_PREFIXES for text in (notice, tag[1].strip() if tag else "")):
+        return True
+    # Older releases of Domino: `Eva Muster/Example is out of the office.`
+    return notice.endswith("is out of the office") and subject_mark(subject, "") != "reply"
 
 
 def speaks_of_absence(subject: str) -> bool:

@@ -207,16 +207,17 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     date = _first(fields, b"date")
     raw_id = _first(fields, b"message-id")
     ids = _read_ids(raw_id)
-    mark = automatic.of_headers(fields, from_address, subject)
+    author = _author(fields, from_address, hint)
+    mark = automatic.of_headers(fields, author, subject)
     references = _references(fields)
     evidence: tuple[str, ...] = ()
-    if automatic.may_be_relayed(fields, mark, from_address, subject):
+    if automatic.may_be_relayed(fields, mark, author, subject):
         # An automatic reply may name the whole conversation too: only what it answers is evidence.
         evidence = tuple(_parents(fields)) if automatic.is_generated(fields) else references
     return HeaderFacts(
         rfc_message_id=ids[0] if ids else "",
         reference_ids=references,
-        author=comparable(_author(fields, from_address, hint)),
+        author=comparable(author),
         from_address=from_address,
         from_name=from_name,
         participants=participants,
