@@ -5,22 +5,24 @@ It never names the ticket's own address: what is sent there without the conversa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-MAX_SUBJECT = 500  # bytes: mail programs take addresses of some 2,000 characters
-# What mail programs put before the subject of an answer, with a count or not.
-_ANSWER = re.compile(r"\s*(?:re|aw|antw|sv|vs|odp|回复|答复|回覆)\s?(?:[\[(]\d{1,3}[\])])?\s?[:\uff1a]", re.IGNORECASE)
+from router.mail.quotes.subjects import subject_mark
+
+MAX_LINK = 2000  # characters that mail programs take
+MAX_SUBJECT = 500  # bytes, of three characters each in the link
+MIN_SUBJECT = 60  # beside very many addresses: none of them is left out
 
 
 def mailto(addresses: Sequence[str], subject: str) -> str:
-    """To the addresses, about the subject with one `Re:` before it; `""` without an address."""
+    """To the addresses, about the subject, with `Re:` unless it has a reply's mark; `""` without an address."""
     if not addresses:
         return ""
-    about = subject if _ANSWER.match(subject) else f"Re: {subject}".strip()
-    about = about.encode()[:MAX_SUBJECT].decode(errors="ignore")
-    return f"mailto:{','.join(map(_address, addresses))}?subject={quote(about, safe='')}"
+    about = subject if subject_mark(subject, "") == "reply" else f"Re: {subject}".strip()
+    link = f"mailto:{','.join(map(_address, addresses))}?subject="
+    size = max(MIN_SUBJECT, min(MAX_SUBJECT, (MAX_LINK - len(link)) // 3))
+    return link + quote(about.encode()[:size].decode(errors="ignore"), safe="")
 
 
 def _address(address: str) -> str:

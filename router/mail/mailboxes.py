@@ -152,7 +152,7 @@ class _ListReader:
     def structure(self, mark: str) -> None:
         if mark == "<" and not self.had_angle:
             self.in_angle = self.had_angle = True
-        elif mark == ">" and self.in_angle:
+        elif mark == ">" and self.had_angle:
             self.in_angle = False
         elif mark in ",;" and not self.in_angle:
             self.end(mark)
@@ -162,7 +162,7 @@ class _ListReader:
             self.put(mark)
 
     def end(self, mark: str) -> None:
-        phrase = '"' * self.quotes_before + "".join(self.phrase)
+        phrase = '"' * self.quotes_before + "".join(self.phrase).lstrip()
         comment, angle = "".join(self.comment), "".join(self.angle)
         name, address = _mailbox(phrase, comment, angle if self.had_angle else None, self.hint)
         if "@" in address:
@@ -192,7 +192,7 @@ def _mailbox(phrase: str, comment: str, angle: str | None, hint: str) -> tuple[s
     # `joe@example.org (Joe)`, and a whole mailbox inside quotes or encoded words.
     match = _AT_THE_END.search(name, max(0, len(name) - MAX_ADDRESS)) if "@" in name else None
     if match:
-        return name[: match.start()].strip(" <\"'") or _name(comment, hint), _address(match[1])
+        return name[: match.start()].strip(" <[\"'") or _name(comment, hint), _address(match[1])
     if angle is None and name and " " not in name and name.isascii():
         return _name(comment, hint), _address(name)
     return "", ""
@@ -204,8 +204,13 @@ def _pair(name: str, address: str) -> tuple[str, str]:
 
 
 def _address(text: str) -> str:
-    """An addr-spec as it is shown: no source route, no needless quotes, the domain in lower case; `""` if too long."""
-    text = shown_identifier(one_line(text, MAX_ADDRESS * 2))
+    """An addr-spec as it is shown, `""` if too long.
+
+    Without source route, URI scheme and needless quotes, the domain in lower case.
+    """
+    text = shown_identifier(one_line(text, MAX_ADDRESS * 2)).lstrip("<")
+    if text[:7].lower() == "mailto:":
+        text = text[7:]
     if text.startswith("@") and ":" in text:
         text = text.partition(":")[2]  # a source route, RFC 5322 section 4.4
     local, at, domain = text.rpartition("@")

@@ -185,8 +185,11 @@ class TimelineReader:
         )
 
     async def _answer_to(self, ticket: Ticket, ends: MessageEnds, entries: Sequence[TimelineEntry]) -> tuple[str, ...]:
-        """Reply-To, else From, of the newest message of the ticket's sender: never the ticket's own address, which
-        would open another ticket, and nobody where a mail server is the sender."""
+        """Reply-To, else From, else the original author, of the newest message of the ticket's sender.
+
+        Never the ticket's own address, with a tag or not: mail to it would open another ticket. None where a mail
+        server is the sender.
+        """
         message = await fetch_one(
             self._database,
             Message,
@@ -199,12 +202,19 @@ class TimelineReader:
             return ()
         known = (entry.excerpt for entry in entries if entry.event.id == message.id)
         excerpt = next(known, None) or await self._excerpt(message, (), whole=False)
-        own = comparable(ticket.address)
-        for addresses in ([mailbox.address for mailbox in excerpt.reply_to], [message.from_address]):
-            others = tuple(address for address in addresses if "@" in address and comparable(address) != own)
+        own = _without_tag(ticket.address)
+        author = [excerpt.original_from.address] if excerpt.original_from else []
+        for addresses in ([mailbox.address for mailbox in excerpt.reply_to], [message.from_address], author):
+            others = tuple(address for address in addresses if "@" in address and _without_tag(address) != own)
             if others:
                 return others
         return ()
+
+
+def _without_tag(address: str) -> str:
+    """An address in comparable form, without the subaddress (RFC 5233) of its local part."""
+    local, _, domain = comparable(address).rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"
 
 
 def _place(identifier: str) -> str:

@@ -60,6 +60,19 @@ async def test_a_ticket_of_many_mails_in_pages(sqlite_served: ServedInstallation
             ("Reply-To: eve@\u0430pple.test (xn--pple-43d.test)",),
         ),
         (
+            mails.plain(
+                subject="[EXT] V\u00e1: 5 %",
+                headers={"Reply-To": 'support+x@example.org, "a,b"@x.test, "c d"@x.test'},
+            ),
+            "mailto:%22a%2Cb%22@x.test,%22c%20d%22@x.test?subject=%5BEXT%5D%20V%C3%A1%3A%205%20%25",
+            ("Reply-To: support+x@example.org",),
+        ),
+        (
+            mails.plain(from_="Eve via Support <support@example.org>", headers={"X-Original-From": "eve@x.test"}),
+            "mailto:eve@x.test?subject=Re%3A%20The%20door%20is%20stuck",
+            ("Original sender: eve@x.test",),
+        ),
+        (
             mails.plain(subject="RE: a&b", headers={"X-Original-From": "Eve <eve@x.test>"}),
             "mailto:ada@customer.test?subject=RE%3A%20a%26b",
             ("Original sender: Eve eve@x.test",),

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from api.dashboard.reply_link import MAX_SUBJECT, mailto
+from api.dashboard.reply_link import MAX_LINK, MAX_SUBJECT, mailto
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,10 @@ def test_addresses_are_percent_encoded(addresses: tuple[str, ...], expected: str
         ("AW: Drucker", "AW: Drucker"),
         ("回复：打印机", "回复：打印机"),
         ("Fwd: x", "Re: Fwd: x"),
-        ("Reply: x", "Re: Reply: x"),
+        ("Reply: x", "Reply: x"),
+        ("Vá: nyomtató", "Vá: nyomtató"),
+        ("[EXT] Ynt: yazıcı", "[EXT] Ynt: yazıcı"),
+        ("WG: Drucker", "Re: WG: Drucker"),
         ("", "Re:"),
         ("50 % off & more? #1 = 2+2", "Re: 50 % off & more? #1 = 2+2"),
         ("Die Tür klemmt 🚪", "Re: Die Tür klemmt 🚪"),
@@ -53,6 +56,13 @@ def test_a_long_subject_is_cut_between_characters() -> None:
     assert subject.startswith("Re: 🚪")
     assert subject.endswith("🚪")
     assert MAX_SUBJECT - 4 < len(subject.encode()) <= MAX_SUBJECT
+
+
+def test_a_long_link_has_all_addresses() -> None:
+    addresses = [f"{n:040}@x.example" for n in range(20)]
+    link = mailto(addresses, "漢" * 500)
+    assert len(link) <= MAX_LINK
+    assert [unquote(one) for one in urlsplit(link).path.split(",")] == addresses
 
 
 def test_nobody_to_answer_is_no_link() -> None:
