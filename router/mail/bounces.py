@@ -33,6 +33,8 @@ _EXPANDED = re.compile(rf"\((?:generated|expanded) from:? <?({_ADDRESS})>?\)", r
 _ANY_ADDRESS = re.compile(rf"(?<![\w.+-]){_ADDRESS}(?<![.-])")
 # Characters that RFC 3461 section 4 encodes in an address; sendmail reports it as it was encoded.
 _XTEXT = re.compile(r"\+(2B|3D)")
+# What stands for a character of an address of the type utf-8 (RFC 6533 section 3).
+_UTF8_XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _COPY = re.compile(
     r"[\s>*=-]{0,20}(?:This is a copy|Below this line|(?:Original|Returned|Unsent) message)\b|Received:|Return-Path:",
     re.IGNORECASE,
@@ -102,11 +104,21 @@ def failures(report: bytes) -> list[Failure]:
 
 def _address(value: str) -> str:
     """The address of a value like `rfc822; a@b.example` (RFC 3464 section 2.1.2)."""
-    return value.rpartition(";")[2].strip().partition(" ")[0].strip("<>")
+    kind, _, address = value.rpartition(";")
+    if kind.strip().lower() == "utf-8":
+        address = _UTF8_XTEXT.sub(_from_utf8_xtext, address)
+    found = read_mailboxes(address.encode())
+    return found[0][1] if found else ""
 
 
 def _from_xtext(encoded: re.Match[str]) -> str:
     return chr(int(encoded[1], 16))
+
+
+def _from_utf8_xtext(encoded: re.Match[str]) -> str:
+    code = int(encoded[1], 16)
+    is_character = 0x20 < code < 0xD800 or 0xDFFF < code < 0x110000
+    return chr(code) if is_character else "\ufffd"
 
 
 def reported(files: Sequence[File]) -> list[Failure] | None:
