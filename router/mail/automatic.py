@@ -81,6 +81,7 @@ NAMES = (
 )
 """The fields `of_headers` and `may_be_relayed` read, in lower case."""
 
+_COMMENT = re.compile(rb"\([^()]{0,200}(?:\)|\Z)")
 _REPORT_TYPE = re.compile(rb'report-type\s*=\s*"?([a-z-]+)')
 # Nobody reads the mail of these addresses: all that they send is about delivery.
 _MAILER_DAEMON = re.compile(
@@ -107,11 +108,10 @@ def of_headers(fields: Mapping[bytes, list[bytes]], from_address: str, subject: 
         return "auto-reply"
     if b"list-id" in fields or b"list-post" in fields:
         return "list"
-    precedence = _token(fields, b"precedence")
-    if precedence == b"list":
+    if b"list" in _tokens(fields, b"precedence"):
         return "list"
     # RFC 3834 section 5: anything but "no" was sent by a program; what is no answer is a notice.
-    if precedence in (b"bulk", b"junk") or b"list-unsubscribe" in fields:
+    if _is_in_bulk(fields) or b"list-unsubscribe" in fields:
         return "bulk"
     return "bulk" if is_generated(fields) or _report_type(fields) else ""
 
@@ -153,7 +153,7 @@ def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_add
 
 def is_generated(fields: Mapping[bytes, list[bytes]]) -> bool:
     """Whether a program says that it sent the mail (RFC 3834 section 5)."""
-    return _token(fields, b"auto-submitted") not in (b"", b"no")
+    return not _tokens(fields, b"auto-submitted") <= {b"no"}
 
 
 def _is_bounce(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
@@ -173,13 +173,14 @@ def _is_delivery_report(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 def _is_answer(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
     """Out-of-office and other answers of programs; receipts (RFC 8098) and abuse reports (RFC 5965) are such too."""
-    if _token(fields, b"auto-submitted") in (b"auto-replied", b"auto-notified") or _is_generated_reply(fields):
+    submitted = _tokens(fields, b"auto-submitted")
+    if b"auto-replied" in submitted or b"auto-notified" in submitted or _is_generated_reply(fields):
         return True
     if is_automatic_reply(subject):
         return True
     if (b"in-reply-to" in fields or _is_in_bulk(fields) or _suppresses_replies(fields)) and is_absence_notice(subject):
         return True
-    if _token(fields, b"auto-submitted") == b"auto-generated" and speaks_of_absence(subject):
+    if b"auto-generated" in submitted and speaks_of_absence(subject):
         return True  # Exchange calls its out-of-office answers generated
     if not _REPLY_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few mails have one of them
         return True
@@ -190,7 +191,7 @@ def _is_answer(fields: Mapping[bytes, list[bytes]], from_address: str, subject: 
 
 
 def _has_reply_field(fields: Mapping[bytes, list[bytes]]) -> bool:
-    if any(_token(fields, name) not in (b"no", b"false", b"0") for name in _REPLY_FIELDS & fields.keys()):
+    if any(_tokens(fields, name).isdisjoint((b"no", b"false", b"0")) for name in _REPLY_FIELDS & fields.keys()):
         return True
     return any(
         _REPLY_VALUES[name].match(value[:256].lower())
@@ -201,11 +202,11 @@ def _has_reply_field(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 def _is_generated_reply(fields: Mapping[bytes, list[bytes]]) -> bool:
     """A program wrote it, and it names the mail that it answers."""
-    return _token(fields, b"auto-submitted") == b"auto-generated" and b"in-reply-to" in fields
+    return b"auto-generated" in _tokens(fields, b"auto-submitted") and b"in-reply-to" in fields
 
 
 def _is_in_bulk(fields: Mapping[bytes, list[bytes]]) -> bool:
-    return _token(fields, b"precedence") in (b"bulk", b"junk")
+    return not _tokens(fields, b"precedence").isdisjoint((b"bulk", b"junk"))
 
 
 def _is_redirected(fields: Mapping[bytes, list[bytes]], from_address: str) -> bool:
@@ -245,12 +246,15 @@ def _report_type(fields: Mapping[bytes, list[bytes]]) -> bytes:
     return match[1] if match else b""
 
 
-def _token(fields: Mapping[bytes, list[bytes]], name: bytes) -> bytes:
-    """The first word of the first field of that name, in lower case."""
+def _tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> set[bytes]:
+    """The first word of each field of that name, in lower case, without comments and quotation marks.
+
+    A program that hands a mail on may add a field of its own to the one that is there.
+    """
     if name not in fields:  # most mails have none of these fields
-        return b""
-    words = _value(fields, name).replace(b";", b" ").replace(b"(", b" ").split(None, 1)
-    return words[0] if words else b""
+        return set()
+    values = (_COMMENT.sub(b" ", value[:256].lower()).replace(b";", b" ").split(None, 1) for value in fields[name])
+    return {words[0].strip(b'"') for words in values if words}
 
 
 def _value(fields: Mapping[bytes, list[bytes]], name: bytes) -> bytes:

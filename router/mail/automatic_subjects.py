@@ -30,7 +30,7 @@ def _fold(text: str) -> str:
     """The text without case and accents: many programs and people write without them."""
     if text.isascii():
         return text.casefold()
-    folded = normalize("NFKD", text.casefold())
+    folded = normalize("NFKD", text.casefold()).replace("\u0131", "i")  # Turkish capitals lose the dotless i
     return "".join(character for character in folded if not unicodedata.combining(character))
 
 
