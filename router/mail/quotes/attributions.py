@@ -144,7 +144,7 @@ def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | 
 def without_mail(text: str) -> str:
     """The attribution in a line on which the mail itself begins, as Yahoo's app writes it; `""` if there is none."""
     match = _RUN_ON.search(text[:MAX_LENGTH])
-    return text[: match.start() + 1] if match is not None and _bracketed(text[: match.start()]) else ""
+    return text[: match.start() + 1] if match is not None and is_bracketed(text[: match.start()]) else ""
 
 
 def is_attribution(text: str) -> bool:
@@ -154,6 +154,11 @@ def is_attribution(text: str) -> bool:
 
 def has_address(text: str) -> bool:
     return "@" in text and _ADDRESS.search(text) is not None
+
+
+def is_bracketed(text: str) -> bool:
+    """Whether an address stands in brackets."""
+    return any(text[: found.start()].rstrip().endswith(_BRACKETS) for found in _ADDRESS.finditer(text))
 
 
 def has_time(text: str) -> bool:
@@ -187,7 +192,7 @@ def _suits_quotes(text: str, *, verb: bool) -> bool:
     if verb or not _WEAK_VERBS.isdisjoint(_words(text)):
         return True
     time, date = has_time(text), has_date(text)
-    return (_bracketed(text) and (time or date)) or (time and date and _ends_with_address(text))
+    return (is_bracketed(text) and (time or date)) or (time and date and _ends_with_address(text))
 
 
 def _suits_text(text: str, bare: str, *, verb: bool) -> bool:
@@ -205,7 +210,7 @@ def _suits_text(text: str, bare: str, *, verb: bool) -> bool:
     words = _words(bare)
     if words and words[-1] in _WEAK_VERBS:
         return True
-    if _bracketed(text):
+    if is_bracketed(text):
         named = bool(words) or '"' in bare  # a line of a log has nothing but a time and an address
         return named and (_ends_with_address(text) or not _WEAK_VERBS.isdisjoint(words))
     return text[0].isdigit() and _ends_with_address(text) and _BY.search(bare) is not None
@@ -223,10 +228,6 @@ def _has_verb(text: str, *, at_end: bool = False) -> bool:
             words.pop()
         return bool(words) and (words[-1] in _VERBS or words[-1].endswith(("写道", "寫道")))
     return not _VERBS.isdisjoint(words) or _JOINED_VERBS.search(text) is not None
-
-
-def _bracketed(text: str) -> bool:
-    return any(text[: found.start()].rstrip().endswith(_BRACKETS) for found in _ADDRESS.finditer(text))
 
 
 def _ends_with_address(text: str) -> bool:

@@ -1,8 +1,9 @@
 """Blocks of header fields above an earlier mail (`From: ... Sent: ... To: ... Subject: ...`), in many languages.
 
-A block has at least three kinds of fields, the sender among them, and an address behind its labels, or a subject and a
-date with a time of day between sender and recipients: a booking from one town to another has the same labels, without
-these. Forms have other labels among them, and a header that someone shows has fields that no mail program repeats.
+A block has at least three kinds of fields, the sender among them, a subject or a time of day, and an address behind its
+labels, or a subject and a date with a time of day between sender and recipients: a booking from one town to another has
+the same labels, without these. Forms have other labels among them, and a header that someone shows has fields that no
+mail program repeats.
 Below a rule also labels of other languages count, where an address and a date stand in the usual places.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
-from router.mail.quotes.attributions import has_address, has_date, has_time
+from router.mail.quotes.attributions import has_address, has_date, has_time, is_bracketed
 from router.mail.quotes.lines import Lines, letters, without_marks
 
 Kind = Literal["from", "date", "to", "cc", "subject", "other"]
@@ -168,12 +169,14 @@ def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -
 class _Evidence:
     """What the fields of a block name.
 
-    address: of the sender or a recipient. dated: a date with a time of day stands between sender and
-    recipients. dates: all values of dates. unknown: an unknown field was found; mixed: a known one below it.
+    address: of the sender or a recipient; bracketed: behind a name, as mail programs write it. dated: a date with a
+    time of day stands between sender and recipients. dates: all values of dates. unknown: an unknown field was found;
+    mixed: a known one below it.
     """
 
     kinds: set[Kind] = field(default_factory=set)
     address: bool = False
+    bracketed: bool = False
     dated: bool = False
     dates: str = ""
     unknown: bool = False
@@ -187,6 +190,7 @@ class _Evidence:
         """Takes the value of a field, or a line that goes on with it."""
         if kind in _PEOPLE:
             self.address = self.address or has_address(value)
+            self.bracketed = self.bracketed or is_bracketed(value)
         elif kind == "date":
             self.dates += value
             below = "from" in self.kinds and "to" not in self.kinds
@@ -195,9 +199,11 @@ class _Evidence:
     def is_enough(self, needed: int) -> bool:
         if self.dates and not any(character.isdigit() for character in self.dates):
             return False  # `Date: tomorrow`
-        if "from" not in self.kinds or self.kinds.isdisjoint(("date", "subject")):
-            return False
-        evidence = self.address or (self.dated and "subject" in self.kinds and not self.mixed)
+        subject = "subject" in self.kinds
+        if "from" not in self.kinds or not (subject or has_time(self.dates)):
+            return False  # a parcel has a sender and a day
+        address = self.bracketed if self.unknown else self.address  # forms have bare addresses
+        evidence = address or (self.dated and subject and "to" in self.kinds and not self.mixed)
         return evidence and len(self.kinds - {"other"}) >= needed
 
 
@@ -210,14 +216,14 @@ def _goes_on(lines: Lines, start: int) -> bool:
 
 
 def _is_unknown_block(lines: Lines, start: int) -> bool:
-    """Four fields with labels of any language: an address in the first, date and time in the second."""
+    """Four fields with labels of any language: an address in brackets in the first, date and time in the second."""
     values = []
     for text in lines.texts[start : start + _UNKNOWN_LINES]:
         label, separator, value = text[:_MAX_VALUE].replace("\uff1a", ":").partition(":")
         if not separator or not letters(label[: _MAX_LABEL + 1]) or len(label) > _MAX_LABEL:
             return False
         values.append(value)
-    return len(values) == _UNKNOWN_LINES and has_address(values[0]) and has_date(values[1]) and has_time(values[1])
+    return len(values) == _UNKNOWN_LINES and is_bracketed(values[0]) and has_date(values[1]) and has_time(values[1])
 
 
 def _is_on_one_line(text: str) -> bool:

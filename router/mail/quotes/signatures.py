@@ -26,10 +26,13 @@ _NOTICE = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][)\"']?\Z")
+_ENDS = (*COLONS, ".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
 _SENTENCE_WORDS = 6
 _PLAIN_SENTENCE_WORDS = 4  # below a mark that people also draw as a rule
 _NOT_SLOGAN = re.compile(r"[:?\uff1a\uff1f]")
 _CODE_ENDS = (";", "{", "}", "(", "=", "\\")
+_QUESTION_MARKS = ("?", "\uff1f", "\u061f")
+_NUMBERED = re.compile(r"\d{1,2}[.)]\s+[^\W\d]")
 _CONTACT = re.compile(
     r"(?:[^\W\d]{1,20}[.:]{0,2}\s{0,8})?(?:<?[^\s@]{1,64}@[^\s@]{3,100}|(?:https?://|www\.)\S{3,200}|"
     r"\+?[\d(][\d\s()/.-]{5,30})\Z"
@@ -64,12 +67,19 @@ def _footers(lines: Lines, start: int, end: int) -> int:
             return cut
         text = lines.texts[last]
         if is_footer(text):
+            if last > start and _goes_on(lines.texts[last - 1], text):
+                return cut
             cut = last
         elif last > start and len(text) + len(lines.texts[last - 1]) < MAX_FOOTER and _is_folded_footer(lines, last):
             cut = last - 1
         else:
             return last if cut < end and is_rule(text) else cut
     return cut
+
+
+def _goes_on(above: str, text: str) -> bool:
+    """Whether the sentence of the line above goes on: `My mails are refused when they are`, `sent from my iPhone`."""
+    return text.partition(" ")[0].islower() and above != "" and not above.endswith(_ENDS)
 
 
 def _is_folded_footer(lines: Lines, last: int) -> bool:
@@ -132,8 +142,12 @@ def _is_signature(below: list[str]) -> bool:
 
 
 def _is_other(line: str) -> bool:
-    """Whether the line is code, quoted, an item of a list, or a label of a form."""
-    return line.endswith((*_CODE_ENDS, *COLONS)) or line.startswith(("--", ">", "- ", "* "))
+    """Whether the line is code, quoted, a question, an item of a list, or a label of a form."""
+    return (
+        line.endswith((*_CODE_ENDS, *COLONS, *_QUESTION_MARKS))
+        or line.startswith(("--", ">", "- ", "* "))
+        or _NUMBERED.match(line) is not None
+    )
 
 
 def _is_sentence(line: str, words: int = _SENTENCE_WORDS) -> bool:

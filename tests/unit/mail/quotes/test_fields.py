@@ -235,6 +235,11 @@ def test_rule_above_the_history_belongs_to_it() -> None:
         "Hi.\n\nNo: 4711\nDate: 5 May 2026 10:15\nSubject: lamp\n\nIt is dark.",
         "Name: Eva\nFrom: 1 June 2026\nTo: open\nStreet: x\n\nThanks",
         "From: my point of view it is wrong.\n\nReally.",
+        "From: Depot, depot@example.net\nTo: Shop, shop@example.net\nDate: 05.05.2026\nParcel: 12\n\nIt has not come.",
+        "----------\nFrom: Eva (eva@example.net)\nDate: 05.05.2026\n\nIs that free?",
+        "----------\nMail: eva@example.net\nTermin: 05.05.2026 10:15\nOrt: Bern\nKunde: 12\n\nIst das frei?",
+        "Van: Eva, eva@example.net\nKlantnummer: 12\nOnderwerp: lamp\nDatum: 05.05.2026\n\nDe lamp is kapot.",
+        "From: eva@example.net\nSubject: Lamp\nDate: 05.05.2026 10:15\nMessage: it is broken",
         "a table\n\n| From | To | Date |\n| Rome | Bern | 5 May |\n\nPlease check.",
     ],
 )

@@ -328,3 +328,9 @@ def test_words_below_a_footer_stay() -> None:
 def test_footer_that_was_wrapped() -> None:
     assert split("Words.\n\nSent from my iPhone, please\nexcuse any typos")[0] == "Words."
     assert split("Words.\n\n\u2014\nSent from Mailbox for iPad") == ("Words.", "\u2014\nSent from Mailbox for iPad")
+
+
+def test_sentence_that_ends_like_a_footer() -> None:
+    text = "My mails are refused when they are\nsent from my iPhone"
+    assert split(text) == (text, "")
+    assert split("Words,\nsent from my iPhone")[0] == "Words,"

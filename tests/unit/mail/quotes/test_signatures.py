@@ -51,6 +51,8 @@ def test_signature_is_cut(signature: str) -> None:
         "Thanks\n--\nPlease call me at 0123 456789",
         "See\n--\nhttps://example.net/broken",
         "Words\n-- \n> a quote of my own",
+        "Words\n-- \nWhere is my lamp?",
+        "Words\n-- \n1. It is dark\n2. It is loud",
         "-- \nonly a signature",
         "--\nEva",
         "Two lamps--the big and the small one.",
