@@ -123,7 +123,8 @@ def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
 
 def _split(text: str, facts: HeaderFacts) -> tuple[str, str]:
     others = set(facts.participants) - {comparable(facts.from_address)}
-    return quotes.split(text, facts.subject, answers=bool(facts.reference_ids), recipients=others)
+    sender = f"{facts.from_name} {facts.from_address}"
+    return quotes.split(text, facts.subject, sender=sender, answers=bool(facts.reference_ids), recipients=others)
 
 
 def _described(files: Sequence[File], html: str, limits: Limits) -> tuple[tuple[Attachment, ...], list[str]]:

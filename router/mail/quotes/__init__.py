@@ -19,11 +19,14 @@ MAX_TEXT = 262144  # characters that are examined; what lies behind them stays w
 _MAX_LINES = 20_000  # likewise
 
 
-def split(text: str, subject: str = "", *, answers: bool = False, recipients: Iterable[str] = ()) -> tuple[str, str]:
+def split(
+    text: str, subject: str = "", *, sender: str = "", answers: bool = False, recipients: Iterable[str] = ()
+) -> tuple[str, str]:
     """(new, quoted), without empty lines around them. Together they hold every line of the text, each in its order.
 
     Args:
         subject: decoded. Its mark says that the mail is an answer, or that it forwards another one.
+        sender: name and address of From, `""` if they are unknown.
         answers: In-Reply-To or References names a mail.
         recipients: addresses of To and Cc in their comparable form.
     """
@@ -35,8 +38,8 @@ def split(text: str, subject: str = "", *, answers: bool = False, recipients: It
     history: list[Range] = []
     if mark != "forward" and (answers or mark == "reply" or quotes_recipient(lines, frozenset(recipients))):
         count = len(lines.texts)
-        history = find_history(lines, signature_start(lines, 0, count, lists=True) if ends else count)
-    new, quoted = _parts(lines, history if mark == "forward" else _with_signature(lines, history, ends=ends))
+        history = find_history(lines, signature_start(lines, 0, count, sender=sender, lists=True) if ends else count)
+    new, quoted = _parts(lines, history if mark == "forward" else _with_signature(lines, history, sender, ends=ends))
     if not new:
         new, quoted = _parts(lines, history)  # a picture sent from a phone: nothing but its footer and the history
     if not new:
@@ -46,14 +49,14 @@ def split(text: str, subject: str = "", *, answers: bool = False, recipients: It
     return (new, quoted + rest) if history and history[-1][1] == len(lines.texts) else (new + rest, quoted)
 
 
-def _with_signature(lines: Lines, ranges: list[Range], *, ends: bool) -> list[Range]:
+def _with_signature(lines: Lines, ranges: list[Range], sender: str, *, ends: bool) -> list[Range]:
     """The ranges, and the signature at the end of the new text. ends: the text does not go on behind the lines."""
     count = len(lines.texts)
     stop = ranges[-1][0] if ranges and ranges[-1][1] == count else count
     start = max((end for _, end in ranges if end <= stop), default=0)
     if (stop == count and not ends) or has_forward_heading(lines, start, stop):
         return ranges
-    signature = signature_start(lines, start, stop)
+    signature = signature_start(lines, start, stop, sender=sender)
     return sorted([*ranges, (signature, stop)]) if signature < stop else ranges
 
 

@@ -18,6 +18,7 @@ MAX_LENGTH = 400  # characters of an attribution: patterns are only tried on tha
 _MAX_FOLDED = 5  # lines
 _MAX_VERB = 40  # characters at the end of a line that may be its verb
 _MAX_ENDING = 2  # letters of `(a)`, `/la`
+_MAX_WEEKDAY = 4  # letters of an abbreviated day of the week
 _MAX_LEAD = 40  # characters before the first digit of a line that begins with a date
 
 _VERBS_OF = {
@@ -210,7 +211,7 @@ def _suits_text(text: str, bare: str, *, verb: bool) -> bool:
     words = _words(bare)
     if words and words[-1] in _WEAK_VERBS:
         return True
-    if is_bracketed(text):
+    if is_bracketed(text) and _opens_with_date(text):
         named = bool(words) or '"' in bare  # a line of a log has nothing but a time and an address
         return named and (_ends_with_address(text) or not _WEAK_VERBS.isdisjoint(words))
     return text[0].isdigit() and _ends_with_address(text) and _BY.search(bare) is not None
@@ -238,6 +239,12 @@ def _ends_with_address(text: str) -> bool:
 def _begins_with_date(text: str) -> bool:
     """`On Mon, 24 Aug 2026`, `2026-08-24 16:37`: within a few words, in any language."""
     return any(character.isdigit() for character in text[:_MAX_LEAD]) and (has_date(text) or has_time(text))
+
+
+def _opens_with_date(text: str) -> bool:
+    """Whether nothing but a day of the week stands before the first digit. Not so in `Appointment of 24.08.2026`."""
+    lead = text[: next((at for at, character in enumerate(text) if character.isdigit()), 0)].rstrip()
+    return lead.endswith((",", "\u060c", "\u3001")) or len(letters(lead)) <= _MAX_WEEKDAY
 
 
 def _ends_sentence(text: str) -> bool:

@@ -10,7 +10,7 @@ import re
 from itertools import takewhile
 
 from router.mail.quotes.footers import MAX_FOOTER, is_footer
-from router.mail.quotes.lines import COLONS, Lines, is_form_field, is_rule
+from router.mail.quotes.lines import COLONS, Lines, is_form_field, is_rule, letters
 
 MAX_SIGNATURE = 16  # lines that are not empty, above a notice of confidentiality
 _MAX_LINES = 60  # with the notice
@@ -18,6 +18,8 @@ _MAX_LINE = 100  # characters: a longer line is a sentence, or a notice of confi
 _MAX_FOOTERS = 30
 _MAX_PLAIN_LINE = 60  # characters of a line below `--`
 _MAX_NAME_WORDS = 4
+_MAX_SENDER = 200  # characters of the sender's name and address that are read
+_MIN_PART = 3  # letters of a name that is part of a longer word (`karlkunde@...`)
 _MARK = "-- "
 _LOOSE_MARKS = frozenset({"--", "__", "\u2014"})
 _NOTICE = re.compile(
@@ -33,6 +35,7 @@ _NOT_SLOGAN = re.compile(r"[:?\uff1a\uff1f]")
 _CODE_ENDS = (";", "{", "}", "(", "=", "\\")
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")
 _NUMBERED = re.compile(r"\d{1,2}[.)]\s+[^\W\d]")
+_WORD = re.compile(r"[^\W\d_]+")
 _CONTACT = re.compile(
     r"(?:[^\W\d]{1,20}[.:]{0,2}\s{0,8})?(?:<?[^\s@]{1,64}@[^\s@]{3,100}|(?:https?://|www\.)\S{3,200}|"
     r"\+?[\d(][\d\s()/.-]{5,30})\Z"
@@ -48,13 +51,15 @@ _CLOSING = re.compile(
 _LIST_FOOTER = re.compile(r"mailing list|unsubscribe|listinfo|abmelden|se désabonner", re.IGNORECASE)
 
 
-def signature_start(lines: Lines, start: int, end: int, *, lists: bool = False) -> int:
+def signature_start(lines: Lines, start: int, end: int, *, sender: str = "", lists: bool = False) -> int:
     """The first line of the signature at the end of lines[start:end], `end` if there is none.
 
-    lists: the footer of a mailing list counts as one.
+    Args:
+        sender: name and address of the mail's sender, `""` if they are unknown.
+        lists: the footer of a mailing list counts as one.
     """
     cut = _footers(lines, start, end)
-    mark = _signature_mark(lines, start, cut, lists=lists)
+    mark = _signature_mark(lines, start, cut, sender=sender, lists=lists)
     return cut if mark < 0 else _footers(lines, start, mark)
 
 
@@ -94,7 +99,7 @@ def _last_line(lines: Lines, start: int, end: int) -> int:
     return last
 
 
-def _signature_mark(lines: Lines, start: int, end: int, *, lists: bool) -> int:
+def _signature_mark(lines: Lines, start: int, end: int, *, sender: str, lists: bool) -> int:
     """The line of the mark, -1 if there is none."""
     below: list[str] = []
     for number in range(end - 1, start - 1, -1):
@@ -106,7 +111,7 @@ def _signature_mark(lines: Lines, start: int, end: int, *, lists: bool) -> int:
         if text in _LOOSE_MARKS:
             again = text in lines.texts[start:number]
             shown = again or _is_shown(lines, number, start)
-            return number if _looks_like_signature(below) and not shown else -1
+            return number if _looks_like_signature(below) and _names_sender(below, sender) and not shown else -1
         if lists and is_rule(text) and any(_LIST_FOOTER.search(line[:200]) for line in below):
             return number if _is_signature(below) else -1
         if len(below) == _MAX_LINES:
@@ -169,6 +174,25 @@ def _looks_like_signature(below: list[str]) -> bool:
     if _CONTACT.match(below[-1]):
         return False
     return _CLOSING.search(below[-1]) is not None or any(_CONTACT.match(line) for line in below)
+
+
+def _names_sender(below: list[str], sender: str) -> bool:
+    """Whether the lines share a word with the sender's name or address: a signature does, a last item does not.
+
+    Names in another alphabet than all of the lines cannot be compared, and count as shared.
+    """
+    names = [word for word in map(letters, _WORD.findall(sender.rpartition(".")[0][:_MAX_SENDER])) if len(word) > 1]
+    if not names or any(_LIST_FOOTER.search(line) for line in below):
+        return True
+    words = {letters(word) for line in below for word in _WORD.findall(line)}
+    if not any(map(str.isascii, words)) and all(map(str.isascii, names)):
+        return True
+    return any(
+        word == name or (len(word) >= _MIN_PART and name.startswith(word)) or (len(name) >= _MIN_PART and name in word)
+        for word in words
+        for name in names
+        if word
+    )
 
 
 def _is_name(line: str) -> bool:

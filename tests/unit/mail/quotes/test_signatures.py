@@ -62,6 +62,22 @@ def test_words_below_a_rule_stay(text: str) -> None:
     assert split(text) == split(text, answers=True) == (text, "")
 
 
+@pytest.mark.parametrize(
+    "sender", ["Eva Muster <eva@example.net>", " evamuster@example.net", "Muster, Dr. Eva <x@a.example>"]
+)
+def test_name_of_the_sender_below_a_rule_is_a_signature(sender: str) -> None:
+    for signature in ("--\nEva", "\u2014\nEva Muster", "--\nEva Muster\nStreet 1\n+49 345 6789012"):
+        assert split(f"Words.\n{signature}", sender=sender) == ("Words.", signature)
+    for own in ("--\nLarge", "__\nYes", "--\nAna Lima\nStreet 1\nana@lamps.test"):
+        assert split(f"Words\n{own}", sender=sender) == (f"Words\n{own}", "")
+    for signature in (
+        "-- \nLarge lamps",
+        "--\nЕва Мустер",
+        "--\nlamps mailing list\nhttps://lists.example.org/listinfo/",
+    ):
+        assert split(f"Words.\n{signature}", sender=sender) == ("Words.", signature)
+
+
 def test_footer_of_a_list_below_the_history_is_no_answer() -> None:
     footer = f"{'_' * 47}\nLamps mailing list\nhttps://lists.example.net/listinfo/lamps"
     quote = "On Tue, 5 May 2026 at 09:15, Ana <ana@example.org> wrote:\n> old"
