@@ -1,7 +1,8 @@
 """The line above a quote that says who wrote it and when, in the shapes of many mail programs and languages.
 
 A line is an attribution by what it names: an address, a date, a time of day, and mostly a verb of writing. How much it
-needs depends on what follows: quoted lines are evidence of their own, text without marks is not. Mail programs fold
+needs depends on what follows: quoted lines are evidence of their own, text without marks is not, and a line that speaks
+in a sentence (`As Ana wrote`) is none above it. Mail programs fold
 it: at most five lines and 400 characters are examined.
 """
 
@@ -18,6 +19,7 @@ MAX_LENGTH = 400  # characters of an attribution: patterns are only tried on tha
 _MAX_FOLDED = 5  # lines
 _MAX_VERB = 40  # characters at the end of a line that may be its verb
 _MAX_ENDING = 2  # letters of `(a)`, `/la`
+_MAX_OPENING = 2  # words
 _MAX_WEEKDAY = 4  # letters of an abbreviated day of the week
 _MAX_LEAD = 40  # characters before the first digit of a line that begins with a date
 
@@ -64,7 +66,7 @@ _OF_THE_SENDER = re.compile(
     r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|ai|elle|tu|su|"
     r"(?<!pisao )(?<!pisala )je(?![^:]{0,120}pisa)|"  # French and Dutch; `je napisao` is Croatian
     r"nos|escribí|sua|seu|eu|lhe|lhes|io|vi|mi|ci|ho|vostro|vostra|uw|jullie|hij|zij|han|hun|hon|"
-    r"saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|ваш|אני|أنا)\b|我|私|저희|제가|\A\["
+    r"mnie|bana|bize|mij|ons|mig|oss|nekem|nekünk|saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|ваш|אני|أنا)\b|我|私|저희|제가|\A\["
 )
 # `You wrote` is what The Bat! writes above quoted lines, and a customer above text that he repeats.
 _OF_THE_READER = re.compile(r"\b(?:you|Sie|du|ni|dere|вы|Вы|usted|você|Lei|Pan|Pani)\b")
@@ -73,6 +75,15 @@ _OF_A_THING = re.compile(
     r"\b[Tt]he [a-z]|schrieb (?:der|die|das|ein|eine) |"
     r"\b(?:le|la|les|un|une|el|los|una|il|lo|de|het|een) [a-z]\w{0,30} (?:a écrit|ha scritto|escribió|schreef)|"
     r"(?:schreef (?:de|het|een)|skrev (?:en|et|ett)) "
+)
+# `As Ana <...> wrote`, `see what he wrote`, `it was written on the page`: sentences.
+_OF_A_SENTENCE = re.compile(
+    r"\A(?:as|when|since|who|what|how|see|according|this|wie|als|wenn|was|wer|laut|siehe|dies|hier|zoals|wat|zie|comme|"
+    r"quand|selon|voir|voici|como|cuando|según|ver|conforme|quando|come|secondo|vedi|ecco|som|sådan|kuten|jak|kiedy|"
+    r"według|podle|viz|kao|kako|ahogy|amint|gibi|όπως|как|когда|согласно|смотрите|як|коли|както)\b|"
+    r"\b(?:that|which|dass|welche[rs]?|qui|que|quello|który|którą|która|které|které|что|який|stood|stand|stond|"
+    r"stod|était|estaba|estava|c'era|era|było|bylo|было|volt|se píše)\b|\A(?-i:The|Der|Die|Das|Eine?) [^\W\d]",
+    re.IGNORECASE,
 )
 _BY = re.compile(r"[^\W\d]\s*[:\uff1a]\Z")  # `by` in front of the address at the end
 _YEAR = r"(?:14|19|20|25)\d\d"  # also of the Persian, Islamic and Buddhist calendars
@@ -114,6 +125,8 @@ def may_end(text: str, *, marked: bool) -> bool:
     end = text.rstrip("*_ ")
     if end.endswith(COLONS):
         return True
+    if end.endswith(","):
+        return False  # a sentence goes on
     if len(text) > MAX_LENGTH or is_rule(text):
         return False
     return is_dashed(text) or (marked and end.endswith((">", ")", "]"))) or _has_verb(text[-_MAX_VERB:], at_end=True)
@@ -131,7 +144,7 @@ def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | 
         if first < last and _ends_sentence(line):
             return None
         text = f"{line} {text}".rstrip()
-        if len(text) > MAX_LENGTH:
+        if len(text) > MAX_LENGTH or (not marked and _OF_A_SENTENCE.search(line)):
             return None
         if _names_author(text, marked=marked):
             begins, text = _beginning(lines, first, text)
@@ -202,7 +215,7 @@ def _suits_text(text: str, bare: str, *, verb: bool) -> bool:
     if not (time or date) or _OF_THE_SENDER.search(bare):
         return False
     if not has_address(text):
-        complete = verb and time and date and text.rstrip("*_ ").endswith(COLONS)
+        complete = verb and time and date and _opens_like_program(text) and text.rstrip("*_ ").endswith(COLONS)
         return complete and not _OF_THE_READER.search(text) and not _OF_A_THING.search(text)
     if verb:
         return True
@@ -239,6 +252,12 @@ def _ends_with_address(text: str) -> bool:
 def _begins_with_date(text: str) -> bool:
     """`On Mon, 24 Aug 2026`, `2026-08-24 16:37`: within a few words, in any language."""
     return any(character.isdigit() for character in text[:_MAX_LEAD]) and (has_date(text) or has_time(text))
+
+
+def _opens_like_program(text: str) -> bool:
+    """Whether a verb or at most two words stand before the date: `On Tuesday, 5`, `Ana wrote on 5`, `W dniu 5`."""
+    lead = text[: next((at for at, character in enumerate(text) if character.isdigit()), 0)].rstrip()
+    return len(lead.split()) <= _MAX_OPENING or lead.endswith((",", ".")) or _has_verb(lead)
 
 
 def _opens_with_date(text: str) -> bool:

@@ -1,9 +1,9 @@
 """Blocks of header fields above an earlier mail (`From: ... Sent: ... To: ... Subject: ...`), in many languages.
 
-A block has at least three kinds of fields, the sender among them, a subject or a time of day, and an address behind its
-labels, or a subject and a date with a time of day between sender and recipients: a booking from one town to another has
-the same labels, without these. Forms have other labels among them, and a header that someone shows has fields that no
-mail program repeats.
+A block has at least three kinds of fields, the sender among them, and an address behind its labels (a bare one counts
+beside a date), or a subject and a date with a time of day between sender and recipients: a letter, a parcel and
+a booking from one town to another have the same labels, without these. Forms have other labels among them, and a header
+that someone shows has fields that no mail program repeats.
 Below a rule also labels of other languages count, where an address and a date stand in the usual places.
 """
 
@@ -169,14 +169,15 @@ def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -
 class _Evidence:
     """What the fields of a block name.
 
-    address: of the sender or a recipient; bracketed: behind a name, as mail programs write it. dated: a date with a
-    time of day stands between sender and recipients. dates: all values of dates. unknown: an unknown field was found;
-    mixed: a known one below it.
+    address: of the sender or a recipient; bracketed: behind a name, as mail programs write it. mailbox: the sender's
+    field is a mailbox, and nothing else. dated: a date with a time of day stands between sender and recipients.
+    dates: all values of dates. unknown: an unknown field was found; mixed: a known one below it.
     """
 
     kinds: set[Kind] = field(default_factory=set)
     address: bool = False
     bracketed: bool = False
+    mailbox: bool = False
     dated: bool = False
     dates: str = ""
     unknown: bool = False
@@ -191,6 +192,7 @@ class _Evidence:
         if kind in _PEOPLE:
             self.address = self.address or has_address(value)
             self.bracketed = self.bracketed or is_bracketed(value)
+            self.mailbox = self.mailbox or (kind == "from" and _is_mailbox(value))
         elif kind == "date":
             self.dates += value
             below = "from" in self.kinds and "to" not in self.kinds
@@ -199,12 +201,20 @@ class _Evidence:
     def is_enough(self, needed: int) -> bool:
         if self.dates and not any(character.isdigit() for character in self.dates):
             return False  # `Date: tomorrow`
-        subject = "subject" in self.kinds
-        if "from" not in self.kinds or not (subject or has_time(self.dates)):
-            return False  # a parcel has a sender and a day
-        address = self.bracketed if self.unknown else self.address  # forms have bare addresses
+        subject, timed = "subject" in self.kinds, has_time(self.dates)
+        if "from" not in self.kinds or not (subject or timed):
+            return False
+        # Letters, parcels and forms have a day alone and addresses among other words, and forms have other fields.
+        if timed:
+            address = self.bracketed or (self.address and not self.unknown)
+        else:
+            address = self.mailbox if self.dates else self.bracketed
         evidence = address or (self.dated and subject and "to" in self.kinds and not self.mixed)
-        return evidence and len(self.kinds - {"other"}) >= needed
+        return evidence and len(self.kinds - {"other"}) >= (_NEEDED if self.unknown else needed)
+
+
+def _is_mailbox(value: str) -> bool:
+    return is_bracketed(value) or (has_address(value) and " " not in value)
 
 
 def _goes_on(lines: Lines, start: int) -> bool:

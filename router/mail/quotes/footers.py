@@ -129,6 +129,7 @@ _KNOWN = _SENT | _GET | _PROGRAMS | _BRANDS | _DEVICES | _BETWEEN | _BY
 _ITSELF = _words("from this diese dieser ce cet este esta questo dit denne dette detta tama ta ten tato ezt bu")
 _LAST = _SENT | _GET
 _FIRST = _LAST | _ITSELF
+_ENGLISH = frozenset({"sent", "emailed", "mailed", "written"})  # the verb is never last: `Samsung tablet sent`
 # Behind a word for sending they begin what was sent: `Sent the iPhone`, `Gesendet: ein iPad`.
 _OBJECTS = _words("the an one two das die den ein eine einen le la les un une el los")
 _WITH_ENDINGS = _words("lahetetty saadetud kuldve elkuldve kuldtem gonderildi")  # they say `from` by an ending
@@ -196,7 +197,7 @@ def _names_device(text: str) -> bool:
     program = not _PROGRAMS.isdisjoint(words)
     brand = program or any(word in _BRANDS or _has_stem(word) for word in words)
     device = brand or not _DEVICES.isdisjoint(words)
-    if not (words[0] in _FIRST or (words[-1] in _LAST and words[0] not in _NOT_FIRST)):
+    if not (words[0] in _FIRST or (words[-1] in _LAST and words[-1] not in _ENGLISH and words[0] not in _NOT_FIRST)):
         return False
     if not all(_is_allowed(word) for word in words) or (not brand and not _BY.isdisjoint(words)):
         return False

@@ -233,6 +233,8 @@ FOOTERS = [
     "Sent from Thunderbird Mobile",
 ]
 SENTENCES = [
+    "Samsung tablet sent",
+    "Phone: sent",
     "Sent the Samsung phone",
     "Sent one Samsung tablet",
     "Sent: 1 iPad mini",
