@@ -11,6 +11,8 @@ import re
 HIDDEN = "display:none"
 INVISIBLE, VISIBLE = "visibility:hidden", "visibility:visible"
 STRUCK = "text-decoration:line-through"
+INDENTED = "border:none"
+"""Of a `blockquote` that editors write to indent (`execCommand("indent")`): nothing is quoted."""
 # Characters of one attribute: Word writes some 400. A longer one is cut.
 MAX_STYLE = 16384
 
@@ -19,6 +21,7 @@ _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _DECLARATION = re.compile(r"""(?:[^;"'()]++|"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|\([^()]*+\)?+|\))++""")
 _IMPORTANT = re.compile(r"\s*!\s*important\s*\Z")
 _KEYWORDS = re.compile(r"-?[a-z][a-z-]*(?: +-?[a-z][a-z-]*)*")
+_INDENT = re.compile(r"(?:0(?:px)? ){3}40px")
 _ZERO_LENGTH = re.compile(r"[+-]?(?:0+(?:\.0*)?|\.0+)(?:[a-z]{1,4})?")
 _LENGTH = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[a-z]{1,4}|%)?|none|auto|[a-z-]+(?:\([^()]*\))?")
 # How white space shows, by the words of `white-space` (CSS Text 3 and 4) and its older names.
@@ -49,6 +52,8 @@ _VALID = {
     "overflow-y": _KEYWORDS,
     "white-space": _SPACE_WORDS,
     "white-space-collapse": _SPACE_WORDS,
+    "border": re.compile(r"[^;]*"),
+    "margin": re.compile(r"[^;]*"),
     "text-decoration": re.compile(r".*"),
     "text-decoration-line": _KEYWORDS,
 }
@@ -72,6 +77,8 @@ def canonical_style(style: str) -> str:
         kept.append(f"white-space:{white_space}")
     if "line-through" in f"{declared.get('text-decoration', '')} {declared.get('text-decoration-line', '')}".split():
         kept.append(STRUCK)
+    if "none" in declared.get("border", "").split() and _INDENT.fullmatch(declared.get("margin", "")):
+        kept.append(INDENTED)
     return ";".join(kept)
 
 

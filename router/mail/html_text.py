@@ -13,7 +13,7 @@ from html.parser import HTMLParser
 
 from router.mail.decode import storable
 from router.mail.html_markup import without_unseen
-from router.mail.html_style import HIDDEN, INVISIBLE, STRUCK, VISIBLE
+from router.mail.html_style import HIDDEN, INDENTED, INVISIBLE, STRUCK, VISIBLE
 from router.mail.text import LINK_SCHEMES
 
 
@@ -57,21 +57,28 @@ def crude_text(html: str, limit: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """What an element's text inherits. white_space: `normal`, `pre-line`, `pre-wrap` or `pre`."""
+    """What an element's text inherits, and whether the element itself is indented.
+
+    white_space: `normal`, `pre-line`, `pre-wrap` or `pre`.
+    """
 
     white_space: str = "normal"
     visible: bool = True
     struck: bool = False
+    indented: bool = False
 
     def of_child(self, tag: str, declared: str) -> _Style:
         """declared: as `canonical_style` returned it."""
-        style = replace(self, white_space="pre") if tag == "pre" else self
+        style = replace(self, indented=False) if self.indented else self
+        style = replace(style, white_space="pre") if tag == "pre" else style
         style = replace(style, struck=True) if tag in _STRUCK_TAGS else style
         for declaration in declared.split(";") if declared else ():
             if declaration in (INVISIBLE, VISIBLE):
                 style = replace(style, visible=declaration == VISIBLE)
             elif declaration == STRUCK:
                 style = replace(style, struck=True)
+            elif declaration == INDENTED:
+                style = replace(style, indented=True)
             elif declaration.startswith("white-space:"):
                 style = replace(style, white_space=declaration.partition(":")[2])
         return style
@@ -208,7 +215,7 @@ class _Walker(HTMLParser):
         if tag == "br":
             self.out.end_line(0, blank=True)
         elif tag == "blockquote":
-            self.out.quotes += 1
+            self.out.quotes += not self.styles[-1].indented
         elif tag in ("ul", "ol"):
             start = values.get("start") or "1"
             self.out.lists.append(-1 if tag == "ul" else int(start[:6]) if start.isdecimal() else 1)

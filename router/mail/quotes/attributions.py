@@ -250,8 +250,9 @@ def _ends_with_address(text: str) -> bool:
 
 
 def _begins_with_date(text: str) -> bool:
-    """`On Mon, 24 Aug 2026`, `2026-08-24 16:37`: within a few words, in any language."""
-    return any(character.isdigit() for character in text[:_MAX_LEAD]) and (has_date(text) or has_time(text))
+    """`On Mon, 24 Aug 2026`, `2026-08-24 16:37`: within a few words, in any language, and before any address."""
+    lead = text[:_MAX_LEAD].partition("@")[0]
+    return any(character.isdigit() for character in lead) and (has_date(text) or has_time(text))
 
 
 def _opens_like_program(text: str) -> bool:

@@ -30,6 +30,7 @@ _NOTICE = re.compile(
 _SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][)\"']?\Z")
 _ENDS = (*COLONS, ".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
 _SENTENCE_WORDS = 6
+_SHORT_SENTENCE_WORDS = 3  # beside a longer sentence
 _PLAIN_SENTENCE_WORDS = 4  # below a mark that people also draw as a rule
 _NOT_SLOGAN = re.compile(r"[:?\uff1a\uff1f]")
 _CODE_ENDS = (";", "{", "}", "(", "=", "\\")
@@ -143,7 +144,8 @@ def _is_signature(below: list[str]) -> bool:
     if not sentences:
         return True
     slogan = sentences[0]
-    return len(sentences) == 1 and slogan != below[-1] and len(slogan) <= _MAX_LINE and not _NOT_SLOGAN.search(slogan)
+    short = [line for line in above_notice if _is_sentence(line, _SHORT_SENTENCE_WORDS)]
+    return len(short) == 1 and slogan != below[-1] and len(slogan) <= _MAX_LINE and not _NOT_SLOGAN.search(slogan)
 
 
 def _is_other(line: str) -> bool:

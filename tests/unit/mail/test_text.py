@@ -63,6 +63,11 @@ MAP = "[Shop] (https://x.example/1) a@x.example"
         ),
         ('one <span style="white-space:pre-wrap">two\n  three</span> four', "one two\n  three four"),
         ('<pre style="white-space:normal">a\n  b</pre>', "a b"),
+        (
+            '<blockquote style="margin: 0 0 0 40px; border: none">a<blockquote>b</blockquote></blockquote>'
+            '<blockquote style="border:none">c</blockquote>',
+            "a\n\n> b\n>\n> c",
+        ),
         ('<div style="white-space:nowrap">a\n  b</div>', "a b"),
         ('<ul style="white-space:pre-wrap"><li>a\nb</li>\n<li>c</li></ul>', "- a\n  b\n\n- c"),
         ('<a href="https://x.example/1"><img src="b.png"></a>', "https://x.example/1"),

@@ -246,6 +246,7 @@ def test_introduction_of_a_quote_of_ones_own_is_no_attribution(line: str) -> Non
         "I wrote to Karl <karl@example.org> on 5 May 2026 at 09:15:",
         "Meeting on 12.03.2026 10:02 with karl@example.org:",
         "Please answer Karl <karl@example.org>:",
+        "This is what Dr. Frei <frei@example.org> wrote on 5 May 2026:",
         "Termin am 5.5.2026 um 09:15 mit Karl <karl@example.org>:",
         "New message of 5 May 2026 09:15 from Karl (karl@example.org):",
         "As Karl <karl@example.org> wrote on 5 May 2026:",

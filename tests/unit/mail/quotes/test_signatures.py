@@ -52,6 +52,7 @@ def test_signature_is_cut(signature: str) -> None:
         "See\n--\nhttps://example.net/broken",
         "Words\n-- \n> a quote of my own",
         "Words\n-- \nWhere is my lamp?",
+        "Words\n-- \nEva\nPlease send me three of these lamps by Monday.\nThey must be red.",
         "Words\n-- \n1. It is dark\n2. It is loud",
         "-- \nonly a signature",
         "--\nEva",
