@@ -19,7 +19,7 @@ MAX_LENGTH = 400  # characters of an attribution: patterns are only tried on tha
 _MAX_FOLDED = 5  # lines
 _MAX_VERB = 40  # characters at the end of a line that may be its verb
 _MAX_ENDING = 2  # letters of `(a)`, `/la`
-_MAX_OPENING = 2  # words
+_MAX_OPENING = 3  # words
 _MAX_WEEKDAY = 4  # letters of an abbreviated day of the week
 _MAX_LEAD = 40  # characters before the first digit of a line that begins with a date
 
@@ -66,7 +66,9 @@ _OF_THE_SENDER = re.compile(
     r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|ai|elle|tu|su|"
     r"(?<!pisao )(?<!pisala )je(?![^:]{0,120}pisa)|"  # French and Dutch; `je napisao` is Croatian
     r"nos|escribí|sua|seu|eu|lhe|lhes|io|vi|mi|ci|ho|vostro|vostra|uw|jullie|hij|zij|han|hun|hon|"
-    r"mnie|bana|bize|mij|ons|mig|oss|nekem|nekünk|saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|ваш|אני|أنا)\b|我|私|저희|제가|\A\["
+    r"mnie|bana|bize|mij|ons|mig|oss|nekem|nekünk|saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|"
+    r"[Вв]аш\w{0,4}|[Vv]áš|[Vv]aš[aei]?|[Pp]aństwa|teidän|Teidän|önök|Önök|σας|dumneavoastră|bạn|שלכם|לי|אני|أنا|لي)\b|"
+    r"我|私|저희|제가|贵公司|貴社|御社|你们|您|귀사|저에게|\A\["
 )
 # `You wrote` is what The Bat! writes above quoted lines, and a customer above text that he repeats.
 _OF_THE_READER = re.compile(r"\b(?:you|Sie|du|ni|dere|вы|Вы|usted|você|Lei|Pan|Pani)\b")
@@ -218,7 +220,7 @@ def _suits_text(text: str, bare: str, *, verb: bool) -> bool:
         complete = verb and time and date and _opens_like_program(text) and text.rstrip("*_ ").endswith(COLONS)
         return complete and not _OF_THE_READER.search(text) and not _OF_A_THING.search(text)
     if verb:
-        return True
+        return time or _opens_like_program(text.partition("@")[0])  # `Your colleague Ana <...> wrote on 5 May`
     if not (time and date):
         return False
     words = _words(bare)
@@ -256,8 +258,8 @@ def _begins_with_date(text: str) -> bool:
 
 
 def _opens_like_program(text: str) -> bool:
-    """Whether a verb or at most two words stand before the date: `On Tuesday, 5`, `Ana wrote on 5`, `W dniu 5`."""
-    lead = text[: next((at for at, character in enumerate(text) if character.isdigit()), 0)].rstrip()
+    """Whether a verb or at most three words stand before the first digit: `On Tue, May 5`, `Ana wrote on 5`."""
+    lead = text[: next((at for at, character in enumerate(text) if character.isdigit()), len(text))].rstrip()
     return len(lead.split()) <= _MAX_OPENING or lead.endswith((",", ".")) or _has_verb(lead)
 
 

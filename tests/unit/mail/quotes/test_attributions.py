@@ -189,6 +189,9 @@ def test_attribution_above_lines_without_marks_is_history() -> None:
         *(
             "Wednesday, 17 June 2026, 9:15 AM +0300 from Ana <ana@example.org>:",
             "5.5.2026, 9.15, Ana <ana@example.org>:",
+            "Ana Lima <ana@example.org> wrote on 05.05.2026:",
+            "On Tue, May 5, 2026 at 09:15:22AM +0200, Ana Lima wrote:",
+            "Am Dienstag, dem 05.05.2026 um 09:15 +0200 schrieb Ana Lima:",
         ),
     ]
     assert [line for line in lines if not is_history(f"{line}\n\n{UNMARKED}")] == []
@@ -246,6 +249,13 @@ def test_introduction_of_a_quote_of_ones_own_is_no_attribution(line: str) -> Non
         "I wrote to Karl <karl@example.org> on 5 May 2026 at 09:15:",
         "Meeting on 12.03.2026 10:02 with karl@example.org:",
         "Please answer Karl <karl@example.org>:",
+        "Votre conseiller Karl <karl@example.org> a écrit le 05/05/2026 :",
+        "A vossa colega Ana <ana@example.org> escreveu em 05/05/2026:",
+        "Váš kolega Karl <karl@example.org> napsal 5. 5. 2026 v 09:15:",
+        "Ваш сотрудник Карл <karl@example.org> написал 05.05.2026 09:15:",
+        "Ο συνάδελφός σας Karl <karl@example.org> έγραψε στις 05/05/2026 09:15:",
+        "御社の田中様 <tanaka@example.org> から2026年5月5日 9:15に来信:",
+        "귀사의 김 <kim@example.org> 님이 2026년 5월 5일 9:15에 저에게 작성:",
         "This is what Dr. Frei <frei@example.org> wrote on 5 May 2026:",
         "Termin am 5.5.2026 um 09:15 mit Karl <karl@example.org>:",
         "New message of 5 May 2026 09:15 from Karl (karl@example.org):",
