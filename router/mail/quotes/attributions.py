@@ -61,14 +61,16 @@ _WORD = re.compile(r"[^\W\d_]+")
 _FIRST_PERSON = re.compile(
     r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b|\A(?:We|Wir|Ich|Nous|Мы|Я|Please|Bitte|Kindly)\b"
 )
+# Not behind a day or a month: `ons 5 maj`, `su 5.5.2026`, `Em qui., 5`, `5 sie 2026`.
+_NOT_OF_A_DATE = r"(?!\.?,?\s\d)"
 # `Your colleague wrote`: a mail program names the author.
 _OF_THE_SENDER = re.compile(
     r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|ai|elle|tu|su|"
     r"(?<!pisao )(?<!pisala )je(?![^:]{0,120}pisa)|"  # French and Dutch; `je napisao` is Croatian
     r"nos|escribí|sua|seu|eu|lhe|lhes|io|vi|mi|ci|ho|vostro|vostra|uw|jullie|hij|zij|han|hun|hon|"
     r"mnie|bana|bize|mij|ons|mig|oss|nekem|nekünk|saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|"
-    r"[Вв]аш\w{0,4}|[Vv]áš|[Vv]aš[aei]?|[Pp]aństwa|teidän|Teidän|önök|Önök|σας|dumneavoastră|bạn|שלכם|לי|אני|أنا|لي)\b|"
-    r"我|私|저희|제가|贵公司|貴社|御社|你们|您|귀사|저에게|\A\["
+    r"[Вв]аш\w{0,4}|[Vv]áš|[Vv]aš[aei]?|[Pp]aństwa|teidän|Teidän|önök|Önök|σας|dumneavoastră|bạn|שלכם|לי|אני|أنا|لي)\b"
+    rf"{_NOT_OF_A_DATE}|我|私|저희|제가|贵公司|貴社|御社|你们|您|귀사|저에게|\A\["
 )
 # `You wrote` is what The Bat! writes above quoted lines, and a customer above text that he repeats.
 _OF_THE_READER = re.compile(r"\b(?:you|Sie|du|ni|dere|вы|Вы|usted|você|Lei|Pan|Pani)\b")
@@ -83,8 +85,10 @@ _OF_A_SENTENCE = re.compile(
     r"\A(?:as|when|since|who|what|how|see|according|this|wie|als|wenn|was|wer|laut|siehe|dies|hier|zoals|wat|zie|comme|"
     r"quand|selon|voir|voici|como|cuando|según|ver|conforme|quando|come|secondo|vedi|ecco|som|sådan|kuten|jak|kiedy|"
     r"według|podle|viz|kao|kako|ahogy|amint|gibi|όπως|как|когда|согласно|смотрите|як|коли|както)\b|"
-    r"\b(?:that|which|dass|welche[rs]?|qui|que|quello|który|którą|która|které|které|что|який|stood|stand|stond|"
-    r"stod|était|estaba|estava|c'era|era|było|bylo|было|volt|se píše)\b|\A(?-i:The|Der|Die|Das|Eine?) [^\W\d]",
+    r"\b(?:that|which|dass|welche[rs]?|que|quello|który|którą|która|které|které|что|який|stood|stand|stond|"
+    r"stod|était|estaba|estava|c'era|era|było|bylo|было|volt|se píše)\b|"
+    rf"\bqui\b{_NOT_OF_A_DATE}|"
+    r"\A(?-i:The|Der|Die|Das|Eine?) [^\W\d]",
     re.IGNORECASE,
 )
 _BY = re.compile(r"[^\W\d]\s*[:\uff1a]\Z")  # `by` in front of the address at the end

@@ -279,3 +279,17 @@ def test_introduction_of_a_quote_of_ones_own_is_no_attribution(line: str) -> Non
 def test_sentence_above_lines_without_marks_is_no_attribution(line: str) -> None:
     text = f"New words.\n\n{line}\n\nWe will pay.\n\nThis has not happened."
     assert split(text, answers=True) == (text, "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pon., 24 sie 2026 o 09:15 Ana Lima <ana@example.org> napisał(a):",
+        "su 24. elok. 2026 klo 9.15 Ana Lima (ana@example.org) kirjoitti:",
+        "Den ons 5 maj 2026 kl 09:15 skrev Ana Lima <ana@example.org>:",
+        "ons. 5. mai 2026 kl. 09:15 skrev Ana Lima <ana@example.org>:",
+        "Em qui., 5 de mai. de 2026 às 09:15, Ana Lima <ana@example.org> escreveu:",
+    ],
+)
+def test_day_or_month_that_is_a_pronoun_of_another_language(line: str) -> None:
+    assert is_history(f"{line}\n\n{UNMARKED}")
