@@ -1,4 +1,4 @@
-"""The charset labels of mails, and the Python codec for each.
+"""The charset labels of mails, the Python codec for each, and the kinds and relatives of these codecs.
 
 Labels are matched against a closed list before Python's codec machinery sees them: it imports modules by the label's
 name and remembers each one for ever, and a mail must be able to do neither.
@@ -70,6 +70,45 @@ _CODECS = {
 _DOS_PAGES = (437, 720, 737, 775, 850, 852, 855, 856, 857, 858, 860, 861, 862, 863, 864, 865, 866, 869, 874, 1125)
 _CODECS |= {f"cp{n}": f"cp{n}" for n in (*range(1250, 1259), *_DOS_PAGES)}
 _CODECS |= {f"iso8859{n}": f"iso8859_{n}" for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)}
+
+# Codecs whose text is 7-bit: plain ASCII bytes may mean something else in them.
+ISO_2022 = frozenset({"iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_3", "iso2022_jp_2004", "iso2022_kr"})
+SEVEN_BIT = ISO_2022 | {"utf_7", "hz"}
+WIDE = frozenset({"utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"})
+# Byte pairs of these can be valid UTF-8 by chance in a short text, so the label is tried first.
+MULTIBYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "johab", "cp932", "euc_jp"})
+# Charsets of languages that are written mostly in ASCII letters.
+WESTERN = frozenset({"cp1252", "iso8859_15", "iso8859_14", "iso8859_10", "mac_roman", "cp850", "cp437"})
+
+# What mailers send under the label of another charset. Of EUC-JP and Shift_JIS, EUC-JP is tried first: most of its
+# bytes are half-width katakana in Shift_JIS, while Shift_JIS is hardly ever valid EUC-JP.
+_JAPANESE = ("euc_jp", "cp932")
+SIBLINGS = {
+    **dict.fromkeys(ISO_2022 - {"iso2022_kr"}, _JAPANESE),
+    "euc_jp": ("cp932",),
+    "cp932": ("euc_jp",),
+    "iso2022_kr": ("cp949",),
+    "johab": ("cp949",),
+    "hz": ("gb18030",),
+    "gb18030": ("cp950",),
+    "cp1251": ("koi8_r",),
+    "koi8_r": ("cp1251",),
+    "koi8_u": ("cp1251",),
+}
+# Charsets whose additional characters are sent under the label of the base.
+SUPPLEMENTS = {"cp950": ("big5hkscs",), "big5hkscs": ("cp950",)}
+# The Windows charset that a label of ISO 8859 stands for where bytes 80 to 9F, controls in ISO 8859, are used.
+WINDOWS = {
+    "iso8859_2": "cp1250",
+    "iso8859_16": "cp1250",
+    "iso8859_4": "cp1257",
+    "iso8859_13": "cp1257",
+    "iso8859_7": "cp1253",
+    "iso8859_8": "cp1255",
+    "iso8859_10": "cp1252",
+    "iso8859_14": "cp1252",
+    "iso8859_15": "cp1252",
+}
 
 _YEAR = re.compile(r"(?<=\d)(?:19|20)\d\d$")
 _LABEL_NOISE = re.compile(r"[^a-z0-9]")

@@ -10,47 +10,19 @@ import codecs
 import re
 import string
 
-from router.mail.charset_labels import codec
+from router.mail.charset_labels import (
+    ISO_2022,
+    MULTIBYTE,
+    SEVEN_BIT,
+    SIBLINGS,
+    SUPPLEMENTS,
+    WESTERN,
+    WIDE,
+    WINDOWS,
+    codec,
+)
 from router.mail.escaped_charsets import decode_euc_jp, decode_hz, decode_iso2022, odd_byte, restore_escapes
 
-# Codecs whose text is 7-bit: plain ASCII bytes may mean something else in them.
-_ISO_2022 = frozenset({"iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_3", "iso2022_jp_2004", "iso2022_kr"})
-_SEVEN_BIT = _ISO_2022 | {"utf_7", "hz"}
-_WIDE = frozenset({"utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"})
-# Byte pairs of these can be valid UTF-8 by chance in a short text, so the label is tried first.
-_MULTIBYTE = frozenset({"gb18030", "cp950", "big5hkscs", "cp949", "johab", "cp932", "euc_jp"})
-# Charsets of languages that are written mostly in ASCII letters.
-_WESTERN = frozenset({"cp1252", "iso8859_15", "iso8859_14", "iso8859_10", "mac_roman", "cp850", "cp437"})
-
-# What mailers send under the label of another charset. Of EUC-JP and Shift_JIS, EUC-JP is tried first: most of its
-# bytes are half-width katakana in Shift_JIS, while Shift_JIS is hardly ever valid EUC-JP.
-_JAPANESE = ("euc_jp", "cp932")
-_SIBLINGS = {
-    **dict.fromkeys(_ISO_2022 - {"iso2022_kr"}, _JAPANESE),
-    "euc_jp": ("cp932",),
-    "cp932": ("euc_jp",),
-    "iso2022_kr": ("cp949",),
-    "johab": ("cp949",),
-    "hz": ("gb18030",),
-    "gb18030": ("cp950",),
-    "cp1251": ("koi8_r",),
-    "koi8_r": ("cp1251",),
-    "koi8_u": ("cp1251",),
-}
-# Charsets whose additional characters are sent under the label of the base.
-_SUPPLEMENTS = {"cp950": ("big5hkscs",), "big5hkscs": ("cp950",)}
-# The Windows charset that a label of ISO 8859 stands for where bytes 80 to 9F, controls in ISO 8859, are used.
-_WINDOWS = {
-    "iso8859_2": "cp1250",
-    "iso8859_16": "cp1250",
-    "iso8859_4": "cp1257",
-    "iso8859_13": "cp1257",
-    "iso8859_7": "cp1253",
-    "iso8859_8": "cp1255",
-    "iso8859_10": "cp1252",
-    "iso8859_14": "cp1252",
-    "iso8859_15": "cp1252",
-}
 # Lead bytes of the most frequent characters: first-level ideographs, syllables, kana.
 _COMMON_LEADS = {
     "gb18030": range(0xB0, 0xD8),
@@ -99,7 +71,7 @@ def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bo
     if fallback and (found := decode_labelled(data, fallback)) is not None:
         return found[0], True
     name = codec(label) or codec(fallback)
-    if name in ("", "utf_8") or name in _SEVEN_BIT or name in _WIDE:
+    if name in ("", "utf_8") or name in SEVEN_BIT or name in WIDE:
         name = "cp1252"
     return data.decode(name, "replace"), True
 
@@ -107,22 +79,22 @@ def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bo
 def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
     """As `decode_charset`; None where neither the label nor the bytes themselves tell the charset."""
     name = codec(label)
-    if data.isascii() and b"\x1b" not in data and b"\x00" not in data and name not in _SEVEN_BIT:
+    if data.isascii() and b"\x1b" not in data and b"\x00" not in data and name not in SEVEN_BIT:
         return data.decode("ascii"), False
     wide = _wide_codec(data, name)
     if wide:
-        return data.decode(wide, "replace"), name not in _WIDE
+        return data.decode(wide, "replace"), name not in WIDE
     text = _seven_bit(data, name)
     if text is not None:
-        return text, name not in _SEVEN_BIT
-    for supplement in (name, *_SUPPLEMENTS.get(name, ())) if name in _MULTIBYTE else ():
+        return text, name not in SEVEN_BIT
+    for supplement in (name, *SUPPLEMENTS.get(name, ())) if name in MULTIBYTE else ():
         text = _strict(data, supplement)
         if text is not None:
             return _likelier(data, name, text)
     text = _utf_8(data, labelled=name == "utf_8")
     if text is not None:
         return text, "\ufffd" in text or (name != "utf_8" and label != "")
-    if name in ("", "utf_8") or name in _WIDE:
+    if name in ("", "utf_8") or name in WIDE:
         return None
     return _by_siblings(data, name)
 
@@ -141,16 +113,16 @@ def _strict(data: bytes, name: str) -> str | None:
 
 def _wide_codec(data: bytes, name: str) -> str:
     """The codec for UTF-16 and UTF-32 by their byte order mark, or by the place of NUL bytes; `""` for other text."""
-    if name not in _WIDE and data[:1] not in b"\xff\xfe\x00" and b"\x00" not in data:
+    if name not in WIDE and data[:1] not in b"\xff\xfe\x00" and b"\x00" not in data:
         return ""
-    unicode_or_none = name in _WIDE or name in ("", "utf_8")
+    unicode_or_none = name in WIDE or name in ("", "utf_8")
     if data.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
         return "utf_32"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) and (unicode_or_none or b"\x00" in data):
         return "utf_16"
     sample = data[:_SAMPLE]
     even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    if name in _WIDE:
+    if name in WIDE:
         if name == "utf_16":
             name = "utf_16_be" if even > odd else "utf_16_le"
         # Without NUL bytes the label is nearly always a lie; Chinese and Japanese text may have none.
@@ -165,9 +137,9 @@ def _wide_codec(data: bytes, name: str) -> str:
 def _seven_bit(data: bytes, name: str) -> str | None:
     """Text in a 7-bit charset. While there is an escape sequence, its damaged bytes are replaced one by one."""
     if b"\x1b" in data or (name == "iso2022_kr" and b"\x0e" in data):
-        if name in _ISO_2022:
+        if name in ISO_2022:
             return _iso2022(data, name)
-        if _DESIGNATION.search(data) and (data.isascii() or (name not in _MULTIBYTE and not _strict(data, "utf_8"))):
+        if _DESIGNATION.search(data) and (data.isascii() or (name not in MULTIBYTE and not _strict(data, "utf_8"))):
             # ISO-2022-JP or ISO-2022-KR without or with a wrong label.
             return _iso2022(data, "iso2022_jp_ext")
     if data.isascii():
@@ -175,7 +147,7 @@ def _seven_bit(data: bytes, name: str) -> str | None:
             return data.decode("utf_7", "replace")
         if name == "hz":
             return decode_hz(data)
-        if name in _ISO_2022:
+        if name in ISO_2022:
             return _iso2022(data if name == "iso2022_kr" else restore_escapes(data), name)
     return None
 
@@ -213,29 +185,29 @@ def _surrogate_pairs(data: bytes) -> str | None:
 
 def _by_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
     """Text under a label that fits, that fits but for some damage, or whose sibling fits."""
-    if name in _MULTIBYTE:
+    if name in MULTIBYTE:
         if (text := _mostly(data, name)) is not None:
             text, doubtful = _likelier(data, name, text)
             return text, doubtful or "\ufffd" in text
-    elif name not in _SEVEN_BIT:
+    elif name not in SEVEN_BIT:
         name = _windows_codec(data, name)
         text = _strict(data, name)
         # Bytes that a Western charset leaves undefined are common in Shift_JIS, whose other bytes are in any range.
-        if name in _WESTERN and mostly_high(data, 0xA0 if text is not None else 0x7F):
+        if name in WESTERN and mostly_high(data, 0xA0 if text is not None else 0x7F):
             return None
         text = _mostly(data, name) if text is None else text
         if text is None:
             return None
         text, doubtful = _likelier(data, name, text)
         return text, doubtful or "\ufffd" in text
-    texts = (_mostly(data, sibling) for sibling in _SIBLINGS.get(name, ()))
+    texts = (_mostly(data, sibling) for sibling in SIBLINGS.get(name, ()))
     # Half-width katakana are what bytes of other charsets become in Shift_JIS.
     return next(((text, True) for text in texts if text and len(_KATAKANA.findall(text)) * 2 < _not_ascii(text)), None)
 
 
 def _likelier(data: bytes, name: str, text: str) -> tuple[str, bool]:
     """The text under the label `name`; that of a sibling, with doubt, where the label's is hardly one."""
-    siblings = _SIBLINGS.get(name, ())
+    siblings = SIBLINGS.get(name, ())
     if siblings and _is_unlikely(text, name):
         for sibling in ("utf_8", *siblings):
             other = _mostly(data, sibling)
@@ -250,7 +222,7 @@ def _letters_fit(other: str, text: str, name: str) -> bool:
     """Whether the letters of another reading confirm it. People write half-width katakana, and with caps lock on."""
     if name == "cp932":
         return len(_KANA.findall(other)) >= len(_KANA_LEADS.findall(text))
-    if name in _MULTIBYTE:
+    if name in MULTIBYTE:
         return True
     ranks = _ranks(other)
     return len(ranks) >= _MIN_RANKED and sum(ranks) * 5 < sum(_ranks(text)) * 4
@@ -266,7 +238,7 @@ def _is_unlikely(text: str, name: str) -> bool:
 
     name: the codec that read it.
     """
-    if name in _MULTIBYTE:
+    if name in MULTIBYTE:
         foreign = _not_ascii(text)
         leads = len(_KANA_LEADS.findall(text)) if name == "cp932" else 0
         return len(_PRIVATE_USE.findall(text)) * 20 >= foreign > 0 or leads * 6 > foreign
@@ -317,7 +289,7 @@ def _windows_codec(data: bytes, name: str) -> str:
     """The charset that is meant by the label of another one with the same letters or without letters in places."""
     if name == "koi8_r" and _UKRAINIAN.search(data):
         return "koi8_u"
-    windows = _WINDOWS.get(name, name)
+    windows = WINDOWS.get(name, name)
     return windows if windows != name and _C1.search(data) and _strict(data, windows) is not None else name
 
 
