@@ -8,20 +8,33 @@ from __future__ import annotations
 
 import re
 
-from router.mail.charset_labels import codec
-from router.mail.charsets import decode_charset, decode_labelled, is_text_of, mostly_high
+from router.mail.charset_labels import MULTIBYTE, codec
+from router.mail.charsets import (
+    UTF_8_CHARACTER,
+    decode_charset,
+    decode_labelled,
+    decode_utf_8,
+    is_text_of,
+    mostly_high,
+    strict_text,
+)
 
 MAX_SAMPLE = 4096
 """Bytes that the detector gets: it reads a sentence right, and its cost grows with the square for some input."""
 MAX_DETECTIONS = 16
 """Texts of one mail that are detected; the charset of the last one serves for those after it."""
 _BEFORE, _BEHIND = 512, 16384  # bytes of a long line that are looked at around the first one that is not ASCII
+_MIN_UTF_8 = 4  # characters of UTF-8 beside lines in another charset
+_MAX_LINES = 20_000  # of a text whose lines are decoded one by one; that takes some 10 ms
 _MAX_DECLARATION = 8192  # bytes in which markup declares its charset
 
 _XML = re.compile(rb"""\s*<\?xml[^<>]{0,128}?encoding\s{0,8}=\s{0,8}["']([\w.:-]{1,64})["']""")
 _META = re.compile(rb"""(?i)<meta[^<>]{0,512}?charset\s{0,8}=\s{0,8}["']?\s{0,8}([\w.:-]{1,64})""")
 _TAG = re.compile(rb"<[^<>]*>")
 _HIGH = re.compile(rb"[\x80-\xff]")
+# Text with so many kana is Japanese. Their bytes are seldom beside each other in other languages.
+_KANA = re.compile("[\u3041-\u30fe]")
+_MIN_KANA = 4
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 
 _LATIN = ("cp1252", "cp1250", "cp1254", "cp1257", "cp1258", "iso8859-2")
@@ -47,6 +60,24 @@ class CharsetReader:
         declared = declared_charset(data) if markup else ""
         if not codec(label) and is_text_of(data, declared):
             label = declared
+        others = _lines_not_utf_8(data) if codec(label) not in MULTIBYTE else []
+        if others and (mixed := self._mixed(data, label, others)) is not None:
+            return mixed, True
+        return self._decode(data, label, declared)
+
+    def _mixed(self, data: bytes, label: str, others: list[int]) -> str | None:
+        """UTF-8 with some lines in another charset: a footer, a quote, a damaged line. others: their numbers."""
+        lines = data.split(b"\n")
+        text, _ = self._decode(b"\n".join(lines[number] for number in others), label, "")
+        texts = text.split("\n")
+        if len(texts) != len(others):
+            return None
+        decoded = dict(zip(others, texts, strict=True))
+        return "\n".join(
+            decoded[number] if number in decoded else line.decode("utf_8") for number, line in enumerate(lines)
+        ).removeprefix("\ufeff")
+
+    def _decode(self, data: bytes, label: str, declared: str) -> tuple[str, bool]:
         found = decode_labelled(data, label)
         if found is not None:
             return found
@@ -57,6 +88,25 @@ class CharsetReader:
             self._detections += 1
             self._last = detect_charset(data)
         return decode_charset(data, self._last, label)[0], True
+
+
+def _lines_not_utf_8(data: bytes) -> list[int]:
+    """The numbers of the lines that are not UTF-8 where twice as many characters of other lines are, else none.
+
+    In other charsets a line is valid UTF-8 by chance only if it has one or two characters.
+    """
+    if data.isascii() or b"\x1b$" in data or data.count(b"\n") > _MAX_LINES:
+        return []
+    if decode_utf_8(data, labelled=True) is not None:
+        return []
+    others: list[int] = []
+    valid = 0
+    for number, line in enumerate(data.split(b"\n")):
+        if strict_text(line, "utf_8") is not None:
+            valid += len(UTF_8_CHARACTER.findall(line))
+        else:
+            others.append(number)
+    return others if valid >= max(_MIN_UTF_8, 2 * len(others)) else []
 
 
 def declared_charset(data: bytes) -> str:
@@ -75,6 +125,11 @@ def detect_charset(data: bytes) -> str:
     sample = _sample(data)
     if not sample:
         return ""
+    for japanese in ("euc-jp", "cp932"):
+        text = strict_text(sample, codec(japanese)) or ""
+        kana = len(_KANA.findall(text))
+        if kana >= _MIN_KANA and kana * 3 >= len(text) - len(text.encode("ascii", "ignore")):
+            return japanese
     found = _likeliest(sample, _CANDIDATES)
     if found in _OTHER_SCRIPTS and _has_mixed_words(sample):
         return _likeliest(sample, _LATIN)

@@ -21,7 +21,14 @@ from router.mail.charset_labels import (
     WINDOWS,
     codec,
 )
-from router.mail.escaped_charsets import decode_euc_jp, decode_hz, decode_iso2022, odd_byte, restore_escapes
+from router.mail.escaped_charsets import (
+    decode_euc_jp,
+    decode_hz,
+    decode_iso2022,
+    has_open_line,
+    odd_byte,
+    restore_escapes,
+)
 
 # Lead bytes of the most frequent characters: first-level ideographs, syllables, kana.
 _COMMON_LEADS = {
@@ -31,9 +38,10 @@ _COMMON_LEADS = {
     "cp932": (0x81, 0x82, 0x83, *range(0x88, 0x98)),
 }
 _PAIRS_AHEAD = 12
+_NO_PAIR = re.compile(rb"[\x00-\x2f]")  # bytes that are no part of a character of these
 # Charsets of which nearly all trail bytes are above 127 as well; a pair may end with an ASCII byte.
 _HIGH_PAIRS = frozenset({"gb18030", "cp949"})
-_HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![0-9@-~])")
+_HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![@-~]|[0-9][\x81-\xfe][0-9])")
 _MAX_RESUMED = 100  # damaged characters of a text behind which the next one is looked for
 _RESUME = "emailrouter-resume"
 _DAMAGE = re.compile("\ufffd{1,3}")  # what one bad byte becomes
@@ -54,7 +62,7 @@ _C1 = re.compile(rb"[\x80-\x9f]")
 _UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]")
 # The escape sequences of ISO 2022 that no terminal uses for colours or its own character sets.
 _DESIGNATION = re.compile(rb"\x1b(?:\$[@AB]|\$[()][A-Z]|\(I)")
-_UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _TAG = re.compile(rb"<[^<>]*>")
 _SAMPLE = 4096  # bytes from which the kind of a text is judged
 _BEGINNING = 65536  # bytes of a text that are decoded to see whether a charset fits: trying several costs no more
@@ -88,10 +96,10 @@ def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
     if text is not None:
         return text, name not in SEVEN_BIT
     for supplement in (name, *SUPPLEMENTS.get(name, ())) if name in MULTIBYTE else ():
-        text = _strict(data, supplement)
+        text = strict_text(data, supplement)
         if text is not None:
             return _likelier(data, name, text)
-    text = _utf_8(data, labelled=name == "utf_8")
+    text = decode_utf_8(data, labelled=name == "utf_8")
     if text is not None:
         return text, "\ufffd" in text or (name != "utf_8" and label != "")
     if name in ("", "utf_8") or name in WIDE:
@@ -104,7 +112,8 @@ def is_text_of(data: bytes, label: str) -> bool:
     return codec(label) != "" and decode_labelled(data[:_BEGINNING], label) is not None
 
 
-def _strict(data: bytes, name: str) -> str | None:
+def strict_text(data: bytes, name: str) -> str | None:
+    """The text if every byte is valid in the codec `name`."""
     try:
         return data.decode(name)
     except (UnicodeError, LookupError):
@@ -124,9 +133,9 @@ def _wide_codec(data: bytes, name: str) -> str:
     even, odd = sample[0::2].count(0), sample[1::2].count(0)
     if name in WIDE:
         if name == "utf_16":
-            name = "utf_16_be" if even > odd else "utf_16_le"
+            name = "utf_16_be" if even > odd or (even == odd and _reads_big_endian(sample)) else "utf_16_le"
         # Without NUL bytes the label is nearly always a lie; Chinese and Japanese text may have none.
-        text = "" if _letters(sample) * 2 > len(sample) else _strict(sample[: len(sample) & ~3], name) or ""
+        text = "" if _letters(sample) * 2 > len(sample) else strict_text(sample[: len(sample) & ~3], name) or ""
         return name if even or odd or len(_IDEOGRAPHS.findall(text)) * 5 > len(text) * 4 else ""
     # Text of which every second byte is NUL.
     if unicode_or_none and len(sample) > 3 and max(even, odd) * 4 > len(sample) and min(even, odd) * 8 < max(even, odd):
@@ -134,12 +143,18 @@ def _wide_codec(data: bytes, name: str) -> str:
     return ""
 
 
+def _reads_big_endian(sample: bytes) -> bool:
+    """Whether UTF-16 text without a byte order mark and NUL bytes is rather Chinese or Japanese in this order."""
+    little, big = (len(_IDEOGRAPHS.findall(sample.decode(name, "replace"))) for name in ("utf_16_le", "utf_16_be"))
+    return big > little
+
+
 def _seven_bit(data: bytes, name: str) -> str | None:
     """Text in a 7-bit charset. While there is an escape sequence, its damaged bytes are replaced one by one."""
     if b"\x1b" in data or (name == "iso2022_kr" and b"\x0e" in data):
         if name in ISO_2022:
             return _iso2022(data, name)
-        if _DESIGNATION.search(data) and (data.isascii() or (name not in MULTIBYTE and not _strict(data, "utf_8"))):
+        if _DESIGNATION.search(data) and (data.isascii() or (name not in MULTIBYTE and not strict_text(data, "utf_8"))):
             # ISO-2022-JP or ISO-2022-KR without or with a wrong label.
             return _iso2022(data, "iso2022_jp_ext")
     if data.isascii():
@@ -153,21 +168,24 @@ def _seven_bit(data: bytes, name: str) -> str | None:
 
 
 def _iso2022(data: bytes, name: str) -> str:
-    # Python's codecs pass SO and SI through.
-    text = _strict(data, name) if b"\x0e" not in data or name == "iso2022_kr" else None
+    if name == "iso2022_kr" and b"\x1b$)C" not in data:
+        data = b"\x1b$)C" + data  # what SO means is not said where a header or a part of a text stands alone
+    # Python's codecs pass SO and SI through, and differ in what holds behind the end of a line.
+    plain = (b"\x0e" not in data or name == "iso2022_kr") and not has_open_line(data)
+    text = strict_text(data, name) if plain else None
     return text if text is not None else decode_iso2022(data)
 
 
-def _utf_8(data: bytes, *, labelled: bool) -> str | None:
+def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
     """UTF-8, also with some damage: a character cut in two does not make the rest another charset."""
-    text = _strict(data, "utf_8")
+    text = strict_text(data, "utf_8")
     if text is not None:
         return text.removeprefix("\ufeff")
     if b"\xed" in data and (surrogates := _surrogate_pairs(data)) is not None:
         return surrogates
     text = data.decode("utf_8", "replace")
     bad = text.count("\ufffd")
-    good = len(_UTF_8_CHARACTER.findall(data))
+    good = len(UTF_8_CHARACTER.findall(data))
     if data.startswith(b"\xef\xbb\xbf"):
         return text.removeprefix("\ufeff")
     if bad <= good // 4 or (bad == 1 and good > 1) or (labelled and bad <= min(2, good)):
@@ -191,7 +209,7 @@ def _by_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
             return text, doubtful or "\ufffd" in text
     elif name not in SEVEN_BIT:
         name = _windows_codec(data, name)
-        text = _strict(data, name)
+        text = strict_text(data, name)
         # Bytes that a Western charset leaves undefined are common in Shift_JIS, whose other bytes are in any range.
         if name in WESTERN and mostly_high(data, 0xA0 if text is not None else 0x7F):
             return None
@@ -266,14 +284,19 @@ def _with_mark(run: bytes, name: str) -> bytes:
 
 
 def _resume(error: UnicodeError) -> tuple[str, int]:
-    """Continues behind a damaged character where most of the next bytes are pairs with a common lead byte."""
+    """Continues behind a damaged character where most of the next bytes are pairs with a common lead byte.
+
+    Only as far as the next blank or punctuation: each run of pairs begins at its own place.
+    """
     if not isinstance(error, UnicodeDecodeError):
         raise error
     leads = _COMMON_LEADS[error.encoding]
+    stop = error.start + 2 * _PAIRS_AHEAD
+    if (found := _NO_PAIR.search(error.object, error.start + 1, stop)) is not None:
+        stop = found.start()
 
     def common(skipped: int) -> int:
-        start = error.start + skipped
-        return sum(byte in leads for byte in error.object[start : start + 2 * _PAIRS_AHEAD : 2])
+        return sum(byte in leads for byte in error.object[error.start + skipped : stop : 2])
 
     return "\ufffd", min(error.start + max((1, 2, 3), key=common), len(error.object))
 
@@ -290,7 +313,7 @@ def _windows_codec(data: bytes, name: str) -> str:
     if name == "koi8_r" and _UKRAINIAN.search(data):
         return "koi8_u"
     windows = WINDOWS.get(name, name)
-    return windows if windows != name and _C1.search(data) and _strict(data, windows) is not None else name
+    return windows if windows != name and _C1.search(data) and strict_text(data, windows) is not None else name
 
 
 def mostly_high(data: bytes, above: int = 0xA0) -> bool:

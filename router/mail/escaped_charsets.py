@@ -14,6 +14,10 @@ from operator import sub
 
 # Escape sequences that designate a character set (RFC 1468, RFC 1554, RFC 1557, JIS X 0213), and the shifts SO and SI.
 _SWITCH = re.compile(rb"\x1b(?:\$[@AB]|\$\([@A-Z]|\$\)[A-Z]|\([A-Z]|\)[A-Z]|\.[AF])|[\x0e\x0f\n]")
+# A line that ends without the sequence or the shift that leads back to ASCII.
+_OPEN_LINE = re.compile(rb"(?:\x1b\$|\x0e)[^\x1b\x0f\n]*+\n")
+# What comes next behind an open line if the line was folded: such a sequence, and nothing that designates a set.
+_CLOSED_LATER = re.compile(rb"[^\x1b\x0e\x0f]*+(?:\x1b\([BJ]|\x0f)")
 _BARE_SWITCH = re.compile(rb"\$[@B]|\([BJ]|[^\x21-\x7e]")
 _BARE_OPENERS, _BARE_CLOSERS = (b"$@", b"$B"), (b"(B", b"(J")
 _PAIRS = re.compile(rb"([\x21-\x7e]+)|([\x00-\x20]+)|.", re.DOTALL)
@@ -43,16 +47,22 @@ _PAIR_ERRORS = "emailrouter-pair"
 codecs.register_error(_PAIR_ERRORS, _skip_pair)
 
 
+def has_open_line(data: bytes) -> bool:
+    """Whether a line ends in another set than ASCII."""
+    return _OPEN_LINE.search(data) is not None
+
+
 def decode_iso2022(data: bytes) -> str:
     """Text with escape sequences, each line of which begins in ASCII (RFC 1468, RFC 1557).
 
+    But a line that was folded between its escape sequences begins in the set of the line before.
     Bytes above 127 outside of two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
     """
     out: list[str] = []
     read: _Reader = _ascii
     shifted: _Reader = _ascii
     shift_out: _Reader = _katakana  # JIS X 0201 where no escape sequence has said what SO means
-    at = 0
+    at = closed_at = 0
     for switch in _SWITCH.finditer(data):
         if switch.start() > at:
             out.append(read(data[at : switch.start()]))
@@ -62,7 +72,11 @@ def decode_iso2022(data: bytes) -> str:
             read = shifted = designated
         elif code == b"\n":
             out.append("\n")
-            read = shifted = _ascii
+            if at > closed_at and read is not _ascii:
+                closing = _CLOSED_LATER.match(data, at)
+                closed_at = closing.end() if closing else at
+            if at >= closed_at:
+                read = shifted = _ascii
         elif code == b"\x0e":
             read = shift_out
         elif code == b"\x0f":

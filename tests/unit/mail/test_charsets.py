@@ -63,6 +63,9 @@ NAMES = {
 }
 
 
+KOREAN = "주문한 상품이 아직 도\ufffd하지 않았습니다"
+
+
 def encoded(text: str, language: str) -> bytes:
     charset = language.split()[1]
     if charset != "cp1258":
@@ -280,6 +283,21 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         ("\ufeffŁódź".encode("utf-16-le"), "us-ascii", "Łódź"),
         ("Łódź".encode(), "utf-16", "Łódź"),
         ("您好请问发票".encode("utf-16-be"), "utf-16be", "您好请问发票"),
+        ("ご注文の件です".encode("utf-16-be"), "utf-16", "ご注文の件です"),
+        ("ご注文の件です".encode("utf-16-le"), "utf-16", "ご注文の件です"),
+        # A line that is folded between its escape sequences, and one whose sequence was lost.
+        (b'\x1b$B$"$$\r\n$&$(\x1b(B ok', "iso-2022-jp", "あい\r\nうえ ok"),
+        (b'\x1b$B$"$$$\r\n&$(\x1b(B', "iso-2022-jp", "あい\ufffd\r\n\ufffdえ"),
+        (b'\x1b$B$"$$\r\nThanks\r\n\x1b$B$&\x1b(B', "iso-2022-jp", "あい\r\nThanks\r\nう"),
+        (b"\x1b$)C\n\x0eGQ\n1[\x0f ok", "iso-2022-kr", "\n한\n글 ok"),
+        (b"ok \x0eGQ1[\x0f", "iso-2022-kr", "ok 한글"),
+        # The damage of a word is no damage of the next, and digits behind a run of pairs are no part of them.
+        (
+            "주문한 상품이 아직 도착하지 않았습니다".encode("cp949").replace(b"\xb5\xb5\xc2\xf8", b"\xb5\xb5\xc2\xff"),
+            "euc-kr",
+            KOREAN,
+        ),
+        ("您好请问号码是".encode("gbk")[1:] + "12，请退款".encode("gbk"), "gb2312", "\ufffd好请问号码是12，请退款"),
     ],
 )
 def test_decode_charset(data: bytes, label: str, expected: str) -> None:
@@ -324,6 +342,32 @@ def test_text_behind_a_damaged_byte_is_read(text: str, encoding: str, label: str
     found = decode_charset(damaged, label)[0]
     assert found.startswith(text[0])
     assert found.endswith(text[-6:])
+
+
+GERMAN, FOOTER = "Grüße aus Köln, für Ihre Prüfung.\n", "Geschäftsführer: Jörg Müller, Büro Süd, Fußweg 3, Höhe 2"
+RUSSIAN = LANGUAGES["ru cp1251"]
+
+
+@pytest.mark.parametrize(
+    ("data", "label", "expected"),
+    [
+        (GERMAN.encode() * 2 + FOOTER.encode("cp1252"), "utf-8", GERMAN * 2 + FOOTER),
+        (GERMAN.encode() + FOOTER.encode("cp1252"), "iso-8859-1", GERMAN + FOOTER),
+        (FOOTER.encode("cp1252") + b"\n" + GERMAN.encode(), "", f"{FOOTER}\n{GERMAN}"),
+        (GERMAN.encode() + RUSSIAN.encode("cp1251"), "utf-8", GERMAN + RUSSIAN),
+        (GERMAN.encode() + RUSSIAN.encode("koi8_r"), "koi8-r", GERMAN + RUSSIAN),
+        # Lines of one or two characters are UTF-8 by chance.
+        ("联通\n订单\n退款\n时间\n".encode("gbk"), "gb2312", "联通\n订单\n退款\n时间\n"),
+    ],
+)
+def test_lines_in_different_charsets(data: bytes, label: str, expected: str) -> None:
+    assert CharsetReader("").decode(data, label, markup=False)[0] == expected
+
+
+@pytest.mark.parametrize("text", ["お世話になっております", "ありがとうございます"])
+@pytest.mark.parametrize("charset", ["cp932", "euc_jp"])
+def test_a_greeting_in_kana_is_japanese(text: str, charset: str) -> None:
+    assert read_headers(b"Subject: " + text.encode(charset)).subject == text
 
 
 def test_the_number_of_detections_is_bounded() -> None:
