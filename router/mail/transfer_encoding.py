@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections import Counter
 from collections.abc import Iterator
+from operator import ne
 
 from router.mail import uuencode
 
@@ -19,14 +21,19 @@ _MECHANISM = re.compile(rb"\s{0,64}(?:\([^()]{0,256}\))?[\s\"']{0,64}([^\s\"'(;:
 _NOT_LETTERS = re.compile(r"[^a-z0-9]")
 # Names without their punctuation, which scripts write in their own way.
 _MECHANISMS = {
-    "base64": "base64",
-    "quotedprintable": "quoted-printable",
+    "b64": "base64",
+    "qp": "quoted-printable",
     **dict.fromkeys(("uuencode", "xuuencode", "uue", "xuue"), "uuencode"),
 }
+
+_SOFT_BREAK = re.compile(rb"=[ \t]*+(?:\r++\n?|\n|\Z)")
+_LONE_EQUALS_SIGN = re.compile(rb"=(?==)")
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _NOT_RUNS = bytes(set(range(256)) - set(_BASE64) - set(b"="))
+_FOREIGN_AS_ZEROS = bytes(byte if byte in _BASE64 else ord("A") for byte in range(256))
+_MIN_FULL_LINES = 2  # lines of one length that say how long a line is
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\r\n]")
 _INNER_BLANK = re.compile(rb"[^ \t\r][ \t]+[^ \t\r]")
 # The end of a run, with words behind it on its line.
@@ -34,6 +41,7 @@ _CLOSED_RUN = re.compile(rb"(?:[A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-
 # A line that only base64 fills: long, and of a case that changes inside, as no word's does.
 _BASE64_LINE = re.compile(rb"\n([A-Za-z0-9+/]{14,}+={0,2}+)(?=[ \t\r]*(?:\n|\Z))")
 _CASE_CHANGE = re.compile(rb"[a-z][A-Z]")
+_MIN_SPACED = 20  # characters of base64 between two blanks; hardly any word has as many
 # Words that have no characters but those of base64, as base64 never has them: one capital at most, at the beginning.
 _LONE_WORDS = re.compile(rb"\s*(?:[A-Z]?[a-z]+(?:\s+|\Z))*+\Z")
 _MAX_LONE_WORDS = 1024  # bytes of a text that was not encoded; longer ones have other characters
@@ -49,7 +57,10 @@ def mechanism(value: bytes) -> str:
     """The mechanism that a Content-Transfer-Encoding names by its first word, in lower case."""
     match = _MECHANISM.match(value)
     name = match[1].decode("ascii", "replace").lower() if match else ""
-    return _MECHANISMS.get(_NOT_LETTERS.sub("", name), name)
+    letters = _NOT_LETTERS.sub("", name)
+    if letters == "base" or "base64" in letters:
+        return "base64"
+    return "quoted-printable" if "quoted" in letters else _MECHANISMS.get(letters, name)
 
 
 def decode(data: bytes, encoding: str, *, words: bool = False) -> tuple[bytes, bool]:
@@ -63,10 +74,19 @@ def decode(data: bytes, encoding: str, *, words: bool = False) -> tuple[bytes, b
     if encoding == "base64":
         return _base64(data, words=words)
     if encoding == "quoted-printable":
-        return binascii.a2b_qp(data), True
+        return _quoted_printable(data), True
     if encoding == "uuencode":
         return uuencode.decode(data)
     return data, True
+
+
+def _quoted_printable(data: bytes) -> bytes:
+    """Blanks behind a soft line break were added on the way (RFC 2045 section 6.7); a lone `=` is itself."""
+    if b"= " in data or b"=\t" in data or data.count(b"=\r") != data.count(b"=\r\n"):
+        data = _SOFT_BREAK.sub(b"=\n", data)
+    if b"==" in data:  # one for `binascii`
+        data = _LONE_EQUALS_SIGN.sub(b"=3D", data)
+    return binascii.a2b_qp(data)
 
 
 def decoded_size(data: bytes, encoding: str) -> tuple[int, bool]:
@@ -84,6 +104,8 @@ def decoded_size(data: bytes, encoding: str) -> tuple[int, bool]:
 def _is_one_run(data: bytes) -> bool:
     if _is_lone_words(data) or _last_word(data) < len(data):
         return False
+    if (len(data) - data.count(b"\r") - data.count(b"\n")) % 4 and b"\n" in data.strip():
+        return False  # a character was lost or added
     noise = data.translate(None, _BASE64 + b"\r\n")
     return not noise or (not noise.strip(b"=") and not data[data.index(b"=") :].strip(b"=\r\n"))
 
@@ -96,7 +118,7 @@ def _last_word(data: bytes) -> int:
     """Where the last line begins if it is one word behind complete base64, else the end of the data."""
     end = len(data.rstrip())
     start = data.rfind(b"\n", 0, end) + 1
-    line = data[start:end]
+    line = data[start:end].strip()
     if start == 0 or len(line) % 4 == 0 or b"=" in line:
         return len(data)
     before = data[:start].rstrip()
@@ -142,7 +164,7 @@ def _pieces(data: bytes) -> Iterator[tuple[bool, bytes]]:
         line = data[line_start : line_end if line_end >= 0 else len(data)].strip(b" \t\r\n")
         at = line_end if line_end >= 0 else len(data)
         foreign = len(line) - len(line.translate(None, _NOT_RUNS))
-        if _INNER_BLANK.search(line) is None and foreign * _NOISE_RATIO <= len(line):
+        if _is_spaced(line) if _INNER_BLANK.search(line) else foreign * _NOISE_RATIO <= len(line):
             continue
         closed = _CLOSED_RUN.match(line)
         if closed is not None and _CASE_CHANGE.search(closed[0]) is None:
@@ -152,6 +174,16 @@ def _pieces(data: bytes) -> Iterator[tuple[bool, bytes]]:
         yield True, data[at if closed else line_start : start]
         at = start
     yield False, data[start:]
+
+
+def _is_spaced(line: bytes) -> bool:
+    """Whether a line is base64 with blanks in it."""
+    *before, last = line.split()
+    if last.translate(None, _BASE64).strip(b"="):
+        return False
+    return all(
+        len(run) >= _MIN_SPACED and not run.translate(None, _BASE64) and _CASE_CHANGE.search(run) for run in before
+    )
 
 
 def _end_of_words(data: bytes, at: int) -> int:
@@ -169,13 +201,33 @@ def _end_of_words(data: bytes, at: int) -> int:
 def _runs(data: bytes) -> tuple[bytes, bool]:
     """Runs of base64, each ended by its padding."""
     pieces: list[bytes] = []
-    whole = True
-    for run in data.translate(None, _NOT_RUNS).split(b"=", _MAX_RUNS):
+    aligned = _aligned_lines(data) if len(data.translate(None, _NOT_RUNS)) % 4 else data
+    whole = aligned is data
+    for run in aligned.translate(None, _NOT_RUNS).split(b"=", _MAX_RUNS):
         if run:
             decoded, complete = _run(run.translate(None, b"=") if b"=" in run else run)
             pieces.append(decoded)
             whole = whole and complete
     return b"".join(pieces), whole
+
+
+def _aligned_lines(data: bytes) -> bytes:
+    """Base64 of which the damage of a line stays in that line: the next one begins with a character of its own."""
+    lines = data.strip().split(b"\n")
+    widths = Counter(len(line.strip()) for line in lines[:-1])
+    width = widths.most_common(1)[0][0] if widths else 0
+    if width % 4 or widths[width] < _MIN_FULL_LINES:
+        return data
+    aligned = [_aligned_line(line.strip(), width) for line in lines[:-1]]
+    return b"\n".join((*aligned, lines[-1])) if any(map(ne, aligned, map(bytes.strip, lines))) else data
+
+
+def _aligned_line(line: bytes, width: int) -> bytes:
+    if b"=" in line:
+        return line
+    if len(line) == width:
+        return line.translate(_FOREIGN_AS_ZEROS)
+    return line + b"=" if len(line.translate(None, _NOT_BASE64)) % 4 else line
 
 
 def _run(run: bytes) -> tuple[bytes, bool]:

@@ -54,6 +54,11 @@ def as_text(body: bytes, encoding: bytes = b"base64") -> Contents:
         (b"", ""),
         (b"\xff(", "\ufffd"),
         (b"(a comment) Base64", "base64"),
+        (b"base 64", "base64"),
+        (b"X-Base64", "base64"),
+        (b"base32", "base32"),
+        (b"quoted printable", "quoted-printable"),
+        (b"quoted-printeable", "quoted-printable"),
     ],
 )
 def test_the_mechanism_is_the_first_word(value: bytes, expected: str) -> None:
@@ -66,6 +71,7 @@ def test_the_mechanism_is_the_first_word(value: bytes, expected: str) -> None:
         (run(b"One.\n") + run(b"Two.\n") + run(b"3\n"), "One.\nTwo.\n3"),
         (base64.b64encode(b"One.\n") + base64.b64encode(b"Two.\n"), "One.\nTwo."),
         (b"T25l \r\n Lgo=\r\n", "One."),
+        (b"VGhlIGxhcmdlIGxhbXAgZm9y IEhhbWJ1cmcu\r\n\tCg==\r\n", "The large lamp for Hamburg."),
     ],
 )
 def test_base64_in_several_runs(body: bytes, text: str) -> None:
@@ -104,6 +110,31 @@ def test_plain_text_that_calls_itself_base64(body: bytes) -> None:
     found = as_text(body)
     assert found.text == body.decode().strip()
     assert found.warnings == ("broken base64",)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff", b"!", b"xy"])
+def test_a_damaged_line_of_base64_leaves_the_others_alone(damage: bytes) -> None:
+    lines = [f"Line {number}: where is the order für Müller, please? äöü\n" for number in range(9)]
+    body = base64.encodebytes("".join(lines).encode())
+    body = body[:100] + damage + body[101:]
+    found = as_text(body)
+    assert sum(line.strip() in found.text for line in lines) >= len(lines) - 2
+    assert "broken base64" in found.warnings
+    assert decoded_size(body, "base64") == (len(decode(body, "base64")[0]), False)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"one = \t\r\ntwo =", "one two "),
+        (b"token=3Da== and a==3D", "token=a== and a=="),
+        (b"one =\rtwo", "one two"),
+        (b"one=\r\r\ntwo", "onetwo"),
+        (b"5 = 5 =\n", "5 = 5 "),
+    ],
+)
+def test_quoted_printable_that_was_damaged_on_the_way(body: bytes, text: str) -> None:
+    assert decode(body, "quoted-printable") == (text.encode(), True)
 
 
 def test_a_lone_last_character_is_no_base64() -> None:
