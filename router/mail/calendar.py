@@ -19,7 +19,7 @@ MAX_BYTES = 1 << 20  # of one calendar; more is a file written into it
 _MAX_EVENTS = 20
 _MAX_ATTENDEES = 50
 _MAX_VALUE = 998  # characters of a value that is one line
-_FOLD = re.compile(rb"\r?\n[ \t]")
+_FOLD = re.compile(rb"(?<!\r)\r*+\n[ \t]")
 # A name, parameters whose values may be quoted, and the value behind the first colon outside quotes.
 _PROPERTY = re.compile(r'([A-Za-z0-9-]{1,64})((?:[^":]*+(?:"[^"]*+"[^":]*+)*+)):', re.DOTALL)
 _PARAMETER = re.compile(r';([A-Za-z0-9-]{1,64})=("[^"]*+"|[^";]*+)')
@@ -125,16 +125,25 @@ def _read(text: str, method: str) -> tuple[str, list[_Component]]:
 
 
 def _properties(text: str) -> Iterator[tuple[str, _Property]]:
-    for line in text.split("\n"):
+    lines = iter(text.split("\n"))
+    for line in lines:
         match = _PROPERTY.match(line)
         if match is None:
             continue
         parameters = {name.upper(): value.strip('"') for name, value in _PARAMETER.findall(match[2])}
         value = line[match.end() :]
-        if parameters.get("ENCODING", "").upper() == "QUOTED-PRINTABLE":  # vCalendar 1.0
-            encoded = binascii.a2b_qp(value.encode("utf-8", "replace"))
+        if "QUOTED-PRINTABLE" in match[2].upper():  # vCalendar 1.0, also without `ENCODING=`
+            encoded = binascii.a2b_qp("".join(_soft_lines(value, lines)).encode("utf-8", "replace"))
             value = storable(decode_charset(encoded, parameters.get("CHARSET", ""))[0])
         yield match[1].upper(), _Property(value, parameters)
+
+
+def _soft_lines(value: str, following: Iterator[str]) -> Iterator[str]:
+    """A quoted-printable value that goes on behind soft line breaks, without these."""
+    while (line := value.rstrip()).endswith("="):
+        yield line[:-1]
+        value = next(following, "")
+    yield line
 
 
 def _described(component: _Component, method: str) -> str:

@@ -134,10 +134,13 @@ class _Lines:
             self._line.append(" | ")
         self._cells += 1
 
-    def begin_item(self) -> None:
+    def begin_item(self, value: str) -> None:
+        """value: its number, where that is not the next one."""
         if not self.lists:
             self._bullet = "- "
             return
+        if self.lists[-1] >= 0 and value.isdecimal():
+            self.lists[-1] = int(value[:6])
         number = self.lists[-1]
         self._bullet = "- " if number < 0 else f"{number}. "
         if number >= 0:
@@ -220,7 +223,7 @@ class _Walker(HTMLParser):
             start = values.get("start") or "1"
             self.out.lists.append(-1 if tag == "ul" else int(start[:6]) if start.isdecimal() else 1)
         elif tag == "li":
-            self.out.begin_item()
+            self.out.begin_item(values.get("value") or "")
         elif tag == "tr":
             self.out.begin_row()
         elif tag in ("td", "th"):

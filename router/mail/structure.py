@@ -22,6 +22,7 @@ _FIELD = re.compile(rb"[!-9;-~]{1,128}[ \t]*:")
 _LATE_FIELD = re.compile(rb"[ \t\r\n]{0,1024}((?:Content-[A-Za-z-]{1,40}|MIME-Version)[ \t]{0,8}:)", re.IGNORECASE)
 _FIRST_DELIMITER = re.compile(rb"(?:\A|\n)--([^\s-][^\r\n]{0,200}?)[ \t]*\r*\n")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
+_MISWRITTEN = {"html": "text/html", "html/text": "text/html", "plain/text": "text/plain"}
 _PART_FIELDS = frozenset(
     {b"content-type", b"content-disposition", b"content-transfer-encoding", b"content-id", b"content-description"}
 )
@@ -260,12 +261,8 @@ def _part(fields: dict[bytes, list[bytes]], hint: str, content: bytes, *, start:
         return next((value for value in fields.get(name, ()) if value), b"")
 
     content_type, own = parameters(first(b"content-type"), hint)
-    if match := _TYPE.match(content_type):
-        content_type = match[0]
-    elif content_type == "html":
-        content_type = "text/html"
-    else:
-        content_type = default
+    match = _TYPE.match(_MISWRITTEN.get(content_type, content_type))
+    content_type = match[0] if match else default
     disposition, also = parameters(first(b"content-disposition"), hint)
     content_id = first(b"content-id")[:998].strip(b"<> \t").decode("ascii", "replace")
     return Part(

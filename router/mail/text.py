@@ -48,6 +48,7 @@ ATTRIBUTES: dict[str, set[str]] = {
     "th": {"align", "valign", "colspan", "rowspan", "width"},
     "table": {"align", "border", "cellpadding", "cellspacing", "width"},
     "ol": {"start"},
+    "li": {"value"},
     "font": {"color"},
 }
 # Of links: what a browser or another program opens for its user, and nothing that runs.

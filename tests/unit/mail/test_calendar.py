@@ -118,6 +118,11 @@ def test_several_components() -> None:
 def test_old_and_odd_forms() -> None:
     old = "BEGIN:VEVENT\nSUMMARY;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:T=C3=BCr\nEND:VEVENT\n"
     assert shown(old) == "Event: T\u00fcr"
+    soft = "BEGIN:VEVENT\nSUMMARY;QUOTED-PRINTABLE:T=C3=BC=\nr und =\nTor\nEND:VEVENT\n"
+    assert shown(soft) == "Event: T\u00fcr und Tor"
+    assert (
+        calendar_text(b"BEGIN:VEVENT\r\r\nSUMMARY:One\r\r\n  line\r\r\nEND:VEVENT\r\r\n", "", "") == "Event: One line"
+    )
     folded = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:T\xc3\r\n \xbcr\r\nEND:VEVENT\r\n"
     assert calendar_text(folded, "", "") == "Event: T\u00fcr"
     for odd in ("", "END:VEVENT\nX", 'BEGIN:VEVENT\nSUMMARY;CN="a:b\nDTSTART:soon', "BEGIN:VCARD\nFN:Ana\nEND:VCARD\n"):

@@ -89,6 +89,10 @@ MAP = "[Shop] (https://x.example/1) a@x.example"
         ('<div style="visibility:hidden">a<b style="visibility:visible">b</b>c</div>', "b"),
         ('<div style="max-height:0">a</div><div style="max-height:0px;overflow:hidden">b</div>', "a"),
         ('<div style="opacity:0">a</div><div style="opacity:0;opacity:1">b</div>', "b"),
+        (
+            '<ol start="2"><li>a</li><li value="5">b</li><li>c</li></ol><ul><li value=3>d</ul>',
+            "2. a\n5. b\n6. c\n\n- d",
+        ),
         ("<p>open <b>never <i>closed", "open never closed"),
         ("", ""),
     ],
