@@ -57,7 +57,10 @@ _MIN_RANKED = 11  # letters of a text whose frequency says something
 _RANKS = {letter: rank for rank, letter in enumerate("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъ")}
 _SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")
 _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
+_GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # what the comma and the full stop of GB 2312 are in Big5
 _C1 = re.compile(rb"[\x80-\x9f]")
+_C1_CHARACTER = re.compile("[\x80-\x9f]")
+_WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
 # Letters that KOI8-U has where KOI8-R has lines for drawing boxes, beside another letter.
 _UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]")
 # The escape sequences of ISO 2022 that no terminal uses for colours or its own character sets.
@@ -177,9 +180,14 @@ def _iso2022(data: bytes, name: str) -> str:
 
 
 def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
-    """UTF-8, also with some damage: a character cut in two does not make the rest another charset."""
+    """UTF-8, also with some damage: a character cut in two does not make the rest another charset.
+
+    Controls U+0080 to U+009F are what programs write that take windows-1252 for ISO 8859-1: quotes, dashes, the euro.
+    """
     text = strict_text(data, "utf_8")
     if text is not None:
+        if b"\xc2" in data and _C1_CHARACTER.search(text):
+            text = text.translate(_WINDOWS_CHARACTERS)
         return text.removeprefix("\ufeff")
     if b"\xed" in data and (surrogates := _surrogate_pairs(data)) is not None:
         return surrogates
@@ -240,6 +248,9 @@ def _letters_fit(other: str, text: str, name: str) -> bool:
     """Whether the letters of another reading confirm it. People write half-width katakana, and with caps lock on."""
     if name == "cp932":
         return len(_KANA.findall(other)) >= len(_KANA_LEADS.findall(text))
+    if name == "cp950":
+        hanzi = len(_IDEOGRAPHS.findall(other))
+        return hanzi >= _MIN_RANKED and other.encode("gb2312", "ignore").decode("gb2312") == other
     if name in MULTIBYTE:
         return True
     ranks = _ranks(other)
@@ -256,6 +267,8 @@ def _is_unlikely(text: str, name: str) -> bool:
 
     name: the codec that read it.
     """
+    if name == "cp950":
+        return len(_GB_PUNCTUATION.findall(text)) * 20 >= _not_ascii(text) > 0
     if name in MULTIBYTE:
         foreign = _not_ascii(text)
         leads = len(_KANA_LEADS.findall(text)) if name == "cp932" else 0

@@ -291,6 +291,11 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         (b'\x1b$B$"$$\r\nThanks\r\n\x1b$B$&\x1b(B', "iso-2022-jp", "あい\r\nThanks\r\nう"),
         (b"\x1b$)C\n\x0eGQ\n1[\x0f ok", "iso-2022-kr", "\n한\n글 ok"),
         (b"ok \x0eGQ1[\x0f", "iso-2022-kr", "ok 한글"),
+        # Controls that stand for characters of windows-1252.
+        ("5 \u0080, it\u0092s \u0093new\u0094".encode(), "utf-8", "5 €, it’s “new”"),
+        # Simplified Chinese under the label of Big5: its comma is a letter of bopomofo there.
+        ("您好，我的订单还没有到，请退款。".encode("gbk"), "big5", "您好，我的订单还没有到，请退款。"),
+        ("哈囉ㄛ，我的訂單還沒有到ㄛ".encode("big5"), "big5", "哈囉ㄛ，我的訂單還沒有到ㄛ"),
         # The damage of a word is no damage of the next, and digits behind a run of pairs are no part of them.
         (
             "주문한 상품이 아직 도착하지 않았습니다".encode("cp949").replace(b"\xb5\xb5\xc2\xf8", b"\xb5\xb5\xc2\xff"),

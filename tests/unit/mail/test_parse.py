@@ -190,3 +190,12 @@ def test_empty_lines_inside_the_header() -> None:
     assert (found.text, found.warnings) == ("words", ("empty lines inside the header",))
     for written in (gap.replace(b"--b", b"--c"), b"Subject: x\r\n\r\nContent-Type: text/plain\r\n\r\nwords"):
         assert "Content-Type:" in parse(written).text
+
+
+def test_a_soft_line_break_of_a_word_processor_ends_a_line() -> None:
+    assert parse(b"Content-Type: text/plain\r\n\r\none\x0btwo\r\n").text == "one\ntwo"
+
+
+def test_media_types_that_are_written_the_wrong_way_round() -> None:
+    assert parse(b"Content-Type: plain/text\r\n\r\nhello").text == "hello"
+    assert parse(b"Content-Type: html/text\r\n\r\n<p>hello</p>").text == "hello"
