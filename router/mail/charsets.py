@@ -60,7 +60,8 @@ _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
 _GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # what the comma and the full stop of GB 2312 are in Big5
 _C1 = re.compile(rb"[\x80-\x9f]")
 _C1_CHARACTER = re.compile("[\x80-\x9f]")
-_WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
+# U+0085 ends a line.
+_WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0) if code != 0x85}
 # Letters that KOI8-U has where KOI8-R has lines for drawing boxes, beside another letter.
 _UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\xb6\xb7\xbd][\xc0-\xff]")
 # The escape sequences of ISO 2022 that no terminal uses for colours or its own character sets.

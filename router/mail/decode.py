@@ -192,8 +192,8 @@ def storable(text: str) -> str:
     if "\r" in text:
         # CR CR LF: a CRLF whose CR was encoded as well, or a gateway's.
         text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
-    if "\f" in text or "\v" in text:  # Word ends the lines of a paragraph with VT
-        text = text.replace("\f", "\n").replace("\v", "\n")
+    if "\f" in text or "\v" in text or "\x85" in text:  # Word ends the lines of a paragraph with VT
+        text = text.replace("\f", "\n").replace("\v", "\n").replace("\x85", "\n")
     if text.isascii():
         return _NOT_STORABLE.sub("", text)
     return _SURROGATES.sub("\ufffd", _NOT_STORABLE.sub("", text))

@@ -22,10 +22,12 @@ _FIELD = re.compile(rb"[!-9;-~]{1,128}[ \t]*:")
 _LATE_FIELD = re.compile(rb"[ \t\r\n]{0,1024}((?:Content-[A-Za-z-]{1,40}|MIME-Version)[ \t]{0,8}:)", re.IGNORECASE)
 _FIRST_DELIMITER = re.compile(rb"(?:\A|\n)--([^\s-][^\r\n]{0,200}?)[ \t]*\r*\n")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
+_IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
 _MISWRITTEN = {"html": "text/html", "html/text": "text/html", "plain/text": "text/plain"}
 _PART_FIELDS = frozenset(
     {b"content-type", b"content-disposition", b"content-transfer-encoding", b"content-id", b"content-description"}
 )
+_MAX_TYPES = 4  # Content-Type fields whose boundary is looked up in the whole mail
 _MAX_PART_HEADER = 65536
 _MAX_PART_HEADERS = 1 << 20  # octets of all part headers of a mail
 _MAX_DELIMITER = 512  # RFC 2046 section 5.1.1 allows 70
@@ -76,6 +78,8 @@ def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max
     if b"content-type" not in fields and (late := _late_fields(content, body)) is not None:
         fields, body = {**fields, **late[0]}, late[1]
         warnings.append("empty lines inside the header")
+    if len(types := fields.get(b"content-type", [])) > 1:
+        fields[b"content-type"] = sorted(types[:_MAX_TYPES], key=lambda value: not _is_used(value, content, body))
     hint = charset_hint(fields, unexplained_bytes(fields), content[body : body + MAX_HINT_SEARCH])
     root = _part(fields, hint, content, start=body, depth=0, default="text/plain")
     if root.multipart and root.encoding in ("base64", "quoted-printable"):
@@ -85,6 +89,12 @@ def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max
     if root.multipart:
         walk.run(root)
     return Structure(root, hint, tuple(dict.fromkeys(walk.warnings)))
+
+
+def _is_used(content_type: bytes, content: bytes, body: int) -> bool:
+    """Whether a Content-Type names a boundary that comes in the body."""
+    boundary = parameters(content_type)[1].get("boundary", "").encode("utf-8", "replace")
+    return boundary != b"" and content.find(b"--" + boundary, body) >= 0
 
 
 def _late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes]], int] | None:
@@ -97,8 +107,7 @@ def _late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes]], i
     if start is None or end is None:
         return None
     fields = read_fields(content[start.start(1) : end.start()], _PART_FIELDS)
-    boundary = parameters(next(iter(fields.get(b"content-type", ())), b""))[1].get("boundary", "")
-    if not boundary or content.find(b"--" + boundary.encode("utf-8", "replace"), end.end() - 1) < 0:
+    if not _is_used(next(iter(fields.get(b"content-type", ())), b""), content, end.end() - 1):
         return None
     return fields, end.end()
 
@@ -264,13 +273,14 @@ def _part(fields: dict[bytes, list[bytes]], hint: str, content: bytes, *, start:
     match = _TYPE.match(_MISWRITTEN.get(content_type, content_type))
     content_type = match[0] if match else default
     disposition, also = parameters(first(b"content-disposition"), hint)
+    mechanisms = [transfer_encoding.mechanism(value) for value in fields.get(b"content-transfer-encoding", ())]
     content_id = first(b"content-id")[:998].strip(b"<> \t").decode("ascii", "replace")
     return Part(
         content_type=content_type,
         parameters=own,
         disposition=disposition,
         disposition_parameters=also,
-        encoding=transfer_encoding.mechanism(first(b"content-transfer-encoding")),
+        encoding=next((name for name in mechanisms if name not in _IDENTITY), mechanisms[0] if mechanisms else ""),
         content_id=content_id,
         content=content,
         start=start,

@@ -193,9 +193,19 @@ def test_empty_lines_inside_the_header() -> None:
 
 
 def test_a_soft_line_break_of_a_word_processor_ends_a_line() -> None:
-    assert parse(b"Content-Type: text/plain\r\n\r\none\x0btwo\r\n").text == "one\ntwo"
+    assert parse(b"Content-Type: text/plain; charset=utf-8\r\n\r\none\x0btwo\xc2\x85three").text == "one\ntwo\nthree"
 
 
 def test_media_types_that_are_written_the_wrong_way_round() -> None:
     assert parse(b"Content-Type: plain/text\r\n\r\nhello").text == "hello"
     assert parse(b"Content-Type: html/text\r\n\r\n<p>hello</p>").text == "hello"
+
+
+def test_fields_that_are_there_twice() -> None:
+    parts = b"\r\n--z\r\n\r\nhello\r\n--z--\r\n"
+    multipart = b"Content-Type: multipart/mixed; boundary=z\r\n"
+    for other in (b"Content-Type: text/plain\r\n", b"Content-Type: multipart/mixed; boundary=y\r\n"):
+        assert parse(other + multipart + parts).text == "hello"
+        assert parse(multipart + other + parts).text == "hello"
+    encodings = b"Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: base64\r\n"
+    assert parse(b"Content-Type: text/plain\r\n" + encodings + b"\r\naGVsbG8=").text == "hello"
