@@ -71,6 +71,8 @@ def test_the_mechanism_is_the_first_word(value: bytes, expected: str) -> None:
         (run(b"One.\n") + run(b"Two.\n") + run(b"3\n"), "One.\nTwo.\n3"),
         (base64.b64encode(b"One.\n") + base64.b64encode(b"Two.\n"), "One.\nTwo."),
         (b"T25l \r\n Lgo=\r\n", "One."),
+        (b"VGhlIGxhcmdlIGxhbXAu\r\n IEZvciBIYW1idXJnCg\r\n", "The large lamp. For Hamburg"),
+        (b"VGhlIGxhcmdlIGxhbXAu\r\n IEZvciBNaWxhbi4K\r\n", "The large lamp. For Milan."),
         (b"VGhlIGxhcmdlIGxhbXAgZm9y IEhhbWJ1cmcu\r\n\tCg==\r\n", "The large lamp for Hamburg."),
     ],
 )
