@@ -59,6 +59,7 @@ _SMALL_LETTERS = re.compile(r"[\u0430-\u045f]{3}")
 _IDEOGRAPHS = re.compile("[\u3000-\u9fff]")
 _GB_PUNCTUATION = re.compile("[\u311b\ufe5d]")  # what the comma and the full stop of GB 2312 are in Big5
 _C1 = re.compile(rb"[\x80-\x9f]")
+_NOT_IN_ISO_ARABIC = re.compile(rb"[\xa1\xba\xdb\xdd-\xdf]")  # of windows-1256; two are no damage
 _C1_CHARACTER = re.compile("[\x80-\x9f]")
 # U+0085 ends a line.
 _WINDOWS_CHARACTERS = {code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0) if code != 0x85}
@@ -327,7 +328,8 @@ def _windows_codec(data: bytes, name: str) -> str:
     if name == "koi8_r" and _UKRAINIAN.search(data):
         return "koi8_u"
     windows = WINDOWS.get(name, name)
-    return windows if windows != name and _C1.search(data) and strict_text(data, windows) is not None else name
+    used = _C1.search(data) or (name == "iso8859_6" and len(_NOT_IN_ISO_ARABIC.findall(data)) > 1)
+    return windows if windows != name and used and strict_text(data, windows) is not None else name
 
 
 def mostly_high(data: bytes, above: int = 0xA0) -> bool:

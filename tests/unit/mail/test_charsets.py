@@ -291,6 +291,8 @@ KANJI = b"\x1b$B4A;z\x1b(B"  # 漢字
         (b'\x1b$B$"$$\r\nThanks\r\n\x1b$B$&\x1b(B', "iso-2022-jp", "あい\r\nThanks\r\nう"),
         (b"\x1b$)C\n\x0eGQ\n1[\x0f ok", "iso-2022-kr", "\n한\n글 ok"),
         (b"ok \x0eGQ1[\x0f", "iso-2022-kr", "ok 한글"),
+        ("مرحبا، طلبي لم يصل بعد، كيف أدفع؟".encode("cp1256"), "iso-8859-6", "مرحبا، طلبي لم يصل بعد، كيف أدفع؟"),
+        ("مرحبا، لم يصل".encode("iso8859_6"), "iso-8859-6", "مرحبا، لم يصل"),
         # Controls that stand for characters of windows-1252.
         ("5 \u0080, it\u0092s \u0093new\u0094".encode(), "utf-8", "5 €, it’s “new”"),
         # Simplified Chinese under the label of Big5: its comma is a letter of bopomofo there.
