@@ -17,7 +17,8 @@ from router.unicode_text import is_visible, normalize
 MIN_PASSWORD = 8
 # One a line, in lower case, below its licence.
 _COMMON = Path(__file__).with_name("common_passwords.txt")
-_PRODUCT = frozenset({"emailrouter", "email router", "email-router"})
+_PRODUCT = frozenset({"emailrouter", "email-router"})
+_AFTER_HOST = "./>)]}\"'!?,;:"
 _ALLOWED = f"choose another text of at least {MIN_PASSWORD} characters"
 
 
@@ -32,16 +33,17 @@ def check_password(password: str, email: str) -> None:
             f"must have between {MIN_PASSWORD} and {secrets.MAX_PASSWORD} characters, "
             "not counting spaces at its beginning and end and invisible ones"
         )
-    # Case, forms of letters (full-width ones) and invisible characters do not make a guess harder.
-    plain = shown_identifier(normalize("NFKC", password)).strip().casefold()
+    # Case, forms of letters (full-width ones), spaces and invisible characters do not make a guess harder.
+    text = "".join(shown_identifier(normalize("NFKC", password)).split())
+    plain = text.casefold()
     if not is_visible(plain):
         raise _refused(f"must not consist of invisible characters: {_ALLOWED}")
-    repeated = plain[: _period(plain)]
-    if len(repeated) < min(len(plain), MIN_PASSWORD):
+    period = _period(plain)
+    if period < min(len(plain), MIN_PASSWORD):
         raise _refused(f"must not repeat the same few characters: {_ALLOWED}")
-    if _is_of_the_address(plain, email):
+    if _is_of_the_address(plain[:period], text, email):
         raise _refused(f"must not be the address it belongs to, a part of it or another address there: {_ALLOWED}")
-    if repeated in _PRODUCT or repeated in _COMMON.read_text(encoding="utf-8").splitlines():
+    if plain[:period] in _PRODUCT or plain[:period] in _common_passwords():
         raise _refused(f"must not be one of the most common passwords: {_ALLOWED}")
 
 
@@ -50,18 +52,37 @@ def _period(text: str) -> int:
     return (text + text).find(text, 1)
 
 
-def _is_of_the_address(plain: str, email: str) -> bool:
-    """Whether this is the address, a part of it, its domain, a name below the domain, or an address at one of these."""
-    if plain in email:
-        return True
-    if len(plain) > MAILBOX_LIMIT:  # longer than any address; the next step takes time
-        return False
-    try:
-        host = domain_key(plain.rpartition("@")[2])
-    except AddressError:
-        return False
+def _is_of_the_address(plain: str, text: str, email: str) -> bool:
+    """Whether this is the address, a part of it, its domain, a name below the domain, or an address at one of these.
+
+    Args:
+        plain: The password without spaces and case, once where it is repeated.
+        text: The password without spaces.
+        email: The address.
+    """
     domain = email.rpartition("@")[2]
-    return host == domain or host.endswith(f".{domain}")
+    letters = _letters(plain)  # brackets, dots and hyphens do not make a guess harder either
+    if letters in (_letters(email), _letters(domain)) or (len(letters) >= MIN_PASSWORD and letters in _letters(email)):
+        return True
+    if len(text) > MAILBOX_LIMIT:  # longer than any address; the next step takes time
+        return False
+    return any(host == domain or host.endswith(f".{domain}") for host in (_host(plain), _host(text)))
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
+
+
+def _host(text: str) -> str:
+    """The domain that an address or a URL without a path ends with; `""` if there is none."""
+    try:
+        return domain_key(text.rstrip(_AFTER_HOST).rpartition("@")[2].rpartition("/")[2])
+    except AddressError:
+        return ""
+
+
+def _common_passwords() -> frozenset[str]:
+    return frozenset("".join(line.split()) for line in _COMMON.read_text(encoding="utf-8").splitlines())
 
 
 def _refused(reason: str) -> Refused:

@@ -30,6 +30,9 @@ def reason(password: str, email: str = EMAIL) -> str:
         "abcabcabd",
         "x" * 1023 + "y",
         "!§$%&/()=?",
+        "acme tests are what I read",
+        "https://acme.test/welcome/home",
+        "!!a!?!b!",
     ],
 )
 def test_accepted(password: str) -> None:
@@ -90,6 +93,14 @@ def test_a_repeated_short_text(password: str) -> None:
         ("Info@BÜCHER.example", IDN),
         ("xn--bcher-kva.example", IDN),
         ("ｇｒａｃｅ.hopper", EMAIL),
+        ("grace.hopper @ acme . test", EMAIL),
+        ("acme.test acme.test", EMAIL),
+        ("<grace.hopper@acme.test>", EMAIL),
+        ("https://acme.test/", EMAIL),
+        ("acme-test", EMAIL),
+        ("Grace Hopper", EMAIL),
+        ("other@acme.test!", EMAIL),
+        ("Straße.example", "a@xn--strae-oqa.example"),
     ],
 )
 def test_the_address_and_its_domain(password: str, email: str) -> None:
@@ -112,6 +123,10 @@ def test_the_address_and_its_domain(password: str, email: str) -> None:
         "EmailRouterEmailRouter",
         "password1\u200b",
         "p\u00adassword",
+        "p a s s w o r d",
+        "password password",
+        "1 2 3 4 5 6 7 8",
+        "Friend of Joan",
     ],
 )
 def test_common_passwords(password: str) -> None:
