@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from router import ids
 from router.errors import ErrorCode, Refused, not_found
-from router.unicode_text import MAX_MARKS, has_long_marks, normalize
+from router.unicode_security import shown_line
+from router.unicode_text import MAX_MARKS, has_long_marks, is_visible, normalize
 
 C = TypeVar("C", bound=str)
 
@@ -32,7 +33,10 @@ MAX_NUMBER = 12  # digits of a ticket's number
 
 
 def line(value: str, field: str, *, most: int = MAX_NAME, code: ErrorCode = "invalid_request") -> str:
-    """One line that is not empty: composed (NFC), without white space around it, at most `most` characters."""
+    """One line that is not empty: composed (NFC), without white space around it, at most `most` characters.
+
+    Characters without width are refused: with one of them, two names look the same and are not.
+    """
     if len(value) > most * 4:
         raise Refused(code, f"{field} is longer than {most} characters", field)
     if _NOT_IN_LINE.search(value):
@@ -40,7 +44,9 @@ def line(value: str, field: str, *, most: int = MAX_NAME, code: ErrorCode = "inv
     if has_long_marks(value):  # refused, not cut: an address or a name is never stored as another one
         raise Refused(code, f"{field} must not contain more than {MAX_MARKS} combining marks in a row", field)
     kept = normalize("NFC", value).strip()
-    if not kept:
+    if shown_line(kept) != kept:
+        raise Refused(code, f"{field} must not contain invisible characters", field)
+    if not is_visible(kept):
         raise Refused(code, f"{field} must not be empty", field)
     if len(kept) > most:
         raise Refused(code, f"{field} is longer than {most} characters", field)

@@ -11,18 +11,22 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from config.values import parse_blocked_sender
 from router.mail.address import Mailbox, domain_key, local_key
 from router.network import parse_address
+from router.unicode_security import shown_identifier
 
 _LONGEST = {4: 32, 6: 128}  # bits of an address by IP version
 _MAPPED = 96  # bits before the IPv4 address in an IPv4-mapped one (RFC 4291 section 2.5.5.2)
 
 
 def entry_form(text: str) -> str:
-    """The one form of an entry: `local@domain`, `@domain`, or a network with its length. Raises `ValueError`."""
+    """The one form of an entry: `local@domain`, `@domain`, or a network with its length. Raises `ValueError`.
+
+    Without invisible characters, as senders are shown: with one of them an address is not another sender.
+    """
     entry = parse_blocked_sender(text)
     if "/" in entry:
         return entry
     local, _, domain = entry.rpartition("@")
-    return f"{local_key(local)}@{domain_key(domain)}"
+    return f"{shown_identifier(local_key(local))}@{domain_key(domain)}"
 
 
 def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
@@ -51,7 +55,7 @@ class Blocked:
         """The entry that blocks a mail with this reverse-path (None: `<>`), sent by this address; None if none does."""
         if sender is not None and sender.domain:
             domain = sender.domain_key
-            for wanted in (f"{sender.local_key}@{domain}", f"@{domain}"):
+            for wanted in (f"{shown_identifier(sender.local_key)}@{domain}", f"@{domain}"):
                 if wanted in self._names:
                     return wanted
         address = parse_address(peer) if self._networks else None

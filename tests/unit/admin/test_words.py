@@ -8,7 +8,24 @@ from router.admin import validation
 from router.errors import Refused
 
 
-@pytest.mark.parametrize("bad", ["", " ", "a\0b", "a\nb", "a\x1bb", "a\u202eb", "a\u2066b", "a\ud800b", "x" * 201])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        " ",
+        "a\0b",
+        "a\nb",
+        "a\x1bb",
+        "a\u202eb",
+        "a\u2066b",
+        "a\ud800b",
+        "x" * 201,
+        "A\u200bda",
+        "Ada\u00ad",
+        "\u200fAda",
+        "\u3164",
+    ],
+)
 def test_a_line_refuses(bad: str) -> None:
     with pytest.raises(Refused) as refused:
         validation.line(bad, "name")
@@ -17,6 +34,10 @@ def test_a_line_refuses(bad: str) -> None:
 
 def test_a_line_is_composed_and_trimmed() -> None:
     assert validation.line("  Bu\u0308ro  ", "name") == "Büro"
+
+
+def test_a_line_keeps_the_joiners_of_words() -> None:
+    assert validation.line("نمی\u200cخواهم", "name") == "نمی\u200cخواهم"
 
 
 def test_a_text_keeps_its_lines() -> None:

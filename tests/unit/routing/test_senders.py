@@ -31,6 +31,7 @@ def sender(reverse_path: str) -> Mailbox | None:
         ("@bücher.example", "@xn--bcher-kva.example"),
         ("192.0.2.1", "192.0.2.1/32"),
         ("2001:DB8::/32", "2001:db8::/32"),
+        ("e\u200bve@spam.test", "eve@spam.test"),
     ],
 )
 def test_an_entry_has_one_form(typed: str, entry: str) -> None:
@@ -48,6 +49,7 @@ def test_what_is_no_entry(typed: str) -> None:
     ("reverse_path", "peer", "entry"),
     [
         ("Eve@SPAM.test", "", "eve@spam.test"),
+        ("e\u200bv\u202ee@spam.test", "", "eve@spam.test"),
         ("any@bad.test", "", "@bad.test"),
         ("any@BÜCHER.example", "", "@xn--bcher-kva.example"),
         ("a/b@slash.test", "192.0.2.1", "a/b@slash.test"),
