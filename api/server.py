@@ -26,6 +26,8 @@ from router import sockets
 KEEPALIVE_SECONDS = 75.0
 # Connections at once in one process: each takes a descriptor and some 100 KiB.
 MAX_CONNECTIONS = 1000
+# How long a client may take nothing of an answer that waits for it. As long as a network that fails for a moment needs.
+READ_SECONDS = 120.0
 # At a stop, how long the first request of a new connection is waited for; a browser may open one and say nothing.
 LAST_SECONDS = 0.5
 # At a stop, how long requests that run may take to end, and then to react to being cut off.
@@ -42,13 +44,14 @@ log = structlog.get_logger()
 class _Connection(RequestHandler):
     """aiohttp's, but its own errors are ours, silence has an end, and connections are limited."""
 
-    __slots__ = ("_admitted", "_limits", "_peer")
+    __slots__ = ("_admitted", "_limits", "_peer", "_unread")
 
     def __init__(self, manager: web.Server, *, limits: ConnectionLimits, **options: Any) -> None:
         super().__init__(manager, **options)
         self._limits = limits
         self._peer: IPv4Address | IPv6Address | None = None
         self._admitted = False
+        self._unread: asyncio.TimerHandle | None = None  # while the client takes less than there is
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._peer = peer_address(transport)
@@ -63,7 +66,36 @@ class _Connection(RequestHandler):
         if self._admitted:
             self._admitted = False
             self._limits.release(self._peer)
+        self._stop_reading_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._start_reading_timer()
+
+    def resume_writing(self) -> None:
+        self._stop_reading_timer()
+        super().resume_writing()
+
+    def _start_reading_timer(self) -> None:
+        """A client that never reads would keep its connection: aiohttp waits for it without a limit."""
+        if self.transport is not None:
+            unread = self.transport.get_write_buffer_size()
+            self._unread = self._loop.call_later(READ_SECONDS, self._check_reading, unread)
+
+    def _stop_reading_timer(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _check_reading(self, unread: int) -> None:
+        """Closes the connection if the client took nothing since `unread` bytes waited for it."""
+        if self.transport is None:
+            return
+        if self.transport.get_write_buffer_size() < unread:
+            self._start_reading_timer()
+        else:
+            self.transport.abort()
 
     @property
     def unheard(self) -> bool:

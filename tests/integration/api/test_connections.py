@@ -1,13 +1,16 @@
 """Connections that say nothing, too little, too slowly, or are too many: cut off, while others are answered."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from api import server
 from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
+from tests.support.waiting import until
 
 PATIENCE = 0.25
 
@@ -80,3 +83,24 @@ async def test_too_many_connections_of_one_address(tmp_path: Path, capfd: pytest
             for _, writer in held:
                 writer.close()
     assert capfd.readouterr().out.count("api.connection_refused") == 1
+
+
+async def test_answers_that_are_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "READ_SECONDS", PATIENCE)
+    requests = b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 2000
+    async with opened_sqlite(tmp_path) as store, serving(store, served_settings()) as served:
+        with socket.socket() as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.connect(served.server.address)
+            peer.setblocking(False)
+
+            def is_reset() -> bool:
+                try:
+                    peer.send(requests)
+                except BlockingIOError:
+                    return False
+                except ConnectionError:
+                    return True
+                return False
+
+            await until(is_reset, "a client that reads nothing is cut off")
