@@ -55,6 +55,12 @@ class Attempts:
         while len(self._counts) > _MOST_REMEMBERED:
             self._counts.popitem(last=False)
 
+    def forgive(self, name: str) -> None:
+        """One failure less: an attempt that was counted before it was made has succeeded."""
+        start, previous, current = self._of(name)
+        if current:
+            self._counts[name] = start, previous, current - 1
+
     def _of(self, name: str) -> tuple[int, int, int]:
         start = sliding_window.start_of(self._limit, self._clock.now())
         known = self._counts.get(name)

@@ -98,12 +98,10 @@ class Sessions:
         usable = user is not None and user.disabled_at is None
         stored = user.password_hash if user is not None and usable else None
         async with self._verifying_known if client.device_id else self._verifying:
-            # Again, for a client that sends many at once: those before it have been counted by now.
-            self._limits.check(client)
             attempt = await self._limits.reserve(client)
             right = await asyncio.to_thread(secrets.verify_password, password, stored or secrets.UNUSABLE_HASH)
-            if not right:
-                self._limits.failed(client)
+            if right:
+                self._limits.succeeded(client)
         if user is None or not right:
             await self._record_failure(client.account, client.counted_as, user, attempt, address)
             raise _wrong()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from router.admin.access.users import sign_in_address
 from router.clock import Clock
-from router.errors import Refused
+from router.errors import Refused, Unavailable
 from router.network import address_key
 from router.ratelimit.attempt_counts import Attempt, AttemptCounts
 from router.ratelimit.failure_throttle import Attempts
@@ -73,20 +73,28 @@ class SignInLimits:
             self._by_address_and_account.check(_pair(client))
 
     async def reserve(self, client: Client) -> Attempt:
-        """Counts the attempt until it is released. Raises `Throttled`."""
+        """Counts the attempt as a failure until it succeeds. Raises `Throttled`."""
         if client.device_id:
             return await self._counts.reserve(f"device:{client.device_id}", OF_DEVICE)
-        return await self._counts.reserve(f"account:{client.counted_as}", OF_ACCOUNT)
+        # Nothing waits between the check and the count, so attempts made at once do not exceed a limit.
+        self.check(client)
+        self._by_address.failed(client.address)
+        self._by_address_and_account.failed(_pair(client))
+        try:
+            return await self._counts.reserve(f"account:{client.counted_as}", OF_ACCOUNT)
+        except (Refused, Unavailable):  # no password was compared
+            self.succeeded(client)
+            raise
 
     async def reserve_password_check(self, user_id: str) -> Attempt:
         """The same for the current password of somebody who is signed in: they count as a known device."""
         return await self._counts.reserve(f"password:{user_id}", OF_DEVICE)
 
-    def failed(self, client: Client) -> None:
-        """Counts a failure of the address."""
+    def succeeded(self, client: Client) -> None:
+        """Removes the attempt from the counts in memory; `Attempt.release` does it in the database."""
         if not client.device_id:
-            self._by_address.failed(client.address)
-            self._by_address_and_account.failed(_pair(client))
+            self._by_address.forgive(client.address)
+            self._by_address_and_account.forgive(_pair(client))
 
 
 def _pair(client: Client) -> str:

@@ -186,6 +186,15 @@ async def test_the_log_has_every_failure_and_the_audit_the_first_of_an_hour(inst
     assert (entries[0].user_id, entries[0].address) == (grace, "192.0.2.7")
 
 
+async def test_guesses_at_once_do_not_exceed_the_limit_of_their_address(
+    sqlite: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in_limits, "BY_ADDRESS_AND_ACCOUNT", Limit(1, 900))
+    sessions = Sessions(sqlite.database, sqlite.clock, sqlite.core.box)
+    codes = await asyncio.gather(*(guess(sessions, 1) for _ in range(4)))
+    assert sorted(codes) == ["rate_limited"] * 3 + ["unauthorized"]
+
+
 def test_what_an_account_is_counted_as() -> None:
     forms = {Client.of("192.0.2.7", email).counted_as for email in ("Grace@Example.ORG", EMAIL, "grace@EXAMPLE.org")}
     assert len(forms) == 1

@@ -18,3 +18,14 @@ def test_too_many_failures_wait_and_then_may_try_again() -> None:
     attempts.check("b")
     clock.advance(throttled.value.retry_after)
     attempts.check("a")
+
+
+def test_an_attempt_that_succeeded_is_no_failure() -> None:
+    attempts = Attempts(FakeClock(), Limit(1, 60))
+    attempts.forgive("a")
+    attempts.failed("a")
+    attempts.forgive("a")
+    attempts.check("a")
+    attempts.failed("a")
+    with pytest.raises(Throttled):
+        attempts.check("a")
