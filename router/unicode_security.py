@@ -35,6 +35,8 @@ _NOT_SHOWN = re.compile(f"[{_DIRECTION}{_NO_WIDTH}]")
 # A joiner behind a Latin, Greek, Cyrillic or Armenian letter, a sign or nothing joins nothing. Tags spell the flags of
 # regions behind a black flag; elsewhere they are words that nobody sees.
 _STRAY = re.compile(f"(?:(?<=[\\0-\u058f])|^)[{JOINERS}]+|(?<![\U0001f3f4{_TAGS}])[{_TAGS}]+")
+# Blank letters in a row are only space: they push what follows, the ending of a file name, out of sight.
+_BLANK_RUN = re.compile(f"[{_BLANK}][{_BLANK}{_SELECTORS} ]{{2,}}")
 _NOT_IN_IDENTIFIER = re.compile(f"[{_DIRECTION}{_NO_WIDTH}{_BLANK}{JOINERS}{_SELECTORS}{_TAGS}]")
 
 _MAX_DOMAIN = 253
@@ -54,9 +56,11 @@ _AT_HOME = frozenset(
 
 def shown_line(text: str) -> str:
     """A name, subject or file name without what deceives; joiners stay in words and emoji."""
-    if text.isascii() or text.isprintable():
+    if text.isascii():
         return text
-    return _STRAY.sub("", _NOT_SHOWN.sub("", text))
+    if not text.isprintable():
+        text = _STRAY.sub("", _NOT_SHOWN.sub("", text))
+    return _BLANK_RUN.sub(" ", text)
 
 
 def shown_identifier(text: str) -> str:

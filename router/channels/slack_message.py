@@ -28,6 +28,8 @@ MAX_NOTICE = 1500
 _MAX_FALLBACK = 3000
 _MAX_LINK = 600
 _MAX_FILES = 10
+_MAX_FILE_NAME = 100  # units
+_MAX_FILE_ENDING = 16
 _MAX_NOTES = 5
 _MAX_REPLY_TO = 3
 NO_SUBJECT = "(no subject)"
@@ -230,9 +232,17 @@ def _short(text: str, most: int) -> str:
 
 def _files(notice: TicketNotice) -> list[str]:
     """The attachments with their sizes, a line each; beyond the first ones only how many there are."""
-    shown = [f"{_short(name, 100) or '(no name)'} ({_octets(size)})" for name, size in notice.attachments[:_MAX_FILES]]
+    shown = [f"{_file_name(name) or '(no name)'} ({_octets(size)})" for name, size in notice.attachments[:_MAX_FILES]]
     more = len(notice.attachments) - len(shown)
     return [*shown, f"and {more} more"] if more else shown
+
+
+def _file_name(name: str) -> str:
+    """The name, cut before its ending, which says what the file is."""
+    stem, dot, ending = name.rpartition(".")
+    if not stem or rt.units(ending) > _MAX_FILE_ENDING or rt.units(name) <= _MAX_FILE_NAME:
+        return _short(name, _MAX_FILE_NAME)
+    return _short(stem, _MAX_FILE_NAME - rt.units(dot + ending)) + rt.line(dot + ending)
 
 
 def _octets(number: int) -> str:

@@ -182,7 +182,7 @@ def one_line(text: str, limit: int) -> str:
     So are the characters that deceive about what is written (`router.unicode_security`).
     """
     text = " ".join(text[: limit * 4].split())
-    if not text.isprintable():
+    if not (text.isascii() and text.isprintable()):
         text = " ".join(shown_line(_SURROGATES.sub("\ufffd", _NOT_IN_LINE.sub("", text))).split())
     return text[:limit].rstrip()
 

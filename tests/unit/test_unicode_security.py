@@ -43,6 +43,13 @@ def test_joiners_and_tags_that_join_nothing_are_removed() -> None:
     assert shown_line("Eva\U000e0041\U000e0042") == "Eva"
 
 
+def test_blank_letters_in_a_row_are_one_space() -> None:
+    for run in ("\u2800" * 90, "\u3164\u200b" * 90, "\u2800 " * 90, "\u115f\ufe0f" * 90):
+        assert shown_line(f"invoice.pdf{run}.exe") == "invoice.pdf .exe"
+    assert shown_line("\u2801\u2800\u2803") == "\u2801\u2800\u2803"
+    assert shown_line("\u115f\u1160\u11a8") == "\u115f\u1160\u11a8"
+
+
 def test_a_domain_that_needs_its_joiners_stays_the_same() -> None:
     sinhala = "\u0dc1\u0dca\u200d\u0dbb\u0dd3.com"
     assert shown_identifier(f"a\u200d@{sinhala}") == "a@xn--10cl1a0b660p.com"

@@ -302,3 +302,8 @@ def test_a_notice_about_the_installation_is_within_slacks_rules() -> None:
     assert list(faults(payload["blocks"])) == []
     assert "<!channel>" not in payload["text"]
     assert slack_message.size(payload) < slack_message.MAX_PAYLOAD
+
+
+def test_a_long_file_name_keeps_its_ending() -> None:
+    payload = slack_message.ticket(replace(OPENED, attachments=((f"{'invoice.pdf ' * 9}.exe", 1),)))
+    assert "\N{HORIZONTAL ELLIPSIS}.exe (1 B)" in str(payload)
