@@ -19,7 +19,7 @@ from api.dashboard.mount import Dashboard
 from api.endpoint import Endpoint
 from api.middleware.auth import auth
 from api.middleware.counted import counted
-from api.middleware.errors import errors
+from api.middleware.errors import FAULT_LINES, LINES, errors
 from api.middleware.headers import strict_transport
 from api.middleware.permission import permission
 from api.middleware.rate_limit import rate_limit
@@ -30,6 +30,7 @@ from api.route import Route
 from config.schema import Api
 from router.errors import StorageReplaced
 from router.meter import UNMETERED, Meter
+from router.ratelimit.failure_throttle import Attempts
 from router.services import Services
 
 PREFIXES = ("/api", "/v1")
@@ -57,6 +58,7 @@ def build_app(
     app.on_response_prepare.append(on_prepare)
     if public_url.startswith("https://"):
         app.on_response_prepare.append(strict_transport)
+    app[FAULT_LINES] = Attempts(services.clock, LINES)
     app[COOKIES] = Cookies(public_url, settings.trusted_proxies)
     for route in ROUTES:
         endpoint = Endpoint(route, services, max_body=settings.max_body_bytes)

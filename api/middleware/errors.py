@@ -1,7 +1,7 @@
 """Whatever happens, the answer is JSON in the one shape of errors; nothing of the inside is in it.
 
 What a use case refused is said in its words; what is away is `unavailable`; everything else is `internal_error` and
-a line in the log with the request's id.
+a line in the log with the request's id. One address causes at most `LINES` such lines.
 """
 
 from __future__ import annotations
@@ -12,10 +12,17 @@ from aiohttp.typedefs import Handler
 
 from api import answers
 from api.middleware.time_limit import waited_for
-from api.request_keys import REQUEST_ID
+from api.request_keys import ADDRESS, REQUEST_ID
 from router.errors import ErrorCode, Refused, SchemaMismatch, Unavailable
+from router.network import address_key
+from router.ratelimit.failure_throttle import Attempts, Throttled
+from router.ratelimit.sliding_window import Limit
 
 log = structlog.get_logger()
+
+# Log lines about faults from one address: while the database is away each request causes one, also without a key.
+LINES = Limit(requests=300, seconds=60)
+FAULT_LINES = web.AppKey("fault_lines", Attempts)
 
 # What aiohttp itself may raise before a handler of ours runs.
 _HTTP: dict[int, tuple[ErrorCode, str]] = {
@@ -34,11 +41,13 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _close_unread(request, answers.refused(refusal))
     except (Unavailable, SchemaMismatch) as error:
         _check_unbegun(request)
-        log.warning("api.unavailable", reason=str(error), **_facts(request))
+        if _may_log(request):
+            log.warning("api.unavailable", reason=str(error), **_facts(request))
         return _unavailable()
     except TimeoutError as error:
         _check_unbegun(request)
-        log.warning("api.timed_out", waited_for=waited_for(error), **_facts(request))
+        if _may_log(request):
+            log.warning("api.timed_out", waited_for=waited_for(error), **_facts(request))
         return _close_unread(request, _unavailable())
     except web.HTTPMethodNotAllowed as error:
         response = answers.error("method_not_allowed", f"{request.method[:20]} is not possible here")
@@ -54,10 +63,22 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _close_unread(request, answers.error("invalid_request", "The body did not come whole"))
     except Exception:
         _check_unbegun(request)
-        log.exception("api.fault", **_facts(request))
+        if _may_log(request):
+            log.exception("api.fault", **_facts(request))
         return _close_unread(
             request, answers.error("internal_error", "Something went wrong here; the log has it under the request id")
         )
+
+
+def _may_log(request: web.Request) -> bool:
+    """Whether the client may cause one more log line; counts it."""
+    lines, place = request.app[FAULT_LINES], address_key(request.get(ADDRESS, ""))
+    try:
+        lines.check(place)
+    except Throttled:
+        return False
+    lines.failed(place)
+    return True
 
 
 def _facts(request: web.Request) -> dict[str, str]:

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from api import body
+from api import app, body
 from router.errors import Refused, Unavailable
+from router.ratelimit.sliding_window import Limit
 from tests.support.installation.http import ServedInstallation, served_settings, serving
 from tests.support.stores import opened_sqlite
 
@@ -251,3 +252,16 @@ def _has_long_number(found: Any) -> bool:
     if isinstance(found, list):
         return any(map(_has_long_number, found))
     return isinstance(found, int) and abs(found) >= 10**18
+
+
+async def test_one_address_causes_few_lines_about_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object, **__: object) -> None:
+        raise Unavailable("the database is away")
+
+    monkeypatch.setattr(app, "LINES", Limit(2, 60))
+    async with opened_sqlite(tmp_path) as store, serving(store, served_settings()) as served:
+        monkeypatch.setattr(type(served.services.domains), "list", away)
+        with capture_logs() as logs:
+            statuses = [(await served.admin.get("/domains")).status for _ in range(4)]
+    assert statuses == [503] * 4
+    assert [event["event"] for event in logs].count("api.unavailable") == 2
