@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Literal
 
 from router.mail.automatic_subjects import (
@@ -81,6 +82,8 @@ NAMES = (
 )
 """The fields `of_headers` and `may_be_relayed` read, in lower case."""
 
+_IN_BULK = frozenset({b"bulk", b"junk"})
+_NO_TOKENS: frozenset[bytes] = frozenset()
 _COMMENT = re.compile(rb"\([^()]{0,200}(?:\)|\Z)")
 _REPORT_TYPE = re.compile(rb'report-type\s*=\s*"?([a-z-]+)')
 # Nobody reads the mail of these addresses: all that they send is about delivery.
@@ -153,7 +156,7 @@ def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_add
 
 def is_generated(fields: Mapping[bytes, list[bytes]]) -> bool:
     """Whether a program says that it sent the mail (RFC 3834 section 5)."""
-    return not _tokens(fields, b"auto-submitted") <= {b"no"}
+    return b"auto-submitted" in fields and not _tokens(fields, b"auto-submitted") <= {b"no"}
 
 
 def _is_bounce(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
@@ -202,11 +205,11 @@ def _has_reply_field(fields: Mapping[bytes, list[bytes]]) -> bool:
 
 def _is_generated_reply(fields: Mapping[bytes, list[bytes]]) -> bool:
     """A program wrote it, and it names the mail that it answers."""
-    return b"auto-generated" in _tokens(fields, b"auto-submitted") and b"in-reply-to" in fields
+    return b"in-reply-to" in fields and b"auto-generated" in _tokens(fields, b"auto-submitted")
 
 
 def _is_in_bulk(fields: Mapping[bytes, list[bytes]]) -> bool:
-    return not _tokens(fields, b"precedence").isdisjoint((b"bulk", b"junk"))
+    return not _tokens(fields, b"precedence").isdisjoint(_IN_BULK)
 
 
 def _is_redirected(fields: Mapping[bytes, list[bytes]], from_address: str) -> bool:
@@ -246,13 +249,13 @@ def _report_type(fields: Mapping[bytes, list[bytes]]) -> bytes:
     return match[1] if match else b""
 
 
-def _tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> set[bytes]:
+def _tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> AbstractSet[bytes]:
     """The first word of each field of that name, in lower case, without comments and quotation marks.
 
     A program that hands a mail on may add a field of its own to the one that is there.
     """
     if name not in fields:  # most mails have none of these fields
-        return set()
+        return _NO_TOKENS
     values = (_COMMENT.sub(b" ", value[:256].lower()).replace(b";", b" ").split(None, 1) for value in fields[name])
     return {words[0].strip(b'"') for words in values if words}
 
