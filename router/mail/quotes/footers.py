@@ -23,6 +23,8 @@ _STROKES = str.maketrans("łøđı", "lodi")  # letters that Unicode does not de
 
 def _plain(text: str) -> str:
     """Without case, accents and vowel signs."""
+    if text.isascii():
+        return text.casefold()
     decomposed = normalize("NFKD", text.casefold()).translate(_STROKES)
     return "".join(character for character in decomposed if not unicodedata.category(character).startswith("M"))
 
