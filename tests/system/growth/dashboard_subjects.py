@@ -120,9 +120,9 @@ def _renderer() -> Renderer:
     return Renderer(Assets(), NAV, NOTES, SystemClock())
 
 
-def page(octets: bytes) -> None:
+def page(data: bytes) -> None:
     """The page of a ticket."""
-    timeline = _timeline(octets)
+    timeline = _timeline(data)
     visit = Visit(
         services=cast("Any", None),
         caller=Caller(_ACTOR, "key:1"),
@@ -158,21 +158,21 @@ def page(octets: bytes) -> None:
     words.short(timeline.ticket.subject, 60)
 
 
-def detail(octets: bytes) -> None:
+def detail(data: bytes) -> None:
     """The ticket as the API answers it, and an attachment's name as a download."""
     event = TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}")
-    view = TicketView(_ticket(text(octets)), (_view(octets),), 1, None, (), (event,))
+    view = TicketView(_ticket(text(data)), (_view(data),), 1, None, (), (event,))
     answers.json(TicketDetail.of_view(view), 200)
-    messages._download(text(octets)[:120], "a/b", 1)
+    messages._download(text(data)[:120], "a/b", 1)
 
 
-def frame(octets: bytes) -> object:
+def frame(data: bytes) -> object:
     """The HTML of a mail for its frame, with a large picture under every name it asks for."""
 
     async def attachment(_: Actor, __: str, n: int) -> AttachmentData:
         return AttachmentData(files[n - 1], bytes(_IMAGE))
 
-    html = text(octets)
+    html = text(data)
     files = tuple(
         Attachment(n, "a", "image/png", _IMAGE, inline=True, content_id=name, kind="image")
         for n, name in enumerate(("a", "b"), 1)

@@ -44,44 +44,44 @@ _CHARSETS = (
 
 def mail(before: bytes) -> Callable[[bytes], object]:
     """The whole mail as people read it."""
-    return lambda octets: reading.parse(before + octets)
+    return lambda data: reading.parse(before + data)
 
 
-def texts(octets: bytes) -> None:
+def texts(data: bytes) -> None:
     """A body in each charset with a codec of its own."""
     for charset in _CHARSETS:
-        decode.storable(charsets.decode_charset(octets, charset)[0])
+        decode.storable(charsets.decode_charset(data, charset)[0])
 
 
-def without_label(octets: bytes) -> None:
+def without_label(data: bytes) -> None:
     """A body of which only the bytes tell the charset."""
     reader = charset_detection.CharsetReader("iso-2022-jp")
-    reader.decode(octets + b"\n\xe9", "", markup=True)
-    reader.decode(b"\xe9" + octets, "iso-2022-jp", markup=True)
+    reader.decode(data + b"\n\xe9", "", markup=True)
+    reader.decode(b"\xe9" + data, "iso-2022-jp", markup=True)
 
 
-def answer(octets: bytes) -> None:
+def answer(data: bytes) -> None:
     """The text of an answer, and of a first mail that quotes its recipient; the subject is as long as its bound."""
-    body = decoded(octets)
+    body = decoded(data)
     quotes.split(body, answers=True)
     quotes.split(body, body[:MAX_TEXT], recipients=("b@c.dd",))
 
 
-def formatting(octets: bytes) -> object:
+def formatting(data: bytes) -> object:
     """HTML that opens many formatting elements, then the blocks of the shape: each block opens all of them again."""
-    half = len(octets) // 2
+    half = len(data) // 2
     opened = b"".join(b"<b title=%d>" % number for number in range(half // 12))
-    return reading.parse(b"Content-Type: text/html\r\n\r\n" + opened + octets[:half])
+    return reading.parse(b"Content-Type: text/html\r\n\r\n" + opened + data[:half])
 
 
-def images(octets: bytes) -> object:
+def images(data: bytes) -> object:
     """HTML that shows images, and as many parts that may be these."""
-    half = len(octets) // 2
+    half = len(data) // 2
     parts = b"--b\r\nContent-Type: image/png\r\nContent-ID: <%d>\r\n\r\n\r\n"
     return reading.parse(
         _MULTIPART % b"related"
         + b"--b\r\nContent-Type: text/html\r\n\r\n"
-        + octets[:half]
+        + data[:half]
         + b"\r\n"
         + b"".join(parts % n for n in range(half // 60))
     )
@@ -102,9 +102,9 @@ def deceptions(data: bytes) -> None:
     deceptive_domain(f"a@{text[:250]}")
 
 
-def found_by(octets: bytes) -> None:
+def found_by(data: bytes) -> None:
     """The words of a mail and of a question."""
-    said = decoded(octets)
+    said = decoded(data)
     terms.of_text(said)
     terms.question("ws_1", said)
 
