@@ -2,7 +2,7 @@
 
 `Connection` is an `aiosmtpd.smtp.SMTP`: a protocol with one task (`_handle_client`, kept in
 `_handler_coroutine`) that finds the method of a command in a table, lets a `handle_*` method of
-`smtp.session` decide, and sends the reply. docs/decisions/0025-smtp-receive-path.md lists what
+`smtp.session` decide, and sends the reply. docs/decisions/0022-smtp-receive-path.md lists what
 replaces aiosmtpd's behaviour and why. Bytes, pauses and TLS are `smtp.transport`; the content of a
 mail is `smtp.reception`.
 """

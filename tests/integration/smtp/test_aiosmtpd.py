@@ -1,6 +1,6 @@
 """What `smtp.connection` relies on in aiosmtpd and asyncio, and why it replaces the rest: by what they do.
 
-When a new aiosmtpd fails here: read its change, adapt `Connection`, and correct decision record 0025.
+When a new aiosmtpd fails here: read its change, adapt `Connection`, and correct decision record 0022.
 """
 
 # ruff: noqa: N802 - aiosmtpd names handlers and methods

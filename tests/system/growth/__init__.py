@@ -9,7 +9,7 @@ last step takes over `measure.MIN_STEP`), when one call reaches `measure.CALL_SE
 `measure.MAX_MEMORY` bytes for each input byte. A shape is measured once; where a factor looks too large, the best of 5
 counts, measured up to three times, and where only the last doubling is above the bound, one size more decides. The unit
 is CPU time of the child alone, so that other programs on the machine change little. This is the one exception to "no
-timing assertion in a test": docs/decisions/0019-cost-growth.md.
+timing assertion in a test": docs/decisions/0017-cost-growth.md.
 
 - `test_growth.py` (`make test`): every subject over a fixed set of shapes, one test each.
 - `python -m tests.system.growth.long --seconds N` (`make fuzz`): random shapes, resumed where the last run ended.
