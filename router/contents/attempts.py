@@ -57,7 +57,7 @@ class ParseAttempts:
         own = row["owner"] == self._owner  # left behind because the database was away
         if not own and not again and row["parser"] >= parse.PARSER_VERSION:
             if is_dead(row["owner"]) or now - row["started_at"] > LIFETIME:
-                raise Unreadable("ended the program at an earlier attempt")
+                raise Unreadable("an earlier parsing attempt was interrupted")
             self._running.discard(message_id)  # the record is that of another process
             return
         await self._database.run("parse_attempt_take_over", **values)

@@ -125,11 +125,11 @@ class Parser:
                     done = True
                     return answer
                 except TimeoutError:
-                    raise Unreadable("took too long to parse") from None
+                    raise Unreadable("parsing timed out") from None
                 except _Killed:
-                    log.warning("parsing.worker_killed", octets=len(content), again=not last)
+                    log.warning("parsing.worker_killed", size=len(content), retry=not last)
                     if last:
-                        raise Unreadable("ended the parser") from None
+                        raise Unreadable("the parser process crashed") from None
                 finally:
                     if done and not self._closed:
                         self._idle.append(worker)
@@ -137,7 +137,7 @@ class Parser:
                         await worker.end()
                     else:
                         await worker.kill()
-            raise AssertionError("the second try answers or raises")
+            raise AssertionError("the second attempt returns or raises")
 
     async def _free_worker(self) -> _Worker:
         while self._idle:
@@ -153,7 +153,7 @@ class _Worker:
 
     def __init__(self, process: Process) -> None:
         if process.stdin is None or process.stdout is None:
-            raise ValueError("a worker is talked to by pipes")
+            raise ValueError("a worker needs pipes for standard input and output")
         self._process = process
         self._questions = process.stdin
         self._answers = process.stdout
@@ -165,7 +165,7 @@ class _Worker:
             # It reads what strangers wrote: none of this process's secrets are in its environment.
             process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env={})
         except OSError as error:
-            raise Unavailable(f"no process for parsing can be started: {error}") from error
+            raise Unavailable(f"cannot start a parser process: {error}") from error
         worker = _Worker(process)
         ready = b""
         try:
@@ -177,7 +177,7 @@ class _Worker:
             if ready != READY:
                 await worker.kill()
         if ready != READY:
-            raise Unavailable("the process for parsing did not start")
+            raise Unavailable("the parser process did not start")
         log.debug("parsing.worker_started", pid=process.pid)
         return worker
 
@@ -200,11 +200,11 @@ class _Worker:
         except (asyncio.IncompleteReadError, ConnectionError):
             code = await self._process.wait()
             if code == -signal.SIGPROF:
-                raise Unreadable("took too long to parse") from None
+                raise Unreadable("parsing timed out") from None
             if code == -signal.SIGKILL:
                 raise _Killed from None
-            log.warning("parsing.worker_died", octets=len(content), exit_code=code)
-            raise Unreadable("ended the parser") from None
+            log.warning("parsing.worker_died", size=len(content), exit_code=code)
+            raise Unreadable("the parser process crashed") from None
 
     async def end(self) -> None:
         """Its input ends, and so does it."""

@@ -87,7 +87,7 @@ class ContentStore:
         try:
             reading = await self._parser.read(content, lambda: self._attempts.begin(message_id, again=again))
         except Unreadable as why:
-            log.warning("contents.unreadable", message_id=message_id, octets=len(content), reason=str(why))
+            log.warning("contents.unreadable", message_id=message_id, size=len(content), reason=str(why))
             contents = parse.as_it_came(content, str(why))
             reading = Reading(contents, await asyncio.to_thread(terms.of_text, contents.text))
         except Exception:
@@ -109,7 +109,7 @@ class ContentStore:
             try:
                 return await self._parser.take_out(content, n)
             except Unreadable as why:
-                log.warning("contents.unreadable", message_id=message_id, octets=len(content), reason=str(why))
+                log.warning("contents.unreadable", message_id=message_id, size=len(content), reason=str(why))
                 return None
 
     async def raw(self, message_id: str) -> bytes:

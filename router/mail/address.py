@@ -31,7 +31,7 @@ _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _QUOTED_STRING = re.compile(r'"((?:[^"\\]|\\[\x20-\x7e])*)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _NEEDS_QUOTED_PAIR = re.compile(r'(["\\])')
-_LONG_MARKS = f"the address has more than {MAX_MARKS} combining marks in a row"
+_LONG_MARKS = f"the address has more than {MAX_MARKS} consecutive combining marks"
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
@@ -98,11 +98,11 @@ def parse_mailbox(text: str, *, local_part_limit: int = LOCAL_PART_LIMIT) -> Mai
     than 64 in real mail. Raises `AddressError` with the reason.
     """
     if len(text) > MAILBOX_LIMIT:  # before anything that takes time; characters are never more than octets
-        raise AddressError(f"the address is longer than {MAILBOX_LIMIT} octets")
+        raise AddressError(f"the address is longer than {MAILBOX_LIMIT} bytes")
     if _FORBIDDEN.search(text):
-        raise AddressError("the address contains a control character or octets that are not UTF-8")
+        raise AddressError("the address contains a control character or invalid UTF-8")
     if not text.isascii() and len(text.encode()) > MAILBOX_LIMIT:
-        raise AddressError(f"the address is longer than {MAILBOX_LIMIT} octets")
+        raise AddressError(f"the address is longer than {MAILBOX_LIMIT} bytes")
     if has_long_marks(text):  # refused, not cut: two addresses never become one
         raise AddressError(_LONG_MARKS)
     if text.startswith('"'):
@@ -115,9 +115,9 @@ def parse_mailbox(text: str, *, local_part_limit: int = LOCAL_PART_LIMIT) -> Mai
         if not _DOT_STRING.fullmatch(local):
             raise AddressError(_why_not_dot_string(local))
     if not rest.startswith("@"):
-        raise AddressError("the address has no @ after its local part")
+        raise AddressError("the address has no @ after the local part")
     if len(written.encode()) > local_part_limit:
-        raise AddressError(f"the local part is longer than {local_part_limit} octets")
+        raise AddressError(f"the local part is longer than {local_part_limit} bytes")
     domain = rest[1:]
     _check_domain(domain)
     return Mailbox(local, domain)
@@ -127,7 +127,7 @@ def _quoted_local_part(text: str) -> tuple[str, str, str]:
     """A quoted string at the start of `text`: what it means, how it was written, and what follows it."""
     match = _QUOTED_STRING.match(text)
     if match is None:
-        raise AddressError("the quoted local part has no end or a wrong escape")
+        raise AddressError("the quoted local part is not closed or has an invalid escape")
     return _QUOTED_PAIR.sub(r"\1", match[1]), match[0], text[match.end() :]
 
 
@@ -135,8 +135,8 @@ def _why_not_dot_string(local: str) -> str:
     if not local:
         return "the local part is empty"
     if local.startswith(".") or local.endswith(".") or ".." in local:
-        return "the local part has a dot at its start or end or two in a row"
-    return "the local part has a character that needs quotes"
+        return "the local part starts or ends with a dot or has consecutive dots"
+    return "the local part has a character that must be quoted"
 
 
 def _check_domain(domain: str) -> None:
@@ -148,10 +148,10 @@ def _check_domain(domain: str) -> None:
         raise AddressError("the domain is empty")
     key = domain_key(domain)
     if len(domain) > DOMAIN_LIMIT or len(key) > DOMAIN_LIMIT - 2:  # 253 characters are 255 octets in DNS
-        raise AddressError(f"the domain is longer than {DOMAIN_LIMIT} octets")
+        raise AddressError(f"the domain is longer than {DOMAIN_LIMIT} bytes")
     for label in key.split("."):
         if not _LABEL.fullmatch(label):
-            raise AddressError("the domain has an empty label" if not label else "the domain has a wrong label")
+            raise AddressError("the domain has an empty label" if not label else "the domain has an invalid label")
 
 
 def _check_literal(domain: str) -> None:
@@ -162,7 +162,7 @@ def _check_literal(domain: str) -> None:
     try:
         if inner[:5].lower() == "ipv6:":
             if "%" in inner:  # a zone means something on the sender's machine alone
-                raise AddressError("the address literal has a zone")
+                raise AddressError("the address literal has a zone ID")
             ipaddress.IPv6Address(inner[5:])
         else:
             ipaddress.IPv4Address(inner)

@@ -83,7 +83,7 @@ class BodyParts:
     def _read_pkcs7(self, part: Part) -> None:
         kind = smime.kind_of(decoded_body(part, _PKCS7_HEAD)[0])
         if kind == "signed" and not self._containers_left:
-            self.warnings.append("too many signed mails: not all are opened")
+            self.warnings.append("too many signed messages: some were not opened")
         elif kind == "signed":
             self._containers_left -= 1
             mail = smime.signed_mail(decoded_body(part)[0], given_name(part))
@@ -92,7 +92,7 @@ class BodyParts:
                 inner = read_structure(
                     mail, max_header_bytes=limits.header_bytes, max_parts=limits.parts, max_depth=limits.depth
                 )
-                self.warnings += ["S/MIME signature not checked", *inner.warnings]
+                self.warnings += ["S/MIME signature not verified", *inner.warnings]
                 self._read(inner.root)
         self.files.append(File(part, kind="" if kind == "other" else kind))
 

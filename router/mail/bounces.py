@@ -69,7 +69,7 @@ class Failure:
         """For people."""
         details = ", ".join(detail for detail in (self.status, self.reason) if detail)
         forwarded = self.original if "@" in self.original and self.original != self.address else ""
-        address = f"{self.address}, sent to {forwarded}" if forwarded else self.address
+        address = f"{self.address}, original recipient {forwarded}" if forwarded else self.address
         return f"{self.action.capitalize()}: {address}" + (f" ({details})" if details else "")
 
 

@@ -32,14 +32,14 @@ _METHODS = {
     "CANCEL": "Cancelled",
     "COUNTER": "New time proposed",
     "DECLINECOUNTER": "Proposed time declined",
-    "REFRESH": "Update asked for",
+    "REFRESH": "Update requested",
 }
 _ANSWERS = {
     "ACCEPTED": "accepted",
     "DECLINED": "declined",
     "TENTATIVE": "tentatively accepted",
     "DELEGATED": "delegated",
-    "NEEDS-ACTION": "not answered",
+    "NEEDS-ACTION": "no response yet",
     "COMPLETED": "completed",
     "IN-PROCESS": "in progress",
 }
@@ -167,7 +167,7 @@ def _title(component: _Component, method: str) -> str:
     label = _METHODS.get(method, kind)
     if method == "REPLY":
         answers = {_answer(attendee) for attendee in component.properties.get("ATTENDEE", ())}
-        label = answers.pop().capitalize() if len(answers) == 1 else "Answer to an invitation"
+        label = answers.pop().capitalize() if len(answers) == 1 else "Response to an invitation"
     elif component.line("STATUS").upper() == "CANCELLED":
         label = "Cancelled"
     return f"{label}: {component.line('SUMMARY') or '(no title)'}"

@@ -37,7 +37,7 @@ _MAX_CALENDARS = 10
 # What an enclosed mail counts besides its bytes, so that many small ones cost no more than a large one.
 _ENCLOSED_COST = 16384
 
-AS_IT_CAME = "shown as it came"
+AS_IT_CAME = "raw message shown"
 """How the warning of a mail ends that could not be parsed."""
 
 
@@ -92,7 +92,7 @@ def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
     rendered = render(parts.pieces, limits)
     warnings = [*structure.warnings, *parts.warnings, *decoder.warnings, *rendered.warnings]
     if labels := deceptive_domain(header.from_address):
-        warnings.append(f"the sender's domain may pass for another: {labels}")
+        warnings.append(f"the sender's domain may be a lookalike: {labels}")
     attachments, faults = _described(parts.files, rendered.html, limits)
     if not is_visible(rendered.text[: limits.text]):
         new, quoted = _text_of_files(parts.files, attachments, limits, html=html), ""
@@ -104,7 +104,7 @@ def _read(content: bytes, limits: Limits, *, html: bool) -> Contents:
     failed = bounces.failed_recipients(content, header, reported, parts.files, new)
     new = "\n\n".join(part for part in (new, bounces.untold(reported or (), new)) if part)
     if max(len(new), len(quoted)) > limits.text:
-        warnings.append("text cut")
+        warnings.append("text truncated")
     warnings += faults
     if not is_visible(new):
         warnings.append(_no_text(parts, attachments))
@@ -137,9 +137,9 @@ def _described(files: Sequence[File], html: str, limits: Limits) -> tuple[tuple[
         if not whole:
             warnings.append(f"{broken(file.part)} in attachment {n}")
     if len(files) > limits.attachments:
-        warnings.append("too many attachments: not all are listed")
+        warnings.append("too many attachments: some are not listed")
     if any(attachment.kind == "encrypted" for attachment in attachments):
-        warnings.append("encrypted: cannot be read here")
+        warnings.append("encrypted: content not readable")
     return tuple(attachments), warnings
 
 
@@ -148,12 +148,12 @@ def _no_text(parts: BodyParts, attachments: Sequence[Attachment]) -> str:
     kinds = {attachment.kind for attachment in attachments}
     has_html = any((piece.html or "").strip() for piece in parts.pieces)
     there = [
-        *(["HTML that shows none"] if has_html and "image" not in kinds else []),
+        *(["HTML without text"] if has_html and "image" not in kinds else []),
         *(["an encrypted part"] if "encrypted" in kinds else []),
         *(["images"] if "image" in kinds else []),
         *(["attachments"] if kinds - {"encrypted", "image"} else []),
     ]
-    return f"no text, only {' and '.join(there)}" if there else "no text: the mail is empty"
+    return f"no text, only {' and '.join(there)}" if there else "no text: the message is empty"
 
 
 def _text_of_files(files: Sequence[File], attachments: Sequence[Attachment], limits: Limits, *, html: bool) -> str:

@@ -149,7 +149,7 @@ class _Walk:
         while self.stack:
             found = content.find(b"\n--", at)
             if found < 0:
-                self.warnings.append("the last part is not closed")
+                self.warnings.append("closing boundary missing")
                 break
             line_end = content.find(b"\n", found + 3, found + 3 + _MAX_DELIMITER)
             if line_end < 0:
@@ -189,7 +189,7 @@ class _Walk:
             self.stack.append((boundary, part))
             self.leaf = None
             return
-        self.warnings.append("too many levels of parts" if part.depth >= self.max_depth else "multipart without parts")
+        self.warnings.append("parts nested too deeply" if part.depth >= self.max_depth else "multipart without parts")
         part.content_type = "text/plain"
         self.leaf = part
 
@@ -302,7 +302,7 @@ def decoded_body(part: Part, limit: int | None = None, *, words: bool = False) -
 
 def broken(part: Part) -> str:
     """The warning about a part of which not all could be decoded."""
-    return f"broken {part.encoding}"
+    return f"malformed {part.encoding}"
 
 
 def decoded_size(part: Part) -> tuple[int, bool]:

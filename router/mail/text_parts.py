@@ -90,7 +90,7 @@ class TextDecoder:
             data = data[: max(0, self._left)]
         self._left -= size
         if cut:
-            self.warnings.append("text cut")
+            self.warnings.append("text truncated")
         if part.encoding == "quoted-printable":
             data = data.replace(b"\r\r\n", b"\r\n")  # an encoded CR before the line end that it belongs to
         if not whole:
@@ -105,7 +105,7 @@ class TextDecoder:
         """Text of text/enriched (RFC 1896), which is read as HTML; all of it together is as long as HTML may be."""
         text = text.replace("\n", "<br>")
         if len(text) > self._left_enriched:
-            self.warnings.append("text cut")
+            self.warnings.append("text truncated")
         text, self._left_enriched = text[: self._left_enriched], max(0, self._left_enriched - len(text))
         clean = sanitize_html(text)
         if clean is None:
@@ -127,17 +127,17 @@ def render(pieces: Sequence[TextPiece], limits: Limits) -> Rendered:
         if piece.html is not None and left > 0:
             raw = piece.html[:left]
             if len(piece.html) > left:
-                warnings.append("HTML cut")
+                warnings.append("HTML truncated")
             left -= len(raw)
             clean = sanitize_html(raw)
             if clean is None:
                 warnings.append("HTML too complex: shown as text")
             elif len(clean) > limits.clean_html:
-                warnings.append("HTML cut")
+                warnings.append("HTML truncated")
                 clean = cut_html(clean, limits.clean_html)
             room -= len(clean or "")
             if room < 0:
-                warnings.append("HTML cut")
+                warnings.append("HTML truncated")
             else:
                 parts.append(clean or "")
         elif piece.plain is not None:
@@ -166,10 +166,10 @@ def _text_of(piece: TextPiece, raw: str, clean: str | None, limits: Limits) -> t
     if text := sanitized_to_text(clean or "", limits.text):
         return text, []
     if text := sanitized_to_text(clean or "", limits.text, hidden=True):
-        return text, ["hidden text: all of the mail is hidden"]
+        return text, ["hidden text: the HTML hides the whole message"]
     if text := crude_text(raw, limits.text):
         # Nothing of the text shows in a mail program: an element around it never ends.
-        return text, [] if clean is None else ["broken HTML: shown as text"]
+        return text, [] if clean is None else ["malformed HTML: shown as text"]
     return piece.plain or "", []
 
 

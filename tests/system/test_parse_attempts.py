@@ -26,7 +26,7 @@ from tests.support.waiting import children
 from tests.system.test_parsing import POISONED, ROOT, large
 
 HTML = b"Subject: door\r\nContent-Type: text/html\r\n\r\n<p>The <b>door</b> is open."
-WARNING = "ended the program at an earlier attempt: shown as it came"
+WARNING = "an earlier parsing attempt was interrupted: raw message shown"
 _PRINT_OWNER = "import sys; from router.lease_owner import new_owner; print(new_owner(), flush=True); sys.stdin.read()"
 
 

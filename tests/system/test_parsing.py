@@ -165,27 +165,27 @@ async def test_mails_without_html_do_not_wait_for_busy_workers(poisoned: Parser)
 
 
 async def test_a_mail_that_takes_too_long_is_given_up(poisoned: Parser) -> None:
-    with pytest.raises(Unreadable, match="took too long"):
+    with pytest.raises(Unreadable, match="timed out"):
         await poisoned.read(large("endless"))
     assert (await poisoned.read(LARGE)).contents == parse.parse(LARGE)
 
 
 async def test_a_mail_whose_worker_stops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     poisoned = Parser(POISONED, patience=0.5)
-    with pytest.raises(Unreadable, match="took too long"):
+    with pytest.raises(Unreadable, match="timed out"):
         await poisoned.read(large("stop"))
     assert workers() == []
     await poisoned.close()
 
 
 async def test_a_mail_that_ends_its_worker_is_given_up(poisoned: Parser) -> None:
-    with pytest.raises(Unreadable, match="ended the parser"):
+    with pytest.raises(Unreadable, match="the parser process crashed"):
         await poisoned.read(large("abort"))
     assert (await poisoned.read(LARGE)).contents == parse.parse(LARGE)
 
 
 async def test_a_mail_that_wants_all_memory_gets_no_more_than_its_share(poisoned: Parser) -> None:
-    with pytest.raises(Unreadable, match="ended the parser"):
+    with pytest.raises(Unreadable, match="the parser process crashed"):
         await poisoned.read(large("hungry"))
     assert (await poisoned.read(LARGE)).contents == parse.parse(LARGE)
 

@@ -81,7 +81,7 @@ async def test_a_ticket_of_many_mails_in_pages(sqlite_served: ServedInstallation
         (
             mails.plain(text=""),
             "mailto:ada@customer.test?subject=Re%3A%20The%20door%20is%20stuck",
-            ("Warning: no text: the mail is empty",),
+            ("Warning: no text: the message is empty",),
         ),
     ],
 )

@@ -145,7 +145,7 @@ def test_a_long_tag_of_few_attributes_is_no_reason_to_drop_the_html(tag: str) ->
     assert contents.text == "before\n\nbehind"
 
 
-@pytest.mark.parametrize(("html", "warnings"), [(DEFAULT_LIMITS.html, ()), (65536, ("text cut",))])
+@pytest.mark.parametrize(("html", "warnings"), [(DEFAULT_LIMITS.html, ()), (65536, ("text truncated",))])
 def test_a_picture_in_the_html_that_is_longer_than_what_is_read_is_left_out(
     html: int, warnings: tuple[str, ...]
 ) -> None:
@@ -182,7 +182,7 @@ def test_what_the_sanitiser_returns_is_cut_before_it_is_kept() -> None:
     html = f"<ul><li>{opened(20)}{('<li>' + 'x' * 20) * 3400}"
     assert not grows(html)
     contents = parse(b"Content-Type: text/html\n\n" + html.encode())
-    assert "HTML cut" in contents.warnings
+    assert "HTML truncated" in contents.warnings
     assert MAX_SANITIZED - 100 < len(contents.html) <= MAX_SANITIZED
     assert contents.text.count("x") > 2000
 

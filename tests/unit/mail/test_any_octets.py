@@ -127,7 +127,7 @@ def test_read_headers(content: bytes) -> None:
 @given(content=any_octets, limits=st.sampled_from([Limits(), SMALL]))
 def test_parse(content: bytes, limits: Limits) -> None:
     contents = parse(content, limits=limits)
-    assert "could not be parsed: shown as it came" not in contents.warnings
+    assert "could not be parsed: raw message shown" not in contents.warnings
     assert_storable(asdict(contents))
     assert max(len(contents.text), len(contents.quoted)) <= limits.text
     assert len(contents.attachments) <= limits.attachments

@@ -22,7 +22,7 @@ def test_failures() -> None:
         b"Action: relayed\r\n\r\nFinal-Recipient: rfc822; d@x\r\nAction: delayed\r\n"
     )
     assert [failure.line() for failure in failures(report)] == [
-        "Failed: b@x, sent to a@x (5.1.1, 550 no such user)",
+        "Failed: b@x, original recipient a@x (5.1.1, 550 no such user)",
         "Delayed: d@x",
     ]
     assert failures(b"\r" * 65536 + b":") == []
@@ -62,7 +62,7 @@ def test_recipients_of_a_report(recipients: bytes, expected: tuple[str, ...]) ->
 
 def test_the_text_names_the_original_recipient_of_a_forwarded_mail() -> None:
     group = b"Original-Recipient: rfc822;info@shop.example\r\nFinal-Recipient: rfc822;bob@gone.example\r\n"
-    assert parse(REPORT % group).text == "Sorry.\n\nFailed: bob@gone.example, sent to info@shop.example"
+    assert parse(REPORT % group).text == "Sorry.\n\nFailed: bob@gone.example, original recipient info@shop.example"
 
 
 @pytest.mark.parametrize(

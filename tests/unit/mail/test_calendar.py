@@ -59,7 +59,7 @@ def test_an_invitation() -> None:
         ("PUBLISH", ["SUMMARY:Call"], "Event: Call"),
         ("REPLY", ["SUMMARY:Call", "ATTENDEE;PARTSTAT=DECLINED:mailto:a@example.org"], "Declined: Call"),
         ("REPLY", ["SUMMARY:Call", "ATTENDEE;PARTSTAT=TENTATIVE:mailto:a@example.org"], "Tentatively accepted: Call"),
-        ("REPLY", ["SUMMARY:Call"], "Answer to an invitation: Call"),
+        ("REPLY", ["SUMMARY:Call"], "Response to an invitation: Call"),
         ("REQUEST", [], "Invitation: (no title)"),
     ],
 )

@@ -60,7 +60,7 @@ def test_the_mail_inside_is_read(data: bytes, head: bytes) -> None:
         ("contract.pdf", "file", 3),
         ("smime.p7m", "signed", len(data)),
     ]
-    assert found.warnings == ("S/MIME signature not checked",)
+    assert found.warnings == ("S/MIME signature not verified",)
     taken = attachment(content, 1)
     assert taken is not None
     assert taken.data == b"ABC"
@@ -70,7 +70,7 @@ def test_encrypted_mail_stays_a_file() -> None:
     for smime_type in (b"", b"enveloped-data", b"signed-data"):
         found = parse(mail(cms(element(4, INNER), ENVELOPED), smime_type))
         assert [listed.kind for listed in found.attachments] == ["encrypted"]
-        assert found.warnings == ("encrypted: cannot be read here", "no text, only an encrypted part")
+        assert found.warnings == ("encrypted: content not readable", "no text, only an encrypted part")
 
 
 def test_encrypted_inside_signed() -> None:
@@ -99,7 +99,7 @@ def test_signed_mails_in_signed_mails_are_bounded() -> None:
     assert parse(content).text == "The contract is attached."
     found = parse(mail(cms(element(4, content))))
     assert found.text == ""
-    assert "too many signed mails: not all are opened" in found.warnings
+    assert "too many signed messages: some were not opened" in found.warnings
 
 
 @given(st.integers(0, 250), st.binary(max_size=8), st.booleans())

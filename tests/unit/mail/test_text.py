@@ -182,8 +182,8 @@ def test_a_bound_cuts_after_what_is_not_seen(before: str) -> None:
     [
         ("<div style='display:none'>Your code is 4711.</div><img>", "Your code is 4711.", "hidden text"),
         ("<form><textarea>Words\n of a form.</textarea></form>", "Words of a form.", ""),
-        ("<title>An unclosed title<body><p>Words.</p>", "An unclosed title Words.", "broken HTML"),
-        ("<script>x()</script><style>p{}</style><title>t</title>", "", "no text, only HTML that shows none"),
+        ("<title>An unclosed title<body><p>Words.</p>", "An unclosed title Words.", "malformed HTML"),
+        ("<script>x()</script><style>p{}</style><title>t</title>", "", "no text, only HTML without text"),
         ("<p>seen</p><p hidden>hidden</p>", "seen", ""),
     ],
 )

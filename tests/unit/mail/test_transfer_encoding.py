@@ -100,7 +100,7 @@ def test_words_around_base64_stay_in_the_text_and_out_of_a_file(body: bytes, tex
     assert b"[EXTERNAL]" not in decode(body, "base64")[0]
     assert b"footer" not in decode(body, "base64")[0]
     if b"!" not in body:
-        assert found.warnings == ("broken base64",)
+        assert found.warnings == ("malformed base64",)
     if b"question" in decode(body, "base64")[0]:
         assert SENTENCE.decode().strip() in found.text
 
@@ -111,7 +111,7 @@ def test_words_around_base64_stay_in_the_text_and_out_of_a_file(body: bytes, tex
 def test_plain_text_that_calls_itself_base64(body: bytes) -> None:
     found = as_text(body)
     assert found.text == body.decode().strip()
-    assert found.warnings == ("broken base64",)
+    assert found.warnings == ("malformed base64",)
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff", b"!", b"xy"])
@@ -121,7 +121,7 @@ def test_a_damaged_line_of_base64_leaves_the_others_alone(damage: bytes) -> None
     body = body[:100] + damage + body[101:]
     found = as_text(body)
     assert sum(line.strip() in found.text for line in lines) >= len(lines) - 2
-    assert "broken base64" in found.warnings
+    assert "malformed base64" in found.warnings
     assert decoded_size(body, "base64") == (len(decode(body, "base64")[0]), False)
 
 
@@ -173,9 +173,9 @@ def test_the_list_has_the_size_of_the_download(encoding: bytes, body: bytes, dat
 
 def test_a_file_that_cannot_be_decoded_is_listed_with_a_warning() -> None:
     assert parse(FILE % (b"base64", run(b"hello world") + b"Sent by our list.")).warnings == (
-        "broken base64 in attachment 1",
+        "malformed base64 in attachment 1",
     )
-    assert parse(FILE % (b"x-uuencode", b"no such line")).warnings == ("broken uuencode in attachment 1",)
+    assert parse(FILE % (b"x-uuencode", b"no such line")).warnings == ("malformed uuencode in attachment 1",)
 
 
 def test_a_multipart_that_is_encoded_as_a_whole() -> None:
