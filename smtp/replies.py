@@ -80,7 +80,7 @@ def queued(message_id: str) -> Reply:
 
 def chunk_received(size: int) -> Reply:
     """RFC 3030 2: reply to a BDAT chunk that is not the last."""
-    return Reply(250, "2.0.0", f"Ok: {size} octets received")
+    return Reply(250, "2.0.0", f"Ok: {size} bytes received")
 
 
 # Success.
@@ -90,56 +90,66 @@ RECIPIENT_OK = Reply(250, "2.1.5", "Ok")  # RFC 5321 3.3
 START_DATA = Reply(354, "", "End data with <CR><LF>.<CR><LF>")  # RFC 5321 4.1.1.4
 BYE = Reply(221, "2.0.0", "Bye")  # RFC 5321 4.1.1.10
 READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")  # RFC 3207 4
-CANNOT_VERIFY = Reply(252, "2.5.0", "Cannot VRFY, send the mail and see")  # RFC 5321 3.5.3, 7.3
+CANNOT_VERIFY = Reply(  # RFC 5321 3.5.3, 7.3
+    252, "2.5.0", "Cannot VRFY user, but will accept message and attempt delivery"
+)
 
 # The recipient.
 RELAY_DENIED = Reply(550, "5.7.1", "Relaying denied")  # RFC 5321 3.6.2
-DOMAIN_PENDING = Reply(450, "4.7.1", "The domain is not verified yet, try again later")  # RFC 3463 3.8
-NO_SUCH_ALIAS = Reply(550, "5.1.1", "No such mailbox here")  # RFC 5321 3.3
-ALIAS_DISABLED = Reply(550, "5.2.1", "The mailbox is disabled")  # RFC 3463 3.3
+DOMAIN_PENDING = Reply(450, "4.7.1", "Recipient domain not verified yet, try again later")  # RFC 3463 3.8
+NO_SUCH_ALIAS = Reply(550, "5.1.1", "User unknown")  # RFC 5321 3.3
+ALIAS_DISABLED = Reply(550, "5.2.1", "Mailbox disabled, not accepting messages")  # RFC 3463 3.3
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")  # RFC 5321 4.5.3.1.10
 
 # The sender.
-SENDER_BLOCKED = Reply(550, "5.7.1", "Mail from this sender is not accepted")  # RFC 5321 7.9
-ADDRESS_LISTED = Reply(550, "5.7.1", "Mail from this address is not accepted: listed")  # RFC 5321 7.9
+SENDER_BLOCKED = Reply(550, "5.7.1", "Sender blocked by local policy")  # RFC 5321 7.9
+ADDRESS_LISTED = Reply(550, "5.7.1", "Client host blocked: listed in a DNS block list")  # RFC 5321 7.9
 TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections, try again later")  # RFC 5321 3.8, 7.8
-TOO_MANY_FROM_ADDRESS = Reply(421, "4.7.0", "Too many connections from your address or network, try again later")
-TOO_MANY_MAILS = Reply(450, "4.7.1", "Too many mails from your address or network, try again later")  # RFC 5321 7.8
+TOO_MANY_FROM_ADDRESS = Reply(421, "4.7.0", "Too many connections from your IP address or network, try again later")
+TOO_MANY_MAILS = Reply(  # RFC 5321 7.8
+    450, "4.7.1", "Too many messages from your IP address or network, try again later"
+)
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")  # RFC 5321 7.8
-TOO_MANY_REFUSED = Reply(421, "4.7.0", "Too many refused recipients")  # RFC 5321 7.8
+TOO_MANY_REFUSED = Reply(421, "4.7.0", "Too many rejected recipients")  # RFC 5321 7.8
 NOT_SMTP = Reply(421, "4.7.0", "Not an SMTP command, closing connection")  # RFC 5321 7.8
 
 # The mail.
-TOO_LARGE = Reply(552, "5.3.4", "The mail is larger than this server takes")  # RFC 1870 6.1, 6.3
-LOOP = Reply(554, "5.4.6", "Too many Received fields, the mail goes round in circles")  # RFC 5321 6.3
+TOO_LARGE = Reply(552, "5.3.4", "Message size exceeds fixed limit")  # RFC 1870 6.1, 6.3
+LOOP = Reply(554, "5.4.6", "Routing loop detected: too many Received fields")  # RFC 5321 6.3
 
 # Failures of the server, and its limits.
-FAULT = Reply(451, "4.3.0", "Temporary failure here, try again later")  # RFC 5321 4.2.2
-NO_STORAGE = Reply(452, "4.3.1", "No room for the mail now, try again later")  # RFC 5321 4.2.2
-SHUTTING_DOWN = Reply(421, "4.3.2", "Shutting down, try again later")  # RFC 5321 3.8
-TIMEOUT = Reply(421, "4.4.2", "Nothing heard for too long")  # RFC 5321 4.5.3.2.7
+FAULT = Reply(451, "4.3.0", "Temporary server error, try again later")  # RFC 5321 4.2.2
+NO_STORAGE = Reply(452, "4.3.1", "Insufficient system storage, try again later")  # RFC 5321 4.2.2
+SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down, try again later")  # RFC 5321 3.8
+TIMEOUT = Reply(421, "4.4.2", "Timeout exceeded")  # RFC 5321 4.5.3.2.7
 SESSION_TIMEOUT = Reply(421, "4.4.2", "Session time limit exceeded")  # RFC 5321 7.8
-TOO_SLOW = Reply(421, "4.4.2", "The data come too slowly")  # RFC 5321 4.5.3.2.5
+TOO_SLOW = Reply(421, "4.4.2", "Data transfer too slow")  # RFC 5321 4.5.3.2.5
 
 # Errors of the client; `errors_per_session` of them close the session.
-HELLO_FIRST = Reply(503, "5.5.1", "Send EHLO first", is_error=True)  # RFC 5321 4.1.4
-NESTED_MAIL = Reply(503, "5.5.1", "MAIL was given already", is_error=True)  # RFC 5321 4.1.4
-MAIL_FIRST = Reply(503, "5.5.1", "Send MAIL first", is_error=True)  # RFC 5321 4.1.4
-NO_RECIPIENTS = Reply(503, "5.5.1", "No accepted recipients", is_error=True)  # RFC 5321 3.3
-MIXED_DATA = Reply(503, "5.5.1", "DATA cannot follow BDAT in one mail", is_error=True)  # RFC 3030 2
-CHUNK_REFUSED = Reply(503, "5.5.1", "A chunk was refused, send RSET", is_error=True)  # RFC 3030 2
-CHUNKS_BEGUN = Reply(503, "5.5.1", "RCPT cannot follow BDAT in one mail", is_error=True)  # RFC 3030 2
-TLS_IN_TRANSACTION = Reply(503, "5.5.1", "STARTTLS cannot follow MAIL, send RSET", is_error=True)  # RFC 3207 4
-TLS_ACTIVE = Reply(503, "5.5.1", "TLS is active already", is_error=True)  # RFC 3207 4.2
-TOO_MANY_IDLE = Reply(503, "5.5.1", "Too many commands without a mail", is_error=True)  # RFC 5321 7.8
-UNKNOWN_COMMAND = Reply(500, "5.5.2", "Unknown command", is_error=True)  # RFC 5321 4.2.4
-LINE_TOO_LONG = Reply(500, "5.5.2", "The command line is too long", is_error=True)  # RFC 5321 4.5.3.1.4
-BARE_LF = Reply(500, "5.5.2", "A command ends with CR LF, not with LF", is_error=True)  # RFC 5321 2.3.8
-BAD_ARGUMENT = Reply(501, "5.5.4", "Malformed argument", is_error=True)  # RFC 5321 4.2.2
-BAD_ADDRESS = Reply(501, "5.5.4", "Malformed address", is_error=True)  # RFC 5321 4.2.2
-CONTROL_CHARACTER = Reply(501, "5.5.4", "Control character in a command", is_error=True)  # RFC 5321 4.1.2
-UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Unknown parameter", is_error=True)  # RFC 5321 4.1.1.11
-NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "A non-ASCII address needs SMTPUTF8", is_error=True)  # RFC 6531 3.5
+HELLO_FIRST = Reply(503, "5.5.1", "Bad sequence of commands: send EHLO or HELO first", is_error=True)  # RFC 5321 4.1.4
+NESTED_MAIL = Reply(503, "5.5.1", "Bad sequence of commands: nested MAIL command", is_error=True)  # RFC 5321 4.1.4
+MAIL_FIRST = Reply(503, "5.5.1", "Bad sequence of commands: send MAIL first", is_error=True)  # RFC 5321 4.1.4
+NO_RECIPIENTS = Reply(503, "5.5.1", "No valid recipients", is_error=True)  # RFC 5321 3.3
+MIXED_DATA = Reply(503, "5.5.1", "Bad sequence of commands: DATA not allowed after BDAT", is_error=True)  # RFC 3030 2
+CHUNK_REFUSED = Reply(  # RFC 3030 2
+    503, "5.5.1", "Bad sequence of commands: BDAT chunk rejected, send RSET", is_error=True
+)
+CHUNKS_BEGUN = Reply(503, "5.5.1", "Bad sequence of commands: RCPT not allowed after BDAT", is_error=True)  # RFC 3030 2
+TLS_IN_TRANSACTION = Reply(  # RFC 3207 4
+    503, "5.5.1", "Bad sequence of commands: STARTTLS not allowed after MAIL", is_error=True
+)
+TLS_ACTIVE = Reply(503, "5.5.1", "TLS already active", is_error=True)  # RFC 3207 4.2
+TOO_MANY_IDLE = Reply(503, "5.5.1", "Too many commands without a mail transaction", is_error=True)  # RFC 5321 7.8
+UNKNOWN_COMMAND = Reply(500, "5.5.2", "Command unrecognized", is_error=True)  # RFC 5321 4.2.4
+LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long", is_error=True)  # RFC 5321 4.5.3.1.4
+BARE_LF = Reply(500, "5.5.2", "Bare <LF> received, lines must end with <CR><LF>", is_error=True)  # RFC 5321 2.3.8
+BAD_ARGUMENT = Reply(501, "5.5.4", "Syntax error in parameters or arguments", is_error=True)  # RFC 5321 4.2.2
+BAD_ADDRESS = Reply(501, "5.5.4", "Bad address syntax", is_error=True)  # RFC 5321 4.2.2
+CONTROL_CHARACTER = Reply(501, "5.5.4", "Control character in command", is_error=True)  # RFC 5321 4.1.2
+UNKNOWN_PARAMETER = Reply(  # RFC 5321 4.1.1.11
+    555, "5.5.4", "Parameter not recognized or not implemented", is_error=True
+)
+NEEDS_SMTPUTF8 = Reply(553, "5.6.7", "Non-ASCII address requires SMTPUTF8", is_error=True)  # RFC 6531 3.5
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented", is_error=True)  # RFC 5321 4.2.4
 
 _NAMES = {reply: name.lower() for name, reply in list(globals().items()) if isinstance(reply, Reply)}

@@ -18,7 +18,7 @@ DISCARD_LIMIT = 120_000  # instead of the 64 MiB that would take a second of eac
 _REPLY = re.compile(rb"(?:([2-5][0-9][0-9])-[ -~]*\r\n)*([2-5][0-9][0-9]) [ -~]*\r\n")
 _FIXED = {reply.encoded: reply for reply in vars(replies).values() if isinstance(reply, Reply)}
 _QUEUED = re.compile(rb"250 2\.0\.0 Ok: queued as msg_[0-9]+\r\n")
-_CHUNK = re.compile(rb"250 2\.0\.0 Ok: [0-9]+ octets received\r\n")
+_CHUNK = re.compile(rb"250 2\.0\.0 Ok: [0-9]+ bytes received\r\n")
 _HELLO = re.compile(
     rb"250 " + re.escape(HOSTNAME.encode()) + rb"\r\n"
     rb"|250-" + re.escape(HOSTNAME.encode()) + rb"\r\n250-PIPELINING\r\n250-SIZE 100000\r\n250-8BITMIME\r\n"
