@@ -183,20 +183,20 @@ def table(run: Run, found: Findings) -> str:
     """The result, for people and for docs/reliability.md."""
     rows: list[tuple[str, object]] = [
         *((f"killed: {what}", count) for what, count in sorted(run.kills.items())),
-        ("mails acknowledged (one for each alias)", found.acknowledged),
-        ("connections lost in the middle", run.cut),
-        ("put off with 4yz and sent again", run.put_off),
-        ("refused for good", len(found.refused)),
-        ("acknowledged mails lost", len(found.lost)),
-        ("second tickets", len(found.doubled)),
-        ("mails not kept octet for octet", len(found.damaged)),
+        ("messages acknowledged (one for each alias)", found.acknowledged),
+        ("connections lost during a transaction", run.cut),
+        ("rejected with 4yz and retried", run.put_off),
+        ("rejected with 5yz", len(found.refused)),
+        ("acknowledged messages lost", len(found.lost)),
+        ("duplicate tickets", len(found.doubled)),
+        ("messages not stored byte for byte", len(found.damaged)),
         ("tickets", found.tickets),
         ("deliveries", found.deliveries),
-        ("deliveries not delivered in the end", len(found.undelivered) + len(found.unlike) + len(found.unseen)),
-        ("tickets posted again, outcome or answer unknown", found.second_posts),
-        ("Slack messages that were (a digest names up to 40)", found.repeated_messages),
-        ("attempts whose outcome was never written", found.lost_attempts),
-        ("attempts whose answer never came", found.unheard_attempts),
+        ("deliveries not delivered at the end", len(found.undelivered) + len(found.unlike) + len(found.unseen)),
+        ("tickets posted again, outcome or response unknown", found.second_posts),
+        ("duplicate Slack messages (a digest lists up to 40 tickets)", found.repeated_messages),
+        ("attempts without a recorded outcome", found.lost_attempts),
+        ("attempts without a response", found.unheard_attempts),
         *((f"posted again after: {reason}", n) for reason, n in found.unheard_reasons.most_common(10)),
         ("tickets posted again for any other reason", len(found.unexplained_posts)),
         ("seconds", round(run.seconds)),
@@ -206,15 +206,15 @@ def table(run: Run, found: Findings) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Kill the program at random under load, and count.")
+    parser = argparse.ArgumentParser(description="Kill the program at random times under load and verify the result.")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--fleet", action="store_true", help="three smtp and three deliver processes (PostgreSQL)")
-    parser.add_argument("--seconds", type=float, default=3600, help="no kill after so many seconds")
-    parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
+    parser.add_argument("--seconds", type=float, default=3600, help="stop killing after this many seconds")
+    parser.add_argument("--seed", type=int, default=0, help="0: a new random seed each time")
     options = parser.parse_args()
     if options.fleet and options.database != "postgres":
-        parser.error("--fleet needs --database postgres")
+        parser.error("--fleet requires --database postgres")
     seed = options.seed or random.SystemRandom().randrange(1, 10**9)
     say(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}; seed {seed}")
     run, found = asyncio.run(
