@@ -74,6 +74,6 @@ class ConnectionLimits:
         now = self._monotonic()
         if now - self._logged_at < LOG_EVERY:
             return
-        log.warning("api.connection_refused", reason=reason, limit=limit, peer=str(peer or ""), refused=self._refused)
+        log.warning("api.connection_refused", reason=reason, limit=limit, peer=str(peer or ""), count=self._refused)
         self._logged_at = now
         self._refused = 0

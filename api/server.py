@@ -118,7 +118,7 @@ class _Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has been begun already")
         if status >= 500:
-            log.error("api.fault", exc_info=exc)
+            log.error("api.internal_error", exc_info=exc)
             response = answers.error("internal_error", "Something went wrong here")
         else:
             response = answers.error("invalid_request", "This is not HTTP as it should be")
@@ -204,7 +204,7 @@ class ApiServer:
                         await manager.shutdown(grace + 1)
                 except TimeoutError:
                     cut = [one.serving for one in manager.connections if isinstance(one, _Connection) and one.serving]
-                    log.warning("api.cut_off", count=len(cut), requests=cut[:MAX_LOGGED], after_seconds=grace)
+                    log.warning("api.requests_aborted", count=len(cut), requests=cut[:MAX_LOGGED], after_seconds=grace)
                     await manager.shutdown(CUT_SECONDS)
             await runner.cleanup()
 

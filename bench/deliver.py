@@ -63,7 +63,10 @@ async def _latency(kind: Kind, folder: Path, layout: str, roles: tuple[str, ...]
             answered = await _send_slowly(port, place.addresses[0], mails)
             await _posted(slack, len(answered) + _WARM_UP, timeout=30)
             retries = [
-                event for child in children for event in child.events() if event.get("event") == "delivery.retry"
+                event
+                for child in children
+                for event in child.events()
+                if event.get("event") == "delivery.retry_scheduled"
             ]
     marked = ((post.at, _MARK.search(post.raw)) for post in slack.posts)
     latencies = [at - answered[int(found[1])] for at, found in marked if found]

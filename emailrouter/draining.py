@@ -30,14 +30,14 @@ async def drain(process: Process, stop: Stopping) -> None:
         doors.append(stop.step("api", process.api.stop, stopping.API))
     for outcome in await asyncio.gather(*doors, return_exceptions=True):
         if isinstance(outcome, BaseException):
-            log.error("drain.failed", exc_info=outcome)
+            log.error("shutdown.step_failed", exc_info=outcome)
     if process.dispatcher is not None:
         process.dispatcher.stop()
     if process.services is not None:
         try:
             await stop.step("request counts", partial(_write_counts, process.services), stopping.LIMITS)
         except Unavailable as error:
-            log.warning("rate_limits.not_written", reason=str(error))
+            log.warning("rate_limits.not_saved", reason=str(error))
 
 
 async def _write_counts(services: Services) -> None:

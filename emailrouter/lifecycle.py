@@ -69,7 +69,7 @@ async def open_database(
                 await opened.open()
                 if migrate_it:
                     for name in await migrate.migrate(opened):
-                        log.info("store.migrated", migration=name)
+                        log.info("database.migration_applied", migration=name)
                 else:
                     await migrate.check(opened)
             except Misconfigured:
@@ -78,7 +78,7 @@ async def open_database(
                 await opened.close()
                 if stop is None or stop.is_set():
                     raise
-                log.warning("store.away", reason=str(error), again_in_seconds=wait)
+                log.warning("database.unavailable", reason=str(error), retry_in_seconds=wait)
                 if waiting is not None:
                     waiting("the database is away")
                 await _wait(stop, wait)
@@ -256,7 +256,7 @@ def _reload(process: Process, manager: Manager, reread: Callable[[], Config]) ->
     try:
         logging.set_level(reread().server.log_level)
     except ConfigError as error:
-        log.error("reload.configuration_unusable", reason=str(error))  # noqa: TRY400 - its line says it all
+        log.error("reload.configuration_invalid", reason=str(error))  # noqa: TRY400 - its line says it all
     if process.smtp is not None:
         process.smtp.reload()
     manager.ready()
@@ -286,7 +286,7 @@ class _Parts:
     def ended(self, task: asyncio.Task[None]) -> None:
         """A part is done: as it should be, or the process has to stop."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("process.halted", exc_info=error)
+            log.critical("process.background_task_ended", exc_info=error)
             self.halted.append(error)
             if self.own is not None and not self.draining:
                 self.own.cancel()

@@ -110,7 +110,7 @@ class _Logger(structlog.BoundLoggerBase):
         try:
             exc_info = facts.pop("exc_info", None)
             plain: dict[str, Any] = {key: _plain(value) for key, value in facts.items()}
-            plain["log_fault"] = type(fault).__name__
+            plain["log_error"] = type(fault).__name__
             event = str(_plain(event))
             try:
                 self._proxy_to_logger(level, event, exc_info=exc_info, **plain)
@@ -133,7 +133,7 @@ class _Handler(logging.Handler):
         try:
             self._lines.msg(self.format(record))
         except Exception as error:  # noqa: BLE001 - a side task must not undo the main one
-            facts = {"logger": _plain(record.name), "log_fault": type(error).__name__}
+            facts = {"logger": _plain(record.name), "log_error": type(error).__name__}
             try:
                 self._lines.msg(_line(record.levelname.lower(), str(_plain(record.msg)), facts))
             except Exception:  # noqa: BLE001 - not even this line can be made
@@ -239,7 +239,7 @@ def _log_crash(_: type[BaseException], error: BaseException, __: TracebackType |
 
 def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     of = getattr(unraisable.object, "__qualname__", type(unraisable.object).__name__)
-    log.error("process.unraisable", of=of, exc_info=unraisable.exc_value)
+    log.error("process.unraisable_exception", object=of, exc_info=unraisable.exc_value)
 
 
 def _log_thread_failed(failed: threading.ExceptHookArgs) -> None:
@@ -252,7 +252,7 @@ def _notice(processors: list[Processor]) -> Callable[[int], str]:
     log = structlog.wrap_logger(structlog.ReturnLogger(), processors=processors, wrapper_class=structlog.BoundLogger)
 
     def notice(lines: int) -> str:
-        return str(log.error("log.dropped", lines=lines))
+        return str(log.error("log.lines_dropped", count=lines))
 
     return notice
 

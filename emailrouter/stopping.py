@@ -72,9 +72,9 @@ class Stopping:
         try:
             slow = min(SLOW, seconds)
             if not await _ended(task, slow):
-                log.warning("stop.waiting", step=name, at_most_seconds=seconds)
+                log.warning("shutdown.step_slow", step=name, timeout_seconds=seconds)
                 if not await _ended(task, seconds - slow):
-                    log.error("stop.given_up", step=name, after_seconds=seconds)
+                    log.error("shutdown.step_timed_out", step=name, after_seconds=seconds)
                     task.cancel()
                     await _ended(task, CANCEL)
                     return
@@ -85,7 +85,7 @@ class Stopping:
 
     def _give_up(self) -> None:
         step = ", ".join(self._steps) or "the end of the interpreter"
-        log.critical("stop.killed", step=step, after_seconds=self._bound)
+        log.critical("shutdown.timed_out", step=step, after_seconds=self._bound)
         os._exit(1)
 
 

@@ -56,7 +56,7 @@ class Manager:
                 channel.setblocking(False)  # a manager that does not read must not stop the loop
                 channel.sendto(state.encode(), self._address)
         except OSError as error:  # also when no descriptor is left for the socket
-            log.warning("systemd.not_notified", reason=str(error))
+            log.warning("systemd.notify_failed", reason=str(error))
 
 
 async def beat(manager: Manager, ended: Callable[[], str]) -> None:
@@ -66,7 +66,7 @@ async def beat(manager: Manager, ended: Callable[[], str]) -> None:
     while not (name := ended()):
         manager.alive()
         await asyncio.sleep(manager.interval / 2)
-    log.critical("watchdog.silent", ended=name, killed_within_seconds=manager.interval)
+    log.critical("watchdog.notifications_stopped", task=name, watchdog_seconds=manager.interval)
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:

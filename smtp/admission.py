@@ -30,7 +30,7 @@ async def client_address(transport: Transport, context: ServerContext, peer: str
     try:
         header = await transport.read_header(proxy.parse)
     except ProxyError as error:
-        _log.warning("smtp.proxy_refused", peer=peer, reason=str(error))
+        _log.warning("smtp.proxy_header_invalid", peer=peer, reason=str(error))
         return None
     if header is None:
         return None
@@ -43,7 +43,7 @@ def admit(context: ServerContext, peer: str) -> Reply | None:
     if limits.over:
         refused, network = replies.TOO_MANY_CONNECTIONS, ""
     else:
-        _log.debug("smtp.connect", peer=peer)  # first: if it fails, nothing is counted
+        _log.debug("smtp.client_connected", peer=peer)  # first: if it fails, nothing is counted
         full = limits.admit(peer)
         if full is None:
             return None

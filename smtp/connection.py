@@ -153,7 +153,7 @@ class Connection(upstream.SMTP):
             finally:
                 context.limits.leave(peer)
         except Exception:  # noqa: BLE001 - our fault: the client should retry, other sessions go on
-            _log.exception("smtp.fault", peer=self.handler.peer)
+            _log.exception("smtp.temporary_failure", peer=self.handler.peer)
             self.close(replies.FAULT)
         finally:
             self.close()

@@ -66,7 +66,7 @@ class BlockLists:
         except DNSException:  # NXDOMAIN means not listed; a timeout or SERVFAIL means nothing
             return False
         except Exception:  # noqa: BLE001 - a resolver that fails must not cost a mail
-            _log.exception("smtp.dnsbl_fault", zone=zone)
+            _log.exception("smtp.dnsbl_internal_error", zone=zone)
             return False
 
 

@@ -51,7 +51,7 @@ class Refusals:
             return
         if recipients:
             facts["refused_recipients"] = recipients
-        _log.info("smtp.refused", peer=peer, **facts, refused=sum(counts.values()), reasons=counts)
+        _log.info("smtp.refused", peer=peer, **facts, count=sum(counts.values()), reasons=counts)
 
 
 class NetworkRefusals:
@@ -69,13 +69,13 @@ class NetworkRefusals:
         """
         meter.refused(replies.name(reply))
         if self._refused.is_first(network, reply.text):
-            _log.info("smtp.refused", peer=peer, network=network, reason=reply.text, refused=1)
+            _log.info("smtp.refused", peer=peer, network=network, reason=reply.text, count=1)
 
     def add_handshake(self, peer: str, reason: str) -> None:
         """Counts a failed TLS handshake, as a refused connection."""
         network = address_key(peer)
         if self._handshakes.is_first(network, reason):
-            _log.info("smtp.tls_failed", peer=peer, network=network, reason=reason, refused=1)
+            _log.info("smtp.tls_failed", peer=peer, network=network, reason=reason, count=1)
 
     def add_transaction(self, peer: str, reason: str, refused: int) -> None:
         """Counts the refusals of a transaction."""
@@ -84,9 +84,9 @@ class NetworkRefusals:
     def log(self) -> None:
         """Writes a line for each network and reason with a count."""
         for network, reason, refused in self._refused.take():
-            _log.info("smtp.refused", network=network, reason=reason, refused=refused)
+            _log.info("smtp.refused", network=network, reason=reason, count=refused)
         for network, reason, refused in self._handshakes.take():
-            _log.info("smtp.tls_failed", network=network, reason=reason, refused=refused)
+            _log.info("smtp.tls_failed", network=network, reason=reason, count=refused)
 
 
 class _NetworkCounts:

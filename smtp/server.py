@@ -156,7 +156,7 @@ class Server:
                 if connection.phase is not Phase.BUSY:
                     connection.close(replies.SHUTTING_DOWN)
             if not await self._all_closed(self._bounds.commit_timeout):
-                _log.warning("smtp.cut_off", connections=len(self._connections))
+                _log.warning("smtp.connections_aborted", count=len(self._connections))
                 for connection in list(self._connections):
                     connection.close(replies.SHUTTING_DOWN)
         if self._timer is not None:

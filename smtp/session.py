@@ -250,7 +250,7 @@ class Session:
             peer=self.peer,
             recipients=len(transaction.targets),
             size=size,
-            repeat=accepted.repeat,
+            duplicate=accepted.repeat,
         )
 
     def _refuse_content(self, reply: Reply, transaction: Transaction, size: int) -> Reply:
@@ -294,11 +294,11 @@ class Session:
             return await call
         except Exception as error:  # noqa: BLE001 - our fault: the client should retry
             if isinstance(error, StorageReplaced) or not self._may_log():
-                _log.debug("smtp.fault", peer=self.peer, error=str(error))
+                _log.debug("smtp.temporary_failure", peer=self.peer, error=str(error))
             elif isinstance(error, Unavailable):
-                _log.warning("smtp.fault", peer=self.peer, error=str(error))
+                _log.warning("smtp.temporary_failure", peer=self.peer, error=str(error))
             else:
-                _log.exception("smtp.fault", peer=self.peer)
+                _log.exception("smtp.temporary_failure", peer=self.peer)
             return policy.for_fault(error)
 
 

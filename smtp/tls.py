@@ -68,9 +68,9 @@ class TlsFiles:
         try:
             self._context, self._expires_at = self._load()
         except OSError as error:  # ssl.SSLError is one
-            _log.error("smtp.tls_unusable", certificate=str(self._certificate), error=str(error))
+            _log.error("smtp.certificate_invalid", certificate=str(self._certificate), error=str(error))
         else:
-            _log.info("smtp.tls_loaded", certificate=str(self._certificate))
+            _log.info("smtp.certificate_loaded", certificate=str(self._certificate))
 
     def _file_stamp(self) -> _Stamp:
         stats = [path.stat() for path in (self._certificate, self._key)]

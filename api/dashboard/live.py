@@ -120,10 +120,10 @@ class Live:
                 found = await self._tickets.newest(actor)
                 trouble = (await self._attention.counts(actor)).fingerprint
             except Unavailable as error:
-                log.debug("live.store_away", reason=str(error))
+                log.debug("live_updates.database_unavailable", reason=str(error))
             except Exception:
                 # Nobody waits for news that do not come: pages that listen come again, and are looked for anew.
-                log.exception("live.fault")
+                log.exception("live_updates.internal_error")
                 for stream in self._watches.pop(workspace_id).streams:
                     stream.end()
                 return

@@ -42,12 +42,12 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except (Unavailable, SchemaMismatch) as error:
         _check_unbegun(request)
         if _may_log(request):
-            log.warning("api.unavailable", reason=str(error), **_facts(request))
+            log.warning("api.service_unavailable", reason=str(error), **_facts(request))
         return _unavailable()
     except TimeoutError as error:
         _check_unbegun(request)
         if _may_log(request):
-            log.warning("api.timed_out", waited_for=waited_for(error), **_facts(request))
+            log.warning("api.request_timed_out", waiting_in=waited_for(error), **_facts(request))
         return _close_unread(request, _unavailable())
     except web.HTTPMethodNotAllowed as error:
         response = answers.error("method_not_allowed", f"{request.method[:20]} is not possible here")
@@ -64,7 +64,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:
         _check_unbegun(request)
         if _may_log(request):
-            log.exception("api.fault", **_facts(request))
+            log.exception("api.internal_error", **_facts(request))
         return _close_unread(
             request, answers.error("internal_error", "Something went wrong here; the log has it under the request id")
         )

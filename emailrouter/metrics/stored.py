@@ -59,7 +59,7 @@ class StoredFigures(Collector):
                     self._figures = await self._read()
             except (Unavailable, TimeoutError) as error:
                 self._figures = None
-                log.warning("metrics.store_away", reason=str(error) or "no answer in time")
+                log.warning("metrics.database_unavailable", reason=str(error) or "no answer in time")
             now = self._clock.monotonic()
             self._stale_at = now + max(FRESH_SECONDS, REST * (now - began))
 

@@ -70,7 +70,7 @@ class ParseAttempts:
         try:
             await self._database.run("parse_attempt_withdraw", message_id=message_id, owner=self._owner)
         except Unavailable as error:
-            log.warning("contents.attempt_not_withdrawn", message_id=message_id, reason=str(error))
+            log.warning("parsing.attempt_not_cleared", message_id=message_id, reason=str(error))
 
     async def end(self, message_id: str, session: Session) -> None:
         """Removes the record, if there is one, in the transaction that keeps the contents."""

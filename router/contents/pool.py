@@ -203,7 +203,7 @@ class _Worker:
                 raise Unreadable("parsing timed out") from None
             if code == -signal.SIGKILL:
                 raise _Killed from None
-            log.warning("parsing.worker_died", size=len(content), exit_code=code)
+            log.warning("parsing.worker_crashed", size=len(content), exit_code=code)
             raise Unreadable("the parser process crashed") from None
 
     async def end(self) -> None:

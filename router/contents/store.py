@@ -87,7 +87,7 @@ class ContentStore:
         try:
             reading = await self._parser.read(content, lambda: self._attempts.begin(message_id, again=again))
         except Unreadable as why:
-            log.warning("contents.unreadable", message_id=message_id, size=len(content), reason=str(why))
+            log.warning("parsing.failed", message_id=message_id, size=len(content), reason=str(why))
             contents = parse.as_it_came(content, str(why))
             reading = Reading(contents, await asyncio.to_thread(terms.of_text, contents.text))
         except Exception:
@@ -109,7 +109,7 @@ class ContentStore:
             try:
                 return await self._parser.take_out(content, n)
             except Unreadable as why:
-                log.warning("contents.unreadable", message_id=message_id, size=len(content), reason=str(why))
+                log.warning("parsing.failed", message_id=message_id, size=len(content), reason=str(why))
                 return None
 
     async def raw(self, message_id: str) -> bytes:
@@ -152,11 +152,11 @@ class ContentStore:
             ):
                 if isinstance(outcome, Exception):
                     all_read = False
-                    log.warning("contents.not_read", message_id=message_id, reason=repr(outcome))
+                    log.warning("parsing.prefetch_failed", message_id=message_id, reason=repr(outcome))
             if all_read:  # or every search would look at every message again
                 self._all_read_to = max(horizon, self._all_read_to)
         except Unavailable as error:
-            log.warning("contents.store_away", reason=str(error))
+            log.warning("parsing.database_unavailable", reason=str(error))
 
     async def _keep(self, message_id: str, reading: Reading) -> None:
         contents = reading.contents

@@ -105,7 +105,7 @@ class Dispatcher:
         lanes = {lane: integration_id for integration_id, lane in self._lanes.items()}
         _, late = await asyncio.wait(lanes, timeout=self._drain)
         for lane in late:
-            log.error("dispatch.outcome_not_written", integration_id=lanes[lane], after_seconds=self._drain)
+            log.error("dispatch.outcome_not_saved", integration_id=lanes[lane], after_seconds=self._drain)
             lane.cancel()
         await asyncio.gather(*lanes, return_exceptions=True)
 
@@ -129,7 +129,7 @@ class Dispatcher:
             found = await self._outbox.ready(room)
         except Unavailable as error:
             if not isinstance(error, StorageReplaced):
-                log.warning("dispatch.store_away", reason=str(error))
+                log.warning("dispatch.database_unavailable", reason=str(error))
             return
         for integration_id in found:
             if integration_id not in self._lanes:
@@ -156,7 +156,7 @@ class Dispatcher:
                         finished = Finished(turn, outcome, random.random())  # noqa: S311 - spreads load, guards nothing
         except Exception:
             # The lease ends by itself and the delivery counts its claims: the lane is taken up again, boundedly.
-            log.exception("dispatch.lane_failed", integration_id=integration_id)
+            log.exception("dispatch.worker_failed", integration_id=integration_id)
         finally:
             del self._lanes[integration_id]
             self._something.set()
@@ -170,7 +170,7 @@ class Dispatcher:
                 return await self._outbox.turn(integration_id, finished, self._digest_limit, stop=stop)
             except Unavailable as error:
                 if not isinstance(error, StorageReplaced):
-                    log.warning("dispatch.store_away", integration_id=integration_id, reason=str(error))
+                    log.warning("dispatch.database_unavailable", integration_id=integration_id, reason=str(error))
                 if finished is None:
                     return None
                 await asyncio.sleep(wait)
@@ -210,9 +210,9 @@ class Dispatcher:
             for owner in await self._outbox.owners():
                 if is_dead(owner):
                     await self._outbox.free_owner(owner)
-                    log.info("dispatch.took_over", owner=owner)
+                    log.info("dispatch.leases_released", owner=owner)
         except Unavailable as error:
-            log.warning("dispatch.store_away", reason=str(error))
+            log.warning("dispatch.database_unavailable", reason=str(error))
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
@@ -227,7 +227,7 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
 
 
 def _log_fault(work: Work, fault: Exception) -> None:
-    log.error("delivery.fault", delivery_ids=[delivery.id for delivery in work.deliveries], exc_info=fault)
+    log.error("delivery.internal_error", delivery_ids=[delivery.id for delivery in work.deliveries], exc_info=fault)
 
 
 def _log_outcome(work: Work, outcome: Outcome) -> None:
@@ -246,6 +246,6 @@ def _log_outcome(work: Work, outcome: Outcome) -> None:
             case Sent():
                 log.info("delivery.sent", via=work.form, **facts)
             case Retry():
-                log.warning("delivery.retry", reason=outcome.reason, **facts)
+                log.warning("delivery.retry_scheduled", reason=outcome.reason, **facts)
             case Failed():
                 log.warning("delivery.failed", kind=outcome.kind, reason=outcome.reason, **facts)

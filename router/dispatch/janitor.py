@@ -69,10 +69,10 @@ class Janitor:
                     await chore.work()
             except Unavailable as error:
                 if not isinstance(error, StorageReplaced):  # the check has logged it
-                    log.warning("janitor.store_away", chore=chore.name, reason=str(error))
+                    log.warning("maintenance.database_unavailable", task=chore.name, reason=str(error))
                 continue  # at the next tick again
             except Exception:
-                log.exception("janitor.failed", chore=chore.name)
+                log.exception("maintenance.task_failed", task=chore.name)
             # A shared chore is asked for more often than it is done: its last doer may have left.
             wait = chore.every / SECOND
             self._due[chore.name] = self._clock.monotonic() + (wait / 4 if chore.shared else wait)

@@ -67,7 +67,10 @@ class Notices:
             if isinstance(outcome, Retry):
                 waiting += 1
                 log.warning(
-                    "domain.notice_waits", domain_id=domain.id, integration_id=integration.id, reason=outcome.reason
+                    "domain.alert_retry_scheduled",
+                    domain_id=domain.id,
+                    integration_id=integration.id,
+                    reason=outcome.reason,
                 )
             else:
                 self._heard.add(key)
@@ -88,6 +91,6 @@ class Notices:
 def _log_outcome(domain: Domain, integration: Integration, outcome: Outcome) -> None:
     facts = {"domain": domain.name, "domain_id": domain.id, "integration_id": integration.id, "status": outcome.status}
     if isinstance(outcome, Failed):
-        log.warning("domain.notice_failed", reason=outcome.reason, **facts)
+        log.warning("domain.alert_failed", reason=outcome.reason, **facts)
     else:
-        log.info("domain.notice_sent", **facts)
+        log.info("domain.alert_sent", **facts)

@@ -93,7 +93,7 @@ class Retention:
                     raw_messages=erased.raw_messages,
                     tickets=erased.tickets,
                     messages=erased.messages,
-                    small_rows=erased.small_rows,
+                    other_rows=erased.small_rows,
                 )
         return erased
 
@@ -124,7 +124,7 @@ class Retention:
             except Unavailable:
                 raise
             except Exception:
-                log.exception("retention.unreadable", message_id=message_id)
+                log.exception("retention.parse_failed", message_id=message_id)
                 failed.add(message_id)
         return failed
 

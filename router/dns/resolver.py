@@ -168,7 +168,7 @@ class DnsResolver:
         except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as error:
             return Unknown(self._reason(error))
         except Exception as error:  # noqa: BLE001 - a fault here must not stop the caller
-            _log.exception("dns.question_fault", kind=dns.rdatatype.to_text(kind))
+            _log.exception("dns.internal_error", record_type=dns.rdatatype.to_text(kind))
             return Unknown(f"the name servers could not be asked ({type(error).__name__})")
         return answer if answer.rrset is not None else Missing(alias=_alias(answer))
 

@@ -97,7 +97,9 @@ class Servers:
         before = {server.address: server for server in self._known}
         self._known = [before.get(host) or NameServer(host, PORT) for host in found.hosts or (DEFAULT,)]
         if self.skipped or self.none_named:
-            _log.warning("dns.resolv_conf", skipped=self.skipped, servers=[server.address for server in self._known])
+            _log.warning(
+                "dns.resolv_conf_invalid", skipped=self.skipped, servers=[server.address for server in self._known]
+            )
         elif not first:
             _log.info("dns.servers_changed", servers=[server.address for server in self._known])
 

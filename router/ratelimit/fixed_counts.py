@@ -192,7 +192,7 @@ class ProcessCounts:
                         tally.previous = max(tally.previous, row["used"])
         except Unavailable as error:
             self._give_back(counted)
-            log.debug("rate_limits.store_away", reason=str(error))
+            log.debug("rate_limits.database_unavailable", reason=str(error))
 
     def _take(self) -> list[tuple[str, int, int]]:
         counted = []

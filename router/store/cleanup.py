@@ -36,7 +36,7 @@ class Cleanups:
 
         def ended(_: object) -> None:
             if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("store.cleanup_failed", exc_info=error)
+                log.error("database.rollback_failed", exc_info=error)
             if self._last.get(connection) is task:
                 del self._last[connection]
 
@@ -60,4 +60,4 @@ async def _bounded(
         async with asyncio.timeout(seconds):
             await cleanup
     except TimeoutError:
-        log.debug("store.cleanup_cut", after_seconds=seconds)
+        log.debug("database.rollback_timed_out", after_seconds=seconds)

@@ -57,7 +57,7 @@ class Signaller:
                                 "SELECT pg_notify($1, $2)", CHANNEL, ",".join(ids[start : start + IDS_IN_A_SIGNAL])
                             )
                 except Unavailable as error:
-                    log.debug("signal.lost", reason=str(error))
+                    log.debug("notify.send_failed", reason=str(error))
         finally:
             if connection is not None:
                 connection.terminate()
@@ -78,7 +78,7 @@ async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], Non
             while not await _is_set(lost, LISTEN_CHECK) and await database.is_usable(connection):
                 pass
         except Unavailable as error:
-            log.debug("signal.not_listening", reason=str(error))
+            log.debug("notify.listener_disconnected", reason=str(error))
         finally:
             if connection is not None:
                 connection.terminate()

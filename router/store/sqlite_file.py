@@ -102,9 +102,9 @@ class DatabaseFile:
             begun, ended = trouble and not self._trouble, self._trouble and not trouble
             self._trouble = trouble
         if begun:
-            log.error("store.file_replaced", reason=trouble)
+            log.error("database.file_replaced", reason=trouble)
         elif ended:
-            log.info("store.file_back", path=str(self.path))
+            log.info("database.file_restored", path=str(self.path))
 
 
 def _identity(path: str) -> _Identity:

@@ -32,7 +32,7 @@ async def keep_short(database: SqliteDatabase) -> None:
         except StorageReplaced:
             continue  # the check has logged it
         except Unavailable as error:
-            log.warning("store.wal_not_cut", reason=str(error))
+            log.warning("database.wal_truncate_failed", reason=str(error))
 
 
 def shorten(database: SqliteDatabase) -> bool:
@@ -51,5 +51,5 @@ def shorten(database: SqliteDatabase) -> bool:
         finally:
             database.turnstile.leave()
     if not busy:
-        log.info("store.wal_cut", bytes=size)
+        log.info("database.wal_truncated", bytes=size)
     return not busy

@@ -59,7 +59,7 @@ async def test_a_mail_that_no_parser_gets_through_is_shown_raw_and_not_tried_aga
     assert shown.warnings == (f"{why}: raw message shown",)
     assert shown.text.startswith("From: Ada Customer <ada@customer.test>\nTo: ")
     assert counting.results == ["failed"]
-    (line,) = [line for line in logs if line["event"] == "contents.unreadable"]
+    (line,) = [line for line in logs if line["event"] == "parsing.failed"]
     assert (line["message_id"], line["reason"]) == (message_id, why)
     assert await at.contents.of(message_id) == shown
     assert counting.results == ["failed"]
@@ -141,7 +141,7 @@ async def test_one_unlucky_mail_does_not_keep_others_from_being_found(at: Instal
     at.contents.make = make  # type: ignore[method-assign]  # a fault that no mail can make
     with capture_logs() as logs:
         assert await at.found("door") == [1]
-    assert [line["message_id"] for line in logs if line["event"] == "contents.not_read"] == [bad]
+    assert [line["message_id"] for line in logs if line["event"] == "parsing.prefetch_failed"] == [bad]
 
 
 async def test_the_program_parses_in_a_process_that_ends_with_it(tmp_path: Path, slack: SlackStandIn) -> None:

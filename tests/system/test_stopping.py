@@ -52,8 +52,8 @@ async def test_a_step_that_hangs_is_named_and_given_up(monkeypatch: pytest.Monke
     with capture_logs() as logs:
         await Stopping().step("the pool", hangs, 0.02)
     assert [(event["event"], event["step"]) for event in logs] == [
-        ("stop.waiting", "the pool"),
-        ("stop.given_up", "the pool"),
+        ("shutdown.step_slow", "the pool"),
+        ("shutdown.step_timed_out", "the pool"),
     ]
     await asyncio.sleep(0)
     assert cancelled
@@ -102,7 +102,7 @@ def test_what_never_ends_is_killed(what: str, step: str) -> None:
         [sys.executable, "-c", _HANGS.format(what=what)], capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.returncode == 1
-    assert "stop.killed" in ended.stdout + ended.stderr
+    assert "shutdown.timed_out" in ended.stdout + ended.stderr
     assert step in ended.stdout + ended.stderr
 
 

@@ -88,4 +88,4 @@ class Authentication:
         try:
             await self._database.run(query, **values)
         except Unavailable as error:
-            log.debug("api.last_use_not_written", reason=str(error))
+            log.debug("api.last_use_not_saved", reason=str(error))

@@ -230,7 +230,7 @@ class Sessions:
                     await audit.record(session, actor, self._clock.now(), action, user.id, email=user.email)
         log.warning("sign_in.failed", account=account, address=address)
         if not attempt.left:
-            log.warning("sign_in.limited", account=account, address=address)
+            log.warning("sign_in.rate_limited", account=account, address=address)
 
 
 def _wrong() -> Refused:

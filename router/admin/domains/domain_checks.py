@@ -148,7 +148,7 @@ class DomainChecks:
                 )
         if outcome.change:
             log.info(
-                "domain.changed",
+                "domain.verification_changed",
                 change=outcome.change,
                 domain=domain.name,
                 domain_id=domain.id,
@@ -193,7 +193,7 @@ class DomainChecks:
         )
         loser = Actor(domain.workspace_id, "admin")
         await audit.record(session, loser, now, "domain.lose", domain.id, domain=domain.name)
-        log.warning("domain.lost", domain=domain.name, domain_id=domain.id)
+        log.warning("domain.ownership_lost", domain=domain.name, domain_id=domain.id)
 
     def _updated(self, domain: Domain, verdict: Verdict, outcome: Standing, now: Micros, *, tell: bool) -> Domain:
         activated = outcome.status == "active" and domain.status != "active"

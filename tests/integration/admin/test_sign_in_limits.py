@@ -167,7 +167,7 @@ async def test_the_log_has_every_failure_and_the_audit_the_first_of_an_hour(inst
     ]
     filtered = [fail2ban().search(json.dumps(line)) for line in logs]
     assert [found and found["address"] for found in filtered if found] == [address for _, address in failed]
-    assert [line["address"] for line in logs if line["event"] == "sign_in.limited"] == ["198.51.100.2"]
+    assert [line["address"] for line in logs if line["event"] == "sign_in.rate_limited"] == ["198.51.100.2"]
     entries = (await installation.services.audit.list(actor)).items[:-1]
     found = [(entry.action, entry.target, entry.user_id, entry.address) for entry in entries]
     assert found == [

@@ -171,8 +171,8 @@ async def test_half_a_body_and_a_slow_one(tmp_path: Path) -> None:
         with capture_logs() as logs:
             answer = await raw(served, head.encode() + b'{"domain"')
         assert in_shape(answer)["code"] == "unavailable"
-        (timed_out,) = (event for event in logs if event["event"] == "api.timed_out")
-        assert timed_out["waited_for"] == "api.body.read"
+        (timed_out,) = (event for event in logs if event["event"] == "api.request_timed_out")
+        assert timed_out["waiting_in"] == "api.body.read"
 
 
 async def test_a_download_waits_for_no_body(sqlite_served: ServedInstallation) -> None:
@@ -217,9 +217,9 @@ async def test_faults_of_ours_say_nothing_of_the_inside(
     assert (gone.status, gone.code) == (503, "unavailable")
     assert "Retry-After" in gone.headers
     assert b"secret" not in fault.octets + gone.octets
-    (about_fault,) = [event for event in logs if event["event"] == "api.fault"]
+    (about_fault,) = [event for event in logs if event["event"] == "api.internal_error"]
     assert (about_fault["request_id"], about_fault["path"]) == ("find-me", "/api/audit")
-    assert [event["reason"] for event in logs if event["event"] == "api.unavailable"] == [
+    assert [event["reason"] for event in logs if event["event"] == "api.service_unavailable"] == [
         "PostgreSQL 57P01: secret inside"
     ]
 
@@ -264,4 +264,4 @@ async def test_one_address_causes_few_lines_about_faults(tmp_path: Path, monkeyp
         with capture_logs() as logs:
             statuses = [(await served.admin.get("/domains")).status for _ in range(4)]
     assert statuses == [503] * 4
-    assert [event["event"] for event in logs].count("api.unavailable") == 2
+    assert [event["event"] for event in logs].count("api.service_unavailable") == 2

@@ -212,10 +212,10 @@ async def test_while_stopping_an_outcome_waits_for_the_database_but_not_for_ever
             await until(lambda: len(slack.posts) == 1, "the request")
             outbox.away = True
             hang.release()
-            await until(lambda: any(line["event"] == "dispatch.store_away" for line in log), "a try")
+            await until(lambda: any(line["event"] == "dispatch.database_unavailable" for line in log), "a try")
             installation.core.dispatcher.stop()
             outbox.away = not comes_back
     (row,) = await installation.rows("SELECT outcome, lease_until FROM attempts CROSS JOIN integrations")
     assert (row["outcome"], bool(row["lease_until"])) == (("sent", False) if comes_back else ("open", True))
     events = [line["event"] for line in log]
-    assert ("dispatch.outcome_not_written" in events) is not comes_back
+    assert ("dispatch.outcome_not_saved" in events) is not comes_back

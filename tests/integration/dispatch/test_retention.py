@@ -314,7 +314,7 @@ async def test_a_chore_that_fails_stops_neither_the_others_nor_itself(store: Sto
 
 @pytest.mark.parametrize(
     ("error", "events"),
-    [(Unavailable("away"), ["janitor.store_away"] * 2), (StorageReplaced("moved"), [])],
+    [(Unavailable("away"), ["maintenance.database_unavailable"] * 2), (StorageReplaced("moved"), [])],
     ids=["away", "replaced"],
 )
 async def test_a_replaced_file_is_logged_by_its_check_alone(

@@ -9,7 +9,7 @@ from tests.support.slack import SlackStandIn
 from tests.support.slack_behaviours import Answer
 from tests.support.stores import Store
 
-OUTCOMES = ("delivery.sent", "delivery.retry", "delivery.failed", "delivery.fault")
+OUTCOMES = ("delivery.sent", "delivery.retry_scheduled", "delivery.failed", "delivery.internal_error")
 
 
 @pytest.mark.parametrize("events", [(), OUTCOMES, (*OUTCOMES, "side_task.failed")])

@@ -81,7 +81,7 @@ def test_lines_that_cannot_are_skipped_and_named(line: bytes, tmp_path: Path) ->
             assert [server.address for server in servers.current()] == ["192.0.2.1"]
     assert len(servers.skipped) == 1
     assert servers.skipped[0].isprintable()
-    assert [(entry["event"], entry["skipped"]) for entry in logs] == [("dns.resolv_conf", servers.skipped)]
+    assert [(entry["event"], entry["skipped"]) for entry in logs] == [("dns.resolv_conf_invalid", servers.skipped)]
 
 
 @given(st.binary(max_size=200), st.booleans())

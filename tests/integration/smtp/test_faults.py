@@ -64,7 +64,7 @@ async def test_faults_of_one_address_have_few_log_lines() -> None:
         with capture_logs() as logs:
             for _ in range(20):
                 await client.command("RCPT TO:<support@example.com>", 451)
-        levels = [line["log_level"] for line in logs if line["event"] == "smtp.fault"]
+        levels = [line["log_level"] for line in logs if line["event"] == "smtp.temporary_failure"]
         assert levels == ["warning"] * 3 + ["debug"] * 17
 
 

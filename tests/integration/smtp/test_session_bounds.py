@@ -47,7 +47,7 @@ async def test_a_transaction_has_one_line_for_its_refusals() -> None:
             assert (await client.data(b"x\r\n")).code == 250
         (line,) = refusals(logs)
         counts = {"no_such_alias": 1, "relay_denied": 1, "too_many_recipients": 90}
-        assert (line["refused"], line["reasons"], line["reverse_path"]) == (92, counts, "a@client.test")
+        assert (line["count"], line["reasons"], line["reverse_path"]) == (92, counts, "a@client.test")
         assert line["refused_recipients"][:2] == ["nobody@example.com", "x@elsewhere.example"]
         assert meter.reasons == counts
         await client.close()
@@ -93,7 +93,7 @@ async def test_transactions_past_the_limit_of_lines_share_one() -> None:
                 await client.command("RCPT TO:<disabled@example.com>", 550)
                 await client.command("RSET", 250)
             server.server._log_network_refusals()
-        assert [(line.get("peer"), line["refused"]) for line in refusals(logs)] == [("127.0.0.1", 1), (None, 2)]
+        assert [(line.get("peer"), line["count"]) for line in refusals(logs)] == [("127.0.0.1", 1), (None, 2)]
         await client.close()
 
 
@@ -209,7 +209,7 @@ async def test_refused_connections_are_counted_for_one_line() -> None:
                 async with await RawSmtp.connect(server.host, server.port) as client:
                     assert client.greeting.code == 421
             server.server._log_network_refusals()
-        assert [line["refused"] for line in refusals(logs)] == [1, 4]
+        assert [line["count"] for line in refusals(logs)] == [1, 4]
 
 
 async def test_connections_of_another_protocol_are_counted_for_one_line() -> None:
@@ -220,5 +220,5 @@ async def test_connections_of_another_protocol_are_counted_for_one_line() -> Non
                 async with await RawSmtp.connect(server.host, server.port) as client:
                     await client.command("GET / HTTP/1.1", 421)
             server.server._log_network_refusals()
-        assert [(line["network"], line["refused"]) for line in refusals(logs)] == [("127.0.0.1", 1), ("127.0.0.1", 2)]
+        assert [(line["network"], line["count"]) for line in refusals(logs)] == [("127.0.0.1", 1), ("127.0.0.1", 2)]
         assert meter.reasons == {"not_smtp": 3}

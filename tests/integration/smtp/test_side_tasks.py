@@ -36,7 +36,7 @@ async def test_data_and_bdat_hear_250_and_the_session_goes_on(failing: Meter) ->
 
 async def test_a_connection_whose_log_line_fails_is_not_counted_for_ever() -> None:
     async with running_server(max_connections_per_ip=1) as server:
-        with failing_log("smtp.connect"):
+        with failing_log("smtp.client_connected"):
             async with await RawSmtp.connect(server.host, server.port) as client:
                 assert client.greeting.code == 451
         async with await RawSmtp.connect(server.host, server.port) as client:

@@ -112,7 +112,7 @@ async def test_nothing_is_accepted_and_no_change_is_made(
             with pytest.raises(StorageReplaced):
                 await migrate.check(installation.database)
     (line,) = logged
-    assert (line["event"], line["log_level"]) == ("store.file_replaced", "error")
+    assert (line["event"], line["log_level"]) == ("database.file_replaced", "error")
     assert "the program" in line["reason"]
     assert path_of(installation).exists() == at_path, "no new file is made in its place"
 
@@ -141,7 +141,7 @@ async def test_moved_back_it_heals_by_itself(installation: Installation) -> None
         await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))
         await installation.database.run("routing_changed")
         await migrate.check(installation.database)
-    assert [line["event"] for line in logged] == ["store.file_replaced", "store.file_back"]
+    assert [line["event"] for line in logged] == ["database.file_replaced", "database.file_restored"]
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM messages").fetchone() == (2,)
 

@@ -145,7 +145,7 @@ def nothing_denied_is_needed(machine: Machine, *units: str) -> str:
         machine.run(f"rm -r /etc/systemd/system/{unit}.d")
     machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(units)}")
     log = machine.run("journalctl --unit 'emailrouter*' --output cat")[1]
-    if "SYS" in log or "parsing.worker_died" in log or "did not start" in log:
+    if "SYS" in log or "parsing.worker_crashed" in log or "did not start" in log:
         raise Failed("a system call was denied: see the journal")
     return "no system call is denied"
 

@@ -33,7 +33,7 @@ async def test_what_waits_is_sent_when_the_clock_says_so(
         program = await rig.start(options=rig.clock_options)
         rig.slack.script("team0", Answer(503, "later"))
         mta.offer(rig.mails(1))
-        await program.wait_event("delivery.retry")
+        await program.wait_event("delivery.retry_scheduled")
         rig.set_clock(DAY)
         await rig.settle()
         await mended(rig, mta)
@@ -49,7 +49,7 @@ async def test_times_from_a_clock_that_was_years_ahead(
         rig.slack.script("team0", Answer(503, "later"))
         rig.slack.script("team1", Answer(503, "later"))
         mta.offer(rig.mails(2))
-        await program.wait_event("delivery.retry", 2)
+        await program.wait_event("delivery.retry_scheduled", 2)
         await program.kill()
         async with rig.installation.opened():
             await rig.installation.rows(

@@ -78,14 +78,14 @@ async def test_postgresql_stands_still(mortal: Callable[[], PostgresServer], tmp
         for _ in range(2):  # more than there are connections, which hang in a statement and then while they are made
             assert set(await asyncio.gather(*(client.get(path) for path in READS))) == {503}
             assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
-        waited = {event["waited_for"].partition(" ")[0] for event in program.log_events("api.timed_out")}
+        waited = {event["waiting_in"].partition(" ")[0] for event in program.log_events("api.request_timed_out")}
         assert waited
         assert all(place.startswith("router.store.") for place in waited), waited
         await mortal().resume()
         await until_answered(client)
         await mortal().pause()
         asking = [asyncio.create_task(client.get(path)) for path in READS]
-        await program.wait_event("api.timed_out", len(program.log_events("api.timed_out")) + 1)
+        await program.wait_event("api.request_timed_out", len(program.log_events("api.request_timed_out")) + 1)
         assert await program.terminate() == 0
         assert program.log_events("stopped")
         await asyncio.gather(*asking, return_exceptions=True)
@@ -103,8 +103,8 @@ async def test_a_stop_gives_up_opening_the_database(mortal: Callable[[], Postgre
         await until_async(stoppable, "the handler of SIGTERM")
         assert await program.terminate(timeout=60) == 0
         await mortal().resume()
-        assert [event["step"] for event in program.log_events("stop.waiting")] == ["opening the database"]
-        assert [event["step"] for event in program.log_events("stop.given_up")] == ["opening the database"]
+        assert [event["step"] for event in program.log_events("shutdown.step_slow")] == ["opening the database"]
+        assert [event["step"] for event in program.log_events("shutdown.step_timed_out")] == ["opening the database"]
 
 
 async def test_a_stop_names_the_step_that_hangs_and_gives_it_up(
@@ -122,8 +122,8 @@ async def test_a_stop_names_the_step_that_hangs_and_gives_it_up(
 
             await until_async(waits, "the deliverer waits for the lock")
             code = await program.terminate(timeout=90)
-        assert [event["step"] for event in program.log_events("stop.waiting")] == ["dispatcher"]
-        assert [event["step"] for event in program.log_events("stop.given_up")] == ["dispatcher"]
+        assert [event["step"] for event in program.log_events("shutdown.step_slow")] == ["dispatcher"]
+        assert [event["step"] for event in program.log_events("shutdown.step_timed_out")] == ["dispatcher"]
         assert program.log_events("stopped")
         assert code == 0
 
@@ -147,7 +147,7 @@ async def test_sqlite_is_locked_by_another_process(tmp_path: Path) -> None:
             assert await client.get("/api/domains") == 200
             for _ in range(2):
                 assert set(await asyncio.gather(*(client.post(*write) for write in WRITES))) == {503}
-            waited = {event["waited_for"] for event in program.log_events("api.timed_out")}
+            waited = {event["waiting_in"] for event in program.log_events("api.request_timed_out")}
             assert "router.store.sqlite.raw_transaction" in waited
         assert await client.post("/api/domains", b'{"domain": "free.example"}', JSON) == 201
         assert await program.terminate() == 0

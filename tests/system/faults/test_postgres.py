@@ -55,7 +55,7 @@ async def test_it_refuses_and_restarts(mortal: Server, tmp_path: Path) -> None:
     async with sending(tmp_path, mortal) as (rig, mta):
         await mortal().stop()
         program = await rig.launch("serve", options=rig.clock_options)
-        await program.wait_event("store.away")
+        await program.wait_event("database.unavailable")
         await mortal().start()
         await rig.ready(program)
         await mta.all_taken()
@@ -155,7 +155,7 @@ async def test_it_goes_away_between_post_and_outcome(mortal: Server, tmp_path: P
         await until(lambda: state(program.pid) == "T", "the program stopped itself after a POST")
         await mortal().kill()
         program.resume()
-        await program.wait_event("dispatch.store_away", 2)
+        await program.wait_event("dispatch.database_unavailable", 2)
         await mortal().start()
         await mended(rig, mta)
 

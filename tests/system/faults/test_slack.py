@@ -53,7 +53,7 @@ async def test_each_webhook_fails_in_its_own_way(
         program = await rig.start(options=rig.clock_options)
         await one_each(rig, mta)
         await program.wait_event("delivery.sent", len(ARRIVING))
-        await program.wait_event("delivery.retry", len(faults))
+        await program.wait_event("delivery.retry_scheduled", len(faults))
         await remembered(rig, {name: reason for name, (_, reason) in faults.items()})
         assert peak_memory(program) < PEAK_KIB, "a huge answer is not read"
         for name in faults:
@@ -152,7 +152,7 @@ async def test_slack_is_not_there(tmp_path: Path, server: Callable[[], PostgresS
         program = await rig.start(options=rig.clock_options)
         await rig.slack.stop()
         await one_each(rig, mta)
-        await program.wait_event("delivery.retry", len(rig.addresses))
+        await program.wait_event("delivery.retry_scheduled", len(rig.addresses))
         await remembered(rig, {address.partition("@")[0]: "connection refused" for address in rig.addresses})
         await rig.slack.start(rig.slack.port)
         rig.set_clock(60)
@@ -173,11 +173,11 @@ async def test_its_certificate_is_wrong(tmp_path: Path, server: Callable[[], Pos
     ):
         program = await rig.start(options=rig.clock_options, SSL_CERT_FILE=str(tmp_path / "trusted.pem"))
         await one_each(rig, mta)
-        await program.wait_event("delivery.retry")
+        await program.wait_event("delivery.retry_scheduled")
         await remembered(rig, {"secure": "certificate is not valid for 127.0.0.1"})
         stranger.issue_cert("127.0.0.1").configure_cert(context)
         rig.set_clock(60)
-        await program.wait_event("delivery.retry", 2)
+        await program.wait_event("delivery.retry_scheduled", 2)
         await remembered(rig, {"secure": "is not accepted"})
         assert not secure.posts
         authority.issue_cert("127.0.0.1").configure_cert(context)

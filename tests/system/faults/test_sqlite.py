@@ -99,7 +99,7 @@ async def test_the_file_is_read_only(tmp_path: Path) -> None:
         folder.chmod(0o500)
         program = await rig.launch("serve", options=("--obey-modes",))
         try:
-            (away, *_) = await program.wait_event("store.away")
+            (away, *_) = await program.wait_event("database.unavailable")
             assert "read" in away["reason"], away
             assert not mta.acknowledged
         finally:
@@ -133,4 +133,7 @@ async def test_the_file_is_moved_away_and_back(tmp_path: Path, while_posting: bo
             async with client.get(f"http://{api}/readyz") as answer:
                 assert answer.status == 200
         await mended(rig, mta)
-        assert [len(program.log_events(event)) for event in ("store.file_replaced", "store.file_back")] == [1, 1]
+        assert [len(program.log_events(event)) for event in ("database.file_replaced", "database.file_restored")] == [
+            1,
+            1,
+        ]

@@ -52,13 +52,13 @@ async def test_a_day_of_a_program(tmp_path: Path, dns_server: DnsStandIn, slack:
 
         await _a_day(call, dns_server, slack, facts["smtp"][0], private, email[1])
         await program.wait_event("delivery.sent")
-        await program.wait_event("delivery.retry")
+        await program.wait_event("delivery.retry_scheduled")
         await program.wait_event("delivery.failed")
         program.hang_up()
         assert await program.terminate() == 0
 
     said = program.stderr_text + program.stdout_text
-    for name in ("smtp.accepted", "smtp.refused", "smtp.connect"):
+    for name in ("smtp.accepted", "smtp.refused", "smtp.client_connected"):
         assert program.log_events(name), f"the day had no {name}"
     assert {what for what, text in private.items() if text in said} == set()
     for event in program.log_events("smtp.accepted") + program.log_events("delivery.sent"):
@@ -112,7 +112,7 @@ async def test_the_databases_password(tmp_path: Path) -> None:
         "server.data_dir": str(tmp_path),
     }
     async with Program("smtp", env=env, cwd=tmp_path) as program:
-        await program.wait_event("store.away")
+        await program.wait_event("database.unavailable")
         await program.terminate()
     assert "topsecret" not in program.stderr_text
     finished = await run_cli("migrate", env=env, cwd=tmp_path)

@@ -60,7 +60,7 @@ async def test_a_request_that_does_not_end_is_cut_off_and_named(stubborn: bool) 
     with capture_logs() as logs:
         async with asyncio.timeout(30):
             await server.stop(grace=0.01)
-    (cut,) = (event for event in logs if event["event"] == "api.cut_off")
+    (cut,) = (event for event in logs if event["event"] == "api.requests_aborted")
     assert (cut["count"], cut["requests"]) == (1, ["GET /hang"])
     await cancelled.wait()
     assert await reader.read() == b""

@@ -51,7 +51,7 @@ async def test_certificates_are_read_again_and_sessions_stay(tmp_path: Path, sla
                 await session.command("EHLO client.test", 250)
                 after = issue(tmp_path)
                 program.hang_up()
-                await program.wait_event("smtp.tls_loaded")
+                await program.wait_event("smtp.certificate_loaded")
                 assert await handshake(address, after) == 250
                 assert await handshake(address, before) == 0
                 await session.command("NOOP", 250)
@@ -85,6 +85,6 @@ async def test_the_log_level_is_read_from_the_configuration(tmp_path: Path, slac
             await program.wait_event("smtp.accepted", 2)
             assert await program.terminate() == 0
         assert len(program.log_events("smtp.accepted")) == 2
-        (unusable,) = program.log_events("reload.configuration_unusable")
+        (unusable,) = program.log_events("reload.configuration_invalid")
         assert "server.log_level" in unusable["reason"]
-        assert program.log_events("smtp.connect"), "debug is told too"
+        assert program.log_events("smtp.client_connected"), "debug is told too"

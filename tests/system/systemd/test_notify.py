@@ -47,7 +47,7 @@ async def test_waiting_for_the_database_is_told_and_sighup_does_not_end_it(tmp_p
         async with Program("smtp", env=env, cwd=tmp_path) as program:
             await manager.heard("STATUS=waiting: the database is away")
             program.hang_up()
-            await program.wait_event("store.away", 2)
+            await program.wait_event("database.unavailable", 2)
             assert await program.terminate() == 0
         assert list(manager.words()) == []
 

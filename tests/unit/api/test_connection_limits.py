@@ -59,7 +59,7 @@ def test_a_flood_is_logged_once_in_a_while() -> None:
             counted.admit(address("203.0.113.1"))
         clock.advance(LOG_EVERY)
         counted.admit(address("203.0.113.1"))
-    assert [(line["refused"], line["peer"], line["limit"]) for line in lines] == [
+    assert [(line["count"], line["peer"], line["limit"]) for line in lines] == [
         (1, "203.0.113.1", 3),
         (97, "203.0.113.1", 3),
     ]

@@ -92,9 +92,9 @@ def test_a_traceback_stays_when_a_value_cannot_be_rendered(value: object, capfd:
     try:
         raise LookupError("the fault")
     except LookupError:
-        structlog.get_logger().exception("smtp.fault", value=value)
+        structlog.get_logger().exception("smtp.temporary_failure", value=value)
     line = json.loads(capfd.readouterr().err)
-    assert (line["event"], line["level"]) == ("smtp.fault", "error")
+    assert (line["event"], line["level"]) == ("smtp.temporary_failure", "error")
     assert "LookupError: the fault" in line["exception"]
 
 
@@ -106,8 +106,8 @@ def test_an_exception_that_has_no_text(capfd: pytest.CaptureFixture[str]) -> Non
     try:
         raise Mute
     except Mute:
-        structlog.get_logger().exception("smtp.fault")
-    assert json.loads(capfd.readouterr().err)["event"] == "smtp.fault"
+        structlog.get_logger().exception("smtp.temporary_failure")
+    assert json.loads(capfd.readouterr().err)["event"] == "smtp.temporary_failure"
 
 
 def test_a_traceback_without_an_end(capfd: pytest.CaptureFixture[str]) -> None:
@@ -121,9 +121,9 @@ def test_a_traceback_without_an_end(capfd: pytest.CaptureFixture[str]) -> None:
     try:
         again(0)
     except RecursionError:
-        structlog.get_logger().exception("smtp.fault")
+        structlog.get_logger().exception("smtp.temporary_failure")
     said = capfd.readouterr().err
-    assert json.loads(said)["event"] == "smtp.fault"
+    assert json.loads(said)["event"] == "smtp.temporary_failure"
     assert len(said) <= log.MAX_LINE + 1
 
 
@@ -139,7 +139,7 @@ def test_a_processor(place: int, capfd: pytest.CaptureFixture[str]) -> None:
     structlog.get_config()["processors"].insert(place, _fails)
     logger.info("smtp.accepted", message_id="msg_1", value=Unprintable())
     _, line = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
-    assert (line["event"], line["message_id"], line["log_fault"]) == ("smtp.accepted", "msg_1", "RuntimeError")
+    assert (line["event"], line["message_id"], line["log_error"]) == ("smtp.accepted", "msg_1", "RuntimeError")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_what_python_would_print_itself(capfd: pytest.CaptureFixture[str], monke
     warned, unraisable = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert warned["logger"] == "py.warnings"
     assert "something is old" in warned["event"]
-    assert unraisable["event"] == "process.unraisable"
+    assert unraisable["event"] == "process.unraisable_exception"
     assert "in a finalizer" in unraisable["exception"]
 
 

@@ -40,7 +40,7 @@ def test_one_line_has_all_counts_and_some_recipients() -> None:
             "reverse_path": "a@client.test",
             "reason": replies.NO_SUCH_ALIAS.text,
             "refused_recipients": [f"user{n}@example.com" for n in range(Bounds.logged_recipients)],
-            "refused": 30_001,
+            "count": 30_001,
             "reasons": counts,
         }
     ]
@@ -54,7 +54,7 @@ def test_the_next_line_starts_from_the_beginning() -> None:
         refusals.log("")
         refusals.add(CountingMeter(), replies.TOO_LARGE, size=9)
         refusals.log("")
-    assert [(line["refused"], line.get("size"), "refused_recipients" in line) for line in logs] == [
+    assert [(line["count"], line.get("size"), "refused_recipients" in line) for line in logs] == [
         (1, None, True),
         (1, 9, False),
     ]
@@ -69,7 +69,7 @@ def test_refused_connections_of_a_network_are_two_lines() -> None:
         connections.add_connection(meter, refused, "203.0.113.1", "203.0.113.1")
         connections.log()
         connections.log()
-    assert [(line["network"], line.get("peer"), line["refused"]) for line in logs] == [
+    assert [(line["network"], line.get("peer"), line["count"]) for line in logs] == [
         ("192.0.2.0/26", "192.0.2.0", 1),
         ("203.0.113.1", "203.0.113.1", 1),
         ("192.0.2.0/26", None, 999),
@@ -84,7 +84,7 @@ def test_networks_past_the_bound_share_a_line() -> None:
             connections.add_connection(meter, replies.TOO_MANY_FROM_ADDRESS, "2001:db8::1", f"2001:db8:{n:x}::/48")
         connections.log()
     assert len(logs) == Bounds.logged_networks + 2
-    assert sum(line["refused"] for line in logs) == meter.reasons.total()
+    assert sum(line["count"] for line in logs) == meter.reasons.total()
 
 
 def test_failed_handshakes_and_transactions_without_a_line_are_counted() -> None:
@@ -98,7 +98,7 @@ def test_failed_handshakes_and_transactions_without_a_line_are_counted() -> None
             refusals.log("2001:db8::1", networks)
         networks.log()
         networks.log()
-    assert [(line["event"], line["network"], line["reason"], line["refused"]) for line in logs] == [
+    assert [(line["event"], line["network"], line["reason"], line["count"]) for line in logs] == [
         ("smtp.tls_failed", "2001:db8::/64", "wrong version number", 1),
         ("smtp.refused", "2001:db8::/64", replies.NO_SUCH_ALIAS.text, 2000),
         ("smtp.tls_failed", "2001:db8::/64", "wrong version number", 999),
