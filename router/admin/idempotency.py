@@ -60,13 +60,15 @@ class Idempotency:
             return Begun(scope, key, now)
         row = await self._database.one("idempotency_find", **values)
         if row is None:
-            raise Refused("conflict", "A request with this Idempotency-Key has just failed: try again")
+            raise Refused("conflict", "The request with this Idempotency-Key has just failed: retry it")
         if row["request"] != request:
-            raise Refused("idempotency_mismatch", "This Idempotency-Key was used for another request")
+            raise Refused("idempotency_mismatch", "This Idempotency-Key was already used with a different request")
         if not row["status"]:
-            raise Refused("conflict", "A request with this Idempotency-Key is still running")
+            raise Refused("conflict", "A request with this Idempotency-Key is still in progress")
         if row["answer"] is None:
-            raise Refused("conflict", "This was done already; its answer held a secret and was not kept")
+            raise Refused(
+                "conflict", "This request has already succeeded; its response contained a secret and was not stored"
+            )
         return Kept(row["status"], row["answer"])
 
     async def keep(self, begun: Begun, status: int, answer: str | None) -> None:

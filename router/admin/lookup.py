@@ -35,9 +35,9 @@ class Names:
         """A workspace by id, or by a name that no other one has."""
         found = [known for known in await self.workspaces() if text in (known.id, known.name)]
         if len(found) > 1:
-            raise Refused("conflict", f"Several workspaces are called {text!r}: give the id ({_listed(found)})")
+            raise Refused("conflict", f"Workspace name {text!r} is ambiguous: use the id ({_listed(found)})")
         if not found:
-            raise Refused("not_found", f"There is no workspace {text!r}")
+            raise Refused("not_found", f"Workspace {text!r} not found")
         return found[0]
 
     async def domain(self, actor: Actor, text: str) -> str:
@@ -49,7 +49,7 @@ class Names:
         except AddressError:
             name = text
         row = await self._database.one("operator_domain", workspace_id=actor.workspace_id, name=name)
-        return _found(row, "domain", text)
+        return _found(row, "Domain", text)
 
     async def alias(self, actor: Actor, text: str) -> str:
         """By address; `*@domain` is the catch-all."""
@@ -57,7 +57,7 @@ class Names:
             return text
         local, at, domain = text.strip().rpartition("@")
         if not at:
-            raise Refused("invalid_request", f"{text!r} is neither an address nor the id of an alias")
+            raise Refused("invalid_request", f"{text!r} is neither an email address nor an alias id")
         try:
             name = domain_key(domain)
         except AddressError:
@@ -65,7 +65,7 @@ class Names:
         row = await self._database.one(
             "operator_alias", workspace_id=actor.workspace_id, domain=name, local_key=local_key(local)
         )
-        return _found(row, "alias", text)
+        return _found(row, "Alias", text)
 
     async def integration(self, actor: Actor, text: str) -> str:
         """By a name that no other one has."""
@@ -73,18 +73,18 @@ class Names:
             return text
         rows = await self._database.all("operator_integrations", workspace_id=actor.workspace_id, name=text)
         if len(rows) > 1:
-            raise Refused("conflict", f"Several integrations are called {text!r}: give the id")
-        return _found(rows[0] if rows else None, "integration", text)
+            raise Refused("conflict", f"Integration name {text!r} is ambiguous: use the id")
+        return _found(rows[0] if rows else None, "Integration", text)
 
     async def user(self, actor: Actor, text: str) -> str:
         """By address."""
         if ids.looks_valid(text, "user"):
             return text
         if "@" not in text:
-            raise Refused("invalid_request", f"{text!r} is neither an address nor the id of a user")
+            raise Refused("invalid_request", f"{text!r} is neither an email address nor a user id")
         user = await fetch_one(self._database, User, "user_by_email", email=sign_in_address(text))
         known = user is not None and user.workspace_id == actor.workspace_id
-        return _found({"id": user.id} if user is not None and known else None, "user", text)
+        return _found({"id": user.id} if user is not None and known else None, "User", text)
 
     async def ticket(self, actor: Actor, text: str) -> str:
         """By number, with or without its `#`."""
@@ -92,14 +92,14 @@ class Names:
             return text
         number = validation.ticket_number(text)
         if number is None:
-            raise Refused("invalid_request", f"{text!r} is neither a ticket's number nor its id")
+            raise Refused("invalid_request", f"{text!r} is neither a ticket number nor a ticket id")
         row = await self._database.one("operator_ticket", workspace_id=actor.workspace_id, number=number)
-        return _found(row, "ticket", text)
+        return _found(row, "Ticket", text)
 
 
 def _found(row: Row | None, what: str, text: str) -> str:
     if row is None:
-        raise Refused("not_found", f"There is no {what} {text!r} in this workspace")
+        raise Refused("not_found", f"{what} {text!r} not found in this workspace")
     found: str = row["id"]
     return found
 

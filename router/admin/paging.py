@@ -82,4 +82,4 @@ def _checked(limit: int) -> int:
 
 
 def _wrong_cursor() -> Refused:
-    return Refused("invalid_request", "cursor is not one that this list gave out", "cursor")
+    return Refused("invalid_request", "cursor is not valid for this list", "cursor")

@@ -38,9 +38,9 @@ def line(value: str, field: str, *, most: int = MAX_NAME, code: ErrorCode = "inv
     Characters without width are refused: with one of them, two names look the same and are not.
     """
     if len(value) > most * 4:
-        raise Refused(code, f"{field} is longer than {most} characters", field)
+        raise Refused(code, f"{field} must not be longer than {most} characters", field)
     if _NOT_IN_LINE.search(value):
-        raise Refused(code, f"{field} must not contain control characters or text direction marks", field)
+        raise Refused(code, f"{field} must not contain control or directional formatting characters", field)
     if has_long_marks(value):  # refused, not cut: an address or a name is never stored as another one
         raise Refused(code, f"{field} must not contain more than {MAX_MARKS} combining marks in a row", field)
     kept = normalize("NFC", value).strip()
@@ -49,17 +49,19 @@ def line(value: str, field: str, *, most: int = MAX_NAME, code: ErrorCode = "inv
     if not is_visible(kept):
         raise Refused(code, f"{field} must not be empty", field)
     if len(kept) > most:
-        raise Refused(code, f"{field} is longer than {most} characters", field)
+        raise Refused(code, f"{field} must not be longer than {most} characters", field)
     return kept
 
 
 def text(value: str, field: str) -> str:
     """Several lines that are not empty, with `\\n` as the line end."""
     if len(value) > MAX_NOTE:
-        raise Refused("invalid_request", f"{field} is longer than {MAX_NOTE} characters", field)
+        raise Refused("invalid_request", f"{field} must not be longer than {MAX_NOTE} characters", field)
     kept = value.replace("\r\n", "\n").replace("\r", "\n")
     if _NOT_IN_TEXT.search(kept):
-        raise Refused("invalid_request", f"{field} must not contain control characters or text direction marks", field)
+        raise Refused(
+            "invalid_request", f"{field} must not contain control or directional formatting characters", field
+        )
     if not kept.strip():
         raise Refused("invalid_request", f"{field} must not be empty", field)
     return kept

@@ -23,7 +23,7 @@ MAX_OCTETS = 16 * 1024 * 1024
 def _reference(value: str) -> str:
     kind, colon, name = value.partition(":")
     if kind not in ("env", "file") or not colon or not name:
-        raise ValueError("must be a reference, env:NAME or file:PATH, never the secret itself")
+        raise ValueError("must be a reference (env:NAME or file:PATH), not the secret itself")
     return value
 
 
@@ -99,7 +99,7 @@ def parse(text: str) -> Blueprint:
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise NotABlueprint(f"this is not TOML: {error}") from None
+        raise NotABlueprint(f"invalid TOML: {error}") from None
     try:
         return Blueprint.model_validate(document)
     except ValidationError as error:
@@ -111,7 +111,7 @@ def parse(text: str) -> Blueprint:
         case "missing":
             said = "is missing"
         case "extra_forbidden":
-            said = f"is not a key of this file{_nearest(first['loc'])}"
+            said = f"is not a known key{_nearest(first['loc'])}"
         case _:
             said = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     raise NotABlueprint(f"{place} {said}")
@@ -170,4 +170,4 @@ def _nearest(loc: tuple[int | str, ...]) -> str:
     }
     known = parts[str(loc[0])] if len(loc) > 1 and str(loc[0]) in parts else Blueprint
     near = difflib.get_close_matches(str(loc[-1]), known.model_fields, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; allowed are {', '.join(known.model_fields)}"
+    return f"; did you mean {near[0]}?" if near else f"; allowed keys: {', '.join(known.model_fields)}"

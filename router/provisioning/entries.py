@@ -26,7 +26,7 @@ def unique(part: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K, V]:
     for n, (name, entry) in enumerate(pairs, start=1):
         if name in found:
             said = "@".join(reversed(name)) if isinstance(name, tuple) else name
-            raise NotABlueprint(f"{part}[{n}]{f'.{key}' if key else ''}: {said} is in this file twice")
+            raise NotABlueprint(f"{part}[{n}]{f'.{key}' if key else ''}: {said} is listed twice")
         found[name] = entry
     return found
 
@@ -88,7 +88,7 @@ def alias_key(address: str, place: str) -> tuple[str, str]:
                 return name, local_key(local)
     except AddressError:
         pass
-    raise NotABlueprint(f"{place}.address: {address!r} is not an address")
+    raise NotABlueprint(f"{place}.address: {address!r} is not a valid email address")
 
 
 def new_alias(address: str, domain: str, place: str) -> str:
@@ -143,7 +143,7 @@ class Refs:
         """An entry of the file: what is there already, or will be made."""
         if entry.ref in self._of_file:
             raise NotABlueprint(
-                f"{place}: {entry.ref!r} is in this file twice: give each an id, and name it by that id"
+                f"{place}: integration {entry.ref!r} is listed twice: give each entry an id and refer to it by that id"
             )
         self._of_file.add(entry.ref)
         self._ambiguous.discard(entry.ref)
@@ -152,9 +152,9 @@ class Refs:
     def check(self, ref: str, place: str) -> None:
         """Raises `NotABlueprint` for a reference to nothing, or to one of several."""
         if ref not in self._ids:
-            raise NotABlueprint(f"{place}: {ref!r} is no integration of this workspace or file")
+            raise NotABlueprint(f"{place}: {ref!r} is not an integration of this workspace or file")
         if ref in self._ambiguous:
-            raise NotABlueprint(f"{place}: several integrations are called {ref!r}: name it by its id")
+            raise NotABlueprint(f"{place}: integration name {ref!r} is ambiguous: refer to it by its id")
 
     def made(self, entry: IntegrationEntry, integration: Integration) -> None:
         """It has an id now."""

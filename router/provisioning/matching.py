@@ -112,14 +112,16 @@ class _Matching:
         for n, (entry, current) in enumerate(pairs, start=1):
             place = f"integrations[{n}]"
             if current is not None and entry.type != current.type:
-                raise NotABlueprint(f"{place}.type: {current.name!r} is {current.type} and cannot be {entry.type}")
+                raise NotABlueprint(
+                    f"{place}.type: {current.name!r} has type {current.type}, which cannot be changed to {entry.type}"
+                )
             secret = self._read_secret(entry, current, place)
             self._plan.refs.expect(entry, current, place)
             if current is None:
                 if secret.settings is None:
                     raise Refused(
                         "invalid_integration",
-                        f"{place}.webhook_url: {entry.webhook_url} is not set here, and {entry.name!r} is new",
+                        f"{place}.webhook_url: {entry.webhook_url} is not set, but required to add {entry.name!r}",
                     )
                 change = Change("add", "integration", entry.name, entry.type)
                 self._add(change, AddIntegration(entry, secret.settings))
@@ -127,7 +129,7 @@ class _Matching:
             settings = None if secret.same else secret.settings
             if secret.settings is None:
                 self._plan.notes.append(
-                    f"integration {entry.name}: {entry.webhook_url} is not set here, its URL stays as it is"
+                    f"integration {entry.name}: {entry.webhook_url} is not set, so its webhook URL stays unchanged"
                 )
             differs = _differing(name=(current.name, entry.name))
             if settings is not None:
@@ -149,7 +151,7 @@ class _Matching:
         domains = unique("domains", "", keyed)
         for name in domains:
             if name not in known:
-                change = Change("add", "domain", name, "its DNS records are to be set, then verified")
+                change = Change("add", "domain", name, "publish its DNS records, then verify it")
                 self._add(change, AddDomain(name))
         leaving = set(known) - set(domains) if self._prune and self._wanted.domains is not None else set()
         self._mx_managed({*known, *domains} - leaving, known)
@@ -168,7 +170,7 @@ class _Matching:
         upstream = unique(part, "", keyed)
         for name, n in upstream.items():
             if name not in domains:
-                raise NotABlueprint(f"{part}[{n}]: {name} is no domain of this workspace or file")
+                raise NotABlueprint(f"{part}[{n}]: {name} is not a domain of this workspace or file")
         for name in sorted(domains):
             was = name in known and known[name].mx_managed == "upstream"
             differs = _differing(mx_managed_upstream=(was, name in upstream))
@@ -187,9 +189,9 @@ class _Matching:
             if alias is not None:
                 self._compare_alias(entry, alias)
             elif key[0] not in domains:
-                raise NotABlueprint(f"aliases[{n}].address: {key[0]} is no domain of this workspace or file")
+                raise NotABlueprint(f"aliases[{n}].address: {key[0]} is not a domain of this workspace or file")
             elif entry.integration is None:
-                raise NotABlueprint(f"aliases[{n}].integration is missing, and {entry.address} is new")
+                raise NotABlueprint(f"aliases[{n}].integration is missing: {entry.address} is a new alias")
             else:
                 local_part = new_alias(entry.address, key[0], f"aliases[{n}]")
                 status = f", {entry.status}" if entry.status == "disabled" else ""

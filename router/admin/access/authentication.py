@@ -49,9 +49,9 @@ class Authentication:
         row = await self._database.one("key_by_hash", hash=secrets.hash_api_key(clear))
         now = self._clock.now()
         if row is None or row["revoked_at"] is not None or row["disabled_at"] is not None:
-            raise Refused("unauthorized", "This API key is not valid")
+            raise Refused("unauthorized", "The API key is invalid or was revoked")
         if row["expires_at"] is not None and row["expires_at"] <= now:
-            raise Refused("unauthorized", "This API key has expired")
+            raise Refused("unauthorized", "The API key has expired")
         if row["last_used_at"] is None or row["last_used_at"] < now - USED_EVERY:
             self._write("key_used", id=row["id"], now=now, horizon=now - USED_EVERY)
         actor = Actor(
@@ -68,7 +68,7 @@ class Authentication:
         row = await self._database.one("session_by_hash", hash=secrets.hash_api_key(token))
         now = self._clock.now()
         if row is None or row["expires_at"] <= now or row["disabled_at"] is not None:
-            raise Refused("unauthorized", "Your session is over: sign in again")
+            raise Refused("unauthorized", "Your session has ended: sign in again")
         if row["last_used_at"] < now - USED_EVERY:
             self._write("session_used", hash=row["hash"], now=now, horizon=now - USED_EVERY)
         actor = Actor(row["workspace_id"], row["role"], user_id=row["user_id"], address=address)

@@ -66,15 +66,15 @@ class Keys:
             raise Refused("invalid_request", "expiresAt must be in the future", "expiresAt")
         owner_id = actor.user_id if user_id is None else user_id
         if owner_id is None:
-            raise Refused("invalid_request", "userId is missing: a key belongs to a user", "userId")
+            raise Refused("invalid_request", "userId is required: every API key belongs to a user", "userId")
         clear, key_hash, hint = secrets.new_api_key()
         async with self._database.transaction() as session:
             owner = await fetch_one(session, User, "user_lock", id=owner_id, workspace_id=actor.workspace_id)
             if owner is None or owner.disabled_at is not None:
-                raise Refused("invalid_request", "There is no such user who may use a key", "userId")
+                raise Refused("invalid_request", "userId must be an active user of this workspace", "userId")
             wanted = owner.role if role is None else role_of(role)
             if lower(wanted, owner.role) != wanted:
-                raise Refused("invalid_request", f"role can be no more than its user's, which is {owner.role}", "role")
+                raise Refused("invalid_request", f"role must not exceed the user's role, which is {owner.role}", "role")
             key = ApiKey(
                 id=ids.new("key"),
                 workspace_id=actor.workspace_id,

@@ -19,7 +19,7 @@ MIN_PASSWORD = 8
 _COMMON = Path(__file__).with_name("common_passwords.txt")
 _PRODUCT = frozenset({"emailrouter", "email-router"})
 _AFTER_HOST = "./>)]}\"'!?,;:"
-_ALLOWED = f"choose another text of at least {MIN_PASSWORD} characters"
+_ALLOWED = f"choose a different password of at least {MIN_PASSWORD} characters"
 
 
 def check_password(password: str, email: str) -> None:
@@ -31,18 +31,18 @@ def check_password(password: str, email: str) -> None:
     if len(password) > secrets.MAX_PASSWORD or len(shown_identifier(password).strip()) < MIN_PASSWORD:
         raise _refused(
             f"must have between {MIN_PASSWORD} and {secrets.MAX_PASSWORD} characters, "
-            "not counting spaces at its beginning and end and invisible ones"
+            "not counting invisible characters and leading or trailing spaces"
         )
     # Case, forms of letters (full-width ones), spaces and invisible characters do not make a guess harder.
     text = "".join(shown_identifier(normalize("NFKC", password)).split())
     plain = text.casefold()
     if not is_visible(plain):
-        raise _refused(f"must not consist of invisible characters: {_ALLOWED}")
+        raise _refused(f"must not consist of invisible characters only: {_ALLOWED}")
     period = _period(plain)
     if period < min(len(plain), MIN_PASSWORD):
-        raise _refused(f"must not repeat the same few characters: {_ALLOWED}")
+        raise _refused(f"must not repeat a short sequence of characters: {_ALLOWED}")
     if _is_of_the_address(plain[:period], text, email):
-        raise _refused(f"must not be the address it belongs to, a part of it or another address there: {_ALLOWED}")
+        raise _refused(f"must not be your email address, a part of it or an address at its domain: {_ALLOWED}")
     if plain[:period] in _PRODUCT or plain[:period] in _common_passwords():
         raise _refused(f"must not be one of the most common passwords: {_ALLOWED}")
 

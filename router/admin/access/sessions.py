@@ -180,7 +180,7 @@ class Sessions:
                 self._database, User, "user_by_id", id=actor.user_id, workspace_id=actor.workspace_id
             )
         if user is None or user.password_hash is None:
-            raise Refused("forbidden", "You have no password: an admin can give you one")
+            raise Refused("forbidden", "Your account has no password: ask an admin to set one")
         async with self._verifying_known:
             attempt = await self._limits.reserve_password_check(user.id)
             right = await asyncio.to_thread(secrets.verify_password, current, user.password_hash)
@@ -234,8 +234,8 @@ class Sessions:
 
 
 def _wrong() -> Refused:
-    return Refused("unauthorized", "Address or password is wrong")
+    return Refused("unauthorized", "Incorrect email or password")
 
 
 def _not_the_present_one() -> Refused:
-    return Refused("invalid_request", "This is not your present password", "currentPassword")
+    return Refused("invalid_request", "Current password is incorrect", "currentPassword")

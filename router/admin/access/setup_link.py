@@ -75,7 +75,7 @@ class Welcome:
         if found is None:
             self._failures.failed(place)
             log.warning("sign_in.failed", account="", address=address)
-            raise Refused("not_found", "This link has been used, or is over: sign in with your address and password")
+            raise Refused("not_found", "This setup link was used or has expired: sign in with your email and password")
         return found[0]
 
     async def finish(self, token: str, *, email: str, name: str, password: str, address: str) -> User:
@@ -88,7 +88,7 @@ class Welcome:
         async with self._database.transaction() as session:
             found = await _found(session, token, now)
             if found is None or not await session.run("installation_forget", name=FACT, value=found[1]):
-                raise Refused("not_found", "This link has just been used")
+                raise Refused("not_found", "This setup link has just been used")
             user, _ = found
             if not await session.run(
                 "user_introduce", id=user.id, email=kept_email, name=kept_name, password_hash=password_hash
@@ -100,7 +100,7 @@ class Welcome:
             await _revoke_file_key(session, actor, now)
             changed = await fetch_one(session, User, "user_by_email", email=kept_email)
         if changed is None:
-            raise RuntimeError("a user was changed and is not there")
+            raise RuntimeError("the updated user was not found")
         await asyncio.to_thread(self._delete_file)
         return changed
 

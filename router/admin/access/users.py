@@ -33,7 +33,7 @@ def sign_in_address(email: str) -> str:
             raise AddressError("the address has no domain")
         return f"{mailbox.local_key}@{mailbox.domain_key}"
     except AddressError as error:
-        raise Refused("invalid_request", f"email is not a mail address: {error}", "email") from None
+        raise Refused("invalid_request", f"email is not a valid email address: {error}", "email") from None
 
 
 class Users:
@@ -176,7 +176,7 @@ async def insert_user(session: Session, user: User) -> None:
 
 def address_taken() -> Refused:
     """The refusal of an email address that another user has."""
-    return Refused("conflict", "Somebody signs in with this address already", "email")
+    return Refused("conflict", "This email address is already in use", "email")
 
 
 async def _found(session: Session, actor: Actor, user_id: str, query: str = "user_by_id") -> User:
@@ -200,7 +200,7 @@ async def _keep_an_admin(session: Session, actor: Actor, user: User) -> None:
     await fetch_one(session, Workspace, "workspace_lock", id=actor.workspace_id)
     row = await session.one("user_other_admins", workspace_id=actor.workspace_id, id=user.id)
     if row is None or not row["admins"]:
-        raise Refused("conflict", "This is the last admin of the workspace: make somebody else admin first")
+        raise Refused("conflict", "This user is the last admin of the workspace: make another user an admin first")
 
 
 async def hashed_password(password: str, email: str) -> str:

@@ -172,8 +172,8 @@ class DomainChecks:
     async def _lose(self, session: Session, domain: Domain, now: Micros) -> None:
         """Another workspace has proved that the domain is its own."""
         sentence = (
-            f"{domain.name} is not verified in this workspace any more: another one has proved by its TXT record that "
-            "the domain is its own, and gets its mail from now on. Its tickets stay here."
+            f"{domain.name} is no longer verified in this workspace: another workspace has verified it by its TXT "
+            "record and now receives its mail. Existing tickets stay in this workspace."
         )
         await _write(
             session,
@@ -238,8 +238,8 @@ def _may_take(verdict: Verdict, rival: Domain, actor: Actor | None) -> bool:
 def taken_sentence(name: str) -> str:
     """Why a proof was not enough, and what would be."""
     return (
-        f"{name} is in use by another workspace. To take it over, publish this workspace's TXT record and remove "
-        f"every other {TXT_PREFIX.rstrip('=')} record beside it, then verify again"
+        f"{name} is active in another workspace: to take it over, publish this workspace's TXT record, remove every "
+        f"other {TXT_PREFIX.rstrip('=')} record of that name, then verify the domain again"
     )
 
 
@@ -267,18 +267,18 @@ def _sentence(domain: Domain, verdict: Verdict, change: Change) -> str:
     days = standing.PATIENCE // standing.DAY
     match change:
         case "verified":
-            return f"{domain.name} is verified: its mail is taken from now on."
+            return f"{domain.name} is verified: its mail is now accepted."
         case "doubted":
             return (
-                f"Neither DNS record of {domain.name} is right{since}. If that stays so for {days} days, the domain "
-                f"stops being verified, and its mail is put off. {fixes}"
+                f"Neither DNS record of {domain.name} has been correct{since}. After {days} days without a correct "
+                f"record, the domain becomes unverified and its mail is temporarily rejected. {fixes}"
             )
         case "trusted":
-            return f"The DNS records of {domain.name} are right again: the domain stays verified."
+            return f"The DNS records of {domain.name} are correct again: the domain stays verified."
         case "unverified":
             return (
-                f"{domain.name} is not verified any more: neither of its DNS records has been right{since}. "
-                f"Its mail is put off until one of them is mended; what waits at the senders comes then. {fixes}"
+                f"{domain.name} is no longer verified: neither of its DNS records has been correct{since}. Its mail is "
+                f"temporarily rejected until one of them is fixed; senders retry it. {fixes}"
             )
         case _:
             return ""

@@ -29,22 +29,22 @@ def domain_name(text: str) -> str:
     if _is_address(typed):
         raise _refused("an IP address cannot be a mail domain")
     if "@" in typed:
-        raise _refused("write what stands after the @ alone")
+        raise _refused("enter only the part after the @")
     try:
         name = domain_key(typed)
     except AddressError:
-        raise _refused("it is not a valid internationalized name") from None
+        raise _refused("it is not a valid internationalized domain name") from None
     labels = name.split(".")
     if len(name) > MAX_DOMAIN:
         raise _refused(f"it is longer than {MAX_DOMAIN} characters")
     for label in labels:
         _check_label(label)
     if len(labels) < 2:
-        raise _refused("it needs a dot, like example.com")
+        raise _refused("it must have at least two labels, like example.com")
     if labels[-1].isdigit():
-        raise _refused("its last label must not be a number")
+        raise _refused("its last label must not be numeric")
     if _public_suffixes().is_public(name):
-        raise _refused("anybody can register names below it, so nobody owns it")
+        raise _refused("it is a public suffix, under which anyone can register names")
     return name
 
 
@@ -60,8 +60,7 @@ def _public_suffixes() -> PublicSuffixList:
 
 def _check_label(label: str) -> None:
     if not _LABEL.fullmatch(label):
-        why = "two dots in a row, or one at its start" if not label else f"{label[:70]!r} is not a valid label"
-        raise _refused(f"it has {why}" if not label else why)
+        raise _refused(f"{label[:70]!r} is not a valid label" if label else "it has an empty label")
     if label[2:4] == "--":
         try:
             if idna.alabel(idna.ulabel(label)).decode("ascii") == label:

@@ -97,7 +97,7 @@ class Domains:
                 created_at=domain.created_at,
             )
             if not added:
-                raise Refused("domain_taken", f"{domain.name} is a domain of this workspace already", "domain")
+                raise Refused("domain_taken", f"{domain.name} is already a domain of this workspace", "domain")
             await session.run("routing_changed")
             await audit.record(session, actor, domain.created_at, "domain.create", domain.id, domain=domain.name)
             view = await self._view(session, domain)
@@ -145,7 +145,7 @@ class Domains:
                 raise not_found("Domain")
             aliases = await _alias_count(session, domain)
             if aliases and not force:
-                raise Refused("in_use", f"{domain.name} has {aliases} aliases: remove them first, or use force=true")
+                raise Refused("in_use", f"{domain.name} has aliases ({aliases}): delete them first, or use force=true")
             await session.run("domain_delete", id=domain.id, workspace_id=actor.workspace_id)
             await session.run("routing_changed")
             await audit.record(

@@ -111,7 +111,7 @@ class Setup:
             await session.run("routing_changed")
             row = await session.one("workspace_count")
             if row is not None and row["workspaces"]:
-                raise Refused("conflict", "There is a workspace already: this database has been set up")
+                raise Refused("conflict", "This database is already set up: it has a workspace")
             await made.insert(session)
             fact = setup_link.fact(link, made.login.user_id, made.password_hash, now)
             await session.run("installation_keep", name=setup_link.FACT, value=fact)

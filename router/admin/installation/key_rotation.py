@@ -46,15 +46,15 @@ class Rotation:
                 except Unsealable:
                     raise Refused(
                         "conflict",
-                        f"the settings of the integration {row['name']} ({row['id']}) cannot be read with the present "
-                        "key: set its webhook URL again, or remove it; nothing was changed",
+                        f"The settings of integration {row['name']} ({row['id']}) cannot be decrypted with the current "
+                        "secret key: set its webhook URL again, or remove it; nothing was changed",
                     ) from None
                 await session.run("operator_reseal", id=row["id"], sealed_settings=sealed)
             replaced = await session.run(
                 "operator_replace_fact", name=FACT, value=fingerprint(new), known=fingerprint(old)
             )
             if not replaced:
-                raise Refused("conflict", "the secret key was changed meanwhile; nothing was changed now")
+                raise Refused("conflict", "The secret key was changed concurrently; nothing was changed")
             for workspace in await session.all("operator_workspaces", after="", most=10_000):
                 actor = Actor(workspace["id"], "admin")
                 await audit.record(

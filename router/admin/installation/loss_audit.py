@@ -53,17 +53,17 @@ class Balance:
         found = []
         if self.accepted != self.events + self.repeated:
             found.append(
-                f"accepted for {self.accepted} aliases, but ticketed {self.events} and repeated {self.repeated}"
+                f"accepted for {self.accepted} aliases, but ticketed for {self.events} and repeated for {self.repeated}"
             )
         if self.owed != self.delivered + self.pending + self.dead - self.doubled:
             told = self.delivered + self.pending + self.dead
-            found.append(f"{self.owed} ticket events are owed to an integration, but there are {told} deliveries")
+            found.append(f"{self.owed} ticket events have an integration, but there are {told} deliveries")
         if self.doubled:
             found.append(f"{self.doubled} ticket events have more than one delivery")
         for ids, what in (
-            (self.offenders, "messages without all their tickets and deliveries"),
-            (self.damaged, "messages whose octets are not all there"),
-            (self.stuck, "deliveries that wait for nothing"),
+            (self.offenders, "messages with missing tickets or deliveries"),
+            (self.damaged, "messages with incomplete raw data"),
+            (self.stuck, "pending deliveries that are never attempted"),
             (self.empty, "tickets without a message"),
         ):
             if ids:

@@ -41,7 +41,7 @@ class Workspaces:
                     workspace_id=actor.workspace_id,
                 )
                 if known is None:
-                    raise Refused("invalid_integration", "There is no such integration", "defaultIntegrationId")
+                    raise Refused("invalid_integration", "Integration not found", "defaultIntegrationId")
             workspace = await _found(session, actor, "workspace_lock")
             default = None if without_default else workspace.default_integration_id
             if known is not None:

@@ -93,7 +93,7 @@ class Aliases:
                 created_at=now,
             )
             if not added:
-                raise Refused("alias_taken", f"{local.written}@{domain.name} exists already", "localPart")
+                raise Refused("alias_taken", f"{local.written}@{domain.name} already exists", "localPart")
             await session.run("routing_changed")
             await audit.record(
                 session,
@@ -180,7 +180,7 @@ async def _integration(session: Session, actor: Actor, integration_id: str) -> I
         session, Integration, "integration_lock", id=integration_id, workspace_id=actor.workspace_id
     )
     if found is None:
-        raise Refused("invalid_integration", "There is no such integration", "integrationId")
+        raise Refused("invalid_integration", "Integration not found", "integrationId")
     return found
 
 
@@ -196,9 +196,9 @@ def judged_local_part(text: str, domain: str) -> LocalPart:
     if quoted := _QUOTED.fullmatch(typed):
         typed = quoted[1]  # "support" is support
     if "@" in typed:
-        raise _refused("write what stands before the @ alone")
+        raise _refused("enter only the part before the @")
     if any(unicodedata.category(character) in _INVISIBLE for character in typed):
-        raise _refused("it has a space or a character that cannot be seen")
+        raise _refused("it contains a space or an invisible character")
     try:
         mailbox = parse_mailbox(f"{typed}@{domain}")
     except AddressError as error:

@@ -46,7 +46,9 @@ class BlockedSenders:
         async with self._database.transaction() as session:
             row = await session.one("blocked_count", workspace_id=actor.workspace_id)
             if row is not None and row["senders"] >= MOST:
-                raise Refused("conflict", f"There are {MOST} blocked senders already: block a domain or a network")
+                raise Refused(
+                    "conflict", f"The limit of {MOST} blocked senders is reached: block a domain or a network"
+                )
             added = await session.run(
                 "blocked_insert",
                 workspace_id=actor.workspace_id,
@@ -54,7 +56,7 @@ class BlockedSenders:
                 created_at=blocked.created_at,
             )
             if not added:
-                raise Refused("conflict", f"{blocked.sender} is blocked already", "sender")
+                raise Refused("conflict", f"{blocked.sender} is already blocked", "sender")
             await session.run("routing_changed")
             await audit.record(session, actor, blocked.created_at, "blocked_sender.create", blocked.sender)
         return blocked

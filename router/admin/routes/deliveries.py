@@ -118,7 +118,7 @@ class Deliveries:
                 workspace_id=actor.workspace_id,
             )
             if known is None:
-                raise Refused("invalid_integration", "There is no such integration", "integrationId")
+                raise Refused("invalid_integration", "Integration not found", "integrationId")
         now = self._clock.now()
         async with self._database.transaction() as session:
             rows: list[Row] = list(
@@ -162,8 +162,8 @@ async def _found(session: Session, actor: Actor, delivery_id: str) -> Delivery:
 
 async def _why_not(session: Session, actor: Actor, delivery: Delivery) -> Refused:
     if delivery.state == "delivered":
-        return Refused("conflict", "This delivery has arrived already")
+        return Refused("conflict", "This delivery has already been delivered")
     known = await session.one("integration_by_id", id=delivery.integration_id, workspace_id=actor.workspace_id)
     if known is None:
         return Refused("conflict", "The integration of this delivery was removed")
-    return Refused("conflict", "This delivery is being sent at this moment")
+    return Refused("conflict", "This delivery is being sent now")

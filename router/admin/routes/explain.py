@@ -20,7 +20,7 @@ from router.routing.facts import read_blocked, read_domain_facts
 from router.routing.route import CATCH_ALL, DomainFacts, Refusal, Target, decide, wanted_keys
 from router.store.database import Database, fetch_one
 
-_SAMPLE = "This is where the text of the mail would be."
+_SAMPLE = "The text of the message appears here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ class Explain:
     ) -> Explanation:
         """recipient: an address; sender, subject: of the mail that is imagined."""
         mailbox = _mailbox(recipient, "recipient")
-        from_ = _mailbox("somebody@example.com" if sender is None else sender, "from")
-        title = validation.line(subject, "subject", most=1000) if subject else "A question"
+        from_ = _mailbox("sender@example.com" if sender is None else sender, "from")
+        title = validation.line(subject, "subject", most=1000) if subject else "Example subject"
         facts = await read_domain_facts(self._database, mailbox)
         if facts.domain is not None and facts.domain.workspace_id != actor.workspace_id:
             facts = DomainFacts(None)
@@ -143,11 +143,12 @@ def _mailbox(text: str, field: str) -> Mailbox:
 
 def _domain_step(mailbox: Mailbox, domain: Domain | None) -> Step:
     if domain is None:
-        return Step(
-            "domain", False, f"{mailbox.domain_key or 'a mailbox without domain'} is no domain of this workspace"
-        )
+        name = mailbox.domain_key or "an address without a domain"
+        return Step("domain", False, f"{name} is not a domain of this workspace")
     if domain.status != "active":
-        return Step("domain", False, f"{domain.name} is not verified yet: senders keep the mail and try again")
+        return Step(
+            "domain", False, f"{domain.name} is not verified: its mail is temporarily rejected, and senders retry it"
+        )
     return Step("domain", True, f"{domain.name} is verified")
 
 
@@ -155,15 +156,16 @@ def _alias_steps(mailbox: Mailbox, facts: DomainFacts, decision: Target | Refusa
     by_key = {alias.local_key: alias for alias in facts.aliases}
     key, base, _ = wanted_keys(mailbox)
     steps = []
-    for asked, words_for_it in ((key, "the alias"), (base, "the alias without its tag,"), (CATCH_ALL, "the catch-all")):
-        if asked == base and base == key and words_for_it.endswith(","):
-            continue
-        alias = by_key.get(asked)
+    candidates = [(key, "alias {}"), (base, "alias {} (without its tag)"), (CATCH_ALL, "catch-all alias {}")]
+    if base == key:
+        del candidates[1]
+    for candidate, label in candidates:
+        alias = by_key.get(candidate)
         if alias is None:
-            steps.append(Step("alias", False, f"{words_for_it} {asked} does not exist"))
+            steps.append(Step("alias", False, f"{label.format(candidate)} does not exist"))
             continue
         chosen = isinstance(decision, Target) and decision.alias_id == alias.id
-        steps.append(Step("alias", chosen, f"{words_for_it} {alias.email} is {alias.status}"))
+        steps.append(Step("alias", chosen, f"{label.format(alias.email)} is {alias.status}"))
         if chosen or alias.status == "disabled":
             break
     if isinstance(decision, Target) and decision.alias_id is None:
@@ -173,7 +175,8 @@ def _alias_steps(mailbox: Mailbox, facts: DomainFacts, decision: Target | Refusa
 
 def _integration_step(integration: Integration | None) -> Step:
     if integration is None:
-        return Step("integration", False, "there is no integration: the ticket is kept and posted nowhere")
+        return Step("integration", False, "there is no integration: the ticket is created but not posted")
     if integration.status == "failing":
-        return Step("integration", False, f"{integration.name} is failing ({integration.last_error}): it waits there")
+        why = f"{integration.name} is failing ({integration.last_error})"
+        return Step("integration", False, f"{why}: the ticket is posted once the integration works again")
     return Step("integration", True, f"posted to {integration.name} ({integration.type})")

@@ -104,7 +104,7 @@ class Integrations:
             if settings is not None:
                 channel = self._poster.channels.get(integration.type)
                 if channel is None:
-                    raise Refused("conflict", f"This version knows no integration of type {integration.type}")
+                    raise Refused("conflict", f"Integration type {integration.type} is not supported by this version")
                 sealed, hint = self._poster.seal(channel, settings)
             await session.run(
                 "integration_change",
@@ -147,7 +147,7 @@ class Integrations:
             row = await session.one("integration_aliases", id=integration.id)
             if row is not None and row["aliases"]:
                 raise Refused(
-                    "in_use", f"{row['aliases']} aliases point to this integration: point them elsewhere first"
+                    "in_use", f"This integration is used by aliases ({row['aliases']}): change their integration first"
                 )
             await session.run("workspace_forget_default", id=actor.workspace_id, integration_id=integration.id)
             await session.run("integration_abandon", id=integration.id, reason=REMOVED)

@@ -22,10 +22,10 @@ from router.store.database import Database
 
 _ANY = "emailrouter-test"  # a name to write to at a catch-all
 _REASONS: Mapping[RefusalReason, str] = {
-    "relay": "its domain is not known any more",
+    "relay": "its domain no longer exists",
     "pending": "its domain is not verified yet",
-    "unknown": "there is no such alias any more",
-    "disabled": "it is disabled",
+    "unknown": "the alias no longer exists",
+    "disabled": "the alias is disabled",
 }
 
 
@@ -60,7 +60,7 @@ class TestMailer:
         if isinstance(target, Refusal):
             raise Refused("conflict", f"Mail to {alias.email} is not accepted: {_REASONS[target.reason]}")
         if target.alias_id != alias.id:
-            raise Refused("conflict", f"Mail to {mailbox} goes to another alias, {target.address}")
+            raise Refused("conflict", f"Mail to {mailbox} is routed to another alias, {target.address}")
         sender = f"postmaster@{self._hostname}"
         envelope = Envelope(
             reverse_path=sender, targets=(target,), peer="127.0.0.1", helo=self._hostname, protocol=TEST_PROTOCOL

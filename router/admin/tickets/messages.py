@@ -97,7 +97,7 @@ class Messages:
         pieces = self._contents.pieces(message.id)
         first = await anext(pieces, None)
         if first is None:
-            raise not_found("Raw mail")
+            raise not_found("Raw message")
         head = trace_headers.render(message, sorted({link.recipient for link in links}))
         return RawMail(message, head, first, pieces)
 

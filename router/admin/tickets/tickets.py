@@ -157,9 +157,9 @@ class Tickets:
             ticket = await _held(session, actor, ticket_id)
             _theirs_to_give(actor, ticket)
             if user is None or user.disabled_at is not None:
-                raise Refused("invalid_request", "There is no such user", "userId")
+                raise Refused("invalid_request", "userId must be an active user of this workspace", "userId")
             if user.role == "viewer":
-                raise Refused("invalid_request", "A viewer cannot work on tickets", "userId")
+                raise Refused("invalid_request", "Tickets cannot be assigned to a viewer", "userId")
             if ticket.assigned_to == user.id and ticket.status != "open":
                 return ticket
             given = replace(
@@ -251,13 +251,13 @@ async def _held(session: Session, actor: Actor, ticket_id: str) -> Ticket:
     """A ticket that may change hands, held until the transaction ends."""
     ticket = await _found(session, actor, ticket_id, "ticket_lock")
     if ticket.status == "resolved":
-        raise Refused("not_open", f"Ticket #{ticket.number} is resolved: open it first")
+        raise Refused("not_open", f"Ticket #{ticket.number} is resolved: reopen it first")
     return ticket
 
 
 def _person(actor: Actor) -> str:
     if actor.user_id is None:
-        raise Refused("invalid_request", "A ticket is claimed by a user: assign it to one instead")
+        raise Refused("invalid_request", "Only a user can claim a ticket: assign it to a user instead")
     return actor.user_id
 
 
@@ -266,18 +266,20 @@ async def _still_there(session: Session, actor: Actor) -> None:
     if actor.user_id is None:
         return
     if await session.one("user_lock", id=actor.user_id, workspace_id=actor.workspace_id) is None:
-        raise Refused("unauthorized", "Your user was removed")
+        raise Refused("unauthorized", "Your user account was removed")
 
 
 def _theirs_to_give(actor: Actor, ticket: Ticket) -> None:
     if actor.role != "admin" and (actor.user_id is None or ticket.assigned_to != actor.user_id):
-        raise Refused("forbidden", f"Ticket #{ticket.number} is not yours: only its assignee and admins may do this")
+        raise Refused(
+            "forbidden", f"Ticket #{ticket.number} is not assigned to you: only its assignee and admins can do this"
+        )
 
 
 def _why_not_claimed(ticket: Ticket) -> Refused:
     if ticket.status == "resolved":
-        return Refused("not_open", f"Ticket #{ticket.number} is resolved")
-    return Refused("already_claimed", f"Ticket #{ticket.number} is already claimed by somebody else")
+        return Refused("not_open", f"Ticket #{ticket.number} is resolved: reopen it first")
+    return Refused("already_claimed", f"Ticket #{ticket.number} is already claimed by another user")
 
 
 async def _tell(

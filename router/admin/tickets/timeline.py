@@ -123,7 +123,7 @@ class TimelineReader:
     async def read(self, ticket: Ticket, before: str | None = None) -> Timeline:
         """The newest stretch, or the one before the entry at the place `before`; `Refused` for what is no place."""
         if before is not None and not ids.looks_valid(f"msg_{before}", "msg"):
-            raise Refused("invalid_request", "before is not a place in this timeline", "before")
+            raise Refused("invalid_request", "before is not a position in this timeline", "before")
         shown = await self._stretch(ticket, before or END)
         jumps = {one.id for one in shown[:1]}
         ends = await message_ends(self._database, ticket)

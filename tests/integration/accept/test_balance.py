@@ -56,23 +56,23 @@ async def test_erasing_a_ticket_keeps_the_balance(installation: Installation) ->
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        ("DELETE FROM ticket_messages", "accepted for 2 aliases, but ticketed 0"),
-        ("DELETE FROM ticket_messages WHERE recipient LIKE 'billing%'", "accepted for 2 aliases, but ticketed 1"),
+        ("DELETE FROM ticket_messages", "accepted for 2 aliases, but ticketed for 0"),
+        ("DELETE FROM ticket_messages WHERE recipient LIKE 'billing%'", "accepted for 2 aliases, but ticketed for 1"),
         ("DELETE FROM ticket_messages", "tickets without a message"),
-        ("DELETE FROM ticket_messages", "messages without all their tickets and deliveries: msg_"),
-        ("DELETE FROM tickets WHERE address LIKE 'support%'", "accepted for 2 aliases, but ticketed 1"),
-        ("DELETE FROM deliveries", "2 ticket events are owed to an integration, but there are 0 deliveries"),
-        ("DELETE FROM deliveries", "messages without all their tickets and deliveries: msg_"),
+        ("DELETE FROM ticket_messages", "messages with missing tickets or deliveries: msg_"),
+        ("DELETE FROM tickets WHERE address LIKE 'support%'", "accepted for 2 aliases, but ticketed for 1"),
+        ("DELETE FROM deliveries", "2 ticket events have an integration, but there are 0 deliveries"),
+        ("DELETE FROM deliveries", "messages with missing tickets or deliveries: msg_"),
         (
             "INSERT INTO deliveries (id, workspace_id, ticket_id, message_id, integration_id, event, expires_at, "
             "created_at, state) SELECT id || 'x', workspace_id, ticket_id, message_id, integration_id, event, "
             "expires_at, created_at, 'dead' FROM deliveries",
             "2 ticket events have more than one delivery",
         ),
-        ("UPDATE deliveries SET next_attempt_at = NULL", "deliveries that wait for nothing: dlv_"),
-        ("UPDATE deliveries SET integration_id = 'int_gone'", "deliveries that wait for nothing: dlv_"),
-        ("DELETE FROM raw_chunks", "messages whose octets are not all there: msg_"),
-        ("DELETE FROM raw_chunks WHERE n = 1", "messages whose octets are not all there: msg_"),
+        ("UPDATE deliveries SET next_attempt_at = NULL", "pending deliveries that are never attempted: dlv_"),
+        ("UPDATE deliveries SET integration_id = 'int_gone'", "pending deliveries that are never attempted: dlv_"),
+        ("DELETE FROM raw_chunks", "messages with incomplete raw data: msg_"),
+        ("DELETE FROM raw_chunks WHERE n = 1", "messages with incomplete raw data: msg_"),
     ],
 )
 async def test_each_imbalance_is_found(installation: Installation, damage: str, words: str) -> None:

@@ -116,7 +116,7 @@ async def test_a_pending_domain_is_verified_by_itself_and_its_people_hear_of_it(
     assert two.changes >= 1
     assert (await two.actions(two.ours))[0] == "domain.verify"
     ((path, text),) = await two.told()
-    assert (path, text) == ("ours", f"About a domain: {NAME} is verified: its mail is taken from now on.")
+    assert (path, text) == ("ours", f"About a domain: {NAME} is verified: its mail is now accepted.")
     assert await two.told() == []
 
 
@@ -130,13 +130,13 @@ async def test_days_of_definite_answers_unverify_and_everybody_hears_of_it_befor
     assert [text for _, text in await two.told()] == []
     assert await two.days(1) == ["active"]
     ((_, text),) = await two.told()
-    assert "Neither DNS record of example.org is right since 2030-01-0" in text
+    assert "Neither DNS record of example.org has been correct since 2030-01-0" in text
     assert "has no MX record" in text
     statuses = await two.days(5)
     assert statuses[0] == "active"
     assert statuses[-1] == "pending_verification"
     ((_, text),) = await two.told()
-    assert "is not verified any more" in text
+    assert "is no longer verified" in text
     assert (await two.actions(two.ours))[0] == "domain.unverify"
     view = await two.domains.get(two.ours, domain.id)
     assert view.domain.verified_at is None
@@ -174,7 +174,7 @@ async def test_what_comes_back_in_time_is_trusted_again(two: TwoWorkspaces) -> N
     two.prove(domain)
     assert (await two.days(10))[-1] == "active"
     assert [text for _, text in await two.told()] == [
-        f"About a domain: The DNS records of {NAME} are right again: the domain stays verified."
+        f"About a domain: The DNS records of {NAME} are correct again: the domain stays verified."
     ]
 
 
@@ -225,7 +225,7 @@ async def test_a_domain_is_taken_over_by_txt_alone(two: TwoWorkspaces) -> None:
     assert (await two.actions(two.theirs))[0] == "domain.verify"
     ((path, text),) = await two.told()
     assert path == "ours"
-    assert "another one has proved by its TXT record" in text
+    assert "another workspace has verified it by its TXT record" in text
 
     two.prove(ours)  # an old record proves nothing any more
     assert lost.token != ours.token

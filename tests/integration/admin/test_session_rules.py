@@ -76,7 +76,7 @@ async def test_every_failure_is_the_same(installation: Installation) -> None:
         with pytest.raises(Refused) as refused:
             await login(installation, password, email)
         messages.add((refused.value.code, refused.value.field, refused.value.message))
-    assert messages == {("unauthorized", None, "Address or password is wrong")}
+    assert messages == {("unauthorized", None, "Incorrect email or password")}
 
 
 async def test_guessing_is_throttled_by_address_and_account(tmp_path: Path) -> None:

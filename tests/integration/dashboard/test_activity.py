@@ -99,7 +99,7 @@ async def test_what_cannot_be_sent_again_says_why(sqlite_served: ServedInstallat
     await served.database.run("dispatch_delivered", id=delivery, now=served.clock.now(), via="message")
     seen = await client.post(f"/activity/deliveries/{delivery}/replay")
     assert seen.status == 409
-    assert "has arrived already" in seen.words
+    assert "has already been delivered" in seen.words
     assert "Send again" not in (await client.get(f"/activity/deliveries/{delivery}")).words
 
 

@@ -100,7 +100,7 @@ async def test_nobody_signs_in_past_an_admin(
         await change(served, user)
     with pytest.raises(Refused) as refused:
         await task
-    assert refused.value.message == "Address or password is wrong"
+    assert refused.value.message == "Incorrect email or password"
     assert await served.services.sessions.list(Actor(served.actor.workspace_id, "admin", user_id=user)) == ()
 
 

@@ -60,7 +60,7 @@ async def test_a_wrong_password_is_told_and_the_address_kept(sqlite_served: Serv
     for _ in range(10):
         seen = await client.post("/sign-in", form)
         assert seen.status == 401
-    assert "Address or password is wrong" in seen.words
+    assert "Incorrect email or password" in seen.words
     assert 'value="a&#34;&lt;b&gt;@example.org"' in seen.text
     assert "never the one" not in seen.text
     assert 'value="/tickets/mine"' in seen.text
@@ -135,9 +135,9 @@ async def test_a_tickets_life(served: ServedInstallation) -> None:
     assert "Siehe Anhang" in (await agent.get(url)).words
     assert "The ticket is yours." in (await agent.follow(f"{url}/claim", {})).words
     taken = await other.post(f"{url}/claim")
-    assert (taken.status, "already claimed by somebody else" in taken.words) == (409, True)
+    assert (taken.status, "already claimed by another user" in taken.words) == (409, True)
     refused = await other.post(f"{url}/unclaim")
-    assert (refused.status, "is not yours" in refused.words) == (403, True)
+    assert (refused.status, "is not assigned to you" in refused.words) == (403, True)
     empty = await agent.post(f"{url}/notes", {"text": " "})
     assert (empty.status, 'id="e-text"' in empty.text) == (400, True)
     noted = await agent.follow(f"{url}/notes", {"text": "<b>Called</b> & back"})

@@ -58,7 +58,7 @@ async def test_aliases(served: ServedInstallation) -> None:
     assert f'<option value="{other}" selected>' in page.text
     assert "switched off" in (await admin.follow(f"{url}/status", {"status": "disabled"})).words
     off = await admin.post(f"{url}/test")
-    assert (off.status, "it is disabled" in off.words) == (409, True)
+    assert (off.status, "the alias is disabled" in off.words) == (409, True)
     await admin.follow(f"{url}/status", {"status": "active"})
     assert "Test of billing@example.org" in (await admin.follow(f"{url}/test", {})).words
     assert "Its tickets stay." in (await admin.get(f"{url}/delete")).words
@@ -88,7 +88,7 @@ async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> 
     assert "Help desk" in (await admin.follow(url, {"name": "Help desk"})).words
     assert refused_beside(await admin.post(url, {"name": " "}), "name")
     used = await admin.post(f"{url}/delete")
-    assert (used.status, "1 aliases point to this integration" in used.words) == (409, True)
+    assert (used.status, "This integration is used by aliases (1)" in used.words) == (409, True)
     page = await admin.follow("/manage/integrations", {"name": "Spare", "webhookUrl": slack.url(secret)})
     spare = re.search(r"/manage/integrations/int_\w+", page.text)
     assert spare
@@ -148,7 +148,7 @@ async def test_a_key_is_shown_once(served: ServedInstallation) -> None:
     assert (made.status, made.headers["Cache-Control"]) == (200, "no-store")
     assert (await served.client(clear).get("/auth/me")).body["role"] == "agent"
     again = await admin.post("/manage/keys", form)
-    assert (again.status, "This was done already" in again.words) == (409, True)
+    assert (again.status, "already succeeded" in again.words) == (409, True)
     page = await admin.get("/manage/keys")
     assert clear not in page.text + again.text
     assert "1 Mar 2030, 00:00 UTC" in page.words

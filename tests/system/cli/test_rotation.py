@@ -117,7 +117,7 @@ async def test_what_cannot_be_opened_stops_it_before_anything_changes(store: Sto
     await seeds.integration(store.database, workspace_id, SecretBox(new_key()).seal("foreign"), name="foreign")
     await store.database.run("installation_keep", name="secret_key", value=fingerprint(old))
     rotation = Rotation(store.database, SystemClock())
-    with pytest.raises(Refused, match=r"integration foreign .* cannot be read with the present key"):
+    with pytest.raises(Refused, match=r"integration foreign .* cannot be decrypted with the current"):
         await rotation.reseal(old, new_key())
     row = await store.database.one("integration_by_id", id=good, workspace_id=workspace_id)
     assert row is not None

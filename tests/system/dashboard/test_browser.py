@@ -89,7 +89,7 @@ async def test_a_losing_claim_is_told(shop: ServedInstallation, chrome: Browser)
         await shop.services.tickets.claim(shop.actor, ticket)
         window.expect("409")
         await page.get_by_role("button", name="Claim").click()
-        await expect(page.get_by_role("alert")).to_contain_text("already claimed by somebody else")
+        await expect(page.get_by_role("alert")).to_contain_text("already claimed by another user")
 
 
 @pytest.mark.parametrize("role", ["viewer", "agent"])

@@ -33,7 +33,7 @@ async def test_the_link_of_an_empty_installation(window: Window, tmp_path: Path)
         assert await _status_with(key[0], facts["api"]) == 401
         window.expect("404")
         await page.goto(f"http://{facts['api']}{link[1]}")
-        await expect(page.get_by_text("This link has been used")).to_be_visible()
+        await expect(page.get_by_text("This setup link was used")).to_be_visible()
         # The page that follows changes does not hold up the end.
         await page.goto(f"http://{facts['api']}/tickets")
         assert await program.terminate() == 0
