@@ -180,7 +180,7 @@ class Dispatcher:
         try:
             if self._clock.now() >= work.integration.lease_until:
                 # This process was stopped past its lease (a suspended host): another one may be sending this by now.
-                outcome: Outcome = NotSent(None, "not sent: the lease had ended")
+                outcome: Outcome = NotSent(None, "not sent: the lease expired")
             else:
                 outcome = await self._sender.send(work)
         except Unavailable as error:
@@ -188,7 +188,7 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - whatever it is, the delivery has an outcome
             fault = error
             self._side_tasks.run("log", lambda: _log_fault(work, fault))
-            outcome = Retry(None, f"not sent, a fault of ours: {type(error).__name__}")
+            outcome = Retry(None, f"not sent: internal error ({type(error).__name__})")
         return outcome
 
     def _report(self, finished: Finished) -> None:

@@ -19,7 +19,7 @@ from router.store.database import Database, fetch, fetch_one
 PATIENCE: Micros = 86_400 * SECOND
 MOST_DOMAINS = 50  # of one round
 MOST_INTEGRATIONS = 20  # of one domain
-TITLE = "About a domain"
+TITLE = "Domain alert"
 
 log = structlog.get_logger()
 

@@ -169,7 +169,7 @@ class Outbox:
             if not poisoned:
                 break
             for delivery in poisoned:
-                reason = f"gave up: taken {delivery.claims} times without an outcome"
+                reason = f"failed permanently: claimed {delivery.claims} times without an outcome"
                 await session.run("dispatch_lost", delivery_id=delivery.id, now=now)
                 await session.run("dispatch_dead", id=delivery.id, reason=reason)
         form: Form = "text" if waiting[0].via == "text" else "message"
@@ -259,7 +259,7 @@ class Outbox:
             step = 1 if isinstance(outcome, NotSent) else attempt
             due = schedule.next_attempt(step, now, delivery.expires_at, outcome.after, random)
             if due is None and delivery.parked_at is None:
-                await session.run("dispatch_dead", id=delivery.id, reason=f"gave up: {outcome.reason}")
+                await session.run("dispatch_dead", id=delivery.id, reason=f"failed permanently: {outcome.reason}")
             else:
                 via = "text" if work.form == "text" else ""
                 # The statement keeps a parked one parked; one that was set free meanwhile needs a time.

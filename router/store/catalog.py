@@ -49,7 +49,7 @@ class Catalog:
         try:
             return self._queries[name]
         except KeyError:
-            raise KeyError(f"there is no query named {name!r} in router/store/queries") from None
+            raise KeyError(f"no query named {name!r} in router/store/queries") from None
 
     def __iter__(self) -> Iterator[Query]:
         return iter(self._queries.values())
@@ -70,11 +70,11 @@ def load() -> Catalog:
         for name, text in _split(file.name, file.read_text(encoding="utf-8")):
             known = postgres if file.name.endswith(".pg.sql") else shared
             if name in known:
-                raise ValueError(f"{file.name}: the query {name} is defined twice")
+                raise ValueError(f"{file.name}: query {name} is defined twice")
             known[name] = text
     orphans = postgres.keys() - shared.keys()
     if orphans:
-        raise ValueError(f"queries for PostgreSQL alone: {', '.join(sorted(orphans))}")
+        raise ValueError(f"queries in .pg.sql files without a shared text: {', '.join(sorted(orphans))}")
     return Catalog({name: translate(name, text, postgres.get(name, text)) for name, text in shared.items()})
 
 
@@ -86,7 +86,7 @@ def _split(file: str, text: str) -> list[tuple[str, str]]:
         sentence = block.splitlines()[0].removeprefix("--").strip() if block.startswith("--") else ""
         statement = _COMMENT.sub("", block).strip().rstrip(";").strip()
         if not statement or not (sentence or file.endswith(".pg.sql")):
-            raise ValueError(f"{file}: {head.group(1)} needs a sentence (`-- ...`) and a statement")
+            raise ValueError(f"{file}: {head.group(1)} needs a comment (`-- ...`) and a statement")
         found.append((head.group(1), statement))
     return found
 
@@ -95,7 +95,7 @@ def translate(name: str, sqlite: str, postgres: str) -> Query:
     """A query from its two texts; raises ValueError when they take different parameters."""
     parameters = tuple(dict.fromkeys(_PARAMETER.findall(postgres)))
     if set(parameters) != set(_PARAMETER.findall(sqlite)):
-        raise ValueError(f"the two texts of {name} take different parameters")
+        raise ValueError(f"query {name}: the SQLite and PostgreSQL texts take different parameters")
     returns = _RETURNS.search(sqlite) is not None
     numbers = {parameter: f"${n}" for n, parameter in enumerate(parameters, start=1)}
     numbered = _PARAMETER.sub(lambda match: numbers[match.group(1)], postgres)

@@ -55,7 +55,7 @@ class Migration:
                 yield statement.strip()
                 statement = ""
         if statement.strip():
-            raise ValueError(f"{self.name}: the last statement has no semicolon")
+            raise ValueError(f"{self.name}: the last statement does not end with a semicolon")
 
 
 def all_migrations() -> list[Migration]:
@@ -92,7 +92,7 @@ async def check(database: SqliteDatabase | PostgresDatabase) -> None:
     found = await version(database)
     if found < NEWEST:
         raise SchemaMismatch(
-            f"the database has schema {found}, this program needs {NEWEST}: run `emailrouter migrate` first"
+            f"the database schema is version {found}, this program requires version {NEWEST}: run `emailrouter migrate`"
         )
     if found > NEWEST:
         raise _newer(found)
@@ -100,8 +100,8 @@ async def check(database: SqliteDatabase | PostgresDatabase) -> None:
 
 def _newer(found: int) -> SchemaMismatch:
     return SchemaMismatch(
-        f"the database has schema {found}, which is newer than this program's {NEWEST}: "
-        "install the version that made it, or a later one"
+        f"the database schema is version {found}, newer than version {NEWEST} of this program: "
+        "install the release that created it, or a later one"
     )
 
 
@@ -154,8 +154,8 @@ async def _require_schema(connection: Connection) -> None:
     row = await connection.fetchrow("SELECT current_schema() AS found, current_setting('search_path') AS path")
     if row["found"] is None:
         raise Misconfigured(
-            f"the role may use no schema of its search_path ({row['path']})",
-            "create the schema, GRANT USAGE, CREATE ON SCHEMA to the role, or correct search_path",
+            f"the role has no usable schema in its search_path ({row['path']})",
+            "create the schema and GRANT USAGE, CREATE ON SCHEMA to the role, or correct search_path",
         )
 
 

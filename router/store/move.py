@@ -110,9 +110,11 @@ async def move(source: AnyDatabase, target: AnyDatabase, tell: Tell) -> list[Mov
                 done += len(batch)
                 tell(table, done, total)
             moved.append(Moved(table, total, await new.count(table)))
-        different = [f"{each.table} ({each.source}, {each.target})" for each in moved if each.source != each.target]
+        different = [f"{each.table} ({each.source} and {each.target})" for each in moved if each.source != each.target]
         if different:
-            raise Refused("conflict", f"the counts differ, nothing was moved: {', '.join(different)}")
+            raise Refused(
+                "conflict", f"the row counts of source and target differ, nothing was moved: {', '.join(different)}"
+            )
         return moved
 
 
@@ -126,13 +128,13 @@ async def _check_tables(old: _Side, new: _Side) -> None:
     for name, side in (("source", old), ("target", new)):
         missing = set(TABLES) - await side.tables()
         if missing:
-            raise Refused("conflict", f"the {name} has no table {', '.join(sorted(missing))}")
+            raise Refused("conflict", f"the {name} database lacks these tables: {', '.join(sorted(missing))}")
 
 
 async def _check_empty(new: _Side) -> None:
     full = [f"{table} ({n})" for table in TABLES if table not in SEEDED and (n := await new.count(table))]
     if full:
-        raise Refused("conflict", f"the target is not empty, nothing was moved: {', '.join(full)}")
+        raise Refused("conflict", f"the target database is not empty, nothing was moved: {', '.join(full)}")
 
 
 def _reading(database: AnyDatabase) -> AbstractAsyncContextManager[_Side]:
@@ -198,7 +200,9 @@ class _Sqlite:
         try:
             await self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
         except sqlite3.IntegrityError as error:
-            raise Refused("conflict", f"a row of {table} does not fit: {error}; nothing was moved") from error
+            raise Refused(
+                "conflict", f"a row of {table} cannot be inserted into the target: {error}; nothing was moved"
+            ) from error
 
 
 class _Postgres:
@@ -235,4 +239,6 @@ class _Postgres:
         try:
             await self._connection.copy_records_to_table(table, records=rows, columns=list(columns), timeout=PATIENCE)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-            raise Refused("conflict", f"a row of {table} does not fit: {error}; nothing was moved") from error
+            raise Refused(
+                "conflict", f"a row of {table} cannot be inserted into the target: {error}; nothing was moved"
+            ) from error

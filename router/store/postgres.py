@@ -198,7 +198,7 @@ class PostgresDatabase:
                 connection.terminate()
                 raise
             connection.terminate()
-        raise Unavailable("PostgreSQL: every new connection is lost at once")
+        raise Unavailable("PostgreSQL: every new connection was closed immediately")
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[tuple[Connection, PostgresSession]]:

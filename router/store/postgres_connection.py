@@ -166,13 +166,13 @@ def _check_server(connection: Connection) -> None:
     version = connection.get_server_version()
     if version.major < OLDEST_SERVER:
         raise Misconfigured(
-            f"the server is PostgreSQL {version.major}.{version.minor}", f"version {OLDEST_SERVER} or later is needed"
+            f"the server is PostgreSQL {version.major}.{version.minor}", f"version {OLDEST_SERVER} or later is required"
         )
     encoding = getattr(connection.get_settings(), "server_encoding", "UTF8")  # a pooler may keep it to itself
     if encoding != "UTF8":
         raise Misconfigured(
-            f"the database has the encoding {encoding}, which cannot hold every mail",
-            "create it with UTF8 (createdb --encoding UTF8 --template template0 --owner ROLE NAME)",
+            f"the database encoding is {encoding}, which cannot store every message",
+            "create the database with encoding UTF8 (createdb --encoding UTF8 --template template0 --owner ROLE NAME)",
         )
 
 
@@ -191,7 +191,7 @@ def _check_files(query: Mapping[str, str]) -> None:
             elif name != "sslkey":
                 context.load_verify_locations(cafile=file)
         except ssl.SSLError:
-            problem = f"the file {file} is not valid PEM, or key and certificate do not belong together"
+            problem = f"the file {file} is not valid PEM, or the key does not match the certificate"
             raise Misconfigured(problem, f"check {origin}") from None
         except OSError as error:
             problem = f"the file {file} cannot be read ({error.strerror})"

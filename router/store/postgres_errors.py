@@ -23,14 +23,14 @@ _IN_THE_WAY = "40"  # serialisation failure, deadlock
 _DISK_FULL = "53100"
 # What an administrator has to change, by SQLSTATE or its class, with the fix.
 _FIXES = {
-    "26000": "a pooler gives each transaction another connection: use its session mode, or connect without it",
+    "26000": "set the connection pooler to session mode, or connect to the server directly",
     "28P01": "check the user and the password in database.url",
-    "28": "check the user in database.url, that this role exists and may log in, and the server's pg_hba.conf",
-    "3D000": "create it (createdb --owner ROLE NAME), or check the name in database.url",
+    "28": "check the user in database.url, that this role exists and has LOGIN, and the server's pg_hba.conf",
+    "3D000": "create the database (createdb --owner ROLE NAME), or correct its name in database.url",
     "3F000": "create the schema that the role's search_path names, or correct it (ALTER ROLE ... SET search_path)",
-    "42501": "grant it to the role of database.url: CONNECT on the database, USAGE and CREATE on the schema, "
+    "42501": "grant the role of database.url CONNECT on the database, USAGE and CREATE on the schema, "
     "and ownership of the tables (run `emailrouter migrate` as this role)",
-    "42P05": "a pooler gives each transaction another connection: use its session mode, or connect without it",
+    "42P05": "set the connection pooler to session mode, or connect to the server directly",
 }
 _CHECK_URL = "check database.url and the settings of the role and the database"
 # X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: a clock that is not set yet, a renewal that is late.
@@ -55,7 +55,7 @@ def translated() -> Iterator[None]:
             raise
         raise found from error
     except TimeoutError as error:
-        raise Unanswered("PostgreSQL: no answer in time") from error
+        raise Unanswered("PostgreSQL: timed out waiting for a response") from error
     except ABOUT_THE_CONNECTION as error:
         raise Unavailable(f"PostgreSQL: {type(error).__name__}: {first_line(error)}") from error
 
@@ -78,7 +78,9 @@ def from_connecting(error: Exception, where: str) -> Unavailable:
     """The error of the core for a connection that was not made. where: the hosts, for the message."""
     if isinstance(error, asyncpg.PostgresError):
         if "unsupported startup parameter" in first_line(error):  # a pooler's words
-            return Misconfigured(f"PostgreSQL at {where}: {first_line(error)}", "remove it from database.url")
+            return Misconfigured(
+                f"PostgreSQL at {where}: {first_line(error)}", "remove this parameter from database.url"
+            )
         found = from_server(error)
         return found or Misconfigured(f"PostgreSQL {error.sqlstate}: {first_line(error)}", _CHECK_URL)
     text = f"PostgreSQL at {where}: {_reason(error)}"
@@ -86,17 +88,21 @@ def from_connecting(error: Exception, where: str) -> Unavailable:
         return Misconfigured(text, "check the parameters of database.url")
     from_asyncpg = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError)
     if from_asyncpg and "authentication" in first_line(error):  # a method that needs more than asyncpg has
-        return Misconfigured(text, "let the role log in by scram-sha-256 in the server's pg_hba.conf")
+        return Misconfigured(
+            text, "set the authentication method of the role to scram-sha-256 in the server's pg_hba.conf"
+        )
     if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code not in _HEALS_WITH_TIME:
-        return Misconfigured(text, "check the host's name, sslmode and sslrootcert in database.url")
+        return Misconfigured(text, "check the host name, sslmode and sslrootcert in database.url")
     if isinstance(error, ConnectionError) and "rejected SSL" in first_line(error):
-        return Misconfigured(text, "set ssl = on in the server's configuration, or sslmode=prefer in database.url")
+        return Misconfigured(text, "set ssl = on in the server configuration, or sslmode=prefer in database.url")
     if isinstance(error, PermissionError):
-        return Misconfigured(text, "let the program's user read the file, or enter the folder of the socket")
+        return Misconfigured(text, "give the program's user read access to the file, or access to the socket directory")
     if isinstance(error, ABOUT_THE_CONNECTION):
         return Unavailable(text)
     # Anything else was raised while asyncpg read the URL; such a text may quote a part of it.
-    return Misconfigured(f"database.url cannot be used ({type(error).__name__})", "check its user, host and parameters")
+    return Misconfigured(
+        f"database.url cannot be used ({type(error).__name__})", "check the user, host and parameters in it"
+    )
 
 
 def first_line(error: BaseException) -> str:
@@ -106,7 +112,7 @@ def first_line(error: BaseException) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError) and not error.args:
-        return "no answer in time"
+        return "timed out"
     if isinstance(error, socket.gaierror):
         return f"the host name does not resolve ({error.strerror})"
     if isinstance(error, OSError) and error.strerror:

@@ -40,7 +40,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
     async def commit(self, item: ItemT) -> ResultT:
         """See `GroupWriter.commit`."""
         if self._closed:
-            raise Unavailable("the store is closing")
+            raise Unavailable("the database is closing")
         future: asyncio.Future[ResultT] = self._loop.create_future()
         self._queue.append((item, future))
         self._something.release()

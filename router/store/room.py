@@ -49,8 +49,8 @@ class DiskRoom:
             self._needed = self._least + await asyncio.to_thread(size_of, self._wal)
         if self._free < self._needed:
             raise StorageFull(
-                f"{self._free} octets are free on the disk of the database, {self._needed} must be: "
-                f"{self._least} and the size of its WAL"
+                f"the database disk has {self._free / 1e6:.1f} MB free, but {self._needed / 1e6:.1f} MB are required: "
+                f"{self._least / 1e6:.1f} MB ([smtp] min_free_bytes) and the size of the WAL"
             )
 
 

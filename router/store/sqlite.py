@@ -115,7 +115,7 @@ class SqliteDatabase:
     async def open(self) -> None:
         """Opens the file, making it when it is not there. Raises `Unavailable`."""
         if sqlite3.sqlite_version_info < OLDEST:
-            raise Unavailable(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed")
+            raise Unavailable(f"SQLite {sqlite3.sqlite_version} is too old: version 3.35 or later is required")
         for _ in range(_OPENINGS):
             before = self.file.identity()
             try:
@@ -127,7 +127,7 @@ class SqliteDatabase:
             if before is None or before == self.file.identity():
                 return
             await self.close()
-        raise Unavailable(f"{self.path} was replaced while it was opened")
+        raise Unavailable(f"{self.path} was replaced while the program was opening it")
 
     async def _open_all(self) -> None:
         self._writer = await self._connect()

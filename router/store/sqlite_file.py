@@ -85,17 +85,18 @@ class DatabaseFile:
     def _describe(self, found: tuple[_Identity, ...]) -> str:
         if found[0] is None:
             return (
-                f"{self.path} was removed or moved away while the program has it open: move the file back; "
-                "without it, stop the program, restore a backup, then start the program"
+                f"{self.path} was removed or moved while the program had it open: move the file back; "
+                "if it is lost, stop the program, restore a backup and start the program"
             )
         if found[0] != self._known[0]:
             return (
-                f"{self.path} was replaced while the program has it open: restart the program to use the new file; "
-                "stop the program first when you restore a backup"
+                f"{self.path} was replaced while the program had it open: restart the program to use the new file; "
+                "stop the program before you restore a backup"
             )
         lost = [path for path, now, then in zip(self._beside, found[1:], self._known[1:], strict=True) if now != then]
+        verb = "was" if len(lost) == 1 else "were"
         names = " and ".join(lost)
-        return f"{names} was removed or replaced while the program has the database open: restart the program"
+        return f"{names} {verb} removed or replaced while the program had the database open: restart the program"
 
     def _log_change(self, trouble: str) -> None:
         with self._mutex:

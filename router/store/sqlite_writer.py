@@ -48,7 +48,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
     async def commit(self, item: ItemT) -> ResultT:
         """See `GroupWriter.commit`."""
         if self._closed:
-            raise Unavailable("the store is closing")
+            raise Unavailable("the database is closing")
         future: asyncio.Future[ResultT] = self._loop.create_future()
         self._queue.put((item, future))
         return await future

@@ -116,7 +116,7 @@ async def test_a_pending_domain_is_verified_by_itself_and_its_people_hear_of_it(
     assert two.changes >= 1
     assert (await two.actions(two.ours))[0] == "domain.verify"
     ((path, text),) = await two.told()
-    assert (path, text) == ("ours", f"About a domain: {NAME} is verified: its mail is now accepted.")
+    assert (path, text) == ("ours", f"Domain alert: {NAME} is verified: its mail is now accepted.")
     assert await two.told() == []
 
 
@@ -174,7 +174,7 @@ async def test_what_comes_back_in_time_is_trusted_again(two: TwoWorkspaces) -> N
     two.prove(domain)
     assert (await two.days(10))[-1] == "active"
     assert [text for _, text in await two.told()] == [
-        f"About a domain: The DNS records of {NAME} are correct again: the domain stays verified."
+        f"Domain alert: The DNS records of {NAME} are correct again: the domain stays verified."
     ]
 
 

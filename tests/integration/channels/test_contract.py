@@ -95,7 +95,7 @@ def test_rendering_is_pure_json(channel: Channel[Any]) -> None:
         lambda: channel.render_plain(NOTICE),
         lambda: channel.render_digest([ENTRY] * channel.digest_limit),
         lambda: channel.render_test(TestNotice("Example", "Billing", 0)),
-        lambda: channel.render_notice(OperatorNotice("About a domain", "It is verified.", "Example", 0)),
+        lambda: channel.render_notice(OperatorNotice("Domain alert", "It is verified.", "Example", 0)),
     ]
     for render in renderings:
         first = json.dumps(render())

@@ -115,7 +115,7 @@ async def test_max_age_is_the_end(outboxes: Outboxes) -> None:
     await outboxes.finish(work, Retry(None, "HTTP 500"))
     row = await outboxes.delivery()
     assert (row["state"], row["next_attempt_at"]) == ("dead", None)
-    assert row["last_error"] == "gave up: HTTP 500"
+    assert row["last_error"] == "failed permanently: HTTP 500"
 
 
 async def test_rejected_is_dead_at_once(outboxes: Outboxes) -> None:

@@ -16,7 +16,7 @@ async def test_below_the_bound_nothing_is_accepted_and_above_it_again(tmp_path: 
     clock = FakeClock()
     await DiskRoom(tmp_path / "mail.db", free // 2, clock).check()
     await DiskRoom(tmp_path / "mail.db", 0, clock).check()
-    with pytest.raises(StorageFull, match="octets are free"):
+    with pytest.raises(StorageFull, match="MB free, but"):
         await DiskRoom(tmp_path / "mail.db", free * 10, clock).check()
 
 

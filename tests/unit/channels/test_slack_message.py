@@ -298,7 +298,7 @@ def test_a_link_that_could_break_out_is_left_out(link: str) -> None:
 
 def test_a_notice_about_the_installation_is_within_slacks_rules() -> None:
     said = "<!channel> *bold* " + "x" * 5000
-    payload = slack_message.notice(OperatorNotice("About a domain", said, "Example", 0))
+    payload = slack_message.notice(OperatorNotice("Domain alert", said, "Example", 0))
     assert list(faults(payload["blocks"])) == []
     assert "<!channel>" not in payload["text"]
     assert slack_message.size(payload) < slack_message.MAX_PAYLOAD
