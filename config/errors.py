@@ -31,9 +31,9 @@ _ALLOWED = {
     "int_type": "must be a whole number",
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be one of {expected}",
-    "missing": "must be given",
+    "missing": "is required",
     "model_type": 'must be a table like {{"host": "mx1.example.com", "priority": 10}}',
-    "string_type": "must be a text",
+    "string_type": "must be a string",
     "too_short": "must have at least {min_length} entry",
     "tuple_type": "must be a list",
 }

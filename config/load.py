@@ -52,7 +52,7 @@ def _read(path: Path | None) -> tuple[Path | None, dict[str, Given]]:
             return candidate, from_file(candidate)
         except FileNotFoundError:
             if path:
-                raise ConfigError(f"{one_line(str(path))}: --config must name a file that exists") from None
+                raise ConfigError(f"{one_line(str(path))}: --config must name an existing file") from None
     return None, {}
 
 

@@ -57,10 +57,10 @@ _WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
 }
 # Refused with a reason of their own.
 _REFUSED = {
-    "hostaddr": "is not supported: write the address as the host",
-    "pgbouncer": "is not supported: the program needs PostgreSQL itself or a pooler in session mode; remove it",
-    "require_auth": "is not supported: the server's pg_hba.conf decides how a client authenticates; remove it",
-    "schema": "is not supported: write search_path",
+    "hostaddr": "is not supported; use the address as the host",
+    "pgbouncer": "is not supported; remove it, and connect to PostgreSQL directly or to a pooler in session mode",
+    "require_auth": "is not supported; remove it, and set the authentication method in pg_hba.conf of the server",
+    "schema": "is not supported; use search_path",
 }
 _PORT = re.compile(r"[0-9]{1,5}")
 _HOST = re.compile(r"/[^\0]*|(?!\.)[A-Za-z0-9._:%-]+")
@@ -80,16 +80,16 @@ def parse(parts: SplitResult) -> PostgresUrl:
     try:
         given = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []
     except ValueError:  # its text quotes the parameter, which may be part of a password
-        raise ValueError("parameters after ? must be written name=value, joined by &") from None
+        raise ValueError("parameters after ? must have the form name=value, joined by &") from None
     given = [(name, value) for name, value in given if value]
     for name, value in given:
         _check(name, value, quotable="@" not in parts.query)
     last = dict(given)
     if last.get("sslnegotiation") == "direct" and last.get("sslmode") not in ("require", "verify-ca", "verify-full"):
-        raise ValueError("sslnegotiation=direct must come with sslmode=require, verify-ca or verify-full")
+        raise ValueError("sslnegotiation=direct requires sslmode=require, verify-ca or verify-full")
     if last.get("sslrootcert") == "system":
         raise ValueError(
-            "sslrootcert=system is not supported: name the file, such as /etc/ssl/certs/ca-certificates.crt"
+            "sslrootcert=system is not supported; specify a file, such as /etc/ssl/certs/ca-certificates.crt"
         )
     passed = urlencode([(name, value) for name, value in given if name in _PASSED], safe="/", quote_via=quote)
     # The first @ ends the login for asyncpg, and the last one for us: one in a password has to be escaped.
@@ -105,17 +105,19 @@ def _check(name: str, value: str, *, quotable: bool) -> None:
         raise ValueError(f"{name} {_REFUSED[name]}")
     if name not in known:
         if not quotable or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]{0,62}", name):
-            raise ValueError("has an unknown parameter; in a password write / as %2F, ? as %3F, @ as %40")
+            raise ValueError("has an unknown parameter; in a password, write / as %2F, ? as %3F, @ as %40")
         close = difflib.get_close_matches(name, known, 1, _CLOSE_ENOUGH)
-        meant = f"did you mean {close[0]}?" if close else "settings of the server go into options=-c%20name%3Dvalue."
-        raise ValueError(f"{name} is not a parameter of a connection; {meant} Allowed are {', '.join(known)}")
+        meant = f"did you mean {close[0]}?" if close else "set server settings with options=-c%20name%3Dvalue."
+        raise ValueError(f"{name} is not a connection parameter; {meant} Allowed: {', '.join(known)}")
     allowed = known[name]
     if allowed and value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}")
     if name == "port" and not all(_PORT.fullmatch(port) and 0 < int(port) <= 65535 for port in value.split(",")):
         raise ValueError("port must be a number from 1 to 65535, or several joined by commas")
     if name == "host" and not all(_HOST.fullmatch(host.strip("[]")) for host in value.split(",")):
-        raise ValueError("host must be a name, an address or the folder of a socket, or several joined by commas")
+        raise ValueError(
+            "host must be a name, an address or the directory of a Unix socket, or several joined by commas"
+        )
 
 
 def _connect_timeout(value: str | None) -> timedelta | None:
@@ -123,5 +125,5 @@ def _connect_timeout(value: str | None) -> timedelta | None:
     if value is None:
         return None
     if not re.fullmatch(r"-?[0-9]{1,6}", value):
-        raise ValueError("connect_timeout must be whole seconds")
+        raise ValueError("connect_timeout must be a whole number of seconds")
     return timedelta(seconds=int(value)) if int(value) > 0 else None

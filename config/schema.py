@@ -40,227 +40,238 @@ class MxHost(Section):
 
 
 class Server(Section):
-    """This host, its name to the world, its secret and its log."""
+    """This host: its public name, secret key and logging."""
 
     hostname: Hostname = derived(
         values.machine_name,
-        "This host's full name in DNS: the SMTP greeting and our Received headers carry it.",
-        otherwise="the machine's name",
+        "Fully qualified domain name of this host, used in the SMTP greeting and in Received header fields.",
+        otherwise="the host name of the system",
         example="mx1.example.com",
     )
     public_url: Annotated[str, BeforeValidator(values.parse_public_url)] = setting(
         "http://127.0.0.1:8080",
-        "Where people reach the dashboard; links to tickets begin with it, none are sent while it is loopback.",
+        "Public URL of the dashboard, used in links to tickets; no links are sent while it is a loopback address.",
     )
     # A hostname that failed is missing here, and is the error that is reported.
     mx_hosts: Annotated[tuple[MxHost, ...], Field(min_length=1)] = derived(
         lambda valid: (MxHost(host=valid.get("hostname", "localhost")),),
-        "The MX records that domains are asked to set: every host that receives mail for this installation.",
+        "MX records that domains must publish: every host that receives mail for this installation.",
         otherwise="`hostname`, with priority 10",
         example=[{"host": "mx1.example.com", "priority": 10}],
     )
     data_dir: PathName = derived(
         Path,
-        "The folder for what this host keeps beside the database: the secret key, the first login.",
-        otherwise="`$STATE_DIRECTORY`, else the SQLite file's folder, else `.`",
+        "Directory for the files of this host that are not in the database: the secret key and the first login.",
+        otherwise="`$STATE_DIRECTORY`, else the directory of the SQLite file, else `.`",
         example="/var/lib/emailrouter",
     )
     secret_key: HiddenText | None = derived(
         nothing,
-        "Encrypts webhook URLs and signs sessions; the same on every host of one database.",
-        otherwise="made once, in `data_dir`",
-        example="<made by: openssl rand -base64 32>",
+        "Encrypts webhook URLs and signs sessions; must be the same on all hosts that share a database.",
+        otherwise="generated at the first start and stored in `data_dir`",
+        example="<output of: openssl rand -base64 32>",
         secret=True,
     )
     log_format: Literal["auto", "console", "json"] = setting(
-        "auto", "auto is console on a terminal and json elsewhere."
+        "auto", "Log format: auto, console or json; auto is console on a terminal and json elsewhere."
     )
     log_level: Literal["debug", "info", "warning", "error"] = setting(
-        "info", "The least severe event that is logged: debug, info, warning or error."
+        "info", "Minimum severity of logged events: debug, info, warning or error."
     )
 
 
 class Database(Section):
-    """Where everything is kept, and how much of it a process may take."""
+    """Where data is stored, and the limits of each process."""
 
     url: Annotated[DatabaseUrl, PlainValidator(DatabaseUrl.parse), PRINTED] = setting(
         "sqlite:///emailrouter.db",
-        "sqlite:///file.db (four slashes: from the root), or for several hosts postgresql://user@host/database.",
+        "sqlite:///file.db (four slashes for an absolute path), or for several hosts postgresql://user@host/database.",
         secret=True,
     )
-    pool_size: Count = setting(10, "PostgreSQL connections of one process, at most.", ge=1)
-    connect_timeout: Duration = setting("10s", "Time to open a PostgreSQL connection; the URL's own has priority.")
+    pool_size: Count = setting(10, "Maximum number of PostgreSQL connections per process.", ge=1)
+    connect_timeout: Duration = setting(
+        "10s", "Time limit for connecting to PostgreSQL; connect_timeout in the URL takes precedence."
+    )
     statement_timeout: Duration = setting(
-        "30s", "How long a PostgreSQL statement may take; past it a mail is answered 451 and comes again."
+        "30s", "Time limit for a PostgreSQL statement; when exceeded, the message gets 451 and the sender retries."
     )
-    busy_timeout: Duration = setting("10s", "How long to wait for another process that writes the SQLite file.")
-    group_mails: Count = setting(
-        200, "Mails that share one commit, at most: more would keep the first one waiting.", ge=1
-    )
+    busy_timeout: Duration = setting("10s", "How long to wait while another process writes to the SQLite file.")
+    group_mails: Count = setting(200, "Maximum messages in one commit; more would delay the first of them.", ge=1)
     group_bytes: Count = setting(
-        1048576, "Octets of mail that share one commit, at most: larger groups measured slower.", ge=1
+        1048576, "Maximum total size of the messages in one commit; larger commits were slower in measurements.", ge=1
     )
 
 
 class Smtp(Section):
-    """The door for mail: where it listens, what it refuses, how much it takes on at once."""
+    """The SMTP server: listen addresses, limits, TLS and rejected senders."""
 
     listen: Annotated[tuple[Address, ...] | Literal["systemd"], PlainValidator(values.parse_listen), PRINTED] = setting(
         ["127.0.0.1:2525"],
-        'Addresses to listen on, IPv6 as "[::]:25"; "systemd" takes the sockets that its socket unit opened.',
+        'Addresses to listen on, such as "[::]:25" for IPv6; "systemd" uses the sockets of the systemd socket unit.',
         words=("systemd",),
     )
-    max_message_bytes: Count = setting(52428800, "Largest mail, offered as SIZE; more is 552.", ge=1)
+    max_message_bytes: Count = setting(52428800, "Maximum message size, announced as SIZE; larger ones get 552.", ge=1)
     max_header_bytes: Count = setting(
-        262144,
-        "Octets of a mail's head that are parsed; the mail is kept whole, parsing is kept cheap.",
-        ge=1024,
+        262144, "Maximum size of the parsed header section; the complete message is stored in any case.", ge=1024
     )
     max_received_headers: Count = setting(
-        50, "More Received headers than this mean a mail loop: 554 (RFC 5321 6.3).", ge=1
+        50, "Maximum number of Received header fields; more indicate a routing loop and get 554 (RFC 5321 6.3).", ge=1
     )
-    max_recipients: Count = setting(100, "Recipients of one mail; further ones get 452 (RFC 5321 4.5.3.1.8).", ge=1)
-    max_connections: Count = setting(1000, "Connections at once; further ones get 421.", ge=1)
+    max_recipients: Count = setting(
+        100, "Maximum number of recipients of a message; further ones get 452 (RFC 5321 4.5.3.1.8).", ge=1
+    )
+    max_connections: Count = setting(1000, "Maximum number of concurrent connections; further ones get 421.", ge=1)
     max_connections_per_ip: Count = setting(
-        20, "Connections at once from one address; 3 times that for its /26 or /48, 9 for its /21 or /32.", ge=1
+        20,
+        "Maximum concurrent connections per address; 3 times that for its /26 or /48, 9 times for its /21 or /32.",
+        ge=1,
     )
     max_mails_per_minute_per_ip: Count = setting(
-        6000, "Mails a minute from one address, more from its networks as above, then 450. 0 is unlimited.", ge=0
+        6000,
+        "Maximum messages per minute per address (networks as above); further ones get 450. 0 means unlimited.",
+        ge=0,
     )
-    max_session: Duration = setting("20m", "Longest session; past it 421, at the end of a mail that has begun.")
+    max_session: Duration = setting(
+        "20m", "Maximum duration of a session, then 421; a message that is being transferred is completed first."
+    )
     max_bytes_in_flight: Count = setting(
-        134217728, "Octets of mails being received, all together; past it reading waits, then 452.", ge=1
+        134217728,
+        "Maximum memory for messages being received; when full, reading pauses, and a message gets 452 after 20 s.",
+        ge=1,
     )
     min_free_bytes: Count = setting(
         104857600,
-        "Bytes that must stay free on the disk of the data, beside the size of SQLite's WAL, else 452; 0 never checks.",
+        "Minimum free disk space besides the size of SQLite's WAL; with less, messages get 452. 0 disables the check.",
         ge=0,
     )
-    errors_per_session: Count = setting(10, "Wrong commands in one session before it is closed with 421.", ge=1)
+    errors_per_session: Count = setting(10, "Number of command errors after which a session is closed with 421.", ge=1)
     command_timeout: Duration = setting(
-        "300s", "How long to wait for a command (RFC 5321 4.5.3.2.7); shorter when connections run out."
+        "300s", "How long to wait for a command (RFC 5321 4.5.3.2.7); shorter while connections are scarce."
     )
-    data_timeout: Duration = setting("120s", "How long a mail's data may pause before the session is closed.")
+    data_timeout: Duration = setting(
+        "120s", "How long to wait for more data of a message before the session is closed with 421."
+    )
     min_data_rate: Count = setting(
-        1000, "Bytes a second that the content of a mail must reach on average, else 421.", ge=0
+        1000, "Minimum average transfer rate of message data, in bytes per second; slower transfers get 421.", ge=0
     )
     duplicate_window: DurationOrZero = setting(
-        "5d", "The same mail to the same alias within this time is one mail: senders retry for up to 5 days."
+        "5d", "How long a repeated message to the same alias counts as a duplicate; senders retry for up to 5 days."
     )
-    recipient_cache: Count = setting(10000, "Routes of recipients that are remembered between mails.", ge=1)
+    recipient_cache: Count = setting(10000, "Maximum number of recipient routes in the cache.", ge=1)
     reuse_port: Flag = setting(
-        False, "Let several smtp processes of this host listen on the same port; the kernel shares the connections out."
+        False, "Allow several smtp processes of this host to share a port; the kernel distributes the connections."
     )
     shutdown_grace: DurationOrZero = setting(
-        "30s", "How long running transactions may take at a stop; then they get 421."
+        "30s", "How long running transactions may continue during shutdown; then they get 421."
     )
     tls_cert: PathName | None = derived(
         nothing,
-        "Certificate chain in PEM, offers STARTTLS; read again when the file changes.",
-        otherwise="none, no STARTTLS",
+        "PEM file with the certificate chain, enables STARTTLS; reloaded when it changes.",
+        otherwise="none; STARTTLS is not offered",
         example="/etc/emailrouter/tls/fullchain.pem",
         is_file=True,
     )
     tls_key: PathName | None = derived(
         nothing,
-        "The certificate's private key in PEM; P-256 is faster than RSA.",
-        otherwise="none, no STARTTLS",
+        "PEM file with the private key of the certificate, without a password; P-256 is faster than RSA.",
+        otherwise="none; STARTTLS is not offered",
         example="/etc/emailrouter/tls/privkey.pem",
         is_file=True,
     )
     proxy_protocol: Flag = setting(
         False,
-        "Expect a PROXY header (v1 or v2) from `trusted_networks`: for use behind HAProxy or a balancer.",
+        "Expect a PROXY protocol header (v1 or v2) from `trusted_networks`; for use behind HAProxy or a load balancer.",
     )
     trusted_networks: tuple[NetworkName, ...] = setting(
-        [], "Networks that may send PROXY headers and are free of the limits by address."
+        [], "Networks that may send PROXY protocol headers and are exempt from the limits per address."
     )
     blocked_senders: tuple[Annotated[str, BeforeValidator(values.parse_blocked_sender)], ...] = setting(
-        [],
-        'Refused with 550: "a@spam.example", "@spam.example" (a whole domain), "192.0.2.0/24" (a network).',
+        [], 'Senders rejected with 550: "a@spam.example", "@spam.example" (a whole domain), "192.0.2.0/24" (a network).'
     )
-    dnsbl: tuple[Hostname, ...] = setting([], "DNS block lists to ask about the sender's address; listed is 550.")
+    dnsbl: tuple[Hostname, ...] = setting(
+        [], "DNS block lists to query for the IP address of the client; listed clients get 550."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         for key, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
             if getattr(self, key) and not getattr(self, other):
-                raise ValueError(f'smtp.{key} = "{getattr(self, key)}": must come with smtp.{other} (both or neither)')
+                raise ValueError(
+                    f'smtp.{key} = "{getattr(self, key)}": must be set together with smtp.{other} (both or neither)'
+                )
         if self.proxy_protocol and not self.trusted_networks:
-            raise ValueError("smtp.proxy_protocol = true: must come with smtp.trusted_networks, those who may send it")
+            raise ValueError(
+                "smtp.proxy_protocol = true: must be set together with smtp.trusted_networks, which may send it"
+            )
         return self
 
 
 class Api(Section):
-    """The door for people and programs."""
+    """The HTTP server of the REST API and the dashboard."""
 
     listen: Annotated[Address | Literal["systemd"], PlainValidator(values.parse_address_or_systemd), PRINTED] = setting(
-        "127.0.0.1:8080",
-        'Address of the REST API and the dashboard; "systemd" takes the socket that its socket unit opened.',
+        "127.0.0.1:8080", 'Address to listen on; "systemd" uses the socket of the systemd socket unit.'
     )
-    requests_per_minute: Count = setting(100, "Requests a minute with one API key; 0 is unlimited.", ge=0)
+    requests_per_minute: Count = setting(100, "Maximum requests per minute with one API key; 0 means unlimited.", ge=0)
     requests_per_day: Count = setting(
-        10000, "Requests a day with all API keys of a workspace; 0 is unlimited. Sessions are not counted.", ge=0
+        10000, "Maximum requests per day with all API keys of a workspace, without sessions; 0 means unlimited.", ge=0
     )
     session_requests_per_minute: Count = setting(
         600,
-        "Requests a minute in all sessions of one person; 0 is unlimited. What pages refresh by themselves is free.",
+        "Maximum requests per minute in all sessions of a user, without automatic refreshes; 0 means unlimited.",
         ge=0,
     )
     max_connections_per_ip: Count = setting(
-        100,
-        "Connections at once from one IPv4 address or IPv6 /64; further ones are closed.",
-        ge=1,
+        100, "Maximum concurrent connections from one IPv4 address or IPv6 /64; further ones are closed.", ge=1
     )
     trusted_proxies: tuple[NetworkName, ...] = setting(
-        [],
-        "Networks whose X-Forwarded-For and X-Forwarded-Proto are believed; `max_connections_per_ip` is not for them.",
+        [], "Networks whose X-Forwarded-For and X-Forwarded-Proto are trusted; exempt from `max_connections_per_ip`."
     )
     max_body_bytes: Count = setting(
         1048576,
-        "Largest request body, more is 413; without authentication, and where a call takes no body, it is 4096.",
+        "Maximum size of a request body, else 413; 4096 without authentication and for calls that take no body.",
         ge=1024,
     )
-    request_timeout: Duration = setting("30s", "How long one request may take before it is answered 503.")
+    request_timeout: Duration = setting("30s", "Time limit for a request; when exceeded, the response is 503.")
     keepalive_timeout: Duration = setting(
-        "75s",
-        "How long an idle connection is kept open; must exceed the proxy's own limit (nginx and balancers: 60 s).",
+        "75s", "How long idle connections stay open; must exceed the limit of a proxy (nginx and load balancers: 60 s)."
     )
 
 
 class Dns(Section):
-    """How domains are proved to be ours."""
+    """DNS queries and domain verification."""
 
     nameservers: tuple[Annotated[Address, PlainValidator(values.parse_nameserver), PRINTED], ...] = setting(
-        [], 'DNS servers, like "192.0.2.53" or "127.0.0.1:5353"; none given is the system\'s.'
+        [], 'DNS servers, such as "192.0.2.53" or "127.0.0.1:5353"; an empty list uses those of the system.'
     )
     verification: Literal["auto", "mx", "txt", "mx+txt"] = setting(
-        "auto",
-        "Records that prove a domain: mx, txt or mx+txt; auto is mx for one workspace, mx+txt for more.",
+        "auto", "Records that verify a domain: mx, txt or mx+txt; auto is mx with one workspace and mx+txt with more."
     )
-    recheck_interval: Duration = setting("1d", "How often the records of every domain are looked at again.")
+    recheck_interval: Duration = setting("1d", "How often the records of each domain are checked again.")
 
 
 class Delivery(Section):
-    """How ticket events leave for the integrations."""
+    """Delivery of ticket events to integrations."""
 
     concurrency: Count = setting(
-        32, "Deliveries under way at once in one process; a slow webhook holds one of them, not all.", ge=1
+        32, "Maximum number of concurrent deliveries per process; a slow webhook uses only one of them.", ge=1
     )
-    per_second: Rate = setting(1.0, "Messages a second to one webhook: what Slack permits.", gt=0)
-    burst: Count = setting(5, "Messages that one webhook may get at once after a pause.", ge=1)
-    digest_after: Count = setting(20, "More than this many waiting for one webhook become one digest.", ge=1)
-    timeout: Duration = setting("10s", "How long one attempt may take, connection to answer.")
-    max_age: Duration = setting("3d", "How long a delivery is retried before it is dead (and can be replayed).")
-    lease: Duration = setting("60s", "How long a process holds a delivery; if it is killed, others take over then.")
+    per_second: Rate = setting(1.0, "Maximum messages per second to one webhook; the default is Slack's limit.", gt=0)
+    burst: Count = setting(5, "Maximum messages in quick succession to one webhook after a pause.", ge=1)
+    digest_after: Count = setting(
+        20, "When more deliveries than this are pending for one webhook, they are combined into a digest.", ge=1
+    )
+    timeout: Duration = setting("10s", "Time limit for one attempt, from connecting to the response.")
+    max_age: Duration = setting("3d", "How long a delivery is retried; then it is dead and can be replayed.")
+    lease: Duration = setting(
+        "60s", "How long a process reserves an integration; if the process is killed, others take over after this time."
+    )
     max_claims: Count = setting(
-        10,
-        "Times a delivery may be taken without an outcome before it is dead: it kills whoever sends it.",
-        ge=1,
+        10, "Maximum claims of a delivery without an outcome; then it is dead, as it may crash its process.", ge=1
     )
-    answer_excerpt: Count = setting(1000, "Octets of the other side's answer kept with an attempt.", ge=0)
+    answer_excerpt: Count = setting(1000, "Maximum bytes of the response that are stored with an attempt.", ge=0)
     allow_private_networks: Flag = setting(
-        False, "Webhooks may point into private networks and use http://; for tests and own servers only."
+        False, "Allow webhooks in private networks and with http://; only for tests and your own servers."
     )
 
     @model_validator(mode="after")
@@ -269,26 +280,25 @@ class Delivery(Section):
             lease, timeout = values.format_duration(self.lease), values.format_duration(self.timeout)
             raise ValueError(
                 f'delivery.lease = "{lease}": must be longer than delivery.timeout ("{timeout}"), '
-                "or a second process sends while the first still waits for its answer"
+                "otherwise a second process may send while the first waits for a response"
             )
         return self
 
 
 class Retention(Section):
-    """What is erased with time."""
+    """How long data is kept."""
 
-    raw_messages: KeepFor = setting("forever", "How long raw mails are kept; their tickets and texts stay.")
+    raw_messages: KeepFor = setting("forever", "How long raw messages are kept; their tickets and text remain.")
     resolved_tickets: KeepFor = setting(
-        "forever", "How long resolved tickets are kept, with their messages and raw mails."
+        "forever", "How long resolved tickets are kept, including their messages and raw messages."
     )
 
 
 class Metrics(Section):
-    """Figures for Prometheus."""
+    """Metrics for Prometheus."""
 
     listen: Annotated[Address | None, PlainValidator(values.parse_optional_address), PRINTED] = setting(
-        "off",
-        'Address of /metrics, like "127.0.0.1:9100"; "off" is none. It asks for no password.',
+        "off", 'Address of /metrics, such as "127.0.0.1:9100"; "off" disables it. The endpoint has no authentication.'
     )
 
 

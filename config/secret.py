@@ -21,7 +21,7 @@ MASK = "***"
 # Too short to be anything but a password that a person thought up; `openssl rand -base64 32` gives 44.
 MIN_SECRET_LENGTH = 16
 
-_ALLOWED_URL = "must be sqlite:///file.db, sqlite:////folder/file.db or postgresql://user:password@host/database"
+_ALLOWED_URL = "must be sqlite:///file.db, sqlite:////directory/file.db or postgresql://user:password@host/database"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 _PG_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|(?:[A-Za-z0-9_%-]+(?:\.[A-Za-z0-9_%-]+)*\.?)?)(:[0-9]{1,5})?")
 
@@ -40,7 +40,7 @@ class Secret:
         if isinstance(value, cls):
             return value
         if not isinstance(value, str) or len(value) < MIN_SECRET_LENGTH or re.search(r"\s", value):
-            raise ValueError(f"must be a text of at least {MIN_SECRET_LENGTH} characters without blanks")
+            raise ValueError(f"must be a string of at least {MIN_SECRET_LENGTH} characters without whitespace")
         return cls(value)
 
     def reveal(self) -> str:
@@ -148,19 +148,21 @@ def _scheme(url: str) -> str | None:
 
 def _sqlite_path(url: str) -> Path:
     if not url.startswith("sqlite:///"):
-        raise ValueError("must have three slashes before a relative file (sqlite:///file.db) and four before /")
+        raise ValueError(
+            "must have three slashes for a relative path (sqlite:///file.db) and four for an absolute path"
+        )
     name = url.removeprefix("sqlite:///")
     if not name or name.endswith("/") or "\0" in name:
-        raise ValueError("must name a file: sqlite:///file.db or sqlite:////folder/file.db")
+        raise ValueError("must name a file: sqlite:///file.db or sqlite:////directory/file.db")
     if name == ":memory:" or "?" in name:
         # Each connection would see a database of its own, and 250 would mean nothing.
-        raise ValueError("must name a file, without options; a database in memory cannot keep mail")
+        raise ValueError("must name a file, without options; in-memory databases are not supported")
     return Path(name)
 
 
 def _check_postgresql(url: str) -> PostgresUrl:
     if re.search(r"[\s\0]", url):
-        raise ValueError(f"{_ALLOWED_URL}, without blanks")
+        raise ValueError(f"{_ALLOWED_URL}, without whitespace")
     if "#" in url:
         raise ValueError(f"{_ALLOWED_URL}; write # as %23")
     if "\0" in unquote(url):  # ends a text in PostgreSQL's protocol, so the server could not read the rest
@@ -168,16 +170,16 @@ def _check_postgresql(url: str) -> PostgresUrl:
     try:
         parts = urlsplit(url)
     except ValueError:  # urlsplit quotes the address it could not read
-        raise ValueError(f"{_ALLOWED_URL}; the host is not valid") from None
+        raise ValueError(f"{_ALLOWED_URL}; the host is invalid") from None
     if "@" in parts.path or parts.path.count("/") > 1:
-        raise ValueError(f"{_ALLOWED_URL}; in a password write / as %2F, ? as %3F, @ as %40")
+        raise ValueError(f"{_ALLOWED_URL}; in a password, write / as %2F, ? as %3F, @ as %40")
     for host in parts.netloc.rpartition("@")[2].split(","):
         found = _PG_HOST.fullmatch(host)
         if found is None or (found[2] and not 0 < int(found[2][1:]) <= 65535):
-            raise ValueError(f"{_ALLOWED_URL}; the host or port is not valid")
+            raise ValueError(f"{_ALLOWED_URL}; the host or port is invalid")
     options = {unquote(option.partition("=")[0]) for option in parts.query.split("&")}
     if not parts.path.strip("/") and not options & {"dbname", "database"}:
-        raise ValueError(f"{_ALLOWED_URL}; the database's name is missing")
+        raise ValueError(f"{_ALLOWED_URL}; the database name is missing")
     return postgres_url.parse(parts)
 
 

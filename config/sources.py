@@ -87,7 +87,7 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Given]:
             given[known.name] = _decode(known, Given(text, variable))
         elif known := _FILE_VARIABLES.get(variable):
             if known.variable in environ:
-                raise ConfigError(f"{variable}: {known.variable} is set too; {known.name} must come from one of them")
+                raise ConfigError(f"{variable}: {known.variable} is also set; set only one of them")
             given[known.name] = _from_secret_file(known, Path(text), variable)
         elif not (_KUBERNETES.fullmatch(variable) or _KUBERNETES_PORT.fullmatch(f"{variable}={text}")):
             raise unknown("environment", variable, nearest(variable, [*_VARIABLES, *_FILE_VARIABLES]))
@@ -102,10 +102,10 @@ def _from_secret_file(key: Setting, file: Path, origin: str) -> Given:
         text = file.read_bytes().decode()
     except OSError as error:
         raise ConfigError(
-            f"{one_line(origin)}: {key.name} = {one_line(str(file))}: must be readable: {error.strerror}"
+            f"{one_line(origin)}: {key.name} = {one_line(str(file))}: cannot be read: {error.strerror}"
         ) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{one_line(origin)}: {key.name}: the file must hold UTF-8 text") from None
+        raise ConfigError(f"{one_line(origin)}: {key.name}: the file must contain UTF-8 text") from None
     text = text.removesuffix("\n").removesuffix("\r")
     return _decode(key, Given(text, origin, hidden=True))
 
@@ -121,7 +121,7 @@ def _decode(key: Setting, given: Given) -> Given:
         if not isinstance(key.sample, list):
             return given
         example = json.dumps(key.sample or ["...", "..."])
-        raise invalid(key, given, f"must be JSON in the environment, like {example}") from None
+        raise invalid(key, given, f"must be JSON in the environment, such as {example}") from None
     return Given(value, given.origin, given.hidden)
 
 
@@ -129,5 +129,5 @@ def _syntax(origin: str, message: str) -> str:
     """tomllib's "what (at line 3, column 5)" as "file:3: what (column 5)", the form that editors jump to."""
     found = re.fullmatch(r"(.*) \(at line ([0-9]+), (column [0-9]+)\)", message, re.DOTALL)
     if found is None:
-        return f"{one_line(origin)}: not valid TOML: {one_line(message)}"
-    return f"{one_line(origin)}:{found[2]}: not valid TOML: {one_line(found[1])} ({found[3]})"
+        return f"{one_line(origin)}: invalid TOML: {one_line(message)}"
+    return f"{one_line(origin)}:{found[2]}: invalid TOML: {one_line(found[1])} ({found[3]})"

@@ -50,7 +50,9 @@ class Address:
         if isinstance(value, str):
             host, colon, port = value.rpartition(":")
             if host in ("", "*") and colon:
-                raise ValueError('must name the address: every one is "0.0.0.0:port" for IPv4, "[::]:port" for IPv6')
+                raise ValueError(
+                    'must include an address: "0.0.0.0:port" for all IPv4 addresses, "[::]:port" for all of IPv6'
+                )
             name = _host(host)
             if name and _PORT.fullmatch(port) and int(port) <= 65535:
                 return cls(name, int(port))
@@ -69,7 +71,7 @@ def parse_listen(value: object) -> tuple[Address, ...] | Literal["systemd"]:
     if len(value) == 1 and value[0] == "systemd":
         return "systemd"
     if "systemd" in value:
-        raise ValueError('must be either addresses or "systemd": the unit lists what systemd listens on')
+        raise ValueError('must be either addresses or "systemd"; the systemd socket unit lists its addresses')
     return tuple(Address.parse(entry) for entry in value)
 
 
@@ -125,7 +127,7 @@ def parse_duration(value: object) -> timedelta:
     else:
         raise ValueError(_DURATION_ALLOWED)
     if not timedelta() <= length <= _LONGEST:
-        raise ValueError(f"{_DURATION_ALLOWED}, of at most {_LONGEST.days}d and not negative")
+        raise ValueError(f"{_DURATION_ALLOWED}, from 0 to {_LONGEST.days}d")
     return length
 
 
@@ -164,9 +166,7 @@ def parse_network(value: object) -> Network:
             return ip_network(value)
         except ValueError:
             pass
-    raise ValueError(
-        'must be a network like "10.0.0.0/8" or "2001:db8::/32" (no bits set past the prefix), or one address'
-    )
+    raise ValueError('must be a network like "10.0.0.0/8" or "2001:db8::/32" (no host bits set), or a single address')
 
 
 def parse_hostname(value: object) -> str:
@@ -203,7 +203,7 @@ def parse_blocked_sender(value: object) -> str:
     except ValueError:
         pass
     if "*" in text:
-        raise ValueError(f'{allowed}; "@spam.example" stands for every address there, patterns are not known')
+        raise ValueError(f'{allowed}; wildcards are not supported, "@spam.example" matches all addresses of the domain')
     domain = text.rpartition("@")[2]
     labels = domain.split(".")
     # Names in their own script are allowed here, so this asks only that the shape is one of a domain.
@@ -217,7 +217,7 @@ def parse_path(value: object) -> Path:
     if isinstance(value, Path):
         return value
     if not isinstance(value, str) or not value or re.search(r"[\0\r\n]", value):
-        raise ValueError("must be the path of a file or folder")
+        raise ValueError("must be the path of a file or directory")
     return Path(value)
 
 

@@ -46,19 +46,19 @@ def parse(data: bytes) -> Header | None:
     end = data.find(b"\r\n", 0, _V1_LIMIT)
     if end < 0:
         if len(data) >= _V1_LIMIT:
-            raise ProxyError("a PROXY line that does not end")
+            raise ProxyError("unterminated PROXY header")
         return None
     match = _V1.fullmatch(data[:end])
     if match is None:
-        raise ProxyError("a malformed PROXY line")
+        raise ProxyError("malformed PROXY header")
     if match[1] is None:
         return Header(None, end + 2)
     try:
         source = ipaddress.ip_address(match[2].decode())
     except ValueError as error:
-        raise ProxyError("a malformed address in the PROXY line") from error
+        raise ProxyError("malformed address in the PROXY header") from error
     if source.version != int(match[1][-1:]):
-        raise ProxyError("an address of the other family in the PROXY line")
+        raise ProxyError("address family mismatch in the PROXY header")
     return Header(str(source), end + 2)
 
 
@@ -66,9 +66,9 @@ def _parse_v2(data: bytes) -> Header | None:
     command, family = data[12], data[13]
     length = int.from_bytes(data[14:16], "big")
     if length > _V2_LIMIT:
-        raise ProxyError("a PROXY header that is too long")
+        raise ProxyError("PROXY header too long")
     if command not in (_V2_LOCAL, _V2_PROXY):
-        raise ProxyError("an unknown PROXY version or command")
+        raise ProxyError("unsupported PROXY version or command")
     if len(data) < _V2_START + length:
         return None
     size = _V2_START + length
@@ -76,5 +76,5 @@ def _parse_v2(data: bytes) -> Header | None:
         return Header(None, size)  # section 2.2: use the connection's own address
     address_size = _V2_ADDRESS[family]
     if length < 2 * address_size + 4:
-        raise ProxyError("a PROXY header without its addresses")
+        raise ProxyError("PROXY header without addresses")
     return Header(str(ipaddress.ip_address(data[_V2_START : _V2_START + address_size])), size)

@@ -39,14 +39,14 @@ class Reply:
     def __post_init__(self) -> None:
         if self.enhanced:
             if self.enhanced.partition(".")[0] != str(self.code)[0] or self.enhanced.count(".") != 2:
-                raise ValueError(f"{self.code} does not go with {self.enhanced}")
+                raise ValueError(f"code {self.code} does not match enhanced status code {self.enhanced}")
         elif self.code not in _WITHOUT_ENHANCED:
-            raise ValueError(f"{self.code} needs an enhanced status code")
+            raise ValueError(f"code {self.code} requires an enhanced status code")
         prefix = f"{self.enhanced} " if self.enhanced else ""
         *others, last = self.text.split("\n")
         lines = "".join(f"{self.code}-{prefix}{line}\r\n" for line in others) + f"{self.code} {prefix}{last}\r\n"
         if not _LINES.fullmatch(lines):
-            raise ValueError("the lines of a reply are printable ASCII, at most 512 bytes each")
+            raise ValueError("reply lines must be printable ASCII of at most 512 bytes")
         object.__setattr__(self, "encoded", lines.encode("ascii"))
 
     @property

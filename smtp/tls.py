@@ -37,13 +37,13 @@ class TlsFiles:
             try:
                 path.read_bytes()
             except OSError as error:
-                raise _unusable(name, path, f"must be a file that can be read: {error.strerror}") from None
+                raise _unusable(name, path, f"cannot be read: {error.strerror}") from None
         try:
             self._stamp = self._file_stamp()
             self._context, self._expires_at = self._load()
         except OSError as error:  # ssl.SSLError is one
             reason = getattr(error, "reason", None) or error
-            allowed = f"must be a certificate in PEM, and smtp.tls_key its key, in PEM and without a password: {reason}"
+            allowed = f"must be a PEM certificate, and smtp.tls_key its PEM key without a password: {reason}"
             raise _unusable("tls_cert", certificate, allowed) from None
 
     @property

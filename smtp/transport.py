@@ -252,7 +252,7 @@ class Transport:
         """
         await self.flush()
         if self._deadline.phase is CLOSING:
-            raise ConnectionResetError("the connection ended before the handshake")
+            raise ConnectionResetError("connection closed before the TLS handshake")
         self.lines.clear()
         # `loop.start_tls` resumes reading. A pause that outlasts it would be a wrong state.
         self._stop_throttle()
@@ -268,7 +268,7 @@ class Transport:
                     self._transport, self._transport.get_protocol(), context, server_side=True
                 )
             if transport is None or self._ended:
-                raise ConnectionResetError("the peer left during the handshake")
+                raise ConnectionResetError("connection closed during the TLS handshake")
         except OSError:
             self.close()
             self.lost = True  # some failures are not followed by `connection_lost`

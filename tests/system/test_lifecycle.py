@@ -149,7 +149,7 @@ async def test_a_certificate_that_is_not_there_is_a_wrong_configuration(tmp_path
     }
     async with Program("serve", env=env, cwd=tmp_path) as program:
         assert await program.wait() == 2
-    assert f"smtp.tls_cert = {tmp_path / 'none.pem'}: must be a file that can be read" in program.stderr_text
+    assert f"smtp.tls_cert = {tmp_path / 'none.pem'}: cannot be read" in program.stderr_text
 
 
 async def test_more_connections_than_file_descriptors_are_a_wrong_configuration(tmp_path: Path) -> None:

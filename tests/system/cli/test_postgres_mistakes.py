@@ -23,7 +23,7 @@ PARAMETERS = [
     ("sslmodus=require", "did you mean sslmode?"),
     ("work_mem=64MB", "options=-c"),
     ("pgbouncer=true", "session mode"),
-    ("connect_timeout=soon", "connect_timeout must be whole seconds"),
+    ("connect_timeout=soon", "connect_timeout must be a whole number of seconds"),
     ("flag", "name=value"),
     ("sslmode=require", "set ssl = on"),
     (f"sslmode=verify-full&sslrootcert={FOLDER}/ca.pem", f"{FOLDER}/ca.pem cannot be read"),

@@ -208,11 +208,11 @@ async def test_a_certificate_that_cannot_be_used_stops_the_start_and_its_key_is_
                 pass
         return str(refused.value)
 
-    assert await refusal() == f"smtp.tls_cert = {chain}: must be a file that can be read: No such file or directory"
+    assert await refusal() == f"smtp.tls_cert = {chain}: cannot be read: No such file or directory"
     chain.write_text("no certificate")
-    assert await refusal() == f"smtp.tls_key = {key}: must be a file that can be read: No such file or directory"
+    assert await refusal() == f"smtp.tls_key = {key}: cannot be read: No such file or directory"
     key.write_text("no key")
-    assert (await refusal()).startswith(f"smtp.tls_cert = {chain}: must be a certificate in PEM")
+    assert (await refusal()).startswith(f"smtp.tls_cert = {chain}: must be a PEM certificate")
     write_certificate(ca, tmp_path)
     right = key.read_bytes()
     write_certificate(ca, tmp_path)

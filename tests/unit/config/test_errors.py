@@ -43,7 +43,7 @@ def refused(text: str = "", environ: dict[str, str] | None = None) -> str:
         ("[smtp]\nproxy_protocol = 1", "smtp.proxy_protocol = 1: must be true or false"),
         ("[smtp]\ndnsbl = 'a.example'", 'smtp.dnsbl = "a.example": must be a list'),
         ("[smtp]\ndnsbl = ['ok.example', 'not ok']", 'smtp.dnsbl[1] = "not ok": must be a host name'),
-        ("[smtp]\nlisten = ['*:25']", 'smtp.listen = ["*:25"]: must name the address'),
+        ("[smtp]\nlisten = ['*:25']", 'smtp.listen = ["*:25"]: must include an address'),
         ("[smtp]\nlisten = []", "smtp.listen = []: must be a list of addresses"),
         ("[smtp]\ncommand_timeout = '5 minutes'", 'smtp.command_timeout = "5 minutes": must be a duration'),
         ("[smtp]\ncommand_timeout = 0", "smtp.command_timeout = 0: must be a duration"),
@@ -51,16 +51,19 @@ def refused(text: str = "", environ: dict[str, str] | None = None) -> str:
         ("[smtp]\ntrusted_networks = ['10.0.0.1/8']", 'smtp.trusted_networks[0] = "10.0.0.1/8": must be a network'),
         ("[smtp]\nblocked_senders = ['*@x']", 'smtp.blocked_senders[0] = "*@x": must be an address'),
         ("[smtp]\ntls_cert = ''", 'smtp.tls_cert = "": must be the path'),
-        ("[smtp]\ntls_cert = 'c.pem'", 'smtp.tls_cert = "c.pem": must come with smtp.tls_key'),
-        ("[smtp]\ntls_key = 'k.pem'", 'smtp.tls_key = "k.pem": must come with smtp.tls_cert'),
-        ("[smtp]\nproxy_protocol = true", "smtp.proxy_protocol = true: must come with smtp.trusted_networks"),
+        ("[smtp]\ntls_cert = 'c.pem'", 'smtp.tls_cert = "c.pem": must be set together with smtp.tls_key'),
+        ("[smtp]\ntls_key = 'k.pem'", 'smtp.tls_key = "k.pem": must be set together with smtp.tls_cert'),
+        (
+            "[smtp]\nproxy_protocol = true",
+            "smtp.proxy_protocol = true: must be set together with smtp.trusted_networks",
+        ),
         ("[server]\nlog_format = 'xml'", "server.log_format = \"xml\": must be one of 'auto', 'console' or 'json'"),
         ("[server]\nlog_level = 3", "server.log_level = 3: must be one of 'debug'"),
         ("[server]\nhostname = 'mx_1'", 'server.hostname = "mx_1": must be a host name'),
         ("[server]\npublic_url = 'mail.example'", 'server.public_url = "mail.example": must be an http:// or'),
         ("[server]\nmx_hosts = []", "server.mx_hosts = []: must have at least 1 entry"),
         ("[server]\nmx_hosts = ['mx1.example']", 'server.mx_hosts[0] = "mx1.example": must be a table like'),
-        ("[server]\nmx_hosts = [{priority = 1}]", "server.mx_hosts[0].host: must be given"),
+        ("[server]\nmx_hosts = [{priority = 1}]", "server.mx_hosts[0].host: is required"),
         (
             "[server]\nmx_hosts = [{host = 'a', priority = 70000}]",
             "server.mx_hosts[0].priority = 70000: must be at most 65535",
@@ -136,15 +139,15 @@ def test_misspelt_variable(variable: str, nearest: str) -> None:
         (
             "EMAILROUTER_SMTP__LISTEN",
             "0.0.0.0:25",
-            'smtp.listen = "0.0.0.0:25": must be JSON in the environment, like ["127.0.0.1:2525"]',
+            'smtp.listen = "0.0.0.0:25": must be JSON in the environment, such as ["127.0.0.1:2525"]',
         ),
-        ("EMAILROUTER_SMTP__DNSBL", "a,b", 'smtp.dnsbl = "a,b": must be JSON in the environment, like ["...'),
+        ("EMAILROUTER_SMTP__DNSBL", "a,b", 'smtp.dnsbl = "a,b": must be JSON in the environment, such as ["...'),
         ("EMAILROUTER_SMTP__DNSBL", "[" * 100_000, 'smtp.dnsbl = "[[['),
         (
             "EMAILROUTER_SERVER__MX_HOSTS",
             "mx1",
             'server.mx_hosts = "mx1": must be JSON in the environment, '
-            'like [{"host": "mx1.example.com", "priority": 10}]',
+            'such as [{"host": "mx1.example.com", "priority": 10}]',
         ),
         ("EMAILROUTER_API__LISTEN", "x\ny", 'api.listen = "x\\ny": must be host:port'),
     ],
@@ -158,10 +161,10 @@ def test_wrong_value_in_the_environment(variable: str, text: str, line: str) -> 
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        ("[smtp]\nlisten = \n", "emailrouter.toml:2: not valid TOML: "),
-        ("[smtp]\nmax_recipients = 1\nmax_recipients = 2\n", "emailrouter.toml:3: not valid TOML: "),
+        ("[smtp]\nlisten = \n", "emailrouter.toml:2: invalid TOML: "),
+        ("[smtp]\nmax_recipients = 1\nmax_recipients = 2\n", "emailrouter.toml:3: invalid TOML: "),
         ("[smtp", "emailrouter.toml"),
-        ("x = " + "[" * 100_000, "emailrouter.toml: not valid TOML: "),
+        ("x = " + "[" * 100_000, "emailrouter.toml: invalid TOML: "),
     ],
 )
 def test_toml_syntax(text: str, where: str) -> None:
@@ -189,16 +192,16 @@ def test_file_that_may_not_be_read(folder: Path) -> None:
 def test_both_forms_of_a_variable(folder: Path) -> None:
     variable = "EMAILROUTER_SERVER__SECRET_KEY"
     line = refused(environ={variable: SECRET, f"{variable}_FILE": str(folder / "key")})
-    assert line == f"{variable}_FILE: {variable} is set too; server.secret_key must come from one of them"
+    assert line == f"{variable}_FILE: {variable} is also set; set only one of them"
 
 
 def test_secret_file_that_is_missing_or_no_text(folder: Path) -> None:
     variable = "EMAILROUTER_DATABASE__URL_FILE"
     line = refused(environ={variable: "/nowhere/url"})
-    assert line == f"{variable}: database.url = /nowhere/url: must be readable: No such file or directory"
+    assert line == f"{variable}: database.url = /nowhere/url: cannot be read: No such file or directory"
     (folder / "url").write_bytes(b"\xff")
-    assert refused(environ={variable: str(folder / "url")}).endswith("the file must hold UTF-8 text")
-    assert "must be readable" in refused(environ={variable: ""})
+    assert refused(environ={variable: str(folder / "url")}).endswith("the file must contain UTF-8 text")
+    assert "cannot be read" in refused(environ={variable: ""})
 
 
 def test_credentials_that_are_wrong(folder: Path) -> None:

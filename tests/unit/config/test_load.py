@@ -51,7 +51,7 @@ def test_a_folder_that_may_not_be_entered_has_no_file_that_was_meant(
 
 def test_a_named_file_must_exist() -> None:
     write(Path("emailrouter.toml"), "")
-    with pytest.raises(ConfigError, match=r"^nowhere\.toml: --config must name a file that exists$"):
+    with pytest.raises(ConfigError, match=r"^nowhere\.toml: --config must name an existing file$"):
         load(Path("nowhere.toml"), {})
 
 
@@ -150,7 +150,7 @@ def test_a_secret_from_a_file(folder: Path) -> None:
 
 def test_only_one_newline_is_dropped(folder: Path) -> None:
     key = write(folder / "key", "0123456789abcdef-key\n\n")
-    with pytest.raises(ConfigError, match="without blanks"):
+    with pytest.raises(ConfigError, match="without whitespace"):
         load(None, {"EMAILROUTER_SERVER__SECRET_KEY_FILE": str(key)})
 
 

@@ -32,7 +32,7 @@ def test_secret_compares_by_value() -> None:
 
 @pytest.mark.parametrize("written", ["", "short", "has a blank in the middle", KEY + "\n", None, 12345678901234567])
 def test_secret_is_refused(written: object) -> None:
-    with pytest.raises(ValueError, match="at least 16 characters without blanks"):
+    with pytest.raises(ValueError, match="at least 16 characters without whitespace"):
         Secret.parse(written)
 
 
@@ -83,7 +83,7 @@ def test_postgresql_url(url: str, shown: str) -> None:
         ("sqlite:mail.db", "must be sqlite"),
         ("sqlite:///", "must name a file"),
         ("sqlite:////var/", "must name a file"),
-        ("sqlite:///:memory:", "database in memory"),
+        ("sqlite:///:memory:", "in-memory databases"),
         ("sqlite:///mail.db?mode=ro", "without options"),
         ("mysql://u:hidden@h/db", "must be sqlite"),
         ("u:hidden@h/db", "must be sqlite"),
@@ -94,8 +94,8 @@ def test_postgresql_url(url: str, shown: str) -> None:
         ("postgresql://u:hid#den@host/db", "write # as %23"),
         ("postgresql://u:12?hidden@host/db", "name is missing"),
         ("postgresql://u:hidden@host:99999/db", "host or port"),
-        ("postgresql://u:hidden@[::1/db", "host is not valid"),
-        ("postgresql://u:hid den@host/db", "without blanks"),
+        ("postgresql://u:hidden@[::1/db", "host is invalid"),
+        ("postgresql://u:hid den@host/db", "without whitespace"),
         ("", "must be sqlite"),
         (None, "must be sqlite"),
     ],
