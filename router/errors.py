@@ -60,8 +60,8 @@ class StorageReplaced(Unavailable):
     """The database's file was removed, moved or replaced while it is open. The store has logged it, once."""
 
     advice = (
-        "The database file was moved or replaced while the program runs: restart the program; "
-        "stop it first when you restore a backup"
+        "The database file was moved or replaced while the program was running. Restart the program; "
+        "stop it before restoring a backup"
     )
 
 

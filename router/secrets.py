@@ -63,7 +63,7 @@ class SecretBox:
     def __init__(self, keys: str | bytes | Sequence[str | bytes]) -> None:
         self._keys = [keys] if isinstance(keys, str | bytes) else list(keys)
         if not self._keys:
-            raise ValueError("a secret key is needed")
+            raise ValueError("at least one secret key is required")
         self._fernets: dict[str, MultiFernet] = {}
         self._fernet(INTEGRATION)  # a key that is none shows now, not at the first use
 
@@ -76,7 +76,7 @@ class SecretBox:
         try:
             return self._fernet(purpose).decrypt(sealed.encode("utf-8", "surrogatepass")).decode("utf-8")
         except (InvalidToken, UnicodeDecodeError):
-            raise Unsealable(f"a secret sealed for {purpose!r} cannot be opened with this secret key") from None
+            raise Unsealable(f"a secret encrypted for {purpose!r} cannot be decrypted with this secret key") from None
 
     def reseal(self, sealed: str, purpose: str = INTEGRATION) -> str:
         """The same secret sealed with the first key. Raises `Unsealable`."""
@@ -120,7 +120,7 @@ def load_or_create_key(data_dir: str | os.PathLike[str]) -> str:
     try:
         _material(key)
     except ValueError:
-        raise ValueError(f"{path} does not hold a secret key") from None
+        raise ValueError(f"{path} does not contain a valid secret key") from None
     return key
 
 
@@ -155,7 +155,9 @@ def _material(key: str | bytes) -> bytes:
     """The octets that keys are derived from: an operator's own key may be any long random text."""
     material = (key.encode("utf-8", "surrogatepass") if isinstance(key, str) else key).strip()
     if len(material) < _LEAST_KEY:
-        raise ValueError(f"a secret key has at least {_LEAST_KEY} characters; `openssl rand -base64 32` makes one")
+        raise ValueError(
+            f"a secret key must have at least {_LEAST_KEY} characters; `openssl rand -base64 32` generates one"
+        )
     return material
 
 
@@ -187,7 +189,7 @@ def hash_password(password: str) -> str:
     Raises ValueError for more than `MAX_PASSWORD` characters.
     """
     if len(password) > MAX_PASSWORD:
-        raise ValueError(f"a password has at most {MAX_PASSWORD} characters")
+        raise ValueError(f"a password must have at most {MAX_PASSWORD} characters")
     kdf = Argon2id(
         salt=secrets.token_bytes(16),
         length=32,

@@ -23,7 +23,7 @@ def passed(door: Door, environ: Mapping[str, str]) -> list[socket.socket]:
     They arrive blocking and inheritable: one slow accept would stop the loop, and a child would keep the port.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()):
-        raise OSError("systemd passed no sockets to this process (LISTEN_PID); start it by its socket unit")
+        raise OSError("systemd passed no sockets to this process (LISTEN_PID); start the socket unit")
     count = environ.get("LISTEN_FDS", "")
     names = environ.get("LISTEN_FDNAMES", "").split(":")
     descriptors = range(_FIRST, _FIRST + int(count)) if count.isdecimal() else range(0)
@@ -35,5 +35,5 @@ def passed(door: Door, environ: Mapping[str, str]) -> list[socket.socket]:
             sock.set_inheritable(False)
             sockets.append(sock)
     if not sockets:
-        raise OSError(f"systemd passed no socket for {door} to this process (LISTEN_FDS); start it by its socket unit")
+        raise OSError(f"systemd passed no socket for {door} to this process (LISTEN_FDS); start the socket unit")
     return sockets

@@ -69,11 +69,11 @@ class Poster:
         """The integration ready to send, or why nothing can be sent to it."""
         channel = self.channels.get(integration.type)
         if channel is None:
-            return Failed("permanent", f"this version knows no integration of type {integration.type!r}")
+            return Failed("permanent", f"this version does not support the integration type {integration.type!r}")
         try:
             settings = open_settings(self._box, channel, integration.sealed_settings, allow_private=self._allow_private)
         except Unsealable:
-            return Failed("permanent", "the webhook URL cannot be read with this secret key: set it again")
+            return Failed("permanent", "the webhook URL cannot be decrypted with this secret key; enter it again")
         except Refused as refused:
             return Failed("permanent", refused.message)
         return OpenIntegration(channel, settings, self._client, self._timeout)

@@ -45,21 +45,21 @@ _WORD = re.compile(r"[a-z][a-z_]{2,60}")
 
 # Slack's words for what no waiting heals, and what a person can do about each.
 _PERMANENT = {
-    "no_service": "the webhook was removed or switched off in Slack",
-    "no_service_id": "the webhook's URL is not complete",
-    "no_active_hooks": "the webhook was switched off in Slack",
-    "no_team": "the webhook's Slack workspace does not exist",
+    "no_service": "the webhook was removed or disabled in Slack",
+    "no_service_id": "the webhook URL is incomplete",
+    "no_active_hooks": "the webhook was disabled in Slack",
+    "no_team": "the Slack workspace of the webhook does not exist",
     "team_disabled": "the Slack workspace is disabled",
-    "invalid_token": "the webhook's URL is wrong or was revoked",
+    "invalid_token": "the webhook URL is invalid or was revoked",
     "token_revoked": "the webhook was revoked",
-    "account_inactive": "the app or the user behind the webhook is gone",
-    "channel_not_found": "the Slack channel does not exist any more",
+    "account_inactive": "the app or user that owns the webhook was removed",
+    "channel_not_found": "the Slack channel no longer exists",
     "channel_is_archived": "the Slack channel is archived",
     "is_archived": "the Slack channel is archived",
     "user_not_found": "the Slack user that the webhook posts to does not exist",
-    "action_prohibited": "an administrator of the Slack workspace forbids it",
-    "posting_to_general_channel_denied": "an administrator of the Slack workspace forbids posting to #general",
-    "restricted_action": "an administrator of the Slack workspace forbids it",
+    "action_prohibited": "a Slack workspace administrator has disabled posting by webhooks",
+    "posting_to_general_channel_denied": "a Slack workspace administrator has restricted posting to #general",
+    "restricted_action": "a Slack workspace administrator has restricted posting",
 }
 # Slack's words for a message it does not understand or finds too long: plain text may still get through.
 _PAYLOAD = frozenset(
@@ -148,9 +148,9 @@ def judge(answer: Answer, now: datetime) -> Outcome:
     if 200 <= status < 300:
         return Sent(status, excerpt, latency)
     word = _word(excerpt)
-    said = f"Slack answered {status} {word}".rstrip()
+    said = f"Slack returned {status} {word}".rstrip()
     if status == 429 or word in _TOO_FAST:
-        return Retry(_retry_after(answer, now), f"{said}: too many messages", status, excerpt, latency)
+        return Retry(_retry_after(answer, now), f"{said}: rate limit exceeded", status, excerpt, latency)
     if status >= 500 or status < 200:  # below: a protocol error; nothing says that the ticket was taken or refused
         return Retry(_retry_after(answer, now), said, status, excerpt, latency)
     if 300 <= status < 400:
@@ -158,9 +158,9 @@ def judge(answer: Answer, now: datetime) -> Outcome:
     if word in _PERMANENT:
         return Failed("permanent", f"{said}: {_PERMANENT[word]}", status, excerpt, latency)
     if word in _PAYLOAD:
-        return Failed("payload", f"{said}: the message's form was not accepted", status, excerpt, latency)
+        return Failed("payload", f"{said}: the message format was rejected", status, excerpt, latency)
     if status in (403, 404, 410):
-        return Failed("permanent", f"{said}: the webhook is not there or not allowed", status, excerpt, latency)
+        return Failed("permanent", f"{said}: the webhook does not exist or access is denied", status, excerpt, latency)
     return Failed("rejected", said, status, excerpt, latency)
 
 
@@ -190,67 +190,67 @@ def _retry_after(answer: Answer, now: datetime) -> float | None:
 
 
 def _refused(why: str) -> Refused:
-    return Refused("invalid_webhook_url", f"Webhook URL is invalid: {why}", field="webhookUrl")
+    return Refused("invalid_webhook_url", f"Invalid webhook URL: {why}", field="webhookUrl")
 
 
 def _webhook_url(value: object, *, allow_private: bool) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise _refused("it is missing")
+        raise Refused("invalid_webhook_url", "Webhook URL is required", field="webhookUrl")
     text = value.strip()
     if len(text) > MAX_URL:
-        raise _refused(f"it is longer than {MAX_URL} characters")
+        raise _refused(f"it must have at most {MAX_URL} characters")
     if _BLANK.search(text):  # `urlsplit` would drop some of these silently
-        raise _refused("it must not have spaces or control characters")
+        raise _refused("it must not contain spaces or control characters")
     try:
         parts = _split(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise _refused("host or port cannot be read") from None
+        raise _refused("the host or port is not valid") from None
     if parts.scheme not in ("https", "http"):
-        raise _refused("it must begin with https://")
+        raise _refused("it must start with https://")
     if parts.scheme == "http" and not allow_private:
-        raise _refused("it must begin with https:// (http:// needs [delivery] allow_private_networks)")
+        raise _refused("it must start with https:// (http:// requires [delivery] allow_private_networks)")
     if "@" in parts.netloc:
-        raise _refused("it must not hold a user name or password")
+        raise _refused("it must not contain a user name or password")
     if "#" in text:
-        raise _refused("it must not have a fragment (#...)")
+        raise _refused("it must not contain a fragment (#...)")
     if port == 0:
-        raise _refused("host or port cannot be read")
+        raise _refused("the host or port is not valid")
     where = _host(host, allow_private=allow_private)
     rest = text.partition("://")[2][len(parts.netloc) :]
     if rest in ("", "/"):
-        raise _refused("it has no path; copy the whole URL from Slack")
+        raise _refused("it has no path; copy the complete URL from Slack")
     if not _URL_TEXT.fullmatch(rest) or set(rest) & set('"<>\\^`{|}'):
-        raise _refused("only ASCII without quotes and brackets is allowed after the host")
+        raise _refused("after the host, only ASCII characters without quotation marks and brackets are allowed")
     result = f"{parts.scheme}://{where}{'' if port is None else f':{port}'}{rest}"
     if len(result) > MAX_URL:  # the A-label form of a host can be longer than what was typed
-        raise _refused(f"it is longer than {MAX_URL} characters")
+        raise _refused(f"it must have at most {MAX_URL} characters")
     return result
 
 
 def _split(text: str) -> SplitResult:
     if has_long_marks(text):  # `urlsplit` and `idna` normalise
-        raise _refused("the host's name is not valid")
+        raise _refused("the host name is not valid")
     return urlsplit(text)
 
 
 def _host(host: str, *, allow_private: bool) -> str:
     """The host in ASCII, as it stands in a URL."""
     if not host:
-        raise _refused("it has no host")
+        raise _refused("it has no host name")
     try:
         what = refusal(host)
     except ValueError:
         what = None
     else:
         if what is not None and not allow_private:
-            raise _refused(f"the address {host} is {what}")
+            raise _refused(f"the address {host} is {what}; only public addresses are allowed")
         return f"[{host}]" if ":" in host else host
     if not host.isascii():
         try:
             host = idna.encode(host, uts46=True).decode("ascii")
         except idna.IDNAError:
-            raise _refused("the host's name is not valid") from None
+            raise _refused("the host name is not valid") from None
     if not _HOST.fullmatch(host) or len(host) > 253 or ".." in host:
-        raise _refused("the host's name is not valid")
+        raise _refused("the host name is not valid")
     return host

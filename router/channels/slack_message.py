@@ -86,18 +86,18 @@ def test(notice: TestNotice) -> Payload:
         ("Sent", _when(notice.at)),
     ]
     blocks = [
-        rt.header("Test from Email Router"),
-        rt.rich([rt.section([rt.text("It works: tickets of this integration will appear here.")])]),
+        rt.header("Test message from Email Router"),
+        rt.rich([rt.section([rt.text("This integration works. New tickets will appear here.")])]),
         rt.rich([rt.section(list(rt.rows(facts)))]),
     ]
-    text = f"Test from Email Router: tickets of the integration {name} will appear here."
+    text = f"Test message from Email Router: the integration {name} works."
     return _QUIET | {"text": rt.escaped(text, _MAX_FALLBACK), "blocks": blocks}
 
 
 def notice(told: OperatorNotice) -> Payload:
     """Something about the installation, in words of ours that may quote a stranger's DNS."""
     text = _short(told.text, MAX_NOTICE)
-    facts = [("Workspace", _short(told.workspace_name, 100) or "(no name)"), ("At", _when(told.at))]
+    facts = [("Workspace", _short(told.workspace_name, 100) or "(no name)"), ("Time", _when(told.at))]
     blocks = [
         rt.header(told.title),
         rt.rich([rt.section([rt.text(text)])]),
@@ -138,8 +138,8 @@ def _ticket(notice: TicketNotice, most: int) -> Payload:
         )
     link = _link(notice.link)
     if link:
-        reading = "Read the whole mail in ticket" if missing or notice.quoted_lines else "Open ticket"
-        blocks.append(rt.rich([rt.section([rt.link(link, f"{reading} #{notice.number}")])]))
+        action = "View full message in ticket" if missing or notice.quoted_lines else "View ticket"
+        blocks.append(rt.rich([rt.section([rt.link(link, f"{action} #{notice.number}")])]))
     return _QUIET | {"text": rt.escaped(_lead(notice, 500), _MAX_FALLBACK), "blocks": blocks}
 
 
@@ -158,9 +158,9 @@ def _facts(notice: TicketNotice) -> list[tuple[str, str]]:
         ("Received", _when(notice.received_at)),
     ]
     if notice.is_test:
-        facts.append(("Test", "this mail was made by a test of the alias"))
+        facts.append(("Test message", "sent by the test of this alias"))
     if notice.automatic:
-        facts.append(("Automatic mail", _short(notice.automatic, 100) or "yes"))
+        facts.append(("Automatic message", _short(notice.automatic, 100) or "yes"))
     if notice.failed_recipients:
         more = f" and {len(notice.failed_recipients) - _MAX_NOTES} more" * (len(notice.failed_recipients) > _MAX_NOTES)
         facts.append(("Not delivered to", ", ".join(_notes(notice.failed_recipients)) + more))
@@ -188,13 +188,13 @@ def _words(notice: TicketNotice, most: int) -> tuple[str, bool]:
 def _folded(notice: TicketNotice) -> list[str]:
     """How much of the mail was split off, in a line, if any."""
     count = notice.quoted_lines
-    return [f"{count:,} line{'' if count == 1 else 's'} of quoted text or signature not shown"] if count else []
+    return [f"{count:,} line{'' if count == 1 else 's'} of quoted text or signature hidden"] if count else []
 
 
 def _lead(notice: TicketNotice, most: int) -> str:
     """The whole event in one line: what a notification shows."""
-    what = f"Reply to ticket #{notice.number}" if notice.event == "replied" else f"New ticket #{notice.number}"
-    mark = "Test: " if notice.is_test else "Automatic mail: " if notice.automatic else ""
+    what = f"New reply to ticket #{notice.number}" if notice.event == "replied" else f"New ticket #{notice.number}"
+    mark = "Test: " if notice.is_test else "Automatic message: " if notice.automatic else ""
     return f"{mark}{what} from {_sender(notice)}: {_subject(notice.subject, most)}"
 
 
@@ -246,11 +246,11 @@ def _file_name(name: str) -> str:
 
 
 def _octets(number: int) -> str:
-    """`640 B`, `1.2 KB`, `25 MB`: as file managers write it."""
+    """`640 B`, `1.2 kB`, `25 MB`: as file managers write it."""
     if number < 1000:
         return f"{number} B"
     amount = float(number)
-    for unit in ("KB", "MB", "GB"):
+    for unit in ("kB", "MB", "GB"):
         amount /= 1000
         if amount < 999.5 or unit == "GB":
             break
@@ -278,19 +278,19 @@ def _digest(entries: Sequence[DigestEntry], most: int, *, linked: bool) -> Paylo
         groups.setdefault(_address(entry.address, most) or "(none)", []).append(entry)
     parts: list[rt.Element] = []
     for address, members in groups.items():
-        parts.append(rt.section([rt.text(f"{len(members)} more to {address}", bold=True)]))
+        parts.append(rt.section([rt.text(f"{len(members)} for {address}", bold=True)]))
         parts.append(rt.bullets([_entry(entry, most, linked=linked) for entry in members]))
-    noun = "ticket messages" if len(entries) > 1 else "ticket message"
+    noun = "ticket updates" if len(entries) > 1 else "ticket update"
     title = f"{len(entries)} more {noun}"
     numbers = ", ".join(f"#{entry.number}" for entry in entries)
-    named = [f"{len(members)} more to {address}" for address, members in groups.items()]
+    named = [f"{len(members)} for {address}" for address, members in groups.items()]
     text = f"{title}: {'; '.join(named[:5])}{'; ...' if len(named) > 5 else ''} ({numbers})"
     return _QUIET | {"text": rt.escaped(text, _MAX_FALLBACK), "blocks": [rt.header(title), rt.rich(parts)]}
 
 
 def _entry(entry: DigestEntry, most: int, *, linked: bool) -> list[rt.Element]:
     number, link = f"#{entry.number}", _link(entry.link) if linked else ""
-    reply = "reply: " if entry.event == "replied" else ""
+    reply = "Reply: " if entry.event == "replied" else ""
     sender = with_a_labels(_address(entry.from_address, most)) or "(unknown sender)"
     return [
         rt.link(link, number) if link else rt.text(number),

@@ -20,7 +20,7 @@ TXT_LABEL = "_emailrouter"
 TXT_PREFIX = "emailrouter-verification="
 _ALIKE = 0.85  # of difflib's ratio: one or two letters of a host's name
 _PRIORITY = re.compile(r"^\d{1,5}[\s.]*|[\s.]+\d{1,5}$")
-_LATER = "If you have just changed it: DNS changes can take up to a day to be seen everywhere; check again later."
+_LATER = "If you changed it recently, wait: DNS changes can take up to 24 hours to propagate."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,12 @@ def judge_mx(
     """
     wanted = " and ".join(f"MX {text}" for text in mx_texts(ours))
     if isinstance(found, Unknown):
-        return Judgement("error", f"The MX records of {domain} could not be read: {found.reason}. Check again later.")
+        return Judgement("error", f"Cannot read the MX records of {domain}: {found.reason}. Try again later.")
     if elsewhere:
         return Judgement(
             "missing",
-            f"The MX record was made at {elsewhere[0]}: the provider adds the domain's name by itself. "
-            f"Leave the name field empty (or write @), so that it is at {domain}.",
+            f"The MX record is at {elsewhere[0]} because the DNS provider appends the domain name automatically. "
+            f"Leave the name field empty (or enter @) to create the record at {domain}.",
         )
     if isinstance(found, Missing):
         if found.alias:
@@ -86,22 +86,22 @@ def judge_mx(
 def judge_upstream_mx(domain: str, found: Found[Mx] | Missing | Unknown) -> Judgement:
     """For a domain behind another relay: its MX records are that relay's affair, but there must be some."""
     if isinstance(found, Unknown):
-        return Judgement("error", f"The MX records of {domain} could not be read: {found.reason}. Check again later.")
+        return Judgement("error", f"Cannot read the MX records of {domain}: {found.reason}. Try again later.")
     hosts = [record.host for record in found.values if record.host] if isinstance(found, Found) else []
     if hosts:
         return Judgement("ok")
     return Judgement(
         "missing",
-        f"{domain} has no MX record, so nobody gets its mail: add those of the relay that hands it on to us. "
-        "(MX is managed upstream; the TXT record is the proof.)",
+        f"{domain} has no MX record and cannot receive mail. Add the MX records of the upstream relay; "
+        "the TXT record verifies the domain.",
     )
 
 
 def not_yet_everywhere(name: str, kind: str) -> str:
     """The fix when name servers disagree."""
     return (
-        f"Some name servers have the right {kind} record of {name}, others still give the old answer: "
-        "it is on its way. There is nothing to change; check again in an hour."
+        f"Some name servers return the correct {kind} record of {name}, others still return the old one. "
+        "The change is propagating; check again in an hour."
     )
 
 
@@ -114,21 +114,21 @@ def judge_txt(
     """
     name, value = txt_name(domain), txt_value(token)
     if isinstance(found, Unknown):
-        return Judgement("error", f"The TXT records of {name} could not be read: {found.reason}. Check again later.")
+        return Judgement("error", f"Cannot read the TXT records of {name}: {found.reason}. Try again later.")
     values = found.values if isinstance(found, Found) else ()
     if value in values:
         return Judgement("ok")
     if elsewhere:
-        where = f"The TXT record was made at {elsewhere[0]} instead of {name}."
+        where = f"The TXT record is at {elsewhere[0]} instead of {name}."
         if elsewhere[0] == domain:
-            return Judgement("missing", f"{where} Write {TXT_LABEL} into the name field.")
+            return Judgement("missing", f"{where} Enter {TXT_LABEL} in the name field.")
         return Judgement(
             "missing",
-            f"{where} The provider adds its zone's name by itself: "
-            "write only what stands before the zone's name into the name field.",
+            f"{where} The DNS provider appends the zone name automatically: "
+            "enter only the part before the zone name in the name field.",
         )
     if not values:
-        return Judgement("missing", f"{name} has no TXT record. Add it with the value {value}. {_LATER}")
+        return Judgement("missing", f"{name} has no TXT record. Add one with the value {value}. {_LATER}")
     return Judgement("wrong", _txt_mistake(name, values, token))
 
 
@@ -138,33 +138,35 @@ def _foreign(domain: str, records: Sequence[Mx], ours: set[str], best: int) -> J
     if not rivals:
         return Judgement("ok")
     if any(not record.host for record in rivals):
-        return Judgement("wrong", f"{domain} also says that it takes no mail at all: remove MX 0 . (a single dot).")
+        return Judgement(
+            "wrong", f"{domain} also has a null MX record, which refuses all mail. Remove MX 0 . (a single dot)."
+        )
     listed = ", ".join(f"{record.preference} {record.host}" for record in rivals[:5])
     return Judgement(
         "wrong",
-        f"Other mail servers get the mail first: {listed}. Remove these MX records, "
-        f"or give them a number larger than {best} (a smaller number is tried first).",
+        f"Other mail servers have equal or higher priority: {listed}. Remove these MX records, "
+        f"or give them a number greater than {best} (a lower number means higher priority).",
     )
 
 
 def _cname(domain: str, alias: str, wanted: str) -> str:
     return (
-        f"{domain} is a CNAME for {alias}, and a name with a CNAME can have no MX record of its own. "
-        f"Remove the CNAME (use A and AAAA records for the web site), then add {wanted}."
+        f"{domain} is a CNAME for {alias}, and a name with a CNAME cannot have MX records. "
+        f"Remove the CNAME (use A and AAAA records for the website), then add {wanted}."
     )
 
 
 def _mistake(domain: str, records: Sequence[Mx], ours: Sequence[str], wanted: str) -> str:
     """None of ours is there: what looks like an attempt at it?"""
     if all(not record.host for record in records):
-        return f"{domain} says that it takes no mail at all: remove MX 0 . (a single dot) and add {wanted}."
+        return f"{domain} has a null MX record, which refuses all mail. Remove MX 0 . (a single dot) and add {wanted}."
     for record in records:
         for host in ours:
             mistake = _spelling(domain, record.host, host)
             if mistake:
                 return f"{mistake} Change it to {wanted}."
     listed = ", ".join(f"{record.preference} {record.host or '.'}" for record in records[:5])
-    return f"The mail of {domain} goes elsewhere: {listed}. Replace these MX records by {wanted}. {_LATER}"
+    return f"The MX records of {domain} point to other mail servers: {listed}. Replace them with {wanted}. {_LATER}"
 
 
 def _spelling(domain: str, found: str, ours: str) -> str:
@@ -173,18 +175,18 @@ def _spelling(domain: str, found: str, ours: str) -> str:
         zone = found[len(ours) + 1 :]
         if domain == zone or domain.endswith(f".{zone}"):
             return (
-                f"The provider added its zone's name to the host ({found}): "
-                f"write the host with a dot at its end ({ours}.)."
+                f"The DNS provider appended its zone name to the host name ({found}): "
+                f"enter the host name with a trailing dot ({ours}.)."
             )
     bare = _unescaped(found)
     if bare != ours and _PRIORITY.sub("", bare) == ours:
-        return f"The priority stands in the field of the host ({bare}): it has a field of its own."
+        return f"The priority is in the host name field ({bare}): enter it in the priority field."
     if "\\." in found and (bare.rstrip(".") == ours or bare.startswith(f"{ours}.")):
-        return f"The provider took the dots of the host for letters ({found}): write it without a dot at its end."
+        return f"The DNS provider escaped the dots of the host name ({found}): enter it without a trailing dot."
     if _is_address(found):
-        return f"The MX record names an address ({found}); it must name a host."
+        return f"The MX record contains an IP address ({found}); it must contain a host name."
     if difflib.SequenceMatcher(None, found, ours).ratio() >= _ALIKE:
-        return f"The host in the MX record ({found}) looks like {ours} misspelt."
+        return f"The host name in the MX record ({found}) looks like a misspelling of {ours}."
     return ""
 
 
@@ -204,24 +206,21 @@ def _is_address(host: str) -> bool:
 def _txt_mistake(name: str, values: Sequence[str], token: str) -> str:
     expected = txt_value(token)
     if TXT_PREFIX in values and token in values:
-        return f"The value was split over two TXT records of {name}: make one record of it, {expected}."
+        return f"The value is split across two TXT records of {name}: add one record with the value {expected}."
     for value in values:
         bare = value.strip().strip("\"'\u201c\u201d").strip()
         if bare == expected:
-            return (
-                f"The TXT record of {name} has quotation marks or spaces in its value: "
-                f"write it without them, {expected}."
-            )
+            return f"The TXT record of {name} has quotation marks or spaces in its value: the value must be {expected}."
         if bare == token:
-            return f"The TXT record of {name} holds the code alone: the value must be {expected}."
+            return f"The TXT record of {name} contains only the code: the value must be {expected}."
         if bare.lower() == expected.lower():
-            return f"The TXT record of {name} has capital letters where it should not: the value must be {expected}."
+            return f"The TXT record of {name} has the wrong upper or lower case: the value must be {expected}."
         if "".join(bare.split()) == expected or bare.replace('" "', "").replace('""', "") == expected:
-            return f"The value of the TXT record of {name} was split: write it in one piece, {expected}."
+            return f"The value of the TXT record of {name} is split: the value must be {expected}, in one piece."
     old = next((value for value in values if value.startswith(TXT_PREFIX)), "")
     if old:
         return (
-            f"The TXT record of {name} has another code ({old}): it is from an earlier time or another workspace. "
-            f"Replace it by {expected}. {_LATER}"
+            f"The TXT record of {name} has a different code ({old}), created earlier or for another workspace. "
+            f"Replace it with {expected}. {_LATER}"
         )
-    return f"The TXT record of {name} says something else: add one with the value {expected}."
+    return f"No TXT record of {name} has the expected value: add one with the value {expected}."

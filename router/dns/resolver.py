@@ -157,19 +157,19 @@ class DnsResolver:
         try:
             absolute = dns.name.from_text(name, origin=dns.name.root)
         except (dns.exception.DNSException, ValueError):
-            return Unknown("the name is not valid in the DNS")
+            return Unknown("it is not a valid DNS name")
         self._resolver.nameservers = self.servers.current()
         try:
             answer = await self._resolver.resolve(absolute, kind, raise_on_no_answer=False, search=False)
         except dns.resolver.NXDOMAIN:
             return Missing()
         except dns.resolver.YXDOMAIN:
-            return Unknown("the name servers answered with an error (YXDOMAIN)")
+            return Unknown("the name servers returned an error (YXDOMAIN)")
         except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as error:
             return Unknown(self._reason(error))
         except Exception as error:  # noqa: BLE001 - a fault here must not stop the caller
             _log.exception("dns.internal_error", record_type=dns.rdatatype.to_text(kind))
-            return Unknown(f"the name servers could not be asked ({type(error).__name__})")
+            return Unknown(f"the DNS query failed ({type(error).__name__})")
         return answer if answer.rrset is not None else Missing(alias=_alias(answer))
 
     def _reason(self, error: dns.exception.DNSException) -> str:
@@ -177,18 +177,18 @@ class DnsResolver:
         attempts = [(tcp, cause) for _, tcp, _, cause, _ in error.kwargs["errors"]]
         rcodes = sorted({cause for _, cause in attempts if isinstance(cause, str)})
         if rcodes:
-            return f"the name servers answered with an error ({', '.join(rcodes)})"
+            return f"the name servers returned an error ({', '.join(rcodes)})"
         if self.servers.none_named:
-            return f"{self.servers.path} names no name server that can be used: set [dns] nameservers"
+            return f"{self.servers.path} contains no usable name server: set [dns] nameservers"
         if any(tcp and isinstance(cause, OSError | EOFError | dns.exception.Timeout) for tcp, cause in attempts):
-            return "the answer is too large for UDP, and TCP to the name server fails"
+            return "the response is too large for UDP, and the name servers do not respond over TCP"
         if isinstance(error, dns.resolver.LifetimeTimeout):
-            return f"no name server answered within {self._resolver.lifetime:g} s"
+            return f"no name server responded within {self._resolver.lifetime:g} s"
         if any(isinstance(cause, TooManyRecords) for _, cause in attempts):
-            return "the answer has too many records"
+            return "the response contains too many records"
         if all(isinstance(cause, OSError) for _, cause in attempts):
             return "the name servers cannot be reached"
-        return "the name servers sent an answer that cannot be read"
+        return "the name servers returned a malformed response"
 
 
 def _plain(name: dns.name.Name) -> str:

@@ -110,7 +110,7 @@ def _contents(path: Path) -> tuple[bytes | None, str]:
         opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a FIFO would wait for a writer
         try:
             if not stat.S_ISREG(os.fstat(opened).st_mode):
-                return None, "it is not a file"
+                return None, "it is not a regular file"
             return os.read(opened, MAX_FILE), ""
         finally:
             os.close(opened)

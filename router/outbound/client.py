@@ -40,8 +40,8 @@ _NOT_TEXT = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 _CERTIFICATE = {
     10: "it has expired",
     18: "it is self-signed",
-    19: "its authority is not trusted",
-    20: "its authority is not trusted",
+    19: "its issuer is not trusted",
+    20: "its issuer is not trusted",
 }
 _HOSTNAME_MISMATCH, _IP_MISMATCH = 62, 64
 _FAULTS = {
@@ -160,7 +160,7 @@ class OutboundClient:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._closed:
-            raise OutboundError("the program is stopping")
+            raise OutboundError("the server is shutting down")
         if self._session is None:
             connector = RecordingConnector(
                 limit=0,  # the dispatcher bounds how many calls run; a queue here would let slow hosts delay others
@@ -200,11 +200,11 @@ def _target(url: str) -> URL:
     try:
         target = URL(url, encoded=True)  # as it was given: a webhook's path is not ours to tidy
     except ValueError:
-        raise OutboundError("the URL is not valid") from None
+        raise OutboundError("invalid URL") from None
     if target.scheme not in ("http", "https") or not target.raw_host or target.raw_host.startswith("."):
-        raise OutboundError("the URL is not valid")
+        raise OutboundError("invalid URL")
     if not _TARGET.fullmatch(f"{target.raw_host}{target.raw_path_qs}"):
-        raise OutboundError("the URL is not valid")
+        raise OutboundError("invalid URL")
     return target
 
 
@@ -212,9 +212,9 @@ def _fault(error: Exception, refused: list[str], received: bytes, host: str, sec
     if isinstance(error, TimeoutError):
         return OutboundError(f"timed out after {seconds:g} s")
     if received and not received.startswith(b"HTTP/"):  # a reset may come before aiohttp has parsed it
-        return OutboundError("the answer is not HTTP")
+        return OutboundError("the response is not valid HTTP")
     if isinstance(error, aiohttp.ClientConnectorError) and refused:
-        return AddressRefused(f"address {refused[0]}: set [delivery] allow_private_networks to allow it")
+        return AddressRefused(f"address {refused[0]}; set [delivery] allow_private_networks to allow it")
     return OutboundError(_words(error, host))
 
 
@@ -225,26 +225,26 @@ def _words(error: Exception, host: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_words(error, host)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return f"host name {host} cannot be resolved"
+        return f"cannot resolve host name {host}"
     if isinstance(error, aiohttp.ClientConnectorSSLError | ssl.SSLError):
-        return f"TLS with {host} failed"
+        return f"TLS handshake with {host} failed"
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "connection closed without an answer"
+        return "connection closed without a response"
     if isinstance(error, aiohttp.ClientResponseError):
-        return "the answer is not HTTP"
+        return "the response is not valid HTTP"
     if isinstance(error, aiohttp.InvalidURL):
-        return "the URL is not valid"
+        return "invalid URL"
     if isinstance(error, OSError):
         number = error.errno
-        return _FAULTS.get(number, os.strerror(number).lower()) if number else f"no connection to {host}"
+        return _FAULTS.get(number, os.strerror(number).lower()) if number else f"cannot connect to {host}"
     return f"connection failed ({type(error).__name__})"
 
 
 def _certificate_words(error: Exception, host: str) -> str:
     code = getattr(error, "verify_code", None)
     if code in (_HOSTNAME_MISMATCH, _IP_MISMATCH):
-        return f"certificate is not valid for {host}"
-    return f"certificate of {host} is not accepted: {_CERTIFICATE.get(code or 0, 'it cannot be verified')}"
+        return f"the certificate is not valid for {host}"
+    return f"certificate verification failed for {host}: {_CERTIFICATE.get(code or 0, 'it is not trusted')}"
 
 
 def _first_of_each(headers: Mapping[str, str]) -> dict[str, str]:

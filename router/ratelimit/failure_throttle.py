@@ -29,7 +29,7 @@ class Throttled(Refused):
 def too_many(limit: Limit, previous: int, current: int, now: Micros) -> Throttled:
     """The refusal while a window is full, with the time after which one more attempt fits."""
     wait = sliding_window.retry_after(limit, previous, current, now)
-    return Throttled(f"Too many failed attempts: try again in {wait} s", wait)
+    return Throttled(f"Too many failed attempts. Try again in {wait} s.", wait)
 
 
 class Attempts:

@@ -95,7 +95,7 @@ def test_a_key_file_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / KEY_FILE).write_text(f" {KEY}\n")
     assert load_or_create_key(tmp_path) == KEY
     (tmp_path / KEY_FILE).write_text("")
-    with pytest.raises(ValueError, match="does not hold a secret key"):
+    with pytest.raises(ValueError, match="does not contain a valid secret key"):
         load_or_create_key(tmp_path)
     assert not (tmp_path / KEY_FILE).read_text()
 

@@ -264,7 +264,7 @@ async def test_mx_managed_upstream_makes_txt_the_proof(two: TwoWorkspaces) -> No
     assert (view.records[0].status, view.records[0].found) == ("ok", ("5 filter.relay.test",))
     two.dns.remove(NAME)
     assert set(await two.days(8)) == {"active"}
-    assert "nobody gets its mail" in (await two.domains.get(two.ours, domain.id)).records[0].fix
+    assert "cannot receive mail" in (await two.domains.get(two.ours, domain.id)).records[0].fix
     two.dns.remove(f"_emailrouter.{NAME}")
     two.dns.set(NAME, "MX", f"10 {HOST}.")  # not the proof here
     assert (await two.days(8))[-1] == "pending_verification"

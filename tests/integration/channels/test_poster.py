@@ -57,20 +57,20 @@ async def test_what_was_sealed_is_sent_to_the_place_it_names() -> None:
 
 
 def test_settings_that_are_not_allowed_are_not_sealed() -> None:
-    with pytest.raises(Refused, match="must begin with https"):
+    with pytest.raises(Refused, match="must start with https"):
         poster(SecretBox(new_key())).seal(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
 
 
 def test_a_type_that_this_version_lacks() -> None:
     box = SecretBox(new_key())
     found = poster(box).open(replace(sealed(box, "{}"), type="telegraph"))
-    assert reason(found) == "this version knows no integration of type 'telegraph'"
+    assert reason(found) == "this version does not support the integration type 'telegraph'"
 
 
 @pytest.mark.parametrize("text", ["", "not JSON"])
 def test_what_cannot_be_read(text: str) -> None:
     box = SecretBox(new_key())
-    unreadable = "the webhook URL cannot be read with this secret key: set it again"
+    unreadable = "the webhook URL cannot be decrypted with this secret key; enter it again"
     assert reason(poster(box).open(sealed(box, text))) == unreadable
     assert reason(poster(SecretBox(new_key())).open(sealed(box, "{}"))) == unreadable
 

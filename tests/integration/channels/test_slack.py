@@ -49,10 +49,10 @@ def test_good_urls(given_url: str, kept: str) -> None:
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (None, "missing"),
-        ("", "missing"),
-        (42, "missing"),
-        (["https://x.test/a"], "missing"),
+        (None, "required"),
+        ("", "required"),
+        (42, "required"),
+        (["https://x.test/a"], "required"),
         ("hooks.slack.com/services/T/B/X", "https://"),
         ("ftp://hooks.slack.com/x", "https://"),
         ("javascript:alert(1)", "https://"),
@@ -78,7 +78,7 @@ def test_good_urls(given_url: str, kept: str) -> None:
         ("https://10.0.0.1/x", "private"),
         ("https://[::1]/x", "loopback"),
         ("https://169.254.169.254/latest", "link-local"),
-        ("https://hooks.slack.com/" + "a" * 1000, "longer"),
+        ("https://hooks.slack.com/" + "a" * 1000, "at most"),
         ("https://hooks.slack.com/a\x00b", "control"),
     ],
 )
@@ -171,7 +171,7 @@ def test_answers(status: int, body: str, expected: str) -> None:
     assert _kind(outcome) == expected
     assert (outcome.status, outcome.excerpt, outcome.latency) == (status, body, 7)
     if not isinstance(outcome, Sent):
-        assert outcome.reason.startswith(f"Slack answered {status}")
+        assert outcome.reason.startswith(f"Slack returned {status}")
         assert "{" not in outcome.reason
 
 
@@ -226,7 +226,7 @@ async def test_sent(client: OutboundClient, slack: SlackStandIn) -> None:
     outcome = await _send(client, slack.url())
     assert isinstance(outcome, Sent)
     assert (outcome.status, outcome.excerpt) == (200, "ok")
-    assert slack.posts[0].text.startswith("Test from Email Router")
+    assert slack.posts[0].text.startswith("Test message from Email Router")
 
 
 async def test_every_misbehaviour_is_an_outcome(client: OutboundClient, slack: SlackStandIn) -> None:
@@ -285,7 +285,7 @@ async def test_a_forgotten_webhook(client: OutboundClient, slack: SlackStandIn) 
     outcome = await _send(client, slack.url())
     assert isinstance(outcome, Failed)
     assert outcome.kind == "permanent"
-    assert outcome.reason == "Slack answered 404 no_service: the webhook was removed or switched off in Slack"
+    assert outcome.reason == "Slack returned 404 no_service: the webhook was removed or disabled in Slack"
 
 
 async def test_an_address_that_is_not_allowed_parks_the_integration(slack: SlackStandIn) -> None:

@@ -55,7 +55,7 @@ async def test_a_ticket_shows_each_of_its_mails(store: Store) -> None:
         preview = Preview(store.database, at.contents, CHANNELS, link_base=None)
         first, second = await preview.payloads(at.actor, ticket.id, "slack")
         assert any(text.endswith(f"#{ticket.number} (open)") for text in strings(first))
-        assert any(text.startswith("Reply to ticket") for text in strings(second))
+        assert any(text.startswith("New reply to ticket") for text in strings(second))
         assert not any(BASE in text for text in strings([first, second]))
         for actor, ticket_id, kind in (
             (Actor("ws_other", "admin"), ticket.id, "slack"),

@@ -181,10 +181,10 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
     # --- integrations
     "an integration that is failing": (
         lambda s: s.installation.rows(
-            "UPDATE integrations SET status = 'failing', last_error = 'Slack answered 404 no_service'"
+            "UPDATE integrations SET status = 'failing', last_error = 'Slack returned 404 no_service'"
         ),
         "fail",
-        "its deliveries wait: Slack answered 404 no_service",
+        "its deliveries wait: Slack returned 404 no_service",
         "set a new webhook URL",
     ),
     "settings sealed with another key": (

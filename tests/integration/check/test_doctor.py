@@ -79,7 +79,7 @@ async def test_no_name_server_at_all(setup: CheckedInstallation, monkeypatch: py
     monkeypatch.setattr("router.dns.servers.PORT", 1)
     path = setup.folder / "none"
     lines = await setup.lines(resolver=DnsResolver(timeout=5, lifetime=10, resolv_conf=path))
-    holds(lines, "warn", f"name servers: 127.0.0.1: {path} names no name server that can be used", "[dns] nameservers")
+    holds(lines, "warn", f"name servers: 127.0.0.1: {path} contains no usable name server", "[dns] nameservers")
 
 
 @pytest.mark.parametrize(

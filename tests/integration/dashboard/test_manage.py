@@ -73,7 +73,7 @@ async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> 
     url, secret = f"/manage/integrations/{names['integration']}", "QxYz0123456789"
     for client in (admin, viewer):
         page = await client.get(url)
-        assert "the webhook was removed or switched off in Slack" in page.words
+        assert "the webhook was removed or disabled in Slack" in page.words
         assert "failing" in (await client.get("/manage/integrations")).words
     assert 'name="webhookUrl"' not in page.text
     assert refused_beside(await admin.post(f"{url}/url", {"webhookUrl": "https://"}), "webhookUrl")

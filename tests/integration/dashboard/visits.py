@@ -90,7 +90,7 @@ async def _managed(served: ServedInstallation, owned: str, integration: str, ali
     await served.database.run(
         "dispatch_failing",
         id=integration,
-        reason="the webhook was removed or switched off in Slack",
+        reason="the webhook was removed or disabled in Slack",
         now=served.clock.now(),
         probe_interval=60,
         probe_at=served.clock.now() + 60,

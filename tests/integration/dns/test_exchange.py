@@ -78,7 +78,7 @@ async def test_an_error_about_a_name_does_not_switch_edns_off(dns: DnsStandIn) -
     dns.set("a.test", "MX", "10 b.test.")
     dns.fail("broken.test", "SERVFAIL")
     resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10)
-    assert await resolver.mx("broken.test") == Unknown("the name servers answered with an error (SERVFAIL)")
+    assert await resolver.mx("broken.test") == Unknown("the name servers returned an error (SERVFAIL)")
     assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
     assert dns.edns_queries == 2
     assert [server.without_edns for server in resolver.servers.current()] == [False]
@@ -101,7 +101,7 @@ async def test_the_next_server_answers_where_the_first_one_errs(dns: DnsStandIn)
         resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=5, lifetime=10)
         assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
         other.fail("a.test", "SERVFAIL")
-        assert await resolver.mx("a.test") == Unknown("the name servers answered with an error (REFUSED, SERVFAIL)")
+        assert await resolver.mx("a.test") == Unknown("the name servers returned an error (REFUSED, SERVFAIL)")
 
 
 async def test_datagrams_that_answer_something_else_are_dropped() -> None:
@@ -129,18 +129,20 @@ async def test_datagrams_that_answer_something_else_are_dropped() -> None:
     ],
 )
 async def test_answers_that_cannot_be_read(respond: Respond) -> None:
-    assert await asked(respond) == Unknown("the name servers sent an answer that cannot be read")
+    assert await asked(respond) == Unknown("the name servers returned a malformed response")
 
 
 async def test_an_answer_for_tcp_and_no_tcp() -> None:
     def respond(query: bytes) -> list[bytes]:
         return [query[:2] + b"\x83\x80\x00\x01\x00\x00\x00\x00\x00\x00" + query[12:24]]
 
-    assert await asked(respond) == Unknown("the answer is too large for UDP, and TCP to the name server fails")
+    assert await asked(respond) == Unknown(
+        "the response is too large for UDP, and the name servers do not respond over TCP"
+    )
 
 
 async def test_silence() -> None:
-    assert await asked(lambda _: [], timeout=0.2) == Unknown("no name server answered within 0.2 s")
+    assert await asked(lambda _: [], timeout=0.2) == Unknown("no name server responded within 0.2 s")
 
 
 async def test_nobody_listens() -> None:
@@ -171,7 +173,7 @@ async def test_nobody_listens() -> None:
 async def test_records_that_contradict_themselves(kind: str, rdata: bytes) -> None:
     number = int(rdatatype.from_text(kind))
     found = await asked(lambda query: [answer(query, number, rdata)])
-    assert found == Unknown("the name servers sent an answer that cannot be read")
+    assert found == Unknown("the name servers returned a malformed response")
 
 
 async def test_a_chain_of_aliases(dns: DnsStandIn) -> None:
@@ -194,14 +196,14 @@ async def test_a_chain_without_end(length: int) -> None:
         records = [owner + struct.pack("!HHIH", 5, 1, 60, len(target)) + target for owner, target in links]
         return [answer(query, 5, count=length) + b"".join(records)]
 
-    assert await asked(respond) == Unknown("the name servers sent an answer that cannot be read")
+    assert await asked(respond) == Unknown("the name servers returned a malformed response")
 
 
 async def test_too_many_records() -> None:
     def respond(query: bytes) -> list[bytes]:
         return [answer(query, 15, *(struct.pack("!HBcB", n, 1, b"m", 0) for n in range(MAX_RECORDS)))]
 
-    assert await asked(respond) == Unknown("the answer has too many records")
+    assert await asked(respond) == Unknown("the response contains too many records")
 
 
 @given(st.binary(max_size=60), st.booleans())

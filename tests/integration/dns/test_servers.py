@@ -121,7 +121,7 @@ async def test_without_a_server_in_the_file_this_machine_is_asked(
     resolver = following(path, lifetime=1)
     assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
     await dns.stop()
-    reason = f"{path} names no name server that can be used: set [dns] nameservers"
+    reason = f"{path} contains no usable name server: set [dns] nameservers"
     assert await resolver.mx("a.test") == Unknown(reason)
 
 

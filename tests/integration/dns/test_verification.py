@@ -69,9 +69,7 @@ async def test_faults(dns: DnsStandIn, resolver: DnsResolver, how: str) -> None:
     found = await (impatient if how == "TIMEOUT" else resolver).mx("a.test")
     assert isinstance(found, Unknown)
     assert found.reason == (
-        "no name server answered within 0.5 s"
-        if how == "TIMEOUT"
-        else f"the name servers answered with an error ({how})"
+        "no name server responded within 0.5 s" if how == "TIMEOUT" else f"the name servers returned an error ({how})"
     )
     dns.heal("a.test")
     assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
@@ -153,10 +151,10 @@ async def test_a_fault_is_not_a_missing_record(dns: DnsStandIn, resolver: DnsRes
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        (DOMAIN, f"made at {DOMAIN} instead"),
-        (f"{TXT}.{DOMAIN}", f"made at {TXT}.{DOMAIN} instead"),
-        (f"{TXT}.example.org", f"made at {TXT}.example.org instead"),
-        ("_emailrouter.example.org", "made at _emailrouter.example.org instead"),
+        (DOMAIN, f"is at {DOMAIN} instead"),
+        (f"{TXT}.{DOMAIN}", f"is at {TXT}.{DOMAIN} instead"),
+        (f"{TXT}.example.org", f"is at {TXT}.example.org instead"),
+        ("_emailrouter.example.org", "is at _emailrouter.example.org instead"),
     ],
 )
 async def test_a_txt_in_another_place(dns: DnsStandIn, resolver: DnsResolver, name: str, words: str) -> None:
@@ -171,7 +169,7 @@ async def test_an_mx_below_its_own_name(dns: DnsStandIn, resolver: DnsResolver, 
     dns.set(f"{DOMAIN}.{zone}", "MX", "10 mx1.router.test.")
     record = (await _check(resolver)).records[0]
     assert record.status == "missing"
-    assert f"made at {DOMAIN}.{zone}" in record.fix
+    assert f"is at {DOMAIN}.{zone}" in record.fix
 
 
 async def test_a_cname_where_the_mx_belongs(dns: DnsStandIn, resolver: DnsResolver) -> None:
@@ -230,7 +228,7 @@ async def test_an_answer_that_is_not_yet_everywhere(dns: DnsStandIn, other: DnsS
     verdict = await _check(resolver)
     assert [record.status for record in verdict.records] == ["wrong", "missing"]
     for record in verdict.records:
-        assert "others still give the old answer" in record.fix
+        assert "others still return the old one" in record.fix
     assert not verdict.verified
     assert verdict.stands is False
     assert verdict.gone is False, "one name server's miss is not definite"

@@ -80,13 +80,13 @@ async def test_other_answers_are_read_as_far_as_they_come(client: OutboundClient
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        (Script((), "close"), "connection closed without an answer"),
+        (Script((), "close"), "connection closed without a response"),
         (Script((), "reset"), "connection reset"),
-        (Script((b"HTTP/1.1 100 Continue\r\n\r\n",), "close"), "connection closed without an answer"),
-        (Script((b"HTTP/1.1 20",), "close"), "connection closed without an answer"),
-        (Script((b"http/1.1 200 OK\r\n\r\n",)), "the answer is not HTTP"),
-        (Script((b"<html>\r\n\r\n",), "close"), "the answer is not HTTP"),
-        (Script((b"x" * 200_000,)), "the answer is not HTTP"),
+        (Script((b"HTTP/1.1 100 Continue\r\n\r\n",), "close"), "connection closed without a response"),
+        (Script((b"HTTP/1.1 20",), "close"), "connection closed without a response"),
+        (Script((b"http/1.1 200 OK\r\n\r\n",)), "the response is not valid HTTP"),
+        (Script((b"<html>\r\n\r\n",), "close"), "the response is not valid HTTP"),
+        (Script((b"x" * 200_000,)), "the response is not valid HTTP"),
         (Script((b"HTTP/1.1 100 Continue\r\n\r\n",)), "timed out after 0.5 s"),
     ],
 )

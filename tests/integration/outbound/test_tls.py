@@ -41,14 +41,14 @@ class TestTls:
 
     async def test_another_host(self) -> None:
         reason = await self._try(self.authority.issue_cert("other.test"), self._trusting())
-        assert reason == "certificate is not valid for hooks.test"
+        assert reason == "the certificate is not valid for hooks.test"
 
     async def test_nobody_we_trust(self) -> None:
         reason = await self._try(self.authority.issue_cert("hooks.test"), None)
-        assert reason == "certificate of hooks.test is not accepted: its authority is not trusted"
+        assert reason == "certificate verification failed for hooks.test: its issuer is not trusted"
 
     async def test_no_tls_at_all(self, slack: SlackStandIn) -> None:
         client = OutboundClient(allow_private=True)
         url = slack.url().replace("http:", "https:")
-        assert await fault(client, url) == "TLS with 127.0.0.1 failed"
+        assert await fault(client, url) == "TLS handshake with 127.0.0.1 failed"
         await client.close()

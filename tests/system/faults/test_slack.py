@@ -174,11 +174,11 @@ async def test_its_certificate_is_wrong(tmp_path: Path, server: Callable[[], Pos
         program = await rig.start(options=rig.clock_options, SSL_CERT_FILE=str(tmp_path / "trusted.pem"))
         await one_each(rig, mta)
         await program.wait_event("delivery.retry_scheduled")
-        await remembered(rig, {"secure": "certificate is not valid for 127.0.0.1"})
+        await remembered(rig, {"secure": "the certificate is not valid for 127.0.0.1"})
         stranger.issue_cert("127.0.0.1").configure_cert(context)
         rig.set_clock(60)
         await program.wait_event("delivery.retry_scheduled", 2)
-        await remembered(rig, {"secure": "is not accepted"})
+        await remembered(rig, {"secure": "certificate verification failed"})
         assert not secure.posts
         authority.issue_cert("127.0.0.1").configure_cert(context)
         rig.set_clock(600)

@@ -78,4 +78,4 @@ async def test_without_systemd_it_says_what_is_missing(tmp_path: Path, slack: Sl
         env = {**installation.settings, "smtp.listen": "systemd"}
         async with Program("serve", env=env, cwd=tmp_path) as program:
             assert await program.wait() == 1
-        assert "start it by its socket unit" in program.stderr_text
+        assert "start the socket unit" in program.stderr_text

@@ -248,10 +248,10 @@ def test_a_digest_of_too_many_or_none(count: int) -> None:
     [
         (0, "0 B"),
         (999, "999 B"),
-        (1000, "1.0 KB"),
-        (9_949, "9.9 KB"),
-        (9_950, "10 KB"),
-        (999_499, "999 KB"),
+        (1000, "1.0 kB"),
+        (9_949, "9.9 kB"),
+        (9_950, "10 kB"),
+        (999_499, "999 kB"),
         (999_500, "1.0 MB"),
         (25_000_000, "25 MB"),
         (3_000_000_000_000, "3000 GB"),
@@ -266,22 +266,22 @@ def test_sizes(size: int, words: str) -> None:
     ("lines", "said"),
     [
         (0, None),
-        (1, "1 line of quoted text or signature not shown"),
-        (1200, "1,200 lines of quoted text or signature not shown"),
+        (1, "1 line of quoted text or signature hidden"),
+        (1200, "1,200 lines of quoted text or signature hidden"),
     ],
 )
 def test_the_message_says_how_much_was_folded(lines: int, said: str | None) -> None:
     folded = replace(OPENED, quoted_lines=lines)
     for shown in (list(strings(slack_message.ticket(folded))), slack_message.plain(folded)["text"].split("\n")):
         assert [line for line in shown if "quoted text" in line] == ([said] if said else [])
-    assert ("Open ticket #42" in list(strings(slack_message.ticket(folded)))) == (said is None)
+    assert ("View ticket #42" in list(strings(slack_message.ticket(folded)))) == (said is None)
 
 
 def test_a_long_mail_leads_to_the_whole() -> None:
     whole = slack_message.ticket(OPENED)["blocks"]
     cut = slack_message.ticket(replace(OPENED, text="word " * 2000))["blocks"]
-    assert "Open ticket #42" in list(strings(whole))
-    assert "Read the whole mail in ticket #42" in list(strings(cut))
+    assert "View ticket #42" in list(strings(whole))
+    assert "View full message in ticket #42" in list(strings(cut))
     quoted = cut[2]["elements"][0]["elements"][0]["text"]
     assert quoted.endswith("\u2026")
     assert 2900 < len(quoted) <= 3000

@@ -40,37 +40,41 @@ def test_mx_that_is_right(found: Found[Mx]) -> None:
         (
             NO_RECORD,
             "missing",
-            ["help.example.org has no MX record", "MX 10 mx1.router.test and MX 20 mx2.router.test", "up to a day"],
+            ["help.example.org has no MX record", "MX 10 mx1.router.test and MX 20 mx2.router.test", "up to 24 hours"],
         ),
-        (Unknown("nobody answered"), "error", ["could not be read: nobody answered", "later"]),
+        (
+            Unknown("nobody answered"),
+            "error",
+            ["Cannot read the MX records of help.example.org: nobody answered", "later"],
+        ),
         (Missing("site.example.net"), "wrong", ["is a CNAME for site.example.net", "Remove the CNAME"]),
         (_mx((5, "mx.host.example"), alias="host.example"), "wrong", ["is a CNAME for host.example"]),
         (
             _mx((1, "aspmx.l.example.com"), (10, "mx1.router.test")),
             "wrong",
-            ["get the mail first: 1 aspmx.l.example.com", "larger than 10"],
+            ["equal or higher priority: 1 aspmx.l.example.com", "greater than 10"],
         ),
         (_mx((10, "mx1.router.test"), (10, "old.example.net")), "wrong", ["10 old.example.net", "Remove"]),
-        (_mx((5, "aspmx.l.example.com")), "wrong", ["goes elsewhere: 5 aspmx.l.example.com", "Replace"]),
-        (_mx((0, "")), "wrong", ["takes no mail at all", "and add MX 10"]),
-        (_mx((0, ""), (10, "mx1.router.test")), "wrong", ["takes no mail at all", "remove MX 0 ."]),
-        (_mx((10, "mx1.ruoter.test")), "wrong", ["mx1.ruoter.test) looks like mx1.router.test misspelt"]),
-        (_mx((10, "mx1.router.test.help.example.org")), "wrong", ["with a dot at its end (mx1.router.test.)"]),
-        (_mx((10, "mx1.router.test.example.org")), "wrong", ["with a dot at its end (mx1.router.test.)"]),
-        (_mx((0, "10\\032mx1.router.test")), "wrong", ["priority stands in the field of the host (10 mx1.router"]),
+        (_mx((5, "aspmx.l.example.com")), "wrong", ["point to other mail servers: 5 aspmx.l.example.com", "Replace"]),
+        (_mx((0, "")), "wrong", ["has a null MX record", "and add MX 10"]),
+        (_mx((0, ""), (10, "mx1.router.test")), "wrong", ["has a null MX record", "Remove MX 0 ."]),
+        (_mx((10, "mx1.ruoter.test")), "wrong", ["mx1.ruoter.test) looks like a misspelling of mx1.router.test"]),
+        (_mx((10, "mx1.router.test.help.example.org")), "wrong", ["with a trailing dot (mx1.router.test.)"]),
+        (_mx((10, "mx1.router.test.example.org")), "wrong", ["with a trailing dot (mx1.router.test.)"]),
+        (_mx((0, "10\\032mx1.router.test")), "wrong", ["priority is in the host name field (10 mx1.router"]),
         (
             _mx((0, "mx1.router.test\\03210")),
             "wrong",
-            ["priority stands in the field of the host (mx1.router.test 10)"],
+            ["priority is in the host name field (mx1.router.test 10)"],
         ),
-        (_mx((0, "10.mx1.router.test")), "wrong", ["priority stands in the field of the host (10.mx1.router.test)"]),
-        (_mx((10, "mx1\\.router\\.test")), "wrong", ["took the dots of the host for letters", "MX 10 mx1.router.test"]),
+        (_mx((0, "10.mx1.router.test")), "wrong", ["priority is in the host name field (10.mx1.router.test)"]),
+        (_mx((10, "mx1\\.router\\.test")), "wrong", ["escaped the dots of the host name", "MX 10 mx1.router.test"]),
         (
             _mx((10, "mx1\\.router\\.test.help.example.org")),
             "wrong",
-            ["took the dots of the host for letters", "without a dot at its end"],
+            ["escaped the dots of the host name", "without a trailing dot"],
         ),
-        (_mx((10, "203.0.113.5")), "wrong", ["names an address (203.0.113.5)"]),
+        (_mx((10, "203.0.113.5")), "wrong", ["contains an IP address (203.0.113.5)"]),
     ],
 )
 def test_mx_that_is_not(found: Found[Mx] | Missing | Unknown, status: str, words: list[str]) -> None:
@@ -83,7 +87,7 @@ def test_mx_that_is_not(found: Found[Mx] | Missing | Unknown, status: str, words
 def test_mx_made_below_its_own_name() -> None:
     judgement = judge_mx(DOMAIN, NO_RECORD, OURS, [f"{DOMAIN}.example.org"])
     assert judgement.status == "missing"
-    assert "was made at help.example.org.example.org" in judgement.fix
+    assert "is at help.example.org.example.org" in judgement.fix
 
 
 def test_our_own_hosts_in_any_form() -> None:
@@ -108,18 +112,18 @@ def test_txt_that_is_right(values: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("found", "status", "words"),
     [
-        (NO_RECORD, "missing", f"_emailrouter.help.example.org has no TXT record. Add it with the value {VALUE}."),
-        (Unknown("silence"), "error", "could not be read: silence"),
+        (NO_RECORD, "missing", f"_emailrouter.help.example.org has no TXT record. Add one with the value {VALUE}."),
+        (Unknown("silence"), "error", "Cannot read the TXT records of _emailrouter.help.example.org: silence"),
         (Found((f'"{VALUE}"',)), "wrong", "quotation marks or spaces"),
         (Found((f" {VALUE}",)), "wrong", "quotation marks or spaces"),
         (Found((f"\u201c{VALUE}\u201d",)), "wrong", "quotation marks or spaces"),
-        (Found((TOKEN,)), "wrong", "the code alone"),
-        (Found((VALUE.upper(),)), "wrong", "capital letters"),
+        (Found((TOKEN,)), "wrong", "only the code"),
+        (Found((VALUE.upper(),)), "wrong", "upper or lower case"),
         (Found((f'"{VALUE[:30]}" "{VALUE[30:]}"',)), "wrong", "in one piece"),
         (Found((f"emailrouter-verification= {TOKEN}",)), "wrong", "in one piece"),
-        (Found((TOKEN, "emailrouter-verification=")), "wrong", "split over two"),
-        (Found(("emailrouter-verification=zz99",)), "wrong", "another code (emailrouter-verification=zz99)"),
-        (Found(("v=spf1 -all",)), "wrong", "says something else"),
+        (Found((TOKEN, "emailrouter-verification=")), "wrong", "split across two"),
+        (Found(("emailrouter-verification=zz99",)), "wrong", "a different code (emailrouter-verification=zz99)"),
+        (Found(("v=spf1 -all",)), "wrong", "has the expected value"),
     ],
 )
 def test_txt_that_is_not(found: Found[str] | Missing | Unknown, status: str, words: str) -> None:
@@ -130,7 +134,7 @@ def test_txt_that_is_not(found: Found[str] | Missing | Unknown, status: str, wor
 
 def test_txt_in_another_place() -> None:
     apex = judge_txt(DOMAIN, NO_RECORD, TOKEN, [DOMAIN])
-    assert "was made at help.example.org instead of _emailrouter.help.example.org" in apex.fix
+    assert "is at help.example.org instead of _emailrouter.help.example.org" in apex.fix
     doubled = judge_txt(DOMAIN, NO_RECORD, TOKEN, [f"_emailrouter.{DOMAIN}.{DOMAIN}"])
-    assert "adds its zone's name by itself" in doubled.fix
+    assert "appends the zone name automatically" in doubled.fix
     assert (apex.status, doubled.status) == ("missing", "missing")
