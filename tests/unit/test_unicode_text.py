@@ -122,7 +122,7 @@ def test_a_typed_line_with_too_many_marks_is_refused() -> None:
 
 
 def test_a_webhook_host_with_too_many_marks_is_refused() -> None:
-    with pytest.raises(Refused, match="host's name is not valid"):
+    with pytest.raises(Refused, match="host name is not valid"):
         SlackChannel().parse_settings({"webhookUrl": f"https://a{ACUTE * 400}.example/x"}, allow_private=False)
 
 
