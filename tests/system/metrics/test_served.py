@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import aiohttp
@@ -19,6 +20,7 @@ from tests.support.slack_behaviours import Answer
 from tests.support.smtp import RawSmtp, send_mail
 
 SENDER = "ada@customer.test"
+VERSION = version("emailrouter")
 SUPPORT = "support@example.org"
 
 
@@ -55,7 +57,7 @@ async def test_figures_after_real_mail(installation: Installation, slack: SlackS
         async with await RawSmtp.connect(host, port):
             figures = await scrape(facts["metrics"])
 
-    assert figures("emailrouter_info", version="0.1.0", roles="api,deliver,smtp") == 1
+    assert figures("emailrouter_info", version=VERSION, roles="api,deliver,smtp") == 1
     assert figures("emailrouter_mails_accepted_total", kind="new") == 2
     assert figures("emailrouter_mails_accepted_total", kind="repeat") == 1
     assert figures("emailrouter_accepted_bytes_total") == 2 * len(first) + len(second)
@@ -92,7 +94,7 @@ async def test_figures_after_real_mail(installation: Installation, slack: SlackS
 async def test_each_role_has_figures(role: str, own: str, installation: Installation, tmp_path: Path) -> None:
     async with Program(role, env=installation.settings, cwd=tmp_path) as program:
         figures = await scrape((await program.ready())["metrics"])
-        assert figures("emailrouter_info", version="0.1.0", roles=role) == 1
+        assert figures("emailrouter_info", version=VERSION, roles=role) == 1
         assert ("emailrouter_smtp_open_connections" in figures.families) == bool(own)
 
 
