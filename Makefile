@@ -1,86 +1,96 @@
-# The two commands of the README, `make demo` and `make test`, and what a developer needs beside them.
-# All of them create .venv from the locked requirements first; after that nothing needs the network.
+# `make help` lists the targets. Each creates .venv from the locked requirements first; after that none needs the network.
 
-PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(if $(shell $(p) -c 'import sys; print("yes" if (3,11) <= sys.version_info < (3,14) else "")' 2>/dev/null),$(p))))
+# The machine's default Python when it is recent enough, else the newest other one.
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(if $(shell $(p) -c 'import sys; print("yes" if sys.version_info >= (3, 11) else "")' 2>/dev/null),$(p))))
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo serve test test-unit test-integration test-system crash lint api-fuzz debian-walk format fuzz lock clean
+.PHONY: help demo serve test test-unit test-integration test-system cov crash lint api-fuzz debian-walk format fuzz fuzz-smtp lock release clean
 
-demo: $(VENV)/ready
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+( [a-z-]+)*:.*## / { printf "  make %-44s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/ready ## Turn one message into a ticket and a Slack post, without set-up (ARGS=--once exits afterwards)
 	$(BIN)/emailrouter demo $(ARGS)
 
-serve: $(VENV)/ready
+serve: $(VENV)/ready ## Run SMTP, API and delivery in one process from this checkout
 	$(BIN)/emailrouter serve $(ARGS)
 
-# pytest keeps the test modules it has compiled, whatever the user's environment says: half the time of collecting them.
+# pytest caches compiled test modules whatever the user's environment says: this halves the time of collection.
 export PYTHONDONTWRITEBYTECODE :=
 
-# Two more than there are cores: tests wait for programs, and for the clocks of those. Idle workers take tests from busy
-# ones (--dist worksteal): the tests that wait longest follow each other.
+# Two workers more than cores, because tests wait for the programs that they start. worksteal: the longest tests are
+# adjacent modules, and idle workers take tests from busy ones.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 2 )))
-test: lint
+test: lint ## Run the linters and all tests, on SQLite and on a PostgreSQL that the tests start
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-# The tiers: tests/README.md. `make test` runs all of them.
-test-unit test-integration test-system: $(VENV)/ready
+test-unit test-integration test-system: $(VENV)/ready ## Run one tier of the tests (tests/README.md)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/$(@:test-%=%) $(ARGS)
 
-# Random sessions against the SMTP server, from where the last run ended; stops at what it finds and says how to repeat it.
+# The tiers that run in pytest's own processes. The system tier is not measured: it kills the programs that it starts.
+COVERAGE_FLOOR ?= 0
+cov: $(VENV)/ready ## Measure the coverage of the unit and integration tiers; fails below COVERAGE_FLOOR per cent
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist worksteal tests/unit tests/integration $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=$(COVERAGE_FLOOR)
+
 SECONDS ?= 900
-fuzz-smtp: $(VENV)/ready
+fuzz-smtp: $(VENV)/ready ## Send random sessions to the SMTP server for SECONDS, continuing the last run
 	$(BIN)/python -m tests.system.smtp.fuzz --seconds $(SECONDS) $(ARGS)
 
-# The program killed again and again, and what is then counted: docs/reliability.md. FLEET=1: six processes (PostgreSQL).
+# docs/reliability.md describes the method. FLEET=1: six processes over one PostgreSQL.
 KILLS ?= 200
 DATABASE ?= sqlite
 CRASH_SECONDS ?= 3600
 FLEET ?=
-crash: $(VENV)/ready
+crash: $(VENV)/ready ## Kill the program KILLS times and run the loss audit after each
 	CRASH_POINTS=all $(BIN)/python -m pytest -n auto -k "$(DATABASE) or not (sqlite or postgres)" tests/system/crash/test_named_points.py tests/system/crash/test_retention.py
 	$(BIN)/python -m tests.system.crash.long_run --kills $(KILLS) --database $(DATABASE) --seconds $(CRASH_SECONDS) $(if $(FLEET),--fleet)
 
-# vulture runs twice: over the product alone, where use in tests does not count, then over everything.
-lint: $(VENV)/ready
+# vulture runs twice: over the product alone, where uses in tests do not count, then over everything.
+lint: $(VENV)/ready ## Run ruff, mypy, import-linter and vulture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy packaging/release.py
 	$(BIN)/lint-imports
 	$(BIN)/vulture
 	$(BIN)/vulture api config emailrouter router smtp tests bench
 
-format: $(VENV)/ready
+format: $(VENV)/ready ## Format the code and apply the linter's fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Random mails, then random shapes for the cost-growth test, half of SECONDS each; both continue where the last run
-# stopped (.fuzz/). Exit 1 when one failed.
-fuzz: $(VENV)/ready
+# Half of SECONDS each for random messages and for random shapes of the cost-growth test; state is kept in .fuzz/.
+fuzz: $(VENV)/ready ## Fuzz the mail parser and its cost growth for SECONDS, continuing the last run
 	nice -n 19 $(BIN)/python -m tests.unit.mail.fuzz --seconds $$(( $(SECONDS) / 2 ))
 	nice -n 19 $(BIN)/python -m tests.system.growth.long --seconds $$(( $(SECONDS) / 2 ))
 
-# The started program under schemathesis, on both databases: some 10 minutes each, at most 30.
-api-fuzz: $(VENV)/ready
+api-fuzz: $(VENV)/ready ## Run schemathesis against the program on both databases (20 to 60 minutes)
 	$(BIN)/python -m tests.system.api.fuzz $(ARGS)
 
-# docs/operations.md, command by command, on a fresh Debian under systemd-nspawn: as root, some four minutes.
-debian-walk: $(VENV)/ready
+debian-walk: $(VENV)/ready ## Run the commands of docs/operations.md on a fresh Debian under systemd-nspawn (root)
 	$(BIN)/python -m tests.system.debian.walk $(ARGS)
 
-# Hashes, no addresses: where packages come from is the machine's own setting.
-lock: $(VENV)/ready
+# The lock files hold hashes and no addresses: each machine configures its own package index.
+lock: $(VENV)/ready ## Update the lock files
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS) --extra dev pyproject.toml -o requirements-dev.lock
 	$(BIN)/python -c 'import pathlib, tomllib; print(*tomllib.loads(pathlib.Path("pyproject.toml").read_text())["build-system"]["requires"], sep="\n")' \
 		| $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(ARGS) --constraints requirements-dev.lock - -o requirements-build.lock
 
+release: $(VENV)/ready ## Cut the changelog, tag VERSION and build wheel, sdist, checksums and SBOM into dist/
+	$(BIN)/python packaging/release.py $(VERSION)
+
 $(VENV)/ready: requirements-dev.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Email Router needs Python 3.11, 3.12 or 3.13: set PYTHON=/path/to/python" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Email Router needs Python 3.11 or later: set PYTHON=/path/to/python" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+clean: ## Remove the environment, caches and builds
+	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
