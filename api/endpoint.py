@@ -19,7 +19,7 @@ from api.schema import shape
 from api.schema.shape import Answer
 from api.served import Served
 from router.admin.access.authentication import Caller
-from router.admin.idempotency import Begun, Kept
+from router.admin.idempotency import IdempotencyClaim, StoredResponse
 from router.errors import Refused
 from router.services import Services
 
@@ -66,7 +66,7 @@ class Endpoint(Served):
         path = self.route.path.format_map(call.ids)
         digest = hashlib.sha256(call.request.query_string.encode() + b"\0" + content).hexdigest()
         begun = await idempotency.begin(f"{caller.scope} {self.route.method} {path}", key, digest)
-        if isinstance(begun, Kept):
+        if isinstance(begun, StoredResponse):
             response = answers.json_text(begun.answer, begun.status)
             response.headers["Idempotency-Replayed"] = "true"
             return response
@@ -76,7 +76,7 @@ class Endpoint(Served):
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _do(self, call: Call[Any, Any], begun: Begun) -> web.StreamResponse:
+    async def _do(self, call: Call[Any, Any], begun: IdempotencyClaim) -> web.StreamResponse:
         idempotency = self._services.idempotency
         try:
             answer = await self.route.handler(call)

@@ -21,8 +21,8 @@ from api.dashboard.views import PAGES
 from bench.filled import Filled, filled, run
 from bench.installation import KINDS, installed
 from router.admin import paging
-from router.admin.access.sessions import Sessions
-from router.admin.access.users import Users
+from router.admin.access.sessions import SessionService
+from router.admin.access.users import UserService
 from router.clock import SystemClock
 from router.model import Actor
 from router.secrets import SecretBox, new_key
@@ -108,8 +108,8 @@ async def furnished(big: Filled) -> tuple[str, dict[str, str]]:
         )
         await run(database, "ANALYZE")
         actor, clock = Actor(big.made.workspace_id, "admin"), SystemClock()
-        busy = await Users(database, clock).get(actor, big.users[0])
-        login = await Sessions(database, clock, SecretBox(new_key())).begin(busy, address="127.0.0.1")
+        busy = await UserService(database, clock).get(actor, big.users[0])
+        login = await SessionService(database, clock, SecretBox(new_key())).begin(busy, address="127.0.0.1")
         ids = {"aliases": big.aliases[3], "integrations": big.integrations[3], "users": big.users[3]}
         for noun, table in (("domains", "domains"), ("keys", "api_keys")):
             ids[noun] = (await run(database, f"SELECT id FROM {table} ORDER BY id LIMIT 1"))[0]["id"]

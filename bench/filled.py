@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.installation import BenchInstallation
-from router.admin.access.keys import Keys
-from router.admin.access.users import Users
+from router.admin.access.keys import KeyService
+from router.admin.access.users import UserService
 from router.clock import SystemClock
 from router.model import Actor
 from router.search import terms
@@ -72,7 +72,7 @@ async def filled(made: BenchInstallation, count: int) -> Filled:
     await database.open()
     try:
         actor, clock = Actor(made.workspace_id, "admin"), SystemClock()
-        users, keys = Users(database, clock), Keys(database, clock)
+        users, keys = UserService(database, clock), KeyService(database, clock)
         found = Filled(made, count, (clock.now() - _MINUTE) // 1000)
         found.users = [(await users.create(actor, email=f"a{n}@example.org", role="admin")).id for n in range(50)]
         found.key = (await keys.create(actor, name="bench", user_id=found.users[0])).clear

@@ -17,7 +17,7 @@ from config.values import Address
 from emailrouter.assembly import link_base
 from emailrouter.assembly.core import AnyDatabase
 from router.admin.access.setup_link import FILE
-from router.admin.installation.first_workspace import FirstLogin, Setup
+from router.admin.installation.first_workspace import FirstLogin, SetupService
 from router.clock import SystemClock
 from router.errors import Refused
 
@@ -31,7 +31,7 @@ def default_email(config: Config) -> str:
 
 async def make_if_empty(config: Config, opened: AnyDatabase) -> None:
     """Makes and shows the first login when there is no workspace yet."""
-    setup = Setup(opened, SystemClock())
+    setup = SetupService(opened, SystemClock())
     if not await setup.needed():
         return
     try:

@@ -5,29 +5,29 @@ from __future__ import annotations
 from config.schema import Config
 from emailrouter.assembly.core import Core
 from router.admin.access import setup_link
-from router.admin.access.authentication import Authentication
-from router.admin.access.keys import Keys
-from router.admin.access.sessions import Sessions
-from router.admin.access.setup_link import Welcome
-from router.admin.access.users import Users
-from router.admin.audit import Audit
-from router.admin.display_names import DisplayNames
-from router.admin.domains.domain_checks import DnsPolicy, DomainChecks
-from router.admin.domains.domains import Domains
-from router.admin.idempotency import Idempotency
-from router.admin.installation.attention import Attention
-from router.admin.installation.health import HealthReport
-from router.admin.installation.overview import Overviews
-from router.admin.installation.workspaces import Workspaces
-from router.admin.routes.aliases import Aliases
-from router.admin.routes.blocked_senders import BlockedSenders
-from router.admin.routes.deliveries import Deliveries
-from router.admin.routes.explain import Explain
-from router.admin.routes.integrations import Integrations
-from router.admin.routes.test_mail import TestMailer
-from router.admin.tickets.conversation import Conversation
-from router.admin.tickets.messages import Messages
-from router.admin.tickets.tickets import Tickets
+from router.admin.access.authentication import AuthenticationService
+from router.admin.access.keys import KeyService
+from router.admin.access.sessions import SessionService
+from router.admin.access.setup_link import SetupLinkService
+from router.admin.access.users import UserService
+from router.admin.audit import AuditService
+from router.admin.display_names import DisplayNameService
+from router.admin.domains.domain_checks import DnsPolicy, DomainCheckService
+from router.admin.domains.domains import DomainService
+from router.admin.idempotency import IdempotencyService
+from router.admin.installation.attention import AttentionService
+from router.admin.installation.health import HealthService
+from router.admin.installation.overview import OverviewService
+from router.admin.installation.workspaces import WorkspaceService
+from router.admin.routes.aliases import AliasService
+from router.admin.routes.blocked_senders import BlockedSenderService
+from router.admin.routes.deliveries import DeliveryService
+from router.admin.routes.explain import ExplanationService
+from router.admin.routes.integrations import IntegrationService
+from router.admin.routes.test_mail import TestMailService
+from router.admin.tickets.conversation import ConversationReader
+from router.admin.tickets.messages import MessageService
+from router.admin.tickets.tickets import TicketService
 from router.channels import CHANNELS
 from router.clock import micros
 from router.dns.resolver import DnsResolver
@@ -47,30 +47,30 @@ def build(core: Core) -> Services:
     """Every use case over one core."""
     config, opened, clock = core.config, core.database, core.clock
     changed = core.directory.forget
-    tester = TestMailer(opened, clock, core.directory, _LazyAcceptor(core), hostname=config.server.hostname)
+    tester = TestMailService(opened, clock, core.directory, _LazyAcceptor(core), hostname=config.server.hostname)
     return Services(
         clock=clock,
-        authentication=Authentication(opened, clock),
-        sessions=Sessions(opened, clock, core.box),
-        welcome=Welcome(opened, clock, config.server.data_dir / setup_link.FILE),
+        authentication=AuthenticationService(opened, clock),
+        sessions=SessionService(opened, clock, core.box),
+        setup_link=SetupLinkService(opened, clock, config.server.data_dir / setup_link.FILE),
         rate_limits=_rate_limits(core),
-        idempotency=Idempotency(opened, clock),
-        workspaces=Workspaces(opened, clock),
-        users=Users(opened, clock),
-        keys=Keys(opened, clock),
-        domains=Domains(opened, clock, domain_checks(core), mx_hosts=mx_hosts(config), changed=changed),
-        integrations=Integrations(opened, clock, core.poster, core.wake),
-        aliases=Aliases(opened, clock, tester, changed=changed),
-        tickets=Tickets(opened, clock, Conversation(opened, core.contents)),
-        messages=Messages(opened, core.contents),
-        deliveries=Deliveries(opened, clock, core.wake, max_age=micros(config.delivery.max_age)),
-        display_names=DisplayNames(opened),
-        blocked_senders=BlockedSenders(opened, clock),
-        explain=Explain(opened, clock, CHANNELS, _reply_to_recipient),
-        audit=Audit(opened),
-        overview=Overviews(opened, clock),
-        health=HealthReport(opened, clock),
-        attention=Attention(opened, clock),
+        idempotency=IdempotencyService(opened, clock),
+        workspaces=WorkspaceService(opened, clock),
+        users=UserService(opened, clock),
+        keys=KeyService(opened, clock),
+        domains=DomainService(opened, clock, domain_checks(core), mx_hosts=mx_hosts(config), changed=changed),
+        integrations=IntegrationService(opened, clock, core.poster, core.wake),
+        aliases=AliasService(opened, clock, tester, changed=changed),
+        tickets=TicketService(opened, clock, ConversationReader(opened, core.contents)),
+        messages=MessageService(opened, core.contents),
+        deliveries=DeliveryService(opened, clock, core.wake, max_age=micros(config.delivery.max_age)),
+        display_names=DisplayNameService(opened),
+        blocked_senders=BlockedSenderService(opened, clock),
+        explanations=ExplanationService(opened, clock, CHANNELS, _reply_to_recipient),
+        audit=AuditService(opened),
+        overview=OverviewService(opened, clock),
+        health=HealthService(opened, clock),
+        attention=AttentionService(opened, clock),
         ready=lambda: migrate.check(opened),
     )
 
@@ -92,12 +92,12 @@ def _rate_limits(core: Core) -> RateLimits:
     return ProcessCounts(core.database, core.clock)
 
 
-def domain_checks(core: Core) -> DomainChecks:
+def domain_checks(core: Core) -> DomainCheckService:
     """Checks domains in the DNS with a resolver of its own."""
     resolver = SharedResolver(dns_resolver(core.config), core.clock)
     dns = core.config.dns
     policy = DnsPolicy(mx_hosts(core.config), dns.verification, micros(dns.recheck_interval))
-    return DomainChecks(core.database, core.clock, resolver, policy, changed=core.directory.forget)
+    return DomainCheckService(core.database, core.clock, resolver, policy, changed=core.directory.forget)
 
 
 def dns_resolver(config: Config) -> DnsResolver:

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from router.admin.access.authentication import Authentication
-from router.admin.access.keys import Keys
-from router.admin.access.sessions import Sessions
-from router.admin.access.setup_link import Welcome
-from router.admin.access.users import Users
-from router.admin.audit import Audit
-from router.admin.display_names import DisplayNames
-from router.admin.domains.domains import Domains
-from router.admin.idempotency import Idempotency
-from router.admin.installation.attention import Attention
-from router.admin.installation.health import HealthReport
-from router.admin.installation.overview import Overviews
-from router.admin.installation.workspaces import Workspaces
-from router.admin.routes.aliases import Aliases
-from router.admin.routes.blocked_senders import BlockedSenders
-from router.admin.routes.deliveries import Deliveries
-from router.admin.routes.explain import Explain
-from router.admin.routes.integrations import Integrations
-from router.admin.tickets.messages import Messages
-from router.admin.tickets.tickets import Tickets
+from router.admin.access.authentication import AuthenticationService
+from router.admin.access.keys import KeyService
+from router.admin.access.sessions import SessionService
+from router.admin.access.setup_link import SetupLinkService
+from router.admin.access.users import UserService
+from router.admin.audit import AuditService
+from router.admin.display_names import DisplayNameService
+from router.admin.domains.domains import DomainService
+from router.admin.idempotency import IdempotencyService
+from router.admin.installation.attention import AttentionService
+from router.admin.installation.health import HealthService
+from router.admin.installation.overview import OverviewService
+from router.admin.installation.workspaces import WorkspaceService
+from router.admin.routes.aliases import AliasService
+from router.admin.routes.blocked_senders import BlockedSenderService
+from router.admin.routes.deliveries import DeliveryService
+from router.admin.routes.explain import ExplanationService
+from router.admin.routes.integrations import IntegrationService
+from router.admin.tickets.messages import MessageService
+from router.admin.tickets.tickets import TicketService
 from router.clock import Clock
 from router.ratelimit.fixed_counts import RateLimits
 
@@ -34,25 +34,25 @@ class Services:
     """ready: raises `Unavailable` or `SchemaMismatch` when requests would fail (`router.store.migrate.check`)."""
 
     clock: Clock
-    authentication: Authentication
-    sessions: Sessions
-    welcome: Welcome
+    authentication: AuthenticationService
+    sessions: SessionService
+    setup_link: SetupLinkService
     rate_limits: RateLimits
-    idempotency: Idempotency
-    workspaces: Workspaces
-    users: Users
-    keys: Keys
-    domains: Domains
-    integrations: Integrations
-    aliases: Aliases
-    tickets: Tickets
-    messages: Messages
-    deliveries: Deliveries
-    display_names: DisplayNames
-    blocked_senders: BlockedSenders
-    explain: Explain
-    audit: Audit
-    overview: Overviews
-    health: HealthReport
-    attention: Attention
+    idempotency: IdempotencyService
+    workspaces: WorkspaceService
+    users: UserService
+    keys: KeyService
+    domains: DomainService
+    integrations: IntegrationService
+    aliases: AliasService
+    tickets: TicketService
+    messages: MessageService
+    deliveries: DeliveryService
+    display_names: DisplayNameService
+    blocked_senders: BlockedSenderService
+    explanations: ExplanationService
+    audit: AuditService
+    overview: OverviewService
+    health: HealthService
+    attention: AttentionService
     ready: Callable[[], Awaitable[None]]

@@ -13,8 +13,8 @@ import asyncio
 import structlog
 from aiohttp import web
 
-from router.admin.installation.attention import Attention
-from router.admin.tickets.tickets import Tickets
+from router.admin.installation.attention import AttentionService
+from router.admin.tickets.tickets import TicketService
 from router.errors import Unavailable
 from router.model import Actor
 
@@ -28,7 +28,7 @@ class Stream:
     """One listener. `changed` is set by its watch and cleared by whoever told its client.
 
     seen: the newest that its page shows (`newest_of`); what is newer at the first look is news already. whose: the
-    user's. trouble: the `Trouble.fingerprint` that its page shows, `""` where it shows none.
+    user's. trouble: the `AttentionCounts.fingerprint` that its page shows, `""` where it shows none.
     """
 
     def __init__(self, seen: str, whose: str = "", trouble: str = "") -> None:
@@ -65,7 +65,7 @@ class Live:
     """Opens and closes streams."""
 
     def __init__(
-        self, tickets: Tickets, attention: Attention, *, every: float = EVERY, most: int = MOST_STREAMS
+        self, tickets: TicketService, attention: AttentionService, *, every: float = EVERY, most: int = MOST_STREAMS
     ) -> None:
         self._tickets = tickets
         self._attention = attention

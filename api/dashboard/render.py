@@ -18,7 +18,7 @@ from api.dashboard import words
 from api.dashboard.assets import FOLDER, Assets
 from api.dashboard.page import Html, Nav, Visit
 from api.dashboard.security import dress_page
-from router.admin.installation.attention import Trouble
+from router.admin.installation.attention import AttentionCounts
 from router.clock import Clock
 from router.errors import Refused
 
@@ -49,7 +49,9 @@ class Renderer:
         me = None if visit.caller is None else await visit.services.sessions.me(visit.caller.actor)
         if me is not None and (me.user is None or me.workspace is None):
             raise Refused("unauthorized", "You were removed a moment ago")
-        trouble = Trouble() if visit.caller is None else await visit.services.attention.counts(visit.caller.actor)
+        trouble = (
+            AttentionCounts() if visit.caller is None else await visit.services.attention.counts(visit.caller.actor)
+        )
         context = {
             "visit": visit,
             "me": me,

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from urllib.parse import urlencode
 
 from api.dashboard.page import Handler, Outcome, See, Visit
-from router.admin.idempotency import Begun, Idempotency, Kept
+from router.admin.idempotency import IdempotencyClaim, IdempotencyService, StoredResponse
 from router.errors import Refused
 
 FIELD = "submission"  # the hidden field of such a form
@@ -28,7 +28,7 @@ def digest_of(form: Mapping[str, str]) -> str:
 class Submissions:
     """One for each page."""
 
-    def __init__(self, idempotency: Idempotency) -> None:
+    def __init__(self, idempotency: IdempotencyService) -> None:
         self._idempotency = idempotency
         self._running: set[asyncio.Task[Outcome]] = set()
 
@@ -40,7 +40,7 @@ class Submissions:
             begun = await self._idempotency.begin(scope, digest, digest)
         except Refused as refusal:
             raise Refused("conflict", "This was sent a moment ago and is not finished yet: try again") from refusal
-        if isinstance(begun, Kept):
+        if isinstance(begun, StoredResponse):
             return See(**json.loads(begun.answer))
         # A task of its own: a time limit or a client that hangs up must not end it halfway.
         task = asyncio.ensure_future(self._carry_out(visit, handler, begun))
@@ -48,7 +48,7 @@ class Submissions:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _carry_out(self, visit: Visit, handler: Handler, begun: Begun) -> Outcome:
+    async def _carry_out(self, visit: Visit, handler: Handler, begun: IdempotencyClaim) -> Outcome:
         try:
             outcome = await handler(visit)
         except BaseException:

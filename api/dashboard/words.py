@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.schema.shape import iso
-from router.admin.installation.attention import MAX_COUNTED, Trouble
+from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.clock import SECOND
 from router.model import Micros
 from router.unicode_security import with_a_labels
@@ -85,7 +85,7 @@ def span(length: Micros) -> str:
     return shown.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def troubles(found: Trouble) -> list[str]:
+def troubles(found: AttentionCounts) -> list[str]:
     """`3 failed deliveries`, `1 failing integration`: what of it there is; a count at its bound has a `+`."""
     named = (
         (found.failed, "failed delivery", "failed deliveries"),

@@ -15,7 +15,7 @@ from api.middleware.addresses import client_address
 from api.request_keys import ADDRESS, CALLER
 from api.served import declared_of
 from config.values import Network
-from router.admin.access.authentication import Authentication, Caller
+from router.admin.access.authentication import AuthenticationService, Caller
 from router.clock import Clock
 from router.errors import Refused
 from router.network import address_key
@@ -27,7 +27,7 @@ FAILURES = Limit(requests=1000, seconds=60)
 _MAX_CREDENTIAL = 200
 
 
-def auth(authentication: Authentication, clock: Clock, trusted_proxies: Sequence[Network]) -> Middleware:
+def auth(authentication: AuthenticationService, clock: Clock, trusted_proxies: Sequence[Network]) -> Middleware:
     """The middleware; it remembers the failures of each address."""
     attempts = Attempts(clock, FAILURES)
 
@@ -49,7 +49,7 @@ def auth(authentication: Authentication, clock: Clock, trusted_proxies: Sequence
     return authenticate
 
 
-async def _caller(request: web.Request, authentication: Authentication) -> Caller:
+async def _caller(request: web.Request, authentication: AuthenticationService) -> Caller:
     given = request.headers.get("Authorization")
     if given is not None:
         scheme, _, credential = given.partition(" ")

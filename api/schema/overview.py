@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api.schema.shape import Answer, Time
 from router.admin.installation.health import Health
-from router.admin.installation.overview import Day, Open, Overview, Times
+from router.admin.installation.overview import DayCounts, DurationStatistics, OpenTickets, Overview
 from router.model import Domain, DomainStatus, Integration, IntegrationStatus
 
 
@@ -22,7 +22,7 @@ class DayAnswer(Answer):
     dead: int
 
     @classmethod
-    def of(cls, day: Day) -> Self:
+    def of(cls, day: DayCounts) -> Self:
         return cls(date=day.date, mails=day.mails, tickets=day.tickets, dead=day.dead)
 
 
@@ -34,7 +34,7 @@ class OpenAnswer(Answer):
     waiting: int
 
     @classmethod
-    def of(cls, tickets: Open) -> Self:
+    def of(cls, tickets: OpenTickets) -> Self:
         return cls(open=tickets.open, in_progress=tickets.in_progress, waiting=tickets.waiting)
 
 
@@ -53,7 +53,7 @@ class DurationAnswer(Answer):
     p90_seconds: int | None
 
     @classmethod
-    def of(cls, times: Times) -> Self:
+    def of(cls, times: DurationStatistics) -> Self:
         return cls(count=times.count, median_seconds=_over(times.median, 10**6), p90_seconds=_over(times.p, 10**6))
 
 
@@ -65,7 +65,7 @@ class LatencyAnswer(Answer):
     p95_ms: int | None
 
     @classmethod
-    def of(cls, times: Times) -> Self:
+    def of(cls, times: DurationStatistics) -> Self:
         return cls(count=times.count, median_ms=_over(times.median, 1000), p95_ms=_over(times.p, 1000))
 
 

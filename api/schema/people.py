@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from api.schema.shape import Address, Answer, Body, Id, Name, NextCursor, Password, Time
 from router.admin.access.keys import NewKey
-from router.admin.access.sessions import Me, SignedIn
+from router.admin.access.sessions import Identity, SessionInfo
 from router.model import ApiKey, Role, User, Workspace
 
 
@@ -200,7 +200,7 @@ class SessionAnswer(Answer):
     expires_at: Time
 
     @classmethod
-    def of(cls, session: SignedIn, own: str) -> Self:
+    def of(cls, session: SessionInfo, own: str) -> Self:
         return cls(
             id=session.id,
             address=session.address,
@@ -227,7 +227,7 @@ class MeAnswer(Answer):
     key_id: str | None
 
     @classmethod
-    def of(cls, me: Me) -> Self:
+    def of(cls, me: Identity) -> Self:
         return cls(
             user=None if me.user is None else UserAnswer.of(me.user),
             workspace=None if me.workspace is None else WorkspaceAnswer.of(me.workspace),

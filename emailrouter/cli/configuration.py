@@ -13,9 +13,9 @@ from emailrouter.cli.desk import Desk
 from router.channels import CHANNELS
 from router.errors import Refused
 from router.provisioning import document
-from router.provisioning.apply import Apply
-from router.provisioning.document import MAX_OCTETS, Blueprint, NotABlueprint
-from router.provisioning.export import Parts, blueprint_of, snapshot
+from router.provisioning.apply import DocumentApplier
+from router.provisioning.document import MAX_OCTETS, InvalidDocument, WorkspaceDocument
+from router.provisioning.export import ProvisioningServices, blueprint_of, snapshot
 from router.provisioning.plan import Plan
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
@@ -57,10 +57,10 @@ async def apply(at: Desk, file: Path, dry_run: bool, prune: bool, yes: bool) -> 
     wanted = _read(file)
     parts = _parts(at)
     allow_private = at.core.config.delivery.allow_private_networks
-    applying = Apply(parts, CHANNELS, at.core.box, _resolve, allow_private=allow_private)
+    applying = DocumentApplier(parts, CHANNELS, at.core.box, _resolve, allow_private=allow_private)
     try:
         plan = applying.plan(wanted, await snapshot(parts, at.actor), prune=prune)
-    except NotABlueprint as error:
+    except InvalidDocument as error:
         raise click.UsageError(f"{file}: {error.message}") from None
     if not at.as_json:
         _show(plan)
@@ -90,7 +90,7 @@ def _show(plan: Plan) -> None:
         click.echo(frame.printable(f"  {kept.replace('_', ' ')} is not in the file; --prune would remove it"))
 
 
-def _read(file: Path) -> Blueprint:
+def _read(file: Path) -> WorkspaceDocument:
     raw = sys.stdin.buffer.read(MAX_OCTETS + 1) if str(file) == "-" else file.read_bytes()
     if len(raw) > MAX_OCTETS:
         raise click.UsageError(f"{file}: larger than {MAX_OCTETS} octets")
@@ -98,7 +98,7 @@ def _read(file: Path) -> Blueprint:
         return document.parse(raw.decode("utf-8"))
     except UnicodeDecodeError:
         raise click.UsageError(f"{file}: this is not UTF-8") from None
-    except NotABlueprint as error:
+    except InvalidDocument as error:
         raise click.UsageError(f"{file}: {error.message}") from None
 
 
@@ -113,9 +113,9 @@ def _resolve(reference: str) -> str | None:
         raise Refused("invalid_integration", f"{reference} cannot be read: {error}") from None
 
 
-def _parts(at: Desk) -> Parts:
+def _parts(at: Desk) -> ProvisioningServices:
     services = at.services
-    return Parts(
+    return ProvisioningServices(
         workspaces=services.workspaces,
         users=services.users,
         domains=services.domains,

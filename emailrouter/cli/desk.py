@@ -23,7 +23,7 @@ from emailrouter import log
 from emailrouter.assembly.core import Core
 from emailrouter.cli import frame
 from emailrouter.operator_services import opened
-from router.admin.lookup import Names
+from router.admin.lookup import LookupService
 from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from router.errors import Refused
 from router.model import Actor, Workspace
@@ -44,7 +44,7 @@ class Desk:
 
     core: Core
     actor: Actor
-    names: Names
+    names: LookupService
     as_json: bool
 
     @property
@@ -157,11 +157,11 @@ def at_desk(
             context = click.get_current_context()
 
             async def run(core: Core) -> int | None:
-                workspace = await _workspace(Names(core.database), context.meta.get(_WORKSPACE))
+                workspace = await _workspace(LookupService(core.database), context.meta.get(_WORKSPACE))
                 desk = Desk(
                     core,
                     Actor(workspace.id, "admin"),
-                    Names(core.database),
+                    LookupService(core.database),
                     frame.invocation(context).as_json,
                 )
                 return await work(desk, *args, **kwargs)
@@ -186,7 +186,7 @@ def with_operator(context: click.Context, work: Callable[[Core], Awaitable[T]], 
     return frame.run(run())
 
 
-async def _workspace(names: Names, wanted: str | None) -> Workspace:
+async def _workspace(names: LookupService, wanted: str | None) -> Workspace:
     if wanted is not None:
         return await names.workspace(wanted)
     known = await names.workspaces()

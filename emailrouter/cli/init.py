@@ -7,7 +7,7 @@ import click
 from emailrouter import lifecycle
 from emailrouter.cli import frame
 from emailrouter.first_login import as_text, default_email, first_address
-from router.admin.installation.first_workspace import FirstLogin, Setup
+from router.admin.installation.first_workspace import FirstLogin, SetupService
 from router.clock import SystemClock
 
 
@@ -26,7 +26,7 @@ def init_command(context: click.Context, email: str | None) -> None:
         embedded = config.database.url.path is not None
         opened = await lifecycle.open_database(config, migrate_it=embedded)
         try:
-            return await Setup(opened, SystemClock()).first(email or default_email(config))
+            return await SetupService(opened, SystemClock()).first(email or default_email(config))
         finally:
             await opened.close()
 

@@ -6,8 +6,8 @@ import click
 
 from emailrouter.assembly.core import Core
 from emailrouter.cli import desk, frame, moments
-from router.admin.lookup import Names
-from router.admin.tickets.reparse import Progress, Reparse
+from router.admin.lookup import LookupService
+from router.admin.tickets.reparse import ReparseProgress, ReparseService
 
 
 @click.command(cls=frame.Command, name="reparse")
@@ -19,12 +19,12 @@ from router.admin.tickets.reparse import Progress, Reparse
 def reparse(context: click.Context, since: int | None, workspace: str | None) -> None:
     """Make the texts of tickets anew from the raw mails, after an upgrade. No status changes, nothing is sent."""
 
-    def tell(progress: Progress) -> None:
+    def tell(progress: ReparseProgress) -> None:
         click.echo(f"{progress.done} mails, up to {progress.last}", err=True)
 
     async def work(core: Core) -> int:
-        chosen = None if workspace is None else (await Names(core.database).workspace(workspace)).id
-        return await Reparse(core.database, core.contents).run(since or 0, workspace_id=chosen, tell=tell)
+        chosen = None if workspace is None else (await LookupService(core.database).workspace(workspace)).id
+        return await ReparseService(core.database, core.contents).run(since or 0, workspace_id=chosen, tell=tell)
 
     done = desk.with_operator(context, work)
     if frame.invocation(context).as_json:

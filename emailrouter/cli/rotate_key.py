@@ -11,7 +11,7 @@ from config.secret import Secret
 from emailrouter.assembly.core import Core
 from emailrouter.cli import desk, frame
 from router.admin.installation import key_rotation
-from router.admin.installation.key_rotation import Rotation
+from router.admin.installation.key_rotation import KeyRotationService
 from router.errors import Refused
 from router.secrets import KEY_FILE, fingerprint, load_or_create_key, new_key
 
@@ -44,7 +44,7 @@ def rotate_key(context: click.Context, new_key_file: Path | None, yes: bool) -> 
     desk.confirm("Replace the secret key? Every process has to be restarted with the new one.", yes=yes)
 
     async def work(core: Core) -> tuple[int, str]:
-        rotation = Rotation(core.database, core.clock)
+        rotation = KeyRotationService(core.database, core.clock)
         if server.secret_key is not None and new_key_file is not None:
             key = _next_key(new_key_file, server.secret_key)
             return await rotation.reseal(server.secret_key.reveal(), key), fingerprint(key)

@@ -10,8 +10,8 @@ from emailrouter.cli import desk, frame
 from emailrouter.cli.desk import Desk
 from emailrouter.first_login import as_text, first_address
 from router.admin.installation.first_workspace import FirstLogin
-from router.admin.installation.workspace_admin import Tenancy
-from router.admin.lookup import Names
+from router.admin.installation.workspace_admin import WorkspaceAdminService
+from router.admin.lookup import LookupService
 from router.errors import Refused
 from router.model import Workspace
 
@@ -27,7 +27,7 @@ def list_command(context: click.Context) -> None:
     """List every workspace of this installation."""
 
     async def work(core: Core) -> None:
-        found = await Names(core.database).workspaces()
+        found = await LookupService(core.database).workspaces()
         if frame.invocation(context).as_json:
             frame.print_json({"workspaces": [desk.as_json(WorkspaceAnswer.of(workspace)) for workspace in found]})
             return
@@ -56,8 +56,8 @@ def create(context: click.Context, name: str, email: str) -> None:
     """
 
     async def work(core: Core) -> FirstLogin:
-        tenancy = Tenancy(core.database, core.clock)
-        if not await Names(core.database).workspaces():
+        tenancy = WorkspaceAdminService(core.database, core.clock)
+        if not await LookupService(core.database).workspaces():
             raise Refused("conflict", "there is no workspace yet: make the first one by `emailrouter init`")
         return await tenancy.create(name, email)
 
@@ -97,8 +97,8 @@ def remove(context: click.Context, workspace: str, yes: bool) -> None:
     """Erase a workspace with everything that belongs to it: users, domains, tickets and mails."""
 
     async def work(core: Core) -> str:
-        found = await Names(core.database).workspace(workspace)
-        tenancy = Tenancy(core.database, core.clock)
+        found = await LookupService(core.database).workspace(workspace)
+        tenancy = WorkspaceAdminService(core.database, core.clock)
         lost = await tenancy.holdings(found.id)
         desk.confirm(
             f"Erase {found.name} ({found.id}) with {lost.domains} domains, {lost.users} users, "

@@ -30,7 +30,7 @@ async def record(session: Session, actor: Actor, now: Micros, action: str, targe
     )
 
 
-class Audit:
+class AuditService:
     """The list of changes."""
 
     def __init__(self, database: Database) -> None:

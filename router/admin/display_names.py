@@ -20,7 +20,7 @@ class DisplayName:
     email: str
 
 
-class DisplayNames:
+class DisplayNameService:
     """Finds names in the actor's workspace alone."""
 
     def __init__(self, database: Database) -> None:

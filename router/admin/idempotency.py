@@ -22,7 +22,7 @@ MAX_KEY = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredResponse:
     """The answer that was given the first time, as its status and JSON text."""
 
     status: int
@@ -30,7 +30,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class IdempotencyClaim:
     """The key is ours: end with `keep` or `release`."""
 
     scope: str
@@ -38,7 +38,7 @@ class Begun:
     at: Micros
 
 
-class Idempotency:
+class IdempotencyService:
     """scope: whose key it is and for what, `key:... POST /domains`. request: a digest of all that was sent."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -46,7 +46,7 @@ class Idempotency:
         self._clock = clock
         self._forgot_at = float("-inf")
 
-    async def begin(self, scope: str, key: str, request: str) -> Kept | Begun:
+    async def begin(self, scope: str, key: str, request: str) -> StoredResponse | IdempotencyClaim:
         """Raises `idempotency_mismatch` for another request, `conflict` where there is no answer to give again."""
         if not 1 <= len(key) <= MAX_KEY or not (key.isascii() and key.isprintable()):
             raise Refused("invalid_request", f"Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters")
@@ -57,7 +57,7 @@ class Idempotency:
             "idempotency_claim", **values, request=request, at=now, horizon=now - KEPT, abandoned=now - ABANDONED
         )
         if claimed is not None:
-            return Begun(scope, key, now)
+            return IdempotencyClaim(scope, key, now)
         row = await self._database.one("idempotency_find", **values)
         if row is None:
             raise Refused("conflict", "The request with this Idempotency-Key has just failed: retry it")
@@ -69,15 +69,15 @@ class Idempotency:
             raise Refused(
                 "conflict", "This request has already succeeded; its response contained a secret and was not stored"
             )
-        return Kept(row["status"], row["answer"])
+        return StoredResponse(row["status"], row["answer"])
 
-    async def keep(self, begun: Begun, status: int, answer: str | None) -> None:
+    async def keep(self, begun: IdempotencyClaim, status: int, answer: str | None) -> None:
         """The answer for whoever asks again; None where it holds a secret."""
         await self._database.run(
             "idempotency_keep", scope=begun.scope, key=begun.key, at=begun.at, status=status, answer=answer
         )
 
-    async def release(self, begun: Begun) -> None:
+    async def release(self, begun: IdempotencyClaim) -> None:
         """Nothing was done: the key may be used again."""
         await self._database.run("idempotency_release", scope=begun.scope, key=begun.key, at=begun.at)
 

@@ -15,7 +15,7 @@ from router.model import Actor, User, Workspace
 from router.store.database import Database, Row, fetch, fetch_one
 
 
-class Names:
+class LookupService:
     """Looks in the actor's workspace alone, except `workspace`."""
 
     def __init__(self, database: Database) -> None:

@@ -30,7 +30,7 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class PageRequest:
     """What to ask the database for: `most` rows (one more than the page holds) before an id."""
 
     before: str
@@ -46,15 +46,15 @@ class Window:
         return Page(items, encode(key(items[-1])) if len(rows) > self.limit else None)
 
 
-def window(prefix: ids.Prefix, limit: int, cursor: str | None) -> Window:
+def window(prefix: ids.Prefix, limit: int, cursor: str | None) -> PageRequest:
     """Raises `Refused` for a limit out of bounds and for a cursor that no list of this kind gave out."""
     if cursor is None:
         # Above every id: the first of its characters is never more than 7.
-        return Window(f"{prefix}_{'z' * 26}", _checked(limit))
+        return PageRequest(f"{prefix}_{'z' * 26}", _checked(limit))
     before = decode(cursor)
     if not ids.looks_valid(before, prefix):
         raise _wrong_cursor()
-    return Window(before, _checked(limit))
+    return PageRequest(before, _checked(limit))
 
 
 def encode(place: str) -> str:

@@ -1,4 +1,4 @@
-"""Makes a workspace like a `Blueprint`: plans the changes, then performs them by the use cases.
+"""Makes a workspace like a `WorkspaceDocument`: plans the changes, then performs them by the use cases.
 
 Each change is a transaction of its own: one that is refused ends it there, and applying again continues. Applying
 twice changes nothing the second time.
@@ -15,14 +15,14 @@ from router.errors import Refused
 from router.model import Actor, Alias, Integration
 from router.provisioning.document import (
     AliasEntry,
-    Blueprint,
     IntegrationEntry,
-    NotABlueprint,
+    InvalidDocument,
     UserEntry,
+    WorkspaceDocument,
     WorkspaceEntry,
 )
-from router.provisioning.export import Parts, Snapshot
-from router.provisioning.matching import Secret, plan_changes
+from router.provisioning.export import ProvisioningServices, Snapshot
+from router.provisioning.matching import ReferencedSettings, plan_changes
 from router.provisioning.plan import (
     AddAlias,
     AddBlockedSender,
@@ -34,26 +34,26 @@ from router.provisioning.plan import (
     ChangeUser,
     ChangeWorkspace,
     Plan,
+    PlanStep,
     Removable,
     Remove,
     SetMxUpstream,
-    Step,
 )
 from router.secrets import SecretBox, Unsealable
 
 # The text a reference stands for; None: it stands for nothing here.
-Resolve = Callable[[str], str | None]
+ResolveReference = Callable[[str], str | None]
 
 
-class Apply:
+class DocumentApplier:
     """resolve: reads a reference, at the edge. allow_private: `[delivery] allow_private_networks`."""
 
     def __init__(
         self,
-        parts: Parts,
+        parts: ProvisioningServices,
         channels: Mapping[str, Channel[Any]],
         box: SecretBox,
-        resolve: Resolve,
+        resolve: ResolveReference,
         *,
         allow_private: bool,
     ) -> None:
@@ -63,49 +63,49 @@ class Apply:
         self._resolve = resolve
         self._allow_private = allow_private
 
-    def plan(self, wanted: Blueprint, now: Snapshot, *, prune: bool) -> Plan:
-        """Raises `NotABlueprint` for a file that contradicts itself, `Refused` for what cannot be done."""
+    def plan(self, wanted: WorkspaceDocument, now: Snapshot, *, prune: bool) -> Plan:
+        """Raises `InvalidDocument` for a file that contradicts itself, `Refused` for what cannot be done."""
         return plan_changes(wanted, now, self._settings, prune=prune)
 
     async def perform(self, actor: Actor, plan: Plan) -> None:
         """Makes the changes; one that is refused ends it there."""
-        performing = _Performing(self._parts, actor, plan)
+        performing = _PlanExecution(self._parts, actor, plan)
         for step in plan.steps:
             await performing.perform(step)
 
-    def _settings(self, entry: IntegrationEntry, current: Integration | None, place: str) -> Secret:
+    def _settings(self, entry: IntegrationEntry, current: Integration | None, place: str) -> ReferencedSettings:
         """What an entry's reference says, and whether that is what the integration has."""
         try:
             channel = find_channel(self._channels, entry.type)
         except Refused as refused:
-            raise NotABlueprint(f"{place}.{refused.message}") from None
+            raise InvalidDocument(f"{place}.{refused.message}") from None
         url = self._resolve(entry.webhook_url)
         if url is None:
-            return Secret(None, same=False)
+            return ReferencedSettings(None, same=False)
         settings = {"webhookUrl": url}
         try:
             wanted = channel.dump_settings(channel.parse_settings(settings, allow_private=self._allow_private))
         except Refused as refused:
             raise Refused(refused.code, f"{place}.webhook_url ({entry.webhook_url}): {refused.message}") from None
         if current is None:
-            return Secret(settings, same=False)
+            return ReferencedSettings(settings, same=False)
         try:
             kept = open_settings(self._box, channel, current.sealed_settings, allow_private=self._allow_private)
         except (Unsealable, Refused):
-            return Secret(settings, same=False)
-        return Secret(settings, same=channel.dump_settings(kept) == wanted)
+            return ReferencedSettings(settings, same=False)
+        return ReferencedSettings(settings, same=channel.dump_settings(kept) == wanted)
 
 
-class _Performing:
+class _PlanExecution:
     """Performs the steps of one plan, and remembers the ids of what they make for the steps behind them."""
 
-    def __init__(self, parts: Parts, actor: Actor, plan: Plan) -> None:
+    def __init__(self, parts: ProvisioningServices, actor: Actor, plan: Plan) -> None:
         self._parts = parts
         self._actor = actor
         self._refs = plan.refs
         self._domain_ids = plan.domain_ids
 
-    async def perform(self, step: Step) -> None:
+    async def perform(self, step: PlanStep) -> None:
         parts, actor = self._parts, self._actor
         match step:
             case AddUser(entry):

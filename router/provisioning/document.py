@@ -30,18 +30,18 @@ def _reference(value: str) -> str:
 Reference = Annotated[str, AfterValidator(_reference)]
 
 
-class _Part(BaseModel):
+class _Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class WorkspaceEntry(_Part):
+class WorkspaceEntry(_Section):
     """default_integration: as aliases name one; `""` is none, missing leaves it."""
 
     name: str | None = None
     default_integration: str | None = None
 
 
-class IntegrationEntry(_Part):
+class IntegrationEntry(_Section):
     """id: only where several integrations have one name; aliases name it by its id then."""
 
     id: str | None = None
@@ -55,7 +55,7 @@ class IntegrationEntry(_Part):
         return self.id or self.name
 
 
-class AliasEntry(_Part):
+class AliasEntry(_Section):
     """integration: missing leaves an existing alias where it points."""
 
     address: str
@@ -63,7 +63,7 @@ class AliasEntry(_Part):
     status: Literal["active", "disabled"] = "active"
 
 
-class UserEntry(_Part):
+class UserEntry(_Section):
     """A person, without password and keys."""
 
     email: str
@@ -72,7 +72,7 @@ class UserEntry(_Part):
     disabled: bool = False
 
 
-class Blueprint(_Part):
+class WorkspaceDocument(_Section):
     """The file. A part that is None is not in it.
 
     mx_managed_upstream: those of the domains before which another relay stands; all others of the workspace are not.
@@ -87,21 +87,21 @@ class Blueprint(_Part):
     users: list[UserEntry] | None = None
 
 
-class NotABlueprint(Refused):
+class InvalidDocument(Refused):
     """The text is not a configuration of this form; the message says where and what is allowed."""
 
     def __init__(self, message: str) -> None:
         super().__init__("invalid_request", message)
 
 
-def parse(text: str) -> Blueprint:
-    """The file's text as a blueprint; raises `NotABlueprint`."""
+def parse(text: str) -> WorkspaceDocument:
+    """The file's text as a blueprint; raises `InvalidDocument`."""
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise NotABlueprint(f"invalid TOML: {error}") from None
+        raise InvalidDocument(f"invalid TOML: {error}") from None
     try:
-        return Blueprint.model_validate(document)
+        return WorkspaceDocument.model_validate(document)
     except ValidationError as error:
         # A misspelt key also shows as a missing one; its own line helps more.
         found = error.errors(include_url=False, include_input=False)
@@ -114,15 +114,15 @@ def parse(text: str) -> Blueprint:
             said = f"is not a known key{_nearest(first['loc'])}"
         case _:
             said = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    raise NotABlueprint(f"{place} {said}")
+    raise InvalidDocument(f"{place} {said}")
 
 
-def render(blueprint: Blueprint, *, head: str = "") -> str:
+def render(blueprint: WorkspaceDocument, *, head: str = "") -> str:
     """The text that `parse` takes back. head: lines for people, put in front as comments."""
     return "\n".join(_lines(blueprint, head)) + "\n"
 
 
-def _lines(blueprint: Blueprint, head: str) -> Iterator[str]:
+def _lines(blueprint: WorkspaceDocument, head: str) -> Iterator[str]:
     yield from (f"# {line}".rstrip() for line in head.splitlines())
     data = blueprint.model_dump(exclude_none=True)
     # Keys come before tables in TOML, so what is empty or a plain list is written first.
@@ -162,12 +162,12 @@ def _place(loc: tuple[int | str, ...]) -> str:
 
 
 def _nearest(loc: tuple[int | str, ...]) -> str:
-    parts: dict[str, type[_Part]] = {
+    parts: dict[str, type[_Section]] = {
         "workspace": WorkspaceEntry,
         "integrations": IntegrationEntry,
         "aliases": AliasEntry,
         "users": UserEntry,
     }
-    known = parts[str(loc[0])] if len(loc) > 1 and str(loc[0]) in parts else Blueprint
+    known = parts[str(loc[0])] if len(loc) > 1 and str(loc[0]) in parts else WorkspaceDocument
     near = difflib.get_close_matches(str(loc[-1]), known.model_fields, n=1)
     return f"; did you mean {near[0]}?" if near else f"; allowed keys: {', '.join(known.model_fields)}"

@@ -1,7 +1,4 @@
-"""The entries of a `Blueprint` and the things they stand for: compared by what tells them apart, named by references.
-
-Pure.
-"""
+"""Normalization of the entries of a `WorkspaceDocument`, and the references between them. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from router.admin.routes.aliases import judged_local_part
 from router.errors import Refused
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Integration
-from router.provisioning.document import Blueprint, IntegrationEntry, NotABlueprint
+from router.provisioning.document import IntegrationEntry, InvalidDocument, WorkspaceDocument
 from router.routing.senders import entry_form
 
 K = TypeVar("K")
@@ -21,12 +18,12 @@ V = TypeVar("V")
 
 
 def unique(part: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K, V]:
-    """The entries by what tells them apart; raises `NotABlueprint` when two are the same."""
+    """The entries by what tells them apart; raises `InvalidDocument` when two are the same."""
     found: dict[K, V] = {}
     for n, (name, entry) in enumerate(pairs, start=1):
         if name in found:
             said = "@".join(reversed(name)) if isinstance(name, tuple) else name
-            raise NotABlueprint(f"{part}[{n}]{f'.{key}' if key else ''}: {said} is listed twice")
+            raise InvalidDocument(f"{part}[{n}]{f'.{key}' if key else ''}: {said} is listed twice")
         found[name] = entry
     return found
 
@@ -36,13 +33,15 @@ def judged(rule: Callable[[str], str], text: str, place: str) -> str:
     try:
         return rule(text)
     except Refused as refused:
-        raise NotABlueprint(f"{place}: {refused.message}") from None
+        raise InvalidDocument(f"{place}: {refused.message}") from None
 
 
-def formed(wanted: Blueprint, known: Collection[str]) -> Blueprint:
-    """The file with its names in the form in which they are kept. known: names and ids that are there already.
+def formed(wanted: WorkspaceDocument, known: Collection[str]) -> WorkspaceDocument:
+    """Normalizes the names in the document. Raises `InvalidDocument` for an invalid name.
 
-    Those are compared, not judged: they may be older than today's rules. Raises `NotABlueprint` for what cannot be one.
+    Args:
+        wanted: The document.
+        known: Existing names and ids. They are not validated, because they may predate the current rules.
     """
 
     def form(name: str, place: str, key: str) -> str:
@@ -77,7 +76,7 @@ def formed(wanted: Blueprint, known: Collection[str]) -> Blueprint:
 
 
 def alias_key(address: str, place: str) -> tuple[str, str]:
-    """(domain, local key) of an alias's address; raises `NotABlueprint`. Whether it may be had: `new_alias`."""
+    """(domain, local key) of an alias's address; raises `InvalidDocument`. Whether it may be had: `new_alias`."""
     local, at, domain = address.strip().rpartition("@")
     try:
         if at and local and domain:
@@ -88,21 +87,21 @@ def alias_key(address: str, place: str) -> tuple[str, str]:
                 return name, local_key(local)
     except AddressError:
         pass
-    raise NotABlueprint(f"{place}.address: {address!r} is not a valid email address")
+    raise InvalidDocument(f"{place}.address: {address!r} is not a valid email address")
 
 
 def new_alias(address: str, domain: str, place: str) -> str:
-    """The local part of an alias that is to be made; raises `NotABlueprint`."""
+    """The local part of an alias that is to be made; raises `InvalidDocument`."""
     local = address.strip().rpartition("@")[0]
     return judged(lambda text: judged_local_part(text, domain).written, local, f"{place}.address")
 
 
 def blocked_form(text: str) -> str:
-    """The one form of a blocked sender; raises `NotABlueprint`."""
+    """The one form of a blocked sender; raises `InvalidDocument`."""
     try:
         return entry_form(text)
     except ValueError as error:
-        raise NotABlueprint(f"blocked_senders: {text!r} {error}") from None
+        raise InvalidDocument(f"blocked_senders: {text!r} {error}") from None
 
 
 def matched(
@@ -122,7 +121,7 @@ def matched(
     return [(entry, chosen.get(n)) for n, entry in enumerate(listed)]
 
 
-class Refs:
+class IntegrationReferences:
     """What integrations are called by aliases and the workspace: a name that is unique, or an id.
 
     What the file has comes before what the workspace has; what will be made has no id until it is.
@@ -142,7 +141,7 @@ class Refs:
     def expect(self, entry: IntegrationEntry, current: Integration | None, place: str) -> None:
         """An entry of the file: what is there already, or will be made."""
         if entry.ref in self._of_file:
-            raise NotABlueprint(
+            raise InvalidDocument(
                 f"{place}: integration {entry.ref!r} is listed twice: give each entry an id and refer to it by that id"
             )
         self._of_file.add(entry.ref)
@@ -150,11 +149,11 @@ class Refs:
         self._ids[entry.ref] = None if current is None else current.id
 
     def check(self, ref: str, place: str) -> None:
-        """Raises `NotABlueprint` for a reference to nothing, or to one of several."""
+        """Raises `InvalidDocument` for a reference to nothing, or to one of several."""
         if ref not in self._ids:
-            raise NotABlueprint(f"{place}: {ref!r} is not an integration of this workspace or file")
+            raise InvalidDocument(f"{place}: {ref!r} is not an integration of this workspace or file")
         if ref in self._ambiguous:
-            raise NotABlueprint(f"{place}: integration name {ref!r} is ambiguous: refer to it by its id")
+            raise InvalidDocument(f"{place}: integration name {ref!r} is ambiguous: refer to it by its id")
 
     def made(self, entry: IntegrationEntry, integration: Integration) -> None:
         """It has an id now."""

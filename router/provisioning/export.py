@@ -1,4 +1,4 @@
-"""What a workspace is configured to, gathered (`Snapshot`) and written as a `Blueprint`.
+"""What a workspace is configured to, gathered (`Snapshot`) and written as a `WorkspaceDocument`.
 
 The same configuration always gives the same text, so that it can lie in a repository. Applying it to the workspace
 that it came from changes nothing.
@@ -12,29 +12,29 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from router.admin.access.users import Users
-from router.admin.domains.domains import Domains
-from router.admin.installation.workspaces import Workspaces
+from router.admin.access.users import UserService
+from router.admin.domains.domains import DomainService
+from router.admin.installation.workspaces import WorkspaceService
 from router.admin.paging import MAX_LIMIT, Page
-from router.admin.routes.aliases import Aliases
-from router.admin.routes.blocked_senders import BlockedSenders
-from router.admin.routes.integrations import Integrations
+from router.admin.routes.aliases import AliasService
+from router.admin.routes.blocked_senders import BlockedSenderService
+from router.admin.routes.integrations import IntegrationService
 from router.model import Actor, Alias, Domain, Integration, User, Workspace
-from router.provisioning.document import AliasEntry, Blueprint, IntegrationEntry, UserEntry, WorkspaceEntry
+from router.provisioning.document import AliasEntry, IntegrationEntry, UserEntry, WorkspaceDocument, WorkspaceEntry
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ProvisioningServices:
     """The use cases that a configuration is read and changed by."""
 
-    workspaces: Workspaces
-    users: Users
-    domains: Domains
-    integrations: Integrations
-    aliases: Aliases
-    blocked_senders: BlockedSenders
+    workspaces: WorkspaceService
+    users: UserService
+    domains: DomainService
+    integrations: IntegrationService
+    aliases: AliasService
+    blocked_senders: BlockedSenderService
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Snapshot:
     blocked_senders: tuple[str, ...]
 
 
-async def snapshot(parts: Parts, actor: Actor) -> Snapshot:
+async def snapshot(parts: ProvisioningServices, actor: Actor) -> Snapshot:
     """Read part by part: what changes meanwhile may be in or not."""
     users = await _everything(lambda cursor: parts.users.list(actor, limit=MAX_LIMIT, cursor=cursor))
     domains = await _everything(lambda cursor: parts.domains.list(actor, limit=MAX_LIMIT, cursor=cursor))
@@ -65,13 +65,13 @@ async def snapshot(parts: Parts, actor: Actor) -> Snapshot:
     )
 
 
-def blueprint_of(found: Snapshot) -> Blueprint:
+def blueprint_of(found: Snapshot) -> WorkspaceDocument:
     """The snapshot as a file's contents; secrets become references to variables that are named after their use."""
     names = Counter(integration.name for integration in found.integrations)
     refs = {each.id: each.id if names[each.name] > 1 else each.name for each in found.integrations}
     variables = _variables(found.integrations)
     default = found.workspace.default_integration_id
-    return Blueprint(
+    return WorkspaceDocument(
         workspace=WorkspaceEntry(name=found.workspace.name, default_integration=refs.get(default or "", "")),
         domains=[domain.name for domain in found.domains],
         mx_managed_upstream=[domain.name for domain in found.domains if domain.mx_managed == "upstream"],

@@ -1,4 +1,4 @@
-"""Matches a `Blueprint` with a workspace: what would be added, changed and removed, as a `Plan`.
+"""Matches a `WorkspaceDocument` with a workspace: what would be added, changed and removed, as a `Plan`.
 
 Decides everything and changes nothing. Refuses what could not be done: an alias of no domain, a new integration whose
 secret is not set. The steps are in an order in which each is possible. What is in the workspace and not in the file is
@@ -14,8 +14,17 @@ from router.admin.access.users import sign_in_address
 from router.admin.domains.domain_names import domain_name
 from router.errors import Refused
 from router.model import Alias, Domain, Integration
-from router.provisioning.document import AliasEntry, Blueprint, IntegrationEntry, NotABlueprint
-from router.provisioning.entries import Refs, alias_key, blocked_form, formed, judged, matched, new_alias, unique
+from router.provisioning.document import AliasEntry, IntegrationEntry, InvalidDocument, WorkspaceDocument
+from router.provisioning.entries import (
+    IntegrationReferences,
+    alias_key,
+    blocked_form,
+    formed,
+    judged,
+    matched,
+    new_alias,
+    unique,
+)
 from router.provisioning.export import Snapshot
 from router.provisioning.plan import (
     AddAlias,
@@ -29,43 +38,43 @@ from router.provisioning.plan import (
     ChangeUser,
     ChangeWorkspace,
     Plan,
+    PlanStep,
     Remove,
     SetMxUpstream,
-    Step,
 )
 
 Differences = dict[str, tuple[object, object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class ReferencedSettings:
     """The settings that an entry refers to, None where the reference is not set; whether the integration has them."""
 
     settings: dict[str, str] | None = field(repr=False)
     same: bool
 
 
-ReadSecret = Callable[[IntegrationEntry, Integration | None, str], Secret]
+ReadSettings = Callable[[IntegrationEntry, Integration | None, str], ReferencedSettings]
 """Reads an entry's reference; the text is the place in the file, for errors."""
 
 
-def plan_changes(wanted: Blueprint, now: Snapshot, read_secret: ReadSecret, *, prune: bool) -> Plan:
-    """The plan that makes the workspace like the file. Raises `NotABlueprint`, and what `read_secret` raises."""
-    return _Matching(wanted, now, read_secret, prune=prune).plan()
+def plan_changes(wanted: WorkspaceDocument, now: Snapshot, read_secret: ReadSettings, *, prune: bool) -> Plan:
+    """The plan that makes the workspace like the file. Raises `InvalidDocument`, and what `read_secret` raises."""
+    return _Planner(wanted, now, read_secret, prune=prune).plan()
 
 
-class _Matching:
+class _Planner:
     """One comparison. `_late` holds steps that others make possible: removals, and admins who lose the role."""
 
-    def __init__(self, wanted: Blueprint, now: Snapshot, read_secret: ReadSecret, *, prune: bool) -> None:
+    def __init__(self, wanted: WorkspaceDocument, now: Snapshot, read_secret: ReadSettings, *, prune: bool) -> None:
         names = {now.workspace.name, *(user.name for user in now.users)}
         names |= {known for each in now.integrations for known in (each.id, each.name)}
         self._wanted = formed(wanted, names)
         self._now = now
         self._read_secret = read_secret
         self._prune = prune
-        self._plan = Plan(Refs(now.integrations), {domain.name: domain.id for domain in now.domains})
-        self._late: list[tuple[Change, Step]] = []
+        self._plan = Plan(IntegrationReferences(now.integrations), {domain.name: domain.id for domain in now.domains})
+        self._late: list[tuple[Change, PlanStep]] = []
 
     def plan(self) -> Plan:
         self._users()
@@ -112,7 +121,7 @@ class _Matching:
         for n, (entry, current) in enumerate(pairs, start=1):
             place = f"integrations[{n}]"
             if current is not None and entry.type != current.type:
-                raise NotABlueprint(
+                raise InvalidDocument(
                     f"{place}.type: {current.name!r} has type {current.type}, which cannot be changed to {entry.type}"
                 )
             secret = self._read_secret(entry, current, place)
@@ -170,7 +179,7 @@ class _Matching:
         upstream = unique(part, "", keyed)
         for name, n in upstream.items():
             if name not in domains:
-                raise NotABlueprint(f"{part}[{n}]: {name} is not a domain of this workspace or file")
+                raise InvalidDocument(f"{part}[{n}]: {name} is not a domain of this workspace or file")
         for name in sorted(domains):
             was = name in known and known[name].mx_managed == "upstream"
             differs = _differing(mx_managed_upstream=(was, name in upstream))
@@ -189,9 +198,9 @@ class _Matching:
             if alias is not None:
                 self._compare_alias(entry, alias)
             elif key[0] not in domains:
-                raise NotABlueprint(f"aliases[{n}].address: {key[0]} is not a domain of this workspace or file")
+                raise InvalidDocument(f"aliases[{n}].address: {key[0]} is not a domain of this workspace or file")
             elif entry.integration is None:
-                raise NotABlueprint(f"aliases[{n}].integration is missing: {entry.address} is a new alias")
+                raise InvalidDocument(f"aliases[{n}].integration is missing: {entry.address} is a new alias")
             else:
                 local_part = new_alias(entry.address, key[0], f"aliases[{n}]")
                 status = f", {entry.status}" if entry.status == "disabled" else ""
@@ -234,7 +243,7 @@ class _Matching:
         if differs:
             self._add(Change("change", "workspace", now.name, _becomes(differs)), ChangeWorkspace(wanted))
 
-    def _add(self, change: Change, step: Step) -> None:
+    def _add(self, change: Change, step: PlanStep) -> None:
         self._plan.changes.append(change)
         self._plan.steps.append(step)
 

@@ -1,4 +1,4 @@
-"""A plan: the changes that make a workspace like a `Blueprint`, as lines for people and as steps to perform."""
+"""A plan: the changes that make a workspace like a `WorkspaceDocument`, as lines for people and as steps to perform."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from router.model import Alias, Integration, User
 from router.provisioning.document import AliasEntry, IntegrationEntry, UserEntry, WorkspaceEntry
-from router.provisioning.entries import Refs
+from router.provisioning.entries import IntegrationReferences
 
 Removable = Literal["user", "domain", "integration", "alias", "blocked_sender"]
 Kind = Literal["workspace"] | Removable
@@ -92,7 +92,7 @@ class Remove:
     key: str
 
 
-Step = (
+PlanStep = (
     AddUser
     | ChangeUser
     | AddIntegration
@@ -115,9 +115,9 @@ class Plan:
     domain_ids: what steps refer to by name; performing the plan adds what it makes.
     """
 
-    refs: Refs
+    refs: IntegrationReferences
     domain_ids: dict[str, str]
     changes: list[Change] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[PlanStep] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from router.admin.tickets.reparse import Reparse
+from router.admin.tickets.reparse import ReparseService
 from router.contents import attempts
 from router.contents.pool import Parser
 from router.errors import Unavailable
@@ -118,7 +118,7 @@ async def test_a_newer_parser_tries_again(at: Installation, other_process: subpr
 async def test_reparse_tries_again(at: Installation, other_process: subprocess.Popen[str]) -> None:
     message_id = await at.mail(HTML)
     await record(at, message_id, owner_of(other_process, dead=True))
-    reparse = Reparse(at.store.database, at.contents)
+    reparse = ReparseService(at.store.database, at.contents)
     assert await reparse.run(0, workspace_id=None, tell=lambda _: None) == 1
     assert await at.contents.of(message_id) == parse.parse(HTML)
     assert await recorded(at) == []

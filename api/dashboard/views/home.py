@@ -7,7 +7,7 @@ from typing import Any
 from api.dashboard import charts, progress
 from api.dashboard.charts import Point
 from api.dashboard.page import Html, Nav, Page, See, Visit
-from router.admin.installation.overview import MOST_COUNTED, Day, Overview
+from router.admin.installation.overview import MOST_COUNTED, DayCounts, Overview
 
 MOST_ROWS = 12
 
@@ -59,7 +59,7 @@ def _chart(name: str, heading: str, points: list[Point]) -> dict[str, Any]:
     return {"name": name, "heading": heading, "total": total, "svg": charts.columns(name, words, points)}
 
 
-def _label(day: Day) -> str:
+def _label(day: DayCounts) -> str:
     return f"{day.date.day} {day.date:%b}"
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from api.dashboard import display_names, manage, people
 from api.dashboard.page import Html, Page, See, Visit
 from router.admin.access.users import ROLES
-from router.admin.idempotency import Kept
+from router.admin.idempotency import StoredResponse
 from router.clock import SECOND
 from router.errors import Refused
 from router.model import Micros
@@ -33,7 +33,7 @@ async def create(visit: Visit) -> Html:
     """The answer holds the key, so it cannot be a redirection: what is sent again is refused by its own mark."""
     idempotency = visit.services.idempotency
     begun = await idempotency.begin(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")
-    if isinstance(begun, Kept):
+    if isinstance(begun, StoredResponse):
         raise Refused("conflict", "This was done already")
     try:
         new = await visit.services.keys.create(

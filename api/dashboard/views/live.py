@@ -19,7 +19,7 @@ _MOST_SEEN = 40
 async def listen(visit: Visit) -> web.StreamResponse:
     """Nothing but `changed`; what it was the page asks for itself.
 
-    `seen`: the newest that the page shows; `trouble`: its `Trouble.fingerprint`.
+    `seen`: the newest that the page shows; `trouble`: its `AttentionCounts.fingerprint`.
     """
     request, workspace_id = visit.request, visit.actor.workspace_id
     live = request.app[LIVE]

@@ -10,13 +10,13 @@ from api.dashboard.views.sign_in import enter
 
 async def show(visit: Visit) -> Html:
     token = visit.form.get("token") or visit.query.get("token", "")
-    user = await visit.services.welcome.invited(token, address=visit.address)
+    user = await visit.services.setup_link.invited(token, address=visit.address)
     return Html("welcome.html", "Welcome", {"user": user, "token": token})
 
 
 async def begin(visit: Visit) -> web.StreamResponse:
     """The link is used up by this; who used it is signed in."""
-    user = await visit.services.welcome.finish(
+    user = await visit.services.setup_link.finish(
         visit.form.get("token", ""),
         email=visit.form.get("email", ""),
         name=visit.form.get("name", "").strip(),

@@ -32,11 +32,11 @@ class Caller:
 
     @property
     def session_id(self) -> str:
-        """The name of the session (`router.admin.access.sessions.SignedIn`); `""` for a key."""
+        """The name of the session (`router.admin.access.sessions.SessionInfo`); `""` for a key."""
         return self.scope.removeprefix("session:") if self.by_session else ""
 
 
-class Authentication:
+class AuthenticationService:
     """One for each process; `close` waits for what is still being written."""
 
     def __init__(self, database: Database, clock: Clock) -> None:

@@ -22,7 +22,7 @@ _MAX_COOKIE = 1000  # characters; ours have some 300
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class KnownDevice:
     """What a cookie of ours says. id: random; its failures are counted under it."""
 
     id: str
@@ -34,7 +34,7 @@ class Device:
         return user is not None and user.id == self.user_id and _fingerprint(user) == self.password
 
 
-class Devices:
+class DeviceCookies:
     """Issues and reads the cookies."""
 
     def __init__(self, box: SecretBox, clock: Clock) -> None:
@@ -47,7 +47,7 @@ class Devices:
         said = json.dumps([random.token_hex(16), user.id, _fingerprint(user), until])
         return self._box.seal(said, _PURPOSE).rstrip("=")  # a cookie with `=` in it would need quotes
 
-    def read(self, cookie: str) -> Device | None:
+    def read(self, cookie: str) -> KnownDevice | None:
         """None for what is none of ours, or too old."""
         if len(cookie) > _MAX_COOKIE:
             return None
@@ -57,7 +57,7 @@ class Devices:
             )
         except (Unsealable, ValueError):  # none of ours, or another version's
             return None
-        return Device(device_id, user_id, password) if until > self._clock.now() else None
+        return KnownDevice(device_id, user_id, password) if until > self._clock.now() else None
 
 
 def _fingerprint(user: User) -> str:

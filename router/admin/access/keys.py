@@ -30,7 +30,7 @@ def lower(one: Role, other: Role) -> Role:
     return max(one, other, key=ROLES.index)
 
 
-class Keys:
+class KeyService:
     """Admins see and revoke all keys of the workspace and make keys for anyone; others see their own."""
 
     def __init__(self, database: Database, clock: Clock) -> None:

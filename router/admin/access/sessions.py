@@ -16,8 +16,8 @@ import structlog
 
 from router import secrets
 from router.admin import audit
-from router.admin.access.devices import Devices
-from router.admin.access.sign_in_limits import Client, SignInLimits
+from router.admin.access.devices import DeviceCookies
+from router.admin.access.sign_in_limits import SignInClient, SignInLimits
 from router.admin.access.users import hashed_password
 from router.clock import SECOND, Clock
 from router.errors import Refused, not_found
@@ -47,7 +47,7 @@ class NewSession:
 
 
 @dataclass(frozen=True, slots=True)
-class Me:
+class Identity:
     """Who an actor is; user is None for the operator at the command line."""
 
     actor: Actor
@@ -56,8 +56,8 @@ class Me:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A session as its user sees it. id: the name that `Caller.scope` and `Sessions.end` know it by; no secret."""
+class SessionInfo:
+    """One session of a user. id: identifies the session in `Caller.scope` and `SessionService.end`; not a secret."""
 
     id: str
     address: str
@@ -66,13 +66,13 @@ class SignedIn:
     expires_at: Micros
 
 
-class Sessions:
+class SessionService:
     """One for each process: it remembers the failures of each address (`SignInLimits`)."""
 
     def __init__(self, database: Database, clock: Clock, box: SecretBox) -> None:
         self._database = database
         self._clock = clock
-        self._devices = Devices(box, clock)
+        self._devices = DeviceCookies(box, clock)
         self._limits = SignInLimits(database, clock)
         self._verifying = asyncio.Semaphore(VERIFYING_AT_ONCE)
         self._verifying_known = asyncio.Semaphore(VERIFYING_AT_ONCE)  # known devices never queue behind a flood
@@ -86,7 +86,7 @@ class Sessions:
             address: Where the request comes from.
             device: The device cookie that came with it.
         """
-        client = Client.of(address, email)
+        client = SignInClient.of(address, email)
         known = self._devices.read(device)
         if known is None:
             self._limits.check(client)
@@ -142,11 +142,11 @@ class Sessions:
         """Ends the session; one that is over already is no error."""
         await self._database.run("session_delete", hash=secrets.hash_api_key(token))
 
-    async def list(self, actor: Actor) -> tuple[SignedIn, ...]:
+    async def list(self, actor: Actor) -> tuple[SessionInfo, ...]:
         """Where the actor's user is signed in, at most `MOST_SESSIONS`, the latest used first."""
         rows = await fetch(
             self._database,
-            SignedIn,
+            SessionInfo,
             "session_list",
             user_id=actor.user_id or "",
             workspace_id=actor.workspace_id,
@@ -203,7 +203,7 @@ class Sessions:
             await audit.record(session, actor, self._clock.now(), "user.change", user.id, password="changed")  # noqa: S106 - a word for the audit
         return self._devices.issue(replace(user, password_hash=password_hash))
 
-    async def me(self, actor: Actor) -> Me:
+    async def me(self, actor: Actor) -> Identity:
         """Who asks."""
         user = None
         if actor.user_id is not None:
@@ -211,7 +211,7 @@ class Sessions:
                 self._database, User, "user_by_id", id=actor.user_id, workspace_id=actor.workspace_id
             )
         workspace = await fetch_one(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
-        return Me(actor, user, workspace)
+        return Identity(actor, user, workspace)
 
     async def _record_failure(
         self, account: str, counted_as: str, user: User | None, attempt: Attempt, address: str

@@ -55,7 +55,7 @@ def fact(token: str, user_id: str, password_hash: str, now: Micros) -> str:
     return json.dumps(kept)
 
 
-class Welcome:
+class SetupLinkService:
     """One for each process: it remembers the failures.
 
     file: where the first login is on this host, if it was written there.

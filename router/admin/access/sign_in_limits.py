@@ -32,7 +32,7 @@ ACCOUNTS_COUNTED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class SignInClient:
     """Where an attempt comes from, and for whom.
 
     Args:
@@ -48,7 +48,7 @@ class Client:
     device_id: str = ""
 
     @classmethod
-    def of(cls, address: str, email: str) -> Client:
+    def of(cls, address: str, email: str) -> SignInClient:
         """A client without a known device."""
         try:
             account = sign_in_address(email)
@@ -66,13 +66,13 @@ class SignInLimits:
         self._by_address = Attempts(clock, BY_ADDRESS)
         self._by_address_and_account = Attempts(clock, BY_ADDRESS_AND_ACCOUNT)
 
-    def check(self, client: Client) -> None:
+    def check(self, client: SignInClient) -> None:
         """Raises `Throttled` for an address with too many failures; asks no database."""
         if not client.device_id:
             self._by_address.check(client.address)
             self._by_address_and_account.check(_pair(client))
 
-    async def reserve(self, client: Client) -> Attempt:
+    async def reserve(self, client: SignInClient) -> Attempt:
         """Counts the attempt as a failure until it succeeds. Raises `Throttled`."""
         if client.device_id:
             return await self._counts.reserve(f"device:{client.device_id}", OF_DEVICE)
@@ -90,12 +90,12 @@ class SignInLimits:
         """The same for the current password of somebody who is signed in: they count as a known device."""
         return await self._counts.reserve(f"password:{user_id}", OF_DEVICE)
 
-    def succeeded(self, client: Client) -> None:
+    def succeeded(self, client: SignInClient) -> None:
         """Removes the attempt from the counts in memory; `Attempt.release` does it in the database."""
         if not client.device_id:
             self._by_address.forgive(client.address)
             self._by_address_and_account.forgive(_pair(client))
 
 
-def _pair(client: Client) -> str:
+def _pair(client: SignInClient) -> str:
     return f"{client.address} {client.counted_as}"

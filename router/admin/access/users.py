@@ -36,7 +36,7 @@ def sign_in_address(email: str) -> str:
         raise Refused("invalid_request", f"email is not a valid email address: {error}", "email") from None
 
 
-class Users:
+class UserService:
     """Admins change, everybody of the workspace may look."""
 
     def __init__(self, database: Database, clock: Clock) -> None:

@@ -54,7 +54,7 @@ class DnsPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class DomainCheckResult:
     """What a check left: the domain (None: it went away meanwhile), and whether its proof is worth nothing because
     another workspace has the name.
     """
@@ -63,7 +63,7 @@ class Checked:
     taken: bool = False
 
 
-class DomainChecks:
+class DomainCheckService:
     """changed: called after the commit of what changes how mail is routed (`Directory.forget`)."""
 
     def __init__(
@@ -112,16 +112,16 @@ class DomainChecks:
                 return
             await self.check(domain, None)
 
-    async def check(self, domain: Domain, actor: Actor | None) -> Checked:
+    async def check(self, domain: Domain, actor: Actor | None) -> DomainCheckResult:
         """Asks the DNS and writes what follows. actor: the person who asks, None for a recheck."""
         verdict = await self._verify(domain, self._resolver if actor is None else self._resolver.fresh)
         async with self._database.transaction() as session:
             rows = await fetch(session, Domain, "domain_lock_name", name=domain.name)
             current = next((row for row in rows if row.id == domain.id), None)
             if current is None:
-                return Checked(None)
+                return DomainCheckResult(None)
             if current.token != domain.token or current.mx_managed != domain.mx_managed:
-                return Checked(current)  # changed while we asked: the verdict is about something else
+                return DomainCheckResult(current)  # changed while we asked: the verdict is about something else
             rival = next((row for row in rows if row.status == "active" and row.id != domain.id), None)
             taken = rival is not None and verdict.verified and not _may_take(verdict, rival, actor)
             if taken:
@@ -156,7 +156,7 @@ class DomainChecks:
             )
         if outcome.status != current.status:
             self._changed()
-        return Checked(updated, taken)
+        return DomainCheckResult(updated, taken)
 
     async def _verify(self, domain: Domain, resolver: Resolver) -> Verdict:
         return await check(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from router import ids
 from router.admin import audit, paging, validation
-from router.admin.domains.domain_checks import DomainChecks, new_token, taken_sentence
+from router.admin.domains.domain_checks import DomainCheckService, new_token, taken_sentence
 from router.admin.domains.domain_names import domain_name
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
@@ -35,7 +35,7 @@ class DomainView:
     proof: Mode
 
 
-class Domains:
+class DomainService:
     """mx_hosts: (host, priority) pairs of `[server] mx_hosts`. changed: called after the commit of what changes how
     mail is routed (`Directory.forget`).
     """
@@ -44,7 +44,7 @@ class Domains:
         self,
         database: Database,
         clock: Clock,
-        checks: DomainChecks,
+        checks: DomainCheckService,
         *,
         mx_hosts: Sequence[tuple[str, int]],
         changed: Callable[[], None],

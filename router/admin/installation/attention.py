@@ -26,7 +26,7 @@ MAX_INTEGRATIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class AttentionCounts:
     """Counts, each at most `MAX_COUNTED`.
 
     failed: deliveries that were given up. parked: deliveries of failing integrations. failing: those integrations.
@@ -49,22 +49,22 @@ class Trouble:
         return f"{self.failed}-{self.parked}-{self.failing}-{self.unverified}-{self.missing}"
 
 
-class Attention:
+class AttentionService:
     """One for each process."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._kept: OrderedDict[str, tuple[float, Trouble]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[float, AttentionCounts]] = OrderedDict()
 
-    async def counts(self, actor: Actor) -> Trouble:
+    async def counts(self, actor: Actor) -> AttentionCounts:
         """The counts of the actor's workspace, at most `FRESH_SECONDS` old."""
         workspace_id = actor.workspace_id
         kept = self._kept.get(workspace_id)
         if kept is not None and self._clock.monotonic() < kept[0]:
             return kept[1]
         row = await self._database.one("attention_counts", workspace_id=workspace_id, most=MAX_COUNTED)
-        found = Trouble() if row is None else Trouble(**row)
+        found = AttentionCounts() if row is None else AttentionCounts(**row)
         self._kept[workspace_id] = self._clock.monotonic() + FRESH_SECONDS, found
         self._kept.move_to_end(workspace_id)
         while len(self._kept) > MAX_KEPT:

@@ -86,7 +86,7 @@ async def new_workspace(name: str, email: str, now: Micros, *, link: str = "") -
     return NewWorkspace(login, name, password_hash, key_hash, hint, now)
 
 
-class Setup:
+class SetupService:
     """Creates the first workspace of an installation, its admin and a key.
 
     `FirstLogin.link` is the token of `router.admin.access.setup_link`: the first page of the dashboard, once.

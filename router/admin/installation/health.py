@@ -44,7 +44,7 @@ class Health:
         return tuple(integration for integration in self.integrations if integration.status == "failing")
 
 
-class HealthReport:
+class HealthService:
     """Asks the database alone: no name server, no webhook."""
 
     def __init__(self, database: Database, clock: Clock) -> None:

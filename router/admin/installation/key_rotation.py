@@ -23,7 +23,7 @@ NEXT_FILE = f"{KEY_FILE}.next"
 FACT = "secret_key"  # the name of the fingerprint among the facts of the installation
 
 
-class Rotation:
+class KeyRotationService:
     """Who asks: `emailrouter rotate-key`."""
 
     def __init__(self, database: Database, clock: Clock) -> None:

@@ -21,7 +21,7 @@ NEWEST = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Balance:
+class LossAuditReport:
     """Counts of the newest messages, and the ids of what is wrong (a few of each kind)."""
 
     messages: int
@@ -71,7 +71,7 @@ class Balance:
         return found
 
 
-async def balance(session: Session) -> Balance:
+async def balance(session: Session) -> LossAuditReport:
     """Counts now. Mail may come in meanwhile: each figure is of one statement, and so consistent in itself."""
     sums = await session.one("balance_newest", most=NEWEST)
     repeats = await session.one("balance_repeats")
@@ -80,7 +80,7 @@ async def balance(session: Session) -> Balance:
     async def ids(query: str, **values: int) -> tuple[str, ...]:
         return tuple(row["id"] for row in await session.all(query, shown=SHOWN, **values))
 
-    return Balance(
+    return LossAuditReport(
         messages=sums["messages"],
         accepted=sums["accepted"],
         repeated=sums["repeated"],

@@ -33,7 +33,7 @@ MOST_KEPT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayCounts:
     """One day of UTC. dead: deliveries for its mails that were given up, and not sent again since."""
 
     date: date
@@ -43,7 +43,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class OpenTickets:
     """Tickets that are not resolved, by their status."""
 
     open: int
@@ -60,16 +60,16 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAtAlias:
+class AliasOpenTickets:
     """The same at one address."""
 
     alias_id: str
     address: str
-    tickets: Open
+    tickets: OpenTickets
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class DurationStatistics:
     """How long something takes, of so many that were looked at; None where there were none. p: 90 or 95."""
 
     count: int
@@ -86,35 +86,35 @@ class Overview:
     capped: some count stopped at its bound and is the least that it can be.
     """
 
-    days: tuple[Day, ...]
-    now: Open
+    days: tuple[DayCounts, ...]
+    now: OpenTickets
     unassigned: int
-    by_alias: tuple[OpenAtAlias, ...]
-    claim: Times
-    resolve: Times
-    delivery: Times
+    by_alias: tuple[AliasOpenTickets, ...]
+    claim: DurationStatistics
+    resolve: DurationStatistics
+    delivery: DurationStatistics
     capped: bool
 
 
 @dataclass(frozen=True, slots=True)
-class _Month:
+class _MonthStatistics:
     """What is told of thirty days."""
 
-    days: tuple[Day, ...]
-    claim: Times
-    resolve: Times
-    delivery: Times
+    days: tuple[DayCounts, ...]
+    claim: DurationStatistics
+    resolve: DurationStatistics
+    delivery: DurationStatistics
     capped: bool
 
 
-class Overviews:
+class OverviewService:
     """Moments are taken from ids, so that the days are those of the clock that made them."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._turn = asyncio.Lock()
-        self._kept: OrderedDict[str, tuple[float, _Month]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[float, _MonthStatistics]] = OrderedDict()
 
     async def get(self, actor: Actor) -> Overview:
         """The figures of the actor's workspace."""
@@ -124,8 +124,8 @@ class Overviews:
             self._database.one("overview_status", **asked),
             self._database.all("overview_aliases", most_aliases=MOST_ALIASES, **asked),
         )
-        now = _open(status) if status is not None else Open(0, 0, 0)
-        by_alias = [OpenAtAlias(row["id"], f"{row['local_part']}@{row['domain']}", _open(row)) for row in aliases]
+        now = _open(status) if status is not None else OpenTickets(0, 0, 0)
+        by_alias = [AliasOpenTickets(row["id"], f"{row['local_part']}@{row['domain']}", _open(row)) for row in aliases]
         counts = [count for one in (now, *(at.tickets for at in by_alias)) for count in one.counts]
         return Overview(
             days=month.days,
@@ -138,7 +138,7 @@ class Overviews:
             capped=month.capped or max(counts) >= MOST_COUNTED or len(aliases) >= MOST_ALIASES,
         )
 
-    async def _month(self, workspace_id: str) -> _Month:
+    async def _month(self, workspace_id: str) -> _MonthStatistics:
         """What does not change from one look to the next is kept for a minute, and made for one who asks at a time."""
         async with self._turn:
             kept = self._kept.get(workspace_id)
@@ -151,7 +151,7 @@ class Overviews:
                 self._kept.popitem(last=False)
             return found
 
-    async def _read_month(self, workspace_id: str) -> _Month:
+    async def _read_month(self, workspace_id: str) -> _MonthStatistics:
         today = datetime.fromtimestamp(ids.moment(ids.oldest("msg", 0)) // 1000, UTC).date()
         dates = [today - timedelta(days=DAYS - 1 - n) for n in range(DAYS)]
         begins = [_begin(day) for day in (*dates, today + timedelta(days=1))]
@@ -165,13 +165,15 @@ class Overviews:
             {row["day"]: row[name] for row in rows}
             for rows, name in ((mails, "mails"), (tickets, "tickets"), (dead, "dead"))
         )
-        days = tuple(Day(day, mails_of[n], tickets_of[n], dead_of[n]) for n, day in enumerate(dates))
+        days = tuple(DayCounts(day, mails_of[n], tickets_of[n], dead_of[n]) for n, day in enumerate(dates))
         claim, resolve = await self._ticket_times(workspace_id, begins[0], sum(day.tickets for day in days))
         delivery = await self._delivery_times(workspace_id, begins[0], sum(day.mails for day in days))
         counts = [*(row["scanned"] for row in mails), *tickets_of.values(), *dead_of.values()]
-        return _Month(days, claim, resolve, delivery, max(counts) >= MOST_COUNTED)
+        return _MonthStatistics(days, claim, resolve, delivery, max(counts) >= MOST_COUNTED)
 
-    async def _ticket_times(self, workspace_id: str, since: str, count: int) -> tuple[Times, Times]:
+    async def _ticket_times(
+        self, workspace_id: str, since: str, count: int
+    ) -> tuple[DurationStatistics, DurationStatistics]:
         rows = await self._database.all(
             "overview_ticket_times",
             workspace_id=workspace_id,
@@ -189,7 +191,7 @@ class Overviews:
                 resolutions.append(max(0, row["resolved_at"] - row["received_at"]))
         return times(claims, 0.9), times(resolutions, 0.9)
 
-    async def _delivery_times(self, workspace_id: str, since: str, count: int) -> Times:
+    async def _delivery_times(self, workspace_id: str, since: str, count: int) -> DurationStatistics:
         rows = await self._database.all(
             "overview_delivery_times",
             workspace_id=workspace_id,
@@ -202,13 +204,13 @@ class Overviews:
         )
 
 
-def times(values: Sequence[Micros], p: float) -> Times:
+def times(values: Sequence[Micros], p: float) -> DurationStatistics:
     """The median and the p-quantile of some durations, each one of them (nearest rank)."""
     if not values:
-        return Times(0, None, None)
+        return DurationStatistics(0, None, None)
     ordered = sorted(values)
     ranks = [max(1, math.ceil(q * len(ordered))) for q in (0.5, p)]
-    return Times(len(ordered), ordered[ranks[0] - 1], ordered[ranks[1] - 1])
+    return DurationStatistics(len(ordered), ordered[ranks[0] - 1], ordered[ranks[1] - 1])
 
 
 def sample_step(count: int) -> int:
@@ -222,5 +224,5 @@ def _begin(day: date) -> str:
     return ids.first("msg", int(midnight.timestamp()) * 1000).partition("_")[2]
 
 
-def _open(row: Row) -> Open:
-    return Open(row["open"], row["in_progress"], row["waiting"])
+def _open(row: Row) -> OpenTickets:
+    return OpenTickets(row["open"], row["in_progress"], row["waiting"])

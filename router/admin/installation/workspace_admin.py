@@ -19,7 +19,7 @@ BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class WorkspaceContents:
     """What is lost with a workspace."""
 
     domains: int
@@ -28,7 +28,7 @@ class Holdings:
     messages: int
 
 
-class Tenancy:
+class WorkspaceAdminService:
     """Who asks: `emailrouter workspace`."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -46,10 +46,14 @@ class Tenancy:
             await audit.record(session, actor, now, "workspace.create", workspace_id, name=made.name)
         return made.login
 
-    async def holdings(self, workspace_id: str) -> Holdings:
+    async def holdings(self, workspace_id: str) -> WorkspaceContents:
         """What `erase` would erase."""
         row = await self._database.one("operator_holdings", id=workspace_id)
-        return Holdings(row["domains"], row["users"], row["tickets"], row["messages"]) if row else Holdings(0, 0, 0, 0)
+        return (
+            WorkspaceContents(row["domains"], row["users"], row["tickets"], row["messages"])
+            if row
+            else WorkspaceContents(0, 0, 0, 0)
+        )
 
     async def erase(self, workspace_id: str) -> None:
         """Everything of a workspace but its audit. Mail stops first; cut off, it is finished by the next call."""

@@ -9,7 +9,7 @@ from router.model import Actor, Integration, Workspace
 from router.store.database import Database, Session, fetch_one
 
 
-class Workspaces:
+class WorkspaceService:
     """Shows and changes the actor's own workspace; there is no way to another one."""
 
     def __init__(self, database: Database, clock: Clock) -> None:

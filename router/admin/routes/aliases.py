@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from router import ids
 from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page
-from router.admin.routes.test_mail import TestMail, TestMailer
+from router.admin.routes.test_mail import TestMail, TestMailService
 from router.clock import Clock
 from router.errors import Refused, not_found
 from router.mail.address import LOCAL_PART_LIMIT, AddressError, local_key, parse_mailbox
@@ -36,10 +36,12 @@ class LocalPart:
     key: str
 
 
-class Aliases:
+class AliasService:
     """changed: called after the commit of what changes how mail is routed (`Directory.forget`)."""
 
-    def __init__(self, database: Database, clock: Clock, tester: TestMailer, *, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, tester: TestMailService, *, changed: Callable[[], None]
+    ) -> None:
         self._database = database
         self._clock = clock
         self._tester = tester

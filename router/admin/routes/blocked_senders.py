@@ -16,7 +16,7 @@ from router.store.database import Database, fetch
 MOST = 1000  # of one workspace: they are compared with every mail
 
 
-class BlockedSenders:
+class BlockedSenderService:
     """Admins change, everybody of the workspace may look."""
 
     def __init__(self, database: Database, clock: Clock) -> None:

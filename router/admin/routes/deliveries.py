@@ -29,7 +29,7 @@ class DeliveryView:
     attempts: tuple[Attempt, ...]
 
 
-class Deliveries:
+class DeliveryService:
     """max_age: `[delivery] max_age` in microseconds."""
 
     def __init__(self, database: Database, clock: Clock, wake: Wake, *, max_age: Micros) -> None:

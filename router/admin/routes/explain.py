@@ -24,7 +24,7 @@ _SAMPLE = "The text of the message appears here."
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ExplanationStep:
     """One question on the way; ok: whether it went on from here."""
 
     step: str
@@ -39,7 +39,7 @@ class Explanation:
     recipient: str
     accepted: bool
     reply: str
-    steps: tuple[Step, ...]
+    steps: tuple[ExplanationStep, ...]
     domain_id: str | None = None
     alias_id: str | None = None
     integration_id: str | None = None
@@ -47,7 +47,7 @@ class Explanation:
     preview: Payload | None = None
 
 
-class Explain:
+class ExplanationService:
     """reply_of: the SMTP reply to a refusal, and to an accepted recipient (None)."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Explain:
         if facts.active:
             entry = (await read_blocked(self._database, actor.workspace_id)).entry_for(from_)
             said = "not blocked" if entry is None else f"blocked by {entry}"
-            steps.append(Step("sender", entry is None, f"{from_} is {said}"))
+            steps.append(ExplanationStep("sender", entry is None, f"{from_} is {said}"))
             if entry is not None and isinstance(decision, Target):
                 decision = Refusal("blocked")
             else:
@@ -141,18 +141,18 @@ def _mailbox(text: str, field: str) -> Mailbox:
         raise Refused("invalid_request", f"{field} is not a mail address: {error}", field) from None
 
 
-def _domain_step(mailbox: Mailbox, domain: Domain | None) -> Step:
+def _domain_step(mailbox: Mailbox, domain: Domain | None) -> ExplanationStep:
     if domain is None:
         name = mailbox.domain_key or "an address without a domain"
-        return Step("domain", False, f"{name} is not a domain of this workspace")
+        return ExplanationStep("domain", False, f"{name} is not a domain of this workspace")
     if domain.status != "active":
-        return Step(
+        return ExplanationStep(
             "domain", False, f"{domain.name} is not verified: its mail is temporarily rejected, and senders retry it"
         )
-    return Step("domain", True, f"{domain.name} is verified")
+    return ExplanationStep("domain", True, f"{domain.name} is verified")
 
 
-def _alias_steps(mailbox: Mailbox, facts: DomainFacts, decision: Target | Refusal) -> list[Step]:
+def _alias_steps(mailbox: Mailbox, facts: DomainFacts, decision: Target | Refusal) -> list[ExplanationStep]:
     by_key = {alias.local_key: alias for alias in facts.aliases}
     key, base, _ = wanted_keys(mailbox)
     steps = []
@@ -162,21 +162,23 @@ def _alias_steps(mailbox: Mailbox, facts: DomainFacts, decision: Target | Refusa
     for candidate, label in candidates:
         alias = by_key.get(candidate)
         if alias is None:
-            steps.append(Step("alias", False, f"{label.format(candidate)} does not exist"))
+            steps.append(ExplanationStep("alias", False, f"{label.format(candidate)} does not exist"))
             continue
         chosen = isinstance(decision, Target) and decision.alias_id == alias.id
-        steps.append(Step("alias", chosen, f"{label.format(alias.email)} is {alias.status}"))
+        steps.append(ExplanationStep("alias", chosen, f"{label.format(alias.email)} is {alias.status}"))
         if chosen or alias.status == "disabled":
             break
     if isinstance(decision, Target) and decision.alias_id is None:
-        steps.append(Step("postmaster", True, "mail to the postmaster is always accepted (RFC 5321 section 4.5.1)"))
+        steps.append(
+            ExplanationStep("postmaster", True, "mail to the postmaster is always accepted (RFC 5321 section 4.5.1)")
+        )
     return steps
 
 
-def _integration_step(integration: Integration | None) -> Step:
+def _integration_step(integration: Integration | None) -> ExplanationStep:
     if integration is None:
-        return Step("integration", False, "there is no integration: the ticket is created but not posted")
+        return ExplanationStep("integration", False, "there is no integration: the ticket is created but not posted")
     if integration.status == "failing":
         why = f"{integration.name} is failing ({integration.last_error})"
-        return Step("integration", False, f"{why}: the ticket is posted once the integration works again")
-    return Step("integration", True, f"posted to {integration.name} ({integration.type})")
+        return ExplanationStep("integration", False, f"{why}: the ticket is posted once the integration works again")
+    return ExplanationStep("integration", True, f"posted to {integration.name} ({integration.type})")

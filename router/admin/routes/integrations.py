@@ -38,7 +38,7 @@ class TestResult:
     latency: Micros
 
 
-class Integrations:
+class IntegrationService:
     """Admins change and test, everybody of the workspace may look."""
 
     def __init__(self, database: Database, clock: Clock, poster: Poster, wake: Wake) -> None:

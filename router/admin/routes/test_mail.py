@@ -39,7 +39,7 @@ class TestMail:
     ticket_id: str | None
 
 
-class TestMailer:
+class TestMailService:
     """Built by the assembly with the same acceptor as the SMTP door. hostname: of the Message-ID and the sender."""
 
     __test__ = False

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from router.admin import paging, validation
-from router.admin.paging import Page, Window
+from router.admin.paging import Page, PageRequest
 from router.admin.tickets import timeline
 from router.admin.tickets.timeline import Timeline, TimelineReader
 from router.contents.store import ContentStore
@@ -43,8 +43,8 @@ class MessageView:
 class TicketView:
     """A ticket, each list oldest first.
 
-    messages: the first and the newest ones; message_count: of all. next_cursor: where `Conversation.messages` goes on
-    with those that are not here, None where there are none.
+    messages: the first and the newest ones. message_count: of all messages. next_cursor: continues with the messages
+    that are not included (`ConversationReader.messages`), None if all are.
     """
 
     ticket: Ticket
@@ -55,7 +55,7 @@ class TicketView:
     events: tuple[TicketEvent, ...]
 
 
-class Conversation:
+class ConversationReader:
     """Reads what belongs to a ticket. Messages that no parser has been over are parsed now."""
 
     def __init__(self, database: Database, contents: ContentStore) -> None:
@@ -94,7 +94,7 @@ class Conversation:
             tuple(sorted([*events, *arrivals], key=_order)),
         )
 
-    async def messages(self, ticket: Ticket, window: Window) -> Page[MessageView]:
+    async def messages(self, ticket: Ticket, window: PageRequest) -> Page[MessageView]:
         """A page of the ticket's messages, newest first; shorter where they pass `MAX_CONTENT_BYTES`."""
         found = await self._page(ticket, window.before, window.most)
         views = await self._read(ticket, found[: window.limit])

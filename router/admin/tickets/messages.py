@@ -23,7 +23,7 @@ _MOST_ID = 998  # octets of a Message-ID, as the header's reader has it
 
 
 @dataclass(frozen=True, slots=True)
-class RawMail:
+class RawMessage:
     """A mail to hand out: our trace headers, then its octets in pieces. octets: of both together."""
 
     message: Message
@@ -54,7 +54,7 @@ class Trace:
     events: tuple[TraceEvent, ...]
 
 
-class Messages:
+class MessageService:
     """Reading alone; messages are erased with their tickets."""
 
     def __init__(self, database: Database, contents: ContentStore) -> None:
@@ -90,7 +90,7 @@ class Messages:
             row = await self._database.one("operator_ticket", number=number, workspace_id=actor.workspace_id)
         return None if row is None else row["id"]
 
-    async def raw(self, actor: Actor, message_id: str) -> RawMail:
+    async def raw(self, actor: Actor, message_id: str) -> RawMessage:
         """The mail octet for octet, with trace headers on top; `not_found` when its octets were erased."""
         message = await _found(self._database, actor, message_id)
         links = await self._links(message)
@@ -99,7 +99,7 @@ class Messages:
         if first is None:
             raise not_found("Raw message")
         head = trace_headers.render(message, sorted({link.recipient for link in links}))
-        return RawMail(message, head, first, pieces)
+        return RawMessage(message, head, first, pieces)
 
     async def attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
         """One attachment's octets; n counts as in the ticket's list."""

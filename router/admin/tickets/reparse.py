@@ -20,21 +20,21 @@ AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ReparseProgress:
     """How far it is. last: the id of the last message that was made anew."""
 
     done: int
     last: str
 
 
-class Reparse:
+class ReparseService:
     """Who asks: `emailrouter reparse`."""
 
     def __init__(self, database: Database, contents: ContentStore) -> None:
         self._database = database
         self._contents = contents
 
-    async def run(self, since: Micros, *, workspace_id: str | None, tell: Callable[[Progress], None]) -> int:
+    async def run(self, since: Micros, *, workspace_id: str | None, tell: Callable[[ReparseProgress], None]) -> int:
         """Messages received since then, of one workspace or of all (None); returns how many. tell: after each batch."""
         done, after = 0, ""
         while True:
@@ -47,4 +47,4 @@ class Reparse:
             for start in range(0, len(ids), AT_ONCE):
                 await asyncio.gather(*(self._contents.make(one, again=True) for one in ids[start : start + AT_ONCE]))
             done, after = done + len(ids), ids[-1]
-            tell(Progress(done, after))
+            tell(ReparseProgress(done, after))

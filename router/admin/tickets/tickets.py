@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from router import ids
 from router.admin import audit, paging, validation
-from router.admin.paging import DEFAULT_LIMIT, Page, Window
-from router.admin.tickets.conversation import Conversation, MessageView, TicketView
+from router.admin.paging import DEFAULT_LIMIT, Page, PageRequest
+from router.admin.tickets.conversation import ConversationReader, MessageView, TicketView
 from router.admin.tickets.timeline import Timeline
 from router.clock import Clock
 from router.errors import Refused, not_found
@@ -42,10 +42,10 @@ class TicketFilter:
     q: str | None = None
 
 
-class Tickets:
+class TicketService:
     """Viewers look, agents work, admins also erase and take tickets from others."""
 
-    def __init__(self, database: Database, clock: Clock, conversation: Conversation) -> None:
+    def __init__(self, database: Database, clock: Clock, conversation: ConversationReader) -> None:
         self._database = database
         self._clock = clock
         self._conversation = conversation
@@ -201,12 +201,12 @@ class Tickets:
             await erase_ticket(session, ticket.id)
             await audit.record(session, actor, self._clock.now(), "ticket.delete", ticket.id, number=ticket.number)
 
-    async def _page(self, actor: Actor, query: str, window: Window, **values: object) -> Page[Ticket]:
+    async def _page(self, actor: Actor, query: str, window: PageRequest, **values: object) -> Page[Ticket]:
         rows = await fetch(self._database, Ticket, query, workspace_id=actor.workspace_id, **values)
         return window.page(rows, lambda ticket: ticket.id)
 
     async def _search(
-        self, actor: Actor, q: str, query: str, window: Window, narrowed: Mapping[str, str | None]
+        self, actor: Actor, q: str, query: str, window: PageRequest, narrowed: Mapping[str, str | None]
     ) -> Page[Ticket]:
         question = terms.question(actor.workspace_id, q, narrowed["alias_id"])
         if question is None:

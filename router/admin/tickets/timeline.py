@@ -75,7 +75,7 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageEnds:
+class MessageBounds:
     """How many messages a ticket has, and the ids of the first and the newest, `""` where there are none."""
 
     count: int
@@ -83,10 +83,10 @@ class MessageEnds:
     newest: str
 
 
-async def message_ends(database: Database, ticket: Ticket) -> MessageEnds:
+async def message_ends(database: Database, ticket: Ticket) -> MessageBounds:
     """Counts the messages of a ticket and finds the first and the newest."""
     row = await database.one("ticket_message_ends", ticket_id=ticket.id)
-    return MessageEnds(row["messages"], row["first"] or "", row["newest"] or "") if row else MessageEnds(0, "", "")
+    return MessageBounds(row["messages"], row["first"] or "", row["newest"] or "") if row else MessageBounds(0, "", "")
 
 
 async def links_of(
@@ -184,7 +184,9 @@ class TimelineReader:
             original_from=original[0] if original else None,
         )
 
-    async def _answer_to(self, ticket: Ticket, ends: MessageEnds, entries: Sequence[TimelineEntry]) -> tuple[str, ...]:
+    async def _answer_to(
+        self, ticket: Ticket, ends: MessageBounds, entries: Sequence[TimelineEntry]
+    ) -> tuple[str, ...]:
         """Reply-To, else From, else the original author, of the newest message of the ticket's sender.
 
         Never the ticket's own address, with a tag or not: mail to it would open another ticket. None where a mail

@@ -4,8 +4,8 @@ import pytest
 
 from router import ids
 from router.admin import display_names
-from router.admin.access.users import Users
-from router.admin.display_names import DisplayName, DisplayNames
+from router.admin.access.users import UserService
+from router.admin.display_names import DisplayName, DisplayNameService
 from router.clock import SystemClock
 from router.model import Actor
 from tests.support import seeds
@@ -14,7 +14,7 @@ from tests.support.stores import Store
 
 async def test_names_by_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     actor, other = [Actor(await seeds.workspace(store.database, name), "admin") for name in ("A", "B")]
-    users = Users(store.database, SystemClock())
+    users = UserService(store.database, SystemClock())
     ann = (await users.create(actor, email="ann@people.test", name="Ann")).id
     bob = (await users.create(actor, email="bob@people.test")).id
     theirs = (await users.create(other, email="eve@people.test", name="Eve")).id
@@ -24,7 +24,7 @@ async def test_names_by_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> Non
         bob: DisplayName("", "bob@people.test"),
         integration: DisplayName("Support", ""),
     }
-    names = DisplayNames(store.database)
+    names = DisplayNameService(store.database)
     asked = [ann, None, bob, ann, ids.new("user"), theirs, integration]
     assert await names.resolve(actor, asked) == wanted
     assert await names.resolve(other, asked) == {theirs: DisplayName("Eve", "eve@people.test")}
@@ -41,7 +41,7 @@ async def test_one_query_for_any_ids_and_none_for_no_id(store: Store, monkeypatc
         return await answer(query, **values)
 
     monkeypatch.setattr(store.database, "all", counted)
-    names, actor = DisplayNames(store.database), Actor("ws_none", "viewer")
+    names, actor = DisplayNameService(store.database), Actor("ws_none", "viewer")
     assert await names.resolve(actor, [None]) == {}
     assert queries == []
     assert await names.resolve(actor, [ids.new("user") for _ in range(200)]) == {}

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from router.admin.audit import Audit
-from router.admin.domains.domain_checks import DnsPolicy, DomainChecks
-from router.admin.domains.domains import Domains
+from router.admin.audit import AuditService
+from router.admin.domains.domain_checks import DnsPolicy, DomainCheckService
+from router.admin.domains.domains import DomainService
 from router.clock import SECOND
 from router.dispatch.notices import Notices
 from router.dns.resolver import DnsResolver
@@ -34,18 +34,18 @@ class TwoWorkspaces:
         self.clock = installation.clock
         self.changes = 0
         self.checks = self.another()
-        self.domains = Domains(
+        self.domains = DomainService(
             installation.database, self.clock, self.checks, mx_hosts=[(HOST, 10)], changed=self._changed
         )
         self.notices = Notices(installation.database, self.clock, installation.core.poster)
 
-    def another(self) -> DomainChecks:
+    def another(self) -> DomainCheckService:
         """The checks of a process."""
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)  # no server here is silent
         policy = DnsPolicy(((HOST, 10),), "auto", DAY)
         shared = SharedResolver(resolver, self.clock)
         database = self.installation.database
-        return DomainChecks(database, self.clock, shared, policy, changed=self._changed, jitter=lambda: 0.5)
+        return DomainCheckService(database, self.clock, shared, policy, changed=self._changed, jitter=lambda: 0.5)
 
     def _changed(self) -> None:
         self.changes += 1
@@ -84,7 +84,7 @@ class TwoWorkspaces:
         return found
 
     async def actions(self, actor: Actor) -> list[str]:
-        return [entry.action for entry in (await Audit(self.installation.database).list(actor)).items]
+        return [entry.action for entry in (await AuditService(self.installation.database).list(actor)).items]
 
     async def told(self) -> list[tuple[str, str]]:
         """What was posted and taken since the last time: (channel, text)."""

@@ -3,7 +3,7 @@
 import pytest
 
 from router.admin.installation import overview
-from router.admin.installation.overview import Day, Open, OpenAtAlias, Overview, Times
+from router.admin.installation.overview import AliasOpenTickets, DayCounts, DurationStatistics, OpenTickets, Overview
 from router.clock import SECOND
 from tests.integration.dashboard.past import Old, month, old_mails
 from tests.support.installation import Installation
@@ -13,7 +13,7 @@ async def figures(installation: Installation) -> Overview:
     return await installation.services.overview.get(installation.actor)
 
 
-def highest(days: tuple[Day, ...]) -> int:
+def highest(days: tuple[DayCounts, ...]) -> int:
     return max(count for day in days for count in (day.mails, day.tickets, day.dead))
 
 
@@ -30,9 +30,9 @@ async def test_what_came(installation: Installation) -> None:
     assert sum(day.tickets for day in found.days) == 5
     assert sum(day.dead for day in found.days) == 1
     assert max(day.mails for day in found.days) == 2
-    assert found.claim == Times(5, 600 * SECOND, 600 * SECOND)
-    assert found.resolve == Times(5, 7200 * SECOND, 7200 * SECOND)
-    assert found.delivery == Times(4, SECOND // 4, SECOND // 4)
+    assert found.claim == DurationStatistics(5, 600 * SECOND, 600 * SECOND)
+    assert found.resolve == DurationStatistics(5, 7200 * SECOND, 7200 * SECOND)
+    assert found.delivery == DurationStatistics(4, SECOND // 4, SECOND // 4)
     assert found.capped is False
 
 
@@ -41,9 +41,9 @@ async def test_what_is_open_now(installation: Installation) -> None:
     await installation.tickets.claim(await installation.add_person(), tickets[-1])
     await installation.ticket(None, await installation.resolve("postmaster@example.com"))  # at no alias
     found = await figures(installation)
-    assert (found.now, found.unassigned) == (Open(3, 1, 0), 3)
+    assert (found.now, found.unassigned) == (OpenTickets(3, 1, 0), 3)
     support = installation.aliases["support"]  # and not `billing`, where nothing is open
-    assert found.by_alias == (OpenAtAlias(support, "support@example.com", Open(2, 1, 0)),)
+    assert found.by_alias == (AliasOpenTickets(support, "support@example.com", OpenTickets(2, 1, 0)),)
 
 
 async def test_the_first_claim_counts_not_a_later_one(installation: Installation) -> None:

@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from router.admin.access import sign_in_limits
-from router.admin.access.sessions import AUDITED_EVERY, NewSession, Sessions
-from router.admin.access.sign_in_limits import Client
+from router.admin.access.sessions import AUDITED_EVERY, NewSession, SessionService
+from router.admin.access.sign_in_limits import SignInClient
 from router.errors import Refused
 from router.ratelimit import sliding_window
 from router.ratelimit.attempt_counts import Attempt, AttemptCounts
@@ -55,7 +55,9 @@ async def add_grace(installation: Installation) -> str:
     return (await installation.services.users.create(installation.actor, email=EMAIL, password=PASSWORD)).id
 
 
-async def guess(sessions: Sessions, n: int, email: str = EMAIL, password: str = "a guess", device: str = "") -> str:
+async def guess(
+    sessions: SessionService, n: int, email: str = EMAIL, password: str = "a guess", device: str = ""
+) -> str:
     """A sign-in from the address of this number; the code of its refusal."""
     address = f"198.51.100.{n}"
     try:
@@ -93,7 +95,7 @@ async def test_attempts_of_all_processes_are_counted_together(store: Store) -> N
 
 async def test_an_account_is_closed_to_unknown_devices_whatever_their_address(installation: Installation) -> None:
     await add_grace(installation)
-    other = Sessions(installation.database, installation.clock, installation.core.box)
+    other = SessionService(installation.database, installation.clock, installation.core.box)
     processes = (installation.services.sessions, other)
     # What is no account is answered in the same way; another form of the address is the same account.
     for forms in ((EMAIL, "Grace@EXAMPLE.org"), ("invented@example.org",) * 2):
@@ -124,7 +126,7 @@ async def test_a_known_device_gets_in_while_others_guess(sqlite: Installation) -
         await guess(sessions, n, "other@example.org")
     assert await guess(sessions, 9, "other@example.org", PASSWORD, device) == "rate_limited"
     installation.clock.advance(days=181)
-    known = Sessions(installation.database, installation.clock, installation.core.box)._devices
+    known = SessionService(installation.database, installation.clock, installation.core.box)._devices
     assert known.read(device) is None
 
 
@@ -190,13 +192,15 @@ async def test_guesses_at_once_do_not_exceed_the_limit_of_their_address(
     sqlite: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sign_in_limits, "BY_ADDRESS_AND_ACCOUNT", Limit(1, 900))
-    sessions = Sessions(sqlite.database, sqlite.clock, sqlite.core.box)
+    sessions = SessionService(sqlite.database, sqlite.clock, sqlite.core.box)
     codes = await asyncio.gather(*(guess(sessions, 1) for _ in range(4)))
     assert sorted(codes) == ["rate_limited"] * 3 + ["unauthorized"]
 
 
 def test_what_an_account_is_counted_as() -> None:
-    forms = {Client.of("192.0.2.7", email).counted_as for email in ("Grace@Example.ORG", EMAIL, "grace@EXAMPLE.org")}
+    forms = {
+        SignInClient.of("192.0.2.7", email).counted_as for email in ("Grace@Example.ORG", EMAIL, "grace@EXAMPLE.org")
+    }
     assert len(forms) == 1
-    assert Client.of("192.0.2.7", "no address").account == ""
-    assert Client.of("2001:db8::1", EMAIL).address == Client.of("2001:db8::2", EMAIL).address
+    assert SignInClient.of("192.0.2.7", "no address").account == ""
+    assert SignInClient.of("2001:db8::1", EMAIL).address == SignInClient.of("2001:db8::2", EMAIL).address

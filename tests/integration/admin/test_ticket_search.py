@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from router import ids
-from router.admin.tickets.conversation import Conversation
-from router.admin.tickets.tickets import TicketFilter, Tickets
+from router.admin.tickets.conversation import ConversationReader
+from router.admin.tickets.tickets import TicketFilter, TicketService
 from router.contents.store import ContentStore
 from router.model import TICKET_STATUSES, Actor
 from router.search import find, terms
@@ -77,7 +77,7 @@ class Archive:
     def __init__(self, store: Store, contents: ContentStore, chance: random.Random) -> None:
         self.store = store
         self.database: Any = Counting(store.database)
-        self.tickets = Tickets(self.database, FakeClock(), Conversation(self.database, contents))
+        self.tickets = TicketService(self.database, FakeClock(), ConversationReader(self.database, contents))
         self.chance = chance
         self.known: list[Known] = []  # ours, oldest first
         self.moment = 40 * 365 * 86_400_000

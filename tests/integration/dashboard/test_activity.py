@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from router.admin.installation.attention import FRESH_SECONDS, Trouble
+from router.admin.installation.attention import FRESH_SECONDS, AttentionCounts
 from tests.integration.dashboard.past import attempt, month
 from tests.support import mails
 from tests.support.installation.dashboard import signed_in
@@ -63,7 +63,7 @@ async def test_what_needs_attention_is_on_top_of_every_page(served: ServedInstal
         assert part in opened.words
     assert "/replay" not in opened.text
     _, other = await served.other_workspace()
-    assert await served.services.attention.counts(other) == Trouble()
+    assert await served.services.attention.counts(other) == AttentionCounts()
     (delivery,) = await served.services.attention.failed(served.actor, limit=2)
     assert delivery.last_error == "Slack did not take the message"
     # An action is seen at once by the process that did it.

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from router import secrets
-from router.admin.access.sessions import Me, Sessions
-from router.admin.tickets.messages import Messages
+from router.admin.access.sessions import Identity, SessionService
+from router.admin.tickets.messages import MessageService
 from router.errors import Refused
 from router.model import Actor, Message
 from tests.support.installation.dashboard import person, signed_in
@@ -107,13 +107,13 @@ async def test_nobody_signs_in_past_an_admin(
 async def test_who_is_removed_while_a_page_is_made_is_signed_out(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, me = await signed_in(sqlite_served, "viewer"), Sessions.me
+    client, me = await signed_in(sqlite_served, "viewer"), SessionService.me
 
-    async def removed(sessions: Sessions, actor: Actor) -> Me:
+    async def removed(sessions: SessionService, actor: Actor) -> Identity:
         await sqlite_served.services.users.delete(sqlite_served.actor, actor.user_id or "")
         return await me(sessions, actor)
 
-    monkeypatch.setattr(Sessions, "me", removed)
+    monkeypatch.setattr(SessionService, "me", removed)
     seen = await client.get("/account")
     assert (seen.status, seen.location) == (303, "/sign-in?next=%2Faccount")
 
@@ -124,11 +124,11 @@ async def test_a_mail_that_is_erased_while_its_page_is_made_is_not_there(
     await sqlite_served.alias()
     ticket = await sqlite_served.ticket()
     (message,) = await sqlite_served.services.messages.find(sqlite_served.actor, ticket)
-    client, find = await signed_in(sqlite_served, "viewer"), Messages.find
+    client, find = await signed_in(sqlite_served, "viewer"), MessageService.find
 
-    async def erased(messages: Messages, actor: Actor, text: str) -> tuple[Message, ...]:
+    async def erased(messages: MessageService, actor: Actor, text: str) -> tuple[Message, ...]:
         await sqlite_served.services.tickets.delete(sqlite_served.actor, ticket)
         return await find(messages, actor, text)
 
-    monkeypatch.setattr(Messages, "find", erased)
+    monkeypatch.setattr(MessageService, "find", erased)
     assert (await client.get(f"/activity/trace/{message.id}")).status == 404

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.dashboard import local
-from router.admin.access.sessions import Sessions
+from router.admin.access.sessions import SessionService
 from router.errors import Unavailable
 from tests.support import mails
 from tests.support.clock import FakeClock
@@ -227,7 +227,7 @@ async def test_failures_are_pages_without_their_reasons(
         async def fails(*_: object, error: Exception = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(Sessions, "me", fails)
+        monkeypatch.setattr(SessionService, "me", fails)
         seen = await client.get("/account")
         assert (seen.status, words in seen.words, str(error) in seen.text) == (status, True, False)
         assert seen.headers["Content-Security-Policy"].startswith("default-src 'none'")

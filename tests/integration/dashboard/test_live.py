@@ -11,7 +11,7 @@ import pytest
 from api.dashboard.live import LIVE, MOST_OF_ONE, Live
 from api.dashboard.views import live as live_view
 from router.admin.installation.attention import FRESH_SECONDS
-from router.admin.tickets.tickets import Tickets
+from router.admin.tickets.tickets import TicketService
 from router.errors import Unavailable
 from tests.support import mails
 from tests.support.installation.dashboard import signed_in
@@ -151,7 +151,7 @@ async def test_a_fault_ends_the_streams_that_it_left_without_news(
         raise RuntimeError("the inside")
 
     live = Live(sqlite_served.services.tickets, sqlite_served.services.attention, every=0.001)
-    monkeypatch.setattr(Tickets, "newest", fails)
+    monkeypatch.setattr(TicketService, "newest", fails)
     stream = live.open(sqlite_served.actor.workspace_id, "0")
     async with asyncio.timeout(10):
         await stream.changed.wait()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.dashboard.refused_form import SECRETS, refused_form
-from router.admin.tickets.tickets import Tickets
+from router.admin.tickets.tickets import TicketService
 from router.errors import Unavailable
 from tests.support.installation.dashboard import Browser, Seen, signed_in
 from tests.support.installation.http import ServedInstallation, served_settings, serving
@@ -64,7 +64,7 @@ async def test_a_note_survives_errors_and_the_end_of_a_session(
     async def fails(*_: object) -> None:
         raise Unavailable("the host of it")
 
-    monkeypatch.setattr(Tickets, "note", fails)
+    monkeypatch.setattr(TicketService, "note", fails)
     seen = await client.post(path, {"text": NOTE})
     assert (seen.status, form_of(seen)) == (503, (path, {"text": NOTE}))
     monkeypatch.undo()
@@ -112,7 +112,7 @@ async def test_a_note_that_is_being_written_is_not_written_again(
         begun.set()
         await goes_on.wait()
 
-    monkeypatch.setattr(Tickets, "note", waits)
+    monkeypatch.setattr(TicketService, "note", waits)
     form = {"text": NOTE, "submission": "a"}
     first = asyncio.create_task(client.post(f"/tickets/{ticket}/notes", form))
     await begun.wait()

@@ -9,8 +9,8 @@ import aiohttp
 
 from api.server import ApiServer
 from emailrouter.assembly import api
-from router.admin.access.users import Users
-from router.admin.installation.first_workspace import FirstLogin, Setup
+from router.admin.access.users import UserService
+from router.admin.installation.first_workspace import FirstLogin, SetupService
 from router.model import Actor, Role
 from router.routing.route import Target
 from tests.support import mails
@@ -117,7 +117,7 @@ class ServedInstallation(Installation):
         database = self.database
         actor = Actor("ws_" + "1" * 26, "admin")
         await database.run("workspace_insert", id=actor.workspace_id, name="Other", created_at=self.clock.now())
-        user = await Users(database, self.clock).create(actor, email="admin@other.test", role="admin")
+        user = await UserService(database, self.clock).create(actor, email="admin@other.test", role="admin")
         new = await self.services.keys.create(actor, name="other", user_id=user.id)
         return self.client(new.clear), Actor(actor.workspace_id, "admin", user_id=user.id)
 
@@ -190,7 +190,7 @@ async def serving(
 ) -> AsyncIterator[ServedInstallation]:
     """An API process. login: of a workspace that is there already, for a second process over the same store."""
     found = ServedInstallation(store, settings or served_settings(), clock=clock, real_time=real_time)
-    found.login = login or await Setup(store.database, found.core.clock).first("admin@example.org")
+    found.login = login or await SetupService(store.database, found.core.clock).first("admin@example.org")
     found.workspace_id = found.login.workspace_id
     found.server = api.server(found.core)
     await found.server.start()

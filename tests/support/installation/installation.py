@@ -14,7 +14,7 @@ from emailrouter.assembly.core import AnyDatabase, Core, group_writer
 from router.accept import Accept
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed
-from router.admin.tickets.tickets import TicketFilter, Tickets
+from router.admin.tickets.tickets import TicketFilter, TicketService
 from router.clock import SystemClock
 from router.contents.pool import Parser
 from router.contents.store import ContentStore
@@ -112,7 +112,7 @@ class Installation:
         return self.core.services
 
     @property
-    def tickets(self) -> Tickets:
+    def tickets(self) -> TicketService:
         return self.core.services.tickets
 
     @property

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from api.resources import ROUTES
-from router.admin.access.keys import Keys
-from router.admin.access.users import Users
+from router.admin.access.keys import KeyService
+from router.admin.access.users import UserService
 from router.clock import SystemClock
 from router.model import Actor
 from tests.support import mails, seeds
@@ -67,8 +67,8 @@ async def prepared(made: Installation, ready: dict[str, Any], slack: SlackStandI
     """An admin's key, some mails with tickets, and what one good request of each call needs."""
     actor, clock = Actor(made.workspace_id, "admin"), SystemClock()
     login = {"email": "fuzz@example.org", "password": "correct horse battery"}
-    user = await Users(made.database, clock).create(actor, **login, role="admin")
-    new = await Keys(made.database, clock).create(actor, name="fuzz", user_id=user.id)
+    user = await UserService(made.database, clock).create(actor, **login, role="admin")
+    new = await KeyService(made.database, clock).create(actor, name="fuzz", user_id=user.id)
     await asyncio.to_thread(_send, *port_of(ready["smtp"][0]))
     tables = ("tickets", "messages", "deliveries", "domains", "integrations", "aliases")
     ids = [str(row["id"]) for table in tables for row in await made.rows(f"SELECT id FROM {table}")]

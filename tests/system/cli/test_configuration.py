@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from router.channels import CHANNELS
 from router.model import Alias, Domain, Integration, User, Workspace
 from router.provisioning import document
-from router.provisioning.apply import Apply
-from router.provisioning.document import Blueprint, NotABlueprint
-from router.provisioning.export import Parts, Snapshot, blueprint_of
+from router.provisioning.apply import DocumentApplier
+from router.provisioning.document import InvalidDocument, WorkspaceDocument
+from router.provisioning.export import ProvisioningServices, Snapshot, blueprint_of
 from router.provisioning.plan import Change
 from router.secrets import SecretBox, new_key
 from tests.support.installation.command_line import WEBHOOK, CommandLine
@@ -100,7 +100,7 @@ def test_applying_an_export_changes_nothing(found: Snapshot, prune: bool) -> Non
 
 @given(snapshots())
 def test_an_empty_file_touches_nothing_and_empty_parts_remove_all(found: Snapshot) -> None:
-    assert _apply().plan(Blueprint(), found, prune=True).changes == []
+    assert _apply().plan(WorkspaceDocument(), found, prune=True).changes == []
     empty = document.parse("domains = []\nintegrations = []\naliases = []\nusers = []\nblocked_senders = []\n")
     held = len(found.domains) + len(found.integrations) + len(found.aliases)
     held += len(found.users) + len(found.blocked_senders)
@@ -135,7 +135,7 @@ def test_a_secret_that_is_the_same_is_no_change() -> None:
     ],
 )
 def test_a_file_of_another_form_is_told_where(text: str, said: str) -> None:
-    with pytest.raises(NotABlueprint) as refused:
+    with pytest.raises(InvalidDocument) as refused:
         document.parse(text)
     assert said in refused.value.message
     assert "hooks.slack.com" not in refused.value.message
@@ -170,7 +170,7 @@ def test_a_file_of_another_form_is_told_where(text: str, said: str) -> None:
 )
 def test_a_file_that_cannot_be_is_refused_before_anything_is_done(text: str, said: str) -> None:
     found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (), (), ())
-    with pytest.raises(NotABlueprint) as refused:
+    with pytest.raises(InvalidDocument) as refused:
         _apply(WEBHOOK).plan(document.parse(text), found, prune=False)
     assert said in refused.value.message
 
@@ -282,10 +282,10 @@ def _integration(integration_id: str, name: str, sealed: str = "") -> Integratio
     return Integration(integration_id, "ws_1", "slack", name, sealed, "the hint", "active", "", None, None, 0, 0, 0, 0)
 
 
-def _apply(url: str | None = None) -> Apply:
+def _apply(url: str | None = None) -> DocumentApplier:
     """Plans alone: no use case is called by them."""
-    parts: Parts = _NoParts()  # type: ignore[assignment]
-    return Apply(parts, CHANNELS, BOX, lambda _: url, allow_private=False)
+    parts: ProvisioningServices = _NoParts()  # type: ignore[assignment]
+    return DocumentApplier(parts, CHANNELS, BOX, lambda _: url, allow_private=False)
 
 
 class _NoParts:

@@ -9,7 +9,7 @@ from config.load import load
 from emailrouter import lifecycle
 from router.admin import audit
 from router.admin.installation import key_rotation
-from router.admin.installation.key_rotation import NEXT_FILE, Rotation, finish, write_next
+from router.admin.installation.key_rotation import NEXT_FILE, KeyRotationService, finish, write_next
 from router.clock import SystemClock
 from router.errors import Refused
 from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key, new_key
@@ -78,7 +78,7 @@ async def test_killed_between_any_two_steps(
     def die(*_: object, **__: object) -> None:
         raise Killed
 
-    rotation = Rotation(store.database, SystemClock())
+    rotation = KeyRotationService(store.database, SystemClock())
     if at == "before the new key is written":
         monkeypatch.setattr(key_rotation, "write_key", die)
     elif at == "before the commit":
@@ -116,7 +116,7 @@ async def test_what_cannot_be_opened_stops_it_before_anything_changes(store: Sto
     good = await seeds.integration(store.database, workspace_id, SecretBox(old).seal("good"))
     await seeds.integration(store.database, workspace_id, SecretBox(new_key()).seal("foreign"), name="foreign")
     await store.database.run("installation_keep", name="secret_key", value=fingerprint(old))
-    rotation = Rotation(store.database, SystemClock())
+    rotation = KeyRotationService(store.database, SystemClock())
     with pytest.raises(Refused, match=r"integration foreign .* cannot be decrypted with the current"):
         await rotation.reseal(old, new_key())
     row = await store.database.one("integration_by_id", id=good, workspace_id=workspace_id)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from router.admin.tickets.tickets import Tickets
+from router.admin.tickets.tickets import TicketService
 from tests.support import mails
 from tests.support.browser import Window
 from tests.support.installation.http import ServedInstallation
@@ -218,14 +218,14 @@ TWICE = """() => { setTimeout(async () => {
 async def test_a_form_that_is_sent_twice_is_sent_once(
     shop: ServedInstallation, window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, go, note = asyncio.Event(), asyncio.Event(), Tickets.note
+    asked, go, note = asyncio.Event(), asyncio.Event(), TicketService.note
 
     async def slowly(*given: Any) -> Any:
         asked.set()
         await go.wait()
         return await note(*given)
 
-    monkeypatch.setattr(Tickets, "note", slowly)
+    monkeypatch.setattr(TicketService, "note", slowly)
     await shop.alias()
     ticket = await shop.ticket(mails.plain(subject="First"))
     page = await enter(shop, window, "agent")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from router.admin.access.users import Users
+from router.admin.access.users import UserService
 from router.clock import SystemClock
 from router.model import Actor
 from tests.support import mails
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_a_failed_delivery_is_sent_again(window: Window, tmp_path: Path) -> None:
     async with SlackStandIn() as slack, installed(tmp_path, slack) as made:
         slack.default("general", Answer(400, "out_of_order"))
-        users = Users(made.database, SystemClock())
+        users = UserService(made.database, SystemClock())
         await users.create(Actor(made.workspace_id, "admin"), email="ada@people.test", role="admin", password=PASSWORD)
         async with Program("serve", env=made.settings, cwd=tmp_path) as program:
             facts = await program.ready()

@@ -16,7 +16,7 @@ from api.resources import messages
 from api.schema.tickets import TicketDetail
 from router.admin import paging
 from router.admin.access.authentication import Caller
-from router.admin.installation.attention import Trouble
+from router.admin.installation.attention import AttentionCounts
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.timeline import MAX_EXCERPT, MessageExcerpt, Timeline, TimelineEntry
 from router.clock import SystemClock
@@ -138,7 +138,7 @@ def page(data: bytes) -> None:
     context = {
         "visit": visit,
         "me": me,
-        "trouble": Trouble(),
+        "trouble": AttentionCounts(),
         "nav": [],
         "here": "",
         "note": "",

@@ -30,7 +30,7 @@ from router.admin.access.password_policy import check_password
 from router.admin.access.users import role_of, sign_in_address
 from router.admin.domains import domain_names
 from router.admin.routes import blocked_senders, explain
-from router.admin.tickets.messages import Messages
+from router.admin.tickets.messages import MessageService
 from router.errors import Refused
 from router.model import Actor
 from router.network import address_key
@@ -168,7 +168,7 @@ def values(octets: bytes) -> None:
         secrets.hash_api_key,
         local.path,
         lambda typed: ids.looks_valid(f"msg_{typed}", "msg"),
-        lambda typed: done(Messages(cast("Any", _NoDatabase()), cast("Any", None)).find(_ACTOR, typed)),
+        lambda typed: done(MessageService(cast("Any", _NoDatabase()), cast("Any", None)).find(_ACTOR, typed)),
     )
     for reader in readers:
         with suppress(Refused, LookupError):

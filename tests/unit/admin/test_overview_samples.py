@@ -13,6 +13,6 @@ def test_a_sample_is_as_large_as_it_should_be(count: int) -> None:
 
 
 def test_quantiles_are_values() -> None:
-    assert times([], 0.9) == overview.Times(0, None, None)
-    assert times([5], 0.95) == overview.Times(1, 5, 5)
-    assert times(range(100, 0, -1), 0.9) == overview.Times(100, 50, 90)
+    assert times([], 0.9) == overview.DurationStatistics(0, None, None)
+    assert times([5], 0.95) == overview.DurationStatistics(1, 5, 5)
+    assert times(range(100, 0, -1), 0.9) == overview.DurationStatistics(100, 50, 90)

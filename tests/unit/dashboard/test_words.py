@@ -3,7 +3,7 @@
 import pytest
 
 from api.dashboard import words
-from router.admin.installation.attention import MAX_COUNTED, Trouble
+from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.clock import SECOND
 
 NOW = 1_900_000_000 * SECOND
@@ -34,13 +34,13 @@ def test_how_long_ago(seconds: int, shown: str) -> None:
 
 
 def test_troubles() -> None:
-    assert words.troubles(Trouble()) == []
-    assert words.troubles(Trouble(failed=1, parked=2, failing=1)) == [
+    assert words.troubles(AttentionCounts()) == []
+    assert words.troubles(AttentionCounts(failed=1, parked=2, failing=1)) == [
         "1 failed delivery",
         "2 parked deliveries",
         "1 failing integration",
     ]
-    assert words.troubles(Trouble(failed=MAX_COUNTED, unverified=2, missing=1)) == [
+    assert words.troubles(AttentionCounts(failed=MAX_COUNTED, unverified=2, missing=1)) == [
         "1,000+ failed deliveries",
         "2 unverified domains",
         "1 domain without its records",
