@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from router.mail.address import LOCAL_PART_LIMIT, MAILBOX_LIMIT, AddressError, Mailbox, parse_mailbox
+from router.mail.address import MAX_LOCAL_PART_BYTES, MAX_MAILBOX_BYTES, AddressError, Mailbox, parse_mailbox
 from router.unicode_security import shown_identifier
 from smtp import replies
 from smtp.replies import Reply
@@ -131,7 +131,7 @@ def parse_mail(argument: str | None) -> Mail:
         else:
             raise CommandError(replies.UNKNOWN_PARAMETER)
     # Rewritten reverse-paths (SRS, VERP) have local parts over 64; refusing them would lose mail.
-    mailbox = _mailbox(path, smtputf8=smtputf8, local_part_limit=MAILBOX_LIMIT) if path else None
+    mailbox = _mailbox(path, smtputf8=smtputf8, local_part_limit=MAX_MAILBOX_BYTES) if path else None
     if mailbox is not None and not mailbox.domain:  # only a recipient may be the bare postmaster
         raise CommandError(replies.BAD_ADDRESS)
     return Mail(mailbox, size, smtputf8)
@@ -190,7 +190,7 @@ def _parameters(text: str | None) -> list[tuple[str, str | None]]:
     return list(found.items())
 
 
-def _mailbox(path: str, *, smtputf8: bool, local_part_limit: int = LOCAL_PART_LIMIT) -> Mailbox:
+def _mailbox(path: str, *, smtputf8: bool, local_part_limit: int = MAX_LOCAL_PART_BYTES) -> Mailbox:
     if not smtputf8 and not path.isascii():
         raise CommandError(replies.NEEDS_SMTPUTF8)
     try:

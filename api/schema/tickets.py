@@ -11,7 +11,7 @@ from api.schema.deliveries import DeliveryAnswer
 from api.schema.shape import Answer, Body, Id, NextCursor, Paged, Time
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.messages import Trace
-from router.mail.contents import Attachment, Mailbox
+from router.mail.contents import Attachment, NamedMailbox
 from router.model import Ticket, TicketEvent, TicketStatus
 
 StatusWord = Annotated[str, Field(json_schema_extra={"enum": ["open", "in_progress", "waiting", "resolved"]})]
@@ -91,7 +91,7 @@ class MailboxAnswer(Answer):
     name: str
 
     @classmethod
-    def of(cls, mailbox: Mailbox) -> Self:
+    def of(cls, mailbox: NamedMailbox) -> Self:
         return cls(address=mailbox.address, name=mailbox.name)
 
 

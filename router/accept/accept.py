@@ -16,7 +16,7 @@ from router.accept.transaction import Committed
 from router.clock import Clock
 from router.mail import automatic
 from router.mail.headers import HeaderFacts, read_headers
-from router.mail.mailboxes import comparable
+from router.mail.mailboxes import normalize_address
 from router.meter import UNMETERED, Meter
 from router.model import Message, Micros
 from router.ports import Accepted, Wake
@@ -117,8 +117,8 @@ class Accept:
             fingerprint=fingerprint,
             reference_ids=bounded(facts.reference_ids, aliases, MAX_LOOKUPS),
             participants=bounded(facts.participants, aliases, MAX_PARTICIPANT_ROWS),
-            author=facts.author or comparable(envelope.reverse_path),
-            person_if_joined_by=facts.person_if_joined_by if envelope.reverse_path else (),
+            author=facts.author or normalize_address(envelope.reverse_path),
+            relayed_reply_ids=facts.relayed_reply_ids if envelope.reverse_path else (),
             expires_at=now + self._max_age,
             horizon=now - self._duplicate_window,
         )
@@ -153,7 +153,7 @@ def message_of(
         from_name=facts.from_name,
         subject=facts.subject,
         sent_at=facts.sent_at,
-        automatic=automatic.verdict(
+        automatic=automatic.classify_message(
             facts.automatic,
             null_reverse_path=not envelope.reverse_path,
             subject=facts.subject,

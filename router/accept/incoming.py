@@ -40,7 +40,7 @@ class IncomingMail:
     """One mail, ready to be written. `fingerprint` is `""` for a mail that is never taken for a repeat.
 
     reference_ids: newest first. participants: in their comparable form, the sender first. Both are cut by `bounded`.
-    author, person_if_joined_by: as in `HeaderFacts`; the author of a mail without a From is its reverse-path.
+    author, relayed_reply_ids: as in `HeaderFacts`; the author of a mail without a From is its reverse-path.
     horizon: marks from before it are too old to count as repeats.
     """
 
@@ -50,7 +50,7 @@ class IncomingMail:
     reference_ids: tuple[str, ...]
     participants: tuple[str, ...]
     author: str
-    person_if_joined_by: tuple[str, ...]
+    relayed_reply_ids: tuple[str, ...]
     expires_at: Micros
     horizon: Micros
 

@@ -113,7 +113,7 @@ def _read_candidates(fresh: Sequence[Entry]) -> Transcript[dict[_Key, list[str]]
 def mark_replies(fresh: Sequence[Entry]) -> None:
     """Takes the automatic mark from the messages that are a person's reply at one of their aliases."""
     replies = {
-        entry.message.id for entry in fresh if threads.is_persons_reply(entry.joined_by, entry.mail.person_if_joined_by)
+        entry.message.id for entry in fresh if threads.is_persons_reply(entry.joined_by, entry.mail.relayed_reply_ids)
     }
     for entry in fresh:
         if entry.message.id in replies:

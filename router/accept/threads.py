@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from router.mail.mailboxes import comparable
+from router.mail.mailboxes import normalize_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def choose(reference_ids: Iterable[str], author: str, candidates: Sequence[Candi
     header says it. candidates: only those of the same alias; where one Message-ID is in several tickets (it is
     unique by promise of its sender only), the first whose participant the sender is.
     """
-    sender = comparable(author)
+    sender = normalize_address(author)
     if "@" not in sender or not candidates:
         return None
     by_id: dict[str, list[Candidate]] = {}
@@ -56,13 +56,13 @@ def choose(reference_ids: Iterable[str], author: str, candidates: Sequence[Candi
     return None
 
 
-def is_persons_reply(joined_by: str, person_if_joined_by: Container[str]) -> bool:
+def is_persons_reply(joined_by: str, relayed_reply_ids: Container[str]) -> bool:
     """Whether a person wrote a message in spite of its automatic mark: a list or a rule handed a reply on.
 
-    joined_by: the Message-ID that a ticket was joined by, `""` if none was. person_if_joined_by: as
-    `HeaderFacts.person_if_joined_by`.
+    joined_by: the Message-ID that a ticket was joined by, `""` if none was. relayed_reply_ids: as
+    `HeaderFacts.relayed_reply_ids`.
     """
-    return joined_by != "" and joined_by in person_if_joined_by
+    return joined_by != "" and joined_by in relayed_reply_ids
 
 
 def reopens(automatic: str) -> bool:

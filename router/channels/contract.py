@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 from router.errors import Refused
-from router.mail.contents import Mailbox
+from router.mail.contents import NamedMailbox
 from router.model import DeliveryEvent, Micros, TicketStatus
 from router.outbound.client import Answer
 
@@ -48,8 +48,8 @@ class TicketNotice:
     text: str
     truncated: bool = False
     quoted_lines: int = 0
-    reply_to: tuple[Mailbox, ...] = ()
-    original_from: Mailbox | None = None
+    reply_to: tuple[NamedMailbox, ...] = ()
+    original_from: NamedMailbox | None = None
     attachments: tuple[tuple[str, int], ...] = ()
     automatic: str = ""
     checks: tuple[str, ...] = ()

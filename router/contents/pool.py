@@ -1,7 +1,7 @@
 """Parses mails where they cannot hold up the event loop: small ones without HTML in a thread, all others in a process.
 
 HTML is never parsed in this process: the thread's parser stops at the first part that it would read as HTML
-(`router.mail.contents.HasHtml`), whatever the mail's bytes look like, and the mail goes to a worker.
+(`router.mail.contents.HtmlNotAllowed`), whatever the mail's bytes look like, and the mail goes to a worker.
 
 Promises: `read` and `take_out` answer for any mail in bounded time. A mail that takes too long or kills its process is
 `Unreadable`, with the reason; a process that was killed (SIGKILL) gets a successor, which tries once more. Never says
@@ -27,7 +27,7 @@ import structlog
 from router.contents.worker import ANSWER, ATTACHMENT, PARSE, QUESTION, READY
 from router.errors import Unavailable
 from router.mail import parse
-from router.mail.contents import Attachment, AttachmentData, Contents, HasHtml
+from router.mail.contents import Attachment, AttachmentData, Contents, HtmlNotAllowed
 from router.search import terms
 
 # Larger ones cost more than the 20 ms that a thread may take from the event loop beside it (by the interpreter's lock).
@@ -86,7 +86,7 @@ class Parser:
         begin: awaited once before a worker gets the mail, when its turn has come; what it raises ends the reading.
         """
         if is_small(content):
-            with suppress(HasHtml):
+            with suppress(HtmlNotAllowed):
                 async with self._threads:
                     return await asyncio.to_thread(_read_here, content)
         head, words = await self._ask(PARSE, 0, content, begin)
@@ -95,9 +95,9 @@ class Parser:
     async def take_out(self, content: bytes, n: int) -> AttachmentData | None:
         """The attachment with this number, None when there is none. Raises `Unreadable`, `Unavailable`."""
         if is_small(content):
-            with suppress(HasHtml):
+            with suppress(HtmlNotAllowed):
                 async with self._threads:
-                    return await asyncio.to_thread(parse.attachment, content, n, html=False)
+                    return await asyncio.to_thread(parse.extract_attachment, content, n, html=False)
         if not 0 < n < 1 << 32:
             return None
         head, data = await self._ask(ATTACHMENT, n, content)
@@ -228,6 +228,6 @@ def is_small(content: bytes) -> bool:
 
 
 def _read_here(content: bytes) -> Reading:
-    """Raises `router.mail.contents.HasHtml`."""
+    """Raises `router.mail.contents.HtmlNotAllowed`."""
     contents = parse.parse(content, html=False)
     return Reading(contents, terms.of_mail(contents.text, contents.quoted))

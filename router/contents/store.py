@@ -21,7 +21,7 @@ from router.contents.attempts import ParseAttempts
 from router.contents.pool import Parser, Reading, Unreadable
 from router.errors import Unavailable
 from router.mail import parse
-from router.mail.contents import Attachment, AttachmentData, Contents, Mailbox
+from router.mail.contents import Attachment, AttachmentData, Contents, NamedMailbox
 from router.meter import UNMETERED, Meter
 from router.search import terms
 from router.store.database import Database, Row
@@ -88,7 +88,7 @@ class ContentStore:
             reading = await self._parser.read(content, lambda: self._attempts.begin(message_id, again=again))
         except Unreadable as why:
             log.warning("parsing.failed", message_id=message_id, size=len(content), reason=str(why))
-            contents = parse.as_it_came(content, str(why))
+            contents = parse.raw_contents(content, str(why))
             reading = Reading(contents, await asyncio.to_thread(terms.of_text, contents.text))
         except Exception:
             self._meter.parsed("failed")
@@ -200,7 +200,7 @@ class ContentStore:
 
 
 def _is_as_it_came(contents: Contents) -> bool:
-    return any(warning.endswith(parse.AS_IT_CAME) for warning in contents.warnings)
+    return any(warning.endswith(parse.RAW_MESSAGE_SHOWN) for warning in contents.warnings)
 
 
 def _from_row(row: Row) -> Contents:
@@ -211,7 +211,7 @@ def _from_row(row: Row) -> Contents:
         html=row["html"],
         attachments=tuple(Attachment(**attachment) for attachment in json.loads(row["attachments"])),
         warnings=tuple(json.loads(row["warnings"])),
-        reply_to=tuple(Mailbox(**mailbox) for mailbox in json.loads(row["reply_to"])),
-        original_from=original_from and Mailbox(**original_from),
+        reply_to=tuple(NamedMailbox(**mailbox) for mailbox in json.loads(row["reply_to"])),
+        original_from=original_from and NamedMailbox(**original_from),
         failed_recipients=tuple(json.loads(row["failed_recipients"])),
     )

@@ -36,7 +36,7 @@ ANSWER = struct.Struct(">QQ")
 PARSE, ATTACHMENT = b"p", b"a"
 
 # Of CPU time for one mail. The largest mail that is accepted by default costs 0.2 s, the worst HTML within the bounds
-# of `router.mail.text` about 1 s. Mails behind one that never ends wait this long.
+# of `router.mail.html_sanitizer` about 1 s. Mails behind one that never ends wait this long.
 CPU_SECONDS = 2.0
 # Address space: the interpreter with its libraries takes 25 MiB, the worst HTML within the bounds 25 MiB more; a mail
 # comes with its copies (as it came, translated, decoded). Two workers and their parent fit into 512 MiB.
@@ -60,7 +60,7 @@ def main() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)
-    serve(parse.parse, parse.attachment)
+    serve(parse.parse, parse.extract_attachment)
 
 
 def serve(read: Parse, take_out: TakeOut, *, cpu_seconds: float = CPU_SECONDS) -> None:

@@ -13,7 +13,7 @@ from router.channels.contract import Channel, Payload, TicketNotice, find_channe
 from router.contents.store import ContentStore
 from router.errors import not_found
 from router.mail.contents import Contents
-from router.mail.originator_fields import other_than
+from router.mail.originator_fields import drop_if_same
 from router.model import Actor
 from router.routing.envelope import TEST_PROTOCOL
 from router.store.database import Database, Row
@@ -25,7 +25,7 @@ MOST_EVENTS = 100
 
 def of_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotice:
     """row: of the queries `dispatch_notice` and `dispatch_notices_of_ticket`."""
-    original_from = contents.original_from and other_than(row["from_address"], [contents.original_from])
+    original_from = contents.original_from and drop_if_same(row["from_address"], [contents.original_from])
     return TicketNotice(
         event=row["event"],
         ticket_id=row["ticket_id"],
@@ -39,7 +39,7 @@ def of_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotic
         text=contents.text[:TEXT_LIMIT],
         truncated=len(contents.text) > TEXT_LIMIT,
         quoted_lines=contents.quoted_lines,
-        reply_to=other_than(row["from_address"], contents.reply_to),
+        reply_to=drop_if_same(row["from_address"], contents.reply_to),
         original_from=original_from[0] if original_from else None,
         attachments=tuple((a.filename, a.size) for a in contents.attachments if not a.inline),
         automatic=row["automatic"],

@@ -19,9 +19,9 @@ import idna
 
 from router.unicode_text import MAX_MARKS, has_long_marks, normalize
 
-LOCAL_PART_LIMIT = 64  # octets, RFC 5321 4.5.3.1.1
-DOMAIN_LIMIT = 255  # octets, RFC 5321 4.5.3.1.2
-MAILBOX_LIMIT = 254  # octets: the 256 of a path (RFC 5321 4.5.3.1.3) without its angle brackets
+MAX_LOCAL_PART_BYTES = 64  # octets, RFC 5321 4.5.3.1.1
+MAX_DOMAIN_BYTES = 255  # octets, RFC 5321 4.5.3.1.2
+MAX_MAILBOX_BYTES = 254  # octets: the 256 of a path (RFC 5321 4.5.3.1.3) without its angle brackets
 POSTMASTER = "postmaster"
 
 # C0 and C1 controls, DEL, line and paragraph separators, and halves of surrogate pairs (octets that were not UTF-8).
@@ -31,7 +31,7 @@ _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _QUOTED_STRING = re.compile(r'"((?:[^"\\]|\\[\x20-\x7e])*)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _NEEDS_QUOTED_PAIR = re.compile(r'(["\\])')
-_LONG_MARKS = f"the address has more than {MAX_MARKS} consecutive combining marks"
+_TOO_MANY_MARKS = f"the address has more than {MAX_MARKS} consecutive combining marks"
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
@@ -84,36 +84,36 @@ def domain_key(domain: str) -> str:
     if domain.isascii():
         return domain.lower().removesuffix(".")
     if has_long_marks(domain):  # `idna` normalises
-        raise AddressError(_LONG_MARKS)
+        raise AddressError(_TOO_MANY_MARKS)
     try:
         return idna.encode(domain, uts46=True, transitional=False).decode("ascii").lower().removesuffix(".")
     except (idna.IDNAError, UnicodeError) as error:
         raise AddressError("the domain is not a valid internationalized domain name") from error
 
 
-def parse_mailbox(text: str, *, local_part_limit: int = LOCAL_PART_LIMIT) -> Mailbox:
+def parse_mailbox(text: str, *, local_part_limit: int = MAX_LOCAL_PART_BYTES) -> Mailbox:
     """The mailbox that `text` is: `local@domain`, or `postmaster` alone (RFC 5321 section 4.5.1).
 
     local_part_limit: octets; the SMTP door raises it for reverse-paths, because rewritten ones (SRS, VERP) are longer
     than 64 in real mail. Raises `AddressError` with the reason.
     """
-    if len(text) > MAILBOX_LIMIT:  # before anything that takes time; characters are never more than octets
-        raise AddressError(f"the address is longer than {MAILBOX_LIMIT} bytes")
+    if len(text) > MAX_MAILBOX_BYTES:  # before anything that takes time; characters are never more than octets
+        raise AddressError(f"the address is longer than {MAX_MAILBOX_BYTES} bytes")
     if _FORBIDDEN.search(text):
         raise AddressError("the address contains a control character or invalid UTF-8")
-    if not text.isascii() and len(text.encode()) > MAILBOX_LIMIT:
-        raise AddressError(f"the address is longer than {MAILBOX_LIMIT} bytes")
+    if not text.isascii() and len(text.encode()) > MAX_MAILBOX_BYTES:
+        raise AddressError(f"the address is longer than {MAX_MAILBOX_BYTES} bytes")
     if has_long_marks(text):  # refused, not cut: two addresses never become one
-        raise AddressError(_LONG_MARKS)
+        raise AddressError(_TOO_MANY_MARKS)
     if text.startswith('"'):
-        local, written, rest = _quoted_local_part(text)
+        local, written, rest = _parse_quoted_local_part(text)
     else:
         written, at, _ = text.partition("@")
         local, rest = written, text[len(written) :]
         if not at and local_key(text) == POSTMASTER:
             return Mailbox(text, "")
         if not _DOT_STRING.fullmatch(local):
-            raise AddressError(_why_not_dot_string(local))
+            raise AddressError(_describe_dot_string_error(local))
     if not rest.startswith("@"):
         raise AddressError("the address has no @ after the local part")
     if len(written.encode()) > local_part_limit:
@@ -123,7 +123,7 @@ def parse_mailbox(text: str, *, local_part_limit: int = LOCAL_PART_LIMIT) -> Mai
     return Mailbox(local, domain)
 
 
-def _quoted_local_part(text: str) -> tuple[str, str, str]:
+def _parse_quoted_local_part(text: str) -> tuple[str, str, str]:
     """A quoted string at the start of `text`: what it means, how it was written, and what follows it."""
     match = _QUOTED_STRING.match(text)
     if match is None:
@@ -131,7 +131,7 @@ def _quoted_local_part(text: str) -> tuple[str, str, str]:
     return _QUOTED_PAIR.sub(r"\1", match[1]), match[0], text[match.end() :]
 
 
-def _why_not_dot_string(local: str) -> str:
+def _describe_dot_string_error(local: str) -> str:
     if not local:
         return "the local part is empty"
     if local.startswith(".") or local.endswith(".") or ".." in local:
@@ -142,19 +142,19 @@ def _why_not_dot_string(local: str) -> str:
 def _check_domain(domain: str) -> None:
     """RFC 5321 4.1.2 Domain or 4.1.3 address literal, else `AddressError`."""
     if domain.startswith("["):
-        _check_literal(domain)
+        _check_address_literal(domain)
         return
     if not domain:
         raise AddressError("the domain is empty")
     key = domain_key(domain)
-    if len(domain) > DOMAIN_LIMIT or len(key) > DOMAIN_LIMIT - 2:  # 253 characters are 255 octets in DNS
-        raise AddressError(f"the domain is longer than {DOMAIN_LIMIT} bytes")
+    if len(domain) > MAX_DOMAIN_BYTES or len(key) > MAX_DOMAIN_BYTES - 2:  # 253 characters are 255 octets in DNS
+        raise AddressError(f"the domain is longer than {MAX_DOMAIN_BYTES} bytes")
     for label in key.split("."):
         if not _LABEL.fullmatch(label):
             raise AddressError("the domain has an empty label" if not label else "the domain has an invalid label")
 
 
-def _check_literal(domain: str) -> None:
+def _check_address_literal(domain: str) -> None:
     """`[192.0.2.1]` or `[IPv6:2001:db8::1]`; no other kind of literal is registered (RFC 5321 4.1.3)."""
     if not domain.endswith("]"):
         raise AddressError("the address literal has no closing bracket")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from router.mail import uuencode
-from router.mail.contents import Attachment, Kind
-from router.mail.decode import decode_words, one_line, safe_filename
+from router.mail.contents import Attachment, AttachmentKind
+from router.mail.decode import clean_line, decode_encoded_words, safe_filename
 from router.mail.headers import read_headers
-from router.mail.structure import Part, decoded_body
+from router.mail.structure import Part, decode_body
 
-_ENDINGS = {
+_EXTENSIONS = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
     "image/gif": ".gif",
@@ -46,7 +46,7 @@ class File:
 
     part: Part
     related: bool = False
-    kind: Kind | Literal[""] = ""
+    kind: AttachmentKind | Literal[""] = ""
 
 
 def describe_file(file: File, n: int, size: int, html: str) -> Attachment:
@@ -58,7 +58,7 @@ def describe_file(file: File, n: int, size: int, html: str) -> Attachment:
         html: The sanitised HTML of the mail; an image that it refers to is inline.
     """
     part = file.part
-    kind: Kind = file.kind or _kind(part)
+    kind: AttachmentKind = file.kind or _classify(part)
     shown = file.related or part.disposition == "inline" or bool(part.content_id and f"cid:{part.content_id}" in html)
     return Attachment(
         n=n,
@@ -66,12 +66,12 @@ def describe_file(file: File, n: int, size: int, html: str) -> Attachment:
         content_type=part.content_type,
         size=size,
         inline=kind == "image" and shown and part.disposition != "attachment",
-        content_id=one_line(part.content_id, 255),
+        content_id=clean_line(part.content_id, 255),
         kind=kind,
     )
 
 
-def given_name(part: Part) -> str:
+def declared_filename(part: Part) -> str:
     """The file name that the mail gives for a part, `""` for none."""
     return part.disposition_parameters.get("filename", "") or part.parameters.get("name", "")
 
@@ -79,13 +79,13 @@ def given_name(part: Part) -> str:
 def is_pkcs7(part: Part) -> bool:
     """Whether a part is a PKCS #7 object: signed or encrypted S/MIME (RFC 8551 section 3.2)."""
     if part.content_type == "application/octet-stream":
-        return given_name(part).lower().endswith(".p7m")
+        return declared_filename(part).lower().endswith(".p7m")
     return part.content_type in ("application/pkcs7-mime", "application/x-pkcs7-mime")
 
 
-def _kind(part: Part) -> Kind:
+def _classify(part: Part) -> AttachmentKind:
     """What a person calls it; the type decides, the name only where the type says nothing."""
-    kind, name = part.content_type, given_name(part).lower()
+    kind, name = part.content_type, declared_filename(part).lower()
     if kind in ("message/rfc822", "message/global"):
         return "message"
     if kind in ("application/ms-tnef", "application/vnd.ms-tnef") or name == "winmail.dat":
@@ -109,18 +109,18 @@ def _kind(part: Part) -> Kind:
     return "message" if name.endswith(".eml") else "file"
 
 
-def _filename(part: Part, n: int, kind: Kind) -> str:
-    name = safe_filename(given_name(part) or _uuencoded_name(part))
+def _filename(part: Part, n: int, kind: AttachmentKind) -> str:
+    name = safe_filename(declared_filename(part) or _uuencoded_name(part))
     if name:
         return name
     if kind == "message":
-        data, _ = decoded_body(part, 16384)
+        data, _ = decode_body(part, 16384)
         subject = safe_filename(read_headers(data, max_bytes=16384).subject.replace("/", "-")[:100])
         return f"{subject or f'message-{n}'}.eml"
-    return f"{'image' if kind == 'image' else 'attachment'}-{n}{_ENDINGS.get(part.content_type, '')}"
+    return f"{'image' if kind == 'image' else 'attachment'}-{n}{_EXTENSIONS.get(part.content_type, '')}"
 
 
 def _uuencoded_name(part: Part) -> str:
     if part.encoding != "uuencode":
         return ""
-    return decode_words(uuencode.begin_name(part.content[part.start : min(part.end, part.start + 1024)]))
+    return decode_encoded_words(uuencode.find_filename(part.content[part.start : min(part.end, part.start + 1024)]))

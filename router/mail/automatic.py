@@ -2,7 +2,7 @@
 
 A verdict is one word or `""`. It marks the message and keeps it from reopening a ticket
 (`router.accept.threads.reopens`); it never refuses, hides or delays a mail. The header alone gives most of it
-(`of_headers`); the null reverse-path, which only the envelope knows, adds the rest (`verdict`).
+(`classify_header`); the null reverse-path, which only the envelope knows, adds the rest (`classify_message`).
 
 A group address or a forwarding rule marks what it hands on, a person's reply too. Whether a mail is such a reply shows
 only when it joins a ticket; `may_be_relayed` says for which mails that decides.
@@ -18,11 +18,11 @@ from collections.abc import Set as AbstractSet
 from typing import Literal
 
 from router.mail.automatic_subjects import (
-    is_absence_notice,
-    is_automatic_reply,
-    speaks_of_absence,
-    speaks_of_failure,
-    speaks_of_success,
+    has_absence_beginning,
+    has_auto_reply_prefix,
+    has_failure_beginning,
+    has_success_beginning,
+    is_absence_phrase,
 )
 
 Automatic = Literal["bounce", "auto-reply", "list", "bulk", "loop", ""]
@@ -42,7 +42,7 @@ _REPLY_FIELDS = frozenset(
 )
 # Fields that one of their values makes an automatic reply: iCloud, CommuniGate Pro, Mailtraq, qmail's autoresponder,
 # and programs that say it in their name.
-_REPLY_VALUES = {
+_REPLY_FIELD_VALUES = {
     b"x-apple-action": re.compile(rb"vacation\b"),
     b"x-auto-submitted": re.compile(rb"auto-replied\b"),
     b"x-mailer": re.compile(rb"[^(]{0,60}(?:auto-?respon|auto-?reply|vacation)"),
@@ -55,11 +55,11 @@ _REPLY_VALUES = {
 }
 # A mail program writes these where a person or a rule sends a mail on unchanged (RFC 5322 section 3.6.6).
 _RESENT_FIELDS = (b"resent-from", b"resent-sender", b"resent-to")
-_FORWARDING = b"x-ms-exchange-forwardingloop"  # Exchange: the mailbox that forwards its mail
+_FORWARDING_LOOP = b"x-ms-exchange-forwardingloop"  # Exchange: the mailbox that forwards its mail
 
-_REPLY_NAMES = _REPLY_FIELDS | _REPLY_VALUES.keys()
+_REPLY_FIELD_NAMES = _REPLY_FIELDS | _REPLY_FIELD_VALUES.keys()
 
-NAMES = (
+FIELD_NAMES = (
     frozenset(
         {
             b"x-emailrouter-mark",
@@ -72,17 +72,17 @@ NAMES = (
             b"precedence",
             b"x-auto-response-suppress",
             b"x-failed-recipients",
-            _FORWARDING,
+            _FORWARDING_LOOP,
             b"x-ms-exchange-inbox-rules-loop",
             b"x-ms-exchange-message-is-ndr",
         }
     )
-    | _REPLY_NAMES
+    | _REPLY_FIELD_NAMES
     | frozenset(_RESENT_FIELDS)
 )
-"""The fields `of_headers` and `may_be_relayed` read, in lower case."""
+"""The fields `classify_header` and `may_be_relayed` read, in lower case."""
 
-_IN_BULK = frozenset({b"bulk", b"junk"})
+_BULK_TOKENS = frozenset({b"bulk", b"junk"})
 _NO_TOKENS: frozenset[bytes] = frozenset()
 _COMMENT = re.compile(rb"\([^()]{0,200}(?:\)|\Z)")
 _REPORT_TYPE = re.compile(rb'report-type\s*=\s*"?([a-z-]+)')
@@ -92,34 +92,34 @@ _MAILER_DAEMON = re.compile(
     re.IGNORECASE,
 )
 # People use these too.
-_MAYBE_MACHINE = re.compile(r"(?:postmaster|mail-?delivery)(?:@|$)", re.IGNORECASE)
+_POSSIBLE_DAEMON = re.compile(r"(?:postmaster|mail-?delivery)(?:@|$)", re.IGNORECASE)
 # Senders that are no person, whatever they send.
-_NO_PERSON = re.compile(
+_AUTOMATED_SENDER = re.compile(
     r"(?:(?:[^@]{0,60}[-_.+])?(?:no[-_.]?reply|do[-_.]?not[-_.]?reply|ne-?pas-?repondre|no-?responder|nao-?responda|"
     r"nicht-?antworten|bounces?|notifications?)|postmaster|mail-?delivery|notify|alerts?|daemon|root|nobody|listserv|majordomo|mailman|auto-?(?:mated|matic|reply|responder))(?:[-_.+][^@]{0,200})?(?:@|$)",
     re.IGNORECASE,
 )
 
 
-def of_headers(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> Automatic:
-    """The verdict of the header. fields: raw values by lower-case name, for the names of `NAMES` at least."""
+def classify_header(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> Automatic:
+    """The verdict of the header. fields: raw values by lower-case name, for the names of `FIELD_NAMES` at least."""
     if b"x-emailrouter-mark" in fields:
         return "loop"
     if _is_bounce(fields, from_address, subject):
-        return "auto-reply" if _is_delivery_report(fields) and speaks_of_success(subject) else "bounce"
-    if _is_answer(fields, from_address, subject):
+        return "auto-reply" if _is_delivery_report(fields) and has_success_beginning(subject) else "bounce"
+    if _is_auto_reply(fields, from_address, subject):
         return "auto-reply"
     if b"list-id" in fields or b"list-post" in fields:
         return "list"
-    if b"list" in _tokens(fields, b"precedence"):
+    if b"list" in _first_tokens(fields, b"precedence"):
         return "list"
     # RFC 3834 section 5: anything but "no" was sent by a program; what is no answer is a notice.
     if _is_in_bulk(fields) or b"list-unsubscribe" in fields:
         return "bulk"
-    return "bulk" if is_generated(fields) or _report_type(fields) else ""
+    return "bulk" if is_auto_generated(fields) or _report_type(fields) else ""
 
 
-def verdict(automatic: str, *, null_reverse_path: bool, subject: str = "", is_reply: bool = False) -> str:
+def classify_message(automatic: str, *, null_reverse_path: bool, subject: str = "", is_reply: bool = False) -> str:
     """The final verdict: the header's, and what a null reverse-path adds (RFC 5321 section 4.5.5).
 
     Only notifications and answers of programs travel with `MAIL FROM:<>`; an unmarked one is a bounce, unless its
@@ -127,13 +127,13 @@ def verdict(automatic: str, *, null_reverse_path: bool, subject: str = "", is_re
     """
     if automatic or not null_reverse_path:
         return automatic
-    if speaks_of_failure(subject):
+    if has_failure_beginning(subject):
         return "bounce"
-    return "auto-reply" if is_reply or speaks_of_absence(subject) else "bounce"
+    return "auto-reply" if is_reply or has_absence_beginning(subject) else "bounce"
 
 
 def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_address: str, subject: str) -> bool:
-    """Whether a mail with this verdict of `of_headers` is a person's if it replies to a message of its ticket.
+    """Whether a mail with this verdict of `classify_header` is a person's if it replies to a message of its ticket.
 
     A list, a group address or a forwarding rule hands on a person's reply with a mark of its own, and a CRM adds
     `List-Unsubscribe` to it. Not so mail that says more: an automatic reply, a notice in bulk, a sender that is no
@@ -142,11 +142,11 @@ def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_add
     """
     if automatic not in ("list", "bulk") and not (automatic == "auto-reply" and _is_generated_reply(fields)):
         return False
-    if b"in-reply-to" not in fields or _NO_PERSON.match(from_address) or speaks_of_absence(subject):
+    if b"in-reply-to" not in fields or _AUTOMATED_SENDER.match(from_address) or has_absence_beginning(subject):
         return False
     listed = any(name in fields for name in (b"list-id", b"list-post", b"list-unsubscribe"))
     in_bulk = _is_in_bulk(fields)
-    if not is_generated(fields):
+    if not is_auto_generated(fields):
         return listed or not in_bulk
     if in_bulk:
         return False
@@ -154,9 +154,9 @@ def may_be_relayed(fields: Mapping[bytes, list[bytes]], automatic: str, from_add
     return by_crm or _is_redirected(fields, from_address) or not _suppresses_replies(fields)
 
 
-def is_generated(fields: Mapping[bytes, list[bytes]]) -> bool:
+def is_auto_generated(fields: Mapping[bytes, list[bytes]]) -> bool:
     """Whether a program says that it sent the mail (RFC 3834 section 5)."""
-    return b"auto-submitted" in fields and not _tokens(fields, b"auto-submitted") <= {b"no"}
+    return b"auto-submitted" in fields and not _first_tokens(fields, b"auto-submitted") <= {b"no"}
 
 
 def _is_bounce(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
@@ -165,58 +165,58 @@ def _is_bounce(fields: Mapping[bytes, list[bytes]], from_address: str, subject: 
         return True
     if _MAILER_DAEMON.match(from_address):
         return True
-    if _MAYBE_MACHINE.match(from_address) is None:
+    if _POSSIBLE_DAEMON.match(from_address) is None:
         return False
-    return is_generated(fields) or speaks_of_failure(subject)
+    return is_auto_generated(fields) or has_failure_beginning(subject)
 
 
 def _is_delivery_report(fields: Mapping[bytes, list[bytes]]) -> bool:
     return _report_type(fields) in (b"delivery-status", b"global-delivery-status")
 
 
-def _is_answer(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
+def _is_auto_reply(fields: Mapping[bytes, list[bytes]], from_address: str, subject: str) -> bool:
     """Out-of-office and other answers of programs; receipts (RFC 8098) and abuse reports (RFC 5965) are such too."""
-    submitted = _tokens(fields, b"auto-submitted")
+    submitted = _first_tokens(fields, b"auto-submitted")
     if b"auto-replied" in submitted or b"auto-notified" in submitted or _is_generated_reply(fields):
         return True
-    if is_automatic_reply(subject):
+    if has_auto_reply_prefix(subject):
         return True
-    if (b"in-reply-to" in fields or _is_in_bulk(fields) or _suppresses_replies(fields)) and is_absence_notice(subject):
+    if (b"in-reply-to" in fields or _is_in_bulk(fields) or _suppresses_replies(fields)) and is_absence_phrase(subject):
         return True
-    if b"auto-generated" in submitted and speaks_of_absence(subject):
+    if b"auto-generated" in submitted and has_absence_beginning(subject):
         return True  # Exchange calls its out-of-office answers generated
-    if not _REPLY_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few mails have one of them
+    if not _REPLY_FIELD_NAMES.isdisjoint(fields) and _has_reply_field(fields):  # few mails have one of them
         return True
     # Exchange's automatic reply with a reverse-path: the rule is one of its sender's own mailbox.
-    if _suppresses_replies(fields) and from_address and _bytes(from_address) in _rule_mailboxes(fields):
+    if _suppresses_replies(fields) and from_address and _encode_address(from_address) in _rule_mailboxes(fields):
         return True
     return _report_type(fields) in (b"disposition-notification", b"feedback-report")
 
 
 def _has_reply_field(fields: Mapping[bytes, list[bytes]]) -> bool:
-    if any(_tokens(fields, name).isdisjoint((b"no", b"false", b"0")) for name in _REPLY_FIELDS & fields.keys()):
+    if any(_first_tokens(fields, name).isdisjoint((b"no", b"false", b"0")) for name in _REPLY_FIELDS & fields.keys()):
         return True
     return any(
-        _REPLY_VALUES[name].match(value[:256].lower())
-        for name in _REPLY_VALUES.keys() & fields.keys()
+        _REPLY_FIELD_VALUES[name].match(value[:256].lower())
+        for name in _REPLY_FIELD_VALUES.keys() & fields.keys()
         for value in fields[name]
     )
 
 
 def _is_generated_reply(fields: Mapping[bytes, list[bytes]]) -> bool:
     """A program wrote it, and it names the mail that it answers."""
-    return b"in-reply-to" in fields and b"auto-generated" in _tokens(fields, b"auto-submitted")
+    return b"in-reply-to" in fields and b"auto-generated" in _first_tokens(fields, b"auto-submitted")
 
 
 def _is_in_bulk(fields: Mapping[bytes, list[bytes]]) -> bool:
-    return not _tokens(fields, b"precedence").isdisjoint(_IN_BULK)
+    return not _first_tokens(fields, b"precedence").isdisjoint(_BULK_TOKENS)
 
 
 def _is_redirected(fields: Mapping[bytes, list[bytes]], from_address: str) -> bool:
     rules = _rule_mailboxes(fields)
-    if _bytes(from_address) in rules:
+    if _encode_address(from_address) in rules:
         return False
-    return bool(rules) or _FORWARDING in fields or any(name in fields for name in _RESENT_FIELDS)
+    return bool(rules) or _FORWARDING_LOOP in fields or any(name in fields for name in _RESENT_FIELDS)
 
 
 def _rule_mailboxes(fields: Mapping[bytes, list[bytes]]) -> set[bytes]:
@@ -225,7 +225,7 @@ def _rule_mailboxes(fields: Mapping[bytes, list[bytes]]) -> set[bytes]:
     return {value[:256].lower().strip(b" <>") for value in values} - {b""}
 
 
-def _bytes(address: str) -> bytes:
+def _encode_address(address: str) -> bytes:
     return address.lower().encode("utf-8", "replace")
 
 
@@ -233,7 +233,7 @@ def _suppresses_replies(fields: Mapping[bytes, list[bytes]]) -> bool:
     """Whether the mail asks for no automatic replies ([MS-OXCMAIL] section 2.1.3.2.20), as those of Exchange do."""
     if b"x-auto-response-suppress" not in fields:
         return False
-    asked = _value(fields, b"x-auto-response-suppress").replace(b",", b" ").replace(b";", b" ").split()
+    asked = _first_value(fields, b"x-auto-response-suppress").replace(b",", b" ").replace(b";", b" ").split()
     return not {b"all", b"oof", b"autoreply"}.isdisjoint(asked)
 
 
@@ -249,7 +249,7 @@ def _report_type(fields: Mapping[bytes, list[bytes]]) -> bytes:
     return match[1] if match else b""
 
 
-def _tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> AbstractSet[bytes]:
+def _first_tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> AbstractSet[bytes]:
     """The first word of each field of that name, in lower case, without comments and quotation marks.
 
     A program that hands a mail on may add a field of its own to the one that is there.
@@ -260,7 +260,7 @@ def _tokens(fields: Mapping[bytes, list[bytes]], name: bytes) -> AbstractSet[byt
     return {words[0].strip(b'"') for words in values if words}
 
 
-def _value(fields: Mapping[bytes, list[bytes]], name: bytes) -> bytes:
+def _first_value(fields: Mapping[bytes, list[bytes]], name: bytes) -> bytes:
     """The beginning of the first field of that name, in lower case."""
     values = fields.get(name)
     return values[0][:256].lower() if values else b""

@@ -14,7 +14,7 @@ from router.mail.quotes.subjects import subject_mark
 from router.unicode_text import normalize
 
 # Characters of a subject that are read: the longest prefix below has some 40.
-_BEGINNING = 120
+_BEGINNING_LENGTH = 120
 
 # What gateways and lists put in front: `[EXT]`, `(External)`, `*EXT*`, `EXTERNAL:`. Of a folded text.
 _TAGS = re.compile(
@@ -22,7 +22,7 @@ _TAGS = re.compile(
     r"<(?:ext|external|extern)>|(?:ext|external|extern|externe)\s?:)\s*){0,3}"
 )
 _TAG = re.compile(r"\s*[\[(\u3010]([^\[\]()\u3010\u3011]{1,40})[\])\u3011]")
-_DOMINO = re.compile(r"AUTO: .{0,100}(?:\([^()]*\d[^()]*\)|is out of the office\.?)\s*")
+_DOMINO_SUBJECT = re.compile(r"AUTO: .{0,100}(?:\([^()]*\d[^()]*\)|is out of the office\.?)\s*")
 """HCL Domino: `AUTO: Eva Muster is out of the office (returning 3 March)`."""
 
 
@@ -34,12 +34,12 @@ def _fold(text: str) -> str:
     return "".join(character for character in folded if not unicodedata.combining(character))
 
 
-def _phrases(text: str) -> frozenset[str]:
+def _parse_phrases(text: str) -> frozenset[str]:
     return frozenset(_fold(phrase.strip()) for phrase in text.split("|"))
 
 
 # What Exchange, Outlook.com, cPanel and others write before the colon. No person begins a subject so.
-_REPLY_PREFIXES = _phrases(
+_REPLY_PREFIXES = _parse_phrases(
     "automatic reply|auto reply|auto-reply|autoreply|auto response|auto-response|autoresponse|autoresponder|"
     "automated reply|automated response|automatic response|vacation reply|vacation response|"
     "out of office reply|out of office autoreply|out of office auto-reply|out of office auto reply|"
@@ -63,7 +63,7 @@ _REPLY_PREFIXES = _phrases(
     "outomatiese antwoord|ավտոմատ պատասխան|ავტომატური პასუხი|خودکار جواب|yahoo! auto response"
 )
 # What Zimbra, GroupWise, older Exchange and people themselves write before the colon.
-_ABSENCE_PREFIXES = _phrases(
+_ABSENCE_PREFIXES = _parse_phrases(
     "out of office|out-of-office|out of the office|automatic message|abwesenheitsnotiz|abwesenheitsnachricht|"
     "abwesenheitsmeldung|abwesenheitsassistent|abwesend|message d'absence|message d’absence|réponse d'absence|"
     "absence du bureau|absent du bureau|absent(e) du bureau|notification d'absence|fuera de la oficina|"
@@ -80,7 +80,7 @@ _ABSENCE_PREFIXES = _phrases(
 _REPLY_BEGINNINGS = (
     *_REPLY_PREFIXES,
     *_ABSENCE_PREFIXES,
-    *_phrases(
+    *_parse_phrases(
         "auto:|i am away|i am out of|i'm out of|i am on vacation|i am on holiday|on vacation|on holiday|vacation|"
         "absent|ich bin abwesend|ich bin im urlaub|absence|je suis absent|en congés|ausente|assente|ausência|afwezig|"
         "frånvaro|fraværende|fravær|poissa|nieobecny|nieobecna|nepřítomnost|neprítomnosť|távollét|absenţă|odsutan|odsoten|"
@@ -90,7 +90,7 @@ _REPLY_BEGINNINGS = (
 
 # Reports about delivery that failed or waits: of qmail, Exim, Postfix, Sendmail, Exchange and Domino.
 _FAILURE_BEGINNINGS = tuple(
-    _phrases(
+    _parse_phrases(
         "undeliver|delivery status notification|delivery failure|delivery has failed|delivery report|"
         "delivery incomplete|delivery delayed|delivery notification: delivery|returned mail|"
         "mail delivery failed|mail delivery failure|"
@@ -111,37 +111,37 @@ _FAILURE_BEGINNINGS = tuple(
     )
 )
 # The notices of success among the delivery reports (RFC 3464 section 2.3.3): Exchange's, Postfix's, Sendmail's.
-_DELIVERED_PREFIXES = _phrases(
+_DELIVERED_PREFIXES = _parse_phrases(
     "delivered|relayed|expanded|zugestellt|weitergeleitet|erweitert|remis|relayé|développé|entregado|retransmitido|"
     "recapitato|inoltrato|entregue|bezorgd|doorgestuurd|levererat|leveret|levert|toimitettu|dostarczone|doručeno|"
     "doručené|kézbesítve|livrat|доставлено|παραδόθηκε|teslim edildi|נמסר|تم التسليم|配信済み|已送达|已送達|배달됨"
 )
 _DELIVERED_BEGINNINGS = tuple(
-    _phrases(
+    _parse_phrases(
         "successful mail delivery report|delivery status notification (success)|delivery status notification (relay)|"
         "return receipt|delivery report (success)"
     )
 )
 
 
-def is_automatic_reply(subject: str) -> bool:
+def has_auto_reply_prefix(subject: str) -> bool:
     """Whether the subject begins with a program's own words for an automatic reply, and a colon."""
-    beginning = subject[:_BEGINNING]
+    beginning = subject[:_BEGINNING_LENGTH]
     if subject.startswith("AUTO: "):
-        return _DOMINO.fullmatch(subject[: 2 * _BEGINNING]) is not None
+        return _DOMINO_SUBJECT.fullmatch(subject[: 2 * _BEGINNING_LENGTH]) is not None
     return _prefix(beginning) in _REPLY_PREFIXES
 
 
-def is_absence_notice(subject: str) -> bool:
+def is_absence_phrase(subject: str) -> bool:
     """Whether the subject is words about absence, alone, in brackets or before a colon.
 
     It is a program's if the mail answers another.
     """
-    beginning = subject[:_BEGINNING]
+    beginning = subject[:_BEGINNING_LENGTH]
     if _prefix(beginning) in _ABSENCE_PREFIXES:
         return True
     whole = _fold(beginning)
-    notice = whole[_tags(whole) :].strip(" .!")
+    notice = whole[_tags_end(whole) :].strip(" .!")
     tag = _TAG.match(whole)
     if any(text in _ABSENCE_PREFIXES or text in _REPLY_PREFIXES for text in (notice, tag[1].strip() if tag else "")):
         return True
@@ -149,24 +149,24 @@ def is_absence_notice(subject: str) -> bool:
     return notice.endswith("is out of the office") and subject_mark(subject, "") != "reply"
 
 
-def speaks_of_absence(subject: str) -> bool:
+def has_absence_beginning(subject: str) -> bool:
     """Whether the subject of a mail that a program wrote begins like that of an automatic reply."""
-    folded = _fold(subject[:_BEGINNING])
-    if folded[_tags(folded) :].lstrip().startswith(_REPLY_BEGINNINGS):
+    folded = _fold(subject[:_BEGINNING_LENGTH])
+    if folded[_tags_end(folded) :].lstrip().startswith(_REPLY_BEGINNINGS):
         return True
     return "out of the office" in folded and subject_mark(subject, "") != "reply"
 
 
-def speaks_of_failure(subject: str) -> bool:
+def has_failure_beginning(subject: str) -> bool:
     """Whether the subject begins like that of a report about mail that was not delivered."""
-    folded = _fold(subject[:_BEGINNING])
-    return folded[_tags(folded) :].startswith(_FAILURE_BEGINNINGS)
+    folded = _fold(subject[:_BEGINNING_LENGTH])
+    return folded[_tags_end(folded) :].startswith(_FAILURE_BEGINNINGS)
 
 
-def speaks_of_success(subject: str) -> bool:
+def has_success_beginning(subject: str) -> bool:
     """Whether the subject of a delivery report says that the mail arrived."""
-    folded = _fold(subject[:_BEGINNING])
-    return _prefix(subject[:_BEGINNING]) in _DELIVERED_PREFIXES or folded.startswith(_DELIVERED_BEGINNINGS)
+    folded = _fold(subject[:_BEGINNING_LENGTH])
+    return _prefix(subject[:_BEGINNING_LENGTH]) in _DELIVERED_PREFIXES or folded.startswith(_DELIVERED_BEGINNINGS)
 
 
 def _prefix(beginning: str) -> str:
@@ -175,10 +175,10 @@ def _prefix(beginning: str) -> str:
     if ":" not in beginning:
         return ""
     folded = _fold(beginning)
-    prefix, colon, _ = folded[_tags(folded) :].partition(":")
+    prefix, colon, _ = folded[_tags_end(folded) :].partition(":")
     return prefix.strip() if colon else ""
 
 
-def _tags(text: str) -> int:
+def _tags_end(text: str) -> int:
     match = _TAGS.match(text)
     return match.end() if match else 0

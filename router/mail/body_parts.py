@@ -6,10 +6,10 @@ from dataclasses import replace
 from itertools import islice
 
 from router.mail import smime, uuencode
-from router.mail.attachments import File, given_name, is_pkcs7
-from router.mail.contents import Limits
-from router.mail.decode import decode_words
-from router.mail.structure import Part, decoded_body, read_structure
+from router.mail.attachments import File, declared_filename, is_pkcs7
+from router.mail.contents import ParseLimits
+from router.mail.decode import decode_encoded_words
+from router.mail.structure import Part, decode_body, read_structure
 from router.mail.text_parts import TextDecoder, TextPiece
 
 # Other kinds of text are read as if they were plain (RFC 2046 section 4.1.4).
@@ -21,25 +21,25 @@ _TEXT_FILES = frozenset(
     }
 )
 # Forms of an alternative for devices of another kind than those that tickets are read on.
-_OTHER_FORMS = frozenset({"text/x-amp-html", "text/watch-html"})
+_OTHER_ALTERNATIVES = frozenset({"text/x-amp-html", "text/watch-html"})
 # Signed mails that are opened, one inside another or side by side. Each is copied; a triple-wrapped one has two.
 MAX_CONTAINERS = 4
 # Bytes of a PKCS #7 object that tell what it is.
-_PKCS7_HEAD = 512
+_PKCS7_HEAD_BYTES = 512
 # Bytes of a text in base64 that is searched for uuencoded files. It has to be decoded for that; no more is shown of it.
-_MAX_ENCODED_TEXT = 4 << 20
+_MAX_ENCODED_TEXT_BYTES = 4 << 20
 # uuencoded files that are taken out of the texts of a mail.
 _MAX_BLOCKS = 100
 
 
 class BodyParts:
-    """The leaves of a tree of parts, sorted by RFC 2046 section 5.1. Raises `HasHtml` as the decoder does.
+    """The leaves of a tree of parts, sorted by RFC 2046 section 5.1. Raises `HtmlNotAllowed` as the decoder does.
 
     Signed-data (S/MIME) is read as the mail inside it, and stays a file behind the files of that mail. uuencoded files
     in plain text are files.
     """
 
-    def __init__(self, root: Part, decoder: TextDecoder, limits: Limits) -> None:
+    def __init__(self, root: Part, decoder: TextDecoder, limits: ParseLimits) -> None:
         self.pieces: list[TextPiece] = []
         self.files: list[File] = []
         self.warnings: list[str] = []
@@ -56,7 +56,7 @@ class BodyParts:
         kind = part.content_type
         if part.children:
             if kind == "multipart/alternative":
-                self._alternative(part)
+                self._read_alternative(part)
             elif kind == "multipart/related":
                 # RFC 2387 3.2: the root comes first unless `start` says otherwise; it is the first that can be read.
                 root = next((child for child in part.children if child.children or self._is_text(child)), None)
@@ -69,24 +69,24 @@ class BodyParts:
             self._read_text(part)
         elif is_pkcs7(part) and not related:
             self._read_pkcs7(part)
-        elif not part.multipart:  # an empty multipart is nothing to show
+        elif not part.is_multipart:  # an empty multipart is nothing to show
             self.files.append(File(part, related, "encrypted" if encrypted else ""))
 
     def _read_text(self, part: Part) -> None:
         blocks: list[Part] = []
         if part.content_type != "text/html":
-            part, blocks = _without_uuencoded(part, self._blocks_left)
+            part, blocks = _extract_uuencoded(part, self._blocks_left)
             self._blocks_left -= len(blocks)
         self.pieces.append(self._decoder.decode(part))
         self.files += [File(block) for block in blocks]
 
     def _read_pkcs7(self, part: Part) -> None:
-        kind = smime.kind_of(decoded_body(part, _PKCS7_HEAD)[0])
+        kind = smime.classify_pkcs7(decode_body(part, _PKCS7_HEAD_BYTES)[0])
         if kind == "signed" and not self._containers_left:
             self.warnings.append("too many signed messages: some were not opened")
         elif kind == "signed":
             self._containers_left -= 1
-            mail = smime.signed_mail(decoded_body(part)[0], given_name(part))
+            mail = smime.extract_signed(decode_body(part)[0], declared_filename(part))
             if mail is not None:
                 limits = self._limits
                 inner = read_structure(
@@ -102,21 +102,21 @@ class BodyParts:
             return False
         if part.content_type in _TEXT_FILES:
             return False
-        return not given_name(part) or (not self.pieces and not self.files)
+        return not declared_filename(part) or (not self.pieces and not self.files)
 
-    def _alternative(self, part: Part) -> None:
+    def _read_alternative(self, part: Part) -> None:
         """The best form for each use: the first plain text to read, the last HTML to show; files of every form."""
         plain: list[TextPiece] = []
         rich: list[TextPiece] = []
         outer = self.pieces
         for child in part.children:
-            if child.content_type in _OTHER_FORMS:
+            if child.content_type in _OTHER_ALTERNATIVES:
                 continue
             self.pieces = []
             self._read(child)
             if any(piece.html is not None for piece in self.pieces):
-                rich = self.pieces if any(not piece.blank() for piece in self.pieces) or not rich else rich
-            elif not plain and any(not piece.blank() for piece in self.pieces):
+                rich = self.pieces if any(not piece.is_blank() for piece in self.pieces) or not rich else rich
+            elif not plain and any(not piece.is_blank() for piece in self.pieces):
                 plain = self.pieces
         self.pieces = outer
         if rich and plain:
@@ -126,15 +126,15 @@ class BodyParts:
             self.pieces.extend(rich or plain)
 
 
-def _without_uuencoded(part: Part, most: int) -> tuple[Part, list[Part]]:
+def _extract_uuencoded(part: Part, limit: int) -> tuple[Part, list[Part]]:
     """A text without its uuencoded files, and these as parts. most: further ones stay in the text."""
     if part.encoding == "base64":
-        if part.end - part.start > _MAX_ENCODED_TEXT:
+        if part.end - part.start > _MAX_ENCODED_TEXT_BYTES:
             return part, []
     elif part.content.find(b"begin ", part.start, part.end) < 0:
         return part, []
-    data, whole = decoded_body(part, words=True)
-    blocks = list(islice(uuencode.find_blocks(data), most)) if whole else []
+    data, whole = decode_body(part, keep_text=True)
+    blocks = list(islice(uuencode.find_blocks(data), limit)) if whole else []
     if not blocks:
         return part, []
     starts, ends = [block.start for block in blocks], [block.end for block in blocks]
@@ -143,7 +143,7 @@ def _without_uuencoded(part: Part, most: int) -> tuple[Part, list[Part]]:
         replace(
             part,
             content_type="application/octet-stream",
-            parameters={"name": decode_words(block.name, part.parameters.get("charset", ""))},
+            parameters={"name": decode_encoded_words(block.name, part.parameters.get("charset", ""))},
             disposition="attachment",
             disposition_parameters={},
             encoding="uuencode",

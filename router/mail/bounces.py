@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from router.mail.attachments import File
-from router.mail.decode import decode_words, one_line
-from router.mail.headers import HeaderFacts, header_block, read_fields
-from router.mail.mailboxes import MAX_ADDRESS, comparable, read_mailboxes
-from router.mail.structure import decoded_body
+from router.mail.decode import clean_line, decode_encoded_words
+from router.mail.headers import HeaderFacts, find_header_block, read_fields
+from router.mail.mailboxes import MAX_ADDRESS_LENGTH, normalize_address, read_mailboxes
+from router.mail.structure import decode_body
 
 _EMPTY_LINE = re.compile(rb"\n\r*\n")
 _FOLD = re.compile(rb"\n[ \t]+")
@@ -20,7 +20,7 @@ _RETURNED_TYPES = ("message/rfc822", "message/global", "text/rfc822-headers", "m
 _MAX_REPORTS = 3
 MAX_RECIPIENTS = 50
 # Characters of a bounce's text: the addresses stand at its beginning, above the copy of the mail.
-_MAX_TEXT = 16384
+_MAX_TEXT_LENGTH = 16384
 _ADDRESS = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}"
 # A line that is an address: bare, in brackets, behind a name, perhaps with a reason behind a colon.
 _ADDRESS_LINE = re.compile(
@@ -35,7 +35,7 @@ _ANY_ADDRESS = re.compile(rf"(?<![\w.+-]){_ADDRESS}(?<![.-])")
 _XTEXT = re.compile(r"\+(2B|3D)")
 # What stands for a character of an address of the type utf-8 (RFC 6533 section 3).
 _UTF8_XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
-_COPY = re.compile(
+_RETURNED_COPY = re.compile(
     r"[\s>*=-]{0,20}(?:This is a copy|Below this line|(?:Original|Returned|Unsent) message)\b|Received:|Return-Path:",
     re.IGNORECASE,
 )
@@ -55,7 +55,7 @@ class Failure:
     status: str
     reason: str
 
-    def told_in(self, text: str, flat: str) -> bool:
+    def is_described_in(self, text: str, flat: str) -> bool:
         """Whether a text names the address, and the reason where the report gives one.
 
         flat: the text with every run of white space as one blank.
@@ -65,7 +65,7 @@ class Failure:
         reasons = [detail for detail in (self.status, self.reason) if detail]
         return not reasons or any(" ".join(reason.split()) in flat for reason in reasons)
 
-    def line(self) -> str:
+    def summary(self) -> str:
         """For people."""
         details = ", ".join(detail for detail in (self.status, self.reason) if detail)
         forwarded = self.original if "@" in self.original and self.original != self.address else ""
@@ -73,7 +73,7 @@ class Failure:
         return f"{self.action.capitalize()}: {address}" + (f" ({details})" if details else "")
 
 
-def failures(report: bytes) -> list[Failure]:
+def parse_report(report: bytes) -> list[Failure]:
     """The failed and delayed recipients of a message/delivery-status part (RFC 3464 section 2.3).
 
     report: the decoded part; at most 64 KiB of it are read. Delivered and relayed recipients are left out.
@@ -83,9 +83,9 @@ def failures(report: bytes) -> list[Failure]:
         fields: dict[bytes, str] = {}
         for line in _FOLD.sub(b" ", group.strip()).split(b"\n"):
             name, _, value = line.partition(b":")
-            fields.setdefault(name.strip().lower(), one_line(decode_words(value), 500))
-        original = _XTEXT.sub(_from_xtext, _address(fields.get(b"original-recipient", "")))
-        address = _address(fields.get(b"final-recipient", "")) or original
+            fields.setdefault(name.strip().lower(), clean_line(decode_encoded_words(value), 500))
+        original = _XTEXT.sub(_decode_xtext, _parse_address(fields.get(b"original-recipient", "")))
+        address = _parse_address(fields.get(b"final-recipient", "")) or original
         action = fields.get(b"action", "failed").lower()
         if not address or action in ("delivered", "relayed", "expanded"):
             continue
@@ -102,41 +102,41 @@ def failures(report: bytes) -> list[Failure]:
     return found
 
 
-def _address(value: str) -> str:
+def _parse_address(value: str) -> str:
     """The address of a value like `rfc822; a@b.example` (RFC 3464 section 2.1.2)."""
     kind, _, address = value.rpartition(";")
     if kind.strip().lower() == "utf-8":
-        address = _UTF8_XTEXT.sub(_from_utf8_xtext, address)
+        address = _UTF8_XTEXT.sub(_decode_utf8_xtext, address)
     found = read_mailboxes(address.encode())
     return found[0][1] if found else ""
 
 
-def _from_xtext(encoded: re.Match[str]) -> str:
+def _decode_xtext(encoded: re.Match[str]) -> str:
     return chr(int(encoded[1], 16))
 
 
-def _from_utf8_xtext(encoded: re.Match[str]) -> str:
+def _decode_utf8_xtext(encoded: re.Match[str]) -> str:
     code = int(encoded[1], 16)
     is_character = 0x20 < code < 0xD800 or 0xDFFF < code < 0x110000
     return chr(code) if is_character else "\ufffd"
 
 
-def reported(files: Sequence[File]) -> list[Failure] | None:
+def read_reports(files: Sequence[File]) -> list[Failure] | None:
     """The failed and delayed recipients of all reports of a mail; None for a mail without a report."""
     reports = [file.part for file in files if file.part.content_type in _REPORT_TYPES][:_MAX_REPORTS]
-    found = [failure for part in reports for failure in failures(decoded_body(part, 65536)[0])]
+    found = [failure for part in reports for failure in parse_report(decode_body(part, 65536)[0])]
     return found if reports else None
 
 
-def untold(reported: Sequence[Failure], text: str) -> str:
+def summarize_missing(failures: Sequence[Failure], text: str) -> str:
     """The failed recipients of a bounce and why, one a line, as far as the text does not name them itself."""
-    flat = " ".join(text.split()) if reported else ""
-    lines = [failure.line() for failure in reported if not failure.told_in(text, flat)]
+    flat = " ".join(text.split()) if failures else ""
+    lines = [failure.summary() for failure in failures if not failure.is_described_in(text, flat)]
     return "\n".join(dict.fromkeys(lines[:20]))
 
 
 def failed_recipients(
-    content: bytes, header: HeaderFacts, reported: Sequence[Failure] | None, files: Sequence[File], text: str
+    content: bytes, header: HeaderFacts, failures: Sequence[Failure] | None, files: Sequence[File], text: str
 ) -> tuple[str, ...]:
     """The addresses that a bounce says could not be reached, as the mail was sent to them.
 
@@ -144,25 +144,25 @@ def failed_recipients(
     address (qmail, Exim, Postfix, Exchange), the only recipient of the returned mail, the only address in the text. A
     report of mail that was delivered, or that is only delayed, names none.
     """
-    failed = [failure for failure in reported or () if failure.action.startswith("failed")]
-    named = _named_on_lines(text, header.from_address) if header.automatic == "bounce" else {}
+    failed = [failure for failure in failures or () if failure.action.startswith("failed")]
+    named = _find_address_lines(text, header.from_address) if header.automatic == "bounce" else {}
     found = [failure.original if "@" in failure.original else failure.address for failure in failed]
     found = [address for address in found if "@" in address]
-    if header.automatic == "bounce" and not found and (failed or reported is None):
-        fields = read_fields(header_block(content).octets, frozenset({b"x-failed-recipients"}))
+    if header.automatic == "bounce" and not found and (failed or failures is None):
+        fields = read_fields(find_header_block(content).data, frozenset({b"x-failed-recipients"}))
         values = fields.get(b"x-failed-recipients", [])
         found = [address for value in values for _, address in read_mailboxes(value)]
-        found = found or [*named.values()] or _returned_recipient(files) or _only_address(text, header)
-    addresses = (one_line(named.get(address, address), MAX_ADDRESS) for address in found)
-    return tuple({comparable(address): address for address in addresses}.values())[:MAX_RECIPIENTS]
+        found = found or [*named.values()] or _find_returned_recipient(files) or _find_only_address(text, header)
+    addresses = (clean_line(named.get(address, address), MAX_ADDRESS_LENGTH) for address in found)
+    return tuple({normalize_address(address): address for address in addresses}.values())[:MAX_RECIPIENTS]
 
 
 def _lines_above_copy(text: str) -> Iterator[str]:
     """The lines of a bounce above the copy of the returned mail."""
-    return takewhile(lambda line: _COPY.match(line) is None, text[:_MAX_TEXT].split("\n"))
+    return takewhile(lambda line: _RETURNED_COPY.match(line) is None, text[:_MAX_TEXT_LENGTH].split("\n"))
 
 
-def _named_on_lines(text: str, sender: str) -> dict[str, str]:
+def _find_address_lines(text: str, sender: str) -> dict[str, str]:
     """Addresses with a line of their own, each with the address that the mail was sent to.
 
     That is the same one, or the one that was expanded to it.
@@ -181,20 +181,20 @@ def _named_on_lines(text: str, sender: str) -> dict[str, str]:
     return found
 
 
-def _only_address(text: str, header: HeaderFacts) -> list[str]:
+def _find_only_address(text: str, header: HeaderFacts) -> list[str]:
     """The address that a text names, if it names just one besides those of the bounce's own header."""
     above = "\n".join(_lines_above_copy(text))
-    addresses = {comparable(address): address for address in _ANY_ADDRESS.findall(above)}
+    addresses = {normalize_address(address): address for address in _ANY_ADDRESS.findall(above)}
     others = [address for known, address in addresses.items() if known not in header.participants]
     return others if len(others) == 1 else []
 
 
-def _returned_recipient(files: Sequence[File]) -> list[str]:
+def _find_returned_recipient(files: Sequence[File]) -> list[str]:
     """The recipient of the returned mail, if it has exactly one."""
     for file in files:
         if file.part.content_type in _RETURNED_TYPES:
-            header = header_block(decoded_body(file.part, 65536)[0])
-            fields = read_fields(header.octets, frozenset({b"to", b"cc"}))
+            header = find_header_block(decode_body(file.part, 65536)[0])
+            fields = read_fields(header.data, frozenset({b"to", b"cc"}))
             people = [mailbox for values in fields.values() for value in values for mailbox in read_mailboxes(value)]
             return [address for _, address in people] if len(people) == 1 else []
     return []

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from router.mail.charsets import decode_charset
-from router.mail.decode import one_line, storable
+from router.mail.decode import clean_line, clean_text
 
 MAX_BYTES = 1 << 20  # of one calendar; more is a file written into it
 _MAX_EVENTS = 20
 _MAX_ATTENDEES = 50
-_MAX_VALUE = 998  # characters of a value that is one line
+_MAX_VALUE_LENGTH = 998  # characters of a value that is one line
 _FOLD = re.compile(rb"(?<!\r)\r*+\n[ \t]")
 # A name, parameters whose values may be quoted, and the value behind the first colon outside quotes.
 _PROPERTY = re.compile(r'([A-Za-z0-9-]{1,64})((?:[^":]*+(?:"[^"]*+"[^":]*+)*+)):', re.DOTALL)
@@ -34,7 +34,7 @@ _METHODS = {
     "DECLINECOUNTER": "Proposed time declined",
     "REFRESH": "Update requested",
 }
-_ANSWERS = {
+_PARTICIPATION = {
     "ACCEPTED": "accepted",
     "DECLINED": "declined",
     "TENTATIVE": "tentatively accepted",
@@ -82,10 +82,10 @@ class _Component:
 
     def text(self, name: str) -> str:
         found = self.first(name)
-        return _unescaped(found.value) if found else ""
+        return _unescape(found.value) if found else ""
 
     def line(self, name: str) -> str:
-        return one_line(self.text(name), _MAX_VALUE)
+        return clean_line(self.text(name), _MAX_VALUE_LENGTH)
 
 
 def calendar_text(data: bytes, charset: str, method: str) -> str:
@@ -97,19 +97,19 @@ def calendar_text(data: bytes, charset: str, method: str) -> str:
         method: The `method` parameter of its Content-Type, for a calendar that has no METHOD.
     """
     # Lines are folded between any two bytes, also inside a character (section 3.1).
-    text = storable(decode_charset(_FOLD.sub(b"", data[:MAX_BYTES]), charset)[0])
-    method, components = _read(text, method.upper())
-    texts = [_described(component, method) for component in components[:_MAX_EVENTS]]
+    text = clean_text(decode_charset(_FOLD.sub(b"", data[:MAX_BYTES]), charset)[0])
+    method, components = _parse_components(text, method.upper())
+    texts = [_format_component(component, method) for component in components[:_MAX_EVENTS]]
     if len(components) > _MAX_EVENTS:
         texts.append(f"And {len(components) - _MAX_EVENTS} more.")
     return "\n\n".join(text for text in texts if text)
 
 
-def _read(text: str, method: str) -> tuple[str, list[_Component]]:
+def _parse_components(text: str, method: str) -> tuple[str, list[_Component]]:
     """The method and the components of a calendar; what stands in other components is left out."""
     components: list[_Component] = []
     open_components: list[str] = []
-    for name, found in _properties(text):
+    for name, found in _parse_properties(text):
         if name == "BEGIN":
             open_components.append(found.value.strip().upper())
             if open_components[-1] in _COMPONENTS:
@@ -124,7 +124,7 @@ def _read(text: str, method: str) -> tuple[str, list[_Component]]:
     return method, components
 
 
-def _properties(text: str) -> Iterator[tuple[str, _Property]]:
+def _parse_properties(text: str) -> Iterator[tuple[str, _Property]]:
     lines = iter(text.split("\n"))
     for line in lines:
         match = _PROPERTY.match(line)
@@ -133,12 +133,12 @@ def _properties(text: str) -> Iterator[tuple[str, _Property]]:
         parameters = {name.upper(): value.strip('"') for name, value in _PARAMETER.findall(match[2])}
         value = line[match.end() :]
         if "QUOTED-PRINTABLE" in match[2].upper():  # vCalendar 1.0, also without `ENCODING=`
-            encoded = binascii.a2b_qp("".join(_soft_lines(value, lines)).encode("utf-8", "replace"))
-            value = storable(decode_charset(encoded, parameters.get("CHARSET", ""))[0])
+            encoded = binascii.a2b_qp("".join(_soft_line_pieces(value, lines)).encode("utf-8", "replace"))
+            value = clean_text(decode_charset(encoded, parameters.get("CHARSET", ""))[0])
         yield match[1].upper(), _Property(value, parameters)
 
 
-def _soft_lines(value: str, following: Iterator[str]) -> Iterator[str]:
+def _soft_line_pieces(value: str, following: Iterator[str]) -> Iterator[str]:
     """A quoted-printable value that goes on behind soft line breaks, without these."""
     while (line := value.rstrip()).endswith("="):
         yield line[:-1]
@@ -146,15 +146,15 @@ def _soft_lines(value: str, following: Iterator[str]) -> Iterator[str]:
     yield line
 
 
-def _described(component: _Component, method: str) -> str:
-    lines = [_title(component, method)]
+def _format_component(component: _Component, method: str) -> str:
+    lines = [_format_title(component, method)]
     labelled = (
-        ("When", _when(component)),
-        ("Due", _moment(component.first("DUE"))),
-        ("Repeats", _recurrence(component)),
+        ("When", _format_span(component)),
+        ("Due", _format_time(component.first("DUE"))),
+        ("Repeats", _format_recurrence(component)),
         ("Where", component.line("LOCATION")),
-        ("Organizer", _person(component.first("ORGANIZER"))),
-        ("Attendees", _attendees(component, method)),
+        ("Organizer", _format_mailbox(component.first("ORGANIZER"))),
+        ("Attendees", _format_attendees(component, method)),
         ("Link", component.line("URL") or component.line("CONFERENCE") or component.line("X-GOOGLE-CONFERENCE")),
     )
     lines += [f"{label}: {value}" for label, value in labelled if value]
@@ -162,59 +162,59 @@ def _described(component: _Component, method: str) -> str:
     return "\n\n".join(("\n".join(lines), *(text for text in texts if text)))
 
 
-def _title(component: _Component, method: str) -> str:
+def _format_title(component: _Component, method: str) -> str:
     kind = {"VEVENT": "Event", "VTODO": "Task", "VJOURNAL": "Journal entry"}[component.kind]
     label = _METHODS.get(method, kind)
     if method == "REPLY":
-        answers = {_answer(attendee) for attendee in component.properties.get("ATTENDEE", ())}
+        answers = {_participation(attendee) for attendee in component.properties.get("ATTENDEE", ())}
         label = answers.pop().capitalize() if len(answers) == 1 else "Response to an invitation"
     elif component.line("STATUS").upper() == "CANCELLED":
         label = "Cancelled"
     return f"{label}: {component.line('SUMMARY') or '(no title)'}"
 
 
-def _attendees(component: _Component, method: str) -> str:
+def _format_attendees(component: _Component, method: str) -> str:
     """The attendees with their answers. Nobody has answered an invitation, so it names only those that are known."""
     attendees = component.properties.get("ATTENDEE", [])
     described: list[str] = []
     for attendee in attendees[:_MAX_ATTENDEES]:
-        answer = _answer(attendee)
-        shown = answer and (method == "REPLY" or answer != _ANSWERS["NEEDS-ACTION"])
-        described.append(_person(attendee) + (f" ({answer})" if shown else ""))
+        answer = _participation(attendee)
+        shown = answer and (method == "REPLY" or answer != _PARTICIPATION["NEEDS-ACTION"])
+        described.append(_format_mailbox(attendee) + (f" ({answer})" if shown else ""))
     if len(attendees) > _MAX_ATTENDEES:
         described.append(f"and {len(attendees) - _MAX_ATTENDEES} more")
     return ", ".join(described)
 
 
-def _answer(attendee: _Property) -> str:
-    return _ANSWERS.get(attendee.parameters.get("PARTSTAT", "NEEDS-ACTION").upper(), "")
+def _participation(attendee: _Property) -> str:
+    return _PARTICIPATION.get(attendee.parameters.get("PARTSTAT", "NEEDS-ACTION").upper(), "")
 
 
-def _person(found: _Property | None) -> str:
+def _format_mailbox(found: _Property | None) -> str:
     if found is None:
         return ""
-    address = one_line(found.value, _MAX_VALUE)
+    address = clean_line(found.value, _MAX_VALUE_LENGTH)
     if address.lower().startswith("mailto:"):
         address = address[7:].strip()
-    name = one_line(found.parameters.get("CN", ""), _MAX_VALUE)
+    name = clean_line(found.parameters.get("CN", ""), _MAX_VALUE_LENGTH)
     return f"{name} <{address}>" if name and name != address else address
 
 
-def _when(component: _Component) -> str:
+def _format_span(component: _Component) -> str:
     start, end = component.first("DTSTART"), component.first("DTEND")
     if start is None:
         return ""
-    day, time, zone = _moment_parts(start)
-    duration = _duration(component.line("DURATION")) if end is None else ""
+    day, time, zone = _time_parts(start)
+    duration = _format_duration(component.line("DURATION")) if end is None else ""
     lasting = f", {duration}" if duration else ""
     if _is_date(start):
         last = _last_day(end)
         return (f"{day} to {last}" if last and last != day else day) + f" (all day){lasting}"
     if end is None:
-        return _joined(day, time, zone) + lasting
-    last, ended, last_zone = _moment_parts(end)
-    began = _joined(day, time, "" if zone == last_zone else zone)
-    return f"{began} to {_joined('' if last == day else last, ended, last_zone)}"
+        return _join_time(day, time, zone) + lasting
+    last, ended, last_zone = _time_parts(end)
+    began = _join_time(day, time, "" if zone == last_zone else zone)
+    return f"{began} to {_join_time('' if last == day else last, ended, last_zone)}"
 
 
 def _is_date(found: _Property) -> bool:
@@ -224,40 +224,40 @@ def _is_date(found: _Property) -> bool:
 def _last_day(end: _Property | None) -> str:
     """DTEND of whole days is the day after the last one (RFC 5545 section 3.6.1)."""
     try:
-        return (date.fromisoformat(_moment_parts(end)[0]) - timedelta(days=1)).isoformat() if end else ""
+        return (date.fromisoformat(_time_parts(end)[0]) - timedelta(days=1)).isoformat() if end else ""
     except (ValueError, OverflowError):
         return ""
 
 
-def _moment(found: _Property | None) -> str:
-    return _joined(*_moment_parts(found)) if found else ""
+def _format_time(found: _Property | None) -> str:
+    return _join_time(*_time_parts(found)) if found else ""
 
 
-def _moment_parts(found: _Property) -> tuple[str, str, str]:
+def _time_parts(found: _Property) -> tuple[str, str, str]:
     """Day, time and zone of a DATE or DATE-TIME (RFC 5545 sections 3.3.4 and 3.3.5); what is neither is a day."""
-    value = one_line(found.value, _MAX_VALUE)
+    value = clean_line(found.value, _MAX_VALUE_LENGTH)
     match = _TIME.match(value)
     if match is None:
         return value, "", ""
     day = f"{match[1]}-{match[2]}-{match[3]}"
     if match[4] is None:
         return day, "", ""
-    zone = "UTC" if match[6] else one_line(found.parameters.get("TZID", ""), _MAX_VALUE)
+    zone = "UTC" if match[6] else clean_line(found.parameters.get("TZID", ""), _MAX_VALUE_LENGTH)
     return day, f"{match[4]}:{match[5]}", zone
 
 
-def _joined(day: str, time: str, zone: str) -> str:
+def _join_time(day: str, time: str, zone: str) -> str:
     zone = f"({zone})" if zone and not zone.startswith("(") else zone  # Windows has "(UTC+01:00) Berlin"
     return " ".join(part for part in (day, time, zone) if part)
 
 
-def _duration(value: str) -> str:
+def _format_duration(value: str) -> str:
     match = _DURATION.match(value)
     counts = [(int(count), unit) for count, unit in zip(match.groups(), _UNITS, strict=True) if count] if match else []
     return " ".join(f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in counts if count)
 
 
-def _recurrence(component: _Component) -> str:
+def _format_recurrence(component: _Component) -> str:
     """A recurrence rule (RFC 5545 section 3.3.10); parts that have no plain words are named as they are."""
     rule = component.line("RRULE").upper()
     parts = dict(part.partition("=")[::2] for part in rule.split(";") if part)
@@ -273,11 +273,11 @@ def _recurrence(component: _Component) -> str:
     if count := parts.pop("COUNT", ""):
         words += f", {count} times"
     if until := parts.pop("UNTIL", ""):
-        words += f", until {_moment(_Property(until, {}))}"
+        words += f", until {_format_time(_Property(until, {}))}"
     parts.pop("WKST", None)
     return words + "".join(f", {name}={value}" for name, value in parts.items())
 
 
-def _unescaped(value: str) -> str:
+def _unescape(value: str) -> str:
     """A TEXT value (RFC 5545 section 3.3.11)."""
     return _ESCAPED.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)

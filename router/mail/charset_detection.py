@@ -8,45 +8,58 @@ from __future__ import annotations
 
 import re
 
-from router.mail.charset_labels import MULTIBYTE, codec
+from router.mail.charset_labels import MULTIBYTE, codec_for
 from router.mail.charsets import (
     UTF_8_CHARACTER,
+    can_decode,
     decode_charset,
     decode_labelled,
+    decode_strict,
     decode_utf_8,
-    is_text_of,
-    mostly_high,
-    strict_text,
+    is_mostly_high,
 )
 
-MAX_SAMPLE = 4096
+MAX_SAMPLE_BYTES = 4096
 """Bytes that the detector gets: it reads a sentence right, and its cost grows with the square for some input."""
 MAX_DETECTIONS = 16
 """Texts of one mail that are detected; the charset of the last one serves for those after it."""
-_BEFORE, _BEHIND = 512, 16384  # bytes of a long line that are looked at around the first one that is not ASCII
-_MIN_UTF_8 = 4  # characters of UTF-8 beside lines in another charset
+_BYTES_BEFORE, _BYTES_AFTER = (
+    512,
+    16384,
+)  # bytes of a long line that are looked at around the first one that is not ASCII
+_MIN_UTF_8_CHARACTERS = 4  # characters of UTF-8 beside lines in another charset
 _MAX_LINES = 20_000  # of a text whose lines are decoded one by one; that takes some 10 ms
-_MAX_DECLARATION = 8192  # bytes in which markup declares its charset
+_MAX_DECLARATION_BYTES = 8192  # bytes in which markup declares its charset
 
 _XML = re.compile(rb"""\s*<\?xml[^<>]{0,128}?encoding\s{0,8}=\s{0,8}["']([\w.:-]{1,64})["']""")
 _META = re.compile(rb"""(?i)<meta[^<>]{0,512}?charset\s{0,8}=\s{0,8}["']?\s{0,8}([\w.:-]{1,64})""")
 _TAG = re.compile(rb"<[^<>]*>")
-_HIGH = re.compile(rb"[\x80-\xff]")
+_NON_ASCII = re.compile(rb"[\x80-\xff]")
 # Text with so many kana is Japanese. Their bytes are seldom beside each other in other languages.
 _KANA = re.compile("[\u3041-\u30fe]")
 _MIN_KANA = 4
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 
-_LATIN = ("cp1252", "cp1250", "cp1254", "cp1257", "cp1258", "iso8859-2")
-_OTHER_SCRIPTS = (
+_LATIN_CANDIDATES = ("cp1252", "cp1250", "cp1254", "cp1257", "cp1258", "iso8859-2")
+_OTHER_CANDIDATES = (
     *("cp1251", "koi8-r", "koi8-u", "iso8859-5", "cp1253", "iso8859-7", "cp1255", "iso8859-8", "cp1256", "iso8859-6"),
     "cp874",
 )
 # Charsets that mail is written in: those of DOS, the old Mac OS and mainframes only make short texts ambiguous.
-_CANDIDATES = (*_LATIN, *_OTHER_SCRIPTS, "big5", "cp932", "shift_jis", "cp949", "euc-kr", "euc-jp", "gb18030")
+_CANDIDATES = (
+    *_LATIN_CANDIDATES,
+    *_OTHER_CANDIDATES,
+    "big5",
+    "cp932",
+    "shift_jis",
+    "cp949",
+    "euc-kr",
+    "euc-jp",
+    "gb18030",
+)
 
 
-class CharsetReader:
+class CharsetDecoder:
     """Decodes the texts of one mail."""
 
     def __init__(self, hint: str) -> None:
@@ -58,21 +71,21 @@ class CharsetReader:
     def decode(self, data: bytes, label: str, *, markup: bool) -> tuple[str, bool]:
         """As `decode_charset`. markup: whether the text may declare its charset as HTML and XML do."""
         declared = declared_charset(data) if markup else ""
-        if not codec(label) and is_text_of(data, declared):
+        if not codec_for(label) and can_decode(data, declared):
             label = declared
-        others = _lines_not_utf_8(data) if codec(label) not in MULTIBYTE else []
-        if others and (mixed := self._mixed(data, label, others)) is not None:
+        others = _non_utf_8_lines(data) if codec_for(label) not in MULTIBYTE else []
+        if others and (mixed := self._decode_mixed(data, label, others)) is not None:
             return mixed, True
         return self._decode(data, label, declared)
 
-    def _mixed(self, data: bytes, label: str, others: list[int]) -> str | None:
+    def _decode_mixed(self, data: bytes, label: str, numbers: list[int]) -> str | None:
         """UTF-8 with some lines in another charset: a footer, a quote, a damaged line. others: their numbers."""
         lines = data.split(b"\n")
-        text, _ = self._decode(b"\n".join(lines[number] for number in others), label, "")
+        text, _ = self._decode(b"\n".join(lines[number] for number in numbers), label, "")
         texts = text.split("\n")
-        if len(texts) != len(others):
+        if len(texts) != len(numbers):
             return None
-        decoded = dict(zip(others, texts, strict=True))
+        decoded = dict(zip(numbers, texts, strict=True))
         return "\n".join(
             decoded[number] if number in decoded else line.decode("utf_8") for number, line in enumerate(lines)
         ).removeprefix("\ufeff")
@@ -82,7 +95,7 @@ class CharsetReader:
         if found is not None:
             return found
         for known in (declared, self._hint):
-            if is_text_of(data, known):
+            if can_decode(data, known):
                 return decode_charset(data, known)[0], True
         if self._detections < MAX_DETECTIONS:
             self._detections += 1
@@ -90,7 +103,7 @@ class CharsetReader:
         return decode_charset(data, self._last, label)[0], True
 
 
-def _lines_not_utf_8(data: bytes) -> list[int]:
+def _non_utf_8_lines(data: bytes) -> list[int]:
     """The numbers of the lines that are not UTF-8 where twice as many characters of other lines are, else none.
 
     In other charsets a line is valid UTF-8 by chance only if it has one or two characters.
@@ -102,11 +115,11 @@ def _lines_not_utf_8(data: bytes) -> list[int]:
     others: list[int] = []
     valid = 0
     for number, line in enumerate(data.split(b"\n")):
-        if strict_text(line, "utf_8") is not None:
+        if decode_strict(line, "utf_8") is not None:
             valid += len(UTF_8_CHARACTER.findall(line))
         else:
             others.append(number)
-    return others if valid >= max(_MIN_UTF_8, 2 * len(others)) else []
+    return others if valid >= max(_MIN_UTF_8_CHARACTERS, 2 * len(others)) else []
 
 
 def declared_charset(data: bytes) -> str:
@@ -114,10 +127,10 @@ def declared_charset(data: bytes) -> str:
 
     Markup whose declaration can be read as ASCII is not UTF-16 (WHATWG, "prescan a byte stream").
     """
-    head = data[:_MAX_DECLARATION]
+    head = data[:_MAX_DECLARATION_BYTES]
     match = _XML.match(head) or _META.search(head)
     label = match[1].decode("ascii", "replace") if match else ""
-    return "utf-8" if codec(label).startswith(("utf_16", "utf_32")) else label
+    return "utf-8" if codec_for(label).startswith(("utf_16", "utf_32")) else label
 
 
 def detect_charset(data: bytes) -> str:
@@ -126,15 +139,15 @@ def detect_charset(data: bytes) -> str:
     if not sample:
         return ""
     for japanese in ("euc-jp", "cp932"):
-        text = strict_text(sample, codec(japanese)) or ""
+        text = decode_strict(sample, codec_for(japanese)) or ""
         kana = len(_KANA.findall(text))
         if kana >= _MIN_KANA and kana * 3 >= len(text) - len(text.encode("ascii", "ignore")):
             return japanese
-    found = _likeliest(sample, _CANDIDATES)
-    if found in _OTHER_SCRIPTS and _has_mixed_words(sample):
-        return _likeliest(sample, _LATIN)
-    if found in _LATIN and mostly_high(sample):
-        return _likeliest(sample, tuple(name for name in _CANDIDATES if name not in _LATIN))
+    found = _likeliest_charset(sample, _CANDIDATES)
+    if found in _OTHER_CANDIDATES and _has_mixed_words(sample):
+        return _likeliest_charset(sample, _LATIN_CANDIDATES)
+    if found in _LATIN_CANDIDATES and is_mostly_high(sample):
+        return _likeliest_charset(sample, tuple(name for name in _CANDIDATES if name not in _LATIN_CANDIDATES))
     return found
 
 
@@ -142,15 +155,15 @@ def _sample(data: bytes) -> bytes:
     """Lines that are not ASCII, without tags, up to the bound. `<`, `>` and LF are never part of a longer character."""
     out = bytearray()
     at = 0
-    while len(out) < MAX_SAMPLE and (high := _HIGH.search(data, at)):
-        before = max(at, high.start() - _BEFORE)
+    while len(out) < MAX_SAMPLE_BYTES and (high := _NON_ASCII.search(data, at)):
+        before = max(at, high.start() - _BYTES_BEFORE)
         start = max(before, data.rfind(b"\n", before, high.start()) + 1)
-        end = high.start() + _BEHIND
+        end = high.start() + _BYTES_AFTER
         at = data.find(b"\n", high.start(), end)
         at = end if at < 0 else at
         line = _TAG.sub(b" ", data[start:at])
         if not line.isascii():
-            out += line[: MAX_SAMPLE - len(out)] + b"\n"
+            out += line[: MAX_SAMPLE_BYTES - len(out)] + b"\n"
     return bytes(out)
 
 
@@ -166,13 +179,13 @@ def _has_mixed_words(sample: bytes) -> bool:
     return mixed > pure
 
 
-def _likeliest(sample: bytes, candidates: tuple[str, ...]) -> str:
+def _likeliest_charset(sample: bytes, candidates: tuple[str, ...]) -> str:
     import chardet  # noqa: PLC0415 - see the module
 
     try:
         found = chardet.detect(
             sample,
-            max_bytes=MAX_SAMPLE,
+            max_bytes=MAX_SAMPLE_BYTES,
             include_encodings=candidates,
             no_match_encoding=candidates[0],
             empty_input_encoding=candidates[0],

@@ -118,7 +118,7 @@ _PAGE_PREFIX = re.compile(r"^(?:windows|win|ibm|microsoftcp|microsoft|cp|ms|dos)
 
 
 @lru_cache(maxsize=512)
-def codec(label: str) -> str:
+def codec_for(label: str) -> str:
     """The Python codec for a charset label of a mail, `""` for a missing or unknown one."""
     name = _LABEL_NOISE.sub("", label[:64].partition("*")[0].partition("(")[0].lower())
     # `=3D`: the equals sign of `charset=`, in quoted-printable.

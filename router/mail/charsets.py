@@ -19,14 +19,14 @@ from router.mail.charset_labels import (
     WESTERN,
     WIDE,
     WINDOWS,
-    codec,
+    codec_for,
 )
 from router.mail.escaped_charsets import (
     decode_euc_jp,
     decode_hz,
     decode_iso2022,
+    find_odd_byte,
     has_open_line,
-    odd_byte,
     restore_escapes,
 )
 
@@ -38,12 +38,12 @@ _COMMON_LEADS = {
     "cp932": (0x81, 0x82, 0x83, *range(0x88, 0x98)),
 }
 _PAIRS_AHEAD = 12
-_NO_PAIR = re.compile(rb"[\x00-\x2f]")  # bytes that are no part of a character of these
+_NOT_IN_PAIR = re.compile(rb"[\x00-\x2f]")  # bytes that are no part of a character of these
 # Charsets of which nearly all trail bytes are above 127 as well; a pair may end with an ASCII byte.
 _HIGH_PAIRS = frozenset({"gb18030", "cp949"})
 _HIGH_RUN = re.compile(rb"(?<![\x81-\xfe])[\x81-\xfe]++(?![@-~]|[0-9][\x81-\xfe][0-9])")
-_MAX_RESUMED = 100  # damaged characters of a text behind which the next one is looked for
-_RESUME = "emailrouter-resume"
+_MAX_SKIPPED = 100  # damaged characters of a text behind which the next one is looked for
+_SKIP_DAMAGE = "emailrouter-skip-damage"
 _DAMAGE = re.compile("\ufffd{1,3}")  # what one bad byte becomes
 _KATAKANA = re.compile("[\uff61-\uff9f]")
 # What the lead bytes of kana in EUC-JP are in Shift_JIS.
@@ -69,8 +69,8 @@ _UKRAINIAN = re.compile(rb"[\xc0-\xff][\xa4\xa6\xa7\xad]|[\xa4\xa6\xa7\xad\xb4\x
 _DESIGNATION = re.compile(rb"\x1b(?:\$[@AB]|\$[()][A-Z]|\(I)")
 UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _TAG = re.compile(rb"<[^<>]*>")
-_SAMPLE = 4096  # bytes from which the kind of a text is judged
-_BEGINNING = 65536  # bytes of a text that are decoded to see whether a charset fits: trying several costs no more
+_SAMPLE_BYTES = 4096  # bytes from which the kind of a text is judged
+_TRIAL_BYTES = 65536  # bytes of a text that are decoded to see whether a charset fits: trying several costs no more
 
 
 def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bool]:
@@ -83,7 +83,7 @@ def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bo
         return found
     if fallback and (found := decode_labelled(data, fallback)) is not None:
         return found[0], True
-    name = codec(label) or codec(fallback)
+    name = codec_for(label) or codec_for(fallback)
     if name in ("", "utf_8") or name in SEVEN_BIT or name in WIDE:
         name = "cp1252"
     return data.decode(name, "replace"), True
@@ -91,33 +91,33 @@ def decode_charset(data: bytes, label: str, fallback: str = "") -> tuple[str, bo
 
 def decode_labelled(data: bytes, label: str) -> tuple[str, bool] | None:
     """As `decode_charset`; None where neither the label nor the bytes themselves tell the charset."""
-    name = codec(label)
+    name = codec_for(label)
     if data.isascii() and b"\x1b" not in data and b"\x00" not in data and name not in SEVEN_BIT:
         return data.decode("ascii"), False
     wide = _wide_codec(data, name)
     if wide:
         return data.decode(wide, "replace"), name not in WIDE
-    text = _seven_bit(data, name)
+    text = _decode_seven_bit(data, name)
     if text is not None:
         return text, name not in SEVEN_BIT
     for supplement in (name, *SUPPLEMENTS.get(name, ())) if name in MULTIBYTE else ():
-        text = strict_text(data, supplement)
+        text = decode_strict(data, supplement)
         if text is not None:
-            return _likelier(data, name, text)
+            return _prefer_sibling(data, name, text)
     text = decode_utf_8(data, labelled=name == "utf_8")
     if text is not None:
         return text, "\ufffd" in text or (name != "utf_8" and label != "")
     if name in ("", "utf_8") or name in WIDE:
         return None
-    return _by_siblings(data, name)
+    return _decode_with_siblings(data, name)
 
 
-def is_text_of(data: bytes, label: str) -> bool:
+def can_decode(data: bytes, label: str) -> bool:
     """Whether a text can be of this charset, as far as the bytes of its beginning tell."""
-    return codec(label) != "" and decode_labelled(data[:_BEGINNING], label) is not None
+    return codec_for(label) != "" and decode_labelled(data[:_TRIAL_BYTES], label) is not None
 
 
-def strict_text(data: bytes, name: str) -> str | None:
+def decode_strict(data: bytes, name: str) -> str | None:
     """The text if every byte is valid in the codec `name`."""
     try:
         return data.decode(name)
@@ -134,13 +134,14 @@ def _wide_codec(data: bytes, name: str) -> str:
         return "utf_32"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) and (unicode_or_none or b"\x00" in data):
         return "utf_16"
-    sample = data[:_SAMPLE]
+    sample = data[:_SAMPLE_BYTES]
     even, odd = sample[0::2].count(0), sample[1::2].count(0)
     if name in WIDE:
         if name == "utf_16":
-            name = "utf_16_be" if even > odd or (even == odd and _reads_big_endian(sample)) else "utf_16_le"
+            name = "utf_16_be" if even > odd or (even == odd and _is_big_endian(sample)) else "utf_16_le"
         # Without NUL bytes the label is nearly always a lie; Chinese and Japanese text may have none.
-        text = "" if _letters(sample) * 2 > len(sample) else strict_text(sample[: len(sample) & ~3], name) or ""
+        whole = sample[: len(sample) & ~3]
+        text = "" if _letter_count(sample) * 2 > len(sample) else decode_strict(whole, name) or ""
         return name if even or odd or len(_IDEOGRAPHS.findall(text)) * 5 > len(text) * 4 else ""
     # Text of which every second byte is NUL.
     if unicode_or_none and len(sample) > 3 and max(even, odd) * 4 > len(sample) and min(even, odd) * 8 < max(even, odd):
@@ -148,36 +149,37 @@ def _wide_codec(data: bytes, name: str) -> str:
     return ""
 
 
-def _reads_big_endian(sample: bytes) -> bool:
+def _is_big_endian(sample: bytes) -> bool:
     """Whether UTF-16 text without a byte order mark and NUL bytes is rather Chinese or Japanese in this order."""
     little, big = (len(_IDEOGRAPHS.findall(sample.decode(name, "replace"))) for name in ("utf_16_le", "utf_16_be"))
     return big > little
 
 
-def _seven_bit(data: bytes, name: str) -> str | None:
+def _decode_seven_bit(data: bytes, name: str) -> str | None:
     """Text in a 7-bit charset. While there is an escape sequence, its damaged bytes are replaced one by one."""
     if b"\x1b" in data or (name == "iso2022_kr" and b"\x0e" in data):
         if name in ISO_2022:
-            return _iso2022(data, name)
-        if _DESIGNATION.search(data) and (data.isascii() or (name not in MULTIBYTE and not strict_text(data, "utf_8"))):
+            return _decode_escaped(data, name)
+        unlabelled = data.isascii() or (name not in MULTIBYTE and not decode_strict(data, "utf_8"))
+        if unlabelled and _DESIGNATION.search(data):
             # ISO-2022-JP or ISO-2022-KR without or with a wrong label.
-            return _iso2022(data, "iso2022_jp_ext")
+            return _decode_escaped(data, "iso2022_jp_ext")
     if data.isascii():
         if name == "utf_7":
             return data.decode("utf_7", "replace")
         if name == "hz":
             return decode_hz(data)
         if name in ISO_2022:
-            return _iso2022(data if name == "iso2022_kr" else restore_escapes(data), name)
+            return _decode_escaped(data if name == "iso2022_kr" else restore_escapes(data), name)
     return None
 
 
-def _iso2022(data: bytes, name: str) -> str:
+def _decode_escaped(data: bytes, name: str) -> str:
     if name == "iso2022_kr" and b"\x1b$)C" not in data:
         data = b"\x1b$)C" + data  # what SO means is not said where a header or a part of a text stands alone
     # Python's codecs pass SO and SI through, and differ in what holds behind the end of a line.
     plain = (b"\x0e" not in data or name == "iso2022_kr") and not has_open_line(data)
-    text = strict_text(data, name) if plain else None
+    text = decode_strict(data, name) if plain else None
     return text if text is not None else decode_iso2022(data)
 
 
@@ -186,12 +188,12 @@ def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
 
     Controls U+0080 to U+009F are what programs write that take windows-1252 for ISO 8859-1: quotes, dashes, the euro.
     """
-    text = strict_text(data, "utf_8")
+    text = decode_strict(data, "utf_8")
     if text is not None:
         if b"\xc2" in data and _C1_CHARACTER.search(text):
             text = text.translate(_WINDOWS_CHARACTERS)
         return text.removeprefix("\ufeff")
-    if b"\xed" in data and (surrogates := _surrogate_pairs(data)) is not None:
+    if b"\xed" in data and (surrogates := _decode_cesu_8(data)) is not None:
         return surrogates
     text = data.decode("utf_8", "replace")
     bad = text.count("\ufffd")
@@ -203,7 +205,7 @@ def decode_utf_8(data: bytes, *, labelled: bool) -> str | None:
     return None
 
 
-def _surrogate_pairs(data: bytes) -> str | None:
+def _decode_cesu_8(data: bytes) -> str | None:
     """CESU-8: characters above U+FFFF as two surrogates of three bytes each."""
     try:
         return data.decode("utf_8", "surrogatepass").encode("utf_16_le", "surrogatepass").decode("utf_16_le")
@@ -211,42 +213,43 @@ def _surrogate_pairs(data: bytes) -> str | None:
         return None
 
 
-def _by_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
+def _decode_with_siblings(data: bytes, name: str) -> tuple[str, bool] | None:
     """Text under a label that fits, that fits but for some damage, or whose sibling fits."""
     if name in MULTIBYTE:
-        if (text := _mostly(data, name)) is not None:
-            text, doubtful = _likelier(data, name, text)
+        if (text := _decode_damaged(data, name)) is not None:
+            text, doubtful = _prefer_sibling(data, name, text)
             return text, doubtful or "\ufffd" in text
     elif name not in SEVEN_BIT:
         name = _windows_codec(data, name)
-        text = strict_text(data, name)
+        text = decode_strict(data, name)
         # Bytes that a Western charset leaves undefined are common in Shift_JIS, whose other bytes are in any range.
-        if name in WESTERN and mostly_high(data, 0xA0 if text is not None else 0x7F):
+        if name in WESTERN and is_mostly_high(data, 0xA0 if text is not None else 0x7F):
             return None
-        text = _mostly(data, name) if text is None else text
+        text = _decode_damaged(data, name) if text is None else text
         if text is None:
             return None
-        text, doubtful = _likelier(data, name, text)
+        text, doubtful = _prefer_sibling(data, name, text)
         return text, doubtful or "\ufffd" in text
-    texts = (_mostly(data, sibling) for sibling in SIBLINGS.get(name, ()))
+    texts = (_decode_damaged(data, sibling) for sibling in SIBLINGS.get(name, ()))
     # Half-width katakana are what bytes of other charsets become in Shift_JIS.
-    return next(((text, True) for text in texts if text and len(_KATAKANA.findall(text)) * 2 < _not_ascii(text)), None)
+    likely = (text for text in texts if text and len(_KATAKANA.findall(text)) * 2 < _non_ascii_count(text))
+    return next(((text, True) for text in likely), None)
 
 
-def _likelier(data: bytes, name: str, text: str) -> tuple[str, bool]:
+def _prefer_sibling(data: bytes, name: str, text: str) -> tuple[str, bool]:
     """The text under the label `name`; that of a sibling, with doubt, where the label's is hardly one."""
     siblings = SIBLINGS.get(name, ())
     if siblings and _is_unlikely(text, name):
         for sibling in ("utf_8", *siblings):
-            other = _mostly(data, sibling)
+            other = _decode_damaged(data, sibling)
             if other is None or "\ufffd" in other or _is_unlikely(other, sibling):
                 continue
-            if _letters_fit(other, text, name):
+            if _has_confirming_letters(other, text, name):
                 return other, True
     return text, False
 
 
-def _letters_fit(other: str, text: str, name: str) -> bool:
+def _has_confirming_letters(other: str, text: str, name: str) -> bool:
     """Whether the letters of another reading confirm it. People write half-width katakana, and with caps lock on."""
     if name == "cp932":
         return len(_KANA.findall(other)) >= len(_KANA_LEADS.findall(text))
@@ -255,13 +258,13 @@ def _letters_fit(other: str, text: str, name: str) -> bool:
         return hanzi >= _MIN_RANKED and other.encode("gb2312", "ignore").decode("gb2312") == other
     if name in MULTIBYTE:
         return True
-    ranks = _ranks(other)
-    return len(ranks) >= _MIN_RANKED and sum(ranks) * 5 < sum(_ranks(text)) * 4
+    ranks = _letter_ranks(other)
+    return len(ranks) >= _MIN_RANKED and sum(ranks) * 5 < sum(_letter_ranks(text)) * 4
 
 
-def _ranks(text: str) -> list[int]:
+def _letter_ranks(text: str) -> list[int]:
     """How rare each Cyrillic letter of the beginning of a text is."""
-    return [_RANKS.get(letter, len(_RANKS)) for letter in text[:_SAMPLE].lower() if letter > "\u0400"]
+    return [_RANKS.get(letter, len(_RANKS)) for letter in text[:_SAMPLE_BYTES].lower() if letter > "\u0400"]
 
 
 def _is_unlikely(text: str, name: str) -> bool:
@@ -270,35 +273,35 @@ def _is_unlikely(text: str, name: str) -> bool:
     name: the codec that read it.
     """
     if name == "cp950":
-        return len(_GB_PUNCTUATION.findall(text)) * 20 >= _not_ascii(text) > 0
+        return len(_GB_PUNCTUATION.findall(text)) * 20 >= _non_ascii_count(text) > 0
     if name in MULTIBYTE:
-        foreign = _not_ascii(text)
+        foreign = _non_ascii_count(text)
         leads = len(_KANA_LEADS.findall(text)) if name == "cp932" else 0
         return len(_PRIVATE_USE.findall(text)) * 20 >= foreign > 0 or leads * 6 > foreign
     return _INVERTED_WORD.search(text) is not None and _SMALL_LETTERS.search(text) is None
 
 
-def _mostly(data: bytes, name: str) -> str | None:
+def _decode_damaged(data: bytes, name: str) -> str | None:
     """A text with its damaged characters replaced, None if over a fifth of the text that is not ASCII is damaged."""
-    if len(data) > _BEGINNING and _mostly(data[:_BEGINNING], name) is None:
+    if len(data) > _TRIAL_BYTES and _decode_damaged(data[:_TRIAL_BYTES], name) is None:
         return None  # most labels that do not fit show early
     if name in _HIGH_PAIRS:
-        data = _HIGH_RUN.sub(lambda run: _with_mark(run[0], name), data)
+        data = _HIGH_RUN.sub(lambda run: _mark_odd_byte(run[0], name), data)
     text = decode_euc_jp(data) if name == "euc_jp" else data.decode(name, "replace")
-    if name in _COMMON_LEADS and text.count("\ufffd") <= _MAX_RESUMED:
-        text = data.decode(name, _RESUME)
-    return text if len(_DAMAGE.findall(text)) * 5 <= _not_ascii(text) else None
+    if name in _COMMON_LEADS and text.count("\ufffd") <= _MAX_SKIPPED:
+        text = data.decode(name, _SKIP_DAMAGE)
+    return text if len(_DAMAGE.findall(text)) * 5 <= _non_ascii_count(text) else None
 
 
-def _with_mark(run: bytes, name: str) -> bytes:
+def _mark_odd_byte(run: bytes, name: str) -> bytes:
     """A run of pairs; a byte too many becomes FF, which is part of no character."""
     if len(run) % 2 == 0:
         return run
-    place = odd_byte(run, (0xA1, 0xA3, *_COMMON_LEADS[name]))
+    place = find_odd_byte(run, (0xA1, 0xA3, *_COMMON_LEADS[name]))
     return run[:place] + b"\xff" + run[place + 1 :]
 
 
-def _resume(error: UnicodeError) -> tuple[str, int]:
+def _skip_damage(error: UnicodeError) -> tuple[str, int]:
     """Continues behind a damaged character where most of the next bytes are pairs with a common lead byte.
 
     Only as far as the next blank or punctuation: each run of pairs begins at its own place.
@@ -307,7 +310,7 @@ def _resume(error: UnicodeError) -> tuple[str, int]:
         raise error
     leads = _COMMON_LEADS[error.encoding]
     stop = error.start + 2 * _PAIRS_AHEAD
-    if (found := _NO_PAIR.search(error.object, error.start + 1, stop)) is not None:
+    if (found := _NOT_IN_PAIR.search(error.object, error.start + 1, stop)) is not None:
         stop = found.start()
 
     def common(skipped: int) -> int:
@@ -316,10 +319,10 @@ def _resume(error: UnicodeError) -> tuple[str, int]:
     return "\ufffd", min(error.start + max((1, 2, 3), key=common), len(error.object))
 
 
-codecs.register_error(_RESUME, _resume)
+codecs.register_error(_SKIP_DAMAGE, _skip_damage)
 
 
-def _not_ascii(text: str) -> int:
+def _non_ascii_count(text: str) -> int:
     return len(text) - len(text.encode("ascii", "ignore"))
 
 
@@ -329,17 +332,17 @@ def _windows_codec(data: bytes, name: str) -> str:
         return "koi8_u"
     windows = WINDOWS.get(name, name)
     used = _C1.search(data) or (name == "iso8859_6" and len(_NOT_IN_ISO_ARABIC.findall(data)) > 1)
-    return windows if windows != name and used and strict_text(data, windows) is not None else name
+    return windows if windows != name and used and decode_strict(data, windows) is not None else name
 
 
-def mostly_high(data: bytes, above: int = 0xA0) -> bool:
+def is_mostly_high(data: bytes, above: int = 0xA0) -> bool:
     """Whether bytes above `above` are more than ASCII letters, as in no language that is written in Latin letters."""
-    sample = _TAG.sub(b"", data[:_SAMPLE])
+    sample = _TAG.sub(b"", data[:_SAMPLE_BYTES])
     high = sum(1 for byte in sample if byte > above)
     # Currency and other signs are below C0 in Western charsets.
-    return high > _letters(sample) and sum(1 for byte in sample if byte >= 0xC0) >= 4
+    return high > _letter_count(sample) and sum(1 for byte in sample if byte >= 0xC0) >= 4
 
 
-def _letters(sample: bytes) -> int:
+def _letter_count(sample: bytes) -> int:
     """The number of ASCII letters."""
     return len(sample) - len(sample.translate(None, string.ascii_letters.encode()))

@@ -6,27 +6,27 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from router.mail.text import MAX_SANITIZED
+from router.mail.html_sanitizer import MAX_SANITIZED_LENGTH
 
-Kind = Literal["file", "image", "calendar", "contact", "encrypted", "signed", "winmail", "message"]
+AttachmentKind = Literal["file", "image", "calendar", "contact", "encrypted", "signed", "winmail", "message"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How much of a mail is read. Bytes, but `text`, `html` and `clean_html` (sanitised): characters."""
+class ParseLimits:
+    """How much of a mail is read. Bytes, but `text`, `html` and `sanitized_html` (sanitised): characters."""
 
     header_bytes: int = 262144
     parts: int = 1000
     depth: int = 50
     text: int = 262144
     html: int = 524288
-    clean_html: int = MAX_SANITIZED
+    sanitized_html: int = MAX_SANITIZED_LENGTH
     attachments: int = 200
     enclosed_bytes: int = 1048576
     enclosed_depth: int = 2
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = ParseLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Attachment:
     size: int
     inline: bool
     content_id: str
-    kind: Kind
+    kind: AttachmentKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class AttachmentData:
 
 
 @dataclass(frozen=True, slots=True)
-class Mailbox:
+class NamedMailbox:
     """An address as a header field has it, with a domain; name is `""` where there is none."""
 
     address: str
@@ -76,13 +76,13 @@ class Contents:
     html: str
     attachments: tuple[Attachment, ...]
     warnings: tuple[str, ...]
-    reply_to: tuple[Mailbox, ...] = ()
-    original_from: Mailbox | None = None
+    reply_to: tuple[NamedMailbox, ...] = ()
+    original_from: NamedMailbox | None = None
     failed_recipients: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
-        """Bytes of the texts and of the HTML; at most 6.3 MB by `Limits`."""
+        """Bytes of the texts and of the HTML; at most 6.3 MB by `ParseLimits`."""
         return len(self.text.encode()) + len(self.quoted.encode()) + len(self.html.encode())
 
     @property
@@ -101,10 +101,10 @@ class Contents:
         fields["attachments"] = tuple(Attachment(**attachment) for attachment in fields["attachments"])
         for name in ("warnings", "failed_recipients"):
             fields[name] = tuple(fields[name])
-        fields["reply_to"] = tuple(Mailbox(**mailbox) for mailbox in fields["reply_to"])
-        fields["original_from"] = fields["original_from"] and Mailbox(**fields["original_from"])
+        fields["reply_to"] = tuple(NamedMailbox(**mailbox) for mailbox in fields["reply_to"])
+        fields["original_from"] = fields["original_from"] and NamedMailbox(**fields["original_from"])
         return Contents(**fields)
 
 
-class HasHtml(Exception):  # noqa: N818 - said of a mail, not of a fault
+class HtmlNotAllowed(Exception):  # noqa: N818 - said of a mail, not of a fault
     """The mail has a part that would be read as HTML, and the caller does not allow that."""

@@ -22,7 +22,7 @@ _PARTS = (
     *("year", "month", "day", "hour", "minute", "second", "half"),
     *("sign", "zone_hours", "zone_minutes", "zone"),
 )
-_FORMS = tuple(
+_FORMATS = tuple(
     re.compile(form)
     for form in (
         # RFC 5322: Mon, 24 Aug 2026 16:37:00 +0200
@@ -41,7 +41,7 @@ _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "
 _MONTHS = {form: number for number, name in enumerate(_MONTH_NAMES, 1) for form in (name, f"{number:02}")}
 # Minutes east of UTC: the names of RFC 5322 section 4.3, and those that no two zones share. Others count as UTC, as
 # section 4.3 says of unknown names and of single letters.
-_ZONES = {
+_ZONE_OFFSETS_MINUTES = {
     name: 60 * int(hours)
     for name, hours in (
         zone.split()
@@ -52,14 +52,14 @@ _ZONES = {
         )
     )
 }
-_MAX_LENGTH = 1024  # bytes of a Date that are read; RFC 5322 allows comments of any length
-_LATEST = 4102444800  # 2100-01-01: a later Date is a mistake, or a way to the top of a list
+_MAX_BYTES = 1024  # bytes of a Date that are read; RFC 5322 allows comments of any length
+_MAX_TIMESTAMP_SECONDS = 4102444800  # 2100-01-01: a later Date is a mistake, or a way to the top of a list
 
 
 def read_date(value: bytes) -> int | None:
     """A Date value in microseconds since the epoch; None if it is no date, or not between 1970 and 2100."""
-    text = without_comments(value[:_MAX_LENGTH].decode("utf-8", "replace")).strip(" \t\"'")
-    for form in _FORMS:
+    text = strip_comments(value[:_MAX_BYTES].decode("utf-8", "replace")).strip(" \t\"'")
+    for form in _FORMATS:
         found = form.match(text)
         if found is not None:
             break
@@ -69,25 +69,25 @@ def read_date(value: bytes) -> int | None:
     year, month, day, hour, minute, second, half, sign, zone_hours, zone_minutes, zone = found.group(*_PARTS)
     try:
         moment = datetime(
-            int(year) if len(year) == 4 else _short_year(year),
+            int(year) if len(year) == 4 else _expand_year(year),
             _MONTHS[month.lower()],
             int(day),
-            _hour_of_half(hour, half) if half else int(hour),
+            _convert_12_hour(hour, half) if half else int(hour),
             int(minute),
             min(int(second), 59) if second else 0,  # a leap second is no mistake; `datetime` has none
             tzinfo=UTC,
         )
     except (ValueError, KeyError):
         return None
-    east = _ZONES.get(zone.lower(), 0) if zone else 0
+    east = _ZONE_OFFSETS_MINUTES.get(zone.lower(), 0) if zone else 0
     if sign:
         minutes = 60 * int(zone_hours) + int(zone_minutes or 0)
         east = minutes if sign == "+" else -minutes
     seconds = int(moment.timestamp()) - 60 * east
-    return seconds * 1_000_000 if 0 <= seconds < _LATEST else None
+    return seconds * 1_000_000 if 0 <= seconds < _MAX_TIMESTAMP_SECONDS else None
 
 
-def without_comments(text: str) -> str:
+def strip_comments(text: str) -> str:
     """The text with a blank for each comment (RFC 5322 section 3.2.2); they nest."""
     if "(" not in text:
         return text
@@ -107,13 +107,13 @@ def without_comments(text: str) -> str:
     return "".join(out)
 
 
-def _short_year(digits: str) -> int:
+def _expand_year(digits: str) -> int:
     """RFC 5322 section 4.3: two digits are 1950 to 2049, three digits count from 1900."""
     year = int(digits)
     return year + 2000 if len(digits) == 2 and year < 50 else year + 1900
 
 
-def _hour_of_half(digits: str, half: str) -> int:
+def _convert_12_hour(digits: str, half: str) -> int:
     """The hour of the day from one with am or pm; an hour past 12 stays what it is."""
     hour = int(digits)
     return hour % 12 + (12 if half.lower() == "pm" else 0) if 1 <= hour <= 12 else hour

@@ -1,7 +1,7 @@
 """Header fields as text: encoded words (RFC 2047), parameters (RFC 2231), lenient base64.
 
 Every function here is total: any bytes and any label give a text, in time linear in the input, and never an
-exception. What comes out of `one_line` and `storable` can be kept in a PostgreSQL TEXT column: no NUL, no lone
+exception. What comes out of `clean_line` and `clean_text` can be kept in a PostgreSQL TEXT column: no NUL, no lone
 surrogates.
 """
 
@@ -35,17 +35,17 @@ _NOT_IN_FILENAME = re.compile('[<>:"|?*\u200e\u200f\u061c]')
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)", re.IGNORECASE)
 
 
-def decode_words(value: bytes, hint: str = "", fallback: str | None = None) -> str:
+def decode_encoded_words(value: bytes, hint: str = "", fallback: str | None = None) -> str:
     """An unstructured field's value with its encoded words read (RFC 2047 section 6); not yet cleaned.
 
     hint: the charset of raw 8-bit bytes. fallback: that of words whose own label is wrong or unknown, `hint` if None.
     """
     if b"=?" not in value:
-        return _raw_text(value, hint)
+        return _decode_raw(value, hint)
     fallback = hint if fallback is None else fallback
     return "".join(
-        _raw_text(data, hint) if label is None else decode_charset(data, label, fallback)[0]
-        for data, label in _pieces(value)
+        _decode_raw(data, hint) if label is None else decode_charset(data, label, fallback)[0]
+        for data, label in _split_encoded_words(value)
     )
 
 
@@ -53,16 +53,16 @@ def undecodable_bytes(value: bytes) -> bytes:
     """What no label in a field's value explains: raw 8-bit bytes, and words under a wrong or unknown label."""
     return b" ".join(
         data
-        for data, label in _pieces(value)
+        for data, label in _split_encoded_words(value)
         if not data.isascii() and (label is None or decode_labelled(data, label) is None)
     )
 
 
-def _raw_text(data: bytes, hint: str) -> str:
+def _decode_raw(data: bytes, hint: str) -> str:
     return data.decode("ascii") if data.isascii() and b"\x1b" not in data else decode_charset(data, hint)[0]
 
 
-def _pieces(value: bytes) -> Iterator[tuple[bytes, str | None]]:
+def _split_encoded_words(value: bytes) -> Iterator[tuple[bytes, str | None]]:
     """The bytes of encoded words with their label, and those between them with None.
 
     Adjacent words of one charset are joined: many mailers cut inside a character, against RFC 2047 section 5.
@@ -76,7 +76,7 @@ def _pieces(value: bytes) -> Iterator[tuple[bytes, str | None]]:
             break  # no later word can end either: this keeps the scan linear
         between = value[at : head.start()]
         label = head[1].decode("ascii", "replace")
-        data = _word_bytes(value[head.end() : end], head[2])
+        data = _decode_word(value[head.end() : end], head[2])
         if pending and not between.strip() and label.lower() == charset.lower():
             pending += data
         else:
@@ -91,13 +91,13 @@ def _pieces(value: bytes) -> Iterator[tuple[bytes, str | None]]:
     yield value[at:], None
 
 
-def _word_bytes(text: bytes, encoding: bytes) -> bytes:
+def _decode_word(text: bytes, encoding: bytes) -> bytes:
     if encoding in b"qQ":
         return binascii.a2b_qp(text.replace(b"\n", b""), header=True)
-    return lenient_base64(text)
+    return decode_base64_leniently(text)
 
 
-def lenient_base64(text: bytes) -> bytes:
+def decode_base64_leniently(text: bytes) -> bytes:
     """Base64 without regard to padding, line ends and stray characters; a lone last character is dropped."""
     text = text.translate(None, _NOT_BASE64)
     spare = len(text) % 4
@@ -106,46 +106,46 @@ def lenient_base64(text: bytes) -> bytes:
     return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
 
 
-def parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]:
+def parse_parameters(value: bytes, hint: str = "") -> tuple[str, dict[str, str]]:
     """The token in front and the parameters of a Content-Type or Content-Disposition (RFC 2045 section 5.1).
 
     Names are lower-case, values decoded: continuations and charsets (RFC 2231), encoded words where they should not
     be (RFC 2047 section 5), raw octets. An extended value is preferred to a plain one of the same name.
     """
-    token, rest = _parted(value[:8192])
+    token, rest = _split_parameters(value[:8192])
     found: dict[str, str] = {}
     pieces: dict[str, dict[int, tuple[bytes, bool]]] = {}
     for match in _PARAMETER.finditer(rest):
         name = match[1].decode("ascii", "replace").lower()
-        data = _token(name, match[3]) if match[2] is None else _unquoted(match[2])
+        data = _strip_comment(name, match[3]) if match[2] is None else _unquote(match[2])
         continued = _CONTINUED.match(name)
         if "*" in name and continued:
             number = int(continued[2] or 0)
             pieces.setdefault(continued[1], {}).setdefault(number, (data, continued[3] is not None))
         else:
-            found.setdefault(name, decode_words(data, hint))
+            found.setdefault(name, decode_encoded_words(data, hint))
     for name, numbered in pieces.items():
-        found[name] = _joined(numbered, hint)
+        found[name] = _join_continuations(numbered, hint)
     return token.lower().decode("ascii", "replace"), found
 
 
-def _parted(value: bytes) -> tuple[bytes, bytes]:
+def _split_parameters(value: bytes) -> tuple[bytes, bytes]:
     """The token in front, and the parameters; a semicolon that is missing between them is there again."""
     token, semicolon, rest = value.partition(b";")
     first, _, more = _COMMENT.sub(b"", token).replace(b"\t", b" ").strip().partition(b" ")
     return first, b";" + more + semicolon + rest if b"=" in more else semicolon + rest
 
 
-def _token(name: str, value: bytes) -> bytes:
+def _strip_comment(name: str, value: bytes) -> bytes:
     """A value without quotes, and without the comment that may stand behind it."""
     return (value if name.startswith(_FILE_NAMES) else _COMMENT.sub(b"", value).partition(b"(")[0]).strip()
 
 
-def _unquoted(value: bytes) -> bytes:
+def _unquote(value: bytes) -> bytes:
     return value.replace(b'\\"', b'"').replace(b"\\\\", b"\\")
 
 
-def _joined(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
+def _join_continuations(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
     """The pieces of one parameter in their order, charset and language taken from the first (RFC 2231 section 4)."""
     charset = ""
     data = b""
@@ -158,7 +158,7 @@ def _joined(numbered: dict[int, tuple[bytes, bool]], hint: str) -> str:
             piece = _PERCENT.sub(lambda m: bytes((int(m[1], 16),)), piece)
         data += piece
     if b"=?" in data and not charset:
-        return decode_words(data, hint)
+        return decode_encoded_words(data, hint)
     return decode_charset(data, charset or hint, hint)[0]
 
 
@@ -167,7 +167,7 @@ def safe_filename(text: str) -> str:
 
     At most 120 characters, the ending kept; `""` when nothing is left.
     """
-    name = _NOT_IN_FILENAME.sub("_", one_line(text, 1024).replace("\\", "/").rpartition("/")[2]).strip(" .")
+    name = _NOT_IN_FILENAME.sub("_", clean_line(text, 1024).replace("\\", "/").rpartition("/")[2]).strip(" .")
     if _DEVICE.match(name):
         name = f"_{name}"
     if len(name) > 120:
@@ -176,7 +176,7 @@ def safe_filename(text: str) -> str:
     return name
 
 
-def one_line(text: str, limit: int) -> str:
+def clean_line(text: str, limit: int) -> str:
     """One storable line of at most `limit` characters: white space runs are one blank, controls are gone.
 
     So are the characters that deceive about what is written (`router.unicode_security`).
@@ -187,7 +187,7 @@ def one_line(text: str, limit: int) -> str:
     return text[:limit].rstrip()
 
 
-def storable(text: str) -> str:
+def clean_text(text: str) -> str:
     """Text of several lines, ended by LF, without NUL and other controls and without lone surrogates."""
     if "\r" in text:
         # CR CR LF: a CRLF whose CR was encoded as well, or a gateway's.

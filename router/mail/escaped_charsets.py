@@ -24,7 +24,7 @@ _PAIRS = re.compile(rb"([\x21-\x7e]+)|([\x00-\x20]+)|.", re.DOTALL)
 _EUC_JP = re.compile(rb"([\xa1-\xfe]+)|((?:\x8e[\xa1-\xdf])+)|((?:\x8f[\xa1-\xfe]{2})+)|([\x00-\x7f]+)|.", re.DOTALL)
 _HZ = re.compile(rb"~\{(.*?)(?:~\}|(?=\n)|\Z)", re.DOTALL)
 
-_Reader = Callable[[bytes], str]
+_Decoder = Callable[[bytes], str]
 
 _HIGH = bytes(number | 0x80 for number in range(256))
 _LOW = bytes(number & 0x7F for number in range(256))
@@ -59,32 +59,32 @@ def decode_iso2022(data: bytes) -> str:
     Bytes above 127 outside of two-byte sets are half-width katakana or Shift_JIS, as in CP50221.
     """
     out: list[str] = []
-    read: _Reader = _ascii
-    shifted: _Reader = _ascii
-    shift_out: _Reader = _katakana  # JIS X 0201 where no escape sequence has said what SO means
+    read: _Decoder = _decode_ascii
+    shifted: _Decoder = _decode_ascii
+    shift_out: _Decoder = _decode_katakana  # JIS X 0201 where no escape sequence has said what SO means
     at = closed_at = 0
     for switch in _SWITCH.finditer(data):
         if switch.start() > at:
             out.append(read(data[at : switch.start()]))
         at = switch.end()
         code = switch[0]
-        if (designated := _SETS.get(code[1:])) is not None:
+        if (designated := _DECODERS.get(code[1:])) is not None:
             read = shifted = designated
         elif code == b"\n":
             out.append("\n")
-            if at > closed_at and read is not _ascii:
+            if at > closed_at and read is not _decode_ascii:
                 closing = _CLOSED_LATER.match(data, at)
                 closed_at = closing.end() if closing else at
             if at >= closed_at:
-                read = shifted = _ascii
+                read = shifted = _decode_ascii
         elif code == b"\x0e":
             read = shift_out
         elif code == b"\x0f":
             read = shifted
         elif code[1:3] == b"$)" or code[1:2] == b")":
-            shift_out = _SETS.get(b"$(" + code[3:] if code[1:2] == b"$" else b"(" + code[2:], _ascii)
+            shift_out = _DECODERS.get(b"$(" + code[3:] if code[1:2] == b"$" else b"(" + code[2:], _decode_ascii)
         elif code[1:2] != b".":
-            read = shifted = _ascii
+            read = shifted = _decode_ascii
     out.append(read(data[at:]))
     return "".join(out)
 
@@ -112,7 +112,7 @@ def decode_euc_jp(data: bytes) -> str:
     for match in _EUC_JP.finditer(data):
         pairs, katakana, third, plain = match.groups()
         if pairs:
-            out.append(_aligned(pairs.translate(_LOW), _jis_x_0208, at_end=out[-1] == "\ufffd"))
+            out.append(_decode_run(pairs.translate(_LOW), _decode_jis_x_0208, after_damage=out[-1] == "\ufffd"))
         elif katakana:
             out.append(katakana[1::2].decode("cp932"))
         elif third or plain:
@@ -127,51 +127,51 @@ def decode_hz(data: bytes) -> str:
     out: list[str] = []
     at = 0
     for match in _HZ.finditer(data):
-        out += (_hz_ascii(data[at : match.start()]), _two_byte(match[1], _gb2312))
+        out += (_decode_hz_ascii(data[at : match.start()]), _decode_pairs(match[1], _decode_gb2312))
         at = match.end()
-    out.append(_hz_ascii(data[at:]))
+    out.append(_decode_hz_ascii(data[at:]))
     return "".join(out)
 
 
-def _hz_ascii(data: bytes) -> str:
+def _decode_hz_ascii(data: bytes) -> str:
     return data.replace(b"~\r\n", b"").replace(b"~\n", b"").replace(b"~~", b"~").decode("ascii", "replace")
 
 
-def _ascii(data: bytes) -> str:
+def _decode_ascii(data: bytes) -> str:
     return data.decode("ascii") if data.isascii() else data.decode("cp932", "replace")
 
 
-def _roman(data: bytes) -> str:
-    return _ascii(data).replace("\\", "\u00a5").replace("~", "\u203e")
+def _decode_roman(data: bytes) -> str:
+    return _decode_ascii(data).replace("\\", "\u00a5").replace("~", "\u203e")
 
 
-def _katakana(data: bytes) -> str:
+def _decode_katakana(data: bytes) -> str:
     """JIS X 0201 katakana in 7 bits; controls and blanks are themselves."""
     return "".join(chr(0xFF40 + byte) if 0x21 <= byte <= 0x5F else chr(byte & 0x7F) for byte in data.translate(_LOW))
 
 
-def _two_byte(data: bytes, read: _Reader) -> str:
+def _decode_pairs(data: bytes, read: _Decoder) -> str:
     """The pairs of a 94 x 94 set, with the blanks and controls between them."""
     if data.isalnum() and len(data) % 2 == 0:
         return read(data)
     out = [""]
     for match in _PAIRS.finditer(data):
         if match[1]:
-            out.append(_aligned(match[1], read, at_end=out[-1] == "\ufffd"))
+            out.append(_decode_run(match[1], read, after_damage=out[-1] == "\ufffd"))
         else:
             out.append(match[2].decode("ascii") if match[2] else "\ufffd")
     return "".join(out)
 
 
-def _aligned(run: bytes, read: _Reader, *, at_end: bool) -> str:
+def _decode_run(run: bytes, read: _Decoder, *, after_damage: bool) -> str:
     """A run of pairs. Where it has a byte too many, that is a damaged pair; at_end: one was damaged just before."""
     if len(run) % 2 == 0:
         return read(run)
-    place = odd_byte(run, _LEADS.get(read, b""), first=at_end)
+    place = find_odd_byte(run, _LEADS.get(read, b""), prefer_first=after_damage)
     return read(run[:place]) + "\ufffd" + read(run[place + 1 :])
 
 
-def odd_byte(run: bytes, common: Collection[int], *, first: bool = False) -> int:
+def find_odd_byte(run: bytes, common: Collection[int], *, prefer_first: bool = False) -> int:
     """The place of the byte too many in a run of pairs: where most pairs before and behind it have a common lead byte.
 
     Args:
@@ -184,10 +184,10 @@ def odd_byte(run: bytes, common: Collection[int], *, first: bool = False) -> int
     scores = run.translate(weights)
     gains = [*accumulate(map(sub, scores[0::2], scores[1::2]), initial=0)]
     best = max(gains)
-    return 2 * (gains.index(best) if first else len(gains) - 1 - gains[::-1].index(best))
+    return 2 * (gains.index(best) if prefer_first else len(gains) - 1 - gains[::-1].index(best))
 
 
-def _jis_x_0208(pairs: bytes) -> str:
+def _decode_jis_x_0208(pairs: bytes) -> str:
     """Also with the rows of NEC and IBM, which only Shift_JIS's superset has: row 13, and rows 89 to 92."""
     try:
         return pairs.translate(_HIGH).decode("euc_jp")
@@ -203,48 +203,48 @@ def _jis_x_0208(pairs: bytes) -> str:
         return sjis.decode("cp932", _PAIR_ERRORS)
 
 
-def _gb2312(pairs: bytes) -> str:
+def _decode_gb2312(pairs: bytes) -> str:
     text = pairs.translate(_HIGH).decode("gb18030", _PAIR_ERRORS)
     return _PRIVATE_USE.sub("\ufffd", text)  # GB 18030's characters for pairs that GB 2312 does not have
 
 
-def _ks_x_1001(pairs: bytes) -> str:
+def _decode_ks_x_1001(pairs: bytes) -> str:
     return pairs.translate(_HIGH).decode("cp949", _PAIR_ERRORS)
 
 
-def _jis_x_0212(pairs: bytes) -> str:
+def _decode_jis_x_0212(pairs: bytes) -> str:
     third = bytearray(b"\x8f") * (len(pairs) // 2 * 3)
     third[1::3], third[2::3] = pairs[0::2].translate(_HIGH), pairs[1::2].translate(_HIGH)
     return third.decode("euc_jp", "replace")
 
 
-def _two_byte_set(read: _Reader) -> _Reader:
-    return lambda data: _two_byte(data, read)
+def _pair_decoder(read: _Decoder) -> _Decoder:
+    return lambda data: _decode_pairs(data, read)
 
 
-def _jis_x_0213(escape: bytes) -> _Reader:
-    return _two_byte_set(lambda pairs: (escape + pairs).decode("iso2022_jp_2004", "replace"))
+def _jis_x_0213_decoder(escape: bytes) -> _Decoder:
+    return _pair_decoder(lambda pairs: (escape + pairs).decode("iso2022_jp_2004", "replace"))
 
 
 # Lead bytes of punctuation and first-level ideographs or syllables; those of kana count double.
-_LEADS: dict[_Reader, bytes] = {
-    _jis_x_0208: bytes((0x21, 0x24, 0x24, 0x25, 0x25, *range(0x30, 0x50))),
-    _gb2312: bytes((0x21, 0x23, *range(0x30, 0x58))),
-    _ks_x_1001: bytes((0x21, *range(0x30, 0x49))),
+_LEADS: dict[_Decoder, bytes] = {
+    _decode_jis_x_0208: bytes((0x21, 0x24, 0x24, 0x25, 0x25, *range(0x30, 0x50))),
+    _decode_gb2312: bytes((0x21, 0x23, *range(0x30, 0x58))),
+    _decode_ks_x_1001: bytes((0x21, *range(0x30, 0x49))),
 }
 # What follows ESC -> how the bytes after it are read. `Q` and `O` are plane 1 of JIS X 0213, `P` is plane 2.
-_SETS: dict[bytes, _Reader] = {
-    b"(B": _ascii,
-    b"(J": _roman,
-    b"(I": _katakana,
-    b"$@": _two_byte_set(_jis_x_0208),
-    b"$B": _two_byte_set(_jis_x_0208),
-    b"$(B": _two_byte_set(_jis_x_0208),
-    b"$(D": _two_byte_set(_jis_x_0212),
-    b"$A": _two_byte_set(_gb2312),
-    b"$(A": _two_byte_set(_gb2312),
-    b"$(C": _two_byte_set(_ks_x_1001),
-    b"$(O": _jis_x_0213(b"\x1b$(O"),
-    b"$(P": _jis_x_0213(b"\x1b$(P"),
-    b"$(Q": _jis_x_0213(b"\x1b$(Q"),
+_DECODERS: dict[bytes, _Decoder] = {
+    b"(B": _decode_ascii,
+    b"(J": _decode_roman,
+    b"(I": _decode_katakana,
+    b"$@": _pair_decoder(_decode_jis_x_0208),
+    b"$B": _pair_decoder(_decode_jis_x_0208),
+    b"$(B": _pair_decoder(_decode_jis_x_0208),
+    b"$(D": _pair_decoder(_decode_jis_x_0212),
+    b"$A": _pair_decoder(_decode_gb2312),
+    b"$(A": _pair_decoder(_decode_gb2312),
+    b"$(C": _pair_decoder(_decode_ks_x_1001),
+    b"$(O": _jis_x_0213_decoder(b"\x1b$(O"),
+    b"$(P": _jis_x_0213_decoder(b"\x1b$(P"),
+    b"$(Q": _jis_x_0213_decoder(b"\x1b$(Q"),
 }

@@ -4,7 +4,7 @@
 so it may run on the event loop. Texts are storable (no NUL, no lone surrogates) and cut at their bounds. Addresses
 have a lower-case domain; those of `participants` are compared, so their local parts are case-folded too.
 
-It believes nothing: a header is what its sender wrote. Of a body it reads the first `MAX_HINT_SEARCH` bytes, and only
+It believes nothing: a header is what its sender wrote. Of a body it reads the first `MAX_HINT_BYTES` bytes, and only
 where the header has raw bytes whose charset is not certain.
 """
 
@@ -16,26 +16,26 @@ from itertools import islice
 from typing import NamedTuple
 
 from router.mail import automatic
-from router.mail.charset_detection import MAX_SAMPLE, detect_charset
-from router.mail.charset_labels import codec
-from router.mail.charsets import decode_charset, decode_labelled, is_text_of
+from router.mail.charset_detection import MAX_SAMPLE_BYTES, detect_charset
+from router.mail.charset_labels import codec_for
+from router.mail.charsets import can_decode, decode_charset, decode_labelled
 from router.mail.dates import read_date
-from router.mail.decode import ENCODED_WORD, decode_words, one_line, undecodable_bytes
-from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
+from router.mail.decode import ENCODED_WORD, clean_line, decode_encoded_words, undecodable_bytes
+from router.mail.mailboxes import MAX_VALUE_BYTES, normalize_address, read_mailboxes
 
-MAX_ID = 998  # octets: RFC 5322 section 2.1.1, a line
+MAX_ID_BYTES = 998  # octets: RFC 5322 section 2.1.1, a line
 MAX_REFERENCES = 100
-MAX_REFERENCES_OCTETS = 32768
+MAX_REFERENCES_BYTES = 32768
 MAX_PARTICIPANTS = 200
-MAX_TEXT = 998
+MAX_TEXT_LENGTH = 998
 MAX_FIELDS = 20  # fields of one name that are looked at
-MAX_HINT_SEARCH = 16384  # bytes of the body in which a charset label is searched: the headers of the first parts
+MAX_HINT_BYTES = 16384  # bytes of the body in which a charset label is searched: the headers of the first parts
 HINT_FIELDS = (b"subject", b"from")  # fields whose encoded words tell the charset of a mail
 # Groups, mailing lists and relays replace the address in From by their own, because DMARC lets them send no other.
 # They keep the author in one of these, the one that has a name first.
 ORIGINAL_AUTHOR = (b"x-original-from", b"original-from", b"author", b"x-google-original-from", b"x-original-sender")
 
-_WANTED = (
+_FIELD_NAMES = (
     frozenset(
         {
             b"from",
@@ -52,7 +52,7 @@ _WANTED = (
             *ORIGINAL_AUTHOR,
         }
     )
-    | automatic.NAMES
+    | automatic.FIELD_NAMES
 )
 
 _END_OF_HEADER = re.compile(rb"\n\r*\n")
@@ -75,7 +75,7 @@ class HeaderFacts(NamedTuple):
 
     rfc_message_id: Message-ID without angle brackets, at most 998 octets; `""` if none (or longer).
     reference_ids: In-Reply-To and References without repeats, newest first, the newest 100.
-    person_if_joined_by: a mail that joins a ticket by one of these ids is a person's reply that a list or a rule handed
+    relayed_reply_ids: a mail that joins a ticket by one of these ids is a person's reply that a list or a rule handed
         on, whatever `automatic` says. `()` for all other mail.
     author: who wrote the mail, in comparable form: from_address, unless a mailing list put its own address there.
     from_address: the first mailbox of From, `""` if none: the caller then uses the reverse-path.
@@ -88,7 +88,7 @@ class HeaderFacts(NamedTuple):
 
     rfc_message_id: str
     reference_ids: tuple[str, ...]
-    person_if_joined_by: tuple[str, ...]
+    relayed_reply_ids: tuple[str, ...]
     author: str
     from_address: str
     from_name: str
@@ -100,19 +100,19 @@ class HeaderFacts(NamedTuple):
     automatic: str
 
 
-class Block(NamedTuple):
+class HeaderBlock(NamedTuple):
     """Where the header block lies: its octets (each LF ends a line), and the offset where the body begins.
 
     cr: the mail's line ends are bare CR, so its body wants the same translation.
     """
 
-    octets: bytes
-    body: int
-    cr: bool
+    data: bytes
+    body_start: int
+    has_bare_cr: bool
     warnings: tuple[str, ...]
 
 
-def header_block(content: bytes, max_bytes: int = 262144) -> Block:
+def find_header_block(content: bytes, max_bytes: int = 262144) -> HeaderBlock:
     """Find the header block. Blank lines and an mbox line before it are skipped; without a field it is empty."""
     start = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     warnings: list[str] = []
@@ -123,11 +123,11 @@ def header_block(content: bytes, max_bytes: int = 262144) -> Block:
         while content[first : first + 1] in (b"\r", b"\n", b" ", b"\t") and first < start + 1024:
             first += 1
         if _KNOWN_FIELD.match(content, first) is None:
-            return Block(b"", start, False, ())
+            return HeaderBlock(b"", start, False, ())
         start = first
         warnings.append("empty lines before the header")
     limit = start + max_bytes
-    cr = _ends_lines_with_cr(content, start, limit)
+    cr = _has_cr_line_endings(content, start, limit)
     if cr:
         end = content.find(b"\r\r", start, limit)
         body = end + 2
@@ -145,16 +145,16 @@ def header_block(content: bytes, max_bytes: int = 262144) -> Block:
     if cr:
         octets = octets.replace(b"\r", b"\n")
     if _FIELD.search(octets[:65536]) is None:
-        return Block(b"", start, cr, tuple(warnings))
+        return HeaderBlock(b"", start, cr, tuple(warnings))
     odd = _NOT_A_FIELD.search(octets)
     if odd is not None and _LATER_FIELD.search(octets, odd.end()) is None:
         # The empty line between header and body is missing; garbage between fields is only skipped.
         warnings.append("no empty line after the header")
         octets, body = octets[: odd.start()], start + odd.end()
-    return Block(octets, body, cr, tuple(warnings))
+    return HeaderBlock(octets, body, cr, tuple(warnings))
 
 
-def _ends_lines_with_cr(content: bytes, start: int, limit: int) -> bool:
+def _has_cr_line_endings(content: bytes, start: int, limit: int) -> bool:
     first_lf = content.find(b"\n", start, limit)
     if first_lf < 0:
         return content.find(b"\r", start, limit) >= 0
@@ -163,7 +163,7 @@ def _ends_lines_with_cr(content: bytes, start: int, limit: int) -> bool:
     return blank >= 0 and content[blank:first_lf].strip(b"\r") != b""
 
 
-def read_fields(block: bytes, wanted: frozenset[bytes] = _WANTED) -> dict[bytes, list[bytes]]:
+def read_fields(block: bytes, wanted: frozenset[bytes] = _FIELD_NAMES) -> dict[bytes, list[bytes]]:
     """Raw values of the wanted fields by lower-case name, unfolded.
 
     Values keep their order of appearance; white space around them is stripped, inside them a fold is one blank.
@@ -185,39 +185,39 @@ def read_fields(block: bytes, wanted: frozenset[bytes] = _WANTED) -> dict[bytes,
             if len(values) < MAX_FIELDS:
                 current = [value.strip()]
                 values.append(current)
-                room = MAX_VALUE - len(value)
+                room = MAX_VALUE_BYTES - len(value)
     return {name: [b" ".join(pieces).strip() for pieces in values] for name, values in found.items()}
 
 
 def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
     """The facts of a mail's header. content: the octets after dot-unstuffing; max_bytes: how far it is read."""
-    block = header_block(content, max_bytes)
-    fields = read_fields(block.octets)
-    hint = header_hint(content, block, fields)
+    block = find_header_block(content, max_bytes)
+    fields = read_fields(block.data)
+    hint = header_charset_hint(content, block, fields)
 
-    senders = _mailboxes(fields, b"from", hint)
+    senders = _read_field_mailboxes(fields, b"from", hint)
     from_name, from_address = senders[0] if senders else ("", "")
-    people = [*senders, *_mailboxes(fields, b"reply-to", hint), *_original_authors(fields, hint)]
+    people = [*senders, *_read_field_mailboxes(fields, b"reply-to", hint), *_read_original_authors(fields, hint)]
     for name in (b"sender", b"to", b"cc"):
         if len(people) < MAX_PARTICIPANTS and name in fields:
-            people += _mailboxes(fields, name, hint)
-    participants = tuple(dict.fromkeys(comparable(a) for _, a in people if "@" in a))[:MAX_PARTICIPANTS]
+            people += _read_field_mailboxes(fields, name, hint)
+    participants = tuple(dict.fromkeys(normalize_address(a) for _, a in people if "@" in a))[:MAX_PARTICIPANTS]
 
-    subject = one_line(decode_words(_first(fields, b"subject")[:16384], hint), MAX_TEXT)
-    date = _first(fields, b"date")
-    raw_id = _first(fields, b"message-id")
-    ids = _read_ids(raw_id)
-    author = _author(fields, from_address, hint)
-    mark = automatic.of_headers(fields, author, subject)
-    references = _references(fields)
+    subject = clean_line(decode_encoded_words(_first_value(fields, b"subject")[:16384], hint), MAX_TEXT_LENGTH)
+    date = _first_value(fields, b"date")
+    raw_id = _first_value(fields, b"message-id")
+    ids = _parse_message_ids(raw_id)
+    author = _find_author(fields, from_address, hint)
+    mark = automatic.classify_header(fields, author, subject)
+    references = _reference_ids(fields)
     evidence: tuple[str, ...] = ()
     if automatic.may_be_relayed(fields, mark, author, subject):
         # An automatic reply may name the whole conversation too: only what it answers is evidence.
-        evidence = tuple(_parents(fields)) if automatic.is_generated(fields) else references
+        evidence = tuple(_parent_ids(fields)) if automatic.is_auto_generated(fields) else references
     return HeaderFacts(
         rfc_message_id=ids[0] if ids else "",
         reference_ids=references,
-        author=comparable(author),
+        author=normalize_address(author),
         from_address=from_address,
         from_name=from_name,
         participants=participants,
@@ -226,14 +226,14 @@ def read_headers(content: bytes, *, max_bytes: int = 262144) -> HeaderFacts:
         has_date=date != b"",
         has_message_id=raw_id != b"",
         automatic=mark,
-        person_if_joined_by=evidence,
+        relayed_reply_ids=evidence,
     )
 
 
-def header_hint(content: bytes, block: Block, fields: dict[bytes, list[bytes]]) -> str:
+def header_charset_hint(content: bytes, block: HeaderBlock, fields: dict[bytes, list[bytes]]) -> str:
     """See `charset_hint`; `""` where the fields have no bytes that need it."""
-    raw = b"" if block.octets.isascii() and b"=?" not in block.octets else unexplained_bytes(fields)
-    return charset_hint(fields, raw, content[block.body : block.body + MAX_HINT_SEARCH]) if raw else ""
+    raw = b"" if block.data.isascii() and b"=?" not in block.data else unlabelled_bytes(fields)
+    return charset_hint(fields, raw, content[block.body_start : block.body_start + MAX_HINT_BYTES]) if raw else ""
 
 
 def charset_hint(fields: dict[bytes, list[bytes]], raw: bytes, body: bytes) -> str:
@@ -242,19 +242,19 @@ def charset_hint(fields: dict[bytes, list[bytes]], raw: bytes, body: bytes) -> s
     raw: bytes of the header that no label explains. The first of these that fits them: the label of Content-Type,
     those of encoded words in Subject and From, the first one in the body, the charset that is detected.
     """
-    for label in _labels(fields, body):
-        if is_text_of(raw, label):
+    for label in _charset_labels(fields, body):
+        if can_decode(raw, label):
             return label
     if decode_labelled(raw, ""):
         return ""
     # A body in raw bytes is in the same charset, and longer than a name.
     label = "" if decode_labelled(body, "") else detect_charset(raw + b"\n" + body)
-    return label if is_text_of(raw, label) else detect_charset(raw)
+    return label if can_decode(raw, label) else detect_charset(raw)
 
 
-def _labels(fields: dict[bytes, list[bytes]], body: bytes) -> Iterator[str]:
-    places = [(_CHARSET, _first(fields, b"content-type")[:4096])]
-    places += [(ENCODED_WORD, _first(fields, name)[:4096]) for name in HINT_FIELDS]
+def _charset_labels(fields: dict[bytes, list[bytes]], body: bytes) -> Iterator[str]:
+    places = [(_CHARSET, _first_value(fields, b"content-type")[:4096])]
+    places += [(ENCODED_WORD, _first_value(fields, name)[:4096]) for name in HINT_FIELDS]
     places.append((_CHARSET, body))
     for pattern, value in places:
         match = pattern.search(value)
@@ -262,22 +262,24 @@ def _labels(fields: dict[bytes, list[bytes]], body: bytes) -> Iterator[str]:
             yield match[1].decode("ascii", "replace")
 
 
-def unexplained_bytes(fields: dict[bytes, list[bytes]]) -> bytes:
+def unlabelled_bytes(fields: dict[bytes, list[bytes]]) -> bytes:
     """The raw 8-bit bytes of all values, and the encoded words without a known charset; a line for each value."""
     values = (value for name in sorted(fields) for value in fields[name])
     values = (value for value in values if not value.isascii() or (b"=?" in value and _has_unknown_charset(value)))
-    return b"\n".join(undecodable_bytes(value[:MAX_SAMPLE]) for value in islice(values, MAX_FIELDS)).strip()
+    return b"\n".join(undecodable_bytes(value[:MAX_SAMPLE_BYTES]) for value in islice(values, MAX_FIELDS)).strip()
 
 
 def _has_unknown_charset(value: bytes) -> bool:
-    return not all(codec(word[1].decode("ascii", "replace")) for word in ENCODED_WORD.finditer(value[:MAX_SAMPLE]))
+    return not all(
+        codec_for(word[1].decode("ascii", "replace")) for word in ENCODED_WORD.finditer(value[:MAX_SAMPLE_BYTES])
+    )
 
 
-def _octets_as_text(value: bytes, hint: str) -> str:
+def _decode_raw(value: bytes, hint: str) -> str:
     return value.decode("ascii") if value.isascii() and b"\x1b" not in value else decode_charset(value, hint)[0]
 
 
-def _mailboxes(fields: dict[bytes, list[bytes]], name: bytes, hint: str) -> list[tuple[str, str]]:
+def _read_field_mailboxes(fields: dict[bytes, list[bytes]], name: bytes, hint: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for value in fields.get(name, ()):
         if value:
@@ -285,11 +287,13 @@ def _mailboxes(fields: dict[bytes, list[bytes]], name: bytes, hint: str) -> list
     return found
 
 
-def _original_authors(fields: dict[bytes, list[bytes]], hint: str) -> list[tuple[str, str]]:
-    return [mailbox for name in ORIGINAL_AUTHOR if name in fields for mailbox in _mailboxes(fields, name, hint)]
+def _read_original_authors(fields: dict[bytes, list[bytes]], hint: str) -> list[tuple[str, str]]:
+    return [
+        mailbox for name in ORIGINAL_AUTHOR if name in fields for mailbox in _read_field_mailboxes(fields, name, hint)
+    ]
 
 
-def _author(fields: dict[bytes, list[bytes]], from_address: str, hint: str) -> str:
+def _find_author(fields: dict[bytes, list[bytes]], from_address: str, hint: str) -> str:
     """The address of the person who wrote a mail.
 
     Lists replace the From of members whose domain has a DMARC policy by their own address, and keep the member's in
@@ -297,44 +301,46 @@ def _author(fields: dict[bytes, list[bytes]], from_address: str, hint: str) -> s
     """
     if b"list-id" not in fields:
         return from_address
-    list_id = _first(fields, b"list-id").rpartition(b"<")[2].partition(b">")[0].strip().lower()  # RFC 2919 section 3
-    found = _original_authors(fields, hint)
+    list_id = (
+        _first_value(fields, b"list-id").rpartition(b"<")[2].partition(b">")[0].strip().lower()
+    )  # RFC 2919 section 3
+    found = _read_original_authors(fields, hint)
     if not found and list_id and from_address.replace("@", ".").lower().encode("utf-8", "replace") == list_id:
-        found = _mailboxes(fields, b"reply-to", hint)
+        found = _read_field_mailboxes(fields, b"reply-to", hint)
     return next((address for _, address in found if "@" in address and address != from_address), from_address)
 
 
-def _first(fields: dict[bytes, list[bytes]], name: bytes) -> bytes:
+def _first_value(fields: dict[bytes, list[bytes]], name: bytes) -> bytes:
     for value in fields.get(name, ()):
         if value:
             return value
     return b""
 
 
-def _parents(fields: dict[bytes, list[bytes]]) -> list[str]:
-    return _read_ids(_first(fields, b"in-reply-to")[:4096])
+def _parent_ids(fields: dict[bytes, list[bytes]]) -> list[str]:
+    return _parse_message_ids(_first_value(fields, b"in-reply-to")[:4096])
 
 
-def _references(fields: dict[bytes, list[bytes]]) -> tuple[str, ...]:
+def _reference_ids(fields: dict[bytes, list[bytes]]) -> tuple[str, ...]:
     if b"references" not in fields and b"in-reply-to" not in fields:
         return ()
-    parents = _parents(fields)
-    line = _read_ids(_first(fields, b"references")[-MAX_REFERENCES_OCTETS:])
+    parents = _parent_ids(fields)
+    line = _parse_message_ids(_first_value(fields, b"references")[-MAX_REFERENCES_BYTES:])
     line.reverse()
     return tuple(dict.fromkeys((*parents, *line)))[:MAX_REFERENCES]
 
 
-def _read_ids(value: bytes) -> list[str]:
+def _parse_message_ids(value: bytes) -> list[str]:
     """Message ids without brackets; words around them are skipped. Without any bracket, words with `@` are taken."""
     if not value:
         return []
-    text = _octets_as_text(value, "utf-8")
+    text = _decode_raw(value, "utf-8")
     ids = _IDS.findall(text) if "<" in text else [word for word in text.split() if "@" in word]
     if not ids and "<" not in text and len(text.split()) == 1:
         ids = [text]
     kept = []
     for found in ids:
-        identifier = one_line(found, MAX_ID + 1).replace(" ", "")
-        if identifier and len(identifier.encode()) <= MAX_ID:
+        identifier = clean_line(found, MAX_ID_BYTES + 1).replace(" ", "")
+        if identifier and len(identifier.encode()) <= MAX_ID_BYTES:
             kept.append(identifier)
     return kept

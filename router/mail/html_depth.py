@@ -10,57 +10,57 @@ from __future__ import annotations
 from collections import defaultdict
 
 
-def _words(text: str) -> frozenset[str]:
+def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
 # Not counted: elements that never nest in themselves, and those that have no content.
-_UNCOUNTED = _words(
+_UNCOUNTED = _name_set(
     "p li td tr th dd dt tbody thead tfoot caption colgroup option html head body "
     "area base bgsound br col embed frame hr img input keygen link meta param source track wbr"
 )
 # An end tag closes these with all that is open inside them, up to the next scope.
-_BLOCKS = _words(
+_BLOCKS = _name_set(
     "address article aside blockquote button center details dialog dir div dl fieldset figcaption figure footer header "
     "h1 h2 h3 h4 h5 h6 hgroup listing main menu nav ol pre search section summary ul"
 )
 # What is open outside of these cannot be closed inside.
-_SCOPES = _words("table applet object marquee template svg math select")
+_SCOPES = _name_set("table applet object marquee template svg math select")
 _FOREIGN = frozenset({"svg", "math"})
 # "Special" elements besides: the end tag of an element that is neither a block nor a scope does not pass them.
-_SPECIAL = _BLOCKS | _SCOPES | _words("p li td tr th dd dt tbody thead tfoot caption colgroup form plaintext")
+_SPECIAL = _BLOCKS | _SCOPES | _name_set("p li td tr th dd dt tbody thead tfoot caption colgroup form plaintext")
 # Their end tags take them from among the open elements, also where a special element is open inside.
-_TAKEN_OUT = _words("a b big code em font form i nobr s small strike strong tt u")
-_CLOSE_THEMSELVES = frozenset({"a", "nobr", "button"})
+_REMOVED_BY_END_TAG = _name_set("a b big code em font form i nobr s small strike strong tt u")
+_CLOSED_BY_SAME_TAG = frozenset({"a", "nobr", "button"})
 
 
-class Depth:
+class DepthEstimate:
     """The open elements after each tag."""
 
     def __init__(self) -> None:
         self._open: list[str] = []  # "" where one was taken out
-        self._taken_out = 0
+        self._removed = 0
         self._positions = defaultdict[str, list[int]](list)
         # Positions with names; an uncounted element has its place behind the last open one.
         self._scopes: list[tuple[float, str]] = []
         self._special: list[tuple[float, str]] = []
         self._html: list[tuple[float, str]] = []  # elements that are not foreign
 
-    def add(self, name: str, *, end: bool) -> int:
+    def process_tag(self, name: str, *, end: bool) -> int:
         """One tag. Returns the depth after it."""
         if end:
-            self._end(name)
+            self._process_end(name)
         else:
-            self._start(name)
-        return len(self._open) - self._taken_out
+            self._process_start(name)
+        return len(self._open) - self._removed
 
-    def _start(self, name: str) -> None:
+    def _process_start(self, name: str) -> None:
         if name in _UNCOUNTED and not self._is_foreign():
             if name in _SPECIAL:
                 self._special.append((len(self._open) - 0.5, name))
             return
-        if name in _CLOSE_THEMSELVES:
-            self._end(name)
+        if name in _CLOSED_BY_SAME_TAG:
+            self._process_end(name)
         position = len(self._open)
         self._open.append(name)
         self._positions[name].append(position)
@@ -68,13 +68,13 @@ class Depth:
             self._scopes.append((position, name))
         if name in _SPECIAL:
             self._special.append((position, name))
-        if name in _SPECIAL - _FOREIGN or name in _TAKEN_OUT or name == "span":
+        if name in _SPECIAL - _FOREIGN or name in _REMOVED_BY_END_TAG or name == "span":
             self._html.append((position, name))
 
     def _is_foreign(self) -> bool:
         return any(self._positions[name] for name in _FOREIGN)
 
-    def _end(self, name: str) -> None:
+    def _process_end(self, name: str) -> None:
         positions = self._positions[name]
         if not positions:
             if self._special and self._special[-1][1] == name and name in _UNCOUNTED:
@@ -91,18 +91,18 @@ class Depth:
             barriers = []
         inside = bool(barriers) and barriers[-1][0] > position
         if not inside and not (name == "form" and position < len(self._open) - 1):
-            self._close(position)
-        elif name in _TAKEN_OUT:
+            self._close_from(position)
+        elif name in _REMOVED_BY_END_TAG:
             positions.pop()
             self._open[position] = ""
-            self._taken_out += 1
+            self._removed += 1
 
-    def _close(self, position: int) -> None:
+    def _close_from(self, position: int) -> None:
         while len(self._open) > position:
             if name := self._open.pop():
                 self._positions[name].pop()
             else:
-                self._taken_out -= 1
+                self._removed -= 1
         for places in (self._scopes, self._special, self._html):
             while places and places[-1][0] >= position:
                 places.pop()

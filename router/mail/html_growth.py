@@ -12,89 +12,91 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from router.mail.html_depth import Depth
+from router.mail.html_depth import DepthEstimate
 from router.mail.html_tokens import ATTRIBUTE, END_OF_RAW_TEXT, FOREIGN, RAW_TEXT, TOKEN
 
 MAX_DEPTH = 1500
 """Levels of open elements: the time of the sanitiser grows with their square."""
-MAX_TAG, MAX_ATTRIBUTES = 16384, 1000
+MAX_TAG_LENGTH, MAX_ATTRIBUTES = 16384, 1000
 """Characters of one tag, if it has more attributes than that: the sanitiser compares each with all before it. Few
 attributes may be long: the path of a drawing, a picture in a style."""
-MAX_REOPENED = 2_000_000
+MAX_REOPENED_LENGTH = 2_000_000
 """Characters of tags that parsing may add at most, about 100,000 elements."""
-REOPENED_BASE, REOPENED_FOR_EACH = 200_000, 24
+REOPENED_BASE_LENGTH, REOPENED_PER_CHARACTER = 200_000, 24
 """The same for shorter HTML: a base, and so many for each character, so that the cost of parsing grows with the length.
 Newsletters of 5,000 blocks inside five unclosed formatting elements stay below it."""
 # Of an element in memory, compared with a character of its tag.
-_ELEMENT = 16
+_ELEMENT_COST = 16
 # Clones by one end tag: eight rounds, each with the element and up to three between it and the block.
-_ROUNDS, _CLONES = 8, 4
-_IDENTICAL = 3  # "Noah's Ark clause": of identical open elements the parser keeps three
-_COMPARED = 4  # the parser compares each formatting element with all open ones; one comparison costs as much as this
+_MAX_ADOPTION_ROUNDS, _MAX_CLONES_PER_ROUND = 8, 4
+_MAX_IDENTICAL = 3  # "Noah's Ark clause": of identical open elements the parser keeps three
+_COMPARISON_COST = (
+    4  # the parser compares each formatting element with all open ones; one comparison costs as much as this
+)
 
 
-def _words(text: str) -> frozenset[str]:
+def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_FORMATTING = _words("a b big code em font i nobr s small strike strong tt u")
+_FORMATTING = _name_set("a b big code em font i nobr s small strike strong tt u")
 # Start tags that close nothing.
-_INLINE = _words("abbr bdi bdo br cite del dfn img ins kbd label mark q samp span sub sup time var wbr")
+_INLINE = _name_set("abbr bdi bdo br cite del dfn img ins kbd label mark q samp span sub sup time var wbr")
 # Elements that never nest in themselves; all others may stand between a formatting element and its end.
-_SHALLOW = _words("p li td tr th dd dt tbody thead tfoot option hr input meta link col area base embed")
+_SHALLOW = _name_set("p li td tr th dd dt tbody thead tfoot option hr input meta link col area base embed")
 # What is open outside of these cannot be closed inside.
-_SCOPES = _words("table applet object marquee template svg math select")
+_SCOPES = _name_set("table applet object marquee template svg math select")
 # A second one adds its attributes to the first, after a comparison with all that this one has.
 _MERGED = frozenset({"html", "body"})
 _CELLS = frozenset({"td", "th", "caption"})
 
 
-class TooLarge(Exception):  # noqa: N818 - said of HTML, not of a fault
+class TooComplex(Exception):  # noqa: N818 - said of HTML, not of a fault
     """Parsing would add more than is allowed for its length, or one of the other bounds is exceeded."""
 
 
-def grows(html: str) -> bool:
+def is_too_complex(html: str) -> bool:
     """Whether parsing costs more than a bound allows, which a sanitiser has to do first."""
-    estimate = _Estimate(min(MAX_REOPENED, REOPENED_BASE + REOPENED_FOR_EACH * len(html)))
-    depth = Depth()
+    estimate = _GrowthEstimate(min(MAX_REOPENED_LENGTH, REOPENED_BASE_LENGTH + REOPENED_PER_CHARACTER * len(html)))
+    depth = DepthEstimate()
     try:
-        for name, end, tag in _tags(html):
-            if depth.add(name, end=end) > MAX_DEPTH:
-                raise TooLarge
-            estimate.add(name, tag, end=end)
-    except TooLarge:
+        for name, end, tag in _parse_tags(html):
+            if depth.process_tag(name, end=end) > MAX_DEPTH:
+                raise TooComplex
+            estimate.process_tag(name, tag, end=end)
+    except TooComplex:
         return True
     return False
 
 
-def _tags(html: str) -> Iterator[tuple[str, bool, str]]:
+def _parse_tags(html: str) -> Iterator[tuple[str, bool, str]]:
     """Name, whether it is an end tag, and attributes of each tag; what is no markup is skipped as a parser does."""
     at, foreign = 0, False
     while (token := TOKEN.search(html, at)) is not None:
         at = token.end()
         if token["name"] is None:
             continue
-        if at - token.start() > MAX_TAG and len(ATTRIBUTE.findall(token["attributes"])) > MAX_ATTRIBUTES:
-            raise TooLarge
+        if at - token.start() > MAX_TAG_LENGTH and len(ATTRIBUTE.findall(token["attributes"])) > MAX_ATTRIBUTES:
+            raise TooComplex
         name = token["name"].lower()
         yield name, bool(token["end"]), token["attributes"]
         if name in RAW_TEXT and not token["end"]:
             found = END_OF_RAW_TEXT[name].search(html, at)
             end = len(html) if found is None else found.start()
             if foreign:  # it may be markup after all
-                yield from _start_tags(html, at, end)
+                yield from _parse_start_tags(html, at, end)
             at = end
         foreign = foreign or name in FOREIGN
 
 
-def _start_tags(html: str, at: int, end: int) -> Iterator[tuple[str, bool, str]]:
+def _parse_start_tags(html: str, at: int, end: int) -> Iterator[tuple[str, bool, str]]:
     for token in TOKEN.finditer(html, at, end):
         if token["name"] and not token["end"]:
             yield token["name"].lower(), False, token["attributes"]
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenElement:
     """A formatting element that was not closed yet. blocks: how many were open outside of it."""
 
     name: str
@@ -103,7 +105,7 @@ class _Open:
 
     @property
     def size(self) -> int:
-        return _ELEMENT + len(self.name) + len(self.tag)
+        return _ELEMENT_COST + len(self.name) + len(self.tag)
 
 
 @dataclass(slots=True)
@@ -111,55 +113,57 @@ class _Level:
     """What was opened inside one table, cell or other scope, the outermost included."""
 
     name: str = ""
-    open: list[_Open] = field(default_factory=list)
+    open: list[_OpenElement] = field(default_factory=list)
     tags: Counter[tuple[str, str]] = field(default_factory=Counter)  # how often each is among the open ones
 
-    def append(self, element: _Open) -> None:
+    def append(self, element: _OpenElement) -> None:
         self.open.append(element)
         self.tags[element.name, element.tag] += 1
 
-    def pop(self, position: int) -> _Open:
+    def pop(self, position: int) -> _OpenElement:
         element = self.open.pop(position)
         self.tags[element.name, element.tag] -= 1
         return element
 
 
-class _Estimate:
+class _GrowthEstimate:
     """Counts, at each tag that can close elements, all formatting elements that may have to be opened again."""
 
     def __init__(self, allowed: int) -> None:
-        self.allowed = allowed
+        self.limit = allowed
         self.levels = [_Level()]
         self.names = Counter[str]()  # of the levels
         self.blocks = 0
         self.size = 0  # of all open formatting elements
-        self.reopened = 0
+        self.cost = 0
         self.merged = 0  # characters of the attributes of all tags `html` and `body`
 
-    def add(self, name: str, tag: str, *, end: bool) -> None:
-        """One tag. Raises `TooLarge`."""
+    def process_tag(self, name: str, tag: str, *, end: bool) -> None:
+        """One tag. Raises `TooComplex`."""
         if name in _FORMATTING:
             if not end:
-                self.start(name, tag)
-            elif (position := self.last(name)) is not None:
-                self.close(position)
+                self.open_formatting(name, tag)
+            elif (position := self.find_last_open(name)) is not None:
+                self.close_formatting(position)
         elif end or name not in _INLINE:
             if name in _MERGED and not end:
                 self.charge(self.merged)
                 self.merged += len(tag)
             self.charge(self.size)
-            self.block(name, end=end)
+            self.process_block(name, end=end)
 
-    def start(self, name: str, tag: str) -> None:
+    def open_formatting(self, name: str, tag: str) -> None:
         level = self.levels[-1]
-        if name == "a" and (position := self.last("a")) is not None:  # links do not nest: this one ends the other
-            self.close(position, surely=True)
-        self.charge(_COMPARED * len(level.open))
-        if level.tags[name, tag] < _IDENTICAL:
-            level.append(_Open(name, tag, self.blocks))
+        if (
+            name == "a" and (position := self.find_last_open("a")) is not None
+        ):  # links do not nest: this one ends the other
+            self.close_formatting(position, always=True)
+        self.charge(_COMPARISON_COST * len(level.open))
+        if level.tags[name, tag] < _MAX_IDENTICAL:
+            level.append(_OpenElement(name, tag, self.blocks))
             self.size += level.open[-1].size
 
-    def last(self, name: str) -> int | None:
+    def find_last_open(self, name: str) -> int | None:
         """The position of the innermost open element with this name."""
         level = self.levels[-1].open
         for position in range(len(level) - 1, -1, -1):
@@ -169,56 +173,56 @@ class _Estimate:
         self.charge(len(level))
         return None
 
-    def close(self, position: int, *, surely: bool = False) -> None:
+    def close_formatting(self, position: int, *, always: bool = False) -> None:
         """An end tag. It moves the element into the blocks inside it, eight at most; behind them it stays open."""
         level = self.levels[-1]
         inside = max(0, self.blocks - level.open[position].blocks)
         if inside:
-            around = level.open[max(0, position - _CLONES) : position + _CLONES]
-            self.charge(min(inside, _ROUNDS) * max(other.size for other in around) * _CLONES)
-        if inside <= _ROUNDS or surely:
+            around = level.open[max(0, position - _MAX_CLONES_PER_ROUND) : position + _MAX_CLONES_PER_ROUND]
+            self.charge(min(inside, _MAX_ADOPTION_ROUNDS) * max(other.size for other in around) * _MAX_CLONES_PER_ROUND)
+        if inside <= _MAX_ADOPTION_ROUNDS or always:
             self.size -= level.pop(position).size
 
-    def block(self, name: str, *, end: bool) -> None:
+    def process_block(self, name: str, *, end: bool) -> None:
         if name not in _SHALLOW:
             self.blocks = max(0, self.blocks - 1) if end else self.blocks + 1
         top = self.levels[-1].name
         if name in _CELLS or name == "tr":
             if top in _CELLS and (not end or name in (top, "tr")) and not (end and top == "caption" != name):
-                self.drop()
+                self.drop_level()
             if not end and name in _CELLS and self.names["table"]:
-                self.enter(name)
+                self.enter_level(name)
         elif name in _SCOPES and not end:
             if top == name == "table":
-                self.leave(name)
-            self.enter(name)
+                self.leave_scope(name)
+            self.enter_level(name)
         elif name in _SCOPES:
-            self.leave(name)
+            self.leave_scope(name)
 
-    def enter(self, name: str) -> None:
+    def enter_level(self, name: str) -> None:
         self.levels.append(_Level(name))
         self.names[name] += 1
 
-    def exit(self) -> list[_Open]:
+    def exit_level(self) -> list[_OpenElement]:
         level = self.levels.pop()
         self.names[level.name] -= 1
         return level.open
 
-    def drop(self) -> None:
+    def drop_level(self) -> None:
         """The end of a cell: what was opened in it is not opened again outside."""
-        self.size -= sum(element.size for element in self.exit())
+        self.size -= sum(element.size for element in self.exit_level())
 
-    def leave(self, name: str) -> None:
+    def leave_scope(self, name: str) -> None:
         """The end of a scope, and of the cells in it; what was opened in the scope itself stays open behind it."""
         before = self.names[name]
         while before and self.names[name] == before:
             if self.levels[-1].name in _CELLS:
-                self.drop()
+                self.drop_level()
             else:
-                for element in self.exit():
+                for element in self.exit_level():
                     self.levels[-1].append(element)
 
     def charge(self, size: int) -> None:
-        self.reopened += size
-        if self.reopened > self.allowed:
-            raise TooLarge
+        self.cost += size
+        if self.cost > self.limit:
+            raise TooComplex

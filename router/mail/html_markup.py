@@ -8,20 +8,20 @@ from __future__ import annotations
 import re
 from html import unescape
 
+from router.mail.html_sanitizer import ATTRIBUTES, MAX_TAGS, filter_attribute
 from router.mail.html_style import canonical_style
 from router.mail.html_tokens import ATTRIBUTE, END_OF_RAW_TEXT, FOREIGN, RAW_TEXT, TOKEN
-from router.mail.text import ATTRIBUTES, MAX_TAGS, kept_attribute
 
 
-def _words(text: str) -> frozenset[str]:
+def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
 # Raw text elements without any content that shows.
-_UNSEEN = frozenset({"style", "script", "title", "noscript"})
+_INVISIBLE_ELEMENTS = frozenset({"style", "script", "title", "noscript"})
 _END_OF_DRAWING = re.compile(r"</svg\s*>", re.IGNORECASE)
 _TAG_NAME = re.compile(r"</?([a-zA-Z!?][^\t\n\f\r />]*)")
-_DRAWN = _words(
+_DRAWING_ELEMENTS = _name_set(
     "path g rect circle ellipse line polyline polygon defs lineargradient radialgradient stop clippath mask use symbol "
     "text tspan image pattern filter marker animate animatetransform fegaussianblur feoffset feblend feflood "
     "fecolormatrix fecomposite femerge femergenode fedropshadow"
@@ -31,37 +31,37 @@ _BODY = re.compile(r"<body(?=[\t\n\f\r />])", re.IGNORECASE)
 _DATA_URI = re.compile(rb"""["']data:[a-z]{1,20}/[^"'<>]{0,50000000}(?:["']|\Z)""")
 
 
-def seen_markup(html: str, limit: int) -> str:
+def visible_markup(html: str, limit: int) -> str:
     """The same HTML, where it is long, without comments, style sheets, scripts and attributes that do not show.
 
     Long is an eighth of `limit`: the HTML parts of one mail share the bound. Only as much is read as there is room for:
     the beginning of the result is free of these, as far as `limit` or `MAX_TAGS` tags.
     """
-    html = _with_body_style(html)
-    return html if len(html) <= limit // 8 else _reduced(html, limit, attributes=True)
+    html = _keep_body_style(html)
+    return html if len(html) <= limit // 8 else _reduce(html, limit, attributes=True)
 
 
-def _with_body_style(html: str) -> str:
+def _keep_body_style(html: str) -> str:
     """The sanitiser drops the tag of the body; what its style says about showing text goes to an element inside."""
     body = _BODY.search(html)
     token = None if body is None else TOKEN.match(html, body.start())
     if token is None:
         return html
-    style = canonical_style(_style_of(token["attributes"]))
+    style = canonical_style(_style_value(token["attributes"]))
     return f'{html[: token.end()]}<div style="{style}">{html[token.end() :]}' if style else html
 
 
-def without_data(html: bytes) -> bytes:
+def strip_data_uris(html: bytes) -> bytes:
     """The same HTML, not decoded yet, without the images written into it."""
     return _DATA_URI.sub(b'""', html)
 
 
-def without_unseen(html: str) -> str:
+def strip_invisible(html: str) -> str:
     """The same HTML without comments, style sheets and scripts, as far as `MAX_TAGS` tags."""
-    return _reduced(html, len(html), attributes=False)
+    return _reduce(html, len(html), attributes=False)
 
 
-def _reduced(html: str, limit: int, *, attributes: bool) -> str:
+def _reduce(html: str, limit: int, *, attributes: bool) -> str:
     kept: list[str] = []
     size = tags = at = 0
     while size < limit and tags <= MAX_TAGS and (token := TOKEN.search(html, at)) is not None:
@@ -79,18 +79,18 @@ def _reduced(html: str, limit: int, *, attributes: bool) -> str:
             end = END_OF_RAW_TEXT[name].search(html, at) if name in RAW_TEXT else None
             unclosed = token.end("attributes") == token.end() or (name in RAW_TEXT and end is None)
             empty = token["attributes"].endswith("/")
-            if name == "svg" and not empty and (behind := _behind_drawing(html, at)):
+            if name == "svg" and not empty and (behind := _find_drawing_end(html, at)):
                 at = behind
                 continue
             if unclosed or name in FOREIGN or name == "plaintext":
                 at = token.start()
                 break
             if attributes and token["attributes"]:
-                tag = f"<{name}{_seen_attributes(name, token['attributes'])}>"
+                tag = f"<{name}{_visible_attributes(name, token['attributes'])}>"
             if end is not None:
                 tag += html[at : end.start()]
                 at = end.start()
-                if name in _UNSEEN:
+                if name in _INVISIBLE_ELEMENTS:
                     at = html.find(">", end.end()) + 1 or len(html)
                     continue
         kept.append(tag)
@@ -99,18 +99,18 @@ def _reduced(html: str, limit: int, *, attributes: bool) -> str:
     return "".join(kept) + html[at:]
 
 
-def _behind_drawing(html: str, at: int) -> int:
+def _find_drawing_end(html: str, at: int) -> int:
     """Where the HTML goes on behind an `svg` element that begins at `at`, 0 if it is not of drawing elements alone.
 
     Other elements end a drawing, or begin HTML inside.
     """
     end = _END_OF_DRAWING.search(html, at)
-    if end is None or not all(name.lower() in _DRAWN for name in _TAG_NAME.findall(html, at, end.start())):
+    if end is None or not all(name.lower() in _DRAWING_ELEMENTS for name in _TAG_NAME.findall(html, at, end.start())):
         return 0
     return end.end()
 
 
-def _style_of(attributes: str) -> str:
+def _style_value(attributes: str) -> str:
     """The value of the first `style` attribute, `""` if there is none."""
     for attribute in ATTRIBUTE.finditer(attributes):
         name, _, value = attribute[0].partition("=")
@@ -119,7 +119,7 @@ def _style_of(attributes: str) -> str:
     return ""
 
 
-def _seen_attributes(tag: str, attributes: str) -> str:
+def _visible_attributes(tag: str, attributes: str) -> str:
     """The attributes that the sanitiser keeps, with a blank before each."""
     allowed = ATTRIBUTES["*"] | ATTRIBUTES.get(tag, frozenset())
     kept = []
@@ -130,7 +130,7 @@ def _seen_attributes(tag: str, attributes: str) -> str:
         if name not in allowed or name in seen:
             continue
         seen.add(name)  # of two with one name the first holds
-        shown = kept_attribute(tag, name, unescape(value.strip().strip("\"'")))
+        shown = filter_attribute(tag, name, unescape(value.strip().strip("\"'")))
         if name == "style" and shown:
             kept.append(f' style="{shown}"')
         elif shown is not None:

@@ -14,7 +14,7 @@ STRUCK = "text-decoration:line-through"
 INDENTED = "border:none"
 """Of a `blockquote` that editors write to indent (`execCommand("indent")`): nothing is quoted."""
 # Characters of one attribute: Word writes some 400. A longer one is cut.
-MAX_STYLE = 16384
+MAX_STYLE_LENGTH = 16384
 
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 # Each repetition is possessive: no position is read twice.
@@ -57,15 +57,15 @@ _VALID = {
     "text-decoration": re.compile(r".*"),
     "text-decoration-line": _KEYWORDS,
 }
-_CLIPS = frozenset({"hidden", "clip", "scroll", "auto"})
+_CLIPPING_OVERFLOW = frozenset({"hidden", "clip", "scroll", "auto"})
 
 
 def canonical_style(style: str) -> str:
     """What the attribute says about showing its element: `HIDDEN`, or declarations with `;` between them, or `""`."""
-    declared = _declared(style)
+    declared = _parse_declarations(style)
     if not declared:
         return ""
-    if declared.get("display") == "none" or _is_transparent(declared.get("opacity", "")) or _is_folded(declared):
+    if declared.get("display") == "none" or _is_transparent(declared.get("opacity", "")) or _is_collapsed(declared):
         return HIDDEN
     kept = []
     if visibility := declared.get("visibility"):
@@ -82,11 +82,11 @@ def canonical_style(style: str) -> str:
     return ";".join(kept)
 
 
-def _declared(style: str) -> dict[str, str]:
+def _parse_declarations(style: str) -> dict[str, str]:
     """The values that hold, by property."""
     found: dict[str, str] = {}
     important: set[str] = set()
-    for declaration in _DECLARATION.findall(_COMMENT.sub(" ", style[:MAX_STYLE])):
+    for declaration in _DECLARATION.findall(_COMMENT.sub(" ", style[:MAX_STYLE_LENGTH])):
         name, _, value = declaration.partition(":")
         name, value = name.strip().lower(), value.strip().lower()
         if name not in _VALID:
@@ -108,11 +108,11 @@ def _is_transparent(opacity: str) -> bool:
         return False
 
 
-def _is_folded(declared: dict[str, str]) -> bool:
+def _is_collapsed(declared: dict[str, str]) -> bool:
     """No height, and what does not fit is cut: without the second the content shows all the same."""
     overflow = f"{declared.get('overflow', '')} {declared.get('overflow-y', '')}".split()
     folded = _ZERO_LENGTH.fullmatch(declared.get("max-height", "")) is not None
-    return folded and not _CLIPS.isdisjoint(overflow)
+    return folded and not _CLIPPING_OVERFLOW.isdisjoint(overflow)
 
 
 def _white_space(declared: dict[str, str]) -> str:

@@ -1,7 +1,7 @@
 """HTML as text that reads as a person would see it.
 
-`sanitized_to_text` walks what `router.mail.text.sanitize_html` returned, so it meets well-formed HTML only;
-`crude_text` takes any. Neither raises, and both take time linear in the HTML.
+`sanitized_to_text` walks what `router.mail.html_sanitizer.sanitize_html` returned, so it meets well-formed HTML only;
+`strip_tags` takes any. Neither raises, and both take time linear in the HTML.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from html import unescape
 from html.parser import HTMLParser
 
-from router.mail.decode import storable
-from router.mail.html_markup import without_unseen
+from router.mail.decode import clean_text
+from router.mail.html_markup import strip_invisible
+from router.mail.html_sanitizer import LINK_SCHEMES
 from router.mail.html_style import HIDDEN, INDENTED, INVISIBLE, STRUCK, VISIBLE
-from router.mail.text import LINK_SCHEMES
 
 
-def _words(text: str) -> frozenset[str]:
+def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_PARAGRAPHS = _words("p ul ol dl table pre h1 h2 h3 h4 h5 h6 blockquote figure hr")
-_BLOCKS = _PARAGRAPHS | _words(
+_PARAGRAPHS = _name_set("p ul ol dl table pre h1 h2 h3 h4 h5 h6 blockquote figure hr")
+_BLOCKS = _PARAGRAPHS | _name_set(
     "div address article aside center caption dd details dt figcaption footer header li main nav section summary "
     "tbody thead tfoot tr"
 )
@@ -32,10 +32,10 @@ _SPACES = re.compile(r"[ \t\n\r\u00a0\u2007\u202f]+")
 # Characters that take no room: fillers of hidden preheaders, and soft hyphens.
 _INVISIBLE = re.compile("[\u00ad\u034f\u200b\u2060\ufeff]|(?<!\\w)\u200c|\u200c(?!\\w)")
 _NOT_IN_URL = re.compile(r"[\t\n\r]")  # browsers remove them (WHATWG URL, basic URL parser)
-_MAX_QUOTES = 10
+_MAX_QUOTE_DEPTH = 10
 _MAX_INDENT = 8
-_MAX_ADDRESS = 2000  # characters: browsers and servers take no much longer ones
-_PIXEL = frozenset({"0", "1", "0px", "1px"})  # sizes of images that count readers
+_MAX_ADDRESS_LENGTH = 2000  # characters: browsers and servers take no much longer ones
+_PIXEL_SIZES = frozenset({"0", "1", "0px", "1px"})  # sizes of images that count readers
 # A number of thousands of digits is no character, and `unescape` raises for it.
 _ENDLESS_NUMBER = re.compile(r"&#[0-9]{10,}+;?")
 _ANY_TAG = re.compile(r"<[^<>]*>")
@@ -43,16 +43,16 @@ _ANY_TAG = re.compile(r"<[^<>]*>")
 
 def sanitized_to_text(clean: str, limit: int, *, hidden: bool = False) -> str:
     """Readable text of what `sanitize_html` returned, at most `limit` characters. hidden: also of hidden elements."""
-    walker = _Walker(limit, hidden=hidden)
+    walker = _TextExtractor(limit, hidden=hidden)
     walker.feed(clean)
     walker.close()
-    return walker.out.text()[:limit]
+    return walker.builder.render()[:limit]
 
 
-def crude_text(html: str, limit: int) -> str:
+def strip_tags(html: str, limit: int) -> str:
     """Text without structure, for HTML that cannot be read properly."""
-    text = _ANY_TAG.sub(" ", without_unseen(html))
-    return storable(unescape(_ENDLESS_NUMBER.sub(" ", text)))[:limit].strip()
+    text = _ANY_TAG.sub(" ", strip_invisible(html))
+    return clean_text(unescape(_ENDLESS_NUMBER.sub(" ", text)))[:limit].strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class _Style:
     struck: bool = False
     indented: bool = False
 
-    def of_child(self, tag: str, declared: str) -> _Style:
+    def child_style(self, tag: str, declared: str) -> _Style:
         """declared: as `canonical_style` returned it."""
         style = replace(self, indented=False) if self.indented else self
         style = replace(style, white_space="pre") if tag == "pre" else style
@@ -84,19 +84,19 @@ class _Style:
         return style
 
 
-class _Lines:
+class _TextBuilder:
     """Lines of text out of words and line ends."""
 
     def __init__(self) -> None:
         self.size = 0  # characters written
-        self.lists: list[int] = []  # number of the next item, -1 in an unordered list
-        self.quotes = 0
-        self._last_quotes = 0  # of the last line written: a gap belongs to the shallower side
+        self.list_counters: list[int] = []  # number of the next item, -1 in an unordered list
+        self.quote_depth = 0
+        self._last_quote_depth = 0  # of the last line written: a gap belongs to the shallower side
         self._lines: list[str] = []
         self._line: list[str] = []
-        self._gap = 0  # empty lines wanted before the next text
+        self._pending_blank_lines = 0  # empty lines wanted before the next text
         self._bullet = ""
-        self._cells = 0
+        self._cell_count = 0
         self._verbatim = False  # the line has text whose white space shows as it is
         self._struck = False  # an open `~~`
 
@@ -112,12 +112,12 @@ class _Lines:
         if not text:
             return ""
         if style.struck != self._struck and (text.strip() or self._struck):
-            self._mark_struck(text if style.struck else "")
+            self._toggle_strikethrough(text if style.struck else "")
         self._line.append(text.lstrip() if style.struck and self._line and self._line[-1] == "~~" else text)
         self.size += len(text)
         return text
 
-    def _mark_struck(self, following: str) -> None:
+    def _toggle_strikethrough(self, following: str) -> None:
         """Writes the `~~` that begins or ends text that was struck out, close to its words."""
         if following:
             self._line += [following[: len(following) - len(following.lstrip())], "~~"]
@@ -127,34 +127,34 @@ class _Lines:
         self._struck = bool(following)
 
     def begin_row(self) -> None:
-        self._cells = 0
+        self._cell_count = 0
 
     def begin_cell(self) -> None:
-        if self._cells and self._line:
+        if self._cell_count and self._line:
             self._line.append(" | ")
-        self._cells += 1
+        self._cell_count += 1
 
     def begin_item(self, value: str) -> None:
         """value: its number, where that is not the next one."""
-        if not self.lists:
+        if not self.list_counters:
             self._bullet = "- "
             return
-        if self.lists[-1] >= 0 and value.isdecimal():
-            self.lists[-1] = int(value[:6])
-        number = self.lists[-1]
+        if self.list_counters[-1] >= 0 and value.isdecimal():
+            self.list_counters[-1] = int(value[:6])
+        number = self.list_counters[-1]
         self._bullet = "- " if number < 0 else f"{number}. "
         if number >= 0:
-            self.lists[-1] = number + 1
+            self.list_counters[-1] = number + 1
 
     def end_list(self) -> None:
-        if self.lists:
-            self.lists.pop()
+        if self.list_counters:
+            self.list_counters.pop()
             self._bullet = ""
 
-    def end_line(self, gap: int, *, blank: bool = False) -> None:
+    def end_line(self, blank_lines: int, *, keep_blank: bool = False) -> None:
         """Finish the line at hand. gap: empty lines wanted after it. blank: an empty line counts as one."""
         if self._struck:
-            self._mark_struck("")
+            self._toggle_strikethrough("")
         line = "".join(self._line)
         text = line.rstrip() if self._verbatim else _SPACES.sub(" ", line).strip()
         if text == "--" and line.endswith(("-- ", "--\u00a0")):
@@ -164,95 +164,95 @@ class _Lines:
         while text.endswith(" |"):
             text = text[:-2].rstrip()
         if text and text != "|":
-            self._end_text(text)
-        elif blank:
-            self._gap = 1
-        self._gap = max(self._gap, gap)
+            self._append_line(text)
+        elif keep_blank:
+            self._pending_blank_lines = 1
+        self._pending_blank_lines = max(self._pending_blank_lines, blank_lines)
 
-    def _end_text(self, text: str) -> None:
-        if self._gap and self._lines:
-            self._lines.append(("> " * min(self.quotes, self._last_quotes, _MAX_QUOTES)).rstrip())
-        self._gap = 0
-        self._last_quotes = self.quotes
-        prefix = "> " * min(self.quotes, _MAX_QUOTES)
-        indent = "  " * min(max(len(self.lists) - 1, 0), _MAX_INDENT)
-        bullet = self._bullet or ("  " if self.lists else "")
+    def _append_line(self, text: str) -> None:
+        if self._pending_blank_lines and self._lines:
+            self._lines.append(("> " * min(self.quote_depth, self._last_quote_depth, _MAX_QUOTE_DEPTH)).rstrip())
+        self._pending_blank_lines = 0
+        self._last_quote_depth = self.quote_depth
+        prefix = "> " * min(self.quote_depth, _MAX_QUOTE_DEPTH)
+        indent = "  " * min(max(len(self.list_counters) - 1, 0), _MAX_INDENT)
+        bullet = self._bullet or ("  " if self.list_counters else "")
         self._lines.append(f"{prefix}{indent}{bullet}{text}")
         self._bullet = ""
 
-    def text(self) -> str:
+    def render(self) -> str:
         self.end_line(0)
         return "\n".join(self._lines).strip()
 
 
-class _Walker(HTMLParser):
+class _TextExtractor(HTMLParser):
     """Writes lines from the events of well-formed HTML. hidden: whether hidden elements are read like others."""
 
     def __init__(self, limit: int, *, hidden: bool) -> None:
         super().__init__(convert_charrefs=True)
         self.limit = limit
-        self.reads_hidden = hidden
-        self.out = _Lines()
+        self.includes_hidden = hidden
+        self.builder = _TextBuilder()
         self.styles = [_Style()]  # of the open elements
-        self.hidden = 0  # open elements inside (and with) the hidden one
+        self.hidden_depth = 0  # open elements inside (and with) the hidden one
         self.href = ""  # where the open link goes
-        self.shown: list[str] = []  # and what it shows
-        self.pictured = False  # it shows an image without words
+        self.link_text: list[str] = []  # and what it shows
+        self.link_has_image = False  # it shows an image without words
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if self.hidden or self.out.size > self.limit:
-            self.hidden += tag not in _VOID
+        if self.hidden_depth or self.builder.size > self.limit:
+            self.hidden_depth += tag not in _VOID
             return
         values = dict(attrs)
         declared = values.get("style") or ""
-        if (declared == HIDDEN or "hidden" in values) and not self.reads_hidden:
-            self.hidden = int(tag not in _VOID)
+        if (declared == HIDDEN or "hidden" in values) and not self.includes_hidden:
+            self.hidden_depth = int(tag not in _VOID)
             return
         if tag in _BLOCKS:
-            self.out.end_line(1 if tag in _PARAGRAPHS and not self.out.lists else 0)
+            self.builder.end_line(1 if tag in _PARAGRAPHS and not self.builder.list_counters else 0)
         if tag not in _VOID:
-            self.styles.append(self.styles[-1].of_child(tag, declared))
-        self.open(tag, values)
+            self.styles.append(self.styles[-1].child_style(tag, declared))
+        self.open_element(tag, values)
 
-    def open(self, tag: str, values: dict[str, str | None]) -> None:
+    def open_element(self, tag: str, values: dict[str, str | None]) -> None:
         if tag == "br":
-            self.out.end_line(0, blank=True)
+            self.builder.end_line(0, keep_blank=True)
         elif tag == "blockquote":
-            self.out.quotes += not self.styles[-1].indented
+            self.builder.quote_depth += not self.styles[-1].indented
         elif tag in ("ul", "ol"):
             start = values.get("start") or "1"
-            self.out.lists.append(-1 if tag == "ul" else int(start[:6]) if start.isdecimal() else 1)
+            self.builder.list_counters.append(-1 if tag == "ul" else int(start[:6]) if start.isdecimal() else 1)
         elif tag == "li":
-            self.out.begin_item(values.get("value") or "")
+            self.builder.begin_item(values.get("value") or "")
         elif tag == "tr":
-            self.out.begin_row()
+            self.builder.begin_row()
         elif tag in ("td", "th"):
-            self.out.begin_cell()
+            self.builder.begin_cell()
         elif tag == "hr":
             self.write("-" * 20)
-            self.out.end_line(1)
+            self.builder.end_line(1)
         elif tag in ("a", "area"):
             self.href = _NOT_IN_URL.sub("", values.get("href") or "").strip()
-            self.shown.clear()
-            self.pictured = False
+            self.link_text.clear()
+            self.link_has_image = False
             if tag == "area":  # a link in an image
-                self.image(values)
+                self.write_image(values)
                 self.end_link()
         elif tag == "img":
-            self.image(values)
+            self.write_image(values)
 
     def handle_endtag(self, tag: str) -> None:
-        if self.hidden:
-            self.hidden -= 1
+        if self.hidden_depth:
+            self.hidden_depth -= 1
             return
         if tag == "a":
             self.end_link()
         if tag in _BLOCKS:
-            self.out.end_line(1 if tag in _PARAGRAPHS and len(self.out.lists) <= 1 else 0)
+            self.builder.end_line(1 if tag in _PARAGRAPHS and len(self.builder.list_counters) <= 1 else 0)
         if tag == "blockquote":
-            self.out.quotes = max(0, self.out.quotes - 1)
+            self.builder.quote_depth = max(0, self.builder.quote_depth - 1)
         elif tag in ("ul", "ol"):
-            self.out.end_list()
+            self.builder.end_list()
         if len(self.styles) > 1 and tag not in _VOID:
             self.styles.pop()
 
@@ -260,7 +260,7 @@ class _Walker(HTMLParser):
         self.handle_starttag(tag, attrs)
 
     def handle_data(self, data: str) -> None:
-        if self.hidden or self.out.size > self.limit:
+        if self.hidden_depth or self.builder.size > self.limit:
             return
         data = _INVISIBLE.sub("", data)
         if self.styles[-1].white_space == "normal":
@@ -269,25 +269,25 @@ class _Walker(HTMLParser):
         first, *rest = data.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         self.write(first)
         for line in rest:
-            self.out.end_line(0, blank=True)
+            self.builder.end_line(0, keep_blank=True)
             self.write(line)
 
     def write(self, text: str) -> None:
         style = self.styles[-1]
-        if style.visible or self.reads_hidden:
-            shown = self.out.write(text, style)
+        if style.visible or self.includes_hidden:
+            shown = self.builder.write(text, style)
             if self.href:
-                self.shown.append(shown)
+                self.link_text.append(shown)
 
-    def image(self, values: dict[str, str | None]) -> None:
+    def write_image(self, values: dict[str, str | None]) -> None:
         """An image shows its alternative text; one that counts readers has none worth reading."""
-        if any((values.get(size) or "").strip() in _PIXEL for size in ("width", "height")):
+        if any((values.get(size) or "").strip() in _PIXEL_SIZES for size in ("width", "height")):
             return
         words = _SPACES.sub(" ", _INVISIBLE.sub("", values.get("alt") or values.get("title") or "")).strip()
         if words:
             self.write(f"[{words[:200]}]")
         else:
-            self.pictured = True
+            self.link_has_image = True
 
     def end_link(self) -> None:
         """Writes where the link goes, unless its words say so, or it shows nothing at all."""
@@ -296,16 +296,16 @@ class _Walker(HTMLParser):
         scheme = scheme.lower()
         if scheme not in LINK_SCHEMES:
             return
-        shown = "".join(self.shown).strip()
+        shown = "".join(self.link_text).strip()
         plain = rest.partition("?")[0] if scheme in ("mailto", "tel", "sms") else href
-        address = plain if len(plain) <= _MAX_ADDRESS else f"{plain[:_MAX_ADDRESS]}…"
-        if shown and not _same_link(shown, plain):
+        address = plain if len(plain) <= _MAX_ADDRESS_LENGTH else f"{plain[:_MAX_ADDRESS_LENGTH]}…"
+        if shown and not _is_same_link(shown, plain):
             self.write(f" ({address})")
-        elif not shown and self.pictured:
+        elif not shown and self.link_has_image:
             self.write(f" {address} ")
 
 
-def _same_link(shown: str, target: str) -> bool:
+def _is_same_link(shown: str, target: str) -> bool:
     """Whether a link's text already says where it goes."""
 
     def bare(text: str) -> str:

@@ -7,33 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from router.mail.contents import Mailbox
-from router.mail.headers import HINT_FIELDS, ORIGINAL_AUTHOR, header_block, header_hint, read_fields
-from router.mail.mailboxes import comparable, read_mailboxes
+from router.mail.contents import NamedMailbox
+from router.mail.headers import HINT_FIELDS, ORIGINAL_AUTHOR, find_header_block, header_charset_hint, read_fields
+from router.mail.mailboxes import normalize_address, read_mailboxes
 
 MAX_REPLY_TO = 20  # mailboxes: a person's mail has one or two
 
-_WANTED = frozenset({b"reply-to", b"content-type", *ORIGINAL_AUTHOR, *HINT_FIELDS})
+_FIELD_NAMES = frozenset({b"reply-to", b"content-type", *ORIGINAL_AUTHOR, *HINT_FIELDS})
 
 
-def read_originators(content: bytes, *, max_bytes: int = 262144) -> tuple[tuple[Mailbox, ...], Mailbox | None]:
+def read_originators(
+    content: bytes, *, max_bytes: int = 262144
+) -> tuple[tuple[NamedMailbox, ...], NamedMailbox | None]:
     """The mailboxes of Reply-To without repeats, at most `MAX_REPLY_TO`, and the original author, None if not named."""
-    block = header_block(content, max_bytes)
-    fields = read_fields(block.octets, _WANTED)
-    hint = header_hint(content, block, fields)
-    reply_to: dict[str, Mailbox] = {}
-    for mailbox in _mailboxes(fields, b"reply-to", hint)[:MAX_REPLY_TO]:
-        reply_to.setdefault(comparable(mailbox.address), mailbox)
-    authors = (mailbox for name in ORIGINAL_AUTHOR for mailbox in _mailboxes(fields, name, hint))
+    block = find_header_block(content, max_bytes)
+    fields = read_fields(block.data, _FIELD_NAMES)
+    hint = header_charset_hint(content, block, fields)
+    reply_to: dict[str, NamedMailbox] = {}
+    for mailbox in _read_field_mailboxes(fields, b"reply-to", hint)[:MAX_REPLY_TO]:
+        reply_to.setdefault(normalize_address(mailbox.address), mailbox)
+    authors = (mailbox for name in ORIGINAL_AUTHOR for mailbox in _read_field_mailboxes(fields, name, hint))
     return tuple(reply_to.values()), next(authors, None)
 
 
-def other_than(from_address: str, mailboxes: Sequence[Mailbox]) -> tuple[Mailbox, ...]:
+def drop_if_same(from_address: str, mailboxes: Sequence[NamedMailbox]) -> tuple[NamedMailbox, ...]:
     """The mailboxes, or none of them where they are just the address in From."""
-    same = {comparable(from_address)}
-    return tuple(mailboxes) if {comparable(mailbox.address) for mailbox in mailboxes} - same else ()
+    same = {normalize_address(from_address)}
+    return tuple(mailboxes) if {normalize_address(mailbox.address) for mailbox in mailboxes} - same else ()
 
 
-def _mailboxes(fields: dict[bytes, list[bytes]], name: bytes, hint: str) -> list[Mailbox]:
+def _read_field_mailboxes(fields: dict[bytes, list[bytes]], name: bytes, hint: str) -> list[NamedMailbox]:
     found = (pair for value in fields.get(name, ()) for pair in read_mailboxes(value, hint))
-    return [Mailbox(address, shown) for shown, address in found if "@" in address]
+    return [NamedMailbox(address, shown) for shown, address in found if "@" in address]

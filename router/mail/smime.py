@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from router.mail.headers import header_block, read_fields
+from router.mail.headers import find_header_block, read_fields
 
 Pkcs7 = Literal["signed", "encrypted", "other"]
 
@@ -19,7 +19,7 @@ _ENCRYPTED = frozenset(
     bytes.fromhex(oid)
     for oid in ("2a864886f70d010703", "2a864886f70d010704", "2a864886f70d010706", "2a864886f70d0109100117")
 )
-_OID, _OCTET_STRING, _OCTET_STRINGS, _SEQUENCE, _SET, _INTEGER, _EXPLICIT = 0x06, 0x04, 0x24, 0x30, 0x31, 0x02, 0xA0
+_OID, _STRING, _CONSTRUCTED_STRING, _SEQUENCE, _SET, _INTEGER, _EXPLICIT = 0x06, 0x04, 0x24, 0x30, 0x31, 0x02, 0xA0
 # Nested elements of indefinite length, or pieces of pieces; signed mail has two or three.
 _MAX_DEPTH = 16
 # Elements that are read; pieces have 1000 bytes and more, so this is enough for every mail that is accepted.
@@ -31,22 +31,22 @@ class _MalformedError(ValueError):
     """The bytes are not the element that was expected."""
 
 
-def kind_of(data: bytes) -> Pkcs7:
+def classify_pkcs7(data: bytes) -> Pkcs7:
     """What a PKCS #7 object is. data: its first bytes are enough."""
     try:
-        content_type = _Reader(data).content_type()
+        content_type = _BerReader(data).content_type()
     except _MalformedError:
         return "other"
     return "signed" if content_type == _SIGNED_DATA else "encrypted" if content_type in _ENCRYPTED else "other"
 
 
-def signed_mail(data: bytes, name: str) -> bytes | None:
+def extract_signed(data: bytes, name: str) -> bytes | None:
     """The MIME entity inside signed-data; None if there is none, or if the content is no MIME entity.
 
     Signed files (CAdES, `invoice.xml.p7m`) are signed-data too, and stay files. Text without a header is one only in an
     object with the name of a signed mail, or without a name.
     """
-    reader = _Reader(data)
+    reader = _BerReader(data)
     try:
         if reader.content_type() != _SIGNED_DATA:
             return None
@@ -57,15 +57,15 @@ def signed_mail(data: bytes, name: str) -> bytes | None:
         reader.enter(_SEQUENCE)
         reader.read(_OID)
         reader.enter(_EXPLICIT)
-        content = reader.octet_string()
+        content = reader.read_string()
     except _MalformedError:
         return None
-    if read_fields(header_block(content).octets, _MIME_FIELDS):
+    if read_fields(find_header_block(content).data, _MIME_FIELDS):
         return content
     return content if name.lower() in ("", "smime.p7m") and b"\0" not in content else None
 
 
-class _Reader:
+class _BerReader:
     """Reads elements one behind the other. Every method raises `_MalformedError` where the bytes are something else."""
 
     def __init__(self, data: bytes) -> None:
@@ -97,11 +97,11 @@ class _Reader:
         """Passes over an element and all that it holds."""
         self._at = self.enter(tag) or self._end_of_contents()
 
-    def octet_string(self) -> bytes:
+    def read_string(self) -> bytes:
         """An OCTET STRING; one in pieces is joined (X.690 section 8.7)."""
-        if self._data[self._at : self._at + 1] == bytes((_OCTET_STRING,)):
-            return self.read(_OCTET_STRING)
-        ends = [self.enter(_OCTET_STRINGS)]
+        if self._data[self._at : self._at + 1] == bytes((_STRING,)):
+            return self.read(_STRING)
+        ends = [self.enter(_CONSTRUCTED_STRING)]
         pieces: list[bytes] = []
         while ends:
             if ends[-1] is not None and self._at >= ends[-1]:
@@ -110,9 +110,9 @@ class _Reader:
             tag, length = self._header()
             if tag == 0 and length == 0 and ends[-1] is None:
                 ends.pop()
-            elif tag == _OCTET_STRINGS and len(ends) < _MAX_DEPTH:
+            elif tag == _CONSTRUCTED_STRING and len(ends) < _MAX_DEPTH:
                 ends.append(None if length is None else self._at + length)
-            elif tag == _OCTET_STRING and length is not None and self._at + length <= len(self._data):
+            elif tag == _STRING and length is not None and self._at + length <= len(self._data):
                 pieces.append(self._data[self._at : self._at + length])
                 self._at += length
             else:

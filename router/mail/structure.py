@@ -12,9 +12,16 @@ from dataclasses import dataclass, field
 
 from router.mail import transfer_encoding
 from router.mail.charset_detection import MAX_DETECTIONS
-from router.mail.charsets import is_text_of
-from router.mail.decode import parameters
-from router.mail.headers import HINT_FIELDS, MAX_HINT_SEARCH, charset_hint, header_block, read_fields, unexplained_bytes
+from router.mail.charsets import can_decode
+from router.mail.decode import parse_parameters
+from router.mail.headers import (
+    HINT_FIELDS,
+    MAX_HINT_BYTES,
+    charset_hint,
+    find_header_block,
+    read_fields,
+    unlabelled_bytes,
+)
 
 # The empty line after a part's header, or the first line that is neither a field nor its continuation.
 _END_OF_HEADER = re.compile(rb"\n(?:(\r*\n)|(?![!-9;-~]{1,128}[ \t]*:|[ \t\r\n]|\Z))")
@@ -23,14 +30,14 @@ _LATE_FIELD = re.compile(rb"[ \t\r\n]{0,1024}((?:Content-[A-Za-z-]{1,40}|MIME-Ve
 _FIRST_DELIMITER = re.compile(rb"(?:\A|\n)--([^\s-][^\r\n]{0,200}?)[ \t]*\r*\n")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 _IDENTITY = frozenset({"", "7bit", "8bit", "binary"})
-_MISWRITTEN = {"html": "text/html", "html/text": "text/html", "plain/text": "text/plain"}
+_CORRECTED_TYPES = {"html": "text/html", "html/text": "text/html", "plain/text": "text/plain"}
 _PART_FIELDS = frozenset(
     {b"content-type", b"content-disposition", b"content-transfer-encoding", b"content-id", b"content-description"}
 )
 _MAX_TYPES = 4  # Content-Type fields whose boundary is looked up in the whole mail
-_MAX_PART_HEADER = 65536
-_MAX_PART_HEADERS = 1 << 20  # octets of all part headers of a mail
-_MAX_DELIMITER = 512  # RFC 2046 section 5.1.1 allows 70
+_MAX_PART_HEADER_BYTES = 65536
+_MAX_ALL_PART_HEADER_BYTES = 1 << 20  # octets of all part headers of a mail
+_MAX_DELIMITER_BYTES = 512  # RFC 2046 section 5.1.1 allows 70
 _MAX_FALSE_DELIMITERS = 200_000  # lines that begin with "--" and are none; each costs a look-up
 
 
@@ -55,7 +62,7 @@ class Part:
     children: list[Part] = field(default_factory=list)
 
     @property
-    def multipart(self) -> bool:
+    def is_multipart(self) -> bool:
         return self.content_type.startswith("multipart/")
 
 
@@ -70,62 +77,64 @@ class Structure:
 
 def read_structure(content: bytes, *, max_header_bytes: int, max_parts: int, max_depth: int) -> Structure:
     """The tree. Past a bound the rest of the mail belongs to the part at hand, and a warning says so."""
-    block = header_block(content, max_header_bytes)
-    if block.cr:
+    block = find_header_block(content, max_header_bytes)
+    if block.has_bare_cr:
         content = content.replace(b"\r", b"\n")
-    fields = read_fields(block.octets, _PART_FIELDS.union(HINT_FIELDS))
-    body, warnings = block.body, [*block.warnings]
-    if b"content-type" not in fields and (late := _late_fields(content, body)) is not None:
+    fields = read_fields(block.data, _PART_FIELDS.union(HINT_FIELDS))
+    body, warnings = block.body_start, [*block.warnings]
+    if b"content-type" not in fields and (late := _read_late_fields(content, body)) is not None:
         fields, body = {**fields, **late[0]}, late[1]
         warnings.append("empty lines inside the header")
     if len(types := fields.get(b"content-type", [])) > 1:
-        fields[b"content-type"] = sorted(types[:_MAX_TYPES], key=lambda value: not _is_used(value, content, body))
-    hint = charset_hint(fields, unexplained_bytes(fields), content[body : body + MAX_HINT_SEARCH])
-    root = _part(fields, hint, content, start=body, depth=0, default="text/plain")
-    if root.multipart and root.encoding in ("base64", "quoted-printable"):
-        content = _decoded_multipart(root)
-    walk = _Walk(content, hint, max_parts, max_depth)
+        fields[b"content-type"] = sorted(
+            types[:_MAX_TYPES], key=lambda value: not _has_used_boundary(value, content, body)
+        )
+    hint = charset_hint(fields, unlabelled_bytes(fields), content[body : body + MAX_HINT_BYTES])
+    root = _build_part(fields, hint, content, start=body, depth=0, default="text/plain")
+    if root.is_multipart and root.encoding in ("base64", "quoted-printable"):
+        content = _decode_multipart(root)
+    walk = _TreeBuilder(content, hint, max_parts, max_depth)
     walk.warnings += warnings
-    if root.multipart:
+    if root.is_multipart:
         walk.run(root)
     return Structure(root, hint, tuple(dict.fromkeys(walk.warnings)))
 
 
-def _is_used(content_type: bytes, content: bytes, body: int) -> bool:
+def _has_used_boundary(content_type: bytes, content: bytes, body: int) -> bool:
     """Whether a Content-Type names a boundary that comes in the body."""
-    boundary = parameters(content_type)[1].get("boundary", "").encode("utf-8", "replace")
+    boundary = parse_parameters(content_type)[1].get("boundary", "").encode("utf-8", "replace")
     return boundary != b"" and content.find(b"--" + boundary, body) >= 0
 
 
-def _late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes]], int] | None:
+def _read_late_fields(content: bytes, body: int) -> tuple[dict[bytes, list[bytes]], int] | None:
     """The MIME fields of a header with empty lines in it, and where the body begins behind them.
 
     They count only as the beginning of the body, and only if the delimiter that they name comes below.
     """
     start = _LATE_FIELD.match(content, body)
-    end = _END_OF_HEADER.search(content, start.end(), start.end() + _MAX_PART_HEADER) if start else None
+    end = _END_OF_HEADER.search(content, start.end(), start.end() + _MAX_PART_HEADER_BYTES) if start else None
     if start is None or end is None:
         return None
     fields = read_fields(content[start.start(1) : end.start()], _PART_FIELDS)
-    if not _is_used(next(iter(fields.get(b"content-type", ())), b""), content, end.end() - 1):
+    if not _has_used_boundary(next(iter(fields.get(b"content-type", ())), b""), content, end.end() - 1):
         return None
     return fields, end.end()
 
 
-def _decoded_multipart(root: Part) -> bytes:
+def _decode_multipart(root: Part) -> bytes:
     """The mail with its multipart decoded where no delimiter can be read without that, else as it is.
 
     RFC 2045 section 6.4 forbids to encode a multipart. SAP does it.
     """
     boundary = root.parameters.get("boundary", "").encode("utf-8", "replace")
-    body, whole = decoded_body(root)
+    body, whole = decode_body(root)
     if whole and boundary and b"--" + boundary in body and root.content.find(b"--" + boundary, root.start) < 0:
         root.content = root.content[: root.start] + body
         root.end, root.encoding = len(root.content), ""
     return root.content
 
 
-class _Walk:
+class _TreeBuilder:
     """The one pass over a multipart: which boundaries are open, and the leaf whose end is not yet known."""
 
     def __init__(self, content: bytes, hint: str, max_parts: int, max_depth: int) -> None:
@@ -133,17 +142,17 @@ class _Walk:
         self.hint = hint
         self.max_parts = max_parts
         self.max_depth = max_depth
-        self.parts = 1
-        self.header_octets = 0
-        self.detections = 0
+        self.part_count = 1
+        self.header_bytes = 0
+        self.detection_count = 0
         self.warnings: list[str] = []
         self.stack: list[tuple[bytes, Part]] = []
-        self.open: dict[bytes, int] = {}
+        self.open_boundaries: dict[bytes, int] = {}
         self.leaf: Part | None = None
 
     def run(self, root: Part) -> None:
         content = self.content
-        self.begin(root)
+        self.open_multipart(root)
         at = root.start - 1
         false = 0
         while self.stack:
@@ -151,14 +160,14 @@ class _Walk:
             if found < 0:
                 self.warnings.append("closing boundary missing")
                 break
-            line_end = content.find(b"\n", found + 3, found + 3 + _MAX_DELIMITER)
+            line_end = content.find(b"\n", found + 3, found + 3 + _MAX_DELIMITER_BYTES)
             if line_end < 0:
-                line_end = min(len(content), found + 3 + _MAX_DELIMITER)
+                line_end = min(len(content), found + 3 + _MAX_DELIMITER_BYTES)
             line = content[found + 3 : line_end].rstrip()
-            level = self.open.get(line)
+            level = self.open_boundaries.get(line)
             closing = level is None and line.endswith(b"--")
             if closing:
-                level = self.open.get(line[:-2])
+                level = self.open_boundaries.get(line[:-2])
             at = line_end
             if level is None:
                 false += 1
@@ -166,26 +175,26 @@ class _Walk:
                     self.warnings.append("too many lines that look like part boundaries")
                     break
                 continue
-            self.finish(found, level + (0 if closing else 1))
+            self.close_parts(found, level + (0 if closing else 1))
             if closing:
                 continue
-            if self.parts >= self.max_parts or self.header_octets > _MAX_PART_HEADERS:
+            if self.part_count >= self.max_parts or self.header_bytes > _MAX_ALL_PART_HEADER_BYTES:
                 self.warnings.append("too many parts")
                 break
-            at = self.child(self.stack[level][1], min(line_end + 1, len(content))) - 1
-        self.finish(len(content), 0)
+            at = self.read_child(self.stack[level][1], min(line_end + 1, len(content))) - 1
+        self.close_parts(len(content), 0)
 
-    def begin(self, part: Part) -> None:
+    def open_multipart(self, part: Part) -> None:
         """Open a multipart; one that cannot be opened is a leaf, shown as text."""
-        boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:_MAX_DELIMITER].rstrip()
+        boundary = part.parameters.get("boundary", "").encode("utf-8", "replace")[:_MAX_DELIMITER_BYTES].rstrip()
         if part.depth == 0 and (not boundary or self.content.find(b"--" + boundary, part.start) < 0):
             # The mail names no boundary, or not the one it uses: its first delimiter line tells.
             first = _FIRST_DELIMITER.search(self.content, max(0, part.start - 1), part.start + 65536)
             if first is not None:
                 boundary = first[1]
                 self.warnings.append("multipart boundary guessed")
-        if boundary and boundary not in self.open and part.depth < self.max_depth:
-            self.open[boundary] = len(self.stack)
+        if boundary and boundary not in self.open_boundaries and part.depth < self.max_depth:
+            self.open_boundaries[boundary] = len(self.stack)
             self.stack.append((boundary, part))
             self.leaf = None
             return
@@ -193,21 +202,21 @@ class _Walk:
         part.content_type = "text/plain"
         self.leaf = part
 
-    def finish(self, found: int, level: int) -> None:
+    def close_parts(self, position: int, level: int) -> None:
         """The line break at `found` ends the leaf at hand and the multiparts from `level` up."""
         if self.leaf is not None:
-            end = found - 1 if self.content[found - 1 : found] == b"\r" else found
+            end = position - 1 if self.content[position - 1 : position] == b"\r" else position
             self.leaf.end = max(self.leaf.start, end)
             self.leaf = None
         while len(self.stack) > level:
             boundary, part = self.stack.pop()
-            del self.open[boundary]
-            part.end = max(part.start, found)
+            del self.open_boundaries[boundary]
+            part.end = max(part.start, position)
             if not part.children:
                 self.warnings.append("multipart without parts")
                 part.content_type = "text/plain"
 
-    def child(self, parent: Part, start: int) -> int:
+    def read_child(self, parent: Part, start: int) -> int:
         """Read the header of the part that begins at `start`; returns where its body begins."""
         content = self.content
         default = "message/rfc822" if parent.content_type == "multipart/digest" else "text/plain"
@@ -217,63 +226,65 @@ class _Walk:
         elif content[start : start + 2] == b"\r\n":
             body = start + 2
         elif _FIELD.match(content, start):
-            limit = self.line_before(start)
+            limit = self.max_header_end(start)
             stop = body = limit
             # Never past the part: a delimiter that looks like a field would let each part search all later ones.
-            delimiter = self.delimiter_within(start, limit)
+            delimiter = self.find_delimiter(start, limit)
             if delimiter >= 0:
                 stop, body = delimiter, delimiter + 1
             match = _END_OF_HEADER.search(content, start, body)
             if match:  # where the empty line is missing, the line that is no field is text already
                 stop, body = match.span()
             block = content[start:stop]
-            self.header_octets += len(block)
+            self.header_bytes += len(block)
         fields = read_fields(block, _PART_FIELDS)
-        hint = self.hint_for(block, fields)
-        part = _part(fields, hint, content, start=body, depth=parent.depth + 1, default=default)
+        hint = self.part_charset_hint(block, fields)
+        part = _build_part(fields, hint, content, start=body, depth=parent.depth + 1, default=default)
         parent.children.append(part)
-        self.parts += 1
-        if part.multipart:
-            self.begin(part)
+        self.part_count += 1
+        if part.is_multipart:
+            self.open_multipart(part)
         else:
             self.leaf = part
         return body
 
-    def hint_for(self, block: bytes, fields: dict[bytes, list[bytes]]) -> str:
+    def part_charset_hint(self, block: bytes, fields: dict[bytes, list[bytes]]) -> str:
         """The charset of raw 8-bit bytes in a part's header: that of the mail, or its own where that does not fit."""
-        if block.isascii() or is_text_of(block, self.hint) or self.detections >= MAX_DETECTIONS:
+        if block.isascii() or can_decode(block, self.hint) or self.detection_count >= MAX_DETECTIONS:
             return self.hint
-        self.detections += 1
-        return charset_hint(fields, unexplained_bytes(fields), b"")
+        self.detection_count += 1
+        return charset_hint(fields, unlabelled_bytes(fields), b"")
 
-    def line_before(self, start: int) -> int:
+    def max_header_end(self, start: int) -> int:
         """Where a header that does not end within its bound is cut."""
-        limit = min(len(self.content), start + _MAX_PART_HEADER)
+        limit = min(len(self.content), start + _MAX_PART_HEADER_BYTES)
         if limit == len(self.content):
             return limit
         cut = self.content.rfind(b"\n", start, limit)
         return cut + 1 if cut >= 0 else limit
 
-    def delimiter_within(self, start: int, stop: int) -> int:
+    def find_delimiter(self, start: int, stop: int) -> int:
         """The line break before the first delimiter in `[start, stop)`, -1 without one."""
         at = self.content.find(b"\n--", start, stop)
         while at >= 0:
-            line = self.content[at + 3 : at + 3 + _MAX_DELIMITER].partition(b"\n")[0].rstrip()
-            if line in self.open or (line.endswith(b"--") and line[:-2] in self.open):
+            line = self.content[at + 3 : at + 3 + _MAX_DELIMITER_BYTES].partition(b"\n")[0].rstrip()
+            if line in self.open_boundaries or (line.endswith(b"--") and line[:-2] in self.open_boundaries):
                 return at
             at = self.content.find(b"\n--", at + 3, stop)
         return -1
 
 
-def _part(fields: dict[bytes, list[bytes]], hint: str, content: bytes, *, start: int, depth: int, default: str) -> Part:
+def _build_part(
+    fields: dict[bytes, list[bytes]], hint: str, content: bytes, *, start: int, depth: int, default: str
+) -> Part:
     def first(name: bytes) -> bytes:
         return next((value for value in fields.get(name, ()) if value), b"")
 
-    content_type, own = parameters(first(b"content-type"), hint)
-    match = _TYPE.match(_MISWRITTEN.get(content_type, content_type))
+    content_type, own = parse_parameters(first(b"content-type"), hint)
+    match = _TYPE.match(_CORRECTED_TYPES.get(content_type, content_type))
     content_type = match[0] if match else default
-    disposition, also = parameters(first(b"content-disposition"), hint)
-    mechanisms = [transfer_encoding.mechanism(value) for value in fields.get(b"content-transfer-encoding", ())]
+    disposition, also = parse_parameters(first(b"content-disposition"), hint)
+    mechanisms = [transfer_encoding.parse_mechanism(value) for value in fields.get(b"content-transfer-encoding", ())]
     content_id = first(b"content-id")[:998].strip(b"<> \t").decode("ascii", "replace")
     return Part(
         content_type=content_type,
@@ -289,7 +300,7 @@ def _part(fields: dict[bytes, list[bytes]], hint: str, content: bytes, *, start:
     )
 
 
-def decoded_body(part: Part, limit: int | None = None, *, words: bool = False) -> tuple[bytes, bool]:
+def decode_body(part: Part, limit: int | None = None, *, keep_text: bool = False) -> tuple[bytes, bool]:
     """The decoded body of a leaf, and whether all of it could be decoded.
 
     Args:
@@ -297,10 +308,10 @@ def decoded_body(part: Part, limit: int | None = None, *, words: bool = False) -
         words: See `transfer_encoding.decode`.
     """
     end = part.end if limit is None else min(part.end, part.start + limit)
-    return transfer_encoding.decode(part.content[part.start : end], part.encoding, words=words)
+    return transfer_encoding.decode(part.content[part.start : end], part.encoding, keep_text=keep_text)
 
 
-def broken(part: Part) -> str:
+def malformed_warning(part: Part) -> str:
     """The warning about a part of which not all could be decoded."""
     return f"malformed {part.encoding}"
 

@@ -1,6 +1,6 @@
 """The text parts of a mail: decoded to plain text or HTML, then joined to one text and one safe HTML.
 
-Bounded by `Limits`: past a bound the rest is cut, and a warning says so. All text is storable.
+Bounded by `ParseLimits`: past a bound the rest is cut, and a warning says so. All text is storable.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from router.mail.charset_detection import CharsetReader
-from router.mail.contents import HasHtml, Limits
-from router.mail.decode import storable
-from router.mail.html_markup import seen_markup, without_data
-from router.mail.html_text import crude_text, sanitized_to_text
-from router.mail.structure import Part, broken, decoded_body
-from router.mail.text import cut_html, sanitize_html
+from router.mail.charset_detection import CharsetDecoder
+from router.mail.contents import HtmlNotAllowed, ParseLimits
+from router.mail.decode import clean_text
+from router.mail.html_markup import strip_data_uris, visible_markup
+from router.mail.html_sanitizer import sanitize_html, truncate_html
+from router.mail.html_text import sanitized_to_text, strip_tags
+from router.mail.structure import Part, decode_body, malformed_warning
 
 _HTML = frozenset({"text/html", "text/enriched", "text/richtext"})
 # Text that may say its own charset.
@@ -29,7 +29,7 @@ class TextPiece:
     plain: str | None = None
     html: str | None = None
 
-    def blank(self) -> bool:
+    def is_blank(self) -> bool:
         return not (self.plain or "").strip() and not (self.html or "").strip()
 
     def as_html(self) -> str:
@@ -40,7 +40,7 @@ class TextPiece:
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class RenderedText:
     """The joined text of all pieces and their sanitised HTML, `""` where no piece has HTML."""
 
     text: str
@@ -51,77 +51,77 @@ class Rendered:
 class TextDecoder:
     """Decodes the text parts of one mail. The bounds hold for all of them together."""
 
-    def __init__(self, limits: Limits, *, html: bool, hint: str = "") -> None:
+    def __init__(self, limits: ParseLimits, *, html: bool, hint: str = "") -> None:
         """html: whether HTML may be read. hint: the charset of the mail, for parts without a label."""
         self.warnings: list[str] = []
         self._limits = limits
-        self._html = html
-        self._charsets = CharsetReader(hint)
-        self._left_enriched = limits.html
+        self._allow_html = html
+        self._charsets = CharsetDecoder(hint)
+        self._enriched_left = limits.html
         # Bytes of bodies still to be read. Images that are written into HTML do not count: they are dropped, and photos
         # are large.
-        self._left, self._left_images = limits.html * 8, limits.html * 96
+        self._bytes_left, self._html_bytes_left = limits.html * 8, limits.html * 96
 
     def decode(self, part: Part) -> TextPiece:
-        """The only place where a part becomes HTML. Raises `HasHtml` where that is not allowed."""
-        if part.content_type in _HTML and not self._html:
-            raise HasHtml
-        text = self._text(part)
+        """The only place where a part becomes HTML. Raises `HtmlNotAllowed` where that is not allowed."""
+        if part.content_type in _HTML and not self._allow_html:
+            raise HtmlNotAllowed
+        text = self._decode_text(part)
         if part.content_type == "text/html":
-            return TextPiece(html=seen_markup(text, self._limits.html))
+            return TextPiece(html=visible_markup(text, self._limits.html))
         if part.content_type in _HTML:
-            return TextPiece(self._enriched(text))
+            return TextPiece(self._decode_enriched(text))
         if part.parameters.get("format", "").lower() == "flowed":
             text = unflow(text, delsp=part.parameters.get("delsp", "").lower() == "yes")
         if "-----BEGIN PGP MESSAGE-----" in text[:4096]:
             self.warnings.append("encrypted text")
         return TextPiece(text)
 
-    def _text(self, part: Part) -> str:
+    def _decode_text(self, part: Part) -> str:
         html, size = part.content_type == "text/html", part.end - part.start
-        left = self._left_images if html else self._left
-        data, whole = decoded_body(part, max(0, left), words=True)
+        left = self._html_bytes_left if html else self._bytes_left
+        data, whole = decode_body(part, max(0, left), keep_text=True)
         cut = size > left
         if html:
-            self._left_images -= size
-            data = without_data(data)
+            self._html_bytes_left -= size
+            data = strip_data_uris(data)
             size = len(data)
-            cut = cut or size > self._left
-            data = data[: max(0, self._left)]
-        self._left -= size
+            cut = cut or size > self._bytes_left
+            data = data[: max(0, self._bytes_left)]
+        self._bytes_left -= size
         if cut:
             self.warnings.append("text truncated")
         if part.encoding == "quoted-printable":
             data = data.replace(b"\r\r\n", b"\r\n")  # an encoded CR before the line end that it belongs to
         if not whole:
-            self.warnings.append(broken(part))
+            self.warnings.append(malformed_warning(part))
         label = part.parameters.get("charset", "")
         text, doubtful = self._charsets.decode(data, label, markup=part.content_type in _MARKUP)
         if doubtful:
             self.warnings.append("charset guessed")
-        return storable(text)
+        return clean_text(text)
 
-    def _enriched(self, text: str) -> str:
+    def _decode_enriched(self, text: str) -> str:
         """Text of text/enriched (RFC 1896), which is read as HTML; all of it together is as long as HTML may be."""
         text = text.replace("\n", "<br>")
-        if len(text) > self._left_enriched:
+        if len(text) > self._enriched_left:
             self.warnings.append("text truncated")
-        text, self._left_enriched = text[: self._left_enriched], max(0, self._left_enriched - len(text))
+        text, self._enriched_left = text[: self._enriched_left], max(0, self._enriched_left - len(text))
         clean = sanitize_html(text)
         if clean is None:
-            return crude_text(text, self._limits.text)
-        return sanitized_to_text(cut_html(clean, self._limits.clean_html), self._limits.text)
+            return strip_tags(text, self._limits.text)
+        return sanitized_to_text(truncate_html(clean, self._limits.sanitized_html), self._limits.text)
 
 
-def render(pieces: Sequence[TextPiece], limits: Limits) -> Rendered:
+def render(pieces: Sequence[TextPiece], limits: ParseLimits) -> RenderedText:
     """Joins the text and the HTML of all pieces, in their order."""
     warnings: list[str] = []
     texts: list[str] = []
     parts: list[str] = []
     left = limits.html
-    room = limits.clean_html
+    room = limits.sanitized_html
     for piece in pieces:
-        if piece.blank():
+        if piece.is_blank():
             continue
         raw, clean = "", None
         if piece.html is not None and left > 0:
@@ -132,9 +132,9 @@ def render(pieces: Sequence[TextPiece], limits: Limits) -> Rendered:
             clean = sanitize_html(raw)
             if clean is None:
                 warnings.append("HTML too complex: shown as text")
-            elif len(clean) > limits.clean_html:
+            elif len(clean) > limits.sanitized_html:
                 warnings.append("HTML truncated")
-                clean = cut_html(clean, limits.clean_html)
+                clean = truncate_html(clean, limits.sanitized_html)
             room -= len(clean or "")
             if room < 0:
                 warnings.append("HTML truncated")
@@ -142,15 +142,15 @@ def render(pieces: Sequence[TextPiece], limits: Limits) -> Rendered:
                 parts.append(clean or "")
         elif piece.plain is not None:
             parts.append(piece.as_html())
-        text, doubt = _text_of(piece, raw, clean, limits)
+        text, doubt = _choose_text(piece, raw, clean, limits)
         texts.append(text)
         warnings += doubt
     text = "\n\n".join(stripped for text in texts if (stripped := text.strip("\n")).strip())
     has_html = any(piece.html is not None for piece in pieces)
-    return Rendered(text, "<hr>".join(part for part in parts if part) if has_html else "", tuple(warnings))
+    return RenderedText(text, "<hr>".join(part for part in parts if part) if has_html else "", tuple(warnings))
 
 
-def _text_of(piece: TextPiece, raw: str, clean: str | None, limits: Limits) -> tuple[str, list[str]]:
+def _choose_text(piece: TextPiece, raw: str, clean: str | None, limits: ParseLimits) -> tuple[str, list[str]]:
     """The text of a piece, and a warning where it is not what mail programs show.
 
     Args:
@@ -167,7 +167,7 @@ def _text_of(piece: TextPiece, raw: str, clean: str | None, limits: Limits) -> t
         return text, []
     if text := sanitized_to_text(clean or "", limits.text, hidden=True):
         return text, ["hidden text: the HTML hides the whole message"]
-    if text := crude_text(raw, limits.text):
+    if text := strip_tags(raw, limits.text):
         # Nothing of the text shows in a mail program: an element around it never ends.
         return text, [] if clean is None else ["malformed HTML: shown as text"]
     return piece.plain or "", []

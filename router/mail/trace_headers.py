@@ -19,7 +19,7 @@ _NOT_HOST = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 _NOT_WORD = re.compile(r"[^A-Za-z0-9_.-]")
 _NOT_COMMENT = re.compile(r"[^A-Za-z0-9 ._:/=+-]")
 _NOT_PATH = re.compile("[\\x00-\\x20\\x7f-\\x9f<>\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_LINE = 78  # RFC 5322 section 2.1.1
+_MAX_LINE_LENGTH = 78  # RFC 5322 section 2.1.1
 
 
 def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
@@ -29,17 +29,17 @@ def render(message: Message, recipients: Sequence[str] = ()) -> bytes:
     show blind copies to each other (RFC 5321 section 7.6).
     """
     # RFC 5321 section 4.4: a null reverse-path is "<>"; addresses with SMTPUTF8 stay UTF-8 (RFC 6531 section 3.7.3).
-    lines = [f"Return-Path: <{_path(message.reverse_path)}>"]
+    lines = [f"Return-Path: <{_clean_path(message.reverse_path)}>"]
     clauses = [
-        f"from {_host(message.helo) or 'unknown'} ({_peer(message.peer)})",
-        f"by {_host(message.received_by) or 'localhost'}",
+        f"from {_clean_host(message.helo) or 'unknown'} ({_address_literal(message.peer)})",
+        f"by {_clean_host(message.received_by) or 'localhost'}",
         f"with {_clean(_NOT_WORD, message.protocol, 32) or 'SMTP'}",
     ]
     if message.tls:
         clauses.append(f"({_clean(_NOT_COMMENT, message.tls, 100)})")
     clauses.append(f"id {_clean(_NOT_WORD, message.id, 64)}")
     if len(recipients) == 1:
-        clauses.append(f"for <{_path(recipients[0])}>")
+        clauses.append(f"for <{_clean_path(recipients[0])}>")
     clauses[-1] += ";"
     clauses.append(format_datetime(datetime.fromtimestamp(message.received_at // 1_000_000, UTC)))
     lines += _fold("Received:", clauses)
@@ -50,7 +50,7 @@ def _fold(name: str, clauses: Sequence[str]) -> list[str]:
     """The field over as many lines as it needs, cut between clauses only."""
     lines = [name]
     for clause in clauses:
-        if len(lines[-1]) + 1 + len(clause) > _LINE and lines[-1].strip() != name:
+        if len(lines[-1]) + 1 + len(clause) > _MAX_LINE_LENGTH and lines[-1].strip() != name:
             lines.append(f"\t{clause}")
         else:
             lines[-1] += f" {clause}"
@@ -61,15 +61,15 @@ def _clean(unwanted: re.Pattern[str], text: str, limit: int) -> str:
     return unwanted.sub("", text[: limit * 4])[:limit]
 
 
-def _host(text: str) -> str:
+def _clean_host(text: str) -> str:
     return _clean(_NOT_HOST, text, 255)
 
 
-def _path(text: str) -> str:
+def _clean_path(text: str) -> str:
     return _clean(_NOT_PATH, text, 320)
 
 
-def _peer(text: str) -> str:
+def _address_literal(text: str) -> str:
     """An address literal (RFC 5321 section 4.1.3)."""
     address = parse_address(text)
     if address is None:

@@ -31,7 +31,7 @@ _LONE_EQUALS_SIGN = re.compile(rb"=(?==)")
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
-_NOT_RUNS = bytes(set(range(256)) - set(_BASE64) - set(b"="))
+_NOT_BASE64_OR_PADDING = bytes(set(range(256)) - set(_BASE64) - set(b"="))
 _FOREIGN_AS_ZEROS = bytes(byte if byte in _BASE64 else ord("A") for byte in range(256))
 _MAX_ALIGNED_LINES = 200_000  # some 15 MB of base64; they take 0.1 s and 40 MB of memory
 _MIN_FULL_LINES = 2  # lines of one length that say how long a line is
@@ -42,19 +42,19 @@ _CLOSED_RUN = re.compile(rb"(?:[A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{2}(?:==|[A-Za-z0-
 # A line that only base64 fills: long, and of a case that changes inside, as no word's does.
 _BASE64_LINE = re.compile(rb"\n([A-Za-z0-9+/]{14,}+={0,2}+)(?=[ \t\r]*(?:\n|\Z))")
 _CASE_CHANGE = re.compile(rb"[a-z][A-Z]")
-_MIN_SPACED = 20  # characters of base64 between two blanks; hardly any word has as many
+_MIN_SPACED_LENGTH = 20  # characters of base64 between two blanks; hardly any word has as many
 # Words that have no characters but those of base64, as base64 never has them: one capital at most, at the beginning.
-_LONE_WORDS = re.compile(rb"\s*(?:[A-Z]?[a-z]+(?:\s+|\Z))*+\Z")
-_MAX_LONE_WORDS = 1024  # bytes of a text that was not encoded; longer ones have other characters
+_PLAIN_WORDS = re.compile(rb"\s*(?:[A-Z]?[a-z]+(?:\s+|\Z))*+\Z")
+_MAX_PLAIN_WORDS_BYTES = 1024  # bytes of a text that was not encoded; longer ones have other characters
 # A run of base64 with damaged bytes has few of them; a line with more is words, a rule or an address.
 _NOISE_RATIO = 16
 # Lines that are not base64, and padded runs: past these the rest is one run. They bound the time for a crafted mail to
 # 0.5 s; mail that a person can read has fewer.
-_MAX_ODD_LINES = 100_000
+_MAX_TEXT_LINES = 100_000
 _MAX_RUNS = 500_000
 
 
-def mechanism(value: bytes) -> str:
+def parse_mechanism(value: bytes) -> str:
     """The mechanism that a Content-Transfer-Encoding names by its first word, in lower case."""
     match = _MECHANISM.match(value)
     name = match[1].decode("ascii", "replace").lower() if match else ""
@@ -64,24 +64,24 @@ def mechanism(value: bytes) -> str:
     return "quoted-printable" if "quoted" in letters else _MECHANISMS.get(letters, name)
 
 
-def decode(data: bytes, encoding: str, *, words: bool = False) -> tuple[bytes, bool]:
+def decode(data: bytes, encoding: str, *, keep_text: bool = False) -> tuple[bytes, bool]:
     """The decoded bytes, and whether all of `data` could be decoded.
 
     Args:
-        encoding: What `mechanism` returned; an unknown one leaves the bytes as they are.
+        encoding: What `parse_mechanism` returned; an unknown one leaves the bytes as they are.
         words: Whether lines of plain words around base64 are part of the result. They are for a text that people
             read, and not for a file. What follows the padding on its own line is neither (RFC 2045 section 6.8).
     """
     if encoding == "base64":
-        return _base64(data, words=words)
+        return _decode_base64(data, keep_text=keep_text)
     if encoding == "quoted-printable":
-        return _quoted_printable(data), True
+        return _decode_quoted_printable(data), True
     if encoding == "uuencode":
         return uuencode.decode(data)
     return data, True
 
 
-def _quoted_printable(data: bytes) -> bytes:
+def _decode_quoted_printable(data: bytes) -> bytes:
     """Blanks behind a soft line break were added on the way (RFC 2045 section 6.7); a lone `=` is itself."""
     if b"= " in data or b"=\t" in data or data.count(b"=\r") != data.count(b"=\r\n"):
         data = _SOFT_BREAK.sub(b"=\n", data)
@@ -103,7 +103,7 @@ def decoded_size(data: bytes, encoding: str) -> tuple[int, bool]:
 
 
 def _is_one_run(data: bytes) -> bool:
-    if _is_lone_words(data) or _last_word(data) < len(data):
+    if _is_plain_words(data) or _find_trailing_word(data) < len(data):
         return False
     if (len(data) - data.count(b"\r") - data.count(b"\n")) % 4 and b"\n" in data.strip():
         return False  # a character was lost or added
@@ -111,11 +111,11 @@ def _is_one_run(data: bytes) -> bool:
     return not noise or (not noise.strip(b"=") and not data[data.index(b"=") :].strip(b"=\r\n"))
 
 
-def _is_lone_words(data: bytes) -> bool:
-    return len(data) <= _MAX_LONE_WORDS and _LONE_WORDS.match(data) is not None and data.strip() != b""
+def _is_plain_words(data: bytes) -> bool:
+    return len(data) <= _MAX_PLAIN_WORDS_BYTES and _PLAIN_WORDS.match(data) is not None and data.strip() != b""
 
 
-def _last_word(data: bytes) -> int:
+def _find_trailing_word(data: bytes) -> int:
     """Where the last line begins if it is one word behind complete base64, else the end of the data."""
     end = len(data.rstrip())
     start = data.rfind(b"\n", 0, end) + 1
@@ -126,37 +126,37 @@ def _last_word(data: bytes) -> int:
     if before.endswith(b"="):
         return start
     complete = len(before.translate(None, _NOT_BASE64)) % 4 == 0
-    return start if complete and (len(line) % 4 == 1 or _is_lone_words(line)) else len(data)
+    return start if complete and (len(line) % 4 == 1 or _is_plain_words(line)) else len(data)
 
 
-def _base64(data: bytes, *, words: bool) -> tuple[bytes, bool]:
+def _decode_base64(data: bytes, *, keep_text: bool) -> tuple[bytes, bool]:
     if _is_one_run(data):
-        return _run(data.translate(None, _NOT_BASE64))
+        return _decode_run(data.translate(None, _NOT_BASE64))
     for blank in (b" ", b"\t"):
         data = data.replace(blank + b"\r\n", b"\r\n").replace(blank + b"\n", b"\n")
     pieces: list[bytes] = []
     whole, is_encoded = True, False
-    for is_words, piece in _pieces(data):
-        if is_words or _is_lone_words(piece):
+    for is_words, piece in _split_text_lines(data):
+        if is_words or _is_plain_words(piece):
             whole = False
-            if words:
+            if keep_text:
                 pieces.append(b"\n" + piece.strip(b"\r\n") + b"\n")
         elif piece.strip():
             is_encoded = True
-            end = _last_word(piece)
-            decoded, complete = _runs(piece[:end])
+            end = _find_trailing_word(piece)
+            decoded, complete = _decode_runs(piece[:end])
             pieces.append(decoded)
             whole = whole and complete and end == len(piece)
-            if words and end < len(piece):
+            if keep_text and end < len(piece):
                 pieces.append(b"\n" + piece[end:])
     # What calls itself base64 and has no line of it is plain text.
     return (b"".join(pieces), whole) if is_encoded else (data, False)
 
 
-def _pieces(data: bytes) -> Iterator[tuple[bool, bytes]]:
+def _split_text_lines(data: bytes) -> Iterator[tuple[bool, bytes]]:
     """The base64 and the words in their order, each with whether it is words."""
     start = at = 0
-    for _ in range(_MAX_ODD_LINES):
+    for _ in range(_MAX_TEXT_LINES):
         found = _FOREIGN.search(data, at)
         if found is None:
             break
@@ -164,32 +164,33 @@ def _pieces(data: bytes) -> Iterator[tuple[bool, bytes]]:
         line_end = data.find(b"\n", found.start())
         line = data[line_start : line_end if line_end >= 0 else len(data)].strip(b" \t\r\n")
         at = line_end if line_end >= 0 else len(data)
-        foreign = len(line) - len(line.translate(None, _NOT_RUNS))
-        if _is_spaced(line) if _INNER_BLANK.search(line) else foreign * _NOISE_RATIO <= len(line):
+        foreign = len(line) - len(line.translate(None, _NOT_BASE64_OR_PADDING))
+        if _is_spaced_base64(line) if _INNER_BLANK.search(line) else foreign * _NOISE_RATIO <= len(line):
             continue
         closed = _CLOSED_RUN.match(line)
         if closed is not None and _CASE_CHANGE.search(closed[0]) is None:
             closed = None
         yield False, data[start:line_start] + (closed[0] if closed else b"")
-        start = _end_of_words(data, at)
+        start = _find_base64(data, at)
         yield True, data[at if closed else line_start : start]
         at = start
     yield False, data[start:]
 
 
-def _is_spaced(line: bytes) -> bool:
+def _is_spaced_base64(line: bytes) -> bool:
     """Whether a line is base64 with blanks in it."""
     *before, last = line.split()
     if last.translate(None, _BASE64).strip(b"="):
         return False
     return all(
-        len(run) >= _MIN_SPACED and not run.translate(None, _BASE64) and _CASE_CHANGE.search(run) for run in before
+        len(run) >= _MIN_SPACED_LENGTH and not run.translate(None, _BASE64) and _CASE_CHANGE.search(run)
+        for run in before
     )
 
 
-def _end_of_words(data: bytes, at: int) -> int:
+def _find_base64(data: bytes, at: int) -> int:
     """Where base64 begins again, the end of the data if it does not."""
-    for _ in range(_MAX_ODD_LINES):
+    for _ in range(_MAX_TEXT_LINES):
         found = _BASE64_LINE.search(data, at)
         if found is None:
             break
@@ -199,20 +200,20 @@ def _end_of_words(data: bytes, at: int) -> int:
     return len(data)
 
 
-def _runs(data: bytes) -> tuple[bytes, bool]:
+def _decode_runs(data: bytes) -> tuple[bytes, bool]:
     """Runs of base64, each ended by its padding."""
     pieces: list[bytes] = []
-    aligned = _aligned_lines(data) if len(data.translate(None, _NOT_RUNS)) % 4 else data
+    aligned = _align_lines(data) if len(data.translate(None, _NOT_BASE64_OR_PADDING)) % 4 else data
     whole = aligned is data
-    for run in aligned.translate(None, _NOT_RUNS).split(b"=", _MAX_RUNS):
+    for run in aligned.translate(None, _NOT_BASE64_OR_PADDING).split(b"=", _MAX_RUNS):
         if run:
-            decoded, complete = _run(run.translate(None, b"=") if b"=" in run else run)
+            decoded, complete = _decode_run(run.translate(None, b"=") if b"=" in run else run)
             pieces.append(decoded)
             whole = whole and complete
     return b"".join(pieces), whole
 
 
-def _aligned_lines(data: bytes) -> bytes:
+def _align_lines(data: bytes) -> bytes:
     """Base64 of which the damage of a line stays in that line: the next one begins with a character of its own."""
     if data.count(b"\n") > _MAX_ALIGNED_LINES:
         return data
@@ -221,11 +222,11 @@ def _aligned_lines(data: bytes) -> bytes:
     width = widths.most_common(1)[0][0] if widths else 0
     if width % 4 or widths[width] < _MIN_FULL_LINES:
         return data
-    aligned = [_aligned_line(line.strip(), width) for line in lines[:-1]]
+    aligned = [_align_line(line.strip(), width) for line in lines[:-1]]
     return b"\n".join((*aligned, lines[-1])) if any(map(ne, aligned, map(bytes.strip, lines))) else data
 
 
-def _aligned_line(line: bytes, width: int) -> bytes:
+def _align_line(line: bytes, width: int) -> bytes:
     if b"=" in line:
         return line
     if len(line) == width:
@@ -233,7 +234,7 @@ def _aligned_line(line: bytes, width: int) -> bytes:
     return line + b"=" if len(line.translate(None, _NOT_BASE64)) % 4 else line
 
 
-def _run(run: bytes) -> tuple[bytes, bool]:
+def _decode_run(run: bytes) -> tuple[bytes, bool]:
     """One run without its padding; a lone last character means nothing and is dropped."""
     spare = len(run) % 4
     if spare == 1:

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from router.clock import Clock
-from router.mail.address import MAILBOX_LIMIT, POSTMASTER, Mailbox, parse_mailbox
+from router.mail.address import MAX_MAILBOX_BYTES, POSTMASTER, Mailbox, parse_mailbox
 from router.model import Workspace
 from router.routing.facts import read_blocked, read_domain_facts
 from router.routing.route import CATCH_ALL, Refusal, Target, decide, to_host_postmaster
@@ -47,7 +47,7 @@ class Directory:
         found = await self._target(mailbox)
         if isinstance(found, Target) and (reverse_path or peer):
             blocked = await self._blocked_senders(found.workspace_id)
-            sender = parse_mailbox(reverse_path, local_part_limit=MAILBOX_LIMIT) if reverse_path else None
+            sender = parse_mailbox(reverse_path, local_part_limit=MAX_MAILBOX_BYTES) if reverse_path else None
             if blocked.entry_for(sender, peer) is not None:
                 return Refusal("blocked")
         return found

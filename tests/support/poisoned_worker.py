@@ -25,9 +25,9 @@ def read(content: bytes) -> Contents:
     if b"hungry" in content:
         bytearray(1 << 40)
     if b"unbounded" in content:
-        html_growth.MAX_REOPENED = html_growth.REOPENED_BASE = 1 << 60
+        html_growth.MAX_REOPENED_LENGTH = html_growth.REOPENED_BASE_LENGTH = 1 << 60
     return parse.parse(content)
 
 
 if __name__ == "__main__":
-    serve(read, parse.attachment, cpu_seconds=0.2)
+    serve(read, parse.extract_attachment, cpu_seconds=0.2)

@@ -90,7 +90,7 @@ def large(word: str) -> bytes:
 async def test_the_answer_is_the_same_wherever_it_is_parsed(parser: Parser, content: bytes) -> None:
     assert (await parser.read(content)).contents == parse.parse(content)
     for n in (-1, 0, 1, 2, 1 << 40):
-        assert await parser.take_out(content, n) == parse.attachment(content, n)
+        assert await parser.take_out(content, n) == parse.extract_attachment(content, n)
 
 
 async def test_a_small_mail_starts_no_process_and_a_large_one_does(parser: Parser) -> None:
@@ -137,12 +137,12 @@ _PARTS = b"Content-Type: multipart/%s; boundary=x\r\n\r\n--x\r\n\r\nplain\r\n--x
 async def test_html_is_never_read_in_this_process(
     parser: Parser, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    expected, attachment = parse.parse(content), parse.attachment(content, 1)
+    expected, attachment = parse.parse(content), parse.extract_attachment(content, 1)
 
     def refused(*_: object, **__: object) -> None:
         raise AssertionError("HTML is read in this process")
 
-    for name in ("sanitize_html", "sanitized_to_text", "crude_text", "cut_html", "seen_markup"):
+    for name in ("sanitize_html", "sanitized_to_text", "strip_tags", "truncate_html", "visible_markup"):
         monkeypatch.setattr(text_parts, name, refused)
     monkeypatch.setattr(HTMLParser, "feed", refused)
     assert (await parser.read(content)).contents == expected

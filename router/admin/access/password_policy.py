@@ -10,7 +10,7 @@ from pathlib import Path
 
 from router import secrets
 from router.errors import Refused
-from router.mail.address import MAILBOX_LIMIT, AddressError, domain_key
+from router.mail.address import MAX_MAILBOX_BYTES, AddressError, domain_key
 from router.unicode_security import shown_identifier
 from router.unicode_text import is_visible, normalize
 
@@ -64,7 +64,7 @@ def _is_of_the_address(plain: str, text: str, email: str) -> bool:
     letters = _letters(plain)  # brackets, dots and hyphens do not make a guess harder either
     if letters in (_letters(email), _letters(domain)) or (len(letters) >= MIN_PASSWORD and letters in _letters(email)):
         return True
-    if len(text) > MAILBOX_LIMIT:  # longer than any address; the next step takes time
+    if len(text) > MAX_MAILBOX_BYTES:  # longer than any address; the next step takes time
         return False
     return any(host == domain or host.endswith(f".{domain}") for host in (_host(plain), _host(text)))
 

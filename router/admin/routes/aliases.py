@@ -17,7 +17,7 @@ from router.admin.paging import DEFAULT_LIMIT, Page
 from router.admin.routes.test_mail import TestMail, TestMailService
 from router.clock import Clock
 from router.errors import Refused, not_found
-from router.mail.address import LOCAL_PART_LIMIT, AddressError, local_key, parse_mailbox
+from router.mail.address import MAX_LOCAL_PART_BYTES, AddressError, local_key, parse_mailbox
 from router.model import Actor, Alias, AliasStatus, Domain, Integration
 from router.routing.route import CATCH_ALL
 from router.store.database import Database, Session, fetch, fetch_one
@@ -192,7 +192,7 @@ def _status(value: str) -> AliasStatus:
 
 def judged_local_part(text: str, domain: str) -> LocalPart:
     """RFC 5321 section 4.1.2 without what would need quotes; raises `Refused("invalid_alias")`."""
-    typed = validation.line(text, "localPart", most=LOCAL_PART_LIMIT, code="invalid_alias")
+    typed = validation.line(text, "localPart", most=MAX_LOCAL_PART_BYTES, code="invalid_alias")
     if typed == CATCH_ALL:
         return LocalPart(CATCH_ALL, CATCH_ALL)
     if quoted := _QUOTED.fullmatch(typed):

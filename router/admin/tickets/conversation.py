@@ -22,7 +22,7 @@ from router.store.database import Database, fetch, fetch_one
 
 MAX_MESSAGES = 50
 # Of text, quoted text and HTML of the messages in one answer: five such answers at once fit into the memory that a
-# process has to spare. Two messages always do (`router.mail.contents.Limits`).
+# process has to spare. Two messages always do (`router.mail.contents.ParseLimits`).
 MAX_CONTENT_BYTES = 16_000_000
 # Answers that are read at the same time: others wait, so that only so many hold contents. Each is encoded at once.
 MAX_READS = 2

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from router import ids
 from router.contents.store import ContentStore
 from router.errors import Refused
-from router.mail.contents import Attachment, Mailbox
-from router.mail.mailboxes import comparable
-from router.mail.originator_fields import other_than
+from router.mail.contents import Attachment, NamedMailbox
+from router.mail.mailboxes import normalize_address
+from router.mail.originator_fields import drop_if_same
 from router.model import Message, Ticket, TicketEvent, TicketMessage
 from router.store.database import Database, fetch, fetch_one
 
@@ -47,8 +47,8 @@ class MessageExcerpt:
     attachments: tuple[Attachment, ...]
     warnings: tuple[str, ...]
     failed_recipients: tuple[str, ...]
-    reply_to: tuple[Mailbox, ...]
-    original_from: Mailbox | None
+    reply_to: tuple[NamedMailbox, ...]
+    original_from: NamedMailbox | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class TimelineReader:
     async def _excerpt(self, message: Message, links: tuple[TicketMessage, ...], *, whole: bool) -> MessageExcerpt:
         contents = await self._contents.of(message.id)
         text = contents.text if whole else contents.text[:MAX_EXCERPT]
-        original = other_than(message.from_address, [contents.original_from] if contents.original_from else [])
+        original = drop_if_same(message.from_address, [contents.original_from] if contents.original_from else [])
         return MessageExcerpt(
             message=message,
             links=links,
@@ -180,7 +180,7 @@ class TimelineReader:
             attachments=contents.attachments,
             warnings=contents.warnings,
             failed_recipients=contents.failed_recipients,
-            reply_to=other_than(message.from_address, contents.reply_to),
+            reply_to=drop_if_same(message.from_address, contents.reply_to),
             original_from=original[0] if original else None,
         )
 
@@ -215,7 +215,7 @@ class TimelineReader:
 
 def _without_tag(address: str) -> str:
     """An address in comparable form, without the subaddress (RFC 5233) of its local part."""
-    local, _, domain = comparable(address).rpartition("@")
+    local, _, domain = normalize_address(address).rpartition("@")
     return f"{local.partition('+')[0] or local}@{domain}"
 
 

@@ -20,7 +20,7 @@ from router.admin.installation.attention import AttentionCounts
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.timeline import MAX_EXCERPT, MessageExcerpt, Timeline, TimelineEntry
 from router.clock import SystemClock
-from router.mail.contents import Attachment, AttachmentData, Contents, Mailbox
+from router.mail.contents import Attachment, AttachmentData, Contents, NamedMailbox
 from router.mail.originator_fields import MAX_REPLY_TO
 from router.model import Actor, Message, Ticket, TicketEvent
 from tests.system.growth.http_subjects import done, request
@@ -79,7 +79,7 @@ def _view(content: bytes) -> MessageView:
     files = tuple(
         Attachment(n, said[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(said) // 100)
     )
-    mailbox = Mailbox(said[:320], said[:320])
+    mailbox = NamedMailbox(said[:320], said[:320])
     contents = Contents(
         said[:262144], said[:262144], said, files[:200], (said[:200],), (mailbox,) * MAX_REPLY_TO, mailbox
     )

@@ -17,9 +17,9 @@ from router.mail import (
 from router.mail import parse as reading
 from router.mail.calendar import MAX_BYTES, calendar_text
 from router.mail.dates import read_date
-from router.mail.headers import MAX_TEXT, read_headers
-from router.mail.mailboxes import MAX_VALUE, comparable, read_mailboxes
-from router.mail.structure import decoded_body, decoded_size, read_structure
+from router.mail.headers import MAX_TEXT_LENGTH, read_headers
+from router.mail.mailboxes import MAX_VALUE_BYTES, normalize_address, read_mailboxes
+from router.mail.structure import decode_body, decoded_size, read_structure
 from tests.support.mail_tree import leaves
 from tests.system.growth.shapes import FEW, HEADER, MIME, PARAMETERS, Shape
 from tests.system.growth.subject import PLAIN, Subject
@@ -51,14 +51,14 @@ def take_out(octets: bytes) -> None:
     content = _MULTIPART % b"mixed" + octets
     listed = reading.parse(content).attachments
     if listed:
-        reading.attachment(content, listed[-1].n)
+        reading.extract_attachment(content, listed[-1].n)
 
 
 def structure(octets: bytes) -> None:
     """The tree of parts, and each leaf decoded."""
     tree = read_structure(_MULTIPART % b"mixed" + octets, max_header_bytes=_HEAD, max_parts=1000, max_depth=50)
     for leaf in leaves(tree.root):
-        decoded_body(leaf)
+        decode_body(leaf)
         decoded_size(leaf)
 
 
@@ -72,8 +72,8 @@ def headers_of_parts(octets: bytes) -> object:
 
 def parameters(octets: bytes) -> None:
     """Content-Type and Content-Disposition."""
-    _, found = decode.parameters(b"a/b" + octets, "utf-8")
-    decode.parameters(b"attachment; filename=" + octets)
+    _, found = decode.parse_parameters(b"a/b" + octets, "utf-8")
+    decode.parse_parameters(b"attachment; filename=" + octets)
     for value in found.values():
         decode.safe_filename(value)
 
@@ -98,15 +98,15 @@ def free_bounce(octets: bytes) -> object:
 def signed(octets: bytes) -> None:
     """The shape as the content of signed-data, as pieces of it, and in the place of each element."""
     for prefix in (b"\x24\x80", b"\x24\x80\x04\x84\x7f\xff\xff\xff", b"\x24\x80\x04\x01", b"\x24\x84\x7f\xff\xff\xff"):
-        smime.signed_mail(_SIGNED_DATA + prefix + octets, "")
-    smime.signed_mail(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + octets, "")
-    smime.kind_of(octets)
+        smime.extract_signed(_SIGNED_DATA + prefix + octets, "")
+    smime.extract_signed(_SIGNED_DATA[: _SIGNED_DATA.index(b"\x31\x80") + 2] + octets, "")
+    smime.classify_pkcs7(octets)
 
 
 def encoded(octets: bytes) -> None:
     """A body in each transfer encoding."""
     for encoding in ("base64", "quoted-printable", "uuencode"):
-        transfer_encoding.decode(octets, encoding, words=True)
+        transfer_encoding.decode(octets, encoding, keep_text=True)
         transfer_encoding.decoded_size(octets, encoding)
     transfer_encoding.decode(b"begin 644 a\n" + octets, "uuencode")
     list(uuencode.find_blocks(b"begin 644 a\n" + octets))
@@ -125,18 +125,18 @@ def enclosed(octets: bytes) -> object:
 def people(octets: bytes) -> None:
     """The forms in which addresses and threads are compared."""
     said = decoded(octets)
-    comparable(said)
-    comparable(f"a@{said}")
+    normalize_address(said)
+    normalize_address(f"a@{said}")
     choose([said, "a"], said, [Candidate("ticket_1", said, frozenset({said}))])
 
 
 def verdicts(octets: bytes) -> None:
     """Whether a person wrote it."""
-    said = decoded(octets)[:MAX_TEXT]
-    automatic.verdict("", null_reverse_path=True, subject=said)
-    automatic.of_headers({b"content-type": [b"multipart/report;" + octets]}, f"mailer-daemon{said}", said)
-    fields = {name: [octets] for name in sorted(automatic.NAMES - {b"x-emailrouter-mark"})}
-    automatic.of_headers(fields, said, said)
+    said = decoded(octets)[:MAX_TEXT_LENGTH]
+    automatic.classify_message("", null_reverse_path=True, subject=said)
+    automatic.classify_header({b"content-type": [b"multipart/report;" + octets]}, f"mailer-daemon{said}", said)
+    fields = {name: [octets] for name in sorted(automatic.FIELD_NAMES - {b"x-emailrouter-mark"})}
+    automatic.classify_header(fields, said, said)
     automatic.may_be_relayed(fields, "list", said, said)
 
 
@@ -215,12 +215,12 @@ SUBJECTS = (
     Subject("headers: Content-Type", header(b"Content-Type: ", b"\r\n "), _HEAD, (*_FIELDS, PARAMETERS)),
     Subject("headers: any lines", header(b""), _HEAD, (*_FIELDS, MIME)),
     Subject("headers: a date", read_date, 1024, (*PLAIN, (b"(a", b")", b"1 ", b"1:", b"Aug ", b"Mon Aug "))),
-    Subject("mailboxes: an address list", read_mailboxes, MAX_VALUE, _FIELDS, _LOCAL_PARTS, quick=_ADDRESSES),
+    Subject("mailboxes: an address list", read_mailboxes, MAX_VALUE_BYTES, _FIELDS, _LOCAL_PARTS, quick=_ADDRESSES),
     Subject("mailboxes, threads: comparing", people, 998),
-    Subject("words: encoded words", decode.decode_words, MAX_VALUE, _FIELDS),
+    Subject("words: encoded words", decode.decode_encoded_words, MAX_VALUE_BYTES, _FIELDS),
     Subject("words: parameters", parameters, 8192, (*PLAIN, PARAMETERS, HEADER)),
     Subject("automatic: verdicts", verdicts, 65536, _FIELDS),
-    Subject("bounces: a delivery report", bounces.failures, 65536, (*_FIELDS, (b"\r\n\r\nFinal-Recipient: a;b",))),
+    Subject("bounces: a delivery report", bounces.parse_report, 65536, (*_FIELDS, (b"\r\n\r\nFinal-Recipient: a;b",))),
     Subject("bounces: free forms", free_bounce, _MAIL, (*_FIELDS, _ADDRESS_LINES), quick=_ADDRESS_LINES),
     Subject("smime: signed-data", signed, _MAIL, (_ELEMENTS, FEW), quick=_ELEMENTS),
     Subject("transfer encodings", encoded, _MAIL, (_ENCODED, _UUENCODED, FEW), quick=(*_ENCODED, *_UUENCODED)),

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from router.mail.contents import DEFAULT_LIMITS
-from router.mail.html_growth import MAX_TAG, grows
+from router.mail.html_growth import MAX_TAG_LENGTH, is_too_complex
+from router.mail.html_sanitizer import MAX_SANITIZED_LENGTH, sanitize_html, truncate_html
 from router.mail.parse import parse
-from router.mail.text import MAX_SANITIZED, cut_html, sanitize_html
 from tests.unit.mail.test_corpus import MAILS
 
 FORMATTING = re.findall(r"\S+", "b big code em font i nobr s small strike strong tt u")
@@ -52,7 +52,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_html_that_grows_is_shown_as_text(name: str) -> None:
-    assert grows(BOMBS[name])
+    assert is_too_complex(BOMBS[name])
     contents = parse(b"Content-Type: text/html; charset=utf-8\n\nbefore " + BOMBS[name].encode() + b" behind")
     assert contents.warnings == ("HTML too complex: shown as text",)
     assert contents.html == ""
@@ -82,18 +82,18 @@ def test_html_that_grows_is_shown_as_text(name: str) -> None:
 )
 def test_depth_is_not_reduced_by_an_end_tag_that_closes_nothing(unit: str) -> None:
     html = unit * 3200
-    assert grows(html)
+    assert is_too_complex(html)
     assert sanitize_html(html) is None
 
 
 def test_nested_elements_of_a_drawing_are_counted() -> None:
-    assert grows("<svg>" + "<td>" * 2000)
+    assert is_too_complex("<svg>" + "<td>" * 2000)
 
 
 @pytest.mark.parametrize("name", ["html", "body"])
 def test_attributes_that_are_merged_one_by_one_are_beyond_the_bound(name: str) -> None:
-    assert grows("".join(f"<{name} a{number}=1>" for number in range(20_000)))
-    assert not grows(f"<{name} a=1 b=2 c='3'><p>x</p></{name}>" * 100)
+    assert is_too_complex("".join(f"<{name} a{number}=1>" for number in range(20_000)))
+    assert not is_too_complex(f"<{name} a=1 b=2 c='3'><p>x</p></{name}>" * 100)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_attributes_that_are_merged_one_by_one_are_beyond_the_bound(name: str) -
     ],
 )
 def test_sloppy_and_long_html_does_not_grow(html: str) -> None:
-    assert not grows(html)
+    assert not is_too_complex(html)
     assert sanitize_html(html)
 
 
@@ -127,8 +127,8 @@ def test_no_mail_of_the_corpus_is_beyond_a_bound(path: Path) -> None:
 
 
 def test_a_tag_of_endless_attributes_is_beyond_the_bound() -> None:
-    assert grows("<p " + "".join(f'a{n}="<" ' for n in range(MAX_TAG // 8)) + ">x")
-    assert not grows("<p " + "a " * 100 + ">x")
+    assert is_too_complex("<p " + "".join(f'a{n}="<" ' for n in range(MAX_TAG_LENGTH // 8)) + ">x")
+    assert not is_too_complex("<p " + "a " * 100 + ">x")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_picture_in_the_html_that_is_longer_than_what_is_read_is_left_out(
 
 @pytest.mark.parametrize("html", ["<p a <b " * 20_000, "<p a=\"<b a='" * 20_000, "<!--" * 40_000, "</" * 40_000, "<b"])
 def test_markup_without_an_end_is_estimated_too(html: str) -> None:
-    assert not grows(html) or len(html) > MAX_TAG
+    assert not is_too_complex(html) or len(html) > MAX_TAG_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -173,17 +173,17 @@ def test_markup_without_an_end_is_estimated_too(html: str) -> None:
     ],
 )
 def test_sanitised_html_is_cut_outside_of_tags_and_references(clean: str, cut: str) -> None:
-    assert cut_html(clean, 11) == cut
-    assert cut_html(clean, len(clean)) == clean
+    assert truncate_html(clean, 11) == cut
+    assert truncate_html(clean, len(clean)) == clean
 
 
 def test_what_the_sanitiser_returns_is_cut_before_it_is_kept() -> None:
     """Twenty open elements of 3,400 items are within the bound, and become more HTML than is kept."""
     html = f"<ul><li>{opened(20)}{('<li>' + 'x' * 20) * 3400}"
-    assert not grows(html)
+    assert not is_too_complex(html)
     contents = parse(b"Content-Type: text/html\n\n" + html.encode())
     assert "HTML truncated" in contents.warnings
-    assert MAX_SANITIZED - 100 < len(contents.html) <= MAX_SANITIZED
+    assert MAX_SANITIZED_LENGTH - 100 < len(contents.html) <= MAX_SANITIZED_LENGTH
     assert contents.text.count("x") > 2000
 
 
@@ -203,7 +203,7 @@ def test_html_of_references_alone_keeps_its_text() -> None:
 def test_what_may_grow_stays_small() -> None:
     """The most that the bound allows, in a process of its own: its memory is what a worker must have."""
     html = f"<ul><li>{opened(90)}{('<li>' + 'x' * 100) * 700}"
-    assert not grows(html)
+    assert not is_too_complex(html)
     pid = os.fork()
     if pid == 0:
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

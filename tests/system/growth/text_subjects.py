@@ -13,7 +13,7 @@ from router.mail import (
 )
 from router.mail import parse as reading
 from router.mail.contents import DEFAULT_LIMITS
-from router.mail.headers import MAX_TEXT
+from router.mail.headers import MAX_TEXT_LENGTH
 from router.mail.html_style import canonical_style
 from router.search import terms
 from router.unicode_security import deceptive_domain, shown_identifier, shown_line
@@ -50,12 +50,12 @@ def mail(before: bytes) -> Callable[[bytes], object]:
 def texts(data: bytes) -> None:
     """A body in each charset with a codec of its own."""
     for charset in _CHARSETS:
-        decode.storable(charsets.decode_charset(data, charset)[0])
+        decode.clean_text(charsets.decode_charset(data, charset)[0])
 
 
 def without_label(data: bytes) -> None:
     """A body of which only the bytes tell the charset."""
-    reader = charset_detection.CharsetReader("iso-2022-jp")
+    reader = charset_detection.CharsetDecoder("iso-2022-jp")
     reader.decode(data + b"\n\xe9", "", markup=True)
     reader.decode(b"\xe9" + data, "iso-2022-jp", markup=True)
 
@@ -64,7 +64,7 @@ def answer(data: bytes) -> None:
     """The text of an answer, and of a first mail that quotes its recipient; the subject is as long as its bound."""
     body = decoded(data)
     quotes.split(body, answers=True)
-    quotes.split(body, body[:MAX_TEXT], recipients=("b@c.dd",))
+    quotes.split(body, body[:MAX_TEXT_LENGTH], recipients=("b@c.dd",))
 
 
 def formatting(data: bytes) -> object:
@@ -89,9 +89,9 @@ def images(data: bytes) -> object:
 
 def markup(data: bytes) -> None:
     """HTML that is longer than its bound."""
-    html_markup.without_data(data)
-    html_markup.seen_markup(decoded(data), len(data) // 2)
-    html_markup.without_unseen(decoded(data))
+    html_markup.strip_data_uris(data)
+    html_markup.visible_markup(decoded(data), len(data) // 2)
+    html_markup.strip_invisible(decoded(data))
 
 
 def deceptions(data: bytes) -> None:

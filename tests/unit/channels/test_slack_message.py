@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.channels import slack_message
 from router.channels.contract import DigestEntry, OperatorNotice, Payload, TestNotice, TicketNotice
-from router.mail.contents import Mailbox
+from router.mail.contents import NamedMailbox
 from tests.support.payloads import sound, strings, walk
 from tests.support.slack_rules import faults
 
@@ -39,9 +39,9 @@ NOTICES = {
         status="in_progress",
         truncated=True,
         quoted_lines=12,
-        reply_to=(Mailbox("ana@home.example", ""), Mailbox("office@customer.example", "Office"))
-        + (Mailbox("more@customer.example", ""),) * 3,
-        original_from=Mailbox("ana@other.example", "Ana Grüne"),
+        reply_to=(NamedMailbox("ana@home.example", ""), NamedMailbox("office@customer.example", "Office"))
+        + (NamedMailbox("more@customer.example", ""),) * 3,
+        original_from=NamedMailbox("ana@other.example", "Ana Grüne"),
         attachments=(("invoice 1042.pdf", 182_344), ("photo.jpg", 25_000_000), ("", 12)),
         checks=("SPF pass", "DKIM pass (customer.example)"),
         warnings=("the mail's character set is not known",),
@@ -148,7 +148,7 @@ TEXT = st.builds(
     lambda pieces, times: "".join(pieces) * times, st.lists(_PIECES, max_size=8), st.sampled_from([1, 1, 3, 60, 900])
 )
 COUNT = st.integers(min_value=0, max_value=2**63 - 1)
-ANY_MAILBOX = st.builds(Mailbox, TEXT, TEXT)
+ANY_MAILBOX = st.builds(NamedMailbox, TEXT, TEXT)
 ANY_NOTICE = st.builds(
     TicketNotice,
     event=st.sampled_from(["opened", "replied"]),
@@ -217,8 +217,8 @@ def test_the_largest_of_everything(stuffing: str) -> None:
         address=long,
         text=long,
         quoted_lines=2**63 - 1,
-        reply_to=(Mailbox(long, long),) * 20,
-        original_from=Mailbox(long, long),
+        reply_to=(NamedMailbox(long, long),) * 20,
+        original_from=NamedMailbox(long, long),
         attachments=((long, 2**63 - 1),) * 200,
         automatic=long,
         checks=(long,) * 50,

@@ -25,7 +25,7 @@ from router.channels.contract import TicketNotice
 from router.dispatch import ticket_notice
 from router.mail.contents import Contents
 from router.mail.headers import HeaderFacts, read_headers
-from router.mail.parse import AS_IT_CAME, attachment, parse
+from router.mail.parse import RAW_MESSAGE_SHOWN, extract_attachment, parse
 from router.search import terms
 from tests.support.payloads import sound
 
@@ -45,12 +45,12 @@ def check(content: bytes) -> tuple[HeaderFacts, Contents]:
     """Asserts what holds for any octets; returns what was read."""
     facts = read_headers(content)
     contents = parse(content)
-    assert not any(warning.endswith(AS_IT_CAME) for warning in contents.warnings), "the parser raised"
+    assert not any(warning.endswith(RAW_MESSAGE_SHOWN) for warning in contents.warnings), "the parser raised"
     _assert_storable(facts._asdict())
     _assert_storable(asdict(contents))
     assert Contents.from_json(contents.to_json()) == contents
     for listed in contents.attachments[:5]:
-        taken = attachment(content, listed.n)
+        taken = extract_attachment(content, listed.n)
         assert taken is not None
         assert taken.attachment.filename == listed.filename
         assert taken.attachment.size == listed.size == len(taken.data)

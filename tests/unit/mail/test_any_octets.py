@@ -9,18 +9,18 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.mail.bounces import failures
-from router.mail.charset_detection import CharsetReader
+from router.mail.bounces import parse_report
+from router.mail.charset_detection import CharsetDecoder
 from router.mail.charsets import decode_charset
-from router.mail.contents import Limits
-from router.mail.decode import decode_words, one_line, parameters, safe_filename, storable
-from router.mail.headers import MAX_ID, MAX_PARTICIPANTS, MAX_REFERENCES, MAX_TEXT, read_headers
-from router.mail.html_text import crude_text, sanitized_to_text
-from router.mail.mailboxes import comparable, read_mailboxes
-from router.mail.parse import attachment, parse
+from router.mail.contents import ParseLimits
+from router.mail.decode import clean_line, clean_text, decode_encoded_words, parse_parameters, safe_filename
+from router.mail.headers import MAX_ID_BYTES, MAX_PARTICIPANTS, MAX_REFERENCES, MAX_TEXT_LENGTH, read_headers
+from router.mail.html_sanitizer import sanitize_html
+from router.mail.html_text import sanitized_to_text, strip_tags
+from router.mail.mailboxes import normalize_address, read_mailboxes
+from router.mail.parse import extract_attachment, parse
 from router.mail.quotes import split
 from router.mail.structure import read_structure
-from router.mail.text import sanitize_html
 from tests.support.mail_tree import leaves
 
 CORPUS = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "corpus").glob("*.eml"))]
@@ -92,7 +92,7 @@ any_octets = st.one_of(
         st.lists(st.tuples(st.integers(0, 900), st.integers(0, 1800), st.sampled_from(PIECES)), min_size=1, max_size=4),
     ),
 )
-SMALL = Limits(
+SMALL = ParseLimits(
     header_bytes=500, parts=4, depth=3, text=80, html=200, attachments=2, enclosed_bytes=300, enclosed_depth=1
 )
 
@@ -115,24 +115,24 @@ def assert_storable(value: object) -> None:
 def test_read_headers(content: bytes) -> None:
     facts = read_headers(content)
     assert_storable(facts._asdict())
-    assert len(facts.rfc_message_id.encode()) <= MAX_ID
+    assert len(facts.rfc_message_id.encode()) <= MAX_ID_BYTES
     assert len(facts.reference_ids) <= MAX_REFERENCES
     assert len(facts.participants) <= MAX_PARTICIPANTS
-    assert len(facts.subject) <= MAX_TEXT
+    assert len(facts.subject) <= MAX_TEXT_LENGTH
     assert not set("\r\n") & set(facts.subject + facts.from_name + facts.from_address)
-    assert all(participant == comparable(participant) for participant in facts.participants)
+    assert all(participant == normalize_address(participant) for participant in facts.participants)
 
 
 @settings(max_examples=300, deadline=None)
-@given(content=any_octets, limits=st.sampled_from([Limits(), SMALL]))
-def test_parse(content: bytes, limits: Limits) -> None:
+@given(content=any_octets, limits=st.sampled_from([ParseLimits(), SMALL]))
+def test_parse(content: bytes, limits: ParseLimits) -> None:
     contents = parse(content, limits=limits)
     assert "could not be parsed: raw message shown" not in contents.warnings
     assert_storable(asdict(contents))
     assert max(len(contents.text), len(contents.quoted)) <= limits.text
     assert len(contents.attachments) <= limits.attachments
     for listed in contents.attachments:
-        taken = attachment(content, listed.n, limits=limits)
+        taken = extract_attachment(content, listed.n, limits=limits)
         assert taken is not None
         assert taken.attachment.filename == listed.filename
         assert not set('/\\\r\n"') & set(listed.filename)
@@ -152,14 +152,14 @@ def test_structure_lies_within_the_mail(content: bytes, parts: int, depth: int) 
 @given(octets=any_octets, label=st.text(max_size=20))
 def test_the_small_readers(octets: bytes, label: str) -> None:
     decode_charset(octets, label)
-    text, _ = CharsetReader(label).decode(octets, label, markup=True)
-    assert_storable(storable(text))
-    parameters(octets)
-    failures(octets)
+    text, _ = CharsetDecoder(label).decode(octets, label, markup=True)
+    assert_storable(clean_text(text))
+    parse_parameters(octets)
+    parse_report(octets)
     assert_storable(read_mailboxes(octets))
-    text = decode_words(octets, label)
-    assert_storable([one_line(text, 50), storable(text), safe_filename(text)])
-    assert_storable([sanitized_to_text(sanitize_html(text) or "", MAX_TEXT), crude_text(text, MAX_TEXT)])
+    text = decode_encoded_words(octets, label)
+    assert_storable([clean_line(text, 50), clean_text(text), safe_filename(text)])
+    assert_storable([sanitized_to_text(sanitize_html(text) or "", MAX_TEXT_LENGTH), strip_tags(text, MAX_TEXT_LENGTH)])
 
 
 @settings(max_examples=200, deadline=None)

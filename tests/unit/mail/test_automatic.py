@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.mail.automatic import verdict
+from router.mail.automatic import classify_message
 from router.mail.headers import read_headers
 
 EXCHANGE, RULE = "X-Auto-Response-Suppress", "X-MS-Exchange-Inbox-Rules-Loop"
@@ -140,14 +140,14 @@ def test_a_reply_that_a_list_or_a_rule_handed_on(header: str, person: bool) -> N
     sender = "" if "From: no" in header else "From: Eva <eva@x.example>\n"
     facts = read_headers(f"{sender}{header}\nIn-Reply-To: <a@b>\nReferences: <c@d>\n\nbody".encode())
     ids = ("a@b",) if "auto-generated" in header else ("a@b", "c@d")
-    assert facts.person_if_joined_by == (ids if person else ())
-    assert read_headers(f"{sender}{header}\n\nbody".encode()).person_if_joined_by == ()
+    assert facts.relayed_reply_ids == (ids if person else ())
+    assert read_headers(f"{sender}{header}\n\nbody".encode()).relayed_reply_ids == ()
 
 
 def test_null_reverse_path() -> None:
-    assert verdict("", null_reverse_path=False) == ""
-    assert verdict("", null_reverse_path=True) == "bounce"
-    assert verdict("", null_reverse_path=True, subject="Automatische Antwort: x") == "auto-reply"
-    assert verdict("list", null_reverse_path=True) == "list"
-    assert verdict("", null_reverse_path=True, subject="Re: hello", is_reply=True) == "auto-reply"
-    assert verdict("", null_reverse_path=True, subject="Undeliverable: hello", is_reply=True) == "bounce"
+    assert classify_message("", null_reverse_path=False) == ""
+    assert classify_message("", null_reverse_path=True) == "bounce"
+    assert classify_message("", null_reverse_path=True, subject="Automatische Antwort: x") == "auto-reply"
+    assert classify_message("list", null_reverse_path=True) == "list"
+    assert classify_message("", null_reverse_path=True, subject="Re: hello", is_reply=True) == "auto-reply"
+    assert classify_message("", null_reverse_path=True, subject="Undeliverable: hello", is_reply=True) == "bounce"

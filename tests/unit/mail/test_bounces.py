@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.mail.bounces import failures
+from router.mail.bounces import parse_report
 from router.mail.parse import parse
 
 HEADER = b"From: MAILER-DAEMON@mx.example.org\r\nSubject: failure notice\r\n"
@@ -21,11 +21,11 @@ def test_failures() -> None:
         b"Status: 5.1.1\r\nDiagnostic-Code: smtp; 550\r\n no such user\r\n\r\nFinal-Recipient: rfc822; c@x\r\n"
         b"Action: relayed\r\n\r\nFinal-Recipient: rfc822; d@x\r\nAction: delayed\r\n"
     )
-    assert [failure.line() for failure in failures(report)] == [
+    assert [failure.summary() for failure in parse_report(report)] == [
         "Failed: b@x, original recipient a@x (5.1.1, 550 no such user)",
         "Delayed: d@x",
     ]
-    assert failures(b"\r" * 65536 + b":") == []
+    assert parse_report(b"\r" * 65536 + b":") == []
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from email.header import Header
 
 import pytest
 
-from router.mail.charset_detection import MAX_DETECTIONS, CharsetReader, declared_charset, detect_charset
-from router.mail.charset_labels import codec
+from router.mail.charset_detection import MAX_DETECTIONS, CharsetDecoder, declared_charset, detect_charset
+from router.mail.charset_labels import codec_for
 from router.mail.headers import read_headers
 from router.mail.parse import parse
 
@@ -213,7 +213,7 @@ RUSSIAN = LANGUAGES["ru cp1251"]
     ],
 )
 def test_lines_in_different_charsets(data: bytes, label: str, expected: str) -> None:
-    assert CharsetReader("").decode(data, label, markup=False)[0] == expected
+    assert CharsetDecoder("").decode(data, label, markup=False)[0] == expected
 
 
 @pytest.mark.parametrize("text", ["お世話になっております", "ありがとうございます"])
@@ -223,7 +223,7 @@ def test_a_greeting_in_kana_is_japanese(text: str, charset: str) -> None:
 
 
 def test_the_number_of_detections_is_bounded() -> None:
-    reader = CharsetReader("")
+    reader = CharsetDecoder("")
     greek = LANGUAGES["el iso8859_7"].encode("iso8859_7")
     for _ in range(MAX_DETECTIONS):
         assert reader.decode(greek, "", markup=False)[0] == LANGUAGES["el iso8859_7"]
@@ -232,4 +232,4 @@ def test_the_number_of_detections_is_bounded() -> None:
 
 def test_the_detector_sees_lines_that_are_not_ascii() -> None:
     text = ("All work and no play\n" * 5000 + LANGUAGES["he cp1255"]).encode("cp1255")
-    assert codec(detect_charset(text)) == "cp1255"
+    assert codec_for(detect_charset(text)) == "cp1255"

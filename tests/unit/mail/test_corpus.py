@@ -14,7 +14,7 @@ import pytest
 from router.mail import automatic
 from router.mail.contents import Contents
 from router.mail.headers import read_headers
-from router.mail.parse import attachment, parse
+from router.mail.parse import extract_attachment, parse
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 MAILS = sorted(CORPUS.glob("*.eml"), key=lambda path: path.name)
@@ -24,7 +24,7 @@ def _result(content: bytes) -> dict[str, object]:
     facts = read_headers(content)
     return {
         "headers": facts._asdict(),
-        "verdict with a null reverse-path": automatic.verdict(
+        "verdict with a null reverse-path": automatic.classify_message(
             facts.automatic, null_reverse_path=True, subject=facts.subject
         ),
         "contents": json.loads(parse(content).to_json()),
@@ -45,12 +45,12 @@ def test_every_listed_attachment_can_be_taken_out(path: Path) -> None:
     content = path.read_bytes()
     contents = parse(content)
     for listed in contents.attachments:
-        taken = attachment(content, listed.n)
+        taken = extract_attachment(content, listed.n)
         assert taken is not None
         assert (taken.attachment.filename, taken.attachment.kind) == (listed.filename, listed.kind)
         assert taken.attachment.size == listed.size == len(taken.data)
-    assert attachment(content, len(contents.attachments) + 1) is None
-    assert attachment(content, 0) is None
+    assert extract_attachment(content, len(contents.attachments) + 1) is None
+    assert extract_attachment(content, 0) is None
 
 
 @pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.mail.charset_detection import CharsetReader
+from router.mail.charset_detection import CharsetDecoder
 from router.mail.charsets import decode_charset
 from tests.unit.mail.test_charsets import LANGUAGES
 
@@ -138,7 +138,7 @@ def test_decode_charset(data: bytes, label: str, expected: str) -> None:
     ],
 )
 def test_a_wrong_label(text: str, encoding: str, label: str) -> None:
-    assert CharsetReader("").decode(text.encode(encoding), label, markup=False) == (text, True)
+    assert CharsetDecoder("").decode(text.encode(encoding), label, markup=False) == (text, True)
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from router.mail.headers import (
-    MAX_ID,
+    MAX_ID_BYTES,
     MAX_PARTICIPANTS,
     MAX_REFERENCES,
-    MAX_TEXT,
+    MAX_TEXT_LENGTH,
     HeaderFacts,
-    header_block,
+    find_header_block,
     read_headers,
 )
-from router.mail.mailboxes import comparable, read_mailboxes
+from router.mail.mailboxes import normalize_address, read_mailboxes
 
 
 def facts(*lines: str | bytes) -> HeaderFacts:
@@ -58,8 +58,8 @@ def test_mailboxes(value: bytes, expected: list[tuple[str, str]]) -> None:
 
 
 def test_comparable_is_one_form_for_one_mailbox() -> None:
-    assert comparable("JÖRG@Exämple.org") == comparable("jörg@xn--exmple-cua.ORG")
-    assert comparable("Eva@EXAMPLE.org") == "eva@example.org"
+    assert normalize_address("JÖRG@Exämple.org") == normalize_address("jörg@xn--exmple-cua.ORG")
+    assert normalize_address("Eva@EXAMPLE.org") == "eva@example.org"
 
 
 def test_references_are_newest_first_without_repeats() -> None:
@@ -79,8 +79,8 @@ def test_references_keep_the_newest_hundred() -> None:
         ("<id@example.org>", "id@example.org"),
         ("id@example.org", "id@example.org"),
         ("<folded\r\n .id@example.org>", "folded.id@example.org"),
-        ("<" + "x" * MAX_ID + ">", "x" * MAX_ID),
-        ("<" + "x" * (MAX_ID + 1) + ">", ""),
+        ("<" + "x" * MAX_ID_BYTES + ">", "x" * MAX_ID_BYTES),
+        ("<" + "x" * (MAX_ID_BYTES + 1) + ">", ""),
         ("<ü@example.org>", "ü@example.org"),
         ("", ""),
     ],
@@ -168,7 +168,7 @@ def test_participants_are_bounded() -> None:
 def test_subject_is_one_bounded_line() -> None:
     assert facts("Subject: a\x00b\r\n\tc\u202ed").subject == "ab cd"
     assert facts("Subject: \u200f\u200b a \u2060 b\u200e").subject == "a b"
-    assert len(facts("Subject: " + "ä" * 5000).subject) == MAX_TEXT
+    assert len(facts("Subject: " + "ä" * 5000).subject) == MAX_TEXT_LENGTH
 
 
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n", b"\r", b"\r\r\n"])
@@ -189,7 +189,7 @@ def test_garbage_between_fields_is_skipped() -> None:
 
 def test_a_header_over_the_bound_is_cut() -> None:
     content = b"Subject: first\r\n" + b"X-Fill: x\r\n" * 100_000 + b"To: late@example.org\r\n\r\n"
-    assert header_block(content, 4096).warnings == ("header too large",)
+    assert find_header_block(content, 4096).warnings == ("header too large",)
     found = read_headers(content, max_bytes=4096)
     assert found.subject == "first"
     assert found.participants == ()

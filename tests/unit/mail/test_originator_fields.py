@@ -2,14 +2,14 @@
 
 import pytest
 
-from router.mail.contents import Contents, Mailbox
-from router.mail.originator_fields import MAX_REPLY_TO, other_than, read_originators
-from router.mail.parse import as_it_came, parse
+from router.mail.contents import Contents, NamedMailbox
+from router.mail.originator_fields import MAX_REPLY_TO, drop_if_same, read_originators
+from router.mail.parse import parse, raw_contents
 
 FROM = "From: Shop form <form@shop.example>"
 
 
-def originators(*lines: str) -> tuple[tuple[Mailbox, ...], Mailbox | None]:
+def originators(*lines: str) -> tuple[tuple[NamedMailbox, ...], NamedMailbox | None]:
     return read_originators("\r\n".join([FROM, *lines, "", "Hello."]).encode())
 
 
@@ -27,7 +27,7 @@ def originators(*lines: str) -> tuple[tuple[Mailbox, ...], Mailbox | None]:
     ],
 )
 def test_reply_to(lines: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
-    assert list(originators(*lines)[0]) == [Mailbox(*pair) for pair in expected]
+    assert list(originators(*lines)[0]) == [NamedMailbox(*pair) for pair in expected]
 
 
 def test_reply_to_is_bounded() -> None:
@@ -52,20 +52,20 @@ def test_reply_to_is_bounded() -> None:
     ],
 )
 def test_original_author(lines: tuple[str, ...], expected: tuple[str, str] | None) -> None:
-    assert originators(*lines)[1] == (None if expected is None else Mailbox(*expected))
+    assert originators(*lines)[1] == (None if expected is None else NamedMailbox(*expected))
 
 
 def test_only_addresses_that_differ_from_the_sender_are_worth_showing() -> None:
-    ada, team = Mailbox("Ada@customer.example", ""), Mailbox("team@customer.example", "Team")
-    assert other_than("ada@CUSTOMER.example", [ada]) == ()
-    assert other_than("ada@customer.example", [ada, team]) == (ada, team)
-    assert other_than("ada@customer.example", []) == ()
-    assert other_than("", [ada]) == (ada,)
+    ada, team = NamedMailbox("Ada@customer.example", ""), NamedMailbox("team@customer.example", "Team")
+    assert drop_if_same("ada@CUSTOMER.example", [ada]) == ()
+    assert drop_if_same("ada@customer.example", [ada, team]) == (ada, team)
+    assert drop_if_same("ada@customer.example", []) == ()
+    assert drop_if_same("", [ada]) == (ada,)
 
 
 def test_contents_have_them_also_where_no_parser_gets_through() -> None:
     content = f"{FROM}\r\nReply-To: a@x.example\r\nX-Original-From: B <b@x.example>\r\n\r\nHello.".encode()
-    for contents in (parse(content), as_it_came(content, "could not be parsed")):
-        assert contents.reply_to == (Mailbox("a@x.example", ""),)
-        assert contents.original_from == Mailbox("b@x.example", "B")
+    for contents in (parse(content), raw_contents(content, "could not be parsed")):
+        assert contents.reply_to == (NamedMailbox("a@x.example", ""),)
+        assert contents.original_from == NamedMailbox("b@x.example", "B")
         assert Contents.from_json(contents.to_json()) == contents

@@ -7,8 +7,8 @@ import base64
 import pytest
 
 from router.mail import parse as parse_module
-from router.mail.contents import Contents, Limits
-from router.mail.parse import attachment, parse
+from router.mail.contents import Contents, ParseLimits
+from router.mail.parse import extract_attachment, parse
 from router.mail.structure import read_structure
 from router.mail.text_parts import unflow
 
@@ -45,14 +45,14 @@ def test_a_crafted_header_of_100_kilobytes() -> None:
 
 def test_many_attachments_are_counted_not_all_listed() -> None:
     found = parse(mixed(*[b"Content-Type: a/b\r\n\r\nx"] * 300))
-    assert len(found.attachments) == Limits().attachments
+    assert len(found.attachments) == ParseLimits().attachments
     assert "too many attachments: some are not listed" in found.warnings
-    assert attachment(mixed(*[b"Content-Type: a/b\r\n\r\nx"] * 300), 201) is None
+    assert extract_attachment(mixed(*[b"Content-Type: a/b\r\n\r\nx"] * 300), 201) is None
 
 
 def test_long_text_is_cut_and_says_so() -> None:
     found = parse(b"Subject: x\r\n\r\n" + b"words and words\r\n" * 100_000)
-    assert len(found.text) == Limits().text
+    assert len(found.text) == ParseLimits().text
     assert "text truncated" in found.warnings
 
 
@@ -90,7 +90,7 @@ def test_what_breaks_the_parser_is_shown_as_it_came(monkeypatch: pytest.MonkeyPa
     found = parse(b"Subject: x\r\n\r\nthe \x00 body")
     assert found.text == "Subject: x\n\nthe  body"
     assert found.warnings == ("could not be parsed: raw message shown",)
-    assert attachment(b"Subject: x\r\n\r\nthe body", 1) is None
+    assert extract_attachment(b"Subject: x\r\n\r\nthe body", 1) is None
 
 
 def test_a_large_attachment_is_taken_out_whole() -> None:
@@ -98,7 +98,7 @@ def test_a_large_attachment_is_taken_out_whole() -> None:
     part = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(data)
     content = mixed(b"\r\nhello", part)
     [listed] = parse(content).attachments
-    taken = attachment(content, 1)
+    taken = extract_attachment(content, 1)
     assert taken is not None
     assert taken.data == data
     assert listed.size == len(data)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.mail.body_parts import MAX_CONTAINERS
-from router.mail.parse import attachment, parse
-from router.mail.smime import kind_of, signed_mail
+from router.mail.parse import extract_attachment, parse
+from router.mail.smime import classify_pkcs7, extract_signed
 
 SIGNED, ENVELOPED, DATA = "2a864886f70d010702", "2a864886f70d010703", "2a864886f70d010701"
 INNER = (
@@ -61,7 +61,7 @@ def test_the_mail_inside_is_read(data: bytes, head: bytes) -> None:
         ("smime.p7m", "signed", len(data)),
     ]
     assert found.warnings == ("S/MIME signature not verified",)
-    taken = attachment(content, 1)
+    taken = extract_attachment(content, 1)
     assert taken is not None
     assert taken.data == b"ABC"
 
@@ -106,12 +106,12 @@ def test_signed_mails_in_signed_mails_are_bounded() -> None:
 def test_damaged_objects_are_files(at: int, damage: bytes, cut: bool) -> None:
     data = streamed(INNER)
     damaged = data[:at] + damage + (b"" if cut else data[at + len(damage) :])
-    assert kind_of(damaged) in ("signed", "encrypted", "other")
-    inside = signed_mail(damaged, "a.p7m")
+    assert classify_pkcs7(damaged) in ("signed", "encrypted", "other")
+    inside = extract_signed(damaged, "a.p7m")
     assert inside is None or b"Content" in inside
     assert parse(mail(damaged)).attachments
 
 
 def test_endless_nesting() -> None:
     for prefix in (b"\x30\x80", b"\x24\x80", b"\xa0\x80", streamed(b"")[:20] + b"\x24\x80"):
-        assert signed_mail(prefix + b"\x24\x80" * 100_000, "") is None
+        assert extract_signed(prefix + b"\x24\x80" * 100_000, "") is None

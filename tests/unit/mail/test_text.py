@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.mail.html_markup import seen_markup, without_unseen
+from router.mail.html_markup import strip_invisible, visible_markup
+from router.mail.html_sanitizer import MAX_HTML_LENGTH, sanitize_html
 from router.mail.html_style import canonical_style
 from router.mail.html_text import sanitized_to_text
 from router.mail.parse import parse
-from router.mail.text import MAX_HTML, sanitize_html
 
 
 def text_of(html: str) -> str:
@@ -161,12 +161,12 @@ WORDS = "<p>The lamp is dark.</p>"
 @pytest.mark.parametrize(
     "before",
     [
-        "<style>" + "p{margin:0}" * (MAX_HTML // 10) + "</style>",
-        "<!--[if gte mso 9]><xml>" + "<o:x/>" * (MAX_HTML // 5) + "</xml><![endif]-->",
-        "<!doctype html><script>" + "x<y;" * (MAX_HTML // 3) + "</script><br class=x>",
-        "<svg viewBox='0 0 9 9'><g>" + "<path d='M0 0'/>" * (MAX_HTML // 10) + "</g></svg>",
-        "<img src=data:image/png;base64," + "A" * MAX_HTML + ">",
-        "<p>" + f"<span class=x style='{'mso-a:b;' * 50}'>a </span>" * (MAX_HTML // 300) + "</p>",
+        "<style>" + "p{margin:0}" * (MAX_HTML_LENGTH // 10) + "</style>",
+        "<!--[if gte mso 9]><xml>" + "<o:x/>" * (MAX_HTML_LENGTH // 5) + "</xml><![endif]-->",
+        "<!doctype html><script>" + "x<y;" * (MAX_HTML_LENGTH // 3) + "</script><br class=x>",
+        "<svg viewBox='0 0 9 9'><g>" + "<path d='M0 0'/>" * (MAX_HTML_LENGTH // 10) + "</g></svg>",
+        "<img src=data:image/png;base64," + "A" * MAX_HTML_LENGTH + ">",
+        "<p>" + f"<span class=x style='{'mso-a:b;' * 50}'>a </span>" * (MAX_HTML_LENGTH // 300) + "</p>",
     ],
     ids=["style", "comment", "script", "drawing", "image", "attributes"],
 )
@@ -200,7 +200,7 @@ def test_the_style_of_the_body_holds_for_its_text() -> None:
 
 def test_html_parts_share_the_bound() -> None:
     """The style sheet of the first does not cost the words of the second."""
-    styled = f"<style>{'p{margin:0}' * (MAX_HTML // 12)}</style>{WORDS}"
+    styled = f"<style>{'p{margin:0}' * (MAX_HTML_LENGTH // 12)}</style>{WORDS}"
     part = "\n--b\nContent-Type: text/html\n\n"
     found = parse(f"Content-Type: multipart/mixed; boundary=b\n{part}{styled}{part}{WORDS}\n--b--\n".encode())
     assert found.text.count("The lamp is dark.") == 2
@@ -208,7 +208,7 @@ def test_html_parts_share_the_bound() -> None:
 
 
 def test_html_beyond_its_bound_keeps_what_the_first_of_two_attributes_says() -> None:
-    html = "<p style='color:red' style='display:none'>seen</p>" + "<!-- x -->" * (MAX_HTML // 10)
+    html = "<p style='color:red' style='display:none'>seen</p>" + "<!-- x -->" * (MAX_HTML_LENGTH // 10)
     assert parse(f"Content-Type: text/html\n\n{html}".encode()).text == "seen"
 
 
@@ -226,7 +226,7 @@ words |a<b|<br/>|<br class=x>|<a href='https://x.example/1' class=x>|</a>|<img s
 @given(st.lists(st.sampled_from(PIECES.split("|")), max_size=24).map("".join))
 def test_what_is_not_seen_makes_no_difference_to_the_sanitiser(html: str) -> None:
     """But for empty elements that a drawing opens again."""
-    for same in (seen_markup(html, len(html) + 8), without_unseen(html)):
+    for same in (visible_markup(html, len(html) + 8), strip_invisible(html)):
         assert text_of(same) == text_of(html)
         if "<svg" not in html:
             assert (sanitize_html(same) or "").strip() == (sanitize_html(html) or "").strip()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from router.mail import uuencode
 from router.mail.contents import Contents
-from router.mail.parse import attachment, parse
-from router.mail.transfer_encoding import decode, decoded_size, mechanism
+from router.mail.parse import extract_attachment, parse
+from router.mail.transfer_encoding import decode, decoded_size, parse_mechanism
 
 SENTENCE = b"My question: what does the large lamp cost, and when can it be sent to Hamburg?\n"
 FILE = (
@@ -62,7 +62,7 @@ def as_text(body: bytes, encoding: bytes = b"base64") -> Contents:
     ],
 )
 def test_the_mechanism_is_the_first_word(value: bytes, expected: str) -> None:
-    assert mechanism(value) == expected
+    assert parse_mechanism(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_the_size_is_that_of_the_decoded_bytes(data: bytes) -> None:
 def test_the_list_has_the_size_of_the_download(encoding: bytes, body: bytes, data: bytes) -> None:
     content = FILE % (encoding, body)
     [listed] = parse(content).attachments
-    taken = attachment(content, 1)
+    taken = extract_attachment(content, 1)
     assert taken is not None
     assert (taken.data, taken.attachment, listed.size) == (data, listed, len(data))
 
@@ -216,7 +216,7 @@ def test_uuencoded_files_in_a_text_are_attachments() -> None:
         found = parse(head + encoded)
         assert found.text.split() == ["Two", "files.", "and", "Bye"]
         assert [(listed.filename, listed.size) for listed in found.attachments] == [("pr\u00fcfung.bin", 256), ("b", 3)]
-        taken = attachment(head + encoded, 1)
+        taken = extract_attachment(head + encoded, 1)
         assert taken is not None
         assert taken.data == data
 
@@ -255,4 +255,4 @@ def test_a_word_behind_base64_is_no_part_of_the_file(data: bytes, word: bytes) -
     for body in (base64.encodebytes(data) + word + b"\r\n", base64.encodebytes(data) + word + b"\nand more words\n"):
         assert decode(body, "base64") == (data, False)
         assert decoded_size(body, "base64") == (len(data), False)
-        assert word in decode(body, "base64", words=True)[0]
+        assert word in decode(body, "base64", keep_text=True)[0]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from router.mail.charset_labels import codec
+from router.mail.charset_labels import codec_for
 from router.mail.charsets import decode_charset
-from router.mail.decode import decode_words, one_line, parameters, safe_filename, storable
+from router.mail.decode import clean_line, clean_text, decode_encoded_words, parse_parameters, safe_filename
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from router.mail.decode import decode_words, one_line, parameters, safe_filename
     ],
 )
 def test_codec(label: str, expected: str) -> None:
-    assert codec(label) == expected
+    assert codec_for(label) == expected
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_cut_character_does_not_change_the_charset() -> None:
     ],
 )
 def test_encoded_words(value: bytes, expected: str) -> None:
-    assert decode_words(value) == expected
+    assert decode_encoded_words(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_encoded_words(value: bytes, expected: str) -> None:
     ],
 )
 def test_parameters(value: bytes, expected: tuple[str, dict[str, str]]) -> None:
-    assert parameters(value) == expected
+    assert parse_parameters(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -115,5 +115,5 @@ def test_safe_filename(text: str, expected: str) -> None:
 
 
 def test_cleaning() -> None:
-    assert one_line(" a\r\n\tb\x00\ud800 ", 10) == "a b\ufffd"
-    assert storable("a\x00b\r\nc\rd\x1b\ud800") == "ab\nc\nd\ufffd"
+    assert clean_line(" a\r\n\tb\x00\ud800 ", 10) == "a b\ufffd"
+    assert clean_text("a\x00b\r\nc\rd\x1b\ud800") == "ab\nc\nd\ufffd"

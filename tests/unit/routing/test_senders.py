@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.mail.address import MAILBOX_LIMIT, Mailbox, parse_mailbox
+from router.mail.address import MAX_MAILBOX_BYTES, Mailbox, parse_mailbox
 from router.network import parse_address
 from router.routing.senders import Blocked, entry_form
 
@@ -19,7 +19,7 @@ NETWORKS = st.one_of(
 
 
 def sender(reverse_path: str) -> Mailbox | None:
-    return parse_mailbox(reverse_path, local_part_limit=MAILBOX_LIMIT) if reverse_path else None
+    return parse_mailbox(reverse_path, local_part_limit=MAX_MAILBOX_BYTES) if reverse_path else None
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 `sanitize_html` lets through what formats text, and nothing that runs, loads, tracks or hides its origin: no scripts,
 no styles, no forms, no remote images (`cid:` ones stay, for a viewer that has the parts). It is bounded: past
-`MAX_HTML` characters the rest is cut; past `MAX_TAGS` or `MAX_REFERENCES`, or where parsing would nest it too deep or
-make it much larger (`router.mail.html_growth`), tags are just dropped. It never raises. Only the process that parses
-(`router.contents.worker`) calls it, and only that process loads the sanitiser.
+`MAX_HTML_LENGTH` characters the rest is cut; past `MAX_TAGS` or `MAX_REFERENCES`, or where parsing would nest it too
+deep or make it much larger (`router.mail.html_growth`), tags are just dropped. It never raises. Only the process that
+parses (`router.contents.worker`) loads the sanitiser.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from __future__ import annotations
 import re
 
 from router.mail import html_growth
-from router.mail.decode import storable
+from router.mail.decode import clean_text
 from router.mail.html_style import canonical_style
 
-MAX_HTML = 524288
+MAX_HTML_LENGTH = 524288
 MAX_TAGS = 50_000
-# Character references (`&nbsp;`), each some 3 µs. HTML of `MAX_HTML` whose text is all numeric ones has half as many.
+# Character references (`&nbsp;`), each some 3 µs. HTML of `MAX_HTML_LENGTH` that is all numeric ones has half as many.
 MAX_REFERENCES = 150_000
 # The sanitiser looks through the rest of a text for each of these characters that it writes: their number times the
 # length of the text, over all texts. A billion take some 20 ms; shorter texts do not count.
 _ESCAPED = re.compile("[&\u0080-\u00bf]")
-MAX_ESCAPING, _SHORT_TEXT = 1_000_000_000, 4096
+MAX_ESCAPING_COST, _SHORT_TEXT_LENGTH = 1_000_000_000, 4096
 # Characters of sanitised HTML that are walked and kept: links are told what they are, and elements may be reopened.
-MAX_SANITIZED = 2 * MAX_HTML
+MAX_SANITIZED_LENGTH = 2 * MAX_HTML_LENGTH
 
 
-def _words(text: str) -> frozenset[str]:
+def _name_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_TAGS = _words(
+_TAGS = _name_set(
     "a abbr address area article aside b bdi blockquote br caption center cite code col colgroup dd del details dfn "
     "div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre "
     "q s samp section small span strike strong sub summary sup table tbody td tfoot th thead time tr tt u ul var wbr"
 )
-_DROPPED_WITH_CONTENT = _words(
+_DROPPED_WITH_CONTENT = _name_set(
     "script style title head template noscript object applet audio video canvas svg math select"
 )
 ATTRIBUTES: dict[str, set[str]] = {
@@ -52,31 +52,31 @@ ATTRIBUTES: dict[str, set[str]] = {
     "font": {"color"},
 }
 # Of links: what a browser or another program opens for its user, and nothing that runs.
-LINK_SCHEMES = _words("http https mailto tel ftp ftps sftp sms sip sips xmpp irc ircs callto geo news nntp webcal")
+LINK_SCHEMES = _name_set("http https mailto tel ftp ftps sftp sms sip sips xmpp irc ircs callto geo news nntp webcal")
 
 
 def sanitize_html(html: str) -> str | None:
     """Safe HTML, None if it is beyond the bounds. Hidden elements stay; styles are those of `html_style` alone."""
     import nh3  # noqa: PLC0415 - see the module
 
-    html = storable(html[:MAX_HTML])
+    html = clean_text(html[:MAX_HTML_LENGTH])
     if not html.strip():
         return ""
-    if _beyond_bounds(html):
+    if _is_too_complex(html):
         return None
     return nh3.clean(
         html,
         tags=set(_TAGS),
         clean_content_tags=set(_DROPPED_WITH_CONTENT),
         attributes=ATTRIBUTES,
-        attribute_filter=kept_attribute,
+        attribute_filter=filter_attribute,
         url_schemes={*LINK_SCHEMES, "cid"},
         url_relative="deny",
         link_rel="noopener noreferrer nofollow",
     )
 
 
-def cut_html(clean: str, limit: int) -> str:
+def truncate_html(clean: str, limit: int) -> str:
     """What `sanitize_html` returned, cut to at most `limit` characters, not inside a tag or a reference."""
     if len(clean) <= limit:
         return clean
@@ -87,7 +87,7 @@ def cut_html(clean: str, limit: int) -> str:
     return cut[:reference] if reference > cut.rfind(";") else cut
 
 
-def kept_attribute(tag: str, name: str, value: str) -> str | None:
+def filter_attribute(tag: str, name: str, value: str) -> str | None:
     """What is kept of the value of an allowed attribute, None to drop it."""
     if name == "style":
         return canonical_style(value) or None
@@ -98,11 +98,11 @@ def kept_attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def _beyond_bounds(html: str) -> bool:
+def _is_too_complex(html: str) -> bool:
     """Whether the sanitiser would need more than a moment."""
     if html.count("<") > MAX_TAGS or html.count("&") > MAX_REFERENCES:
         return True
-    texts = (text for text in html.split("<") if len(text) > _SHORT_TEXT)
-    if sum((len(text) - len(_ESCAPED.sub("", text))) * len(text) for text in texts) > MAX_ESCAPING:
+    texts = (text for text in html.split("<") if len(text) > _SHORT_TEXT_LENGTH)
+    if sum((len(text) - len(_ESCAPED.sub("", text))) * len(text) for text in texts) > MAX_ESCAPING_COST:
         return True
-    return html_growth.grows(html)
+    return html_growth.is_too_complex(html)
