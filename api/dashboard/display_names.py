@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from api.dashboard.page import Visit
 
 # By the prefix of the id.
-_REMOVED = {"user": "somebody who was removed", "int": "an integration that was removed"}
+_REMOVED = {"user": "removed user", "int": "removed integration"}
 
 
 async def resolve(visit: Visit, ids: Iterable[str | None]) -> dict[str, str]:

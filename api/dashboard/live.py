@@ -82,10 +82,10 @@ class Live:
     def open(self, workspace_id: str, seen: str, whose: str = "", trouble: str = "") -> Stream:
         """A stream of what changes in a workspace; the caller closes it. Raises `Unavailable` when there are many."""
         if self._closed or self.streams >= self._most:
-            raise Unavailable("as many streams are open as there may be")
+            raise Unavailable("too many open event streams")
         watch = self._watches.get(workspace_id)
         if watch is not None and sum(stream.whose == whose for stream in watch.streams) >= MOST_OF_ONE:
-            raise Unavailable("as many streams are open as one person may have")
+            raise Unavailable("too many open event streams for this user")
         if watch is None:
             task = asyncio.get_running_loop().create_task(self._look(workspace_id), name=f"live {workspace_id}")
             watch = self._watches[workspace_id] = _Watch(task)

@@ -16,12 +16,12 @@ TABS: tuple[tuple[str, str, Role], ...] = (
     ("Domains", "/manage/domains", "viewer"),
     ("Aliases", "/manage/aliases", "viewer"),
     ("Integrations", "/manage/integrations", "viewer"),
-    ("People", "/manage/users", "viewer"),
-    ("Keys", "/manage/keys", "viewer"),
+    ("Users", "/manage/users", "viewer"),
+    ("API keys", "/manage/keys", "viewer"),
     ("Blocked senders", "/manage/blocked-senders", "viewer"),
     ("Workspace", "/manage/workspace", "viewer"),
-    ("Audit", "/manage/audit", "admin"),
-    ("Set-up", "/set-up", "admin"),
+    ("Audit log", "/manage/audit", "admin"),
+    ("Setup", "/set-up", "admin"),
 )
 
 
@@ -54,11 +54,10 @@ def confirm(
     action: str,
     label: str,
     back: str,
-    keep: str = "Keep it",
     **fields: str,
 ) -> Html:
     """Asks before something goes: what it means, a button that does it and a way back. fields: sent with it."""
-    context = {"says": list(says), "action": action, "label": label, "back": back, "keep": keep, "fields": fields}
+    context = {"says": list(says), "action": action, "label": label, "back": back, "fields": fields}
     return shown(visit, "confirm.html", question, **context)
 
 

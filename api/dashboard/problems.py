@@ -24,14 +24,14 @@ from api.request_keys import REQUEST_ID
 
 _NOT_PAGES = ("/api", "/v1", "/healthz", "/readyz")
 _TITLES = {
-    401: "Your session is over",
-    403: "You may not do this",
-    404: "There is nothing here",
-    405: "This cannot be done here",
-    413: "That is too much at once",
+    401: "Session expired",
+    403: "Permission denied",
+    404: "Page not found",
+    405: "Method not allowed",
+    413: "Request too large",
     429: "Too many requests",
-    500: "Something went wrong here",
-    503: "Not at the moment",
+    500: "Something went wrong",
+    503: "Service unavailable",
 }
 
 
@@ -53,7 +53,7 @@ def problems(renderer: Callable[[], Renderer], public_url: str) -> Middleware:
             response.body = b""
             return response
         context = {
-            "title": _TITLES.get(response.status, "This could not be done"),
+            "title": _TITLES.get(response.status, "Request failed"),
             "message": error[1],
             "status": response.status,
             "request_id": request[REQUEST_ID],

@@ -22,7 +22,7 @@ from router.errors import Refused
 
 # Fields that are entered again instead of being shown, with their labels.
 SECRETS: Mapping[str, str] = {
-    "currentPassword": "Present password",
+    "currentPassword": "Current password",
     "password": "Password",
     "webhookUrl": "Webhook URL",
 }

@@ -48,7 +48,7 @@ class Renderer:
         """The page as this visitor sees it."""
         me = None if visit.caller is None else await visit.services.sessions.me(visit.caller.actor)
         if me is not None and (me.user is None or me.workspace is None):
-            raise Refused("unauthorized", "You were removed a moment ago")
+            raise Refused("unauthorized", "Your account was removed")
         trouble = (
             AttentionCounts() if visit.caller is None else await visit.services.attention.counts(visit.caller.actor)
         )

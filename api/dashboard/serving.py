@@ -106,11 +106,11 @@ def parse_form(request: web.Request, content: bytes) -> dict[str, str]:
     if not content:
         return {}
     if body.content_type(request)[0] != "application/x-www-form-urlencoded":
-        raise Refused("unsupported_media_type", "A form must be application/x-www-form-urlencoded")
+        raise Refused("unsupported_media_type", "The form must be sent as application/x-www-form-urlencoded")
     try:
         pairs = parse_qsl(content.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError:
-        raise Refused("invalid_request", "The form cannot be read") from None
+        raise Refused("invalid_request", "The form data is malformed") from None
     return _once(pairs)
 
 

@@ -39,7 +39,7 @@ class Submissions:
         try:
             begun = await self._idempotency.begin(scope, digest, digest)
         except Refused as refusal:
-            raise Refused("conflict", "This was sent a moment ago and is not finished yet: try again") from refusal
+            raise Refused("conflict", "This form is still being processed; try again in a moment") from refusal
         if isinstance(begun, StoredResponse):
             return See(**json.loads(begun.answer))
         # A task of its own: a time limit or a client that hangs up must not end it halfway.

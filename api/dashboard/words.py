@@ -92,7 +92,7 @@ def troubles(found: AttentionCounts) -> list[str]:
         (found.parked, "parked delivery", "parked deliveries"),
         (found.failing, "failing integration", "failing integrations"),
         (found.unverified, "unverified domain", "unverified domains"),
-        (found.missing, "domain without its records", "domains without their records"),
+        (found.missing, "domain with missing records", "domains with missing records"),
     )
     return [
         f"{count:,}{'+' if count >= MAX_COUNTED else ''} {one if count == 1 else many}"

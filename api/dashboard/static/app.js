@@ -160,7 +160,7 @@
       }
       const bar = document.getElementById("trouble"), now = page.getElementById("trouble");
       if (bar && now && bar.dataset.v !== now.dataset.v) bar.replaceWith(document.importNode(now, true));
-      if (changed) tell("There is something new on this page");
+      if (changed) tell("Page updated");
     } catch {
       soon();
     } finally {

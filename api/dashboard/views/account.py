@@ -37,8 +37,8 @@ def _own(visit: Visit) -> str:
 
 
 NOTES = {
-    "password-changed": "Your password is changed. You are signed out everywhere else.",
-    "session-ended": "That session is over.",
+    "password-changed": "Password changed. All other sessions were ended.",
+    "session-ended": "Session ended.",
 }
 PAGES = (
     Page("GET", "/account", show, "viewer"),

@@ -66,11 +66,11 @@ async def ask(visit: Visit) -> Html:
     alias = await visit.services.aliases.get(visit.actor, visit.ids["id"])
     path = f"/manage/aliases/{alias.id}"
     says = [
-        "Its mail is refused from then on, or goes to the domain's catch-all where there is one.",
-        "Its tickets stay.",
+        "Mail to this address is then rejected, or goes to the catch-all alias of the domain if there is one.",
+        "Existing tickets are kept.",
     ]
     return manage.confirm(
-        visit, f"Remove {alias.email}?", says, action=f"{path}/delete", label="Remove the alias", back=path
+        visit, f"Remove {alias.email}?", says, action=f"{path}/delete", label="Remove alias", back=path
     )
 
 
@@ -84,12 +84,12 @@ def _back(visit: Visit, note: str) -> See:
 
 
 NOTES = {
-    "alias-added": "The alias is added.",
-    "alias-changed": "Its tickets go there from now on.",
-    "alias-on": "Its mail is taken again.",
-    "alias-off": "Its mail is refused until you switch it on again.",
-    "alias-removed": "The alias is removed.",
-    "test-mail-sent": "A test mail is on its way.",
+    "alias-added": "Alias added.",
+    "alias-changed": "Alias saved. New tickets go to this integration.",
+    "alias-on": "Alias enabled.",
+    "alias-off": "Alias disabled. Mail to this address is rejected.",
+    "alias-removed": "Alias removed.",
+    "test-mail-sent": "Test email sent.",
 }
 PAGES = (
     Page("GET", "/manage/aliases", page, "viewer"),

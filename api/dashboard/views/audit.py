@@ -21,14 +21,14 @@ _VERBS = {
     "change": "changed",
     "delete": "removed",
     "verify": "verified",
-    "unverify": "no longer verified",
-    "lose": "lost to another workspace",
+    "unverify": "unverified",
+    "lose": "verified by another workspace",
     "test": "tested",
     "revoke": "revoked",
-    "replay": "sent again",
+    "replay": "retried",
     "sign_in": "signed in",
-    "sign_in_failed": "failed to sign in",
-    "sign_in_limited": "failed to sign in too often",
+    "sign_in_failed": "sign-in failed",
+    "sign_in_limited": "sign-in rate-limited",
 }
 
 
@@ -37,7 +37,7 @@ async def page(visit: Visit) -> Html:
     return manage.listed(
         visit,
         "audit.html",
-        "Audit",
+        "Audit log",
         found,
         names=await display_names.resolve(visit, (entry.user_id for entry in found.items)),
         details={entry.id: _details(entry.detail) for entry in found.items},

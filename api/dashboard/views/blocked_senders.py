@@ -22,12 +22,11 @@ async def ask(visit: Visit) -> Html:
     sender = visit.form.get("sender") or visit.query.get("sender", "")
     return manage.confirm(
         visit,
-        f"Take mail from {sender} again?",
-        ["What was refused meanwhile does not come by itself: its senders were told."],
+        f"Unblock {sender}?",
+        ["Mail from this sender is then accepted. Messages that were rejected while it was blocked are not recovered."],
         action="/manage/blocked-senders/remove",
-        label="Take its mail again",
+        label="Unblock sender",
         back="/manage/blocked-senders",
-        keep="Keep it blocked",
         sender=sender,
     )
 
@@ -38,8 +37,8 @@ async def delete(visit: Visit) -> See:
 
 
 NOTES = {
-    "sender-blocked": "Its mail is refused from now on.",
-    "sender-unblocked": "Its mail is taken again.",
+    "sender-blocked": "Sender blocked.",
+    "sender-unblocked": "Sender unblocked.",
 }
 PAGES = (
     Page("GET", "/manage/blocked-senders", page, "viewer"),

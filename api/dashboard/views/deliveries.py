@@ -16,7 +16,7 @@ MOST_FAILED = 10
 # Any of these in the query asks for a list.
 _LISTED = frozenset({"state", "integrationId", "cursor"})
 # The word in the address, as the tabs call it.
-STATES = (("dead", "Failed"), ("pending", "Waiting"), ("delivered", "Arrived"), ("all", "All"))
+STATES = (("dead", "Failed"), ("pending", "Queued"), ("delivered", "Delivered"), ("all", "All"))
 
 
 async def page(visit: Visit) -> Html:
@@ -79,7 +79,7 @@ async def show(visit: Visit) -> Html:
         "ticket": tickets.get(delivery.ticket_id),
         "name": (await display_names.resolve(visit, [delivery.integration_id]))[delivery.integration_id],
     }
-    return Html("delivery.html", "A delivery", context)
+    return Html("delivery.html", "Delivery", context)
 
 
 async def replay(visit: Visit) -> See:
@@ -103,8 +103,8 @@ def _state(visit: Visit) -> str:
 
 
 NOTES = {
-    "replayed": "It is due now, as if it were new.",
-    "replayed-all": "They are due now, as if they were new.",
+    "replayed": "Queued for redelivery.",
+    "replayed-all": "Queued for redelivery.",
 }
 NAV = (Nav("Activity", LIST, "viewer", 30),)
 PAGES = (

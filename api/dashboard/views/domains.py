@@ -44,12 +44,12 @@ async def upstream(visit: Visit) -> See:
 async def ask(visit: Visit) -> Html:
     view = await visit.services.domains.get(visit.actor, visit.ids["id"])
     name, count, path = view.domain.name, view.alias_count, f"/manage/domains/{view.domain.id}"
-    says = [f"Mail to {name} is refused from then on. Its tickets stay."]
+    says = [f"Mail to {name} is then rejected. Existing tickets are kept."]
     if count:
-        says.append("Its alias goes with it." if count == 1 else f"Its {count} aliases go with it.")
+        says.append("Its alias is removed too." if count == 1 else f"Its {count} aliases are removed too.")
     force = {"force": "true"} if count else {}
     return manage.confirm(
-        visit, f"Remove {name}?", says, action=f"{path}/delete", label="Remove the domain", back=path, **force
+        visit, f"Remove {name}?", says, action=f"{path}/delete", label="Remove domain", back=path, **force
     )
 
 
@@ -61,11 +61,11 @@ async def delete(visit: Visit) -> See:
 
 
 NOTES = {
-    "domain-added": "The domain is added. It is yours as soon as its records are in the DNS.",
-    "domain-verified": "The domain is verified: its mail is taken.",
-    "domain-waits": "Checked: the records are not right yet. What is missing stands beside each.",
-    "domain-changed": "That is changed. Check the records again.",
-    "domain-removed": "The domain is removed.",
+    "domain-added": "Domain added. Add its DNS records to verify it.",
+    "domain-verified": "Domain verified. Its mail is accepted.",
+    "domain-waits": "The DNS records are not correct yet. The fix is shown with each record.",
+    "domain-changed": "Domain saved. Check its records again.",
+    "domain-removed": "Domain removed.",
 }
 PAGES = (
     Page("GET", "/manage/domains", page, "viewer"),

@@ -27,11 +27,11 @@ def _drawn(found: Overview) -> dict[str, Any]:
     rest = [total - sum(counts) for total, counts in zip(found.now.counts, _columns(shown), strict=True)]
     rows: list[tuple[str, str, tuple[int, ...]]] = [(at.address, at.alias_id, at.tickets.counts) for at in shown]
     if any(count > 0 for count in rest):
-        rows.append(("all others", "", tuple(max(0, count) for count in rest)))
+        rows.append(("Other addresses", "", tuple(max(0, count) for count in rest)))
     longest = max((sum(counts) for _, _, counts in rows), default=0)
     return {
         "charts": [
-            _chart("mails", "Mails", [Point(_label(day), day.mails) for day in found.days]),
+            _chart("mails", "Messages", [Point(_label(day), day.mails) for day in found.days]),
             _chart("tickets", "New tickets", [Point(_label(day), day.tickets) for day in found.days]),
             _chart("dead", "Failed deliveries", [Point(_label(day), day.dead) for day in found.days]),
         ],
@@ -53,9 +53,9 @@ def _columns(shown: Any) -> list[tuple[int, ...]]:
 def _chart(name: str, heading: str, points: list[Point]) -> dict[str, Any]:
     total = sum(point.value for point in points)
     most = max(points, key=lambda point: point.value)
-    words = f"{heading} a day: {total:,} in {len(points)} days"
+    words = f"{heading} per day: {total:,} in {len(points)} days"
     if most.value:
-        words += f", the most on {most.label}: {most.value:,}"
+        words += f", maximum {most.value:,} on {most.label}"
     return {"name": name, "heading": heading, "total": total, "svg": charts.columns(name, words, points)}
 
 

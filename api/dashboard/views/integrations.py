@@ -51,19 +51,19 @@ async def try_out(visit: Visit, integration_id: str) -> None:
     """Sends a test message; raises `Refused` with what the other side said when it did not arrive."""
     result = await visit.services.integrations.test(visit.actor, integration_id)
     if not result.ok:
-        raise Refused("conflict", f"The test message did not arrive: {result.reason}")
+        raise Refused("conflict", f"The test message was not delivered: {result.reason}")
 
 
 async def ask(visit: Visit) -> Html:
     integration = await visit.services.integrations.get(visit.actor, visit.ids["id"])
     path = f"/manage/integrations/{integration.id}"
-    says = ["What still waits for it is given up. An integration that aliases point to cannot be removed."]
+    says = ["Its queued deliveries fail permanently. An integration that is used by an alias cannot be removed."]
     return manage.confirm(
         visit,
         f"Remove {integration.name}?",
         says,
         action=f"{path}/delete",
-        label="Remove the integration",
+        label="Remove integration",
         back=path,
     )
 
@@ -78,11 +78,11 @@ def _back(visit: Visit, note: str) -> See:
 
 
 NOTES = {
-    "integration-added": "The integration is added. Send a test message to see that it works.",
-    "integration-renamed": "The integration has a new name.",
-    "integration-moved": "The new URL is kept. What waited is sent there now.",
-    "integration-removed": "The integration is removed.",
-    "test-arrived": "The test message has arrived: look into the channel.",
+    "integration-added": "Integration added. Send a test message to check it.",
+    "integration-renamed": "Name saved.",
+    "integration-moved": "URL saved. Parked deliveries are sent now.",
+    "integration-removed": "Integration removed.",
+    "test-arrived": "Test message delivered.",
 }
 PAGES = (
     Page("GET", "/manage/integrations", page, "viewer"),

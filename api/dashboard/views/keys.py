@@ -20,7 +20,7 @@ async def page(visit: Visit) -> Html:
     return manage.listed(
         visit,
         "keys.html",
-        "Keys",
+        "API keys",
         found,
         names=await display_names.resolve(visit, (key.user_id for key in found.items)),
         people=[user for user in colleagues if user.disabled_at is None],
@@ -34,7 +34,7 @@ async def create(visit: Visit) -> Html:
     idempotency = visit.services.idempotency
     begun = await idempotency.begin(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")
     if isinstance(begun, StoredResponse):
-        raise Refused("conflict", "This was done already")
+        raise Refused("conflict", "This form was already submitted")
     try:
         new = await visit.services.keys.create(
             visit.actor,
@@ -47,7 +47,7 @@ async def create(visit: Visit) -> Html:
         await idempotency.release(begun)
         raise
     await idempotency.keep(begun, 201, None)
-    return manage.shown(visit, "key.html", "A new key", new=new)
+    return manage.shown(visit, "key.html", "New API key", new=new)
 
 
 def _end_of(day: str) -> Micros | None:
@@ -58,17 +58,17 @@ def _end_of(day: str) -> Micros | None:
         end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC)
         return int(end.timestamp()) * SECOND
     except (ValueError, OverflowError):
-        raise Refused("invalid_request", "expiresAt must be a day", "expiresAt") from None
+        raise Refused("invalid_request", "expiresAt must be a date (YYYY-MM-DD)", "expiresAt") from None
 
 
 async def ask(visit: Visit) -> Html:
     key = await visit.services.keys.get(visit.actor, visit.ids["id"])
     return manage.confirm(
         visit,
-        f"Revoke the key {key.name}?",
-        [f"Whatever uses {key.hint} is refused from its next request on. A revoked key cannot be brought back."],
+        f"Revoke {key.name}?",
+        [f"Requests with {key.hint} are rejected immediately. A revoked key cannot be restored."],
         action=f"/manage/keys/{key.id}/revoke",
-        label="Revoke the key",
+        label="Revoke key",
         back="/manage/keys",
     )
 
@@ -78,7 +78,7 @@ async def revoke(visit: Visit) -> See:
     return See("/manage/keys", note="key-revoked")
 
 
-NOTES = {"key-revoked": "The key is revoked."}
+NOTES = {"key-revoked": "Key revoked."}
 PAGES = (
     Page("GET", "/manage/keys", page, "viewer"),
     Page("POST", "/manage/keys", create, "admin", again=page),

@@ -24,7 +24,7 @@ _IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")cid:([^"]{1,300})(")', re.IGNORECASE)
 # What browsers draw without running anything. Not SVG.
 _DRAWN = {"image/png", "image/jpeg", "image/gif", "image/webp"}
 _FRAME = (
-    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Mail</title><base target="_blank">'
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Message</title><base target="_blank">'
     '<meta name="color-scheme" content="light">'
     "<style>body{{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;margin:12px;overflow-wrap:anywhere}}"
     "img{{max-width:100%;height:auto}}table{{max-width:100%}}</style></head><body>{}</body></html>"

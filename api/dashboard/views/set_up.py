@@ -17,7 +17,7 @@ async def show(visit: Visit) -> Html:
         "view": await progress.view_of(visit, found),
         "way": way,
     }
-    return Html("set_up.html", "Set-up", context)
+    return Html("set_up.html", "Setup", context)
 
 
 async def domain(visit: Visit) -> See:

@@ -150,11 +150,11 @@ def _is_user(entry: Entry, name: str) -> bool:
 
 
 NOTES = {
-    "claimed": "The ticket is yours.",
-    "unclaimed": "The ticket is back in the queue.",
-    "assigned": "The ticket has a new owner.",
-    "status-set": "The status is changed.",
-    "noted": "Your note is on the ticket.",
+    "claimed": "Ticket assigned to you.",
+    "unclaimed": "Ticket unassigned.",
+    "assigned": "Ticket assigned.",
+    "status-set": "Status changed.",
+    "noted": "Note added.",
 }
 PAGES = (
     Page("GET", "/tickets/{id}", show, "viewer"),

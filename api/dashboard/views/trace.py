@@ -16,7 +16,7 @@ async def look_up(visit: Visit) -> Html | See:
     found = await visit.services.messages.find(visit.actor, q) if q else ()
     if len(found) == 1:
         return See(f"{PATH}/{found[0].id}")
-    return Html("trace_search.html", "Trace a mail", {"q": q, "found": found, "most": MOST_FOUND})
+    return Html("trace_search.html", "Trace a message", {"q": q, "found": found, "most": MOST_FOUND})
 
 
 async def show(visit: Visit) -> Html:
@@ -32,7 +32,7 @@ async def show(visit: Visit) -> Html:
         "tickets": await visit.services.tickets.named(visit.actor, trace.ticket_ids),
         "names": await display_names.resolve(visit, integrations),
     }
-    return Html("trace.html", "The way of a mail", context)
+    return Html("trace.html", "Message trace", context)
 
 
 PAGES = (

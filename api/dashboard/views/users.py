@@ -10,7 +10,7 @@ from router.errors import Refused
 
 async def page(visit: Visit) -> Html:
     found = await visit.services.users.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.listed(visit, "users.html", "People", found, roles=ROLES)
+    return manage.listed(visit, "users.html", "Users", found, roles=ROLES)
 
 
 async def create(visit: Visit) -> See:
@@ -58,16 +58,15 @@ async def set_disabled(visit: Visit) -> See:
 async def ask(visit: Visit) -> Html:
     user = await visit.services.users.get(visit.actor, visit.ids["id"])
     path = f"/manage/users/{user.id}"
-    says = ["Their keys and sessions end at once. Their unfinished tickets go back to the queue."]
+    says = ["All API keys and sessions of the user end immediately. Their unresolved tickets become unassigned."]
     if user.id == visit.actor.user_id:
-        says.append("This is you: you will be signed out.")
+        says.append("This is your own account: you will be signed out.")
     return manage.confirm(
         visit,
         f"Remove {user.name or user.email}?",
         says,
         action=f"{path}/delete",
-        label="Remove this person",
-        keep="Keep them",
+        label="Remove user",
         back=path,
     )
 
@@ -82,12 +81,12 @@ def _back(visit: Visit, note: str) -> See:
 
 
 NOTES = {
-    "user-added": "This person is added. Tell them their address and password yourself.",
-    "user-changed": "The change is kept.",
-    "user-password-set": "The password is set, and they are signed out everywhere. Tell it to them yourself.",
-    "user-disabled": "They are signed out and their keys are revoked.",
-    "user-enabled": "They can sign in again. Keys that were revoked stay revoked: create new ones.",
-    "user-removed": "This person is removed.",
+    "user-added": "User added. No email was sent; share the sign-in details yourself.",
+    "user-changed": "Changes saved.",
+    "user-password-set": "Password set and all sessions of the user ended. Share the new password yourself.",
+    "user-disabled": "User disabled. All sessions were ended and all API keys revoked.",
+    "user-enabled": "User enabled. Revoked API keys stay revoked.",
+    "user-removed": "User removed.",
 }
 PAGES = (
     Page("GET", "/manage/users", page, "viewer"),

@@ -27,7 +27,7 @@ async def begin(visit: Visit) -> web.StreamResponse:
     return await enter(visit, new, See("/set-up", note="welcome"))
 
 
-NOTES = {"welcome": "Welcome. You are the first admin of this installation."}
+NOTES = {"welcome": "Welcome! You are the first admin of this installation."}
 PAGES = (
     Page("GET", "/welcome", show, None),
     Page("POST", "/welcome", begin, None, again=show),

@@ -30,10 +30,10 @@ async def test_a_failed_one_with_its_reason_and_attempts(served: ServedInstallat
     assert "rejected 400 120 ms <b>no_text" in one.words
     assert "<b>no_text" not in one.text
     after = await client.follow(f"/activity/deliveries/{delivery}/replay", {})
-    assert "It is due now" in after.words
+    assert "Queued for redelivery." in after.words
     assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "pending"
     assert served.woken.integration_ids
-    assert "Nothing has failed." in (await client.get("/activity?state=dead")).words
+    assert "No failed deliveries." in (await client.get("/activity?state=dead")).words
     waiting = await client.get("/activity?state=pending")
     assert "Stuck <door>" in waiting.words
 
@@ -59,7 +59,7 @@ async def test_what_needs_attention_is_on_top_of_every_page(served: ServedInstal
         assert said in (await agent.get(path)).words, path
     opened = await agent.get("/activity")
     assert said not in opened.words
-    for part in ("no_service", "2 parked deliveries", "Stuck <door>", "help.example.com Not verified"):
+    for part in ("no_service", "2 parked deliveries", "Stuck <door>", "help.example.com Unverified"):
         assert part in opened.words
     assert "/replay" not in opened.text
     _, other = await served.other_workspace()
@@ -81,7 +81,7 @@ async def test_all_of_a_filter(sqlite_served: ServedInstallation) -> None:
     await client.follow("/activity/replay?state=dead", {"state": "dead", "integrationId": other})
     assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "dead"
     done = await client.follow("/activity/replay?state=dead", {"state": "dead", "integrationId": integration})
-    assert "They are due now" in done.words
+    assert "Queued for redelivery." in done.words
     assert (await served.services.deliveries.get(served.actor, delivery)).delivery.state == "pending"
     for form in ({"state": "delivered"}, {"state": "x"}, {"integrationId": "int_none"}):
         seen = await client.post("/activity/replay", form)
@@ -100,7 +100,7 @@ async def test_what_cannot_be_sent_again_says_why(sqlite_served: ServedInstallat
     seen = await client.post(f"/activity/deliveries/{delivery}/replay")
     assert seen.status == 409
     assert "has already been delivered" in seen.words
-    assert "Send again" not in (await client.get(f"/activity/deliveries/{delivery}")).words
+    assert "Retry" not in (await client.get(f"/activity/deliveries/{delivery}")).words
 
 
 async def test_names_of_what_was_removed(served: ServedInstallation) -> None:
@@ -120,8 +120,8 @@ async def test_names_of_what_was_removed(served: ServedInstallation) -> None:
     await served.services.integrations.delete(served.actor, integration)
     await served.services.users.delete(served.actor, leaver.id)
     for page in pages:
-        assert "an integration that was removed" in (await client.get(page)).words, page
-    assert "somebody who was removed" in (await client.get("/manage/audit")).words
+        assert "removed integration" in (await client.get(page)).words, page
+    assert "removed user" in (await client.get("/manage/audit")).words
     served.clock.advance(FRESH_SECONDS)
     assert "Nothing needs attention." in (await client.get("/activity")).words, "nobody can send it again"
     assert "Needs attention" not in (await client.get("/tickets")).words
@@ -163,16 +163,16 @@ async def test_a_trace_by_all_its_names(sqlite_served: ServedInstallation) -> No
     for said in (
         "Received by mx1.host.test",
         "Opened ticket #1",
-        "Owed to Support",
+        "Queued for Support",
         "Attempt 1",
-        "Arrived at Support",
+        "Delivered to Support",
     ):
         assert said in words
-    assert words.index("Received") < words.index("Opened") < words.index("Attempt 1") < words.index("Arrived at")
+    assert words.index("Received") < words.index("Opened") < words.index("Attempt 1") < words.index("Delivered to")
     await served.mail(mails.reply_to("<one@customer.test>"))
     several = await client.get("/activity/trace?q=1")
     assert several.text.count("data-row") == 2
-    assert "No such mail" in (await client.get("/activity/trace?q=nobody@customer.test")).words
+    assert "No messages match." in (await client.get("/activity/trace?q=nobody@customer.test")).words
     assert (await client.get("/activity/trace?q=" + "x" * 2000)).status == 400
     sender = mails.plain(from_="Ana <ana@acme.test>", message_id="<two@customer.test>")
     other = await served.mail(sender.replace(b"@acme", "@\u0430cme".encode()))
@@ -186,8 +186,8 @@ async def test_health_says_what_to_look_at(sqlite_served: ServedInstallation) ->
     now = served.clock.now()
     await served.database.run("janitor_claim", name="janitor.notices", now=now, after=now)
     well = await client.get("/activity/health")
-    assert "look here" not in well.words
-    assert "Domains none is without its records" in well.words
+    assert "Problem" not in well.words
+    assert "Domains none with missing records" in well.words
     await failed(served)
     await served.mail()
     await served.database.run(
@@ -195,10 +195,10 @@ async def test_health_says_what_to_look_at(sqlite_served: ServedInstallation) ->
     )
     served.clock.advance(minutes=20)
     ill = await client.get("/activity/health")
-    assert ill.text.count("look here") == 4  # deliverer, queue, given up, integrations
+    assert ill.text.count(">Problem<") == 4  # delivery process, queue, failed deliveries, integrations
     assert "the webhook is gone" in ill.words
     await served.services.domains.create(served.actor, "help.example.com")
-    assert "Domains 1 without its records" in (await client.get("/activity/health")).words
+    assert "Domains 1 with missing records" in (await client.get("/activity/health")).words
 
 
 async def test_the_overview(sqlite_served: ServedInstallation) -> None:
@@ -211,7 +211,7 @@ async def test_the_overview(sqlite_served: ServedInstallation) -> None:
     assert seen.status == 200
     assert 'role="img"' in seen.text
     assert "style=" not in seen.text
-    assert "Mails a day: 25 in 30 days" in seen.text
-    assert "Until somebody has the ticket 10 min" in seen.words
+    assert "Messages per day: 25 in 30 days" in seen.text
+    assert "Time to assign 10 min" in seen.words
     assert "support@example.org: 1 open, 0 in progress, 0 waiting" in seen.text
-    assert "no process that delivers was seen" not in seen.words, "nothing waits"
+    assert "no delivery process has been running" not in seen.words, "nothing is queued"

@@ -72,12 +72,12 @@ async def test_a_wrong_password_is_told_and_the_address_kept(sqlite_served: Serv
 async def test_the_first_page_works_once(served: ServedInstallation) -> None:
     client = browser(served)
     path = f"/welcome?token={served.login.link}"
-    assert "Choose how you sign in" in (await client.get(path)).words
+    assert "Create the first admin account" in (await client.get(path)).words
     form = {"token": served.login.link, "email": "Grace@Example.ORG", "name": "Grace", "password": "short"}
     seen = await client.post("/welcome", form)
     assert (seen.status, 'id="e-password"' in seen.text, 'value="Grace"' in seen.text) == (400, True, True)
     seen = await client.follow("/welcome", form | {"password": PASSWORD})
-    assert "Four steps to the first ticket" in seen.words
+    assert "Complete four steps" in seen.words
     seen = await client.get("/account?note=welcome")
     assert "grace@example.org" in seen.words
     assert "You are the first admin" in seen.words
@@ -112,7 +112,7 @@ async def test_ones_own_password_and_sessions(served: ServedInstallation) -> Non
     await there.post("/sign-in", form)
     page = await here.get("/account")
     (end,) = re.findall(r'action="(/account/sessions/\w+/end)"', page.text)
-    assert "That session is over." in (await here.follow(end, {})).words
+    assert "Session ended." in (await here.follow(end, {})).words
     assert (await there.get("/account")).status == 303
     assert (await here.post(end)).status == 404
     await there.post("/sign-in", form)
@@ -121,7 +121,7 @@ async def test_ones_own_password_and_sessions(served: ServedInstallation) -> Non
     short = await here.post("/account/password", {"currentPassword": PASSWORD, "password": "x"})
     assert (short.status, 'id="e-password"' in short.text) == (400, True)
     seen = await here.follow("/account/password", {"currentPassword": PASSWORD, "password": "another password"})
-    assert "Your password is changed." in seen.words
+    assert "Password changed." in seen.words
     assert (await there.get("/account")).status == 303
     assert (await browser(served).post("/sign-in", form)).status == 401
 
@@ -133,7 +133,7 @@ async def test_a_tickets_life(served: ServedInstallation) -> None:
     other = await signed_in(served, "agent", "other@people.test")
     viewer = await signed_in(served, "viewer")
     assert "Siehe Anhang" in (await agent.get(url)).words
-    assert "The ticket is yours." in (await agent.follow(f"{url}/claim", {})).words
+    assert "Ticket assigned to you." in (await agent.follow(f"{url}/claim", {})).words
     taken = await other.post(f"{url}/claim")
     assert (taken.status, "already claimed by another user" in taken.words) == (409, True)
     refused = await other.post(f"{url}/unclaim")
@@ -146,7 +146,7 @@ async def test_a_tickets_life(served: ServedInstallation) -> None:
     assert "Resolved" in (await agent.follow(f"{url}/status", {"status": "resolved"})).words
     assert (await agent.post(f"{url}/claim")).status == 409
     seen = await viewer.get(url)
-    assert "set it to Resolved" in seen.words
+    assert "set the status to Resolved" in seen.words
     assert f'action="{url}' not in seen.text, "a viewer sees no action"
     assert (await viewer.post(f"{url}/notes", {"text": "x"})).status == 403
     files = re.findall(r'href="(/api/emails/[^"]+)"', seen.text)
@@ -172,7 +172,7 @@ async def test_lists_search_and_go_on(served: ServedInstallation) -> None:
     await served.core.contents.catch_up(60)  # a search itself waits for it a second
     found = await client.get("/tickets?q=order+07")
     assert re.findall(r"Order \d\d", found.text) == ["Order 07"]
-    assert "No ticket fits." in (await client.get("/tickets?q=nothing+has+this")).words
+    assert "No tickets match." in (await client.get("/tickets?q=nothing+has+this")).words
     assert (await client.get("/tickets?status=gone")).status == 400
     assert (await client.get("/tickets?cursor=gone")).status == 400
 
@@ -220,8 +220,8 @@ async def test_failures_are_pages_without_their_reasons(
 ) -> None:
     client = await signed_in(sqlite_served, "viewer")
     for error, status, words in (
-        (Unavailable("the host of it"), 503, "Not at the moment"),
-        (RuntimeError("the inside"), 500, "Something went wrong here"),
+        (Unavailable("the host of it"), 503, "Service unavailable"),
+        (RuntimeError("the inside"), 500, "Something went wrong"),
     ):
 
         async def fails(*_: object, error: Exception = error, **__: object) -> None:

@@ -22,14 +22,14 @@ async def test_domains(served: ServedInstallation) -> None:
     admin = await signed_in(served, "admin")
     assert refused_beside(await admin.post("/manage/domains", {"domain": "no domain"}), "domain")
     page = await admin.follow("/manage/domains", {"domain": "Example.ORG"})
-    assert "The domain is added." in page.words
+    assert "Domain added." in page.words
     assert refused_beside(await admin.post("/manage/domains", {"domain": "example.org"}), "domain", 409)
     (view,) = (await served.services.domains.list(served.actor)).items
     url = f"/manage/domains/{view.id}"
     assert f"emailrouter-verification={view.token}" in page.text
-    assert "TXT not needed" in page.words
+    assert "TXT Optional" in page.words
     page = await admin.follow(f"{url}/upstream", {"mxManagedUpstream": "true"})
-    assert "TXT not checked yet" in page.words
+    assert "TXT Unchecked" in page.words
     await admin.follow(f"{url}/upstream", {"mxManagedUpstream": "false"})
     await admin.follow(f"{url}/verify", {})
 
@@ -37,10 +37,10 @@ async def test_domains(served: ServedInstallation) -> None:
     alias = {"domainId": view.id, "localPart": "support", "integrationId": integration}
     await admin.follow("/manage/aliases", alias)
     late = await admin.post(f"{url}/delete")
-    assert (late.status, "Its alias goes with it." in late.words) == (409, True), "only what was said goes"
+    assert (late.status, "Its alias is removed too." in late.words) == (409, True), "only what was said goes"
     assert 'name="force" value="true"' in (await admin.get(f"{url}/delete")).text
     page = await admin.follow(f"{url}/delete", {"force": "true"})
-    assert "There is no domain yet." in page.words
+    assert "No domains yet." in page.words
     assert (await admin.get(url)).status == 404
 
 
@@ -49,19 +49,19 @@ async def test_aliases(served: ServedInstallation) -> None:
     admin = await signed_in(served, "admin")
     form = {"domainId": domain, "localPart": "billing", "integrationId": integration}
     page = await admin.follow("/manage/aliases", form)
-    assert "billing@example.org active" in page.words
+    assert "billing@example.org Active" in page.words
     assert refused_beside(await admin.post("/manage/aliases", form), "localPart", 409)
     assert refused_beside(await admin.post("/manage/aliases", form | {"integrationId": "int_1"}), "integrationId")
     (url,) = set(re.findall(r"/manage/aliases/alias_\w+", page.text))
     other = await served.integration()
     page = await admin.follow(url, {"integrationId": other})
     assert f'<option value="{other}" selected>' in page.text
-    assert "switched off" in (await admin.follow(f"{url}/status", {"status": "disabled"})).words
+    assert "Disabled" in (await admin.follow(f"{url}/status", {"status": "disabled"})).words
     off = await admin.post(f"{url}/test")
     assert (off.status, "the alias is disabled" in off.words) == (409, True)
     await admin.follow(f"{url}/status", {"status": "active"})
     assert "Test of billing@example.org" in (await admin.follow(f"{url}/test", {})).words
-    assert "Its tickets stay." in (await admin.get(f"{url}/delete")).words
+    assert "Existing tickets are kept." in (await admin.get(f"{url}/delete")).words
     page = await admin.follow(f"{url}/delete", {})
     assert "billing@example.org" not in page.words
     assert "support@example.org" in (await admin.get(f"/manage/aliases?domainId={domain}")).words
@@ -74,17 +74,17 @@ async def test_integrations(served: ServedInstallation, slack: SlackStandIn) -> 
     for client in (admin, viewer):
         page = await client.get(url)
         assert "the webhook was removed or disabled in Slack" in page.words
-        assert "failing" in (await client.get("/manage/integrations")).words
+        assert "Failing" in (await client.get("/manage/integrations")).words
     assert 'name="webhookUrl"' not in page.text
     assert refused_beside(await admin.post(f"{url}/url", {"webhookUrl": "https://"}), "webhookUrl")
     page = await admin.follow(f"{url}/url", {"webhookUrl": slack.url(secret)})
-    assert "Support active" in page.words
+    assert "Support Active" in page.words
     assert names["integration"] in served.woken.integration_ids, "what waited goes on"
     slack.forget(secret)
     seen = await admin.post(f"{url}/test")
-    assert (seen.status, "The test message did not arrive:" in seen.words) == (409, True)
+    assert (seen.status, "The test message was not delivered:" in seen.words) == (409, True)
     slack.remember(secret)
-    assert "has arrived" in (await admin.follow(f"{url}/test", {})).words
+    assert "Test message delivered." in (await admin.follow(f"{url}/test", {})).words
     assert "Help desk" in (await admin.follow(url, {"name": "Help desk"})).words
     assert refused_beside(await admin.post(url, {"name": " "}), "name")
     used = await admin.post(f"{url}/delete")
@@ -114,7 +114,7 @@ async def test_people(served: ServedInstallation) -> None:
     assert (await admin.post(url, {"name": "Robert", "role": "king"})).status == 400
     await admin.follow(f"{url}/password", {"password": "another password"})
     assert (await bob.get("/account")).status == 303
-    assert "locked out" in (await admin.follow(f"{url}/disabled", {"disabled": "true"})).words
+    assert "Disabled" in (await admin.follow(f"{url}/disabled", {"disabled": "true"})).words
     assert (await bob.post("/sign-in", {"email": "bob@people.test", "password": "another password"})).status == 401
     for unsaid in ({}, {"disabled": ""}, {"disabled": "no"}):
         assert (await admin.post(f"{url}/disabled", unsaid)).status == 400
@@ -131,7 +131,7 @@ async def test_people(served: ServedInstallation) -> None:
     for path, sent in (("", {"name": "", "role": "agent"}), ("/disabled", {"disabled": "true"}), ("/delete", {})):
         last = await admin.post(f"/manage/users/{me.id}{path}", sent)
         assert (last.status, "the last admin" in last.words) == (409, True), path
-    assert "This is you" in (await admin.get(f"/manage/users/{me.id}/delete")).words
+    assert "This is your own account" in (await admin.get(f"/manage/users/{me.id}/delete")).words
 
 
 async def test_a_key_is_shown_once(served: ServedInstallation) -> None:
@@ -155,7 +155,7 @@ async def test_a_key_is_shown_once(served: ServedInstallation) -> None:
     (revoke,) = re.findall(r'href="([^"]+)" aria-label="Revoke import"', page.text)
     assert (await admin.get(revoke)).status == 200
     assert (await served.client(clear).get("/auth/me")).status == 200, "a question does nothing"
-    assert "revoked" in (await admin.follow(revoke, {})).words
+    assert "Revoked" in (await admin.follow(revoke, {})).words
     assert (await served.client(clear).get("/auth/me")).status == 401
     assert clear not in (await admin.get("/manage/audit")).text
 
@@ -169,7 +169,7 @@ async def test_blocked_senders_and_the_workspace(served: ServedInstallation) -> 
     ask = await admin.get(remove)
     assert 'name="sender" value="192.0.2.0/24"' in ask.text
     page = await admin.follow("/manage/blocked-senders/remove", {"sender": "192.0.2.0/24"})
-    assert "Nobody is blocked." in page.words
+    assert "No blocked senders." in page.words
     assert (await admin.post("/manage/blocked-senders/remove", {"sender": "192.0.2.0/24"})).status == 404
 
     page = await admin.follow("/manage/workspace", {"name": "Acme", "defaultIntegrationId": integration})
@@ -194,7 +194,7 @@ async def test_others_look_and_see_no_action(sqlite_served: ServedInstallation, 
         assert page.status == 200, path
         assert 'method="post" action="/manage' not in page.text, path
         assert "/delete" not in page.text, path
-    assert "You have no keys." in (await client.get("/manage/keys")).words
+    assert "No API keys yet." in (await client.get("/manage/keys")).words
     assert "/manage/audit" not in page.text
 
 

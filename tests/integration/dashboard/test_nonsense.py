@@ -34,7 +34,7 @@ async def test_no_address_is_nobodys_page(sqlite_served: ServedInstallation, add
 @pytest.mark.parametrize("line", ["OPTIONS * HTTP/1.1", "CONNECT mail.test:443 HTTP/1.1", "GET // HTTP/1.1"])
 async def test_what_names_no_path(sqlite_served: ServedInstallation, line: str) -> None:
     status, answer = await said(sqlite_served, line)
-    assert (status, "There is nothing here" in answer) == (404, True)
+    assert (status, "Page not found" in answer) == (404, True)
 
 
 async def test_the_name_of_a_session_is_any_text(served: ServedInstallation) -> None:

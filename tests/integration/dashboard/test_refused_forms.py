@@ -117,7 +117,7 @@ async def test_a_note_that_is_being_written_is_not_written_again(
     first = asyncio.create_task(client.post(f"/tickets/{ticket}/notes", form))
     await begun.wait()
     second = await client.post(f"/tickets/{ticket}/notes", form)
-    assert (second.status, "not finished yet" in second.words) == (409, True)
+    assert (second.status, "still being processed" in second.words) == (409, True)
     assert 'name="submission" value="a"' in second.text
     goes_on.set()
     assert (await first).status == 303

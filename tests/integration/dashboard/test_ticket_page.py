@@ -20,7 +20,7 @@ async def test_top_posted_mails_are_all_shown(sqlite_served: ServedInstallation)
     client = await signed_in(served, "viewer")
     seen = await client.get(f"/tickets/{ticket}")
     assert re.findall(r'<div class="text" dir="auto">(.*?)</div>', seen.text) == [f"Answer {n}." for n in range(12)]
-    assert seen.words.count("Show 601 lines of quoted text or signature") == 11
+    assert seen.words.count("Show quoted text (601 lines)") == 11
     assert "a line of before" not in seen.text
     link = re.findall(r'href="([^"]+/quoted)"', seen.text)[0]
     quoted = await client.get(link)
@@ -91,7 +91,7 @@ async def test_reply_by_mail(
     await sqlite_served.alias()
     client = await signed_in(sqlite_served, "viewer")
     seen = await client.get(f"/tickets/{await sqlite_served.ticket(content)}")
-    found = re.findall(r'<a class="button" href="(mailto:[^"]*)">Reply by mail</a>', seen.text)
+    found = re.findall(r'<a class="button" href="(mailto:[^"]*)">Reply by email</a>', seen.text)
     assert found == ([link] if link else [])
     for said in ("Reply-To: ", "Original sender: "):
         assert (said in seen.words) == any(one.startswith(said) for one in words)

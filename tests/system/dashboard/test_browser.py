@@ -28,7 +28,7 @@ async def enter(served: ServedInstallation, window: Window, role: Role, email: s
     """Signs in through the form."""
     address, _ = await person(served, role, email)
     page = await window.open(f"{served.root}/tickets/unassigned")
-    await page.get_by_label("Address").fill(address)
+    await page.get_by_label("Email address").fill(address)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Unassigned tickets")
@@ -45,15 +45,15 @@ async def test_hostile_mail_is_only_read(shop: ServedInstallation, window: Windo
     page = await enter(shop, window, "viewer")
     await page.get_by_role("link", name="onerror").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("{{ 7 * 7 }}")
-    await page.get_by_text("As its sender formatted it").click()
+    await page.get_by_text("Show HTML").click()
     frame = page.frame_locator("iframe")
     await expect(frame.get_by_text("after all")).to_be_visible()
     assert await frame.locator("script, form, iframe, object, svg, style ~ style, [onerror]").count() == 0
     assert await frame.locator("a[href^='javascript']").count() == 0
     assert await frame.get_by_role("link", name="A link").get_attribute("rel") == "noopener noreferrer nofollow"
-    await page.get_by_role("link", name="Show 2 lines of quoted text or signature").click()
+    await page.get_by_role("link", name="Show quoted text (2 lines)").click()
     await expect(page.locator(".quoted")).to_contain_text("> <script>parent.hacked = 4</script>")
-    await expect(page.get_by_text("2 lines of quoted text or signature", exact=True)).to_be_focused()
+    await expect(page.get_by_text("Quoted text (2 lines)", exact=True)).to_be_focused()
     assert await axe(page) == []
     assert await page.evaluate("window.hacked") is None
     # By itself, too, it is nobody's page.
@@ -67,15 +67,15 @@ async def test_two_people_and_one_ticket(shop: ServedInstallation, window: Windo
     await shop.alias()
     async with window_of(chrome) as second:
         ada, bob = await enter(shop, window, "agent", "ada@people.test"), await enter(shop, second, "agent")
-        await expect(ada.get_by_text("The queue is empty")).to_be_visible()
+        await expect(ada.get_by_text("No unassigned tickets.")).to_be_visible()
         await shop.ticket(mails.plain(subject="Stuck door"))
         for page in (ada, bob):  # it comes by itself
             await page.get_by_role("link", name="Stuck door").click()
-            await expect(page.get_by_role("button", name="Claim")).to_be_visible()
-        await ada.get_by_role("button", name="Claim").click()
-        await expect(ada.get_by_text("The ticket is yours.")).to_be_visible()
-        await expect(bob.get_by_text("Agent claimed it")).to_be_visible()
-        await expect(bob.get_by_role("button", name="Claim")).to_have_count(0)
+            await expect(page.get_by_role("button", name="Assign to me")).to_be_visible()
+        await ada.get_by_role("button", name="Assign to me").click()
+        await expect(ada.get_by_text("Ticket assigned to you.")).to_be_visible()
+        await expect(bob.get_by_text("Agent self-assigned the ticket")).to_be_visible()
+        await expect(bob.get_by_role("button", name="Assign to me")).to_have_count(0)
         await ada.get_by_role("button", name="Resolve").click()
         await expect(bob.get_by_text("Resolved", exact=True)).to_be_visible()
 
@@ -88,7 +88,7 @@ async def test_a_losing_claim_is_told(shop: ServedInstallation, chrome: Browser)
         await page.goto(f"{shop.root}/tickets/{ticket}")
         await shop.services.tickets.claim(shop.actor, ticket)
         window.expect("409")
-        await page.get_by_role("button", name="Claim").click()
+        await page.get_by_role("button", name="Assign to me").click()
         await expect(page.get_by_role("alert")).to_contain_text("already claimed by another user")
 
 
@@ -100,14 +100,14 @@ async def test_what_a_role_may_not_is_not_offered_and_refused(
     ticket = await shop.ticket()
     page = await enter(shop, window, role)
     await page.goto(f"{shop.root}/tickets/{ticket}")
-    await expect(page.get_by_role("button", name="Claim")).to_have_count(0 if role == "viewer" else 1)
+    await expect(page.get_by_role("button", name="Assign to me")).to_have_count(0 if role == "viewer" else 1)
     for path in ("domains", "aliases", "integrations", "users", "keys", "workspace", f"aliases/{alias}"):
         await page.goto(f"{shop.root}/manage/{path}")
         await expect(page.locator("main form[method=post], main .danger")).to_have_count(0)
     window.expect("403")
     for path in ("/set-up", "/manage/audit", f"/manage/integrations/{integration}/delete"):
         await page.goto(shop.root + path)
-        await expect(page.get_by_role("heading", level=1)).to_have_text("You may not do this")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Permission denied")
         await expect(page.get_by_text(f"This needs the role admin; yours is {role}.")).to_be_visible()
 
 
@@ -119,8 +119,8 @@ async def test_a_role_that_is_lost_meanwhile(shop: ServedInstallation, window: W
     (bob,) = (user for user in (await shop.services.users.list(shop.actor)).items if user.email == "bob@people.test")
     await shop.services.users.change(shop.actor, bob.id, role="viewer")
     window.expect("403")
-    await page.get_by_role("button", name="Claim").click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text("You may not do this")
+    await page.get_by_role("button", name="Assign to me").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Permission denied")
     assert (await shop.services.tickets.get(shop.actor, ticket)).ticket.assigned_to is None
 
 
@@ -139,14 +139,14 @@ async def test_keys(shop: ServedInstallation, window: Window) -> None:
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Second")
     await page.keyboard.press("c")
-    await expect(page.get_by_text("The ticket is yours.")).to_be_visible()
+    await expect(page.get_by_text("Ticket assigned to you.")).to_be_visible()
     await page.keyboard.press("n")
     await page.keyboard.type("just a note, r is no key here")
     await page.get_by_role("button", name="Add note").click()
     await expect(page.locator(".remark")).to_contain_text("r is no key here")
     # They can be switched off.
     await page.keyboard.press("?")
-    await page.get_by_label("Use these keys").uncheck()
+    await page.get_by_label("Enable shortcuts").uncheck()
     await page.keyboard.press("Escape")
     await page.keyboard.press("r")
     await expect(page.locator(".facts")).to_contain_text("In progress")
@@ -158,9 +158,9 @@ async def test_without_javascript(shop: ServedInstallation, chrome: Browser) -> 
     async with window_of(chrome, javascript=False) as window:
         page = await enter(shop, window, "agent")
         await page.get_by_role("link", name="Stuck door").click()
-        await page.get_by_role("button", name="Claim").click()
-        await expect(page.get_by_text("The ticket is yours.")).to_be_visible()
-        await page.get_by_role("link", name="Show 2 lines of quoted text or signature").click()
+        await page.get_by_role("button", name="Assign to me").click()
+        await expect(page.get_by_text("Ticket assigned to you.")).to_be_visible()
+        await page.get_by_role("link", name="Show quoted text (2 lines)").click()
         await expect(page.get_by_text("> Have you tried the key?")).to_be_visible()
         await page.go_back()
         await page.get_by_role("button", name="Sign out").click()

@@ -39,7 +39,7 @@ async def test_a_key_that_is_held_acts_once(shop: ServedInstallation, window: Wi
     await expect(page.get_by_role("button", name="Resolve")).to_be_visible()
     await page.wait_for_load_state()
     await page.keyboard.down("r")
-    await expect(page.get_by_role("button", name="Open again")).to_be_visible()
+    await expect(page.get_by_role("button", name="Reopen")).to_be_visible()
     for _ in range(3):  # the next page hears that it is still held
         await page.keyboard.down("r")
     await page.keyboard.up("r")
@@ -47,7 +47,7 @@ async def test_a_key_that_is_held_acts_once(shop: ServedInstallation, window: Wi
     await page.keyboard.type("It works.")
     await page.get_by_role("button", name="Add note").click()
     await expect(page.locator(".remark")).to_have_count(1)
-    await expect(page.get_by_role("button", name="Open again")).to_be_visible()
+    await expect(page.get_by_role("button", name="Reopen")).to_be_visible()
 
 
 async def test_the_focus_stays_when_a_list_changes_around_it(shop: ServedInstallation, window: Window) -> None:
@@ -78,12 +78,12 @@ async def test_the_focus_stays_at_a_tickets_actions(shop: ServedInstallation, wi
     await page.get_by_role("link", name="First").click()
     await page.get_by_role("button", name="Resolve").focus()
     await shop.services.tickets.set_status(shop.actor, ticket, "waiting")
-    await expect(page.get_by_role("button", name="In progress")).to_be_visible()
+    await expect(page.get_by_role("button", name="Mark as in progress")).to_be_visible()
     await expect(page.get_by_role("button", name="Resolve")).to_be_focused()
     # A button that is gone leaves no other in its place: what was meant for it does nothing.
-    await page.get_by_role("button", name="Claim").focus()
+    await page.get_by_role("button", name="Assign to me").focus()
     await shop.services.tickets.claim(shop.actor, ticket)
-    await expect(page.get_by_role("button", name="Claim")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Assign to me")).to_have_count(0)
     await expect(page.locator("#facts")).to_be_focused()
 
 
@@ -94,14 +94,14 @@ async def test_what_changes_where_somebody_types_comes_when_they_are_done(
     ticket = await shop.ticket(mails.plain(subject="First"))
     page = await enter(shop, window, "admin")
     await page.get_by_role("link", name="First").click()
-    chosen = page.get_by_label("Give to")
+    chosen = page.get_by_label("Assignee")
     await chosen.focus()
     await shop.services.tickets.claim(shop.actor, ticket)
-    await expect(page.locator(".timeline")).to_contain_text("claimed it")
-    await expect(page.get_by_role("button", name="Claim")).to_be_visible()
+    await expect(page.locator(".timeline")).to_contain_text("self-assigned the ticket")
+    await expect(page.get_by_role("button", name="Assign to me")).to_be_visible()
     await expect(chosen).to_be_focused()
     await page.get_by_role("button", name="Resolve").focus()
-    await expect(page.get_by_role("button", name="Claim")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Assign to me")).to_have_count(0)
     await expect(page.get_by_role("button", name="Resolve")).to_be_focused()
 
 
@@ -230,20 +230,20 @@ async def test_a_form_that_is_sent_twice_is_sent_once(
     ticket = await shop.ticket(mails.plain(subject="First"))
     page = await enter(shop, window, "agent")
     await page.get_by_role("link", name="First").click()
-    await page.get_by_label("A note for your colleagues").fill("Called back.")
+    await page.get_by_label("Internal note").fill("Called back.")
     async with page.expect_request("**/healthz?twice"):
         await page.evaluate(TWICE)
     await asked.wait()
     go.set()
-    await expect(page.get_by_text("Your note is on the ticket.")).to_be_visible()
+    await expect(page.get_by_text("Note added.")).to_be_visible()
     await page.reload()
     events = (await shop.services.tickets.get(shop.actor, ticket)).events
     assert [event.kind for event in events].count("note") == 1
     # A page that comes back can be used again.
-    await page.get_by_label("A note for your colleagues").fill("Called again.")
+    await page.get_by_label("Internal note").fill("Called again.")
     await page.get_by_role("button", name="Add note").click()
     await expect(page.locator(".remark")).to_have_count(2)
     await page.go_back()
-    await page.get_by_label("A note for your colleagues").fill("A third.")
+    await page.get_by_label("Internal note").fill("A third.")
     await page.get_by_role("button", name="Add note").click()
     await expect(page.locator(".remark")).to_have_count(3)

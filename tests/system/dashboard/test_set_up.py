@@ -27,14 +27,14 @@ async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path:
             link = re.search(r"/welcome\?token=\S+", (tmp_path / "first-login").read_text())
             assert link
             page = await window.open(f"http://{facts['api']}{link[0]}")
-            await page.get_by_label("Your address").fill("grace@example.org")
-            await page.get_by_label("A password").fill("correct horse battery")
-            await page.get_by_role("button", name="Begin").click()
-            await expect(page.get_by_role("heading", level=1)).to_have_text("Set-up")
+            await page.get_by_label("Email address").fill("grace@example.org")
+            await page.get_by_label("Password").fill("correct horse battery")
+            await page.get_by_role("button", name="Create account").click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text("Setup")
 
             await page.get_by_label("Domain").fill("example.org")
             await page.get_by_role("button", name="Add domain").click()
-            await page.get_by_role("button", name="Check now").click()
+            await page.get_by_role("button", name="Check records").click()
             await expect(page.get_by_text(f"Add MX 10 {HOST}")).to_be_visible()
             await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
             await page.locator("#step-domain [data-copies=r-mx-1]").click()
@@ -43,40 +43,40 @@ async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path:
             slack.forget("gone")
             window.expect("409")
             await page.get_by_label("Webhook URL").fill(slack.url("gone"))
-            await page.get_by_role("button", name="Save and send").click()
-            await expect(page.get_by_role("alert")).to_contain_text("did not arrive: ")
+            await page.get_by_role("button", name="Save and send test message").click()
+            await expect(page.get_by_role("alert")).to_contain_text("was not delivered: ")
             assert await axe(page) == []
             await page.get_by_label("Webhook URL").fill(slack.url())
-            await page.get_by_role("button", name="Set this URL").click()
-            await expect(page.get_by_text("The test message has arrived")).to_be_visible()
+            await page.get_by_role("button", name="Save and send test message").click()
+            await expect(page.get_by_text("Test message delivered")).to_be_visible()
             await page.get_by_role("button", name="Add address").click()
-            await expect(page.get_by_text("As soon as example.org is verified.")).to_be_visible()
+            await expect(page.get_by_text("Available once example.org is verified.")).to_be_visible()
 
             # The page looks again by itself; the check is a person's.
             dns.set("example.org", "MX", f"10 {HOST}.")
-            await page.get_by_role("button", name="Check now").click()
-            await expect(page.get_by_text("example.org is verified")).to_be_visible()
-            await expect(page.get_by_role("button", name="Send a test mail")).to_be_visible()
+            await page.get_by_role("button", name="Check records").click()
+            await expect(page.get_by_text("example.org is verified and receives mail")).to_be_visible()
+            await expect(page.get_by_role("button", name="Send test email")).to_be_visible()
             mail = mails.plain(subject="Stuck door")
             reply = await send_mail(*port_of(facts["smtp"][0]), "ann@customer.test", ["support@example.org"], mail)
             assert reply.code == 250
             await expect(page.locator("#way-mail")).to_contain_text("Stuck door")
-            await expect(page.locator("#way-post")).to_contain_text("Posted to Slack arrived")
+            await expect(page.locator("#way-post")).to_contain_text("Posted to Slack Delivered")
             assert any("Stuck door" in post.text for post in slack.delivered())
 
-            await page.get_by_role("button", name="Send another test mail").click()
+            await page.get_by_role("button", name="Send test email").click()
             await expect(page.locator("#way-mail")).to_contain_text("Test of support@example.org")
-            await expect(page.locator("#way-post")).to_contain_text("arrived")
+            await expect(page.locator("#way-post")).to_contain_text("Delivered")
             await page.get_by_role("link", name="Open the ticket").click()
             await expect(page.get_by_role("heading", level=1)).to_contain_text("Test of support@example.org #2")
             await page.goto(f"http://{facts['api']}/manage/keys")
             await page.get_by_label("Name").fill("import")
-            await page.get_by_role("button", name="Make key").click()
+            await page.get_by_role("button", name="Create key").click()
             await expect(page.locator("#key")).to_have_text(re.compile("^er_"))
             assert await axe(page) == []
             # What is done is done: the way home does not lead here any more.
             await page.goto(f"http://{facts['api']}/")
-            await expect(page.get_by_role("heading", level=1)).not_to_have_text("Set-up")
+            await expect(page.get_by_role("heading", level=1)).not_to_have_text("Setup")
 
 
 async def test_the_start_leads_to_it_until_it_is_done(sqlite_served: ServedInstallation) -> None:
@@ -97,11 +97,11 @@ async def test_each_step_without_javascript(
     wrong = await admin.post("/set-up/domain", {"domain": "no domain"})
     assert (wrong.status, 'id="e-domain"' in wrong.text, 'value="no domain"' in wrong.text) == (400, True, True)
     page = await admin.follow("/set-up/domain", {"domain": "Example.org"})
-    assert "Remove other MX records" in page.words
+    assert "remove other MX records" in page.words
     (check,) = re.findall(r'action="(/set-up/domains/[^"]+)"', page.text)
     dns_server.set("example.org", "MX", "5 mx.elsewhere.test.")
     page = await admin.follow(check, {})
-    assert "To do:" in page.words
+    assert "Fix:" in page.words
     assert 'class="note waits"' in page.text, "what is not done yet does not look done"
     assert "5 mx.elsewhere.test" in page.words
 
@@ -112,7 +112,7 @@ async def test_each_step_without_javascript(
     wrong = await admin.post("/set-up/integration", {"name": "Slack", "webhookUrl": "nonsense"})
     assert (wrong.status, 'id="e-webhookUrl"' in wrong.text) == (400, True)
     page = await admin.follow("/set-up/integration", {"name": "Help desk", "webhookUrl": slack.url(secret)})
-    assert "The test message has arrived" in page.words
+    assert "Test message delivered" in page.words
     assert secret not in page.text
     assert 'id="step-integration" class="done"' in page.text
     (test,) = re.findall(r'action="(/set-up/integrations/[^"]+/test)"', page.text)
@@ -126,14 +126,14 @@ async def test_each_step_without_javascript(
     wrong = await admin.post("/set-up/alias", form | {"localPart": "a b"})
     assert (wrong.status, 'id="e-localPart"' in wrong.text) == (400, True)
     page = await admin.follow("/set-up/alias", form | {"localPart": "help"})
-    assert "As soon as example.org is verified." in page.words
+    assert "Available once example.org is verified." in page.words
 
     (alias,) = (await served.services.aliases.list(served.actor)).items
     early = await admin.post(f"/set-up/aliases/{alias.id}/test")
     assert (early.status, "its domain is not verified yet" in early.words) == (409, True)
     dns_server.set("example.org", "MX", f"10 {HOST}.")
-    assert "The domain is verified" in (await admin.follow(check, {})).words
+    assert "Domain verified" in (await admin.follow(check, {})).words
     page = await admin.follow(f"/set-up/aliases/{alias.id}/test", {})
-    assert "On its way to Help desk waiting" in page.words
+    assert "Posting to Help desk Queued" in page.words
     assert 'data-again="yes"' in page.text
     assert "Test of help@example.org" in (await admin.get(f"/manage/aliases/{alias.id}")).words

@@ -140,20 +140,20 @@ async def test_with_too_much_of_everything(crowded: Place, window: Window, part:
 
 
 FORMS: tuple[tuple[str, str, dict[str, str]], ...] = (
-    ("/account", "Change password", {"Present password": "not it", "New password": "another one"}),
+    ("/account", "Change password", {"Current password": "not it", "New password": "another one"}),
     ("/manage/domains", "Add domain", {"Domain": "no domain"}),
-    ("/manage/aliases", "Add alias", {"What stands before the @": "a b"}),
+    ("/manage/aliases", "Add alias", {"Local part": "a b"}),
     ("/manage/integrations", "Add integration", {"Name": "x", "Webhook URL": "nonsense"}),
-    ("/manage/integrations/{integration}", "Rename", {"Name": ""}),
-    ("/manage/integrations/{integration}", "Send a test message", {}),
-    ("/manage/integrations/{integration}/delete", "Remove the integration", {}),
-    ("/manage/users", "Add", {"Address": "nobody", "First password (if you like)": "short"}),
-    ("/manage/users/{person}", "Set password", {"A new password": "x"}),
-    ("/manage/keys", "Make key", {"Name": ""}),
-    ("/manage/blocked-senders", "Block", {"Sender": "a b"}),
+    ("/manage/integrations/{integration}", "Save name", {"Name": ""}),
+    ("/manage/integrations/{integration}", "Send test message", {}),
+    ("/manage/integrations/{integration}/delete", "Remove integration", {}),
+    ("/manage/users", "Add user", {"Email address": "nobody", "Initial password (optional)": "short"}),
+    ("/manage/users/{person}", "Set password", {"New password": "x"}),
+    ("/manage/keys", "Create key", {"Name": ""}),
+    ("/manage/blocked-senders", "Block sender", {"Sender": "a b"}),
     ("/manage/workspace", "Keep the change", {"Name": ""}),
-    ("/set-up", "Set this URL and test it", {"Webhook URL": "nonsense"}),
-    ("/tickets/{talk}", "Add note", {"A note for your colleagues": " "}),
+    ("/set-up", "Save and send test message", {"Webhook URL": "nonsense"}),
+    ("/tickets/{talk}", "Add note", {"Internal note": " "}),
     ("/tickets?cursor=nonsense", "", {}),
     ("/tickets/nothing", "", {}),
     ("/no/such/page", "", {}),
@@ -190,7 +190,7 @@ async def test_pages_for_who_may_not_and_who_is_gone(crowded: Place, window: Win
     await served.services.users.change(served.actor, user_id, disabled=True)
     await page.get_by_role("link", name="Overview").click()
     await _right(page, "session-ended")
-    await page.get_by_label("Address").fill(address)
+    await page.get_by_label("Email address").fill(address)
     await page.get_by_label("Password").fill("x")
     await page.get_by_role("button", name="Sign in").click()
     await _right(page, "wrong-password")

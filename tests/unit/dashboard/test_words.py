@@ -43,5 +43,5 @@ def test_troubles() -> None:
     assert words.troubles(AttentionCounts(failed=MAX_COUNTED, unverified=2, missing=1)) == [
         "1,000+ failed deliveries",
         "2 unverified domains",
-        "1 domain without its records",
+        "1 domain with missing records",
     ]
