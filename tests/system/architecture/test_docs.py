@@ -1,4 +1,4 @@
-"""Modules and files that the docs name exist."""
+"""Modules, files and headings that the docs name or link to exist."""
 
 import re
 from importlib.util import find_spec
@@ -9,9 +9,22 @@ import pytest
 ROOT = Path(__file__).parents[3]
 # The documents of what is; a decision record may name what is no more.
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "tests" / "README.md"])
+LINKING = sorted(
+    path
+    for folder in (
+        ROOT,
+        ROOT / "docs",
+        ROOT / "docs" / "decisions",
+        ROOT / "docs" / "monitoring",
+        ROOT / "bench",
+        ROOT / "tests",
+    )
+    for path in folder.glob("*.md")
+)
 # Elsewhere `smtp.` and `api.` begin the keys of settings, `emailrouter.` the names of units.
 _MODULE = {"flow.md": re.compile(r"`((?:api|config|emailrouter|router|smtp)(?:\.[a-z_]+)+)`")}
 _MODULE_OF_THE_CORE = re.compile(r"`(router(?:\.[a-z_]+)+)`")
+_LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
 _FILE = re.compile(r"`((?:api|bench|config|emailrouter|router|smtp|systemd|tests)/[\w./-]*\w\.(?:py|sql|toml|socket))`")
 
 
@@ -32,3 +45,19 @@ def test_what_a_document_names_exists(path: Path) -> None:
     modules = _MODULE.get(path.name, _MODULE_OF_THE_CORE).findall(text)
     assert [name for name in modules if not exists(name)] == []
     assert [name for name in _FILE.findall(text) if not (ROOT / name).exists()] == []
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a document's headings, as GitHub and GitLab derive them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", LINKING, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_documents_resolve(path: Path) -> None:
+    broken = []
+    for file, anchor in _LINK.findall(path.read_text(encoding="utf-8")):
+        target = path.parent / file if file else path
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+            broken.append(f"{file}#{anchor}")
+    assert broken == []
