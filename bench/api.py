@@ -165,9 +165,9 @@ class _Listening:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
 
-    async def all(self, query: str, /, **values: object) -> Any:
+    async def fetch_all(self, query: str, /, **values: object) -> Any:
         self.asked.append((query, values))
-        return await self._database.all(query, **values)
+        return await self._database.fetch_all(query, **values)
 
 
 async def plans(big: Filled) -> None:

@@ -16,7 +16,7 @@ from router.model import Integration
 from router.outbound.addresses import refusal
 from router.outbound.lookup import SystemLookup
 from router.secrets import KEY_FILE, SecretBox, Unsealable
-from router.store.database import fetch
+from router.store.database import fetch_models
 
 MOST_INTEGRATIONS = 100
 AT_ONCE = 8
@@ -27,7 +27,7 @@ async def integrations(facts: Facts) -> list[Line]:
     """One line for each integration."""
     if facts.database is None:
         return []
-    rows = await fetch(facts.database, Integration, "check_integrations", most=MOST_INTEGRATIONS)
+    rows = await fetch_models(facts.database, Integration, "check_integrations", most=MOST_INTEGRATIONS)
     if not rows:
         fix = "emailrouter integration add NAME asks for the webhook URL"
         return [warn("integrations", "there is none: tickets are posted nowhere", fix)]

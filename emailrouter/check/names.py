@@ -10,7 +10,7 @@ from router.dns.resolver import Found, Unknown
 from router.dns.verification import Record, Verdict, check
 from router.model import Domain
 from router.outbound.addresses import is_public
-from router.store.database import fetch
+from router.store.database import fetch_models
 
 MOST_DOMAINS = 200
 AT_ONCE = 8
@@ -84,11 +84,11 @@ async def domains(facts: Facts) -> list[Line]:
     """Both records of every domain, asked now; nothing is written."""
     if facts.database is None:
         return []
-    rows = await fetch(facts.database, Domain, "check_domains", most=MOST_DOMAINS + 1)
+    rows = await fetch_models(facts.database, Domain, "check_domains", most=MOST_DOMAINS + 1)
     if not rows:
         fix = "emailrouter domain add example.com prints the DNS records to add"
         return [warn("domains", "there is no domain: no mail is taken", fix)]
-    count = await facts.database.one("workspace_count")
+    count = await facts.database.fetch_one("workspace_count")
     hosts = [(mx.host, mx.priority) for mx in facts.config.server.mx_hosts]
     several = count is not None and count["workspaces"] > 1
     places = asyncio.Semaphore(AT_ONCE)

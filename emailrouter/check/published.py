@@ -12,7 +12,7 @@ from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail, ok
 from router.dns.resolver import Found
 from router.model import Domain
-from router.store.database import fetch
+from router.store.database import fetch_models
 
 MOST_DOMAINS = 50
 
@@ -21,7 +21,7 @@ async def policies(facts: Facts) -> list[Line]:
     """MTA-STS (RFC 8461) and TLS-RPT (RFC 8460) of each verified domain."""
     if facts.database is None or facts.config.smtp.tls_cert is None:
         return []
-    rows = await fetch(facts.database, Domain, "check_domains", most=MOST_DOMAINS)
+    rows = await fetch_models(facts.database, Domain, "check_domains", most=MOST_DOMAINS)
     names = dict.fromkeys(row.name for row in rows if row.status == "active" and row.mx_managed == "here")
     found = await asyncio.gather(*(_policies(facts, name) for name in names))
     return [line for lines in found for line in lines]

@@ -23,15 +23,15 @@ async def database(facts: Facts) -> list[Line]:
     opened = facts.database
     if opened is None:
         return []
-    row = await opened.one("check_standby")
+    row = await opened.fetch_one("check_standby")
     url = facts.config.database.url
     if row is not None and row["standby"]:
         fix = "Point [database] url at the primary: this server is a copy that takes no writes"
         return [fail("database", f"{url} is a standby", fix)]
-    async with opened.transaction() as session:
-        await session.one("installation_fact", name="secret_key")
+    async with opened.transaction() as transaction:
+        await transaction.fetch_one("installation_fact", name="secret_key")
     lines = [ok("database", f"{url} takes writes and has schema {NEWEST}")]
-    durability = await opened.one("check_durability")
+    durability = await opened.fetch_one("check_durability")
     names = ("synchronous_commit", "fsync")
     off = [name for name in names if durability is not None and durability[name] == "off"]
     if off:
@@ -45,13 +45,13 @@ async def clock(facts: Facts) -> list[Line]:
     if facts.database is None:
         return []
     fix = "Synchronise the clocks: timedatectl set-ntp true (systemd-timesyncd or chrony), on every host"
-    row = await facts.database.one("check_clock")
+    row = await facts.database.fetch_one("check_clock")
     now = facts.clock.now()
     offset = 0 if row is None else now - row["now"]
     said = f"this host's clock and the database's differ by {abs(offset) / SECOND:.1f} s"
     if abs(offset) > _OFFSET_FAIL:
         return [fail("clock", f"{said}: leases and retries go wrong", fix)]
-    newest = await facts.database.one("check_newest_message")
+    newest = await facts.database.fetch_one("check_newest_message")
     if newest is not None and newest["received_at"] - now > _OFFSET_FAIL:
         ahead = (newest["received_at"] - now) // SECOND
         return [fail("clock", f"the newest mail came {ahead} s after now: a clock was or is wrong", fix)]
@@ -66,7 +66,7 @@ async def secret_key(facts: Facts) -> list[Line]:
     own = config.server.secret_key
     path = config.server.data_dir / KEY_FILE
     lines = []
-    known = None if facts.database is None else await facts.database.one("installation_fact", name="secret_key")
+    known = None if facts.database is None else await facts.database.fetch_one("installation_fact", name="secret_key")
     if own is None:
         try:
             key = path.read_text(encoding="utf-8").strip()
@@ -114,11 +114,11 @@ async def queue(facts: Facts) -> list[Line]:
     if facts.database is None:
         return []
     lines = []
-    dead = await facts.database.one("metrics_dead")
+    dead = await facts.database.fetch_one("metrics_dead")
     if dead is not None and dead["dead"]:
         fix = "emailrouter delivery list --state dead shows why; emailrouter delivery replay sends them again"
         lines.append(warn("queue", f"{dead['dead']} deliveries were given up", fix))
-    row = await facts.database.one("metrics_queue")
+    row = await facts.database.fetch_one("metrics_queue")
     waiting = row["waiting"] + row["parked"] if row is not None else 0
     if row is not None and row["oldest_at"] is not None and facts.clock.now() - row["oldest_at"] > _OLD:
         hours = (facts.clock.now() - row["oldest_at"]) // (3600 * SECOND)

@@ -34,7 +34,7 @@ log = structlog.get_logger()
 class Asked(Protocol):
     """What is needed of a database: `router.store.database.Database` has it."""
 
-    async def one(self, query: str, /, **values: object) -> Row | None: ...
+    async def fetch_one(self, query: str, /, **values: object) -> Row | None: ...
 
 
 class StoredFigures(Collector):
@@ -71,7 +71,7 @@ class StoredFigures(Collector):
             ("metrics_failing", "", {}),
             ("balance_newest", "audit_", {"most": AUDITED_MESSAGES}),
         ):
-            row = await self._database.one(query, **values)
+            row = await self._database.fetch_one(query, **values)
             if row is not None:
                 figures |= {prefix + name: row[name] or 0 for name in row.keys()}  # noqa: SIM118 - a row's iterator gives values
         return figures

@@ -11,12 +11,14 @@ from router import ids
 from router.admin import paging
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.model import Actor, AuditEntry, Micros
-from router.store.database import Database, Session, fetch
+from router.store.database import Database, QueryExecutor, fetch_models
 
 
-async def record(session: Session, actor: Actor, now: Micros, action: str, target: str, **detail: object) -> None:
+async def record(
+    transaction: QueryExecutor, actor: Actor, now: Micros, action: str, target: str, **detail: object
+) -> None:
     """One entry. action: `noun.verb`; target: an id; detail: plain JSON values, None left out."""
-    await session.run(
+    await transaction.execute(
         "audit_insert",
         id=ids.new("evt"),
         workspace_id=actor.workspace_id,
@@ -39,7 +41,7 @@ class AuditService:
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[AuditEntry]:
         """Newest first."""
         window = paging.window("evt", limit, cursor)
-        rows = await fetch(
+        rows = await fetch_models(
             self._database,
             AuditEntry,
             "audit_page",

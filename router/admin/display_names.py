@@ -32,6 +32,6 @@ class DisplayNameService:
         found: dict[str, DisplayName] = {}
         for start in range(0, len(wanted), MAX_IDS):
             asked = json.dumps(wanted[start : start + MAX_IDS])
-            rows = await self._database.all("display_names", ids=asked, workspace_id=actor.workspace_id)
+            rows = await self._database.fetch_all("display_names", ids=asked, workspace_id=actor.workspace_id)
             found.update((row["id"], DisplayName(row["name"], row["email"])) for row in rows)
         return found

@@ -53,12 +53,12 @@ class IdempotencyService:
         now = self._clock.now()
         await self._forget(now)
         values = {"scope": scope, "key": key}
-        claimed = await self._database.one(
+        claimed = await self._database.fetch_one(
             "idempotency_claim", **values, request=request, at=now, horizon=now - KEPT, abandoned=now - ABANDONED
         )
         if claimed is not None:
             return IdempotencyClaim(scope, key, now)
-        row = await self._database.one("idempotency_find", **values)
+        row = await self._database.fetch_one("idempotency_find", **values)
         if row is None:
             raise Refused("conflict", "The request with this Idempotency-Key has just failed: retry it")
         if row["request"] != request:
@@ -73,16 +73,16 @@ class IdempotencyService:
 
     async def keep(self, begun: IdempotencyClaim, status: int, answer: str | None) -> None:
         """The answer for whoever asks again; None where it holds a secret."""
-        await self._database.run(
+        await self._database.execute(
             "idempotency_keep", scope=begun.scope, key=begun.key, at=begun.at, status=status, answer=answer
         )
 
     async def release(self, begun: IdempotencyClaim) -> None:
         """Nothing was done: the key may be used again."""
-        await self._database.run("idempotency_release", scope=begun.scope, key=begun.key, at=begun.at)
+        await self._database.execute("idempotency_release", scope=begun.scope, key=begun.key, at=begun.at)
 
     async def _forget(self, now: Micros) -> None:
         if self._clock.monotonic() - self._forgot_at < FORGET_EVERY:
             return
         self._forgot_at = self._clock.monotonic()
-        await self._database.run("idempotency_forget", horizon=now - KEPT)
+        await self._database.execute("idempotency_forget", horizon=now - KEPT)

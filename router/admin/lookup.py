@@ -12,7 +12,7 @@ from router.admin.access.users import sign_in_address
 from router.errors import Refused
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Actor, User, Workspace
-from router.store.database import Database, Row, fetch, fetch_one
+from router.store.database import Database, Row, fetch_model, fetch_models
 
 
 class LookupService:
@@ -26,7 +26,7 @@ class LookupService:
         found: list[Workspace] = []
         while True:
             after = found[-1].id if found else ""
-            page = await fetch(self._database, Workspace, "operator_workspaces", after=after, most=200)
+            page = await fetch_models(self._database, Workspace, "operator_workspaces", after=after, most=200)
             found += page
             if len(page) < 200:
                 return found
@@ -48,7 +48,7 @@ class LookupService:
             name = domain_key(text.strip())
         except AddressError:
             name = text
-        row = await self._database.one("operator_domain", workspace_id=actor.workspace_id, name=name)
+        row = await self._database.fetch_one("operator_domain", workspace_id=actor.workspace_id, name=name)
         return _found(row, "Domain", text)
 
     async def alias(self, actor: Actor, text: str) -> str:
@@ -62,7 +62,7 @@ class LookupService:
             name = domain_key(domain)
         except AddressError:
             name = domain
-        row = await self._database.one(
+        row = await self._database.fetch_one(
             "operator_alias", workspace_id=actor.workspace_id, domain=name, local_key=local_key(local)
         )
         return _found(row, "Alias", text)
@@ -71,7 +71,7 @@ class LookupService:
         """By a name that no other one has."""
         if ids.looks_valid(text, "int"):
             return text
-        rows = await self._database.all("operator_integrations", workspace_id=actor.workspace_id, name=text)
+        rows = await self._database.fetch_all("operator_integrations", workspace_id=actor.workspace_id, name=text)
         if len(rows) > 1:
             raise Refused("conflict", f"Integration name {text!r} is ambiguous: use the id")
         return _found(rows[0] if rows else None, "Integration", text)
@@ -82,7 +82,7 @@ class LookupService:
             return text
         if "@" not in text:
             raise Refused("invalid_request", f"{text!r} is neither an email address nor a user id")
-        user = await fetch_one(self._database, User, "user_by_email", email=sign_in_address(text))
+        user = await fetch_model(self._database, User, "user_by_email", email=sign_in_address(text))
         known = user is not None and user.workspace_id == actor.workspace_id
         return _found({"id": user.id} if user is not None and known else None, "User", text)
 
@@ -93,7 +93,7 @@ class LookupService:
         number = validation.ticket_number(text)
         if number is None:
             raise Refused("invalid_request", f"{text!r} is neither a ticket number nor a ticket id")
-        row = await self._database.one("operator_ticket", workspace_id=actor.workspace_id, number=number)
+        row = await self._database.fetch_one("operator_ticket", workspace_id=actor.workspace_id, number=number)
         return _found(row, "Ticket", text)
 
 

@@ -16,7 +16,7 @@ from router.errors import Unavailable
 from router.lease_owner import is_dead, new_owner
 from router.mail import parse
 from router.model import Micros
-from router.store.database import Database, Session
+from router.store.database import Database, QueryExecutor
 
 # Two tries, each with the start of a worker, and as much again for the database and for clocks of several hosts.
 LIFETIME: Micros = round(4 * (PATIENCE + START_PATIENCE)) * SECOND
@@ -49,9 +49,9 @@ class ParseAttempts:
             "parser": parse.PARSER_VERSION,
             "started_at": now,
         }
-        if await self._database.run("parse_attempt_begin", **values):
+        if await self._database.execute("parse_attempt_begin", **values):
             return
-        row = await self._database.one("parse_attempt_of", message_id=message_id)
+        row = await self._database.fetch_one("parse_attempt_of", message_id=message_id)
         if row is None:
             return  # it has just ended, or the message was erased
         own = row["owner"] == self._owner  # left behind because the database was away
@@ -60,7 +60,7 @@ class ParseAttempts:
                 raise Unreadable("an earlier parsing attempt was interrupted")
             self._running.discard(message_id)  # the record is that of another process
             return
-        await self._database.run("parse_attempt_take_over", **values)
+        await self._database.execute("parse_attempt_take_over", **values)
 
     async def withdraw(self, message_id: str) -> None:
         """Removes the record of an attempt that ended for no fault of the mail."""
@@ -68,14 +68,14 @@ class ParseAttempts:
             return
         self._running.discard(message_id)
         try:
-            await self._database.run("parse_attempt_withdraw", message_id=message_id, owner=self._owner)
+            await self._database.execute("parse_attempt_withdraw", message_id=message_id, owner=self._owner)
         except Unavailable as error:
             log.warning("parsing.attempt_not_cleared", message_id=message_id, reason=str(error))
 
-    async def end(self, message_id: str, session: Session) -> None:
+    async def end(self, message_id: str, transaction: QueryExecutor) -> None:
         """Removes the record, if there is one, in the transaction that keeps the contents."""
         if message_id in self._running:
-            await session.run("parse_attempt_end", message_id=message_id)
+            await transaction.execute("parse_attempt_end", message_id=message_id)
 
     def kept(self, message_id: str) -> None:
         """The transaction of `end` is committed."""

@@ -52,17 +52,17 @@ class ContentStore:
 
     async def of(self, message_id: str) -> Contents:
         """The readable contents of a message; parsed now if no parser of this version has been over it."""
-        row = await self._database.one("contents_of", message_id=message_id)
+        row = await self._database.fetch_one("contents_of", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION:
             return _from_row(row)
-        if row is not None and await self._database.one("contents_raw_chunk", message_id=message_id, n=0) is None:
+        if row is not None and await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=0) is None:
             return _from_row(row)  # retention has erased the octets: an older parser's text is all there is
         return await self.make(message_id)
 
     async def unparsed(self, message_ids: Sequence[str]) -> list[str]:
         """Those of the messages that no parser of this version has been over."""
         asked = json.dumps(list(message_ids))
-        rows = await self._database.all("contents_unparsed", ids=asked, parser=parse.PARSER_VERSION)
+        rows = await self._database.fetch_all("contents_unparsed", ids=asked, parser=parse.PARSER_VERSION)
         return [row["message_id"] for row in rows]
 
     async def make(self, message_id: str, *, again: bool = False) -> Contents:
@@ -73,7 +73,10 @@ class ContentStore:
         try:
             async with self._held:
                 content = await self.raw(message_id)
-                if not content and (row := await self._database.one("contents_of", message_id=message_id)) is not None:
+                if (
+                    not content
+                    and (row := await self._database.fetch_one("contents_of", message_id=message_id)) is not None
+                ):
                     return _from_row(row)
                 reading = await self._read(message_id, content, again=again)
             await self._keep(message_id, reading)
@@ -101,7 +104,7 @@ class ContentStore:
 
     async def attachment(self, message_id: str, n: int) -> AttachmentData | None:
         """The decoded octets of one attachment; None when the mail has none of that number."""
-        row = await self._database.one("contents_of", message_id=message_id)
+        row = await self._database.fetch_one("contents_of", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION and _is_as_it_came(_from_row(row)):
             return None  # a mail that no parser gets through lists none
         async with self._held:
@@ -119,7 +122,7 @@ class ContentStore:
     async def pieces(self, message_id: str) -> AsyncIterator[bytes]:
         """The same in the pieces it is stored in, for sending it on without holding it whole."""
         n = 0
-        while (row := await self._database.one("contents_raw_chunk", message_id=message_id, n=n)) is not None:
+        while (row := await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=n)) is not None:
             yield bytes(row["data"])
             n += 1
 
@@ -143,7 +146,7 @@ class ContentStore:
     async def _read_missing(self) -> None:
         try:
             horizon = ids.oldest("msg", CATCH_UP_MARGIN)
-            rows = await self._database.all("search_missing", after=self._all_read_to, most=CATCH_UP_MOST)
+            rows = await self._database.fetch_all("search_missing", after=self._all_read_to, most=CATCH_UP_MOST)
             all_read = len(rows) < CATCH_UP_MOST
             for message_id, outcome in zip(
                 (row["id"] for row in rows),
@@ -161,11 +164,11 @@ class ContentStore:
     async def _keep(self, message_id: str, reading: Reading) -> None:
         contents = reading.contents
         attachments = json.dumps([asdict(attachment) for attachment in contents.attachments])
-        async with self._database.transaction() as session:
-            await session.all("contents_hold_tickets", message_id=message_id)
-            if await session.one("contents_hold", message_id=message_id) is None:
+        async with self._database.transaction() as transaction:
+            await transaction.fetch_all("contents_hold_tickets", message_id=message_id)
+            if await transaction.fetch_one("contents_hold", message_id=message_id) is None:
                 return  # erased meanwhile
-            await session.run(
+            await transaction.execute(
                 "contents_keep",
                 message_id=message_id,
                 text=contents.text,
@@ -179,9 +182,9 @@ class ContentStore:
                 parser=parse.PARSER_VERSION,
                 parsed_at=self._clock.now(),
             )
-            await self._attempts.end(message_id, session)
-            await session.all("search_turn")
-            for row in await session.all("search_tickets_of", message_id=message_id):
+            await self._attempts.end(message_id, transaction)
+            await transaction.fetch_all("search_turn")
+            for row in await transaction.fetch_all("search_tickets_of", message_id=message_id):
                 header = terms.of_text(f"{row['from_name']} {row['from_address']} {row['subject']}")
                 words = terms.document(
                     row["workspace_id"],
@@ -190,7 +193,7 @@ class ContentStore:
                     known=row["words"].split(),
                     more=[*header, *reading.words],
                 )
-                await session.run(
+                await transaction.execute(
                     "search_keep",
                     ticket_id=row["ticket_id"],
                     workspace_id=row["workspace_id"],

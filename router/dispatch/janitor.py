@@ -80,4 +80,4 @@ class Janitor:
     async def _claim(self, chore: Chore) -> bool:
         now = self._clock.now()
         name = f"janitor.{chore.name}"
-        return bool(await self._database.run("janitor_claim", name=name, now=now, after=now - chore.every + 1))
+        return bool(await self._database.execute("janitor_claim", name=name, now=now, after=now - chore.every + 1))

@@ -14,7 +14,7 @@ from router.channels.contract import Failed, OperatorNotice, Outcome, Retry
 from router.channels.poster import Poster
 from router.clock import SECOND, Clock
 from router.model import Domain, Integration, Micros, Workspace
-from router.store.database import Database, fetch, fetch_one
+from router.store.database import Database, fetch_model, fetch_models
 
 PATIENCE: Micros = 86_400 * SECOND
 MOST_DOMAINS = 50  # of one round
@@ -39,7 +39,7 @@ class Notices:
         done = 0
         after = ""
         while True:
-            domains = await fetch(self._database, Domain, "domain_with_notice", after=after, most=MOST_DOMAINS)
+            domains = await fetch_models(self._database, Domain, "domain_with_notice", after=after, most=MOST_DOMAINS)
             for domain in domains:
                 done += await self._tell_of(domain)
             if len(domains) < MOST_DOMAINS:
@@ -48,8 +48,8 @@ class Notices:
 
     async def _tell_of(self, domain: Domain) -> bool:
         at = domain.notice_at or 0
-        workspace = await fetch_one(self._database, Workspace, "workspace_by_id", id=domain.workspace_id)
-        integrations = await fetch(
+        workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=domain.workspace_id)
+        integrations = await fetch_models(
             self._database,
             Integration,
             "domain_notice_targets",
@@ -77,7 +77,7 @@ class Notices:
                 _log_outcome(domain, integration, outcome)
         if waiting and 0 <= self._clock.now() - at < PATIENCE:
             return False
-        await self._database.run("domain_told", id=domain.id, notice_at=at)
+        await self._database.execute("domain_told", id=domain.id, notice_at=at)
         self._heard = {key for key in self._heard if key[0] != domain.id}
         return True
 

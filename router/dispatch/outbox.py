@@ -16,7 +16,7 @@ from router.channels.contract import Failed, Outcome, Retry, Sent
 from router.clock import SECOND, Clock
 from router.dispatch import pacing, schedule
 from router.model import Delivery, Integration, Micros
-from router.store.database import Database, Session, fetch, fetch_one
+from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
 # How a delivery is told: as its channel's rich message, as plain text after that was refused, or in a digest.
 Form = Literal["message", "text", "digest"]
@@ -86,7 +86,7 @@ class Outbox:
         now = self._clock.now()
         first = pacing.not_before(now + self._limits.patience, self._limits.per_second, self._limits.burst)
         last = first + pacing.MAX_AHEAD
-        rows = await self._database.all(
+        rows = await self._database.fetch_all(
             "dispatch_ready",
             now=now,
             impossible=self._impossible(now),
@@ -103,42 +103,42 @@ class Outbox:
 
         stop: only write and let go.
         """
-        async with self._database.transaction() as session:
+        async with self._database.transaction() as transaction:
             now = self._clock.now()
             if finished is not None:
-                await self._record(session, finished, now)
-            integration = None if stop else await self._lease(session, integration_id, now)
+                await self._record(transaction, finished, now)
+            integration = None if stop else await self._lease(transaction, integration_id, now)
             if integration is None:
-                await session.run("dispatch_release", id=integration_id, owner=self._owner)
+                await transaction.execute("dispatch_release", id=integration_id, owner=self._owner)
                 return None
             if finished is None and integration.status == "active":
                 # An accept that saw the integration failing may have committed after it healed: nobody else looks.
-                await session.run("dispatch_unpark", integration_id=integration_id, now=now)
-            found = await self._open_next(session, integration, now, digest_limit)
+                await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
+            found = await self._open_next(transaction, integration, now, digest_limit)
             if found is None or (isinstance(found, Pause) and found.until > now + self._limits.patience):
-                await session.run("dispatch_release", id=integration_id, owner=self._owner)
+                await transaction.execute("dispatch_release", id=integration_id, owner=self._owner)
                 return None
             return found
 
     async def mend(self) -> None:
         """Makes due what a wrong clock has put off for longer than any schedule does; ends what is owed to nobody."""
         now = self._clock.now()
-        await self._database.run("dispatch_mend_times", now=now, impossible=now + schedule.LONGEST_WAIT)
-        await self._database.run("dispatch_orphans", reason="the integration was removed")
+        await self._database.execute("dispatch_mend_times", now=now, impossible=now + schedule.LONGEST_WAIT)
+        await self._database.execute("dispatch_orphans", reason="the integration was removed")
 
     async def free_owner(self, owner: str) -> None:
         """Frees what a process held that is known to be dead; what it was sending is due at once."""
-        async with self._database.transaction() as session:
-            await session.run("dispatch_free_owner_deliveries", owner=owner, now=self._clock.now())
-            await session.run("dispatch_free_owner", owner=owner)
+        async with self._database.transaction() as transaction:
+            await transaction.execute("dispatch_free_owner_deliveries", owner=owner, now=self._clock.now())
+            await transaction.execute("dispatch_free_owner", owner=owner)
 
     async def owners(self) -> list[str]:
         """Every process that holds an integration."""
-        return [row["lease_owner"] for row in await self._database.all("dispatch_owners")]
+        return [row["lease_owner"] for row in await self._database.fetch_all("dispatch_owners")]
 
-    async def _lease(self, session: Session, integration_id: str, now: Micros) -> Integration | None:
-        return await fetch_one(
-            session,
+    async def _lease(self, transaction: QueryExecutor, integration_id: str, now: Micros) -> Integration | None:
+        return await fetch_model(
+            transaction,
             Integration,
             "dispatch_lease",
             id=integration_id,
@@ -153,7 +153,7 @@ class Outbox:
         return now + self._limits.lease + pacing.MAX_AHEAD
 
     async def _open_next(
-        self, session: Session, integration: Integration, now: Micros, digest_limit: int
+        self, transaction: QueryExecutor, integration: Integration, now: Micros, digest_limit: int
     ) -> Work | Pause | None:
         probe = integration.status == "failing"
         if probe and (integration.probe_at is None or now < integration.probe_at <= self._impossible(now)):
@@ -162,7 +162,7 @@ class Outbox:
         if wait:
             return Pause(now + wait)
         while True:
-            waiting = await self._waiting(session, integration.id, now, digest_limit, probe=probe)
+            waiting = await self._waiting(transaction, integration.id, now, digest_limit, probe=probe)
             if not waiting:
                 return None
             poisoned = [d for d in waiting if d.claims >= self._limits.max_claims]
@@ -170,35 +170,37 @@ class Outbox:
                 break
             for delivery in poisoned:
                 reason = f"failed permanently: claimed {delivery.claims} times without an outcome"
-                await session.run("dispatch_lost", delivery_id=delivery.id, now=now)
-                await session.run("dispatch_dead", id=delivery.id, reason=reason)
+                await transaction.execute("dispatch_lost", delivery_id=delivery.id, now=now)
+                await transaction.execute("dispatch_dead", id=delivery.id, reason=reason)
         form: Form = "text" if waiting[0].via == "text" else "message"
         if len(waiting) > 1:
             form = "digest"
-        attempts = [await self._open(session, delivery, now) for delivery in waiting]
-        await session.run("dispatch_paced", id=integration.id, paced_at=paced_at)
+        attempts = [await self._open(transaction, delivery, now) for delivery in waiting]
+        await transaction.execute("dispatch_paced", id=integration.id, paced_at=paced_at)
         return Work(integration, tuple(waiting), tuple(attempts), form, probe)
 
     async def _waiting(
-        self, session: Session, integration_id: str, now: Micros, digest_limit: int, *, probe: bool
+        self, transaction: QueryExecutor, integration_id: str, now: Micros, digest_limit: int, *, probe: bool
     ) -> Sequence[Delivery]:
         """One delivery, or as many as a digest takes when more than `digest_after` wait."""
         if probe:
-            return await fetch(session, Delivery, "dispatch_probe", integration_id=integration_id)
+            return await fetch_models(transaction, Delivery, "dispatch_probe", integration_id=integration_id)
         after = self._limits.digest_after
-        flood = await session.one("dispatch_flood", integration_id=integration_id, now=now, after=after)
+        flood = await transaction.fetch_one("dispatch_flood", integration_id=integration_id, now=now, after=after)
         most = 1 if flood is None else digest_limit
-        return await fetch(session, Delivery, "dispatch_due", integration_id=integration_id, now=now, most=most)
+        return await fetch_models(
+            transaction, Delivery, "dispatch_due", integration_id=integration_id, now=now, most=most
+        )
 
-    async def _open(self, session: Session, delivery: Delivery, now: Micros) -> int:
+    async def _open(self, transaction: QueryExecutor, delivery: Delivery, now: Micros) -> int:
         if delivery.attempts:  # not `claims`: parking forgets those, and an attempt may be open all the same
-            await session.run("dispatch_lost", delivery_id=delivery.id, now=now)
-        row = await session.one("dispatch_open", id=delivery.id, until=now + self._limits.lease)
+            await transaction.execute("dispatch_lost", delivery_id=delivery.id, now=now)
+        row = await transaction.fetch_one("dispatch_open", id=delivery.id, until=now + self._limits.lease)
         n: int = row["attempts"] if row else 0
-        await session.run("dispatch_attempt", delivery_id=delivery.id, n=n, started_at=now)
+        await transaction.execute("dispatch_attempt", delivery_id=delivery.id, n=n, started_at=now)
         return n
 
-    async def _record(self, session: Session, finished: Finished, now: Micros) -> None:
+    async def _record(self, transaction: QueryExecutor, finished: Finished, now: Micros) -> None:
         work, outcome = finished.work, finished.outcome
         told = {
             "finished_at": now,
@@ -208,86 +210,92 @@ class Outbox:
             "answer": outcome.excerpt or ("" if isinstance(outcome, Sent) else outcome.reason),
         }
         # In one call for a whole digest: until the commit, a crash has it sent again.
-        await session.run_each(
+        await transaction.execute_many(
             "dispatch_attempted",
             [{"delivery_id": d.id, "n": n, **told} for d, n in zip(work.deliveries, work.attempts, strict=True)],
         )
-        if not isinstance(outcome, Sent) and await self._was_mended(session, work):
+        if not isinstance(outcome, Sent) and await self._was_mended(transaction, work):
             for delivery in work.deliveries:
-                await session.run("dispatch_again", id=delivery.id, next_attempt_at=now, via="", reason=outcome.reason)
+                await transaction.execute(
+                    "dispatch_again", id=delivery.id, next_attempt_at=now, via="", reason=outcome.reason
+                )
             return
         match outcome:
             case Sent():
-                await self._sent(session, work, now)
+                await self._sent(transaction, work, now)
             case Retry():
-                await self._retry(session, work, outcome, finished.random, now)
+                await self._retry(transaction, work, outcome, finished.random, now)
             case Failed(kind="permanent"):
-                await self._fail_integration(session, work, outcome.reason, now)
+                await self._fail_integration(transaction, work, outcome.reason, now)
             case Failed(kind="payload") if work.form == "message":
                 for delivery in work.deliveries:
-                    await session.run(
+                    await transaction.execute(
                         "dispatch_again", id=delivery.id, next_attempt_at=now, via="text", reason=outcome.reason
                     )
             case Failed():
                 for delivery in work.deliveries:
-                    await session.run("dispatch_dead", id=delivery.id, reason=outcome.reason)
-                await self._trouble(session, work, outcome.reason, now)
+                    await transaction.execute("dispatch_dead", id=delivery.id, reason=outcome.reason)
+                await self._trouble(transaction, work, outcome.reason, now)
 
-    async def _was_mended(self, session: Session, work: Work) -> bool:
+    async def _was_mended(self, transaction: QueryExecutor, work: Work) -> bool:
         """Whether somebody set a new URL, or healed the integration, while the old one was being tried.
 
         What the old one answered says nothing about the new one.
         """
-        row = await session.one("dispatch_integration", id=work.integration.id)
+        row = await transaction.fetch_one("dispatch_integration", id=work.integration.id)
         if row is None:
             return False
         healed = work.probe and row["status"] == "active"
         return bool(healed or row["sealed_settings"] != work.integration.sealed_settings)
 
-    async def _sent(self, session: Session, work: Work, now: Micros) -> None:
-        await session.run_each(
+    async def _sent(self, transaction: QueryExecutor, work: Work, now: Micros) -> None:
+        await transaction.execute_many(
             "dispatch_delivered", [{"id": delivery.id, "now": now, "via": work.form} for delivery in work.deliveries]
         )
         if work.probe:
-            await heal_integration(session, work.integration.id, now)
+            await heal_integration(transaction, work.integration.id, now)
         elif work.integration.last_error:
-            await session.run("dispatch_trouble", id=work.integration.id, reason="")
+            await transaction.execute("dispatch_trouble", id=work.integration.id, reason="")
 
-    async def _retry(self, session: Session, work: Work, outcome: Retry, random: float, now: Micros) -> None:
-        await self._trouble(session, work, outcome.reason, now)
+    async def _retry(self, transaction: QueryExecutor, work: Work, outcome: Retry, random: float, now: Micros) -> None:
+        await self._trouble(transaction, work, outcome.reason, now)
         for delivery, attempt in zip(work.deliveries, work.attempts, strict=True):
             step = 1 if isinstance(outcome, NotSent) else attempt
             due = schedule.next_attempt(step, now, delivery.expires_at, outcome.after, random)
             if due is None and delivery.parked_at is None:
-                await session.run("dispatch_dead", id=delivery.id, reason=f"failed permanently: {outcome.reason}")
+                await transaction.execute(
+                    "dispatch_dead", id=delivery.id, reason=f"failed permanently: {outcome.reason}"
+                )
             else:
                 via = "text" if work.form == "text" else ""
                 # The statement keeps a parked one parked; one that was set free meanwhile needs a time.
                 again = now if due is None else due
-                await session.run(
+                await transaction.execute(
                     "dispatch_again", id=delivery.id, next_attempt_at=again, via=via, reason=outcome.reason
                 )
         if outcome.after is not None:
             # "Not before" is about the webhook, not about this one message.
             held = now + round(outcome.after * SECOND)
             paced_at = pacing.not_before(held, self._limits.per_second, self._limits.burst)
-            await session.run("dispatch_paced", id=work.integration.id, paced_at=paced_at)
+            await transaction.execute("dispatch_paced", id=work.integration.id, paced_at=paced_at)
 
-    async def _fail_integration(self, session: Session, work: Work, reason: str, now: Micros) -> None:
+    async def _fail_integration(self, transaction: QueryExecutor, work: Work, reason: str, now: Micros) -> None:
         for delivery in work.deliveries:
-            await session.run("dispatch_again", id=delivery.id, next_attempt_at=now, via="", reason=reason)
-        await self._schedule_probe(session, work.integration, reason, now)
-        await session.run("dispatch_park", integration_id=work.integration.id, now=now)
+            await transaction.execute("dispatch_again", id=delivery.id, next_attempt_at=now, via="", reason=reason)
+        await self._schedule_probe(transaction, work.integration, reason, now)
+        await transaction.execute("dispatch_park", integration_id=work.integration.id, now=now)
 
-    async def _trouble(self, session: Session, work: Work, reason: str, now: Micros) -> None:
+    async def _trouble(self, transaction: QueryExecutor, work: Work, reason: str, now: Micros) -> None:
         if work.probe:
-            await self._schedule_probe(session, work.integration, reason, now)
+            await self._schedule_probe(transaction, work.integration, reason, now)
         else:
-            await session.run("dispatch_trouble", id=work.integration.id, reason=reason)
+            await transaction.execute("dispatch_trouble", id=work.integration.id, reason=reason)
 
-    async def _schedule_probe(self, session: Session, integration: Integration, reason: str, now: Micros) -> None:
+    async def _schedule_probe(
+        self, transaction: QueryExecutor, integration: Integration, reason: str, now: Micros
+    ) -> None:
         interval = schedule.next_probe_interval(integration.probe_interval)
-        await session.run(
+        await transaction.execute(
             "dispatch_failing",
             id=integration.id,
             reason=reason,
@@ -297,10 +305,10 @@ class Outbox:
         )
 
 
-async def heal_integration(session: Session, integration_id: str, now: Micros) -> None:
+async def heal_integration(transaction: QueryExecutor, integration_id: str, now: Micros) -> None:
     """The integration is active again, and its parked deliveries are due."""
-    await session.run("dispatch_healed", id=integration_id)
-    await session.run("dispatch_unpark", integration_id=integration_id, now=now)
+    await transaction.execute("dispatch_healed", id=integration_id)
+    await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
 
 
 def outcome_word(outcome: Outcome) -> str:

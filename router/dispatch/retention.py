@@ -18,7 +18,7 @@ import structlog
 from router.clock import SECOND, Clock
 from router.errors import Unavailable
 from router.model import Micros
-from router.store.database import Database, Row, Session
+from router.store.database import Database, QueryExecutor, Row
 from router.store.erasure import erase_ticket
 
 # Pieces of raw mail that one transaction erases: 16 MiB, some 30 ms on a slow disk.
@@ -102,12 +102,12 @@ class Retention:
     async def _erase_raw(self, horizon: Micros, erased: Erased) -> None:
         after = ""
         while True:
-            rows = await self._database.all("retention_raw", after=after, most=CHUNKS)
+            rows = await self._database.fetch_all("retention_raw", after=after, most=CHUNKS)
             old = [row for row in rows if row["received_at"] < horizon]
             unreadable = await self._make_readable(old)
-            async with self._database.transaction() as session:
+            async with self._database.transaction() as transaction:
                 gone = [row for row in old if row["message_id"] not in unreadable]
-                await _erase_pieces(session, gone)
+                await _erase_pieces(transaction, gone)
             erased.raw_messages += sum(row["n"] == 0 for row in gone)
             if len(old) < len(rows) or len(rows) < CHUNKS:
                 return  # ids sort by time: what follows is younger
@@ -133,7 +133,7 @@ class Retention:
     async def _erase_tickets(self, horizon: Micros, erased: Erased) -> None:
         after_at, after_id = -1, ""
         while True:
-            rows = await self._database.all(
+            rows = await self._database.fetch_all(
                 "retention_tickets", horizon=horizon, after_at=after_at, after_id=after_id, most=TICKETS
             )
             for row in rows:
@@ -146,42 +146,42 @@ class Retention:
     async def _erase_ticket(self, ticket_id: str, horizon: Micros, erased: Erased) -> None:
         """A transaction for each ticket; one with much raw mail gives that up first, in steps."""
         while True:
-            async with self._database.transaction() as session:
-                if not await _may_go(session, ticket_id, horizon):
+            async with self._database.transaction() as transaction:
+                if not await _may_go(transaction, ticket_id, horizon):
                     return
-                pieces = await session.all("retention_raw_of_ticket", ticket_id=ticket_id, most=CHUNKS + 1)
+                pieces = await transaction.fetch_all("retention_raw_of_ticket", ticket_id=ticket_id, most=CHUNKS + 1)
                 if len(pieces) <= CHUNKS:
-                    erased.messages += await erase_ticket(session, ticket_id)
+                    erased.messages += await erase_ticket(transaction, ticket_id)
                     erased.tickets += 1
                     return
             if await self._make_readable([{**row, "readable": False} for row in pieces]):
                 return  # it stays until it can be parsed: a reply may still open the ticket again
-            async with self._database.transaction() as session:
-                if await _may_go(session, ticket_id, horizon):
-                    await _erase_pieces(session, pieces[:CHUNKS])
+            async with self._database.transaction() as transaction:
+                if await _may_go(transaction, ticket_id, horizon):
+                    await _erase_pieces(transaction, pieces[:CHUNKS])
             await self._rest()
 
     # --- marks and counts
 
     async def _erase_small(self, query: str, horizon: int, erased: Erased) -> None:
         while True:
-            gone = await self._database.run(query, horizon=horizon, most=SMALL_ROWS)
+            gone = await self._database.execute(query, horizon=horizon, most=SMALL_ROWS)
             erased.small_rows += gone
             if gone < SMALL_ROWS:
                 return
             await self._rest()
 
 
-async def _may_go(session: Session, ticket_id: str, horizon: Micros) -> bool:
+async def _may_go(transaction: QueryExecutor, ticket_id: str, horizon: Micros) -> bool:
     """Holds the ticket and its deliveries; False while one of them is pending or in somebody else's hands."""
-    if await session.one("retention_hold_ticket", ticket_id=ticket_id, horizon=horizon) is None:
+    if await transaction.fetch_one("retention_hold_ticket", ticket_id=ticket_id, horizon=horizon) is None:
         return False
-    held = await session.all("retention_hold_deliveries", ticket_id=ticket_id)
-    row = await session.one("retention_count_deliveries", ticket_id=ticket_id)
+    held = await transaction.fetch_all("retention_hold_deliveries", ticket_id=ticket_id)
+    row = await transaction.fetch_one("retention_count_deliveries", ticket_id=ticket_id)
     return row is not None and row["deliveries"] == len(held) and all(d["state"] != "pending" for d in held)
 
 
-async def _erase_pieces(session: Session, rows: Sequence[Row]) -> None:
+async def _erase_pieces(transaction: QueryExecutor, rows: Sequence[Row]) -> None:
     last = {row["message_id"]: row["n"] for row in rows}  # they come in order
     for message_id, n in last.items():
-        await session.run("retention_erase_raw", message_id=message_id, last=n)
+        await transaction.execute("retention_erase_raw", message_id=message_id, last=n)

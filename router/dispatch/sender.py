@@ -47,14 +47,14 @@ class TicketSender:
 
     async def notice(self, delivery: Delivery) -> TicketNotice | None:
         """What a delivery tells, None when its ticket is gone."""
-        row = await self._database.one("dispatch_notice", delivery_id=delivery.id)
+        row = await self._database.fetch_one("dispatch_notice", delivery_id=delivery.id)
         if row is None:
             return None
         contents = await self._contents.of(row["message_id"])
         return ticket_notice.of_row(row, contents, self._link(row["ticket_id"]))
 
     async def _entry(self, delivery: Delivery) -> DigestEntry | None:
-        row = await self._database.one("dispatch_notice", delivery_id=delivery.id)
+        row = await self._database.fetch_one("dispatch_notice", delivery_id=delivery.id)
         if row is None:
             return None
         return DigestEntry(

@@ -79,7 +79,7 @@ class Preview:
         """
         channel = find_channel(self._channels, kind)
         render = channel.render_plain if plain else channel.render
-        rows = await self._database.all(
+        rows = await self._database.fetch_all(
             "dispatch_notices_of_ticket", ticket_id=ticket_id, workspace_id=actor.workspace_id, most=MOST_EVENTS
         )
         if not rows:

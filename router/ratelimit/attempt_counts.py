@@ -13,7 +13,7 @@ from router.ratelimit import sliding_window
 from router.ratelimit.failure_throttle import too_many
 from router.ratelimit.fixed_counts import window_counts
 from router.ratelimit.sliding_window import Limit
-from router.store.database import Database, Session
+from router.store.database import Database, QueryExecutor
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Attempt:
     window_start: int
     left: int
 
-    async def release(self, session: Session) -> None:
+    async def release(self, transaction: QueryExecutor) -> None:
         """It succeeded: the transaction that acts on it removes it from the count."""
-        await session.run("rate_limit_release", scope=self.scope, window_start=self.window_start)
+        await transaction.execute("rate_limit_release", scope=self.scope, window_start=self.window_start)
 
 
 class AttemptCounts:
@@ -43,19 +43,21 @@ class AttemptCounts:
         previous, current = await window_counts(self._database, scope, limit, now)
         bound = sliding_window.bound(limit, previous, now)
         if current < bound:
-            async with self._database.transaction() as session:
-                row = await session.one("rate_limit_add", scope=scope, window_start=start, amount=1, bound=bound)
+            async with self._database.transaction() as transaction:
+                row = await transaction.fetch_one(
+                    "rate_limit_add", scope=scope, window_start=start, amount=1, bound=bound
+                )
                 if row is not None:
                     if row["used"] == 1:
-                        await session.run("rate_limit_prune", scope=scope, horizon=start - limit.seconds)
+                        await transaction.execute("rate_limit_prune", scope=scope, horizon=start - limit.seconds)
                     return Attempt(scope, start, bound - row["used"])
         raise too_many(limit, previous, max(current, bound), now)
 
 
-async def is_first(session: Session, scope: str, seconds: int, clock: Clock) -> bool:
+async def is_first(transaction: QueryExecutor, scope: str, seconds: int, clock: Clock) -> bool:
     """Whether nothing was counted in this scope within the current window of `seconds`; it is then."""
     start = sliding_window.start_of(Limit(1, seconds), clock.now())
-    if await session.one("rate_limit_add", scope=scope, window_start=start, amount=1, bound=1) is None:
+    if await transaction.fetch_one("rate_limit_add", scope=scope, window_start=start, amount=1, bound=1) is None:
         return False
-    await session.run("rate_limit_prune", scope=scope, horizon=start)
+    await transaction.execute("rate_limit_prune", scope=scope, horizon=start)
     return True

@@ -21,7 +21,7 @@ from router.errors import Unavailable
 from router.model import Micros
 from router.ratelimit import sliding_window
 from router.ratelimit.sliding_window import Limit, Verdict
-from router.store.database import Database, Session
+from router.store.database import Database, QueryExecutor
 
 FLUSH_EVERY = 1.0  # seconds that a crash may forget
 FORGET_EVERY = 3600.0  # seconds between two removals of old windows
@@ -70,9 +70,9 @@ class SharedCounts:
         verdicts: list[Verdict] = []
         previous = {scope: await self._previous_of(scope, limit, now) for scope, limit in active}
         try:
-            async with self._database.transaction() as session:
+            async with self._database.transaction() as transaction:
                 for scope, limit in active:
-                    verdicts.append(await self._add(session, scope, limit, previous[scope], now))
+                    verdicts.append(await self._add(transaction, scope, limit, previous[scope], now))
                     if not verdicts[-1].allowed:
                         raise _Refuse
         except _Refuse:
@@ -83,9 +83,9 @@ class SharedCounts:
     async def close(self) -> None:
         """Nothing is kept here."""
 
-    async def _add(self, session: Session, scope: str, limit: Limit, previous: int, now: Micros) -> Verdict:
+    async def _add(self, transaction: QueryExecutor, scope: str, limit: Limit, previous: int, now: Micros) -> Verdict:
         start = sliding_window.start_of(limit, now)
-        row = await session.one(
+        row = await transaction.fetch_one(
             "rate_limit_add",
             scope=scope,
             window_start=start,
@@ -94,7 +94,7 @@ class SharedCounts:
         )
         if row is not None:
             return sliding_window.verdict(limit, previous, row["used"], now, allowed=True)
-        counts = await window_counts(session, scope, limit, now)
+        counts = await window_counts(transaction, scope, limit, now)
         return sliding_window.verdict(limit, previous, counts[1], now, allowed=False)
 
     async def _previous_of(self, scope: str, limit: Limit, now: Micros) -> int:
@@ -114,7 +114,7 @@ class SharedCounts:
         if self._clock.monotonic() - self._forgot_at < FORGET_EVERY:
             return
         self._forgot_at = self._clock.monotonic()
-        await self._database.run("rate_limit_forget", horizon=self._clock.now() // 1_000_000 - KEPT_SECONDS)
+        await self._database.execute("rate_limit_forget", horizon=self._clock.now() // 1_000_000 - KEPT_SECONDS)
 
 
 @dataclass(slots=True)
@@ -180,9 +180,9 @@ class ProcessCounts:
         if not counted:
             return
         try:
-            async with self._database.transaction() as session:
+            async with self._database.transaction() as transaction:
                 for scope, start, amount in counted:
-                    row = await session.one(
+                    row = await transaction.fetch_one(
                         "rate_limit_add", scope=scope, window_start=start, amount=amount, bound=2**62
                     )
                     tally = self._tallies.get(scope)
@@ -252,12 +252,14 @@ class ProcessCounts:
         for scope in idle:
             del self._tallies[scope]
         with contextlib.suppress(Unavailable):
-            await self._database.run("rate_limit_forget", horizon=horizon)
+            await self._database.execute("rate_limit_forget", horizon=horizon)
 
 
-async def window_counts(session: Session, scope: str, limit: Limit, now: Micros) -> tuple[int, int]:
+async def window_counts(transaction: QueryExecutor, scope: str, limit: Limit, now: Micros) -> tuple[int, int]:
     """(previous, current) as the database has them."""
     start = sliding_window.start_of(limit, now)
-    rows = await session.all("rate_limit_used", scope=scope, window_start=start, previous_start=start - limit.seconds)
+    rows = await transaction.fetch_all(
+        "rate_limit_used", scope=scope, window_start=start, previous_start=start - limit.seconds
+    )
     by_start = {row["window_start"]: row["used"] for row in rows}
     return by_start.get(start - limit.seconds, 0), by_start.get(start, 0)

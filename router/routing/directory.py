@@ -19,7 +19,7 @@ from router.model import Workspace
 from router.routing.facts import read_blocked, read_domain_facts
 from router.routing.route import CATCH_ALL, Refusal, Target, decide, to_host_postmaster
 from router.routing.senders import Blocked
-from router.store.database import Database, fetch_one
+from router.store.database import Database, fetch_model
 
 # Half of the second that SPEC.md section 5 allows, so that a slow answer still fits.
 CHECK_INTERVAL = 0.5
@@ -86,7 +86,7 @@ class Directory:
 
     async def _check(self) -> None:
         asked_at = self._clock.monotonic()
-        row = await self._database.one("routing_version")
+        row = await self._database.fetch_one("routing_version")
         version = row["version"] if row else 0
         if version != self._version:
             self.forget()
@@ -122,5 +122,5 @@ class Directory:
             facts = await read_domain_facts(self._database, mailbox)
             if facts.active:
                 return None
-        workspace = await fetch_one(self._database, Workspace, "routing_first_workspace")
+        workspace = await fetch_model(self._database, Workspace, "routing_first_workspace")
         return None if workspace is None else to_host_postmaster(mailbox, workspace)

@@ -6,25 +6,25 @@ from router.mail.address import Mailbox
 from router.model import Alias, Domain
 from router.routing.route import DomainFacts, wanted_keys
 from router.routing.senders import Blocked
-from router.store.database import Session, fetch, value
+from router.store.database import QueryExecutor, fetch_models, model_from_row
 
 
-async def read_domain_facts(session: Session, mailbox: Mailbox) -> DomainFacts:
+async def read_domain_facts(transaction: QueryExecutor, mailbox: Mailbox) -> DomainFacts:
     """The domain of the mailbox, over all workspaces, and where it is active the aliases that may decide."""
-    row = await session.one("routing_domain", name=mailbox.domain_key)
+    row = await transaction.fetch_one("routing_domain", name=mailbox.domain_key)
     if row is None:
         return DomainFacts(None)
-    domain = value(Domain, row)
+    domain = model_from_row(Domain, row)
     if domain.status != "active":
         return DomainFacts(domain)
     key, base, catch_all = wanted_keys(mailbox)
-    aliases = await fetch(
-        session, Alias, "routing_aliases", domain_id=domain.id, key=key, base=base, catch_all=catch_all
+    aliases = await fetch_models(
+        transaction, Alias, "routing_aliases", domain_id=domain.id, key=key, base=base, catch_all=catch_all
     )
     return DomainFacts(domain, aliases, row["default_integration_id"])
 
 
-async def read_blocked(session: Session, workspace_id: str) -> Blocked:
+async def read_blocked(transaction: QueryExecutor, workspace_id: str) -> Blocked:
     """The senders that a workspace blocks."""
-    rows = await session.all("blocked_all", workspace_id=workspace_id)
+    rows = await transaction.fetch_all("blocked_all", workspace_id=workspace_id)
     return Blocked(row["sender"] for row in rows)

@@ -71,7 +71,7 @@ class Search:
             self._asked, self._begun = self._question.as_json(by_whole=True), False
         if self._begun:
             more = await self._along_the_list(LISTED if self._looked_up else 2 * PAGES * self._most)
-        oldest = await self._database.one("search_oldest", workspace_id=self._narrowed["workspace_id"])
+        oldest = await self._database.fetch_one("search_oldest", workspace_id=self._narrowed["workspace_id"])
         end = ids.moment(self._before if oldest is None else oldest["id"])
         longest = max(1, (ids.moment(self._before) - end) // (1 if self._begun else LONGEST))
         while more and not self._full():
@@ -87,11 +87,11 @@ class Search:
 
     async def _along_the_list(self, most: int) -> bool:
         """One step; False at the end of the list."""
-        rows = await self._database.all(self._query, **self._narrowed, before=self._before, most=most)
+        rows = await self._database.fetch_all(self._query, **self._narrowed, before=self._before, most=most)
         if not rows:
             return False
         listed = json.dumps([row["id"] for row in rows])
-        having = await self._database.all("search_having", ids=listed, asked=self._asked)
+        having = await self._database.fetch_all("search_having", ids=listed, asked=self._asked)
         for part in ("whole", "begun"):
             self._having[part] += sum(row[part] for row in having)
         those = {row["ticket_id"] for row in having if row["whole"] and row["begun"]}
@@ -108,7 +108,7 @@ class Search:
         stretch = min(self._stretch, longest)
         since = max(end, newest - stretch)
         bound = TOO_MANY * self._aim if stretch > 1 else UNBOUNDED
-        rows = await self._database.all(
+        rows = await self._database.fetch_all(
             "search_stretch",
             **self._narrowed,
             asked=self._asked,

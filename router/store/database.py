@@ -22,30 +22,30 @@ T = TypeVar("T")
 CONFLICT_TRIES = 4
 
 
-class Session(Protocol):
+class QueryExecutor(Protocol):
     """Where statements run: a transaction, or the database itself with a transaction for each statement."""
 
-    async def all(self, query: str, /, **values: object) -> Sequence[Row]:
+    async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         """All rows of a query."""
         ...
 
-    async def one(self, query: str, /, **values: object) -> Row | None:
+    async def fetch_one(self, query: str, /, **values: object) -> Row | None:
         """The first row of a query, None when there is none."""
         ...
 
-    async def run(self, query: str, /, **values: object) -> int:
+    async def execute(self, query: str, /, **values: object) -> int:
         """Runs a statement that writes; returns how many rows it changed."""
         ...
 
-    async def run_each(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+    async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
         """Runs a statement that writes once for each row of values, all in one call to the database."""
         ...
 
 
-class Database(Session, Protocol):
+class Database(QueryExecutor, Protocol):
     """A whole database. `transaction` commits when its block ends and rolls back when it raises."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Session]:
+    def transaction(self) -> AbstractAsyncContextManager[QueryExecutor]:
         """A read-write transaction; on SQLite it is the only writer from its first moment (BEGIN IMMEDIATE)."""
         ...
 
@@ -75,24 +75,24 @@ def _names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cls))
 
 
-def value(cls: type[T], row: Row) -> T:
+def model_from_row(cls: type[T], row: Row) -> T:
     """The row as a frozen value of `router.model`: columns are named as its fields; further columns are ignored."""
     kind: Any = cls  # a dataclass, which the type system cannot say
     return cls(**{name: row[name] for name in _names(kind)})
 
 
-async def fetch(session: Session, cls: type[T], query: str, /, **values: object) -> list[T]:
+async def fetch_models(executor: QueryExecutor, cls: type[T], query: str, /, **values: object) -> list[T]:
     """All rows of a query as values."""
-    return [value(cls, row) for row in await session.all(query, **values)]
+    return [model_from_row(cls, row) for row in await executor.fetch_all(query, **values)]
 
 
-async def fetch_one(session: Session, cls: type[T], query: str, /, **values: object) -> T | None:
+async def fetch_model(executor: QueryExecutor, cls: type[T], query: str, /, **values: object) -> T | None:
     """The first row of a query as a value, or None."""
-    row = await session.one(query, **values)
-    return None if row is None else value(cls, row)
+    row = await executor.fetch_one(query, **values)
+    return None if row is None else model_from_row(cls, row)
 
 
-def begun_anew(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+def retry_on_conflict(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """For what is one transaction and nothing beside it: where another was in the way (`Contended`), once more.
 
     Deliverers write to deliveries and their integration in one order, who replays or erases them in another.

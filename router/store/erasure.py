@@ -6,18 +6,18 @@ the ticket may be erased.
 
 from __future__ import annotations
 
-from router.store.database import Session
+from router.store.database import QueryExecutor
 
 
-async def erase_ticket(session: Session, ticket_id: str) -> int:
+async def erase_ticket(transaction: QueryExecutor, ticket_id: str) -> int:
     """Returns how many messages went with it."""
-    rows = await session.all("erasure_messages", ticket_id=ticket_id)
-    await session.run("erasure_attempts", ticket_id=ticket_id)
-    await session.run("erasure_ticket", ticket_id=ticket_id)
+    rows = await transaction.fetch_all("erasure_messages", ticket_id=ticket_id)
+    await transaction.execute("erasure_attempts", ticket_id=ticket_id)
+    await transaction.execute("erasure_ticket", ticket_id=ticket_id)
     erased = 0
     for row in rows:
-        gone = await session.run("erasure_message", message_id=row["id"])
+        gone = await transaction.execute("erasure_message", message_id=row["id"])
         erased += gone
         if not gone:
-            await session.run("erasure_uncount", message_id=row["id"])
+            await transaction.execute("erasure_uncount", message_id=row["id"])
     return erased

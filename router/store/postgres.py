@@ -18,7 +18,7 @@ from router.errors import Unavailable
 from router.store import postgres_connection
 from router.store.catalog import Catalog
 from router.store.cleanup import Cleanups
-from router.store.database import Row, Session, begun_anew
+from router.store.database import QueryExecutor, Row, retry_on_conflict
 from router.store.postgres_connection import MAX_IDLE, Connection
 from router.store.postgres_errors import ABOUT_THE_CONNECTION, Unanswered, translated
 
@@ -51,7 +51,7 @@ def _dropped_if_cut(connection: Connection) -> Iterator[None]:
         raise
 
 
-class PostgresSession:
+class PostgresExecutor:
     """Statements on one connection."""
 
     def __init__(self, connection: Connection, catalog: Catalog, asking: Asking) -> None:
@@ -59,7 +59,7 @@ class PostgresSession:
         self._catalog = catalog
         self._asking = asking
 
-    async def all(self, query: str, /, **values: object) -> Sequence[Row]:
+    async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         found = self._catalog[query]
         with self._asking(self._connection):
             rows: Sequence[Row] = await self._connection.fetch(
@@ -67,18 +67,18 @@ class PostgresSession:
             )
         return rows
 
-    async def one(self, query: str, /, **values: object) -> Row | None:
-        rows = await self.all(query, **values)
+    async def fetch_one(self, query: str, /, **values: object) -> Row | None:
+        rows = await self.fetch_all(query, **values)
         return rows[0] if rows else None
 
-    async def run(self, query: str, /, **values: object) -> int:
+    async def execute(self, query: str, /, **values: object) -> int:
         found = self._catalog[query]
         with self._asking(self._connection):
             status: str = await self._connection.execute(found.postgres, *(values[name] for name in found.parameters))
         # The command tag: `INSERT 0 1`, `UPDATE 3`, `DELETE 2`.
         return int(status.rpartition(" ")[2])
 
-    async def run_each(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+    async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
         found = self._catalog[query]
         with self._asking(self._connection):
             await self._connection.executemany(
@@ -201,40 +201,40 @@ class PostgresDatabase:
         raise Unavailable("PostgreSQL: every new connection was closed immediately")
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[tuple[Connection, PostgresSession]]:
+    async def _session(self) -> AsyncIterator[tuple[Connection, PostgresExecutor]]:
         pool = self._pool
         if pool is None:
             raise Unavailable("the database is closed")
         stand_in, connection = await self._acquire(pool)
         try:
-            yield connection, PostgresSession(connection, self._catalog, self.asking)
+            yield connection, PostgresExecutor(connection, self._catalog, self.asking)
         finally:
             connection.busy = False
             release = _quietly(pool.release, stand_in, timeout=_RELEASE_SECONDS)
             await self._cleanups.run(connection, release)
 
-    @begun_anew
-    async def all(self, query: str, /, **values: object) -> Sequence[Row]:
+    @retry_on_conflict
+    async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         async with self._session() as (_, session):
-            return await session.all(query, **values)
+            return await session.fetch_all(query, **values)
 
-    @begun_anew
-    async def one(self, query: str, /, **values: object) -> Row | None:
+    @retry_on_conflict
+    async def fetch_one(self, query: str, /, **values: object) -> Row | None:
         async with self._session() as (_, session):
-            return await session.one(query, **values)
+            return await session.fetch_one(query, **values)
 
-    @begun_anew
-    async def run(self, query: str, /, **values: object) -> int:
+    @retry_on_conflict
+    async def execute(self, query: str, /, **values: object) -> int:
         async with self._session() as (_, session):
-            return await session.run(query, **values)
+            return await session.execute(query, **values)
 
-    @begun_anew
-    async def run_each(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        async with self.transaction() as session:
-            await session.run_each(query, rows)
+    @retry_on_conflict
+    async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        async with self.transaction() as transaction:
+            await transaction.execute_many(query, rows)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
+    async def transaction(self) -> AsyncIterator[QueryExecutor]:
         async with self._session() as (connection, session), self.begun(connection):
             yield session
 

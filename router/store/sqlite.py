@@ -17,7 +17,7 @@ import aiosqlite
 from router.errors import StorageFull, Unavailable
 from router.store.catalog import Catalog
 from router.store.cleanup import Cleanups
-from router.store.database import Row, Session
+from router.store.database import QueryExecutor, Row
 from router.store.sqlite_file import DatabaseFile, make_private
 from router.store.turnstile import Turnstile
 
@@ -72,27 +72,27 @@ def translated() -> Iterator[None]:
         raise
 
 
-class SqliteSession:
+class SqliteExecutor:
     """Statements on one connection."""
 
     def __init__(self, connection: aiosqlite.Connection, catalog: Catalog) -> None:
         self._connection = connection
         self._catalog = catalog
 
-    async def all(self, query: str, /, **values: object) -> Sequence[Row]:
+    async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         with translated():
             return await self._connection.execute_fetchall(self._catalog[query].sqlite, values)  # type: ignore[return-value]  # sqlite3.Row is a mapping in all but name
 
-    async def one(self, query: str, /, **values: object) -> Row | None:
-        rows = await self.all(query, **values)
+    async def fetch_one(self, query: str, /, **values: object) -> Row | None:
+        rows = await self.fetch_all(query, **values)
         return rows[0] if rows else None
 
-    async def run(self, query: str, /, **values: object) -> int:
+    async def execute(self, query: str, /, **values: object) -> int:
         with translated():
             async with self._connection.execute(self._catalog[query].sqlite, values) as cursor:
                 return cursor.rowcount
 
-    async def run_each(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+    async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
         with translated():
             await self._connection.executemany(self._catalog[query].sqlite, rows)
 
@@ -148,10 +148,10 @@ class SqliteDatabase:
         return connection
 
     @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[SqliteSession]:
+    async def _reader(self) -> AsyncIterator[SqliteExecutor]:
         connection = await self._idle.get()
         try:
-            yield SqliteSession(connection, self._catalog)
+            yield SqliteExecutor(connection, self._catalog)
         except asyncio.CancelledError:
             with suppress(ValueError):  # it is closed already
                 await connection.interrupt()  # or the next reader waits for a result that is not needed
@@ -159,29 +159,29 @@ class SqliteDatabase:
         finally:
             self._idle.put_nowait(connection)
 
-    async def all(self, query: str, /, **values: object) -> Sequence[Row]:
+    async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
         if _writes(self._catalog[query].sqlite):
-            async with self.transaction() as session:
-                return await session.all(query, **values)
-        async with self._reader() as session:
-            return await session.all(query, **values)
+            async with self.transaction() as transaction:
+                return await transaction.fetch_all(query, **values)
+        async with self._reader() as reader:
+            return await reader.fetch_all(query, **values)
 
-    async def one(self, query: str, /, **values: object) -> Row | None:
-        rows = await self.all(query, **values)
+    async def fetch_one(self, query: str, /, **values: object) -> Row | None:
+        rows = await self.fetch_all(query, **values)
         return rows[0] if rows else None
 
-    async def run(self, query: str, /, **values: object) -> int:
-        async with self.transaction() as session:
-            return await session.run(query, **values)
+    async def execute(self, query: str, /, **values: object) -> int:
+        async with self.transaction() as transaction:
+            return await transaction.execute(query, **values)
 
-    async def run_each(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        async with self.transaction() as session:
-            await session.run_each(query, rows)
+    async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
+        async with self.transaction() as transaction:
+            await transaction.execute_many(query, rows)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
+    async def transaction(self) -> AsyncIterator[QueryExecutor]:
         async with self.raw_transaction() as connection:
-            yield SqliteSession(connection, self._catalog)
+            yield SqliteExecutor(connection, self._catalog)
 
     @asynccontextmanager
     async def raw_transaction(self, *, write: bool = True) -> AsyncIterator[aiosqlite.Connection]:

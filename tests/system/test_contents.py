@@ -113,14 +113,14 @@ async def test_catching_up_reads_what_nobody_has_read(at: Installation, counting
 async def test_what_was_read_is_not_looked_at_again(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents_store, "CATCH_UP_MARGIN", 0.0)
     asked: list[str] = []
-    all_rows = at.store.database.all
+    all_rows = at.store.database.fetch_all
 
     async def noted(query: str, /, **values: object) -> object:
         if query == "search_missing":
             asked.append(str(values["after"]))
         return await all_rows(query, **values)
 
-    at.store.database.all = noted  # type: ignore[method-assign, assignment]  # it listens
+    at.store.database.fetch_all = noted  # type: ignore[method-assign, assignment]  # it listens
     message_id = await at.mail(mails.plain())
     await at.contents.catch_up(patience=30)
     await at.contents.catch_up(patience=30)

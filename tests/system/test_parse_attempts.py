@@ -143,7 +143,7 @@ async def test_a_stop_while_the_attempt_is_recorded_is_no_fault_of_the_mail(
     at: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message_id = await at.mail(HTML)
-    run, committed = at.store.database.run, asyncio.Event()
+    run, committed = at.store.database.execute, asyncio.Event()
 
     async def stalled(name: str, **values: object) -> int:
         changed = await run(name, **values)
@@ -152,7 +152,7 @@ async def test_a_stop_while_the_attempt_is_recorded_is_no_fault_of_the_mail(
             await asyncio.Event().wait()
         return changed
 
-    monkeypatch.setattr(at.store.database, "run", stalled)
+    monkeypatch.setattr(at.store.database, "execute", stalled)
     reading = asyncio.create_task(at.contents.of(message_id))
     await asyncio.wait_for(committed.wait(), 30)
     reading.cancel()
@@ -179,13 +179,13 @@ async def test_two_that_read_one_mail_at_once_both_get_it(at: Installation) -> N
 async def test_what_a_record_costs(at: Installation, content: bytes, statements: int) -> None:
     """One statement in a transaction of its own, and none for a mail that no worker parses."""
     asked: list[str] = []
-    run = at.store.database.run
+    run = at.store.database.execute
 
     async def noted(query: str, /, **values: object) -> int:
         asked.append(query)
         return await run(query, **values)
 
-    at.store.database.run = noted  # type: ignore[method-assign]  # it listens
+    at.store.database.execute = noted  # type: ignore[method-assign]  # it listens
     await at.contents.of(await at.mail(content))
     assert asked == ["parse_attempt_begin"] * statements
 

@@ -46,7 +46,7 @@ class AuthenticationService:
 
     async def by_key(self, clear: str, *, address: str = "") -> Caller:
         """The caller whose key this is. Raises `Refused("unauthorized")`; the comparison is of hashes, by the index."""
-        row = await self._database.one("key_by_hash", hash=secrets.hash_api_key(clear))
+        row = await self._database.fetch_one("key_by_hash", hash=secrets.hash_api_key(clear))
         now = self._clock.now()
         if row is None or row["revoked_at"] is not None or row["disabled_at"] is not None:
             raise Refused("unauthorized", "The API key is invalid or was revoked")
@@ -65,7 +65,7 @@ class AuthenticationService:
 
     async def by_session(self, token: str, *, address: str = "") -> Caller:
         """The caller who signed in with this cookie. Raises `Refused("unauthorized")`."""
-        row = await self._database.one("session_by_hash", hash=secrets.hash_api_key(token))
+        row = await self._database.fetch_one("session_by_hash", hash=secrets.hash_api_key(token))
         now = self._clock.now()
         if row is None or row["expires_at"] <= now or row["disabled_at"] is not None:
             raise Refused("unauthorized", "Your session has ended: sign in again")
@@ -86,6 +86,6 @@ class AuthenticationService:
 
     async def _written(self, query: str, values: dict[str, object]) -> None:
         try:
-            await self._database.run(query, **values)
+            await self._database.execute(query, **values)
         except Unavailable as error:
             log.debug("api.last_use_not_saved", reason=str(error))

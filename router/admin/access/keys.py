@@ -14,7 +14,7 @@ from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.errors import Refused, not_found
 from router.model import Actor, ApiKey, Micros, Role, User
-from router.store.database import Database, Session, fetch, fetch_one
+from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class KeyService:
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[ApiKey]:
         """Newest first, revoked and expired ones too."""
         window = paging.window("key", limit, cursor)
-        rows = await fetch(
+        rows = await fetch_models(
             self._database,
             ApiKey,
             "key_page",
@@ -68,8 +68,8 @@ class KeyService:
         if owner_id is None:
             raise Refused("invalid_request", "userId is required: every API key belongs to a user", "userId")
         clear, key_hash, hint = secrets.new_api_key()
-        async with self._database.transaction() as session:
-            owner = await fetch_one(session, User, "user_lock", id=owner_id, workspace_id=actor.workspace_id)
+        async with self._database.transaction() as transaction:
+            owner = await fetch_model(transaction, User, "user_lock", id=owner_id, workspace_id=actor.workspace_id)
             if owner is None or owner.disabled_at is not None:
                 raise Refused("invalid_request", "userId must be an active user of this workspace", "userId")
             wanted = owner.role if role is None else role_of(role)
@@ -88,9 +88,9 @@ class KeyService:
                 last_used_at=None,
                 revoked_at=None,
             )
-            await insert_key(session, key)
+            await insert_key(transaction, key)
             await audit.record(
-                session, actor, now, "key.create", key.id, name=key.name, role=key.role, userId=key.user_id
+                transaction, actor, now, "key.create", key.id, name=key.name, role=key.role, userId=key.user_id
             )
         return NewKey(key, clear)
 
@@ -100,15 +100,15 @@ class KeyService:
 
     async def revoke(self, actor: Actor, key_id: str) -> None:
         """From the next request on the key opens nothing. It stays in the list; revoking twice is no error."""
-        async with self._database.transaction() as session:
-            key = await _found(session, actor, key_id)
+        async with self._database.transaction() as transaction:
+            key = await _found(transaction, actor, key_id)
             now = self._clock.now()
-            if await session.run("key_revoke", id=key.id, workspace_id=actor.workspace_id, now=now):
-                await audit.record(session, actor, now, "key.revoke", key.id, name=key.name)
+            if await transaction.execute("key_revoke", id=key.id, workspace_id=actor.workspace_id, now=now):
+                await audit.record(transaction, actor, now, "key.revoke", key.id, name=key.name)
 
 
-async def insert_key(session: Session, key: ApiKey) -> None:
-    await session.run(
+async def insert_key(transaction: QueryExecutor, key: ApiKey) -> None:
+    await transaction.execute(
         "key_insert",
         id=key.id,
         workspace_id=key.workspace_id,
@@ -122,9 +122,9 @@ async def insert_key(session: Session, key: ApiKey) -> None:
     )
 
 
-async def _found(session: Session, actor: Actor, key_id: str) -> ApiKey:
-    key = await fetch_one(
-        session, ApiKey, "key_by_id", id=validation.known_id(key_id, "key", "Key"), workspace_id=actor.workspace_id
+async def _found(transaction: QueryExecutor, actor: Actor, key_id: str) -> ApiKey:
+    key = await fetch_model(
+        transaction, ApiKey, "key_by_id", id=validation.known_id(key_id, "key", "Key"), workspace_id=actor.workspace_id
     )
     if key is None or (actor.role != "admin" and key.user_id != actor.user_id):
         raise not_found("Key")

@@ -24,7 +24,7 @@ from router.errors import Refused, not_found
 from router.model import Actor, Micros, User, Workspace
 from router.ratelimit.attempt_counts import Attempt, is_first
 from router.secrets import SecretBox
-from router.store.database import Database, fetch, fetch_one
+from router.store.database import Database, fetch_model, fetch_models
 
 LIFETIME: Micros = 14 * 86400 * SECOND
 # Each verification takes 19 MiB and some 20 ms of a core; in two queues, so twice this.
@@ -92,7 +92,7 @@ class SessionService:
             self._limits.check(client)
         user = None
         if client.account:
-            user = await fetch_one(self._database, User, "user_by_email", email=client.account)
+            user = await fetch_model(self._database, User, "user_by_email", email=client.account)
         if known is not None and known.belongs_to(user):
             client = replace(client, device_id=known.id)
         usable = user is not None and user.disabled_at is None
@@ -117,12 +117,12 @@ class SessionService:
         """
         now = self._clock.now()
         async with self._database.transaction() as transaction:
-            found = await fetch_one(transaction, User, "user_lock", id=user.id, workspace_id=user.workspace_id)
+            found = await fetch_model(transaction, User, "user_lock", id=user.id, workspace_id=user.workspace_id)
             if found is None or found.disabled_at is not None or found.password_hash != user.password_hash:
                 raise _wrong()
             session = NewSession(random.token_urlsafe(32), found, now + LIFETIME, self._devices.issue(found))
-            await transaction.run("session_forget", now=now)
-            await transaction.run(
+            await transaction.execute("session_forget", now=now)
+            await transaction.execute(
                 "session_insert",
                 hash=secrets.hash_api_key(session.token),
                 workspace_id=user.workspace_id,
@@ -140,11 +140,11 @@ class SessionService:
 
     async def logout(self, token: str) -> None:
         """Ends the session; one that is over already is no error."""
-        await self._database.run("session_delete", hash=secrets.hash_api_key(token))
+        await self._database.execute("session_delete", hash=secrets.hash_api_key(token))
 
     async def list(self, actor: Actor) -> tuple[SessionInfo, ...]:
         """Where the actor's user is signed in, at most `MOST_SESSIONS`, the latest used first."""
-        rows = await fetch(
+        rows = await fetch_models(
             self._database,
             SessionInfo,
             "session_list",
@@ -157,7 +157,7 @@ class SessionService:
 
     async def end(self, actor: Actor, session_id: str) -> None:
         """Signs the actor's user out somewhere; `not_found` for what is over or somebody else's."""
-        ended = _NAME.fullmatch(session_id) and await self._database.run(
+        ended = _NAME.fullmatch(session_id) and await self._database.execute(
             "session_end", user_id=actor.user_id or "", workspace_id=actor.workspace_id, id=session_id
         )
         if not ended:
@@ -176,7 +176,7 @@ class SessionService:
         """
         user = None
         if actor.user_id is not None:
-            user = await fetch_one(
+            user = await fetch_model(
                 self._database, User, "user_by_id", id=actor.user_id, workspace_id=actor.workspace_id
             )
         if user is None or user.password_hash is None:
@@ -188,8 +188,8 @@ class SessionService:
             await self._record_failure(user.email, user.id, user, attempt, actor.address)
             raise _not_the_present_one()
         password_hash = await hashed_password(new, user.email)
-        async with self._database.transaction() as session:
-            changed = await session.run(
+        async with self._database.transaction() as transaction:
+            changed = await transaction.execute(
                 "user_change_password",
                 id=user.id,
                 workspace_id=user.workspace_id,
@@ -198,19 +198,19 @@ class SessionService:
             )
             if not changed:
                 raise _not_the_present_one()
-            await attempt.release(session)
-            await session.run("session_keep_one", user_id=user.id, id=keep)
-            await audit.record(session, actor, self._clock.now(), "user.change", user.id, password="changed")  # noqa: S106 - a word for the audit
+            await attempt.release(transaction)
+            await transaction.execute("session_keep_one", user_id=user.id, id=keep)
+            await audit.record(transaction, actor, self._clock.now(), "user.change", user.id, password="changed")  # noqa: S106 - a word for the audit
         return self._devices.issue(replace(user, password_hash=password_hash))
 
     async def me(self, actor: Actor) -> Identity:
         """Who asks."""
         user = None
         if actor.user_id is not None:
-            user = await fetch_one(
+            user = await fetch_model(
                 self._database, User, "user_by_id", id=actor.user_id, workspace_id=actor.workspace_id
             )
-        workspace = await fetch_one(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
+        workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
         return Identity(actor, user, workspace)
 
     async def _record_failure(
@@ -221,13 +221,13 @@ class SessionService:
         The same statements run where there is no such user: how long it takes says nothing.
         """
         actions = ["user.sign_in_failed"] if attempt.left else ["user.sign_in_failed", "user.sign_in_limited"]
-        async with self._database.transaction() as session:
+        async with self._database.transaction() as transaction:
             for action in actions:
                 scope = f"{action}:{user.id if user is not None else counted_as}"
-                first = await is_first(session, scope, AUDITED_EVERY, self._clock)
+                first = await is_first(transaction, scope, AUDITED_EVERY, self._clock)
                 if first and user is not None:
                     actor = Actor(user.workspace_id, user.role, address=address)
-                    await audit.record(session, actor, self._clock.now(), action, user.id, email=user.email)
+                    await audit.record(transaction, actor, self._clock.now(), action, user.id, email=user.email)
         log.warning("sign_in.failed", account=account, address=address)
         if not attempt.left:
             log.warning("sign_in.rate_limited", account=account, address=address)

@@ -26,7 +26,7 @@ from router.model import Actor, Micros, User
 from router.network import address_key
 from router.ratelimit.failure_throttle import Attempts
 from router.ratelimit.sliding_window import Limit
-from router.store.database import Database, Session, fetch_one
+from router.store.database import Database, QueryExecutor, fetch_model
 
 FACT = "first_link"
 # The id of the API key that was written to the file.
@@ -85,20 +85,20 @@ class SetupLinkService:
         kept_name = validation.line(name, "name") if name else ""
         password_hash = await hashed_password(password, kept_email)
         now = self._clock.now()
-        async with self._database.transaction() as session:
-            found = await _found(session, token, now)
-            if found is None or not await session.run("installation_forget", name=FACT, value=found[1]):
+        async with self._database.transaction() as transaction:
+            found = await _found(transaction, token, now)
+            if found is None or not await transaction.execute("installation_forget", name=FACT, value=found[1]):
                 raise Refused("not_found", "This setup link has just been used")
             user, _ = found
-            if not await session.run(
+            if not await transaction.execute(
                 "user_introduce", id=user.id, email=kept_email, name=kept_name, password_hash=password_hash
             ):
                 raise address_taken()
-            await session.run("session_delete_of_user", user_id=user.id)
+            await transaction.execute("session_delete_of_user", user_id=user.id)
             actor = Actor(user.workspace_id, user.role, user_id=user.id, address=address)
-            await audit.record(session, actor, now, "user.change", user.id, email=kept_email, password="changed")  # noqa: S106 - a word for the audit
-            await _revoke_file_key(session, actor, now)
-            changed = await fetch_one(session, User, "user_by_email", email=kept_email)
+            await audit.record(transaction, actor, now, "user.change", user.id, email=kept_email, password="changed")  # noqa: S106 - a word for the audit
+            await _revoke_file_key(transaction, actor, now)
+            changed = await fetch_model(transaction, User, "user_by_email", email=kept_email)
         if changed is None:
             raise RuntimeError("the updated user was not found")
         await asyncio.to_thread(self._delete_file)
@@ -111,25 +111,25 @@ class SetupLinkService:
             log.warning("first_login.not_deleted", path=str(self._file), error=error.strerror or str(error))
 
 
-async def _revoke_file_key(session: Session, actor: Actor, now: Micros) -> None:
-    row = await session.one("installation_fact", name=FILE_KEY_FACT)
+async def _revoke_file_key(transaction: QueryExecutor, actor: Actor, now: Micros) -> None:
+    row = await transaction.fetch_one("installation_fact", name=FILE_KEY_FACT)
     if row is None:
         return
     key_id: str = row["value"]
-    await session.run("installation_forget", name=FILE_KEY_FACT, value=key_id)
-    if await session.run("key_revoke", id=key_id, workspace_id=actor.workspace_id, now=now):
-        await audit.record(session, actor, now, "key.revoke", key_id, name=FIRST_KEY_NAME)
+    await transaction.execute("installation_forget", name=FILE_KEY_FACT, value=key_id)
+    if await transaction.execute("key_revoke", id=key_id, workspace_id=actor.workspace_id, now=now):
+        await audit.record(transaction, actor, now, "key.revoke", key_id, name=FIRST_KEY_NAME)
 
 
-async def _found(session: Session, token: str, now: Micros) -> tuple[User, str] | None:
-    row = await session.one("installation_fact", name=FACT)
+async def _found(transaction: QueryExecutor, token: str, now: Micros) -> tuple[User, str] | None:
+    row = await transaction.fetch_one("installation_fact", name=FACT)
     if row is None:
         return None
     value: str = row["value"]
     kept = json.loads(value)
     if kept["hash"] != secrets.hash_api_key(token) or kept["until"] <= now:
         return None
-    user = await fetch_one(session, User, "user_invited", id=kept["userId"])
+    user = await fetch_model(transaction, User, "user_invited", id=kept["userId"])
     if user is None or user.password_hash is None or user.disabled_at is not None:
         return None
     return (user, value) if secrets.hash_api_key(user.password_hash) == kept["password"] else None

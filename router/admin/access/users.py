@@ -15,7 +15,7 @@ from router.clock import Clock
 from router.errors import Refused, not_found
 from router.mail.address import AddressError, parse_mailbox
 from router.model import Actor, Micros, Role, User, Workspace
-from router.store.database import Database, Session, fetch, fetch_one
+from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
@@ -46,7 +46,7 @@ class UserService:
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[User]:
         """Newest first."""
         window = paging.window("user", limit, cursor)
-        rows = await fetch(
+        rows = await fetch_models(
             self._database,
             User,
             "user_page",
@@ -75,10 +75,10 @@ class UserService:
             created_at=self._clock.now(),
             disabled_at=None,
         )
-        async with self._database.transaction() as session:
-            await insert_user(session, user)
+        async with self._database.transaction() as transaction:
+            await insert_user(transaction, user)
             await audit.record(
-                session, actor, user.created_at, "user.create", user.id, email=user.email, role=user.role
+                transaction, actor, user.created_at, "user.create", user.id, email=user.email, role=user.role
             )
         return user
 
@@ -99,15 +99,15 @@ class UserService:
         new_role = None if role is None else role_of(role)
         email = (await self.get(actor, user_id)).email
         password_hash = None if password is None else await hashed_password(password, email)
-        async with self._database.transaction() as session:
-            user = await _found(session, actor, user_id, "user_lock_to_change")
+        async with self._database.transaction() as transaction:
+            user = await _found(transaction, actor, user_id, "user_lock_to_change")
             now = self._clock.now()
             if disabled or new_role not in (None, "admin"):
-                await _keep_an_admin(session, actor, user)
+                await _keep_an_admin(transaction, actor, user)
             disabled_at = user.disabled_at
             if disabled is not None:
                 disabled_at = (user.disabled_at or now) if disabled else None
-            await session.run(
+            await transaction.execute(
                 "user_change",
                 id=user.id,
                 workspace_id=actor.workspace_id,
@@ -117,10 +117,10 @@ class UserService:
                 disabled_at=disabled_at,
             )
             if password_hash or disabled:
-                await session.run("session_delete_of_user", user_id=user.id)
-            revoked = await _revoke_keys(session, user, now) if disabled else 0
+                await transaction.execute("session_delete_of_user", user_id=user.id)
+            revoked = await _revoke_keys(transaction, user, now) if disabled else 0
             await audit.record(
-                session,
+                transaction,
                 actor,
                 now,
                 "user.change",
@@ -131,19 +131,19 @@ class UserService:
                 disabled=disabled,
                 keysRevoked=revoked or None,
             )
-            return await _found(session, actor, user_id)
+            return await _found(transaction, actor, user_id)
 
     async def delete(self, actor: Actor, user_id: str) -> None:
         """Removes a user with their keys and sessions; their unfinished tickets go back to the queue."""
         validation.known_id(user_id, "user", "User")
-        async with self._database.transaction() as session:
-            user = await _found(session, actor, user_id, "user_lock_to_change")
+        async with self._database.transaction() as transaction:
+            user = await _found(transaction, actor, user_id, "user_lock_to_change")
             now = self._clock.now()
-            released = await session.all(
+            released = await transaction.fetch_all(
                 "user_release_tickets", workspace_id=actor.workspace_id, user_id=user.id, now=now
             )
             for row in released:
-                await session.run(
+                await transaction.execute(
                     "ticket_event",
                     id=ids.new("evt"),
                     ticket_id=row["id"],
@@ -153,14 +153,14 @@ class UserService:
                     user_id=actor.user_id,
                     detail="{}",
                 )
-            await _keep_an_admin(session, actor, user)
-            await session.run("user_delete", id=user.id, workspace_id=actor.workspace_id)
-            await audit.record(session, actor, now, "user.delete", user.id, email=user.email)
+            await _keep_an_admin(transaction, actor, user)
+            await transaction.execute("user_delete", id=user.id, workspace_id=actor.workspace_id)
+            await audit.record(transaction, actor, now, "user.delete", user.id, email=user.email)
 
 
-async def insert_user(session: Session, user: User) -> None:
+async def insert_user(transaction: QueryExecutor, user: User) -> None:
     """Raises `Refused("conflict")` if another user, of any workspace, has the email address."""
-    added = await session.run(
+    added = await transaction.execute(
         "user_insert",
         id=user.id,
         workspace_id=user.workspace_id,
@@ -179,26 +179,26 @@ def address_taken() -> Refused:
     return Refused("conflict", "This email address is already in use", "email")
 
 
-async def _found(session: Session, actor: Actor, user_id: str, query: str = "user_by_id") -> User:
-    user = await fetch_one(
-        session, User, query, id=validation.known_id(user_id, "user", "User"), workspace_id=actor.workspace_id
+async def _found(transaction: QueryExecutor, actor: Actor, user_id: str, query: str = "user_by_id") -> User:
+    user = await fetch_model(
+        transaction, User, query, id=validation.known_id(user_id, "user", "User"), workspace_id=actor.workspace_id
     )
     if user is None:
         raise not_found("User")
     return user
 
 
-async def _revoke_keys(session: Session, user: User, now: Micros) -> int:
+async def _revoke_keys(transaction: QueryExecutor, user: User, now: Micros) -> int:
     """How many keys the user had."""
-    return await session.run("key_revoke_of_user", user_id=user.id, workspace_id=user.workspace_id, now=now)
+    return await transaction.execute("key_revoke_of_user", user_id=user.id, workspace_id=user.workspace_id, now=now)
 
 
-async def _keep_an_admin(session: Session, actor: Actor, user: User) -> None:
+async def _keep_an_admin(transaction: QueryExecutor, actor: Actor, user: User) -> None:
     """Refuses for the last admin, while nobody else does this in the workspace: two must not demote each other."""
     if user.role != "admin":
         return
-    await fetch_one(session, Workspace, "workspace_lock", id=actor.workspace_id)
-    row = await session.one("user_other_admins", workspace_id=actor.workspace_id, id=user.id)
+    await fetch_model(transaction, Workspace, "workspace_lock", id=actor.workspace_id)
+    row = await transaction.fetch_one("user_other_admins", workspace_id=actor.workspace_id, id=user.id)
     if row is None or not row["admins"]:
         raise Refused("conflict", "This user is the last admin of the workspace: make another user an admin first")
 

@@ -28,7 +28,7 @@ from router.dns.shared import SharedResolver
 from router.dns.standing import Change, Standing
 from router.dns.verification import Mode, Verdict, check, dump_records
 from router.model import Actor, Domain, Micros
-from router.store.database import Database, Session, fetch
+from router.store.database import Database, QueryExecutor, fetch_models
 
 TOKEN_OCTETS = 20  # 160 bits: nobody guesses what another workspace has to publish
 AT_ONCE = 8  # domains of one round that are looked at beside each other
@@ -90,7 +90,7 @@ class DomainCheckService:
             now = self._clock.now()
             # A time further ahead than any recheck lies was written by a clock that was wrong.
             impossible = now + 2 * max(self._policy.recheck_interval, standing.DAY)
-            due = await fetch(
+            due = await fetch_models(
                 self._database, Domain, "domain_to_check", now=now, impossible=impossible, most=MOST_OF_A_ROUND
             )
             places = asyncio.Semaphore(AT_ONCE)
@@ -106,7 +106,7 @@ class DomainCheckService:
 
     async def _recheck(self, domain: Domain, now: Micros, impossible: Micros, places: asyncio.Semaphore) -> None:
         async with places:
-            if not await self._database.run(
+            if not await self._database.execute(
                 "domain_claim_check", id=domain.id, now=now, impossible=impossible, until=now + CLAIM
             ):
                 return
@@ -115,8 +115,8 @@ class DomainCheckService:
     async def check(self, domain: Domain, actor: Actor | None) -> DomainCheckResult:
         """Asks the DNS and writes what follows. actor: the person who asks, None for a recheck."""
         verdict = await self._verify(domain, self._resolver if actor is None else self._resolver.fresh)
-        async with self._database.transaction() as session:
-            rows = await fetch(session, Domain, "domain_lock_name", name=domain.name)
+        async with self._database.transaction() as transaction:
+            rows = await fetch_models(transaction, Domain, "domain_lock_name", name=domain.name)
             current = next((row for row in rows if row.id == domain.id), None)
             if current is None:
                 return DomainCheckResult(None)
@@ -131,13 +131,13 @@ class DomainCheckService:
                 Standing(current.status, current.misses, current.missing_since), verdict, now, counts=actor is None
             )
             if rival is not None and outcome.change == "verified":
-                await self._lose(session, rival, now)
+                await self._lose(transaction, rival, now)
             updated = self._updated(current, verdict, outcome, now, tell=actor is None)
-            await _write(session, updated)
+            await _write(transaction, updated)
             if outcome.status != current.status:
-                await session.run("routing_changed")
+                await transaction.execute("routing_changed")
                 await audit.record(
-                    session,
+                    transaction,
                     actor or Actor(domain.workspace_id, "admin"),
                     now,
                     "domain.verify" if outcome.status == "active" else "domain.unverify",
@@ -169,14 +169,14 @@ class DomainCheckService:
             upstream=domain.mx_managed == "upstream",
         )
 
-    async def _lose(self, session: Session, domain: Domain, now: Micros) -> None:
+    async def _lose(self, transaction: QueryExecutor, domain: Domain, now: Micros) -> None:
         """Another workspace has proved that the domain is its own."""
         sentence = (
             f"{domain.name} is no longer verified in this workspace: another workspace has verified it by its TXT "
             "record and now receives its mail. Existing tickets stay in this workspace."
         )
         await _write(
-            session,
+            transaction,
             replace(
                 domain,
                 status="pending_verification",
@@ -192,7 +192,7 @@ class DomainCheckService:
             ),
         )
         loser = Actor(domain.workspace_id, "admin")
-        await audit.record(session, loser, now, "domain.lose", domain.id, domain=domain.name)
+        await audit.record(transaction, loser, now, "domain.lose", domain.id, domain=domain.name)
         log.warning("domain.ownership_lost", domain=domain.name, domain_id=domain.id)
 
     def _updated(self, domain: Domain, verdict: Verdict, outcome: Standing, now: Micros, *, tell: bool) -> Domain:
@@ -217,7 +217,7 @@ class DomainCheckService:
             notice_at=now if sentence else domain.notice_at,
         )
 
-    async def proof(self, session: Session, domain: Domain) -> Mode:
+    async def proof(self, transaction: QueryExecutor, domain: Domain) -> Mode:
         """Which records prove the domain.
 
         `auto`: with several workspaces the MX records prove nothing about which of them owns the domain.
@@ -226,7 +226,7 @@ class DomainCheckService:
             return "txt"
         if self._policy.verification != "auto":
             return self._policy.verification
-        row = await session.one("workspace_count")
+        row = await transaction.fetch_one("workspace_count")
         return "mx" if row is None or row["workspaces"] <= 1 else "mx+txt"
 
 
@@ -243,8 +243,8 @@ def taken_sentence(name: str) -> str:
     )
 
 
-async def _write(session: Session, domain: Domain) -> None:
-    await session.run(
+async def _write(transaction: QueryExecutor, domain: Domain) -> None:
+    await transaction.execute(
         "domain_checked",
         id=domain.id,
         token=domain.token,

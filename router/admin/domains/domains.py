@@ -19,7 +19,7 @@ from router.clock import Clock
 from router.dns.verification import Mode, Record, expected_records, load_records
 from router.errors import Refused, not_found
 from router.model import Actor, Domain, MxManaged
-from router.store.database import Database, Session, fetch, fetch_one
+from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class DomainService:
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Domain]:
         """Newest first."""
         window = paging.window("dom", limit, cursor)
-        rows = await fetch(
+        rows = await fetch_models(
             self._database,
             Domain,
             "domain_page",
@@ -87,8 +87,8 @@ class DomainService:
             verified_at=None,
             checked_at=None,
         )
-        async with self._database.transaction() as session:
-            added = await session.run(
+        async with self._database.transaction() as transaction:
+            added = await transaction.execute(
                 "domain_insert",
                 id=domain.id,
                 workspace_id=domain.workspace_id,
@@ -98,9 +98,9 @@ class DomainService:
             )
             if not added:
                 raise Refused("domain_taken", f"{domain.name} is already a domain of this workspace", "domain")
-            await session.run("routing_changed")
-            await audit.record(session, actor, domain.created_at, "domain.create", domain.id, domain=domain.name)
-            view = await self._view(session, domain)
+            await transaction.execute("routing_changed")
+            await audit.record(transaction, actor, domain.created_at, "domain.create", domain.id, domain=domain.name)
+            view = await self._view(transaction, domain)
         self._changed()
         return view
 
@@ -117,16 +117,18 @@ class DomainService:
     async def set_mx_upstream(self, actor: Actor, domain_id: str, upstream: bool) -> DomainView:
         """Whether another relay's MX records get the domain's mail and hand it on: then TXT alone is the proof."""
         validation.known_id(domain_id, "dom", "Domain")
-        async with self._database.transaction() as session:
-            domain = await fetch_one(session, Domain, "domain_lock", id=domain_id, workspace_id=actor.workspace_id)
+        async with self._database.transaction() as transaction:
+            domain = await fetch_model(
+                transaction, Domain, "domain_lock", id=domain_id, workspace_id=actor.workspace_id
+            )
             if domain is None:
                 raise not_found("Domain")
             if (domain.mx_managed == "upstream") != upstream:
                 managed: MxManaged = "upstream" if upstream else "here"
                 domain = replace(domain, mx_managed=managed, records="[]", checked_at=None, next_check_at=0)
-                await session.run("domain_set_mx", id=domain.id, mx_managed=domain.mx_managed)
+                await transaction.execute("domain_set_mx", id=domain.id, mx_managed=domain.mx_managed)
                 await audit.record(
-                    session,
+                    transaction,
                     actor,
                     self._clock.now(),
                     "domain.change",
@@ -134,22 +136,24 @@ class DomainService:
                     domain=domain.name,
                     mxManagedUpstream=upstream,
                 )
-            return await self._view(session, domain)
+            return await self._view(transaction, domain)
 
     async def delete(self, actor: Actor, domain_id: str, *, force: bool = False) -> None:
         """Removes a domain; `in_use` while it has aliases, which go with it when forced. Its tickets stay."""
         validation.known_id(domain_id, "dom", "Domain")
-        async with self._database.transaction() as session:
-            domain = await fetch_one(session, Domain, "domain_lock", id=domain_id, workspace_id=actor.workspace_id)
+        async with self._database.transaction() as transaction:
+            domain = await fetch_model(
+                transaction, Domain, "domain_lock", id=domain_id, workspace_id=actor.workspace_id
+            )
             if domain is None:
                 raise not_found("Domain")
-            aliases = await _alias_count(session, domain)
+            aliases = await _alias_count(transaction, domain)
             if aliases and not force:
                 raise Refused("in_use", f"{domain.name} has aliases ({aliases}): delete them first, or use force=true")
-            await session.run("domain_delete", id=domain.id, workspace_id=actor.workspace_id)
-            await session.run("routing_changed")
+            await transaction.execute("domain_delete", id=domain.id, workspace_id=actor.workspace_id)
+            await transaction.execute("routing_changed")
             await audit.record(
-                session,
+                transaction,
                 actor,
                 self._clock.now(),
                 "domain.delete",
@@ -159,23 +163,23 @@ class DomainService:
             )
         self._changed()
 
-    async def _view(self, session: Session, domain: Domain) -> DomainView:
+    async def _view(self, transaction: QueryExecutor, domain: Domain) -> DomainView:
         upstream = domain.mx_managed == "upstream"
         records = load_records(domain.records) or expected_records(
             domain.name, domain.token, self.mx_hosts, upstream=upstream
         )
-        proof = await self._checks.proof(session, domain)
-        return DomainView(domain, await _alias_count(session, domain), records, proof)
+        proof = await self._checks.proof(transaction, domain)
+        return DomainView(domain, await _alias_count(transaction, domain), records, proof)
 
 
-async def _found(session: Session, actor: Actor, domain_id: str) -> Domain:
+async def _found(transaction: QueryExecutor, actor: Actor, domain_id: str) -> Domain:
     validation.known_id(domain_id, "dom", "Domain")
-    domain = await fetch_one(session, Domain, "domain_by_id", id=domain_id, workspace_id=actor.workspace_id)
+    domain = await fetch_model(transaction, Domain, "domain_by_id", id=domain_id, workspace_id=actor.workspace_id)
     if domain is None:
         raise not_found("Domain")
     return domain
 
 
-async def _alias_count(session: Session, domain: Domain) -> int:
-    row = await session.one("domain_aliases", id=domain.id)
+async def _alias_count(transaction: QueryExecutor, domain: Domain) -> int:
+    row = await transaction.fetch_one("domain_aliases", id=domain.id)
     return row["aliases"] if row else 0

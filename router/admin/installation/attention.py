@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from router.clock import Clock
 from router.model import Actor, Delivery
-from router.store.database import Database, fetch
+from router.store.database import Database, fetch_models
 
 # A count ends here: it is read on every page, and people need no exact number of many failures.
 MAX_COUNTED = 1000
@@ -63,7 +63,7 @@ class AttentionService:
         kept = self._kept.get(workspace_id)
         if kept is not None and self._clock.monotonic() < kept[0]:
             return kept[1]
-        row = await self._database.one("attention_counts", workspace_id=workspace_id, most=MAX_COUNTED)
+        row = await self._database.fetch_one("attention_counts", workspace_id=workspace_id, most=MAX_COUNTED)
         found = AttentionCounts() if row is None else AttentionCounts(**row)
         self._kept[workspace_id] = self._clock.monotonic() + FRESH_SECONDS, found
         self._kept.move_to_end(workspace_id)
@@ -77,7 +77,7 @@ class AttentionService:
 
     async def failed(self, actor: Actor, *, limit: int) -> Sequence[Delivery]:
         """The newest failed deliveries that can be sent again."""
-        return await fetch(
+        return await fetch_models(
             self._database,
             Delivery,
             "attention_failed",
@@ -88,7 +88,7 @@ class AttentionService:
 
     async def parked(self, actor: Actor) -> Mapping[str, int]:
         """The parked deliveries of each failing integration, by its id: of the newest `MAX_INTEGRATIONS`."""
-        rows = await self._database.all(
+        rows = await self._database.fetch_all(
             "attention_parked", workspace_id=actor.workspace_id, most=MAX_COUNTED, integrations=MAX_INTEGRATIONS
         )
         return {row["id"]: row["parked"] for row in rows}

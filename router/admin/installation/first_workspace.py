@@ -12,7 +12,7 @@ from router.admin.access.users import insert_user, sign_in_address
 from router.clock import Clock
 from router.errors import Refused
 from router.model import ApiKey, Micros, User
-from router.store.database import Database, Session
+from router.store.database import Database, QueryExecutor
 
 FIRST_NAME = "Email Router"
 
@@ -41,12 +41,12 @@ class NewWorkspace:
     key_hint: str
     created_at: Micros
 
-    async def insert(self, session: Session) -> None:
+    async def insert(self, transaction: QueryExecutor) -> None:
         """Inserts all three. Raises `Refused("conflict")` if a user has the email address already."""
         login = self.login
-        await session.run("workspace_insert", id=login.workspace_id, name=self.name, created_at=self.created_at)
+        await transaction.execute("workspace_insert", id=login.workspace_id, name=self.name, created_at=self.created_at)
         await insert_user(
-            session,
+            transaction,
             User(
                 id=login.user_id,
                 workspace_id=login.workspace_id,
@@ -59,7 +59,7 @@ class NewWorkspace:
             ),
         )
         await insert_key(
-            session,
+            transaction,
             ApiKey(
                 id=login.key_id,
                 workspace_id=login.workspace_id,
@@ -98,7 +98,7 @@ class SetupService:
 
     async def needed(self) -> bool:
         """Whether there is no workspace yet."""
-        row = await self._database.one("workspace_count")
+        row = await self._database.fetch_one("workspace_count")
         return row is None or row["workspaces"] == 0
 
     async def first(self, email: str) -> FirstLogin:
@@ -106,18 +106,18 @@ class SetupService:
         now = self._clock.now()
         link = setup_link.new_token()
         made = await new_workspace(FIRST_NAME, email, now, link=link)
-        async with self._database.transaction() as session:
+        async with self._database.transaction() as transaction:
             # One row that always exists: a concurrent setup waits here, and then finds the workspace.
-            await session.run("routing_changed")
-            row = await session.one("workspace_count")
+            await transaction.execute("routing_changed")
+            row = await transaction.fetch_one("workspace_count")
             if row is not None and row["workspaces"]:
                 raise Refused("conflict", "This database is already set up: it has a workspace")
-            await made.insert(session)
+            await made.insert(transaction)
             fact = setup_link.fact(link, made.login.user_id, made.password_hash, now)
-            await session.run("installation_keep", name=setup_link.FACT, value=fact)
+            await transaction.execute("installation_keep", name=setup_link.FACT, value=fact)
         return made.login
 
     async def key_in_file(self, login: FirstLogin) -> None:
         """Records that the key of this login is written to a file, so that the link that is used revokes it."""
-        async with self._database.transaction() as session:
-            await session.run("installation_keep", name=setup_link.FILE_KEY_FACT, value=login.key_id)
+        async with self._database.transaction() as transaction:
+            await transaction.execute("installation_keep", name=setup_link.FILE_KEY_FACT, value=login.key_id)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from router.clock import SECOND, Clock
 from router.model import Actor, Domain, Integration, Micros
-from router.store.database import Database, fetch
+from router.store.database import Database, fetch_models
 
 MOST_LISTED = 50
 # A deliver process does a chore each minute; one that is long, or a host that is busy, may make it wait.
@@ -55,11 +55,11 @@ class HealthService:
         """The health of the actor's workspace, now."""
         workspace = {"workspace_id": actor.workspace_id}
         queue, dead, seen, integrations, domains = await asyncio.gather(
-            self._database.one("health_queue", **workspace),
-            self._database.one("health_dead", **workspace),
-            self._database.one("health_deliverer"),
-            fetch(self._database, Integration, "health_integrations", most=MOST_LISTED, **workspace),
-            fetch(self._database, Domain, "health_domains", most=MOST_LISTED, **workspace),
+            self._database.fetch_one("health_queue", **workspace),
+            self._database.fetch_one("health_dead", **workspace),
+            self._database.fetch_one("health_deliverer"),
+            fetch_models(self._database, Integration, "health_integrations", most=MOST_LISTED, **workspace),
+            fetch_models(self._database, Domain, "health_domains", most=MOST_LISTED, **workspace),
         )
         seen_at = None if seen is None else seen["seen_at"]
         return Health(

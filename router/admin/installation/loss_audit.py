@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from router.store.database import Session
+from router.store.database import QueryExecutor
 
 SHOWN = 5
 # A second or two of reading on a large database.
@@ -71,14 +71,14 @@ class LossAuditReport:
         return found
 
 
-async def balance(session: Session) -> LossAuditReport:
+async def balance(transaction: QueryExecutor) -> LossAuditReport:
     """Counts now. Mail may come in meanwhile: each figure is of one statement, and so consistent in itself."""
-    sums = await session.one("balance_newest", most=NEWEST)
-    repeats = await session.one("balance_repeats")
+    sums = await transaction.fetch_one("balance_newest", most=NEWEST)
+    repeats = await transaction.fetch_one("balance_repeats")
     assert sums is not None and repeats is not None  # noqa: S101, PT018 - aggregates without GROUP BY: always a row
 
     async def ids(query: str, **values: int) -> tuple[str, ...]:
-        return tuple(row["id"] for row in await session.all(query, shown=SHOWN, **values))
+        return tuple(row["id"] for row in await transaction.fetch_all(query, shown=SHOWN, **values))
 
     return LossAuditReport(
         messages=sums["messages"],

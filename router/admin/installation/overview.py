@@ -121,8 +121,8 @@ class OverviewService:
         month = await self._month(actor.workspace_id)
         asked = {"workspace_id": actor.workspace_id, "most": MOST_COUNTED}
         status, aliases = await asyncio.gather(
-            self._database.one("overview_status", **asked),
-            self._database.all("overview_aliases", most_aliases=MOST_ALIASES, **asked),
+            self._database.fetch_one("overview_status", **asked),
+            self._database.fetch_all("overview_aliases", most_aliases=MOST_ALIASES, **asked),
         )
         now = _open(status) if status is not None else OpenTickets(0, 0, 0)
         by_alias = [AliasOpenTickets(row["id"], f"{row['local_part']}@{row['domain']}", _open(row)) for row in aliases]
@@ -157,9 +157,9 @@ class OverviewService:
         begins = [_begin(day) for day in (*dates, today + timedelta(days=1))]
         asked = {"workspace_id": workspace_id, "most": MOST_COUNTED, "days": json.dumps(list(pairwise(begins)))}
         mails, tickets, dead = await asyncio.gather(
-            self._database.all("overview_mails", **asked),
-            self._database.all("overview_tickets", **asked),
-            self._database.all("overview_dead", **asked),
+            self._database.fetch_all("overview_mails", **asked),
+            self._database.fetch_all("overview_tickets", **asked),
+            self._database.fetch_all("overview_dead", **asked),
         )
         mails_of, tickets_of, dead_of = (
             {row["day"]: row[name] for row in rows}
@@ -174,7 +174,7 @@ class OverviewService:
     async def _ticket_times(
         self, workspace_id: str, since: str, count: int
     ) -> tuple[DurationStatistics, DurationStatistics]:
-        rows = await self._database.all(
+        rows = await self._database.fetch_all(
             "overview_ticket_times",
             workspace_id=workspace_id,
             since=f"ticket_{since}",
@@ -192,7 +192,7 @@ class OverviewService:
         return times(claims, 0.9), times(resolutions, 0.9)
 
     async def _delivery_times(self, workspace_id: str, since: str, count: int) -> DurationStatistics:
-        rows = await self._database.all(
+        rows = await self._database.fetch_all(
             "overview_delivery_times",
             workspace_id=workspace_id,
             since=f"dlv_{since}",

@@ -12,7 +12,7 @@ from router.admin.installation.first_workspace import FirstLogin, new_workspace
 from router.clock import Clock
 from router.errors import not_found
 from router.model import Actor, Workspace
-from router.store.database import Database, fetch_one
+from router.store.database import Database, fetch_model
 
 # Erased in one transaction: keeps each short, so that mail for other workspaces goes on meanwhile.
 BATCH = 200
@@ -40,15 +40,15 @@ class WorkspaceAdminService:
         now = self._clock.now()
         made = await new_workspace(validation.line(name, "name"), email, now)
         workspace_id = made.login.workspace_id
-        async with self._database.transaction() as session:
-            await made.insert(session)
+        async with self._database.transaction() as transaction:
+            await made.insert(transaction)
             actor = Actor(workspace_id, "admin")
-            await audit.record(session, actor, now, "workspace.create", workspace_id, name=made.name)
+            await audit.record(transaction, actor, now, "workspace.create", workspace_id, name=made.name)
         return made.login
 
     async def holdings(self, workspace_id: str) -> WorkspaceContents:
         """What `erase` would erase."""
-        row = await self._database.one("operator_holdings", id=workspace_id)
+        row = await self._database.fetch_one("operator_holdings", id=workspace_id)
         return (
             WorkspaceContents(row["domains"], row["users"], row["tickets"], row["messages"])
             if row
@@ -58,14 +58,16 @@ class WorkspaceAdminService:
     async def erase(self, workspace_id: str) -> None:
         """Everything of a workspace but its audit. Mail stops first; cut off, it is finished by the next call."""
         actor = Actor(workspace_id, "admin")
-        async with self._database.transaction() as session:
-            workspace = await fetch_one(session, Workspace, "workspace_lock", id=workspace_id)
+        async with self._database.transaction() as transaction:
+            workspace = await fetch_model(transaction, Workspace, "workspace_lock", id=workspace_id)
             if workspace is None:
                 raise not_found("Workspace")
-            await session.run("operator_close_domains", id=workspace_id)
-            await session.run("routing_changed")
-            await audit.record(session, actor, self._clock.now(), "workspace.delete", workspace_id, name=workspace.name)
+            await transaction.execute("operator_close_domains", id=workspace_id)
+            await transaction.execute("routing_changed")
+            await audit.record(
+                transaction, actor, self._clock.now(), "workspace.delete", workspace_id, name=workspace.name
+            )
         for query in ("operator_erase_tickets", "operator_erase_messages"):
-            while await self._database.run(query, id=workspace_id, most=BATCH) == BATCH:
+            while await self._database.execute(query, id=workspace_id, most=BATCH) == BATCH:
                 pass
-        await self._database.run("operator_erase_workspace", id=workspace_id)
+        await self._database.execute("operator_erase_workspace", id=workspace_id)

@@ -6,7 +6,7 @@ from router.admin import audit, validation
 from router.clock import Clock
 from router.errors import Refused, not_found
 from router.model import Actor, Integration, Workspace
-from router.store.database import Database, Session, fetch_one
+from router.store.database import Database, QueryExecutor, fetch_model
 
 
 class WorkspaceService:
@@ -29,12 +29,12 @@ class WorkspaceService:
         without_default: bool = False,
     ) -> Workspace:
         """Changes what is given. without_default: mail to the postmaster goes to no integration any more."""
-        async with self._database.transaction() as session:
+        async with self._database.transaction() as transaction:
             # The integration first, as where one is removed: so the two never wait for each other.
             known = None
             if default_integration_id is not None:
-                known = await fetch_one(
-                    session,
+                known = await fetch_model(
+                    transaction,
                     Integration,
                     "integration_lock",
                     id=default_integration_id,
@@ -42,14 +42,16 @@ class WorkspaceService:
                 )
                 if known is None:
                     raise Refused("invalid_integration", "Integration not found", "defaultIntegrationId")
-            workspace = await _found(session, actor, "workspace_lock")
+            workspace = await _found(transaction, actor, "workspace_lock")
             default = None if without_default else workspace.default_integration_id
             if known is not None:
                 default = known.id
             new_name = workspace.name if name is None else validation.line(name, "name")
-            await session.run("workspace_change", id=actor.workspace_id, name=new_name, default_integration_id=default)
+            await transaction.execute(
+                "workspace_change", id=actor.workspace_id, name=new_name, default_integration_id=default
+            )
             await audit.record(
-                session,
+                transaction,
                 actor,
                 self._clock.now(),
                 "workspace.change",
@@ -58,11 +60,11 @@ class WorkspaceService:
                 defaultIntegrationId=default_integration_id,
                 withoutDefault=without_default or None,
             )
-            return await _found(session, actor, "workspace_by_id")
+            return await _found(transaction, actor, "workspace_by_id")
 
 
-async def _found(session: Session, actor: Actor, query: str) -> Workspace:
-    workspace = await fetch_one(session, Workspace, query, id=actor.workspace_id)
+async def _found(transaction: QueryExecutor, actor: Actor, query: str) -> Workspace:
+    workspace = await fetch_model(transaction, Workspace, query, id=actor.workspace_id)
     if workspace is None:
         raise not_found("Workspace")
     return workspace

@@ -20,7 +20,7 @@ from router.errors import Refused, not_found
 from router.mail.address import MAX_LOCAL_PART_BYTES, AddressError, local_key, parse_mailbox
 from router.model import Actor, Alias, AliasStatus, Domain, Integration
 from router.routing.route import CATCH_ALL
-from router.store.database import Database, Session, fetch, fetch_one
+from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
 
 ALIAS_STATUSES: tuple[AliasStatus, ...] = ("active", "disabled")
 # What an address can hold and a person cannot see or tell apart: separators, controls, format characters.
@@ -61,7 +61,7 @@ class AliasService:
         if domain_id is not None:
             domain = await _domain(self._database, actor, domain_id, "domain_by_id")
             query, values = "alias_page_by_domain", {"domain_id": domain.id}
-        rows = await fetch(
+        rows = await fetch_models(
             self._database,
             Alias,
             query,
@@ -80,11 +80,11 @@ class AliasService:
         """A new alias, active at once; mail comes as soon as its domain is. `alias_taken`: there is one like it."""
         now = self._clock.now()
         alias_id = ids.new("alias")
-        async with self._database.transaction() as session:
-            domain = await _domain(session, actor, domain_id, "domain_lock")
+        async with self._database.transaction() as transaction:
+            domain = await _domain(transaction, actor, domain_id, "domain_lock")
             local = judged_local_part(local_part, domain.name)
-            integration = await _integration(session, actor, integration_id)
-            added = await session.run(
+            integration = await _integration(transaction, actor, integration_id)
+            added = await transaction.execute(
                 "alias_insert",
                 id=alias_id,
                 workspace_id=actor.workspace_id,
@@ -96,9 +96,9 @@ class AliasService:
             )
             if not added:
                 raise Refused("alias_taken", f"{local.written}@{domain.name} already exists", "localPart")
-            await session.run("routing_changed")
+            await transaction.execute("routing_changed")
             await audit.record(
-                session,
+                transaction,
                 actor,
                 now,
                 "alias.create",
@@ -106,7 +106,7 @@ class AliasService:
                 email=f"{local.written}@{domain.name}",
                 integrationId=integration.id,
             )
-            alias = await _found(session, actor, alias_id)
+            alias = await _found(transaction, actor, alias_id)
         self._changed()
         return alias
 
@@ -116,20 +116,20 @@ class AliasService:
         """Changes what is given. Tickets and deliveries there are keep their integration."""
         validation.known_id(alias_id, "alias", "Alias")
         new_status = None if status is None else _status(status)
-        async with self._database.transaction() as session:
-            alias = await _found(session, actor, alias_id)
+        async with self._database.transaction() as transaction:
+            alias = await _found(transaction, actor, alias_id)
             if integration_id is not None:
-                await _integration(session, actor, integration_id)
-            await session.run(
+                await _integration(transaction, actor, integration_id)
+            await transaction.execute(
                 "alias_change",
                 id=alias.id,
                 workspace_id=actor.workspace_id,
                 integration_id=integration_id,
                 status=new_status,
             )
-            await session.run("routing_changed")
+            await transaction.execute("routing_changed")
             await audit.record(
-                session,
+                transaction,
                 actor,
                 self._clock.now(),
                 "alias.change",
@@ -138,48 +138,50 @@ class AliasService:
                 integrationId=integration_id,
                 status=status,
             )
-            changed = await _found(session, actor, alias_id)
+            changed = await _found(transaction, actor, alias_id)
         self._changed()
         return changed
 
     async def delete(self, actor: Actor, alias_id: str) -> None:
         """Removes an alias; from now on its mail is refused, or goes to the catch-all. Its tickets stay."""
         validation.known_id(alias_id, "alias", "Alias")
-        async with self._database.transaction() as session:
-            alias = await _found(session, actor, alias_id)
-            await session.run("alias_delete", id=alias.id, workspace_id=actor.workspace_id)
-            await session.run("routing_changed")
-            await audit.record(session, actor, self._clock.now(), "alias.delete", alias.id, email=alias.email)
+        async with self._database.transaction() as transaction:
+            alias = await _found(transaction, actor, alias_id)
+            await transaction.execute("alias_delete", id=alias.id, workspace_id=actor.workspace_id)
+            await transaction.execute("routing_changed")
+            await audit.record(transaction, actor, self._clock.now(), "alias.delete", alias.id, email=alias.email)
         self._changed()
 
     async def test(self, actor: Actor, alias_id: str) -> TestMail:
         """Sends a marked mail to the alias through the whole way; `conflict` when mail to it would be refused."""
         alias = await _found(self._database, actor, alias_id)
         result = await self._tester.send(alias)
-        async with self._database.transaction() as session:
-            await audit.record(session, actor, self._clock.now(), "alias.test", alias.id, messageId=result.message_id)
+        async with self._database.transaction() as transaction:
+            await audit.record(
+                transaction, actor, self._clock.now(), "alias.test", alias.id, messageId=result.message_id
+            )
         return result
 
 
-async def _found(session: Session, actor: Actor, alias_id: str) -> Alias:
+async def _found(transaction: QueryExecutor, actor: Actor, alias_id: str) -> Alias:
     validation.known_id(alias_id, "alias", "Alias")
-    alias = await fetch_one(session, Alias, "alias_by_id", id=alias_id, workspace_id=actor.workspace_id)
+    alias = await fetch_model(transaction, Alias, "alias_by_id", id=alias_id, workspace_id=actor.workspace_id)
     if alias is None:
         raise not_found("Alias")
     return alias
 
 
-async def _domain(session: Session, actor: Actor, domain_id: str, query: str) -> Domain:
+async def _domain(transaction: QueryExecutor, actor: Actor, domain_id: str, query: str) -> Domain:
     """The domain an alias lives under: what is above a thing is found or not, as in a path."""
-    domain = await fetch_one(session, Domain, query, id=domain_id, workspace_id=actor.workspace_id)
+    domain = await fetch_model(transaction, Domain, query, id=domain_id, workspace_id=actor.workspace_id)
     if domain is None:
         raise Refused("not_found", "Domain not found", "domainId")
     return domain
 
 
-async def _integration(session: Session, actor: Actor, integration_id: str) -> Integration:
-    found = await fetch_one(
-        session, Integration, "integration_lock", id=integration_id, workspace_id=actor.workspace_id
+async def _integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> Integration:
+    found = await fetch_model(
+        transaction, Integration, "integration_lock", id=integration_id, workspace_id=actor.workspace_id
     )
     if found is None:
         raise Refused("invalid_integration", "Integration not found", "integrationId")

@@ -11,7 +11,7 @@ from router.clock import Clock
 from router.errors import Refused, not_found
 from router.model import Actor, BlockedSender
 from router.routing.senders import entry_form
-from router.store.database import Database, fetch
+from router.store.database import Database, fetch_models
 
 MOST = 1000  # of one workspace: they are compared with every mail
 
@@ -26,7 +26,7 @@ class BlockedSenderService:
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[BlockedSender]:
         """In the order of their texts, which no addition changes."""
         window = paging.window("evt", limit, None)
-        rows = await fetch(
+        rows = await fetch_models(
             self._database,
             BlockedSender,
             "blocked_page",
@@ -38,18 +38,18 @@ class BlockedSenderService:
 
     async def all(self, workspace_id: str) -> tuple[str, ...]:
         """Every entry of a workspace."""
-        return tuple(row["sender"] for row in await self._database.all("blocked_all", workspace_id=workspace_id))
+        return tuple(row["sender"] for row in await self._database.fetch_all("blocked_all", workspace_id=workspace_id))
 
     async def create(self, actor: Actor, sender: str) -> BlockedSender:
         """From now on mail from this sender is refused for the workspace."""
         blocked = BlockedSender(_form(sender), self._clock.now())
-        async with self._database.transaction() as session:
-            row = await session.one("blocked_count", workspace_id=actor.workspace_id)
+        async with self._database.transaction() as transaction:
+            row = await transaction.fetch_one("blocked_count", workspace_id=actor.workspace_id)
             if row is not None and row["senders"] >= MOST:
                 raise Refused(
                     "conflict", f"The limit of {MOST} blocked senders is reached: block a domain or a network"
                 )
-            added = await session.run(
+            added = await transaction.execute(
                 "blocked_insert",
                 workspace_id=actor.workspace_id,
                 sender=blocked.sender,
@@ -57,18 +57,18 @@ class BlockedSenderService:
             )
             if not added:
                 raise Refused("conflict", f"{blocked.sender} is already blocked", "sender")
-            await session.run("routing_changed")
-            await audit.record(session, actor, blocked.created_at, "blocked_sender.create", blocked.sender)
+            await transaction.execute("routing_changed")
+            await audit.record(transaction, actor, blocked.created_at, "blocked_sender.create", blocked.sender)
         return blocked
 
     async def delete(self, actor: Actor, sender: str) -> None:
         """Its mail is taken again."""
         known = _form(sender)
-        async with self._database.transaction() as session:
-            if not await session.run("blocked_delete", workspace_id=actor.workspace_id, sender=known):
+        async with self._database.transaction() as transaction:
+            if not await transaction.execute("blocked_delete", workspace_id=actor.workspace_id, sender=known):
                 raise not_found("Blocked sender")
-            await session.run("routing_changed")
-            await audit.record(session, actor, self._clock.now(), "blocked_sender.delete", known)
+            await transaction.execute("routing_changed")
+            await audit.record(transaction, actor, self._clock.now(), "blocked_sender.delete", known)
 
 
 def _form(sender: str) -> str:

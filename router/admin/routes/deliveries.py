@@ -14,7 +14,7 @@ from router.clock import Clock
 from router.errors import Refused, not_found
 from router.model import DELIVERY_STATES, Actor, Attempt, Delivery, DeliveryState, Integration, Micros
 from router.ports import Wake
-from router.store.database import Database, Row, Session, begun_anew, fetch, fetch_one
+from router.store.database import Database, QueryExecutor, Row, fetch_model, fetch_models, retry_on_conflict
 
 MOST_ATTEMPTS = 200
 # Replayed in one transaction; who has more dead ones asks again.
@@ -61,7 +61,7 @@ class DeliveryService:
             query = "delivery_page_by_integration"
         else:
             query = "delivery_page"
-        rows = await fetch(
+        rows = await fetch_models(
             self._database,
             Delivery,
             query,
@@ -77,40 +77,40 @@ class DeliveryService:
     async def get(self, actor: Actor, delivery_id: str) -> DeliveryView:
         """One delivery and its attempts."""
         delivery = await _found(self._database, actor, delivery_id)
-        attempts = await fetch(
+        attempts = await fetch_models(
             self._database, Attempt, "delivery_attempts", delivery_id=delivery.id, most=MOST_ATTEMPTS
         )
         return DeliveryView(delivery, tuple(attempts[::-1]))
 
-    @begun_anew
+    @retry_on_conflict
     async def replay(self, actor: Actor, delivery_id: str) -> Delivery:
         """Due now; `conflict` when it was delivered, is being sent, or its integration is gone."""
         validation.known_id(delivery_id, "dlv", "Delivery")
         now = self._clock.now()
-        async with self._database.transaction() as session:
-            row = await session.one(
+        async with self._database.transaction() as transaction:
+            row = await transaction.fetch_one(
                 "delivery_replay",
                 id=delivery_id,
                 workspace_id=actor.workspace_id,
                 now=now,
                 expires_at=now + self._max_age,
             )
-            delivery = await _found(session, actor, delivery_id)
+            delivery = await _found(transaction, actor, delivery_id)
             if row is None:
-                raise await _why_not(session, actor, delivery)
-            await session.run("integration_probe_now", id=delivery.integration_id, now=now)
-            await audit.record(session, actor, now, "delivery.replay", delivery.id)
+                raise await _why_not(transaction, actor, delivery)
+            await transaction.execute("integration_probe_now", id=delivery.integration_id, now=now)
+            await audit.record(transaction, actor, now, "delivery.replay", delivery.id)
         self._wake.wake([delivery.integration_id])
         return delivery
 
-    @begun_anew
+    @retry_on_conflict
     async def replay_many(self, actor: Actor, *, integration_id: str | None = None, state: str | None = None) -> int:
         """All dead ones, or all pending ones, of an integration or of all; returns how many are due now."""
         wanted = _state("dead" if state is None else state)
         if wanted == "delivered":
             raise Refused("invalid_request", "state must be one of: dead, pending", "state")
         if integration_id is not None:
-            known = await fetch_one(
+            known = await fetch_model(
                 self._database,
                 Integration,
                 "integration_by_id",
@@ -120,9 +120,9 @@ class DeliveryService:
             if known is None:
                 raise Refused("invalid_integration", "Integration not found", "integrationId")
         now = self._clock.now()
-        async with self._database.transaction() as session:
+        async with self._database.transaction() as transaction:
             rows: list[Row] = list(
-                await session.all(
+                await transaction.fetch_all(
                     "delivery_replay_many",
                     workspace_id=actor.workspace_id,
                     integration_id=integration_id,
@@ -134,9 +134,9 @@ class DeliveryService:
             )
             integrations = sorted({row["integration_id"] for row in rows})
             for woken in integrations:
-                await session.run("integration_probe_now", id=woken, now=now)
+                await transaction.execute("integration_probe_now", id=woken, now=now)
             await audit.record(
-                session,
+                transaction,
                 actor,
                 now,
                 "delivery.replay",
@@ -152,18 +152,22 @@ def _state(value: str) -> DeliveryState:
     return validation.one_of(value, DELIVERY_STATES, "state")
 
 
-async def _found(session: Session, actor: Actor, delivery_id: str) -> Delivery:
+async def _found(transaction: QueryExecutor, actor: Actor, delivery_id: str) -> Delivery:
     validation.known_id(delivery_id, "dlv", "Delivery")
-    delivery = await fetch_one(session, Delivery, "delivery_by_id", id=delivery_id, workspace_id=actor.workspace_id)
+    delivery = await fetch_model(
+        transaction, Delivery, "delivery_by_id", id=delivery_id, workspace_id=actor.workspace_id
+    )
     if delivery is None:
         raise not_found("Delivery")
     return delivery
 
 
-async def _why_not(session: Session, actor: Actor, delivery: Delivery) -> Refused:
+async def _why_not(transaction: QueryExecutor, actor: Actor, delivery: Delivery) -> Refused:
     if delivery.state == "delivered":
         return Refused("conflict", "This delivery has already been delivered")
-    known = await session.one("integration_by_id", id=delivery.integration_id, workspace_id=actor.workspace_id)
+    known = await transaction.fetch_one(
+        "integration_by_id", id=delivery.integration_id, workspace_id=actor.workspace_id
+    )
     if known is None:
         return Refused("conflict", "The integration of this delivery was removed")
     return Refused("conflict", "This delivery is being sent now")

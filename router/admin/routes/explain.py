@@ -18,7 +18,7 @@ from router.mail.address import AddressError, Mailbox, parse_mailbox
 from router.model import Actor, Domain, Integration, Workspace
 from router.routing.facts import read_blocked, read_domain_facts
 from router.routing.route import CATCH_ALL, DomainFacts, Refusal, Target, decide, wanted_keys
-from router.store.database import Database, fetch_one
+from router.store.database import Database, fetch_model
 
 _SAMPLE = "The text of the message appears here."
 
@@ -103,7 +103,7 @@ class ExplanationService:
     async def _integration(self, actor: Actor, target: Target) -> Integration | None:
         if target.integration_id is None:
             return None
-        return await fetch_one(
+        return await fetch_model(
             self._database,
             Integration,
             "integration_by_id",
@@ -117,7 +117,7 @@ class ExplanationService:
         channel = None if integration is None else self._channels.get(integration.type)
         if channel is None:
             return None
-        workspace = await fetch_one(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
+        workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
         return channel.render(
             TicketNotice(
                 event="opened",

@@ -20,7 +20,7 @@ from router.dispatch.outbox import heal_integration
 from router.errors import Refused, not_found
 from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Wake
-from router.store.database import Database, Session, begun_anew, fetch, fetch_one
+from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, retry_on_conflict
 
 REMOVED = "the integration was removed"
 
@@ -50,7 +50,7 @@ class IntegrationService:
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Integration]:
         """Newest first."""
         window = paging.window("int", limit, cursor)
-        rows = await fetch(
+        rows = await fetch_models(
             self._database,
             Integration,
             "integration_page",
@@ -71,8 +71,8 @@ class IntegrationService:
         sealed, hint = self._poster.seal(channel, settings)
         integration_id = ids.new("int")
         now = self._clock.now()
-        async with self._database.transaction() as session:
-            await session.run(
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
                 "integration_insert",
                 id=integration_id,
                 workspace_id=actor.workspace_id,
@@ -83,11 +83,11 @@ class IntegrationService:
                 created_at=now,
             )
             await audit.record(
-                session, actor, now, "integration.create", integration_id, type=type, name=kept_name, hint=hint
+                transaction, actor, now, "integration.create", integration_id, type=type, name=kept_name, hint=hint
             )
-            return await _found(session, actor, integration_id)
+            return await _found(transaction, actor, integration_id)
 
-    @begun_anew
+    @retry_on_conflict
     async def change(
         self,
         actor: Actor,
@@ -98,15 +98,15 @@ class IntegrationService:
     ) -> Integration:
         """Changes what is given. New settings heal a failing integration."""
         validation.known_id(integration_id, "int", "Integration")
-        async with self._database.transaction() as session:
-            integration = await _found(session, actor, integration_id)
+        async with self._database.transaction() as transaction:
+            integration = await _found(transaction, actor, integration_id)
             sealed, hint = None, None
             if settings is not None:
                 channel = self._poster.channels.get(integration.type)
                 if channel is None:
                     raise Refused("conflict", f"Integration type {integration.type} is not supported by this version")
                 sealed, hint = self._poster.seal(channel, settings)
-            await session.run(
+            await transaction.execute(
                 "integration_change",
                 id=integration.id,
                 workspace_id=actor.workspace_id,
@@ -115,9 +115,9 @@ class IntegrationService:
                 hint=hint,
             )
             if settings is not None:
-                await heal_integration(session, integration.id, self._clock.now())
+                await heal_integration(transaction, integration.id, self._clock.now())
             await audit.record(
-                session,
+                transaction,
                 actor,
                 self._clock.now(),
                 "integration.change",
@@ -125,18 +125,18 @@ class IntegrationService:
                 name=name,
                 hint=hint,
             )
-            changed = await _found(session, actor, integration_id)
+            changed = await _found(transaction, actor, integration_id)
         if settings is not None:
             self._wake.wake([integration_id])
         return changed
 
-    @begun_anew
+    @retry_on_conflict
     async def delete(self, actor: Actor, integration_id: str) -> None:
         """Removes an integration; `in_use` while aliases point to it. What still waits for it becomes dead."""
         validation.known_id(integration_id, "int", "Integration")
-        async with self._database.transaction() as session:
-            integration = await fetch_one(
-                session,
+        async with self._database.transaction() as transaction:
+            integration = await fetch_model(
+                transaction,
                 Integration,
                 "integration_lock_to_delete",
                 id=integration_id,
@@ -144,16 +144,16 @@ class IntegrationService:
             )
             if integration is None:
                 raise not_found("Integration")
-            row = await session.one("integration_aliases", id=integration.id)
+            row = await transaction.fetch_one("integration_aliases", id=integration.id)
             if row is not None and row["aliases"]:
                 raise Refused(
                     "in_use", f"This integration is used by aliases ({row['aliases']}): change their integration first"
                 )
-            await session.run("workspace_forget_default", id=actor.workspace_id, integration_id=integration.id)
-            await session.run("integration_abandon", id=integration.id, reason=REMOVED)
-            await session.run("integration_delete", id=integration.id, workspace_id=actor.workspace_id)
+            await transaction.execute("workspace_forget_default", id=actor.workspace_id, integration_id=integration.id)
+            await transaction.execute("integration_abandon", id=integration.id, reason=REMOVED)
+            await transaction.execute("integration_delete", id=integration.id, workspace_id=actor.workspace_id)
             await audit.record(
-                session, actor, self._clock.now(), "integration.delete", integration.id, name=integration.name
+                transaction, actor, self._clock.now(), "integration.delete", integration.id, name=integration.name
             )
 
     async def test(self, actor: Actor, integration_id: str) -> TestResult:
@@ -162,16 +162,16 @@ class IntegrationService:
         One that arrives heals the integration; the reason of one that does not is its last error.
         """
         integration = await _found(self._database, actor, integration_id)
-        workspace = await fetch_one(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
+        workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
         outcome = await self._send_test(integration, "" if workspace is None else workspace.name)
         result = _result(outcome)
-        async with self._database.transaction() as session:
+        async with self._database.transaction() as transaction:
             if result.ok:
-                await heal_integration(session, integration.id, self._clock.now())
+                await heal_integration(transaction, integration.id, self._clock.now())
             else:
-                await session.run("dispatch_trouble", id=integration.id, reason=result.reason)
+                await transaction.execute("dispatch_trouble", id=integration.id, reason=result.reason)
             await audit.record(
-                session,
+                transaction,
                 actor,
                 self._clock.now(),
                 "integration.test",
@@ -191,10 +191,10 @@ class IntegrationService:
         return await found.send(found.channel.render_test(notice))
 
 
-async def _found(session: Session, actor: Actor, integration_id: str) -> Integration:
+async def _found(transaction: QueryExecutor, actor: Actor, integration_id: str) -> Integration:
     validation.known_id(integration_id, "int", "Integration")
-    integration = await fetch_one(
-        session, Integration, "integration_by_id", id=integration_id, workspace_id=actor.workspace_id
+    integration = await fetch_model(
+        transaction, Integration, "integration_by_id", id=integration_id, workspace_id=actor.workspace_id
     )
     if integration is None:
         raise not_found("Integration")

@@ -18,7 +18,7 @@ from router.contents.store import ContentStore
 from router.errors import not_found
 from router.mail.contents import Contents
 from router.model import Delivery, Message, Micros, Ticket, TicketEvent, TicketMessage
-from router.store.database import Database, fetch, fetch_one
+from router.store.database import Database, fetch_model, fetch_models
 
 MAX_MESSAGES = 50
 # Of text, quoted text and HTML of the messages in one answer: five such answers at once fit into the memory that a
@@ -74,7 +74,7 @@ class ConversationReader:
         newest = await self._page(ticket, f"msg_{timeline.END}", MAX_MESSAGES)
         if newest and newest[-1].id != ends.first and (first := await self._message(ticket, ends.first)) is not None:
             newest[-1] = first
-        events = await fetch(
+        events = await fetch_models(
             self._database,
             TicketEvent,
             "ticket_events_of",
@@ -114,10 +114,12 @@ class ConversationReader:
         return await self._timelines.read(ticket, before)
 
     async def _page(self, ticket: Ticket, before: str, most: int) -> list[Message]:
-        return await fetch(self._database, Message, "message_of_ticket", ticket_id=ticket.id, before=before, most=most)
+        return await fetch_models(
+            self._database, Message, "message_of_ticket", ticket_id=ticket.id, before=before, most=most
+        )
 
     async def _message(self, ticket: Ticket, message_id: str) -> Message | None:
-        return await fetch_one(
+        return await fetch_model(
             self._database, Message, "message_by_id", id=message_id, workspace_id=ticket.workspace_id
         )
 
@@ -142,7 +144,7 @@ class ConversationReader:
         return views
 
     async def _deliveries(self, ticket: Ticket) -> tuple[Delivery, ...]:
-        newest_first = await fetch(
+        newest_first = await fetch_models(
             self._database,
             Delivery,
             "delivery_page_by_ticket",

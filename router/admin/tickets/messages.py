@@ -13,7 +13,7 @@ from router.errors import not_found
 from router.mail import trace_headers
 from router.mail.contents import AttachmentData
 from router.model import Actor, Attempt, Delivery, Message, Micros, TicketMessage
-from router.store.database import Database, Session, fetch, fetch_one, value
+from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row
 
 MOST_LINKS = 1000
 MOST_DELIVERIES = 1000
@@ -80,14 +80,14 @@ class MessageService:
         )
 
     async def _all(self, query: str, **values: object) -> tuple[Message, ...]:
-        return tuple(await fetch(self._database, Message, query, **values))
+        return tuple(await fetch_models(self._database, Message, query, **values))
 
     async def _ticket(self, actor: Actor, ticket_id: str, number: int | None) -> str | None:
         """The id of a ticket of the workspace, by its number if there is one."""
         if number is None:
-            row = await self._database.one("ticket_by_id", id=ticket_id, workspace_id=actor.workspace_id)
+            row = await self._database.fetch_one("ticket_by_id", id=ticket_id, workspace_id=actor.workspace_id)
         else:
-            row = await self._database.one("operator_ticket", number=number, workspace_id=actor.workspace_id)
+            row = await self._database.fetch_one("operator_ticket", number=number, workspace_id=actor.workspace_id)
         return None if row is None else row["id"]
 
     async def raw(self, actor: Actor, message_id: str) -> RawMessage:
@@ -113,14 +113,14 @@ class MessageService:
         """The connection, the route of each recipient, each delivery and every attempt."""
         message = await _found(self._database, actor, message_id)
         links = await self._links(message)
-        deliveries = await fetch(
+        deliveries = await fetch_models(
             self._database, Delivery, "message_deliveries", message_id=message.id, most=MOST_DELIVERIES
         )
-        rows = await self._database.all("message_attempts", message_id=message.id, most=MOST_ATTEMPTS)
+        rows = await self._database.fetch_all("message_attempts", message_id=message.id, most=MOST_ATTEMPTS)
         events = [_received(message)]
         events += [_routed(link) for link in links]
         events += [_owed(delivery) for delivery in deliveries]
-        events += [_attempted(value(Attempt, row), row["integration_id"]) for row in rows]
+        events += [_attempted(model_from_row(Attempt, row), row["integration_id"]) for row in rows]
         events += [_ended(delivery) for delivery in deliveries if delivery.delivered_at is not None]
         return Trace(
             message.id,
@@ -129,12 +129,14 @@ class MessageService:
         )
 
     async def _links(self, message: Message) -> list[TicketMessage]:
-        return await fetch(self._database, TicketMessage, "message_links", message_id=message.id, most=MOST_LINKS)
+        return await fetch_models(
+            self._database, TicketMessage, "message_links", message_id=message.id, most=MOST_LINKS
+        )
 
 
-async def _found(session: Session, actor: Actor, message_id: str) -> Message:
+async def _found(transaction: QueryExecutor, actor: Actor, message_id: str) -> Message:
     validation.known_id(message_id, "msg", "Message")
-    message = await fetch_one(session, Message, "message_by_id", id=message_id, workspace_id=actor.workspace_id)
+    message = await fetch_model(transaction, Message, "message_by_id", id=message_id, workspace_id=actor.workspace_id)
     if message is None:
         raise not_found("Message")
     return message

@@ -38,7 +38,7 @@ class ReparseService:
         """Messages received since then, of one workspace or of all (None); returns how many. tell: after each batch."""
         done, after = 0, ""
         while True:
-            rows = await self._database.all(
+            rows = await self._database.fetch_all(
                 "operator_reparse_next", after=after, since=since, workspace_id=workspace_id, most=BATCH
             )
             if not rows:

@@ -21,7 +21,7 @@ from router.errors import Refused, not_found
 from router.model import TICKET_STATUSES, Actor, Micros, Ticket, TicketEvent, TicketStatus, User
 from router.search import terms
 from router.search.find import Search
-from router.store.database import Database, Session, begun_anew, fetch, fetch_one, value
+from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row, retry_on_conflict
 from router.store.erasure import erase_ticket
 
 # A search first reads what nobody has read yet; it does not wait longer for that.
@@ -88,7 +88,7 @@ class TicketService:
         Looked for among the latest of all workspaces (`MOST_NEWEST` mails and as many events), which costs the same
         however much there is: where others get more than that within one look, a change is told with the next one.
         """
-        rows = await self._database.all("ticket_newest", workspace_id=actor.workspace_id, most=MOST_NEWEST)
+        rows = await self._database.fetch_all("ticket_newest", workspace_id=actor.workspace_id, most=MOST_NEWEST)
         return frozenset(row["id"].partition("_")[2] for row in rows)
 
     async def get(self, actor: Actor, ticket_id: str) -> TicketView:
@@ -113,7 +113,7 @@ class TicketService:
     async def named(self, actor: Actor, ticket_ids: Iterable[str]) -> Mapping[str, Ticket]:
         """Those of the tickets that there are, by their ids; of at most `MAX_LIMIT` it is asked."""
         asked = json.dumps(sorted(set(ticket_ids))[: paging.MAX_LIMIT])
-        found = await fetch(self._database, Ticket, "ticket_named", ids=asked, workspace_id=actor.workspace_id)
+        found = await fetch_models(self._database, Ticket, "ticket_named", ids=asked, workspace_id=actor.workspace_id)
         return {ticket.id: ticket for ticket in found}
 
     async def claim(self, actor: Actor, ticket_id: str) -> Ticket:
@@ -121,10 +121,10 @@ class TicketService:
         validation.known_id(ticket_id, "ticket", "Ticket")
         user_id = _person(actor)
         now = self._clock.now()
-        async with self._database.transaction() as session:
-            await _still_there(session, actor)
-            ticket = await fetch_one(
-                session,
+        async with self._database.transaction() as transaction:
+            await _still_there(transaction, actor)
+            ticket = await fetch_model(
+                transaction,
                 Ticket,
                 "ticket_claim",
                 id=ticket_id,
@@ -133,28 +133,28 @@ class TicketService:
                 now=now,
             )
             if ticket is None:
-                raise _why_not_claimed(await _found(session, actor, ticket_id))
+                raise _why_not_claimed(await _found(transaction, actor, ticket_id))
             if ticket.claimed_at == now:
-                await _tell(session, actor, ticket, now, "claimed")
+                await _tell(transaction, actor, ticket, now, "claimed")
             elif ticket.updated_at == now:
-                await _tell(session, actor, ticket, now, "status", to=ticket.status)
+                await _tell(transaction, actor, ticket, now, "status", to=ticket.status)
         return ticket
 
     async def unclaim(self, actor: Actor, ticket_id: str) -> Ticket:
         """Back to the queue as `open`; `forbidden` for others than the assignee and admins."""
-        async with self._database.transaction() as session:
-            ticket = await _held(session, actor, ticket_id)
+        async with self._database.transaction() as transaction:
+            ticket = await _held(transaction, actor, ticket_id)
             if ticket.assigned_to is None and ticket.status == "open":
                 return ticket
             _theirs_to_give(actor, ticket)
             back = replace(ticket, status="open", assigned_to=None, claimed_at=None)
-            return await self._write(session, actor, back, "unclaimed", {"from": ticket.assigned_to})
+            return await self._write(transaction, actor, back, "unclaimed", {"from": ticket.assigned_to})
 
     async def assign(self, actor: Actor, ticket_id: str, user_id: str) -> Ticket:
         """Gives the ticket to a user; `forbidden` for others than the assignee and admins."""
-        async with self._database.transaction() as session:
-            user = await fetch_one(session, User, "user_lock", id=user_id, workspace_id=actor.workspace_id)
-            ticket = await _held(session, actor, ticket_id)
+        async with self._database.transaction() as transaction:
+            user = await fetch_model(transaction, User, "user_lock", id=user_id, workspace_id=actor.workspace_id)
+            ticket = await _held(transaction, actor, ticket_id)
             _theirs_to_give(actor, ticket)
             if user is None or user.disabled_at is not None:
                 raise Refused("invalid_request", "userId must be an active user of this workspace", "userId")
@@ -168,41 +168,41 @@ class TicketService:
                 claimed_at=ticket.claimed_at if ticket.assigned_to == user.id else self._clock.now(),
                 status="in_progress" if ticket.status == "open" else ticket.status,
             )
-            return await self._write(session, actor, given, "assigned", {"to": user.id, "from": ticket.assigned_to})
+            return await self._write(transaction, actor, given, "assigned", {"to": user.id, "from": ticket.assigned_to})
 
     async def set_status(self, actor: Actor, ticket_id: str, status: str) -> Ticket:
         """Any status from any other. `in_progress` claims a ticket that is nobody's; reopening keeps the assignee."""
         wanted = ticket_status(status)
-        async with self._database.transaction() as session:
+        async with self._database.transaction() as transaction:
             if wanted == "in_progress":
-                await _still_there(session, actor)
-            ticket = await _found(session, actor, ticket_id, "ticket_lock")
+                await _still_there(transaction, actor)
+            ticket = await _found(transaction, actor, ticket_id, "ticket_lock")
             if ticket.status == wanted:
                 return ticket
             now = self._clock.now()
             changed = replace(ticket, status=wanted, resolved_at=now if wanted == "resolved" else None)
             if wanted == "in_progress" and ticket.assigned_to is None and actor.user_id is not None:
                 changed = replace(changed, assigned_to=actor.user_id, claimed_at=now)
-            return await self._write(session, actor, changed, "status", {"from": ticket.status, "to": wanted})
+            return await self._write(transaction, actor, changed, "status", {"from": ticket.status, "to": wanted})
 
     async def note(self, actor: Actor, ticket_id: str, text: str) -> TicketEvent:
         """Writes a note on the ticket, for colleagues; nobody else sees it."""
         kept = validation.text(text, "text")
-        async with self._database.transaction() as session:
-            ticket = await _found(session, actor, ticket_id, "ticket_lock")
-            return await _tell(session, actor, ticket, self._clock.now(), "note", text=kept)
+        async with self._database.transaction() as transaction:
+            ticket = await _found(transaction, actor, ticket_id, "ticket_lock")
+            return await _tell(transaction, actor, ticket, self._clock.now(), "note", text=kept)
 
-    @begun_anew
+    @retry_on_conflict
     async def delete(self, actor: Actor, ticket_id: str) -> None:
         """Erases the ticket, and its messages with their octets unless another ticket has them too."""
         validation.known_id(ticket_id, "ticket", "Ticket")
-        async with self._database.transaction() as session:
-            ticket = await _found(session, actor, ticket_id, "ticket_lock")
-            await erase_ticket(session, ticket.id)
-            await audit.record(session, actor, self._clock.now(), "ticket.delete", ticket.id, number=ticket.number)
+        async with self._database.transaction() as transaction:
+            ticket = await _found(transaction, actor, ticket_id, "ticket_lock")
+            await erase_ticket(transaction, ticket.id)
+            await audit.record(transaction, actor, self._clock.now(), "ticket.delete", ticket.id, number=ticket.number)
 
     async def _page(self, actor: Actor, query: str, window: PageRequest, **values: object) -> Page[Ticket]:
-        rows = await fetch(self._database, Ticket, query, workspace_id=actor.workspace_id, **values)
+        rows = await fetch_models(self._database, Ticket, query, workspace_id=actor.workspace_id, **values)
         return window.page(rows, lambda ticket: ticket.id)
 
     async def _search(
@@ -214,13 +214,13 @@ class TicketService:
         await self._conversation.catch_up(SEARCH_PATIENCE)
         values = {"workspace_id": actor.workspace_id, **narrowed}
         rows = await Search(self._database, question, query, values, window.most).newest(window.before)
-        return window.page([value(Ticket, row) for row in rows], lambda ticket: ticket.id)
+        return window.page([model_from_row(Ticket, row) for row in rows], lambda ticket: ticket.id)
 
     async def _write(
-        self, session: Session, actor: Actor, ticket: Ticket, kind: str, detail: dict[str, str | None]
+        self, transaction: QueryExecutor, actor: Actor, ticket: Ticket, kind: str, detail: dict[str, str | None]
     ) -> Ticket:
         now = self._clock.now()
-        await session.run(
+        await transaction.execute(
             "ticket_change",
             id=ticket.id,
             workspace_id=ticket.workspace_id,
@@ -230,7 +230,7 @@ class TicketService:
             resolved_at=ticket.resolved_at,
             now=now,
         )
-        await _tell(session, actor, ticket, now, kind, **detail)
+        await _tell(transaction, actor, ticket, now, kind, **detail)
         return replace(ticket, updated_at=now)
 
 
@@ -239,17 +239,17 @@ def ticket_status(value: str) -> TicketStatus:
     return validation.one_of(value, TICKET_STATUSES, "status", code="invalid_status")
 
 
-async def _found(session: Session, actor: Actor, ticket_id: str, query: str = "ticket_by_id") -> Ticket:
+async def _found(transaction: QueryExecutor, actor: Actor, ticket_id: str, query: str = "ticket_by_id") -> Ticket:
     validation.known_id(ticket_id, "ticket", "Ticket")
-    ticket = await fetch_one(session, Ticket, query, id=ticket_id, workspace_id=actor.workspace_id)
+    ticket = await fetch_model(transaction, Ticket, query, id=ticket_id, workspace_id=actor.workspace_id)
     if ticket is None:
         raise not_found("Ticket")
     return ticket
 
 
-async def _held(session: Session, actor: Actor, ticket_id: str) -> Ticket:
+async def _held(transaction: QueryExecutor, actor: Actor, ticket_id: str) -> Ticket:
     """A ticket that may change hands, held until the transaction ends."""
-    ticket = await _found(session, actor, ticket_id, "ticket_lock")
+    ticket = await _found(transaction, actor, ticket_id, "ticket_lock")
     if ticket.status == "resolved":
         raise Refused("not_open", f"Ticket #{ticket.number} is resolved: reopen it first")
     return ticket
@@ -261,11 +261,11 @@ def _person(actor: Actor) -> str:
     return actor.user_id
 
 
-async def _still_there(session: Session, actor: Actor) -> None:
+async def _still_there(transaction: QueryExecutor, actor: Actor) -> None:
     """Holds the actor's user: who was removed since their key was looked at must not get a ticket."""
     if actor.user_id is None:
         return
-    if await session.one("user_lock", id=actor.user_id, workspace_id=actor.workspace_id) is None:
+    if await transaction.fetch_one("user_lock", id=actor.user_id, workspace_id=actor.workspace_id) is None:
         raise Refused("unauthorized", "Your user account was removed")
 
 
@@ -283,7 +283,7 @@ def _why_not_claimed(ticket: Ticket) -> Refused:
 
 
 async def _tell(
-    session: Session, actor: Actor, ticket: Ticket, now: Micros, kind: str, **detail: str | None
+    transaction: QueryExecutor, actor: Actor, ticket: Ticket, now: Micros, kind: str, **detail: str | None
 ) -> TicketEvent:
     event = TicketEvent(
         id=ids.new("evt"),
@@ -294,7 +294,7 @@ async def _tell(
         user_id=actor.user_id,
         detail=json.dumps({name: value for name, value in detail.items() if value is not None}, ensure_ascii=False),
     )
-    await session.run(
+    await transaction.execute(
         "ticket_event",
         id=event.id,
         ticket_id=event.ticket_id,

@@ -18,7 +18,7 @@ from router.mail.contents import Attachment, NamedMailbox
 from router.mail.mailboxes import normalize_address
 from router.mail.originator_fields import drop_if_same
 from router.model import Message, Ticket, TicketEvent, TicketMessage
-from router.store.database import Database, fetch, fetch_one
+from router.store.database import Database, fetch_model, fetch_models
 
 MAX_ENTRIES = 30
 MAX_EXCERPT = 40_000  # characters of a message between the first and the newest
@@ -85,7 +85,7 @@ class MessageBounds:
 
 async def message_ends(database: Database, ticket: Ticket) -> MessageBounds:
     """Counts the messages of a ticket and finds the first and the newest."""
-    row = await database.one("ticket_message_ends", ticket_id=ticket.id)
+    row = await database.fetch_one("ticket_message_ends", ticket_id=ticket.id)
     return MessageBounds(row["messages"], row["first"] or "", row["newest"] or "") if row else MessageBounds(0, "", "")
 
 
@@ -95,7 +95,9 @@ async def links_of(
     """By message, the recipients that brought it into the ticket."""
     found: dict[str, list[TicketMessage]] = {}
     asked = json.dumps(list(message_ids))
-    for link in await fetch(database, TicketMessage, "ticket_links_of", ticket_id=ticket.id, ids=asked, most=MAX_LINKS):
+    for link in await fetch_models(
+        database, TicketMessage, "ticket_links_of", ticket_id=ticket.id, ids=asked, most=MAX_LINKS
+    ):
         found.setdefault(link.message_id, []).append(link)
     return {message_id: tuple(links) for message_id, links in found.items()}
 
@@ -149,18 +151,18 @@ class TimelineReader:
     async def _stretch(self, ticket: Ticket, end: str) -> list[Message | TicketEvent]:
         """The newest messages and events before a place, oldest first."""
         bounds = {"ticket_id": ticket.id, "most": MAX_ENTRIES}
-        messages = await fetch(self._database, Message, "message_of_ticket", before=f"msg_{end}", **bounds)
-        events = await fetch(self._database, TicketEvent, "ticket_events_of", before=f"evt_{end}", **bounds)
+        messages = await fetch_models(self._database, Message, "message_of_ticket", before=f"msg_{end}", **bounds)
+        events = await fetch_models(self._database, TicketEvent, "ticket_events_of", before=f"evt_{end}", **bounds)
         newest: list[Message | TicketEvent] = [*messages, *events]
         return sorted(newest, key=lambda one: _place(one.id))[-MAX_ENTRIES:]
 
     async def _message(self, ticket: Ticket, message_id: str) -> Message | None:
-        return await fetch_one(
+        return await fetch_model(
             self._database, Message, "message_by_id", id=message_id, workspace_id=ticket.workspace_id
         )
 
     async def _entries_before(self, ticket: Ticket, place: str) -> int:
-        row = await self._database.one(
+        row = await self._database.fetch_one(
             "ticket_entries_before", ticket_id=ticket.id, message=f"msg_{place}", event=f"evt_{place}"
         )
         return int(row["entries"]) if row else 0
@@ -192,7 +194,7 @@ class TimelineReader:
         Never the ticket's own address, with a tag or not: mail to it would open another ticket. None where a mail
         server is the sender.
         """
-        message = await fetch_one(
+        message = await fetch_model(
             self._database,
             Message,
             "ticket_latest_from",

@@ -12,7 +12,7 @@ from router.clock import SECOND
 from router.errors import StorageFull
 from router.model import Message, Ticket
 from router.routing.route import Target
-from router.store.database import Transcript, value
+from router.store.database import Transcript, model_from_row
 from tests.support import seeds
 from tests.support.installation import Installation
 from tests.support.mails import mail
@@ -25,12 +25,12 @@ async def test_a_mail_becomes_message_ticket_and_delivery(installation: Installa
     accepted = await installation.accept.accept(installation.envelope(), content)
     assert not accepted.repeat
     (row,) = await installation.table("messages")
-    message = value(Message, row)
+    message = model_from_row(Message, row)
     assert message.id == accepted.message_id
     assert (message.from_address, message.from_name) == ("ann@customer.test", "Ann")
     assert message.size == len(content)
     (row,) = await installation.table("tickets")
-    ticket = value(Ticket, row)
+    ticket = model_from_row(Ticket, row)
     assert (ticket.number, ticket.status, ticket.subject) == (1, "open", "Printer on fire")
     assert ticket.address == "support@example.com"
     (delivery,) = await installation.table("deliveries")

@@ -46,8 +46,8 @@ async def test_erasing_a_ticket_keeps_the_balance(installation: Installation) ->
     await send(installation, "support", "billing", "quiet")
     rows = await installation.rows("SELECT id FROM tickets ORDER BY id")
     for n, row in enumerate(rows, start=1):
-        async with installation.database.transaction() as session:
-            assert await erase_ticket(session, str(row["id"])) == (n == 3)
+        async with installation.database.transaction() as transaction:
+            assert await erase_ticket(transaction, str(row["id"])) == (n == 3)
         found = await balance(installation.database)
         assert found.faults() == []
         assert found.accepted == 3 - n

@@ -184,8 +184,8 @@ async def test_what_an_erased_ticket_was_answered_by_is_gone(installation: Insta
     """Its participants too; the next answer opens a ticket."""
     await installation.accept.accept(installation.envelope(), mail())
     (ticket,) = await installation.table("tickets")
-    async with installation.database.transaction() as session:
-        await erase_ticket(session, str(ticket["id"]))
+    async with installation.database.transaction() as transaction:
+        await erase_ticket(transaction, str(ticket["id"]))
     assert await installation.rows("SELECT * FROM ticket_participants") == []
     await installation.accept.accept(
         installation.envelope(), mail("<re@customer.test>", extra=["In-Reply-To: <one@customer.test>"])

@@ -14,7 +14,7 @@ from router.contents.store import ContentStore
 from router.errors import Contended, Refused
 from router.model import Actor
 from router.store.erasure import erase_ticket
-from router.store.postgres import PostgresSession
+from router.store.postgres import PostgresExecutor
 from tests.support.installation import Installation, installation_over
 from tests.support.postgres import PostgresServer
 from tests.support.stores import opened_postgres
@@ -33,18 +33,18 @@ async def installation(postgres_server: PostgresServer) -> AsyncIterator[Install
 @pytest.fixture
 def meet(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Meet:
     """`await meet(one, other)`: `other` happens just before `one` first writes, or then waits for it to end."""
-    run = PostgresSession.run
+    run = PostgresExecutor.execute
 
     async def meeting(one: Awaitable[object], other: Coroutine[Any, Any, object]) -> object:
         begun: list[asyncio.Task[object]] = []
 
-        async def first_write(session: PostgresSession, query: str, /, **values: object) -> int:
+        async def first_write(session: PostgresExecutor, query: str, /, **values: object) -> int:
             if not begun:
                 begun.append(asyncio.create_task(other))
                 await happened_or_waits(installation, begun[0])
             return await run(session, query, **values)
 
-        monkeypatch.setattr(PostgresSession, "run", first_write)
+        monkeypatch.setattr(PostgresExecutor, "execute", first_write)
         try:
             return await one
         finally:
@@ -133,8 +133,8 @@ async def test_a_mail_that_is_erased_while_it_is_read(installation: Installation
     message_id = await installation.mail()
     ((ticket_id,),) = (row.values() for row in await installation.rows("SELECT id FROM tickets"))
     contents = ContentStore(installation.database, installation.clock)
-    async with installation.database.transaction() as session:
-        await erase_ticket(session, str(ticket_id))
+    async with installation.database.transaction() as transaction:
+        await erase_ticket(transaction, str(ticket_id))
         reading = asyncio.create_task(contents.of(message_id))
         await happened_or_waits(installation, reading)
     assert (await reading).text == "It does not open any more."
@@ -145,13 +145,13 @@ async def test_a_ticket_that_is_erased_while_its_delivery_ends(installation: Ins
     """The deliverer writes the attempt, then the delivery: who erases both must not have begun with the delivery."""
     ticket_id = await installation.ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
-    await installation.database.run("dispatch_attempt", delivery_id=delivery.id, n=1, started_at=1)
-    async with installation.database.transaction() as session:
+    await installation.database.execute("dispatch_attempt", delivery_id=delivery.id, n=1, started_at=1)
+    async with installation.database.transaction() as transaction:
         ended = {"finished_at": 2, "outcome": "sent", "status": 200, "latency": 1, "answer": "ok"}
-        await session.run("dispatch_attempted", delivery_id=delivery.id, n=1, **ended)
+        await transaction.execute("dispatch_attempted", delivery_id=delivery.id, n=1, **ended)
         erasing = asyncio.create_task(installation.services.tickets.delete(installation.actor, ticket_id))
         await happened_or_waits(installation, erasing)
-        await session.run("dispatch_delivered", id=delivery.id, now=2, via="message")
+        await transaction.execute("dispatch_delivered", id=delivery.id, now=2, via="message")
     await erasing
     assert await installation.rows("SELECT 1 FROM attempts") == []
 
@@ -175,13 +175,13 @@ async def test_a_replay_meets_the_deliverer(installation: Installation) -> None:
     await installation.rows("UPDATE integrations SET status = 'failing', probe_at = 1 RETURNING id")
     opened = 1
     try:
-        async with installation.database.transaction() as session:
-            await session.run("dispatch_paced", id=installation.integration_id, paced_at=1)
+        async with installation.database.transaction() as transaction:
+            await transaction.execute("dispatch_paced", id=installation.integration_id, paced_at=1)
             replaying = asyncio.create_task(
                 installation.services.deliveries.replay_many(installation.actor, state="pending")
             )
             await happened_or_waits(installation, replaying)
-            await session.one("dispatch_open", id=delivery.id, until=installation.clock.now() + 1)
+            await transaction.fetch_one("dispatch_open", id=delivery.id, until=installation.clock.now() + 1)
     except Contended:
         # The server looks for a deadlock when somebody has waited for a second: on a machine that stood still for so
         # long it is the deliverer that is ended, and comes again. The replay is answered all the same.

@@ -34,13 +34,13 @@ async def test_names_by_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def test_one_query_for_any_ids_and_none_for_no_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     queries: list[str] = []
-    answer = store.database.all
+    answer = store.database.fetch_all
 
     async def counted(query: str, /, **values: object) -> object:
         queries.append(query)
         return await answer(query, **values)
 
-    monkeypatch.setattr(store.database, "all", counted)
+    monkeypatch.setattr(store.database, "fetch_all", counted)
     names, actor = DisplayNameService(store.database), Actor("ws_none", "viewer")
     assert await names.resolve(actor, [None]) == {}
     assert queries == []

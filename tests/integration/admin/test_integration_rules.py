@@ -47,8 +47,10 @@ async def test_a_new_url_heals_a_failing_integration(installation: Installation)
     actor, services, integration_id = installation.actor, installation.services, installation.integration_id
     await installation.ticket()
     database, now = installation.database, installation.clock.now()
-    await database.run("dispatch_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5)
-    await database.run("dispatch_park", integration_id=integration_id, now=now)
+    await database.execute(
+        "dispatch_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5
+    )
+    await database.execute("dispatch_park", integration_id=integration_id, now=now)
     shown = await services.integrations.get(actor, integration_id)
     assert (shown.status, shown.last_error) == ("failing", "404")
     (parked,) = (await services.deliveries.list(actor)).items

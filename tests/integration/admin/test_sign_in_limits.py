@@ -90,7 +90,7 @@ async def test_attempts_of_all_processes_are_counted_together(store: Store) -> N
         clock.advance(3600)
     first = sliding_window.start_of(HOUR, clock.now()) - 5 * HOUR.seconds
     old = {"window_start": first, "previous_start": first + HOUR.seconds}
-    assert await store.database.all("rate_limit_used", scope="a", **old) == []
+    assert await store.database.fetch_all("rate_limit_used", scope="a", **old) == []
 
 
 async def test_an_account_is_closed_to_unknown_devices_whatever_their_address(installation: Installation) -> None:

@@ -194,7 +194,7 @@ async def test_an_erased_ticket_takes_its_mail_along_unless_another_ticket_has_i
         tickets.delete(actor, ticket_id),
     ):
         assert await refusal(erased) == ("not_found", None)
-    assert await installation.database.all("contents_raw_chunk", message_id=message_id, n=0) == []
+    assert await installation.database.fetch_all("contents_raw_chunk", message_id=message_id, n=0) == []
 
 
 async def test_tickets_of_another_workspace_do_not_exist(installation: Installation) -> None:

@@ -66,9 +66,9 @@ class Counting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
 
-    async def all(self, query: str, /, **values: object) -> Any:
+    async def fetch_all(self, query: str, /, **values: object) -> Any:
         self.asked[query] += 1
-        return await self._database.all(query, **values)
+        return await self._database.fetch_all(query, **values)
 
 
 class Archive:
@@ -120,7 +120,7 @@ class Archive:
         if ticket.words is None:
             return
         words = terms.document(workspace, ticket.number, ticket.alias_id, known=[], more=sorted(ticket.words))
-        await self.store.database.run(
+        await self.store.database.execute(
             "search_keep",
             ticket_id=ticket.id,
             workspace_id=workspace,

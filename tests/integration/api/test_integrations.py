@@ -43,8 +43,10 @@ async def test_a_failing_integration_and_a_new_url(sqlite_served: ServedInstalla
     path = f"/integrations/{integration_id}"
     await served.ticket()
     database, now = served.database, served.clock.now()
-    await database.run("dispatch_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5)
-    await database.run("dispatch_park", integration_id=integration_id, now=now)
+    await database.execute(
+        "dispatch_failing", id=integration_id, reason="404", now=now, probe_interval=5, probe_at=now + 5
+    )
+    await database.execute("dispatch_park", integration_id=integration_id, now=now)
     shown = await served.admin.get(path)
     assert (shown.status, shown.body["status"], shown.body["lastError"]) == (200, "failing", "404")
     assert (await served.admin.get("/deliveries")).body["deliveries"][0]["parked"] is True

@@ -10,11 +10,11 @@ from tests.support.installation import Installation
 async def attempt(installation: Installation, delivery_id: str, outcome: str, status: int, answer: str) -> None:
     """One attempt to send a delivery, ended."""
     database, now = installation.database, installation.clock.now()
-    row = await database.one("dispatch_open", id=delivery_id, until=now)
+    row = await database.fetch_one("dispatch_open", id=delivery_id, until=now)
     assert row is not None
     n = row["attempts"]
-    await database.run("dispatch_attempt", delivery_id=delivery_id, n=n, started_at=now)
-    await database.run(
+    await database.execute("dispatch_attempt", delivery_id=delivery_id, n=n, started_at=now)
+    await database.execute(
         "dispatch_attempted",
         delivery_id=delivery_id,
         n=n,

@@ -92,10 +92,10 @@ async def test_a_probe_is_of_the_oldest_that_waits(store: Store) -> None:
         workspace=workspace,
     )
     await _deliveries(store, integration, 1, 2, state="pending", due="n")
-    row = await store.database.one("dispatch_probe", integration_id=integration)
+    row = await store.database.fetch_one("dispatch_probe", integration_id=integration)
     assert row is not None
     assert row["id"] == "dlv_00000001"
     await _deliveries(store, integration, 5, 2, state="pending", due="NULL")
-    row = await store.database.one("dispatch_probe", integration_id=integration)
+    row = await store.database.fetch_one("dispatch_probe", integration_id=integration)
     assert row is not None
     assert row["id"] == "dlv_00000005"

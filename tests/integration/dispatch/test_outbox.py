@@ -248,7 +248,7 @@ async def test_a_probe_that_was_overtaken_by_healing_leaves_nothing_stuck(outbox
     outboxes.clock.advance(300)
     probe = await outboxes.work()
     await outboxes.installation.rows("UPDATE integrations SET status = 'active', probe_at = NULL")
-    await outboxes.installation.database.run(
+    await outboxes.installation.database.execute(
         "dispatch_unpark", integration_id=outboxes.integration, now=outboxes.clock.now()
     )
     outboxes.clock.advance(days=4)

@@ -23,7 +23,7 @@ class Answering:
         self.takes = 0.0
         self.away = False
 
-    async def one(self, query: str, /, **values: object) -> Row | None:
+    async def fetch_one(self, query: str, /, **values: object) -> Row | None:
         if self.away:
             raise Unavailable("away")
         self.questions += query == "metrics_queue"

@@ -22,7 +22,7 @@ class CountedDirectory:
         self.directory = installation.core.directory
         self.clock = installation.clock
         self.asked: list[str] = []
-        every = installation.database.all
+        every = installation.database.fetch_all
 
         async def counted(query: str, /, **values: object) -> Sequence[Row]:
             self.asked.append(query)
@@ -32,8 +32,8 @@ class CountedDirectory:
             rows = await counted(query, **values)
             return rows[0] if rows else None
 
-        monkeypatch.setattr(installation.database, "all", counted)
-        monkeypatch.setattr(installation.database, "one", counted_one)
+        monkeypatch.setattr(installation.database, "fetch_all", counted)
+        monkeypatch.setattr(installation.database, "fetch_one", counted_one)
 
     async def resolve(self, address: str) -> Target | Refusal:
         return await self.directory.resolve(parse_mailbox(address))
@@ -141,7 +141,7 @@ async def test_no_database_means_no_answer_not_even_a_remembered_one(
     async def away(*_: object, **__: object) -> object:
         raise Unavailable("away")
 
-    monkeypatch.setattr(counted.installation.database, "one", away)
+    monkeypatch.setattr(counted.installation.database, "fetch_one", away)
     counted.clock.advance(1)
     with pytest.raises(Unavailable):
         await counted.resolve("support@example.com")

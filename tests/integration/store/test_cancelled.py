@@ -25,9 +25,9 @@ async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, s
     await seeds.workspace(store.database)
 
     async def work() -> None:
-        async with store.database.transaction() as session:
+        async with store.database.transaction() as transaction:
             for _ in range(4):
-                await session.run("routing_changed")
+                await transaction.execute("routing_changed")
 
     for _ in range(TIMES):
         task = asyncio.create_task(work())
@@ -35,10 +35,10 @@ async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, s
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    async with store.database.transaction() as session:  # after a COMMIT that goes on without its caller
-        before = await session.one("routing_version")
-        await session.run("routing_changed")
-    after = await store.database.one("routing_version")
+    async with store.database.transaction() as transaction:  # after a COMMIT that goes on without its caller
+        before = await transaction.fetch_one("routing_version")
+        await transaction.execute("routing_changed")
+    after = await store.database.fetch_one("routing_version")
     assert before is not None
     assert after is not None
     assert after["version"] == before["version"] + 1
@@ -48,17 +48,17 @@ async def test_a_cancelled_transaction_gives_its_connection_back(store: Store, s
 
 async def test_a_transaction_that_fails_has_ended_when_its_error_arrives(store: Store) -> None:
     await seeds.workspace(store.database)
-    before = await store.database.one("routing_version")
+    before = await store.database.fetch_one("routing_version")
 
     async def fail() -> None:
-        async with store.database.transaction() as session:
-            await session.run("routing_changed")
+        async with store.database.transaction() as transaction:
+            await transaction.execute("routing_changed")
             raise ZeroDivisionError
 
     for _ in range(TIMES):
         with pytest.raises(ZeroDivisionError):
             await fail()
-    assert await store.database.one("routing_version") == before
+    assert await store.database.fetch_one("routing_version") == before
 
 
 async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            writers = [asyncio.create_task(database.run("routing_changed")) for _ in range(3)]
+            writers = [asyncio.create_task(database.execute("routing_changed")) for _ in range(3)]
             await asyncio.sleep(0)
             for writer in writers:
                 with pytest.raises(TimeoutError):
@@ -80,8 +80,8 @@ async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(
             assert all(writer.done() for writer in writers)
             assert other.in_transaction, "the lock is still held"
             other.execute("ROLLBACK")
-        await database.run("routing_changed")
-        row = await database.one("routing_version")
+        await database.execute("routing_changed")
+        row = await database.fetch_one("routing_version")
         assert row is not None
         assert row["version"] in (2, 3), "the first may have begun before it was cancelled"
     finally:
@@ -100,8 +100,8 @@ async def test_a_cancelled_reader_is_interrupted(tmp_path: Path) -> None:
             for _ in range(3):
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.05):
-                        await database.one("endless")
-            assert await database.one("routing_version") is not None
+                        await database.fetch_one("endless")
+            assert await database.fetch_one("routing_version") is not None
         finally:
             await database.close()
 

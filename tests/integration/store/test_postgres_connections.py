@@ -77,8 +77,8 @@ async def used_at_once(database: PostgresDatabase) -> None:
     together = asyncio.Barrier(USED)
 
     async def use() -> None:
-        async with database.transaction() as session:
-            await session.one("check_clock")
+        async with database.transaction() as transaction:
+            await transaction.fetch_one("check_clock")
             await together.wait()
 
     await asyncio.gather(*(use() for _ in range(USED)))
@@ -89,7 +89,7 @@ async def test_a_dead_connection_is_replaced_and_all_idle_ones_are_closed(postgr
         await used_at_once(found.database)
         assert found.relay.made == USED
         found.relay.forget()
-        assert await found.database.one("check_clock") is not None
+        assert await found.database.fetch_one("check_clock") is not None
         await until(lambda: found.relay.dead() == 0, "the dead connections are closed")
         assert found.relay.made <= USED + 2  # a new one, and one by which the unanswered question is cancelled
 
@@ -104,15 +104,15 @@ async def test_a_statement_without_an_answer_tells_of_a_dead_connection(
         await used_at_once(found.database)
 
         async def use() -> None:
-            async with found.database.transaction() as session:
-                await session.one("check_clock")
+            async with found.database.transaction() as transaction:
+                await transaction.fetch_one("check_clock")
                 found.relay.forget()
-                await session.one("check_clock")
+                await transaction.fetch_one("check_clock")
 
         with pytest.raises(Unavailable, match="timed out waiting for a response"):
             await use()
         await until(lambda: found.relay.dead() == 0, "the dead connections are closed")
-        assert await found.database.one("check_clock") is not None
+        assert await found.database.fetch_one("check_clock") is not None
 
 
 async def test_a_statement_that_the_server_ends_is_no_dead_connection(postgres_server: PostgresServer) -> None:
@@ -122,8 +122,8 @@ async def test_a_statement_that_the_server_ends_is_no_dead_connection(postgres_s
         async with monitor.transaction():
             await monitor.execute("LOCK TABLE installation IN ACCESS EXCLUSIVE MODE")
             with pytest.raises(Unavailable, match="57014"):
-                await found.database.one("installation_fact", name="secret_key")
-        assert await found.database.one("installation_fact", name="secret_key") is None
+                await found.database.fetch_one("installation_fact", name="secret_key")
+        assert await found.database.fetch_one("installation_fact", name="secret_key") is None
         assert found.relay.made == USED + 1  # the monitor's
         await monitor.close()
 
@@ -233,8 +233,8 @@ async def test_settings_of_the_database_do_not_matter(postgres_url: str) -> None
         await own.close()
         assert shown == ["read committed", "0", "30s", "30s", "on"]
         for _ in range(2):  # the same connection of the pool, given back in between
-            async with database.transaction() as session:
-                rows = [await session.one("show", name=setting) for setting in FOREIGN]
+            async with database.transaction() as transaction:
+                rows = [await transaction.fetch_one("show", name=setting) for setting in FOREIGN]
                 assert [row and row["value"] for row in rows] == shown
 
 
@@ -275,8 +275,8 @@ async def test_a_single_statement_is_tried_again_after_a_conflict(postgres_serve
     async with opened_postgres(postgres_server) as store:
         other = await asyncpg.connect(store.url)
         await other.execute(CONFLICTS.format(times=3, table="installation"))
-        await store.database.run("installation_keep", name="a", value="b")
-        row = await store.database.one("installation_fact", name="a")
+        await store.database.execute("installation_keep", name="a", value="b")
+        row = await store.database.fetch_one("installation_fact", name="a")
         assert row is not None
         assert row["value"] == "b"
         await other.close()
@@ -286,7 +286,7 @@ async def test_an_older_server_is_refused(postgres_url: str, monkeypatch: pytest
     monkeypatch.setattr(postgres_connection, "OLDEST_SERVER", 99)
     async with opened(postgres_url) as database:
         with pytest.raises(Misconfigured, match="version 99 or later is required"):
-            await database.one("check_clock")
+            await database.fetch_one("check_clock")
 
 
 async def test_a_file_in_the_folder_of_the_user_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, st
         await seeds.workspace(store.database)
 
         async def work() -> None:
-            async with store.database.transaction() as session:
-                await session.run("routing_changed")
-                await session.run("routing_changed")
+            async with store.database.transaction() as transaction:
+                await transaction.execute("routing_changed")
+                await transaction.execute("routing_changed")
 
         task = asyncio.create_task(work())
         for _ in range(steps):
@@ -30,11 +30,11 @@ async def test_a_cancelled_transaction_leaves_the_writer_free(tmp_path: Path, st
         task.cancel()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        async with store.database.transaction() as session:  # after a COMMIT that goes on without its caller
-            before = await session.one("routing_version")
-            await session.run("routing_changed")
+        async with store.database.transaction() as transaction:  # after a COMMIT that goes on without its caller
+            before = await transaction.fetch_one("routing_version")
+            await transaction.execute("routing_changed")
         assert before is not None
-        after = await store.database.one("routing_version")
+        after = await store.database.fetch_one("routing_version")
         assert after is not None
         assert after["version"] == before["version"] + 1
         assert before["version"] in (1, 3), "all of it or nothing"

@@ -79,8 +79,8 @@ async def test_a_writer_is_not_waited_for(installation: Installation, writer: st
     with closing(reader(database.path)):
         await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
     if writer == "ours":
-        async with database.transaction() as session:
-            await session.run("routing_changed")
+        async with database.transaction() as transaction:
+            await transaction.execute("routing_changed")
             assert not wal.shorten(database)
     else:
         with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
@@ -94,8 +94,8 @@ async def test_reads_of_ours_leave_no_snapshot_behind(installation: Installation
     """Raw mail that is being sent on, a piece at a time to a slow client, keeps no reader open."""
     database = database_of(installation)
     accepted = await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
-    assert await database.one("contents_raw_chunk", message_id=accepted.message_id, n=0) is not None
-    assert await database.one("contents_raw_chunk", message_id=accepted.message_id, n=1) is not None
+    assert await database.fetch_one("contents_raw_chunk", message_id=accepted.message_id, n=0) is not None
+    assert await database.fetch_one("contents_raw_chunk", message_id=accepted.message_id, n=1) is not None
     assert wal.shorten(database)
 
 

@@ -116,7 +116,7 @@ class ServedInstallation(Installation):
         """Another tenant on the same installation, its admin's client and actor."""
         database = self.database
         actor = Actor("ws_" + "1" * 26, "admin")
-        await database.run("workspace_insert", id=actor.workspace_id, name="Other", created_at=self.clock.now())
+        await database.execute("workspace_insert", id=actor.workspace_id, name="Other", created_at=self.clock.now())
         user = await UserService(database, self.clock).create(actor, email="admin@other.test", role="admin")
         new = await self.services.keys.create(actor, name="other", user_id=user.id)
         return self.client(new.clear), Actor(actor.workspace_id, "admin", user_id=user.id)
@@ -124,7 +124,7 @@ class ServedInstallation(Installation):
     async def domain(self, name: str = DOMAIN, *, actor: Actor | None = None) -> str:
         """A domain that is active without any DNS; its id."""
         view = await self.services.domains.create(actor or self.actor, name)
-        await self.database.run(
+        await self.database.execute(
             "domain_checked",
             id=view.domain.id,
             token=view.domain.token,

@@ -126,7 +126,7 @@ async def _holds(url: str, accepted: set[str]) -> None:
         assert found.faults() == []
         assert found.messages >= len(accepted)
         for message_id in accepted:
-            assert await database.one("contents_raw_chunk", message_id=message_id, n=0) is not None
+            assert await database.fetch_one("contents_raw_chunk", message_id=message_id, n=0) is not None
     finally:
         await database.close()
 

@@ -247,7 +247,7 @@ async def test_a_change_is_heard_by_a_running_process(cli: CommandLine) -> None:
 async def _version(cli: CommandLine) -> int:
     database = sqlite_database(cli.folder / "emailrouter.db")
     await database.open()
-    row = await database.one("routing_version")
+    row = await database.fetch_one("routing_version")
     await database.close()
     assert row is not None
     version: int = row["version"]

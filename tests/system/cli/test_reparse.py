@@ -13,7 +13,7 @@ DAY = 86_400_000_000
 async def test_texts_are_made_anew_from_the_raw_mails(cli: CommandLine, tmp_path: Path) -> None:
     database = sqlite_database(tmp_path / "emailrouter.db")
     await database.open()
-    workspace = await database.one("routing_first_workspace")
+    workspace = await database.fetch_one("routing_first_workspace")
     assert workspace is not None
     now = seeds.NOW
     for name, received_at, raw in (("old", now - 30 * DAY, MAIL), ("new", now, MAIL), ("erased", now, None)):

@@ -98,7 +98,7 @@ async def test_killed_between_any_two_steps(
     monkeypatch.undo()
 
     again = await lifecycle.secret_box(config, store.database)
-    row = await store.database.one("integration_by_id", id=integration_id, workspace_id=workspace_id)
+    row = await store.database.fetch_one("integration_by_id", id=integration_id, workspace_id=workspace_id)
     assert row is not None
     assert json.loads(again.open(row["sealed_settings"])) == {"webhookUrl": "u"}
     committed = at in ("after the commit", "before the new name")
@@ -115,11 +115,11 @@ async def test_what_cannot_be_opened_stops_it_before_anything_changes(store: Sto
     workspace_id = await seeds.workspace(store.database)
     good = await seeds.integration(store.database, workspace_id, SecretBox(old).seal("good"))
     await seeds.integration(store.database, workspace_id, SecretBox(new_key()).seal("foreign"), name="foreign")
-    await store.database.run("installation_keep", name="secret_key", value=fingerprint(old))
+    await store.database.execute("installation_keep", name="secret_key", value=fingerprint(old))
     rotation = KeyRotationService(store.database, SystemClock())
     with pytest.raises(Refused, match=r"integration foreign .* cannot be decrypted with the current"):
         await rotation.reseal(old, new_key())
-    row = await store.database.one("integration_by_id", id=good, workspace_id=workspace_id)
+    row = await store.database.fetch_one("integration_by_id", id=good, workspace_id=workspace_id)
     assert row is not None
     assert SecretBox(old).open(row["sealed_settings"]) == "good"
     with pytest.raises(Refused):

@@ -34,7 +34,7 @@ async def installation(tmp_path: Path, slack: SlackStandIn) -> AsyncIterator[Ins
 async def parked(installation: Installation) -> None:
     """The event is told before its outcome is written, and the figures are read once in five seconds."""
     async with asyncio.timeout(10):
-        while not (row := await installation.database.one("metrics_queue")) or not row["parked"]:  # noqa: ASYNC110 - no event: another process writes it
+        while not (row := await installation.database.fetch_one("metrics_queue")) or not row["parked"]:  # noqa: ASYNC110 - no event: another process writes it
             await asyncio.sleep(0.01)
 
 

@@ -27,7 +27,7 @@ _SUFFIXES = {
 class Nothing:
     """A database that is not asked."""
 
-    async def one(self, query: str, /, **values: object) -> Row | None:
+    async def fetch_one(self, query: str, /, **values: object) -> Row | None:
         raise AssertionError((query, values))
 
 
