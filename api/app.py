@@ -27,7 +27,7 @@ from api.middleware.request_id import on_prepare, request_id
 from api.middleware.time_limit import time_limit
 from api.resources import ROUTES
 from api.route import Route
-from config.schema import Api
+from config.schema import ApiSettings
 from router.errors import StorageReplaced
 from router.meter import UNMETERED, Meter
 from router.ratelimit.failure_throttle import Attempts
@@ -37,7 +37,7 @@ PREFIXES = ("/api", "/v1")
 
 
 def build_app(
-    services: Services, settings: Api, *, public_url: str, version: str = "", meter: Meter = UNMETERED
+    services: Services, settings: ApiSettings, *, public_url: str, version: str = "", meter: Meter = UNMETERED
 ) -> web.Application:
     """settings: `[api]`. public_url: `[server] public_url`. The caller starts, stops and owns the services."""
     dashboard = Dashboard(services, max_body=settings.max_body_bytes, public_url=public_url)

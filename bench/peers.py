@@ -24,7 +24,7 @@ import uvloop
 from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import SMTP
 
-from config.schema import Smtp
+from config.schema import SmtpSettings
 from emailrouter import log
 from router import ids
 from router.clock import SystemClock
@@ -180,7 +180,7 @@ async def door(port: int, cert: Path | None, key: Path | None) -> None:
     log.set_up("json", "info")
     tls = {"tls_cert": str(cert), "tls_key": str(key)} if cert and key else {}
     bounds = {"max_connections": 5000, "max_connections_per_ip": 5000, "max_mails_per_minute_per_ip": 100_000_000}
-    settings = Smtp.model_validate({"listen": [f"{_HOST}:{port}"], **bounds, **tls})
+    settings = SmtpSettings.model_validate({"listen": [f"{_HOST}:{port}"], **bounds, **tls})
     await Server(settings, "door.test", Anyone(), Forgetful(), SystemClock(), reuse_port=True).start()
 
 

@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from config.schema import SETTINGS, MxHost
-from config.secret import MASK, hint
+from config.secret import MASK, redact
 from config.setting import Setting
 
 # Enough to recognise a value by; more would bury what is allowed.
-_SHOWN_LENGTH = 80
+_MAX_DISPLAY_LENGTH = 80
 
-_BY_NAME = {known.name: known for known in SETTINGS}
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 # pydantic's error types to our words, with the context that pydantic gives.
-_ALLOWED = {
+_ALLOWED_BY_TYPE = {
     "bool_type": "must be true or false",
     "finite_number": "must be a finite number",
     "float_type": "must be a number",
@@ -44,7 +44,7 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True)
-class Given:
+class SourceValue:
     """A value that someone set, before validation. `origin` is the file or variable that it came from.
 
     `hidden`: it came from a secret file and is not shown, whatever key it is for.
@@ -55,53 +55,53 @@ class Given:
     hidden: bool = False
 
 
-def invalid(key: Setting, given: Given, allowed: str) -> ConfigError:
+def invalid_value_error(setting: Setting, source: SourceValue, allowed: str) -> ConfigError:
     """The error for a value that is not allowed."""
-    return ConfigError(f"{given.origin}: {key.name} = {_shown(key, given, given.value)}: {allowed}")
+    return ConfigError(f"{source.origin}: {setting.name} = {_display_value(setting, source, source.value)}: {allowed}")
 
 
-def unknown(origin: str, name: str, nearest: str) -> ConfigError:
+def unknown_setting_error(origin: str, name: str, nearest: str) -> ConfigError:
     """The error for a name that is no setting."""
     return ConfigError(f"{one_line(origin)}: {one_line(name)} is not a setting; did you mean {nearest}?")
 
 
-def nearest_name(name: str) -> str:
+def nearest_setting(name: str) -> str:
     """The known `section.key` most like `name`: a similar key in its section, the same key elsewhere, any."""
     section, _, key = name.rpartition(".")
-    own = {known.key: known.name for known in SETTINGS if known.section == section}
+    own = {setting.key: setting.name for setting in SETTINGS if setting.section == section}
     if close := difflib.get_close_matches(key, own, 1, 0.6):
         return own[close[0]]
-    if same := [known.name for known in SETTINGS if known.key == key]:
-        return nearest(name, same)
-    return nearest(name, _BY_NAME)
+    if same := [setting.name for setting in SETTINGS if setting.key == key]:
+        return nearest_name(name, same)
+    return nearest_name(name, _BY_NAME)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest_name(name: str, candidates: Iterable[str]) -> str:
     """The one of `known` (not empty) most like `name`, however unlike."""
-    return difflib.get_close_matches(name, list(known), 1, 0.0)[0]
+    return difflib.get_close_matches(name, list(candidates), 1, 0.0)[0]
 
 
-def explain(error: ValidationError, given: dict[str, Given]) -> ConfigError:
+def first_validation_error(error: ValidationError, sources: dict[str, SourceValue]) -> ConfigError:
     """The first thing that validation found, in our words. `given`: what was validated, by `section.key`."""
     first = error.errors(include_url=False)[0]
     location = first["loc"]
     cause = first.get("ctx", {}).get("error")
     if len(location) == 1:
         # Two keys of one section that do not go together: the section's check names them itself.
-        origins = [entry.origin for name, entry in given.items() if name.startswith(f"{location[0]}.")]
+        origins = [source.origin for name, source in sources.items() if name.startswith(f"{location[0]}.")]
         return ConfigError(f"{one_line(', '.join(dict.fromkeys(origins)))}: {one_line(str(cause))}")
-    key = _BY_NAME[f"{location[0]}.{location[1]}"]
-    entry = given[key.name]
-    inside = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location[2:])
-    name = f"{key.name}{inside}"
+    setting = _BY_NAME[f"{location[0]}.{location[1]}"]
+    source = sources[setting.name]
+    suffix = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location[2:])
+    name = f"{setting.name}{suffix}"
     if first["type"] == "extra_forbidden":
         # The only tables inside a section are the MX hosts.
         table, _, inner = name.rpartition(".")
-        return unknown(entry.origin, name, f"{table}.{nearest(inner, MxHost.model_fields)}")
-    value = "" if first["type"] == "missing" else f" = {_shown(key, entry, first['input'])}"
-    ours = _ALLOWED.get(first["type"])
-    allowed = str(cause) if cause else ours.format(**first.get("ctx", {})) if ours else first["msg"]
-    return ConfigError(f"{one_line(entry.origin)}: {one_line(name)}{value}: {one_line(allowed)}")
+        return unknown_setting_error(source.origin, name, f"{table}.{nearest_name(inner, MxHost.model_fields)}")
+    value = "" if first["type"] == "missing" else f" = {_display_value(setting, source, first['input'])}"
+    template = _ALLOWED_BY_TYPE.get(first["type"])
+    allowed = str(cause) if cause else template.format(**first.get("ctx", {})) if template else first["msg"]
+    return ConfigError(f"{one_line(source.origin)}: {one_line(name)}{value}: {one_line(allowed)}")
 
 
 def one_line(text: str) -> str:
@@ -109,12 +109,12 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def _shown(key: Setting, given: Given, value: object) -> str:
-    if given.hidden:
+def _display_value(setting: Setting, source: SourceValue, value: object) -> str:
+    if source.hidden:
         return MASK
-    if key.secret:
-        return json.dumps(hint(value)) if key.name == "database.url" else MASK
+    if setting.secret:
+        return json.dumps(redact(value)) if setting.name == "database.url" else MASK
     text = json.dumps(value, ensure_ascii=False, default=str)
     # A login in a URL is a secret in any key; where it ends is a guess, so up to the last @.
     text = one_line(re.sub(r"://.*@", f"://{MASK}@", text, flags=re.DOTALL))
-    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
+    return text if len(text) <= _MAX_DISPLAY_LENGTH else f"{text[:_MAX_DISPLAY_LENGTH]}..."

@@ -14,14 +14,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from config.errors import ConfigError, Given, explain, one_line
+from config.errors import ConfigError, SourceValue, first_validation_error, one_line
 from config.schema import Config
-from config.sources import from_credentials, from_environment, from_file
+from config.sources import read_credentials, read_environment, read_file
 
 __all__ = ["ConfigError", "load"]
 
 # Where the file is looked for when none is named: the first that exists.
-LOOKUP = (Path("emailrouter.toml"), Path("/etc/emailrouter/emailrouter.toml"))
+DEFAULT_PATHS = (Path("emailrouter.toml"), Path("/etc/emailrouter/emailrouter.toml"))
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -29,33 +29,33 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 
     ConfigError: one line with the key, its value (`***` where secret) and what is allowed.
     """
-    source, given = _read(path)
-    given |= from_credentials(environ)
-    given |= from_environment(environ)
+    file, sources = _read_first_file(path)
+    sources |= read_credentials(environ)
+    sources |= read_environment(environ)
     # systemd passes several folders with colons when the unit names several; the first is the unit's main one.
-    if "server.data_dir" not in given and (state := environ.get("STATE_DIRECTORY", "").split(":")[0]):
-        given["server.data_dir"] = Given(state, "STATE_DIRECTORY")
+    if "server.data_dir" not in sources and (state := environ.get("STATE_DIRECTORY", "").split(":")[0]):
+        sources["server.data_dir"] = SourceValue(state, "STATE_DIRECTORY")
     document: dict[str, dict[str, Any]] = {}
-    for name, entry in given.items():
+    for name, source in sources.items():
         section, _, key = name.partition(".")
-        document.setdefault(section, {})[key] = entry.value
+        document.setdefault(section, {})[key] = source.value
     try:
-        return Config.model_validate({**document, "source": source})
+        return Config.model_validate({**document, "source": file})
     except ValidationError as error:
-        raise explain(error, given) from None
+        raise first_validation_error(error, sources) from None
 
 
-def _read(path: Path | None) -> tuple[Path | None, dict[str, Given]]:
+def _read_first_file(path: Path | None) -> tuple[Path | None, dict[str, SourceValue]]:
     """The file that was found, and what is in it."""
-    for candidate in (path,) if path else _lookup():
+    for candidate in (path,) if path else _accessible_default_paths():
         try:
-            return candidate, from_file(candidate)
+            return candidate, read_file(candidate)
         except FileNotFoundError:
             if path:
                 raise ConfigError(f"{one_line(str(path))}: --config must name an existing file") from None
     return None, {}
 
 
-def _lookup() -> Sequence[Path]:
+def _accessible_default_paths() -> Sequence[Path]:
     """Where to look. Root in /root runs us as a user who may not enter it: no file of that folder is meant."""
-    return [candidate for candidate in LOOKUP if candidate.is_absolute() or os.access(candidate.parent, os.X_OK)]
+    return [candidate for candidate in DEFAULT_PATHS if candidate.is_absolute() or os.access(candidate.parent, os.X_OK)]

@@ -15,7 +15,7 @@ _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _UTF8 = ("utf8", "utf-8", "UTF8", "UTF-8", "unicode", "auto")
 
 # Passed on to asyncpg, which does with them what libpq does; with the values that are allowed, where these are few.
-_PASSED: dict[str, tuple[str, ...]] = {
+_FORWARDED: dict[str, tuple[str, ...]] = {
     "host": (),
     "port": (),
     "user": (),
@@ -40,7 +40,7 @@ _PASSED: dict[str, tuple[str, ...]] = {
     "search_path": (),
 }
 # Known to libpq or common in URLs, and without effect here: the program does this by itself, or it holds anyway.
-_WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
+_IGNORED: dict[str, tuple[str, ...]] = {
     "connect_timeout": (),  # takes effect by `PostgresUrl.connect_timeout`
     "keepalives": (),
     "keepalives_idle": (),
@@ -56,7 +56,7 @@ _WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
     "sslsni": ("1",),
 }
 # Refused with a reason of their own.
-_REFUSED = {
+_UNSUPPORTED = {
     "hostaddr": "is not supported; use the address as the host",
     "pgbouncer": "is not supported; remove it, and connect to PostgreSQL directly or to a pooler in session mode",
     "require_auth": "is not supported; remove it, and set the authentication method in pg_hba.conf of the server",
@@ -64,7 +64,7 @@ _REFUSED = {
 }
 _PORT = re.compile(r"[0-9]{1,5}")
 _HOST = re.compile(r"/[^\0]*|(?!\.)[A-Za-z0-9._:%-]+")
-_CLOSE_ENOUGH = 0.7  # similarity from which a known name is suggested for an unknown one
+_MIN_SIMILARITY = 0.7  # similarity from which a known name is suggested for an unknown one
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,37 +78,43 @@ class PostgresUrl:
 def parse(parts: SplitResult) -> PostgresUrl:
     """Checks the parameters of a URL whose other parts are known to be valid. ValueError says what is wrong."""
     try:
-        given = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []
+        parameters = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []
     except ValueError:  # its text quotes the parameter, which may be part of a password
         raise ValueError("parameters after ? must have the form name=value, joined by &") from None
-    given = [(name, value) for name, value in given if value]
-    for name, value in given:
-        _check(name, value, quotable="@" not in parts.query)
-    last = dict(given)
-    if last.get("sslnegotiation") == "direct" and last.get("sslmode") not in ("require", "verify-ca", "verify-full"):
+    parameters = [(name, value) for name, value in parameters if value]
+    for name, value in parameters:
+        _check_parameter(name, value, quotable="@" not in parts.query)
+    by_name = dict(parameters)
+    if by_name.get("sslnegotiation") == "direct" and by_name.get("sslmode") not in (
+        "require",
+        "verify-ca",
+        "verify-full",
+    ):
         raise ValueError("sslnegotiation=direct requires sslmode=require, verify-ca or verify-full")
-    if last.get("sslrootcert") == "system":
+    if by_name.get("sslrootcert") == "system":
         raise ValueError(
             "sslrootcert=system is not supported; specify a file, such as /etc/ssl/certs/ca-certificates.crt"
         )
-    passed = urlencode([(name, value) for name, value in given if name in _PASSED], safe="/", quote_via=quote)
+    forwarded = urlencode(
+        [(name, value) for name, value in parameters if name in _FORWARDED], safe="/", quote_via=quote
+    )
     # The first @ ends the login for asyncpg, and the last one for us: one in a password has to be escaped.
     login, at, hosts = parts.netloc.rpartition("@")
     netloc = login.replace("@", "%40") + at + hosts
-    dsn = f"{parts.scheme}://{netloc}{parts.path}" + (f"?{passed}" if passed else "")
-    return PostgresUrl(dsn, _connect_timeout(last.get("connect_timeout")))
+    dsn = f"{parts.scheme}://{netloc}{parts.path}" + (f"?{forwarded}" if forwarded else "")
+    return PostgresUrl(dsn, _parse_connect_timeout(by_name.get("connect_timeout")))
 
 
-def _check(name: str, value: str, *, quotable: bool) -> None:
-    known = {**_PASSED, **_WITHOUT_EFFECT}
-    if name in _REFUSED:
-        raise ValueError(f"{name} {_REFUSED[name]}")
+def _check_parameter(name: str, value: str, *, quotable: bool) -> None:
+    known = {**_FORWARDED, **_IGNORED}
+    if name in _UNSUPPORTED:
+        raise ValueError(f"{name} {_UNSUPPORTED[name]}")
     if name not in known:
         if not quotable or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]{0,62}", name):
             raise ValueError("has an unknown parameter; in a password, write / as %2F, ? as %3F, @ as %40")
-        close = difflib.get_close_matches(name, known, 1, _CLOSE_ENOUGH)
-        meant = f"did you mean {close[0]}?" if close else "set server settings with options=-c%20name%3Dvalue."
-        raise ValueError(f"{name} is not a connection parameter; {meant} Allowed: {', '.join(known)}")
+        matches = difflib.get_close_matches(name, known, 1, _MIN_SIMILARITY)
+        suggestion = f"did you mean {matches[0]}?" if matches else "set server settings with options=-c%20name%3Dvalue."
+        raise ValueError(f"{name} is not a connection parameter; {suggestion} Allowed: {', '.join(known)}")
     allowed = known[name]
     if allowed and value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}")
@@ -120,7 +126,7 @@ def _check(name: str, value: str, *, quotable: bool) -> None:
         )
 
 
-def _connect_timeout(value: str | None) -> timedelta | None:
+def _parse_connect_timeout(value: str | None) -> timedelta | None:
     """libpq's whole seconds; 0 or less is for ever there, and is left to the configuration here."""
     if value is None:
         return None

@@ -15,20 +15,20 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 from config import values
 from config.secret import DatabaseUrl
 from config.section import (
-    PRINTED,
-    Count,
-    Duration,
-    DurationOrZero,
-    Flag,
-    HiddenText,
+    AS_TEXT,
+    Boolean,
     Hostname,
-    KeepFor,
-    NetworkName,
-    PathName,
-    Rate,
+    Integer,
+    NetworkField,
+    NonNegativeDuration,
+    Number,
+    PathField,
+    PositiveDuration,
+    RetentionPeriod,
+    SecretText,
     Section,
 )
-from config.setting import Setting, derived, nothing, setting
+from config.setting import Setting, computed_setting, no_default, setting
 from config.values import Address
 
 
@@ -39,13 +39,13 @@ class MxHost(Section):
     priority: Annotated[int, Field(strict=True, ge=0, le=65535)] = 10
 
 
-class Server(Section):
+class ServerSettings(Section):
     """This host: its public name, secret key and logging."""
 
-    hostname: Hostname = derived(
-        values.machine_name,
+    hostname: Hostname = computed_setting(
+        values.system_hostname,
         "Fully qualified domain name of this host, used in the SMTP greeting and in Received header fields.",
-        otherwise="the host name of the system",
+        default_text="the host name of the system",
         example="mx1.example.com",
     )
     public_url: Annotated[str, BeforeValidator(values.parse_public_url)] = setting(
@@ -53,22 +53,22 @@ class Server(Section):
         "Public URL of the dashboard, used in links to tickets; no links are sent while it is a loopback address.",
     )
     # A hostname that failed is missing here, and is the error that is reported.
-    mx_hosts: Annotated[tuple[MxHost, ...], Field(min_length=1)] = derived(
+    mx_hosts: Annotated[tuple[MxHost, ...], Field(min_length=1)] = computed_setting(
         lambda valid: (MxHost(host=valid.get("hostname", "localhost")),),
         "MX records that domains must publish: every host that receives mail for this installation.",
-        otherwise="`hostname`, with priority 10",
+        default_text="`hostname`, with priority 10",
         example=[{"host": "mx1.example.com", "priority": 10}],
     )
-    data_dir: PathName = derived(
+    data_dir: PathField = computed_setting(
         Path,
         "Directory for the files of this host that are not in the database: the secret key and the first login.",
-        otherwise="`$STATE_DIRECTORY`, else the directory of the SQLite file, else `.`",
+        default_text="`$STATE_DIRECTORY`, else the directory of the SQLite file, else `.`",
         example="/var/lib/emailrouter",
     )
-    secret_key: HiddenText | None = derived(
-        nothing,
+    secret_key: SecretText | None = computed_setting(
+        no_default,
         "Encrypts webhook URLs and signs sessions; must be the same on all hosts that share a database.",
-        otherwise="generated at the first start and stored in `data_dir`",
+        default_text="generated at the first start and stored in `data_dir`",
         example="<output of: openssl rand -base64 32>",
         secret=True,
     )
@@ -80,109 +80,109 @@ class Server(Section):
     )
 
 
-class Database(Section):
+class DatabaseSettings(Section):
     """Where data is stored, and the limits of each process."""
 
-    url: Annotated[DatabaseUrl, PlainValidator(DatabaseUrl.parse), PRINTED] = setting(
+    url: Annotated[DatabaseUrl, PlainValidator(DatabaseUrl.parse), AS_TEXT] = setting(
         "sqlite:///emailrouter.db",
         "sqlite:///file.db (four slashes for an absolute path), or for several hosts postgresql://user@host/database.",
         secret=True,
     )
-    pool_size: Count = setting(10, "Maximum number of PostgreSQL connections per process.", ge=1)
-    connect_timeout: Duration = setting(
+    pool_size: Integer = setting(10, "Maximum number of PostgreSQL connections per process.", ge=1)
+    connect_timeout: PositiveDuration = setting(
         "10s", "Time limit for connecting to PostgreSQL; connect_timeout in the URL takes precedence."
     )
-    statement_timeout: Duration = setting(
+    statement_timeout: PositiveDuration = setting(
         "30s", "Time limit for a PostgreSQL statement; when exceeded, the message gets 451 and the sender retries."
     )
-    busy_timeout: Duration = setting("10s", "How long to wait while another process writes to the SQLite file.")
-    group_mails: Count = setting(200, "Maximum messages in one commit; more would delay the first of them.", ge=1)
-    group_bytes: Count = setting(
+    busy_timeout: PositiveDuration = setting("10s", "How long to wait while another process writes to the SQLite file.")
+    group_mails: Integer = setting(200, "Maximum messages in one commit; more would delay the first of them.", ge=1)
+    group_bytes: Integer = setting(
         1048576, "Maximum total size of the messages in one commit; larger commits were slower in measurements.", ge=1
     )
 
 
-class Smtp(Section):
+class SmtpSettings(Section):
     """The SMTP server: listen addresses, limits, TLS and rejected senders."""
 
-    listen: Annotated[tuple[Address, ...] | Literal["systemd"], PlainValidator(values.parse_listen), PRINTED] = setting(
+    listen: Annotated[tuple[Address, ...] | Literal["systemd"], PlainValidator(values.parse_listen), AS_TEXT] = setting(
         ["127.0.0.1:2525"],
         'Addresses to listen on, such as "[::]:25" for IPv6; "systemd" uses the sockets of the systemd socket unit.',
-        words=("systemd",),
+        literals=("systemd",),
     )
-    max_message_bytes: Count = setting(52428800, "Maximum message size, announced as SIZE; larger ones get 552.", ge=1)
-    max_header_bytes: Count = setting(
+    max_message_bytes: Integer = setting(52428800, "Maximum message size, offered as SIZE; larger ones get 552.", ge=1)
+    max_header_bytes: Integer = setting(
         262144, "Maximum size of the parsed header section; the complete message is stored in any case.", ge=1024
     )
-    max_received_headers: Count = setting(
+    max_received_headers: Integer = setting(
         50, "Maximum number of Received header fields; more indicate a routing loop and get 554 (RFC 5321 6.3).", ge=1
     )
-    max_recipients: Count = setting(
+    max_recipients: Integer = setting(
         100, "Maximum number of recipients of a message; further ones get 452 (RFC 5321 4.5.3.1.8).", ge=1
     )
-    max_connections: Count = setting(1000, "Maximum number of concurrent connections; further ones get 421.", ge=1)
-    max_connections_per_ip: Count = setting(
+    max_connections: Integer = setting(1000, "Maximum number of concurrent connections; further ones get 421.", ge=1)
+    max_connections_per_ip: Integer = setting(
         20,
         "Maximum concurrent connections per address; 3 times that for its /26 or /48, 9 times for its /21 or /32.",
         ge=1,
     )
-    max_mails_per_minute_per_ip: Count = setting(
+    max_mails_per_minute_per_ip: Integer = setting(
         6000,
         "Maximum messages per minute per address (networks as above); further ones get 450. 0 means unlimited.",
         ge=0,
     )
-    max_session: Duration = setting(
+    max_session: PositiveDuration = setting(
         "20m", "Maximum duration of a session, then 421; a message that is being transferred is completed first."
     )
-    max_bytes_in_flight: Count = setting(
+    max_bytes_in_flight: Integer = setting(
         134217728,
         "Maximum memory for messages being received; when full, reading pauses, and a message gets 452 after 20 s.",
         ge=1,
     )
-    min_free_bytes: Count = setting(
+    min_free_bytes: Integer = setting(
         104857600,
         "Minimum free disk space besides the size of SQLite's WAL; with less, messages get 452. 0 disables the check.",
         ge=0,
     )
-    errors_per_session: Count = setting(10, "Number of command errors after which a session is closed with 421.", ge=1)
-    command_timeout: Duration = setting(
+    errors_per_session: Integer = setting(10, "Command errors after which a session is closed with 421.", ge=1)
+    command_timeout: PositiveDuration = setting(
         "300s", "How long to wait for a command (RFC 5321 4.5.3.2.7); shorter while connections are scarce."
     )
-    data_timeout: Duration = setting(
+    data_timeout: PositiveDuration = setting(
         "120s", "How long to wait for more data of a message before the session is closed with 421."
     )
-    min_data_rate: Count = setting(
+    min_data_rate: Integer = setting(
         1000, "Minimum average transfer rate of message data, in bytes per second; slower transfers get 421.", ge=0
     )
-    duplicate_window: DurationOrZero = setting(
+    duplicate_window: NonNegativeDuration = setting(
         "5d", "How long a repeated message to the same alias counts as a duplicate; senders retry for up to 5 days."
     )
-    recipient_cache: Count = setting(10000, "Maximum number of recipient routes in the cache.", ge=1)
-    reuse_port: Flag = setting(
+    recipient_cache: Integer = setting(10000, "Maximum number of recipient routes in the cache.", ge=1)
+    reuse_port: Boolean = setting(
         False, "Allow several smtp processes of this host to share a port; the kernel distributes the connections."
     )
-    shutdown_grace: DurationOrZero = setting(
+    shutdown_grace: NonNegativeDuration = setting(
         "30s", "How long running transactions may continue during shutdown; then they get 421."
     )
-    tls_cert: PathName | None = derived(
-        nothing,
+    tls_cert: PathField | None = computed_setting(
+        no_default,
         "PEM file with the certificate chain, enables STARTTLS; reloaded when it changes.",
-        otherwise="none; STARTTLS is not offered",
+        default_text="none; STARTTLS is not offered",
         example="/etc/emailrouter/tls/fullchain.pem",
         is_file=True,
     )
-    tls_key: PathName | None = derived(
-        nothing,
+    tls_key: PathField | None = computed_setting(
+        no_default,
         "PEM file with the private key of the certificate, without a password; P-256 is faster than RSA.",
-        otherwise="none; STARTTLS is not offered",
+        default_text="none; STARTTLS is not offered",
         example="/etc/emailrouter/tls/privkey.pem",
         is_file=True,
     )
-    proxy_protocol: Flag = setting(
+    proxy_protocol: Boolean = setting(
         False,
         "Expect a PROXY protocol header (v1 or v2) from `trusted_networks`; for use behind HAProxy or a load balancer.",
     )
-    trusted_networks: tuple[NetworkName, ...] = setting(
+    trusted_networks: tuple[NetworkField, ...] = setting(
         [], "Networks that may send PROXY protocol headers and are exempt from the limits per address."
     )
     blocked_senders: tuple[Annotated[str, BeforeValidator(values.parse_blocked_sender)], ...] = setting(
@@ -206,71 +206,71 @@ class Smtp(Section):
         return self
 
 
-class Api(Section):
+class ApiSettings(Section):
     """The HTTP server of the REST API and the dashboard."""
 
-    listen: Annotated[Address | Literal["systemd"], PlainValidator(values.parse_address_or_systemd), PRINTED] = setting(
+    listen: Annotated[Address | Literal["systemd"], PlainValidator(values.parse_address_or_systemd), AS_TEXT] = setting(
         "127.0.0.1:8080", 'Address to listen on; "systemd" uses the socket of the systemd socket unit.'
     )
-    requests_per_minute: Count = setting(100, "Maximum requests per minute with one API key; 0 means unlimited.", ge=0)
-    requests_per_day: Count = setting(
+    requests_per_minute: Integer = setting(100, "Maximum requests per minute with an API key; 0 means unlimited.", ge=0)
+    requests_per_day: Integer = setting(
         10000, "Maximum requests per day with all API keys of a workspace, without sessions; 0 means unlimited.", ge=0
     )
-    session_requests_per_minute: Count = setting(
+    session_requests_per_minute: Integer = setting(
         600,
         "Maximum requests per minute in all sessions of a user, without automatic refreshes; 0 means unlimited.",
         ge=0,
     )
-    max_connections_per_ip: Count = setting(
+    max_connections_per_ip: Integer = setting(
         100, "Maximum concurrent connections from one IPv4 address or IPv6 /64; further ones are closed.", ge=1
     )
-    trusted_proxies: tuple[NetworkName, ...] = setting(
+    trusted_proxies: tuple[NetworkField, ...] = setting(
         [], "Networks whose X-Forwarded-For and X-Forwarded-Proto are trusted; exempt from `max_connections_per_ip`."
     )
-    max_body_bytes: Count = setting(
+    max_body_bytes: Integer = setting(
         1048576,
         "Maximum size of a request body, else 413; 4096 without authentication and for calls that take no body.",
         ge=1024,
     )
-    request_timeout: Duration = setting("30s", "Time limit for a request; when exceeded, the response is 503.")
-    keepalive_timeout: Duration = setting(
+    request_timeout: PositiveDuration = setting("30s", "Time limit for a request; when exceeded, the response is 503.")
+    keepalive_timeout: PositiveDuration = setting(
         "75s", "How long idle connections stay open; must exceed the limit of a proxy (nginx and load balancers: 60 s)."
     )
 
 
-class Dns(Section):
+class DnsSettings(Section):
     """DNS queries and domain verification."""
 
-    nameservers: tuple[Annotated[Address, PlainValidator(values.parse_nameserver), PRINTED], ...] = setting(
+    nameservers: tuple[Annotated[Address, PlainValidator(values.parse_nameserver), AS_TEXT], ...] = setting(
         [], 'DNS servers, such as "192.0.2.53" or "127.0.0.1:5353"; an empty list uses those of the system.'
     )
     verification: Literal["auto", "mx", "txt", "mx+txt"] = setting(
         "auto", "Records that verify a domain: mx, txt or mx+txt; auto is mx with one workspace and mx+txt with more."
     )
-    recheck_interval: Duration = setting("1d", "How often the records of each domain are checked again.")
+    recheck_interval: PositiveDuration = setting("1d", "How often the records of each domain are checked again.")
 
 
-class Delivery(Section):
+class DeliverySettings(Section):
     """Delivery of ticket events to integrations."""
 
-    concurrency: Count = setting(
+    concurrency: Integer = setting(
         32, "Maximum number of concurrent deliveries per process; a slow webhook uses only one of them.", ge=1
     )
-    per_second: Rate = setting(1.0, "Maximum messages per second to one webhook; the default is Slack's limit.", gt=0)
-    burst: Count = setting(5, "Maximum messages in quick succession to one webhook after a pause.", ge=1)
-    digest_after: Count = setting(
+    per_second: Number = setting(1.0, "Maximum messages per second to one webhook; the default is Slack's limit.", gt=0)
+    burst: Integer = setting(5, "Maximum messages in quick succession to one webhook after a pause.", ge=1)
+    digest_after: Integer = setting(
         20, "When more deliveries than this are pending for one webhook, they are combined into a digest.", ge=1
     )
-    timeout: Duration = setting("10s", "Time limit for one attempt, from connecting to the response.")
-    max_age: Duration = setting("3d", "How long a delivery is retried; then it is dead and can be replayed.")
-    lease: Duration = setting(
+    timeout: PositiveDuration = setting("10s", "Time limit for one attempt, from connecting to the response.")
+    max_age: PositiveDuration = setting("3d", "How long a delivery is retried; then it is dead and can be replayed.")
+    lease: PositiveDuration = setting(
         "60s", "How long a process reserves an integration; if the process is killed, others take over after this time."
     )
-    max_claims: Count = setting(
+    max_claims: Integer = setting(
         10, "Maximum claims of a delivery without an outcome; then it is dead, as it may crash its process.", ge=1
     )
-    answer_excerpt: Count = setting(1000, "Maximum bytes of the response that are stored with an attempt.", ge=0)
-    allow_private_networks: Flag = setting(
+    answer_excerpt: Integer = setting(1000, "Maximum bytes of the response that are stored with an attempt.", ge=0)
+    allow_private_networks: Boolean = setting(
         False, "Allow webhooks in private networks and with http://; only for tests and your own servers."
     )
 
@@ -285,19 +285,19 @@ class Delivery(Section):
         return self
 
 
-class Retention(Section):
+class RetentionSettings(Section):
     """How long data is kept."""
 
-    raw_messages: KeepFor = setting("forever", "How long raw messages are kept; their tickets and text remain.")
-    resolved_tickets: KeepFor = setting(
+    raw_messages: RetentionPeriod = setting("forever", "How long raw messages are kept; their tickets and text remain.")
+    resolved_tickets: RetentionPeriod = setting(
         "forever", "How long resolved tickets are kept, including their messages and raw messages."
     )
 
 
-class Metrics(Section):
+class MetricsSettings(Section):
     """Metrics for Prometheus."""
 
-    listen: Annotated[Address | None, PlainValidator(values.parse_optional_address), PRINTED] = setting(
+    listen: Annotated[Address | None, PlainValidator(values.parse_optional_address), AS_TEXT] = setting(
         "off", 'Address of /metrics, such as "127.0.0.1:9100"; "off" disables it. The endpoint has no authentication.'
     )
 
@@ -305,14 +305,14 @@ class Metrics(Section):
 class Config(Section):
     """The whole configuration. `source` is the file it was read from, None for the built-in defaults."""
 
-    server: Server = Field(default_factory=Server)
-    database: Database = Field(default_factory=Database)
-    smtp: Smtp = Field(default_factory=Smtp)
-    api: Api = Field(default_factory=Api)
-    dns: Dns = Field(default_factory=Dns)
-    delivery: Delivery = Field(default_factory=Delivery)
-    retention: Retention = Field(default_factory=Retention)
-    metrics: Metrics = Field(default_factory=Metrics)
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    smtp: SmtpSettings = Field(default_factory=SmtpSettings)
+    api: ApiSettings = Field(default_factory=ApiSettings)
+    dns: DnsSettings = Field(default_factory=DnsSettings)
+    delivery: DeliverySettings = Field(default_factory=DeliverySettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     source: Path | None = None
 
     @model_validator(mode="after")
@@ -326,19 +326,19 @@ class Config(Section):
 
 
 SECTIONS: dict[str, type[Section]] = {
-    "server": Server,
-    "database": Database,
-    "smtp": Smtp,
-    "api": Api,
-    "dns": Dns,
-    "delivery": Delivery,
-    "retention": Retention,
-    "metrics": Metrics,
+    "server": ServerSettings,
+    "database": DatabaseSettings,
+    "smtp": SmtpSettings,
+    "api": ApiSettings,
+    "dns": DnsSettings,
+    "delivery": DeliverySettings,
+    "retention": RetentionSettings,
+    "metrics": MetricsSettings,
 }
 
 # Every key there is, in the order of the sample file.
 SETTINGS: tuple[Setting, ...] = tuple(
-    Setting.read(section, key, field)
+    Setting.from_field(section, key, field)
     for section, model in SECTIONS.items()
     for key, field in model.model_fields.items()
 )

@@ -75,12 +75,12 @@ class DatabaseUrl:
 
     def __init__(self, url: str) -> None:
         """ValueError says what is allowed, without quoting the URL."""
-        scheme = _scheme(url)
+        scheme = _find_scheme(url)
         self.__dsn, self.connect_timeout = url, None
         if scheme == "sqlite":
-            self.dialect, self.path = "sqlite", _sqlite_path(url)
+            self.dialect, self.path = "sqlite", _parse_sqlite_path(url)
         elif scheme in ("postgresql", "postgres"):
-            checked = _check_postgresql(url)
+            checked = _parse_postgresql(url)
             self.dialect, self.path = "postgresql", None
             self.__dsn, self.connect_timeout = checked.dsn, checked.connect_timeout
         else:
@@ -128,25 +128,25 @@ class DatabaseUrl:
         return hash((DatabaseUrl, self.__url))
 
 
-def hint(value: object) -> str:
+def redact(value: object) -> str:
     """As much of an invalid secret as may be shown: a database URL's scheme, a SQLite URL whole, else `***`.
 
     Where the password of a broken URL begins and ends is a guess, so no part after the scheme is trusted.
     """
     if not isinstance(value, str):
         return MASK
-    scheme = _scheme(value)
+    scheme = _find_scheme(value)
     if scheme is None:
         return MASK
     return value if scheme == "sqlite" and not {"@", "?"} & set(value) else f"{scheme}://{MASK}"
 
 
-def _scheme(url: str) -> str | None:
-    found = _SCHEME.match(url)
-    return found.group().lower() if found else None
+def _find_scheme(url: str) -> str | None:
+    match = _SCHEME.match(url)
+    return match.group().lower() if match else None
 
 
-def _sqlite_path(url: str) -> Path:
+def _parse_sqlite_path(url: str) -> Path:
     if not url.startswith("sqlite:///"):
         raise ValueError(
             "must have three slashes for a relative path (sqlite:///file.db) and four for an absolute path"
@@ -160,7 +160,7 @@ def _sqlite_path(url: str) -> Path:
     return Path(name)
 
 
-def _check_postgresql(url: str) -> PostgresUrl:
+def _parse_postgresql(url: str) -> PostgresUrl:
     if re.search(r"[\s\0]", url):
         raise ValueError(f"{_ALLOWED_URL}, without whitespace")
     if "#" in url:
@@ -174,8 +174,8 @@ def _check_postgresql(url: str) -> PostgresUrl:
     if "@" in parts.path or parts.path.count("/") > 1:
         raise ValueError(f"{_ALLOWED_URL}; in a password, write / as %2F, ? as %3F, @ as %40")
     for host in parts.netloc.rpartition("@")[2].split(","):
-        found = _PG_HOST.fullmatch(host)
-        if found is None or (found[2] and not 0 < int(found[2][1:]) <= 65535):
+        match = _PG_HOST.fullmatch(host)
+        if match is None or (match[2] and not 0 < int(match[2][1:]) <= 65535):
             raise ValueError(f"{_ALLOWED_URL}; the host or port is invalid")
     options = {unquote(option.partition("=")[0]) for option in parts.query.split("&")}
     if not parts.path.strip("/") and not options & {"dbname", "database"}:

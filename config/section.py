@@ -10,27 +10,27 @@ from config import values
 from config.secret import Secret
 from config.values import Network
 
-Count = Annotated[int, Field(strict=True)]  # strict: rejects true for 1, and "5" for 5
-Flag = Annotated[bool, Field(strict=True)]
-Rate = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Integer = Annotated[int, Field(strict=True)]  # strict: rejects true for 1, and "5" for 5
+Boolean = Annotated[bool, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
-def _printed(value: object) -> object:
+def _to_text(value: object) -> object:
     """The text of a value in a JSON dump: `***` for a secret."""
     if isinstance(value, tuple):
         return [str(entry) for entry in value]
     return value if value is None else str(value)
 
 
-PRINTED = PlainSerializer(_printed, when_used="json")
+AS_TEXT = PlainSerializer(_to_text, when_used="json")
 
-Duration = Annotated[timedelta, BeforeValidator(values.parse_positive_duration)]
-DurationOrZero = Annotated[timedelta, BeforeValidator(values.parse_duration)]
-KeepFor = Annotated[timedelta | None, BeforeValidator(values.parse_retention)]
+PositiveDuration = Annotated[timedelta, BeforeValidator(values.parse_positive_duration)]
+NonNegativeDuration = Annotated[timedelta, BeforeValidator(values.parse_duration)]
+RetentionPeriod = Annotated[timedelta | None, BeforeValidator(values.parse_retention)]
 Hostname = Annotated[str, BeforeValidator(values.parse_hostname)]
-PathName = Annotated[Path, BeforeValidator(values.parse_path)]
-NetworkName = Annotated[Network, PlainValidator(values.parse_network), PRINTED]
-HiddenText = Annotated[Secret, PlainValidator(Secret.parse), PRINTED]
+PathField = Annotated[Path, BeforeValidator(values.parse_path)]
+NetworkField = Annotated[Network, PlainValidator(values.parse_network), AS_TEXT]
+SecretText = Annotated[Secret, PlainValidator(Secret.parse), AS_TEXT]
 
 
 class Section(BaseModel):

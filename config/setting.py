@@ -17,41 +17,41 @@ ENVIRONMENT_PREFIX = "EMAILROUTER_"
 
 def setting(
     default: Any,
-    prose: str,
+    description: str,
     *,
     ge: float | None = None,
     gt: float | None = None,
-    words: tuple[str, ...] = (),
+    literals: tuple[str, ...] = (),
     secret: bool = False,
 ) -> Any:
     """A key with a fixed default, in its TOML form.
 
-    `ge`, `gt`: the bounds of a number. `words`: texts allowed beside a list. `secret`: never shown.
+    `ge`, `gt`: the bounds of a number. `literals`: texts allowed beside a list. `secret`: never shown.
 
     Returns Any, as pydantic's own `Field` does: the value stands in for the attribute's default.
     """
-    facts: dict[str, Any] = {"sample": default, "words": list(words), "secret": secret}
-    return Field(default, validate_default=True, description=prose, ge=ge, gt=gt, json_schema_extra=facts)
+    metadata: dict[str, Any] = {"sample": default, "literals": list(literals), "secret": secret}
+    return Field(default, validate_default=True, description=description, ge=ge, gt=gt, json_schema_extra=metadata)
 
 
-def derived(
+def computed_setting(
     factory: Callable[..., object],
-    prose: str,
+    description: str,
     *,
-    otherwise: str,
+    default_text: str,
     example: object,
     secret: bool = False,
     is_file: bool = False,
 ) -> Any:
-    """A key whose default is not the same on every machine, or is none at all; `otherwise` says it in words.
+    """A key whose default is not the same on every machine, or is none at all; `default_text` says it in words.
 
     `secret`: never shown. `is_file`: the value is a file's path, so a systemd credential is that file itself.
     """
-    facts: dict[str, Any] = {"sample": example, "otherwise": otherwise, "secret": secret, "is_file": is_file}
-    return Field(default_factory=factory, validate_default=True, description=prose, json_schema_extra=facts)
+    metadata: dict[str, Any] = {"sample": example, "default_text": default_text, "secret": secret, "is_file": is_file}
+    return Field(default_factory=factory, validate_default=True, description=description, json_schema_extra=metadata)
 
 
-def nothing() -> None:
+def no_default() -> None:
     """The default of a key that is simply not given."""
 
 
@@ -59,31 +59,31 @@ def nothing() -> None:
 class Setting:
     """What can be said about one key without a value for it.
 
-    `sample` is the default in its TOML form or, where `otherwise` describes the default in words, an example.
+    `sample` is the default in its TOML form or, where `default_text` describes the default in words, an example.
     Its type is also how the key is written: a text, a number, true/false, or a list (JSON in the environment).
     """
 
     section: str
     key: str
-    prose: str
+    description: str
     sample: object
-    otherwise: str | None
-    words: tuple[str, ...]
+    default_text: str | None
+    literals: tuple[str, ...]
     secret: bool
     is_file: bool
 
     @classmethod
-    def read(cls, section: str, key: str, field: FieldInfo) -> Self:
-        facts = cast("dict[str, Any]", field.json_schema_extra)
+    def from_field(cls, section: str, key: str, field: FieldInfo) -> Self:
+        metadata = cast("dict[str, Any]", field.json_schema_extra)
         return cls(
             section=section,
             key=key,
-            prose=field.description or "",
-            sample=facts["sample"],
-            otherwise=facts.get("otherwise"),
-            words=tuple(facts.get("words", ())),
-            secret=facts.get("secret", False),
-            is_file=facts.get("is_file", False),
+            description=field.description or "",
+            sample=metadata["sample"],
+            default_text=metadata.get("default_text"),
+            literals=tuple(metadata.get("literals", ())),
+            secret=metadata.get("secret", False),
+            is_file=metadata.get("is_file", False),
         )
 
     @property

@@ -27,7 +27,7 @@ _UNITS = {
 _DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)?")
 _DURATION_ALLOWED = 'must be a duration like "250ms", "60s", "10m", "1h" or "3d", or whole seconds'
 # A hundred years: a longer one, added to today, leaves the calendar.
-_LONGEST = timedelta(days=36500)
+_MAX_DURATION = timedelta(days=36500)
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?)\]")
@@ -53,7 +53,7 @@ class Address:
                 raise ValueError(
                     'must include an address: "0.0.0.0:port" for all IPv4 addresses, "[::]:port" for all of IPv6'
                 )
-            name = _host(host)
+            name = _parse_host(host)
             if name and _PORT.fullmatch(port) and int(port) <= 65535:
                 return cls(name, int(port))
         raise ValueError('must be host:port, like "127.0.0.1:2525" or "[::1]:2525"')
@@ -116,27 +116,27 @@ def parse_nameserver(value: object) -> Address:
 def parse_duration(value: object) -> timedelta:
     """Zero or longer. A whole number is seconds, also as text: the environment has only texts."""
     if isinstance(value, timedelta):
-        length = value
+        duration = value
     elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12:
-        length = timedelta(seconds=value)
-    elif isinstance(value, str) and (found := _DURATION.fullmatch(value)):
+        duration = timedelta(seconds=value)
+    elif isinstance(value, str) and (match := _DURATION.fullmatch(value)):
         try:
-            length = int(found[1]) * _UNITS[found[2] or "s"]
+            duration = int(match[1]) * _UNITS[match[2] or "s"]
         except OverflowError:
-            length = timedelta.max
+            duration = timedelta.max
     else:
         raise ValueError(_DURATION_ALLOWED)
-    if not timedelta() <= length <= _LONGEST:
-        raise ValueError(f"{_DURATION_ALLOWED}, from 0 to {_LONGEST.days}d")
-    return length
+    if not timedelta() <= duration <= _MAX_DURATION:
+        raise ValueError(f"{_DURATION_ALLOWED}, from 0 to {_MAX_DURATION.days}d")
+    return duration
 
 
 def parse_positive_duration(value: object) -> timedelta:
     """As `parse_duration`, but zero is refused: a timeout of nothing would fail everything."""
-    length = parse_duration(value)
-    if not length:
+    duration = parse_duration(value)
+    if not duration:
         raise ValueError(f"{_DURATION_ALLOWED}, longer than 0")
-    return length
+    return duration
 
 
 def parse_retention(value: object) -> timedelta | None:
@@ -149,12 +149,12 @@ def parse_retention(value: object) -> timedelta | None:
         raise ValueError(f'{error}; or "forever"') from None
 
 
-def format_duration(length: timedelta) -> str:
-    """The shortest text that `parse_duration` reads as the same length; below a millisecond is cut off."""
+def format_duration(duration: timedelta) -> str:
+    """The shortest text that `parse_duration` reads as the same duration; below a millisecond is cut off."""
     for unit, step in reversed(_UNITS.items()):
-        if length and not length % step:
-            return f"{length // step}{unit}"
-    return f"{length // _UNITS['ms']}ms" if length else "0s"
+        if duration and not duration % step:
+            return f"{duration // step}{unit}"
+    return f"{duration // _UNITS['ms']}ms" if duration else "0s"
 
 
 def parse_network(value: object) -> Network:
@@ -189,7 +189,7 @@ def parse_public_url(value: object) -> str:
     except ValueError:  # urlsplit's own text quotes the value
         raise ValueError(allowed) from None
     host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or port == 0 or not _host(f"[{host}]" if ":" in host else host):
+    if parts.scheme not in ("http", "https") or port == 0 or not _parse_host(f"[{host}]" if ":" in host else host):
         raise ValueError(allowed)
     return parts.geturl().rstrip("/")  # the scheme in lower case
 
@@ -221,7 +221,7 @@ def parse_path(value: object) -> Path:
     return Path(value)
 
 
-def machine_name() -> str:
+def system_hostname() -> str:
     """This machine's name as the system has it. No DNS: asking for a longer one can take seconds at start."""
     try:
         return parse_hostname(socket.gethostname())
@@ -229,11 +229,11 @@ def machine_name() -> str:
         return "localhost"
 
 
-def _host(text: str) -> str | None:
+def _parse_host(text: str) -> str | None:
     """The host of an address: a bracketed IPv6 address, an IPv4 address or a name; None for anything else."""
     try:
-        if found := _BRACKETED.fullmatch(text):
-            address = ip_address(found[1])
+        if match := _BRACKETED.fullmatch(text):
+            address = ip_address(match[1])
             return str(address) if address.version == 6 else None
         return str(ip_address(text)) if ":" not in text else None
     except ValueError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from config.schema import Smtp
+from config.schema import SmtpSettings
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Bounds:
     commit_timeout: float = 10.0  # past the shutdown grace, for commits that are being written
 
     @classmethod
-    def from_settings(cls, settings: Smtp) -> Self:
+    def from_settings(cls, settings: SmtpSettings) -> Self:
         """The bounds of a server with these settings."""
         return cls(
             max_message_bytes=settings.max_message_bytes,

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import structlog
 
-from config.schema import Smtp
+from config.schema import SmtpSettings
 from router import sockets
 from router.clock import Clock
 from router.meter import UNMETERED, Meter
@@ -54,7 +54,7 @@ class Server:
 
     def __init__(
         self,
-        settings: Smtp,
+        settings: SmtpSettings,
         hostname: str,
         recipients: Recipients,
         acceptor: Acceptor,
@@ -222,7 +222,7 @@ class Server:
         return True
 
 
-def _block_lists(settings: Smtp, resolver: Resolver | None, bounds: Bounds) -> BlockLists | None:
+def _block_lists(settings: SmtpSettings, resolver: Resolver | None, bounds: Bounds) -> BlockLists | None:
     if resolver is None or not settings.dnsbl:
         return None
     return BlockLists(settings.dnsbl, resolver, timeout=bounds.block_list_timeout)

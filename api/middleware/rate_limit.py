@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from api.request_keys import CALLER, VERDICT
 from api.served import declared_of
-from config.schema import Api
+from config.schema import ApiSettings
 from router.admin.access.authentication import Caller
 from router.ratelimit.failure_throttle import Throttled
 from router.ratelimit.fixed_counts import RateLimits
@@ -30,7 +30,7 @@ AUTOMATIC = 1200
 REFRESH = "X-Page-Refresh"
 
 
-def rate_limit(limits: RateLimits, settings: Api) -> Middleware:
+def rate_limit(limits: RateLimits, settings: ApiSettings) -> Middleware:
     """The middleware; a limit of 0 is none."""
     by_key = Limit(settings.requests_per_minute, MINUTE)
     by_workspace = Limit(settings.requests_per_day, DAY)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from config.schema import Config, Database
+from config.schema import Config, DatabaseSettings
 from router.accept import Accept
 from router.accept.incoming import IncomingMail
 from router.accept.transaction import Committed, commit_group
@@ -160,7 +160,7 @@ class Core:
 
 
 def group_writer(
-    settings: Database, database: AnyDatabase, write: Write[IncomingMail, Committed]
+    settings: DatabaseSettings, database: AnyDatabase, write: Write[IncomingMail, Committed]
 ) -> GroupWriter[IncomingMail, Committed]:
     """The group commit, at work on the running event loop until it is closed."""
     bounds = Bounds(settings.group_mails, settings.group_bytes)

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from config.schema import Smtp
+from config.schema import SmtpSettings
 from router.clock import Clock, SystemClock
 from router.mail.address import Mailbox
 from router.meter import UNMETERED, Meter
@@ -116,7 +116,7 @@ class RunningServer:
 
 def bounds(**changes: Any) -> Bounds:
     """The default bounds with some changes."""
-    return replace(Bounds.from_settings(Smtp()), **changes)
+    return replace(Bounds.from_settings(SmtpSettings()), **changes)
 
 
 @asynccontextmanager
@@ -131,7 +131,7 @@ async def running_server(
 ) -> AsyncIterator[RunningServer]:
     """A running server; settings are those of `[smtp]`, bounds replace those that follow from them."""
     recipients, mails = KnownRecipients(), KeptMails()
-    smtp = Smtp(**{"listen": ["127.0.0.1:0"], **settings})
+    smtp = SmtpSettings(**{"listen": ["127.0.0.1:0"], **settings})
     server = Server(
         smtp,
         HOSTNAME,

@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from api.server import MAX_CONNECTIONS
-from config.schema import Config, Database
+from config.schema import Config, DatabaseSettings
 from config.secret import DatabaseUrl
 from emailrouter import descriptors
 from emailrouter.assembly import ROLES, Role
@@ -23,7 +23,9 @@ def test_what_is_needed_follows_the_roles_and_their_limits() -> None:
     assert "smtp.max_connections" not in descriptors.needed(config, frozenset({"api"}))
     larger = config.model_copy(update={"smtp": config.smtp.model_copy(update={"max_connections": 5000})})
     assert sum(descriptors.needed(larger, SERVE).values()) == NEEDED + 4000
-    postgres = config.model_copy(update={"database": Database(url=DatabaseUrl("postgresql://u@h/d"), pool_size=50)})
+    postgres = config.model_copy(
+        update={"database": DatabaseSettings(url=DatabaseUrl("postgresql://u@h/d"), pool_size=50)}
+    )
     assert descriptors.needed(postgres, SERVE)["database.pool_size"] == 50
 
 

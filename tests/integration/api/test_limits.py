@@ -14,7 +14,7 @@ from api.dashboard.views import PAGES
 from api.middleware.rate_limit import AUTOMATIC, MINUTE, REFRESH, rate_limit
 from api.request_keys import CALLER
 from api.served import Served
-from config.schema import Api
+from config.schema import ApiSettings
 from router.admin.access.authentication import Caller
 from router.model import Actor
 from router.ratelimit.failure_throttle import Throttled
@@ -126,7 +126,7 @@ async def test_an_hour_of_triage_meets_no_limit(tmp_path: Path) -> None:
     clock = FakeClock()
     async with opened_sqlite(tmp_path) as store:
         limits = ProcessCounts(store.database, clock)
-        middleware = rate_limit(limits, Api())
+        middleware = rate_limit(limits, ApiSettings())
         pages = {(page.method, page.path): page for page in PAGES}
         ticket = "/tickets/{id}"
         one_ticket = [

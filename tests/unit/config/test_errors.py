@@ -18,7 +18,7 @@ SECRET = "hunter2-hunter2-hunter2"
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("config.load.LOOKUP", (Path("emailrouter.toml"),))
+    monkeypatch.setattr("config.load.DEFAULT_PATHS", (Path("emailrouter.toml"),))
     return tmp_path
 
 
@@ -153,9 +153,9 @@ def test_misspelt_variable(variable: str, nearest: str) -> None:
     ],
 )
 def test_wrong_value_in_the_environment(variable: str, text: str, line: str) -> None:
-    told = refused(environ={variable: text})
-    assert told.startswith(f"{variable}: {line}")
-    assert len(told) < 400
+    line_printed = refused(environ={variable: text})
+    assert line_printed.startswith(f"{variable}: {line}")
+    assert len(line_printed) < 400
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,9 @@ def test_secrets_are_never_told(key: str, text: str, folder: Path) -> None:
     refused(environ={f"{variable}_FILE": str(folder / "secret")})
 
 
-@pytest.mark.parametrize("key", [known for known in SETTINGS if not known.is_file], ids=lambda known: known.name)
+@pytest.mark.parametrize(
+    "key", [setting for setting in SETTINGS if not setting.is_file], ids=lambda setting: setting.name
+)
 def test_what_a_secret_file_holds_is_never_told(key: Setting, folder: Path) -> None:
     """Whatever key it is given for by mistake."""
     (folder / "secret").write_text(f"\t{SECRET}\n{SECRET}")

@@ -16,7 +16,7 @@ from config.values import Address
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and a system-wide file inside it instead of /etc."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("config.load.LOOKUP", (Path("emailrouter.toml"), tmp_path / "etc.toml"))
+    monkeypatch.setattr("config.load.DEFAULT_PATHS", (Path("emailrouter.toml"), tmp_path / "etc.toml"))
     return tmp_path
 
 

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from config.load import load
-from config.reference import DOCUMENTATION, SAMPLE, render_documentation, render_sample, toml, write
+from config.reference import (
+    DOCUMENTATION_PATH,
+    SAMPLE_PATH,
+    format_toml,
+    render_documentation,
+    render_sample,
+    write_files,
+)
 from config.schema import SECTIONS, SETTINGS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -15,16 +22,16 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_files_are_up_to_date() -> None:
     stale = "run: python -m config.reference"
-    assert (ROOT / SAMPLE).read_text(encoding="utf-8") == render_sample(), stale
-    assert (ROOT / DOCUMENTATION).read_text(encoding="utf-8") == render_documentation(), stale
+    assert (ROOT / SAMPLE_PATH).read_text(encoding="utf-8") == render_sample(), stale
+    assert (ROOT / DOCUMENTATION_PATH).read_text(encoding="utf-8") == render_documentation(), stale
 
 
 def test_sample_means_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("config.load.LOOKUP", (Path("emailrouter.toml"),))
+    monkeypatch.setattr("config.load.DEFAULT_PATHS", (Path("emailrouter.toml"),))
     defaults = load(None, {})
-    sample = load(ROOT / SAMPLE, {})
-    assert (defaults.source, sample.source) == (None, ROOT / SAMPLE)
+    sample = load(ROOT / SAMPLE_PATH, {})
+    assert (defaults.source, sample.source) == (None, ROOT / SAMPLE_PATH)
     assert sample.model_copy(update={"source": None}) == defaults
 
 
@@ -32,7 +39,7 @@ def test_sample_has_every_key_once() -> None:
     everything = re.sub(r"^# (\w+ = )", r"\1", render_sample(), flags=re.MULTILINE)
     document = tomllib.loads(everything)
     assert [(section, key) for section, table in document.items() for key in table] == [
-        (known.section, known.key) for known in SETTINGS
+        (setting.section, setting.key) for setting in SETTINGS
     ]
 
 
@@ -56,23 +63,23 @@ def test_commented_examples_are_valid(tmp_path: Path) -> None:
 
 
 def test_every_key_is_explained_in_one_line() -> None:
-    for known in SETTINGS:
-        assert known.prose.endswith("."), known.name
-        assert "\n" not in known.prose
-        assert len(known.prose) <= 110, known.name
-        assert f"`{known.variable}`" in render_documentation()
-    assert set(SECTIONS) == {known.section for known in SETTINGS}
+    for setting in SETTINGS:
+        assert setting.description.endswith("."), setting.name
+        assert "\n" not in setting.description
+        assert len(setting.description) <= 110, setting.name
+        assert f"`{setting.variable}`" in render_documentation()
+    assert set(SECTIONS) == {setting.section for setting in SETTINGS}
 
 
 def test_rewriting(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    write(tmp_path)
-    assert (tmp_path / SAMPLE).read_text(encoding="utf-8") == render_sample()
-    assert (tmp_path / DOCUMENTATION).read_text(encoding="utf-8") == render_documentation()
+    write_files(tmp_path)
+    assert (tmp_path / SAMPLE_PATH).read_text(encoding="utf-8") == render_sample()
+    assert (tmp_path / DOCUMENTATION_PATH).read_text(encoding="utf-8") == render_documentation()
 
 
 def test_toml_forms() -> None:
     value = {"text": 'a "b" \\ ü', "flag": True, "list": [1, 2.5, "x"], "table": {"k": []}}
-    assert tomllib.loads(f"v = {toml(value)}") == {"v": value}
+    assert tomllib.loads(f"v = {format_toml(value)}") == {"v": value}
     with pytest.raises(TypeError, match="NoneType"):
-        toml(None)
+        format_toml(None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from config.schema import SECTIONS, SETTINGS, Config, Database, MxHost, Server, Smtp
+from config.schema import SECTIONS, SETTINGS, Config, DatabaseSettings, MxHost, ServerSettings, SmtpSettings
 from config.secret import DatabaseUrl
 from config.values import Address
 
@@ -55,29 +55,29 @@ def test_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         config.smtp.max_recipients = 5
     with pytest.raises(ValidationError, match="Extra inputs"):
-        Smtp(max_recipient=5)  # type: ignore[call-arg]  # the misspelt key is the point
+        SmtpSettings(max_recipient=5)  # type: ignore[call-arg]  # the misspelt key is the point
 
 
 def test_data_dir_is_beside_the_sqlite_file() -> None:
-    beside = Config(database=Database(url=DatabaseUrl("sqlite:////srv/mail/mail.db")))
+    beside = Config(database=DatabaseSettings(url=DatabaseUrl("sqlite:////srv/mail/mail.db")))
     assert beside.server.data_dir == Path("/srv/mail")
-    assert Config(database=Database(url=DatabaseUrl("postgresql://u@h/db"))).server.data_dir == Path()
-    server = Server(data_dir=Path("/elsewhere"))
+    assert Config(database=DatabaseSettings(url=DatabaseUrl("postgresql://u@h/db"))).server.data_dir == Path()
+    server = ServerSettings(data_dir=Path("/elsewhere"))
     assert Config(server=server, database=beside.database).server.data_dir == Path("/elsewhere")
 
 
 def test_making_a_config_leaves_the_parts_alone() -> None:
-    server = Server()
-    Config(server=server, database=Database(url=DatabaseUrl("sqlite:////srv/mail.db")))
+    server = ServerSettings()
+    Config(server=server, database=DatabaseSettings(url=DatabaseUrl("sqlite:////srv/mail.db")))
     assert server.data_dir == Path()
 
 
 def test_mx_hosts_follow_the_hostname() -> None:
-    assert Server(hostname="mx7.example.com").mx_hosts == (MxHost(host="mx7.example.com", priority=10),)
+    assert ServerSettings(hostname="mx7.example.com").mx_hosts == (MxHost(host="mx7.example.com", priority=10),)
 
 
 def test_a_dump_shows_values_as_they_are_written() -> None:
-    dump = json.loads(Config(smtp=Smtp(listen=(Address("::", 25),))).model_dump_json())
+    dump = json.loads(Config(smtp=SmtpSettings(listen=(Address("::", 25),))).model_dump_json())
     assert dump["smtp"]["listen"] == ["[::]:25"]
     assert (dump["api"]["listen"], dump["metrics"]["listen"]) == ("127.0.0.1:8080", None)
-    assert json.loads(Config(smtp=Smtp(listen="systemd")).model_dump_json())["smtp"]["listen"] == "systemd"
+    assert json.loads(Config(smtp=SmtpSettings(listen="systemd")).model_dump_json())["smtp"]["listen"] == "systemd"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.schema import Config, Database, Server
-from config.secret import DatabaseUrl, Secret, hint
+from config.schema import Config, DatabaseSettings, ServerSettings
+from config.secret import DatabaseUrl, Secret, redact
 
 KEY = "correct-horse-battery"
 
@@ -38,7 +38,8 @@ def test_secret_is_refused(written: object) -> None:
 
 def test_configuration_never_prints_secrets() -> None:
     config = Config(
-        server=Server(secret_key=Secret(KEY)), database=Database(url=DatabaseUrl(f"postgresql://u:{KEY}@db/mail"))
+        server=ServerSettings(secret_key=Secret(KEY)),
+        database=DatabaseSettings(url=DatabaseUrl(f"postgresql://u:{KEY}@db/mail")),
     )
     assert config.database.url.reveal() == f"postgresql://u:{KEY}@db/mail"
     for text in (str(config), repr(config), repr(config.model_dump()), config.model_dump_json()):
@@ -104,7 +105,7 @@ def test_broken_url_is_refused_and_not_quoted(url: object, allowed: str) -> None
     with pytest.raises(ValueError, match=allowed) as caught:
         DatabaseUrl.parse(url)
     assert "hid" not in str(caught.value)
-    assert "hid" not in hint(url)
+    assert "hid" not in redact(url)
 
 
 @given(st.text(min_size=8), st.sampled_from(["postgresql://u:{}@h/db", "postgres://u:{}", "{}", "mysql://u:{}@h/db"]))
@@ -113,5 +114,5 @@ def test_no_password_is_ever_shown(password: str, form: str) -> None:
     try:
         shown = str(DatabaseUrl(url))
     except ValueError as error:
-        shown = f"{error} {hint(url)}"
+        shown = f"{error} {redact(url)}"
     assert "<<" not in shown

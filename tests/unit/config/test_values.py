@@ -259,4 +259,4 @@ def test_nothing_but_value_error_is_raised(value: object) -> None:
 def test_machine_name_is_always_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     for raw, name in (("Mx1.Example", "mx1.example"), ("my_machine", "localhost"), ("", "localhost")):
         monkeypatch.setattr("socket.gethostname", lambda raw=raw: raw)
-        assert values.machine_name() == name
+        assert values.system_hostname() == name
