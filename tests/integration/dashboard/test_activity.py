@@ -187,7 +187,7 @@ async def test_health_says_what_to_look_at(sqlite_served: ServedInstallation) ->
     await served.database.execute("janitor_claim", name="janitor.notices", now=now, after=now)
     well = await client.get("/activity/health")
     assert "Problem" not in well.words
-    assert "Domains none with missing records" in well.words
+    assert "Domains no DNS problems" in well.words
     await failed(served)
     await served.mail()
     await served.database.execute(
@@ -198,7 +198,7 @@ async def test_health_says_what_to_look_at(sqlite_served: ServedInstallation) ->
     assert ill.text.count(">Problem<") == 4  # delivery process, queue, failed deliveries, integrations
     assert "the webhook is gone" in ill.words
     await served.services.domains.create(served.actor, "help.example.com")
-    assert "Domains 1 with missing records" in (await client.get("/activity/health")).words
+    assert "Domains 1 with DNS problems" in (await client.get("/activity/health")).words
 
 
 async def test_the_overview(sqlite_served: ServedInstallation) -> None:
