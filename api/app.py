@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 
 from api import answers, docs_page, openapi
 from api.cookies import COOKIES, Cookies
-from api.dashboard.mount import Dashboard
+from api.dashboard.routes import Dashboard
 from api.endpoint import Endpoint
 from api.middleware.auth import auth
 from api.middleware.counted import counted

@@ -18,7 +18,7 @@ How to add a page:
    names that the API gives them (`webhookUrl`), so that `Refused.field` finds its input.
 4. A template in `templates/`: `{% extends "layout.html" %}`, `{% block main %}`; forms by the macros of `form.html`
    (`{% import "form.html" as f with context %}`: `f.text`, `f.select`, `f.area`, `f.submit`), words by those of
-   `words.html`. Show an action only where `visit.can("agent")` (the role of its page) says so; the server refuses a
+   `inline.html`. Show an action only where `visit.can("agent")` (the role of its page) says so; the server refuses a
    forged request anyway. No inline script, no style attribute, no `|safe`: the Content-Security-Policy forbids the
    first two. What should follow changes without reloading has `data-live` and an id (see `static/app.js`).
 5. Tests: a row in `tests/integration/dashboard/test_matrix.py` (`LEAST`: who may call it) and one in

@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api.dashboard import words
+from api.dashboard import formatting
 from api.dashboard.assets import FOLDER, Assets
 from api.dashboard.page import Html, Nav, Visit
-from api.dashboard.security import dress_page
+from api.dashboard.page_headers import dress_page
 from router.admin.installation.attention import AttentionCounts
 from router.clock import Clock
 from router.errors import Refused
@@ -41,8 +41,8 @@ class Renderer:
         self._environment.globals["query"] = _query
         self._environment.globals["now"] = clock.now
         self._environment.globals["new_token"] = lambda: token_urlsafe(12)
-        self._environment.filters |= words.FILTERS
-        self._environment.filters["ago"] = lambda at: words.ago(at, clock.now())
+        self._environment.filters |= formatting.FILTERS
+        self._environment.filters["ago"] = lambda at: formatting.ago(at, clock.now())
 
     async def page(self, visit: Visit, html: Html) -> web.Response:
         """The page as this visitor sees it."""

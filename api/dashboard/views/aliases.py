@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from api.dashboard import display_names, manage
+from api.dashboard.latest_message import followed
 from api.dashboard.page import Html, Page, See, Visit
-from api.dashboard.way import followed
 
 
 async def page(visit: Visit) -> Html:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.dashboard import charts, progress
+from api.dashboard import charts, setup_progress
 from api.dashboard.charts import Point
 from api.dashboard.page import Html, Nav, Page, See, Visit
 from router.admin.installation.overview import MOST_COUNTED, DayCounts, Overview
@@ -14,7 +14,7 @@ MOST_ROWS = 12
 
 async def home(visit: Visit) -> Html | See:
     """What is not set up yet comes first, for those who may do it."""
-    if await progress.unfinished(visit):
+    if await setup_progress.unfinished(visit):
         return See("/set-up")
     found = await visit.services.overview.get(visit.actor)
     health = await visit.services.health.get(visit.actor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, date, datetime, timedelta
 
-from api.dashboard import display_names, manage, people
+from api.dashboard import display_names, manage, users
 from api.dashboard.page import Html, Page, See, Visit
 from router.admin.access.users import ROLES
 from router.admin.idempotency import StoredResponse
@@ -16,7 +16,7 @@ from router.model import Micros
 
 async def page(visit: Visit) -> Html:
     found = await visit.services.keys.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    colleagues = await people.colleagues(visit)
+    colleagues = await users.colleagues(visit)
     return manage.listed(
         visit,
         "keys.html",

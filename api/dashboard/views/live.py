@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from api.dashboard.live import LIVE, Stream
+from api.dashboard.change_feed import LIVE, Stream
 from api.dashboard.page import Page, Visit
 
 # A stream's longest life: then the browser comes back, and is asked who it is again.

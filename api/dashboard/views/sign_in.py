@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from api.cookies import COOKIES
-from api.dashboard import local
+from api.dashboard import redirects
 from api.dashboard.page import Html, Page, See, Visit
 from api.dashboard.serving import see
 from router.admin.access.sessions import NewSession
@@ -13,8 +13,8 @@ from router.admin.access.sessions import NewSession
 
 async def show(visit: Visit) -> Html:
     """Also the way back for who was sent here."""
-    wanted = local.path(visit.form.get("next") or visit.query.get("next"))
-    return Html("sign_in.html", "Sign in", {"next": "" if wanted == local.HOME else wanted})
+    wanted = redirects.path(visit.form.get("next") or visit.query.get("next"))
+    return Html("sign_in.html", "Sign in", {"next": "" if wanted == redirects.HOME else wanted})
 
 
 async def sign_in(visit: Visit) -> web.StreamResponse:
@@ -24,7 +24,7 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
         address=visit.address,
         device=visit.request.app[COOKIES].device(visit.request),
     )
-    return await enter(visit, new, See(local.path(visit.form.get("next"))))
+    return await enter(visit, new, See(redirects.path(visit.form.get("next"))))
 
 
 async def sign_out(visit: Visit) -> web.StreamResponse:

@@ -10,8 +10,8 @@ from typing import Any
 
 from markupsafe import escape
 
-from api.dashboard import display_names, people, reply_link
-from api.dashboard.live import newest_of
+from api.dashboard import display_names, reply_link, users
+from api.dashboard.change_feed import newest_of
 from api.dashboard.page import Html, Page, See, Visit
 from router.admin.paging import MAX_LIMIT
 from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntry
@@ -48,7 +48,7 @@ async def show(visit: Visit) -> Html:
     timeline = await visit.services.tickets.timeline(visit.actor, visit.ids["id"], before)
     ticket = timeline.ticket
     entries = _entries(timeline)
-    colleagues = await people.colleagues(visit)
+    colleagues = await users.colleagues(visit)
     mentioned = [ticket.assigned_to, *(entry.event.user_id for entry in entries)]
     mentioned += [entry.detail.get(name) for entry in entries for name in ("to", "from") if _is_user(entry, name)]
     context = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.dashboard import display_names, people
-from api.dashboard.live import newest_of
+from api.dashboard import display_names, users
+from api.dashboard.change_feed import newest_of
 from api.dashboard.page import Html, Nav, Page, Visit
 from router.admin.paging import MAX_LIMIT
 from router.admin.paging import Page as Found
@@ -69,7 +69,7 @@ async def _listed(visit: Visit, title: str, found: Found[Ticket], seen: str, **m
         "tickets": found.items,
         "next_cursor": found.next_cursor,
         "names": await display_names.resolve(visit, (ticket.assigned_to for ticket in found.items)),
-        "people": await people.colleagues(visit),
+        "people": await users.colleagues(visit),
         "seen": seen,
         "asked": {},
         "first_page": "cursor" not in visit.query,

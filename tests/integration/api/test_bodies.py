@@ -231,7 +231,7 @@ async def test_hosts_in_headers_are_not_normalised(
         assert url.isascii(), "a host of a stranger was parsed"
 
     monkeypatch.setattr("api.middleware.permission.urlsplit", parsed)
-    monkeypatch.setattr("api.dashboard.problems.urlsplit", parsed)
+    monkeypatch.setattr("api.dashboard.error_pages.urlsplit", parsed)
     reader, writer = await asyncio.open_connection(*sqlite_served.server.address)
     for start, header, status in (("POST /api/auth/login", "Origin", b"403"), ("POST /sign-out", "Origin", b"403")):
         writer.write(f"{start} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{header}: {marks}\r\n\r\n".encode())

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
-from api.dashboard.live import EVERY, MOST_OF_ONE
+from api.dashboard.change_feed import EVERY, MOST_OF_ONE
 from api.dashboard.page import Page
 from api.dashboard.views import PAGES
 from api.middleware.rate_limit import AUTOMATIC, MINUTE, REFRESH, rate_limit

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from api.dashboard.live import LIVE, MOST_OF_ONE, Live
+from api.dashboard.change_feed import LIVE, MOST_OF_ONE, Live
 from api.dashboard.views import live as live_view
 from router.admin.installation.attention import FRESH_SECONDS
 from router.admin.tickets.tickets import TicketService

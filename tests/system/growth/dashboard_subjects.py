@@ -1,4 +1,4 @@
-"""The pages and answers that show a stranger's mail."""
+"""The pages and answers that show a stranger's message."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from api import answers
-from api.dashboard import reply_link, words
+from api.dashboard import formatting, reply_link
 from api.dashboard.assets import Assets
 from api.dashboard.page import Visit
 from api.dashboard.render import Renderer
-from api.dashboard.views import NAV, NOTES, mail, ticket
+from api.dashboard.views import NAV, NOTES, message, ticket
 from api.resources import messages
 from api.schema.tickets import TicketDetail
 from router.admin import paging
@@ -155,7 +155,7 @@ def page(data: bytes) -> None:
         "seen": "",
     }
     _renderer().text("ticket.html", context)
-    words.short(timeline.ticket.subject, 60)
+    formatting.short(timeline.ticket.subject, 60)
 
 
 def detail(data: bytes) -> None:
@@ -179,7 +179,7 @@ def frame(data: bytes) -> object:
     )
     visit = SimpleNamespace(services=SimpleNamespace(messages=SimpleNamespace(attachment=attachment)), actor=_ACTOR)
     view = MessageView(_message(""), (), Contents("", "", html, files, ()))
-    return done(mail._with_images(cast("Any", visit), view))
+    return done(message._with_images(cast("Any", visit), view))
 
 
 _PICTURES = (Shape(b'<img src="cid:a">'), Shape(b'<img src="cid:a"><img src="cid:b">'))  # each wrote the picture again

@@ -17,7 +17,7 @@ from aiohttp.http_parser import HttpRequestParser
 from aiohttp.test_utils import make_mocked_request
 
 from api import body, endpoint
-from api.dashboard import local, problems, refused_form, serving, submissions
+from api.dashboard import error_pages, redirects, refused_form, serving, submissions
 from api.dashboard.page import See
 from api.middleware import addresses, auth, permission, request_id
 from api.resources import ROUTES
@@ -94,7 +94,7 @@ def fields(octets: bytes) -> None:
         asked = request(Authorization=credential, Accept=said, Cookie=said, Referer=said, X_Request_Id=said)
         with suppress(Refused, AttributeError):  # a good one would be looked up in the database
             done(auth._caller(asked, cast("Any", None)))
-        problems._wanted(asked)
+        error_pages._wanted(asked)
         request_id._GIVEN.fullmatch(said)
 
 
@@ -143,8 +143,8 @@ def form(octets: bytes) -> None:
             refused_form.refused_form("/", fields_of_form, 429)
             submissions.digest_of(fields_of_form)
             for value in fields_of_form.values():
-                local.path(value)
-                serving.see(See(local.path(value), note="a"))
+                redirects.path(value)
+                serving.see(See(redirects.path(value), note="a"))
 
 
 def values(octets: bytes) -> None:
@@ -166,7 +166,7 @@ def values(octets: bytes) -> None:
         lambda typed: paging.window("msg", 50, typed),
         role_of,
         secrets.hash_api_key,
-        local.path,
+        redirects.path,
         lambda typed: ids.looks_valid(f"msg_{typed}", "msg"),
         lambda typed: done(MessageService(cast("Any", _NoDatabase()), cast("Any", None)).find(_ACTOR, typed)),
     )

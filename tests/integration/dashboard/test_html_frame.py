@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from api.dashboard.views import mail as mail_view
+from api.dashboard.views import message as mail_view
 from tests.support.installation.dashboard import Browser, Seen, signed_in
 from tests.support.installation.http import ServedInstallation
 

@@ -14,10 +14,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.answers import ERROR
-from api.dashboard import local
+from api.dashboard import redirects
+from api.dashboard.page_headers import dress_page
 from api.dashboard.refused_form import RefusedForms
 from api.dashboard.render import Renderer
-from api.dashboard.security import dress_page
 from api.dashboard.serving import PageEndpoint
 from api.middleware.permission import origin_of
 from api.request_keys import REQUEST_ID
@@ -83,14 +83,14 @@ def _is_page(request: web.Request) -> bool:
 def _wanted(request: web.Request) -> str:
     """Where to go after signing in: the page asked for, or the one whose form was sent."""
     if request.method in ("GET", "HEAD"):
-        return local.path(request.path_qs)
+        return redirects.path(request.path_qs)
     said = request.headers.get("Referer", "")
     if not said.isascii():  # no browser sends such a Referer, and `urlsplit` would normalise it
-        return local.HOME
+        return redirects.HOME
     try:
         referer = urlsplit(said)
     except ValueError:  # half a bracketed address
-        return local.HOME
+        return redirects.HOME
     if referer.netloc != request.host:
-        return local.HOME
-    return local.path(referer.path + (f"?{referer.query}" if referer.query else ""))
+        return redirects.HOME
+    return redirects.path(referer.path + (f"?{referer.query}" if referer.query else ""))

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from api.dashboard import progress
+from api.dashboard import setup_progress
 from api.dashboard.page import Html, Page, See, Visit
 from api.dashboard.views.domains import checked
 from api.dashboard.views.integrations import TYPE, try_out
 
 
 async def show(visit: Visit) -> Html:
-    found = await progress.progress(visit)
-    way = await progress.way_of(visit, found)
+    found = await setup_progress.progress(visit)
+    way = await setup_progress.way_of(visit, found)
     context = {
         "found": found,
         "steps": found.steps(way),
-        "view": await progress.view_of(visit, found),
+        "view": await setup_progress.view_of(visit, found),
         "way": way,
     }
-    return Html("set_up.html", "Setup", context)
+    return Html("setup.html", "Setup", context)
 
 
 async def domain(visit: Visit) -> See:

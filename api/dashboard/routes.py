@@ -8,8 +8,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.dashboard.assets import PREFIX, Assets
-from api.dashboard.live import LIVE, Live
-from api.dashboard.problems import problems
+from api.dashboard.change_feed import LIVE, Live
+from api.dashboard.error_pages import problems
 from api.dashboard.render import Renderer
 from api.dashboard.serving import PageEndpoint
 from api.dashboard.views import NAV, NOTES, PAGES

@@ -11,7 +11,7 @@ from api.dashboard.views.sign_in import enter
 async def show(visit: Visit) -> Html:
     token = visit.form.get("token") or visit.query.get("token", "")
     user = await visit.services.setup_link.invited(token, address=visit.address)
-    return Html("welcome.html", "Welcome", {"user": user, "token": token})
+    return Html("setup_link.html", "Welcome", {"user": user, "token": token})
 
 
 async def begin(visit: Visit) -> web.StreamResponse:

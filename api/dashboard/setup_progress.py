@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from api.dashboard import manage
+from api.dashboard.latest_message import Way, followed
 from api.dashboard.page import Visit
-from api.dashboard.way import Way, followed
 from router.admin.domains.domains import DomainView
 from router.model import Alias, Domain, Integration
 

@@ -9,7 +9,7 @@ from html import escape, unescape
 from aiohttp import web
 
 from api.dashboard.page import Page, Visit
-from api.dashboard.security import dress_mail
+from api.dashboard.page_headers import dress_mail
 from router.admin.tickets.conversation import MessageView
 from router.errors import Refused, not_found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from api.dashboard.live import newest_of
+from api.dashboard.change_feed import newest_of
 from api.dashboard.page import Visit
 from router.admin.tickets.tickets import TicketFilter
 from router.model import Alias, Delivery, Ticket
