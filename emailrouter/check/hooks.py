@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail, ok, warn
 from router.channels import CHANNELS
-from router.channels.poster import open_settings
+from router.channels.poster import decrypt_settings
 from router.errors import Refused
 from router.model import Integration
-from router.outbound.addresses import refusal
-from router.outbound.lookup import SystemLookup
+from router.outbound.addresses import non_public_reason
+from router.outbound.lookup import SystemResolver
 from router.secrets import KEY_FILE, SecretBox, Unsealable
 from router.store.database import fetch_models
 
@@ -61,7 +61,9 @@ async def _look(facts: Facts, box: SecretBox | None, integration: Integration) -
     try:
         if box is None:
             raise Unsealable("no key")
-        dumped = channel.dump_settings(open_settings(box, channel, integration.sealed_settings, allow_private=private))
+        dumped = channel.dump_settings(
+            decrypt_settings(box, channel, integration.sealed_settings, allow_private=private)
+        )
     except Unsealable:
         fix = "Put the right secret key back (see the line about it), or set the webhook URL again"
         return fail(name, "its settings cannot be read with this host's secret key", fix)
@@ -89,10 +91,10 @@ async def _reach(host: str, port: int, trust: ssl.SSLContext | None, *, private:
     writer = None
     try:
         async with asyncio.timeout(_PATIENCE):
-            addresses = list(dict.fromkeys(entry["host"] for entry in await SystemLookup().resolve(host, port)))
-            allowed = [address for address in addresses if private or refusal(address) is None]
+            addresses = list(dict.fromkeys(entry["host"] for entry in await SystemResolver().resolve(host, port)))
+            allowed = [address for address in addresses if private or non_public_reason(address) is None]
             if not allowed:
-                what = refusal(addresses[0])
+                what = non_public_reason(addresses[0])
                 return (
                     f"{host} is {addresses[0]}, which is {what}",
                     "Use a webhook on the public Internet, or set [delivery] allow_private_networks = true",

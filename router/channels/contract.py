@@ -15,14 +15,14 @@ from typing import Any, Literal, Protocol, TypeVar
 from router.errors import Refused
 from router.mail.contents import NamedMailbox
 from router.model import DeliveryEvent, Micros, TicketStatus
-from router.outbound.client import Answer
+from router.outbound.client import HttpResponse
 
 Payload = dict[str, Any]  # JSON: what a channel's own far side understands
 FailureKind = Literal["permanent", "rejected", "payload"]
 
 
 @dataclass(frozen=True, slots=True)
-class TicketNotice:
+class TicketNotification:
     """One ticket event as a channel tells it.
 
     event: `opened` or `replied`. number: the workspace's own count (`#42`). address: the alias as text.
@@ -61,7 +61,7 @@ class TicketNotice:
 
 @dataclass(frozen=True, slots=True)
 class DigestEntry:
-    """One delivery that a digest stands for; the fields mean what they mean in `TicketNotice`."""
+    """One delivery that a digest stands for; the fields mean what they mean in `TicketNotification`."""
 
     event: DeliveryEvent
     number: int
@@ -72,18 +72,18 @@ class DigestEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class TestNotice:
+class TestMessage:
     """A message that only says: this channel is set up. Names are those of our own workspace and integration."""
 
     __test__ = False  # the name is the product's word; pytest shall not take it for a test class
 
     workspace_name: str
     integration_name: str
-    at: Micros
+    sent_at: Micros
 
 
 @dataclass(frozen=True, slots=True)
-class OperatorNotice:
+class OperatorAlert:
     """Something about the installation that the people at this integration should know; no mail is behind it.
 
     title: a few words. text: sentences; they may quote what a stranger's DNS says.
@@ -92,11 +92,11 @@ class OperatorNotice:
     title: str
     text: str
     workspace_name: str
-    at: Micros
+    raised_at: Micros
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SendSuccess:
     """The far side took it. status: HTTP; excerpt: the start of its answer; latency: microseconds."""
 
     status: int
@@ -105,10 +105,10 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class SendRetry:
     """Waiting may heal it. after: the least number of seconds the far side asked for, already clamped, or None."""
 
-    after: float | None
+    retry_after: float | None
     reason: str
     status: int | None = None
     excerpt: str = ""
@@ -116,7 +116,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class SendFailure:
     """Waiting does not heal it, and `reason` says in words for people why.
 
     kind: `permanent` is about the integration (mark it failing, park its deliveries); `rejected` is about this one
@@ -131,13 +131,13 @@ class Failed:
     latency: Micros = 0
 
 
-Outcome = Sent | Retry | Failed
+SendOutcome = SendSuccess | SendRetry | SendFailure
 
 
-class Client(Protocol):
+class HttpClient(Protocol):
     """What a channel needs of the outside. Who answers: `router.outbound.client.OutboundClient`."""
 
-    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> Answer:
+    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> HttpResponse:
         """One POST within `timeout` seconds. Raises `OutboundError` when no status line came."""
         ...
 
@@ -173,11 +173,11 @@ class Channel(Protocol[S]):
         """Where this goes, masked: enough to tell two integrations apart, not enough to post."""
         ...
 
-    def render(self, notice: TicketNotice) -> Payload:
+    def render(self, notification: TicketNotification) -> Payload:
         """The message for one ticket event, within the far side's limits for any mail. Pure."""
         ...
 
-    def render_plain(self, notice: TicketNotice) -> Payload:
+    def render_plain(self, notification: TicketNotification) -> Payload:
         """The same as plain text alone, for a far side that did not take `render`'s form. Pure."""
         ...
 
@@ -185,15 +185,15 @@ class Channel(Protocol[S]):
         """One message that names every entry (1 to `digest_limit`; more raises ValueError). Pure."""
         ...
 
-    def render_test(self, notice: TestNotice) -> Payload:
+    def render_test(self, message: TestMessage) -> Payload:
         """A message marked as a test. Pure."""
         ...
 
-    def render_notice(self, notice: OperatorNotice) -> Payload:
+    def render_alert(self, alert: OperatorAlert) -> Payload:
         """A message about the installation itself. Pure."""
         ...
 
-    async def send(self, client: Client, settings: S, payload: Payload, timeout: float) -> Outcome:
+    async def send(self, client: HttpClient, settings: S, payload: Payload, timeout: float) -> SendOutcome:
         """One request of at most `timeout` seconds. Never raises for anything that the far side or the net does."""
         ...
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from router.channels.contract import Channel, Client, Failed, Outcome, Payload
+from router.channels.contract import Channel, HttpClient, Payload, SendFailure, SendOutcome
 from router.errors import Refused
 from router.model import Integration
 from router.secrets import SecretBox, Unsealable
@@ -19,7 +19,7 @@ from router.secrets import SecretBox, Unsealable
 S = TypeVar("S")
 
 
-def open_settings(box: SecretBox, channel: Channel[S], sealed: str, *, allow_private: bool) -> S:
+def decrypt_settings(box: SecretBox, channel: Channel[S], sealed: str, *, allow_private: bool) -> S:
     """Raises `Unsealable`, or `Refused` for settings that the channel does not allow."""
     try:
         stored = json.loads(box.open(sealed))
@@ -29,15 +29,15 @@ def open_settings(box: SecretBox, channel: Channel[S], sealed: str, *, allow_pri
 
 
 @dataclass(frozen=True, slots=True)
-class OpenIntegration:
+class IntegrationSender:
     """An integration with its settings: ready to send."""
 
     channel: Channel[Any]
     _settings: Any = field(repr=False)
-    _client: Client = field(repr=False)
+    _client: HttpClient = field(repr=False)
     _timeout: float
 
-    async def send(self, payload: Payload) -> Outcome:
+    async def send(self, payload: Payload) -> SendOutcome:
         """See `router.channels.contract.Channel.send`."""
         return await self.channel.send(self._client, self._settings, payload, self._timeout)
 
@@ -48,7 +48,7 @@ class Poster:
     def __init__(
         self,
         channels: Mapping[str, Channel[Any]],
-        client: Client,
+        client: HttpClient,
         box: SecretBox,
         *,
         allow_private: bool,
@@ -60,20 +60,22 @@ class Poster:
         self._allow_private = allow_private
         self._timeout = timeout
 
-    def seal(self, channel: Channel[Any], values: Mapping[str, Any]) -> tuple[str, str]:
+    def encrypt_settings(self, channel: Channel[Any], values: Mapping[str, Any]) -> tuple[str, str]:
         """Settings as they are stored, and their hint. Raises `Refused` naming the field that is wrong."""
         settings = channel.parse_settings(values, allow_private=self._allow_private)
         return self._box.seal(json.dumps(channel.dump_settings(settings))), channel.hint(settings)
 
-    def open(self, integration: Integration) -> OpenIntegration | Failed:
+    def prepare(self, integration: Integration) -> IntegrationSender | SendFailure:
         """The integration ready to send, or why nothing can be sent to it."""
         channel = self.channels.get(integration.type)
         if channel is None:
-            return Failed("permanent", f"this version does not support the integration type {integration.type!r}")
+            return SendFailure("permanent", f"this version does not support the integration type {integration.type!r}")
         try:
-            settings = open_settings(self._box, channel, integration.sealed_settings, allow_private=self._allow_private)
+            settings = decrypt_settings(
+                self._box, channel, integration.sealed_settings, allow_private=self._allow_private
+            )
         except Unsealable:
-            return Failed("permanent", "the webhook URL cannot be decrypted with this secret key; enter it again")
+            return SendFailure("permanent", "the webhook URL cannot be decrypted with this secret key; enter it again")
         except Refused as refused:
-            return Failed("permanent", refused.message)
-        return OpenIntegration(channel, settings, self._client, self._timeout)
+            return SendFailure("permanent", refused.message)
+        return IntegrationSender(channel, settings, self._client, self._timeout)

@@ -20,31 +20,31 @@ import idna
 
 from router.channels import slack_message
 from router.channels.contract import (
-    Client,
     DigestEntry,
-    Failed,
-    OperatorNotice,
-    Outcome,
+    HttpClient,
+    OperatorAlert,
     Payload,
-    Retry,
-    Sent,
-    TestNotice,
-    TicketNotice,
+    SendFailure,
+    SendOutcome,
+    SendRetry,
+    SendSuccess,
+    TestMessage,
+    TicketNotification,
 )
 from router.errors import Refused
-from router.outbound.addresses import refusal
-from router.outbound.client import AddressRefused, Answer, OutboundError
+from router.outbound.addresses import non_public_reason
+from router.outbound.client import ForbiddenAddressError, HttpResponse, OutboundError
 from router.unicode_text import has_long_marks
 
-MAX_URL = 1000
-MAX_RETRY_AFTER = 3600.0  # seconds; a webhook that asks for more is asked again after an hour
-_BLANK = re.compile(r"[\s\x00-\x20\x7f-\xa0]")
-_URL_TEXT = re.compile(r"[\x21-\x7e]+")
-_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
-_WORD = re.compile(r"[a-z][a-z_]{2,60}")
+MAX_URL_LENGTH = 1000
+MAX_RETRY_AFTER_SECONDS = 3600.0  # seconds; a webhook that asks for more is asked again after an hour
+_WHITESPACE = re.compile(r"[\s\x00-\x20\x7f-\xa0]")
+_URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
+_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
+_ERROR_CODE = re.compile(r"[a-z][a-z_]{2,60}")
 
 # Slack's words for what no waiting heals, and what a person can do about each.
-_PERMANENT = {
+_PERMANENT_ERRORS = {
     "no_service": "the webhook was removed or disabled in Slack",
     "no_service_id": "the webhook URL is incomplete",
     "no_active_hooks": "the webhook was disabled in Slack",
@@ -62,7 +62,7 @@ _PERMANENT = {
     "restricted_action": "a Slack workspace administrator has restricted posting",
 }
 # Slack's words for a message it does not understand or finds too long: plain text may still get through.
-_PAYLOAD = frozenset(
+_PAYLOAD_ERRORS = frozenset(
     {
         "invalid_attachments",
         "invalid_blocks",
@@ -75,7 +75,7 @@ _PAYLOAD = frozenset(
         "too_many_attachments",
     }
 )
-_TOO_FAST = frozenset({"rate_limited", "ratelimited"})
+_RATE_LIMIT_ERRORS = frozenset({"rate_limited", "ratelimited"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +89,14 @@ class SlackChannel:
     """The members of `router.channels.contract.Channel`, for Slack."""
 
     kind = "slack"
-    digest_limit = slack_message.MAX_DIGEST
+    digest_limit = slack_message.MAX_DIGEST_ENTRIES
 
     def parse_settings(self, values: Mapping[str, Any], *, allow_private: bool = False) -> SlackSettings:
         """`{"webhookUrl": ...}`; raises `Refused("invalid_webhook_url")`.
 
         allow_private also permits `http://`. A host name is not resolved here: the client judges each address.
         """
-        return SlackSettings(_webhook_url(values.get("webhookUrl"), allow_private=allow_private))
+        return SlackSettings(_parse_webhook_url(values.get("webhookUrl"), allow_private=allow_private))
 
     def dump_settings(self, settings: SlackSettings) -> dict[str, str]:
         """What `parse_settings` takes back."""
@@ -108,77 +108,79 @@ class SlackChannel:
         secret = settings.webhook_url.rpartition("/")[2]
         return f"{parts.scheme}://{parts.netloc}/\u2026/{secret[-min(4, len(secret) // 2) :] if secret[1:] else ''}"
 
-    def render(self, notice: TicketNotice) -> Payload:
+    def render(self, notification: TicketNotification) -> Payload:
         """Block Kit with a fallback text."""
-        return slack_message.ticket(notice)
+        return slack_message.render_ticket(notification)
 
-    def render_plain(self, notice: TicketNotice) -> Payload:
+    def render_plain(self, notification: TicketNotification) -> Payload:
         """The message as `text` alone."""
-        return slack_message.plain(notice)
+        return slack_message.render_plain_ticket(notification)
 
     def render_digest(self, entries: Sequence[DigestEntry]) -> Payload:
         """One message for up to `digest_limit` waiting events."""
-        return slack_message.digest(entries)
+        return slack_message.render_digest(entries)
 
-    def render_test(self, notice: TestNotice) -> Payload:
+    def render_test(self, message: TestMessage) -> Payload:
         """The message of `POST /api/integrations/{id}/test`."""
-        return slack_message.test(notice)
+        return slack_message.render_test(message)
 
-    def render_notice(self, notice: OperatorNotice) -> Payload:
+    def render_alert(self, alert: OperatorAlert) -> Payload:
         """What is told about a domain."""
-        return slack_message.notice(notice)
+        return slack_message.render_alert(alert)
 
-    async def send(self, client: Client, settings: SlackSettings, payload: Payload, timeout: float) -> Outcome:
+    async def send(self, client: HttpClient, settings: SlackSettings, payload: Payload, timeout: float) -> SendOutcome:
         """One POST to the webhook."""
         try:
-            answer = await client.post_json(settings.webhook_url, payload, timeout)
-        except AddressRefused as refused:
-            return Failed("permanent", refused.reason)
+            response = await client.post_json(settings.webhook_url, payload, timeout)
+        except ForbiddenAddressError as error:
+            return SendFailure("permanent", error.reason)
         except OutboundError as error:
-            return Retry(None, error.reason)
-        return judge(answer, datetime.now(UTC))
+            return SendRetry(None, error.reason)
+        return classify_response(response, datetime.now(UTC))
 
 
 CHANNEL = SlackChannel()
 
 
-def judge(answer: Answer, now: datetime) -> Outcome:
+def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
     """What an answer of Slack means. Pure; `now` (aware) is for a `Retry-After` that is a date."""
-    status, excerpt, latency = answer.status, answer.excerpt, answer.latency_us
+    status, excerpt, latency = response.status, response.excerpt, response.latency_us
     if 200 <= status < 300:
-        return Sent(status, excerpt, latency)
-    word = _word(excerpt)
-    said = f"Slack returned {status} {word}".rstrip()
-    if status == 429 or word in _TOO_FAST:
-        return Retry(_retry_after(answer, now), f"{said}: rate limit exceeded", status, excerpt, latency)
+        return SendSuccess(status, excerpt, latency)
+    code = _error_code(excerpt)
+    summary = f"Slack returned {status} {code}".rstrip()
+    if status == 429 or code in _RATE_LIMIT_ERRORS:
+        return SendRetry(_retry_after(response, now), f"{summary}: rate limit exceeded", status, excerpt, latency)
     if status >= 500 or status < 200:  # below: a protocol error; nothing says that the ticket was taken or refused
-        return Retry(_retry_after(answer, now), said, status, excerpt, latency)
+        return SendRetry(_retry_after(response, now), summary, status, excerpt, latency)
     if 300 <= status < 400:
-        return Failed("rejected", f"{said}: redirects are not followed", status, excerpt, latency)
-    if word in _PERMANENT:
-        return Failed("permanent", f"{said}: {_PERMANENT[word]}", status, excerpt, latency)
-    if word in _PAYLOAD:
-        return Failed("payload", f"{said}: the message format was rejected", status, excerpt, latency)
+        return SendFailure("rejected", f"{summary}: redirects are not followed", status, excerpt, latency)
+    if code in _PERMANENT_ERRORS:
+        return SendFailure("permanent", f"{summary}: {_PERMANENT_ERRORS[code]}", status, excerpt, latency)
+    if code in _PAYLOAD_ERRORS:
+        return SendFailure("payload", f"{summary}: the message format was rejected", status, excerpt, latency)
     if status in (403, 404, 410):
-        return Failed("permanent", f"{said}: the webhook does not exist or access is denied", status, excerpt, latency)
-    return Failed("rejected", said, status, excerpt, latency)
+        return SendFailure(
+            "permanent", f"{summary}: the webhook does not exist or access is denied", status, excerpt, latency
+        )
+    return SendFailure("rejected", summary, status, excerpt, latency)
 
 
-def _word(excerpt: str) -> str:
+def _error_code(excerpt: str) -> str:
     """Slack's word for it, "" when the answer has another form. It comes bare, rarely as `{"error": ...}`."""
-    word: object = excerpt.strip()
+    code: object = excerpt.strip()
     if excerpt.startswith("{"):
         try:
             decoded = json.loads(excerpt)
         except (ValueError, RecursionError):  # cut off, not JSON after all, or made to hurt
             return ""
-        word = decoded.get("error") if isinstance(decoded, dict) else ""
-    return word if isinstance(word, str) and _WORD.fullmatch(word) else ""
+        code = decoded.get("error") if isinstance(decoded, dict) else ""
+    return code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else ""
 
 
-def _retry_after(answer: Answer, now: datetime) -> float | None:
+def _retry_after(response: HttpResponse, now: datetime) -> float | None:
     """Seconds, 0 to an hour; None where the header is missing or makes no sense (RFC 9110 10.2.3)."""
-    value = answer.headers.get("retry-after", "").strip()
+    value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         seconds = float(value[:12])
     else:
@@ -186,71 +188,71 @@ def _retry_after(answer: Answer, now: datetime) -> float | None:
             seconds = (parsedate_to_datetime(value).replace(tzinfo=UTC) - now).total_seconds()
         except (ValueError, OverflowError):
             return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def _refused(why: str) -> Refused:
-    return Refused("invalid_webhook_url", f"Invalid webhook URL: {why}", field="webhookUrl")
+def _invalid_url(reason: str) -> Refused:
+    return Refused("invalid_webhook_url", f"Invalid webhook URL: {reason}", field="webhookUrl")
 
 
-def _webhook_url(value: object, *, allow_private: bool) -> str:
+def _parse_webhook_url(value: object, *, allow_private: bool) -> str:
     if not isinstance(value, str) or not value.strip():
         raise Refused("invalid_webhook_url", "Webhook URL is required", field="webhookUrl")
     text = value.strip()
-    if len(text) > MAX_URL:
-        raise _refused(f"it must have at most {MAX_URL} characters")
-    if _BLANK.search(text):  # `urlsplit` would drop some of these silently
-        raise _refused("it must not contain spaces or control characters")
+    if len(text) > MAX_URL_LENGTH:
+        raise _invalid_url(f"it must have at most {MAX_URL_LENGTH} characters")
+    if _WHITESPACE.search(text):  # `urlsplit` would drop some of these silently
+        raise _invalid_url("it must not contain spaces or control characters")
     try:
-        parts = _split(text)
+        parts = _split_url(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise _refused("the host or port is not valid") from None
+        raise _invalid_url("the host or port is not valid") from None
     if parts.scheme not in ("https", "http"):
-        raise _refused("it must start with https://")
+        raise _invalid_url("it must start with https://")
     if parts.scheme == "http" and not allow_private:
-        raise _refused("it must start with https:// (http:// requires [delivery] allow_private_networks)")
+        raise _invalid_url("it must start with https:// (http:// requires [delivery] allow_private_networks)")
     if "@" in parts.netloc:
-        raise _refused("it must not contain a user name or password")
+        raise _invalid_url("it must not contain a user name or password")
     if "#" in text:
-        raise _refused("it must not contain a fragment (#...)")
+        raise _invalid_url("it must not contain a fragment (#...)")
     if port == 0:
-        raise _refused("the host or port is not valid")
-    where = _host(host, allow_private=allow_private)
-    rest = text.partition("://")[2][len(parts.netloc) :]
-    if rest in ("", "/"):
-        raise _refused("it has no path; copy the complete URL from Slack")
-    if not _URL_TEXT.fullmatch(rest) or set(rest) & set('"<>\\^`{|}'):
-        raise _refused("after the host, only ASCII characters without quotation marks and brackets are allowed")
-    result = f"{parts.scheme}://{where}{'' if port is None else f':{port}'}{rest}"
-    if len(result) > MAX_URL:  # the A-label form of a host can be longer than what was typed
-        raise _refused(f"it must have at most {MAX_URL} characters")
-    return result
+        raise _invalid_url("the host or port is not valid")
+    netloc = _normalize_host(host, allow_private=allow_private)
+    path = text.partition("://")[2][len(parts.netloc) :]
+    if path in ("", "/"):
+        raise _invalid_url("it has no path; copy the complete URL from Slack")
+    if not _URL_CHARACTERS.fullmatch(path) or set(path) & set('"<>\\^`{|}'):
+        raise _invalid_url("after the host, only ASCII characters without quotation marks and brackets are allowed")
+    url = f"{parts.scheme}://{netloc}{'' if port is None else f':{port}'}{path}"
+    if len(url) > MAX_URL_LENGTH:  # the A-label form of a host can be longer than what was typed
+        raise _invalid_url(f"it must have at most {MAX_URL_LENGTH} characters")
+    return url
 
 
-def _split(text: str) -> SplitResult:
+def _split_url(text: str) -> SplitResult:
     if has_long_marks(text):  # `urlsplit` and `idna` normalise
-        raise _refused("the host name is not valid")
+        raise _invalid_url("the host name is not valid")
     return urlsplit(text)
 
 
-def _host(host: str, *, allow_private: bool) -> str:
+def _normalize_host(host: str, *, allow_private: bool) -> str:
     """The host in ASCII, as it stands in a URL."""
     if not host:
-        raise _refused("it has no host name")
+        raise _invalid_url("it has no host name")
     try:
-        what = refusal(host)
+        non_public = non_public_reason(host)
     except ValueError:
-        what = None
+        non_public = None
     else:
-        if what is not None and not allow_private:
-            raise _refused(f"the address {host} is {what}; only public addresses are allowed")
+        if non_public is not None and not allow_private:
+            raise _invalid_url(f"the address {host} is {non_public}; only public addresses are allowed")
         return f"[{host}]" if ":" in host else host
     if not host.isascii():
         try:
             host = idna.encode(host, uts46=True).decode("ascii")
         except idna.IDNAError:
-            raise _refused("the host name is not valid") from None
-    if not _HOST.fullmatch(host) or len(host) > 253 or ".." in host:
-        raise _refused("the host name is not valid")
+            raise _invalid_url("the host name is not valid") from None
+    if not _HOST_NAME.fullmatch(host) or len(host) > 253 or ".." in host:
+        raise _invalid_url("the host name is not valid")
     return host

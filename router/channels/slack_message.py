@@ -1,7 +1,7 @@
 """What a ticket looks like in Slack: Block Kit payloads as plain dicts (SPEC.md section 8).
 
 For any notice whatever, a payload is within Slack's limits (150 a header, 3000 a text, 50 blocks), within ours for
-the whole (`MAX_PAYLOAD` octets of JSON, `MAX_CHARACTERS` in all blocks: Slack refuses about 12,000 with
+the whole (`MAX_PAYLOAD_BYTES` bytes of JSON, `MAX_CHARACTERS` in all blocks: Slack refuses about 12,000 with
 `msg_blocks_too_long`, which it documents nowhere), mentions nobody, links nowhere but to our own pages, and unfurls
 nothing. The text of the mail stands in a quotation, so that it cannot imitate the lines above it.
 
@@ -15,28 +15,28 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from router.channels import rich_text as rt
-from router.channels.contract import DigestEntry, OperatorNotice, Payload, TestNotice, TicketNotice
+from router.channels.contract import DigestEntry, OperatorAlert, Payload, TestMessage, TicketNotification
 from router.model import Micros
 from router.unicode_security import deceptive_domain, shown_identifier, with_a_labels
 from router.unicode_text import is_visible
 
-MAX_PAYLOAD = 30_000  # octets
+MAX_PAYLOAD_BYTES = 30_000  # octets
 MAX_CHARACTERS = 10_000  # UTF-16 units in all blocks
-MAX_HEADER = 150
-MAX_DIGEST = 40  # entries of one digest
-MAX_NOTICE = 1500
-_MAX_FALLBACK = 3000
-_MAX_LINK = 600
-_MAX_FILES = 10
-_MAX_FILE_NAME = 100  # units
-_MAX_FILE_ENDING = 16
+MAX_HEADER_LENGTH = 150
+MAX_DIGEST_ENTRIES = 40  # entries of one digest
+MAX_ALERT_LENGTH = 1500
+_MAX_FALLBACK_LENGTH = 3000
+_MAX_LINK_LENGTH = 600
+_MAX_ATTACHMENTS = 10
+_MAX_FILE_NAME_LENGTH = 100  # units
+_MAX_EXTENSION_LENGTH = 16
 _MAX_NOTES = 5
 _MAX_REPLY_TO = 3
 NO_SUBJECT = "(no subject)"
 
-_STATUS = {"in_progress": "in progress"}
+_STATUS_LABELS = {"in_progress": "in progress"}
 # Never parse what looks like a name or a URL, never fetch what a link shows, no formatting in `text`.
-_QUIET: Payload = {
+_PLAIN_TEXT_OPTIONS: Payload = {
     "mrkdwn": False,
     "parse": "none",
     "link_names": False,
@@ -45,254 +45,289 @@ _QUIET: Payload = {
 }
 
 
-def ticket(notice: TicketNotice) -> Payload:
+def render_ticket(notification: TicketNotification) -> Payload:
     """The message for one ticket event."""
-    for most in (rt.MAX_TEXT, rt.MAX_TEXT // 2, 200):  # only crafted text is so large in JSON that it takes a second
-        payload = _ticket(notice, most)
-        if size(payload) <= MAX_PAYLOAD:
+    for limit in (rt.MAX_TEXT, rt.MAX_TEXT // 2, 200):  # only crafted text is so large in JSON that it takes a second
+        payload = _render_ticket(notification, limit)
+        if payload_size(payload) <= MAX_PAYLOAD_BYTES:
             break
     return payload
 
 
-def plain(notice: TicketNotice) -> Payload:
+def render_plain_ticket(notification: TicketNotification) -> Payload:
     """The same in `text` alone, with a lead line in place of the header and a bar before each line of the mail."""
-    parts = [_lead(notice, 300), *(f"{label}: {value}" for label, value in _facts(notice))]
-    words, _ = _words(notice, 1200)
-    words = "\n".join([*(f"| {row}" for row in words.split("\n")), *_folded(notice)])
-    files = [f"- {name}" for name in _files(notice)]
-    said = "\n".join(["\n".join(parts), "", words, *(["", "Attachments:", *files] if files else [])])
-    link = _link(notice.link)
+    parts = [_headline(notification, 300), *(f"{label}: {value}" for label, value in _field_rows(notification))]
+    quoted, _ = _message_text(notification, 1200)
+    quoted = "\n".join([*(f"| {row}" for row in quoted.split("\n")), *_hidden_lines(notification)])
+    attachments = [f"- {name}" for name in _attachment_lines(notification)]
+    body = "\n".join(["\n".join(parts), "", quoted, *(["", "Attachments:", *attachments] if attachments else [])])
+    link = _safe_link(notification.link)
     tail = f"\n\n<{link}>" if link else ""  # the one thing that Slack shall read: a link of our own making
-    return _QUIET | {"text": rt.escaped(said, _MAX_FALLBACK - rt.units(tail)) + tail}
+    return _PLAIN_TEXT_OPTIONS | {"text": rt.escape(body, _MAX_FALLBACK_LENGTH - rt.utf16_length(tail)) + tail}
 
 
-def digest(entries: Sequence[DigestEntry]) -> Payload:
+def render_digest(entries: Sequence[DigestEntry]) -> Payload:
     """One message that names each entry, under the alias it came to, in the order given."""
-    if not 1 <= len(entries) <= MAX_DIGEST:
-        raise ValueError(f"a digest has 1 to {MAX_DIGEST} entries, not {len(entries)}")
-    for most, linked in ((80, True), (40, True), (20, False)):  # only crafted or very many long lines take the second
-        payload = _digest(entries, most, linked=linked)
-        if size(payload) <= MAX_PAYLOAD and characters(payload) <= MAX_CHARACTERS:
+    if not 1 <= len(entries) <= MAX_DIGEST_ENTRIES:
+        raise ValueError(f"a digest has 1 to {MAX_DIGEST_ENTRIES} entries, not {len(entries)}")
+    for limit, with_links in (
+        (80, True),
+        (40, True),
+        (20, False),
+    ):  # only crafted or very many long lines take the second
+        payload = _render_digest(entries, limit, with_links=with_links)
+        if payload_size(payload) <= MAX_PAYLOAD_BYTES and count_characters(payload) <= MAX_CHARACTERS:
             break
     return payload
 
 
-def test(notice: TestNotice) -> Payload:
+def render_test(notification: TestMessage) -> Payload:
     """The message that says a webhook works."""
-    name = _short(notice.integration_name, 100) or "(no name)"
-    facts = [
+    name = _shorten(notification.integration_name, 100) or "(no name)"
+    fields = [
         ("Integration", name),
-        ("Workspace", _short(notice.workspace_name, 100) or "(no name)"),
-        ("Sent", _when(notice.at)),
+        ("Workspace", _shorten(notification.workspace_name, 100) or "(no name)"),
+        ("Sent", _format_time(notification.sent_at)),
     ]
     blocks = [
-        rt.header("Test message from Email Router"),
-        rt.rich([rt.section([rt.text("This integration works. New tickets will appear here.")])]),
-        rt.rich([rt.section(list(rt.rows(facts)))]),
+        rt.header_block("Test message from Email Router"),
+        rt.rich_text_block(
+            [rt.section_element([rt.text_element("This integration works. New tickets will appear here.")])]
+        ),
+        rt.rich_text_block([rt.section_element(list(rt.field_elements(fields)))]),
     ]
     text = f"Test message from Email Router: the integration {name} works."
-    return _QUIET | {"text": rt.escaped(text, _MAX_FALLBACK), "blocks": blocks}
+    return _PLAIN_TEXT_OPTIONS | {"text": rt.escape(text, _MAX_FALLBACK_LENGTH), "blocks": blocks}
 
 
-def notice(told: OperatorNotice) -> Payload:
+def render_alert(alert: OperatorAlert) -> Payload:
     """Something about the installation, in words of ours that may quote a stranger's DNS."""
-    text = _short(told.text, MAX_NOTICE)
-    facts = [("Workspace", _short(told.workspace_name, 100) or "(no name)"), ("Time", _when(told.at))]
-    blocks = [
-        rt.header(told.title),
-        rt.rich([rt.section([rt.text(text)])]),
-        rt.rich([rt.section(list(rt.rows(facts)))]),
+    text = _shorten(alert.text, MAX_ALERT_LENGTH)
+    fields = [
+        ("Workspace", _shorten(alert.workspace_name, 100) or "(no name)"),
+        ("Time", _format_time(alert.raised_at)),
     ]
-    return _QUIET | {"text": rt.escaped(f"{told.title}: {text}", _MAX_FALLBACK), "blocks": blocks}
+    blocks = [
+        rt.header_block(alert.title),
+        rt.rich_text_block([rt.section_element([rt.text_element(text)])]),
+        rt.rich_text_block([rt.section_element(list(rt.field_elements(fields)))]),
+    ]
+    return _PLAIN_TEXT_OPTIONS | {"text": rt.escape(f"{alert.title}: {text}", _MAX_FALLBACK_LENGTH), "blocks": blocks}
 
 
-def size(payload: Payload) -> int:
+def payload_size(payload: Payload) -> int:
     """Octets of the payload as it is sent."""
     return len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
 
 
-def characters(value: object) -> int:
+def count_characters(value: object) -> int:
     """UTF-16 units of every text and URL under `blocks`, the way Slack seems to count a message's length."""
     if isinstance(value, dict):
-        own = sum(rt.units(value[key]) for key in ("text", "url") if isinstance(value.get(key), str))
-        return own * ("type" in value) + sum(characters(inner) for inner in value.values())
-    return sum(characters(inner) for inner in value) if isinstance(value, list) else 0
+        own = sum(rt.utf16_length(value[key]) for key in ("text", "url") if isinstance(value.get(key), str))
+        return own * ("type" in value) + sum(count_characters(inner) for inner in value.values())
+    return sum(count_characters(inner) for inner in value) if isinstance(value, list) else 0
 
 
-def _ticket(notice: TicketNotice, most: int) -> Payload:
-    words, missing = _words(notice, most)
+def _render_ticket(notification: TicketNotification, limit: int) -> Payload:
+    quoted, is_truncated = _message_text(notification, limit)
     blocks = [
-        rt.header(_subject(notice.subject, MAX_HEADER)),
-        rt.rich([rt.section(list(rt.rows(_facts(notice))))]),
-        rt.rich([rt.quote(words), *(rt.section([rt.text(line)]) for line in _folded(notice))]),
+        rt.header_block(_format_subject(notification.subject, MAX_HEADER_LENGTH)),
+        rt.rich_text_block([rt.section_element(list(rt.field_elements(_field_rows(notification))))]),
+        rt.rich_text_block(
+            [
+                rt.quote_element(quoted),
+                *(rt.section_element([rt.text_element(line)]) for line in _hidden_lines(notification)),
+            ]
+        ),
     ]
-    files = _files(notice)
-    if files:
+    attachments = _attachment_lines(notification)
+    if attachments:
         blocks.append(
-            rt.rich(
+            rt.rich_text_block(
                 [
-                    rt.section([rt.text("Attachments", bold=True)]),
-                    rt.bullets([[rt.text(name)] for name in files]),
+                    rt.section_element([rt.text_element("Attachments", bold=True)]),
+                    rt.bullet_list([[rt.text_element(name)] for name in attachments]),
                 ]
             )
         )
-    link = _link(notice.link)
+    link = _safe_link(notification.link)
     if link:
-        action = "View full message in ticket" if missing or notice.quoted_lines else "View ticket"
-        blocks.append(rt.rich([rt.section([rt.link(link, f"{action} #{notice.number}")])]))
-    return _QUIET | {"text": rt.escaped(_lead(notice, 500), _MAX_FALLBACK), "blocks": blocks}
+        action = "View full message in ticket" if is_truncated or notification.quoted_lines else "View ticket"
+        blocks.append(
+            rt.rich_text_block([rt.section_element([rt.link_element(link, f"{action} #{notification.number}")])])
+        )
+    return _PLAIN_TEXT_OPTIONS | {
+        "text": rt.escape(_headline(notification, 500), _MAX_FALLBACK_LENGTH),
+        "blocks": blocks,
+    }
 
 
-def _facts(notice: TicketNotice) -> list[tuple[str, str]]:
+def _field_rows(notification: TicketNotification) -> list[tuple[str, str]]:
     """The lines about the mail, (label, value); every value is a line that fits."""
-    status = _STATUS.get(notice.status, notice.status)
-    number = f"#{notice.number} ({status})"
-    facts = [("From", _sender(notice))]
-    if notice.reply_to:
-        facts.append(("Reply-To", _reply_to(notice)))
-    if notice.original_from:
-        facts.append(("Original sender", _person(notice.original_from.name, notice.original_from.address)))
-    facts += [
-        ("To", _address(notice.address) or "(none)"),
-        ("Reply to ticket" if notice.event == "replied" else "Ticket", number),
-        ("Received", _when(notice.received_at)),
+    status = _STATUS_LABELS.get(notification.status, notification.status)
+    number = f"#{notification.number} ({status})"
+    fields = [("From", _format_sender(notification))]
+    if notification.reply_to:
+        fields.append(("Reply-To", _format_reply_to(notification)))
+    if notification.original_from:
+        fields.append(
+            ("Original sender", _format_mailbox(notification.original_from.name, notification.original_from.address))
+        )
+    fields += [
+        ("To", _format_address(notification.address) or "(none)"),
+        ("Reply to ticket" if notification.event == "replied" else "Ticket", number),
+        ("Received", _format_time(notification.received_at)),
     ]
-    if notice.is_test:
-        facts.append(("Test message", "sent by the test of this alias"))
-    if notice.automatic:
-        facts.append(("Automatic message", _short(notice.automatic, 100) or "yes"))
-    if notice.failed_recipients:
-        more = f" and {len(notice.failed_recipients) - _MAX_NOTES} more" * (len(notice.failed_recipients) > _MAX_NOTES)
-        facts.append(("Not delivered to", ", ".join(_notes(notice.failed_recipients)) + more))
-    facts += [("Sender check", check) for check in _notes(notice.checks)]
-    facts += [("Note", warning) for warning in _notes(notice.warnings)]
-    return facts
+    if notification.is_test:
+        fields.append(("Test message", "sent by the test of this alias"))
+    if notification.automatic:
+        fields.append(("Automatic message", _shorten(notification.automatic, 100) or "yes"))
+    if notification.failed_recipients:
+        remaining = f" and {len(notification.failed_recipients) - _MAX_NOTES} more" * (
+            len(notification.failed_recipients) > _MAX_NOTES
+        )
+        fields.append(("Not delivered to", ", ".join(_shorten_all(notification.failed_recipients)) + remaining))
+    fields += [("Sender check", check) for check in _shorten_all(notification.checks)]
+    fields += [("Note", warning) for warning in _shorten_all(notification.warnings)]
+    return fields
 
 
-def _notes(notes: Sequence[str]) -> list[str]:
-    return [short for note in notes[:_MAX_NOTES] if (short := _short(note, 150))]
+def _shorten_all(lines: Sequence[str]) -> list[str]:
+    return [short for line in lines[:_MAX_NOTES] if (short := _shorten(line, 150))]
 
 
-def _words(notice: TicketNotice, most: int) -> tuple[str, bool]:
+def _message_text(notification: TicketNotification, limit: int) -> tuple[str, bool]:
     """The mail's text, and whether some of it is not there."""
-    whole = rt.body(notice.text)
-    if not is_visible(whole):
-        return "(no text)", notice.truncated
-    shown = rt.cut(whole, most - 2)
-    missing = notice.truncated or shown != whole
-    if missing and not shown.endswith(rt.ELLIPSIS):
+    full_text = rt.normalize_text(notification.text)
+    if not is_visible(full_text):
+        return "(no text)", notification.truncated
+    shown = rt.truncate(full_text, limit - 2)
+    is_truncated = notification.truncated or shown != full_text
+    if is_truncated and not shown.endswith(rt.ELLIPSIS):
         shown += f"\n{rt.ELLIPSIS}"
-    return shown, missing
+    return shown, is_truncated
 
 
-def _folded(notice: TicketNotice) -> list[str]:
+def _hidden_lines(notification: TicketNotification) -> list[str]:
     """How much of the mail was split off, in a line, if any."""
-    count = notice.quoted_lines
+    count = notification.quoted_lines
     return [f"{count:,} line{'' if count == 1 else 's'} of quoted text or signature hidden"] if count else []
 
 
-def _lead(notice: TicketNotice, most: int) -> str:
+def _headline(notification: TicketNotification, limit: int) -> str:
     """The whole event in one line: what a notification shows."""
-    what = f"New reply to ticket #{notice.number}" if notice.event == "replied" else f"New ticket #{notice.number}"
-    mark = "Test: " if notice.is_test else "Automatic message: " if notice.automatic else ""
-    return f"{mark}{what} from {_sender(notice)}: {_subject(notice.subject, most)}"
+    event_label = (
+        f"New reply to ticket #{notification.number}"
+        if notification.event == "replied"
+        else f"New ticket #{notification.number}"
+    )
+    prefix = "Test: " if notification.is_test else "Automatic message: " if notification.automatic else ""
+    return f"{prefix}{event_label} from {_format_sender(notification)}: {_format_subject(notification.subject, limit)}"
 
 
-def _sender(notice: TicketNotice) -> str:
-    return _person(notice.from_name, notice.from_address)
+def _format_sender(notification: TicketNotification) -> str:
+    return _format_mailbox(notification.from_name, notification.from_address)
 
 
-def _reply_to(notice: TicketNotice) -> str:
-    shown = [_person(mailbox.name, mailbox.address) for mailbox in notice.reply_to[:_MAX_REPLY_TO]]
-    more = len(notice.reply_to) - len(shown)
-    return ", ".join([*shown, *([f"and {more} more"] if more else [])])
+def _format_reply_to(notification: TicketNotification) -> str:
+    shown = [_format_mailbox(mailbox.name, mailbox.address) for mailbox in notification.reply_to[:_MAX_REPLY_TO]]
+    remaining = len(notification.reply_to) - len(shown)
+    return ", ".join([*shown, *([f"and {remaining} more"] if remaining else [])])
 
 
-def _person(name: str, address: str) -> str:
+def _format_mailbox(name: str, address: str) -> str:
     """The name and, always, the address: a name can pretend to be any address."""
-    name, address = _short(name, 100), _address(address)
+    name, address = _shorten(name, 100), _format_address(address)
     labels = deceptive_domain(address)
     shown = f"{name} <{address}>" if name and address else address or name or "(unknown sender)"
     return f"{shown} ({labels})" if labels else shown
 
 
-def _address(address: str, most: int = 320) -> str:
-    return _short(shown_identifier(address), most)
+def _format_address(address: str, limit: int = 320) -> str:
+    return _shorten(shown_identifier(address), limit)
 
 
-def _subject(subject: str, most: int) -> str:
-    return _short(subject, most) or NO_SUBJECT
+def _format_subject(subject: str, limit: int) -> str:
+    return _shorten(subject, limit) or NO_SUBJECT
 
 
-def _short(text: str, most: int) -> str:
+def _shorten(text: str, limit: int) -> str:
     """One visible line of at most `most` units, "" when there is nothing to see."""
-    flat = rt.line(text)
-    return rt.cut(flat, most) if is_visible(flat) else ""
+    line = rt.normalize_line(text)
+    return rt.truncate(line, limit) if is_visible(line) else ""
 
 
-def _files(notice: TicketNotice) -> list[str]:
+def _attachment_lines(notification: TicketNotification) -> list[str]:
     """The attachments with their sizes, a line each; beyond the first ones only how many there are."""
-    shown = [f"{_file_name(name) or '(no name)'} ({_octets(size)})" for name, size in notice.attachments[:_MAX_FILES]]
-    more = len(notice.attachments) - len(shown)
-    return [*shown, f"and {more} more"] if more else shown
+    shown = [
+        f"{_format_file_name(name) or '(no name)'} ({_format_size(size)})"
+        for name, size in notification.attachments[:_MAX_ATTACHMENTS]
+    ]
+    remaining = len(notification.attachments) - len(shown)
+    return [*shown, f"and {remaining} more"] if remaining else shown
 
 
-def _file_name(name: str) -> str:
+def _format_file_name(name: str) -> str:
     """The name, cut before its ending, which says what the file is."""
-    stem, dot, ending = name.rpartition(".")
-    if not stem or rt.units(ending) > _MAX_FILE_ENDING or rt.units(name) <= _MAX_FILE_NAME:
-        return _short(name, _MAX_FILE_NAME)
-    return _short(stem, _MAX_FILE_NAME - rt.units(dot + ending)) + rt.line(dot + ending)
+    stem, dot, extension = name.rpartition(".")
+    if not stem or rt.utf16_length(extension) > _MAX_EXTENSION_LENGTH or rt.utf16_length(name) <= _MAX_FILE_NAME_LENGTH:
+        return _shorten(name, _MAX_FILE_NAME_LENGTH)
+    return _shorten(stem, _MAX_FILE_NAME_LENGTH - rt.utf16_length(dot + extension)) + rt.normalize_line(dot + extension)
 
 
-def _octets(number: int) -> str:
+def _format_size(size: int) -> str:
     """`640 B`, `1.2 kB`, `25 MB`: as file managers write it."""
-    if number < 1000:
-        return f"{number} B"
-    amount = float(number)
+    if size < 1000:
+        return f"{size} B"
+    value = float(size)
     for unit in ("kB", "MB", "GB"):
-        amount /= 1000
-        if amount < 999.5 or unit == "GB":
+        value /= 1000
+        if value < 999.5 or unit == "GB":
             break
-    return f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
 
 
-def _when(at: Micros) -> str:
+def _format_time(timestamp: Micros) -> str:
     """UTC to the minute. Exact for every time: `fromtimestamp` would refuse far ones on some systems."""
     try:
-        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at):%Y-%m-%d %H:%M} UTC"
+        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=timestamp):%Y-%m-%d %H:%M} UTC"
     except OverflowError:
         return "(unknown)"
 
 
-def _link(url: str | None) -> str:
+def _safe_link(url: str | None) -> str:
     """The URL where it can stand in a link (it is made from `public_url`, which an administrator wrote)."""
-    good = url and len(url) <= _MAX_LINK and url.isascii() and url.isprintable() and not set(url) & set(' <>|"')
-    return url or "" if good else ""
+    is_safe = (
+        url and len(url) <= _MAX_LINK_LENGTH and url.isascii() and url.isprintable() and not set(url) & set(' <>|"')
+    )
+    return url or "" if is_safe else ""
 
 
-def _digest(entries: Sequence[DigestEntry], most: int, *, linked: bool) -> Payload:
+def _render_digest(entries: Sequence[DigestEntry], limit: int, *, with_links: bool) -> Payload:
     """most: units of a subject, a sender and an alias."""
     groups: dict[str, list[DigestEntry]] = {}
     for entry in entries:
-        groups.setdefault(_address(entry.address, most) or "(none)", []).append(entry)
+        groups.setdefault(_format_address(entry.address, limit) or "(none)", []).append(entry)
     parts: list[rt.Element] = []
     for address, members in groups.items():
-        parts.append(rt.section([rt.text(f"{len(members)} for {address}", bold=True)]))
-        parts.append(rt.bullets([_entry(entry, most, linked=linked) for entry in members]))
+        parts.append(rt.section_element([rt.text_element(f"{len(members)} for {address}", bold=True)]))
+        parts.append(rt.bullet_list([_digest_item(entry, limit, with_links=with_links) for entry in members]))
     noun = "ticket updates" if len(entries) > 1 else "ticket update"
     title = f"{len(entries)} more {noun}"
     numbers = ", ".join(f"#{entry.number}" for entry in entries)
-    named = [f"{len(members)} for {address}" for address, members in groups.items()]
-    text = f"{title}: {'; '.join(named[:5])}{'; ...' if len(named) > 5 else ''} ({numbers})"
-    return _QUIET | {"text": rt.escaped(text, _MAX_FALLBACK), "blocks": [rt.header(title), rt.rich(parts)]}
+    summaries = [f"{len(members)} for {address}" for address, members in groups.items()]
+    text = f"{title}: {'; '.join(summaries[:5])}{'; ...' if len(summaries) > 5 else ''} ({numbers})"
+    return _PLAIN_TEXT_OPTIONS | {
+        "text": rt.escape(text, _MAX_FALLBACK_LENGTH),
+        "blocks": [rt.header_block(title), rt.rich_text_block(parts)],
+    }
 
 
-def _entry(entry: DigestEntry, most: int, *, linked: bool) -> list[rt.Element]:
-    number, link = f"#{entry.number}", _link(entry.link) if linked else ""
+def _digest_item(entry: DigestEntry, limit: int, *, with_links: bool) -> list[rt.Element]:
+    number, link = f"#{entry.number}", _safe_link(entry.link) if with_links else ""
     reply = "Reply: " if entry.event == "replied" else ""
-    sender = with_a_labels(_address(entry.from_address, most)) or "(unknown sender)"
+    sender = with_a_labels(_format_address(entry.from_address, limit)) or "(unknown sender)"
     return [
-        rt.link(link, number) if link else rt.text(number),
-        rt.text(f" {reply}{_subject(entry.subject, most)} \u2013 {sender}"),
+        rt.link_element(link, number) if link else rt.text_element(number),
+        rt.text_element(f" {reply}{_format_subject(entry.subject, limit)} \u2013 {sender}"),
     ]

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from router.channels.contract import Channel, Failed, Outcome, Retry, Sent
+from router.channels.contract import Channel, SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.clock import SECOND, Clock
 from router.dispatch.outbox import Finished, NotSent, Outbox, Pause, Work, outcome_word
 from router.errors import StorageReplaced, Unavailable
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 class Sender(Protocol):
     """Makes one request of a piece of work. Who answers: `router.dispatch.sender.TicketSender`."""
 
-    async def send(self, work: Work) -> Outcome:
+    async def send(self, work: Work) -> SendOutcome:
         """The outcome, whatever the far side does. Raises `Unavailable` when our own database is away."""
         ...
 
@@ -176,11 +176,11 @@ class Dispatcher:
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, RETRY_MOST)
 
-    async def _send(self, work: Work) -> Outcome:
+    async def _send(self, work: Work) -> SendOutcome:
         try:
             if self._clock.now() >= work.integration.lease_until:
                 # This process was stopped past its lease (a suspended host): another one may be sending this by now.
-                outcome: Outcome = NotSent(None, "not sent: the lease expired")
+                outcome: SendOutcome = NotSent(None, "not sent: the lease expired")
             else:
                 outcome = await self._sender.send(work)
         except Unavailable as error:
@@ -188,7 +188,7 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - whatever it is, the delivery has an outcome
             fault = error
             self._side_tasks.run("log", lambda: _log_fault(work, fault))
-            outcome = Retry(None, f"not sent: internal error ({type(error).__name__})")
+            outcome = SendRetry(None, f"not sent: internal error ({type(error).__name__})")
         return outcome
 
     def _report(self, finished: Finished) -> None:
@@ -196,9 +196,9 @@ class Dispatcher:
         self._side_tasks.run("log", lambda: _log_outcome(work, outcome))
         self._side_tasks.run("meter", lambda: self._count(work, outcome))
 
-    def _count(self, work: Work, outcome: Outcome) -> None:
+    def _count(self, work: Work, outcome: SendOutcome) -> None:
         self._meter.attempted(outcome_word(outcome), len(work.deliveries), outcome.latency / SECOND)
-        if isinstance(outcome, Sent):
+        if isinstance(outcome, SendSuccess):
             now = self._clock.now()
             for delivery in work.deliveries:
                 # The host that accepted it may have a clock that is a little ahead.
@@ -230,7 +230,7 @@ def _log_fault(work: Work, fault: Exception) -> None:
     log.error("delivery.internal_error", delivery_ids=[delivery.id for delivery in work.deliveries], exc_info=fault)
 
 
-def _log_outcome(work: Work, outcome: Outcome) -> None:
+def _log_outcome(work: Work, outcome: SendOutcome) -> None:
     """One log line for each delivery, with the message's id."""
     for delivery, attempt in zip(work.deliveries, work.attempts, strict=True):
         facts = {
@@ -243,9 +243,9 @@ def _log_outcome(work: Work, outcome: Outcome) -> None:
             "latency_ms": round(outcome.latency / 1000, 1),
         }
         match outcome:
-            case Sent():
+            case SendSuccess():
                 log.info("delivery.sent", via=work.form, **facts)
-            case Retry():
+            case SendRetry():
                 log.warning("delivery.retry_scheduled", reason=outcome.reason, **facts)
-            case Failed():
+            case SendFailure():
                 log.warning("delivery.failed", kind=outcome.kind, reason=outcome.reason, **facts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import structlog
 
-from router.channels.contract import Failed, OperatorNotice, Outcome, Retry
+from router.channels.contract import OperatorAlert, SendFailure, SendOutcome, SendRetry
 from router.channels.poster import Poster
 from router.clock import SECOND, Clock
 from router.model import Domain, Integration, Micros, Workspace
@@ -57,14 +57,14 @@ class Notices:
             domain_id=domain.id,
             most=MOST_INTEGRATIONS,
         )
-        notice = OperatorNotice(TITLE, domain.notice, workspace.name if workspace else "", at)
+        notice = OperatorAlert(TITLE, domain.notice, workspace.name if workspace else "", at)
         waiting = 0
         for integration in integrations:
             key = (domain.id, at, integration.id)
             if key in self._heard:
                 continue
             outcome = await self._send(integration, notice)
-            if isinstance(outcome, Retry):
+            if isinstance(outcome, SendRetry):
                 waiting += 1
                 log.warning(
                     "domain.alert_retry_scheduled",
@@ -81,16 +81,16 @@ class Notices:
         self._heard = {key for key in self._heard if key[0] != domain.id}
         return True
 
-    async def _send(self, integration: Integration, notice: OperatorNotice) -> Outcome:
-        found = self._poster.open(integration)
-        if isinstance(found, Failed):
+    async def _send(self, integration: Integration, notice: OperatorAlert) -> SendOutcome:
+        found = self._poster.prepare(integration)
+        if isinstance(found, SendFailure):
             return found
-        return await found.send(found.channel.render_notice(notice))
+        return await found.send(found.channel.render_alert(notice))
 
 
-def _log_outcome(domain: Domain, integration: Integration, outcome: Outcome) -> None:
+def _log_outcome(domain: Domain, integration: Integration, outcome: SendOutcome) -> None:
     facts = {"domain": domain.name, "domain_id": domain.id, "integration_id": integration.id, "status": outcome.status}
-    if isinstance(outcome, Failed):
+    if isinstance(outcome, SendFailure):
         log.warning("domain.alert_failed", reason=outcome.reason, **facts)
     else:
         log.info("domain.alert_sent", **facts)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from router.channels.contract import Failed, Outcome, Retry, Sent
+from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.clock import SECOND, Clock
 from router.dispatch import pacing, schedule
 from router.model import Delivery, Integration, Micros
@@ -37,7 +37,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class NotSent(Retry):
+class NotSent(SendRetry):
     """Nothing was sent, for a reason of ours that passes: it waits the schedule's first step, whatever the attempt.
 
     The later steps are for a far side that keeps failing; our own database's restarts must not add up to hours.
@@ -56,7 +56,7 @@ class Finished:
     """What became of a piece of work. `random` in [0, 1) spreads the next attempt."""
 
     work: Work
-    outcome: Outcome
+    outcome: SendOutcome
     random: float
 
 
@@ -207,32 +207,32 @@ class Outbox:
             "outcome": outcome_word(outcome),
             "status": outcome.status,
             "latency": outcome.latency,
-            "answer": outcome.excerpt or ("" if isinstance(outcome, Sent) else outcome.reason),
+            "answer": outcome.excerpt or ("" if isinstance(outcome, SendSuccess) else outcome.reason),
         }
         # In one call for a whole digest: until the commit, a crash has it sent again.
         await transaction.execute_many(
             "dispatch_attempted",
             [{"delivery_id": d.id, "n": n, **told} for d, n in zip(work.deliveries, work.attempts, strict=True)],
         )
-        if not isinstance(outcome, Sent) and await self._was_mended(transaction, work):
+        if not isinstance(outcome, SendSuccess) and await self._was_mended(transaction, work):
             for delivery in work.deliveries:
                 await transaction.execute(
                     "dispatch_again", id=delivery.id, next_attempt_at=now, via="", reason=outcome.reason
                 )
             return
         match outcome:
-            case Sent():
+            case SendSuccess():
                 await self._sent(transaction, work, now)
-            case Retry():
+            case SendRetry():
                 await self._retry(transaction, work, outcome, finished.random, now)
-            case Failed(kind="permanent"):
+            case SendFailure(kind="permanent"):
                 await self._fail_integration(transaction, work, outcome.reason, now)
-            case Failed(kind="payload") if work.form == "message":
+            case SendFailure(kind="payload") if work.form == "message":
                 for delivery in work.deliveries:
                     await transaction.execute(
                         "dispatch_again", id=delivery.id, next_attempt_at=now, via="text", reason=outcome.reason
                     )
-            case Failed():
+            case SendFailure():
                 for delivery in work.deliveries:
                     await transaction.execute("dispatch_dead", id=delivery.id, reason=outcome.reason)
                 await self._trouble(transaction, work, outcome.reason, now)
@@ -257,11 +257,13 @@ class Outbox:
         elif work.integration.last_error:
             await transaction.execute("dispatch_trouble", id=work.integration.id, reason="")
 
-    async def _retry(self, transaction: QueryExecutor, work: Work, outcome: Retry, random: float, now: Micros) -> None:
+    async def _retry(
+        self, transaction: QueryExecutor, work: Work, outcome: SendRetry, random: float, now: Micros
+    ) -> None:
         await self._trouble(transaction, work, outcome.reason, now)
         for delivery, attempt in zip(work.deliveries, work.attempts, strict=True):
             step = 1 if isinstance(outcome, NotSent) else attempt
-            due = schedule.next_attempt(step, now, delivery.expires_at, outcome.after, random)
+            due = schedule.next_attempt(step, now, delivery.expires_at, outcome.retry_after, random)
             if due is None and delivery.parked_at is None:
                 await transaction.execute(
                     "dispatch_dead", id=delivery.id, reason=f"failed permanently: {outcome.reason}"
@@ -273,9 +275,9 @@ class Outbox:
                 await transaction.execute(
                     "dispatch_again", id=delivery.id, next_attempt_at=again, via=via, reason=outcome.reason
                 )
-        if outcome.after is not None:
+        if outcome.retry_after is not None:
             # "Not before" is about the webhook, not about this one message.
-            held = now + round(outcome.after * SECOND)
+            held = now + round(outcome.retry_after * SECOND)
             paced_at = pacing.not_before(held, self._limits.per_second, self._limits.burst)
             await transaction.execute("dispatch_paced", id=work.integration.id, paced_at=paced_at)
 
@@ -311,16 +313,16 @@ async def heal_integration(transaction: QueryExecutor, integration_id: str, now:
     await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
 
 
-def outcome_word(outcome: Outcome) -> str:
+def outcome_word(outcome: SendOutcome) -> str:
     """The word of an attempt's outcome in the API: sent, retry, parked, rejected or refused (the form of it)."""
     match outcome:
-        case Sent():
+        case SendSuccess():
             return "sent"
-        case Retry():
+        case SendRetry():
             return "retry"
-        case Failed(kind="permanent"):
+        case SendFailure(kind="permanent"):
             return "parked"
-        case Failed(kind="payload"):
+        case SendFailure(kind="payload"):
             return "refused"
         case _:
             return "rejected"

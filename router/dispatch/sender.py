@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.channels.contract import Channel, DigestEntry, Failed, Outcome, Payload, TicketNotice
+from router.channels.contract import Channel, DigestEntry, Payload, SendFailure, SendOutcome, TicketNotification
 from router.channels.poster import Poster
 from router.contents.store import ContentStore
 from router.dispatch import ticket_notice
@@ -26,14 +26,14 @@ class TicketSender:
         self._poster = poster
         self._link_base = link_base
 
-    async def send(self, work: Work) -> Outcome:
+    async def send(self, work: Work) -> SendOutcome:
         """See `router.dispatch.dispatcher.Sender.send`."""
-        integration = self._poster.open(work.integration)
-        if isinstance(integration, Failed):
+        integration = self._poster.prepare(work.integration)
+        if isinstance(integration, SendFailure):
             return integration
         payload = await self._payload(integration.channel, work)
         if payload is None:
-            return Failed("rejected", "the ticket was erased")
+            return SendFailure("rejected", "the ticket was erased")
         return await integration.send(payload)
 
     async def _payload(self, channel: Channel[Any], work: Work) -> Payload | None:
@@ -45,7 +45,7 @@ class TicketSender:
             return None
         return channel.render_plain(notice) if work.form == "text" else channel.render(notice)
 
-    async def notice(self, delivery: Delivery) -> TicketNotice | None:
+    async def notice(self, delivery: Delivery) -> TicketNotification | None:
         """What a delivery tells, None when its ticket is gone."""
         row = await self._database.fetch_one("dispatch_notice", delivery_id=delivery.id)
         if row is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from router.channels.contract import Channel, Payload, TicketNotice, find_channel
+from router.channels.contract import Channel, Payload, TicketNotification, find_channel
 from router.contents.store import ContentStore
 from router.errors import not_found
 from router.mail.contents import Contents
@@ -23,10 +23,10 @@ TEXT_LIMIT = 12_000
 MOST_EVENTS = 100
 
 
-def of_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotice:
+def of_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotification:
     """row: of the queries `dispatch_notice` and `dispatch_notices_of_ticket`."""
     original_from = contents.original_from and drop_if_same(row["from_address"], [contents.original_from])
-    return TicketNotice(
+    return TicketNotification(
         event=row["event"],
         ticket_id=row["ticket_id"],
         number=row["number"],

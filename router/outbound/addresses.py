@@ -10,9 +10,9 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 # From the special-purpose registries (RFC 6890 and its successors), with the word a person sees.
-_NOT_PUBLIC_4: tuple[tuple[IPv4Network, str], ...] = tuple(
-    (IPv4Network(network), word)
-    for network, word in (
+_NON_PUBLIC_IPV4: tuple[tuple[IPv4Network, str], ...] = tuple(
+    (IPv4Network(network), reason)
+    for network, reason in (
         ("0.0.0.0/8", "unspecified"),
         ("10.0.0.0/8", "private"),
         ("100.64.0.0/10", "private (carrier-grade NAT)"),
@@ -31,9 +31,9 @@ _NOT_PUBLIC_4: tuple[tuple[IPv4Network, str], ...] = tuple(
     )
 )
 # Looked at in this order: an exact match before the range around it.
-_NOT_PUBLIC_6: tuple[tuple[IPv6Network, str], ...] = tuple(
-    (IPv6Network(network), word)
-    for network, word in (
+_NON_PUBLIC_IPV6: tuple[tuple[IPv6Network, str], ...] = tuple(
+    (IPv6Network(network), reason)
+    for network, reason in (
         ("::/128", "unspecified"),
         ("::1/128", "loopback"),
         ("64:ff9b::/96", "translated to IPv4 (NAT64)"),
@@ -51,26 +51,26 @@ _NOT_PUBLIC_6: tuple[tuple[IPv6Network, str], ...] = tuple(
 )
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 # Forms whose last 32 bits are the IPv4 address that is really meant: mapped, translated (SIIT) and compatible.
-_EMBEDDING = tuple(IPv6Network(network) for network in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96"))
+_IPV4_EMBEDDING = tuple(IPv6Network(network) for network in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96"))
 
 
-def refusal(ip: IPv4Address | IPv6Address | str) -> str | None:
+def non_public_reason(ip: IPv4Address | IPv6Address | str) -> str | None:
     """What is wrong with the address in a word or two (`private`, `loopback`, ...), None when it is public.
 
     Raises ValueError for a text that is no address.
     """
     address = ip_address(ip) if isinstance(ip, str) else ip
     if isinstance(address, IPv4Address):
-        return next((word for network, word in _NOT_PUBLIC_4 if address in network), None)
-    plain = IPv6Address(int(address))  # without the scope: fe80::1%eth0 is fe80::1
-    for network, word in _NOT_PUBLIC_6:
-        if plain in network:
-            return word
-    if any(plain in network for network in _EMBEDDING):
-        return refusal(IPv4Address(int(plain) & 0xFFFFFFFF))
-    return None if plain in _GLOBAL_UNICAST else "reserved"
+        return next((reason for network, reason in _NON_PUBLIC_IPV4 if address in network), None)
+    unscoped = IPv6Address(int(address))  # without the scope: fe80::1%eth0 is fe80::1
+    for network, reason in _NON_PUBLIC_IPV6:
+        if unscoped in network:
+            return reason
+    if any(unscoped in network for network in _IPV4_EMBEDDING):
+        return non_public_reason(IPv4Address(int(unscoped) & 0xFFFFFFFF))
+    return None if unscoped in _GLOBAL_UNICAST else "reserved"
 
 
 def is_public(ip: IPv4Address | IPv6Address | str) -> bool:
     """Whether a user's URL may make us connect there. Raises ValueError for a text that is no address."""
-    return refusal(ip) is None
+    return non_public_reason(ip) is None

@@ -28,23 +28,23 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from router.model import Micros
-from router.outbound.addresses import refusal
-from router.outbound.lookup import SystemLookup
-from router.outbound.recorder import RecordingConnector, read_head, recording
+from router.outbound.addresses import non_public_reason
+from router.outbound.lookup import SystemResolver
+from router.outbound.recorder import RecordingConnector, parse_head, receive_buffer
 
 USER_AGENT = "EmailRouter"
-_BODY_PATIENCE = 1.0  # seconds for the body of a 2xx: it is only displayed, and the webhook's lease is held meanwhile
-_TARGET = re.compile(r"[\x21-\x7e]+")
-_NOT_TEXT = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
+_BODY_SECONDS = 1.0  # seconds for the body of a 2xx: it is only displayed, and the webhook's lease is held meanwhile
+_URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
 # X509_V_ERR_*: the ones that an administrator meets, in words.
-_CERTIFICATE = {
+_CERTIFICATE_ERRORS = {
     10: "it has expired",
     18: "it is self-signed",
     19: "its issuer is not trusted",
     20: "its issuer is not trusted",
 }
 _HOSTNAME_MISMATCH, _IP_MISMATCH = 62, 64
-_FAULTS = {
+_SOCKET_ERRORS = {
     errno.ECONNREFUSED: "connection refused",
     errno.ECONNRESET: "connection reset",
     errno.EPIPE: "connection reset",
@@ -52,11 +52,11 @@ _FAULTS = {
 
 # The addresses refused for the call that runs in this context; happy eyeballs opens sockets in tasks of its own,
 # which share the list through their copied context.
-_refused: ContextVar[list[str] | None] = ContextVar("refused_addresses", default=None)
+_refused_addresses: ContextVar[list[str] | None] = ContextVar("refused_addresses", default=None)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A response whose status line came. status: HTTP; headers: names in lower case, the first of each name, only
     Retry-After of a head that is not valid; excerpt: the start of the body, as far as it came, as one line of
     printable text; latency_us: from the call to its end, in microseconds.
@@ -76,7 +76,7 @@ class OutboundError(Exception):
         self.reason = reason
 
 
-class AddressRefused(OutboundError):  # noqa: N818 - named for what happened, as `Refused` is
+class ForbiddenAddressError(OutboundError):
     """The URL leads to an address that is not public and private ones are not allowed: waiting does not help."""
 
 
@@ -104,38 +104,38 @@ class OutboundClient:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float | None = None) -> Answer:
+    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float | None = None) -> HttpResponse:
         """POST `payload` (UTF-8 JSON) to `url` within `timeout` seconds; any status is an `Answer`.
 
-        Raises `OutboundError` for everything else, as `AddressRefused` where the guard said no.
+        Raises `OutboundError` for everything else, as `ForbiddenAddressError` where the guard said no.
         """
         started = time.monotonic()
         seconds = self._timeout if timeout is None else timeout
-        target = _target(url)
+        parsed_url = _parse_url(url)
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         head: tuple[int, Mapping[str, str]] | None = None
         excerpt = bytearray()
         received = bytearray()
-        recording.set(received)
+        receive_buffer.set(received)
         refused: list[str] = []
-        _refused.set(refused)
+        _refused_addresses.set(refused)
         try:
             async with (
-                asyncio.timeout(seconds) as limit,
-                self._opened().post(target, data=body, allow_redirects=False) as response,
+                asyncio.timeout(seconds) as time_limit,
+                self._get_session().post(parsed_url, data=body, allow_redirects=False) as response,
             ):
-                head = response.status, _first_of_each(response.headers)
-                await self._read(response, excerpt, limit)
+                head = response.status, _first_values(response.headers)
+                await self._read_excerpt(response, excerpt, time_limit)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
             # ValueError and RuntimeError: uvloop's, for some addresses.
-            head = head or read_head(bytes(received))
+            head = head or parse_head(bytes(received))
             if head is None:
-                raise _fault(error, refused, bytes(received), target.host or "", seconds) from None
+                raise _to_outbound_error(error, refused, bytes(received), parsed_url.host or "", seconds) from None
         status, headers = head
-        return Answer(
+        return HttpResponse(
             status=status,
             headers=headers,
-            excerpt=_printable(bytes(excerpt[: self._excerpt_limit])),
+            excerpt=_to_printable(bytes(excerpt[: self._excerpt_limit])),
             latency_us=round((time.monotonic() - started) * 1_000_000),
         )
 
@@ -146,27 +146,29 @@ class OutboundClient:
         if session is not None:
             await session.close()
 
-    async def _read(self, response: aiohttp.ClientResponse, excerpt: bytearray, limit: asyncio.Timeout) -> None:
+    async def _read_excerpt(
+        self, response: aiohttp.ClientResponse, excerpt: bytearray, time_limit: asyncio.Timeout
+    ) -> None:
         """Fill `excerpt` one byte over its limit at most; of a longer body the rest is not read but cut off."""
         if 200 <= response.status < 300:
-            latest = asyncio.get_running_loop().time() + _BODY_PATIENCE
-            limit.reschedule(min(limit.when() or latest, latest))
+            deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
+            time_limit.reschedule(min(time_limit.when() or deadline, deadline))
         while len(excerpt) <= self._excerpt_limit:
-            piece = await response.content.read(self._excerpt_limit + 1 - len(excerpt))
-            if not piece:
+            chunk = await response.content.read(self._excerpt_limit + 1 - len(excerpt))
+            if not chunk:
                 return
-            excerpt += piece
+            excerpt += chunk
         response.close()
 
-    def _opened(self) -> aiohttp.ClientSession:
+    def _get_session(self) -> aiohttp.ClientSession:
         if self._closed:
             raise OutboundError("the server is shutting down")
         if self._session is None:
             connector = RecordingConnector(
                 limit=0,  # the dispatcher bounds how many calls run; a queue here would let slow hosts delay others
-                socket_factory=self._socket,
+                socket_factory=self._open_socket,
                 ssl=self._ssl if self._ssl is not None else True,
-                resolver=self._resolver or SystemLookup(),
+                resolver=self._resolver or SystemResolver(),
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
@@ -182,48 +184,50 @@ class OutboundClient:
             )
         return self._session
 
-    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+    def _open_socket(self, address: tuple[Any, ...]) -> socket.socket:
         """The guard: called with the final address of every connection, right before it is made."""
-        family, kind, protocol, _, where = address
+        family, kind, protocol, _, socket_address = address
         if not self._allow_private:
-            ip = str(where[0])
-            what = refusal(ip)
-            if what is not None:
-                refused = _refused.get()
+            ip = str(socket_address[0])
+            reason = non_public_reason(ip)
+            if reason is not None:
+                refused = _refused_addresses.get()
                 if refused is not None:
-                    refused.append(f"{ip} is {what}")
-                raise PermissionError(f"address {ip} is {what}")
+                    refused.append(f"{ip} is {reason}")
+                raise PermissionError(f"address {ip} is {reason}")
         return socket.socket(family=family, type=kind, proto=protocol)
 
 
-def _target(url: str) -> URL:
+def _parse_url(url: str) -> URL:
     try:
-        target = URL(url, encoded=True)  # as it was given: a webhook's path is not ours to tidy
+        parsed_url = URL(url, encoded=True)  # as it was given: a webhook's path is not ours to tidy
     except ValueError:
         raise OutboundError("invalid URL") from None
-    if target.scheme not in ("http", "https") or not target.raw_host or target.raw_host.startswith("."):
+    if parsed_url.scheme not in ("http", "https") or not parsed_url.raw_host or parsed_url.raw_host.startswith("."):
         raise OutboundError("invalid URL")
-    if not _TARGET.fullmatch(f"{target.raw_host}{target.raw_path_qs}"):
+    if not _URL_CHARACTERS.fullmatch(f"{parsed_url.raw_host}{parsed_url.raw_path_qs}"):
         raise OutboundError("invalid URL")
-    return target
+    return parsed_url
 
 
-def _fault(error: Exception, refused: list[str], received: bytes, host: str, seconds: float) -> OutboundError:
+def _to_outbound_error(
+    error: Exception, refused: list[str], received: bytes, host: str, seconds: float
+) -> OutboundError:
     if isinstance(error, TimeoutError):
         return OutboundError(f"timed out after {seconds:g} s")
     if received and not received.startswith(b"HTTP/"):  # a reset may come before aiohttp has parsed it
         return OutboundError("the response is not valid HTTP")
     if isinstance(error, aiohttp.ClientConnectorError) and refused:
-        return AddressRefused(f"address {refused[0]}; set [delivery] allow_private_networks to allow it")
-    return OutboundError(_words(error, host))
+        return ForbiddenAddressError(f"address {refused[0]}; set [delivery] allow_private_networks to allow it")
+    return OutboundError(_describe_error(error, host))
 
 
-def _words(error: Exception, host: str) -> str:
+def _describe_error(error: Exception, host: str) -> str:
     """What went wrong, for people. Only the host is named: aiohttp's own texts hold the whole URL."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return _certificate_words(error.certificate_error, host)
+        return _describe_certificate_error(error.certificate_error, host)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _certificate_words(error, host)
+        return _describe_certificate_error(error, host)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"cannot resolve host name {host}"
     if isinstance(error, aiohttp.ClientConnectorSSLError | ssl.SSLError):
@@ -235,24 +239,28 @@ def _words(error: Exception, host: str) -> str:
     if isinstance(error, aiohttp.InvalidURL):
         return "invalid URL"
     if isinstance(error, OSError):
-        number = error.errno
-        return _FAULTS.get(number, os.strerror(number).lower()) if number else f"cannot connect to {host}"
+        error_number = error.errno
+        return (
+            _SOCKET_ERRORS.get(error_number, os.strerror(error_number).lower())
+            if error_number
+            else f"cannot connect to {host}"
+        )
     return f"connection failed ({type(error).__name__})"
 
 
-def _certificate_words(error: Exception, host: str) -> str:
+def _describe_certificate_error(error: Exception, host: str) -> str:
     code = getattr(error, "verify_code", None)
     if code in (_HOSTNAME_MISMATCH, _IP_MISMATCH):
         return f"the certificate is not valid for {host}"
-    return f"certificate verification failed for {host}: {_CERTIFICATE.get(code or 0, 'it is not trusted')}"
+    return f"certificate verification failed for {host}: {_CERTIFICATE_ERRORS.get(code or 0, 'it is not trusted')}"
 
 
-def _first_of_each(headers: Mapping[str, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _first_values(headers: Mapping[str, str]) -> dict[str, str]:
+    first_values: dict[str, str] = {}
     for name, value in headers.items():
-        found.setdefault(name.lower(), value)
-    return found
+        first_values.setdefault(name.lower(), value)
+    return first_values
 
 
-def _printable(text: bytes) -> str:
-    return _NOT_TEXT.sub(" ", text.decode("utf-8", "replace")).strip()
+def _to_printable(text: bytes) -> str:
+    return _UNPRINTABLE.sub(" ", text.decode("utf-8", "replace")).strip()

@@ -16,7 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 MAX_THREADS = 16  # lookups at once; more hosts than these without an answer wait for a thread
 
 
-class SystemLookup(AbstractResolver):
+class SystemResolver(AbstractResolver):
     """The system's getaddrinfo, with /etc/hosts and whatever else nsswitch.conf names."""
 
     def __init__(self) -> None:
@@ -28,36 +28,36 @@ class SystemLookup(AbstractResolver):
         """Raises OSError for a name that cannot be resolved."""
         loop = asyncio.get_running_loop()
         async with self._threads:
-            found: asyncio.Future[list[ResolveResult]] = loop.create_future()
+            future: asyncio.Future[list[ResolveResult]] = loop.create_future()
 
-            def deliver(result: list[ResolveResult] | OSError) -> None:
-                if found.done():
+            def set_result(result: list[ResolveResult] | OSError) -> None:
+                if future.done():
                     return
                 if isinstance(result, OSError):
-                    found.set_exception(result)
+                    future.set_exception(result)
                 else:
-                    found.set_result(result)
+                    future.set_result(result)
 
-            def work() -> None:
-                result = _looked_up(host, port, family)
+            def run() -> None:
+                result = _resolve_host(host, port, family)
                 with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
-                    loop.call_soon_threadsafe(deliver, result)
+                    loop.call_soon_threadsafe(set_result, result)
 
-            threading.Thread(target=work, name="lookup", daemon=True).start()
-            return await found
+            threading.Thread(target=run, name="lookup", daemon=True).start()
+            return await future
 
     async def close(self) -> None:
         """Nothing to do: the threads end by themselves."""
 
 
-def _looked_up(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult] | OSError:
+def _resolve_host(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult] | OSError:
     try:
-        found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        addresses = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     except OSError as error:
         return error
     except ValueError:  # a label that is empty or too long, a NUL
         return socket.gaierror(socket.EAI_NONAME, "not a host name")
     return [
         ResolveResult(hostname=host, host=str(address[0]), port=port, family=kind, proto=protocol, flags=0)
-        for kind, _, protocol, _, address in found
+        for kind, _, protocol, _, address in addresses
     ]

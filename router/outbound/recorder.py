@@ -20,11 +20,11 @@ _RETRY_AFTER = re.compile(rb"^retry-after:([^\r\n]{1,64})", re.MULTILINE | re.IG
 _SWITCHING_PROTOCOLS = 101  # ends the HTTP of its connection: no interim response
 
 # Where connections that are opened in this context record what they receive.
-recording: ContextVar[bytearray | None] = ContextVar("recording", default=None)
+receive_buffer: ContextVar[bytearray | None] = ContextVar("receive_buffer", default=None)
 
 
 class RecordingConnector(aiohttp.TCPConnector):
-    """Its connections record what they receive. Each carries one request: `recording` is read when it is made.
+    """Its connections record what they receive. Each carries one request: `receive_buffer` is read when it is made.
 
     `_factory` is private to aiohttp; tests/integration/outbound fail when it no longer makes the connections'
     protocols.
@@ -39,7 +39,7 @@ class RecordingConnector(aiohttp.TCPConnector):
 class _RecordingHandler(ResponseHandler):
     def __init__(self, loop: Any) -> None:
         super().__init__(loop)
-        self._recorded = recording.get()
+        self._recorded = receive_buffer.get()
 
     def data_received(self, data: bytes) -> None:
         if self._recorded is not None:
@@ -47,13 +47,13 @@ class _RecordingHandler(ResponseHandler):
         super().data_received(data)
 
 
-def read_head(received: bytes) -> tuple[int, Mapping[str, str]] | None:
+def parse_head(received: bytes) -> tuple[int, Mapping[str, str]] | None:
     """The status of the final response and its Retry-After; None where no final status line came whole."""
-    line = _STATUS_LINE.match(received, len(received) - len(received.lstrip(b"\r\n")))
-    while line is not None:
-        status = int(line[1])
+    status_line = _STATUS_LINE.match(received, len(received) - len(received.lstrip(b"\r\n")))
+    while status_line is not None:
+        status = int(status_line[1])
         if status == _SWITCHING_PROTOCOLS or not 100 <= status < 200:
-            field = _RETRY_AFTER.search(received, line.end())
-            return status, {"retry-after": field[1].decode("latin-1").strip()} if field else {}
-        line = _STATUS_LINE.search(received, line.end())
+            retry_after = _RETRY_AFTER.search(received, status_line.end())
+            return status, {"retry-after": retry_after[1].decode("latin-1").strip()} if retry_after else {}
+        status_line = _STATUS_LINE.search(received, status_line.end())
     return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
 from router.channels.contract import Channel, find_channel
-from router.channels.poster import open_settings
+from router.channels.poster import decrypt_settings
 from router.errors import Refused
 from router.model import Actor, Alias, Integration
 from router.provisioning.document import (
@@ -90,7 +90,7 @@ class DocumentApplier:
         if current is None:
             return ReferencedSettings(settings, same=False)
         try:
-            kept = open_settings(self._box, channel, current.sealed_settings, allow_private=self._allow_private)
+            kept = decrypt_settings(self._box, channel, current.sealed_settings, allow_private=self._allow_private)
         except (Unsealable, Refused):
             return ReferencedSettings(settings, same=False)
         return ReferencedSettings(settings, same=channel.dump_settings(kept) == wanted)

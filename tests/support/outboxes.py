@@ -1,7 +1,7 @@
 """Outboxes of two processes over one integration with queued deliveries."""
 
 from router import ids
-from router.channels.contract import Outcome
+from router.channels.contract import SendOutcome
 from router.clock import SECOND
 from router.dispatch.outbox import Finished, Limits, Outbox, Work
 from tests.support.installation import Installation
@@ -61,7 +61,7 @@ class Outboxes:
         assert isinstance(found, Work), found
         return found
 
-    async def finish(self, work: Work, outcome: Outcome, *, stop: bool = False) -> object:
+    async def finish(self, work: Work, outcome: SendOutcome, *, stop: bool = False) -> object:
         return await self.turn(Finished(work, outcome, 0.0), stop=stop)
 
     async def delivery(self, n: int = 0) -> dict[str, object]:

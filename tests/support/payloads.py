@@ -7,7 +7,7 @@ from slack_sdk.models.blocks import Block
 
 from router.channels import slack_message
 from router.channels.contract import Payload
-from router.channels.rich_text import units
+from router.channels.rich_text import utf16_length
 from tests.support.slack_rules import faults, objection
 
 
@@ -47,8 +47,8 @@ def sound(payload: Payload, links: tuple[str | None, ...]) -> None:
         assert parsed is not None
         parsed.validate_json()
         assert parsed.to_dict() == block  # nothing in it that slack-sdk does not know
-    assert slack_message.size(payload) <= slack_message.MAX_PAYLOAD
-    assert slack_message.characters(payload.get("blocks", [])) <= slack_message.MAX_CHARACTERS
+    assert slack_message.payload_size(payload) <= slack_message.MAX_PAYLOAD_BYTES
+    assert slack_message.count_characters(payload.get("blocks", [])) <= slack_message.MAX_CHARACTERS
     for part in walk(payload.get("blocks", [])):
         kind = part.get("type")
         assert kind in {
@@ -65,7 +65,7 @@ def sound(payload: Payload, links: tuple[str | None, ...]) -> None:
         if kind == "link":
             assert part["url"] in links
         if isinstance(part.get("text"), str):
-            assert 0 < units(part["text"]) <= 3000
+            assert 0 < utf16_length(part["text"]) <= 3000
     for text in strings(payload):
         assert not set(text) & set("\x00\x1b\r\u202e\u2066\ufeff")
         text.encode()  # no lone surrogates
@@ -77,7 +77,7 @@ def _quiet(payload: Payload, links: tuple[str | None, ...]) -> None:
     assert (payload["mrkdwn"], payload["parse"], payload["link_names"]) == (False, "none", False)
     assert (payload["unfurl_links"], payload["unfurl_media"]) == (False, False)
     text = payload["text"]
-    assert 0 < units(text) <= 3000
+    assert 0 < utf16_length(text) <= 3000
     for link in links:
         text = text.removesuffix(f"<{link}>")
     assert "<" not in text

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.admin import validation
-from router.channels.contract import Channel, Payload, TicketNotice
+from router.channels.contract import Channel, Payload, TicketNotification
 from router.clock import Clock
 from router.errors import Refused
 from router.mail.address import AddressError, Mailbox, parse_mailbox
@@ -119,7 +119,7 @@ class ExplanationService:
             return None
         workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
         return channel.render(
-            TicketNotice(
+            TicketNotification(
                 event="opened",
                 ticket_id="",
                 number=1 + (0 if workspace is None else workspace.last_ticket_number),

@@ -13,7 +13,7 @@ from typing import Any
 from router import ids
 from router.admin import audit, paging, validation
 from router.admin.paging import DEFAULT_LIMIT, Page
-from router.channels.contract import Failed, Outcome, Retry, Sent, TestNotice, find_channel
+from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess, TestMessage, find_channel
 from router.channels.poster import Poster
 from router.clock import Clock
 from router.dispatch.outbox import heal_integration
@@ -68,7 +68,7 @@ class IntegrationService:
         """settings: what the channel of this type asks for (`webhookUrl`). Nothing is sent."""
         channel = find_channel(self._poster.channels, type)
         kept_name = validation.line(name, "name")
-        sealed, hint = self._poster.seal(channel, settings)
+        sealed, hint = self._poster.encrypt_settings(channel, settings)
         integration_id = ids.new("int")
         now = self._clock.now()
         async with self._database.transaction() as transaction:
@@ -105,7 +105,7 @@ class IntegrationService:
                 channel = self._poster.channels.get(integration.type)
                 if channel is None:
                     raise Refused("conflict", f"Integration type {integration.type} is not supported by this version")
-                sealed, hint = self._poster.seal(channel, settings)
+                sealed, hint = self._poster.encrypt_settings(channel, settings)
             await transaction.execute(
                 "integration_change",
                 id=integration.id,
@@ -183,11 +183,11 @@ class IntegrationService:
             self._wake.wake([integration.id])
         return result
 
-    async def _send_test(self, integration: Integration, workspace_name: str) -> Outcome:
-        found = self._poster.open(integration)
-        if isinstance(found, Failed):
+    async def _send_test(self, integration: Integration, workspace_name: str) -> SendOutcome:
+        found = self._poster.prepare(integration)
+        if isinstance(found, SendFailure):
             return found
-        notice = TestNotice(workspace_name, integration.name, self._clock.now())
+        notice = TestMessage(workspace_name, integration.name, self._clock.now())
         return await found.send(found.channel.render_test(notice))
 
 
@@ -201,9 +201,9 @@ async def _found(transaction: QueryExecutor, actor: Actor, integration_id: str) 
     return integration
 
 
-def _result(outcome: Outcome) -> TestResult:
+def _result(outcome: SendOutcome) -> TestResult:
     match outcome:
-        case Sent():
+        case SendSuccess():
             return TestResult(True, outcome.status, outcome.excerpt, "", outcome.latency)
-        case Retry() | Failed():
+        case SendRetry() | SendFailure():
             return TestResult(False, outcome.status, outcome.excerpt, outcome.reason, outcome.latency)

@@ -13,23 +13,23 @@ from router.channels import CHANNELS
 from router.channels.contract import (
     Channel,
     DigestEntry,
-    Failed,
-    OperatorNotice,
-    Outcome,
+    OperatorAlert,
     Payload,
-    Retry,
-    Sent,
-    TestNotice,
-    TicketNotice,
+    SendFailure,
+    SendOutcome,
+    SendRetry,
+    SendSuccess,
+    TestMessage,
+    TicketNotification,
 )
 from router.errors import Refused
-from router.outbound.client import AddressRefused, Answer, OutboundError
+from router.outbound.client import ForbiddenAddressError, HttpResponse, OutboundError
 
 # Settings of each channel as the API takes them, with a part that must never be shown: one line for a new channel.
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "slack": ({"webhookUrl": "https://hooks.slack.com/services/T0/B0/verysecretpart"}, "verysecretpart"),
 }
-NOTICE = TicketNotice(
+NOTICE = TicketNotification(
     "opened",
     "ticket_1",
     42,
@@ -48,13 +48,13 @@ ENTRY = DigestEntry("opened", 42, "Subject", "ana@c.test", "help@o.test")
 class Far:
     """A far side that does one thing."""
 
-    def __init__(self, does: Answer | OutboundError) -> None:
+    def __init__(self, does: HttpResponse | OutboundError) -> None:
         self._does = does
         self.posted: list[tuple[str, Mapping[str, Any], float]] = []
 
-    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> Answer:
+    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> HttpResponse:
         self.posted.append((url, payload, timeout))
-        if isinstance(self._does, Answer):
+        if isinstance(self._does, HttpResponse):
             return self._does
         raise self._does
 
@@ -94,8 +94,8 @@ def test_rendering_is_pure_json(channel: Channel[Any]) -> None:
         lambda: channel.render(NOTICE),
         lambda: channel.render_plain(NOTICE),
         lambda: channel.render_digest([ENTRY] * channel.digest_limit),
-        lambda: channel.render_test(TestNotice("Example", "Billing", 0)),
-        lambda: channel.render_notice(OperatorNotice("Domain alert", "It is verified.", "Example", 0)),
+        lambda: channel.render_test(TestMessage("Example", "Billing", 0)),
+        lambda: channel.render_alert(OperatorAlert("Domain alert", "It is verified.", "Example", 0)),
     ]
     for render in renderings:
         first = json.dumps(render())
@@ -107,17 +107,17 @@ def test_rendering_is_pure_json(channel: Channel[Any]) -> None:
 @pytest.mark.parametrize(
     ("does", "kind"),
     [
-        (Answer(200, {}, "ok", 5), Sent),
-        (Answer(302), Failed),
-        (Answer(404), Failed),
-        (Answer(429, {"retry-after": "5"}), Retry),
-        (Answer(503), Retry),
-        (OutboundError("connection refused"), Retry),
-        (AddressRefused("address 10.0.0.1 is private"), Failed),
+        (HttpResponse(200, {}, "ok", 5), SendSuccess),
+        (HttpResponse(302), SendFailure),
+        (HttpResponse(404), SendFailure),
+        (HttpResponse(429, {"retry-after": "5"}), SendRetry),
+        (HttpResponse(503), SendRetry),
+        (OutboundError("connection refused"), SendRetry),
+        (ForbiddenAddressError("address 10.0.0.1 is private"), SendFailure),
     ],
 )
 async def test_every_end_is_an_outcome(
-    channel: Channel[Any], settings: Any, does: Answer | OutboundError, kind: type[Outcome]
+    channel: Channel[Any], settings: Any, does: HttpResponse | OutboundError, kind: type[SendOutcome]
 ) -> None:
     far = Far(does)
     payload = channel.render(NOTICE)

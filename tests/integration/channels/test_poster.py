@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from router.channels import CHANNELS
-from router.channels.contract import Failed, Outcome, Sent, find_channel
-from router.channels.poster import OpenIntegration, Poster
+from router.channels.contract import SendFailure, SendOutcome, SendSuccess, find_channel
+from router.channels.poster import IntegrationSender, Poster
 from router.errors import Refused
 from router.model import Integration
-from router.outbound.client import Answer
+from router.outbound.client import HttpResponse
 from router.secrets import SecretBox, new_key
 
 URL = "https://hooks.slack.test/services/T0/B0/very-secret"
@@ -25,9 +25,9 @@ class Client:
     def __init__(self) -> None:
         self.posts: list[tuple[str, Mapping[str, Any], float]] = []
 
-    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> Answer:
+    async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> HttpResponse:
         self.posts.append((url, payload, timeout))
-        return Answer(200, {}, "ok", 1)
+        return HttpResponse(200, {}, "ok", 1)
 
 
 def poster(box: SecretBox, client: Client | None = None, *, allow_private: bool = False) -> Poster:
@@ -38,8 +38,8 @@ def sealed(box: SecretBox, text: str) -> Integration:
     return replace(INTEGRATION, sealed_settings=box.seal(text))
 
 
-def reason(found: OpenIntegration | Outcome) -> str:
-    assert isinstance(found, Failed)
+def reason(found: IntegrationSender | SendOutcome) -> str:
+    assert isinstance(found, SendFailure)
     assert found.kind == "permanent"
     return found.reason
 
@@ -47,23 +47,23 @@ def reason(found: OpenIntegration | Outcome) -> str:
 async def test_what_was_sealed_is_sent_to_the_place_it_names() -> None:
     client, box = Client(), SecretBox(new_key())
     posts = poster(box, client)
-    settings, hint = posts.seal(SLACK, {"webhookUrl": URL})
+    settings, hint = posts.encrypt_settings(SLACK, {"webhookUrl": URL})
     assert "very-secret" not in settings + hint
-    found = posts.open(replace(INTEGRATION, sealed_settings=settings))
-    assert isinstance(found, OpenIntegration)
+    found = posts.prepare(replace(INTEGRATION, sealed_settings=settings))
+    assert isinstance(found, IntegrationSender)
     assert "very-secret" not in repr(found)
-    assert isinstance(await found.send({"text": "Hello"}), Sent)
+    assert isinstance(await found.send({"text": "Hello"}), SendSuccess)
     assert client.posts == [(URL, {"text": "Hello"}, 7)]
 
 
 def test_settings_that_are_not_allowed_are_not_sealed() -> None:
     with pytest.raises(Refused, match="must start with https"):
-        poster(SecretBox(new_key())).seal(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
+        poster(SecretBox(new_key())).encrypt_settings(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
 
 
 def test_a_type_that_this_version_lacks() -> None:
     box = SecretBox(new_key())
-    found = poster(box).open(replace(sealed(box, "{}"), type="telegraph"))
+    found = poster(box).prepare(replace(sealed(box, "{}"), type="telegraph"))
     assert reason(found) == "this version does not support the integration type 'telegraph'"
 
 
@@ -71,16 +71,16 @@ def test_a_type_that_this_version_lacks() -> None:
 def test_what_cannot_be_read(text: str) -> None:
     box = SecretBox(new_key())
     unreadable = "the webhook URL cannot be decrypted with this secret key; enter it again"
-    assert reason(poster(box).open(sealed(box, text))) == unreadable
-    assert reason(poster(SecretBox(new_key())).open(sealed(box, "{}"))) == unreadable
+    assert reason(poster(box).prepare(sealed(box, text))) == unreadable
+    assert reason(poster(SecretBox(new_key())).prepare(sealed(box, "{}"))) == unreadable
 
 
 def test_what_was_allowed_when_it_was_sealed() -> None:
     box = SecretBox(new_key())
-    settings, _ = poster(box, allow_private=True).seal(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
+    settings, _ = poster(box, allow_private=True).encrypt_settings(SLACK, {"webhookUrl": "http://127.0.0.1/x"})
     integration = replace(INTEGRATION, sealed_settings=settings)
-    assert isinstance(poster(box, allow_private=True).open(integration), OpenIntegration)
-    assert "https" in reason(poster(box).open(integration))
+    assert isinstance(poster(box, allow_private=True).prepare(integration), IntegrationSender)
+    assert "https" in reason(poster(box).prepare(integration))
 
 
 def test_a_type_is_found_or_the_known_ones_are_named() -> None:

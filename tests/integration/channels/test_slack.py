@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.channels import CHANNELS
-from router.channels.contract import Channel, Failed, Outcome, Retry, Sent, TestNotice
-from router.channels.slack import CHANNEL, MAX_RETRY_AFTER, SlackSettings, judge
+from router.channels.contract import Channel, SendFailure, SendOutcome, SendRetry, SendSuccess, TestMessage
+from router.channels.slack import CHANNEL, MAX_RETRY_AFTER_SECONDS, SlackSettings, classify_response
 from router.errors import Refused
-from router.outbound.client import Answer, OutboundClient
+from router.outbound.client import HttpResponse, OutboundClient
 from tests.support.raw_http import RawHttpServer, Script
 from tests.support.slack import Answer as Says
 from tests.support.slack import Half, Hang, Redirect, Reset, SlackStandIn
@@ -122,16 +122,16 @@ def test_the_hint_and_the_repr_keep_the_secret(url: str, hint: str) -> None:
 # --- answers
 
 
-def _kind(outcome: Outcome) -> str:
-    return outcome.kind if isinstance(outcome, Failed) else type(outcome).__name__
+def _kind(outcome: SendOutcome) -> str:
+    return outcome.kind if isinstance(outcome, SendFailure) else type(outcome).__name__
 
 
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        (200, "ok", "Sent"),
-        (204, "", "Sent"),
-        (200, "<html>", "Sent"),
+        (200, "ok", "SendSuccess"),
+        (204, "", "SendSuccess"),
+        (200, "<html>", "SendSuccess"),
         (301, "", "rejected"),
         (400, "invalid_payload", "payload"),
         (400, "invalid_blocks", "payload"),
@@ -154,23 +154,23 @@ def _kind(outcome: Outcome) -> str:
         (410, "channel_is_archived", "permanent"),
         (410, "", "permanent"),
         (413, "", "rejected"),
-        (429, "rate_limited", "Retry"),
-        (400, "rate_limited", "Retry"),
-        (500, "rollup_error", "Retry"),
-        (502, "no_service", "Retry"),
-        (503, "", "Retry"),
-        (599, "", "Retry"),
-        (600, "", "Retry"),
+        (429, "rate_limited", "SendRetry"),
+        (400, "rate_limited", "SendRetry"),
+        (500, "rollup_error", "SendRetry"),
+        (502, "no_service", "SendRetry"),
+        (503, "", "SendRetry"),
+        (599, "", "SendRetry"),
+        (600, "", "SendRetry"),
         (400, "{" * 5000, "rejected"),
         (400, '{"error": 42}', "rejected"),
         (400, "[1]", "rejected"),
     ],
 )
 def test_answers(status: int, body: str, expected: str) -> None:
-    outcome = judge(Answer(status, {}, body, 7), NOW)
+    outcome = classify_response(HttpResponse(status, {}, body, 7), NOW)
     assert _kind(outcome) == expected
     assert (outcome.status, outcome.excerpt, outcome.latency) == (status, body, 7)
-    if not isinstance(outcome, Sent):
+    if not isinstance(outcome, SendSuccess):
         assert outcome.reason.startswith(f"Slack returned {status}")
         assert "{" not in outcome.reason
 
@@ -184,26 +184,26 @@ def test_answers(status: int, body: str, expected: str) -> None:
         (" 0 ", 0.0),
         ("-5", None),
         ("1.5", None),
-        ("99999", MAX_RETRY_AFTER),
-        ("9" * 400, MAX_RETRY_AFTER),
+        ("99999", MAX_RETRY_AFTER_SECONDS),
+        ("9" * 400, MAX_RETRY_AFTER_SECONDS),
         ("\u0663", None),
         ("soon", None),
         ("Sat, 22 Nov 2025 12:00:45 GMT", 45.0),
         ("Sat, 22 Nov 2025 11:00:00 GMT", 0.0),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER_SECONDS),
     ],
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
     headers = {} if value is None else {"retry-after": value}
     for status in (429, 503):
-        outcome = judge(Answer(status, headers), NOW)
-        assert isinstance(outcome, Retry)
-        assert outcome.after == seconds
+        outcome = classify_response(HttpResponse(status, headers), NOW)
+        assert isinstance(outcome, SendRetry)
+        assert outcome.retry_after == seconds
 
 
 @given(st.integers(100, 999), st.text(), st.text())
 def test_any_answer_is_an_outcome(status: int, body: str, after: str) -> None:
-    judge(Answer(status, {"retry-after": after}, body), NOW)
+    classify_response(HttpResponse(status, {"retry-after": after}, body), NOW)
 
 
 # --- the whole way
@@ -216,15 +216,15 @@ async def client() -> AsyncIterator[OutboundClient]:
     await client.close()
 
 
-async def _send(client: OutboundClient, url: str, timeout: float = 10) -> Outcome:
+async def _send(client: OutboundClient, url: str, timeout: float = 10) -> SendOutcome:
     settings = CHANNEL.parse_settings({"webhookUrl": url}, allow_private=True)
-    payload = CHANNEL.render_test(TestNotice("Example", "Billing", 0))
+    payload = CHANNEL.render_test(TestMessage("Example", "Billing", 0))
     return await CHANNEL.send(client, settings, payload, timeout)
 
 
 async def test_sent(client: OutboundClient, slack: SlackStandIn) -> None:
     outcome = await _send(client, slack.url())
-    assert isinstance(outcome, Sent)
+    assert isinstance(outcome, SendSuccess)
     assert (outcome.status, outcome.excerpt) == (200, "ok")
     assert slack.posts[0].text.startswith("Test message from Email Router")
 
@@ -240,35 +240,35 @@ async def test_every_misbehaviour_is_an_outcome(client: OutboundClient, slack: S
         Redirect(slack.url("elsewhere")),
     )
     outcomes = [await _send(client, slack.url(), 2) for _ in range(6)]
-    assert [_kind(outcome) for outcome in outcomes] == ["Retry"] * 5 + ["rejected"]
-    assert isinstance(outcomes[0], Retry)
-    assert outcomes[0].after == 7
-    assert isinstance(outcomes[4], Retry)
+    assert [_kind(outcome) for outcome in outcomes] == ["SendRetry"] * 5 + ["rejected"]
+    assert isinstance(outcomes[0], SendRetry)
+    assert outcomes[0].retry_after == 7
+    assert isinstance(outcomes[4], SendRetry)
     assert outcomes[4].reason == "timed out after 2 s"
 
 
 async def test_a_success_is_one_whatever_is_wrong_with_its_rest(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.script("general", Half(), Says(204, b""), Says(299, b"\xff" * 5000), Says(200, "invalid_token"))
     outcomes = [await _send(client, slack.url(), 10) for _ in range(4)]
-    assert [_kind(outcome) for outcome in outcomes] == ["Sent"] * 4
+    assert [_kind(outcome) for outcome in outcomes] == ["SendSuccess"] * 4
     assert [outcome.status for outcome in outcomes] == [200, 204, 299, 200]
 
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nok", "Sent"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nok", "SendSuccess"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno_service", "permanent"),
         (b"HTTP/1.1 403 Forbidden\r\n\xff\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", "permanent"),
         (b"HTTP/1.1 400 Bad\r\nContent-Length: 99\r\n\r\ninvalid_token", "permanent"),
         (b"HTTP/1.1 400 Bad\r\nno colon\r\n\r\ninvalid_blocks", "rejected"),
         (b"HTTP/1.1 302 Found\r\nLocation", "rejected"),
-        (b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: x\r\n\r\n", "Retry"),
-        (b"HTTP/1.1 503 Busy\r\nContent-Length: 99\r\n\r\n", "Retry"),
-        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "Retry"),
-        (b"HTTP/1.1 099 What\r\n\r\n", "Retry"),
-        (b"HTTP/1.1 100 Continue\r\n\r\n", "Retry"),
-        (b"", "Retry"),
+        (b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: x\r\n\r\n", "SendRetry"),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 99\r\n\r\n", "SendRetry"),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "SendRetry"),
+        (b"HTTP/1.1 099 What\r\n\r\n", "SendRetry"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "SendRetry"),
+        (b"", "SendRetry"),
     ],
 )
 async def test_flawed_answers_are_classified_by_their_status(client: OutboundClient, answer: bytes, kind: str) -> None:
@@ -276,14 +276,14 @@ async def test_flawed_answers_are_classified_by_their_status(client: OutboundCli
         outcome = await _send(client, server.url)
         assert _kind(outcome) == kind
         if b"Retry-After" in answer:
-            assert isinstance(outcome, Retry)
-            assert outcome.after == 7
+            assert isinstance(outcome, SendRetry)
+            assert outcome.retry_after == 7
 
 
 async def test_a_forgotten_webhook(client: OutboundClient, slack: SlackStandIn) -> None:
     slack.forget("general")
     outcome = await _send(client, slack.url())
-    assert isinstance(outcome, Failed)
+    assert isinstance(outcome, SendFailure)
     assert outcome.kind == "permanent"
     assert outcome.reason == "Slack returned 404 no_service: the webhook was removed or disabled in Slack"
 
@@ -292,6 +292,6 @@ async def test_an_address_that_is_not_allowed_parks_the_integration(slack: Slack
     client = OutboundClient()
     outcome = await _send(client, slack.url())
     await client.close()
-    assert isinstance(outcome, Failed)
+    assert isinstance(outcome, SendFailure)
     assert outcome.kind == "permanent"
     assert "127.0.0.1 is loopback" in outcome.reason

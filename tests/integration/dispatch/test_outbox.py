@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from router.channels.contract import Failed, Retry, Sent
+from router.channels.contract import SendFailure, SendRetry, SendSuccess
 from router.clock import SECOND
 from router.dispatch.outbox import Finished, Pause, Work
 from tests.support import seeds
@@ -32,7 +32,7 @@ async def test_the_attempt_is_written_before_the_work_is_handed_out(outboxes: Ou
 
 async def test_sent_is_delivered_and_lets_go(outboxes: Outboxes) -> None:
     work = await outboxes.work()
-    assert await outboxes.finish(work, Sent(200, "ok", 1500)) is None
+    assert await outboxes.finish(work, SendSuccess(200, "ok", 1500)) is None
     row = await outboxes.delivery()
     assert (row["state"], row["via"], row["delivered_at"]) == ("delivered", "message", outboxes.clock.now())
     (attempt,) = await outboxes.attempts()
@@ -81,16 +81,16 @@ async def test_an_outcome_of_a_process_that_lost_its_lease_is_still_written(outb
     work = await outboxes.work()
     outboxes.clock.advance(61)
     again = await outboxes.work(by=outboxes.two)
-    assert await outboxes.finish(work, Sent(200)) is None
+    assert await outboxes.finish(work, SendSuccess(200)) is None
     assert (await outboxes.delivery())["state"] == "delivered"
     assert (await outboxes.the_integration())["lease_owner"] == "two"
-    await outboxes.two.turn(outboxes.integration, Finished(again, Retry(None, "timed out"), 0.0), DIGEST)
+    await outboxes.two.turn(outboxes.integration, Finished(again, SendRetry(None, "timed out"), 0.0), DIGEST)
     assert (await outboxes.delivery())["state"] == "delivered"
 
 
 async def test_retry_waits_its_step_and_keeps_the_reason(outboxes: Outboxes) -> None:
     work = await outboxes.work()
-    assert await outboxes.finish(work, Retry(None, "HTTP 503", status=503)) is None
+    assert await outboxes.finish(work, SendRetry(None, "HTTP 503", status=503)) is None
     row = await outboxes.delivery()
     assert (row["state"], row["claims"], row["last_error"]) == ("pending", 0, "HTTP 503")
     assert row["next_attempt_at"] == outboxes.clock.now() + 5 * SECOND
@@ -100,7 +100,7 @@ async def test_retry_waits_its_step_and_keeps_the_reason(outboxes: Outboxes) -> 
 async def test_retry_after_holds_the_whole_webhook(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(2)
-    await outboxes.finish(await outboxes.work(), Retry(30.0, "rate limited", status=429))
+    await outboxes.finish(await outboxes.work(), SendRetry(30.0, "rate limited", status=429))
     assert (await outboxes.delivery())["next_attempt_at"] == outboxes.clock.now() + 30 * SECOND
     assert await outboxes.one.ready(10) == []
     assert await outboxes.turn() is None
@@ -112,32 +112,32 @@ async def test_retry_after_holds_the_whole_webhook(store: Store) -> None:
 async def test_max_age_is_the_end(outboxes: Outboxes) -> None:
     work = await outboxes.work()
     outboxes.clock.advance(days=3)
-    await outboxes.finish(work, Retry(None, "HTTP 500"))
+    await outboxes.finish(work, SendRetry(None, "HTTP 500"))
     row = await outboxes.delivery()
     assert (row["state"], row["next_attempt_at"]) == ("dead", None)
     assert row["last_error"] == "failed permanently: HTTP 500"
 
 
 async def test_rejected_is_dead_at_once(outboxes: Outboxes) -> None:
-    await outboxes.finish(await outboxes.work(), Failed("rejected", "HTTP 302: redirects are not followed"))
+    await outboxes.finish(await outboxes.work(), SendFailure("rejected", "HTTP 302: redirects are not followed"))
     row = await outboxes.delivery()
     assert (row["state"], row["last_error"]) == ("dead", "HTTP 302: redirects are not followed")
 
 
 async def test_a_refused_form_is_sent_again_as_text_and_then_dead(outboxes: Outboxes) -> None:
-    second = await outboxes.finish(await outboxes.work(), Failed("payload", "invalid_blocks", status=400))
+    second = await outboxes.finish(await outboxes.work(), SendFailure("payload", "invalid_blocks", status=400))
     assert isinstance(second, Work)
     assert second.form == "text"
-    await outboxes.finish(second, Failed("payload", "invalid_payload", status=400))
+    await outboxes.finish(second, SendFailure("payload", "invalid_payload", status=400))
     row = await outboxes.delivery()
     assert row["state"] == "dead"
     assert [a["outcome"] for a in await outboxes.attempts()] == ["refused", "refused"]
 
 
 async def test_text_that_arrives_says_so(outboxes: Outboxes) -> None:
-    second = await outboxes.finish(await outboxes.work(), Failed("payload", "invalid_blocks"))
+    second = await outboxes.finish(await outboxes.work(), SendFailure("payload", "invalid_blocks"))
     assert isinstance(second, Work)
-    await outboxes.finish(second, Sent(200))
+    await outboxes.finish(second, SendSuccess(200))
     assert (await outboxes.delivery())["via"] == "text"
 
 
@@ -147,9 +147,9 @@ async def test_the_pace_lets_a_burst_through_and_then_one_a_second(store: Store)
     turn: object = await outboxes.turn()
     for _ in range(4):
         assert isinstance(turn, Work)
-        turn = await outboxes.finish(turn, Sent(200))
+        turn = await outboxes.finish(turn, SendSuccess(200))
     assert isinstance(turn, Work)
-    turn = await outboxes.finish(turn, Sent(200))
+    turn = await outboxes.finish(turn, SendSuccess(200))
     assert isinstance(turn, Pause)
     assert turn.until == outboxes.clock.now() + SECOND
     outboxes.clock.advance(1)
@@ -161,7 +161,7 @@ async def test_a_flood_becomes_a_digest_that_names_each(store: Store) -> None:
     await outboxes.build(60)
     work = await outboxes.work()
     assert (work.form, len(work.deliveries)) == ("digest", DIGEST)
-    rest = await outboxes.finish(work, Sent(200))
+    rest = await outboxes.finish(work, SendSuccess(200))
     assert isinstance(rest, Work)
     assert (rest.form, len(rest.deliveries)) == ("message", 1)
     rows = await seeds.execute(store.database, "SELECT via FROM deliveries WHERE state = 'delivered'")
@@ -171,7 +171,7 @@ async def test_a_flood_becomes_a_digest_that_names_each(store: Store) -> None:
 async def test_a_permanent_answer_parks_everything_and_probes(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(3)
-    assert await outboxes.finish(await outboxes.work(), Failed("permanent", "no_service", status=404)) is None
+    assert await outboxes.finish(await outboxes.work(), SendFailure("permanent", "no_service", status=404)) is None
     integration = await outboxes.the_integration()
     assert (integration["status"], integration["last_error"]) == ("failing", "no_service")
     assert integration["probe_at"] == outboxes.clock.now() + 300 * SECOND
@@ -185,12 +185,12 @@ async def test_a_permanent_answer_parks_everything_and_probes(store: Store) -> N
     probe = await outboxes.work()
     assert probe.probe
     assert len(probe.deliveries) == 1
-    await outboxes.finish(probe, Failed("permanent", "no_service", status=404))
+    await outboxes.finish(probe, SendFailure("permanent", "no_service", status=404))
     integration = await outboxes.the_integration()
     assert integration["probe_at"] == outboxes.clock.now() + 600 * SECOND
 
     outboxes.clock.advance(600)
-    following = await outboxes.finish(await outboxes.work(), Sent(200))
+    following = await outboxes.finish(await outboxes.work(), SendSuccess(200))
     assert isinstance(following, Work)
     assert not following.probe
     integration = await outboxes.the_integration()
@@ -200,18 +200,18 @@ async def test_a_permanent_answer_parks_everything_and_probes(store: Store) -> N
 async def test_max_age_stands_still_while_parked(outboxes: Outboxes) -> None:
     before = (await outboxes.delivery())["expires_at"]
     await outboxes.queue(2)
-    await outboxes.finish(await outboxes.work(), Failed("permanent", "no_service"))
+    await outboxes.finish(await outboxes.work(), SendFailure("permanent", "no_service"))
     outboxes.clock.advance(days=10)
     probe = await outboxes.work()
-    await outboxes.finish(probe, Sent(200))
+    await outboxes.finish(probe, SendSuccess(200))
     rows = await outboxes.installation.rows("SELECT expires_at FROM deliveries WHERE state = 'pending'")
     assert [row["expires_at"] for row in rows] == [int(str(before)) + 10 * 24 * 3600 * SECOND]
 
 
 async def test_a_probe_that_meets_a_fault_of_the_net_probes_again_later(outboxes: Outboxes) -> None:
-    await outboxes.finish(await outboxes.work(), Failed("permanent", "no_service"))
+    await outboxes.finish(await outboxes.work(), SendFailure("permanent", "no_service"))
     outboxes.clock.advance(300)
-    await outboxes.finish(await outboxes.work(), Retry(None, "connection refused"))
+    await outboxes.finish(await outboxes.work(), SendRetry(None, "connection refused"))
     row = await outboxes.delivery()
     assert (row["state"], row["next_attempt_at"]) == ("pending", None)
     assert (await outboxes.the_integration())["probe_at"] == outboxes.clock.now() + 600 * SECOND
@@ -220,7 +220,7 @@ async def test_a_probe_that_meets_a_fault_of_the_net_probes_again_later(outboxes
 async def test_stopping_writes_the_outcome_and_opens_nothing(store: Store) -> None:
     outboxes = Outboxes(Installation(store))
     await outboxes.build(2)
-    assert await outboxes.finish(await outboxes.work(), Sent(200), stop=True) is None
+    assert await outboxes.finish(await outboxes.work(), SendSuccess(200), stop=True) is None
     assert (await outboxes.delivery(0))["state"] == "delivered"
     assert (await outboxes.delivery(1))["attempts"] == 0
     assert json.dumps((await outboxes.the_integration())["lease_owner"]) == '""'
@@ -237,14 +237,14 @@ async def test_what_is_owed_to_nobody_ends(outboxes: Outboxes) -> None:
 async def test_the_old_urls_answer_says_nothing_about_the_new_one(outboxes: Outboxes) -> None:
     work = await outboxes.work()
     await outboxes.installation.rows("UPDATE integrations SET sealed_settings = 'new'")
-    again = await outboxes.finish(work, Failed("permanent", "no_service", status=404))
+    again = await outboxes.finish(work, SendFailure("permanent", "no_service", status=404))
     assert isinstance(again, Work)
     assert (await outboxes.the_integration())["status"] == "active"
     assert (await outboxes.delivery())["parked_at"] is None
 
 
 async def test_a_probe_that_was_overtaken_by_healing_leaves_nothing_stuck(outboxes: Outboxes) -> None:
-    await outboxes.finish(await outboxes.work(), Failed("permanent", "no_service"))
+    await outboxes.finish(await outboxes.work(), SendFailure("permanent", "no_service"))
     outboxes.clock.advance(300)
     probe = await outboxes.work()
     await outboxes.installation.rows("UPDATE integrations SET status = 'active', probe_at = NULL")
@@ -252,7 +252,7 @@ async def test_a_probe_that_was_overtaken_by_healing_leaves_nothing_stuck(outbox
         "dispatch_unpark", integration_id=outboxes.integration, now=outboxes.clock.now()
     )
     outboxes.clock.advance(days=4)
-    await outboxes.finish(probe, Retry(None, "timed out"))
+    await outboxes.finish(probe, SendRetry(None, "timed out"))
     row = await outboxes.delivery()
     assert row["state"] == "pending"
     assert row["next_attempt_at"] is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from router.outbound.client import AddressRefused, OutboundClient
+from router.outbound.client import ForbiddenAddressError, OutboundClient
 from tests.integration.outbound.calls import CLEAN, PAYLOAD, Names, fault
 from tests.support.raw_http import RawHttpServer
 from tests.support.slack import Answer, Half, Hang, Huge, Redirect, Reset, SlackStandIn, Slow
@@ -135,7 +135,7 @@ async def test_a_name_that_is_none(client: OutboundClient, host: str) -> None:
 async def test_addresses_are_judged_at_connect(slack: SlackStandIn, host: str, words: str) -> None:
     names = Names({"hooks.test": ["10.0.0.1"], "both.test": ["fd00::1", "169.254.169.254"]})
     client = OutboundClient(resolver=names)
-    with pytest.raises(AddressRefused) as caught:
+    with pytest.raises(ForbiddenAddressError) as caught:
         await client.post_json(f"http://{host}:{slack.port}/services/T/B/x", PAYLOAD)
     assert caught.value.reason == f"{words}; set [delivery] allow_private_networks to allow it"
     await client.close()
@@ -144,7 +144,7 @@ async def test_addresses_are_judged_at_connect(slack: SlackStandIn, host: str, w
 
 async def test_a_refused_address_beside_one_that_connects(slack: SlackStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """The failure is the one of the connection that was made: it passes by waiting."""
-    monkeypatch.setattr("router.outbound.client.refusal", {"127.0.0.2": "refused"}.get)
+    monkeypatch.setattr("router.outbound.client.non_public_reason", {"127.0.0.2": "refused"}.get)
     client = OutboundClient(timeout=0.5, resolver=Names({"hooks.test": ["127.0.0.2", "127.0.0.1"]}))
     slack.script("general", Hang())
     assert await fault(client, slack.url(host="hooks.test")) == "timed out after 0.5 s"
@@ -154,7 +154,7 @@ async def test_a_refused_address_beside_one_that_connects(slack: SlackStandIn, m
 
 async def test_a_name_of_loopback_is_refused_by_the_system_resolver_too(slack: SlackStandIn) -> None:
     client = OutboundClient()
-    with pytest.raises(AddressRefused):
+    with pytest.raises(ForbiddenAddressError):
         await client.post_json(slack.url(host="localhost"), PAYLOAD)
     await client.close()
     assert not slack.posts

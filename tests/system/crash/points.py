@@ -18,7 +18,7 @@ from asyncpg.transaction import Transaction
 from emailrouter import lifecycle
 from emailrouter.assembly import core
 from router.accept import Accept
-from router.channels.contract import Failed
+from router.channels.contract import SendFailure
 from router.contents.store import ContentStore
 from router.dispatch import retention
 from router.dispatch.dispatcher import Dispatcher
@@ -214,7 +214,7 @@ def _is_digest(args: tuple[Any, ...], *_: Any) -> bool:
 
 def _was_permanent(args: tuple[Any, ...], _: Any) -> bool:
     finished = _finished(args)
-    return finished is not None and isinstance(finished.outcome, Failed) and finished.outcome.kind == "permanent"
+    return finished is not None and isinstance(finished.outcome, SendFailure) and finished.outcome.kind == "permanent"
 
 
 POINTS: dict[str, Point] = {

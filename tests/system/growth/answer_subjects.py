@@ -13,13 +13,13 @@ import dns.rdatatype
 import dns.resolver
 
 from router.channels import rich_text, slack, slack_message
-from router.channels.contract import DigestEntry, OperatorNotice, TestNotice, TicketNotice
+from router.channels.contract import DigestEntry, OperatorAlert, TestMessage, TicketNotification
 from router.dispatch import ticket_notice
 from router.dns import exchange, records, resolver
 from router.errors import Refused
 from router.mail.contents import Attachment, Contents
 from router.outbound import client, recorder
-from router.outbound.addresses import refusal
+from router.outbound.addresses import non_public_reason
 from router.unicode_text import is_visible
 from tests.system.growth.shapes import CHARACTERS, JSON, PUNCTUATION, TEXT, URL
 from tests.system.growth.subject import PLAIN, Subject, text
@@ -90,12 +90,12 @@ def mx(octets: bytes) -> None:
 def slack_answer(octets: bytes) -> None:
     """Slack's answer: its bytes where aiohttp cannot read them, the start of its body, and its headers."""
     for received in (octets, b"HTTP/1.1 100 Continue\r\n" + octets, b"HTTP/1.1 200 OK\r\n" + octets):
-        recorder.read_head(received[: recorder._MAX_RECORDED])
-    excerpt = client._printable(octets[:1024])
+        recorder.parse_head(received[: recorder._MAX_RECORDED])
+    excerpt = client._to_printable(octets[:1024])
     for body in (excerpt, f'{{"error": "{excerpt}'):
-        answer = client.Answer(400, client._first_of_each({"Retry-After": text(octets)[:8190]}), body)
-        slack.judge(answer, _NOW)
-        slack.judge(client.Answer(429, answer.headers, body), _NOW)
+        answer = client.HttpResponse(400, client._first_values({"Retry-After": text(octets)[:8190]}), body)
+        slack.classify_response(answer, _NOW)
+        slack.classify_response(client.HttpResponse(429, answer.headers, body), _NOW)
 
 
 def webhook(octets: bytes) -> None:
@@ -105,12 +105,12 @@ def webhook(octets: bytes) -> None:
         with suppress(Refused):
             settings = slack.CHANNEL.parse_settings({"webhookUrl": url})
             slack.CHANNEL.hint(settings)
-            client._target(settings.webhook_url)
+            client._parse_url(settings.webhook_url)
     with suppress(ValueError):
-        refusal(said)
+        non_public_reason(said)
 
 
-def notice(octets: bytes) -> TicketNotice:
+def notice(octets: bytes) -> TicketNotification:
     """A ticket's notification of a mail that consists of the shape everywhere."""
     said = text(octets)
     row = {"event": "opened", "ticket_id": "ticket_1", "number": 1, "status": "open", "received_at": 0}
@@ -128,17 +128,17 @@ def render(octets: bytes) -> None:
     slack.CHANNEL.render(told)
     slack.CHANNEL.render_plain(told)
     entry = DigestEntry("opened", 1, told.subject, told.from_address, told.address)
-    slack.CHANNEL.render_digest([entry] * slack_message.MAX_DIGEST)
-    slack.CHANNEL.render_notice(OperatorNotice("a", text(octets)[:50_000], "a", 0))
-    slack.CHANNEL.render_test(TestNotice("a", text(octets)[:200], 0))
+    slack.CHANNEL.render_digest([entry] * slack_message.MAX_DIGEST_ENTRIES)
+    slack.CHANNEL.render_alert(OperatorAlert("a", text(octets)[:50_000], "a", 0))
+    slack.CHANNEL.render_test(TestMessage("a", text(octets)[:200], 0))
 
 
 def pieces(octets: bytes) -> None:
     """The pieces of Block Kit made of a text of any length."""
     said = octets.decode("utf-8", "surrogatepass" if octets.isascii() else "replace")
-    is_visible(rich_text.line(said))
-    rich_text.cut(rich_text.body(said), 3000)
-    rich_text.escaped(said, 3000)
+    is_visible(rich_text.normalize_line(said))
+    rich_text.truncate(rich_text.normalize_text(said), 3000)
+    rich_text.escape(said, 3000)
 
 
 _WORDS = (PUNCTUATION, TEXT, CHARACTERS, (b"\n", b"\r", b"\n \n", b" \n", b"@channel", b"\0"))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.channels.rich_text import body, cut, escaped, line, units
+from router.channels.rich_text import escape, normalize_line, normalize_text, truncate, utf16_length
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 GERMANY, FRANCE = "\U0001f1e9\U0001f1ea", "\U0001f1eb\U0001f1f7"
@@ -28,30 +28,30 @@ ANY = st.text(st.characters(codec=None, categories=None))
     ],
 )
 def test_cut(text: str, most: int, expected: str) -> None:
-    assert cut(text, most) == expected
+    assert truncate(text, most) == expected
 
 
 def test_marks_without_end_are_cut_somewhere() -> None:
-    assert units(cut("a" + "\u0301" * 1000, 100)) == 100
+    assert utf16_length(truncate("a" + "\u0301" * 1000, 100)) == 100
 
 
 @given(ANY, st.integers(min_value=1, max_value=50))
 def test_cut_fits(text: str, most: int) -> None:
-    shown = cut(text, most)
-    assert units(shown) <= most
+    shown = truncate(text, most)
+    assert utf16_length(shown) <= most
     assert shown == text or shown.endswith("\u2026")
     assert text.startswith(shown.removesuffix("\u2026"))
 
 
 @given(ANY, st.integers(min_value=1, max_value=80))
 def test_escaped_fits(text: str, most: int) -> None:
-    assert units(escaped(line(text), most)) <= most
+    assert utf16_length(escape(normalize_line(text), most)) <= most
 
 
 def test_everybody_stays_unmentioned() -> None:
-    assert escaped("@Channel @here.", 100) == "@\u2060Channel @\u2060here."
-    assert escaped("<!channel> & co", 100) == "&lt;!channel&gt; &amp; co"
-    assert escaped("<<<<", 9) == "&lt;&lt;\u2026"
+    assert escape("@Channel @here.", 100) == "@\u2060Channel @\u2060here."
+    assert escape("<!channel> & co", 100) == "&lt;!channel&gt; &amp; co"
+    assert escape("<<<<", 9) == "&lt;&lt;\u2026"
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_everybody_stays_unmentioned() -> None:
     ],
 )
 def test_body(text: str, expected: str) -> None:
-    assert body(text) == expected
+    assert normalize_text(text) == expected
 
 
 def test_line() -> None:
-    assert line(" a\r\n\tb \u00a0 c\u2029") == "a b c"
+    assert normalize_line(" a\r\n\tb \u00a0 c\u2029") == "a b c"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.channels import slack_message
-from router.channels.contract import DigestEntry, OperatorNotice, Payload, TestNotice, TicketNotice
+from router.channels.contract import DigestEntry, OperatorAlert, Payload, TestMessage, TicketNotification
 from router.mail.contents import NamedMailbox
 from tests.support.payloads import sound, strings, walk
 from tests.support.slack_rules import faults
@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parent / "golden"
 AT = 1_763_810_645_123_456  # 2025-11-22 11:24:05 UTC
 LINK = "https://mail.example.com/tickets/ticket_01jd"
 
-OPENED = TicketNotice(
+OPENED = TicketNotification(
     event="opened",
     ticket_id="ticket_01jd",
     number=42,
@@ -79,16 +79,16 @@ def _golden(name: str, payload: Payload) -> None:
 
 @pytest.mark.parametrize("name", NOTICES)
 def test_golden(name: str) -> None:
-    _golden(name, slack_message.ticket(NOTICES[name]))
+    _golden(name, slack_message.render_ticket(NOTICES[name]))
 
 
 @pytest.mark.parametrize("name", NOTICES)
 def test_golden_plain(name: str) -> None:
-    _golden(f"{name}.plain", slack_message.plain(NOTICES[name]))
+    _golden(f"{name}.plain", slack_message.render_plain_ticket(NOTICES[name]))
 
 
 def test_golden_test() -> None:
-    _golden("test", slack_message.test(TestNotice("Example & Co", "Billing <channel>", AT)))
+    _golden("test", slack_message.render_test(TestMessage("Example & Co", "Billing <channel>", AT)))
 
 
 def test_golden_digest() -> None:
@@ -97,7 +97,7 @@ def test_golden_digest() -> None:
         DigestEntry("replied", 40, "", "", "billing@example.com", LINK),
         DigestEntry("opened", 43, "<!here>", "bob@customer.example", "sales@example.com"),
     ]
-    _golden("digest", slack_message.digest(entries))
+    _golden("digest", slack_message.render_digest(entries))
 
 
 # --- properties
@@ -150,7 +150,7 @@ TEXT = st.builds(
 COUNT = st.integers(min_value=0, max_value=2**63 - 1)
 ANY_MAILBOX = st.builds(NamedMailbox, TEXT, TEXT)
 ANY_NOTICE = st.builds(
-    TicketNotice,
+    TicketNotification,
     event=st.sampled_from(["opened", "replied"]),
     ticket_id=st.just("ticket_1"),
     number=COUNT,
@@ -185,15 +185,15 @@ ANY_ENTRY = st.builds(
 
 @settings(max_examples=100, deadline=None)
 @given(ANY_NOTICE)
-def test_any_ticket(notice: TicketNotice) -> None:
-    sound(slack_message.ticket(notice), (notice.link,))
-    sound(slack_message.plain(notice), (notice.link,))
+def test_any_ticket(notice: TicketNotification) -> None:
+    sound(slack_message.render_ticket(notice), (notice.link,))
+    sound(slack_message.render_plain_ticket(notice), (notice.link,))
 
 
 @settings(max_examples=75, deadline=None)
-@given(st.lists(ANY_ENTRY, min_size=1, max_size=slack_message.MAX_DIGEST))
+@given(st.lists(ANY_ENTRY, min_size=1, max_size=slack_message.MAX_DIGEST_ENTRIES))
 def test_any_digest(entries: list[DigestEntry]) -> None:
-    payload = slack_message.digest(entries)
+    payload = slack_message.render_digest(entries)
     sound(payload, tuple(entry.link for entry in entries))
     shown = "\n".join(strings(payload["blocks"]))
     assert all(f"#{entry.number}" in shown for entry in entries)
@@ -202,7 +202,7 @@ def test_any_digest(entries: list[DigestEntry]) -> None:
 @settings(max_examples=75, deadline=None)
 @given(TEXT, TEXT)
 def test_any_test(workspace: str, integration: str) -> None:
-    sound(slack_message.test(TestNotice(workspace, integration, AT)), ())
+    sound(slack_message.render_test(TestMessage(workspace, integration, AT)), ())
 
 
 @pytest.mark.parametrize("stuffing", ["\U0001f4ec", '"', "\u4e2d", "\\", "<", "a\u0301", "e\n"])
@@ -225,22 +225,22 @@ def test_the_largest_of_everything(stuffing: str) -> None:
         warnings=(long,) * 50,
         link="https://x.test/" + "a" * 580,
     )
-    sound(slack_message.ticket(notice), (notice.link,))
-    sound(slack_message.plain(notice), (notice.link,))
+    sound(slack_message.render_ticket(notice), (notice.link,))
+    sound(slack_message.render_plain_ticket(notice), (notice.link,))
     entries = [
         DigestEntry("replied", 2**63 - n, long, long, f"{n}{long}", notice.link)
-        for n in range(slack_message.MAX_DIGEST)
+        for n in range(slack_message.MAX_DIGEST_ENTRIES)
     ]
-    sound(slack_message.digest(entries), (notice.link,))
+    sound(slack_message.render_digest(entries), (notice.link,))
 
 
 # --- single rules
 
 
-@pytest.mark.parametrize("count", [0, slack_message.MAX_DIGEST + 1])
+@pytest.mark.parametrize("count", [0, slack_message.MAX_DIGEST_ENTRIES + 1])
 def test_a_digest_of_too_many_or_none(count: int) -> None:
     with pytest.raises(ValueError, match="1 to 40 entries"):
-        slack_message.digest([DigestEntry("opened", 1, "", "", "")] * count)
+        slack_message.render_digest([DigestEntry("opened", 1, "", "", "")] * count)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_a_digest_of_too_many_or_none(count: int) -> None:
     ],
 )
 def test_sizes(size: int, words: str) -> None:
-    payload = slack_message.ticket(replace(OPENED, attachments=(("a", size),)))
+    payload = slack_message.render_ticket(replace(OPENED, attachments=(("a", size),)))
     assert f"a ({words})" in list(strings(payload))
 
 
@@ -272,14 +272,17 @@ def test_sizes(size: int, words: str) -> None:
 )
 def test_the_message_says_how_much_was_folded(lines: int, said: str | None) -> None:
     folded = replace(OPENED, quoted_lines=lines)
-    for shown in (list(strings(slack_message.ticket(folded))), slack_message.plain(folded)["text"].split("\n")):
+    for shown in (
+        list(strings(slack_message.render_ticket(folded))),
+        slack_message.render_plain_ticket(folded)["text"].split("\n"),
+    ):
         assert [line for line in shown if "quoted text" in line] == ([said] if said else [])
-    assert ("View ticket #42" in list(strings(slack_message.ticket(folded)))) == (said is None)
+    assert ("View ticket #42" in list(strings(slack_message.render_ticket(folded)))) == (said is None)
 
 
 def test_a_long_mail_leads_to_the_whole() -> None:
-    whole = slack_message.ticket(OPENED)["blocks"]
-    cut = slack_message.ticket(replace(OPENED, text="word " * 2000))["blocks"]
+    whole = slack_message.render_ticket(OPENED)["blocks"]
+    cut = slack_message.render_ticket(replace(OPENED, text="word " * 2000))["blocks"]
     assert "View ticket #42" in list(strings(whole))
     assert "View full message in ticket #42" in list(strings(cut))
     quoted = cut[2]["elements"][0]["elements"][0]["text"]
@@ -291,19 +294,19 @@ def test_a_long_mail_leads_to_the_whole() -> None:
     "link", ["https://x.test/a|b", "https://x.test/>", "https://x.test/a b", "https://x.test/\u202e", "h" * 700]
 )
 def test_a_link_that_could_break_out_is_left_out(link: str) -> None:
-    payload = slack_message.ticket(replace(OPENED, link=link))
+    payload = slack_message.render_ticket(replace(OPENED, link=link))
     assert not [part for part in walk(payload) if part.get("type") == "link"]
-    assert "<" not in slack_message.plain(replace(OPENED, link=link))["text"]
+    assert "<" not in slack_message.render_plain_ticket(replace(OPENED, link=link))["text"]
 
 
 def test_a_notice_about_the_installation_is_within_slacks_rules() -> None:
     said = "<!channel> *bold* " + "x" * 5000
-    payload = slack_message.notice(OperatorNotice("Domain alert", said, "Example", 0))
+    payload = slack_message.render_alert(OperatorAlert("Domain alert", said, "Example", 0))
     assert list(faults(payload["blocks"])) == []
     assert "<!channel>" not in payload["text"]
-    assert slack_message.size(payload) < slack_message.MAX_PAYLOAD
+    assert slack_message.payload_size(payload) < slack_message.MAX_PAYLOAD_BYTES
 
 
 def test_a_long_file_name_keeps_its_ending() -> None:
-    payload = slack_message.ticket(replace(OPENED, attachments=((f"{'invoice.pdf ' * 9}.exe", 1),)))
+    payload = slack_message.render_ticket(replace(OPENED, attachments=((f"{'invoice.pdf ' * 9}.exe", 1),)))
     assert "\N{HORIZONTAL ELLIPSIS}.exe (1 B)" in str(payload)

@@ -21,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from router.channels import slack_message
-from router.channels.contract import TicketNotice
+from router.channels.contract import TicketNotification
 from router.dispatch import ticket_notice
 from router.mail.contents import Contents
 from router.mail.headers import HeaderFacts, read_headers
@@ -56,12 +56,12 @@ def check(content: bytes) -> tuple[HeaderFacts, Contents]:
         assert taken.attachment.size == listed.size == len(taken.data)
     _assert_storable(terms.of_text(f"{facts.from_name} {facts.subject} {contents.text}"))
     notice = notice_of(facts, contents)
-    for payload in (slack_message.ticket(notice), slack_message.plain(notice)):
+    for payload in (slack_message.render_ticket(notice), slack_message.render_plain_ticket(notice)):
         sound(payload, (LINK,))
     return facts, contents
 
 
-def notice_of(facts: HeaderFacts, contents: Contents) -> TicketNotice:
+def notice_of(facts: HeaderFacts, contents: Contents) -> TicketNotification:
     """What a channel is told of a mail, as `router.dispatch` does it."""
     row = {
         "event": "replied" if facts.reference_ids else "opened",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.outbound.addresses import is_public, refusal
+from router.outbound.addresses import is_public, non_public_reason
 
 PUBLIC = [
     "1.1.1.1",
@@ -79,13 +79,13 @@ NOT_PUBLIC = [
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public(address: str) -> None:
-    assert refusal(address) is None
+    assert non_public_reason(address) is None
     assert is_public(ip_address(address))
 
 
 @pytest.mark.parametrize(("address", "word"), NOT_PUBLIC)
 def test_not_public(address: str, word: str) -> None:
-    assert refusal(address) == word
+    assert non_public_reason(address) == word
     assert not is_public(ip_address(address))
 
 
@@ -107,4 +107,4 @@ def test_never_more_than_the_standard_library_allows_v6(address: IPv6Address) ->
 
 @given(st.ip_addresses(v=4))
 def test_a_disguise_changes_nothing(address: IPv4Address) -> None:
-    assert refusal(IPv6Address(0xFFFF << 32 | int(address))) == refusal(address)
+    assert non_public_reason(IPv6Address(0xFFFF << 32 | int(address))) == non_public_reason(address)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.outbound.recorder import read_head
+from router.outbound.recorder import parse_head
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -37,20 +37,20 @@ OK = b"HTTP/1.1 200 OK\r\n"
     ],
 )
 def test_status_lines(received: bytes, status: int | None) -> None:
-    head = read_head(received)
+    head = parse_head(received)
     assert (head and head[0]) == status
 
 
 @given(st.integers(200, 999), st.binary(max_size=40), st.binary(max_size=600))
 @settings(deadline=None)
 def test_nothing_after_the_status_line_changes_it(status: int, reason: bytes, rest: bytes) -> None:
-    head = read_head(b"HTTP/1.1 %d " % status + reason + b"\r\n" + rest)
+    head = parse_head(b"HTTP/1.1 %d " % status + reason + b"\r\n" + rest)
     assert head is not None
     assert head[0] == status
 
 
 def test_retry_after_is_read_among_fields_that_are_not_valid() -> None:
-    head = read_head(
+    head = parse_head(
         b"HTTP/1.1 103 Hints\r\nRetry-After: 1\r\n\r\nHTTP/1.1 429 Slow\r\nX-\xff: 1\r\nretry-AFTER:  7 \r\n"
         b"Retry-After: 8\r\nContent-Length: x\r\n\r\nrate_limited"
     )
