@@ -141,13 +141,13 @@ BROKEN: dict[str, tuple[Breaking, str, str, str]] = {
         _no_txt_no_mx,
         "fail",
         "verified, but its MX record is wrong (5 old.example.net)",
-        "Replace these MX records",
+        "Replace them with MX 10",
     ),
     "a domain whose MX moved while its TXT stays": (
         lambda s: s.dns.set(DOMAIN, "MX", "5 old.example.net."),
         "warn",
         "verified, but its MX record is wrong",
-        "Replace these MX records",
+        "Replace them with MX 10",
     ),
     "no domain": (lambda s: s.installation.rows("DELETE FROM domains"), "warn", "there is no domain", "domain add"),
     # --- the disk
