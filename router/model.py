@@ -26,18 +26,26 @@ DELIVERY_STATES: tuple[DeliveryState, ...] = ("pending", "delivered", "dead")
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """The tenant: users, keys, domains, integrations, aliases and tickets belong to exactly one."""
+    """The tenant: users, keys, domains, integrations, aliases and tickets belong to exactly one.
+
+    timezone: an IANA name. locale: a tag of `router.local_time.LOCALES`, for dates.
+    """
 
     id: str
     name: str
     default_integration_id: str | None
     last_ticket_number: int
     created_at: Micros
+    timezone: str = "UTC"
+    locale: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person of a workspace. `email` is unique over all workspaces: it is what one signs in with."""
+    """A person of a workspace. `email` is unique over all workspaces: it is what one signs in with.
+
+    timezone: an IANA name, None for the workspace's.
+    """
 
     id: str
     workspace_id: str
@@ -47,6 +55,7 @@ class User:
     password_hash: str | None
     created_at: Micros
     disabled_at: Micros | None
+    timezone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,12 @@ async def create(call: Call[UserCreate, NoQuery]) -> UserAnswer:
     asked = call.body
     return UserAnswer.of(
         await call.services.users.create(
-            call.actor, email=asked.email, name=asked.name, role=asked.role, password=asked.password
+            call.actor,
+            email=asked.email,
+            name=asked.name,
+            role=asked.role,
+            password=asked.password,
+            timezone=asked.timezone,
         )
     )
 
@@ -35,6 +40,8 @@ async def change(call: Call[UserChange, NoQuery]) -> UserAnswer:
             role=asked.role,
             password=asked.password,
             disabled=asked.disabled,
+            timezone=asked.timezone,
+            without_timezone="timezone" in asked.model_fields_set and asked.timezone is None,
         )
     )
 
@@ -62,7 +69,7 @@ ROUTES = (
         "PATCH",
         "/users/{id}",
         change,
-        "Change name, role or password, disable or enable",
+        "Change name, role, password or time zone, disable or enable",
         "admin",
         UserAnswer,
         body=UserChange,

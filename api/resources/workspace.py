@@ -19,6 +19,8 @@ async def change(call: Call[WorkspaceChange, NoQuery]) -> WorkspaceAnswer:
             name=asked.name,
             default_integration_id=asked.default_integration_id,
             without_default="default_integration_id" in asked.model_fields_set and asked.default_integration_id is None,
+            timezone=asked.timezone,
+            locale=asked.locale,
         )
     )
 
@@ -29,7 +31,7 @@ ROUTES = (
         "PATCH",
         "/workspace",
         change,
-        "Change its name or default integration",
+        "Change its name, default integration, time zone or locale",
         "admin",
         WorkspaceAnswer,
         body=WorkspaceChange,

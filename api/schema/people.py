@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from api.schema.shape import Address, Answer, Body, Id, Name, NextCursor, Password, Time
 from router.admin.access.keys import NewKey
 from router.admin.access.sessions import Identity, SessionInfo
+from router.local_time import LOCALES
 from router.model import ApiKey, Role, User, Workspace
 
 
@@ -28,6 +29,8 @@ def _moment(value: object) -> object:
 Moment = Annotated[
     int, BeforeValidator(_moment, json_schema_input_type=str), Field(json_schema_extra={"format": "date-time"})
 ]
+Timezone = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 64, "examples": ["Europe/Berlin"]})]
+Locale = Annotated[str, Field(json_schema_extra={"enum": list(LOCALES)})]
 RoleWord = Annotated[str, Field(json_schema_extra={"enum": ["admin", "agent", "viewer"]})]
 
 
@@ -37,6 +40,8 @@ class WorkspaceAnswer(Answer):
     id: str
     name: str
     default_integration_id: str | None
+    timezone: str = Field(description="IANA time zone in which times are shown.")
+    locale: str = Field(description="Language tag for the format of dates.")
     created_at: Time
 
     @classmethod
@@ -45,6 +50,8 @@ class WorkspaceAnswer(Answer):
             id=workspace.id,
             name=workspace.name,
             default_integration_id=workspace.default_integration_id,
+            timezone=workspace.timezone,
+            locale=workspace.locale,
             created_at=workspace.created_at,
         )
 
@@ -54,6 +61,8 @@ class WorkspaceChange(Body):
 
     name: Name | None = None
     default_integration_id: Id | None = None
+    timezone: Timezone | None = None
+    locale: Locale | None = None
 
 
 class UserAnswer(Answer):
@@ -64,6 +73,7 @@ class UserAnswer(Answer):
     name: str
     role: Role
     can_sign_in: bool
+    timezone: str | None = Field(description="IANA time zone in which times are shown; null: the workspace's.")
     created_at: Time
     disabled_at: Time | None
 
@@ -75,6 +85,7 @@ class UserAnswer(Answer):
             name=user.name,
             role=user.role,
             can_sign_in=user.password_hash is not None and user.disabled_at is None,
+            timezone=user.timezone,
             created_at=user.created_at,
             disabled_at=user.disabled_at,
         )
@@ -94,15 +105,17 @@ class UserCreate(Body):
     name: str = ""
     role: RoleWord = "agent"
     password: Password | None = None
+    timezone: Timezone | None = None
 
 
 class UserChange(Body):
-    """What is given is changed."""
+    """What is given is changed; `timezone: null` is the workspace's."""
 
     name: str | None = None
     role: RoleWord | None = None
     password: Password | None = None
     disabled: bool | None = None
+    timezone: Timezone | None = None
 
 
 class KeyAnswer(Answer):

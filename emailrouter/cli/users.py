@@ -54,6 +54,7 @@ async def show(at: Desk, user: str) -> None:
 @click.option("--password", metavar="-", help="`-`: read it from standard input.")
 @click.option("--password-file", type=click.Path(path_type=Path), metavar="PATH", help="Read it from a file.")
 @click.option("--generate-password", is_flag=True, help="Make one and print it, this once.")
+@click.option("--timezone", metavar="ZONE", help="IANA time zone, such as Europe/Berlin (else the workspace's).")
 @desk.at_desk()
 async def add(
     at: Desk,
@@ -64,10 +65,13 @@ async def add(
     password: str | None,
     password_file: Path | None,
     generate_password: bool,
+    timezone: str | None,
 ) -> None:
     """Add a user; without a password they can use keys, but not sign in."""
     clear = _password(password, password_file, generate_password)
-    user = await at.services.users.create(at.actor, email=email, name=name, role=role, password=clear)
+    user = await at.services.users.create(
+        at.actor, email=email, name=name, role=role, password=clear, timezone=timezone
+    )
     shown = {"password": clear} if generate_password and clear else {}
     at.one({**desk.as_json(UserAnswer.of(user)), **shown})
 
@@ -76,13 +80,22 @@ async def add(
 @click.argument("user", metavar="EMAIL|ID")
 @click.option("--name")
 @click.option("--role", type=_ROLE)
+@click.option("--timezone", metavar="ZONE", help="IANA time zone, such as Europe/Berlin.")
+@click.option("--no-timezone", is_flag=True, help="Use the workspace's time zone.")
 @desk.at_desk()
-async def change(at: Desk, user: str, name: str | None, role: str | None) -> None:
-    """Give a user another name or role."""
-    if name is None and role is None:
-        raise click.UsageError("nothing to change: give --name or --role")
+async def change(
+    at: Desk, *, user: str, name: str | None, role: str | None, timezone: str | None, no_timezone: bool
+) -> None:
+    """Change the name, role or time zone of a user."""
+    if timezone is not None and no_timezone:
+        raise click.UsageError("--timezone and --no-timezone exclude each other")
+    if name is None and role is None and timezone is None and not no_timezone:
+        raise click.UsageError("nothing to change: give --name, --role, --timezone or --no-timezone")
     user_id = await at.names.user(at.actor, user)
-    at.one(desk.as_json(UserAnswer.of(await at.services.users.change(at.actor, user_id, name=name, role=role))))
+    changed = await at.services.users.change(
+        at.actor, user_id, name=name, role=role, timezone=timezone, without_timezone=no_timezone
+    )
+    at.one(desk.as_json(UserAnswer.of(changed)))
 
 
 @group.command("set-password")

@@ -13,6 +13,7 @@ from router.admin.installation.first_workspace import FirstLogin
 from router.admin.installation.workspace_admin import WorkspaceAdminService
 from router.admin.lookup import LookupService
 from router.errors import Refused
+from router.local_time import LOCALES
 from router.model import Workspace
 
 
@@ -75,16 +76,33 @@ def create(context: click.Context, name: str, email: str) -> None:
 @click.option("--name", help="Its new name.")
 @click.option("--default-integration", metavar="NAME|ID", help="Where mail to the postmaster goes.")
 @click.option("--no-default-integration", is_flag=True, help="Mail to the postmaster makes tickets, posted nowhere.")
+@click.option("--timezone", metavar="ZONE", help="IANA time zone in which times are shown, such as Europe/Berlin.")
+@click.option("--locale", type=click.Choice(LOCALES), help="Language tag for the format of dates.")
 @desk.at_desk()
-async def change(at: Desk, name: str | None, default_integration: str | None, no_default_integration: bool) -> None:
-    """Rename the workspace, or choose its default integration."""
+async def change(
+    at: Desk,
+    *,
+    name: str | None,
+    default_integration: str | None,
+    no_default_integration: bool,
+    timezone: str | None,
+    locale: str | None,
+) -> None:
+    """Change the name, default integration, time zone or locale of the workspace."""
     if default_integration and no_default_integration:
         raise click.UsageError("--default-integration and --no-default-integration exclude each other")
-    if name is None and default_integration is None and not no_default_integration:
-        raise click.UsageError("nothing to change: give --name, --default-integration or --no-default-integration")
+    if not no_default_integration and (name, default_integration, timezone, locale) == (None,) * 4:
+        raise click.UsageError(
+            "nothing to change: give --name, --default-integration, --no-default-integration, --timezone or --locale"
+        )
     integration_id = default_integration and await at.names.integration(at.actor, default_integration)
     changed = await at.services.workspaces.change(
-        at.actor, name=name, default_integration_id=integration_id, without_default=no_default_integration
+        at.actor,
+        name=name,
+        default_integration_id=integration_id,
+        without_default=no_default_integration,
+        timezone=timezone,
+        locale=locale,
     )
     await _one(at, changed)
 

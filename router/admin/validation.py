@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import TypeVar
 
-from router import ids
+from router import ids, local_time
 from router.errors import ErrorCode, Refused, not_found
 from router.unicode_security import shown_line
 from router.unicode_text import MAX_MARKS, has_long_marks, is_visible, normalize
@@ -73,6 +73,13 @@ def one_of(value: str, choices: Sequence[C], field: str, *, code: ErrorCode = "i
         if value == choice:
             return choice
     raise Refused(code, f"{field} must be one of: {', '.join(choices)}", field)
+
+
+def timezone(value: str, field: str = "timezone") -> str:
+    """The name of a time zone of the IANA database."""
+    if value not in local_time.timezone_names():
+        raise Refused("invalid_request", f"{field} must be an IANA time zone such as Europe/Berlin", field)
+    return value
 
 
 def known_id(value: str, prefix: ids.Prefix, what: str) -> str:

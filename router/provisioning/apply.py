@@ -12,7 +12,7 @@ from typing import Any, assert_never
 from router.channels.contract import Channel, find_channel
 from router.channels.poster import decrypt_settings
 from router.errors import Refused
-from router.model import Actor, Alias, Integration
+from router.model import Actor, Alias, Integration, User
 from router.provisioning.document import (
     AliasEntry,
     IntegrationEntry,
@@ -111,7 +111,7 @@ class _PlanExecution:
             case AddUser(entry):
                 await self._add_user(entry)
             case ChangeUser(user, entry):
-                await parts.users.change(actor, user.id, name=entry.name, role=entry.role, disabled=entry.disabled)
+                await self._change_user(user, entry)
             case AddIntegration(entry, settings):
                 await self._add_integration(entry, settings)
             case ChangeIntegration(integration, entry, settings):
@@ -134,9 +134,22 @@ class _PlanExecution:
                 assert_never(step)
 
     async def _add_user(self, entry: UserEntry) -> None:
-        made = await self._parts.users.create(self._actor, email=entry.email, name=entry.name, role=entry.role)
+        made = await self._parts.users.create(
+            self._actor, email=entry.email, name=entry.name, role=entry.role, timezone=entry.timezone or None
+        )
         if entry.disabled:
             await self._parts.users.change(self._actor, made.id, disabled=True)
+
+    async def _change_user(self, user: User, entry: UserEntry) -> None:
+        await self._parts.users.change(
+            self._actor,
+            user.id,
+            name=entry.name,
+            role=entry.role,
+            disabled=entry.disabled,
+            timezone=entry.timezone or None,
+            without_timezone=entry.timezone == "",
+        )
 
     async def _add_integration(self, entry: IntegrationEntry, settings: Mapping[str, str]) -> None:
         made = await self._parts.integrations.create(self._actor, type=entry.type, name=entry.name, settings=settings)
@@ -165,6 +178,8 @@ class _PlanExecution:
             name=entry.name,
             default_integration_id=self._refs.id_of(default) if default else None,
             without_default=default == "",
+            timezone=entry.timezone,
+            locale=entry.locale,
         )
 
     async def _remove(self, kind: Removable, key: str) -> None:

@@ -35,10 +35,12 @@ class _Section(BaseModel):
 
 
 class WorkspaceEntry(_Section):
-    """default_integration: as aliases name one; `""` is none, missing leaves it."""
+    """default_integration: as aliases name one; `""` is none. Missing keys leave what there is."""
 
     name: str | None = None
     default_integration: str | None = None
+    timezone: str | None = None
+    locale: str | None = None
 
 
 class IntegrationEntry(_Section):
@@ -64,12 +66,13 @@ class AliasEntry(_Section):
 
 
 class UserEntry(_Section):
-    """A person, without password and keys."""
+    """A person, without password and keys. timezone: `""` is the workspace's, missing leaves it."""
 
     email: str
     name: str = ""
     role: Literal["admin", "agent", "viewer"] = "agent"
     disabled: bool = False
+    timezone: str | None = None
 
 
 class WorkspaceDocument(_Section):

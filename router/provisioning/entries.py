@@ -8,6 +8,7 @@ from typing import TypeVar
 from router.admin import validation
 from router.admin.routes.aliases import judged_local_part
 from router.errors import Refused
+from router.local_time import LOCALES
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Integration
 from router.provisioning.document import IntegrationEntry, InvalidDocument, WorkspaceDocument
@@ -47,6 +48,7 @@ def formed(wanted: WorkspaceDocument, known: Collection[str]) -> WorkspaceDocume
     def form(name: str, place: str, key: str) -> str:
         return name if name in known else judged(lambda text: validation.line(text, key), name, f"{place}.{key}")
 
+    _check_local_settings(wanted)
     workspace, users, integrations, aliases = wanted.workspace, wanted.users, wanted.integrations, wanted.aliases
     if workspace.name is not None:
         workspace = workspace.model_copy(update={"name": form(workspace.name, "workspace", "name")})
@@ -73,6 +75,18 @@ def formed(wanted: WorkspaceDocument, known: Collection[str]) -> WorkspaceDocume
     return wanted.model_copy(
         update={"workspace": workspace, "users": users, "integrations": integrations, "aliases": aliases}
     )
+
+
+def _check_local_settings(wanted: WorkspaceDocument) -> None:
+    """Raises `InvalidDocument` for an unknown time zone or locale."""
+    workspace = wanted.workspace
+    if workspace.timezone is not None:
+        judged(validation.timezone, workspace.timezone, "workspace.timezone")
+    if workspace.locale is not None:
+        judged(lambda text: validation.one_of(text, LOCALES, "locale"), workspace.locale, "workspace.locale")
+    for n, user in enumerate(wanted.users or (), start=1):
+        if user.timezone:
+            judged(validation.timezone, user.timezone, f"users[{n}].timezone")
 
 
 def alias_key(address: str, place: str) -> tuple[str, str]:

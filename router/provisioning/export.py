@@ -72,7 +72,12 @@ def blueprint_of(found: Snapshot) -> WorkspaceDocument:
     variables = _variables(found.integrations)
     default = found.workspace.default_integration_id
     return WorkspaceDocument(
-        workspace=WorkspaceEntry(name=found.workspace.name, default_integration=refs.get(default or "", "")),
+        workspace=WorkspaceEntry(
+            name=found.workspace.name,
+            default_integration=refs.get(default or "", ""),
+            timezone=found.workspace.timezone,
+            locale=found.workspace.locale,
+        ),
         domains=[domain.name for domain in found.domains],
         mx_managed_upstream=[domain.name for domain in found.domains if domain.mx_managed == "upstream"],
         blocked_senders=list(found.blocked_senders),
@@ -90,7 +95,13 @@ def blueprint_of(found: Snapshot) -> WorkspaceDocument:
             for alias in found.aliases
         ],
         users=[
-            UserEntry(email=user.email, name=user.name, role=user.role, disabled=user.disabled_at is not None)
+            UserEntry(
+                email=user.email,
+                name=user.name,
+                role=user.role,
+                disabled=user.disabled_at is not None,
+                timezone=user.timezone,
+            )
             for user in found.users
         ],
     )

@@ -103,6 +103,8 @@ class _Planner:
                 role=(user.role, entry.role),
                 disabled=(user.disabled_at is not None, entry.disabled),
             )
+            if entry.timezone is not None:
+                differs |= _differing(timezone=(user.timezone or "", entry.timezone))
             if differs:
                 change = Change("change", "user", email, _becomes(differs))
                 step = ChangeUser(user, entry)
@@ -232,7 +234,10 @@ class _Planner:
 
     def _workspace(self) -> None:
         now, wanted = self._now.workspace, self._wanted.workspace
-        differs: Differences = {} if wanted.name is None else _differing(name=(now.name, wanted.name))
+        settings = ("name", "timezone", "locale")
+        differs = _differing(
+            **{name: (getattr(now, name), getattr(wanted, name) or getattr(now, name)) for name in settings}
+        )
         ref = wanted.default_integration
         if ref:
             self._plan.refs.check(ref, "workspace.default_integration")

@@ -6,6 +6,7 @@ A workspace always keeps an admin who can sign in or use a key: the last one can
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from router import ids, secrets
 from router.admin import audit, paging, validation
@@ -61,7 +62,14 @@ class UserService:
         return await _found(self._database, actor, user_id)
 
     async def create(
-        self, actor: Actor, *, email: str, name: str = "", role: str = "agent", password: str | None = None
+        self,
+        actor: Actor,
+        *,
+        email: str,
+        name: str = "",
+        role: str = "agent",
+        password: str | None = None,
+        timezone: str | None = None,
     ) -> User:
         """A new user; without a password they can use keys, but not sign in."""
         address = sign_in_address(email)
@@ -74,6 +82,7 @@ class UserService:
             password_hash=None if password is None else await hashed_password(password, address),
             created_at=self._clock.now(),
             disabled_at=None,
+            timezone=None if timezone is None else validation.timezone(timezone),
         )
         async with self._database.transaction() as transaction:
             await insert_user(transaction, user)
@@ -91,12 +100,16 @@ class UserService:
         role: str | None = None,
         password: str | None = None,
         disabled: bool | None = None,
+        timezone: str | None = None,
+        without_timezone: bool = False,
     ) -> User:
         """Changes what is given. A new password ends the user's sessions.
 
-        Disabling ends them too and revokes the user's keys; enabling again brings neither back.
+        Disabling ends them too and revokes the user's keys; enabling again brings neither back. without_timezone: the
+        user has the workspace's time zone again.
         """
         new_role = None if role is None else role_of(role)
+        new_timezone = None if timezone is None else validation.timezone(timezone)
         email = (await self.get(actor, user_id)).email
         password_hash = None if password is None else await hashed_password(password, email)
         async with self._database.transaction() as transaction:
@@ -104,34 +117,29 @@ class UserService:
             now = self._clock.now()
             if disabled or new_role not in (None, "admin"):
                 await _keep_an_admin(transaction, actor, user)
-            disabled_at = user.disabled_at
-            if disabled is not None:
-                disabled_at = (user.disabled_at or now) if disabled else None
-            await transaction.execute(
-                "user_change",
-                id=user.id,
-                workspace_id=actor.workspace_id,
+            changed = replace(
+                user,
                 name=user.name if name is None else (validation.line(name, "name") if name else ""),
                 role=new_role or user.role,
-                password_hash=password_hash,
-                disabled_at=disabled_at,
+                password_hash=password_hash or user.password_hash,
+                timezone=None if without_timezone else new_timezone or user.timezone,
+                disabled_at=user.disabled_at if disabled is None else (user.disabled_at or now) if disabled else None,
             )
+            await _update(transaction, changed)
             if password_hash or disabled:
                 await transaction.execute("session_delete_of_user", user_id=user.id)
             revoked = await _revoke_keys(transaction, user, now) if disabled else 0
-            await audit.record(
-                transaction,
-                actor,
-                now,
-                "user.change",
-                user.id,
-                name=name,
-                role=new_role,
-                password="changed" if password_hash else None,
-                disabled=disabled,
-                keysRevoked=revoked or None,
-            )
-            return await _found(transaction, actor, user_id)
+            details: dict[str, object] = {
+                "name": name,
+                "role": new_role,
+                "password": "changed" if password_hash else None,
+                "disabled": disabled,
+                "timezone": timezone,
+                "withoutTimezone": without_timezone or None,
+                "keysRevoked": revoked or None,
+            }
+            await audit.record(transaction, actor, now, "user.change", user.id, **details)
+            return changed
 
     async def delete(self, actor: Actor, user_id: str) -> None:
         """Removes a user with their keys and sessions; their unfinished tickets go back to the queue."""
@@ -168,6 +176,7 @@ async def insert_user(transaction: QueryExecutor, user: User) -> None:
         name=user.name,
         role=user.role,
         password_hash=user.password_hash,
+        timezone=user.timezone,
         created_at=user.created_at,
     )
     if not added:
@@ -186,6 +195,19 @@ async def _found(transaction: QueryExecutor, actor: Actor, user_id: str, query: 
     if user is None:
         raise not_found("User")
     return user
+
+
+async def _update(transaction: QueryExecutor, user: User) -> None:
+    await transaction.execute(
+        "user_change",
+        id=user.id,
+        workspace_id=user.workspace_id,
+        name=user.name,
+        role=user.role,
+        password_hash=user.password_hash,
+        timezone=user.timezone,
+        disabled_at=user.disabled_at,
+    )
 
 
 async def _revoke_keys(transaction: QueryExecutor, user: User, now: Micros) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from router.admin import audit, validation
 from router.clock import Clock
 from router.errors import Refused, not_found
+from router.local_time import LOCALES
 from router.model import Actor, Integration, Workspace
 from router.store.database import Database, QueryExecutor, fetch_model
 
@@ -27,28 +28,25 @@ class WorkspaceService:
         name: str | None = None,
         default_integration_id: str | None = None,
         without_default: bool = False,
+        timezone: str | None = None,
+        locale: str | None = None,
     ) -> Workspace:
         """Changes what is given. without_default: mail to the postmaster goes to no integration any more."""
+        if timezone is not None:
+            validation.timezone(timezone)
         async with self._database.transaction() as transaction:
             # The integration first, as where one is removed: so the two never wait for each other.
-            known = None
             if default_integration_id is not None:
-                known = await fetch_model(
-                    transaction,
-                    Integration,
-                    "integration_lock",
-                    id=default_integration_id,
-                    workspace_id=actor.workspace_id,
-                )
-                if known is None:
-                    raise Refused("invalid_integration", "Integration not found", "defaultIntegrationId")
+                await _lock_integration(transaction, actor, default_integration_id)
             workspace = await _found(transaction, actor, "workspace_lock")
             default = None if without_default else workspace.default_integration_id
-            if known is not None:
-                default = known.id
-            new_name = workspace.name if name is None else validation.line(name, "name")
             await transaction.execute(
-                "workspace_change", id=actor.workspace_id, name=new_name, default_integration_id=default
+                "workspace_change",
+                id=actor.workspace_id,
+                name=workspace.name if name is None else validation.line(name, "name"),
+                default_integration_id=default_integration_id or default,
+                timezone=timezone or workspace.timezone,
+                locale=workspace.locale if locale is None else validation.one_of(locale, LOCALES, "locale"),
             )
             await audit.record(
                 transaction,
@@ -59,8 +57,19 @@ class WorkspaceService:
                 name=name,
                 defaultIntegrationId=default_integration_id,
                 withoutDefault=without_default or None,
+                timezone=timezone,
+                locale=locale,
             )
             return await _found(transaction, actor, "workspace_by_id")
+
+
+async def _lock_integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> None:
+    """Raises `Refused("invalid_integration")` if the workspace has no such integration."""
+    known = await fetch_model(
+        transaction, Integration, "integration_lock", id=integration_id, workspace_id=actor.workspace_id
+    )
+    if known is None:
+        raise Refused("invalid_integration", "Integration not found", "defaultIntegrationId")
 
 
 async def _found(transaction: QueryExecutor, actor: Actor, query: str) -> Workspace:

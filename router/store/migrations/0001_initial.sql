@@ -5,6 +5,9 @@ CREATE TABLE workspaces (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
     default_integration_id TEXT,
+    -- An IANA time zone, and a language tag for dates (router/local_time.py).
+    timezone TEXT NOT NULL DEFAULT 'UTC',
+    locale TEXT NOT NULL DEFAULT 'en',
     last_ticket_number BIGINT NOT NULL DEFAULT 0,
     created_at BIGINT NOT NULL
 );
@@ -16,6 +19,8 @@ CREATE TABLE users (
     name TEXT NOT NULL,
     role TEXT NOT NULL CHECK (role IN ('admin', 'agent', 'viewer')),
     password_hash TEXT,
+    -- NULL: the workspace's.
+    timezone TEXT,
     created_at BIGINT NOT NULL,
     disabled_at BIGINT
 );

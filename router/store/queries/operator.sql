@@ -2,7 +2,7 @@
 
 -- name: operator_workspaces
 -- Every workspace, oldest first.
-SELECT id, name, default_integration_id, last_ticket_number, created_at FROM workspaces
+SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces
 WHERE id > :after ORDER BY id LIMIT :most;
 
 -- name: operator_domain

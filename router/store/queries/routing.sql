@@ -23,4 +23,4 @@ UPDATE versions SET version = version + 1 WHERE name = 'routes';
 
 -- name: routing_first_workspace
 -- The workspace that mail to the postmaster of this host goes to.
-SELECT id, name, default_integration_id, last_ticket_number, created_at FROM workspaces ORDER BY id LIMIT 1;
+SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces ORDER BY id LIMIT 1;

@@ -1,37 +1,37 @@
 -- name: user_by_id
 -- One user of a workspace.
-SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at
+SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_lock
 -- One user of a workspace who stays as they are until the transaction ends: for what is given to them. Users are held
 -- before tickets, tickets before the workspace.
-SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at
+SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_lock_to_change
 -- One user of a workspace, to whom nobody may give anything before the transaction ends.
-SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at
+SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
 FROM users WHERE id = :id AND workspace_id = :workspace_id;
 
 -- name: user_by_email
 -- The user who signs in with this address, in whichever workspace.
-SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at FROM users WHERE email = :email;
+SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at FROM users WHERE email = :email;
 
 -- name: user_page
 -- Users of a workspace, newest first.
-SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at
+SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at
 FROM users WHERE workspace_id = :workspace_id AND id < :before ORDER BY id DESC LIMIT :most;
 
 -- name: user_insert
 -- A new user, unless the address signs somebody in already.
-INSERT INTO users (id, workspace_id, email, name, role, password_hash, created_at)
-VALUES (:id, :workspace_id, :email, :name, :role, :password_hash, :created_at)
+INSERT INTO users (id, workspace_id, email, name, role, password_hash, timezone, created_at)
+VALUES (:id, :workspace_id, :email, :name, :role, :password_hash, :timezone, :created_at)
 ON CONFLICT (email) DO NOTHING;
 
 -- name: user_change
--- New values for what may change of a user that the transaction holds; NULL leaves the password as it is.
-UPDATE users SET name = :name, role = :role, password_hash = COALESCE(CAST(:password_hash AS TEXT), password_hash),
+-- New values for what may change of a user that the transaction holds.
+UPDATE users SET name = :name, role = :role, password_hash = :password_hash, timezone = :timezone,
                  disabled_at = :disabled_at
 WHERE id = :id AND workspace_id = :workspace_id;
 
@@ -42,7 +42,7 @@ WHERE id = :id AND workspace_id = :workspace_id AND password_hash = :known_hash 
 
 -- name: user_invited
 -- The user that the first link is for.
-SELECT id, workspace_id, email, name, role, password_hash, created_at, disabled_at FROM users WHERE id = :id;
+SELECT id, workspace_id, email, name, role, password_hash, timezone, created_at, disabled_at FROM users WHERE id = :id;
 
 -- name: user_introduce
 -- The first admin says who they are; nothing changes when somebody else has that address.

@@ -1,5 +1,5 @@
 -- SQLite's transactions are one at a time from their first moment; PostgreSQL has to be told what to hold.
 
 -- name: workspace_lock
-SELECT id, name, default_integration_id, last_ticket_number, created_at FROM workspaces WHERE id = :id
+SELECT id, name, default_integration_id, timezone, locale, last_ticket_number, created_at FROM workspaces WHERE id = :id
 FOR NO KEY UPDATE;

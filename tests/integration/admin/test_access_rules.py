@@ -48,6 +48,24 @@ async def test_users_are_added_changed_and_removed(installation: Installation) -
         assert refused == ("invalid_request", "password")
 
 
+async def test_time_zones_and_locale(installation: Installation) -> None:
+    actor, users, workspaces = installation.actor, installation.services.users, installation.services.workspaces
+    shown = await workspaces.get(actor)
+    assert (shown.timezone, shown.locale) == ("UTC", "en")
+    changed = await workspaces.change(actor, timezone="Europe/Berlin", locale="de")
+    assert (changed.timezone, changed.locale) == ("Europe/Berlin", "de")
+    assert await workspaces.change(actor, name=changed.name) == changed
+    assert await refusal(workspaces.change(actor, timezone="Europe/Atlantis")) == ("invalid_request", "timezone")
+    assert await refusal(workspaces.change(actor, locale="xx")) == ("invalid_request", "locale")
+
+    made = await users.create(actor, email="grace@example.org", timezone="Asia/Tokyo")
+    assert made.timezone == "Asia/Tokyo"
+    assert (await users.change(actor, made.id, name="Grace")).timezone == "Asia/Tokyo"
+    assert (await users.change(actor, made.id, without_timezone=True)).timezone is None
+    assert (await users.get(actor, made.id)).timezone is None
+    assert await refusal(users.change(actor, made.id, timezone="../UTC")) == ("invalid_request", "timezone")
+
+
 async def test_the_last_admin_stays(installation: Installation) -> None:
     actor, users = installation.actor, installation.services.users
     user_id, key = await installation.add_user("admin")

@@ -13,6 +13,8 @@ async def test_the_workspace(sqlite_served: ServedInstallation) -> None:
         "id": served.workspace_id,
         "name": "Email Router",
         "defaultIntegrationId": None,
+        "timezone": "UTC",
+        "locale": "en",
         "createdAt": "2030-01-01T12:00:00Z",
     }
     changed = await served.admin.patch("/workspace", {"name": "Doors Ltd", "defaultIntegrationId": integration_id})
@@ -23,6 +25,38 @@ async def test_the_workspace(sqlite_served: ServedInstallation) -> None:
     assert (await served.admin.patch("/workspace", {"defaultIntegrationId": None})).body["defaultIntegrationId"] is None
     refused = await served.admin.patch("/workspace", {"defaultIntegrationId": "int_" + "0" * 26})
     assert (refused.status, refused.code) == (400, "invalid_integration")
+
+
+async def test_time_zone_and_locale_of_the_workspace(sqlite_served: ServedInstallation) -> None:
+    admin = sqlite_served.admin
+    changed = (await admin.patch("/workspace", {"timezone": "Europe/Berlin", "locale": "de"})).body
+    assert (changed["timezone"], changed["locale"]) == ("Europe/Berlin", "de")
+    assert (await admin.patch("/workspace", {"name": "Acme"})).body == changed | {"name": "Acme"}
+    assert (await admin.patch("/workspace", {"timezone": None, "locale": None})).body["timezone"] == "Europe/Berlin"
+    for field, value, message in (
+        ("timezone", "Europe/Atlantis", "timezone must be an IANA time zone such as Europe/Berlin"),
+        ("timezone", "../../etc/passwd", "timezone must be an IANA time zone such as Europe/Berlin"),
+        ("timezone", "", "timezone must be an IANA time zone such as Europe/Berlin"),
+        ("locale", "tlh", "locale must be one of: en, en-GB, en-US, de, es, fr, it, nl, pt"),
+    ):
+        refused = await admin.patch("/workspace", {field: value})
+        assert (refused.status, refused.code, refused.field) == (400, "invalid_request", field)
+        assert refused.body["error"]["message"] == message
+    assert (await admin.get("/auth/me")).body["workspace"]["timezone"] == "Europe/Berlin"
+
+
+async def test_the_time_zone_of_a_user(sqlite_served: ServedInstallation) -> None:
+    admin = sqlite_served.admin
+    made = await admin.post("/users", {"email": "ada@example.org", "timezone": "Asia/Tokyo"})
+    assert (made.status, made.body["timezone"]) == (201, "Asia/Tokyo")
+    path = f"/users/{made.body['id']}"
+    assert (await admin.patch(path, {"name": "Ada"})).body["timezone"] == "Asia/Tokyo"
+    assert (await admin.patch(path, {"timezone": None})).body["timezone"] is None
+    assert (await admin.patch(path, {"timezone": "UTC"})).body["timezone"] == "UTC"
+    refused = await admin.patch(path, {"timezone": "localtime"})
+    assert (refused.status, refused.field) == (400, "timezone")
+    assert (await admin.post("/users", {"email": "b@example.org", "timezone": "Mars"})).field == "timezone"
+    assert [user["timezone"] for user in (await admin.get("/users")).body["users"]] == ["UTC", None]
 
 
 async def test_users(sqlite_served: ServedInstallation) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.channels import CHANNELS
+from router.local_time import LOCALES
 from router.model import Alias, Domain, Integration, User, Workspace
 from router.provisioning import document
 from router.provisioning.apply import DocumentApplier
@@ -22,6 +23,7 @@ from tests.support.installation.command_line import WEBHOOK, CommandLine
 pytestmark = pytest.mark.timeout(600)
 
 BOX = SecretBox(new_key())
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"])
 NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(str.strip)
 LOCALS = st.from_regex(r"[a-z0-9_+-]{1,8}", fullmatch=True) | st.just("*")
 DOMAINS = st.from_regex(r"[a-z]{1,5}\.(example|test)", fullmatch=True)
@@ -59,11 +61,14 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             None,
             0,
             draw(st.none() | st.just(1)),
+            draw(st.none() | ZONES),
         )
         for n, email in enumerate(emails)
     )
     return Snapshot(
-        workspace=Workspace("ws_1", draw(NAMES), draw(st.sampled_from(ids)), 0, 0),
+        workspace=Workspace(
+            "ws_1", draw(NAMES), draw(st.sampled_from(ids)), 0, 0, draw(ZONES), draw(st.sampled_from(LOCALES))
+        ),
         users=users,
         domains=tuple(
             Domain(
@@ -149,6 +154,9 @@ def test_a_file_of_another_form_is_told_where(text: str, said: str) -> None:
         ('[[aliases]]\naddress = "a@b.test"\nintegration = "x"', "'x' is not an integration"),
         ('[[aliases]]\naddress = "nobody"', "aliases[1].address: 'nobody' is not a valid email address"),
         ('domains = ["b.test"]\n[[aliases]]\naddress = "a@b.test"', "aliases[1].integration is missing"),
+        ('[workspace]\ntimezone = "Mars"', "workspace.timezone: timezone must be an IANA time zone"),
+        ('[workspace]\nlocale = "xx"', "workspace.locale: locale must be one of"),
+        ('[[users]]\nemail = "a@b.test"\ntimezone = "Mars"', "users[1].timezone: timezone must be an IANA"),
         ('[workspace]\ndefault_integration = "x"', "workspace.default_integration: 'x' is not an integration"),
         ('domains = ["b.test"]\nmx_managed_upstream = ["c.test"]', "mx_managed_upstream[1]: c.test is not a domain of"),
         (
@@ -254,10 +262,10 @@ async def test_every_kind_of_change_and_removal_is_made(cli: CommandLine, tmp_pa
     )
     after = (
         'domains = ["a.test"]\nmx_managed_upstream = ["a.test"]\nblocked_senders = []\n'
-        '[workspace]\nname = "Renamed"\ndefault_integration = "two"\n'
+        '[workspace]\nname = "Renamed"\ndefault_integration = "two"\ntimezone = "Europe/Berlin"\nlocale = "de"\n'
         '[[integrations]]\nname = "two"\nwebhook_url = "env:OTHER"\n'
         '[[aliases]]\naddress = "x@a.test"\nintegration = "two"\nstatus = "disabled"\n'
-        '[[users]]\nemail = "admin@example.org"\nname = "Ada"\nrole = "admin"\n'
+        '[[users]]\nemail = "admin@example.org"\nname = "Ada"\nrole = "admin"\ntimezone = "Asia/Tokyo"\n'
     )
     (tmp_path / "before.toml").write_text(before)
     (tmp_path / "after.toml").write_text(after)

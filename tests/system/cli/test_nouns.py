@@ -103,7 +103,14 @@ async def test_users_and_keys(cli: CommandLine) -> None:
     )
 
     changed = await cli.json("user", "change", "bob@example.org", "--role", "viewer")
-    assert changed["role"] == "viewer"
+    assert (changed["role"], changed["timezone"]) == ("viewer", None)
+    zoned = await cli.json("user", "change", "bob@example.org", "--timezone", "Asia/Tokyo")
+    assert zoned == changed | {"timezone": "Asia/Tokyo"}
+    assert await cli.json("user", "change", "bob@example.org", "--no-timezone") == changed
+    assert "must be an IANA time zone" in await cli.refused("user", "change", "bob@example.org", "--timezone", "Mars")
+    assert "exclude each other" in await cli.refused(
+        "user", "change", "bob@example.org", "--timezone", "UTC", "--no-timezone", code=2
+    )
     generated = await cli.json("user", "set-password", "bob@example.org", "--generate-password")
     assert len(generated["password"]) == 16
     assert "between 8" in await cli.refused("user", "set-password", "bob@example.org", "--password", "-", stdin="x\n")
@@ -222,6 +229,10 @@ async def test_several_workspaces_have_to_be_told_apart(both: CommandLine) -> No
     (await cli("workspace", "remove", "Second", "--yes")).ok()
     assert len((await cli.json("workspace", "list"))["workspaces"]) == 1
     assert (await cli.json("workspace", "change", "--name", "Acme"))["name"] == "Acme"
+    local = await cli.json("workspace", "change", "--timezone", "Europe/Berlin", "--locale", "de")
+    assert (local["name"], local["timezone"], local["locale"]) == ("Acme", "Europe/Berlin", "de")
+    assert "must be an IANA time zone" in await cli.refused("workspace", "change", "--timezone", "Mars")
+    assert "'xx' is not one of" in await cli.refused("workspace", "change", "--locale", "xx", code=2)
     assert "Integration 'x' not found" in await cli.refused("workspace", "change", "--default-integration", "x")
 
 
