@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import Any
+
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from api.schema.shape import iso
 from router.admin.installation.attention import MAX_COUNTED, AttentionCounts
 from router.clock import SECOND
+from router.local_time import UTC_TIME, LocalTime
 from router.model import Micros
 from router.unicode_security import with_a_labels
 
@@ -16,11 +19,11 @@ STATUS_WORDS = {"open": "Open", "in_progress": "In progress", "waiting": "Waitin
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
-def ago(at: Micros, now: Micros) -> str:
+def ago(at: Micros, now: Micros, local: LocalTime = UTC_TIME) -> str:
     """`3 hours ago`; the date when it is more than a month."""
     seconds = max(0, now - at) // SECOND
     if seconds > 31 * 86400:
-        return date(at)
+        return local.date(at)
     for length, name in _UNITS:
         if seconds >= length:
             count = seconds // length
@@ -28,20 +31,37 @@ def ago(at: Micros, now: Micros) -> str:
     return "just now"
 
 
-def date(at: Micros) -> str:
-    """`1 Jan 2030`."""
-    moment = datetime.fromtimestamp(at // SECOND, UTC)
-    return f"{moment.day} {moment:%b %Y}"
+def minute_with_utc(at: Micros, local: LocalTime) -> str:
+    """`1 Jan 2030, 13:00 CET (1 Jan 2030, 12:00 UTC)`; UTC alone where that is the user's time zone."""
+    utc = UTC_TIME.minute(at)
+    shown = local.minute(at)
+    return utc if local.timezone == UTC_TIME.timezone else f"{shown} ({utc})"
 
 
-def moment(at: Micros) -> str:
-    """`1 Jan 2030, 12:00 UTC`."""
-    return f"{date(at)}, {datetime.fromtimestamp(at // SECOND, UTC):%H:%M} UTC"
+@pass_context
+def _minute(context: Context, at: Micros) -> str:
+    return _local_time(context).minute(at)
 
 
-def exact(at: Micros) -> str:
-    """`1 Jan 2030, 12:00:03 UTC`."""
-    return f"{date(at)}, {datetime.fromtimestamp(at // SECOND, UTC):%H:%M:%S} UTC"
+@pass_context
+def _second(context: Context, at: Micros) -> str:
+    return _local_time(context).second(at)
+
+
+@pass_context
+def _minute_with_utc(context: Context, at: Micros) -> str:
+    return minute_with_utc(at, _local_time(context))
+
+
+@pass_context
+def _ago(context: Context, at: Micros) -> str:
+    return ago(at, context["now"](), _local_time(context))
+
+
+def _local_time(context: Context) -> LocalTime:
+    """Of the user that the page is for."""
+    local: LocalTime = context["local_time"]
+    return local
 
 
 def size(count: int) -> str:
@@ -109,12 +129,16 @@ def options(items: Iterable[Any], label: str = "name") -> list[tuple[str, str]]:
 FILTERS: dict[str, Callable[..., Any]] = {
     "address": with_a_labels,
     "iso": iso,
-    "moment": moment,
+    "minute": _minute,
+    "minute_with_utc": _minute_with_utc,
+    "second": _second,
+    "utc_minute": UTC_TIME.minute,
+    "utc_second": UTC_TIME.second,
+    "ago": _ago,
     "counted": counted,
     "size": size,
     "short": short,
     "span": span,
-    "exact": exact,
     "status": status,
     "options": options,
     "troubles": troubles,

@@ -12,6 +12,7 @@ from api import body
 from router.admin.access.authentication import Caller
 from router.admin.access.users import ROLES
 from router.errors import Refused
+from router.local_time import UTC_TIME, LocalTime
 from router.model import Actor, Role
 from router.services import Services
 
@@ -59,6 +60,13 @@ class Visit:
         if self.caller is None:
             raise RuntimeError("a page without a role has no actor")
         return self.caller.actor
+
+    async def local_time(self) -> LocalTime:
+        """How the times on this page are shown: in the user's time zone, else the workspace's, else UTC."""
+        if self.caller is None:
+            return UTC_TIME
+        me = await self.services.sessions.me(self.caller.actor)
+        return UTC_TIME if me.workspace is None else LocalTime.of_user(me.user, me.workspace)
 
     def can(self, role: Role) -> bool:
         """Whether who asks may do what this role may."""

@@ -21,6 +21,7 @@ from api.dashboard.page_headers import dress_page
 from router.admin.installation.attention import AttentionCounts
 from router.clock import Clock
 from router.errors import Refused
+from router.local_time import UTC_TIME, LocalTime
 
 
 class Renderer:
@@ -41,8 +42,7 @@ class Renderer:
         self._environment.globals["query"] = _query
         self._environment.globals["now"] = clock.now
         self._environment.globals["new_token"] = lambda: token_urlsafe(12)
-        self._environment.filters |= formatting.FILTERS
-        self._environment.filters["ago"] = lambda at: formatting.ago(at, clock.now())
+        self._environment.filters.update(formatting.FILTERS)
 
     async def page(self, visit: Visit, html: Html) -> web.Response:
         """The page as this visitor sees it."""
@@ -55,6 +55,7 @@ class Renderer:
         context = {
             "visit": visit,
             "me": me,
+            "local_time": UTC_TIME if me is None or me.workspace is None else LocalTime.of_user(me.user, me.workspace),
             "trouble": trouble,
             "nav": [link for link in self._nav if visit.can(link.role)],
             "here": self._here(visit.request.path),

@@ -223,7 +223,7 @@
   const behind = Date.now() - Date.parse(document.getElementById("main").dataset.now);
   const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"]];
   function age() {
-    for (const time of document.querySelectorAll("time[title]")) {
+    for (const time of document.querySelectorAll("time[data-age]")) {
       const seconds = (Date.now() - behind - Date.parse(time.dateTime)) / 1000;
       const [length, name] = UNITS.find(([least]) => seconds >= least) ?? [];
       if (!length || seconds > 31 * 86400) continue;

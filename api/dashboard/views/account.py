@@ -1,17 +1,29 @@
-"""One's own account: the password, and where one is signed in."""
+"""One's own account: the time zone, the password, and where one is signed in."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from api.cookies import COOKIES
+from api.dashboard import timezones
 from api.dashboard.page import Html, Page, See, Visit
 from api.dashboard.serving import see
+from router.errors import Refused
 
 
 async def show(visit: Visit) -> Html:
     sessions = await visit.services.sessions.list(visit.actor)
-    return Html("account.html", "Your account", {"sessions": sessions, "here_id": _own(visit)})
+    me = await visit.services.sessions.me(visit.actor)
+    if me.user is None or me.workspace is None:
+        raise Refused("unauthorized", "You were removed a moment ago")
+    context = {"sessions": sessions, "here_id": _own(visit), "timezones": timezones.options(me.user, me.workspace)}
+    return Html("account.html", "Your account", context)
+
+
+async def change_timezone(visit: Visit) -> See:
+    """Of the user alone, who needs no right to change users for it."""
+    await visit.services.users.change(visit.actor, visit.actor.user_id or "", **timezones.change(visit.form))
+    return See("/account", note="timezone-changed")
 
 
 async def change_password(visit: Visit) -> web.StreamResponse:
@@ -38,10 +50,12 @@ def _own(visit: Visit) -> str:
 
 NOTES = {
     "password-changed": "Password changed. All other sessions were ended.",
+    "timezone-changed": "Time zone changed.",
     "session-ended": "Session ended.",
 }
 PAGES = (
     Page("GET", "/account", show, "viewer"),
+    Page("POST", "/account/timezone", change_timezone, "viewer", again=show),
     Page("POST", "/account/password", change_password, "viewer", again=show),
     Page("POST", "/account/sessions/{id}/end", end_session, "viewer"),
 )

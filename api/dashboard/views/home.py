@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from api.dashboard import charts, setup_progress
 from api.dashboard.charts import Point
 from api.dashboard.page import Html, Nav, Page, See, Visit
-from router.admin.installation.overview import MOST_COUNTED, DayCounts, Overview
+from router.admin.installation.overview import MOST_COUNTED, Overview
+from router.local_time import LocalTime
 
 MOST_ROWS = 12
 
@@ -16,13 +18,19 @@ async def home(visit: Visit) -> Html | See:
     """What is not set up yet comes first, for those who may do it."""
     if await setup_progress.unfinished(visit):
         return See("/set-up")
-    found = await visit.services.overview.get(visit.actor)
+    local = await visit.local_time()
+    found = await visit.services.overview.get(visit.actor, timezone=local.timezone)
     health = await visit.services.health.get(visit.actor)
-    return Html("home.html", "Overview", {"found": found, "health": health, **_drawn(found)})
+    return Html("home.html", "Overview", {"found": found, "health": health, **_drawn(found, local)})
 
 
-def _drawn(found: Overview) -> dict[str, Any]:
+def _drawn(found: Overview, local: LocalTime) -> dict[str, Any]:
     """The charts, and the words around them."""
+    labels = [local.day(day.date) for day in found.days]
+
+    def points(counts: Iterable[int]) -> list[Point]:
+        return [Point(label, count) for label, count in zip(labels, counts, strict=True)]
+
     shown = found.by_alias[:MOST_ROWS]
     rest = [total - sum(counts) for total, counts in zip(found.now.counts, _columns(shown), strict=True)]
     rows: list[tuple[str, str, tuple[int, ...]]] = [(at.address, at.alias_id, at.tickets.counts) for at in shown]
@@ -31,9 +39,9 @@ def _drawn(found: Overview) -> dict[str, Any]:
     longest = max((sum(counts) for _, _, counts in rows), default=0)
     return {
         "charts": [
-            _chart("mails", "Messages", [Point(_label(day), day.mails) for day in found.days]),
-            _chart("tickets", "New tickets", [Point(_label(day), day.tickets) for day in found.days]),
-            _chart("dead", "Failed deliveries", [Point(_label(day), day.dead) for day in found.days]),
+            _chart("mails", "Messages", points(day.mails for day in found.days)),
+            _chart("tickets", "New tickets", points(day.tickets for day in found.days)),
+            _chart("dead", "Failed deliveries", points(day.dead for day in found.days)),
         ],
         "patterns": charts.patterns(),
         "legend": [(charts.swatch(n), word) for n, word in enumerate(("open", "in progress", "waiting"))],
@@ -42,7 +50,7 @@ def _drawn(found: Overview) -> dict[str, Any]:
             for n, (address, alias_id, counts) in enumerate(rows)
         ],
         "most": MOST_COUNTED,
-        "label": _label,
+        "days": list(zip(labels, found.days, strict=True)),
     }
 
 
@@ -57,10 +65,6 @@ def _chart(name: str, heading: str, points: list[Point]) -> dict[str, Any]:
     if most.value:
         words += f", maximum {most.value:,} on {most.label}"
     return {"name": name, "heading": heading, "total": total, "svg": charts.columns(name, words, points)}
-
-
-def _label(day: DayCounts) -> str:
-    return f"{day.date.day} {day.date:%b}"
 
 
 def _split(address: str, counts: tuple[int, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 
 from api.dashboard import display_names, manage, users
 from api.dashboard.page import Html, Page, See, Visit
@@ -41,7 +41,7 @@ async def create(visit: Visit) -> Html:
             name=visit.form.get("name", ""),
             role=visit.form.get("role") or None,
             user_id=visit.form.get("userId") or None,
-            expires_at=_end_of(visit.form.get("expiresAt", "")),
+            expires_at=_end_of(visit.form.get("expiresAt", ""), (await visit.local_time()).zone),
         )
     except Exception:  # a request whose time is over is not to wait for the database again: the mark ends by itself
         await idempotency.release(begun)
@@ -50,12 +50,12 @@ async def create(visit: Visit) -> Html:
     return manage.shown(visit, "key.html", "New API key", new=new)
 
 
-def _end_of(day: str) -> Micros | None:
-    """The end of a day in UTC; None for no day."""
+def _end_of(day: str, zone: tzinfo) -> Micros | None:
+    """The end of a day in the user's time zone; None for no day."""
     if not day:
         return None
     try:
-        end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC)
+        end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), zone)
         return int(end.timestamp()) * SECOND
     except (ValueError, OverflowError):
         raise Refused("invalid_request", "expiresAt must be a date (YYYY-MM-DD)", "expiresAt") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.dashboard import manage
+from api.dashboard import manage, timezones
 from api.dashboard.page import Html, Page, See, Visit
 from router.admin.access.users import ROLES
 from router.errors import Refused
@@ -26,7 +26,15 @@ async def create(visit: Visit) -> See:
 
 async def show(visit: Visit) -> Html:
     user = await visit.services.users.get(visit.actor, visit.ids["id"])
-    return manage.shown(visit, "user.html", user.name or user.email, user=user, roles=ROLES)
+    workspace = await visit.services.workspaces.get(visit.actor)
+    return manage.shown(
+        visit,
+        "user.html",
+        user.name or user.email,
+        user=user,
+        roles=ROLES,
+        timezones=timezones.options(user, workspace),
+    )
 
 
 async def change(visit: Visit) -> See:
@@ -35,6 +43,7 @@ async def change(visit: Visit) -> See:
         visit.ids["id"],
         name=visit.form.get("name", "").strip(),
         role=visit.form.get("role", ""),
+        **timezones.change(visit.form),
     )
     return _back(visit, "user-changed")
 

@@ -1,15 +1,23 @@
-"""The workspace itself: its name, and where mail to the postmaster goes."""
+"""The workspace itself: its name, where mail to the postmaster goes, its time zone and date format."""
 
 from __future__ import annotations
 
-from api.dashboard import manage
+from api.dashboard import manage, timezones
 from api.dashboard.page import Html, Page, See, Visit
 
 
 async def show(visit: Visit) -> Html:
     workspace = await visit.services.workspaces.get(visit.actor)
     integrations = await manage.integrations(visit)
-    return manage.shown(visit, "workspace.html", "Workspace", workspace=workspace, integrations=integrations)
+    return manage.shown(
+        visit,
+        "workspace.html",
+        "Workspace",
+        workspace=workspace,
+        integrations=integrations,
+        timezones=timezones.names(workspace.timezone),
+        locales=timezones.date_formats(visit.services.clock.now()),
+    )
 
 
 async def change(visit: Visit) -> See:
@@ -19,6 +27,8 @@ async def change(visit: Visit) -> See:
         name=visit.form.get("name", ""),
         default_integration_id=default or None,
         without_default=not default,
+        timezone=visit.form.get("timezone"),
+        locale=visit.form.get("locale"),
     )
     return See("/manage/workspace", note="workspace-changed")
 

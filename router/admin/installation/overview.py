@@ -1,9 +1,9 @@
 """A workspace from above: what came in the last thirty days, what is open now, and how long things take.
 
-Figures, no names of people. Days are those of UTC. All of it is quick however much there is, and so it is bounded:
-a count stops at `MOST_COUNTED` (then `capped`), and times are those of a fair sample of about `SAMPLE` where there
-are more. What is open is told as it is now, the thirty days as they were within a minute. Reading alone; asked by the
-API's `GET /overview` and the dashboard's first page.
+Figures, no names of people. Days are those of a time zone, UTC unless another is named. All of it is quick however much
+there is, and so it is bounded: a count stops at `MOST_COUNTED` (then `capped`), and times are those of a fair sample of
+about `SAMPLE` where there are more. What is open is told as it is now, the thirty days as they were within a minute.
+Reading alone.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from itertools import pairwise
 
 from router import ids
 from router.clock import Clock
+from router.local_time import DEFAULT_TIMEZONE, zone
 from router.model import Actor, Micros
 from router.store.database import Database, Row
 
@@ -34,7 +35,7 @@ MOST_KEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
-    """One day of UTC. dead: deliveries for its mails that were given up, and not sent again since."""
+    """One day. dead: deliveries for its mails that were given up, and not sent again since."""
 
     date: date
     mails: int
@@ -114,11 +115,11 @@ class OverviewService:
         self._database = database
         self._clock = clock
         self._turn = asyncio.Lock()
-        self._kept: OrderedDict[str, tuple[float, _MonthStatistics]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[float, _MonthStatistics]] = OrderedDict()
 
-    async def get(self, actor: Actor) -> Overview:
-        """The figures of the actor's workspace."""
-        month = await self._month(actor.workspace_id)
+    async def get(self, actor: Actor, *, timezone: str = DEFAULT_TIMEZONE) -> Overview:
+        """The figures of the actor's workspace. timezone: where the days begin and end."""
+        month = await self._month(actor.workspace_id, timezone)
         asked = {"workspace_id": actor.workspace_id, "most": MOST_COUNTED}
         status, aliases = await asyncio.gather(
             self._database.fetch_one("overview_status", **asked),
@@ -138,23 +139,23 @@ class OverviewService:
             capped=month.capped or max(counts) >= MOST_COUNTED or len(aliases) >= MOST_ALIASES,
         )
 
-    async def _month(self, workspace_id: str) -> _MonthStatistics:
+    async def _month(self, workspace_id: str, timezone: str) -> _MonthStatistics:
         """What does not change from one look to the next is kept for a minute, and made for one who asks at a time."""
         async with self._turn:
-            kept = self._kept.get(workspace_id)
+            kept = self._kept.get((workspace_id, timezone))
             if kept is not None and self._clock.monotonic() < kept[0]:
                 return kept[1]
-            found = await self._read_month(workspace_id)
-            self._kept[workspace_id] = self._clock.monotonic() + FRESH_SECONDS, found
-            self._kept.move_to_end(workspace_id)
+            found = await self._read_month(workspace_id, zone(timezone))
+            self._kept[workspace_id, timezone] = self._clock.monotonic() + FRESH_SECONDS, found
+            self._kept.move_to_end((workspace_id, timezone))
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
             return found
 
-    async def _read_month(self, workspace_id: str) -> _MonthStatistics:
-        today = datetime.fromtimestamp(ids.moment(ids.oldest("msg", 0)) // 1000, UTC).date()
+    async def _read_month(self, workspace_id: str, days_in: tzinfo) -> _MonthStatistics:
+        today = datetime.fromtimestamp(ids.moment(ids.oldest("msg", 0)) // 1000, days_in).date()
         dates = [today - timedelta(days=DAYS - 1 - n) for n in range(DAYS)]
-        begins = [_begin(day) for day in (*dates, today + timedelta(days=1))]
+        begins = [_begin(day, days_in) for day in (*dates, today + timedelta(days=1))]
         asked = {"workspace_id": workspace_id, "most": MOST_COUNTED, "days": json.dumps(list(pairwise(begins)))}
         mails, tickets, dead = await asyncio.gather(
             self._database.fetch_all("overview_mails", **asked),
@@ -218,9 +219,9 @@ def sample_step(count: int) -> int:
     return max(1, round(count / SAMPLE))
 
 
-def _begin(day: date) -> str:
+def _begin(day: date, days_in: tzinfo) -> str:
     """The smallest id of a day, without its prefix."""
-    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    midnight = datetime(day.year, day.month, day.day, tzinfo=days_in)
     return ids.first("msg", int(midnight.timestamp()) * 1000).partition("_")[2]
 
 

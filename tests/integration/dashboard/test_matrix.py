@@ -22,6 +22,7 @@ LEAST: dict[tuple[str, str], Role | None] = {
     ("POST", "/welcome"): None,
     ("GET", "/account"): "viewer",
     ("POST", "/account/password"): "viewer",
+    ("POST", "/account/timezone"): "viewer",
     ("POST", "/account/sessions/{id}/end"): "viewer",
     ("GET", "/tickets"): "viewer",
     ("GET", "/tickets/mine"): "viewer",
