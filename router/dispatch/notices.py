@@ -3,7 +3,7 @@
 Promise: a notice that was put down with the change (`domains.notice`) is posted to each integration that the domain's
 tickets go to, at least once where the far side takes it within a day, and given up after that; it never becomes a
 ticket, delays none, and says nothing that `GET /api/domains/{id}` does not. Why it does not go through the outbox:
-docs/decisions/0008-notices.md. Who calls: `router.dispatch.janitor`.
+docs/decisions/0008-domain-alerts.md. Who calls: `router.dispatch.janitor`.
 """
 
 from __future__ import annotations
