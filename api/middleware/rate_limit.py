@@ -1,4 +1,4 @@
-"""The limits of requests, by API key and by person (docs/decisions/0033-limits-of-people.md).
+"""The limits of requests, by API key and by person (docs/decisions/0033-rate-limits-of-sessions.md).
 
 A key has a limit a minute; all keys of a workspace share a limit a day. All sessions of a person share a limit a minute
 and have none a day. What an open page requests by itself to stay current is counted by itself, so it never uses up what

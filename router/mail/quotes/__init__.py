@@ -3,7 +3,7 @@
 `split` never cuts without evidence. History is only searched in an answer: a mail whose header names another one, whose
 subject has the mark of an answer, or that quotes one of its recipients. A first mail is new but for its signature. A
 forwarded mail is what its sender wants to show. Where nothing would be left, all of the text is new.
-docs/mail.md lists the rules, docs/decisions/0026-history.md gives their reasons.
+docs/mail.md lists the rules, docs/decisions/0026-quoted-text.md gives their reasons.
 """
 
 from __future__ import annotations
