@@ -49,12 +49,12 @@ class Cookies:
 
     def put(self, request: web.Request, response: web.StreamResponse, new: NewSession) -> None:
         """A new session, on a device that is known from now on."""
-        self._put(request, response, self._session, new.token, sessions.LIFETIME // SECOND)
-        self.put_device(request, response, new.device)
+        self._put(request, response, self._session, new.token, sessions.SESSION_LIFETIME // SECOND)
+        self.put_device(request, response, new.device_cookie)
 
     def put_device(self, request: web.Request, response: web.StreamResponse, device: str) -> None:
         """It stays when its user signs out."""
-        self._put(request, response, self._device, device, devices.LIFETIME // SECOND)
+        self._put(request, response, self._device, device, devices.COOKIE_LIFETIME // SECOND)
 
     def remove_session(self, request: web.Request, response: web.StreamResponse) -> None:
         """Ends it in the browser."""

@@ -65,7 +65,7 @@ class Endpoint(Served):
         idempotency = self._services.idempotency
         path = self.route.path.format_map(call.ids)
         digest = hashlib.sha256(call.request.query_string.encode() + b"\0" + content).hexdigest()
-        begun = await idempotency.begin(f"{caller.scope} {self.route.method} {path}", key, digest)
+        begun = await idempotency.claim(f"{caller.scope} {self.route.method} {path}", key, digest)
         if isinstance(begun, StoredResponse):
             response = answers.json_text(begun.answer, begun.status)
             response.headers["Idempotency-Replayed"] = "true"
@@ -84,7 +84,7 @@ class Endpoint(Served):
             await idempotency.release(begun)
             raise
         text = answer.to_json() if isinstance(answer, Answer) and not self.route.secret else None
-        await idempotency.keep(begun, self.route.status, text)
+        await idempotency.store_response(begun, self.route.status, text)
         return self._response(answer)
 
 

@@ -42,7 +42,7 @@ TIMES = 100
 def cases(big: Filled) -> dict[str, Sequence[str]]:
     """The query strings that each list is asked with."""
     ticket, delivery = big.id("ticket", big.count // 10), big.id("dlv", big.count // 10)
-    deep = f"cursor={paging.encode(ticket)}"
+    deep = f"cursor={paging.encode_cursor(ticket)}"
     busy, other = big.users[0], big.users[7]
     main, small = big.aliases[0], big.aliases[9]
     statuses = [f"status={status}" for status in ("open", "in_progress", "waiting", "resolved")]
@@ -59,7 +59,7 @@ def cases(big: Filled) -> dict[str, Sequence[str]]:
         "/emails/tickets/mine": ["", deep, *statuses],
         "/emails/tickets/unassigned": ["", deep],
         "/deliveries": [
-            *("", "limit=200", f"cursor={paging.encode(delivery)}"),
+            *("", "limit=200", f"cursor={paging.encode_cursor(delivery)}"),
             *(f"state={state}" for state in ("pending", "delivered", "dead")),
             *(
                 f"integrationId={integration}{more}"
@@ -68,8 +68,8 @@ def cases(big: Filled) -> dict[str, Sequence[str]]:
             ),
             f"ticketId={ticket}",
         ],
-        "/aliases": ["", "limit=200", f"cursor={paging.encode(big.aliases[100])}"],
-        "/audit": ["", "limit=200", f"cursor={paging.encode(big.id('evt', 1000))}"],
+        "/aliases": ["", "limit=200", f"cursor={paging.encode_cursor(big.aliases[100])}"],
+        "/audit": ["", "limit=200", f"cursor={paging.encode_cursor(big.id('evt', 1000))}"],
         **{f"/{noun}": ["", "limit=200"] for noun in ("domains", "integrations", "users", "keys", "blocked-senders")},
     }
 

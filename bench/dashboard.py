@@ -39,7 +39,7 @@ _ALIKE = {"/sign-in", "/welcome", "/live", "/tickets/{id}/messages/{message}/htm
 def visits(big: Filled, others: dict[str, str]) -> dict[str, list[str]]:
     """The addresses that each page is asked at: the first of a list, deep inside, by filter and by search."""
     number = big.count - 3000  # delivered, and somebody's
-    deep = paging.encode(big.id("ticket", big.count // 10))
+    deep = paging.encode_cursor(big.id("ticket", big.count // 10))
     ticket, delivery, message = (big.id(prefix, number + 1) for prefix in ("ticket", "dlv", "msg"))
     main, small, busy, hook = big.aliases[0], big.aliases[9], big.users[0], big.integrations[0]
     found = {
@@ -109,7 +109,7 @@ async def furnished(big: Filled) -> tuple[str, dict[str, str]]:
         await run(database, "ANALYZE")
         actor, clock = Actor(big.made.workspace_id, "admin"), SystemClock()
         busy = await UserService(database, clock).get(actor, big.users[0])
-        login = await SessionService(database, clock, SecretBox(new_key())).begin(busy, address="127.0.0.1")
+        login = await SessionService(database, clock, SecretBox(new_key())).start(busy, address="127.0.0.1")
         ids = {"aliases": big.aliases[3], "integrations": big.integrations[3], "users": big.users[3]}
         for noun, table in (("domains", "domains"), ("keys", "api_keys")):
             ids[noun] = (await run(database, f"SELECT id FROM {table} ORDER BY id LIMIT 1"))[0]["id"]

@@ -75,7 +75,7 @@ async def filled(made: BenchInstallation, count: int) -> Filled:
         users, keys = UserService(database, clock), KeyService(database, clock)
         found = Filled(made, count, (clock.now() - _MINUTE) // 1000)
         found.users = [(await users.create(actor, email=f"a{n}@example.org", role="admin")).id for n in range(50)]
-        found.key = (await keys.create(actor, name="bench", user_id=found.users[0])).clear
+        found.key = (await keys.create(actor, name="bench", user_id=found.users[0])).plaintext
         for person in found.users:
             await keys.create(actor, name="desk", user_id=person)
         found.aliases = [row["id"] for row in await run(database, "SELECT id FROM aliases ORDER BY id")]

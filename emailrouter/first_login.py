@@ -16,7 +16,7 @@ from config.schema import Config
 from config.values import Address
 from emailrouter.assembly import link_base
 from emailrouter.assembly.core import AnyDatabase
-from router.admin.access.setup_link import FILE
+from router.admin.access.setup_link import FIRST_LOGIN_FILE
 from router.admin.installation.first_workspace import FirstLogin, SetupService
 from router.clock import SystemClock
 from router.errors import Refused
@@ -40,7 +40,7 @@ async def make_if_empty(config: Config, opened: AnyDatabase) -> None:
         return  # another process was first, and shows its own
     text = as_text(login, first_address(config))
     if not _shown(text):
-        path = config.server.data_dir / FILE
+        path = config.server.data_dir / FIRST_LOGIN_FILE
         await setup.key_in_file(login)  # before the file exists: a crash between leaves no file with a key that stays
         _write_privately(path, text)
         log.info("first_login.written", path=str(path))

@@ -52,13 +52,13 @@ def build(core: Core) -> Services:
         clock=clock,
         authentication=AuthenticationService(opened, clock),
         sessions=SessionService(opened, clock, core.box),
-        setup_link=SetupLinkService(opened, clock, config.server.data_dir / setup_link.FILE),
+        setup_link=SetupLinkService(opened, clock, config.server.data_dir / setup_link.FIRST_LOGIN_FILE),
         rate_limits=_rate_limits(core),
         idempotency=IdempotencyService(opened, clock),
         workspaces=WorkspaceService(opened, clock),
         users=UserService(opened, clock),
         keys=KeyService(opened, clock),
-        domains=DomainService(opened, clock, domain_checks(core), mx_hosts=mx_hosts(config), changed=changed),
+        domains=DomainService(opened, clock, domain_checks(core), mx_hosts=mx_hosts(config), on_routing_change=changed),
         integrations=IntegrationService(opened, clock, core.poster, core.wake),
         aliases=AliasService(opened, clock, tester, changed=changed),
         tickets=TicketService(opened, clock, ConversationReader(opened, core.contents)),
@@ -97,7 +97,7 @@ def domain_checks(core: Core) -> DomainCheckService:
     resolver = SharedResolver(dns_resolver(core.config), core.clock)
     dns = core.config.dns
     policy = DnsPolicy(mx_hosts(core.config), dns.verification, micros(dns.recheck_interval))
-    return DomainCheckService(core.database, core.clock, resolver, policy, changed=core.directory.forget)
+    return DomainCheckService(core.database, core.clock, resolver, policy, on_routing_change=core.directory.forget)
 
 
 def dns_resolver(config: Config) -> DnsResolver:

@@ -65,7 +65,7 @@ class Visit:
         """How the times on this page are shown: in the user's time zone, else the workspace's, else UTC."""
         if self.caller is None:
             return UTC_TIME
-        me = await self.services.sessions.me(self.caller.actor)
+        me = await self.services.sessions.get_identity(self.caller.actor)
         return UTC_TIME if me.workspace is None else LocalTime.of_user(me.user, me.workspace)
 
     def can(self, role: Role) -> bool:

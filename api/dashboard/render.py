@@ -46,7 +46,7 @@ class Renderer:
 
     async def page(self, visit: Visit, html: Html) -> web.Response:
         """The page as this visitor sees it."""
-        me = None if visit.caller is None else await visit.services.sessions.me(visit.caller.actor)
+        me = None if visit.caller is None else await visit.services.sessions.get_identity(visit.caller.actor)
         if me is not None and (me.user is None or me.workspace is None):
             raise Refused("unauthorized", "Your account was removed")
         trouble = (

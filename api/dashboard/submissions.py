@@ -37,7 +37,7 @@ class Submissions:
         digest = digest_of(visit.form)
         scope = f"form:{visit.actor.user_id} {visit.request.path}"
         try:
-            begun = await self._idempotency.begin(scope, digest, digest)
+            begun = await self._idempotency.claim(scope, digest, digest)
         except Refused as refusal:
             raise Refused("conflict", "This form is still being processed; try again in a moment") from refusal
         if isinstance(begun, StoredResponse):
@@ -55,7 +55,7 @@ class Submissions:
             await self._idempotency.release(begun)
             raise
         if isinstance(outcome, See):
-            await self._idempotency.keep(begun, 303, json.dumps(asdict(outcome)))
+            await self._idempotency.store_response(begun, 303, json.dumps(asdict(outcome)))
         else:
             await self._idempotency.release(begun)
         return outcome

@@ -55,8 +55,8 @@ async def _caller(request: web.Request, authentication: AuthenticationService) -
         scheme, _, credential = given.partition(" ")
         if scheme.lower() != "bearer" or not 1 <= len(credential.strip()) <= _MAX_CREDENTIAL:
             raise Refused("unauthorized", "Authorization must be: Bearer and an API key")
-        return await authentication.by_key(credential.strip(), address=request[ADDRESS])
+        return await authentication.authenticate_key(credential.strip(), address=request[ADDRESS])
     cookie = request.app[COOKIES].session(request)
     if cookie and len(cookie) <= _MAX_CREDENTIAL:
-        return await authentication.by_session(cookie, address=request[ADDRESS])
+        return await authentication.authenticate_session(cookie, address=request[ADDRESS])
     raise Refused("unauthorized", "An API key is needed: Authorization: Bearer er_...")

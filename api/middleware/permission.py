@@ -30,7 +30,7 @@ def permission(public_url: str) -> Middleware:
         if declared is None:
             return await handler(request)
         caller = request.get(CALLER)
-        by_browser = caller is None or caller.by_session
+        by_browser = caller is None or caller.is_session
         if request.method not in _SAFE and by_browser and not from_own_page(request, origin):
             raise Refused("forbidden", "This request was made by a page of another site")
         least = declared.role

@@ -39,7 +39,7 @@ def rate_limit(limits: RateLimits, settings: ApiSettings) -> Middleware:
 
     def applying(request: web.Request, caller: Caller) -> Mapping[str, Limit]:
         """The limits of this request, by the scope that it is counted under."""
-        if not caller.by_session:
+        if not caller.is_session:
             return {caller.scope: by_key, f"workspace:{caller.actor.workspace_id}": by_workspace}
         if _is_automatic(request):
             return {f"automatic:{caller.actor.user_id}": automatic}

@@ -19,8 +19,8 @@ async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
     sessions = call.services.sessions
     cookies = call.request.app[COOKIES]
     device = cookies.device(call.request)
-    new = await sessions.login(call.body.email, call.body.password, address=call.address, device=device)
-    me = await sessions.me(Actor(new.user.workspace_id, new.user.role, user_id=new.user.id))
+    new = await sessions.sign_in(call.body.email, call.body.password, address=call.address, device=device)
+    me = await sessions.get_identity(Actor(new.user.workspace_id, new.user.role, user_id=new.user.id))
     response = answers.json(MeAnswer.of(me))
     cookies.put(call.request, response, new)
     return response
@@ -31,14 +31,14 @@ async def logout(call: Call[Empty, NoQuery]) -> web.StreamResponse:
     cookies = call.request.app[COOKIES]
     token = cookies.session(call.request)
     if token:
-        await call.services.sessions.logout(token)
+        await call.services.sessions.sign_out(token)
     response = web.Response(status=204)
     cookies.remove_session(call.request, response)
     return response
 
 
 async def me(call: Call[Empty, NoQuery]) -> MeAnswer:
-    return MeAnswer.of(await call.services.sessions.me(call.actor))
+    return MeAnswer.of(await call.services.sessions.get_identity(call.actor))
 
 
 async def sessions(call: Call[Empty, NoQuery]) -> SessionList:
@@ -53,7 +53,7 @@ async def end_session(call: Call[Empty, NoQuery]) -> None:
 async def change_password(call: Call[PasswordChange, NoQuery]) -> web.StreamResponse:
     body = call.body
     device = await call.services.sessions.change_password(
-        call.actor, current=body.current_password, new=body.password, keep=_own(call)
+        call.actor, current=body.current_password, new=body.password, keep_session_id=_own(call)
     )
     response = web.Response(status=204)
     call.request.app[COOKIES].put_device(call.request, response, device)

@@ -168,7 +168,7 @@ class KeyCreated(Answer):
             hint=new.key.hint,
             created_at=new.key.created_at,
             expires_at=new.key.expires_at,
-            key=new.clear,
+            key=new.plaintext,
         )
 
 

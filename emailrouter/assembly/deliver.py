@@ -73,7 +73,7 @@ def janitor(core: Core) -> Janitor:
     notices = Notices(core.database, core.clock, core.poster)
     chores = [
         Chore("retention", SWEEP_EVERY, retention.sweep),
-        Chore("recheck", LOOK_EVERY, checks.recheck, shared=False),
+        Chore("recheck", LOOK_EVERY, checks.recheck_due, shared=False),
         Chore("notices", LOOK_EVERY, notices.tell),
     ]
     return Janitor(core.database, core.clock, chores)

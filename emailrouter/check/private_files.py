@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, ok, warn
-from router.admin.access.setup_link import FILE
+from router.admin.access.setup_link import FIRST_LOGIN_FILE
 from router.store.sqlite_file import BESIDE
 
 NAME = "files"
@@ -16,7 +16,7 @@ NAME = "files"
 async def private_files(facts: Facts) -> list[Line]:
     """That the first login was used or deleted, and that only the owner can read the database."""
     lines = []
-    first_login = facts.config.server.data_dir / FILE
+    first_login = facts.config.server.data_dir / FIRST_LOGIN_FILE
     if first_login.exists():
         fix = (
             f"Open the link in it (that deletes it and revokes its API key), or keep it elsewhere and rm {first_login}"

@@ -22,7 +22,7 @@ def group() -> None:
 @desk.at_desk()
 async def list_command(at: Desk, domain: str | None, limit: int | None, cursor: str | None) -> None:
     """List the aliases, newest first."""
-    domain_id = None if domain is None else await at.names.domain(at.actor, domain)
+    domain_id = None if domain is None else await at.names.find_domain_id(at.actor, domain)
     page = await desk.collect(
         lambda n, c: at.services.aliases.list(at.actor, domain_id=domain_id, limit=n, cursor=c),
         limit=limit,
@@ -38,7 +38,7 @@ async def list_command(at: Desk, domain: str | None, limit: int | None, cursor: 
 @desk.at_desk()
 async def show(at: Desk, alias: str) -> None:
     """Show one alias."""
-    await _one(at, await at.services.aliases.get(at.actor, await at.names.alias(at.actor, alias)))
+    await _one(at, await at.services.aliases.get(at.actor, await at.names.find_alias_id(at.actor, alias)))
 
 
 @group.command("add")
@@ -50,8 +50,8 @@ async def add(at: Desk, address: str, integration: str) -> None:
     local_part, at_sign, domain = address.rpartition("@")
     if not at_sign:
         raise Refused("invalid_alias", f"{address!r} is not an address of one of your domains")
-    domain_id = await at.names.domain(at.actor, domain)
-    integration_id = await at.names.integration(at.actor, integration)
+    domain_id = await at.names.find_domain_id(at.actor, domain)
+    integration_id = await at.names.find_integration_id(at.actor, integration)
     made = await at.services.aliases.create(
         at.actor, domain_id=domain_id, local_part=local_part, integration_id=integration_id
     )
@@ -64,8 +64,8 @@ async def add(at: Desk, address: str, integration: str) -> None:
 @desk.at_desk()
 async def change(at: Desk, alias: str, integration: str) -> None:
     """Point an alias to another integration."""
-    alias_id = await at.names.alias(at.actor, alias)
-    integration_id = await at.names.integration(at.actor, integration)
+    alias_id = await at.names.find_alias_id(at.actor, alias)
+    integration_id = await at.names.find_integration_id(at.actor, integration)
     await _one(at, await at.services.aliases.change(at.actor, alias_id, integration_id=integration_id))
 
 
@@ -74,7 +74,7 @@ def _switch(name: str, status: str, about: str) -> None:
     @click.argument("alias", metavar="ADDRESS|ID")
     @desk.at_desk()
     async def switch(at: Desk, alias: str) -> None:
-        alias_id = await at.names.alias(at.actor, alias)
+        alias_id = await at.names.find_alias_id(at.actor, alias)
         changed = await at.services.aliases.change(at.actor, alias_id, status=status)
         at.said(desk.as_json(AliasAnswer.of(changed)), f"{changed.email} is {name}d.")
 
@@ -88,7 +88,7 @@ _switch("enable", "active", "Accept mail to a disabled alias again.")
 @desk.at_desk()
 async def test(at: Desk, alias: str) -> None:
     """Send a mail marked as a test through the whole way; a running deliverer posts its ticket."""
-    result = await at.services.aliases.test(at.actor, await at.names.alias(at.actor, alias))
+    result = await at.services.aliases.test(at.actor, await at.names.find_alias_id(at.actor, alias))
     at.one(desk.as_json(AliasTested.of(result)))
 
 
@@ -98,7 +98,7 @@ async def test(at: Desk, alias: str) -> None:
 @desk.at_desk()
 async def remove(at: Desk, alias: str, yes: bool) -> None:
     """Remove an alias: its mail is refused from now on, or goes to the catch-all. Its tickets stay."""
-    found = await at.services.aliases.get(at.actor, await at.names.alias(at.actor, alias))
+    found = await at.services.aliases.get(at.actor, await at.names.find_alias_id(at.actor, alias))
     desk.confirm(f"Remove {found.email}?", yes=yes)
     await at.services.aliases.delete(at.actor, found.id)
     at.said({"id": found.id, "removed": True}, f"{found.email} is removed.")

@@ -35,8 +35,8 @@ async def list_command(
     at: Desk, *, state: str | None, integration: str | None, ticket: str | None, limit: int | None, cursor: str | None
 ) -> None:
     """List the deliveries, newest first."""
-    integration_id = None if integration is None else await at.names.integration(at.actor, integration)
-    ticket_id = None if ticket is None else await at.names.ticket(at.actor, ticket)
+    integration_id = None if integration is None else await at.names.find_integration_id(at.actor, integration)
+    ticket_id = None if ticket is None else await at.names.find_ticket_id(at.actor, ticket)
     page = await desk.collect(
         lambda n, c: at.services.deliveries.list(
             at.actor, state=state, integration_id=integration_id, ticket_id=ticket_id, limit=n, cursor=c
@@ -74,7 +74,7 @@ async def replay(at: Desk, delivery: str | None, everything: bool, integration: 
         again = await at.services.deliveries.replay(at.actor, delivery)
         at.said(desk.as_json(DeliveryAnswer.of(again)), f"{again.id} is due now.")
         return
-    integration_id = None if integration is None else await at.names.integration(at.actor, integration)
+    integration_id = None if integration is None else await at.names.find_integration_id(at.actor, integration)
     replayed = 0
     while True:  # the use case takes as many as one transaction should hold
         some = await at.services.deliveries.replay_many(at.actor, integration_id=integration_id, state=state)

@@ -188,8 +188,8 @@ def with_operator(context: click.Context, work: Callable[[Core], Awaitable[T]], 
 
 async def _workspace(names: LookupService, wanted: str | None) -> Workspace:
     if wanted is not None:
-        return await names.workspace(wanted)
-    known = await names.workspaces()
+        return await names.find_workspace(wanted)
+    known = await names.list_workspaces()
     if not known:
         raise Refused("not_found", "there is no workspace yet: run `emailrouter init`")
     if len(known) > 1:

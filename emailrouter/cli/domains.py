@@ -33,7 +33,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 @desk.at_desk()
 async def show(at: Desk, domain: str) -> None:
     """Show a domain with its DNS records as the last check found them, and the fix for each."""
-    view = await at.services.domains.get(at.actor, await at.names.domain(at.actor, domain))
+    view = await at.services.domains.get(at.actor, await at.names.find_domain_id(at.actor, domain))
     at.one(desk.as_json(DomainDetail.of_view(view)))
 
 
@@ -59,7 +59,7 @@ async def add(at: Desk, domain: str) -> None:
 @desk.at_desk()
 async def verify(at: Desk, domain: str) -> int:
     """Ask the DNS now. Exit 1 while the domain is not verified."""
-    view = await at.services.domains.verify(at.actor, await at.names.domain(at.actor, domain))
+    view = await at.services.domains.verify(at.actor, await at.names.find_domain_id(at.actor, domain))
     at.one(desk.as_json(DomainDetail.of_view(view)))
     return 0 if view.domain.status == "active" else 1
 
@@ -74,7 +74,7 @@ async def verify(at: Desk, domain: str) -> int:
 @desk.at_desk()
 async def change(at: Desk, domain: str, mx_upstream: bool) -> None:
     """Say whether another relay stands before this installation."""
-    domain_id = await at.names.domain(at.actor, domain)
+    domain_id = await at.names.find_domain_id(at.actor, domain)
     view = await at.services.domains.set_mx_upstream(at.actor, domain_id, mx_upstream)
     at.one(desk.as_json(DomainDetail.of_view(view)))
 
@@ -86,7 +86,7 @@ async def change(at: Desk, domain: str, mx_upstream: bool) -> None:
 @desk.at_desk()
 async def remove(at: Desk, domain: str, force: bool, yes: bool) -> None:
     """Remove a domain: its mail is refused from now on. Its tickets stay."""
-    view = await at.services.domains.get(at.actor, await at.names.domain(at.actor, domain))
+    view = await at.services.domains.get(at.actor, await at.names.find_domain_id(at.actor, domain))
     if force or not view.alias_count:
         aliases = f" with its {view.alias_count} aliases" if view.alias_count else ""
         desk.confirm(f"Remove {view.domain.name}{aliases}? Its mail is refused from then on.", yes=yes)

@@ -52,7 +52,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 @desk.at_desk()
 async def show(at: Desk, integration: str) -> None:
     """Show one integration; its URL is shown masked."""
-    found = await at.services.integrations.get(at.actor, await at.names.integration(at.actor, integration))
+    found = await at.services.integrations.get(at.actor, await at.names.find_integration_id(at.actor, integration))
     at.one(desk.as_json(IntegrationAnswer.of(found)))
 
 
@@ -83,7 +83,7 @@ async def change(
         settings = {"webhookUrl": url}
     if name is None and settings is None:
         raise click.UsageError("nothing to change: give --name, --webhook-url or --webhook-url-file")
-    integration_id = await at.names.integration(at.actor, integration)
+    integration_id = await at.names.find_integration_id(at.actor, integration)
     changed = await at.services.integrations.change(at.actor, integration_id, name=name, settings=settings)
     at.one(desk.as_json(IntegrationAnswer.of(changed)))
 
@@ -93,7 +93,7 @@ async def change(
 @desk.at_desk(secrets=True)
 async def test(at: Desk, integration: str) -> int:
     """Send a message marked as a test and print what the other side said. Exit 1 when it did not arrive."""
-    result = await at.services.integrations.test(at.actor, await at.names.integration(at.actor, integration))
+    result = await at.services.integrations.test(at.actor, await at.names.find_integration_id(at.actor, integration))
     at.one(desk.as_json(IntegrationTested.of(result)))
     return 0 if result.ok else 1
 
@@ -104,7 +104,7 @@ async def test(at: Desk, integration: str) -> int:
 @desk.at_desk()
 async def remove(at: Desk, integration: str, yes: bool) -> None:
     """Remove an integration that no alias points to; what still waits for it becomes dead."""
-    found = await at.services.integrations.get(at.actor, await at.names.integration(at.actor, integration))
+    found = await at.services.integrations.get(at.actor, await at.names.find_integration_id(at.actor, integration))
     desk.confirm(f"Remove the integration {found.name} ({found.hint})?", yes=yes)
     await at.services.integrations.delete(at.actor, found.id)
     at.said({"id": found.id, "removed": True}, f"{found.name} is removed.")

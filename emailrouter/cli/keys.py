@@ -54,7 +54,7 @@ async def show(at: Desk, key: str) -> None:
 @desk.at_desk()
 async def create(at: Desk, name: str, user: str, role: str | None, expires: int | None) -> None:
     """Make a key and print its text, this once."""
-    owner = await at.names.user(at.actor, user)
+    owner = await at.names.find_user_id(at.actor, user)
     new = await at.services.keys.create(at.actor, name=name, role=role, user_id=owner, expires_at=expires)
     at.one(desk.as_json(KeyCreated.of(new)), userId=await at.display_names([owner]))
 

@@ -23,7 +23,7 @@ def reparse(context: click.Context, since: int | None, workspace: str | None) ->
         click.echo(f"{progress.done} mails, up to {progress.last}", err=True)
 
     async def work(core: Core) -> int:
-        chosen = None if workspace is None else (await LookupService(core.database).workspace(workspace)).id
+        chosen = None if workspace is None else (await LookupService(core.database).find_workspace(workspace)).id
         return await ReparseService(core.database, core.contents).run(since or 0, workspace_id=chosen, tell=tell)
 
     done = desk.with_operator(context, work)

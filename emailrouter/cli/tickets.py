@@ -46,7 +46,7 @@ async def _as_user(at: Desk, acting: str | None) -> Desk:
     """The desk in a user's name; the operator may do everything, but only who works on tickets can have one."""
     if acting is None:
         return at
-    user = await at.services.users.get(at.actor, await at.names.user(at.actor, acting))
+    user = await at.services.users.get(at.actor, await at.names.find_user_id(at.actor, acting))
     if user.disabled_at is not None:
         raise Refused("invalid_request", f"{user.email} is disabled")
     if user.role == "viewer":
@@ -78,8 +78,8 @@ async def list_command(
         raise click.UsageError("--unassigned goes with no other filter")
     wanted = TicketFilter(
         status=status,
-        assigned_to=None if assigned_to is None else await at.names.user(at.actor, assigned_to),
-        alias_id=None if alias is None else await at.names.alias(at.actor, alias),
+        assigned_to=None if assigned_to is None else await at.names.find_user_id(at.actor, assigned_to),
+        alias_id=None if alias is None else await at.names.find_alias_id(at.actor, alias),
         q=search,
     )
     tickets = at.services.tickets
@@ -102,7 +102,7 @@ async def list_command(
 @desk.at_desk()
 async def show(at: Desk, ticket: str, slack: bool) -> None:
     """Show a ticket with its messages, deliveries and events."""
-    ticket_id = await at.names.ticket(at.actor, ticket)
+    ticket_id = await at.names.find_ticket_id(at.actor, ticket)
     if slack:
         core = at.core
         link_base = assembly.link_base(core.config)
@@ -131,7 +131,7 @@ async def show(at: Desk, ticket: str, slack: bool) -> None:
 async def claim(at: Desk, ticket: str, acting: str) -> None:
     """Take a ticket, for the user named by --as; exit 1 when somebody else has it."""
     at = await _as_user(at, acting)
-    claimed = await at.services.tickets.claim(at.actor, await at.names.ticket(at.actor, ticket))
+    claimed = await at.services.tickets.claim(at.actor, await at.names.find_ticket_id(at.actor, ticket))
     at.said(desk.as_json(TicketClaimed.of(claimed)), f"#{claimed.number} is claimed.")
 
 
@@ -142,7 +142,7 @@ async def claim(at: Desk, ticket: str, acting: str) -> None:
 async def unclaim(at: Desk, ticket: str, acting: str | None) -> None:
     """Put a ticket back into the queue."""
     at = await _as_user(at, acting)
-    given = await at.services.tickets.unclaim(at.actor, await at.names.ticket(at.actor, ticket))
+    given = await at.services.tickets.unclaim(at.actor, await at.names.find_ticket_id(at.actor, ticket))
     at.said(desk.as_json(TicketClaimed.of(given)), f"#{given.number} is nobody's.")
 
 
@@ -154,8 +154,8 @@ async def unclaim(at: Desk, ticket: str, acting: str | None) -> None:
 async def assign(at: Desk, ticket: str, user: str, acting: str | None) -> None:
     """Give a ticket to a user."""
     at = await _as_user(at, acting)
-    user_id = await at.names.user(at.actor, user)
-    given = await at.services.tickets.assign(at.actor, await at.names.ticket(at.actor, ticket), user_id)
+    user_id = await at.names.find_user_id(at.actor, user)
+    given = await at.services.tickets.assign(at.actor, await at.names.find_ticket_id(at.actor, ticket), user_id)
     at.said(desk.as_json(TicketClaimed.of(given)), f"#{given.number} is {user}'s.")
 
 
@@ -167,7 +167,7 @@ async def assign(at: Desk, ticket: str, user: str, acting: str | None) -> None:
 async def set_status(at: Desk, ticket: str, status: str, acting: str | None) -> None:
     """Set a ticket's status: open, in_progress, waiting or resolved."""
     at = await _as_user(at, acting)
-    changed = await at.services.tickets.set_status(at.actor, await at.names.ticket(at.actor, ticket), status)
+    changed = await at.services.tickets.set_status(at.actor, await at.names.find_ticket_id(at.actor, ticket), status)
     at.said(desk.as_json(TicketResolved.of(changed)), f"#{changed.number} is {changed.status}.")
 
 
@@ -180,7 +180,7 @@ async def note(at: Desk, ticket: str, text: str, acting: str | None) -> None:
     """Write a note for colleagues on a ticket; `-` reads it from standard input."""
     at = await _as_user(at, acting)
     written = sys.stdin.read() if text == "-" else text
-    event = await at.services.tickets.note(at.actor, await at.names.ticket(at.actor, ticket), written)
+    event = await at.services.tickets.note(at.actor, await at.names.find_ticket_id(at.actor, ticket), written)
     at.said(desk.as_json(NoteAnswer.of(event)), "The note is kept.")
 
 
@@ -190,7 +190,7 @@ async def note(at: Desk, ticket: str, text: str, acting: str | None) -> None:
 @desk.at_desk()
 async def remove(at: Desk, ticket: str, yes: bool) -> None:
     """Erase a ticket with its messages and their raw mails."""
-    ticket_id = await at.names.ticket(at.actor, ticket)
+    ticket_id = await at.names.find_ticket_id(at.actor, ticket)
     found = (await at.services.tickets.get(at.actor, ticket_id)).ticket
     desk.confirm(f"Erase ticket #{found.number} ({found.subject}) with its mails?", yes=yes)
     await at.services.tickets.delete(at.actor, ticket_id)

@@ -44,7 +44,9 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 @desk.at_desk()
 async def show(at: Desk, user: str) -> None:
     """Show one user."""
-    at.one(desk.as_json(UserAnswer.of(await at.services.users.get(at.actor, await at.names.user(at.actor, user)))))
+    at.one(
+        desk.as_json(UserAnswer.of(await at.services.users.get(at.actor, await at.names.find_user_id(at.actor, user))))
+    )
 
 
 @group.command("add")
@@ -91,7 +93,7 @@ async def change(
         raise click.UsageError("--timezone and --no-timezone exclude each other")
     if name is None and role is None and timezone is None and not no_timezone:
         raise click.UsageError("nothing to change: give --name, --role, --timezone or --no-timezone")
-    user_id = await at.names.user(at.actor, user)
+    user_id = await at.names.find_user_id(at.actor, user)
     changed = await at.services.users.change(
         at.actor, user_id, name=name, role=role, timezone=timezone, without_timezone=no_timezone
     )
@@ -108,7 +110,7 @@ async def set_password(
     at: Desk, user: str, password: str | None, password_file: Path | None, generate_password: bool
 ) -> None:
     """Give a user a new password and end their sessions; it is asked for on a terminal."""
-    user_id = await at.names.user(at.actor, user)
+    user_id = await at.names.find_user_id(at.actor, user)
     clear = _password(password, password_file, generate_password)
     if clear is None:
         clear = desk.secret_text(None, None, prompt="New password", option="--password")
@@ -122,7 +124,7 @@ def _switch(name: str, about: str, *, disabled: bool) -> None:
     @click.argument("user", metavar="EMAIL|ID")
     @desk.at_desk()
     async def switch(at: Desk, user: str) -> None:
-        user_id = await at.names.user(at.actor, user)
+        user_id = await at.names.find_user_id(at.actor, user)
         changed = await at.services.users.change(at.actor, user_id, disabled=disabled)
         at.said(desk.as_json(UserAnswer.of(changed)), f"{changed.email} is {name}d.")
 
@@ -137,7 +139,7 @@ _switch("enable", "Enable a user again; revoked keys stay revoked.", disabled=Fa
 @desk.at_desk()
 async def remove(at: Desk, user: str, yes: bool) -> None:
     """Remove a user with their keys; their unfinished tickets go back to the queue."""
-    found = await at.services.users.get(at.actor, await at.names.user(at.actor, user))
+    found = await at.services.users.get(at.actor, await at.names.find_user_id(at.actor, user))
     desk.confirm(f"Remove {found.email} with all of their keys?", yes=yes)
     await at.services.users.delete(at.actor, found.id)
     at.said({"id": found.id, "removed": True}, f"{found.email} is removed.")

@@ -28,7 +28,7 @@ def list_command(context: click.Context) -> None:
     """List every workspace of this installation."""
 
     async def work(core: Core) -> None:
-        found = await LookupService(core.database).workspaces()
+        found = await LookupService(core.database).list_workspaces()
         if frame.invocation(context).as_json:
             frame.print_json({"workspaces": [desk.as_json(WorkspaceAnswer.of(workspace)) for workspace in found]})
             return
@@ -58,7 +58,7 @@ def create(context: click.Context, name: str, email: str) -> None:
 
     async def work(core: Core) -> FirstLogin:
         tenancy = WorkspaceAdminService(core.database, core.clock)
-        if not await LookupService(core.database).workspaces():
+        if not await LookupService(core.database).list_workspaces():
             raise Refused("conflict", "there is no workspace yet: make the first one by `emailrouter init`")
         return await tenancy.create(name, email)
 
@@ -95,7 +95,7 @@ async def change(
         raise click.UsageError(
             "nothing to change: give --name, --default-integration, --no-default-integration, --timezone or --locale"
         )
-    integration_id = default_integration and await at.names.integration(at.actor, default_integration)
+    integration_id = default_integration and await at.names.find_integration_id(at.actor, default_integration)
     changed = await at.services.workspaces.change(
         at.actor,
         name=name,
@@ -115,7 +115,7 @@ def remove(context: click.Context, workspace: str, yes: bool) -> None:
     """Erase a workspace with everything that belongs to it: users, domains, tickets and mails."""
 
     async def work(core: Core) -> str:
-        found = await LookupService(core.database).workspace(workspace)
+        found = await LookupService(core.database).find_workspace(workspace)
         tenancy = WorkspaceAdminService(core.database, core.clock)
         lost = await tenancy.holdings(found.id)
         desk.confirm(

@@ -15,7 +15,7 @@ from router.store.database import Database, QueryExecutor, fetch_models
 
 
 async def record(
-    transaction: QueryExecutor, actor: Actor, now: Micros, action: str, target: str, **detail: object
+    transaction: QueryExecutor, actor: Actor, now: Micros, action: str, target: str, **details: object
 ) -> None:
     """One entry. action: `noun.verb`; target: an id; detail: plain JSON values, None left out."""
     await transaction.execute(
@@ -28,7 +28,7 @@ async def record(
         address=actor.address,
         action=action,
         target=target,
-        detail=json.dumps({name: value for name, value in detail.items() if value is not None}, ensure_ascii=False),
+        detail=json.dumps({name: value for name, value in details.items() if value is not None}, ensure_ascii=False),
     )
 
 
@@ -40,13 +40,13 @@ class AuditService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[AuditEntry]:
         """Newest first."""
-        window = paging.window("evt", limit, cursor)
+        window = paging.page_request("evt", limit, cursor)
         rows = await fetch_models(
             self._database,
             AuditEntry,
             "audit_page",
             workspace_id=actor.workspace_id,
             before=window.before,
-            most=window.most,
+            most=window.row_limit,
         )
-        return window.page(rows, lambda entry: entry.id)
+        return window.to_page(rows, lambda entry: entry.id)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from router.model import Actor
 from router.store.database import Database
 
-MAX_IDS = 1000  # of one query
+QUERY_MAX_IDS = 1000  # of one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class DisplayNameService:
         """The names by id. An id that no longer exists is left out, None too."""
         wanted = sorted({each for each in ids if each is not None})
         found: dict[str, DisplayName] = {}
-        for start in range(0, len(wanted), MAX_IDS):
-            asked = json.dumps(wanted[start : start + MAX_IDS])
+        for start in range(0, len(wanted), QUERY_MAX_IDS):
+            asked = json.dumps(wanted[start : start + QUERY_MAX_IDS])
             rows = await self._database.fetch_all("display_names", ids=asked, workspace_id=actor.workspace_id)
             found.update((row["id"], DisplayName(row["name"], row["email"])) for row in rows)
         return found

@@ -14,11 +14,11 @@ from router.errors import Refused
 from router.model import Micros
 from router.store.database import Database
 
-KEPT: Micros = 24 * 3600 * SECOND
+RESPONSE_RETENTION: Micros = 24 * 3600 * SECOND
 # Longer than any request runs.
-ABANDONED: Micros = 300 * SECOND
-FORGET_EVERY = 3600.0  # seconds
-MAX_KEY = 255
+CLAIM_TIMEOUT: Micros = 300 * SECOND
+CLEANUP_SECONDS = 3600.0  # seconds
+MAX_KEY_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,24 @@ class IdempotencyService:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._forgot_at = float("-inf")
+        self._cleaned_at = float("-inf")
 
-    async def begin(self, scope: str, key: str, request: str) -> StoredResponse | IdempotencyClaim:
+    async def claim(self, scope: str, key: str, request: str) -> StoredResponse | IdempotencyClaim:
         """Raises `idempotency_mismatch` for another request, `conflict` where there is no answer to give again."""
-        if not 1 <= len(key) <= MAX_KEY or not (key.isascii() and key.isprintable()):
-            raise Refused("invalid_request", f"Idempotency-Key must be 1 to {MAX_KEY} printable ASCII characters")
+        if not 1 <= len(key) <= MAX_KEY_LENGTH or not (key.isascii() and key.isprintable()):
+            raise Refused(
+                "invalid_request", f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters"
+            )
         now = self._clock.now()
-        await self._forget(now)
+        await self._delete_expired(now)
         values = {"scope": scope, "key": key}
         claimed = await self._database.fetch_one(
-            "idempotency_claim", **values, request=request, at=now, horizon=now - KEPT, abandoned=now - ABANDONED
+            "idempotency_claim",
+            **values,
+            request=request,
+            at=now,
+            horizon=now - RESPONSE_RETENTION,
+            abandoned=now - CLAIM_TIMEOUT,
         )
         if claimed is not None:
             return IdempotencyClaim(scope, key, now)
@@ -71,18 +78,18 @@ class IdempotencyService:
             )
         return StoredResponse(row["status"], row["answer"])
 
-    async def keep(self, begun: IdempotencyClaim, status: int, answer: str | None) -> None:
+    async def store_response(self, claim: IdempotencyClaim, status: int, answer: str | None) -> None:
         """The answer for whoever asks again; None where it holds a secret."""
         await self._database.execute(
-            "idempotency_keep", scope=begun.scope, key=begun.key, at=begun.at, status=status, answer=answer
+            "idempotency_keep", scope=claim.scope, key=claim.key, at=claim.at, status=status, answer=answer
         )
 
-    async def release(self, begun: IdempotencyClaim) -> None:
+    async def release(self, claim: IdempotencyClaim) -> None:
         """Nothing was done: the key may be used again."""
-        await self._database.execute("idempotency_release", scope=begun.scope, key=begun.key, at=begun.at)
+        await self._database.execute("idempotency_release", scope=claim.scope, key=claim.key, at=claim.at)
 
-    async def _forget(self, now: Micros) -> None:
-        if self._clock.monotonic() - self._forgot_at < FORGET_EVERY:
+    async def _delete_expired(self, now: Micros) -> None:
+        if self._clock.monotonic() - self._cleaned_at < CLEANUP_SECONDS:
             return
-        self._forgot_at = self._clock.monotonic()
-        await self._database.execute("idempotency_forget", horizon=now - KEPT)
+        self._cleaned_at = self._clock.monotonic()
+        await self._database.execute("idempotency_forget", horizon=now - RESPONSE_RETENTION)

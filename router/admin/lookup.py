@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from router import ids
 from router.admin import validation
-from router.admin.access.users import sign_in_address
+from router.admin.access.users import normalize_email
 from router.errors import Refused
 from router.mail.address import AddressError, domain_key, local_key
 from router.model import Actor, User, Workspace
@@ -21,7 +21,7 @@ class LookupService:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def workspaces(self) -> list[Workspace]:
+    async def list_workspaces(self) -> list[Workspace]:
         """Every workspace there is, oldest first."""
         found: list[Workspace] = []
         while True:
@@ -31,16 +31,16 @@ class LookupService:
             if len(page) < 200:
                 return found
 
-    async def workspace(self, text: str) -> Workspace:
+    async def find_workspace(self, text: str) -> Workspace:
         """A workspace by id, or by a name that no other one has."""
-        found = [known for known in await self.workspaces() if text in (known.id, known.name)]
+        found = [known for known in await self.list_workspaces() if text in (known.id, known.name)]
         if len(found) > 1:
-            raise Refused("conflict", f"Workspace name {text!r} is ambiguous: use the id ({_listed(found)})")
+            raise Refused("conflict", f"Workspace name {text!r} is ambiguous: use the id ({_format_ids(found)})")
         if not found:
             raise Refused("not_found", f"Workspace {text!r} not found")
         return found[0]
 
-    async def domain(self, actor: Actor, text: str) -> str:
+    async def find_domain_id(self, actor: Actor, text: str) -> str:
         """By name, in either form of an international one."""
         if ids.looks_valid(text, "dom"):
             return text
@@ -49,9 +49,9 @@ class LookupService:
         except AddressError:
             name = text
         row = await self._database.fetch_one("operator_domain", workspace_id=actor.workspace_id, name=name)
-        return _found(row, "Domain", text)
+        return _require_id(row, "Domain", text)
 
-    async def alias(self, actor: Actor, text: str) -> str:
+    async def find_alias_id(self, actor: Actor, text: str) -> str:
         """By address; `*@domain` is the catch-all."""
         if ids.looks_valid(text, "alias"):
             return text
@@ -65,44 +65,44 @@ class LookupService:
         row = await self._database.fetch_one(
             "operator_alias", workspace_id=actor.workspace_id, domain=name, local_key=local_key(local)
         )
-        return _found(row, "Alias", text)
+        return _require_id(row, "Alias", text)
 
-    async def integration(self, actor: Actor, text: str) -> str:
+    async def find_integration_id(self, actor: Actor, text: str) -> str:
         """By a name that no other one has."""
         if ids.looks_valid(text, "int"):
             return text
         rows = await self._database.fetch_all("operator_integrations", workspace_id=actor.workspace_id, name=text)
         if len(rows) > 1:
             raise Refused("conflict", f"Integration name {text!r} is ambiguous: use the id")
-        return _found(rows[0] if rows else None, "Integration", text)
+        return _require_id(rows[0] if rows else None, "Integration", text)
 
-    async def user(self, actor: Actor, text: str) -> str:
+    async def find_user_id(self, actor: Actor, text: str) -> str:
         """By address."""
         if ids.looks_valid(text, "user"):
             return text
         if "@" not in text:
             raise Refused("invalid_request", f"{text!r} is neither an email address nor a user id")
-        user = await fetch_model(self._database, User, "user_by_email", email=sign_in_address(text))
+        user = await fetch_model(self._database, User, "user_by_email", email=normalize_email(text))
         known = user is not None and user.workspace_id == actor.workspace_id
-        return _found({"id": user.id} if user is not None and known else None, "User", text)
+        return _require_id({"id": user.id} if user is not None and known else None, "User", text)
 
-    async def ticket(self, actor: Actor, text: str) -> str:
+    async def find_ticket_id(self, actor: Actor, text: str) -> str:
         """By number, with or without its `#`."""
         if ids.looks_valid(text, "ticket"):
             return text
-        number = validation.ticket_number(text)
+        number = validation.parse_ticket_number(text)
         if number is None:
             raise Refused("invalid_request", f"{text!r} is neither a ticket number nor a ticket id")
         row = await self._database.fetch_one("operator_ticket", workspace_id=actor.workspace_id, number=number)
-        return _found(row, "Ticket", text)
+        return _require_id(row, "Ticket", text)
 
 
-def _found(row: Row | None, what: str, text: str) -> str:
+def _require_id(row: Row | None, what: str, text: str) -> str:
     if row is None:
         raise Refused("not_found", f"{what} {text!r} not found in this workspace")
     found: str = row["id"]
     return found
 
 
-def _listed(workspaces: list[Workspace]) -> str:
+def _format_ids(workspaces: list[Workspace]) -> str:
     return ", ".join(workspace.id for workspace in workspaces)

@@ -37,49 +37,49 @@ class PageRequest:
     limit: int
 
     @property
-    def most(self) -> int:
+    def row_limit(self) -> int:
         return self.limit + 1
 
-    def page(self, rows: Sequence[T], key: Callable[[T], str]) -> Page[T]:
+    def to_page(self, rows: Sequence[T], key: Callable[[T], str]) -> Page[T]:
         """The page that these rows are; the one too many says that there is more."""
         items = tuple(rows[: self.limit])
-        return Page(items, encode(key(items[-1])) if len(rows) > self.limit else None)
+        return Page(items, encode_cursor(key(items[-1])) if len(rows) > self.limit else None)
 
 
-def window(prefix: ids.Prefix, limit: int, cursor: str | None) -> PageRequest:
+def page_request(prefix: ids.Prefix, limit: int, cursor: str | None) -> PageRequest:
     """Raises `Refused` for a limit out of bounds and for a cursor that no list of this kind gave out."""
     if cursor is None:
         # Above every id: the first of its characters is never more than 7.
-        return PageRequest(f"{prefix}_{'z' * 26}", _checked(limit))
-    before = decode(cursor)
+        return PageRequest(f"{prefix}_{'z' * 26}", _validate_limit(limit))
+    before = decode_cursor(cursor)
     if not ids.looks_valid(before, prefix):
-        raise _wrong_cursor()
-    return PageRequest(before, _checked(limit))
+        raise _invalid_cursor()
+    return PageRequest(before, _validate_limit(limit))
 
 
-def encode(place: str) -> str:
+def encode_cursor(position: str) -> str:
     """The cursor for a place in a list."""
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
-def decode(cursor: str) -> str:
+def decode_cursor(cursor: str) -> str:
     """The place; raises `Refused` for what is no cursor."""
     try:
         if len(cursor) > 500:
-            raise _wrong_cursor()
+            raise _invalid_cursor()
         place = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise _wrong_cursor() from None
+        raise _invalid_cursor() from None
     if "\0" in place:  # PostgreSQL stores no NUL; no list has one
-        raise _wrong_cursor()
+        raise _invalid_cursor()
     return place
 
 
-def _checked(limit: int) -> int:
+def _validate_limit(limit: int) -> int:
     if not 1 <= limit <= MAX_LIMIT:
         raise Refused("invalid_request", f"limit must be between 1 and {MAX_LIMIT}", "limit")
     return limit
 
 
-def _wrong_cursor() -> Refused:
+def _invalid_cursor() -> Refused:
     return Refused("invalid_request", "cursor is not valid for this list", "cursor")

@@ -24,22 +24,24 @@ _FORBIDDEN = (
     "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
     "\ufff9-\ufffb\ufeff\ufffe\uffff"
 )
-_NOT_IN_TEXT = re.compile(f"[{_FORBIDDEN}]")
-_NOT_IN_LINE = re.compile(f"[{_FORBIDDEN}\t\n\r]")
+_FORBIDDEN_IN_TEXT = re.compile(f"[{_FORBIDDEN}]")
+_FORBIDDEN_IN_LINE = re.compile(f"[{_FORBIDDEN}\t\n\r]")
 
-MAX_NAME = 200
-MAX_NOTE = 20_000
-MAX_NUMBER = 12  # digits of a ticket's number
+MAX_NAME_LENGTH = 200
+MAX_NOTE_LENGTH = 20_000
+MAX_NUMBER_DIGITS = 12  # digits of a ticket's number
 
 
-def line(value: str, field: str, *, most: int = MAX_NAME, code: ErrorCode = "invalid_request") -> str:
+def validate_line(
+    value: str, field: str, *, max_length: int = MAX_NAME_LENGTH, code: ErrorCode = "invalid_request"
+) -> str:
     """One line that is not empty: composed (NFC), without white space around it, at most `most` characters.
 
     Characters without width are refused: with one of them, two names look the same and are not.
     """
-    if len(value) > most * 4:
-        raise Refused(code, f"{field} must not be longer than {most} characters", field)
-    if _NOT_IN_LINE.search(value):
+    if len(value) > max_length * 4:
+        raise Refused(code, f"{field} must not be longer than {max_length} characters", field)
+    if _FORBIDDEN_IN_LINE.search(value):
         raise Refused(code, f"{field} must not contain control or directional formatting characters", field)
     if has_long_marks(value):  # refused, not cut: an address or a name is never stored as another one
         raise Refused(code, f"{field} must not contain more than {MAX_MARKS} combining marks in a row", field)
@@ -48,17 +50,17 @@ def line(value: str, field: str, *, most: int = MAX_NAME, code: ErrorCode = "inv
         raise Refused(code, f"{field} must not contain invisible characters", field)
     if not is_visible(kept):
         raise Refused(code, f"{field} must not be empty", field)
-    if len(kept) > most:
-        raise Refused(code, f"{field} must not be longer than {most} characters", field)
+    if len(kept) > max_length:
+        raise Refused(code, f"{field} must not be longer than {max_length} characters", field)
     return kept
 
 
-def text(value: str, field: str) -> str:
+def validate_text(value: str, field: str) -> str:
     """Several lines that are not empty, with `\\n` as the line end."""
-    if len(value) > MAX_NOTE:
-        raise Refused("invalid_request", f"{field} must not be longer than {MAX_NOTE} characters", field)
+    if len(value) > MAX_NOTE_LENGTH:
+        raise Refused("invalid_request", f"{field} must not be longer than {MAX_NOTE_LENGTH} characters", field)
     kept = value.replace("\r\n", "\n").replace("\r", "\n")
-    if _NOT_IN_TEXT.search(kept):
+    if _FORBIDDEN_IN_TEXT.search(kept):
         raise Refused(
             "invalid_request", f"{field} must not contain control or directional formatting characters", field
         )
@@ -67,7 +69,7 @@ def text(value: str, field: str) -> str:
     return kept
 
 
-def one_of(value: str, choices: Sequence[C], field: str, *, code: ErrorCode = "invalid_request") -> C:
+def validate_choice(value: str, choices: Sequence[C], field: str, *, code: ErrorCode = "invalid_request") -> C:
     """The choice that a word names."""
     for choice in choices:
         if value == choice:
@@ -82,16 +84,16 @@ def timezone(value: str, field: str = "timezone") -> str:
     return value
 
 
-def known_id(value: str, prefix: ids.Prefix, what: str) -> str:
+def validate_id(value: str, prefix: ids.Prefix, resource: str) -> str:
     """An id that may exist. What cannot be one is answered as what does not exist, without asking the database."""
     if not ids.looks_valid(value, prefix):
-        raise not_found(what)
+        raise not_found(resource)
     return value
 
 
-def ticket_number(text: str) -> int | None:
+def parse_ticket_number(text: str) -> int | None:
     """The number that `42` or `#42` means; None for a text that is no ticket's number."""
     digits = text.strip().removeprefix("#")
-    if digits.isascii() and digits.isdigit() and len(digits) <= MAX_NUMBER:
+    if digits.isascii() and digits.isdigit() and len(digits) <= MAX_NUMBER_DIGITS:
         return int(digits)
     return None

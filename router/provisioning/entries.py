@@ -46,7 +46,9 @@ def formed(wanted: WorkspaceDocument, known: Collection[str]) -> WorkspaceDocume
     """
 
     def form(name: str, place: str, key: str) -> str:
-        return name if name in known else judged(lambda text: validation.line(text, key), name, f"{place}.{key}")
+        return (
+            name if name in known else judged(lambda text: validation.validate_line(text, key), name, f"{place}.{key}")
+        )
 
     _check_local_settings(wanted)
     workspace, users, integrations, aliases = wanted.workspace, wanted.users, wanted.integrations, wanted.aliases
@@ -83,7 +85,7 @@ def _check_local_settings(wanted: WorkspaceDocument) -> None:
     if workspace.timezone is not None:
         judged(validation.timezone, workspace.timezone, "workspace.timezone")
     if workspace.locale is not None:
-        judged(lambda text: validation.one_of(text, LOCALES, "locale"), workspace.locale, "workspace.locale")
+        judged(lambda text: validation.validate_choice(text, LOCALES, "locale"), workspace.locale, "workspace.locale")
     for n, user in enumerate(wanted.users or (), start=1):
         if user.timezone:
             judged(validation.timezone, user.timezone, f"users[{n}].timezone")

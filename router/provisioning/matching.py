@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from router.admin.access.users import sign_in_address
-from router.admin.domains.domain_names import domain_name
+from router.admin.access.users import normalize_email
+from router.admin.domains.domain_names import normalize_domain_name
 from router.errors import Refused
 from router.model import Alias, Domain, Integration
 from router.provisioning.document import AliasEntry, IntegrationEntry, InvalidDocument, WorkspaceDocument
@@ -91,7 +91,7 @@ class _Planner:
     def _users(self) -> None:
         known = {user.email: user for user in self._now.users}
         typed = enumerate(self._wanted.users or (), start=1)
-        keyed = ((judged(sign_in_address, each.email, f"users[{n}].email"), each) for n, each in typed)
+        keyed = ((judged(normalize_email, each.email, f"users[{n}].email"), each) for n, each in typed)
         entries = unique("users", "email", keyed)
         for email, entry in entries.items():
             user = known.get(email)
@@ -158,7 +158,9 @@ class _Planner:
         known = {domain.name: domain for domain in self._now.domains}
         # A name that is there already is compared, not judged: it may be older than today's rules.
         typed = enumerate(self._wanted.domains or (), start=1)
-        keyed = ((text if text in known else judged(domain_name, text, f"domains[{n}]"), text) for n, text in typed)
+        keyed = (
+            (text if text in known else judged(normalize_domain_name, text, f"domains[{n}]"), text) for n, text in typed
+        )
         domains = unique("domains", "", keyed)
         for name in domains:
             if name not in known:
@@ -177,7 +179,9 @@ class _Planner:
             return
         part = "mx_managed_upstream"
         typed = enumerate(self._wanted.mx_managed_upstream, start=1)
-        keyed = ((text if text in known else judged(domain_name, text, f"{part}[{n}]"), n) for n, text in typed)
+        keyed = (
+            (text if text in known else judged(normalize_domain_name, text, f"{part}[{n}]"), n) for n, text in typed
+        )
         upstream = unique(part, "", keyed)
         for name, n in upstream.items():
             if name not in domains:

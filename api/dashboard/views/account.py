@@ -13,7 +13,7 @@ from router.errors import Refused
 
 async def show(visit: Visit) -> Html:
     sessions = await visit.services.sessions.list(visit.actor)
-    me = await visit.services.sessions.me(visit.actor)
+    me = await visit.services.sessions.get_identity(visit.actor)
     if me.user is None or me.workspace is None:
         raise Refused("unauthorized", "You were removed a moment ago")
     context = {"sessions": sessions, "here_id": _own(visit), "timezones": timezones.options(me.user, me.workspace)}
@@ -32,7 +32,7 @@ async def change_password(visit: Visit) -> web.StreamResponse:
         visit.actor,
         current=visit.form.get("currentPassword", ""),
         new=visit.form.get("password", ""),
-        keep=_own(visit),
+        keep_session_id=_own(visit),
     )
     response = see(See("/account", note="password-changed"))
     visit.request.app[COOKIES].put_device(visit.request, response, device)

@@ -32,7 +32,7 @@ async def page(visit: Visit) -> Html:
 async def create(visit: Visit) -> Html:
     """The answer holds the key, so it cannot be a redirection: what is sent again is refused by its own mark."""
     idempotency = visit.services.idempotency
-    begun = await idempotency.begin(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")
+    begun = await idempotency.claim(f"user:{visit.actor.user_id} /manage/keys", visit.form.get("once", ""), "")
     if isinstance(begun, StoredResponse):
         raise Refused("conflict", "This form was already submitted")
     try:
@@ -46,7 +46,7 @@ async def create(visit: Visit) -> Html:
     except Exception:  # a request whose time is over is not to wait for the database again: the mark ends by itself
         await idempotency.release(begun)
         raise
-    await idempotency.keep(begun, 201, None)
+    await idempotency.store_response(begun, 201, None)
     return manage.shown(visit, "key.html", "New API key", new=new)
 
 

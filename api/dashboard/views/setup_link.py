@@ -10,20 +10,20 @@ from api.dashboard.views.sign_in import enter
 
 async def show(visit: Visit) -> Html:
     token = visit.form.get("token") or visit.query.get("token", "")
-    user = await visit.services.setup_link.invited(token, address=visit.address)
+    user = await visit.services.setup_link.find_user(token, address=visit.address)
     return Html("setup_link.html", "Welcome", {"user": user, "token": token})
 
 
 async def begin(visit: Visit) -> web.StreamResponse:
     """The link is used up by this; who used it is signed in."""
-    user = await visit.services.setup_link.finish(
+    user = await visit.services.setup_link.complete(
         visit.form.get("token", ""),
         email=visit.form.get("email", ""),
         name=visit.form.get("name", "").strip(),
         password=visit.form.get("password", ""),
         address=visit.address,
     )
-    new = await visit.services.sessions.begin(user, address=visit.address)
+    new = await visit.services.sessions.start(user, address=visit.address)
     return await enter(visit, new, See("/set-up", note="welcome"))
 
 

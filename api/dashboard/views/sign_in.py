@@ -18,7 +18,7 @@ async def show(visit: Visit) -> Html:
 
 
 async def sign_in(visit: Visit) -> web.StreamResponse:
-    new = await visit.services.sessions.login(
+    new = await visit.services.sessions.sign_in(
         visit.form.get("email", ""),
         visit.form.get("password", ""),
         address=visit.address,
@@ -32,7 +32,7 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
     cookies = visit.request.app[COOKIES]
     token = cookies.session(visit.request)
     if token:
-        await visit.services.sessions.logout(token)
+        await visit.services.sessions.sign_out(token)
     response = see(See("/sign-in", note="signed-out"))
     cookies.remove_session(visit.request, response)
     return response
@@ -43,7 +43,7 @@ async def enter(visit: Visit, new: NewSession, to: See) -> web.StreamResponse:
     cookies = visit.request.app[COOKIES]
     before = cookies.session(visit.request)
     if before:
-        await visit.services.sessions.logout(before)
+        await visit.services.sessions.sign_out(before)
     response = see(to)
     cookies.put(visit.request, response, new)
     return response

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import structlog
 
 from router import secrets
-from router.admin.access.keys import lower
+from router.admin.access.keys import lower_role
 from router.clock import SECOND, Clock
 from router.errors import Refused, Unavailable
 from router.model import Actor, Micros
 from router.store.database import Database
 
-USED_EVERY: Micros = 60 * SECOND
+LAST_USE_INTERVAL: Micros = 60 * SECOND
 log = structlog.get_logger()
 
 
@@ -28,12 +28,12 @@ class Caller:
 
     actor: Actor
     scope: str
-    by_session: bool = False
+    is_session: bool = False
 
     @property
     def session_id(self) -> str:
         """The name of the session (`router.admin.access.sessions.SessionInfo`); `""` for a key."""
-        return self.scope.removeprefix("session:") if self.by_session else ""
+        return self.scope.removeprefix("session:") if self.is_session else ""
 
 
 class AuthenticationService:
@@ -42,49 +42,49 @@ class AuthenticationService:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._writing: set[asyncio.Task[None]] = set()
+        self._pending_writes: set[asyncio.Task[None]] = set()
 
-    async def by_key(self, clear: str, *, address: str = "") -> Caller:
+    async def authenticate_key(self, key: str, *, address: str = "") -> Caller:
         """The caller whose key this is. Raises `Refused("unauthorized")`; the comparison is of hashes, by the index."""
-        row = await self._database.fetch_one("key_by_hash", hash=secrets.hash_api_key(clear))
+        row = await self._database.fetch_one("key_by_hash", hash=secrets.hash_api_key(key))
         now = self._clock.now()
         if row is None or row["revoked_at"] is not None or row["disabled_at"] is not None:
             raise Refused("unauthorized", "The API key is invalid or was revoked")
         if row["expires_at"] is not None and row["expires_at"] <= now:
             raise Refused("unauthorized", "The API key has expired")
-        if row["last_used_at"] is None or row["last_used_at"] < now - USED_EVERY:
-            self._write("key_used", id=row["id"], now=now, horizon=now - USED_EVERY)
+        if row["last_used_at"] is None or row["last_used_at"] < now - LAST_USE_INTERVAL:
+            self._schedule_write("key_used", id=row["id"], now=now, horizon=now - LAST_USE_INTERVAL)
         actor = Actor(
             workspace_id=row["workspace_id"],
-            role=lower(row["role"], row["user_role"]),
+            role=lower_role(row["role"], row["user_role"]),
             user_id=row["user_id"],
             key_id=row["id"],
             address=address,
         )
         return Caller(actor, f"key:{row['id']}")
 
-    async def by_session(self, token: str, *, address: str = "") -> Caller:
+    async def authenticate_session(self, token: str, *, address: str = "") -> Caller:
         """The caller who signed in with this cookie. Raises `Refused("unauthorized")`."""
         row = await self._database.fetch_one("session_by_hash", hash=secrets.hash_api_key(token))
         now = self._clock.now()
         if row is None or row["expires_at"] <= now or row["disabled_at"] is not None:
             raise Refused("unauthorized", "Your session has ended: sign in again")
-        if row["last_used_at"] < now - USED_EVERY:
-            self._write("session_used", hash=row["hash"], now=now, horizon=now - USED_EVERY)
+        if row["last_used_at"] < now - LAST_USE_INTERVAL:
+            self._schedule_write("session_used", hash=row["hash"], now=now, horizon=now - LAST_USE_INTERVAL)
         actor = Actor(row["workspace_id"], row["role"], user_id=row["user_id"], address=address)
-        return Caller(actor, f"session:{row['hash'][:32]}", by_session=True)
+        return Caller(actor, f"session:{row['hash'][:32]}", is_session=True)
 
     async def close(self) -> None:
         """Waits for what is still being written."""
-        while self._writing:
-            await asyncio.wait(self._writing)
+        while self._pending_writes:
+            await asyncio.wait(self._pending_writes)
 
-    def _write(self, query: str, **values: object) -> None:
-        task = asyncio.get_running_loop().create_task(self._written(query, values))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+    def _schedule_write(self, query: str, **values: object) -> None:
+        task = asyncio.get_running_loop().create_task(self._run_write(query, values))
+        self._pending_writes.add(task)
+        task.add_done_callback(self._pending_writes.discard)
 
-    async def _written(self, query: str, values: dict[str, object]) -> None:
+    async def _run_write(self, query: str, values: dict[str, object]) -> None:
         try:
             await self._database.execute(query, **values)
         except Unavailable as error:

@@ -16,9 +16,9 @@ from router.clock import SECOND, Clock
 from router.model import Micros, User
 from router.secrets import SecretBox, Unsealable
 
-LIFETIME: Micros = 180 * 86400 * SECOND  # each sign-in begins it again
+COOKIE_LIFETIME: Micros = 180 * 86400 * SECOND  # each sign-in begins it again
 _PURPOSE = "device"
-_MAX_COOKIE = 1000  # characters; ours have some 300
+_MAX_COOKIE_LENGTH = 1000  # characters; ours have some 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class KnownDevice:
 
     id: str
     user_id: str
-    password: str
+    password_fingerprint: str
 
     def belongs_to(self, user: User | None) -> bool:
         """Whether this user signed in on it, with the password they have now."""
-        return user is not None and user.id == self.user_id and _fingerprint(user) == self.password
+        return user is not None and user.id == self.user_id and _password_fingerprint(user) == self.password_fingerprint
 
 
 class DeviceCookies:
@@ -43,13 +43,13 @@ class DeviceCookies:
 
     def issue(self, user: User) -> str:
         """The cookie for a device on which this user has just signed in."""
-        until = self._clock.now() + LIFETIME
-        said = json.dumps([random.token_hex(16), user.id, _fingerprint(user), until])
+        until = self._clock.now() + COOKIE_LIFETIME
+        said = json.dumps([random.token_hex(16), user.id, _password_fingerprint(user), until])
         return self._box.seal(said, _PURPOSE).rstrip("=")  # a cookie with `=` in it would need quotes
 
     def read(self, cookie: str) -> KnownDevice | None:
         """None for what is none of ours, or too old."""
-        if len(cookie) > _MAX_COOKIE:
+        if len(cookie) > _MAX_COOKIE_LENGTH:
             return None
         try:
             device_id, user_id, password, until = json.loads(
@@ -60,6 +60,6 @@ class DeviceCookies:
         return KnownDevice(device_id, user_id, password) if until > self._clock.now() else None
 
 
-def _fingerprint(user: User) -> str:
+def _password_fingerprint(user: User) -> str:
     """Which password it is; the stored hash has a salt, so this says nothing about the password."""
     return secrets.hash_api_key(user.password_hash or "")[:32]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from router import ids, secrets
 from router.admin import audit, paging, validation
-from router.admin.access.users import ROLES, role_of
+from router.admin.access.users import ROLES, parse_role
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.errors import Refused, not_found
@@ -22,10 +22,10 @@ class NewKey:
     """A key and, this once, its text."""
 
     key: ApiKey
-    clear: str
+    plaintext: str
 
 
-def lower(one: Role, other: Role) -> Role:
+def lower_role(one: Role, other: Role) -> Role:
     """The role that may do less."""
     return max(one, other, key=ROLES.index)
 
@@ -39,7 +39,7 @@ class KeyService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[ApiKey]:
         """Newest first, revoked and expired ones too."""
-        window = paging.window("key", limit, cursor)
+        window = paging.page_request("key", limit, cursor)
         rows = await fetch_models(
             self._database,
             ApiKey,
@@ -47,9 +47,9 @@ class KeyService:
             workspace_id=actor.workspace_id,
             user_id=None if actor.role == "admin" else actor.user_id,
             before=window.before,
-            most=window.most,
+            most=window.row_limit,
         )
-        return window.page(rows, lambda key: key.id)
+        return window.to_page(rows, lambda key: key.id)
 
     async def create(
         self,
@@ -72,14 +72,14 @@ class KeyService:
             owner = await fetch_model(transaction, User, "user_lock", id=owner_id, workspace_id=actor.workspace_id)
             if owner is None or owner.disabled_at is not None:
                 raise Refused("invalid_request", "userId must be an active user of this workspace", "userId")
-            wanted = owner.role if role is None else role_of(role)
-            if lower(wanted, owner.role) != wanted:
+            wanted = owner.role if role is None else parse_role(role)
+            if lower_role(wanted, owner.role) != wanted:
                 raise Refused("invalid_request", f"role must not exceed the user's role, which is {owner.role}", "role")
             key = ApiKey(
                 id=ids.new("key"),
                 workspace_id=actor.workspace_id,
                 user_id=owner.id,
-                name=validation.line(name, "name"),
+                name=validation.validate_line(name, "name"),
                 role=wanted,
                 hash=key_hash,
                 hint=hint,
@@ -96,12 +96,12 @@ class KeyService:
 
     async def get(self, actor: Actor, key_id: str) -> ApiKey:
         """One key."""
-        return await _found(self._database, actor, key_id)
+        return await _fetch_key(self._database, actor, key_id)
 
     async def revoke(self, actor: Actor, key_id: str) -> None:
         """From the next request on the key opens nothing. It stays in the list; revoking twice is no error."""
         async with self._database.transaction() as transaction:
-            key = await _found(transaction, actor, key_id)
+            key = await _fetch_key(transaction, actor, key_id)
             now = self._clock.now()
             if await transaction.execute("key_revoke", id=key.id, workspace_id=actor.workspace_id, now=now):
                 await audit.record(transaction, actor, now, "key.revoke", key.id, name=key.name)
@@ -122,9 +122,13 @@ async def insert_key(transaction: QueryExecutor, key: ApiKey) -> None:
     )
 
 
-async def _found(transaction: QueryExecutor, actor: Actor, key_id: str) -> ApiKey:
+async def _fetch_key(transaction: QueryExecutor, actor: Actor, key_id: str) -> ApiKey:
     key = await fetch_model(
-        transaction, ApiKey, "key_by_id", id=validation.known_id(key_id, "key", "Key"), workspace_id=actor.workspace_id
+        transaction,
+        ApiKey,
+        "key_by_id",
+        id=validation.validate_id(key_id, "key", "Key"),
+        workspace_id=actor.workspace_id,
     )
     if key is None or (actor.role != "admin" and key.user_id != actor.user_id):
         raise not_found("Key")

@@ -14,12 +14,12 @@ from router.mail.address import MAX_MAILBOX_BYTES, AddressError, domain_key
 from router.unicode_security import shown_identifier
 from router.unicode_text import is_visible, normalize
 
-MIN_PASSWORD = 8
+MIN_PASSWORD_LENGTH = 8
 # One a line, in lower case, below its licence.
-_COMMON = Path(__file__).with_name("common_passwords.txt")
-_PRODUCT = frozenset({"emailrouter", "email-router"})
-_AFTER_HOST = "./>)]}\"'!?,;:"
-_ALLOWED = f"choose a different password of at least {MIN_PASSWORD} characters"
+_COMMON_PASSWORDS_FILE = Path(__file__).with_name("common_passwords.txt")
+_PRODUCT_NAMES = frozenset({"emailrouter", "email-router"})
+_TRAILING_PUNCTUATION = "./>)]}\"'!?,;:"
+_ADVICE = f"choose a different password of at least {MIN_PASSWORD_LENGTH} characters"
 
 
 def check_password(password: str, email: str) -> None:
@@ -28,23 +28,23 @@ def check_password(password: str, email: str) -> None:
     Args:
         email: The user's address in the form of `users.sign_in_address`.
     """
-    if len(password) > secrets.MAX_PASSWORD or len(shown_identifier(password).strip()) < MIN_PASSWORD:
-        raise _refused(
-            f"must have between {MIN_PASSWORD} and {secrets.MAX_PASSWORD} characters, "
+    if len(password) > secrets.MAX_PASSWORD or len(shown_identifier(password).strip()) < MIN_PASSWORD_LENGTH:
+        raise _rejection(
+            f"must have between {MIN_PASSWORD_LENGTH} and {secrets.MAX_PASSWORD} characters, "
             "not counting invisible characters and leading or trailing spaces"
         )
     # Case, forms of letters (full-width ones), spaces and invisible characters do not make a guess harder.
     text = "".join(shown_identifier(normalize("NFKC", password)).split())
     plain = text.casefold()
     if not is_visible(plain):
-        raise _refused(f"must not consist of invisible characters only: {_ALLOWED}")
+        raise _rejection(f"must not consist of invisible characters only: {_ADVICE}")
     period = _period(plain)
-    if period < min(len(plain), MIN_PASSWORD):
-        raise _refused(f"must not repeat a short sequence of characters: {_ALLOWED}")
-    if _is_of_the_address(plain[:period], text, email):
-        raise _refused(f"must not be your email address, a part of it or an address at its domain: {_ALLOWED}")
-    if plain[:period] in _PRODUCT or plain[:period] in _common_passwords():
-        raise _refused(f"must not be one of the most common passwords: {_ALLOWED}")
+    if period < min(len(plain), MIN_PASSWORD_LENGTH):
+        raise _rejection(f"must not repeat a short sequence of characters: {_ADVICE}")
+    if _is_derived_from_address(plain[:period], text, email):
+        raise _rejection(f"must not be your email address, a part of it or an address at its domain: {_ADVICE}")
+    if plain[:period] in _PRODUCT_NAMES or plain[:period] in _common_passwords():
+        raise _rejection(f"must not be one of the most common passwords: {_ADVICE}")
 
 
 def _period(text: str) -> int:
@@ -52,7 +52,7 @@ def _period(text: str) -> int:
     return (text + text).find(text, 1)
 
 
-def _is_of_the_address(plain: str, text: str, email: str) -> bool:
+def _is_derived_from_address(plain: str, text: str, email: str) -> bool:
     """Whether this is the address, a part of it, its domain, a name below the domain, or an address at one of these.
 
     Args:
@@ -61,29 +61,33 @@ def _is_of_the_address(plain: str, text: str, email: str) -> bool:
         email: The address.
     """
     domain = email.rpartition("@")[2]
-    letters = _letters(plain)  # brackets, dots and hyphens do not make a guess harder either
-    if letters in (_letters(email), _letters(domain)) or (len(letters) >= MIN_PASSWORD and letters in _letters(email)):
+    letters = _alphanumerics(plain)  # brackets, dots and hyphens do not make a guess harder either
+    if letters in (_alphanumerics(email), _alphanumerics(domain)) or (
+        len(letters) >= MIN_PASSWORD_LENGTH and letters in _alphanumerics(email)
+    ):
         return True
     if len(text) > MAX_MAILBOX_BYTES:  # longer than any address; the next step takes time
         return False
-    return any(host == domain or host.endswith(f".{domain}") for host in (_host(plain), _host(text)))
+    return any(
+        host == domain or host.endswith(f".{domain}") for host in (_trailing_domain(plain), _trailing_domain(text))
+    )
 
 
-def _letters(text: str) -> str:
+def _alphanumerics(text: str) -> str:
     return "".join(filter(str.isalnum, text))
 
 
-def _host(text: str) -> str:
+def _trailing_domain(text: str) -> str:
     """The domain that an address or a URL without a path ends with; `""` if there is none."""
     try:
-        return domain_key(text.rstrip(_AFTER_HOST).rpartition("@")[2].rpartition("/")[2])
+        return domain_key(text.rstrip(_TRAILING_PUNCTUATION).rpartition("@")[2].rpartition("/")[2])
     except AddressError:
         return ""
 
 
 def _common_passwords() -> frozenset[str]:
-    return frozenset("".join(line.split()) for line in _COMMON.read_text(encoding="utf-8").splitlines())
+    return frozenset("".join(line.split()) for line in _COMMON_PASSWORDS_FILE.read_text(encoding="utf-8").splitlines())
 
 
-def _refused(reason: str) -> Refused:
+def _rejection(reason: str) -> Refused:
     return Refused("invalid_request", f"password {reason}", "password")

@@ -18,7 +18,7 @@ from router import secrets
 from router.admin import audit
 from router.admin.access.devices import DeviceCookies
 from router.admin.access.sign_in_limits import SignInClient, SignInLimits
-from router.admin.access.users import hashed_password
+from router.admin.access.users import hash_valid_password
 from router.clock import SECOND, Clock
 from router.errors import Refused, not_found
 from router.model import Actor, Micros, User, Workspace
@@ -26,12 +26,12 @@ from router.ratelimit.attempt_counts import Attempt, is_first
 from router.secrets import SecretBox
 from router.store.database import Database, fetch_model, fetch_models
 
-LIFETIME: Micros = 14 * 86400 * SECOND
+SESSION_LIFETIME: Micros = 14 * 86400 * SECOND
 # Each verification takes 19 MiB and some 20 ms of a core; in two queues, so twice this.
-VERIFYING_AT_ONCE = 2
-MOST_SESSIONS = 100
-AUDITED_EVERY = 3600  # seconds for which further failures of an account are only logged
-_NAME = re.compile(r"[0-9a-f]{32}")
+MAX_CONCURRENT_VERIFICATIONS = 2
+MAX_SESSIONS = 100
+AUDIT_INTERVAL_SECONDS = 3600  # seconds for which further failures of an account are only logged
+_SESSION_ID = re.compile(r"[0-9a-f]{32}")
 
 log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ class NewSession:
     token: str
     user: User
     expires_at: Micros
-    device: str
+    device_cookie: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,12 @@ class SessionService:
         self._clock = clock
         self._devices = DeviceCookies(box, clock)
         self._limits = SignInLimits(database, clock)
-        self._verifying = asyncio.Semaphore(VERIFYING_AT_ONCE)
-        self._verifying_known = asyncio.Semaphore(VERIFYING_AT_ONCE)  # known devices never queue behind a flood
+        self._verification_slots = asyncio.Semaphore(MAX_CONCURRENT_VERIFICATIONS)
+        self._known_device_slots = asyncio.Semaphore(
+            MAX_CONCURRENT_VERIFICATIONS
+        )  # known devices never queue behind a flood
 
-    async def login(self, email: str, password: str, *, address: str, device: str = "") -> NewSession:
+    async def sign_in(self, email: str, password: str, *, address: str, device: str = "") -> NewSession:
         """Raises `Refused("unauthorized")`, whatever was wrong, and `Throttled` after too many of those.
 
         Args:
@@ -86,7 +88,7 @@ class SessionService:
             address: Where the request comes from.
             device: The device cookie that came with it.
         """
-        client = SignInClient.of(address, email)
+        client = SignInClient.from_unknown_device(address, email)
         known = self._devices.read(device)
         if known is None:
             self._limits.check(client)
@@ -97,17 +99,17 @@ class SessionService:
             client = replace(client, device_id=known.id)
         usable = user is not None and user.disabled_at is None
         stored = user.password_hash if user is not None and usable else None
-        async with self._verifying_known if client.device_id else self._verifying:
+        async with self._known_device_slots if client.device_id else self._verification_slots:
             attempt = await self._limits.reserve(client)
             right = await asyncio.to_thread(secrets.verify_password, password, stored or secrets.UNUSABLE_HASH)
             if right:
-                self._limits.succeeded(client)
+                self._limits.release(client)
         if user is None or not right:
-            await self._record_failure(client.account, client.counted_as, user, attempt, address)
-            raise _wrong()
-        return await self.begin(user, address=address, attempt=attempt)
+            await self._record_failure(client.account, client.counter_key, user, attempt, address)
+            raise _invalid_credentials()
+        return await self.start(user, address=address, attempt=attempt)
 
-    async def begin(self, user: User, *, address: str, attempt: Attempt | None = None) -> NewSession:
+    async def start(self, user: User, *, address: str, attempt: Attempt | None = None) -> NewSession:
         """A session for a user who has proved to be one, and is still who they were then: else `unauthorized`.
 
         Args:
@@ -119,8 +121,8 @@ class SessionService:
         async with self._database.transaction() as transaction:
             found = await fetch_model(transaction, User, "user_lock", id=user.id, workspace_id=user.workspace_id)
             if found is None or found.disabled_at is not None or found.password_hash != user.password_hash:
-                raise _wrong()
-            session = NewSession(random.token_urlsafe(32), found, now + LIFETIME, self._devices.issue(found))
+                raise _invalid_credentials()
+            session = NewSession(random.token_urlsafe(32), found, now + SESSION_LIFETIME, self._devices.issue(found))
             await transaction.execute("session_forget", now=now)
             await transaction.execute(
                 "session_insert",
@@ -138,7 +140,7 @@ class SessionService:
         log.info("sign_in.succeeded", account=user.email, address=address)
         return session
 
-    async def logout(self, token: str) -> None:
+    async def sign_out(self, token: str) -> None:
         """Ends the session; one that is over already is no error."""
         await self._database.execute("session_delete", hash=secrets.hash_api_key(token))
 
@@ -151,19 +153,19 @@ class SessionService:
             user_id=actor.user_id or "",
             workspace_id=actor.workspace_id,
             now=self._clock.now(),
-            most=MOST_SESSIONS,
+            most=MAX_SESSIONS,
         )
         return tuple(rows)
 
     async def end(self, actor: Actor, session_id: str) -> None:
         """Signs the actor's user out somewhere; `not_found` for what is over or somebody else's."""
-        ended = _NAME.fullmatch(session_id) and await self._database.execute(
+        ended = _SESSION_ID.fullmatch(session_id) and await self._database.execute(
             "session_end", user_id=actor.user_id or "", workspace_id=actor.workspace_id, id=session_id
         )
         if not ended:
             raise not_found("Session")
 
-    async def change_password(self, actor: Actor, *, current: str, new: str, keep: str = "") -> str:
+    async def change_password(self, actor: Actor, *, current: str, new: str, keep_session_id: str = "") -> str:
         """The actor's own password, by the current one; all other sessions end. Returns the new device cookie.
 
         Raises `Refused` with `field` `currentPassword` or `password`, and `Throttled` after too many wrong ones.
@@ -181,13 +183,13 @@ class SessionService:
             )
         if user is None or user.password_hash is None:
             raise Refused("forbidden", "Your account has no password: ask an admin to set one")
-        async with self._verifying_known:
+        async with self._known_device_slots:
             attempt = await self._limits.reserve_password_check(user.id)
             right = await asyncio.to_thread(secrets.verify_password, current, user.password_hash)
         if not right:
             await self._record_failure(user.email, user.id, user, attempt, actor.address)
-            raise _not_the_present_one()
-        password_hash = await hashed_password(new, user.email)
+            raise _incorrect_password()
+        password_hash = await hash_valid_password(new, user.email)
         async with self._database.transaction() as transaction:
             changed = await transaction.execute(
                 "user_change_password",
@@ -197,13 +199,13 @@ class SessionService:
                 password_hash=password_hash,
             )
             if not changed:
-                raise _not_the_present_one()
+                raise _incorrect_password()
             await attempt.release(transaction)
-            await transaction.execute("session_keep_one", user_id=user.id, id=keep)
+            await transaction.execute("session_keep_one", user_id=user.id, id=keep_session_id)
             await audit.record(transaction, actor, self._clock.now(), "user.change", user.id, password="changed")  # noqa: S106 - a word for the audit
         return self._devices.issue(replace(user, password_hash=password_hash))
 
-    async def me(self, actor: Actor) -> Identity:
+    async def get_identity(self, actor: Actor) -> Identity:
         """Who asks."""
         user = None
         if actor.user_id is not None:
@@ -214,7 +216,7 @@ class SessionService:
         return Identity(actor, user, workspace)
 
     async def _record_failure(
-        self, account: str, counted_as: str, user: User | None, attempt: Attempt, address: str
+        self, account: str, counter_key: str, user: User | None, attempt: Attempt, address: str
     ) -> None:
         """Every failure is logged; the audit has the first of each hour, so that guessing does not fill it.
 
@@ -223,8 +225,8 @@ class SessionService:
         actions = ["user.sign_in_failed"] if attempt.left else ["user.sign_in_failed", "user.sign_in_limited"]
         async with self._database.transaction() as transaction:
             for action in actions:
-                scope = f"{action}:{user.id if user is not None else counted_as}"
-                first = await is_first(transaction, scope, AUDITED_EVERY, self._clock)
+                scope = f"{action}:{user.id if user is not None else counter_key}"
+                first = await is_first(transaction, scope, AUDIT_INTERVAL_SECONDS, self._clock)
                 if first and user is not None:
                     actor = Actor(user.workspace_id, user.role, address=address)
                     await audit.record(transaction, actor, self._clock.now(), action, user.id, email=user.email)
@@ -233,9 +235,9 @@ class SessionService:
             log.warning("sign_in.rate_limited", account=account, address=address)
 
 
-def _wrong() -> Refused:
+def _invalid_credentials() -> Refused:
     return Refused("unauthorized", "Incorrect email or password")
 
 
-def _not_the_present_one() -> Refused:
+def _incorrect_password() -> Refused:
     return Refused("invalid_request", "Current password is incorrect", "currentPassword")

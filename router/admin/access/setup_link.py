@@ -19,7 +19,7 @@ import structlog
 
 from router import secrets
 from router.admin import audit, validation
-from router.admin.access.users import address_taken, hashed_password, sign_in_address
+from router.admin.access.users import email_in_use, hash_valid_password, normalize_email
 from router.clock import SECOND, Clock
 from router.errors import Refused
 from router.model import Actor, Micros, User
@@ -28,13 +28,13 @@ from router.ratelimit.failure_throttle import Attempts
 from router.ratelimit.sliding_window import Limit
 from router.store.database import Database, QueryExecutor, fetch_model
 
-FACT = "first_link"
+LINK_FACT = "first_link"
 # The id of the API key that was written to the file.
 FILE_KEY_FACT = "first_login_file_key"
-FILE = "first-login"  # in data_dir
+FIRST_LOGIN_FILE = "first-login"  # in data_dir
 FIRST_KEY_NAME = "first key"
-LIFETIME: Micros = 7 * 86400 * SECOND
-FAILURES = Limit(requests=100, seconds=900)
+LINK_LIFETIME: Micros = 7 * 86400 * SECOND
+FAILURE_LIMIT = Limit(requests=100, seconds=900)
 
 log = structlog.get_logger()
 
@@ -44,13 +44,13 @@ def new_token() -> str:
     return random.token_urlsafe(32)
 
 
-def fact(token: str, user_id: str, password_hash: str, now: Micros) -> str:
+def link_record(token: str, user_id: str, password_hash: str, now: Micros) -> str:
     """What is kept of a link."""
     kept = {
         "hash": secrets.hash_api_key(token),
         "userId": user_id,
         "password": secrets.hash_api_key(password_hash),
-        "until": now + LIFETIME,
+        "until": now + LINK_LIFETIME,
     }
     return json.dumps(kept)
 
@@ -65,35 +65,35 @@ class SetupLinkService:
         self._database = database
         self._file = file
         self._clock = clock
-        self._failures = Attempts(clock, FAILURES)
+        self._failures = Attempts(clock, FAILURE_LIMIT)
 
-    async def invited(self, token: str, *, address: str) -> User:
+    async def find_user(self, token: str, *, address: str) -> User:
         """Whom the link is for. Raises `Refused("not_found")`: no link, used or over; `Throttled` for guessers."""
         place = address_key(address)
         self._failures.check(place)
-        found = await _found(self._database, token, self._clock.now())
+        found = await _find_link(self._database, token, self._clock.now())
         if found is None:
             self._failures.failed(place)
             log.warning("sign_in.failed", account="", address=address)
             raise Refused("not_found", "This setup link was used or has expired: sign in with your email and password")
         return found[0]
 
-    async def finish(self, token: str, *, email: str, name: str, password: str, address: str) -> User:
+    async def complete(self, token: str, *, email: str, name: str, password: str, address: str) -> User:
         """Gives the first admin an address, a name and a password, uses the link up, and deletes the file."""
-        await self.invited(token, address=address)
-        kept_email = sign_in_address(email)
-        kept_name = validation.line(name, "name") if name else ""
-        password_hash = await hashed_password(password, kept_email)
+        await self.find_user(token, address=address)
+        kept_email = normalize_email(email)
+        kept_name = validation.validate_line(name, "name") if name else ""
+        password_hash = await hash_valid_password(password, kept_email)
         now = self._clock.now()
         async with self._database.transaction() as transaction:
-            found = await _found(transaction, token, now)
-            if found is None or not await transaction.execute("installation_forget", name=FACT, value=found[1]):
+            found = await _find_link(transaction, token, now)
+            if found is None or not await transaction.execute("installation_forget", name=LINK_FACT, value=found[1]):
                 raise Refused("not_found", "This setup link has just been used")
             user, _ = found
             if not await transaction.execute(
                 "user_introduce", id=user.id, email=kept_email, name=kept_name, password_hash=password_hash
             ):
-                raise address_taken()
+                raise email_in_use()
             await transaction.execute("session_delete_of_user", user_id=user.id)
             actor = Actor(user.workspace_id, user.role, user_id=user.id, address=address)
             await audit.record(transaction, actor, now, "user.change", user.id, email=kept_email, password="changed")  # noqa: S106 - a word for the audit
@@ -121,8 +121,8 @@ async def _revoke_file_key(transaction: QueryExecutor, actor: Actor, now: Micros
         await audit.record(transaction, actor, now, "key.revoke", key_id, name=FIRST_KEY_NAME)
 
 
-async def _found(transaction: QueryExecutor, token: str, now: Micros) -> tuple[User, str] | None:
-    row = await transaction.fetch_one("installation_fact", name=FACT)
+async def _find_link(transaction: QueryExecutor, token: str, now: Micros) -> tuple[User, str] | None:
+    row = await transaction.fetch_one("installation_fact", name=LINK_FACT)
     if row is None:
         return None
     value: str = row["value"]

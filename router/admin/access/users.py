@@ -21,15 +21,15 @@ from router.store.database import Database, QueryExecutor, fetch_model, fetch_mo
 ROLES: tuple[Role, ...] = ("admin", "agent", "viewer")
 
 
-def role_of(value: str) -> Role:
+def parse_role(value: str) -> Role:
     """The role that a word names."""
-    return validation.one_of(value, ROLES, "role")
+    return validation.validate_choice(value, ROLES, "role")
 
 
-def sign_in_address(email: str) -> str:
+def normalize_email(email: str) -> str:
     """The form of an address in which users are told apart: without regard to case."""
     try:
-        mailbox = parse_mailbox(validation.line(email, "email", most=254))
+        mailbox = parse_mailbox(validation.validate_line(email, "email", max_length=254))
         if not mailbox.domain or mailbox.domain.startswith("["):
             raise AddressError("the address has no domain")
         return f"{mailbox.local_key}@{mailbox.domain_key}"
@@ -46,20 +46,20 @@ class UserService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[User]:
         """Newest first."""
-        window = paging.window("user", limit, cursor)
+        window = paging.page_request("user", limit, cursor)
         rows = await fetch_models(
             self._database,
             User,
             "user_page",
             workspace_id=actor.workspace_id,
             before=window.before,
-            most=window.most,
+            most=window.row_limit,
         )
-        return window.page(rows, lambda user: user.id)
+        return window.to_page(rows, lambda user: user.id)
 
     async def get(self, actor: Actor, user_id: str) -> User:
         """One user."""
-        return await _found(self._database, actor, user_id)
+        return await _fetch_user(self._database, actor, user_id)
 
     async def create(
         self,
@@ -72,14 +72,14 @@ class UserService:
         timezone: str | None = None,
     ) -> User:
         """A new user; without a password they can use keys, but not sign in."""
-        address = sign_in_address(email)
+        address = normalize_email(email)
         user = User(
             id=ids.new("user"),
             workspace_id=actor.workspace_id,
             email=address,
-            name=validation.line(name, "name") if name else "",
-            role=role_of(role),
-            password_hash=None if password is None else await hashed_password(password, address),
+            name=validation.validate_line(name, "name") if name else "",
+            role=parse_role(role),
+            password_hash=None if password is None else await hash_valid_password(password, address),
             created_at=self._clock.now(),
             disabled_at=None,
             timezone=None if timezone is None else validation.timezone(timezone),
@@ -108,18 +108,18 @@ class UserService:
         Disabling ends them too and revokes the user's keys; enabling again brings neither back. without_timezone: the
         user has the workspace's time zone again.
         """
-        new_role = None if role is None else role_of(role)
+        new_role = None if role is None else parse_role(role)
         new_timezone = None if timezone is None else validation.timezone(timezone)
         email = (await self.get(actor, user_id)).email
-        password_hash = None if password is None else await hashed_password(password, email)
+        password_hash = None if password is None else await hash_valid_password(password, email)
         async with self._database.transaction() as transaction:
-            user = await _found(transaction, actor, user_id, "user_lock_to_change")
+            user = await _fetch_user(transaction, actor, user_id, "user_lock_to_change")
             now = self._clock.now()
             if disabled or new_role not in (None, "admin"):
-                await _keep_an_admin(transaction, actor, user)
+                await _require_another_admin(transaction, actor, user)
             changed = replace(
                 user,
-                name=user.name if name is None else (validation.line(name, "name") if name else ""),
+                name=user.name if name is None else (validation.validate_line(name, "name") if name else ""),
                 role=new_role or user.role,
                 password_hash=password_hash or user.password_hash,
                 timezone=None if without_timezone else new_timezone or user.timezone,
@@ -143,9 +143,9 @@ class UserService:
 
     async def delete(self, actor: Actor, user_id: str) -> None:
         """Removes a user with their keys and sessions; their unfinished tickets go back to the queue."""
-        validation.known_id(user_id, "user", "User")
+        validation.validate_id(user_id, "user", "User")
         async with self._database.transaction() as transaction:
-            user = await _found(transaction, actor, user_id, "user_lock_to_change")
+            user = await _fetch_user(transaction, actor, user_id, "user_lock_to_change")
             now = self._clock.now()
             released = await transaction.fetch_all(
                 "user_release_tickets", workspace_id=actor.workspace_id, user_id=user.id, now=now
@@ -161,7 +161,7 @@ class UserService:
                     user_id=actor.user_id,
                     detail="{}",
                 )
-            await _keep_an_admin(transaction, actor, user)
+            await _require_another_admin(transaction, actor, user)
             await transaction.execute("user_delete", id=user.id, workspace_id=actor.workspace_id)
             await audit.record(transaction, actor, now, "user.delete", user.id, email=user.email)
 
@@ -180,17 +180,17 @@ async def insert_user(transaction: QueryExecutor, user: User) -> None:
         created_at=user.created_at,
     )
     if not added:
-        raise address_taken()
+        raise email_in_use()
 
 
-def address_taken() -> Refused:
+def email_in_use() -> Refused:
     """The refusal of an email address that another user has."""
     return Refused("conflict", "This email address is already in use", "email")
 
 
-async def _found(transaction: QueryExecutor, actor: Actor, user_id: str, query: str = "user_by_id") -> User:
+async def _fetch_user(transaction: QueryExecutor, actor: Actor, user_id: str, query: str = "user_by_id") -> User:
     user = await fetch_model(
-        transaction, User, query, id=validation.known_id(user_id, "user", "User"), workspace_id=actor.workspace_id
+        transaction, User, query, id=validation.validate_id(user_id, "user", "User"), workspace_id=actor.workspace_id
     )
     if user is None:
         raise not_found("User")
@@ -215,7 +215,7 @@ async def _revoke_keys(transaction: QueryExecutor, user: User, now: Micros) -> i
     return await transaction.execute("key_revoke_of_user", user_id=user.id, workspace_id=user.workspace_id, now=now)
 
 
-async def _keep_an_admin(transaction: QueryExecutor, actor: Actor, user: User) -> None:
+async def _require_another_admin(transaction: QueryExecutor, actor: Actor, user: User) -> None:
     """Refuses for the last admin, while nobody else does this in the workspace: two must not demote each other."""
     if user.role != "admin":
         return
@@ -225,7 +225,7 @@ async def _keep_an_admin(transaction: QueryExecutor, actor: Actor, user: User) -
         raise Refused("conflict", "This user is the last admin of the workspace: make another user an admin first")
 
 
-async def hashed_password(password: str, email: str) -> str:
+async def hash_valid_password(password: str, email: str) -> str:
     """The hash to store; raises `Refused` for a password that the user of this address may not have."""
 
     def hashed() -> str:

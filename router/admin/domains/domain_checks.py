@@ -30,18 +30,18 @@ from router.dns.verification import Mode, Verdict, check, dump_records
 from router.model import Actor, Domain, Micros
 from router.store.database import Database, QueryExecutor, fetch_models
 
-TOKEN_OCTETS = 20  # 160 bits: nobody guesses what another workspace has to publish
-AT_ONCE = 8  # domains of one round that are looked at beside each other
-MOST_OF_A_ROUND = 200
+TOKEN_BYTES = 20  # 160 bits: nobody guesses what another workspace has to publish
+MAX_CONCURRENT_CHECKS = 8  # domains of one round that are looked at beside each other
+BATCH_SIZE = 200
 # A process that is killed while it looks at a domain leaves it to the others for so long.
-CLAIM: Micros = 600 * SECOND
+CLAIM_DURATION: Micros = 600 * SECOND
 
 log = structlog.get_logger()
 
 
 def new_token() -> str:
     """What a domain's TXT record has to say."""
-    return secrets.token_hex(TOKEN_OCTETS)
+    return secrets.token_hex(TOKEN_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class DomainCheckResult:
     """
 
     domain: Domain | None
-    taken: bool = False
+    is_taken: bool = False
 
 
 class DomainCheckService:
@@ -73,17 +73,17 @@ class DomainCheckService:
         resolver: SharedResolver,
         policy: DnsPolicy,
         *,
-        changed: Callable[[], None],
+        on_routing_change: Callable[[], None],
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._database = database
         self._clock = clock
         self._resolver = resolver
         self._policy = policy
-        self._changed = changed
+        self._on_routing_change = on_routing_change
         self._jitter = jitter
 
-    async def recheck(self) -> int:
+    async def recheck_due(self) -> int:
         """Looks at the domains of all workspaces whose time has come; returns how many. Processes share the work."""
         done = 0
         while True:
@@ -91,9 +91,9 @@ class DomainCheckService:
             # A time further ahead than any recheck lies was written by a clock that was wrong.
             impossible = now + 2 * max(self._policy.recheck_interval, standing.DAY)
             due = await fetch_models(
-                self._database, Domain, "domain_to_check", now=now, impossible=impossible, most=MOST_OF_A_ROUND
+                self._database, Domain, "domain_to_check", now=now, impossible=impossible, most=BATCH_SIZE
             )
-            places = asyncio.Semaphore(AT_ONCE)
+            places = asyncio.Semaphore(MAX_CONCURRENT_CHECKS)
             outcomes = await asyncio.gather(
                 *(self._recheck(domain, now, impossible, places) for domain in due), return_exceptions=True
             )
@@ -101,20 +101,20 @@ class DomainCheckService:
                 if isinstance(outcome, BaseException):
                     raise outcome  # after all of them have ended
             done += len(due)
-            if len(due) < MOST_OF_A_ROUND:
+            if len(due) < BATCH_SIZE:
                 return done
 
     async def _recheck(self, domain: Domain, now: Micros, impossible: Micros, places: asyncio.Semaphore) -> None:
         async with places:
             if not await self._database.execute(
-                "domain_claim_check", id=domain.id, now=now, impossible=impossible, until=now + CLAIM
+                "domain_claim_check", id=domain.id, now=now, impossible=impossible, until=now + CLAIM_DURATION
             ):
                 return
             await self.check(domain, None)
 
     async def check(self, domain: Domain, actor: Actor | None) -> DomainCheckResult:
         """Asks the DNS and writes what follows. actor: the person who asks, None for a recheck."""
-        verdict = await self._verify(domain, self._resolver if actor is None else self._resolver.fresh)
+        verdict = await self._query_records(domain, self._resolver if actor is None else self._resolver.fresh)
         async with self._database.transaction() as transaction:
             rows = await fetch_models(transaction, Domain, "domain_lock_name", name=domain.name)
             current = next((row for row in rows if row.id == domain.id), None)
@@ -123,7 +123,7 @@ class DomainCheckService:
             if current.token != domain.token or current.mx_managed != domain.mx_managed:
                 return DomainCheckResult(current)  # changed while we asked: the verdict is about something else
             rival = next((row for row in rows if row.status == "active" and row.id != domain.id), None)
-            taken = rival is not None and verdict.verified and not _may_take(verdict, rival, actor)
+            taken = rival is not None and verdict.verified and not _can_take_over(verdict, rival, actor)
             if taken:
                 verdict = replace(verdict, verified=False)
             now = self._clock.now()
@@ -131,9 +131,9 @@ class DomainCheckService:
                 Standing(current.status, current.misses, current.missing_since), verdict, now, counts=actor is None
             )
             if rival is not None and outcome.change == "verified":
-                await self._lose(transaction, rival, now)
-            updated = self._updated(current, verdict, outcome, now, tell=actor is None)
-            await _write(transaction, updated)
+                await self._revoke(transaction, rival, now)
+            updated = self._apply_outcome(current, verdict, outcome, now, notify=actor is None)
+            await _update_domain(transaction, updated)
             if outcome.status != current.status:
                 await transaction.execute("routing_changed")
                 await audit.record(
@@ -155,27 +155,27 @@ class DomainCheckService:
                 by_recheck=actor is None,
             )
         if outcome.status != current.status:
-            self._changed()
+            self._on_routing_change()
         return DomainCheckResult(updated, taken)
 
-    async def _verify(self, domain: Domain, resolver: Resolver) -> Verdict:
+    async def _query_records(self, domain: Domain, resolver: Resolver) -> Verdict:
         return await check(
             domain.name,
             domain.token,
             self._policy.mx_hosts,
-            await self.proof(self._database, domain),
+            await self.verification_mode(self._database, domain),
             resolver=resolver,
             now=self._clock.now(),
             upstream=domain.mx_managed == "upstream",
         )
 
-    async def _lose(self, transaction: QueryExecutor, domain: Domain, now: Micros) -> None:
+    async def _revoke(self, transaction: QueryExecutor, domain: Domain, now: Micros) -> None:
         """Another workspace has proved that the domain is its own."""
         sentence = (
             f"{domain.name} is no longer verified in this workspace: another workspace has verified it by its TXT "
             "record and now receives its mail. Existing tickets stay in this workspace."
         )
-        await _write(
+        await _update_domain(
             transaction,
             replace(
                 domain,
@@ -195,9 +195,11 @@ class DomainCheckService:
         await audit.record(transaction, loser, now, "domain.lose", domain.id, domain=domain.name)
         log.warning("domain.ownership_lost", domain=domain.name, domain_id=domain.id)
 
-    def _updated(self, domain: Domain, verdict: Verdict, outcome: Standing, now: Micros, *, tell: bool) -> Domain:
+    def _apply_outcome(
+        self, domain: Domain, verdict: Verdict, outcome: Standing, now: Micros, *, notify: bool
+    ) -> Domain:
         activated = outcome.status == "active" and domain.status != "active"
-        sentence = _sentence(domain, verdict, outcome.change) if tell or outcome.change == "trusted" else ""
+        sentence = _alert_text(domain, verdict, outcome.change) if notify or outcome.change == "trusted" else ""
         return replace(
             domain,
             records=dump_records(verdict.records),
@@ -217,7 +219,7 @@ class DomainCheckService:
             notice_at=now if sentence else domain.notice_at,
         )
 
-    async def proof(self, transaction: QueryExecutor, domain: Domain) -> Mode:
+    async def verification_mode(self, transaction: QueryExecutor, domain: Domain) -> Mode:
         """Which records prove the domain.
 
         `auto`: with several workspaces the MX records prove nothing about which of them owns the domain.
@@ -230,12 +232,12 @@ class DomainCheckService:
         return "mx" if row is None or row["workspaces"] <= 1 else "mx+txt"
 
 
-def _may_take(verdict: Verdict, rival: Domain, actor: Actor | None) -> bool:
+def _can_take_over(verdict: Verdict, rival: Domain, actor: Actor | None) -> bool:
     """By TXT alone, and by a person's wish: a recheck must not move mail between workspaces."""
     return actor is not None and verdict.txt_right and txt_value(rival.token) not in verdict.texts
 
 
-def taken_sentence(name: str) -> str:
+def domain_taken_message(name: str) -> str:
     """Why a proof was not enough, and what would be."""
     return (
         f"{name} is active in another workspace: to take it over, publish this workspace's TXT record, remove every "
@@ -243,7 +245,7 @@ def taken_sentence(name: str) -> str:
     )
 
 
-async def _write(transaction: QueryExecutor, domain: Domain) -> None:
+async def _update_domain(transaction: QueryExecutor, domain: Domain) -> None:
     await transaction.execute(
         "domain_checked",
         id=domain.id,
@@ -260,9 +262,9 @@ async def _write(transaction: QueryExecutor, domain: Domain) -> None:
     )
 
 
-def _sentence(domain: Domain, verdict: Verdict, change: Change) -> str:
+def _alert_text(domain: Domain, verdict: Verdict, change: Change) -> str:
     """What the domain's integrations are told, "" for nothing."""
-    since = "" if domain.missing_since is None else f" since {_day(domain.missing_since)}"
+    since = "" if domain.missing_since is None else f" since {_format_date(domain.missing_since)}"
     fixes = " ".join(record.fix for record in verdict.records if record.status in ("missing", "wrong"))
     days = standing.PATIENCE // standing.DAY
     match change:
@@ -284,5 +286,5 @@ def _sentence(domain: Domain, verdict: Verdict, change: Change) -> str:
             return ""
 
 
-def _day(at: Micros) -> str:
+def _format_date(at: Micros) -> str:
     return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d")

@@ -18,33 +18,33 @@ from router.errors import Refused
 from router.mail.address import AddressError, domain_key
 
 # 253 characters for a name in DNS, less `_emailrouter.` where its TXT record belongs.
-MAX_DOMAIN = 240
+MAX_DOMAIN_LENGTH = 240
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-def domain_name(text: str) -> str:
+def normalize_domain_name(text: str) -> str:
     """The domain in A-labels and lower case (IDNA 2008), without the root's dot. Raises `Refused("invalid_domain")`."""
-    typed = validation.line(text, "domain", most=255, code="invalid_domain")
-    if _is_address(typed):
-        raise _refused("an IP address cannot be a mail domain")
+    typed = validation.validate_line(text, "domain", max_length=255, code="invalid_domain")
+    if _is_ip_address(typed):
+        raise _rejection("an IP address cannot be a mail domain")
     if "@" in typed:
-        raise _refused("enter only the part after the @")
+        raise _rejection("enter only the part after the @")
     try:
         name = domain_key(typed)
     except AddressError:
-        raise _refused("it is not a valid internationalized domain name") from None
+        raise _rejection("it is not a valid internationalized domain name") from None
     labels = name.split(".")
-    if len(name) > MAX_DOMAIN:
-        raise _refused(f"it is longer than {MAX_DOMAIN} characters")
+    if len(name) > MAX_DOMAIN_LENGTH:
+        raise _rejection(f"it is longer than {MAX_DOMAIN_LENGTH} characters")
     for label in labels:
         _check_label(label)
     if len(labels) < 2:
-        raise _refused("it must have at least two labels, like example.com")
+        raise _rejection("it must have at least two labels, like example.com")
     if labels[-1].isdigit():
-        raise _refused("its last label must not be numeric")
+        raise _rejection("its last label must not be numeric")
     if _public_suffixes().is_public(name):
-        raise _refused("it is a public suffix, under which anyone can register names")
+        raise _rejection("it is a public suffix, under which anyone can register names")
     return name
 
 
@@ -60,17 +60,17 @@ def _public_suffixes() -> PublicSuffixList:
 
 def _check_label(label: str) -> None:
     if not _LABEL.fullmatch(label):
-        raise _refused(f"{label[:70]!r} is not a valid label" if label else "it has an empty label")
+        raise _rejection(f"{label[:70]!r} is not a valid label" if label else "it has an empty label")
     if label[2:4] == "--":
         try:
             if idna.alabel(idna.ulabel(label)).decode("ascii") == label:
                 return
         except (idna.IDNAError, UnicodeError):
             pass
-        raise _refused(f"{label[:70]!r} is not a valid internationalized label")
+        raise _rejection(f"{label[:70]!r} is not a valid internationalized label")
 
 
-def _is_address(text: str) -> bool:
+def _is_ip_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text.strip("[]").removeprefix("IPv6:").removesuffix("."))
     except ValueError:
@@ -78,5 +78,5 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _refused(why: str) -> Refused:
+def _rejection(why: str) -> Refused:
     return Refused("invalid_domain", f"Domain name is invalid: {why}", "domain")

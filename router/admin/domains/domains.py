@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from router import ids
 from router.admin import audit, paging, validation
-from router.admin.domains.domain_checks import DomainCheckService, new_token, taken_sentence
-from router.admin.domains.domain_names import domain_name
+from router.admin.domains.domain_checks import DomainCheckService, domain_taken_message, new_token
+from router.admin.domains.domain_names import normalize_domain_name
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
 from router.dns.verification import Mode, Record, expected_records, load_records
@@ -47,30 +47,30 @@ class DomainService:
         checks: DomainCheckService,
         *,
         mx_hosts: Sequence[tuple[str, int]],
-        changed: Callable[[], None],
+        on_routing_change: Callable[[], None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._checks = checks
-        self._changed = changed
+        self._on_routing_change = on_routing_change
         self.mx_hosts = tuple(mx_hosts)
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Domain]:
         """Newest first."""
-        window = paging.window("dom", limit, cursor)
+        window = paging.page_request("dom", limit, cursor)
         rows = await fetch_models(
             self._database,
             Domain,
             "domain_page",
             workspace_id=actor.workspace_id,
             before=window.before,
-            most=window.most,
+            most=window.row_limit,
         )
-        return window.page(rows, lambda domain: domain.id)
+        return window.to_page(rows, lambda domain: domain.id)
 
     async def get(self, actor: Actor, domain_id: str) -> DomainView:
         """One domain with its records as the last check left them."""
-        return await self._view(self._database, await _found(self._database, actor, domain_id))
+        return await self._view(self._database, await _fetch_domain(self._database, actor, domain_id))
 
     async def create(self, actor: Actor, name: str) -> DomainView:
         """A new domain, waiting for its proof. `domain_taken`: the workspace has it. What another workspace has may be
@@ -79,7 +79,7 @@ class DomainService:
         domain = Domain(
             id=ids.new("dom"),
             workspace_id=actor.workspace_id,
-            name=domain_name(name),
+            name=normalize_domain_name(name),
             status="pending_verification",
             token=new_token(),
             records="[]",
@@ -101,22 +101,22 @@ class DomainService:
             await transaction.execute("routing_changed")
             await audit.record(transaction, actor, domain.created_at, "domain.create", domain.id, domain=domain.name)
             view = await self._view(transaction, domain)
-        self._changed()
+        self._on_routing_change()
         return view
 
     async def verify(self, actor: Actor, domain_id: str) -> DomainView:
         """Asks the DNS now. `domain_taken` when the records are right, but another workspace has the name."""
-        domain = await _found(self._database, actor, domain_id)
+        domain = await _fetch_domain(self._database, actor, domain_id)
         checked = await self._checks.check(domain, actor)
-        if checked.taken:
-            raise Refused("domain_taken", taken_sentence(domain.name), "domain")
+        if checked.is_taken:
+            raise Refused("domain_taken", domain_taken_message(domain.name), "domain")
         if checked.domain is None:
             raise not_found("Domain")
         return await self._view(self._database, checked.domain)
 
     async def set_mx_upstream(self, actor: Actor, domain_id: str, upstream: bool) -> DomainView:
         """Whether another relay's MX records get the domain's mail and hand it on: then TXT alone is the proof."""
-        validation.known_id(domain_id, "dom", "Domain")
+        validation.validate_id(domain_id, "dom", "Domain")
         async with self._database.transaction() as transaction:
             domain = await fetch_model(
                 transaction, Domain, "domain_lock", id=domain_id, workspace_id=actor.workspace_id
@@ -140,14 +140,14 @@ class DomainService:
 
     async def delete(self, actor: Actor, domain_id: str, *, force: bool = False) -> None:
         """Removes a domain; `in_use` while it has aliases, which go with it when forced. Its tickets stay."""
-        validation.known_id(domain_id, "dom", "Domain")
+        validation.validate_id(domain_id, "dom", "Domain")
         async with self._database.transaction() as transaction:
             domain = await fetch_model(
                 transaction, Domain, "domain_lock", id=domain_id, workspace_id=actor.workspace_id
             )
             if domain is None:
                 raise not_found("Domain")
-            aliases = await _alias_count(transaction, domain)
+            aliases = await _count_aliases(transaction, domain)
             if aliases and not force:
                 raise Refused("in_use", f"{domain.name} has aliases ({aliases}): delete them first, or use force=true")
             await transaction.execute("domain_delete", id=domain.id, workspace_id=actor.workspace_id)
@@ -161,25 +161,25 @@ class DomainService:
                 domain=domain.name,
                 aliases=aliases or None,
             )
-        self._changed()
+        self._on_routing_change()
 
     async def _view(self, transaction: QueryExecutor, domain: Domain) -> DomainView:
         upstream = domain.mx_managed == "upstream"
         records = load_records(domain.records) or expected_records(
             domain.name, domain.token, self.mx_hosts, upstream=upstream
         )
-        proof = await self._checks.proof(transaction, domain)
-        return DomainView(domain, await _alias_count(transaction, domain), records, proof)
+        proof = await self._checks.verification_mode(transaction, domain)
+        return DomainView(domain, await _count_aliases(transaction, domain), records, proof)
 
 
-async def _found(transaction: QueryExecutor, actor: Actor, domain_id: str) -> Domain:
-    validation.known_id(domain_id, "dom", "Domain")
+async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str) -> Domain:
+    validation.validate_id(domain_id, "dom", "Domain")
     domain = await fetch_model(transaction, Domain, "domain_by_id", id=domain_id, workspace_id=actor.workspace_id)
     if domain is None:
         raise not_found("Domain")
     return domain
 
 
-async def _alias_count(transaction: QueryExecutor, domain: Domain) -> int:
+async def _count_aliases(transaction: QueryExecutor, domain: Domain) -> int:
     row = await transaction.fetch_one("domain_aliases", id=domain.id)
     return row["aliases"] if row else 0

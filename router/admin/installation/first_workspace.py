@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from router import ids, secrets
 from router.admin.access import setup_link
 from router.admin.access.keys import insert_key
-from router.admin.access.users import insert_user, sign_in_address
+from router.admin.access.users import insert_user, normalize_email
 from router.clock import Clock
 from router.errors import Refused
 from router.model import ApiKey, Micros, User
@@ -78,7 +78,7 @@ class NewWorkspace:
 
 async def new_workspace(name: str, email: str, now: Micros, *, link: str = "") -> NewWorkspace:
     """Generates ids, password and key. link: a token of `router.admin.access.setup_link`."""
-    address = sign_in_address(email)
+    address = normalize_email(email)
     password = secrets.new_password()
     password_hash = await asyncio.to_thread(secrets.hash_password, password)
     clear, key_hash, hint = secrets.new_api_key()
@@ -113,8 +113,8 @@ class SetupService:
             if row is not None and row["workspaces"]:
                 raise Refused("conflict", "This database is already set up: it has a workspace")
             await made.insert(transaction)
-            fact = setup_link.fact(link, made.login.user_id, made.password_hash, now)
-            await transaction.execute("installation_keep", name=setup_link.FACT, value=fact)
+            fact = setup_link.link_record(link, made.login.user_id, made.password_hash, now)
+            await transaction.execute("installation_keep", name=setup_link.LINK_FACT, value=fact)
         return made.login
 
     async def key_in_file(self, login: FirstLogin) -> None:

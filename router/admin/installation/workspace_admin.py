@@ -38,7 +38,7 @@ class WorkspaceAdminService:
     async def create(self, name: str, email: str) -> FirstLogin:
         """A further workspace with its first admin and key, shown once. `conflict`: the address signs somebody in."""
         now = self._clock.now()
-        made = await new_workspace(validation.line(name, "name"), email, now)
+        made = await new_workspace(validation.validate_line(name, "name"), email, now)
         workspace_id = made.login.workspace_id
         async with self._database.transaction() as transaction:
             await made.insert(transaction)

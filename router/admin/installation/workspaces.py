@@ -43,10 +43,10 @@ class WorkspaceService:
             await transaction.execute(
                 "workspace_change",
                 id=actor.workspace_id,
-                name=workspace.name if name is None else validation.line(name, "name"),
+                name=workspace.name if name is None else validation.validate_line(name, "name"),
                 default_integration_id=default_integration_id or default,
                 timezone=timezone or workspace.timezone,
-                locale=workspace.locale if locale is None else validation.one_of(locale, LOCALES, "locale"),
+                locale=workspace.locale if locale is None else validation.validate_choice(locale, LOCALES, "locale"),
             )
             await audit.record(
                 transaction,

@@ -56,7 +56,7 @@ class AliasService:
         cursor: str | None = None,
     ) -> Page[Alias]:
         """Newest first; those of one domain where one is given (`not_found` when there is no such domain)."""
-        window = paging.window("alias", limit, cursor)
+        window = paging.page_request("alias", limit, cursor)
         query, values = "alias_page", {}
         if domain_id is not None:
             domain = await _domain(self._database, actor, domain_id, "domain_by_id")
@@ -67,10 +67,10 @@ class AliasService:
             query,
             workspace_id=actor.workspace_id,
             before=window.before,
-            most=window.most,
+            most=window.row_limit,
             **values,
         )
-        return window.page(rows, lambda alias: alias.id)
+        return window.to_page(rows, lambda alias: alias.id)
 
     async def get(self, actor: Actor, alias_id: str) -> Alias:
         """One alias."""
@@ -114,7 +114,7 @@ class AliasService:
         self, actor: Actor, alias_id: str, *, integration_id: str | None = None, status: str | None = None
     ) -> Alias:
         """Changes what is given. Tickets and deliveries there are keep their integration."""
-        validation.known_id(alias_id, "alias", "Alias")
+        validation.validate_id(alias_id, "alias", "Alias")
         new_status = None if status is None else _status(status)
         async with self._database.transaction() as transaction:
             alias = await _found(transaction, actor, alias_id)
@@ -144,7 +144,7 @@ class AliasService:
 
     async def delete(self, actor: Actor, alias_id: str) -> None:
         """Removes an alias; from now on its mail is refused, or goes to the catch-all. Its tickets stay."""
-        validation.known_id(alias_id, "alias", "Alias")
+        validation.validate_id(alias_id, "alias", "Alias")
         async with self._database.transaction() as transaction:
             alias = await _found(transaction, actor, alias_id)
             await transaction.execute("alias_delete", id=alias.id, workspace_id=actor.workspace_id)
@@ -164,7 +164,7 @@ class AliasService:
 
 
 async def _found(transaction: QueryExecutor, actor: Actor, alias_id: str) -> Alias:
-    validation.known_id(alias_id, "alias", "Alias")
+    validation.validate_id(alias_id, "alias", "Alias")
     alias = await fetch_model(transaction, Alias, "alias_by_id", id=alias_id, workspace_id=actor.workspace_id)
     if alias is None:
         raise not_found("Alias")
@@ -189,12 +189,12 @@ async def _integration(transaction: QueryExecutor, actor: Actor, integration_id:
 
 
 def _status(value: str) -> AliasStatus:
-    return validation.one_of(value, ALIAS_STATUSES, "status", code="invalid_status")
+    return validation.validate_choice(value, ALIAS_STATUSES, "status", code="invalid_status")
 
 
 def judged_local_part(text: str, domain: str) -> LocalPart:
     """RFC 5321 section 4.1.2 without what would need quotes; raises `Refused("invalid_alias")`."""
-    typed = validation.line(text, "localPart", most=MAX_LOCAL_PART_BYTES, code="invalid_alias")
+    typed = validation.validate_line(text, "localPart", max_length=MAX_LOCAL_PART_BYTES, code="invalid_alias")
     if typed == CATCH_ALL:
         return LocalPart(CATCH_ALL, CATCH_ALL)
     if quoted := _QUOTED.fullmatch(typed):

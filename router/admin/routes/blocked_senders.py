@@ -25,16 +25,16 @@ class BlockedSenderService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[BlockedSender]:
         """In the order of their texts, which no addition changes."""
-        window = paging.window("evt", limit, None)
+        window = paging.page_request("evt", limit, None)
         rows = await fetch_models(
             self._database,
             BlockedSender,
             "blocked_page",
             workspace_id=actor.workspace_id,
-            after="" if cursor is None else paging.decode(cursor),
-            most=window.most,
+            after="" if cursor is None else paging.decode_cursor(cursor),
+            most=window.row_limit,
         )
-        return window.page(rows, lambda blocked: blocked.sender)
+        return window.to_page(rows, lambda blocked: blocked.sender)
 
     async def all(self, workspace_id: str) -> tuple[str, ...]:
         """Every entry of a workspace."""
@@ -72,7 +72,7 @@ class BlockedSenderService:
 
 
 def _form(sender: str) -> str:
-    typed = validation.line(sender, "sender", most=320)
+    typed = validation.validate_line(sender, "sender", max_length=320)
     try:
         return entry_form(typed)
     except ValueError as error:

@@ -50,7 +50,7 @@ class DeliveryService:
     ) -> Page[Delivery]:
         """Newest first."""
         wanted = None if state is None else _state(state)
-        window = paging.window("dlv", limit, cursor)
+        window = paging.page_request("dlv", limit, cursor)
         if ticket_id is not None:
             query = "delivery_page_by_ticket"
         elif wanted == "dead":
@@ -70,9 +70,9 @@ class DeliveryService:
             integration_id=integration_id,
             ticket_id=ticket_id,
             before=window.before,
-            most=window.most,
+            most=window.row_limit,
         )
-        return window.page(rows, lambda delivery: delivery.id)
+        return window.to_page(rows, lambda delivery: delivery.id)
 
     async def get(self, actor: Actor, delivery_id: str) -> DeliveryView:
         """One delivery and its attempts."""
@@ -85,7 +85,7 @@ class DeliveryService:
     @retry_on_conflict
     async def replay(self, actor: Actor, delivery_id: str) -> Delivery:
         """Due now; `conflict` when it was delivered, is being sent, or its integration is gone."""
-        validation.known_id(delivery_id, "dlv", "Delivery")
+        validation.validate_id(delivery_id, "dlv", "Delivery")
         now = self._clock.now()
         async with self._database.transaction() as transaction:
             row = await transaction.fetch_one(
@@ -149,11 +149,11 @@ class DeliveryService:
 
 
 def _state(value: str) -> DeliveryState:
-    return validation.one_of(value, DELIVERY_STATES, "state")
+    return validation.validate_choice(value, DELIVERY_STATES, "state")
 
 
 async def _found(transaction: QueryExecutor, actor: Actor, delivery_id: str) -> Delivery:
-    validation.known_id(delivery_id, "dlv", "Delivery")
+    validation.validate_id(delivery_id, "dlv", "Delivery")
     delivery = await fetch_model(
         transaction, Delivery, "delivery_by_id", id=delivery_id, workspace_id=actor.workspace_id
     )

@@ -68,7 +68,7 @@ class ExplanationService:
         """recipient: an address; sender, subject: of the mail that is imagined."""
         mailbox = _mailbox(recipient, "recipient")
         from_ = _mailbox("sender@example.com" if sender is None else sender, "from")
-        title = validation.line(subject, "subject", most=1000) if subject else "Example subject"
+        title = validation.validate_line(subject, "subject", max_length=1000) if subject else "Example subject"
         facts = await read_domain_facts(self._database, mailbox)
         if facts.domain is not None and facts.domain.workspace_id != actor.workspace_id:
             facts = DomainFacts(None)
@@ -136,7 +136,7 @@ class ExplanationService:
 
 def _mailbox(text: str, field: str) -> Mailbox:
     try:
-        return parse_mailbox(validation.line(text, field, most=320))
+        return parse_mailbox(validation.validate_line(text, field, max_length=320))
     except AddressError as error:
         raise Refused("invalid_request", f"{field} is not a mail address: {error}", field) from None
 

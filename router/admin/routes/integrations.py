@@ -49,16 +49,16 @@ class IntegrationService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Integration]:
         """Newest first."""
-        window = paging.window("int", limit, cursor)
+        window = paging.page_request("int", limit, cursor)
         rows = await fetch_models(
             self._database,
             Integration,
             "integration_page",
             workspace_id=actor.workspace_id,
             before=window.before,
-            most=window.most,
+            most=window.row_limit,
         )
-        return window.page(rows, lambda integration: integration.id)
+        return window.to_page(rows, lambda integration: integration.id)
 
     async def get(self, actor: Actor, integration_id: str) -> Integration:
         """One integration."""
@@ -67,7 +67,7 @@ class IntegrationService:
     async def create(self, actor: Actor, *, type: str, name: str, settings: Mapping[str, Any]) -> Integration:  # noqa: A002 - the API's and the table's word for it
         """settings: what the channel of this type asks for (`webhookUrl`). Nothing is sent."""
         channel = find_channel(self._poster.channels, type)
-        kept_name = validation.line(name, "name")
+        kept_name = validation.validate_line(name, "name")
         sealed, hint = self._poster.encrypt_settings(channel, settings)
         integration_id = ids.new("int")
         now = self._clock.now()
@@ -97,7 +97,7 @@ class IntegrationService:
         settings: Mapping[str, Any] | None = None,
     ) -> Integration:
         """Changes what is given. New settings heal a failing integration."""
-        validation.known_id(integration_id, "int", "Integration")
+        validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
             integration = await _found(transaction, actor, integration_id)
             sealed, hint = None, None
@@ -110,7 +110,7 @@ class IntegrationService:
                 "integration_change",
                 id=integration.id,
                 workspace_id=actor.workspace_id,
-                name=None if name is None else validation.line(name, "name"),
+                name=None if name is None else validation.validate_line(name, "name"),
                 sealed_settings=sealed,
                 hint=hint,
             )
@@ -133,7 +133,7 @@ class IntegrationService:
     @retry_on_conflict
     async def delete(self, actor: Actor, integration_id: str) -> None:
         """Removes an integration; `in_use` while aliases point to it. What still waits for it becomes dead."""
-        validation.known_id(integration_id, "int", "Integration")
+        validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
             integration = await fetch_model(
                 transaction,
@@ -192,7 +192,7 @@ class IntegrationService:
 
 
 async def _found(transaction: QueryExecutor, actor: Actor, integration_id: str) -> Integration:
-    validation.known_id(integration_id, "int", "Integration")
+    validation.validate_id(integration_id, "int", "Integration")
     integration = await fetch_model(
         transaction, Integration, "integration_by_id", id=integration_id, workspace_id=actor.workspace_id
     )

@@ -89,20 +89,20 @@ class ConversationReader:
             ticket,
             tuple(views),
             ends.count,
-            paging.encode(views[1].message.id) if 1 < len(views) < ends.count else None,
+            paging.encode_cursor(views[1].message.id) if 1 < len(views) < ends.count else None,
             deliveries,
             tuple(sorted([*events, *arrivals], key=_order)),
         )
 
     async def messages(self, ticket: Ticket, window: PageRequest) -> Page[MessageView]:
         """A page of the ticket's messages, newest first; shorter where they pass `MAX_CONTENT_BYTES`."""
-        found = await self._page(ticket, window.before, window.most)
+        found = await self._page(ticket, window.before, window.row_limit)
         views = await self._read(ticket, found[: window.limit])
-        return Page(tuple(views), paging.encode(views[-1].message.id) if len(views) < len(found) else None)
+        return Page(tuple(views), paging.encode_cursor(views[-1].message.id) if len(views) < len(found) else None)
 
     async def message(self, ticket: Ticket, message_id: str) -> MessageView:
         """One message of the ticket; raises `not_found`."""
-        validation.known_id(message_id, "msg", "Message")
+        validation.validate_id(message_id, "msg", "Message")
         message = await self._message(ticket, message_id)
         links = await timeline.links_of(self._database, ticket, [message_id])
         if message is None or message_id not in links:

@@ -65,8 +65,8 @@ class MessageService:
         """Newest first, at most `MOST_FOUND`: by our id (what `250 ... queued as` said), by a Message-ID with or
         without its brackets, or all of a ticket, by its id or number (`#12`).
         """
-        wanted = validation.line(text, "q", most=_MOST_ID + 40).strip()
-        number = validation.ticket_number(wanted)
+        wanted = validation.validate_line(text, "q", max_length=_MOST_ID + 40).strip()
+        number = validation.parse_ticket_number(wanted)
         if number is not None or ids.looks_valid(wanted, "ticket"):
             ticket_id = await self._ticket(actor, wanted, number)
             if ticket_id is None:
@@ -135,7 +135,7 @@ class MessageService:
 
 
 async def _found(transaction: QueryExecutor, actor: Actor, message_id: str) -> Message:
-    validation.known_id(message_id, "msg", "Message")
+    validation.validate_id(message_id, "msg", "Message")
     message = await fetch_model(transaction, Message, "message_by_id", id=message_id, workspace_id=actor.workspace_id)
     if message is None:
         raise not_found("Message")

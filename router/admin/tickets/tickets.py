@@ -61,14 +61,14 @@ class TicketService:
         """Newest first. A search for nothing but blanks is none; for nothing but signs it finds nothing."""
         wanted = wanted or TicketFilter()
         status = None if wanted.status is None else ticket_status(wanted.status)
-        window = paging.window("ticket", limit, cursor)
+        window = paging.page_request("ticket", limit, cursor)
         narrowed = {"assignee": wanted.assigned_to, "alias": wanted.alias_id, "status": status}
         by = "_and_".join(name for name, wish in narrowed.items() if wish is not None)
         query = f"ticket_page_by_{by}" if by else "ticket_page"
         values = {"assigned_to": wanted.assigned_to, "alias_id": wanted.alias_id, "status": status}
         if wanted.q is not None and wanted.q.strip():
             return await self._search(actor, wanted.q, query, window, values)
-        return await self._page(actor, query, window, before=window.before, most=window.most, **values)
+        return await self._page(actor, query, window, before=window.before, most=window.row_limit, **values)
 
     async def mine(
         self, actor: Actor, *, status: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None
@@ -79,8 +79,8 @@ class TicketService:
 
     async def unassigned(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Ticket]:
         """The queue: nobody's and not resolved."""
-        window = paging.window("ticket", limit, cursor)
-        return await self._page(actor, "ticket_page_unassigned", window, before=window.before, most=window.most)
+        window = paging.page_request("ticket", limit, cursor)
+        return await self._page(actor, "ticket_page_unassigned", window, before=window.before, most=window.row_limit)
 
     async def newest(self, actor: Actor) -> frozenset[str]:
         """The latest mails and events of the workspace, by names that sort by time: new ones say that lists changed.
@@ -99,7 +99,7 @@ class TicketService:
         self, actor: Actor, ticket_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[MessageView]:
         """The messages of a ticket, newest first."""
-        window = paging.window("msg", limit, cursor)
+        window = paging.page_request("msg", limit, cursor)
         return await self._conversation.messages(await _found(self._database, actor, ticket_id), window)
 
     async def message(self, actor: Actor, ticket_id: str, message_id: str) -> MessageView:
@@ -118,7 +118,7 @@ class TicketService:
 
     async def claim(self, actor: Actor, ticket_id: str) -> Ticket:
         """The actor's user takes the ticket; `already_claimed` when somebody else has it, `not_open` when resolved."""
-        validation.known_id(ticket_id, "ticket", "Ticket")
+        validation.validate_id(ticket_id, "ticket", "Ticket")
         user_id = _person(actor)
         now = self._clock.now()
         async with self._database.transaction() as transaction:
@@ -187,7 +187,7 @@ class TicketService:
 
     async def note(self, actor: Actor, ticket_id: str, text: str) -> TicketEvent:
         """Writes a note on the ticket, for colleagues; nobody else sees it."""
-        kept = validation.text(text, "text")
+        kept = validation.validate_text(text, "text")
         async with self._database.transaction() as transaction:
             ticket = await _found(transaction, actor, ticket_id, "ticket_lock")
             return await _tell(transaction, actor, ticket, self._clock.now(), "note", text=kept)
@@ -195,7 +195,7 @@ class TicketService:
     @retry_on_conflict
     async def delete(self, actor: Actor, ticket_id: str) -> None:
         """Erases the ticket, and its messages with their octets unless another ticket has them too."""
-        validation.known_id(ticket_id, "ticket", "Ticket")
+        validation.validate_id(ticket_id, "ticket", "Ticket")
         async with self._database.transaction() as transaction:
             ticket = await _found(transaction, actor, ticket_id, "ticket_lock")
             await erase_ticket(transaction, ticket.id)
@@ -203,7 +203,7 @@ class TicketService:
 
     async def _page(self, actor: Actor, query: str, window: PageRequest, **values: object) -> Page[Ticket]:
         rows = await fetch_models(self._database, Ticket, query, workspace_id=actor.workspace_id, **values)
-        return window.page(rows, lambda ticket: ticket.id)
+        return window.to_page(rows, lambda ticket: ticket.id)
 
     async def _search(
         self, actor: Actor, q: str, query: str, window: PageRequest, narrowed: Mapping[str, str | None]
@@ -213,8 +213,8 @@ class TicketService:
             return Page((), None)
         await self._conversation.catch_up(SEARCH_PATIENCE)
         values = {"workspace_id": actor.workspace_id, **narrowed}
-        rows = await Search(self._database, question, query, values, window.most).newest(window.before)
-        return window.page([model_from_row(Ticket, row) for row in rows], lambda ticket: ticket.id)
+        rows = await Search(self._database, question, query, values, window.row_limit).newest(window.before)
+        return window.to_page([model_from_row(Ticket, row) for row in rows], lambda ticket: ticket.id)
 
     async def _write(
         self, transaction: QueryExecutor, actor: Actor, ticket: Ticket, kind: str, detail: dict[str, str | None]
@@ -236,11 +236,11 @@ class TicketService:
 
 def ticket_status(value: str) -> TicketStatus:
     """The status that a word names; raises `Refused("invalid_status")`."""
-    return validation.one_of(value, TICKET_STATUSES, "status", code="invalid_status")
+    return validation.validate_choice(value, TICKET_STATUSES, "status", code="invalid_status")
 
 
 async def _found(transaction: QueryExecutor, actor: Actor, ticket_id: str, query: str = "ticket_by_id") -> Ticket:
-    validation.known_id(ticket_id, "ticket", "Ticket")
+    validation.validate_id(ticket_id, "ticket", "Ticket")
     ticket = await fetch_model(transaction, Ticket, query, id=ticket_id, workspace_id=actor.workspace_id)
     if ticket is None:
         raise not_found("Ticket")

@@ -8,7 +8,7 @@ PASSWORD = "correct horse battery"
 
 
 async def authenticated(installation: Installation, key: str) -> Actor:
-    return (await installation.services.authentication.by_key(key)).actor
+    return (await installation.services.authentication.authenticate_key(key)).actor
 
 
 async def test_the_workspace_keeps_what_is_not_changed(installation: Installation) -> None:
@@ -94,16 +94,16 @@ async def test_a_key_is_listed_used_and_revoked(installation: Installation) -> N
     actor, keys, now = installation.actor, installation.services.keys, installation.clock.now()
     admin = await installation.add_person("admin")
     made = await keys.create(admin, name="CI", role="viewer", expires_at=now + 1_000_000)
-    assert made.clear.startswith("er_")
+    assert made.plaintext.startswith("er_")
     assert (made.key.user_id, made.key.expires_at) == (admin.user_id, now + 1_000_000)
     (listed,) = (await keys.list(actor)).items
     assert (listed, listed.name) == (made.key, "CI")
-    assert made.clear not in str(listed)
-    assert (await authenticated(installation, made.clear)).role == "viewer"
+    assert made.plaintext not in str(listed)
+    assert (await authenticated(installation, made.plaintext)).role == "viewer"
     await installation.services.authentication.close()
     assert (await keys.get(actor, made.key.id)).last_used_at == now
     await keys.revoke(actor, made.key.id)
-    assert await refusal(authenticated(installation, made.clear)) == ("unauthorized", None)
+    assert await refusal(authenticated(installation, made.plaintext)) == ("unauthorized", None)
     assert (await keys.get(actor, made.key.id)).revoked_at == now
 
 
@@ -112,7 +112,7 @@ async def test_a_key_expires(installation: Installation) -> None:
     expires_at = installation.clock.now() + 1_000_000
     made = await installation.services.keys.create(admin, name="CI", expires_at=expires_at)
     installation.clock.advance(1)
-    assert await refusal(authenticated(installation, made.clear)) == ("unauthorized", None)
+    assert await refusal(authenticated(installation, made.plaintext)) == ("unauthorized", None)
 
 
 async def test_whose_keys_there_may_be(installation: Installation) -> None:

@@ -10,7 +10,7 @@ async def test_the_audit_lists_who_changed_what(installation: Installation) -> N
     services = installation.services
     admin = await installation.add_person("admin", await installation.add_workspace())
     key = await services.keys.create(admin, name="CI")
-    actor = (await services.authentication.by_key(key.clear, address="192.0.2.7")).actor
+    actor = (await services.authentication.authenticate_key(key.plaintext, address="192.0.2.7")).actor
     made = await services.domains.create(actor, "example.org")
     entry = (await services.audit.list(actor)).items[0]
     assert (entry.action, entry.target) == ("domain.create", made.domain.id)

@@ -164,7 +164,7 @@ async def test_a_change_of_the_name_keeps_a_new_password(installation: Installat
         users.change(installation.actor, user.id, name="Bob"),
         installation.services.sessions.change_password(own, current=PASSWORD, new="another password"),
     )
-    await installation.services.sessions.login("bob@example.org", "another password", address="")
+    await installation.services.sessions.sign_in("bob@example.org", "another password", address="")
     assert (await users.get(installation.actor, user.id)).name == "Bob"
 
 

@@ -28,7 +28,7 @@ async def test_names_by_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> Non
     asked = [ann, None, bob, ann, ids.new("user"), theirs, integration]
     assert await names.resolve(actor, asked) == wanted
     assert await names.resolve(other, asked) == {theirs: DisplayName("Eve", "eve@people.test")}
-    monkeypatch.setattr(display_names, "MAX_IDS", 2)
+    monkeypatch.setattr(display_names, "QUERY_MAX_IDS", 2)
     assert await names.resolve(actor, asked) == wanted
 
 

@@ -35,7 +35,7 @@ class TwoWorkspaces:
         self.changes = 0
         self.checks = self.another()
         self.domains = DomainService(
-            installation.database, self.clock, self.checks, mx_hosts=[(HOST, 10)], changed=self._changed
+            installation.database, self.clock, self.checks, mx_hosts=[(HOST, 10)], on_routing_change=self._changed
         )
         self.notices = Notices(installation.database, self.clock, installation.core.poster)
 
@@ -45,7 +45,9 @@ class TwoWorkspaces:
         policy = DnsPolicy(((HOST, 10),), "auto", DAY)
         shared = SharedResolver(resolver, self.clock)
         database = self.installation.database
-        return DomainCheckService(database, self.clock, shared, policy, changed=self._changed, jitter=lambda: 0.5)
+        return DomainCheckService(
+            database, self.clock, shared, policy, on_routing_change=self._changed, jitter=lambda: 0.5
+        )
 
     def _changed(self) -> None:
         self.changes += 1
@@ -75,7 +77,7 @@ class TwoWorkspaces:
         for _ in range(count):
             for _ in range(2):
                 self.clock.advance(hours=12, minutes=1)
-                await self.checks.recheck()
+                await self.checks.recheck_due()
             found.append((await self.row(self.ours)).status)
         return found
 
@@ -104,13 +106,13 @@ async def two(store: Store, dns_server: DnsStandIn, slack: SlackStandIn) -> Asyn
 
 async def test_a_pending_domain_is_verified_by_itself_and_its_people_hear_of_it(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
-    await two.checks.recheck()
+    await two.checks.recheck_due()
     assert (await two.row(two.ours)).status == "pending_verification"
     two.prove(domain)
     two.clock.advance(minutes=5)
-    assert await two.checks.recheck() == 0, "not every minute"
+    assert await two.checks.recheck_due() == 0, "not every minute"
     two.clock.advance(minutes=15)
-    await two.checks.recheck()
+    await two.checks.recheck_due()
     found = await two.row(two.ours)
     assert (found.status, found.verified_at) == ("active", two.clock.now())
     assert two.changes >= 1
@@ -194,7 +196,7 @@ async def test_pressing_verify_does_not_unverify(two: TwoWorkspaces) -> None:
 async def test_processes_share_the_rechecks(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
     two.prove(domain)
-    await asyncio.gather(two.checks.recheck(), two.another().recheck(), two.another().recheck())
+    await asyncio.gather(two.checks.recheck_due(), two.another().recheck_due(), two.another().recheck_due())
     assert two.dns.asked(NAME, "MX") == 1
 
 
@@ -214,7 +216,7 @@ async def test_a_domain_is_taken_over_by_txt_alone(two: TwoWorkspaces) -> None:
 
     two.prove(theirs)
     two.clock.advance(hours=13)
-    await two.checks.recheck()
+    await two.checks.recheck_due()
     assert (await two.row(two.ours)).status == "active", "a recheck moves no mail between workspaces"
 
     taken = await two.domains.verify(two.theirs, theirs.id)
@@ -278,7 +280,7 @@ async def test_a_webhook_that_is_away_hears_later_and_nobody_hears_twice(two: Tw
     domain = await two.add(two.ours)
     await two.add_alias(two.ours, domain, "billing", "second")
     two.prove(domain)
-    await two.checks.recheck()
+    await two.checks.recheck_due()
     two.slack.script("second", Answer(503, "later"))
     assert len(await two.told()) == 2
     two.clock.advance(minutes=1)
@@ -289,7 +291,7 @@ async def test_a_webhook_that_is_away_hears_later_and_nobody_hears_twice(two: Tw
 async def test_a_notice_is_given_up_after_a_day(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
     two.prove(domain)
-    await two.checks.recheck()
+    await two.checks.recheck_due()
     await two.slack.stop()
     assert await two.notices.tell() == 0
     two.clock.advance(hours=25)

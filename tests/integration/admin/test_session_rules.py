@@ -24,7 +24,7 @@ async def add_grace(installation: Installation) -> str:
 
 
 async def login(installation: Installation, password: str = PASSWORD, email: str = EMAIL) -> NewSession:
-    return await installation.services.sessions.login(email, password, address=ADDRESS)
+    return await installation.services.sessions.sign_in(email, password, address=ADDRESS)
 
 
 async def test_a_session_is_its_users_until_it_ends(installation: Installation) -> None:
@@ -32,14 +32,14 @@ async def test_a_session_is_its_users_until_it_ends(installation: Installation) 
     services = installation.services
     session = await login(installation)
     assert session.user.id == user_id
-    caller = await services.authentication.by_session(session.token)
-    assert (caller.actor.user_id, caller.actor.key_id, caller.by_session) == (user_id, None, True)
-    me = await services.sessions.me(caller.actor)
+    caller = await services.authentication.authenticate_session(session.token)
+    assert (caller.actor.user_id, caller.actor.key_id, caller.is_session) == (user_id, None, True)
+    me = await services.sessions.get_identity(caller.actor)
     assert me.user is not None
     assert me.user.email == EMAIL
     for _ in range(2):  # ending it twice is no error
-        await services.sessions.logout(session.token)
-        assert await refusal(services.authentication.by_session(session.token)) == UNAUTHORIZED
+        await services.sessions.sign_out(session.token)
+        assert await refusal(services.authentication.authenticate_session(session.token)) == UNAUTHORIZED
 
 
 async def test_sessions_end_with_time_with_a_new_password_and_with_the_user(installation: Installation) -> None:
@@ -47,7 +47,7 @@ async def test_sessions_end_with_time_with_a_new_password_and_with_the_user(inst
     actor, users, by_session = (
         installation.actor,
         installation.services.users,
-        installation.services.authentication.by_session,
+        installation.services.authentication.authenticate_session,
     )
     new_password = PASSWORD + "!"
     first = await login(installation)
@@ -82,13 +82,13 @@ async def test_every_failure_is_the_same(installation: Installation) -> None:
 async def test_guessing_is_throttled_by_address_and_account(tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path) as store, installation_over(store) as installation:
         await add_grace(installation)
-        for _ in range(sign_in_limits.BY_ADDRESS_AND_ACCOUNT.requests):
+        for _ in range(sign_in_limits.ADDRESS_ACCOUNT_LIMIT.requests):
             assert await refusal(login(installation, "wrong password")) == UNAUTHORIZED
         with pytest.raises(Throttled) as throttled:
             await login(installation)
         assert 1 <= throttled.value.retry_after <= 1800
         assert await refusal(login(installation, "wrong password", "admin@example.org")) == UNAUTHORIZED
-        await installation.services.sessions.login(EMAIL, PASSWORD, address="198.51.100.9")
+        await installation.services.sessions.sign_in(EMAIL, PASSWORD, address="198.51.100.9")
         installation.clock.advance(1800)
         await login(installation)
 
@@ -101,5 +101,7 @@ async def test_concurrent_guesses_are_throttled_like_sequential_ones(tmp_path: P
         outcomes = await asyncio.gather(*guesses, return_exceptions=True)
     verified = [outcome for outcome in outcomes if isinstance(outcome, Refused) and outcome.code == "unauthorized"]
     throttled = [outcome for outcome in outcomes if isinstance(outcome, Throttled)]
-    assert 0 < len(verified) <= sign_in_limits.BY_ADDRESS_AND_ACCOUNT.requests + sessions.VERIFYING_AT_ONCE - 1
+    assert (
+        0 < len(verified) <= sign_in_limits.ADDRESS_ACCOUNT_LIMIT.requests + sessions.MAX_CONCURRENT_VERIFICATIONS - 1
+    )
     assert len(verified) + len(throttled) == 40

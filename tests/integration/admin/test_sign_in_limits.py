@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from router.admin.access import sign_in_limits
-from router.admin.access.sessions import AUDITED_EVERY, NewSession, SessionService
+from router.admin.access.sessions import AUDIT_INTERVAL_SECONDS, NewSession, SessionService
 from router.admin.access.sign_in_limits import SignInClient
 from router.errors import Refused
 from router.ratelimit import sliding_window
@@ -33,8 +33,8 @@ HOUR = Limit(requests=5, seconds=3600)
 @pytest.fixture(autouse=True)
 def few_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     """An account may have three failures an hour, a known device two."""
-    monkeypatch.setattr(sign_in_limits, "OF_ACCOUNT", Limit(3, 3600))
-    monkeypatch.setattr(sign_in_limits, "OF_DEVICE", Limit(2, 900))
+    monkeypatch.setattr(sign_in_limits, "ACCOUNT_LIMIT", Limit(3, 3600))
+    monkeypatch.setattr(sign_in_limits, "DEVICE_LIMIT", Limit(2, 900))
 
 
 @pytest.fixture
@@ -61,14 +61,14 @@ async def guess(
     """A sign-in from the address of this number; the code of its refusal."""
     address = f"198.51.100.{n}"
     try:
-        await sessions.login(email, password, address=address, device=device)
+        await sessions.sign_in(email, password, address=address, device=device)
     except Refused as refused:
         return refused.code
     return ""
 
 
 async def signed_in(installation: Installation, device: str = "", password: str = PASSWORD) -> NewSession:
-    return await installation.services.sessions.login(EMAIL, password, address="192.0.2.7", device=device)
+    return await installation.services.sessions.sign_in(EMAIL, password, address="192.0.2.7", device=device)
 
 
 async def test_attempts_of_all_processes_are_counted_together(store: Store) -> None:
@@ -110,14 +110,14 @@ async def test_an_account_is_closed_to_unknown_devices_whatever_their_address(in
 async def test_a_known_device_gets_in_while_others_guess(sqlite: Installation) -> None:
     installation, sessions = sqlite, sqlite.services.sessions
     await add_grace(installation)
-    device = (await signed_in(installation)).device
+    device = (await signed_in(installation)).device_cookie
     for n in range(4):
         await guess(sessions, n)
     assert await refusal(signed_in(installation)) == LIMITED
     assert await guess(sessions, 9, password=PASSWORD, device=device[:-4] + "AAAA") == "rate_limited"
     # Its own failures are bounded too, and a success counts as none.
     for _ in range(3):
-        device = (await signed_in(installation, device)).device
+        device = (await signed_in(installation, device)).device_cookie
     codes = [await guess(sessions, 9, device=device) for _ in range(3)]
     assert codes == ["unauthorized", "unauthorized", "rate_limited"]
     # It is the device of one user only.
@@ -133,19 +133,21 @@ async def test_a_known_device_gets_in_while_others_guess(sqlite: Installation) -
 async def test_a_new_password_ends_every_known_device(sqlite: Installation) -> None:
     installation, grace = sqlite, await add_grace(sqlite)
     first = await signed_in(installation)
-    caller = await installation.services.authentication.by_session(first.token)
+    caller = await installation.services.authentication.authenticate_session(first.token)
     new = "another horse battery"
     device = await installation.services.sessions.change_password(caller.actor, current=PASSWORD, new=new)
     for n in range(3):
         await guess(installation.services.sessions, n)
-    assert await refusal(signed_in(installation, first.device, new)) == LIMITED
+    assert await refusal(signed_in(installation, first.device_cookie, new)) == LIMITED
     assert (await signed_in(installation, device, new)).user.id == grace
 
 
 async def test_the_current_password_cannot_be_guessed_from_a_session(sqlite: Installation) -> None:
     installation = sqlite
     await add_grace(sqlite)
-    actor = (await installation.services.authentication.by_session((await signed_in(installation)).token)).actor
+    actor = (
+        await installation.services.authentication.authenticate_session((await signed_in(installation)).token)
+    ).actor
     sessions = installation.services.sessions
     for expected in (("invalid_request", "currentPassword"),) * 2 + (LIMITED,):
         assert await refusal(sessions.change_password(actor, current="a guess", new="a new password")) == expected
@@ -177,7 +179,7 @@ async def test_the_log_has_every_failure_and_the_audit_the_first_of_an_hour(inst
         ("user.sign_in_failed", grace, None, "198.51.100.0"),
     ]
     assert json.loads(entries[0].detail) == {"email": EMAIL}
-    installation.clock.advance(2 * AUDITED_EVERY)
+    installation.clock.advance(2 * AUDIT_INTERVAL_SECONDS)
     with capture_logs() as logs:
         await guess(sessions, 3)
         await signed_in(installation)
@@ -191,7 +193,7 @@ async def test_the_log_has_every_failure_and_the_audit_the_first_of_an_hour(inst
 async def test_guesses_at_once_do_not_exceed_the_limit_of_their_address(
     sqlite: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sign_in_limits, "BY_ADDRESS_AND_ACCOUNT", Limit(1, 900))
+    monkeypatch.setattr(sign_in_limits, "ADDRESS_ACCOUNT_LIMIT", Limit(1, 900))
     sessions = SessionService(sqlite.database, sqlite.clock, sqlite.core.box)
     codes = await asyncio.gather(*(guess(sessions, 1) for _ in range(4)))
     assert sorted(codes) == ["rate_limited"] * 3 + ["unauthorized"]
@@ -199,8 +201,12 @@ async def test_guesses_at_once_do_not_exceed_the_limit_of_their_address(
 
 def test_what_an_account_is_counted_as() -> None:
     forms = {
-        SignInClient.of("192.0.2.7", email).counted_as for email in ("Grace@Example.ORG", EMAIL, "grace@EXAMPLE.org")
+        SignInClient.from_unknown_device("192.0.2.7", email).counter_key
+        for email in ("Grace@Example.ORG", EMAIL, "grace@EXAMPLE.org")
     }
     assert len(forms) == 1
-    assert SignInClient.of("192.0.2.7", "no address").account == ""
-    assert SignInClient.of("2001:db8::1", EMAIL).address == SignInClient.of("2001:db8::2", EMAIL).address
+    assert SignInClient.from_unknown_device("192.0.2.7", "no address").account == ""
+    assert (
+        SignInClient.from_unknown_device("2001:db8::1", EMAIL).address
+        == SignInClient.from_unknown_device("2001:db8::2", EMAIL).address
+    )

@@ -3,7 +3,7 @@
 import pytest
 
 from router.admin.access import sessions
-from router.admin.access.users import hashed_password
+from router.admin.access.users import hash_valid_password
 from router.model import Actor
 from tests.support.installation import Installation
 from tests.support.refusal import refusal
@@ -33,9 +33,9 @@ async def test_a_new_password_undoes_nothing(installation: Installation, monkeyp
 
     async def slow(password: str, email: str) -> str:
         await users.change(installation.actor, user.id, role="viewer", disabled=True)
-        return await hashed_password(password, email)
+        return await hash_valid_password(password, email)
 
-    monkeypatch.setattr(sessions, "hashed_password", slow)
+    monkeypatch.setattr(sessions, "hash_valid_password", slow)
     own = Actor(user.workspace_id, "admin", user_id=user.id)
     changing = installation.services.sessions.change_password(own, current=PASSWORD, new="another password")
     assert await refusal(changing) == ("invalid_request", "currentPassword")
@@ -55,5 +55,5 @@ async def test_nobody_signs_in_as_who_they_were(installation: Installation, chan
         await users.change(installation.actor, user.id, disabled=True)
     else:
         await users.change(installation.actor, user.id, password="another password")
-    assert await refusal(installation.services.sessions.begin(user, address="")) == ("unauthorized", None)
+    assert await refusal(installation.services.sessions.start(user, address="")) == ("unauthorized", None)
     assert await installation.rows(f"SELECT 1 FROM sessions WHERE user_id = '{user.id}'") == []

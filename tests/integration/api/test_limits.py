@@ -115,7 +115,7 @@ class Requested(dict[Any, Any]):
     """As much of a request as the middleware reads."""
 
     def __init__(self, method: str, page: Page, headers: Mapping[str, str] = MappingProxyType({})) -> None:
-        super().__init__({CALLER: Caller(Actor("ws_1", "agent", user_id="user_1"), "session:1", by_session=True)})
+        super().__init__({CALLER: Caller(Actor("ws_1", "agent", user_id="user_1"), "session:1", is_session=True)})
         self.method = method
         self.headers = headers
         self.match_info = SimpleNamespace(handler=SimpleNamespace(__self__=Served(page)))

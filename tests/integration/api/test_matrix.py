@@ -127,8 +127,8 @@ async def test_keys_that_open_nothing(sqlite_served: ServedInstallation) -> None
         "unknown": served.client("er_" + "x" * 44),
         "garbage": served.client("x"),
         "too long": served.client("x" * 300),
-        "expired": served.client(expired.clear),
-        "revoked": served.client(revoked.clear),
+        "expired": served.client(expired.plaintext),
+        "revoked": served.client(revoked.plaintext),
         "disabled": disabled,
     }
     for route in (route for route in ROUTES if route.role is not None):
@@ -146,7 +146,7 @@ async def test_what_is_foreign_and_what_is_missing_look_the_same(sqlite_served: 
     delivery = (await served.admin.get("/deliveries")).body["deliveries"][0]
     key = (await served.admin.get("/keys")).body["keys"][0]
     await served.admin.post("/blocked-senders", {"sender": "@spam.example"})
-    await served.services.sessions.login(served.login.email, served.login.password, address="")
+    await served.services.sessions.sign_in(served.login.email, served.login.password, address="")
     real = {
         "auth": (await served.admin.get("/auth/sessions")).body["sessions"][0]["id"],
         "users": served.login.user_id,
@@ -202,7 +202,7 @@ async def test_a_text_that_no_database_stores_is_refused_everywhere(served: Serv
         names = [field.alias or name for name, field in route.query.model_fields.items()]
         path = re.sub("{[a-z]+}", "1", route.path)
         if "cursor" in names:
-            for cursor in (paging.encode("\0"), paging.encode("user_" + "\0" * 26), "%00"):
+            for cursor in (paging.encode_cursor("\0"), paging.encode_cursor("user_" + "\0" * 26), "%00"):
                 refused = await admin.ask(route.method, f"{path}?cursor={cursor}")
                 assert (refused.status, refused.code) == (400, "invalid_request"), (route.path, cursor)
         for name in names:

@@ -104,7 +104,7 @@ async def test_guessing_is_throttled(served: ServedInstallation, grace: str) -> 
 async def test_a_known_device_is_a_cookie_that_outlives_the_session(
     served: ServedInstallation, grace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sign_in_limits, "OF_ACCOUNT", Limit(1, 3600))
+    monkeypatch.setattr(sign_in_limits, "ACCOUNT_LIMIT", Limit(1, 3600))
     signed_in = await login(served)
     session, device = (said.partition(";")[0] for said in signed_in.headers.getall("Set-Cookie"))
     assert device.startswith("er_device=")

@@ -58,5 +58,5 @@ async def furnished(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[F
     async with opened_sqlite(tmp_path_factory.mktemp("furnished")) as store, serving(store) as served:
         names = await prepare(served)
         address, _ = await person(served, "admin", "ada@people.test")
-        new = await served.services.sessions.login(address, PASSWORD, address="127.0.0.1")
+        new = await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")
         yield Furnished(served, names, new.token)

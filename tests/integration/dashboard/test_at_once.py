@@ -75,7 +75,7 @@ async def test_a_password_is_not_changed_past_an_admin(
     for found in (await served.services.users.list(served.actor)).items:
         assert (found.disabled_at is not None) == (found.id == user and change is lock_out)
     with pytest.raises(Refused):
-        await served.services.sessions.login(EMAIL, NEW, address="")
+        await served.services.sessions.sign_in(EMAIL, NEW, address="")
 
 
 async def test_a_changed_password_gives_no_role_back(
@@ -88,7 +88,7 @@ async def test_a_changed_password_gives_no_role_back(
         await demote(served, user)
     await task
     assert (await served.services.users.get(served.actor, user)).role == "viewer"
-    assert (await served.services.sessions.login(EMAIL, NEW, address="")).user.role == "viewer"
+    assert (await served.services.sessions.sign_in(EMAIL, NEW, address="")).user.role == "viewer"
 
 
 @pytest.mark.parametrize("change", [lock_out, give_password, remove])
@@ -96,7 +96,7 @@ async def test_nobody_signs_in_past_an_admin(
     served: ServedInstallation, monkeypatch: pytest.MonkeyPatch, change: Change
 ) -> None:
     _, user = await person(served, "admin")
-    async with meanwhile(monkeypatch, served.services.sessions.login(EMAIL, PASSWORD, address="")) as task:
+    async with meanwhile(monkeypatch, served.services.sessions.sign_in(EMAIL, PASSWORD, address="")) as task:
         await change(served, user)
     with pytest.raises(Refused) as refused:
         await task
@@ -107,13 +107,13 @@ async def test_nobody_signs_in_past_an_admin(
 async def test_who_is_removed_while_a_page_is_made_is_signed_out(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, me = await signed_in(sqlite_served, "viewer"), SessionService.me
+    client, me = await signed_in(sqlite_served, "viewer"), SessionService.get_identity
 
     async def removed(sessions: SessionService, actor: Actor) -> Identity:
         await sqlite_served.services.users.delete(sqlite_served.actor, actor.user_id or "")
         return await me(sessions, actor)
 
-    monkeypatch.setattr(SessionService, "me", removed)
+    monkeypatch.setattr(SessionService, "get_identity", removed)
     seen = await client.get("/account")
     assert (seen.status, seen.location) == (303, "/sign-in?next=%2Faccount")
 

@@ -83,7 +83,7 @@ async def test_the_first_page_works_once(served: ServedInstallation) -> None:
     assert "You are the first admin" in seen.words
     assert (await browser(served).get(path)).status == 404
     assert (await browser(served).post("/welcome", form | {"password": PASSWORD})).status == 404
-    assert (await served.services.sessions.login("grace@example.org", PASSWORD, address="")).user.role == "admin"
+    assert (await served.services.sessions.sign_in("grace@example.org", PASSWORD, address="")).user.role == "admin"
     audit = await served.services.audit.list(served.actor)
     assert [entry.action for entry in audit.items] == ["user.sign_in", "user.sign_in", "user.change"]
     assert PASSWORD not in audit.items[2].detail
@@ -227,7 +227,7 @@ async def test_failures_are_pages_without_their_reasons(
         async def fails(*_: object, error: Exception = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(SessionService, "me", fails)
+        monkeypatch.setattr(SessionService, "get_identity", fails)
         seen = await client.get("/account")
         assert (seen.status, words in seen.words, str(error) in seen.text) == (status, True, False)
         assert seen.headers["Content-Security-Policy"].startswith("default-src 'none'")

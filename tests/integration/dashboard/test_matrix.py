@@ -156,7 +156,7 @@ async def test_foreign_and_missing_look_the_same(sqlite_served: ServedInstallati
     names = await prepare(sqlite_served)
     _, actor = await sqlite_served.other_workspace()
     await sqlite_served.services.users.create(actor, email="eve@other.test", role="admin", password="a long password")
-    new = await sqlite_served.services.sessions.login("eve@other.test", "a long password", address="127.0.0.1")
+    new = await sqlite_served.services.sessions.sign_in("eve@other.test", "a long password", address="127.0.0.1")
     eve = browser(sqlite_served)
     eve.cookies["er_session"] = new.token
     ticket = await sqlite_served.services.tickets.get(sqlite_served.actor, names["ticket"])

@@ -191,4 +191,4 @@ def test_what_is_shown_and_what_can_be_sent_again() -> None:
 
 
 async def ended(served: ServedInstallation, client: Browser) -> None:
-    await served.services.sessions.logout(client.cookies["er_session"])
+    await served.services.sessions.sign_out(client.cookies["er_session"])

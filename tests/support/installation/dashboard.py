@@ -82,5 +82,5 @@ async def signed_in(served: ServedInstallation, role: Role = "admin", email: str
     """A new person of that role, signed in."""
     address, _ = await person(served, role, email)
     found = browser(served)
-    found.cookies["er_session"] = (await served.services.sessions.login(address, PASSWORD, address="127.0.0.1")).token
+    found.cookies["er_session"] = (await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")).token
     return found

@@ -110,7 +110,7 @@ class ServedInstallation(Installation):
             asker, email=email or f"{role}-{mails.new_message_id()[1:-1]}", role=role, password=None
         )
         new = await self.services.keys.create(asker, name=role, user_id=user.id)
-        return self.client(new.clear), user.id
+        return self.client(new.plaintext), user.id
 
     async def other_workspace(self) -> tuple[Client, Actor]:
         """Another tenant on the same installation, its admin's client and actor."""
@@ -119,7 +119,7 @@ class ServedInstallation(Installation):
         await database.execute("workspace_insert", id=actor.workspace_id, name="Other", created_at=self.clock.now())
         user = await UserService(database, self.clock).create(actor, email="admin@other.test", role="admin")
         new = await self.services.keys.create(actor, name="other", user_id=user.id)
-        return self.client(new.clear), Actor(actor.workspace_id, "admin", user_id=user.id)
+        return self.client(new.plaintext), Actor(actor.workspace_id, "admin", user_id=user.id)
 
     async def domain(self, name: str = DOMAIN, *, actor: Actor | None = None) -> str:
         """A domain that is active without any DNS; its id."""

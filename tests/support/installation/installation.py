@@ -223,7 +223,7 @@ class Installation:
         email = email or f"{role}{mails.new_message_id()[1:-1]}"
         user = await self.services.users.create(self.actor, email=email, role=role)
         key = await self.services.keys.create(self.actor, name=role, user_id=user.id)
-        return user.id, key.clear
+        return user.id, key.plaintext
 
     async def add_person(self, role: Role = "agent", actor: Actor | None = None) -> Actor:
         """A new user, as the actor of a use case. actor: of another workspace."""

@@ -76,7 +76,7 @@ async def prepared(made: Installation, ready: dict[str, Any], slack: SlackStandI
     url = f"http://{ready['api']}/api"
     domain = await seeds.domain(made.database, made.workspace_id, fuzz_good.DOMAIN)
     good = await fuzz_good.good_requests(
-        url, new.clear, login=login, domain=domain, webhooks=webhooks, smtp=port_of(ready["smtp"][0])
+        url, new.plaintext, login=login, domain=domain, webhooks=webhooks, smtp=port_of(ready["smtp"][0])
     )
     facts: dict[str, object] = {
         "ids": ids,
@@ -89,7 +89,7 @@ async def prepared(made: Installation, ready: dict[str, Any], slack: SlackStandI
         "webhooks": list(webhooks.values()),
         "counts": str(folder / "counts.json"),
     }
-    return Opened(url, new.clear, facts)
+    return Opened(url, new.plaintext, facts)
 
 
 def _send(host: str, port: int) -> None:

@@ -86,7 +86,7 @@ class Place:
 
 async def _place(served: ServedInstallation, names: Names) -> Place:
     address, user_id = await person(served, "admin", "ada@people.test")
-    new = await served.services.sessions.login(address, PASSWORD, address="127.0.0.1")
+    new = await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")
     if names.ids:
         await served.services.users.change(served.actor, user_id, name=LONG[:200])
     return Place(served, new.token, names)
@@ -178,7 +178,7 @@ async def test_a_form_that_comes_back(crowded: Place, window: Window, part: int)
 async def test_pages_for_who_may_not_and_who_is_gone(crowded: Place, window: Window) -> None:
     served = crowded.served
     address, user_id = await person(served, "viewer")
-    new = await served.services.sessions.login(address, PASSWORD, address="127.0.0.1")
+    new = await served.services.sessions.sign_in(address, PASSWORD, address="127.0.0.1")
     await window.sign_in(served.root, new.token)
     window.expect("Failed to load resource")
     page = await window.open(served.root + "/manage/audit")

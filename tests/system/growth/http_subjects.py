@@ -27,7 +27,7 @@ from router import ids, secrets
 from router.admin import paging
 from router.admin import validation as kept
 from router.admin.access.password_policy import check_password
-from router.admin.access.users import role_of, sign_in_address
+from router.admin.access.users import normalize_email, parse_role
 from router.admin.domains import domain_names
 from router.admin.routes import blocked_senders, explain
 from router.admin.tickets.messages import MessageService
@@ -151,20 +151,20 @@ def values(octets: bytes) -> None:
     """What a person or program sends as a name, an address, a domain, an id, a cursor."""
     said = text(octets)
     readers: tuple[Callable[[str], object], ...] = (
-        domain_names.domain_name,
-        lambda typed: domain_names.domain_name(f"{typed}.example"),
-        lambda typed: domain_names.domain_name(f"xn--{typed}.example"),
-        sign_in_address,
-        lambda typed: sign_in_address(f"a@{typed}"),
+        domain_names.normalize_domain_name,
+        lambda typed: domain_names.normalize_domain_name(f"{typed}.example"),
+        lambda typed: domain_names.normalize_domain_name(f"xn--{typed}.example"),
+        normalize_email,
+        lambda typed: normalize_email(f"a@{typed}"),
         lambda typed: explain._mailbox(typed, "recipient"),
         blocked_senders._form,
         lambda typed: blocked_senders._form(f"@{typed}"),
-        lambda typed: kept.line(typed, "name"),
-        lambda typed: kept.line(typed, "subject", most=1000),
-        lambda typed: kept.text(typed, "text"),
-        lambda typed: kept.known_id(typed, "msg", "Message"),
-        lambda typed: paging.window("msg", 50, typed),
-        role_of,
+        lambda typed: kept.validate_line(typed, "name"),
+        lambda typed: kept.validate_line(typed, "subject", max_length=1000),
+        lambda typed: kept.validate_text(typed, "text"),
+        lambda typed: kept.validate_id(typed, "msg", "Message"),
+        lambda typed: paging.page_request("msg", 50, typed),
+        parse_role,
         secrets.hash_api_key,
         redirects.path,
         lambda typed: ids.looks_valid(f"msg_{typed}", "msg"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin.domains.domain_names import domain_name
+from router.admin.domains.domain_names import normalize_domain_name
 from router.errors import Refused
 
 
@@ -40,7 +40,7 @@ from router.errors import Refused
 )
 def test_what_is_no_domain(name: str) -> None:
     with pytest.raises(Refused) as refused:
-        domain_name(name)
+        normalize_domain_name(name)
     assert (refused.value.code, refused.value.field) == ("invalid_domain", "domain")
 
 
@@ -63,14 +63,14 @@ def test_what_is_no_domain(name: str) -> None:
     ],
 )
 def test_the_one_form(typed: str, kept: str) -> None:
-    assert domain_name(typed) == kept
+    assert normalize_domain_name(typed) == kept
 
 
 @given(st.text(max_size=300))
 def test_any_text_is_a_domain_or_refused_and_the_form_is_stable(text: str) -> None:
     try:
-        kept = domain_name(text)
+        kept = normalize_domain_name(text)
     except Refused:
         return
     assert kept.isascii()
-    assert domain_name(kept) == kept
+    assert normalize_domain_name(kept) == kept

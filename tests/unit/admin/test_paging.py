@@ -15,8 +15,8 @@ def test_pages_put_together_are_the_list(numbers: list[int], limit: int) -> None
     seen: list[str] = []
     cursor: str | None = None
     while True:
-        window = paging.window("dom", limit, cursor)
-        page = window.page([x for x in known if x < window.before][: window.most], lambda x: x)
+        window = paging.page_request("dom", limit, cursor)
+        page = window.to_page([x for x in known if x < window.before][: window.row_limit], lambda x: x)
         seen += page.items
         cursor = page.next_cursor
         if cursor is None:
@@ -24,22 +24,22 @@ def test_pages_put_together_are_the_list(numbers: list[int], limit: int) -> None
     assert seen == known
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "äöü", "ZG9tXw", paging.encode("user_" + "0" * 26), "a" * 600])
+@pytest.mark.parametrize("cursor", ["", "x", "äöü", "ZG9tXw", paging.encode_cursor("user_" + "0" * 26), "a" * 600])
 def test_a_foreign_cursor(cursor: str) -> None:
     with pytest.raises(Refused) as refused:
-        paging.window("dom", 10, cursor)
+        paging.page_request("dom", 10, cursor)
     assert refused.value.field == "cursor"
 
 
 @pytest.mark.parametrize("place", ["\0", "@a\0.example", "user_" + "0" * 25 + "\0"])
 def test_a_cursor_with_a_text_that_no_database_stores(place: str) -> None:
     with pytest.raises(Refused) as refused:
-        paging.decode(paging.encode(place))
+        paging.decode_cursor(paging.encode_cursor(place))
     assert (refused.value.code, refused.value.field) == ("invalid_request", "cursor")
 
 
 @pytest.mark.parametrize("limit", [0, -1, 201])
 def test_a_limit_out_of_bounds(limit: int) -> None:
     with pytest.raises(Refused) as refused:
-        paging.window("dom", limit, None)
+        paging.page_request("dom", limit, None)
     assert refused.value.field == "limit"

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.admin.access.sign_in_limits import OF_ACCOUNT
+from router.admin.access.sign_in_limits import ACCOUNT_LIMIT
 from router.ratelimit import sliding_window
 from router.ratelimit.sliding_window import Limit
 
@@ -74,8 +74,8 @@ def test_no_hour_has_more_than_a_hundred_failures_of_an_account() -> None:
     moments: list[int] = []
     counts: dict[int, int] = {}
     for now in range(1_800_003_590, 1_800_014_400, 2):
-        start = sliding_window.start_of(OF_ACCOUNT, now * SECOND)
-        bound = sliding_window.bound(OF_ACCOUNT, counts.get(start - OF_ACCOUNT.seconds, 0), now * SECOND)
+        start = sliding_window.start_of(ACCOUNT_LIMIT, now * SECOND)
+        bound = sliding_window.bound(ACCOUNT_LIMIT, counts.get(start - ACCOUNT_LIMIT.seconds, 0), now * SECOND)
         moments += [now] * max(0, bound - counts.get(start, 0))
         counts[start] = max(bound, counts.get(start, 0))
     within_an_hour = [sum(first <= moment < first + 3600 for moment in moments) for first in moments]

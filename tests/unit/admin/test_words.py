@@ -28,27 +28,27 @@ from router.errors import Refused
 )
 def test_a_line_refuses(bad: str) -> None:
     with pytest.raises(Refused) as refused:
-        validation.line(bad, "name")
+        validation.validate_line(bad, "name")
     assert (refused.value.code, refused.value.field) == ("invalid_request", "name")
 
 
 def test_a_line_is_composed_and_trimmed() -> None:
-    assert validation.line("  Bu\u0308ro  ", "name") == "Büro"
+    assert validation.validate_line("  Bu\u0308ro  ", "name") == "Büro"
 
 
 def test_a_line_keeps_the_joiners_of_words() -> None:
-    assert validation.line("نمی\u200cخواهم", "name") == "نمی\u200cخواهم"
+    assert validation.validate_line("نمی\u200cخواهم", "name") == "نمی\u200cخواهم"
 
 
 def test_a_text_keeps_its_lines() -> None:
-    assert validation.text("one\r\ntwo\n\tthree", "text") == "one\ntwo\n\tthree"
+    assert validation.validate_text("one\r\ntwo\n\tthree", "text") == "one\ntwo\n\tthree"
 
 
 def test_a_choice_is_one_of_its_words() -> None:
-    assert validation.one_of("b", ("a", "b"), "status") == "b"
+    assert validation.validate_choice("b", ("a", "b"), "status") == "b"
     for wrong in ("", "A", "a,b"):
         with pytest.raises(Refused, match=r"^status must be one of: a, b$") as refused:
-            validation.one_of(wrong, ("a", "b"), "status", code="invalid_status")
+            validation.validate_choice(wrong, ("a", "b"), "status", code="invalid_status")
         assert (refused.value.code, refused.value.field) == ("invalid_status", "status")
 
 
@@ -57,21 +57,21 @@ def test_a_choice_is_one_of_its_words() -> None:
     [("42", 42), ("#42", 42), (" #42 ", 42), ("0", 0), ("9" * 12, 10**12 - 1)],
 )
 def test_a_ticket_number(text: str, number: int) -> None:
-    assert validation.ticket_number(text) == number
+    assert validation.parse_ticket_number(text) == number
 
 
 @pytest.mark.parametrize("text", ["", "#", "##1", "-1", "1.0", "\u0664\u0662", "9" * 13, "ticket_1"])
 def test_what_is_no_ticket_number(text: str) -> None:
-    assert validation.ticket_number(text) is None
+    assert validation.parse_ticket_number(text) is None
 
 
 @given(st.text())
 def test_what_a_line_lets_through_can_be_stored_and_printed(text: str) -> None:
     try:
-        kept = validation.line(text, "name")
+        kept = validation.validate_line(text, "name")
     except Refused:
         return
     kept.encode("utf-8")
     assert "\0" not in kept
     assert kept.splitlines() == [kept]
-    assert validation.line(kept, "name") == kept
+    assert validation.validate_line(kept, "name") == kept
