@@ -111,7 +111,7 @@ def mx_hosts(config: Config) -> tuple[tuple[str, int], ...]:
 
 
 def _reply_to_recipient(refusal: Refusal | None) -> str:
-    return _said(replies.RECIPIENT_OK if refusal is None else policy.for_refusal(refusal))
+    return _said(replies.RECIPIENT_OK if refusal is None else policy.refusal_reply(refusal))
 
 
 def _said(reply: Reply) -> str:

@@ -14,7 +14,7 @@ from smtp.transport import Transport
 _log = structlog.get_logger()
 
 
-def canonical(host: str) -> str:
+def canonical_address(host: str) -> str:
     """An address as counters, logs and the trace header have it: IPv4 never mapped into IPv6."""
     return str(parse_address(host) or host)
 
@@ -28,19 +28,19 @@ async def client_address(transport: Transport, context: ServerContext, peer: str
     if not context.expects_proxy or peer not in context.limits.trusted:
         return peer
     try:
-        header = await transport.read_header(proxy.parse)
+        header = await transport.read_header(proxy.parse_header)
     except ProxyError as error:
         _log.warning("smtp.proxy_header_invalid", peer=peer, reason=str(error))
         return None
     if header is None:
         return None
-    return peer if header.source is None else canonical(header.source)
+    return peer if header.source is None else canonical_address(header.source)
 
 
 def admit(context: ServerContext, peer: str) -> Reply | None:
     """Counts the connection for its networks, or returns the reply if there are too many."""
     limits = context.limits
-    if limits.over:
+    if limits.connections_exceeded:
         refused, network = replies.TOO_MANY_CONNECTIONS, ""
     else:
         _log.debug("smtp.client_connected", peer=peer)  # first: if it fails, nothing is counted

@@ -32,20 +32,20 @@ class Bounds:
 
     # One connection.
     command_buffer_bytes: int = 65536  # pipelined commands; reading pauses until they are answered
-    commands_per_turn: int = 16  # answered in a row before other connections run: about 1 ms
+    commands_per_iteration: int = 16  # answered in a row before other connections run: about 1 ms
     max_idle_commands: int = 100  # between two mails, of commands that do not lead to a mail
     max_unfinished_mails: int = 300  # MAIL without a complete mail, in a row; refused recipients cause a few
-    skipped_line_bytes: int = 1048576  # of one line without an end, discarded before 421
-    discarded_mail_bytes: int = 67108864  # past the size limit, read so that 552 comes in order
-    searched_header_bytes: int = 262144  # a header without an end must not delay other mails
+    max_skipped_line_bytes: int = 1048576  # of one line without an end, discarded before 421
+    max_discarded_bytes: int = 67108864  # past the size limit, read so that 552 comes in order
+    max_searched_header_bytes: int = 262144  # a header without an end must not delay other mails
     proxy_header_timeout: float = 10.0  # a proxy sends its header with the first packet
     handshake_timeout: float = 30.0  # some round trips of a slow network
     closing_timeout: float = 10.0  # for the peer to read the last replies
     block_list_timeout: float = 5.0  # clients wait minutes for RCPT (RFC 5321 4.5.3.2.3)
     command_timeouts_per_mail: int = 3  # for all commands of a mail together; clients need seconds
-    offered_recipients: int = 100  # a client may offer in one mail (RFC 5321 4.5.3.1.8)
+    guaranteed_recipients: int = 100  # a client may offer in one mail (RFC 5321 4.5.3.1.8)
     logged_recipients: int = 10  # refused ones that a log line names; the rest are counted
-    free_guesses: int = 3  # refused recipients; senders who know their recipients rarely fail
+    undelayed_guesses: int = 3  # refused recipients; senders who know their recipients rarely fail
     guess_delay: float = 0.5  # more for each further one
     max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3)
 
@@ -72,9 +72,9 @@ class Bounds:
     scarce_connections: float = 0.8  # fraction of max_connections; more shorten the timeout
     short_command_timeout: float = 10.0  # while connections are scarce
     listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
-    accepts_per_turn: int = 64  # about 10 ms: each gets no more than its greeting at once
+    accepts_per_iteration: int = 64  # about 10 ms: each gets no more than its greeting at once
     deadline_interval: float = 1.0  # between two checks of all deadlines
-    forget_interval: float = 60.0  # between two clean-ups of counters by address
+    eviction_interval: float = 60.0  # between two clean-ups of counters by address
     commit_timeout: float = 10.0  # past the shutdown grace, for commits that are being written
 
     @classmethod

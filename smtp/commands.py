@@ -51,7 +51,7 @@ class CommandError(Exception):
     def __init__(self, reply: Reply, *, fatal: bool = False) -> None:
         super().__init__(reply.text)
         self.reply = reply
-        self.fatal = fatal
+        self.is_fatal = fatal
 
 
 def announces_content(line: bytes | bytearray) -> bool:
@@ -64,7 +64,7 @@ def is_other_protocol(start: bytes | bytearray) -> bool:
     return _HTTP_OR_TLS.match(start) is not None
 
 
-def refusal(line: bytes | bytearray, reply: Reply) -> CommandError:
+def line_error(line: bytes | bytearray, reply: Reply) -> CommandError:
     """The error for a line that is no command: `reply`, or 421 to a client of another protocol.
 
     That connection must close: a browser can be made to send SMTP commands in the body of a request.
@@ -75,7 +75,7 @@ def refusal(line: bytes | bytearray, reply: Reply) -> CommandError:
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class MailCommand:
     """MAIL: `mailbox` is None for the null reverse-path, `size` is the declared one in bytes."""
 
     mailbox: Mailbox | None
@@ -84,23 +84,23 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Bdat:
+class BdatCommand:
     """BDAT, RFC 3030 section 2: `size` bytes follow the line."""
 
     size: int
     last: bool
 
 
-def split(line: bytes) -> tuple[str, str]:
+def split_line(line: bytes) -> tuple[str, str]:
     """The verb in upper case and its argument, from a line without its CRLF. Raises `CommandError`.
 
     Bytes that are not UTF-8 become lone surrogates, which no parser below accepts.
     """
     if _CONTROL.search(line):
-        raise refusal(line, replies.CONTROL_CHARACTER)
+        raise line_error(line, replies.CONTROL_CHARACTER)
     verb, _, argument = line.partition(b" ")
     if not verb.isascii():
-        raise refusal(line, replies.UNKNOWN_COMMAND)
+        raise line_error(line, replies.UNKNOWN_COMMAND)
     return verb.upper().decode("ascii"), argument.strip(b" ").decode("utf-8", "surrogateescape")
 
 
@@ -111,12 +111,12 @@ def parse_hello(argument: str | None) -> str:
     return name
 
 
-def parse_mail(argument: str | None) -> Mail:
+def parse_mail(argument: str | None) -> MailCommand:
     """`FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8]`. Raises `CommandError`."""
-    path, parameters = _path(argument, "FROM:")
+    path, parameters = _split_path(argument, "FROM:")
     size: int | None = None
     smtputf8 = False
-    for name, value in _parameters(parameters):
+    for name, value in _parse_parameters(parameters):
         if name == "SIZE":
             if value is None or not _SIZE.fullmatch(value):
                 raise CommandError(replies.BAD_ARGUMENT)
@@ -131,10 +131,10 @@ def parse_mail(argument: str | None) -> Mail:
         else:
             raise CommandError(replies.UNKNOWN_PARAMETER)
     # Rewritten reverse-paths (SRS, VERP) have local parts over 64; refusing them would lose mail.
-    mailbox = _mailbox(path, smtputf8=smtputf8, local_part_limit=MAX_MAILBOX_BYTES) if path else None
+    mailbox = _parse_mailbox(path, smtputf8=smtputf8, local_part_limit=MAX_MAILBOX_BYTES) if path else None
     if mailbox is not None and not mailbox.domain:  # only a recipient may be the bare postmaster
         raise CommandError(replies.BAD_ADDRESS)
-    return Mail(mailbox, size, smtputf8)
+    return MailCommand(mailbox, size, smtputf8)
 
 
 def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
@@ -147,27 +147,27 @@ def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
     Raises:
         CommandError: The argument is malformed.
     """
-    path, parameters = _path(argument, "TO:")
-    for _ in _parameters(parameters):
+    path, parameters = _split_path(argument, "TO:")
+    for _ in _parse_parameters(parameters):
         raise CommandError(replies.UNKNOWN_PARAMETER)
-    return _mailbox(path, smtputf8=smtputf8)
+    return _parse_mailbox(path, smtputf8=smtputf8)
 
 
-def parse_bdat(argument: str | None) -> Bdat:
+def parse_bdat(argument: str | None) -> BdatCommand:
     """`n [LAST]`. Raises `CommandError`, which is fatal: the size of what follows is not known."""
     match = _BDAT.fullmatch(argument or "")
     if match is None:
         raise CommandError(replies.BAD_ARGUMENT, fatal=True)
-    return Bdat(int(match[1]), match[2] is not None)
+    return BdatCommand(int(match[1]), match[2] is not None)
 
 
-def parse_nothing(argument: str | None) -> None:
+def parse_no_argument(argument: str | None) -> None:
     """For commands without an argument. Raises `CommandError`."""
     if argument:
         raise CommandError(replies.BAD_ARGUMENT)
 
 
-def _path(argument: str | None, keyword: str) -> tuple[str, str | None]:
+def _split_path(argument: str | None, keyword: str) -> tuple[str, str | None]:
     """The text in the angle brackets without a source route, and the text of the parameters."""
     if argument is None or argument[: len(keyword)].upper() != keyword:
         raise CommandError(replies.BAD_ARGUMENT)
@@ -177,7 +177,7 @@ def _path(argument: str | None, keyword: str) -> tuple[str, str | None]:
     return match[1], match[2]
 
 
-def _parameters(text: str | None) -> list[tuple[str, str | None]]:
+def _parse_parameters(text: str | None) -> list[tuple[str, str | None]]:
     """Keyword in upper case and value of each; no keyword twice (RFC 5321 4.1.2 esmtp-param)."""
     if text is None:
         return []
@@ -190,7 +190,7 @@ def _parameters(text: str | None) -> list[tuple[str, str | None]]:
     return list(found.items())
 
 
-def _mailbox(path: str, *, smtputf8: bool, local_part_limit: int = MAX_LOCAL_PART_BYTES) -> Mailbox:
+def _parse_mailbox(path: str, *, smtputf8: bool, local_part_limit: int = MAX_LOCAL_PART_BYTES) -> Mailbox:
     if not smtputf8 and not path.isascii():
         raise CommandError(replies.NEEDS_SMTPUTF8)
     try:

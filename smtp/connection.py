@@ -20,7 +20,7 @@ from aiosmtpd import smtp as upstream
 
 from router.network import address_key
 from smtp import commands, replies
-from smtp.admission import admit, canonical, client_address
+from smtp.admission import admit, canonical_address, client_address
 from smtp.commands import CommandError
 from smtp.context import ServerContext
 from smtp.data import ChunkReader, DataReader
@@ -37,9 +37,9 @@ _log = structlog.get_logger()
 class Registry(Protocol):
     """The connections of a server."""
 
-    def opened(self, connection: Connection) -> None: ...
+    def register(self, connection: Connection) -> None: ...
 
-    def closed(self, connection: Connection) -> None:
+    def unregister(self, connection: Connection) -> None:
         """The connection is lost and its task ends. May be called twice."""
 
 
@@ -58,17 +58,17 @@ class Connection(upstream.SMTP):
         asyncio.StreamReaderProtocol.__init__(self, cast("asyncio.StreamReader", None), loop=loop)
         self.loop = loop
         self.handler = Session(context, "")
-        self.stop: Literal["after transaction", "after command"] | None = None
+        self.stop_point: Literal["after transaction", "after command"] | None = None
         self._stop_reply = replies.SHUTTING_DOWN
         self._context = context
         self._registry = registry
-        self._tls = tls
+        self._tls_files = tls
         self._deadline = Deadline(context.bounds)
         self._io = Transport(loop, self._deadline, context.throttle, context.bounds)
         self._reception: Reception | None = None
-        self._opened = loop.time()
+        self._opened_at = loop.time()
         self._errors = 0
-        self._finished = False  # the task
+        self._task_done = False  # the task
 
     # Events of the event loop.
 
@@ -76,9 +76,9 @@ class Connection(upstream.SMTP):
         """Registers the connection and starts its task."""
         peer = transport.get_extra_info("peername")
         # A Unix socket has no address; its peer is not trusted.
-        self.handler.peer = canonical(peer[0]) if isinstance(peer, tuple) else ""
+        self.handler.peer = canonical_address(peer[0]) if isinstance(peer, tuple) else ""
         self._io.connection_made(transport)
-        self._registry.opened(self)
+        self._registry.register(self)
         self._handler_coroutine = self.loop.create_task(self._handle_client())
 
     def data_received(self, data: bytes) -> None:
@@ -95,7 +95,7 @@ class Connection(upstream.SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._io.connection_lost()
-        self._settle()
+        self._unregister_if_done()
         asyncio.StreamReaderProtocol.connection_lost(self, error)
 
     # Calls of the server.
@@ -112,24 +112,24 @@ class Connection(upstream.SMTP):
 
     def stop_after_mail(self, reply: Reply) -> None:
         """Ends the session after the mail that is being transferred, at once outside a mail or in a refused chunk."""
-        if self.stop is None:
-            self.stop, self._stop_reply = "after transaction", reply
+        if self.stop_point is None:
+            self.stop_point, self._stop_reply = "after transaction", reply
         waits = self.phase is COMMAND and not self.in_transaction
-        if waits or (self.phase is CONTENT and self.handler.not_ready_for_chunk() is not None):
+        if waits or (self.phase is CONTENT and self.handler.chunk_refusal() is not None):
             self.close(self._stop_reply)
 
     def close(self, reply: Reply | None = None) -> None:
         """Sends what is queued and `reply`, then closes. The task ends when it is not busy."""
         self._io.close(b"" if reply is None else reply.encoded)
 
-    def check(self, now: float, command_timeout: float) -> None:
-        """Closes the connection if the peer exceeded a time limit; see `Deadline.expired`."""
-        if self.stop is not None or now - self._opened >= self._context.bounds.max_session:
+    def check_deadlines(self, now: float, command_timeout: float) -> None:
+        """Closes the connection if the peer exceeded a time limit; see `Deadline.expiry_reply`."""
+        if self.stop_point is not None or now - self._opened_at >= self._context.bounds.max_session:
             self.stop_after_mail(replies.SESSION_TIMEOUT)
         reception = self._reception
         if reception is not None:
-            reception.check(now)
-        reply = self._deadline.expired(now, command_timeout, reception.received if reception is not None else 0)
+            reception.check_memory_timeout(now)
+        reply = self._deadline.expiry_reply(now, command_timeout, reception.received if reception is not None else 0)
         if reply is not None:
             if self._deadline.phase is CLOSING:
                 self._io.abort()
@@ -151,7 +151,7 @@ class Connection(upstream.SMTP):
             try:
                 await self._serve()
             finally:
-                context.limits.leave(peer)
+                context.limits.release(peer)
         except Exception:  # noqa: BLE001 - our fault: the client should retry, other sessions go on
             _log.exception("smtp.temporary_failure", peer=self.handler.peer)
             self.close(replies.FAULT)
@@ -159,37 +159,37 @@ class Connection(upstream.SMTP):
             self.close()
             self._release()
             self.handler.close()
-            self._finished = True
-            self._settle()
+            self._task_done = True
+            self._unregister_if_done()
 
-    def _settle(self) -> None:
-        if self._finished and self._io.lost:
-            self._registry.closed(self)
+    def _unregister_if_done(self) -> None:
+        if self._task_done and self._io.is_lost:
+            self._registry.unregister(self)
 
     async def _serve(self) -> None:
         """Queries the block lists, greets, and answers commands to the end of the session."""
         context, peer = self._context, self.handler.peer
         if context.block_lists is not None and peer not in context.limits.trusted:
             # The session goes on meanwhile; RCPT waits for the result.
-            self.handler.listing = self.loop.create_task(context.block_lists.listing(peer))
+            self.handler.block_list_query = self.loop.create_task(context.block_lists.find_listing(peer))
         self.send(replies.greeting(context.hostname))
         while True:
             try:
                 line = await self._io.read_line()
                 if line is None:
                     return
-                verb, argument = commands.split(line)
+                verb, argument = commands.split_line(line)
                 command = _COMMANDS.get(verb)
                 if command is None:
-                    raise commands.refusal(line, replies.UNKNOWN_COMMAND)
+                    raise commands.line_error(line, replies.UNKNOWN_COMMAND)
                 await command(self, argument)
             except CommandError as error:
-                if error.reply.closes:
+                if error.reply.closes_connection:
                     context.network_refusals.add_connection(context.meter, error.reply, peer, address_key(peer))
                 self.send(error.reply)
-                if error.fatal:
+                if error.is_fatal:
                     self.close()
-            if self.stop == "after command" or (self.stop is not None and not self.in_transaction):
+            if self.stop_point == "after command" or (self.stop_point is not None and not self.in_transaction):
                 self.send(self._stop_reply)
 
     def send(self, reply: Reply) -> None:
@@ -199,7 +199,7 @@ class Connection(upstream.SMTP):
             self._errors += 1
             if self._errors == self._context.bounds.max_errors:
                 self.close(replies.TOO_MANY_ERRORS)
-        elif reply.closes:
+        elif reply.closes_connection:
             self.close()
 
     # Commands.
@@ -208,7 +208,7 @@ class Connection(upstream.SMTP):
         """RFC 5321 section 4.1.1.1."""
         name = commands.parse_hello(argument)
         self._reset()
-        self.send(self.handler.handle_EHLO(name, starttls=self._tls is not None and not self.handler.tls))
+        self.send(self.handler.handle_EHLO(name, starttls=self._tls_files is not None and not self.handler.tls))
 
     async def smtp_HELO(self, argument: str | None) -> None:
         """RFC 5321 section 4.1.1.1."""
@@ -227,7 +227,7 @@ class Connection(upstream.SMTP):
         transaction = self.handler.transaction
         mailbox = commands.parse_rcpt(argument, smtputf8=transaction is not None and transaction.smtputf8)
         reply = await self.handler.handle_RCPT(mailbox)
-        delay = self.handler.guess_delay(reply)
+        delay = self.handler.next_guess_delay(reply)
         if delay:
             await self._io.flush()
             await asyncio.sleep(delay)
@@ -235,9 +235,9 @@ class Connection(upstream.SMTP):
 
     async def smtp_DATA(self, argument: str | None) -> None:
         """RFC 5321 section 4.1.1.4."""
-        commands.parse_nothing(argument)
-        refused = self.handler.not_ready()
-        if refused is None and (self._reception is not None or self.handler.chunk_refused):
+        commands.parse_no_argument(argument)
+        refused = self.handler.content_refusal()
+        if refused is None and (self._reception is not None or self.handler.has_refused_chunk):
             refused = replies.MIXED_DATA
         if refused is not None:
             self.send(refused)
@@ -245,26 +245,26 @@ class Connection(upstream.SMTP):
         self.send(replies.START_DATA)
         reception = self._reception = self._new_reception()
         if await reception.read(DataReader(reception.content), last=True):
-            await self._accept(reception)
+            await self._finish_mail(reception)
 
     async def smtp_BDAT(self, argument: str | None) -> None:
         """RFC 3030 section 2. A refused chunk is read too, or it would be taken for commands."""
         chunk = commands.parse_bdat(argument)
-        refused = self.handler.not_ready_for_chunk()
+        refused = self.handler.chunk_refusal()
         reception = self._reception = self._reception or self._new_reception()
         if refused is not None:
-            reception.content.drop()
+            reception.content.discard()
         reader = ChunkReader(reception.content, chunk.size)
         if not await reception.read(reader, last=refused is not None or chunk.last):
             return
         if refused is not None:
-            self.handler.refuse_chunk()
+            self.handler.mark_chunk_refused()
             self._release()
             self.send(refused)
-            if reception.endless:
+            if reception.is_endless:
                 self.close()
-        elif chunk.last or reception.content.dropped:
-            await self._accept(reception)
+        elif chunk.last or reception.content.is_discarded:
+            await self._finish_mail(reception)
         else:
             self.send(self.handler.handle_BDAT(chunk.size))
 
@@ -274,7 +274,7 @@ class Connection(upstream.SMTP):
         quota_key = context.limits.quota_key(self.handler.peer)
         return Reception(context.memory, quota_key, self._io, context.bounds)
 
-    async def _accept(self, reception: Reception) -> None:
+    async def _finish_mail(self, reception: Reception) -> None:
         """The content is complete, or was discarded: replies to the end of the mail."""
         self._reception = None
         self._deadline.command_time = 0.0
@@ -283,12 +283,12 @@ class Connection(upstream.SMTP):
             # Before the memory is released: the mail may be committed, and releasing resumes other
             # connections, where anything may fail.
             self.send(reply)
-        if reception.endless:
+        if reception.is_endless:
             self.close()
 
     async def smtp_RSET(self, argument: str | None) -> None:
         """RFC 5321 section 4.1.1.5."""
-        commands.parse_nothing(argument)
+        commands.parse_no_argument(argument)
         self._reset()
         self.send(self.handler.handle_RSET())
 
@@ -304,21 +304,21 @@ class Connection(upstream.SMTP):
 
     async def smtp_QUIT(self, argument: str | None) -> None:
         """RFC 5321 section 4.1.1.10."""
-        commands.parse_nothing(argument)
+        commands.parse_no_argument(argument)
         self.send(replies.BYE)
 
     async def smtp_STARTTLS(self, argument: str | None) -> None:
         """RFC 3207 section 4. After the handshake the session starts from the beginning."""
-        if self._tls is None:
+        if self._tls_files is None:
             raise CommandError(replies.NOT_IMPLEMENTED)
-        commands.parse_nothing(argument)
+        commands.parse_no_argument(argument)
         if self.handler.tls:
             raise CommandError(replies.TLS_ACTIVE)
         if self.in_transaction:
             raise CommandError(replies.TLS_IN_TRANSACTION)
         self.send(replies.READY_FOR_TLS)
         try:
-            tls = await self._io.start_tls(self._tls.context())
+            tls = await self._io.start_tls(self._tls_files.current_context())
         except OSError as error:  # ssl.SSLError too: the peer caused it
             self._context.network_refusals.add_handshake(self.handler.peer, str(error) or type(error).__name__)
             return

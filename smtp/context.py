@@ -10,7 +10,7 @@ from router.ports import Acceptor, Recipients
 from router.side_tasks import SideTasks
 from smtp.bounds import Bounds
 from smtp.dnsbl import BlockLists
-from smtp.limits import Limits
+from smtp.limits import PeerLimits
 from smtp.memory import MemoryQuota
 from smtp.policy import BlockedSenders
 from smtp.reception import Reception
@@ -33,10 +33,10 @@ class ServerContext:
     recipients: Recipients
     acceptor: Acceptor
     clock: Clock
-    limits: Limits
+    limits: PeerLimits
     memory: MemoryQuota[Reception]
     throttle: DiscardThrottle
-    blocked: BlockedSenders
+    blocked_senders: BlockedSenders
     block_lists: BlockLists | None
     network_refusals: NetworkRefusals = field(default_factory=NetworkRefusals)
     meter: Meter = UNMETERED

@@ -25,35 +25,35 @@ class Content:
         held: Bytes in memory.
     """
 
-    __slots__ = ("_buffer", "_single", "held", "limit", "size")
+    __slots__ = ("_buffer", "_single", "buffered_bytes", "limit", "size")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.size = 0
-        self.held = 0
+        self.buffered_bytes = 0
         # A mail in one piece, as most are, is never copied; nor is the value of a BytesIO.
         self._single: bytes | None = b""
         self._buffer: BytesIO | None = None
 
     @property
-    def over(self) -> bool:
+    def is_too_large(self) -> bool:
         """Whether the mail is larger than the limit."""
         return self.size > self.limit
 
     @property
-    def dropped(self) -> bool:
+    def is_discarded(self) -> bool:
         """Whether the content was discarded, for its size or by `drop`."""
         return self._single is None and self._buffer is None
 
     def append(self, piece: bytes) -> None:
         """Keeps a piece, or only counts it when the content was discarded."""
         self.size += len(piece)
-        if self.dropped:
+        if self.is_discarded:
             return
         if self.size > self.limit:
-            self.drop()
+            self.discard()
             return
-        self.held += len(piece)
+        self.buffered_bytes += len(piece)
         if self._single == b"":
             self._single = piece
             return
@@ -63,24 +63,24 @@ class Content:
             self._single = None
         self._buffer.write(piece)
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         """Discards the content, and all that follows."""
         self._single = None
         self._buffer = None
-        self.held = 0
+        self.buffered_bytes = 0
 
     def getvalue(self) -> bytes:
         """The whole content; only for content that was not discarded."""
         return self._buffer.getvalue() if self._buffer is not None else self._single or b""
 
 
-class Reader(Protocol):
+class ContentReader(Protocol):
     """Finds the end of a mail or chunk, and appends what is before it to `content`."""
 
     content: Content
 
     @property
-    def wanted(self) -> int:
+    def max_feed_bytes(self) -> int:
         """Bytes that it can still take at most; `feed` returns what is beyond them."""
         ...
 
@@ -98,7 +98,7 @@ class DataReader:
     """
 
     __slots__ = ("_at_start", "_pending", "content")
-    wanted = sys.maxsize  # the end is not known before
+    max_feed_bytes = sys.maxsize  # the end is not known before
 
     def __init__(self, content: Content) -> None:
         self.content = content
@@ -106,7 +106,7 @@ class DataReader:
         self._at_start = True  # nothing of the mail was appended
 
     def feed(self, piece: bytes) -> bytes | None:
-        """See `Reader.feed`."""
+        """See `ContentReader.feed`."""
         block = self._pending + piece if self._pending else piece
         skip = 0  # bytes at the start of the block that are not part of the mail
         if self._at_start and block.startswith(b"."):
@@ -117,7 +117,7 @@ class DataReader:
         if dot >= 0:
             dot = block.find(_STUFFED, max(dot - 2, 0))
         end = block.find(_END, dot) if dot >= 0 else -1
-        keep = end + 2 if end >= 0 else _start_of_end(block)
+        keep = end + 2 if end >= 0 else _find_partial_end(block)
         if keep > skip:
             kept = block[:keep]
             if dot not in (-1, end):
@@ -131,7 +131,7 @@ class DataReader:
         return None
 
 
-def _start_of_end(block: bytes) -> int:
+def _find_partial_end(block: bytes) -> int:
     """Where the longest prefix of the end mark at the end of `block` starts; its length if none."""
     for length in (4, 3, 2, 1):
         if block.endswith(_END[:length]):
@@ -142,19 +142,19 @@ def _start_of_end(block: bytes) -> int:
 class ChunkReader:
     """BDAT: exactly `size` bytes of any value (RFC 3030 section 2)."""
 
-    __slots__ = ("content", "wanted")
+    __slots__ = ("content", "max_feed_bytes")
 
     def __init__(self, content: Content, size: int) -> None:
         self.content = content
-        self.wanted = size
+        self.max_feed_bytes = size
 
     def feed(self, piece: bytes) -> bytes | None:
-        """See `Reader.feed`. A chunk of 0 bytes ends with the first piece, even an empty one."""
-        if len(piece) < self.wanted:
-            self.wanted -= len(piece)
+        """See `ContentReader.feed`. A chunk of 0 bytes ends with the first piece, even an empty one."""
+        if len(piece) < self.max_feed_bytes:
+            self.max_feed_bytes -= len(piece)
             self.content.append(piece)
             return None
-        size = self.wanted
-        self.wanted = 0
+        size = self.max_feed_bytes
+        self.max_feed_bytes = 0
         self.content.append(piece[:size])
         return piece[size:]

@@ -61,7 +61,7 @@ class Deadline:
         if self._suspended_at is not None:
             self._suspended_at = now
 
-    def busy(self) -> None:
+    def enter_busy(self) -> None:
         """Starts `BUSY`, which has no time limit."""
         if self.phase is CONTENT:
             self._content_time = self.last_byte - self.started
@@ -87,7 +87,7 @@ class Deadline:
             self.started += suspended
             self.last_byte += suspended
 
-    def expired(self, now: float, command_timeout: float, received: int) -> Reply | None:
+    def expiry_reply(self, now: float, command_timeout: float, received: int) -> Reply | None:
         """The reply for a peer that exceeded the limit of the phase, None while it did not.
 
         Args:

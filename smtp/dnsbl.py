@@ -22,10 +22,10 @@ _log = structlog.get_logger()
 
 _LISTED = ipaddress.ip_network("127.0.0.0/8")  # RFC 5782 2.1
 # The answer of large lists to a resolver that they do not serve.
-_NOT_SERVED = ipaddress.ip_network("127.255.255.0/24")
+_QUERY_REFUSED = ipaddress.ip_network("127.255.255.0/24")
 
 
-class Resolver(Protocol):
+class BlockListResolver(Protocol):
     """Returns the records of a name as text; no records, or DNSException, if it has none."""
 
     async def resolve(self, qname: str, rdtype: str, /) -> Iterable[object]: ...
@@ -40,17 +40,19 @@ class BlockLists:
         timeout: Seconds for all lists together.
     """
 
-    def __init__(self, zones: Sequence[str], resolver: Resolver, timeout: float = Bounds.block_list_timeout) -> None:
+    def __init__(
+        self, zones: Sequence[str], resolver: BlockListResolver, timeout: float = Bounds.block_list_timeout
+    ) -> None:
         self._zones = tuple(zones)
         self._resolver = resolver
         self._timeout = timeout
 
-    async def listing(self, address: str) -> str:
+    async def find_listing(self, address: str) -> str:
         """The first list that contains the address, `""` for none or this host. Never raises."""
         name = _query_name(address)
         if name is None:
             return ""
-        queries = [asyncio.ensure_future(self._contains(zone, name)) for zone in self._zones]
+        queries = [asyncio.ensure_future(self._is_listed(zone, name)) for zone in self._zones]
         try:
             await asyncio.wait(queries, timeout=self._timeout)
             answers = [query.done() and query.result() for query in queries]
@@ -59,10 +61,10 @@ class BlockLists:
                 query.cancel()
         return next((zone for zone, listed in zip(self._zones, answers, strict=True) if listed), "")
 
-    async def _contains(self, zone: str, name: str) -> bool:
+    async def _is_listed(self, zone: str, name: str) -> bool:
         try:
             records = await self._resolver.resolve(f"{name}.{zone}.", "A")
-            return any(_means_listed(str(record)) for record in records)
+            return any(_is_listing_record(str(record)) for record in records)
         except DNSException:  # NXDOMAIN means not listed; a timeout or SERVFAIL means nothing
             return False
         except Exception:  # noqa: BLE001 - a resolver that fails must not cost a mail
@@ -78,6 +80,6 @@ def _query_name(text: str) -> str | None:
     return address.reverse_pointer.rsplit(".", 2)[0]  # without in-addr.arpa or ip6.arpa
 
 
-def _means_listed(record: str) -> bool:
+def _is_listing_record(record: str) -> bool:
     address = parse_address(record)
-    return isinstance(address, ipaddress.IPv4Address) and address in _LISTED and address not in _NOT_SERVED
+    return isinstance(address, ipaddress.IPv4Address) and address in _LISTED and address not in _QUERY_REFUSED

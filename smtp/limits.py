@@ -2,7 +2,7 @@
 
 The counts are those of one process: with several smtp processes each allows as many. An address is
 counted in networks of three widths (`router.network.network_keys`), each with its own limit, because
-one customer often has many addresses. `Limits` only counts; `smtp.policy` and `smtp.admission` choose
+one customer often has many addresses. `PeerLimits` only counts; `smtp.policy` and `smtp.admission` choose
 the reply.
 """
 
@@ -24,17 +24,17 @@ class AddressSet:
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self._networks = tuple(networks)
-        self._lookup = lru_cache(maxsize=4096)(self._search)
+        self._contains = lru_cache(maxsize=4096)(self._search)
 
     def __contains__(self, address: str) -> bool:
-        return bool(self._networks) and self._lookup(address)
+        return bool(self._networks) and self._contains(address)
 
     def _search(self, text: str) -> bool:
         address = parse_address(text)
         return address is not None and any(address in network for network in self._networks)
 
 
-class Limits:
+class PeerLimits:
     """Counts connections, in all and by network, and the mails and log lines a minute of each network.
 
     The limits by network do not hold for `trusted` addresses.
@@ -49,25 +49,25 @@ class Limits:
         self._mail_limits = [bounds.max_mails_per_minute * n for n in bounds.network_multiples]
         self._lines = MinuteCounts(bounds.logged_networks)
         self._line_limits = [bounds.max_log_lines * n for n in bounds.network_multiples]
-        self.total = 0
+        self.connection_count = 0
 
     @property
-    def scarce(self) -> bool:
+    def connections_scarce(self) -> bool:
         """Whether connections run out, so that idle ones get less time."""
-        return self.total >= self._bounds.max_connections * self._bounds.scarce_connections
+        return self.connection_count >= self._bounds.max_connections * self._bounds.scarce_connections
 
     @property
-    def over(self) -> bool:
+    def connections_exceeded(self) -> bool:
         """Whether the connection that was counted last is one too many."""
-        return self.total > self._bounds.max_connections
+        return self.connection_count > self._bounds.max_connections
 
-    def open(self) -> None:
+    def add_connection(self) -> None:
         """Counts a connection, even one that will be refused; `close` is its opposite."""
-        self.total += 1
+        self.connection_count += 1
 
-    def close(self) -> None:
+    def remove_connection(self) -> None:
         """The opposite of `open`."""
-        self.total -= 1
+        self.connection_count -= 1
 
     def admit(self, address: str) -> str | None:
         """Counts a connection for the networks of its address.
@@ -85,7 +85,7 @@ class Limits:
             counts[network] = counts.get(network, 0) + 1
         return None
 
-    def leave(self, address: str) -> None:
+    def release(self, address: str) -> None:
         """The opposite of an `admit` that returned None."""
         if address in self.trusted:
             return
@@ -100,17 +100,17 @@ class Limits:
         """What memory for mails is counted by; None for a trusted address."""
         return None if address in self.trusted else address_key(address)
 
-    def mail(self, address: str, now: float) -> bool:
+    def count_mail(self, address: str, now: float) -> bool:
         """Counts a mail at `now` (monotonic seconds). False if a network of the address reached its limit."""
         if not self._bounds.max_mails_per_minute or address in self.trusted:
             return True
         return self._mails.add(network_keys(address), self._mail_limits, now)
 
-    def log_line(self, address: str, now: float) -> bool:
+    def count_log_line(self, address: str, now: float) -> bool:
         """Counts a log line about an address, as `mail` counts a mail. False if it should not be written."""
         return address in self.trusted or self._lines.add(network_keys(address), self._line_limits, now)
 
-    def forget(self, now: float) -> None:
+    def evict_expired(self, now: float) -> None:
         """Removes the minutes that are over at `now`."""
-        self._mails.forget(now)
-        self._lines.forget(now)
+        self._mails.evict_expired(now)
+        self._lines.evict_expired(now)

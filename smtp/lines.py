@@ -16,7 +16,7 @@ from smtp.commands import (
     CommandError,
     announces_content,
     is_other_protocol,
-    refusal,
+    line_error,
 )
 from smtp.replies import Reply
 
@@ -28,20 +28,20 @@ class CommandLines:
         skip_limit: Bytes of one line that are discarded before the session is closed.
     """
 
-    __slots__ = ("_skip_limit", "_skipped", "_skipping", "buffer")
+    __slots__ = ("_skip_limit", "_skip_reply", "_skipped", "buffer")
 
-    def __init__(self, skip_limit: int = Bounds.skipped_line_bytes) -> None:
+    def __init__(self, skip_limit: int = Bounds.max_skipped_line_bytes) -> None:
         self.buffer = bytearray()
         self._skip_limit = skip_limit
-        self._skipping: Reply | None = None  # why the current line is refused
+        self._skip_reply: Reply | None = None  # why the current line is refused
         self._skipped = 0
 
     @property
-    def skipping(self) -> bool:
+    def is_skipping(self) -> bool:
         """Whether arriving bytes belong to a refused line and are discarded up to its end."""
-        return self._skipping is not None
+        return self._skip_reply is not None
 
-    def take(self) -> bytes | None:
+    def take_line(self) -> bytes | None:
         """The next line without CR LF; None if it is not complete.
 
         Raises:
@@ -51,16 +51,16 @@ class CommandLines:
         while (end := buffer.find(b"\r\n")) >= 0:
             line = bytes(buffer[:end])
             del buffer[: end + 2]
-            if self._skipping is None:
-                return _checked(line)
-            reply, self._skipping, self._skipped = self._skipping, None, 0
+            if self._skip_reply is None:
+                return _validate(line)
+            reply, self._skip_reply, self._skipped = self._skip_reply, None, 0
             if reply is not replies.BARE_LF:  # which was sent when it was seen
                 raise CommandError(reply)
         if buffer:
-            self._skip_hopeless()
+            self._reject_invalid_start()
         return None
 
-    def cut(self, limit: int) -> bytes:
+    def take_bytes(self, limit: int) -> bytes:
         """Removes and returns at most `limit` bytes, which are no command lines."""
         if limit >= len(self.buffer):
             data = bytes(self.buffer)
@@ -73,25 +73,25 @@ class CommandLines:
     def clear(self) -> None:
         """Discards everything, as before a TLS handshake."""
         self.buffer.clear()
-        self._skipping = None
+        self._skip_reply = None
         self._skipped = 0
 
-    def _skip_hopeless(self) -> None:
+    def _reject_invalid_start(self) -> None:
         """Discards the start of a line that cannot become a command, however it continues."""
         buffer = self.buffer
-        if self._skipping is None and is_other_protocol(buffer):
+        if self._skip_reply is None and is_other_protocol(buffer):
             # Refused at once: the start of a TLS handshake has no line end, and its client waits.
             buffer.clear()
             raise CommandError(replies.NOT_SMTP)
-        if self._skipping is None and b"\n" in buffer:
+        if self._skip_reply is None and b"\n" in buffer:
             # Refused at once: a person with a terminal would wait for ever. The LF ends no line.
-            self._skipping = replies.BARE_LF
-            raise refusal(buffer, replies.BARE_LF)
-        if self._skipping is None and len(buffer) >= MAIL_LINE_LIMIT:
-            self._skipping = replies.LINE_TOO_LONG
+            self._skip_reply = replies.BARE_LF
+            raise line_error(buffer, replies.BARE_LF)
+        if self._skip_reply is None and len(buffer) >= MAIL_LINE_LIMIT:
+            self._skip_reply = replies.LINE_TOO_LONG
             if announces_content(buffer):
                 raise CommandError(replies.LINE_TOO_LONG, fatal=True)
-        if self._skipping is not None:
+        if self._skip_reply is not None:
             keep = 1 if buffer.endswith(b"\r") else 0
             self._skipped += len(buffer) - keep
             del buffer[: len(buffer) - keep]
@@ -99,9 +99,9 @@ class CommandLines:
                 raise CommandError(replies.TOO_MANY_ERRORS)
 
 
-def _checked(line: bytes) -> bytes:
+def _validate(line: bytes) -> bytes:
     if b"\n" in line:
-        raise refusal(line, replies.BARE_LF)
+        raise line_error(line, replies.BARE_LF)
     if len(line) > LINE_LIMIT - 2 and (len(line) > MAIL_LINE_LIMIT - 2 or line[:5].upper() != b"MAIL "):
-        raise refusal(line, replies.LINE_TOO_LONG)
+        raise line_error(line, replies.LINE_TOO_LONG)
     return line

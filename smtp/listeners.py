@@ -3,7 +3,7 @@
 The sockets belong to the event loop (`loop.create_server`): there is no thread and no aiosmtpd
 Controller. libuv accepts one connection in a turn; when hostile peers make the turns long, others
 would wait in the kernel's queue while the loop has time for them. So each accepted connection is
-followed by up to `accepts_per_turn` more that wait at the same socket.
+followed by up to `accepts_per_iteration` more that wait at the same socket.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Listeners:
         bounds: How many connections are accepted at once.
     """
 
-    def __init__(self, connection: Callable[[], asyncio.BaseProtocol], bounds: Bounds) -> None:
-        self._connection = connection
+    def __init__(self, create_protocol: Callable[[], asyncio.BaseProtocol], bounds: Bounds) -> None:
+        self._create_protocol = create_protocol
         self._bounds = bounds
         self._servers: list[asyncio.Server] = []
         self._duplicates: list[socket.socket] = []  # the same sockets again, to accept more from
@@ -49,7 +49,7 @@ class Listeners:
         """
         await self._create(host, port, reuse_port=reuse_port or None)
 
-    async def listen_on(self, sock: socket.socket) -> None:
+    async def listen_on_socket(self, sock: socket.socket) -> None:
         """Listens on an open socket."""
         await self._create(sock=sock)
 
@@ -68,7 +68,7 @@ class Listeners:
 
         def connection() -> asyncio.BaseProtocol:
             self._accept_waiting(duplicates)
-            return self._connection()
+            return self._create_protocol()
 
         loop = asyncio.get_running_loop()
         server = await loop.create_server(connection, *address, backlog=self._bounds.listen_backlog, **options)
@@ -81,7 +81,7 @@ class Listeners:
 
     def _accept_waiting(self, listening: Sequence[socket.socket]) -> None:
         for sock in listening:
-            for _ in range(self._bounds.accepts_per_turn):
+            for _ in range(self._bounds.accepts_per_iteration):
                 try:
                     accepted, _address = sock.accept()
                 except OSError:
@@ -93,7 +93,7 @@ class Listeners:
 
     async def _open(self, accepted: socket.socket) -> None:
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted)
+            await asyncio.get_running_loop().connect_accepted_socket(self._create_protocol, accepted)
         except OSError:  # the peer has left
             accepted.close()
 

@@ -19,7 +19,7 @@ class QuotaUser(Protocol):
     def quota_key(self) -> str | None:
         """The address that its memory counts for; None if it may use all of the memory.
 
-        It does not change; `Limits.quota_key` makes it.
+        It does not change; `PeerLimits.quota_key` makes it.
         """
         ...
 
@@ -42,42 +42,44 @@ class MemoryQuota(Generic[_User]):
     """
 
     def __init__(self, bounds: Bounds) -> None:
-        self._largest = bounds.max_message_bytes
+        self._max_mail_bytes = bounds.max_message_bytes
         # One mail of the largest size always fits, whatever the settings are.
-        self._limit = max(bounds.max_memory_bytes, self._largest)
-        self._address_limit = max(int(self._limit * bounds.memory_per_address), self._largest)
-        self._small = bounds.small_mail_bytes
+        self._limit = max(bounds.max_memory_bytes, self._max_mail_bytes)
+        self._address_limit = max(int(self._limit * bounds.memory_per_address), self._max_mail_bytes)
+        self._small_mail_bytes = bounds.small_mail_bytes
         self._read_size = bounds.read_bytes
         self._reserved: dict[_User, int] = {}
         self._by_address: dict[str, int] = {}
         self._large: dict[_User, None] = {}  # that still grow, the oldest first
         self._waiting: set[_User] = set()
         self._complete: set[_User] = set()  # were large, and will release their memory
-        self.total = 0
+        self.reserved_bytes = 0
 
     @property
-    def available(self) -> int:
+    def available_bytes(self) -> int:
         """Bytes that large mails may still reserve, except the oldest one."""
         oldest = next(iter(self._large), None)
         if oldest is None:
-            return self._limit - self.total
-        may_need = min(self._largest - self._reserved[oldest], self._limit - self._largest)
-        return self._limit - self.total - max(may_need, 0)
+            return self._limit - self.reserved_bytes
+        may_need = min(self._max_mail_bytes - self._reserved[oldest], self._limit - self._max_mail_bytes)
+        return self._limit - self.reserved_bytes - max(may_need, 0)
 
     @property
-    def large(self) -> int:
+    def large_mails(self) -> int:
         """Large mails that still grow."""
         return len(self._large)
 
     @property
-    def waiting(self) -> int:
+    def waiting_mails(self) -> int:
         """Large mails that must not grow now."""
         return len(self._waiting)
 
     @property
-    def unused(self) -> bool:
+    def is_unused(self) -> bool:
         """Whether nothing is reserved for any mail."""
-        return not (self.total or self._reserved or self._by_address or self._large or self._waiting or self._complete)
+        return not (
+            self.reserved_bytes or self._reserved or self._by_address or self._large or self._waiting or self._complete
+        )
 
     def reserve(self, mail: _User, nbytes: int) -> Sequence[_User]:
         """Sets the size of a mail, which never shrinks. Returns the mails that must wait now."""
@@ -87,12 +89,12 @@ class MemoryQuota(Generic[_User]):
         self._reserved[mail] = nbytes
         key = mail.quota_key
         self._count(key, added)
-        if nbytes > self._small:
+        if nbytes > self._small_mail_bytes:
             self._large[mail] = None
-        full = self.available <= 0
-        if not full and self._available_to(key) > 0:
+        full = self.available_bytes <= 0
+        if not full and self._available_bytes_of(key) > 0:
             return ()
-        moving = self._oldest() if full else self._oldest_of(key)
+        moving = self._find_oldest() if full else self._find_oldest_of(key)
         stopped = [
             other
             for other in self._large
@@ -101,7 +103,7 @@ class MemoryQuota(Generic[_User]):
         self._waiting.update(stopped)
         return stopped
 
-    def complete(self, mail: _User) -> None:
+    def mark_complete(self, mail: _User) -> None:
         """The mail will not grow, and does not wait. Its bytes stay reserved until `release`."""
         if mail in self._large:
             del self._large[mail]
@@ -117,9 +119,9 @@ class MemoryQuota(Generic[_User]):
         self._count(key, -self._reserved.pop(mail, 0))
         if not self._waiting:
             return ()
-        resumed = self._moving(key)
+        resumed = self._find_resumable(key)
         self._waiting.difference_update(resumed)
-        available = self.available
+        available = self.available_bytes
         promised: dict[str | None, int] = {}
         for other in self._large:
             if available <= 0:
@@ -128,29 +130,29 @@ class MemoryQuota(Generic[_User]):
                 continue
             other_key = other.quota_key
             given = promised.get(other_key, 0)
-            if given < self._available_to(other_key) or other is self._oldest_of(other_key):
+            if given < self._available_bytes_of(other_key) or other is self._find_oldest_of(other_key):
                 available -= self._read_size
                 promised[other_key] = given + self._read_size
                 resumed.append(other)
         self._waiting.difference_update(resumed)
         return resumed
 
-    def _moving(self, key: str | None) -> list[_User]:
+    def _find_resumable(self, key: str | None) -> list[_User]:
         """The oldest mail and the oldest one of an address, if they wait: they must not."""
-        oldest = (self._oldest(), self._oldest_of(key) if self.available > 0 else None)
+        oldest = (self._find_oldest(), self._find_oldest_of(key) if self.available_bytes > 0 else None)
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 
-    def _oldest(self) -> _User | None:
+    def _find_oldest(self) -> _User | None:
         """The oldest large mail; None if it must wait for the memory of a complete mail."""
         oldest = next(iter(self._large), None)
-        if oldest is None or (self._complete and self.total >= self._limit):
+        if oldest is None or (self._complete and self.reserved_bytes >= self._limit):
             return None
         key = oldest.quota_key
-        if key is not None and self._available_to(key) <= 0 and self._has_complete(key):
+        if key is not None and self._available_bytes_of(key) <= 0 and self._has_complete(key):
             return None
         return oldest
 
-    def _oldest_of(self, key: str | None) -> _User | None:
+    def _find_oldest_of(self, key: str | None) -> _User | None:
         """The same among the mails of one address."""
         if key is None or self._has_complete(key):
             return None
@@ -159,12 +161,12 @@ class MemoryQuota(Generic[_User]):
     def _has_complete(self, key: str) -> bool:
         return any(mail.quota_key == key for mail in self._complete)
 
-    def _available_to(self, key: str | None) -> int:
+    def _available_bytes_of(self, key: str | None) -> int:
         """Bytes that the mails of this address may still reserve."""
-        return self.available if key is None else self._address_limit - self._by_address.get(key, 0)
+        return self.available_bytes if key is None else self._address_limit - self._by_address.get(key, 0)
 
     def _count(self, key: str | None, nbytes: int) -> None:
-        self.total += nbytes
+        self.reserved_bytes += nbytes
         if key is not None:
             counted = self._by_address.get(key, 0) + nbytes
             if counted:

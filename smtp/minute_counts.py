@@ -38,13 +38,13 @@ class MinuteCounts:
             self._shrink(now)
         return True
 
-    def forget(self, now: float) -> None:
+    def evict_expired(self, now: float) -> None:
         """Removes the minutes that are over at `now`."""
         self._minutes = {network: minute for network, minute in self._minutes.items() if now - minute[0] < _MINUTE}
 
     def _shrink(self, now: float) -> None:
         """Keeps half of the capacity at most, so that sorting is rare."""
-        self.forget(now)
+        self.evict_expired(now)
         kept = self._capacity // 2
         if len(self._minutes) > kept:
             largest = sorted(self._minutes.items(), key=lambda entry: entry[1][1], reverse=True)

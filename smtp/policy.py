@@ -25,22 +25,22 @@ _REFUSALS: dict[RefusalReason, Reply] = {
 }
 
 
-def for_refusal(refusal: Refusal) -> Reply:
+def refusal_reply(refusal: Refusal) -> Reply:
     """The reply to a recipient that has no target."""
     return _REFUSALS[refusal.reason]
 
 
-def for_declared_size(size: int | None, limit: int) -> Reply | None:
+def declared_size_reply(size: int | None, limit: int) -> Reply | None:
     """RFC 1870 section 6.1: a mail that declares to be too large is refused before it is sent."""
     return replies.TOO_LARGE if size is not None and size > limit else None
 
 
-def for_recipient_count(accepted: int, limit: int) -> Reply | None:
+def recipient_count_reply(accepted: int, limit: int) -> Reply | None:
     """RFC 5321 section 4.5.3.1.10: recipients past the limit fail temporarily, others stay."""
     return replies.TOO_MANY_RECIPIENTS if accepted >= limit else None
 
 
-def for_refused_recipient(reply: Reply, count: int, bounds: Bounds) -> Reply:
+def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
     """The reply to the last of `count` refused recipients of a session: its own, or 421 for one too many.
 
     Recipients past `max_recipients` may be as many as a client may offer (RFC 5321 section 4.5.3.1.8):
@@ -48,11 +48,11 @@ def for_refused_recipient(reply: Reply, count: int, bounds: Bounds) -> Reply:
     """
     limit = bounds.max_recipients
     if reply is replies.TOO_MANY_RECIPIENTS:
-        limit = max(limit, bounds.offered_recipients)
+        limit = max(limit, bounds.guaranteed_recipients)
     return replies.TOO_MANY_REFUSED if count > limit else reply
 
 
-def for_received_fields(content: bytes, limit: int, searched: int = Bounds.searched_header_bytes) -> Reply | None:
+def received_fields_reply(content: bytes, limit: int, searched: int = Bounds.max_searched_header_bytes) -> Reply | None:
     """RFC 5321 section 6.3: more than `limit` Received fields mean a routing loop.
 
     Only the header counts, up to the first empty line or `searched` bytes; headers that are quoted in
@@ -77,10 +77,10 @@ def tarpit_delay(guesses: int, bounds: Bounds) -> float:
     Trying a dictionary must take hours. Each guess costs a database query too: refusals are never
     answered from a cache.
     """
-    return min(max(0, guesses - bounds.free_guesses) * bounds.guess_delay, bounds.max_guess_delay)
+    return min(max(0, guesses - bounds.undelayed_guesses) * bounds.guess_delay, bounds.max_guess_delay)
 
 
-def for_fault(error: Exception) -> Reply:
+def fault_reply(error: Exception) -> Reply:
     """Our own fault is temporary: never a 5yz, and never part of the exception's text."""
     return replies.NO_STORAGE if isinstance(error, StorageFull) else replies.FAULT
 
@@ -93,14 +93,14 @@ class BlockedSenders:
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
-        self._blocked = Blocked(_forms(entries))
+        self._blocked = Blocked(_normalised_entries(entries))
 
     def check(self, peer: str, sender: Mailbox | None) -> Reply | None:
         """The reply to MAIL from this peer with this reverse-path; None if neither is blocked."""
         return None if self._blocked.entry_for(sender, peer) is None else replies.SENDER_BLOCKED
 
 
-def _forms(entries: Iterable[str]) -> Iterator[str]:
+def _normalised_entries(entries: Iterable[str]) -> Iterator[str]:
     for entry in entries:
         with suppress(AddressError):  # not a valid domain, so no sender matches it
             yield entry_form(entry)

@@ -25,7 +25,7 @@ class ProxyError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ProxyHeader:
     """A parsed header.
 
     Attributes:
@@ -37,7 +37,7 @@ class Header:
     size: int
 
 
-def parse(data: bytes) -> Header | None:
+def parse_header(data: bytes) -> ProxyHeader | None:
     """The header that `data` starts with; None while it is incomplete. Raises `ProxyError`."""
     if data[: len(_V2)] == _V2[: len(data)]:
         return _parse_v2(data) if len(data) >= _V2_START else None
@@ -52,17 +52,17 @@ def parse(data: bytes) -> Header | None:
     if match is None:
         raise ProxyError("malformed PROXY header")
     if match[1] is None:
-        return Header(None, end + 2)
+        return ProxyHeader(None, end + 2)
     try:
         source = ipaddress.ip_address(match[2].decode())
     except ValueError as error:
         raise ProxyError("malformed address in the PROXY header") from error
     if source.version != int(match[1][-1:]):
         raise ProxyError("address family mismatch in the PROXY header")
-    return Header(str(source), end + 2)
+    return ProxyHeader(str(source), end + 2)
 
 
-def _parse_v2(data: bytes) -> Header | None:
+def _parse_v2(data: bytes) -> ProxyHeader | None:
     command, family = data[12], data[13]
     length = int.from_bytes(data[14:16], "big")
     if length > _V2_LIMIT:
@@ -73,8 +73,8 @@ def _parse_v2(data: bytes) -> Header | None:
         return None
     size = _V2_START + length
     if command == _V2_LOCAL or family not in _V2_ADDRESS:
-        return Header(None, size)  # section 2.2: use the connection's own address
+        return ProxyHeader(None, size)  # section 2.2: use the connection's own address
     address_size = _V2_ADDRESS[family]
     if length < 2 * address_size + 4:
         raise ProxyError("PROXY header without addresses")
-    return Header(str(ipaddress.ip_address(data[_V2_START : _V2_START + address_size])), size)
+    return ProxyHeader(str(ipaddress.ip_address(data[_V2_START : _V2_START + address_size])), size)

@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Self
 
 from smtp.bounds import Bounds
-from smtp.data import Content, Reader
+from smtp.data import Content, ContentReader
 from smtp.memory import MemoryQuota
-from smtp.transport import Pause, Transport
+from smtp.transport import PauseReason, Transport
 
 
 class Reception:
@@ -33,7 +33,7 @@ class Reception:
         "_transport",
         "_waiting_since",
         "content",
-        "endless",
+        "is_endless",
         "quota_key",
     )
 
@@ -42,11 +42,11 @@ class Reception:
     ) -> None:
         self.content = Content(bounds.max_message_bytes)
         self.quota_key = quota_key
-        self.endless = False
+        self.is_endless = False
         self._quota = quota
         self._transport = transport
         self._bounds = bounds
-        self._reader: Reader
+        self._reader: ContentReader
         self._waiting_since: float | None = None
         self._released = False
 
@@ -58,7 +58,7 @@ class Reception:
     ) -> None:
         self.release()
 
-    async def read(self, reader: Reader, *, last: bool) -> bool:
+    async def read(self, reader: ContentReader, *, last: bool) -> bool:
         """Receives to the end of a reader.
 
         Args:
@@ -71,7 +71,7 @@ class Reception:
         self._reader = reader
         complete = await self._transport.receive(self)
         if last:
-            self._quota.complete(self)
+            self._quota.mark_complete(self)
             if self._waiting_since is not None:
                 self.resume()
         return complete
@@ -86,7 +86,7 @@ class Reception:
         if self._released:
             return
         self._released = True
-        self.content.drop()
+        self.content.discard()
         self.resume()
         # All are resumed, also when one fails: the quota no longer lists them as waiting.
         with ExitStack() as resuming:
@@ -98,15 +98,15 @@ class Reception:
     def pause(self) -> None:
         """There is no memory: stops reading."""
         self._waiting_since = self._transport.now()
-        self._transport.pause(Pause.MEMORY)
+        self._transport.pause(PauseReason.MEMORY)
 
     def resume(self) -> None:
         """There is memory again, or it is not needed any more."""
         if self._waiting_since is not None:
             self._waiting_since = None
-            self._transport.resume(Pause.MEMORY)
+            self._transport.resume(PauseReason.MEMORY)
 
-    def check(self, now: float) -> None:
+    def check_memory_timeout(self, now: float) -> None:
         """Gives the mail up if it waited too long; the rest of it is discarded, then refused."""
         if self._waiting_since is not None and now - self._waiting_since >= self._bounds.memory_timeout:
             self.release()
@@ -114,25 +114,25 @@ class Reception:
     # `smtp.transport.Sink`.
 
     @property
-    def wanted(self) -> int:
-        """See `Sink.wanted`."""
-        return self._reader.wanted
+    def max_feed_bytes(self) -> int:
+        """See `Sink.max_feed_bytes`."""
+        return self._reader.max_feed_bytes
 
     @property
-    def discarding(self) -> bool:
-        """See `Sink.discarding`."""
-        return self.content.dropped
+    def is_discarding(self) -> bool:
+        """See `Sink.is_discarding`."""
+        return self.content.is_discarded
 
     def feed(self, data: bytes) -> bytes | None:
         """See `Sink.feed`."""
         following = self._reader.feed(data)
         content = self.content
-        if content.dropped:
+        if content.is_discarded:
             self.release()
-            if following is None and content.size > content.limit + self._bounds.discarded_mail_bytes:
-                self.endless = True
+            if following is None and content.size > content.limit + self._bounds.max_discarded_bytes:
+                self.is_endless = True
                 return b""
         else:
-            for mail in self._quota.reserve(self, content.held):
+            for mail in self._quota.reserve(self, content.buffered_bytes):
                 mail.pause()
         return following

@@ -22,19 +22,19 @@ _log = structlog.get_logger()
 class Refusals:
     """The refusals of one session since its last log line."""
 
-    __slots__ = ("_counts", "_facts", "_recipients")
+    __slots__ = ("_counts", "_details", "_recipients")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self._facts: dict[str, object] = {}  # of the first one
+        self._details: dict[str, object] = {}  # of the first one
         self._recipients: list[str] = []
 
-    def add(self, meter: Meter, reply: Reply, recipient: str | None = None, **facts: object) -> None:
+    def add(self, meter: Meter, reply: Reply, recipient: str | None = None, **details: object) -> None:
         """Counts a refusal. The line has the facts of the first one, and some of the refused recipients."""
-        name = replies.name(reply)
+        name = replies.reply_name(reply)
         meter.refused(name)
         if not self._counts:
-            self._facts = {**facts, "reason": reply.text}
+            self._details = {**details, "reason": reply.text}
         self._counts[name] = self._counts.get(name, 0) + 1
         if recipient is not None and len(self._recipients) < Bounds.logged_recipients:
             self._recipients.append(recipient)
@@ -44,14 +44,14 @@ class Refusals:
 
     def log(self, peer: str, networks: NetworkRefusals | None = None) -> None:
         """Writes the line, or adds it to the counts of `networks`; then starts from the beginning."""
-        counts, facts, recipients = self._counts, self._facts, self._recipients
-        self._counts, self._facts, self._recipients = {}, {}, []
+        counts, details, recipients = self._counts, self._details, self._recipients
+        self._counts, self._details, self._recipients = {}, {}, []
         if networks is not None:
-            networks.add_transaction(peer, str(facts["reason"]), sum(counts.values()))
+            networks.add_transaction(peer, str(details["reason"]), sum(counts.values()))
             return
         if recipients:
-            facts["refused_recipients"] = recipients
-        _log.info("smtp.refused", peer=peer, **facts, count=sum(counts.values()), reasons=counts)
+            details["refused_recipients"] = recipients
+        _log.info("smtp.refused", peer=peer, **details, count=sum(counts.values()), reasons=counts)
 
 
 class NetworkRefusals:
@@ -67,14 +67,14 @@ class NetworkRefusals:
         Args:
             network: The one that has too many connections, or that of the peer; `""` where all are too many.
         """
-        meter.refused(replies.name(reply))
-        if self._refused.is_first(network, reply.text):
+        meter.refused(replies.reply_name(reply))
+        if self._refused.needs_line(network, reply.text):
             _log.info("smtp.refused", peer=peer, network=network, reason=reply.text, count=1)
 
     def add_handshake(self, peer: str, reason: str) -> None:
         """Counts a failed TLS handshake, as a refused connection."""
         network = address_key(peer)
-        if self._handshakes.is_first(network, reason):
+        if self._handshakes.needs_line(network, reason):
             _log.info("smtp.tls_failed", peer=peer, network=network, reason=reason, count=1)
 
     def add_transaction(self, peer: str, reason: str, refused: int) -> None:
@@ -95,7 +95,7 @@ class _NetworkCounts:
     def __init__(self) -> None:
         self._networks: dict[str, dict[str, int]] = {}
 
-    def is_first(self, network: str, reason: str) -> bool:
+    def needs_line(self, network: str, reason: str) -> bool:
         """Whether nothing was counted before. If so, this is not counted: it has a line of its own."""
         counts = self._counts(network)
         if reason in counts:

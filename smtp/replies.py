@@ -50,7 +50,7 @@ class Reply:
         object.__setattr__(self, "encoded", lines.encode("ascii"))
 
     @property
-    def closes(self) -> bool:
+    def closes_connection(self) -> bool:
         """After 221 and 421 the server closes the connection (RFC 5321 4.2.2)."""
         return self.code in (221, 421)
 
@@ -62,23 +62,23 @@ def greeting(hostname: str) -> Reply:
 
 
 @lru_cache(maxsize=8)
-def hello(hostname: str) -> Reply:
+def helo_reply(hostname: str) -> Reply:
     """Reply to HELO, RFC 5321 4.1.1.1."""
     return Reply(250, "", hostname)
 
 
 @lru_cache(maxsize=8)
-def extended_hello(hostname: str, extensions: tuple[str, ...]) -> Reply:
+def ehlo_reply(hostname: str, extensions: tuple[str, ...]) -> Reply:
     """Reply to EHLO, RFC 5321 4.1.1.1: a line for each extension."""
     return Reply(250, "", "\n".join((hostname, *extensions)))
 
 
-def queued(message_id: str) -> Reply:
+def queued_reply(message_id: str) -> Reply:
     """RFC 5321 6.1: the server is responsible. The id is from the result of the commit only."""
     return Reply(250, "2.0.0", f"Ok: queued as {message_id}")
 
 
-def chunk_received(size: int) -> Reply:
+def chunk_reply(size: int) -> Reply:
     """RFC 3030 2: reply to a BDAT chunk that is not the last."""
     return Reply(250, "2.0.0", f"Ok: {size} bytes received")
 
@@ -155,6 +155,6 @@ NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented", is_error=True) 
 _NAMES = {reply: name.lower() for name, reply in list(globals().items()) if isinstance(reply, Reply)}
 
 
-def name(reply: Reply) -> str:
+def reply_name(reply: Reply) -> str:
     """The name of a reply, `no_such_alias`: a metric label, so one of a fixed set."""
     return _NAMES.get(reply, "other")

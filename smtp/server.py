@@ -24,8 +24,8 @@ from smtp.bounds import Bounds
 from smtp.connection import Connection
 from smtp.context import ServerContext
 from smtp.deadline import Phase
-from smtp.dnsbl import BlockLists, Resolver
-from smtp.limits import AddressSet, Limits
+from smtp.dnsbl import BlockListResolver, BlockLists
+from smtp.limits import AddressSet, PeerLimits
 from smtp.listeners import Listeners
 from smtp.memory import MemoryQuota
 from smtp.policy import BlockedSenders
@@ -60,7 +60,7 @@ class Server:
         acceptor: Acceptor,
         clock: Clock,
         *,
-        resolver: Resolver | None = None,
+        resolver: BlockListResolver | None = None,
         environ: Mapping[str, str] = os.environ,
         reuse_port: bool = False,
         meter: Meter = UNMETERED,
@@ -79,23 +79,23 @@ class Server:
             recipients=recipients,
             acceptor=acceptor,
             clock=clock,
-            limits=Limits(bounds, AddressSet(settings.trusted_networks)),
+            limits=PeerLimits(bounds, AddressSet(settings.trusted_networks)),
             memory=MemoryQuota(bounds),
             throttle=DiscardThrottle(bounds),
-            blocked=BlockedSenders(settings.blocked_senders),
-            block_lists=_block_lists(settings, resolver, bounds),
+            blocked_senders=BlockedSenders(settings.blocked_senders),
+            block_lists=_create_block_lists(settings, resolver, bounds),
             meter=side_tasks.meter(meter),
             side_tasks=side_tasks,
         )
         self._tls: TlsFiles | None = None
-        self._listeners = Listeners(self._connection, bounds)
+        self._listeners = Listeners(self._create_connection, bounds)
         # In the order of arrival: of two mails that waited too long for memory, the older is refused.
         self._connections: dict[Connection, None] = {}
         self._draining = False
         self._idle = asyncio.Event()  # no connection is open
         self._idle.set()
         self._timer: asyncio.TimerHandle | None = None
-        self._forget_at = 0.0
+        self._next_eviction = 0.0
 
     @property
     def addresses(self) -> list[str]:
@@ -103,7 +103,7 @@ class Server:
         return self._listeners.addresses
 
     @property
-    def connections(self) -> int:
+    def connection_count(self) -> int:
         """Open connections."""
         return len(self._connections)
 
@@ -125,7 +125,7 @@ class Server:
         try:
             if settings.listen == "systemd":
                 for sock in sockets.passed("smtp", self._environ):
-                    await self._listeners.listen_on(sock)
+                    await self._listeners.listen_on_socket(sock)
             else:
                 for address in settings.listen:
                     await self._listeners.listen(address.host, address.port, reuse_port=self._reuse_port)
@@ -150,12 +150,12 @@ class Server:
         self._draining = True
         for connection in list(self._connections):
             connection.stop_after_mail(replies.SHUTTING_DOWN)
-        if not await self._all_closed(grace.total_seconds()):
+        if not await self._wait_until_idle(grace.total_seconds()):
             for connection in list(self._connections):
-                connection.stop = "after command"
+                connection.stop_point = "after command"
                 if connection.phase is not Phase.BUSY:
                     connection.close(replies.SHUTTING_DOWN)
-            if not await self._all_closed(self._bounds.commit_timeout):
+            if not await self._wait_until_idle(self._bounds.commit_timeout):
                 _log.warning("smtp.connections_aborted", count=len(self._connections))
                 for connection in list(self._connections):
                     connection.close(replies.SHUTTING_DOWN)
@@ -165,27 +165,27 @@ class Server:
 
     # `smtp.connection.Registry`.
 
-    def opened(self, connection: Connection) -> None:
+    def register(self, connection: Connection) -> None:
         """Counts a connection."""
         if self._draining:  # accepted by the kernel before the listeners closed
             connection.stop_after_mail(replies.SHUTTING_DOWN)
         self._context.meter.connected()
-        self._context.limits.open()
+        self._context.limits.add_connection()
         self._connections[connection] = None
         self._idle.clear()
 
-    def closed(self, connection: Connection) -> None:
+    def unregister(self, connection: Connection) -> None:
         """The opposite; once, though a failed handshake is often reported again later."""
         if connection not in self._connections:
             return
         del self._connections[connection]
-        self._context.limits.close()
+        self._context.limits.remove_connection()
         if not self._connections:
             self._idle.set()
 
     # Inside.
 
-    def _connection(self) -> Connection:
+    def _create_connection(self) -> Connection:
         return Connection(self._context, self, self._tls, asyncio.get_running_loop())
 
     def _check_deadlines(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -194,10 +194,10 @@ class Server:
         bounds = self._bounds
         timeout = self._command_timeout()
         for connection in list(self._connections):
-            connection.check(now, timeout)
-        if now >= self._forget_at:
-            self._forget_at = now + bounds.forget_interval
-            self._context.limits.forget(self._context.clock.monotonic())
+            connection.check_deadlines(now, timeout)
+        if now >= self._next_eviction:
+            self._next_eviction = now + bounds.eviction_interval
+            self._context.limits.evict_expired(self._context.clock.monotonic())
             self._log_network_refusals()
         shortest = min(bounds.command_timeout, bounds.data_timeout, bounds.max_session)
         self._timer = loop.call_later(min(bounds.deadline_interval, shortest / 4), self._check_deadlines, loop)
@@ -208,11 +208,11 @@ class Server:
     def _command_timeout(self) -> float:
         """Seconds that a client has for a command now."""
         bounds = self._bounds
-        if self._context.limits.scarce:
+        if self._context.limits.connections_scarce:
             return min(bounds.command_timeout, bounds.short_command_timeout)
         return bounds.command_timeout
 
-    async def _all_closed(self, timeout: float) -> bool:
+    async def _wait_until_idle(self, timeout: float) -> bool:
         """Whether the last connection closed within `timeout` seconds."""
         try:
             async with asyncio.timeout(timeout):
@@ -222,7 +222,9 @@ class Server:
         return True
 
 
-def _block_lists(settings: SmtpSettings, resolver: Resolver | None, bounds: Bounds) -> BlockLists | None:
+def _create_block_lists(
+    settings: SmtpSettings, resolver: BlockListResolver | None, bounds: Bounds
+) -> BlockLists | None:
     if resolver is None or not settings.dnsbl:
         return None
     return BlockLists(settings.dnsbl, resolver, timeout=bounds.block_list_timeout)

@@ -25,7 +25,7 @@ from router.routing.envelope import Envelope
 from router.routing.route import Refusal, Target
 from router.unicode_security import shown_identifier
 from smtp import policy, replies
-from smtp.commands import Mail
+from smtp.commands import MailCommand
 from smtp.context import ServerContext
 from smtp.data import Content
 from smtp.refusals import Refusals
@@ -41,13 +41,13 @@ class Transaction:
 
     Attributes:
         targets: By recipient, so that a repeated one counts once.
-        chunk_refused: Whether a BDAT chunk was refused, so that no later one may complete the mail.
+        has_refused_chunk: Whether a BDAT chunk was refused, so that no later one may complete the mail.
     """
 
     sender: Mailbox | None
     smtputf8: bool
     targets: dict[str, Target] = field(default_factory=dict)
-    chunk_refused: bool = False
+    has_refused_chunk: bool = False
 
 
 class Session:
@@ -55,17 +55,17 @@ class Session:
 
     Attributes:
         extended: Whether the client used EHLO.
-        listing: Queries the block lists; its result is the one that contains the peer, or `""`.
+        block_list_query: Queries the block lists; its result is the one that contains the peer, or `""`.
     """
 
     def __init__(self, context: ServerContext, peer: str) -> None:
         self._context = context
         self.peer = peer
         self.helo = ""
-        self.extended = False
+        self.is_esmtp = False
         self.tls = ""
         self.transaction: Transaction | None = None
-        self.listing: asyncio.Task[str] | None = None
+        self.block_list_query: asyncio.Task[str] | None = None
         self._idle_commands = 0
         self._guesses = 0
         self._unfinished_mails = 0  # since the last complete one
@@ -81,24 +81,24 @@ class Session:
     def close(self) -> None:
         """Ends the session: nothing follows."""
         self._log_refusals()
-        if self.listing is not None:
-            self.listing.cancel()
+        if self.block_list_query is not None:
+            self.block_list_query.cancel()
 
     def handle_EHLO(self, name: str, *, starttls: bool) -> Reply:
         """EHLO also ends a transaction, as RSET does (RFC 5321 section 4.1.4)."""
         self.end_transaction()
-        self.helo, self.extended = name, True
+        self.helo, self.is_esmtp = name, True
         size = f"SIZE {self._context.bounds.max_message_bytes}"
         extensions: tuple[str, ...] = ("PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING")
         if starttls:
             extensions = (*extensions, "STARTTLS")
-        return self._idle(replies.extended_hello(self._context.hostname, extensions))
+        return self._count_idle_command(replies.ehlo_reply(self._context.hostname, extensions))
 
     def handle_HELO(self, name: str) -> Reply:
         """HELO does the same without extensions."""
         self.end_transaction()
-        self.helo, self.extended = name, False
-        return self._idle(replies.hello(self._context.hostname))
+        self.helo, self.is_esmtp = name, False
+        return self._count_idle_command(replies.helo_reply(self._context.hostname))
 
     def handle_STARTTLS(self, tls: str) -> None:
         """Discards what was sent in clear (RFC 3207 section 4.2).
@@ -107,23 +107,23 @@ class Session:
             tls: Protocol version and cipher.
         """
         self.end_transaction()
-        self.helo, self.extended = "", False
+        self.helo, self.is_esmtp = "", False
         self.tls = tls
 
     def handle_RSET(self) -> Reply:
         """Ends the transaction."""
         self.end_transaction()
-        return self._idle(replies.OK)
+        return self._count_idle_command(replies.OK)
 
     def handle_NOOP(self) -> Reply:
         """Does nothing."""
-        return self._idle(replies.OK)
+        return self._count_idle_command(replies.OK)
 
     def handle_VRFY(self) -> Reply:
         """RFC 5321 section 3.5.3: the same reply for every address, so none can be harvested."""
-        return self._idle(replies.CANNOT_VERIFY)
+        return self._count_idle_command(replies.CANNOT_VERIFY)
 
-    def _idle(self, reply: Reply) -> Reply:
+    def _count_idle_command(self, reply: Reply) -> Reply:
         """The reply to a command that does not lead to a mail."""
         self._idle_commands += 1
         return replies.TOO_MANY_IDLE if self._too_many_idle else reply
@@ -132,13 +132,13 @@ class Session:
     def _too_many_idle(self) -> bool:
         return self._idle_commands > self._context.bounds.max_idle_commands
 
-    def handle_MAIL(self, mail: Mail) -> Reply:
+    def handle_MAIL(self, mail: MailCommand) -> Reply:
         """Starts a transaction."""
-        refused = self._refuse_sender(mail)
+        refused = self._sender_refusal(mail)
         if refused is not None:
             if not refused.is_error:
                 self._idle_commands += 1
-                self._refuse(refused, reverse_path=_shown(mail.mailbox))
+                self._count_refusal(refused, reverse_path=_display(mail.mailbox))
             return refused
         self._log_refusals()  # of earlier MAIL commands
         self.transaction = Transaction(mail.mailbox, mail.smtputf8)
@@ -146,7 +146,7 @@ class Session:
         self._unfinished_mails += 1
         return replies.SENDER_OK
 
-    def _refuse_sender(self, mail: Mail) -> Reply | None:
+    def _sender_refusal(self, mail: MailCommand) -> Reply | None:
         context = self._context
         if not self.helo:
             return replies.HELLO_FIRST
@@ -155,9 +155,9 @@ class Session:
         if self._too_many_idle or self._unfinished_mails >= context.bounds.max_unfinished_mails:
             # 421 rather than 503: the next message may be legitimate and should be retried.
             return replies.TOO_MANY_ERRORS
-        refused = context.blocked.check(self.peer, mail.mailbox)
-        refused = refused or policy.for_declared_size(mail.size, context.bounds.max_message_bytes)
-        if refused is None and not context.limits.mail(self.peer, context.clock.monotonic()):
+        refused = context.blocked_senders.check(self.peer, mail.mailbox)
+        refused = refused or policy.declared_size_reply(mail.size, context.bounds.max_message_bytes)
+        if refused is None and not context.limits.count_mail(self.peer, context.clock.monotonic()):
             refused = replies.TOO_MANY_MAILS
         return refused
 
@@ -166,31 +166,31 @@ class Session:
         transaction, context = self.transaction, self._context
         if transaction is None:
             return replies.MAIL_FIRST if self.helo else replies.HELLO_FIRST
-        refused = policy.for_recipient_count(len(transaction.targets), context.bounds.max_recipients)
-        if refused is None and self.listing is not None and await self.listing:
+        refused = policy.recipient_count_reply(len(transaction.targets), context.bounds.max_recipients)
+        if refused is None and self.block_list_query is not None and await self.block_list_query:
             refused = replies.ADDRESS_LISTED
         if refused is None:
             sender = "" if transaction.sender is None else str(transaction.sender)
-            result = await self._call(context.recipients.resolve(mailbox, reverse_path=sender, peer=self.peer))
+            result = await self._call_core(context.recipients.resolve(mailbox, reverse_path=sender, peer=self.peer))
             if isinstance(result, Target):
                 if result.recipient in transaction.targets:
-                    return self._idle(replies.RECIPIENT_OK)
+                    return self._count_idle_command(replies.RECIPIENT_OK)
                 transaction.targets[result.recipient] = result
                 return replies.RECIPIENT_OK
-            refused = policy.for_refusal(result) if isinstance(result, Refusal) else result
+            refused = policy.refusal_reply(result) if isinstance(result, Refusal) else result
         self._refused_recipients += 1
-        refused = policy.for_refused_recipient(refused, self._refused_recipients, context.bounds)
-        self._refuse(refused, _shown(mailbox), reverse_path=_shown(transaction.sender))
+        refused = policy.refused_recipient_reply(refused, self._refused_recipients, context.bounds)
+        self._count_refusal(refused, _display(mailbox), reverse_path=_display(transaction.sender))
         return refused
 
-    def guess_delay(self, reply: Reply) -> float:
+    def next_guess_delay(self, reply: Reply) -> float:
         """Seconds to wait before this reply to RCPT; slows address harvesting down."""
         if not policy.is_guess(reply) or self.peer in self._context.limits.trusted:
             return 0.0
         self._guesses += 1
         return policy.tarpit_delay(self._guesses, self._context.bounds)
 
-    def not_ready(self) -> Reply | None:
+    def content_refusal(self) -> Reply | None:
         """The reply if no content may follow (RFC 5321 section 3.3, RFC 3030 section 2)."""
         if not self.helo:
             return replies.HELLO_FIRST
@@ -199,28 +199,28 @@ class Session:
         return None if self.transaction.targets else replies.NO_RECIPIENTS
 
     @property
-    def chunk_refused(self) -> bool:
+    def has_refused_chunk(self) -> bool:
         """Whether the transaction lacks a refused chunk."""
-        return self.transaction is not None and self.transaction.chunk_refused
+        return self.transaction is not None and self.transaction.has_refused_chunk
 
-    def not_ready_for_chunk(self) -> Reply | None:
+    def chunk_refusal(self) -> Reply | None:
         """The same for BDAT, also after a refused chunk."""
-        return self.not_ready() or (replies.CHUNK_REFUSED if self.chunk_refused else None)
+        return self.content_refusal() or (replies.CHUNK_REFUSED if self.has_refused_chunk else None)
 
-    def refuse_chunk(self) -> None:
+    def mark_chunk_refused(self) -> None:
         """A chunk was refused: the transaction, if any, cannot get its content any more."""
         if self.transaction is not None:
-            self.transaction.chunk_refused = True
+            self.transaction.has_refused_chunk = True
 
     def handle_BDAT(self, size: int) -> Reply:
         """Accepts a chunk of `size` bytes; an empty one does not lead to a mail."""
-        reply = replies.chunk_received(size)
-        return reply if size else self._idle(reply)
+        reply = replies.chunk_reply(size)
+        return reply if size else self._count_idle_command(reply)
 
     async def handle_DATA(self, content: Content) -> Reply:
         """Accepts or refuses a complete mail; ends the transaction (RFC 5321 section 4.1.1.4)."""
         transaction, self.transaction = self.transaction, None
-        if transaction is None:  # the caller did not check `not_ready`
+        if transaction is None:  # the caller did not check `content_refusal`
             return replies.MAIL_FIRST
         self._unfinished_mails = 0
         reply = await self._handle_content(transaction, content)
@@ -228,18 +228,18 @@ class Session:
         return reply
 
     async def _handle_content(self, transaction: Transaction, content: Content) -> Reply:
-        if content.over:
+        if content.is_too_large:
             return self._refuse_content(replies.TOO_LARGE, transaction, content.size)
-        if content.dropped:
+        if content.is_discarded:
             return self._refuse_content(replies.NO_STORAGE, transaction, content.size)
         mail, bounds = content.getvalue(), self._context.bounds
-        refused = policy.for_received_fields(mail, bounds.max_received_fields, bounds.searched_header_bytes)
+        refused = policy.received_fields_reply(mail, bounds.max_received_fields, bounds.max_searched_header_bytes)
         if refused is not None:
             return self._refuse_content(refused, transaction, len(mail))
-        accepted = await self._call(self._context.acceptor.accept(self._envelope(transaction), mail))
+        accepted = await self._call_core(self._context.acceptor.accept(self._envelope(transaction), mail))
         if isinstance(accepted, Reply):
             return self._refuse_content(accepted, transaction, len(mail))
-        reply = replies.queued(accepted.message_id)
+        reply = replies.queued_reply(accepted.message_id)
         self._context.side_tasks.run("log", lambda: self._log_accepted(accepted, transaction, len(mail)))
         return reply
 
@@ -255,25 +255,25 @@ class Session:
 
     def _refuse_content(self, reply: Reply, transaction: Transaction, size: int) -> Reply:
         """Counts a mail of `size` bytes that was refused after its content came."""
-        self._refuse(reply, reverse_path=_shown(transaction.sender), size=size)
+        self._count_refusal(reply, reverse_path=_display(transaction.sender), size=size)
         return reply
 
-    def _refuse(self, reply: Reply, recipient: str | None = None, **facts: object) -> None:
+    def _count_refusal(self, reply: Reply, recipient: str | None = None, **details: object) -> None:
         """Counts a refusal, for the metrics and the log line of the transaction."""
-        self._refusals.add(self._context.meter, reply, recipient, **facts)
+        self._refusals.add(self._context.meter, reply, recipient, **details)
 
     def _log_refusals(self) -> None:
         if self._refusals:
-            networks = None if self._may_log() else self._context.network_refusals
+            networks = None if self._count_log_line() else self._context.network_refusals
             self._context.side_tasks.run("log", lambda: self._refusals.log(self.peer, networks))
 
-    def _may_log(self) -> bool:
+    def _count_log_line(self) -> bool:
         """Whether the peer may cause one more log line in this minute; counts it."""
-        return self._context.limits.log_line(self.peer, self._context.clock.monotonic())
+        return self._context.limits.count_log_line(self.peer, self._context.clock.monotonic())
 
     def _envelope(self, transaction: Transaction) -> Envelope:
         return Envelope(
-            reverse_path=_shown(transaction.sender),
+            reverse_path=_display(transaction.sender),
             targets=tuple(transaction.targets.values()),
             peer=self.peer,
             helo=self.helo,
@@ -286,22 +286,22 @@ class Session:
         secure = "S" if self.tls else ""
         if smtputf8:
             return f"UTF8SMTP{secure}"
-        return f"ESMTP{secure}" if self.extended or secure else "SMTP"
+        return f"ESMTP{secure}" if self.is_esmtp or secure else "SMTP"
 
-    async def _call(self, call: Awaitable[_Result]) -> _Result | Reply:
+    async def _call_core(self, call: Awaitable[_Result]) -> _Result | Reply:
         """The result of the core; an exception becomes a log line and a temporary failure."""
         try:
             return await call
         except Exception as error:  # noqa: BLE001 - our fault: the client should retry
-            if isinstance(error, StorageReplaced) or not self._may_log():
+            if isinstance(error, StorageReplaced) or not self._count_log_line():
                 _log.debug("smtp.temporary_failure", peer=self.peer, error=str(error))
             elif isinstance(error, Unavailable):
                 _log.warning("smtp.temporary_failure", peer=self.peer, error=str(error))
             else:
                 _log.exception("smtp.temporary_failure", peer=self.peer)
-            return policy.for_fault(error)
+            return policy.fault_reply(error)
 
 
-def _shown(mailbox: Mailbox | None) -> str:
+def _display(mailbox: Mailbox | None) -> str:
     """The mailbox as it is kept and logged."""
     return "" if mailbox is None else shown_identifier(str(mailbox))

@@ -12,7 +12,7 @@ class DiscardThrottle:
         self._bounds = bounds
         self._busy_until = 0.0
 
-    def pause(self, nbytes: int, now: float) -> float:
+    def next_pause(self, nbytes: int, now: float) -> float:
         """Seconds for which a connection must not read.
 
         Args:

@@ -16,7 +16,7 @@ from config.errors import ConfigError, one_line
 
 _log = structlog.get_logger()
 
-_Stamp = tuple[tuple[int, int, int], ...]
+_FileStamp = tuple[tuple[int, int, int], ...]
 
 
 class TlsFiles:
@@ -37,22 +37,22 @@ class TlsFiles:
             try:
                 path.read_bytes()
             except OSError as error:
-                raise _unusable(name, path, f"cannot be read: {error.strerror}") from None
+                raise _unusable_error(name, path, f"cannot be read: {error.strerror}") from None
         try:
             self._stamp = self._file_stamp()
             self._context, self._expires_at = self._load()
         except OSError as error:  # ssl.SSLError is one
             reason = getattr(error, "reason", None) or error
             allowed = f"must be a PEM certificate, and smtp.tls_key its PEM key without a password: {reason}"
-            raise _unusable("tls_cert", certificate, allowed) from None
+            raise _unusable_error("tls_cert", certificate, allowed) from None
 
     @property
     def expires_at(self) -> float | None:
         """Unix seconds until which the host's certificate is valid; None if that is not known."""
-        self.context()
+        self.current_context()
         return self._expires_at
 
-    def context(self) -> ssl.SSLContext:
+    def current_context(self) -> ssl.SSLContext:
         """The context for the next handshake. Costs two `stat` calls; a handshake takes 1 ms."""
         try:
             stamp = self._file_stamp()
@@ -72,7 +72,7 @@ class TlsFiles:
         else:
             _log.info("smtp.certificate_loaded", certificate=str(self._certificate))
 
-    def _file_stamp(self) -> _Stamp:
+    def _file_stamp(self) -> _FileStamp:
         stats = [path.stat() for path in (self._certificate, self._key)]
         return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
 
@@ -93,5 +93,5 @@ def _not_after(chain: Path) -> float | None:
         return None
 
 
-def _unusable(key: str, path: Path, allowed: str) -> ConfigError:
+def _unusable_error(key: str, path: Path, allowed: str) -> ConfigError:
     return ConfigError(f"smtp.{key} = {one_line(str(path))}: {allowed}")

@@ -21,7 +21,7 @@ from smtp.throttle import DiscardThrottle
 from smtp.wakeup import Wakeup
 
 
-class Pause(Enum):
+class PauseReason(Enum):
     """Why a connection is not read."""
 
     BUFFER = auto()  # as many pipelined commands as the buffer takes are not answered yet
@@ -33,12 +33,12 @@ class Sink(Protocol):
     """Takes the bytes that are not command lines."""
 
     @property
-    def wanted(self) -> int:
+    def max_feed_bytes(self) -> int:
         """Bytes that it can take at most; `feed` returns what is beyond them."""
         ...
 
     @property
-    def discarding(self) -> bool:
+    def is_discarding(self) -> bool:
         """Whether it discards what it gets."""
         ...
 
@@ -77,16 +77,16 @@ class Transport:
         self._throttle = throttle
         self._bounds = bounds
         self._transport: asyncio.Transport  # asyncio's; set before anything else can happen
-        self.lines = CommandLines(bounds.skipped_line_bytes)
+        self.lines = CommandLines(bounds.max_skipped_line_bytes)
         self._sink: Sink | None = None
-        self._arrived = Wakeup(loop)  # something came, or nothing more will
-        self._ended = False  # nothing more will come
-        self.lost = False  # the event loop has closed the connection
-        self.pauses: set[Pause] = set()
+        self._wakeup = Wakeup(loop)  # something came, or nothing more will
+        self._input_ended = False  # nothing more will come
+        self.is_lost = False  # the event loop has closed the connection
+        self.pauses: set[PauseReason] = set()
         self._throttle_timer: asyncio.TimerHandle | None = None
         self._output: list[bytes] = []
         self._writable: asyncio.Future[None] | None = None  # while the peer does not read
-        self._answered = 0  # lines since other connections had their turn
+        self._consecutive_commands = 0  # lines since other connections had their turn
 
     # Events of the event loop.
 
@@ -98,33 +98,33 @@ class Transport:
         """Content goes directly to the sink. The task wakes up at its end, not for every piece."""
         sink = self._sink
         if sink is None:
-            self._append(data)
-            self._arrived.set()
-            discarding = self.lines.skipping
+            self._buffer(data)
+            self._wakeup.set()
+            discarding = self.lines.is_skipping
         else:
             self._deadline.last_byte = self._loop.time()
             self._feed(sink, data)
             if self._sink is None:
-                self._deadline.busy()
-                self._arrived.set()
+                self._deadline.enter_busy()
+                self._wakeup.set()
                 return
-            discarding = sink.discarding
+            discarding = sink.is_discarding
         if discarding:
             self._throttle_reading(len(data))
 
     def eof_received(self) -> bool:
         """The peer sends nothing more. True keeps the connection open; TLS cannot do that."""
-        self._end()
+        self._end_input()
         return self._deadline.phase is not HANDSHAKE and self._transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self) -> None:
         """Ends the waiting of the task and lets it finish its work."""
-        self.lost = True
+        self.is_lost = True
         self._stop_throttle()
         if self._deadline.phase is not BUSY:
             self._deadline.enter(CLOSING, self._loop.time())
         self.resume_writing()
-        self._end()
+        self._end_input()
 
     def pause_writing(self) -> None:
         """The peer does not read."""
@@ -148,21 +148,21 @@ class Transport:
         deadline = self._deadline
         started: float | None = None
         # Stop once the peer is gone: it cannot see the reply and will resend.
-        while deadline.phase is not CLOSING and not self.lost:
-            if self._answered >= self._bounds.commands_per_turn:
+        while deadline.phase is not CLOSING and not self.is_lost:
+            if self._consecutive_commands >= self._bounds.commands_per_iteration:
                 # Answering pipelined commands never waits, so it would starve other connections.
-                self._answered = 0
+                self._consecutive_commands = 0
                 await asyncio.sleep(0)
                 continue
-            line = self.lines.take()
+            line = self.lines.take_line()
             if line is not None:
                 deadline.phase = BUSY
                 if started is not None:
                     deadline.command_time += self._loop.time() - started
-                self._answered += 1
+                self._consecutive_commands += 1
                 return line
-            self._answered = 0
-            if self._ended:
+            self._consecutive_commands = 0
+            if self._input_ended:
                 return None
             if started is None:
                 started = self._loop.time()
@@ -171,7 +171,7 @@ class Transport:
             deadline.enter(COMMAND, started)
             if self.pauses:
                 self._resume_buffer()
-            await self._arrived.wait()
+            await self._wakeup.wait()
         return None
 
     async def read_header(self, parse: Callable[[bytes], _Header | None]) -> _Header | None:
@@ -181,11 +181,11 @@ class Transport:
             header = parse(bytes(self.lines.buffer))
             if header is not None:
                 del self.lines.buffer[: header.size]
-                self._deadline.busy()
+                self._deadline.enter_busy()
                 return header
-            if self._ended:
+            if self._input_ended:
                 return None
-            await self._arrived.wait()
+            await self._wakeup.wait()
         return None
 
     async def receive(self, sink: Sink) -> bool:
@@ -194,19 +194,19 @@ class Transport:
         if self._deadline.phase is CLOSING:
             return False
         self._sink = sink
-        self._feed(sink, self.lines.cut(sink.wanted))
-        if self._receiving():
+        self._feed(sink, self.lines.take_bytes(sink.max_feed_bytes))
+        if self._is_receiving():
             self._deadline.enter(CONTENT, self._loop.time())
             if self.pauses:
                 self._resume_buffer()
-            while self._receiving():
-                await self._arrived.wait()
-            self._deadline.busy()
+            while self._is_receiving():
+                await self._wakeup.wait()
+            self._deadline.enter_busy()
         complete = self._sink is None
         self._sink = None
         return complete
 
-    def pause(self, reason: Pause) -> None:
+    def pause(self, reason: PauseReason) -> None:
         """Stops reading for a reason."""
         if not self.pauses:
             self._deadline.suspend(self._loop.time())
@@ -215,7 +215,7 @@ class Transport:
                 self._transport.pause_reading()
         self.pauses.add(reason)
 
-    def resume(self, reason: Pause) -> None:
+    def resume(self, reason: PauseReason) -> None:
         """Removes a reason, and reads again when none is left."""
         if reason not in self.pauses:
             return
@@ -239,7 +239,7 @@ class Transport:
         if self._writable is not None:
             self._deadline.enter(COMMAND, self._loop.time())
             await self._writable
-            self._deadline.busy()
+            self._deadline.enter_busy()
 
     async def start_tls(self, context: ssl.SSLContext) -> str:
         """Handshake (RFC 3207). Returns protocol version and cipher.
@@ -267,14 +267,14 @@ class Transport:
                 transport = await self._loop.start_tls(
                     self._transport, self._transport.get_protocol(), context, server_side=True
                 )
-            if transport is None or self._ended:
+            if transport is None or self._input_ended:
                 raise ConnectionResetError("connection closed during the TLS handshake")
         except OSError:
             self.close()
-            self.lost = True  # some failures are not followed by `connection_lost`
+            self.is_lost = True  # some failures are not followed by `connection_lost`
             raise
         self._transport = transport
-        self._deadline.busy()
+        self._deadline.enter_busy()
         if self.pauses:
             transport.pause_reading()
         tls: ssl.SSLObject = transport.get_extra_info("ssl_object")
@@ -294,7 +294,7 @@ class Transport:
             self._write_output()
             self._transport.close()
         self._deadline.enter(CLOSING, self._loop.time())
-        self._end()
+        self._end_input()
 
     def abort(self) -> None:
         """Closes at once, whatever is not sent."""
@@ -306,28 +306,28 @@ class Transport:
 
     # Inside.
 
-    def _receiving(self) -> bool:
-        return self._sink is not None and not self._ended
+    def _is_receiving(self) -> bool:
+        return self._sink is not None and not self._input_ended
 
     def _feed(self, sink: Sink, data: bytes) -> None:
         following = sink.feed(data)
         if following is not None:
             self._sink = None
-            self._append(following)
+            self._buffer(following)
 
-    def _append(self, data: bytes) -> None:
+    def _buffer(self, data: bytes) -> None:
         buffer = self.lines.buffer
         buffer += data
         if len(buffer) > self._bounds.command_buffer_bytes:
-            self.pause(Pause.BUFFER)
+            self.pause(PauseReason.BUFFER)
 
     def _resume_buffer(self) -> None:
         if len(self.lines.buffer) <= self._bounds.command_buffer_bytes:
-            self.resume(Pause.BUFFER)
+            self.resume(PauseReason.BUFFER)
 
-    def _end(self) -> None:
-        self._ended = True
-        self._arrived.set()
+    def _end_input(self) -> None:
+        self._input_ended = True
+        self._wakeup.set()
 
     def _write_output(self) -> None:
         if self._output and not self._transport.is_closing():
@@ -337,12 +337,12 @@ class Transport:
     def _throttle_reading(self, nbytes: int) -> None:
         if self._throttle_timer is None:
             now = self._loop.time()
-            self.pause(Pause.THROTTLE)
-            self._throttle_timer = self._loop.call_later(self._throttle.pause(nbytes, now), self._end_throttle)
+            self.pause(PauseReason.THROTTLE)
+            self._throttle_timer = self._loop.call_later(self._throttle.next_pause(nbytes, now), self._end_throttle)
 
     def _end_throttle(self) -> None:
         self._throttle_timer = None
-        self.resume(Pause.THROTTLE)
+        self.resume(PauseReason.THROTTLE)
 
     def _stop_throttle(self) -> None:
         if self._throttle_timer is not None:

@@ -125,7 +125,7 @@ def _metrics(listen: Address, process: Process, counting: PrometheusMeter) -> Me
 
     if process.smtp is not None:
         server = process.smtp
-        counting.watch_connections(lambda: server.connections)
+        counting.watch_connections(lambda: server.connection_count)
         counting.watch_certificate(lambda: server.certificate_expires_at)
     stored = StoredFigures(process.core.database, process.core.clock, counting.registry)
     return MetricsServer(listen, counting.registry, stored)

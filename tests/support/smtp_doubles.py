@@ -21,7 +21,7 @@ from router.routing.envelope import Envelope
 from router.routing.route import Refusal, RefusalReason, Target
 from smtp.bounds import Bounds
 from smtp.connection import Connection
-from smtp.dnsbl import Resolver
+from smtp.dnsbl import BlockListResolver
 from smtp.memory import MemoryQuota
 from smtp.reception import Reception
 from smtp.server import Server
@@ -123,7 +123,7 @@ def bounds(**changes: Any) -> Bounds:
 async def running_server(
     *,
     clock: Clock | None = None,
-    resolver: Resolver | None = None,
+    resolver: BlockListResolver | None = None,
     reuse_port: bool = False,
     meter: Meter = UNMETERED,
     bounds: Mapping[str, Any] | None = None,

@@ -9,7 +9,7 @@ from typing import Any
 
 from smtp.bounds import Bounds
 from smtp.connection import Connection
-from smtp.transport import Pause
+from smtp.transport import PauseReason
 from tests.integration.smtp.fuzz_dialogues import dialogue, mutated, pieces
 from tests.support.smtp_doubles import RunningServer
 
@@ -111,8 +111,8 @@ async def play(server: RunningServer, chance: random.Random) -> list[Peer]:
     loop.start_tls = _handshakes(peers, chance)  # type: ignore[method-assign]
 
     idle = 0
-    while listening.connections:
-        open_peers = [peer for peer in peers if not peer.wire.protocol._io.lost]
+    while listening.connection_count:
+        open_peers = [peer for peer in peers if not peer.wire.protocol._io.is_lost]
         ready = [peer for peer in open_peers if not peer.wire.closing and not peer.ended and peer.wire.reading]
         if ready:
             idle = 0
@@ -121,8 +121,8 @@ async def play(server: RunningServer, chance: random.Random) -> list[Peer]:
             idle += 1
             for peer in open_peers:
                 peer.wire.protocol.resume_writing()
-                if idle > TURNS / 2 and Pause.MEMORY in peer.wire.protocol._io.pauses:
-                    peer.wire.protocol.check(loop.time() + Bounds.memory_timeout, 1e9)
+                if idle > TURNS / 2 and PauseReason.MEMORY in peer.wire.protocol._io.pauses:
+                    peer.wire.protocol.check_deadlines(loop.time() + Bounds.memory_timeout, 1e9)
             if idle > TURNS:
                 raise FoundError("a connection does not end")
         for _ in range(chance.randrange(4)):
@@ -169,7 +169,7 @@ def _handshakes(peers: list[Peer], chance: random.Random) -> Any:
         peer.written.append(secured.written)
         for _ in range(chance.randrange(5)):
             await asyncio.sleep(0)
-        if protocol._io.lost:
+        if protocol._io.is_lost:
             raise ConnectionResetError
         return secured
 

@@ -181,7 +181,7 @@ async def test_no_method_of_upstream_runs_in_a_session(
         for line in ("HELO client.test", "NOOP", "RSET", "VRFY x", "HELP", "AUTH PLAIN", "nonsense"):
             await client.command(line)
         await client.quit()
-        await until(lambda: server.server.connections == 0, "the session ends")
+        await until(lambda: server.server.connection_count == 0, "the session ends")
         assert len(server.mails.mails) == 2
 
 

@@ -15,7 +15,7 @@ async def test_too_many_in_all() -> None:
         assert clients[2].greeting.enhanced == "4.7.0"
         assert not await clients[2].eof()
         await clients[0].quit()
-        await until(lambda: server.server.connections == 1, "a place is free")
+        await until(lambda: server.server.connection_count == 1, "a place is free")
         async with await RawSmtp.connect(server.host, server.port) as late:
             assert late.greeting.code == 220
         for client in clients[1:]:
@@ -29,7 +29,7 @@ async def test_too_many_from_one_address() -> None:
                 assert str(second.greeting).startswith("421 4.7.0")
             async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.3", 0)) as other:
                 assert other.greeting.code == 220
-        await until(lambda: server.server.connections == 0, "all places are free")
+        await until(lambda: server.server.connection_count == 0, "all places are free")
         async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.2", 0)) as again:
             assert again.greeting.code == 220
 
@@ -47,7 +47,7 @@ async def test_trusted_networks_are_free_of_the_limits_by_address() -> None:
             for _ in range(2):
                 await client.command("MAIL FROM:<a@client.test>", 250)
                 await client.command("RSET", 250)
-        assert server.server.connections == 3
+        assert server.server.connection_count == 3
 
 
 async def test_a_blocked_network_is_refused_at_mail() -> None:

@@ -79,7 +79,7 @@ async def test_a_peer_that_does_not_read_is_let_go() -> None:
     ) as server:
         client = await RawSmtp.connect(server.host, server.port)
         flood = asyncio.ensure_future(client.send_bytes(b"FNORD\r\n" * 2_000_000))
-        await until(lambda: server.server.connections == 0, "the session ends", timeout=30)
+        await until(lambda: server.server.connection_count == 0, "the session ends", timeout=30)
         flood.cancel()
         await asyncio.wait([flood])
         await client.close()
@@ -93,22 +93,22 @@ async def test_a_connection_counts_until_it_is_closed() -> None:
             self.closing = True
 
     async with running_server() as server:
-        connection = server.server._connection()
+        connection = server.server._create_connection()
         wire = Unread("192.0.2.1")
         connection.connection_made(wire)
         connection.data_received(b"QUIT\r\n")
-        await until(lambda: connection._finished, "the task ends")
+        await until(lambda: connection._task_done, "the task ends")
         assert wire.is_closing()
-        assert server.server.connections == 1
+        assert server.server.connection_count == 1
         now = asyncio.get_running_loop().time()
         with mock.patch.object(wire, "abort") as abort:
-            connection.check(now + 9.9, 300.0)
+            connection.check_deadlines(now + 9.9, 300.0)
             assert abort.call_count == 0
-            connection.check(now + 11.0, 300.0)
+            connection.check_deadlines(now + 11.0, 300.0)
             assert abort.call_count == 1
         connection.connection_lost(None)
         connection.connection_lost(None)  # the loop may report it twice
-        assert server.server.connections == server.server._context.limits.total == 0
+        assert server.server.connection_count == server.server._context.limits.connection_count == 0
 
 
 async def test_less_patience_when_connections_run_out() -> None:
@@ -117,9 +117,9 @@ async def test_less_patience_when_connections_run_out() -> None:
         loop = asyncio.get_running_loop()
         connection = server.connection
         second = await RawSmtp.connect(server.host, server.port)
-        assert server.server._context.limits.scarce
+        assert server.server._context.limits.connections_scarce
         # What the sweep does eleven seconds from now.
-        connection.check(loop.time() + 11, server.server._command_timeout())
+        connection.check_deadlines(loop.time() + 11, server.server._command_timeout())
         assert str(await first.read_reply()).startswith("421 4.4.2")
         await first.close()
         await second.close()

@@ -60,9 +60,9 @@ async def test_the_list_is_asked_over_the_dns() -> None:
         dns.set("7.2.0.192.two.test", "A", "127.0.0.2")
         dns.fail("9.2.0.192.two.test", "SERVFAIL")
         lists = BlockLists(["one.test", "two.test"], DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10))
-        assert await lists.listing("192.0.2.7") == "two.test"
-        assert await lists.listing("192.0.2.8") == ""
-        assert await lists.listing("192.0.2.9") == ""
+        assert await lists.find_listing("192.0.2.7") == "two.test"
+        assert await lists.find_listing("192.0.2.8") == ""
+        assert await lists.find_listing("192.0.2.9") == ""
         assert dns.asked("8.2.0.192.one.test", "A") == 1
 
 
@@ -104,8 +104,8 @@ async def test_a_list_that_is_silent_does_not_hold_the_mail() -> None:
 
 async def test_our_own_machine_is_not_asked_about() -> None:
     zones = Zones()
-    assert await BlockLists(["one.test"], zones).listing("127.0.0.1") == ""
-    assert await BlockLists(["one.test"], zones).listing("") == ""
+    assert await BlockLists(["one.test"], zones).find_listing("127.0.0.1") == ""
+    assert await BlockLists(["one.test"], zones).find_listing("") == ""
     assert not zones.asked
 
 

@@ -84,7 +84,7 @@ async def test_a_mistake_in_the_door_itself_is_a_temporary_failure_too(monkeypat
         raise Unexpected(SECRET)
 
     async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
-        monkeypatch.setattr(commands, "split", broken)
+        monkeypatch.setattr(commands, "split_line", broken)
         reply = await client.command("NOOP")
         assert str(reply).startswith("451 4.3.0")
         assert SECRET not in str(reply)
@@ -114,7 +114,7 @@ async def test_hanging_up_after_the_final_dot_does_not_cancel_the_commit(way: st
             assert (await client.read_reply()).text == "2.0.0 Ok: queued as msg_1"
             assert not await client.eof()
             await client.close()
-        await until(lambda: server.server.connections == 0, "the session ends")
+        await until(lambda: server.server.connection_count == 0, "the session ends")
         assert len(server.mails.mails) == 1
 
 
@@ -129,7 +129,7 @@ async def test_what_a_lost_client_still_had_in_the_line_is_not_done() -> None:
         await asyncio.wait_for(server.mails.entered.wait(), 5)
         connection = server.connection
         await client.abort()
-        await until(lambda: connection._io.lost, "the server sees the reset")
+        await until(lambda: connection._io.is_lost, "the server sees the reset")
         server.mails.gate.set()
-        await until(lambda: server.server.connections == 0, "the session ends")
+        await until(lambda: server.server.connection_count == 0, "the session ends")
         assert len(server.mails.mails) == 1

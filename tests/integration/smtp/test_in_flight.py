@@ -21,14 +21,14 @@ async def test_reading_waits_until_there_is_memory() -> None:
         mail = b"b" * (LIMIT // 2) + b"\r\n"
         sending = asyncio.ensure_future(second.send_bytes(mail + b".\r\n"))
         memory = server.memory
-        await until(lambda: memory.waiting == 1, "the second one waits")
-        assert memory.total <= LIMIT + Bounds.read_bytes
+        await until(lambda: memory.waiting_mails == 1, "the second one waits")
+        assert memory.reserved_bytes <= LIMIT + Bounds.read_bytes
         server.mails.gate.set()
         assert (await first.read_reply()).code == 250
         await sending
         assert (await second.read_reply()).code == 250
         assert server.mails.contents[1] == mail
-        assert memory.unused
+        assert memory.is_unused
         await first.close()
         await second.close()
 
@@ -38,9 +38,9 @@ async def test_a_small_mail_never_waits() -> None:
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
         first, large = await in_data(server), await in_data(server)
         await first.send_bytes(b"a" * (LIMIT // 2))
-        await until(lambda: server.memory.total == LIMIT // 2, "the first has half of the memory")
+        await until(lambda: server.memory.reserved_bytes == LIMIT // 2, "the first has half of the memory")
         await large.send_bytes(b"a" * LIMIT)
-        await until(lambda: server.memory.waiting == 1, "the second waits")
+        await until(lambda: server.memory.waiting_mails == 1, "the second waits")
         content = b"b" * 60_000 + b"\r\n"
         reply = await send_mail(server.host, server.port, "a@client.test", ["support@example.com"], content)
         assert reply.code == 250
@@ -60,8 +60,8 @@ async def test_one_address_has_half_of_the_memory() -> None:
         server.mails.gate = None  # of the others
         for client in greedy[1:]:
             await client.send_bytes(b"a" * (LIMIT // 5))
-        await until(lambda: memory.waiting == 2, "all of the address that are sending wait")
-        assert LIMIT // 2 <= memory.total < LIMIT
+        await until(lambda: memory.waiting_mails == 2, "all of the address that are sending wait")
+        assert LIMIT // 2 <= memory.reserved_bytes < LIMIT
         large = b"b" * (LIMIT // 5) + b"\r\n"
         for content, address in ((large, "127.0.0.2"), (b"small\r\n", "127.0.0.1")):
             reply = await send_mail(
@@ -75,7 +75,7 @@ async def test_one_address_has_half_of_the_memory() -> None:
             )
             assert reply.code == 250
             assert server.mails.contents[-1] == content
-        assert memory.waiting == 2
+        assert memory.waiting_mails == 2
         gate.set()
         await greedy[0].expect(250)
         for client in greedy[1:]:
@@ -83,7 +83,7 @@ async def test_one_address_has_half_of_the_memory() -> None:
             await client.expect(250)
         for client in greedy:
             await client.close()
-        assert memory.unused
+        assert memory.is_unused
 
 
 async def test_past_its_half_an_address_is_refused_at_last() -> None:
@@ -130,7 +130,7 @@ async def test_chunks_without_a_last_one_do_not_keep_the_memory() -> None:
         await first.send_line("BDAT 0 LAST")
         assert (await first.read_reply()).code == 250
         assert server.mails.contents[-1] == b"h" * (LIMIT // 2 - 1000)
-        assert memory.unused
+        assert memory.is_unused
         await first.close()
         await second.close()
 
@@ -147,9 +147,9 @@ async def test_an_abandoned_chunk_leaves_nothing() -> None:
             await client.command("RCPT TO:<support@example.com>", 250)
             await client.send_bytes(b"BDAT 300000\r\n" + b"h" * 300_000)
             await client.expect(250)
-            assert (memory.total, memory.large) == (300_000, 1)
+            assert (memory.reserved_bytes, memory.large_mails) == (300_000, 1)
             await leave(client)
-            await until(lambda: memory.unused, "all is released")
+            await until(lambda: memory.is_unused, "all is released")
             await client.close()
 
 
@@ -161,8 +161,8 @@ async def test_a_trusted_address_may_use_all_of_the_memory() -> None:
         clients = [await in_data(server) for _ in range(3)]
         for client in clients:
             await client.send_bytes(b"a" * (LIMIT // 5))
-        await until(lambda: memory.total == 3 * (LIMIT // 5), "all is read")
-        assert memory.waiting == 0
+        await until(lambda: memory.reserved_bytes == 3 * (LIMIT // 5), "all is read")
+        assert memory.waiting_mails == 0
         for client in clients:
             await client.abort()
 
@@ -195,18 +195,18 @@ async def test_a_client_that_leaves_releases_its_memory() -> None:
         for leave in (RawSmtp.abort, RawSmtp.close):
             client = await in_data(server)
             await client.send_bytes(b"a" * 300_000)
-            await until(lambda: memory.total > 0, "the bytes are counted")
+            await until(lambda: memory.reserved_bytes > 0, "the bytes are counted")
             await leave(client)
-            await until(lambda: memory.total == 0, "the bytes are released")
+            await until(lambda: memory.reserved_bytes == 0, "the bytes are released")
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)
         await client.command("RCPT TO:<support@example.com>", 250)
         await client.send_bytes(b"BDAT 1000\r\n" + b"x" * 1000)
         assert (await client.read_reply()).code == 250
-        assert memory.total == 1000
+        assert memory.reserved_bytes == 1000
         await client.command("RSET", 250)
-        assert memory.total == 0
+        assert memory.reserved_bytes == 0
         await client.close()
 
 
@@ -216,10 +216,10 @@ async def test_a_mail_that_was_discarded_for_its_size_is_not_waited_for() -> Non
         memory = server.memory
         async with await in_data(server) as client:
             await client.send_bytes(b"a" * 90_000)
-            await until(lambda: memory.total == 90_000, "most of it is here")
+            await until(lambda: memory.reserved_bytes == 90_000, "most of it is here")
             await client.send_bytes(b"a" * 20_000 + b"\r\n.\r\n")
             assert (await client.read_reply()).code == 552
-            assert memory.unused
+            assert memory.is_unused
 
 
 async def test_a_discarded_mail_loses_its_turn() -> None:
@@ -228,13 +228,13 @@ async def test_a_discarded_mail_loses_its_turn() -> None:
         memory = server.memory
         async with await in_data(server) as client, await in_data(server) as second:
             await client.send_bytes(b"a" * 200_000)
-            await until(lambda: memory.total == 200_000, "it is the oldest")
-            assert memory.available == LIMIT - 200_000 - (LIMIT // 2 - 200_000)
+            await until(lambda: memory.reserved_bytes == 200_000, "it is the oldest")
+            assert memory.available_bytes == LIMIT - 200_000 - (LIMIT // 2 - 200_000)
             await second.send_bytes(b"a" * 300_000)
-            await until(lambda: memory.total == 500_000, "the second is there")
+            await until(lambda: memory.reserved_bytes == 500_000, "the second is there")
             await client.send_bytes(b"a" * (LIMIT // 2))
-            await until(lambda: memory.total == 300_000, "the first is discarded")
-            assert memory.large == 1
+            await until(lambda: memory.reserved_bytes == 300_000, "the first is discarded")
+            assert memory.large_mails == 1
             await second.send_bytes(b"\r\n.\r\n")
             await second.expect(250)
             await client.send_bytes(b"\r\n.\r\n")
@@ -242,7 +242,7 @@ async def test_a_discarded_mail_loses_its_turn() -> None:
 
 
 async def test_an_endless_mail_is_cut_off_at_last() -> None:
-    async with running_server(bounds={"discarded_mail_bytes": 100_000}, max_message_bytes=1000) as server:
+    async with running_server(bounds={"max_discarded_bytes": 100_000}, max_message_bytes=1000) as server:
         client = await in_data(server)
         sending = asyncio.ensure_future(client.send_bytes(b"a" * 10_000_000))
         assert str(await client.read_reply()).startswith("552 5.3.4")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp import proxy
-from smtp.proxy import Header, ProxyError
+from smtp.proxy import ProxyError, ProxyHeader
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import running_server
 
@@ -54,20 +54,20 @@ BAD = [
 @pytest.mark.parametrize(("octets", "source"), GOOD)
 def test_a_header_however_it_is_cut(octets: bytes, source: str | None) -> None:
     for cut in range(len(octets)):
-        assert proxy.parse(octets[:cut]) is None
-    assert proxy.parse(octets + b"EHLO x\r\n") == Header(source, len(octets))
+        assert proxy.parse_header(octets[:cut]) is None
+    assert proxy.parse_header(octets + b"EHLO x\r\n") == ProxyHeader(source, len(octets))
 
 
 @pytest.mark.parametrize("octets", BAD)
 def test_no_header(octets: bytes) -> None:
     with pytest.raises(ProxyError):
-        proxy.parse(octets)
+        proxy.parse_header(octets)
 
 
 @given(st.one_of(st.binary(max_size=150), st.binary(max_size=60).map(lambda tail: SIGNATURE + tail)))
 def test_any_octets_are_a_header_or_an_error(octets: bytes) -> None:
     with contextlib.suppress(ProxyError):
-        header = proxy.parse(octets)
+        header = proxy.parse_header(octets)
         assert header is None or header.size <= len(octets)
 
 

@@ -62,7 +62,7 @@ async def test_a_flood_of_refused_recipients_ends_with_the_session() -> None:
             for code in (250, *[550] * 100, 421):
                 await client.expect(code)
             assert not await client.eof()
-            await until(lambda: server.server.connections == 0, "the session ends")
+            await until(lambda: server.server.connection_count == 0, "the session ends")
         assert [line["reasons"] for line in refusals(logs)] == [{"alias_disabled": 100, "too_many_refused": 1}]
         assert meter.reasons == {"alias_disabled": 100, "too_many_refused": 1}
         await client.close()
@@ -78,7 +78,7 @@ async def test_refused_senders_have_one_line_before_the_next_mail() -> None:
             await client.command("MAIL FROM:<a@client.test>", 250)
             await client.command("RCPT TO:<nobody@example.com>", 550)
             await client.quit()
-            await until(lambda: server.server.connections == 0, "the session ends")
+            await until(lambda: server.server.connection_count == 0, "the session ends")
         found = [(line["reverse_path"], line["reasons"]) for line in refusals(logs)]
         assert found == [("bad@spam.example", {"sender_blocked": 20}), ("a@client.test", {"no_such_alias": 1})]
         await client.close()
@@ -127,11 +127,11 @@ async def test_a_session_past_its_time_ends_after_the_mail() -> None:
     async with running_server() as server:
         client = await greeted(server.host, server.port)
         connection, now = server.connection, asyncio.get_running_loop().time()
-        connection.check(now + TWENTY_MINUTES - 60, 1e9)
+        connection.check_deadlines(now + TWENTY_MINUTES - 60, 1e9)
         await client.send_bytes(MAIL + RCPT)
         await client.expect(250)
         await client.expect(250)
-        connection.check(now + TWENTY_MINUTES, 1e9)
+        connection.check_deadlines(now + TWENTY_MINUTES, 1e9)
         await client.command("DATA", 354)
         await client.send_bytes(b"x\r\n.\r\n" + MAIL + RCPT)
         await client.expect(250)
@@ -147,7 +147,7 @@ async def test_a_session_past_its_time_ends_at_once_outside_a_mail() -> None:
         await client.command("MAIL FROM:<a@client.test>", 250)
         await client.command("RSET", 250)
         await waits_for_command(server.connection)
-        server.connection.check(asyncio.get_running_loop().time() + TWENTY_MINUTES, 1e9)
+        server.connection.check_deadlines(asyncio.get_running_loop().time() + TWENTY_MINUTES, 1e9)
         assert str(await client.read_reply()).startswith("421 4.4.2")
         assert not await client.eof()
         await client.close()
@@ -167,10 +167,10 @@ async def test_a_session_past_its_time_ends_inside_a_refused_chunk(before: bytes
         for _ in range(before.count(b"\n")):
             await client.read_reply()
         if over_before:
-            connection.check(now + TWENTY_MINUTES, 1e9)
+            connection.check_deadlines(now + TWENTY_MINUTES, 1e9)
         await client.send_bytes(b"BDAT 60000000 LAST\r\nx")
         await until(lambda: connection.phase is Phase.CONTENT, "the chunk begins")
-        connection.check(now + TWENTY_MINUTES, 1e9)
+        connection.check_deadlines(now + TWENTY_MINUTES, 1e9)
         assert str(await client.read_reply()).startswith("421 4.4.2 Session")
         assert not await client.eof()
         await client.close()
@@ -185,7 +185,7 @@ async def test_commands_that_never_complete_a_mail_are_timed_together(command: b
             await client.expect(250)
         await waits_for_command(server.connection)
         server.connection._deadline.command_time += 899.0
-        server.connection.check(asyncio.get_running_loop().time() + 2.0, 300.0)
+        server.connection.check_deadlines(asyncio.get_running_loop().time() + 2.0, 300.0)
         assert str(await client.read_reply()).startswith("421 4.4.2 Session")
         assert not server.mails.mails
         await client.close()

@@ -59,4 +59,4 @@ async def test_freeing_the_memory_of_a_mail_cannot_take_its_reply(monkeypatch: p
         monkeypatch.setattr(server.memory, "release", fails_once)
         assert (await client.data(b"x\r\n")).code == 250
         assert len(server.mails.mails) == 1
-        assert server.memory.unused
+        assert server.memory.is_unused

@@ -10,7 +10,7 @@ import pytest
 
 from smtp import connection as smtp_connection
 from smtp.data import ChunkReader
-from smtp.transport import Pause
+from smtp.transport import PauseReason
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import RunningServer, running_server
 from tests.support.waiting import until
@@ -106,7 +106,7 @@ async def test_a_line_without_an_end_is_throttled() -> None:
         client = await begun(server.host, server.port, transaction=False)
         transport = server.connection._io
         await client.send_bytes(b"x" * 5000)
-        await until(lambda: transport.lines.skipping, "the line is refused")
+        await until(lambda: transport.lines.is_skipping, "the line is refused")
         await pauses_after_each_piece(client, server)
         await client.send_bytes(b"\r\nNOOP\r\n")
         await client.expect(500)
@@ -117,18 +117,18 @@ async def test_a_line_without_an_end_is_throttled() -> None:
 async def pauses_after_each_piece(client: RawSmtp, server: RunningServer) -> None:
     """Sends five pieces: each is read when the pause after the one before is over, and none in a pause."""
     transport, throttle = server.connection._io, server.server._context.throttle
-    pause = throttle.pause
-    paused: list[tuple[int, set[Pause], bool]] = []
+    next_pause = throttle.next_pause
+    paused: list[tuple[int, set[PauseReason], bool]] = []
 
     def recorded(nbytes: int, now: float) -> float:
         # Here and not after it: on a busy machine the pause may be over before the test runs again.
         paused.append((nbytes, set(transport.pauses), transport._transport.is_reading()))
-        return pause(nbytes, now)
+        return next_pause(nbytes, now)
 
-    with mock.patch.object(throttle, "pause", recorded):
+    with mock.patch.object(throttle, "next_pause", recorded):
         for n in range(1, 6):
             await client.send_bytes(b"x" * 2000)
             await until(lambda n=n: len(paused) == n, "reading pauses")  # type: ignore[misc]  # a default binds the number
-    assert paused == [(2000, {Pause.THROTTLE}, False)] * 5
+    assert paused == [(2000, {PauseReason.THROTTLE}, False)] * 5
     await until(transport._transport.is_reading, "reading resumes")
     assert not transport.pauses

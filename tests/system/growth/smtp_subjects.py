@@ -38,14 +38,14 @@ _REFUSED = policy.BlockedSenders(["a@example.com", "@example.com", "192.0.2.0/24
 def command(line: bytes) -> None:
     """A command line of any verb."""
     with suppress(CommandError):
-        commands.split(line)
-    commands.refusal(line, replies.UNKNOWN_COMMAND)
+        commands.split_line(line)
+    commands.line_error(line, replies.UNKNOWN_COMMAND)
     argument = line.strip(b" ").decode("utf-8", "surrogateescape")
     commands._cached_mailbox.cache_clear()
     parsers: tuple[Callable[[str], object], ...] = (
         commands.parse_hello,
         commands.parse_bdat,
-        commands.parse_nothing,
+        commands.parse_no_argument,
         lambda said: commands.parse_mail(f"FROM:<{said}>"),
         lambda said: commands.parse_mail(f"FROM:{said}"),
         lambda said: commands.parse_mail(f"FROM:<a@b.example> {said}"),
@@ -66,7 +66,7 @@ def command_lines(piece: int) -> Callable[[bytes], None]:
             lines.buffer += octets[start : start + piece]
             while True:
                 try:
-                    if lines.take() is None:
+                    if lines.take_line() is None:
                         break
                 except CommandError as error:
                     if error.reply is replies.TOO_MANY_ERRORS:
@@ -103,7 +103,7 @@ def proxy_head(octets: bytes) -> None:
     for head in (b"", b"PROXY TCP4 ", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x00"):
         with suppress(ProxyError):
             for end in range(1, len(octets) + 1):
-                proxy.parse((head + octets)[:end])
+                proxy.parse_header((head + octets)[:end])
 
 
 def address(octets: bytes) -> None:
@@ -141,7 +141,7 @@ def peer(octets: bytes) -> None:
     network.network_keys(said)
     _ = said in limits.AddressSet(_NETWORKS)
     dnsbl._query_name(said)
-    dnsbl._means_listed(said)
+    dnsbl._is_listing_record(said)
 
 
 def trace(octets: bytes) -> None:
@@ -160,7 +160,7 @@ def trace(octets: bytes) -> None:
 
 SUBJECTS = (
     Subject("commands: a command line", command, _LINE),
-    Subject("commands: a line that is no command", lambda line: commands.refusal(line, replies.BARE_LF), _BUFFER),
+    Subject("commands: a line that is no command", lambda line: commands.line_error(line, replies.BARE_LF), _BUFFER),
     Subject("lines: pipelined commands at once", command_lines(_BUFFER), _BUFFER),
     Subject("lines: pipelined commands in single bytes", command_lines(1), _BUFFER),
     Subject("lines: pipelined commands in pieces", command_lines(1000), _BUFFER),
@@ -171,7 +171,7 @@ SUBJECTS = (
     Subject("proxy: a PROXY header in single bytes", proxy_head, 2064),
     Subject(
         "policy: Received fields",
-        lambda octets: policy.for_received_fields(octets, 50),
+        lambda octets: policy.received_fields_reply(octets, 50),
         _MAIL,
         (SPACE, (b"\r\nReceived:",)),
     ),

@@ -8,7 +8,7 @@ continues where the last one ended. After each round:
 - each reply is one of `smtp.replies`, word for word, so it has its enhanced code and no text of an exception;
 - each command line got one reply, and each mail was kept exactly when it got `250`, with the bytes
   that `tests.unit.smtp.test_data.reference` finds in the stream;
-- no memory stays reserved, no place in `Limits`, no connection in the server, nothing too long in a buffer;
+- no memory stays reserved, no place in `PeerLimits`, no connection in the server, nothing too long in a buffer;
 - no task and no callback raised.
 
 pytest does not collect it: what it found becomes a dialogue in `tests/dialogs` or a test beside the code.
@@ -44,7 +44,7 @@ SETTINGS: dict[str, Any] = {
     "trusted_networks": ["10.0.0.0/8"],
     "blocked_senders": ["@junk.example"],
 }
-BOUNDS: dict[str, Any] = {"discarded_mail_bytes": DISCARD_LIMIT, "min_discard_pause": 0.0, "guess_delay": 0.0}
+BOUNDS: dict[str, Any] = {"max_discarded_bytes": DISCARD_LIMIT, "min_discard_pause": 0.0, "guess_delay": 0.0}
 ROUNDS_OF_A_SERVER = 100
 
 

@@ -160,5 +160,5 @@ def _split_replies(sent: bytes) -> Iterator[bytes]:
 def nothing_is_left(server: RunningServer) -> None:
     """The counters of a server without connections."""
     limits = server.server._context.limits
-    if limits.total or limits._connections or not server.memory.unused:
-        raise FoundError(f"left over: {limits.total} {limits._connections!r} {vars(server.memory)!r}")
+    if limits.connection_count or limits._connections or not server.memory.is_unused:
+        raise FoundError(f"left over: {limits.connection_count} {limits._connections!r} {vars(server.memory)!r}")

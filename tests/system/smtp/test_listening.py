@@ -70,10 +70,10 @@ async def test_those_who_wait_are_taken_many_at_a_time() -> None:
             host, _, port = server.server.addresses[n % 2].rpartition(":")
             clients.enter_context(socket.create_connection((host, int(port))))
         turns = 0
-        while server.server.connections < 80:
+        while server.server.connection_count < 80:
             await asyncio.sleep(0)
             turns += 1
-            assert turns < 20, server.server.connections
+            assert turns < 20, server.server.connection_count
         await until(lambda: not server.server._listeners._opening, "nothing of it is left")
 
 
@@ -81,7 +81,7 @@ async def test_who_was_taken_when_it_stops_is_told() -> None:
     """Also one that the kernel had for us, and that was on its way from the queue to its session."""
     async with running_server() as server:
         clients = [socket.create_connection((server.host, server.port)) for _ in range(8)]
-        await until(lambda: server.server.connections > 0, "the first is taken")
+        await until(lambda: server.server.connection_count > 0, "the first is taken")
         draining = asyncio.ensure_future(server.server.drain(timedelta(seconds=5)))
         told = 0
         loop = asyncio.get_running_loop()
@@ -98,7 +98,7 @@ async def test_who_was_taken_when_it_stops_is_told() -> None:
             told += bool(said)
         assert told
         await draining
-        assert server.server.connections == 0
+        assert server.server.connection_count == 0
         await until(lambda: not server.server._listeners._opening, "nothing of it is left")
 
 

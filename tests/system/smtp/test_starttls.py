@@ -89,7 +89,7 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
 async def nothing_is_owed(server: RunningServer) -> None:
     """A connection is counted out once, also where the loop says late that it is lost: else the limit rises."""
     async with await RawSmtp.connect(server.host, server.port):  # some turns of the loop later
-        assert server.server._context.limits.total == 1
+        assert server.server._context.limits.connection_count == 1
 
 
 async def test_a_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
@@ -101,9 +101,9 @@ async def test_a_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_
         connection = server.connection
         await client.command("EHLO client.test", 250)
         await client.send_bytes(b"x" * 5000)
-        await until(lambda: connection._io.lines.skipping, "the line is refused")
+        await until(lambda: connection._io.lines.is_skipping, "the line is refused")
         # Other connections keep the throttle busy for 2 s.
-        server.server._context.throttle.pause(2 * Bounds.discard_rate, asyncio.get_running_loop().time())
+        server.server._context.throttle.next_pause(2 * Bounds.discard_rate, asyncio.get_running_loop().time())
         await client.send_bytes(b"x\r\nSTARTTLS\r\n")
         await client.expect(500)
         await client.expect(220)
@@ -130,7 +130,7 @@ async def test_a_failed_handshake_ends_the_session_in_silence(tls_files: TlsPair
             if garbage.startswith(b"\x16"):
                 client.half_close()
             assert b"250" not in await client.eof()
-        await until(lambda: server.server.connections == 0, "the session ends")
+        await until(lambda: server.server.connection_count == 0, "the session ends")
         await nothing_is_owed(server)
 
 
@@ -140,7 +140,7 @@ async def test_a_peer_that_leaves_in_the_handshake_frees_its_place(tls_files: Tl
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("STARTTLS", 220)
         await (RawSmtp.abort if leave is RawSmtp.abort else RawSmtp.close)(client)
-        await until(lambda: server.server.connections == 0, "the session ends")
+        await until(lambda: server.server.connection_count == 0, "the session ends")
         await nothing_is_owed(server)
 
 
@@ -149,7 +149,7 @@ async def test_a_handshake_that_does_not_come_ends_the_session_in_silence(tls_fi
         async with await RawSmtp.connect(server.host, server.port) as client:
             await client.command("STARTTLS", 220)
             assert not await client.eof()
-        await until(lambda: server.server.connections == 0, "the session ends")
+        await until(lambda: server.server.connection_count == 0, "the session ends")
         await nothing_is_owed(server)
 
 

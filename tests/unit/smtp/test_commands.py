@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from router.mail.address import Mailbox
 from smtp import commands, replies
-from smtp.commands import Bdat, CommandError, Mail
+from smtp.commands import BdatCommand, CommandError, MailCommand
 
 LINES = st.one_of(
     st.binary(max_size=80).filter(lambda line: b"\r\n" not in line),
@@ -43,8 +43,8 @@ LINES = st.one_of(
 @given(LINES)
 def test_any_line_is_a_value_or_a_command_error(line: bytes) -> None:
     with contextlib.suppress(CommandError):
-        _, argument = commands.split(line)
-        for parse in (commands.parse_hello, commands.parse_mail, commands.parse_bdat, commands.parse_nothing):
+        _, argument = commands.split_line(line)
+        for parse in (commands.parse_hello, commands.parse_mail, commands.parse_bdat, commands.parse_no_argument):
             with contextlib.suppress(CommandError):
                 parse(argument)
         for smtputf8 in (False, True):
@@ -56,18 +56,18 @@ def test_any_line_is_a_value_or_a_command_error(line: bytes) -> None:
 @pytest.mark.parametrize(
     ("argument", "expected"),
     [
-        ("FROM:<a@b.example>", Mail(Mailbox("a", "b.example"))),
-        ("from: <a@b.example>", Mail(Mailbox("a", "b.example"))),
-        ("FROM:<>", Mail(None)),
-        ("FROM:<> SIZE=0012", Mail(None, 12)),
-        ("FROM:<a@b.example>  SIZE=1  BODY=8bitmime", Mail(Mailbox("a", "b.example"), 1)),
-        ("FROM:<@x.example,@y.example:a@b.example>", Mail(Mailbox("a", "b.example"))),
-        ('FROM:<"a> SIZE=1\\"@"@b.example> SIZE=2', Mail(Mailbox('a> SIZE=1"@', "b.example"), 2)),
-        ("FROM:<ü@b.example> SMTPUTF8", Mail(Mailbox("ü", "b.example"), None, smtputf8=True)),
-        ("FROM:<" + "x" * 200 + "@b.example>", Mail(Mailbox("x" * 200, "b.example"))),
+        ("FROM:<a@b.example>", MailCommand(Mailbox("a", "b.example"))),
+        ("from: <a@b.example>", MailCommand(Mailbox("a", "b.example"))),
+        ("FROM:<>", MailCommand(None)),
+        ("FROM:<> SIZE=0012", MailCommand(None, 12)),
+        ("FROM:<a@b.example>  SIZE=1  BODY=8bitmime", MailCommand(Mailbox("a", "b.example"), 1)),
+        ("FROM:<@x.example,@y.example:a@b.example>", MailCommand(Mailbox("a", "b.example"))),
+        ('FROM:<"a> SIZE=1\\"@"@b.example> SIZE=2', MailCommand(Mailbox('a> SIZE=1"@', "b.example"), 2)),
+        ("FROM:<ü@b.example> SMTPUTF8", MailCommand(Mailbox("ü", "b.example"), None, smtputf8=True)),
+        ("FROM:<" + "x" * 200 + "@b.example>", MailCommand(Mailbox("x" * 200, "b.example"))),
     ],
 )
-def test_mail(argument: str, expected: Mail) -> None:
+def test_mail(argument: str, expected: MailCommand) -> None:
     assert commands.parse_mail(argument) == expected
 
 
@@ -91,8 +91,8 @@ def test_no_mail(argument: str | None, reply: replies.Reply) -> None:
     assert raised.value.reply is reply
 
 
-@pytest.mark.parametrize(("argument", "expected"), [("0", Bdat(0, False)), ("86 LAST", Bdat(86, True))])
-def test_bdat(argument: str, expected: Bdat) -> None:
+@pytest.mark.parametrize(("argument", "expected"), [("0", BdatCommand(0, False)), ("86 LAST", BdatCommand(86, True))])
+def test_bdat(argument: str, expected: BdatCommand) -> None:
     assert commands.parse_bdat(argument) == expected
 
 
@@ -129,7 +129,7 @@ def test_a_reply_that_is_none_cannot_be_built(code: int, enhanced: str, text: st
 
 def test_a_reply_of_several_lines() -> None:
     assert replies.Reply(250, "2.0.0", "one\ntwo").encoded == b"250-2.0.0 one\r\n250 2.0.0 two\r\n"
-    assert replies.extended_hello("mx", ("A", "B")).encoded == b"250-mx\r\n250-A\r\n250 B\r\n"
+    assert replies.ehlo_reply("mx", ("A", "B")).encoded == b"250-mx\r\n250-A\r\n250 B\r\n"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_reply_of_several_lines() -> None:
     ],
 )
 def test_a_line_of_another_protocol_gets_421(line: bytes) -> None:
-    assert commands.refusal(line, replies.UNKNOWN_COMMAND).reply is replies.NOT_SMTP
+    assert commands.line_error(line, replies.UNKNOWN_COMMAND).reply is replies.NOT_SMTP
 
 
 @pytest.mark.parametrize(
@@ -158,4 +158,4 @@ def test_a_line_of_another_protocol_gets_421(line: bytes) -> None:
     [b"", b"FNORD", b"GETTING x", b"Host: mx", b"\x16", b"\x03\x16", b"NOOP\x16\x03", b"AUTH PLAIN AA/1"],
 )
 def test_other_lines_keep_their_reply(line: bytes) -> None:
-    assert commands.refusal(line, replies.UNKNOWN_COMMAND).reply is replies.UNKNOWN_COMMAND
+    assert commands.line_error(line, replies.UNKNOWN_COMMAND).reply is replies.UNKNOWN_COMMAND

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smtp.data import ChunkReader, Content, DataReader, Reader
+from smtp.data import ChunkReader, Content, ContentReader, DataReader
 
 OCTETS = [b"\r", b"\n", b"\0", b".", b"a", b"\r\n", b"\r\n.\r\n", b"\r\n.", b".\r\n"]
 STREAMS = st.lists(st.sampled_from(OCTETS), max_size=24).map(b"".join)
@@ -21,7 +21,7 @@ def reference(stream: bytes) -> tuple[bytes, bytes] | None:
     return None
 
 
-def feed(reader: Reader, stream: bytes, cuts: list[int]) -> bytes | None:
+def feed(reader: ContentReader, stream: bytes, cuts: list[int]) -> bytes | None:
     """Feed the stream in pieces; what follows the end, None when it did not come."""
     bounds = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     for start, end in itertools.pairwise(bounds):
@@ -63,10 +63,10 @@ def test_past_the_limit_nothing_is_kept_and_the_end_is_found(stream: bytes, cuts
     rest = feed(DataReader(content), stream, cuts)
     expected = reference(stream)
     assert rest == (None if expected is None else expected[1])
-    assert content.held <= limit
+    assert content.buffered_bytes <= limit
     if expected is not None:
         assert content.size == len(expected[0])
-        assert content.over == content.dropped == (len(expected[0]) > limit)
+        assert content.is_too_large == content.is_discarded == (len(expected[0]) > limit)
 
 
 @given(st.binary(max_size=40), st.integers(0, 30), st.lists(st.integers(0, 100), max_size=4))
@@ -86,8 +86,8 @@ def test_chunks_make_one_mail() -> None:
     for chunk in (b"one", b"", b"two"):
         assert ChunkReader(content, len(chunk)).feed(chunk) == b""
     assert content.getvalue() == b"onetwo"
-    assert content.held == content.size == 6
-    content.drop()
-    assert content.held == 0
-    assert content.dropped
-    assert not content.over
+    assert content.buffered_bytes == content.size == 6
+    content.discard()
+    assert content.buffered_bytes == 0
+    assert content.is_discarded
+    assert not content.is_too_large

@@ -20,7 +20,7 @@ def started(phase: Phase, now: float = 1000.0) -> Deadline:
 
 
 def expired(deadline: Deadline, now: float, received: int = 0) -> Reply | None:
-    return deadline.expired(now, COMMAND_TIMEOUT, received)
+    return deadline.expiry_reply(now, COMMAND_TIMEOUT, received)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_our_own_time_never_expires(phase: Phase) -> None:
 
 def test_less_time_for_a_command_while_connections_are_scarce() -> None:
     deadline = started(Phase.COMMAND)
-    assert deadline.expired(1010.0, 10.0, 0) is replies.TIMEOUT
-    assert deadline.expired(1010.0, 300.0, 0) is None
+    assert deadline.expiry_reply(1010.0, 10.0, 0) is replies.TIMEOUT
+    assert deadline.expiry_reply(1010.0, 300.0, 0) is None
 
 
 def test_the_rate_counts_from_the_data_timeout_on() -> None:
@@ -98,7 +98,7 @@ def test_a_pause_that_began_before_the_content_counts_from_its_start() -> None:
 def test_closing_is_final() -> None:
     deadline = started(Phase.CLOSING)
     deadline.enter(Phase.COMMAND, 1009.0)
-    deadline.busy()
+    deadline.enter_busy()
     assert deadline.phase is Phase.CLOSING
     assert expired(deadline, 1010.0) is replies.TIMEOUT
 
@@ -109,8 +109,8 @@ def test_the_commands_of_a_mail_have_a_limit_together() -> None:
     deadline.command_time = 650.0
     assert expired(deadline, 1249.9) is None
     assert expired(deadline, 1250.0) is replies.SESSION_TIMEOUT
-    assert deadline.expired(1010.0, 10.0, 0) is replies.TIMEOUT
-    assert deadline.expired(1001.0, 10.0, 0) is replies.SESSION_TIMEOUT
+    assert deadline.expiry_reply(1010.0, 10.0, 0) is replies.TIMEOUT
+    assert deadline.expiry_reply(1001.0, 10.0, 0) is replies.SESSION_TIMEOUT
     deadline.command_time = 0.0
     assert expired(deadline, 1299.9) is None
 
@@ -121,14 +121,14 @@ def test_all_chunks_of_a_mail_have_one_average_rate() -> None:
     for _ in range(2):
         deadline.enter(Phase.CONTENT, now)
         deadline.last_byte = now = now + 50.0
-        deadline.busy()
+        deadline.enter_busy()
         deadline.enter(Phase.COMMAND, now)
         now += 1000.0  # which is not the content's
     deadline.enter(Phase.CONTENT, now)
     assert expired(deadline, now + 19.9, received=3) is None
     assert expired(deadline, now + 20.0, received=3) is replies.TOO_SLOW
     assert expired(deadline, now + 20.0, received=120_000) is None
-    deadline.busy()
+    deadline.enter_busy()
     deadline.start_mail()
     deadline.enter(Phase.CONTENT, now)
     assert expired(deadline, now + 119.9, received=3) is None

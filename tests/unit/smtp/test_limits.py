@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp.bounds import Bounds
-from smtp.limits import AddressSet, Limits
+from smtp.limits import AddressSet, PeerLimits
 from smtp.minute_counts import MinuteCounts
 from tests.support.smtp_doubles import bounds
 
@@ -32,7 +32,7 @@ IPV6 = (
 def test_three_networks_have_1_3_and_9_times_the_limit(
     one: list[str], near: list[str], wide: list[str], other: str
 ) -> None:
-    limits = Limits(bounds(max_connections_per_address=2, max_mails_per_minute=2), TRUSTED)
+    limits = PeerLimits(bounds(max_connections_per_address=2, max_mails_per_minute=2), TRUSTED)
     admitted = []
     for addresses in (one, near, wide):
         tries = itertools.islice(itertools.cycle(addresses), 200)
@@ -40,44 +40,44 @@ def test_three_networks_have_1_3_and_9_times_the_limit(
     assert [len(group) for group in admitted] == [2, 4, 12]
     assert limits.admit(other) is None
     for address in itertools.chain(*admitted, [other]):
-        limits.leave(address)
+        limits.release(address)
     assert not limits._connections
-    mails = [sum(limits.mail(address, 0.0) for address in addresses * 40) for addresses in (one, near, wide)]
+    mails = [sum(limits.count_mail(address, 0.0) for address in addresses * 40) for addresses in (one, near, wide)]
     assert mails == [2, 4, 12]
-    assert limits.mail(other, 0.0)
+    assert limits.count_mail(other, 0.0)
 
 
 def test_a_refused_connection_is_not_counted_and_its_network_is_named() -> None:
-    limits = Limits(bounds(max_connections_per_address=1), TRUSTED)
+    limits = PeerLimits(bounds(max_connections_per_address=1), TRUSTED)
     assert [limits.admit(f"2001:db8:0:{n}::1") for n in range(4)] == [None, None, None, "2001:db8::/48"]
     assert limits.admit("2001:db8::2") == "2001:db8::/64"
     assert limits._connections["2001:db8::/48"] == 3
 
 
 def test_trusted_addresses_and_unix_sockets() -> None:
-    limits = Limits(bounds(max_connections_per_address=1, max_mails_per_minute=1), TRUSTED)
+    limits = PeerLimits(bounds(max_connections_per_address=1, max_mails_per_minute=1), TRUSTED)
     assert [limits.admit("10.0.0.1") for _ in range(20)] == [None] * 20
-    assert all(limits.mail("10.0.0.1", 0.0) for _ in range(20))
-    limits.leave("10.0.0.1")
+    assert all(limits.count_mail("10.0.0.1", 0.0) for _ in range(20))
+    limits.release("10.0.0.1")
     assert not limits._connections
     assert [limits.admit("") for _ in range(2)] == [None, ""]
 
 
 def test_a_minute_of_mails() -> None:
-    limits = Limits(bounds(max_mails_per_minute=2), AddressSet([]))
-    assert [limits.mail("192.0.2.1", now) for now in (0.0, 30.0, 59.9, 60.0)] == [True, True, False, True]
-    assert limits.mail("192.0.2.200", 60.0)
-    limits.forget(1000.0)
-    assert limits.mail("192.0.2.1", 1000.0)
+    limits = PeerLimits(bounds(max_mails_per_minute=2), AddressSet([]))
+    assert [limits.count_mail("192.0.2.1", now) for now in (0.0, 30.0, 59.9, 60.0)] == [True, True, False, True]
+    assert limits.count_mail("192.0.2.200", 60.0)
+    limits.evict_expired(1000.0)
+    assert limits.count_mail("192.0.2.1", 1000.0)
 
 
 def test_log_lines_of_an_address_are_limited() -> None:
-    limits = Limits(bounds(max_mails_per_minute=0), TRUSTED)
-    lines = [limits.log_line(f"192.0.2.{n % 2}", 0.0) for n in range(2000)]
+    limits = PeerLimits(bounds(max_mails_per_minute=0), TRUSTED)
+    lines = [limits.count_log_line(f"192.0.2.{n % 2}", 0.0) for n in range(2000)]
     assert sum(lines) == 2 * Bounds.max_log_lines
-    assert limits.log_line("198.51.100.1", 0.0)
-    assert limits.log_line("192.0.2.1", 60.0)
-    assert all(limits.log_line("10.0.0.1", 0.0) for _ in range(1000))
+    assert limits.count_log_line("198.51.100.1", 0.0)
+    assert limits.count_log_line("192.0.2.1", 60.0)
+    assert all(limits.count_log_line("10.0.0.1", 0.0) for _ in range(1000))
 
 
 def count(rates: MinuteCounts, network: str) -> int:
@@ -96,7 +96,7 @@ def test_a_full_table_keeps_the_largest_counts() -> None:
         assert len(rates._minutes) <= 100
     assert count(rates, "attacker") == 3
     assert not rates.add(["new", "attacker"], [3, 3], 1.0)
-    rates.forget(60.0)
+    rates.evict_expired(60.0)
     assert (count(rates, "attacker"), count(rates, "new"), count(rates, "other 999")) == (0, 0, 1)
 
 

@@ -35,7 +35,7 @@ def test_one_answer_for_each_line_however_it_is_cut(stream: bytes, cuts: list[in
         more = True
         while more:
             try:
-                line = lines.take()
+                line = lines.take_line()
             except CommandError:
                 answers.append("refused")
             else:
@@ -48,13 +48,13 @@ def test_one_answer_for_each_line_however_it_is_cut(stream: bytes, cuts: list[in
 
 def test_an_endless_line_takes_no_memory_and_ends() -> None:
     lines = CommandLines()
-    for _ in range(Bounds.skipped_line_bytes // 4096):
+    for _ in range(Bounds.max_skipped_line_bytes // 4096):
         lines.buffer += b"x" * 4096
-        assert lines.take() is None
+        assert lines.take_line() is None
         assert not lines.buffer
     lines.buffer += b"x"
     with pytest.raises(CommandError) as raised:
-        lines.take()
+        lines.take_line()
     assert raised.value.reply is replies.TOO_MANY_ERRORS
 
 
@@ -66,9 +66,9 @@ def test_another_protocol_is_refused_before_its_line_ends(start: bytes) -> None:
     lines = CommandLines()
     lines.buffer += start
     with pytest.raises(CommandError) as raised:
-        lines.take()
+        lines.take_line()
     assert raised.value.reply is replies.NOT_SMTP
-    assert lines.take() is None
+    assert lines.take_line() is None
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_another_protocol_is_refused_before_its_line_ends(start: bytes) -> None:
 def test_what_may_become_a_command_is_not_another_protocol(start: bytes) -> None:
     lines = CommandLines()
     lines.buffer += start
-    assert lines.take() is None
+    assert lines.take_line() is None

@@ -42,7 +42,7 @@ class Memory:
         self._change(self.quota.reserve(sender, sender.nbytes), waits=True)
 
     def complete(self, sender: Sender) -> None:
-        self.quota.complete(sender)
+        self.quota.mark_complete(sender)
         sender.waits = False
 
     def release(self, sender: Sender) -> None:
@@ -84,7 +84,7 @@ def test_large_mails_become_complete_one_after_another() -> None:
             assert not sender.waits
         memory.complete(sender)
         memory.release(sender)
-    assert memory.quota.unused
+    assert memory.quota.is_unused
 
 
 def test_the_largest_mail_always_fits() -> None:
@@ -95,7 +95,7 @@ def test_the_largest_mail_always_fits() -> None:
         assert not alone.waits
         memory.complete(alone)
         memory.release(alone)
-        assert memory.quota.unused
+        assert memory.quota.is_unused
 
 
 def test_the_oldest_of_an_address_continues_when_others_have_left() -> None:
@@ -131,10 +131,10 @@ def test_a_release_is_counted_once() -> None:
     memory.receive(other, 100_000)
     for _ in range(2):
         memory.release(one)
-        assert memory.quota.total == 100_000
+        assert memory.quota.reserved_bytes == 100_000
     memory.complete(one)
     memory.release(other)
-    assert memory.quota.unused
+    assert memory.quota.is_unused
 
 
 PIECES = st.sampled_from([READ] * 4 + [READ // 2, 70_000, 1_000, 1])
@@ -172,9 +172,9 @@ def test_the_limit_holds_and_somebody_always_moves(steps: list[tuple[int, int, s
             start_again(n)
         if what == "end" and len(complete) > 2:
             memory.release(complete.pop(0))
-        assert memory.quota.total == sum(mail.nbytes for mail in (*sending, *complete))
-        assert memory.quota.total <= limit + READ + (SMALL + SMALL // 2) * len(sending)
-        assert memory.quota.waiting == sum(mail.waits for mail in sending)
+        assert memory.quota.reserved_bytes == sum(mail.nbytes for mail in (*sending, *complete))
+        assert memory.quota.reserved_bytes <= limit + READ + (SMALL + SMALL // 2) * len(sending)
+        assert memory.quota.waiting_mails == sum(mail.waits for mail in sending)
         large = [mail for mail in sending if mail.nbytes > SMALL]
         assert not any(mail.waits for mail in sending if mail.nbytes <= SMALL), "a small mail never waits"
         assert complete or not large or not all(mail.waits for mail in large), "one of the large mails moves"
@@ -186,7 +186,7 @@ def test_the_limit_holds_and_somebody_always_moves(steps: list[tuple[int, int, s
         memory.complete(sending[n])
         memory.release(sending[n])
         start_again(n)
-    assert memory.quota.unused
+    assert memory.quota.is_unused
 
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))

@@ -22,6 +22,6 @@ FIELD = b"Received: from a by b\r\n"
     ],
 )
 def test_the_fields_of_the_header_count(content: bytes, count: int) -> None:
-    assert policy.for_received_fields(content, count) is None
+    assert policy.received_fields_reply(content, count) is None
     if count:
-        assert policy.for_received_fields(content, count - 1) is replies.LOOP
+        assert policy.received_fields_reply(content, count - 1) is replies.LOOP

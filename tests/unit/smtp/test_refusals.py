@@ -120,4 +120,4 @@ def test_failed_handshakes_and_transactions_without_a_line_are_counted() -> None
     ],
 )
 def test_the_reply_to_one_refused_recipient_too_many(reply: Reply, limit: int, count: int, expected: Reply) -> None:
-    assert policy.for_refused_recipient(reply, count, bounds(max_recipients=limit)) is expected
+    assert policy.refused_recipient_reply(reply, count, bounds(max_recipients=limit)) is expected

@@ -11,13 +11,13 @@ from tests.support.smtp_doubles import bounds
 
 def test_discarded_bytes_are_paced_for_all_connections_together() -> None:
     throttle = DiscardThrottle(bounds())
-    assert throttle.pause(1_000, 10.0) == Bounds.min_discard_pause
+    assert throttle.next_pause(1_000, 10.0) == Bounds.min_discard_pause
     for _ in range(100):
-        last = throttle.pause(Bounds.read_bytes, 10.0)
+        last = throttle.next_pause(Bounds.read_bytes, 10.0)
     assert last == pytest.approx((100 * Bounds.read_bytes + 1_000) / Bounds.discard_rate)
-    assert throttle.pause(1_000, 11.0) == Bounds.min_discard_pause, "quiet time gives neither credit nor debt"
+    assert throttle.next_pause(1_000, 11.0) == Bounds.min_discard_pause, "quiet time gives neither credit nor debt"
     for _ in range(2_000):
-        last = throttle.pause(Bounds.read_bytes, 11.0)
+        last = throttle.next_pause(Bounds.read_bytes, 11.0)
     assert last == Bounds.max_discard_pause
 
 
@@ -28,7 +28,7 @@ def test_a_pause_has_its_bounds_and_keeps_the_rate(reads: list[tuple[int, float]
     for nbytes, elapsed in reads:
         now += elapsed
         total += nbytes
-        pause = throttle.pause(nbytes, now)
+        pause = throttle.next_pause(nbytes, now)
         assert Bounds.min_discard_pause <= pause <= Bounds.max_discard_pause
         if pause < Bounds.max_discard_pause:
             assert pause >= min(nbytes / Bounds.discard_rate, Bounds.max_discard_pause) - 1e-9
@@ -36,4 +36,4 @@ def test_a_pause_has_its_bounds_and_keeps_the_rate(reads: list[tuple[int, float]
 
 def test_the_settings_of_the_bounds_hold() -> None:
     throttle = DiscardThrottle(bounds(discard_rate=100, min_discard_pause=0.5, max_discard_pause=3.0))
-    assert [throttle.pause(nbytes, 0.0) for nbytes in (1, 99, 100, 1_000, 1)] == pytest.approx([0.5, 1, 2, 3, 3])
+    assert [throttle.next_pause(nbytes, 0.0) for nbytes in (1, 99, 100, 1_000, 1)] == pytest.approx([0.5, 1, 2, 3, 3])

@@ -18,7 +18,7 @@ from smtp.deadline import Deadline, Phase
 from smtp.memory import MemoryQuota
 from smtp.reception import Reception
 from smtp.throttle import DiscardThrottle
-from smtp.transport import Pause, Transport
+from smtp.transport import PauseReason, Transport
 from tests.support.smtp_doubles import bounds
 
 
@@ -124,10 +124,10 @@ def connected(**changes: Any) -> tuple[Transport, Wire, Deadline, Clock]:
     return transport, wire, deadline, clock
 
 
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from(Pause)), max_size=40))
-def test_it_reads_exactly_while_it_has_no_reason_to_pause(steps: list[tuple[bool, Pause]]) -> None:
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from(PauseReason)), max_size=40))
+def test_it_reads_exactly_while_it_has_no_reason_to_pause(steps: list[tuple[bool, PauseReason]]) -> None:
     transport, wire, _, _ = connected()
-    reasons: set[Pause] = set()
+    reasons: set[PauseReason] = set()
     for pauses, reason in steps:
         if pauses:
             transport.pause(reason)
@@ -141,10 +141,10 @@ def test_it_reads_exactly_while_it_has_no_reason_to_pause(steps: list[tuple[bool
 
 def test_a_closing_connection_is_neither_paused_nor_resumed() -> None:
     transport, wire, _, _ = connected()
-    transport.pause(Pause.MEMORY)
+    transport.pause(PauseReason.MEMORY)
     wire.closing = True
-    transport.resume(Pause.MEMORY)
-    transport.pause(Pause.THROTTLE)
+    transport.resume(PauseReason.MEMORY)
+    transport.pause(PauseReason.THROTTLE)
     assert not wire.reading
 
 
@@ -153,7 +153,7 @@ def test_pipelined_commands_pause_reading_at_the_limit_of_the_buffer() -> None:
     transport.data_received(b"NOOP\r\n" * 16)
     assert wire.reading
     transport.data_received(b"NOOP\r\n")
-    assert transport.pauses == {Pause.BUFFER}
+    assert transport.pauses == {PauseReason.BUFFER}
     assert not wire.reading
 
 
@@ -165,14 +165,14 @@ def test_discarded_content_is_throttled_and_the_pause_does_not_count() -> None:
     assert deadline.phase is Phase.CONTENT
     for _ in range(5):
         transport.data_received(b"x" * 100)
-        assert transport.pauses == {Pause.THROTTLE}
+        assert transport.pauses == {PauseReason.THROTTLE}
         clock.advance(3.9)
-        assert deadline.expired(clock.now + 1e6, 300.0, 0) is None
+        assert deadline.expiry_reply(clock.now + 1e6, 300.0, 0) is None
         assert not wire.reading
         clock.advance(0.1)
         assert wire.reading
-    assert deadline.expired(clock.now + 5.9, 300.0, 10**9) is None
-    assert deadline.expired(clock.now + 6.0, 300.0, 10**9) is not None
+    assert deadline.expiry_reply(clock.now + 5.9, 300.0, 10**9) is None
+    assert deadline.expiry_reply(clock.now + 6.0, 300.0, 10**9) is not None
     receiving.close()
 
 
@@ -187,7 +187,9 @@ async def test_a_handshake_ends_a_throttle_pause_and_the_next_one_starts_in_full
     assert not transport.pauses
     transport.data_received(b"x" * 100)
     clock.advance(3.0)
-    assert transport.pauses == {Pause.THROTTLE}, "the timer of the pause before the handshake does not end this one"
+    assert transport.pauses == {PauseReason.THROTTLE}, (
+        "the timer of the pause before the handshake does not end this one"
+    )
     clock.advance(1.0)
     assert not transport.pauses
     receiving.close()
@@ -199,7 +201,7 @@ async def test_what_pauses_during_a_handshake_applies_after_it() -> None:
 
     def decrypted() -> None:
         transport.data_received(b"NOOP\r\n" * 20)
-        assert transport.pauses == {Pause.BUFFER}
+        assert transport.pauses == {PauseReason.BUFFER}
         assert wire.reading
 
     clock.during = decrypted
@@ -223,14 +225,14 @@ def test_a_complete_mail_does_not_wait() -> None:
     receiving = reception.read(DataReader(reception.content), last=True)
     receiving.send(None)
     transport.data_received(b"x" * 99_998 + b"\r\n")
-    assert transport.pauses == {Pause.MEMORY}
+    assert transport.pauses == {PauseReason.MEMORY}
     transport.data_received(b".\r\n")
     assert deadline.phase is Phase.BUSY, "no time limit can end a complete mail"
     with pytest.raises(StopIteration) as ended:
         receiving.send(None)
     assert ended.value.value is True
     assert wire.reading
-    assert (quota.waiting, quota.total) == (0, 199_000)
+    assert (quota.waiting_mails, quota.reserved_bytes) == (0, 199_000)
 
 
 def test_all_that_wait_for_memory_resume_also_when_one_fails() -> None:
@@ -286,7 +288,7 @@ def received(limit: int, *pieces: bytes) -> tuple[Reception, bytes | None, Memor
     """A reception that was fed without a task."""
     transport, _, _, _ = connected()
     quota: MemoryQuota[Reception] = MemoryQuota(bounds())
-    limits = bounds(max_message_bytes=limit, discarded_mail_bytes=1000)
+    limits = bounds(max_message_bytes=limit, max_discarded_bytes=1000)
     reception = Reception(quota, "192.0.2.1", transport, limits)
     reception._reader = DataReader(reception.content)
     following = None
@@ -298,22 +300,27 @@ def received(limit: int, *pieces: bytes) -> tuple[Reception, bytes | None, Memor
 
 def test_a_reception_reserves_what_it_keeps_and_releases_it_once() -> None:
     reception, following, quota = received(1000, b"one\r\n", b"two\r\n.\r\nQUIT\r\n")
-    assert (following, reception.content.getvalue(), quota.total) == (b"QUIT\r\n", b"one\r\ntwo\r\n", 10)
+    assert (following, reception.content.getvalue(), quota.reserved_bytes) == (b"QUIT\r\n", b"one\r\ntwo\r\n", 10)
     other, _, _ = received(1000)
     quota.reserve(other, 7)
     with reception:
-        assert quota.total == 17
+        assert quota.reserved_bytes == 17
     reception.release()
-    assert quota.total == 7
-    assert reception.content.dropped
+    assert quota.reserved_bytes == 7
+    assert reception.content.is_discarded
 
 
 def test_a_mail_that_is_too_large_releases_its_memory_at_once() -> None:
     reception, following, quota = received(10, b"x" * 10, b"y")
-    assert (following, reception.content.over, reception.discarding, quota.unused) == (None, True, True, True)
-    assert not reception.endless
+    assert (following, reception.content.is_too_large, reception.is_discarding, quota.is_unused) == (
+        None,
+        True,
+        True,
+        True,
+    )
+    assert not reception.is_endless
 
 
 def test_a_mail_without_an_end_is_given_up() -> None:
     reception, following, quota = received(10, b"x" * 1010, b"yy")
-    assert (following, reception.endless, quota.unused) == (b"", True, True)
+    assert (following, reception.is_endless, quota.is_unused) == (b"", True, True)
