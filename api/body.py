@@ -50,7 +50,7 @@ async def read(request: web.Request, limit: int) -> bytes:
     if declared is not None and declared > limit:
         raise _too_large(limit)
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Refused("unsupported_media_type", "Content-Encoding is not supported: send the body as it is")
+        raise Refused("unsupported_media_type", "Content-Encoding is not supported: send the request body unencoded")
     if "Expect" in request.headers and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer itself has not begun
@@ -66,7 +66,7 @@ def content_type(request: web.Request) -> tuple[str, str]:
     """The media type of the body in lower case and its charset; `""` where the header does not name one."""
     header = request.headers.get("Content-Type", "")
     if len(header) > _MAX_CONTENT_TYPE:
-        raise Refused("unsupported_media_type", f"Content-Type is longer than {_MAX_CONTENT_TYPE} characters")
+        raise Refused("unsupported_media_type", f"Content-Type must be at most {_MAX_CONTENT_TYPE} characters long")
     charset = _CHARSET.search(header)
     return header.partition(";")[0].strip().lower(), charset[1].lower() if charset else ""
 
@@ -78,9 +78,9 @@ def decode(content: bytes, media_type: str, charset: str) -> dict[str, Any]:
     if media_type != "application/json":
         raise Refused("unsupported_media_type", "Content-Type must be application/json")
     if charset not in ("", "utf-8", "utf8", "us-ascii"):
-        raise Refused("unsupported_media_type", "JSON must be in UTF-8")
+        raise Refused("unsupported_media_type", "JSON must be encoded in UTF-8")
     if content.count(b"[") + content.count(b"{") > MAX_CONTAINERS:
-        raise Refused("invalid_request", f"The body has more than {MAX_CONTAINERS} arrays and objects")
+        raise Refused("invalid_request", f"Request body must have at most {MAX_CONTAINERS} arrays and objects")
     try:
         decoded = json.loads(
             content.decode("utf-8"),
@@ -90,16 +90,17 @@ def decode(content: bytes, media_type: str, charset: str) -> dict[str, Any]:
             parse_float=_number,
         )
     except UnicodeDecodeError:
-        raise Refused("invalid_request", "The body is not valid UTF-8") from None
+        raise Refused("invalid_request", "Request body is not valid UTF-8") from None
     except json.JSONDecodeError as error:
         raise Refused(
-            "invalid_request", f"The body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}"
+            "invalid_request",
+            f"Request body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}",
         ) from None
     except RecursionError:  # the decoder counts its own depth, long before the C stack ends
         raise _too_deep() from None
     _check_values([decoded])
     if not isinstance(decoded, dict):
-        raise Refused("invalid_request", "The body must be a JSON object")
+        raise Refused("invalid_request", "Request body must be a JSON object")
     return decoded
 
 
@@ -116,7 +117,7 @@ def _check_values(level: list[Any]) -> None:
         for found in level:
             if isinstance(found, str):
                 if _UNSTORABLE.search(found):
-                    raise Refused("invalid_request", "A text has NUL or half of a surrogate pair in it")
+                    raise Refused("invalid_request", "Text must not contain NUL characters or unpaired surrogates")
             elif isinstance(found, dict | list):
                 if depth == MAX_DEPTH:
                     raise _too_deep()
@@ -133,30 +134,30 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # add() returns None, which is the point
-        raise Refused("invalid_request", f"{twice[:50]} is there twice", _UNSTORABLE.sub("", twice[:200]))
+        raise Refused("invalid_request", f"{twice[:50]} is given more than once", _UNSTORABLE.sub("", twice[:200]))
     return found
 
 
 def _whole(digits: str) -> int:
     if len(digits.lstrip("-")) > _MAX_DIGITS:
-        raise Refused("invalid_request", "A number is too large")
+        raise Refused("invalid_request", f"Number must have at most {_MAX_DIGITS} digits")
     return int(digits)
 
 
 def _number(text: str) -> float:
     number = float(text) if len(text) <= 100 else math.inf
     if not math.isfinite(number):
-        raise Refused("invalid_request", "A number is too large or too long")
+        raise Refused("invalid_request", "Number is too large or too long")
     return number
 
 
 def _not_a_number(_: str) -> float:
-    raise Refused("invalid_request", "NaN and Infinity are not JSON")
+    raise Refused("invalid_request", "NaN and Infinity are not valid JSON")
 
 
 def _too_large(limit: int) -> Refused:
-    return Refused("payload_too_large", f"The body is larger than {limit} bytes")
+    return Refused("payload_too_large", f"Request body must be at most {limit} bytes")
 
 
 def _too_deep() -> Refused:
-    return Refused("invalid_request", f"The body is nested deeper than {MAX_DEPTH} levels")
+    return Refused("invalid_request", f"Request body must be nested at most {MAX_DEPTH} levels deep")

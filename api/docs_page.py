@@ -22,11 +22,11 @@ pre{background:#f5f5f5;padding:.6rem;overflow:auto;border-radius:.3rem}
 .m{display:inline-block;min-width:4.5rem;font-weight:600}.r{color:#666;font-size:.85em}
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}pre{background:#262626}details{border-color:#444}}
 """
-_INTRODUCTION = """<p>Everything is served under <code>/api</code> and, the same, under <code>/v1</code>. Send your
-key as <code>Authorization: Bearer er_...</code>. Answers are JSON; times are UTC; lists are newest first, take
-<code>limit</code> (1 to 200) and <code>cursor</code>, and answer <code>nextCursor</code> when there is more.
-Errors look like <code>{"error": {"code": "invalid_domain", "message": "..."}}</code>.
-For programs: <a href="openapi.json">openapi.json</a>.</p>"""
+_INTRODUCTION = """<p>The API is served under <code>/api</code>; <code>/v1</code> is an alias. Send your API key as
+<code>Authorization: Bearer er_...</code>. Responses are JSON; times are in UTC. Lists are newest first, accept
+<code>limit</code> (1 to 200) and <code>cursor</code>, and return <code>nextCursor</code> when there are more items.
+Errors have the form <code>{"error": {"code": "invalid_domain", "message": "..."}}</code>.
+OpenAPI document: <a href="openapi.json">openapi.json</a>.</p>"""
 
 
 @functools.cache
@@ -58,7 +58,7 @@ def _call(route: Route) -> str:
     parts = [
         f'<summary><span class="m">{route.method}</span> <code>/api{escape(route.path)}</code> '
         f"{escape(route.summary)}</summary>",
-        f'<p class="r">Role: {route.role or "none"}. Answers {route.status}.</p>',
+        f'<p class="r">Role: {route.role or "none"}. Status: {route.status}.</p>',
     ]
     if route.query is not NoQuery:
         parts.append(_model("Parameters", route.query.model_json_schema(by_alias=True)))
@@ -66,7 +66,7 @@ def _call(route: Route) -> str:
         parts.append(_model("Request", route.body.model_json_schema(by_alias=True)))
         parts.append(_example(route, "request"))
     if route.answer is not None:
-        parts.append(_model("Answer", route.answer.model_json_schema(by_alias=True, mode="serialization")))
+        parts.append(_model("Response", route.answer.model_json_schema(by_alias=True, mode="serialization")))
         parts.append(_example(route, "answer"))
     codes = ", ".join(f"<code>{code}</code>" for found in errors_of(route).values() for code in found)
     parts.append(f'<p class="r">Errors: {codes}</p>')

@@ -93,7 +93,7 @@ def _query(request: web.Request) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for name, value in request.query.items():
         if name in found:
-            raise Refused("invalid_request", f"{name[:50]} is there twice", name[:200])
+            raise Refused("invalid_request", f"{name[:50]} is given more than once", name[:200])
         found[name] = value
     body.check_texts(found)
     return found

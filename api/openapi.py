@@ -19,10 +19,10 @@ from router.errors import ErrorCode
 
 _PARAMETER = re.compile(r"{([a-z]+)}")
 _REFERENCE = "#/components/schemas/{model}"
-_DESCRIPTION = """Mail router: domains, aliases and integrations; tickets and their deliveries.
+_DESCRIPTION = """Receives mail for your domains, creates tickets and posts them to integrations.
 
-Keys go into `Authorization: Bearer er_...`. Lists are newest first; `nextCursor` is there when there is more.
-`POST` calls that create take an `Idempotency-Key`. Errors all have one shape.
+Send the API key as `Authorization: Bearer er_...`. Lists are newest first; `nextCursor` is present when there are more
+items. `POST` calls that create something accept an `Idempotency-Key`. All errors have the same schema.
 """
 
 
@@ -43,7 +43,7 @@ def document(routes: Iterable[Route], *, public_url: str, version: str) -> dict[
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "An API key: er_..."},
+                "key": {"type": "http", "scheme": "bearer", "description": "API key (er_...)"},
                 "session": {"type": "apiKey", "in": "cookie", "name": cookie_name(public_url)},
             },
             "headers": _headers(),
@@ -97,7 +97,7 @@ def _operation(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], 
                 "name": "Idempotency-Key",
                 "in": "header",
                 "required": False,
-                "description": "The same key and request within 24 hours get the same answer.",
+                "description": "The same key with the same request within 24 hours returns the same response.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
             }
         )
@@ -186,8 +186,8 @@ def _headers() -> dict[str, Any]:
     return {
         name: {"description": description, "schema": {"type": "integer"}}
         for name, description in {
-            "X-RateLimit-Limit": "Requests of the nearer limit.",
-            "X-RateLimit-Remaining": "How many of them are left.",
-            "X-RateLimit-Reset": "When its window ends, in Unix seconds.",
+            "X-RateLimit-Limit": "Number of requests that the limit allows.",
+            "X-RateLimit-Remaining": "Number of requests that remain.",
+            "X-RateLimit-Reset": "End of the window, in Unix seconds.",
         }.items()
     }

@@ -119,9 +119,9 @@ class _Connection(RequestHandler):
             raise ConnectionError("an answer has been begun already")
         if status >= 500:
             log.error("api.internal_error", exc_info=exc)
-            response = answers.error("internal_error", "Something went wrong here")
+            response = answers.error("internal_error", "Internal server error")
         else:
-            response = answers.error("invalid_request", "This is not HTTP as it should be")
+            response = answers.error("invalid_request", "Malformed HTTP request")
         headers.dress(response)
         response.force_close()
         return response

@@ -54,9 +54,9 @@ async def _caller(request: web.Request, authentication: AuthenticationService) -
     if given is not None:
         scheme, _, credential = given.partition(" ")
         if scheme.lower() != "bearer" or not 1 <= len(credential.strip()) <= _MAX_CREDENTIAL:
-            raise Refused("unauthorized", "Authorization must be: Bearer and an API key")
+            raise Refused("unauthorized", "Authorization must be Bearer followed by an API key")
         return await authentication.authenticate_key(credential.strip(), address=request[ADDRESS])
     cookie = request.app[COOKIES].session(request)
     if cookie and len(cookie) <= _MAX_CREDENTIAL:
         return await authentication.authenticate_session(cookie, address=request[ADDRESS])
-    raise Refused("unauthorized", "An API key is needed: Authorization: Bearer er_...")
+    raise Refused("unauthorized", "Authentication required: send an API key as Authorization: Bearer er_...")

@@ -26,8 +26,8 @@ FAULT_LINES = web.AppKey("fault_lines", Attempts)
 
 # What aiohttp itself may raise before a handler of ours runs.
 _HTTP: dict[int, tuple[ErrorCode, str]] = {
-    404: ("not_found", "There is nothing here"),
-    413: ("payload_too_large", "The body is too large"),
+    404: ("not_found", "Not found"),
+    413: ("payload_too_large", "Request body is too large"),
     415: ("unsupported_media_type", "Content-Type must be application/json"),
 }
 
@@ -50,23 +50,23 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             log.warning("api.request_timed_out", waiting_in=waited_for(error), **_facts(request))
         return _close_unread(request, _unavailable())
     except web.HTTPMethodNotAllowed as error:
-        response = answers.error("method_not_allowed", f"{request.method[:20]} is not possible here")
+        response = answers.error("method_not_allowed", f"Method {request.method[:20]} is not allowed")
         response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
         return _close_unread(request, response)
     except web.HTTPException as error:
         if error.status < 400:  # a redirect is not an error
             raise
-        code, message = _HTTP.get(error.status, ("invalid_request", "The request cannot be understood"))
+        code, message = _HTTP.get(error.status, ("invalid_request", "Bad request"))
         return _close_unread(request, answers.error(code, message))
     except (web.RequestPayloadError, ConnectionError):
         _check_unbegun(request)
-        return _close_unread(request, answers.error("invalid_request", "The body did not come whole"))
+        return _close_unread(request, answers.error("invalid_request", "Request body is incomplete"))
     except Exception:
         _check_unbegun(request)
         if _may_log(request):
             log.exception("api.internal_error", **_facts(request))
         return _close_unread(
-            request, answers.error("internal_error", "Something went wrong here; the log has it under the request id")
+            request, answers.error("internal_error", "Internal server error; the log has details under the request id")
         )
 
 
@@ -93,7 +93,7 @@ def _check_unbegun(request: web.Request) -> None:
 
 
 def _unavailable() -> web.Response:
-    response = answers.error("unavailable", "This cannot be done at the moment: try again soon")
+    response = answers.error("unavailable", "Service temporarily unavailable: try again later")
     response.headers["Retry-After"] = "5"
     return response
 

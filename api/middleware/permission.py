@@ -32,10 +32,10 @@ def permission(public_url: str) -> Middleware:
         caller = request.get(CALLER)
         by_browser = caller is None or caller.is_session
         if request.method not in _SAFE and by_browser and not from_own_page(request, origin):
-            raise Refused("forbidden", "This request was made by a page of another site")
+            raise Refused("forbidden", "Cross-site request rejected")
         least = declared.role
         if caller is not None and least is not None and ROLES.index(caller.actor.role) > ROLES.index(least):
-            raise Refused("forbidden", f"This needs the role {least}; yours is {caller.actor.role}")
+            raise Refused("forbidden", f"Requires the role {least}; your role is {caller.actor.role}")
         return await handler(request)
 
     return permit

@@ -54,7 +54,7 @@ def rate_limit(limits: RateLimits, settings: ApiSettings) -> Middleware:
         if verdict is not None:
             request[VERDICT] = verdict
             if not verdict.allowed:
-                raise Throttled(f"Too many requests: try again in {verdict.retry_after} s", verdict.retry_after)
+                raise Throttled(f"Too many requests: retry in {verdict.retry_after} s", verdict.retry_after)
         return await handler(request)
 
     return count

@@ -12,4 +12,4 @@ async def page(call: Call[Empty, Paged]) -> AuditList:
     return AuditList(audit=[AuditAnswer.of(entry) for entry in found.items], next_cursor=found.next_cursor)
 
 
-ROUTES = (Route("GET", "/audit", page, "Changes, newest first", "admin", AuditList, query=Paged),)
+ROUTES = (Route("GET", "/audit", page, "Audit log, newest first", "admin", AuditList, query=Paged),)

@@ -19,7 +19,7 @@ ROUTES = (
         "POST",
         "/explain",
         explain,
-        "What would happen to a mail and why; nothing is sent or stored",
+        "Explain how a message would be routed; nothing is sent or stored",
         "viewer",
         ExplainAnswer,
         body=ExplainRequest,

@@ -16,7 +16,7 @@ ROUTES = (
         "GET",
         "/health",
         show,
-        "The queue, the deliverer, and the integrations and domains that are in trouble",
+        "Delivery process, queue, and the integrations and domains with problems",
         "viewer",
         HealthAnswer,
     ),

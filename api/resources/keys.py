@@ -26,12 +26,20 @@ async def revoke(call: Call[Empty, NoQuery]) -> None:
 
 
 ROUTES = (
-    Route("GET", "/keys", page, "Keys, newest first; all for admins, else one's own", "viewer", KeyList, query=Paged),
+    Route(
+        "GET",
+        "/keys",
+        page,
+        "API keys, newest first; roles other than admin see their own",
+        "viewer",
+        KeyList,
+        query=Paged,
+    ),
     Route(
         "POST",
         "/keys",
         create,
-        "Make a key; its text is in this answer and nowhere else",
+        "Create an API key; only this response contains the key itself",
         "admin",
         KeyCreated,
         body=KeyCreate,
@@ -39,5 +47,5 @@ ROUTES = (
         creates=True,
         secret=True,
     ),
-    Route("DELETE", "/keys/{id}", revoke, "Revoke a key", "admin", status=204),
+    Route("DELETE", "/keys/{id}", revoke, "Revoke an API key", "admin", status=204),
 )

@@ -78,7 +78,7 @@ ROUTES = (
         "GET",
         "/emails/messages",
         find,
-        "Mails by their id, their Message-ID or their ticket; newest first, at most 50",
+        "Find messages by id, Message-ID or ticket; newest first, at most 50",
         "viewer",
         MessageList,
         query=Find,
@@ -87,7 +87,7 @@ ROUTES = (
         "GET",
         "/emails/messages/{id}/raw",
         raw,
-        "The mail as it came, with our trace headers on top",
+        "The original message, with trace header fields prepended",
         "viewer",
         media="message/rfc822",
     ),
@@ -95,9 +95,11 @@ ROUTES = (
         "GET",
         "/emails/messages/{id}/attachments/{n}",
         attachment,
-        "One attachment, as a download",
+        "An attachment as a download",
         "viewer",
         media="application/octet-stream",
     ),
-    Route("GET", "/emails/messages/{id}/trace", trace, "All that happened to this mail", "viewer", TraceAnswer),
+    Route(
+        "GET", "/emails/messages/{id}/trace", trace, "Events of a message in chronological order", "viewer", TraceAnswer
+    ),
 )

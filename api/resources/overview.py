@@ -12,5 +12,5 @@ async def show(call: Call[Empty, NoQuery]) -> OverviewAnswer:
 
 
 ROUTES = (
-    Route("GET", "/overview", show, "Figures of the last thirty days, and what is open now", "viewer", OverviewAnswer),
+    Route("GET", "/overview", show, "Statistics of the last 30 days and unresolved tickets", "viewer", OverviewAnswer),
 )

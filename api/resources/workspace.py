@@ -26,12 +26,12 @@ async def change(call: Call[WorkspaceChange, NoQuery]) -> WorkspaceAnswer:
 
 
 ROUTES = (
-    Route("GET", "/workspace", show, "The workspace of this key or session", "viewer", WorkspaceAnswer),
+    Route("GET", "/workspace", show, "The workspace of the API key or session", "viewer", WorkspaceAnswer),
     Route(
         "PATCH",
         "/workspace",
         change,
-        "Change its name, default integration, time zone or locale",
+        "Change the name, default integration, time zone or locale of the workspace",
         "admin",
         WorkspaceAnswer,
         body=WorkspaceChange,

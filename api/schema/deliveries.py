@@ -14,7 +14,7 @@ StateWord = Annotated[str, Field(json_schema_extra={"enum": ["pending", "deliver
 
 
 class DeliveryAnswer(Answer):
-    """One ticket event owed to one integration. `parked`: waits until its integration is mended."""
+    """Delivery of a ticket event to an integration. `parked`: held until the failing integration works again."""
 
     id: str
     ticket_id: str
@@ -61,7 +61,7 @@ class DeliveryList(Answer):
 
 
 class AttemptAnswer(Answer):
-    """One try. `status` is HTTP's, null when no answer came; `outcome` is `open` while it runs."""
+    """A delivery attempt. `status` is the HTTP status, null without a response. `outcome` is `open` while it runs."""
 
     n: int
     at: Time
@@ -100,7 +100,7 @@ class DeliveryDetail(DeliveryAnswer):
 
 
 class Deliveries(Paged):
-    """The parameters of the list."""
+    """Parameters of the list of deliveries."""
 
     state: StateWord | None = None
     integration_id: str | None = None
@@ -108,13 +108,13 @@ class Deliveries(Paged):
 
 
 class Replay(Body):
-    """Which ones: dead ones unless `state` says pending; of all integrations unless one is given."""
+    """Deliveries to retry: `dead` ones unless `state` is `pending`; of all integrations unless one is given."""
 
     integration_id: str | None = None
     state: Annotated[str, Field(json_schema_extra={"enum": ["dead", "pending"]})] | None = None
 
 
 class Replayed(Answer):
-    """How many are due now."""
+    """Number of deliveries queued for a retry."""
 
     replayed: int

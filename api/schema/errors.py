@@ -37,7 +37,7 @@ assert set(STATUS) == set(get_args(ErrorCode))  # noqa: S101 - a code without a 
 
 
 class ErrorDetail(Answer):
-    """What is wrong. `field` names the input, for validation errors."""
+    """What is wrong. `field` is the name of the invalid input in validation errors."""
 
     code: ErrorCode
     message: str
@@ -47,6 +47,6 @@ class ErrorDetail(Answer):
 
 
 class Error(Answer):
-    """Every answer of 400 and above."""
+    """Response body of every status of 400 and above."""
 
     error: ErrorDetail

@@ -11,16 +11,16 @@ from router.model import Message
 
 
 class Find(Query):
-    """What to look for."""
+    """Search parameters."""
 
     q: str = Field(
-        description="A message's id (`msg_...`), a Message-ID with or without brackets, or a ticket's id or number.",
+        description="Message id (`msg_...`), Message-ID with or without angle brackets, or ticket id or number.",
         examples=["#12"],
     )
 
 
 class MessageRow(Answer):
-    """A mail in a list. `from` and `subject` as its header has them, `reversePath` as the envelope."""
+    """A message in a list. `from` and `subject` come from the header, `reversePath` from the envelope."""
 
     id: str
     from_address: str = Field(serialization_alias="from")
@@ -46,6 +46,6 @@ class MessageRow(Answer):
 
 
 class MessageList(Answer):
-    """The mails that were found."""
+    """Matching messages."""
 
     messages: list[MessageRow]

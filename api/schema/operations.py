@@ -13,7 +13,7 @@ from router.model import AuditEntry, BlockedSender
 
 
 class ExplainRequest(Body):
-    """The mail that is imagined."""
+    """Envelope and subject of a hypothetical message."""
 
     recipient: Address
     from_: Address | None = Field(default=None, alias="from")
@@ -21,7 +21,7 @@ class ExplainRequest(Body):
 
 
 class StepAnswer(Answer):
-    """One question on the way; ok: it went on from here."""
+    """A routing step. `ok`: routing continued after it."""
 
     step: str
     ok: bool
@@ -29,7 +29,7 @@ class StepAnswer(Answer):
 
 
 class ExplainAnswer(Answer):
-    """What would happen and why; `preview` is what the integration would be sent."""
+    """How the message would be routed, step by step. `preview` is the payload for the integration."""
 
     recipient: str
     accepted: bool
@@ -57,7 +57,7 @@ class ExplainAnswer(Answer):
 
 
 class AuditAnswer(Answer):
-    """Who changed what; `userId` is null for the operator at the command line."""
+    """A change and its author. `userId` is null for the operator at the command line."""
 
     id: str
     at: Time
@@ -83,14 +83,14 @@ class AuditAnswer(Answer):
 
 
 class AuditList(Answer):
-    """A page of changes."""
+    """A page of the audit log."""
 
     audit: list[AuditAnswer]
     next_cursor: NextCursor = None
 
 
 class BlockedSenderAnswer(Answer):
-    """An address, `@domain` or network whose mail is refused."""
+    """An address, `@domain` or network whose mail is rejected."""
 
     sender: str
     created_at: Time
@@ -108,6 +108,6 @@ class BlockedSenderList(Answer):
 
 
 class BlockedSenderCreate(Body):
-    """One more."""
+    """A sender to block."""
 
     sender: str

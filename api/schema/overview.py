@@ -14,7 +14,7 @@ from router.model import Domain, DomainStatus, Integration, IntegrationStatus
 
 
 class DayAnswer(Answer):
-    """A day of UTC. `dead`: deliveries for its mails that were given up."""
+    """Counts of a day in UTC. `dead`: deliveries of its messages that failed permanently."""
 
     date: date
     mails: int
@@ -27,7 +27,7 @@ class DayAnswer(Answer):
 
 
 class OpenAnswer(Answer):
-    """Tickets that are not resolved, by status."""
+    """Unresolved tickets by status."""
 
     open: int
     in_progress: int
@@ -39,14 +39,14 @@ class OpenAnswer(Answer):
 
 
 class AliasOpenAnswer(OpenAnswer):
-    """The same at one alias."""
+    """Unresolved tickets of an alias by status."""
 
     alias_id: str
     alias: str
 
 
 class DurationAnswer(Answer):
-    """How long something took, in seconds; null when there was nothing to measure. `count`: of how many."""
+    """Durations in seconds, null without measurements. `count` is the number of measurements."""
 
     count: int
     median_seconds: int | None
@@ -58,7 +58,7 @@ class DurationAnswer(Answer):
 
 
 class LatencyAnswer(Answer):
-    """From the commit of a mail to its integration's answer, in milliseconds."""
+    """Time from accepting a message to the response of the integration, in milliseconds."""
 
     count: int
     median_ms: int | None
@@ -74,10 +74,10 @@ def _over(value: int | None, unit: int) -> int | None:
 
 
 class OverviewAnswer(Answer):
-    """`days`: the last thirty, oldest first. `now`: what is not resolved; `byAlias`: the same by alias, the most first.
+    """`days`: the last 30 days, oldest first. `now`: unresolved tickets. `byAlias`: those of each alias, most first.
 
-    `claim`, `resolve`, `delivery`: of what came in these days, of a fair sample where that is much. `capped`: some
-    count stopped at 10,000 and is the least that it can be.
+    `claim`, `resolve` and `delivery` cover the same days; they are taken from a random sample where there are many
+    messages. `capped`: a count stopped at 10,000; the real value is at least that.
     """
 
     days: list[DayAnswer]
@@ -113,14 +113,14 @@ class OverviewAnswer(Answer):
 
 
 class DelivererAnswer(Answer):
-    """`alive`: some process that delivers was seen within ten minutes; they say so about once a minute."""
+    """`alive`: a delivery process reported within the last ten minutes; each reports about once a minute."""
 
     alive: bool
     seen_at: Time | None
 
 
 class QueueAnswer(Answer):
-    """`parked`: waits for a failing integration. `oldestAt`: when the oldest of what is not done was accepted."""
+    """`parked`: held for a failing integration. `oldestAt`: when the oldest undelivered one was created."""
 
     waiting: int
     parked: int
@@ -129,7 +129,7 @@ class QueueAnswer(Answer):
 
 
 class TroubleAnswer(Answer):
-    """An integration that fails, or whose last message did not arrive at once."""
+    """A failing integration, or one whose last delivery needed a retry."""
 
     id: str
     name: str
@@ -151,7 +151,7 @@ class TroubleAnswer(Answer):
 
 
 class DoubtAnswer(Answer):
-    """A domain whose records are missing, or that is not verified. `misses`: rechecks in a row that found none."""
+    """A domain that is unverified or has missing records. `misses`: consecutive checks that found no record."""
 
     id: str
     domain: str
@@ -173,7 +173,7 @@ class DoubtAnswer(Answer):
 
 
 class HealthAnswer(Answer):
-    """Whether mail gets through, for this workspace. Of `integrations` and `domains` those in trouble, at most 50."""
+    """Delivery status of the workspace. `integrations` and `domains` list those with problems, at most 50 each."""
 
     deliverer: DelivererAnswer
     queue: QueueAnswer

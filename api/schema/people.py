@@ -23,7 +23,7 @@ def _moment(value: object) -> object:
             moment = None
         if moment is not None and moment.tzinfo is not None and 2000 <= moment.year <= 9990:
             return int(moment.timestamp()) * 1_000_000
-    raise ValueError("must be a time like 2030-01-01T12:00:00Z")
+    raise ValueError("must be an ISO 8601 time with an offset, such as 2030-01-01T12:00:00Z")
 
 
 Moment = Annotated[
@@ -35,7 +35,7 @@ RoleWord = Annotated[str, Field(json_schema_extra={"enum": ["admin", "agent", "v
 
 
 class WorkspaceAnswer(Answer):
-    """The workspace that the key or session belongs to."""
+    """The workspace of the API key or session."""
 
     id: str
     name: str
@@ -57,7 +57,7 @@ class WorkspaceAnswer(Answer):
 
 
 class WorkspaceChange(Body):
-    """What is given is changed; `defaultIntegrationId: null` leaves the postmaster's mail without integration."""
+    """Fields to change. `defaultIntegrationId: null`: mail to the postmaster is posted to no integration."""
 
     name: Name | None = None
     default_integration_id: Id | None = None
@@ -66,7 +66,7 @@ class WorkspaceChange(Body):
 
 
 class UserAnswer(Answer):
-    """A person of the workspace."""
+    """A user of the workspace."""
 
     id: str
     email: str
@@ -99,7 +99,7 @@ class UserList(Answer):
 
 
 class UserCreate(Body):
-    """A new user; without a password they can use keys, but not sign in."""
+    """A new user. Without a password, the user can use API keys but cannot sign in."""
 
     email: Address
     name: str = ""
@@ -109,7 +109,7 @@ class UserCreate(Body):
 
 
 class UserChange(Body):
-    """What is given is changed; `timezone: null` is the workspace's."""
+    """Fields to change. `timezone: null`: the time zone of the workspace."""
 
     name: str | None = None
     role: RoleWord | None = None
@@ -119,7 +119,7 @@ class UserChange(Body):
 
 
 class KeyAnswer(Answer):
-    """A key, without its text."""
+    """An API key without the key itself."""
 
     id: str
     name: str
@@ -147,7 +147,7 @@ class KeyAnswer(Answer):
 
 
 class KeyCreated(Answer):
-    """A new key. `key` is its text, shown this once."""
+    """A new API key. `key` is the key itself; it is not returned again."""
 
     id: str
     name: str
@@ -173,14 +173,14 @@ class KeyCreated(Answer):
 
 
 class KeyList(Answer):
-    """A page of keys."""
+    """A page of API keys."""
 
     keys: list[KeyAnswer]
     next_cursor: NextCursor = None
 
 
 class KeyCreate(Body):
-    """A new key, for oneself or another user; with the user's role unless a lower one is given."""
+    """A new API key for the authenticated or another user. Its role is that of the user unless a lower one is given."""
 
     name: Name
     role: RoleWord | None = None
@@ -189,21 +189,21 @@ class KeyCreate(Body):
 
 
 class Login(Body):
-    """Who signs in."""
+    """Credentials."""
 
     email: str
     password: str
 
 
 class PasswordChange(Body):
-    """One's own password; all other sessions end."""
+    """The current and the new password of the authenticated user. All other sessions end."""
 
     current_password: str
     password: Password
 
 
 class SessionAnswer(Answer):
-    """Where one is signed in. `current` is the session that asks."""
+    """A session. `current`: the session of this request."""
 
     id: str
     address: str
@@ -225,13 +225,13 @@ class SessionAnswer(Answer):
 
 
 class SessionList(Answer):
-    """One's own sessions, the latest used first."""
+    """Sessions of the authenticated user, most recently used first."""
 
     sessions: list[SessionAnswer]
 
 
 class MeAnswer(Answer):
-    """Who asks, as what, and by which key."""
+    """The authenticated user, the effective role and the API key."""
 
     user: UserAnswer | None
     workspace: WorkspaceAnswer | None

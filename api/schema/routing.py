@@ -58,7 +58,7 @@ class TxtRecord(Answer):
 
 
 class DomainCreated(Answer):
-    """A new domain and the records that prove it."""
+    """A new domain and the DNS records that verify it."""
 
     id: str
     domain: str
@@ -83,7 +83,7 @@ class DomainCreated(Answer):
 
 
 class RecordAnswer(Answer):
-    """A DNS record: what it should say, what it says, and the fix in words."""
+    """A DNS record: expected values, found values, and how to fix it."""
 
     type: Literal["MX", "TXT"]
     name: str
@@ -107,7 +107,7 @@ class RecordAnswer(Answer):
 
 
 class DomainDetail(DomainAnswer):
-    """A domain with its records as the last check left them. proof: which of them have to be right."""
+    """A domain with the records found by the last check. `proof`: the records that must be correct."""
 
     alias_count: int
     records: list[RecordAnswer]
@@ -137,7 +137,7 @@ class DomainDetail(DomainAnswer):
 
 
 class DomainChange(Body):
-    """mxManagedUpstream: another relay's MX records get the domain's mail and hand it on; then TXT alone proves it."""
+    """`mxManagedUpstream`: MX points to another relay that forwards the mail; TXT alone verifies the domain."""
 
     mx_managed_upstream: bool
 
@@ -150,13 +150,13 @@ class DomainCreate(Body):
 
 
 class DomainDelete(Query):
-    """force: its aliases go with it."""
+    """`force`: also delete the aliases of the domain."""
 
     force: Flag = False
 
 
 class IntegrationAnswer(Answer):
-    """A place that tickets are posted to; `hint` is its URL, masked."""
+    """A destination that tickets are posted to. `hint` is its masked URL."""
 
     id: str
     type: str
@@ -198,7 +198,7 @@ class IntegrationCreate(Body):
 
 
 class IntegrationChange(Body):
-    """What is given is changed; a new URL makes a failing integration active again."""
+    """Fields to change. A new URL reactivates a failing integration."""
 
     codes: ClassVar = {"webhookUrl": "invalid_webhook_url"}
     name: Name | None = None
@@ -206,7 +206,7 @@ class IntegrationChange(Body):
 
 
 class IntegrationTested(Answer):
-    """What the other side said to the test message; `status` is HTTP's, null when no answer came."""
+    """Response of the endpoint to the test message. `status` is the HTTP status, null without a response."""
 
     ok: bool
     status: int | None
@@ -226,7 +226,7 @@ class IntegrationTested(Answer):
 
 
 class AliasAnswer(Answer):
-    """An address and where its tickets go."""
+    """An address and the integration of its tickets."""
 
     id: str
     email: str
@@ -257,13 +257,13 @@ class AliasList(Answer):
 
 
 class Aliases(Paged):
-    """The parameters of the list."""
+    """Parameters of the list of aliases."""
 
     domain_id: Id | None = None
 
 
 class AliasCreate(Body):
-    """A new alias; `*` as the local part is the domain's catch-all."""
+    """A new alias. The local part `*` is the catch-all of the domain."""
 
     codes: ClassVar = {"localPart": "invalid_alias", "integrationId": "invalid_integration"}
     domain_id: Id
@@ -275,7 +275,7 @@ AliasStatusWord = Annotated[str, Field(json_schema_extra={"enum": ["active", "di
 
 
 class AliasChange(Body):
-    """What is given is changed."""
+    """Fields to change."""
 
     codes: ClassVar = {"status": "invalid_status", "integrationId": "invalid_integration"}
     integration_id: Id | None = None
@@ -283,7 +283,7 @@ class AliasChange(Body):
 
 
 class AliasTested(Answer):
-    """The test mail that was accepted and the ticket it opened."""
+    """The accepted test message and the ticket it opened."""
 
     message_id: str
     ticket_id: str | None

@@ -80,7 +80,7 @@ def _whole(value: object) -> object:
     """Digits alone: no sign, no space, no underscore, no other script's digits."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9:
         return int(value)
-    raise ValueError("must be a whole number")
+    raise ValueError("must be an integer")
 
 
 def _flag(value: object) -> object:
@@ -104,10 +104,10 @@ class Paged(Query):
 
     limit: Whole = Field(
         default=DEFAULT_LIMIT,
-        description="How many to answer at most.",
+        description="Maximum number of items to return.",
         json_schema_extra={"minimum": 1, "maximum": MAX_LIMIT},
     )
-    cursor: str | None = Field(default=None, description="`nextCursor` of the page before.")
+    cursor: str | None = Field(default=None, description="`nextCursor` of the previous page.")
 
 
 M = TypeVar("M", Body, Query)
@@ -129,12 +129,14 @@ def read(model: type[M], values: Mapping[str, Any]) -> M:
 def _words(kind: str, name: str, message: str) -> str:
     match kind:
         case "missing":
-            return f"{name} is missing"
+            return f"{name} is required"
         case "extra_forbidden":
-            return f"{name} is not a field of this request"
+            return f"{name} is not a known field"
         case "string_type" | "string_sub_type":
             return f"{name} must be a string"
         case "bool_type":
             return f"{name} must be true or false"
+        case "value_error":
+            return f"{name} {message.removeprefix('Value error, ')}"
         case _:
-            return f"{name}: {message.removeprefix('Value error, ')}"
+            return f"{name}: {message}"

@@ -18,7 +18,7 @@ StatusWord = Annotated[str, Field(json_schema_extra={"enum": ["open", "in_progre
 
 
 class TicketAnswer(Answer):
-    """A ticket in a list. `alias` is the address it came to, `from` the sender's."""
+    """A ticket in a list. `alias` is the recipient address, `from` the sender address."""
 
     id: str
     number: int
@@ -65,7 +65,7 @@ class TicketList(Answer):
 
 
 class AttachmentAnswer(Answer):
-    """An attachment; `n` is its number in the path of the download."""
+    """An attachment. `n` is its number in the download path."""
 
     n: int
     filename: str
@@ -85,7 +85,7 @@ class AttachmentAnswer(Answer):
 
 
 class MailboxAnswer(Answer):
-    """An address of the mail's header; `name` is empty where there is none."""
+    """A mailbox of a header field. `name` is empty without a display name."""
 
     address: str
     name: str
@@ -96,10 +96,10 @@ class MailboxAnswer(Answer):
 
 
 class MessageAnswer(Answer):
-    """One mail of the conversation. `text` is what is new in it, `quoted` the rest, `html` safe to show.
+    """A message of the conversation. `text` is the new text, `quoted` the quoted text, `html` sanitised HTML.
 
-    `replyTo` is its Reply-To, `originalFrom` the author where a group or list has replaced From; both unverified.
-    `failedRecipients`: the addresses that a bounce says could not be reached.
+    `replyTo` are the mailboxes of Reply-To. `originalFrom` is the author if a group or list has replaced From. Both are
+    unverified. `failedRecipients` are the undeliverable addresses that a bounce reports.
     """
 
     id: str
@@ -149,7 +149,7 @@ class MessageAnswer(Answer):
 
 
 class EventAnswer(Answer):
-    """Something that happened to a ticket: `opened`, `replied`, `claimed`, `assigned`, `status`, `note`, ..."""
+    """An event of a ticket: `opened`, `replied`, `claimed`, `assigned`, `status`, `note`, ..."""
 
     id: str
     at: Time
@@ -163,10 +163,10 @@ class EventAnswer(Answer):
 
 
 class TicketDetail(TicketAnswer):
-    """A ticket with its first message and the newest, 50 together, and what happened to it; each list oldest first.
+    """A ticket with its first and newest messages, its deliveries and its events; each list is oldest first.
 
-    `messages` are fewer where their contents pass 16 MB together. `messageCount` counts all. `nextCursor` is where the
-    list of messages goes on with those that are not here.
+    `messages` has at most 50 messages, fewer if their contents exceed 16 MB together. `messageCount` is the number of
+    all messages. `nextCursor` continues the list of messages with those that are left out.
     """
 
     messages: list[MessageAnswer]
@@ -188,14 +188,14 @@ class TicketDetail(TicketAnswer):
 
 
 class TicketMessages(Answer):
-    """A page of a ticket's messages, newest first; shorter where their contents pass 16 MB together."""
+    """A page of messages of a ticket, newest first; shorter if their contents exceed 16 MB together."""
 
     messages: list[MessageAnswer]
     next_cursor: NextCursor = None
 
 
 class TicketClaimed(Answer):
-    """Who has the ticket, and since when."""
+    """The assignee of the ticket and the time of the assignment."""
 
     id: str
     status: TicketStatus
@@ -208,7 +208,7 @@ class TicketClaimed(Answer):
 
 
 class TicketResolved(Answer):
-    """The ticket's new status."""
+    """The new status of the ticket."""
 
     id: str
     status: TicketStatus
@@ -220,26 +220,26 @@ class TicketResolved(Answer):
 
 
 class Tickets(Paged):
-    """The parameters of the list of all tickets."""
+    """Parameters of the list of all tickets."""
 
     codes: ClassVar = {"status": "invalid_status"}
     status: StatusWord | None = None
     assigned_to: str | None = None
     alias_id: str | None = None
     q: str | None = Field(
-        default=None, description="Words of sender, subject and text, the last one perhaps only begun; or a number."
+        default=None, description="Words of sender, subject or text (the last one may be a prefix), or a ticket number."
     )
 
 
 class MyTickets(Paged):
-    """The parameters of one's own list."""
+    """Parameters of the list of assigned tickets."""
 
     codes: ClassVar = {"status": "invalid_status"}
     status: StatusWord | None = None
 
 
 class Assign(Body):
-    """Who is to have it."""
+    """The new assignee."""
 
     user_id: Id
 
@@ -252,13 +252,13 @@ class StatusChange(Body):
 
 
 class NoteCreate(Body):
-    """A note for colleagues."""
+    """An internal note."""
 
     text: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 20000})]
 
 
 class NoteAnswer(Answer):
-    """The note as it was written."""
+    """The new note."""
 
     id: str
     ticket_id: str
@@ -278,7 +278,7 @@ class NoteAnswer(Answer):
 
 
 class TraceEventAnswer(Answer):
-    """Something that happened to a mail."""
+    """An event of a message."""
 
     at: Time
     event: str
@@ -286,7 +286,7 @@ class TraceEventAnswer(Answer):
 
 
 class TraceAnswer(Answer):
-    """All that happened to one mail."""
+    """Events of a message in chronological order."""
 
     message_id: str
     tickets: list[str]

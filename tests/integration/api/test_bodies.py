@@ -46,14 +46,14 @@ def test_depth_is_counted_exactly(shape: tuple[str, str]) -> None:
     left = body.MAX_DEPTH - 1 - most * levels
     assert decoded(nested(most, "[" * left + "]" * left or "1"))
     for inner in ("[" * (left + 1) + "]" * (left + 1), "[" * (left + 1) + "1" + "]" * (left + 1)):
-        with pytest.raises(Refused, match=f"deeper than {body.MAX_DEPTH} levels"):
+        with pytest.raises(Refused, match=f"at most {body.MAX_DEPTH} levels deep"):
             decoded(nested(most, inner))
 
 
 @pytest.mark.parametrize("times", [100, 1_000, 5_000, 15_000])
 @pytest.mark.parametrize("shape", [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
 def test_absurd_depth_is_refused_and_not_a_crash(shape: tuple[str, str], times: int) -> None:
-    with pytest.raises(Refused, match="deeper than"):
+    with pytest.raises(Refused, match="levels deep"):
         decoded((shape[0] * times + "1" + shape[1] * times).encode())
 
 
@@ -62,7 +62,7 @@ def test_the_number_of_containers_is_bounded() -> None:
     most = body.MAX_CONTAINERS - 2
     assert decoded(f'{{"a": [{",".join(["[]"] * most)}]}}'.encode())
     for octets in (f'{{"a": [{",".join(["[]"] * (most + 1))}]}}'.encode(), b"[" * 1_000_000, b'{"a":' * 200_000):
-        with pytest.raises(Refused, match="more than 30000 arrays and objects"):
+        with pytest.raises(Refused, match="at most 30000 arrays and objects"):
             decoded(octets)
     note = json.dumps({"text": "{" * 20_000}).encode()
     assert decoded(note)

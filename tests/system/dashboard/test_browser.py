@@ -108,7 +108,7 @@ async def test_what_a_role_may_not_is_not_offered_and_refused(
     for path in ("/set-up", "/manage/audit", f"/manage/integrations/{integration}/delete"):
         await page.goto(shop.root + path)
         await expect(page.get_by_role("heading", level=1)).to_have_text("Permission denied")
-        await expect(page.get_by_text(f"This needs the role admin; yours is {role}.")).to_be_visible()
+        await expect(page.get_by_text(f"Requires the role admin; your role is {role}.")).to_be_visible()
 
 
 async def test_a_role_that_is_lost_meanwhile(shop: ServedInstallation, window: Window) -> None:
