@@ -46,8 +46,8 @@ def ensure(config: Config, roles: frozenset[Role]) -> None:
     except (OSError, ValueError):
         listed = ", ".join(f"{name} {count}" for name, count in parts.items())
         raise Misconfigured(
-            f"the configuration needs {total} file descriptors ({listed}), and this process may have {hard}",
-            "raise LimitNOFILE of the unit, or `ulimit -Hn`, or lower these settings",
+            f"the configuration needs {total} file descriptors ({listed}), but the limit of this process is {hard}",
+            "raise LimitNOFILE of the unit (or `ulimit -Hn`), or lower these settings",
         ) from None
 
 

@@ -72,7 +72,7 @@ def first_address(config: Config) -> str:
 def as_text(login: FirstLogin, address: str) -> str:
     """What a person is shown, this one time. address: of the API and the dashboard."""
     return f"""
-The first login of this installation. It is shown this once:
+The first login of this installation. It is shown only once:
 
   workspace  {login.workspace_id}
   email      {login.email}
@@ -87,7 +87,7 @@ The first login of this installation. It is shown this once:
 def _link(login: FirstLogin, address: str) -> str:
     if not login.link:
         return ""
-    return f"""Begin here, in a browser; this link works once, for a week:
+    return f"""Open this link in a browser to set your password. It works once and expires after a week:
 
   {address.rstrip("/")}/welcome?token={login.link}
 

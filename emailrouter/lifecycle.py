@@ -80,7 +80,7 @@ async def open_database(
                     raise
                 log.warning("database.unavailable", reason=str(error), retry_in_seconds=wait)
                 if waiting is not None:
-                    waiting("the database is away")
+                    waiting("the database is unavailable")
                 await _wait(stop, wait)
                 wait = min(wait * 2, WAIT_MOST)
             else:
@@ -107,8 +107,8 @@ async def secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
     if row is None or row["value"] != mine:
         known = row["value"] if row else "none"
         raise WrongSecretKey(
-            f"server.secret_key has the fingerprint {mine}, but this database's secrets were sealed with {known}: "
-            "every host of one database needs the same key"
+            f"server.secret_key has the fingerprint {mine}, but this database's secrets were encrypted with {known}: "
+            "all hosts of one database need the same key"
         )
     return SecretBox(key)
 
@@ -119,8 +119,8 @@ async def _refuse_to_make_a_second_key(config: Config, opened: AnyDatabase) -> N
     row = await opened.fetch_one("installation_fact", name="secret_key")
     if row is not None and not await asyncio.to_thread(file.exists):
         raise WrongSecretKey(
-            f"{file} is missing, and this database's secrets were sealed with the key {row['value']}: bring that file "
-            "here (0600), or set server.data_dir or server.secret_key"
+            f"{file} is missing, and this database's secrets were encrypted with the key {row['value']}: copy the file "
+            "here (mode 0600), or set server.data_dir or server.secret_key"
         )
 
 
@@ -296,7 +296,7 @@ class _Parts:
         if self.halted:
             if self.own is not None and self.own.cancelling():
                 self.own.uncancel()
-            raise Halted("a part of the program has ended") from self.halted[0]
+            raise Halted("a background task has ended unexpectedly") from self.halted[0]
 
 
 @asynccontextmanager

@@ -29,34 +29,34 @@ emailrouter \- mail for your domains becomes tickets in Slack
 .I COMMAND
 .RI [ ARGUMENTS ]
 .SH DESCRIPTION
-Email Router receives the mail of your domains by SMTP, writes it durably before it says 250, makes a ticket of it, and
-posts the ticket to the Slack channel of the address it was sent to. It starts with one command on an embedded SQLite
-database; the same program runs on several hosts over one PostgreSQL.
+Email Router receives mail for your domains by SMTP, stores it durably before it replies 250, creates a ticket, and
+posts the ticket to the Slack channel of the recipient address. It starts with one command and an embedded SQLite
+database; the same program runs on several hosts with one PostgreSQL database.
 .SH OPTIONS
-Every command takes these, before and after its name.
+All commands accept these options, before or after the command name.
 """
 
 _TAIL = r""".SH EXIT STATUS
 .TP
 .B 0
-Done.
+Success.
 .TP
 .B 1
-Failed; one line on standard error says why.
+Failure; one line on standard error gives the reason.
 .TP
 .B 2
-Wrong usage or an invalid configuration; one line names the key, its value and what is allowed.
+Invalid usage or configuration; one line names the setting, its value and what is allowed.
 .SH SIGNALS
 .TP
 .B SIGTERM, SIGINT
-Drain and stop: no new connections, mails that are coming in end, what is being posted gets its outcome.
+Shut down gracefully: accept no new connections, finish the messages being received, record the outcome of deliveries.
 .TP
 .B SIGHUP
-Read the certificates and the log level again.
+Reload the certificates and the log level.
 .SH FILES
 .TP
 .I ./emailrouter.toml, /etc/emailrouter/emailrouter.toml
-The configuration: the first that exists, unless \-\-config names one. Every key can also be set by environment.
+The configuration: the first file that exists, unless \-\-config is given. Environment variables can also set every key.
 .TP
 .I /var/lib/emailrouter
 The state directory of the systemd units: the SQLite database, the secret key, the first login.

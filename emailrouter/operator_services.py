@@ -24,7 +24,7 @@ async def existing_database(config: Config) -> AnyDatabase:
     if path is not None and not path.exists():
         raise Refused(
             "not_found",
-            f"there is no database at {path}: run `emailrouter init`, or name the configuration by --config",
+            f"there is no database at {path}: run `emailrouter init`, or set the configuration file with --config",
         )
     return await lifecycle.open_database(config, migrate_it=False)
 

@@ -84,7 +84,7 @@ class Stopping:
             self._steps.remove(name)
 
     def _give_up(self) -> None:
-        step = ", ".join(self._steps) or "the end of the interpreter"
+        step = ", ".join(self._steps) or "interpreter exit"
         log.critical("shutdown.timed_out", step=step, after_seconds=self._bound)
         os._exit(1)
 

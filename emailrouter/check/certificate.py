@@ -17,7 +17,7 @@ from router.clock import SECOND
 
 NAME = "tls"
 _SOON = timedelta(days=14)
-_RENEW = "Renew it (certbot renew), and see that the deploy hook copies both files (docs/operations.md, Certificates)"
+_RENEW = "Renew it (certbot renew), and check that the deploy hook copies both files (docs/operations.md, Certificates)"
 
 
 async def certificate(facts: Facts) -> list[Line]:
@@ -26,7 +26,7 @@ async def certificate(facts: Facts) -> list[Line]:
     path, key_path = config.smtp.tls_cert, config.smtp.tls_key
     if path is None or key_path is None:
         fix = "Get a certificate (docs/operations.md, Certificates) and set [smtp] tls_cert and tls_key"
-        return [warn(NAME, "no certificate: STARTTLS is not offered, and mail comes in clear", fix)]
+        return [warn(NAME, "no certificate: STARTTLS is not offered, and mail arrives unencrypted", fix)]
     lines = []
     for file, key in ((path, "tls_cert"), (key_path, "tls_key")):
         unreadable = _unreadable(file, key)
@@ -38,21 +38,21 @@ async def certificate(facts: Facts) -> list[Line]:
         chain = x509.load_pem_x509_certificates(path.read_bytes())
     except ValueError:
         fix = "[smtp] tls_cert must be PEM, the host's certificate first (certbot's fullchain.pem)"
-        return [fail(NAME, f"{path} holds no certificate", fix)]
+        return [fail(NAME, f"{path} contains no certificate", fix)]
     try:
         key_file = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
     except (ValueError, TypeError):
         fix = "[smtp] tls_key must be the private key in PEM, without a password (certbot's privkey.pem)"
-        return [fail(NAME, f"{key_path} holds no private key that can be used", fix)]
+        return [fail(NAME, f"{key_path} contains no usable private key", fix)]
     if key_path.stat().st_mode & (stat.S_IRWXO):
-        lines.append(fail(NAME, f"everybody may read {key_path}", f"chmod 640 {key_path}"))
+        lines.append(fail(NAME, f"{key_path} is readable by every user", f"chmod 640 {key_path}"))
     lines += _pair(chain, _spki(key_file.public_key()), path, key_path)
     lines += _names(chain[0], config.server.hostname)
     lines += _dates(chain, datetime.fromtimestamp(facts.clock.now() / SECOND, UTC))
     lines += _order(chain, path)
     if all(line.status == "ok" for line in lines):
         until = min(c.not_valid_after_utc for c in chain)
-        lines.append(ok(NAME, f"{path} is for {config.server.hostname}, until {until:%Y-%m-%d}"))
+        lines.append(ok(NAME, f"{path} is valid for {config.server.hostname} until {until:%Y-%m-%d}"))
     return lines
 
 
@@ -77,9 +77,9 @@ def _unreadable(file: Path, key: str) -> Line | None:
     try:
         file.read_bytes()
     except FileNotFoundError:
-        return fail(NAME, f"{file} is not there", f"Correct [smtp] {key}, or put the file there")
+        return fail(NAME, f"{file} does not exist", f"Correct [smtp] {key}, or create the file")
     except OSError as error:
-        fix = f"Let the user emailrouter read it: chgrp emailrouter {file}; chmod 640 {file}; the folders above need x"
+        fix = f"Make it readable for the user emailrouter: chgrp emailrouter {file}; chmod 640 {file}"
         return fail(NAME, f"{file} cannot be read: {error.strerror or error}", fix)
     return None
 
@@ -88,10 +88,10 @@ def _pair(chain: Sequence[x509.Certificate], spki: bytes, path: Path, key_path: 
     if _spki(chain[0].public_key()) == spki:
         return []
     if any(_spki(other.public_key()) == spki for other in chain[1:]):
-        fix = f"Put the host's own certificate first in {path}, then its issuer's, and so on up"
+        fix = f"Put the certificate of the host first in {path}, followed by its issuers"
         return [fail(NAME, f"the chain in {path} is in the wrong order: the key belongs to a later certificate", fix)]
-    fix = "Use the key that was made with this certificate: both files come from one renewal"
-    return [fail(NAME, f"{key_path} is the key of another certificate than {path}", fix)]
+    fix = "Use the key of this certificate: both files must come from the same renewal"
+    return [fail(NAME, f"{key_path} does not match the certificate in {path}", fix)]
 
 
 def _names(first: x509.Certificate, hostname: str) -> list[Line]:
@@ -104,8 +104,10 @@ def _names(first: x509.Certificate, hostname: str) -> list[Line]:
     if hostname in names or f"*.{parent}" in names:
         return []
     listed = ", ".join(names[:5]) or "no name"
-    fix = f"Get one for {hostname} (certbot certonly -d {hostname}), or correct [server] hostname"
-    return [warn(NAME, f"the certificate is for {listed}, not for {hostname}: senders that check it refuse", fix)]
+    fix = f"Get a certificate for {hostname} (certbot certonly -d {hostname}), or correct [server] hostname"
+    return [
+        warn(NAME, f"the certificate is for {listed}, not for {hostname}: senders that verify it will not deliver", fix)
+    ]
 
 
 def _dates(chain: Sequence[x509.Certificate], now: datetime) -> list[Line]:
@@ -114,10 +116,10 @@ def _dates(chain: Sequence[x509.Certificate], now: datetime) -> list[Line]:
         what = "the certificate" if certificate_ is chain[0] else "a certificate of its chain"
         until, since = certificate_.not_valid_after_utc, certificate_.not_valid_before_utc
         if until < now:
-            lines.append(fail(NAME, f"{what} has expired on {until:%Y-%m-%d}", _RENEW))
+            lines.append(fail(NAME, f"{what} expired on {until:%Y-%m-%d}", _RENEW))
         elif since > now:
-            fix = "Look at the clock of this host (timedatectl); else wait, or get another certificate"
-            lines.append(fail(NAME, f"{what} is valid from {since:%Y-%m-%d %H:%M} on, which has not come", fix))
+            fix = "Check the clock of this host (timedatectl), or get another certificate"
+            lines.append(fail(NAME, f"{what} is not valid before {since:%Y-%m-%d %H:%M}", fix))
         elif until - now < _SOON:
             lines.append(warn(NAME, f"{what} expires on {until:%Y-%m-%d}, in {(until - now).days} days", _RENEW))
     return lines
@@ -126,16 +128,14 @@ def _dates(chain: Sequence[x509.Certificate], now: datetime) -> list[Line]:
 def _order(chain: Sequence[x509.Certificate], path: Path) -> list[Line]:
     for lower, upper in pairwise(chain):
         if lower.issuer != upper.subject:
-            fix = (
-                f"Put the host's certificate first in {path}, then its issuer's, and so on up (certbot's fullchain.pem)"
-            )
+            fix = f"Put the certificate of the host first in {path}, followed by its issuers (certbot's fullchain.pem)"
             return [warn(NAME, f"the chain in {path} is broken or in the wrong order", fix)]
     if chain[0].issuer == chain[0].subject:
         fix = (
-            "Fine for trying out; for senders that check (MTA-STS) get one from a public authority, like Let's Encrypt"
+            "Sufficient for tests; senders that verify it (MTA-STS) need one from a public authority like Let's Encrypt"
         )
         return [warn(NAME, "the certificate is self-signed", fix)]
     if len(chain) == 1:
-        fix = f"Use the file that has its issuers too (certbot's fullchain.pem, not cert.pem) as {path}"
-        return [warn(NAME, "the chain is missing: the file holds the host's certificate alone", fix)]
+        fix = f"Use a file that includes the issuers (certbot's fullchain.pem, not cert.pem) as {path}"
+        return [warn(NAME, "the chain is incomplete: the file contains only the certificate of the host", fix)]
     return []

@@ -11,7 +11,7 @@ from router.store.room import size_of, wal_of
 
 _LOW_SHARE = 0.05
 _LEAST_INODES = 1000
-_MIB = 1024 * 1024
+_MB = 1_000_000
 
 
 async def disk(facts: Facts) -> list[Line]:
@@ -25,27 +25,29 @@ async def disk(facts: Facts) -> list[Line]:
 def _folder(facts: Facts, folder: Path) -> list[Line]:
     if not folder.is_dir():
         fix = f"install -d -o emailrouter -g emailrouter -m 750 {folder}, or correct [server] data_dir"
-        return [fail("disk", f"{folder} is not there", fix)]
+        return [fail("disk", f"{folder} does not exist", fix)]
     lines = []
     if not os.access(folder, os.W_OK | os.X_OK):
         fix = f"chown emailrouter: {folder} (run this check as that user: runuser -u emailrouter -- emailrouter check)"
-        lines.append(fail("disk", f"{folder} cannot be written by this user", fix))
+        lines.append(fail("disk", f"{folder} is not writable by this user", fix))
     found = facts.statvfs(folder)
     free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
-    said = f"{folder}: {free // _MIB} MiB of {total // _MIB} MiB are free"
-    fix = "Make room: [retention] raw_messages erases old raw mails by itself; or move the data to a larger disk"
+    said = f"{folder}: {free // _MB} MB of {total // _MB} MB are free"
+    fix = "Free disk space: [retention] raw_messages deletes old raw messages; or move the data to a larger disk"
     path = facts.config.database.url.path
     reserve = facts.config.smtp.min_free_bytes
     wal = 0 if path is None or path.parent.resolve() != folder else size_of(wal_of(path))
     if reserve and free < reserve + wal:
-        also = f" and the {wal // _MIB} MiB of the database's WAL" if wal >= _MIB else ""
-        lines.append(fail("disk", f"{said}, less than [smtp] min_free_bytes{also}: mail is put off with 452", fix))
+        also = f" plus the {wal // _MB} MB of the database's WAL" if wal >= _MB else ""
+        lines.append(
+            fail("disk", f"{said}, less than [smtp] min_free_bytes{also}: mail is temporarily rejected with 452", fix)
+        )
     elif free < total * _LOW_SHARE or free < 3 * reserve + wal:
-        lines.append(warn("disk", f"{said}: mail is put off soon", fix))
+        lines.append(warn("disk", f"{said}: mail will soon be temporarily rejected", fix))
     else:
         lines.append(ok("disk", said))
     if found.f_files and (found.f_favail < _LEAST_INODES or found.f_favail < found.f_files * _LOW_SHARE / 5):
         said = f"{folder}: {found.f_favail} of {found.f_files} inodes are free"
-        fix = "Remove what made so many small files (df -i shows which disk; often a cache or old sessions)"
+        fix = "Delete what uses the inodes (df -i shows the file system); often a cache with many small files"
         lines.append((fail if found.f_favail < _LEAST_INODES else warn)("disk", said, fix))
     return lines

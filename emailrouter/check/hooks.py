@@ -29,8 +29,8 @@ async def integrations(facts: Facts) -> list[Line]:
         return []
     rows = await fetch_models(facts.database, Integration, "check_integrations", most=MOST_INTEGRATIONS)
     if not rows:
-        fix = "emailrouter integration add NAME asks for the webhook URL"
-        return [warn("integrations", "there is none: tickets are posted nowhere", fix)]
+        fix = "Add one: emailrouter integration add NAME (prompts for the webhook URL)"
+        return [warn("integrations", "no integrations yet: tickets are not posted", fix)]
     box = _box(facts)
     places = asyncio.Semaphore(AT_ONCE)
 
@@ -53,10 +53,10 @@ def _box(facts: Facts) -> SecretBox | None:
 
 async def _look(facts: Facts, box: SecretBox | None, integration: Integration) -> Line:
     name = f"integration {integration.name}"
-    test = f"emailrouter integration test '{integration.name}' says what the other side answers"
+    test = f"emailrouter integration test '{integration.name}' shows the response"
     channel = CHANNELS.get(integration.type)
     if channel is None:
-        return fail(name, f"this version knows no type {integration.type!r}", "Install the version that made it")
+        return fail(name, f"unknown type {integration.type!r}", "Install the version that created it")
     private = facts.config.delivery.allow_private_networks
     try:
         if box is None:
@@ -65,25 +65,25 @@ async def _look(facts: Facts, box: SecretBox | None, integration: Integration) -
             decrypt_settings(box, channel, integration.sealed_settings, allow_private=private)
         )
     except Unsealable:
-        fix = "Put the right secret key back (see the line about it), or set the webhook URL again"
-        return fail(name, "its settings cannot be read with this host's secret key", fix)
+        fix = "Restore the right secret key (see the line `secret key`), or set the webhook URL again"
+        return fail(name, "its settings cannot be decrypted with the secret key of this host", fix)
     except Refused as refused:
         return fail(name, refused.message, "Set the webhook URL again: emailrouter integration change")
     if integration.status == "failing":
-        fix = f"Mend it there, or set a new webhook URL; {test}"
-        return fail(name, f"it is failing, and its deliveries wait: {integration.last_error}", fix)
+        fix = f"Restore the webhook, or set a new webhook URL; {test}"
+        return fail(name, f"failing, and its deliveries are parked: {integration.last_error}", fix)
     url = next((value for value in dumped.values() if value.startswith(("https://", "http://"))), "")
     parts = urlsplit(url)
     if not parts.hostname:
-        return ok(name, f"{integration.hint}: nothing to connect to")
+        return ok(name, f"{integration.hint}: no connection to check")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     why = await _reach(parts.hostname, port, facts.trust if parts.scheme == "https" else None, private=private)
     if why is not None:
         return fail(name, why[0], f"{why[1]}; {test}")
     if integration.last_error:
-        return warn(name, f"reachable, but its last message did not arrive: {integration.last_error}", test)
-    how = "with a certificate that is valid" if facts.trust and parts.scheme == "https" else "in clear"
-    return ok(name, f"{parts.hostname} answers {how}")
+        return warn(name, f"reachable, but the last delivery failed: {integration.last_error}", test)
+    how = "over TLS with a valid certificate" if facts.trust and parts.scheme == "https" else "without TLS"
+    return ok(name, f"{parts.hostname} is reachable {how}")
 
 
 async def _reach(host: str, port: int, trust: ssl.SSLContext | None, *, private: bool) -> tuple[str, str] | None:
@@ -96,25 +96,31 @@ async def _reach(host: str, port: int, trust: ssl.SSLContext | None, *, private:
             if not allowed:
                 what = non_public_reason(addresses[0])
                 return (
-                    f"{host} is {addresses[0]}, which is {what}",
+                    f"{host} resolves to {addresses[0]}, which is {what}",
                     "Use a webhook on the public Internet, or set [delivery] allow_private_networks = true",
                 )
             name = host if trust is not None else None
             _, writer = await asyncio.open_connection(allowed[0], port, ssl=trust, server_hostname=name)
     except socket.gaierror:
-        return f"the host {host} cannot be found in the DNS", "Look at the webhook URL's host, and at /etc/resolv.conf"
+        return f"the host name {host} does not resolve", "Check the host name in the webhook URL, and /etc/resolv.conf"
     except ssl.SSLCertVerificationError as error:
         reason = error.verify_message or "not valid"
         return (
-            f"the certificate of {host} is not accepted: {reason}",
-            "Look at this host's clock and its ca-certificates; else somebody stands between: ask the network's people",
+            f"the certificate of {host} is not valid: {reason}",
+            "Check the clock and the ca-certificates of this host; otherwise a proxy on the network may intercept TLS",
         )
     except ssl.SSLError as error:
-        return f"TLS with {host} failed ({error.reason or error})", "See whether a proxy or firewall is in between"
+        return f"TLS with {host} failed ({error.reason or error})", "Check whether a proxy or firewall intercepts it"
     except TimeoutError:
-        return f"no connection to {host} within {_PATIENCE:g} s", "Let this host connect out to port 443 (firewall)"
+        return (
+            f"no connection to {host} within {_PATIENCE:g} s",
+            f"Allow outgoing connections to port {port} (firewall)",
+        )
     except OSError as error:
-        return f"no connection to {host}: {error.strerror or error}", "Let this host connect out to it (firewall)"
+        return (
+            f"no connection to {host}: {error.strerror or error}",
+            f"Allow outgoing connections to port {port} (firewall)",
+        )
     finally:
         if writer is not None:
             writer.close()

@@ -20,8 +20,8 @@ async def own_name(facts: Facts) -> list[Line]:
     """The hostname forward and reverse."""
     hostname = facts.config.server.hostname
     if "." not in hostname or hostname.endswith((".local", ".localdomain", ".internal")):
-        fix = 'Set [server] hostname to this host\'s full name in the public DNS, like "mx1.example.com"'
-        return [fail("hostname", f"{hostname} is no name that others can know", fix)]
+        fix = 'Set [server] hostname to the full name of this host in the public DNS, like "mx1.example.com"'
+        return [fail("hostname", f"{hostname} is not a public host name", fix)]
     lines = await _forward(facts, hostname, "hostname")
     if lines[-1].status == "fail":
         return lines
@@ -29,12 +29,14 @@ async def own_name(facts: Facts) -> list[Line]:
     for address in found.values if isinstance(found, Found) else ():
         names = await facts.resolver.names(address)
         if isinstance(names, Found) and hostname in names.values:
-            lines.append(ok("reverse dns", f"{address} is {hostname}"))
+            lines.append(ok("reverse dns", f"{address} resolves to {hostname}"))
             continue
-        said = f"{address} is {', '.join(names.values[:3])}" if isinstance(names, Found) else f"{address} has no name"
+        said = f"{address} has no PTR record"
+        if isinstance(names, Found):
+            said = f"{address} resolves to {', '.join(names.values[:3])}"
         if isinstance(names, Unknown):
-            said = f"the name of {address} could not be read: {names.reason}"
-        fix = f"Have the provider of the address set its PTR record to {hostname} (only some senders look at it)"
+            said = f"the PTR record of {address} could not be queried: {names.reason}"
+        fix = f"Ask the provider of the address to set its PTR record to {hostname} (only some senders check it)"
         lines.append(warn("reverse dns", said, fix))
     return lines
 
@@ -45,16 +47,16 @@ async def name_servers(facts: Facts) -> list[Line]:
     found = await facts.resolver.addresses(facts.config.server.hostname)
     asked = ", ".join(server.address for server in servers.current())
     if isinstance(found, Unknown):
-        fix = "Set [dns] nameservers to servers that answer, or correct /etc/resolv.conf"
+        fix = "Set [dns] nameservers to servers that respond, or correct /etc/resolv.conf"
         return [warn("name servers", f"{asked}: {found.reason}", fix)]
     plain = [server.address for server in servers.current() if server.without_edns]
     lines = [ok("name servers", f"{asked}{f' (from {servers.path})' if servers.from_file else ''}")]
     if servers.skipped:
         fix = "Write one IP address after `nameserver`, without port or brackets, or set [dns] nameservers"
-        lines.append(warn("name servers", f"skipped in {servers.path}: {'; '.join(servers.skipped)}", fix))
+        lines.append(warn("name servers", f"ignored in {servers.path}: {'; '.join(servers.skipped)}", fix))
     if plain:
-        offer = "Nothing has to be done: large answers are fetched over TCP"
-        lines.append(ok("name servers", f"asked without EDNS, which they do not understand: {', '.join(plain)}", offer))
+        offer = "No action is needed: large responses are fetched over TCP"
+        lines.append(ok("name servers", f"queried without EDNS, which they do not support: {', '.join(plain)}", offer))
     return lines
 
 
@@ -68,16 +70,16 @@ async def mx_hosts(facts: Facts) -> list[Line]:
 async def _forward(facts: Facts, host: str, name: str) -> list[Line]:
     found = await facts.resolver.addresses(host)
     if isinstance(found, Unknown):
-        fix = "See whether this host can ask the DNS: [dns] nameservers, /etc/resolv.conf, the firewall (port 53)"
-        return [warn(name, f"the addresses of {host} could not be read: {found.reason}", fix)]
+        fix = "Check that this host can query the DNS: [dns] nameservers, /etc/resolv.conf, the firewall (port 53)"
+        return [warn(name, f"the addresses of {host} could not be queried: {found.reason}", fix)]
     if not isinstance(found, Found):
-        fix = f"Add an A record (and AAAA) for {host} with this host's public address: MX records point at this name"
-        return [fail(name, f"{host} has no address in the DNS", fix)]
+        fix = f"Add an A record (and AAAA) for {host} with the public address of this host: MX records name it"
+        return [fail(name, f"{host} has no A or AAAA record", fix)]
     private = [address for address in found.values if not is_public(address)]
     if private:
-        fix = f"Set the A and AAAA records of {host} to public addresses, or others cannot send mail here"
+        fix = f"Set the A and AAAA records of {host} to public addresses, or other servers cannot send mail here"
         return [warn(name, f"{host} has an address that is not public: {', '.join(private)}", fix)]
-    return [ok(name, f"{host} is {', '.join(found.values)}")]
+    return [ok(name, f"{host} resolves to {', '.join(found.values)}")]
 
 
 async def domains(facts: Facts) -> list[Line]:
@@ -86,8 +88,8 @@ async def domains(facts: Facts) -> list[Line]:
         return []
     rows = await fetch_models(facts.database, Domain, "check_domains", most=MOST_DOMAINS + 1)
     if not rows:
-        fix = "emailrouter domain add example.com prints the DNS records to add"
-        return [warn("domains", "there is no domain: no mail is taken", fix)]
+        fix = "Add one: emailrouter domain add example.com (prints the DNS records to add)"
+        return [warn("domains", "no domains yet: no mail is accepted", fix)]
     count = await facts.database.fetch_one("workspace_count")
     hosts = [(mx.host, mx.priority) for mx in facts.config.server.mx_hosts]
     several = count is not None and count["workspaces"] > 1
@@ -109,7 +111,7 @@ async def domains(facts: Facts) -> list[Line]:
 
     lines = [line for found in await asyncio.gather(*(look(row) for row in rows[:MOST_DOMAINS])) for line in found]
     if len(rows) > MOST_DOMAINS:
-        lines.append(ok("domains", f"only the first {MOST_DOMAINS} domains were looked at"))
+        lines.append(ok("domains", f"only the first {MOST_DOMAINS} domains were checked"))
     return lines
 
 
@@ -122,15 +124,15 @@ def _judged(domain: Domain, verdict: Verdict) -> list[Line]:
     if domain.status == "active" and verdict.stands:
         mx = next(record for record in verdict.records if record.type == "MX")
         if mx.status == "ok":
-            return [ok(name, f"{state}; MX {', '.join(mx.found) or 'right'}")]
+            return [ok(name, f"{state}; MX {', '.join(mx.found) or 'correct'}")]
         return [warn(name, f"{state}, but its {_found(mx)}", mx.fix)]
     if verdict.verified:
-        fix = f"emailrouter domain verify {domain.name} (or wait: it is looked at again by itself)"
-        return [warn(name, "its records are right, but it is not verified yet", fix)]
+        fix = f"emailrouter domain verify {domain.name} (or wait for the next automatic check)"
+        return [warn(name, "its records are correct, but it is not verified yet", fix)]
     return [warn(name, f"{state}; its {_found(record)}", record.fix) for record in wrong]
 
 
 def _found(record: Record) -> str:
-    words = {"missing": "is missing", "wrong": "is wrong", "error": "could not be read", "ok": "is right"}
+    words = {"missing": "is missing", "wrong": "is wrong", "error": "could not be queried", "ok": "is correct"}
     shown = f" ({', '.join(record.found[:3])})" if record.found else ""
     return f"{record.type} record {words[record.status]}{shown}"

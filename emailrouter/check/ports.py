@@ -12,7 +12,7 @@ from emailrouter.check.line import Line, fail, ok, warn
 from router.network import is_loopback
 
 _PATIENCE = 3.0
-_START = "Start it: systemctl start emailrouter (or emailrouter serve)"
+_START = "Start the program: systemctl start emailrouter (or emailrouter serve)"
 
 
 async def smtp(facts: Facts) -> list[Line]:
@@ -24,9 +24,9 @@ async def smtp(facts: Facts) -> list[Line]:
     if listen != "systemd":
         if all(is_loopback(address.host) for address in listen):
             fix = 'Set [smtp] listen = ["0.0.0.0:25", "[::]:25"], or "systemd" and enable emailrouter.socket'
-            lines.append(warn("smtp port", "mail is taken on loopback only: nobody outside can send any", fix))
+            lines.append(warn("smtp port", "mail is accepted on loopback only: other hosts cannot send mail here", fix))
         elif all(address.port != 25 for address in listen):
-            fix = "Others send to port 25 alone: listen there, or forward it to this port"
+            fix = "Mail servers send to port 25 only: listen on it, or forward it to this port"
             lines.append(warn("smtp port", f"no address of [smtp] listen has port 25 ({listen[0]})", fix))
     return lines
 
@@ -43,11 +43,11 @@ async def api(facts: Facts) -> list[Line]:
     ready = await _ask(address, _get("/readyz", address))
     if isinstance(ready, bytes) and b" 503" in ready:
         fix = (
-            f"Ask it why: curl http://{address}/readyz; the log has the details. "
+            f"Find the reason: curl http://{address}/readyz; the log has the details. "
             "Restart the program if its SQLite file was moved or replaced"
         )
-        return [fail("api port", f"{address} answers that it is not ready", fix)]
-    return [ok("api port", f"{address} answers")]
+        return [fail("api port", f"{address} reports that it is not ready", fix)]
+    return [ok("api port", f"{address} responds")]
 
 
 def _get(path: str, address: Address) -> bytes:
@@ -60,7 +60,7 @@ async def _smtp_door(facts: Facts, address: Address) -> list[Line]:
         return _nobody("smtp port", address, greeting)
     if not greeting.startswith((b"220", b"421")) or facts.config.server.hostname.encode() not in greeting:
         return [_another("smtp port", address, greeting)]
-    return [ok("smtp port", f"{address} answers as {facts.config.server.hostname}")]
+    return [ok("smtp port", f"{address} responds as {facts.config.server.hostname}")]
 
 
 async def _ask(address: Address, question: bytes) -> bytes | OSError:
@@ -73,9 +73,11 @@ async def _ask(address: Address, question: bytes) -> bytes | OSError:
             writer.write(question)
             return await reader.readline()
     except TimeoutError:
-        return OSError(errno.ETIMEDOUT, f"no answer within {_PATIENCE:g} s")
+        return OSError(errno.ETIMEDOUT, f"no response within {_PATIENCE:g} s")
     except (OSError, ValueError) as error:
-        return error if isinstance(error, OSError) else OSError(errno.EPROTO, "an overlong answer")
+        return (
+            error if isinstance(error, OSError) else OSError(errno.EPROTO, "the first line of the response is too long")
+        )
     finally:
         if writer is not None:
             writer.close()
@@ -84,8 +86,8 @@ async def _ask(address: Address, question: bytes) -> bytes | OSError:
 def _nobody(name: str, address: Address, why: OSError) -> list[Line]:
     """Nobody answers: could the program listen there?"""
     if why.errno == errno.ETIMEDOUT:
-        fix = f"See what holds the address: ss -ltnp 'sport = :{address.port}'; if it is the program, look at its log"
-        return [fail(name, f"{address} takes connections and says nothing", fix)]
+        fix = f"Find the process: ss -ltnp 'sport = :{address.port}'; if it is emailrouter, check its log"
+        return [fail(name, f"{address} accepts connections but does not respond", fix)]
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, where = found[0]
@@ -94,23 +96,23 @@ def _nobody(name: str, address: Address, why: OSError) -> list[Line]:
             probe.bind(where)
     except PermissionError:
         fix = (
-            'Ports below 1024 need systemd\'s socket: [smtp] listen = "systemd" and '
+            'Ports below 1024 require systemd\'s socket: [smtp] listen = "systemd" and '
             "systemctl enable --now emailrouter.socket"
         )
-        return [fail(name, f"{address} may not be opened by this user", fix)]
+        return [fail(name, f"this user may not listen on {address}", fix)]
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            fix = f"See what holds it: ss -ltnp 'sport = :{address.port}'"
-            return [fail(name, f"{address} is taken, but nobody answers there", fix)]
-        fix = f"Write an address that this host has (ip address) into the configuration: {address.host} is none"
-        return [fail(name, f"{address} cannot be opened: {error.strerror or error}", fix)]
-    return [warn(name, f"nobody listens on {address}", _START)]
+            fix = f"Find the process: ss -ltnp 'sport = :{address.port}'"
+            return [fail(name, f"{address} is in use, but nothing responds", fix)]
+        fix = f"Configure an address of this host (`ip address` lists them): {address.host} is not one"
+        return [fail(name, f"cannot listen on {address}: {error.strerror or error}", fix)]
+    return [warn(name, f"nothing listens on {address}", _START)]
 
 
 def _another(name: str, address: Address, said: bytes) -> Line:
     shown = "".join(c if c.isprintable() else "\ufffd" for c in said[:80].decode("utf-8", "replace").strip())
     fix = (
-        f"See what it is: ss -ltnp 'sport = :{address.port}'; stop it (systemctl disable --now exim4 postfix), "
-        "or listen elsewhere"
+        f"Find the process: ss -ltnp 'sport = :{address.port}'; stop it (systemctl disable --now exim4 postfix), "
+        "or listen on another address"
     )
-    return fail(name, f"another program answers on {address}: {shown or 'nothing'}", fix)
+    return fail(name, f"another program responds on {address}: {shown or 'no data'}", fix)

@@ -18,18 +18,16 @@ async def private_files(facts: Facts) -> list[Line]:
     lines = []
     first_login = facts.config.server.data_dir / FIRST_LOGIN_FILE
     if first_login.exists():
-        fix = (
-            f"Open the link in it (that deletes it and revokes its API key), or keep it elsewhere and rm {first_login}"
-        )
-        lines.append(warn(NAME, f"{first_login} is still there: it holds a password and an API key", fix))
+        fix = f"Open its link, which deletes the file and revokes its API key; or save its content and rm {first_login}"
+        lines.append(warn(NAME, f"{first_login} still exists: it contains a password and an API key", fix))
     database = facts.config.database.url.path
     if database is not None:
         lines += [
-            warn(NAME, f"other users may read {path}", f"chmod 600 {path}")
+            warn(NAME, f"{path} is readable by other users", f"chmod 600 {path}")
             for path in _with_beside(database.resolve())
             if _is_shared(path)
         ]
-    return lines or [ok(NAME, "those with secrets can be read by their owner alone")]
+    return lines or [ok(NAME, "files with secrets are readable only by their owner")]
 
 
 def _with_beside(database: Path) -> list[Path]:

@@ -24,13 +24,13 @@ async def trusted(facts: Facts) -> list[Line]:
     peer = parse_address("127.0.0.1" if loopback == "localhost" else loopback)
     networks = api.trusted_proxies
     if networks and (peer is None or any(peer.version == each.version and peer in each for each in networks)):
-        return [ok(NAME, f"[api] trusted_proxies has {', '.join(map(str, networks))}")]
-    missing = f"does not have {peer}, where it connects from" if networks and peer else "is empty"
+        return [ok(NAME, f"[api] trusted_proxies contains {', '.join(map(str, networks))}")]
+    missing = f"does not contain {peer}, the address of the proxy" if networks and peer else "is empty"
     fix = (
-        'Set [api] trusted_proxies to the address that the proxy connects from, like ["127.0.0.1/32", "::1/128"], '
-        "and have it send X-Forwarded-For and X-Forwarded-Proto (docs/operations.md, The dashboard to the world)"
+        'Set [api] trusted_proxies to the address of the proxy, like ["127.0.0.1/32", "::1/128"], '
+        "and let it send X-Forwarded-For and X-Forwarded-Proto (docs/operations.md, The dashboard behind a proxy)"
     )
     text = (
-        f"{public.geturl()} is served by a proxy, but [api] trusted_proxies {missing}: all people count as one address"
+        f"{public.geturl()} is served by a proxy, but [api] trusted_proxies {missing}: all clients count as one address"
     )
     return [warn(NAME, text, fix)]

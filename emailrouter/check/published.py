@@ -33,25 +33,25 @@ async def _policies(facts: Facts, domain: str) -> list[Line]:
     )
     lines = []
     if isinstance(sts, Found) and any(value.startswith("v=STSv1") for value in sts.values):
-        lines.append(ok("mta-sts", f"{domain} publishes a policy: it must list every MX host"))
+        lines.append(ok("mta-sts", f"{domain} publishes a policy, which must list every MX host"))
     else:
         hosts = " ".join(f"mx: {mx.host}" for mx in facts.config.server.mx_hosts)
         lines.append(
             ok(
                 "mta-sts",
-                f"{domain} publishes none",
+                f"{domain} publishes no policy",
                 f'To publish: TXT _mta-sts.{domain} "v=STSv1; id=1", and '
                 f"https://mta-sts.{domain}/.well-known/mta-sts.txt with the lines: version: STSv1, mode: testing, "
                 f"{hosts}, max_age: 86400",
             )
         )
     if isinstance(report, Found) and any(value.startswith("v=TLSRPTv1") for value in report.values):
-        lines.append(ok("tls-rpt", f"{domain} asks for reports"))
+        lines.append(ok("tls-rpt", f"{domain} requests reports"))
     else:
         lines.append(
             ok(
                 "tls-rpt",
-                f"{domain} asks for no reports",
+                f"{domain} requests no reports",
                 f'To publish: TXT _smtp._tls.{domain} "v=TLSRPTv1; rua=mailto:postmaster@{domain}"',
             )
         )
@@ -72,6 +72,8 @@ async def dane(facts: Facts) -> list[Line]:
         return [ok("dane", f"{name} has no TLSA record", offer)]
     ours = [value for value in found.values if value.lower().replace(" ", "").startswith("311")]
     if ours and all(digest not in value.lower().replace(" ", "") for value in ours):
-        fix = f"Publish the record of the certificate that is in use, beside the old one at first: {record}"
-        return [fail("dane", f"the TLSA record of {name} is for another key: senders that check it refuse", fix)]
+        fix = f"Publish the record of the current certificate, at first in addition to the old one: {record}"
+        return [
+            fail("dane", f"the TLSA record of {name} is for another key: senders that verify it will not deliver", fix)
+        ]
     return [ok("dane", f"{name} has a TLSA record")]

@@ -62,22 +62,22 @@ async def run(config: Config) -> list[Line]:
         async with asyncio.timeout(PATIENCE):
             database = await operator_services.existing_database(config)
     except Refused as refused:
-        first.append(fail("database", refused.message, "emailrouter init makes it, or start emailrouter serve"))
+        first.append(fail("database", refused.message, "Run emailrouter init, or start emailrouter serve"))
     except SchemaMismatch as mismatch:
         fix = "emailrouter migrate" if "run `emailrouter migrate`" in str(mismatch) else "Install the newer version"
         first.append(fail("database", str(mismatch), fix))
     except Misconfigured as error:
         first.append(fail("database", f"{config.database.url} cannot be used: {error.problem}", error.fix))
     except Unavailable as error:
-        fix = "Look at [database] url, its password, whether the server runs and lets this host in (pg_hba.conf)"
+        fix = "Check [database] url and its password, that the server runs, and that it admits this host (pg_hba.conf)"
         if config.database.url.path is not None:
             fix = (
-                f"Look at the file {config.database.url.path}: its owner (emailrouter), its disk; else restore a backup"
+                f"Check the owner (emailrouter) and the disk of {config.database.url.path}; otherwise restore a backup"
             )
         first.append(fail("database", f"{config.database.url} cannot be used: {error}", fix))
     except TimeoutError:
-        fix = "Look at the network between this host and the database, and at [database] url"
-        first.append(fail("database", f"{config.database.url} does not answer within {PATIENCE:g} s", fix))
+        fix = "Check the network between this host and the database, and [database] url"
+        first.append(fail("database", f"{config.database.url} does not respond within {PATIENCE:g} s", fix))
     try:
         facts = Facts(config, use_cases.dns_resolver(config), SystemClock(), database)
         return first + await of(facts)
@@ -99,10 +99,12 @@ async def _one(check: Check, facts: Facts) -> list[Line]:
         async with asyncio.timeout(PATIENCE):
             return await check(facts)
     except TimeoutError:
-        return [fail(name, f"was not done within {PATIENCE:g} s", "Look at the network, the DNS and the database")]
+        return [fail(name, f"did not finish within {PATIENCE:g} s", "Check the network, the DNS and the database")]
     except Unavailable as error:
-        return [fail(name, f"the database is away: {error}", "Look at the database, its disk and its network")]
+        return [fail(name, f"the database is unavailable: {error}", "Check the database, its disk and its network")]
     except OSError as error:
-        return [fail(name, f"could not be made: {error}", "Run it as the user that the program runs as")]
+        return [fail(name, f"the check failed: {error}", "Run it as the user of the program (emailrouter)")]
     except Exception as error:  # noqa: BLE001 - the other checks are still worth having
-        return [fail(name, f"could not be made: {type(error).__name__}: {error}", "This is a fault of ours: report it")]
+        return [
+            fail(name, f"the check failed: {type(error).__name__}: {error}", "This is a bug in Email Router: report it")
+        ]

@@ -20,7 +20,7 @@ async def units(facts: Facts) -> list[Line]:
         return [ok("systemd", "this host does not run systemd")]
     there = {name: path for name in UNITS if (path := _find(facts, name)) is not None}
     if not there:
-        fix = "Copy them from the installed program: docs/operations.md, step 2"
+        fix = "Copy the units from the installed program: docs/operations.md, step 2"
         return [warn("systemd", "the units are not installed: nothing starts the program after a reboot", fix)]
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
@@ -51,9 +51,11 @@ async def _exposure(analyze: str, name: str, path: Path) -> Line:
             await process.wait()
     score = re.search(rb"Overall exposure level for .*: ([\d.]+)", output)
     if score is None:
-        return ok("systemd", f"{name} is installed; its sandbox could not be rated")
+        return ok("systemd", f"{name} is installed; its exposure level could not be determined")
     rating = float(score[1])
     if rating >= MOST_EXPOSED:
-        fix = f"Put the unit back as it came, and what differs into `systemctl edit {name}`"
-        return warn("systemd", f"{name} has the exposure {rating}, as it comes it is below {MOST_EXPOSED:g}", fix)
-    return ok("systemd", f"{name} has the exposure {rating}")
+        fix = f"Restore the original unit, and put local changes into `systemctl edit {name}`"
+        return warn(
+            "systemd", f"{name} has the exposure level {rating}; the original unit is below {MOST_EXPOSED:g}", fix
+        )
+    return ok("systemd", f"{name} has the exposure level {rating}")

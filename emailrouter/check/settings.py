@@ -20,23 +20,23 @@ async def configuration(facts: Facts) -> list[Line]:
         mode = config.source.stat().st_mode
         holds_secret = config.server.secret_key is not None or ":***@" in str(config.database.url)
         if mode & stat.S_IWOTH:
-            lines.append(fail(name, f"everybody may write {source}", f"chmod o-w {source}"))
+            lines.append(fail(name, f"{source} is writable by every user", f"chmod o-w {source}"))
         if mode & stat.S_IROTH and holds_secret:
-            fix = f"chmod 640 {source}, and give it to the program's group: chgrp emailrouter {source}"
-            lines.append(warn(name, f"{source} holds secrets and everybody may read it", fix))
+            fix = f"chmod 640 {source}, and assign it to the group of the program: chgrp emailrouter {source}"
+            lines.append(warn(name, f"{source} contains secrets and is readable by every user", fix))
     if assembly.link_base(config) is None:
-        fix = 'Set [server] public_url to where people reach the dashboard, like "https://tickets.example.com"'
-        lines.append(warn(name, "public_url is loopback: messages have no link to their ticket", fix))
+        fix = 'Set [server] public_url to the public address of the dashboard, like "https://tickets.example.com"'
+        lines.append(warn(name, "public_url is a loopback address: messages do not link to their ticket", fix))
     elif urlsplit(config.server.public_url).scheme != "https":
-        fix = "Put a proxy with a certificate before the API, and set [server] public_url to its https:// address"
-        lines.append(warn(name, "public_url is http://: passwords and keys travel in clear", fix))
+        fix = "Put a TLS proxy in front of the API, and set [server] public_url to its https:// address"
+        lines.append(warn(name, "public_url is http://: passwords and keys are sent unencrypted", fix))
     if config.delivery.allow_private_networks:
-        fix = "Set [delivery] allow_private_networks = false, unless the webhooks are servers of your own"
-        lines.append(warn(name, "webhooks may point into this host's own networks", fix))
+        fix = "Set [delivery] allow_private_networks = false, unless the webhooks are your own servers"
+        lines.append(warn(name, "webhooks may point to private networks", fix))
     if config.api.listen != "systemd" and not is_loopback(config.api.listen.host):
-        fix = "Set [api] listen to 127.0.0.1 and let a proxy with TLS forward to it, or close the port in the firewall"
+        fix = "Set [api] listen to 127.0.0.1 behind a TLS proxy, or close the port in the firewall"
         lines.append(warn(name, f"the API listens on {config.api.listen} without TLS", fix))
     if config.metrics.listen is not None and not is_loopback(config.metrics.listen.host):
-        fix = "Close the port in the firewall for all but the monitoring, or set [metrics] listen to 127.0.0.1"
-        lines.append(warn(name, f"the metrics listen on {config.metrics.listen} and ask for no password", fix))
+        fix = "Restrict the port to the monitoring in the firewall, or set [metrics] listen to 127.0.0.1"
+        lines.append(warn(name, f"the metrics are served on {config.metrics.listen} without authentication", fix))
     return lines

@@ -26,17 +26,17 @@ async def database(facts: Facts) -> list[Line]:
     row = await opened.fetch_one("check_standby")
     url = facts.config.database.url
     if row is not None and row["standby"]:
-        fix = "Point [database] url at the primary: this server is a copy that takes no writes"
+        fix = "Point [database] url at the primary: this server is a read-only replica"
         return [fail("database", f"{url} is a standby", fix)]
     async with opened.transaction() as transaction:
         await transaction.fetch_one("installation_fact", name="secret_key")
-    lines = [ok("database", f"{url} takes writes and has schema {NEWEST}")]
+    lines = [ok("database", f"{url} is writable and has schema version {NEWEST}")]
     durability = await opened.fetch_one("check_durability")
     names = ("synchronous_commit", "fsync")
     off = [name for name in names if durability is not None and durability[name] == "off"]
     if off:
         fix = "Turn them on for the server, the database and the role: SHOW synchronous_commit, SHOW fsync"
-        lines.append(warn("database", f"{' and '.join(off)} off: a mail answered 250 may be lost in a crash", fix))
+        lines.append(warn("database", f"{' and '.join(off)} off: accepted mail may be lost in a crash", fix))
     return lines
 
 
@@ -50,11 +50,11 @@ async def clock(facts: Facts) -> list[Line]:
     offset = 0 if row is None else now - row["now"]
     said = f"this host's clock and the database's differ by {abs(offset) / SECOND:.1f} s"
     if abs(offset) > _OFFSET_FAIL:
-        return [fail("clock", f"{said}: leases and retries go wrong", fix)]
+        return [fail("clock", f"{said}: leases and retries are unreliable", fix)]
     newest = await facts.database.fetch_one("check_newest_message")
     if newest is not None and newest["received_at"] - now > _OFFSET_FAIL:
         ahead = (newest["received_at"] - now) // SECOND
-        return [fail("clock", f"the newest mail came {ahead} s after now: a clock was or is wrong", fix)]
+        return [fail("clock", f"the newest message was received {ahead} s in the future: a clock was or is wrong", fix)]
     if abs(offset) > _OFFSET_WARN:
         return [warn("clock", said, fix)]
     return [ok("clock", said)]
@@ -73,24 +73,24 @@ async def secret_key(facts: Facts) -> list[Line]:
             mode = path.stat().st_mode
         except FileNotFoundError:
             if known is None:
-                return [ok(name, f"none yet: {path} is made at the first start")]
-            fix = f"Put the key that belongs to this database back to {path} (from a backup, or from another host)"
-            return [fail(name, f"{path} is not there, but the database has secrets sealed with a key", fix)]
+                return [ok(name, f"none yet: {path} is created at the first start")]
+            fix = f"Restore the key of this database to {path} (from a backup, or from another host)"
+            return [fail(name, f"{path} does not exist, but the database has secrets encrypted with a key", fix)]
         except OSError as error:
             fix = f"chown emailrouter: {path} (and run this check as that user)"
             return [fail(name, f"{path} cannot be read: {error.strerror or error}", fix)]
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            lines.append(warn(name, f"others may read {path}", f"chmod 600 {path}"))
+            lines.append(warn(name, f"{path} is readable by other users", f"chmod 600 {path}"))
     else:
         key = own.reveal()
     try:
         mine = fingerprint(key)
     except ValueError:
-        return [fail(name, f"{path} does not hold a secret key", "Put the right key back, from a backup")]
+        return [fail(name, f"{path} does not contain a secret key", "Restore the right key from a backup")]
     if known is not None and known["value"] != mine:
         where = "[server] secret_key" if own is not None else str(path)
-        fix = f"Give this host the key of the others ({where}): every host of one database needs the same"
-        said = f"this host's key has the fingerprint {mine}, the database's secrets were sealed with {known['value']}"
+        fix = f"Copy the key of the other hosts to {where}: all hosts of one database need the same key"
+        said = f"the key of this host is {mine}, but the secrets in the database were encrypted with {known['value']}"
         return [*lines, fail(name, said, fix)]
     return [*lines, ok(name, f"fingerprint {mine}")]
 
@@ -101,11 +101,11 @@ async def loss_audit(facts: Facts) -> list[Line]:
         return []
     found = await balance(facts.database)
     fix = (
-        "This must never be. Keep the logs and a backup of the database, and report it; "
-        "`emailrouter trace ID` shows what is known of a message"
+        "This is a bug in Email Router. Keep the logs and a backup of the database, and report it; "
+        "`emailrouter trace ID` shows what is recorded about a message"
     )
     faults = [fail("loss audit", fault, fix) for fault in found.faults()]
-    again = f"; {found.repeats} mails were answered as repeats lately" if found.repeats else ""
+    again = f"; {found.repeats} were recently answered as duplicates" if found.repeats else ""
     return faults or [ok("loss audit", f"of the newest {found.messages} messages {found.sums}{again}")]
 
 
@@ -116,15 +116,15 @@ async def queue(facts: Facts) -> list[Line]:
     lines = []
     dead = await facts.database.fetch_one("metrics_dead")
     if dead is not None and dead["dead"]:
-        fix = "emailrouter delivery list --state dead shows why; emailrouter delivery replay sends them again"
-        lines.append(warn("queue", f"{dead['dead']} deliveries were given up", fix))
+        fix = "emailrouter delivery list --state dead shows why; emailrouter delivery replay retries them"
+        lines.append(warn("queue", f"{dead['dead']} deliveries failed permanently", fix))
     row = await facts.database.fetch_one("metrics_queue")
     waiting = row["waiting"] + row["parked"] if row is not None else 0
     if row is not None and row["oldest_at"] is not None and facts.clock.now() - row["oldest_at"] > _OLD:
         hours = (facts.clock.now() - row["oldest_at"]) // (3600 * SECOND)
-        fix = "Look at the integrations below, and whether a process delivers (emailrouter serve or deliver)"
-        lines.append(warn("queue", f"{waiting} deliveries wait, the oldest for {hours} h", fix))
-    return lines or [ok("queue", f"{waiting} deliveries wait")]
+        fix = "Check the integrations below, and that a process delivers (emailrouter serve or deliver)"
+        lines.append(warn("queue", f"{waiting} deliveries are pending, the oldest for {hours} h", fix))
+    return lines or [ok("queue", f"{waiting} deliveries are pending")]
 
 
 async def who(_: Facts) -> list[Line]:
@@ -132,4 +132,4 @@ async def who(_: Facts) -> list[Line]:
     if os.geteuid() != 0:
         return []
     fix = "runuser -u emailrouter -- emailrouter check"
-    return [warn("user", "this runs as root: whether the program's user may read and write is not seen", fix)]
+    return [warn("user", "running as root: the permissions of the program's user are not checked", fix)]

@@ -13,11 +13,11 @@ from router.model import Alias
 
 @click.group(cls=desk.Group, name="alias")
 def group() -> None:
-    """Aliases: an address, and the integration its tickets go to. `*@example.com` is the catch-all."""
+    """Manage aliases: each address sends its tickets to one integration. `*@example.com` is the catch-all."""
 
 
 @group.command("list")
-@click.option("--domain", metavar="DOMAIN", help="Those of one domain.")
+@click.option("--domain", metavar="DOMAIN", help="Only aliases of this domain.")
 @desk.paged
 @desk.at_desk()
 async def list_command(at: Desk, domain: str | None, limit: int | None, cursor: str | None) -> None:
@@ -43,13 +43,13 @@ async def show(at: Desk, alias: str) -> None:
 
 @group.command("add")
 @click.argument("address")
-@click.option("--integration", metavar="NAME|ID", required=True, help="Where its tickets go.")
+@click.option("--integration", metavar="NAME|ID", required=True, help="Integration that receives its tickets.")
 @desk.at_desk()
 async def add(at: Desk, address: str, integration: str) -> None:
-    """Add an alias, active at once: mail comes as soon as its domain is verified."""
+    """Add an alias. It accepts mail as soon as its domain is verified."""
     local_part, at_sign, domain = address.rpartition("@")
     if not at_sign:
-        raise Refused("invalid_alias", f"{address!r} is not an address of one of your domains")
+        raise Refused("invalid_alias", f"{address!r} is not an email address")
     domain_id = await at.names.find_domain_id(at.actor, domain)
     integration_id = await at.names.find_integration_id(at.actor, integration)
     made = await at.services.aliases.create(
@@ -60,10 +60,10 @@ async def add(at: Desk, address: str, integration: str) -> None:
 
 @group.command("change")
 @click.argument("alias", metavar="ADDRESS|ID")
-@click.option("--integration", metavar="NAME|ID", required=True, help="Where its tickets go from now on.")
+@click.option("--integration", metavar="NAME|ID", required=True, help="Integration that will receive its tickets.")
 @desk.at_desk()
 async def change(at: Desk, alias: str, integration: str) -> None:
-    """Point an alias to another integration."""
+    """Change the integration of an alias."""
     alias_id = await at.names.find_alias_id(at.actor, alias)
     integration_id = await at.names.find_integration_id(at.actor, integration)
     await _one(at, await at.services.aliases.change(at.actor, alias_id, integration_id=integration_id))
@@ -79,7 +79,7 @@ def _switch(name: str, status: str, about: str) -> None:
         at.said(desk.as_json(AliasAnswer.of(changed)), f"{changed.email} is {name}d.")
 
 
-_switch("disable", "disabled", "Refuse mail to an alias (550 5.2.1) until it is enabled again.")
+_switch("disable", "disabled", "Reject mail to an alias with 550 5.2.1 until it is enabled.")
 _switch("enable", "active", "Accept mail to a disabled alias again.")
 
 
@@ -87,7 +87,7 @@ _switch("enable", "active", "Accept mail to a disabled alias again.")
 @click.argument("alias", metavar="ADDRESS|ID")
 @desk.at_desk()
 async def test(at: Desk, alias: str) -> None:
-    """Send a mail marked as a test through the whole way; a running deliverer posts its ticket."""
+    """Accept a test message for an alias as if it had arrived by SMTP. A running deliver process posts its ticket."""
     result = await at.services.aliases.test(at.actor, await at.names.find_alias_id(at.actor, alias))
     at.one(desk.as_json(AliasTested.of(result)))
 
@@ -97,11 +97,11 @@ async def test(at: Desk, alias: str) -> None:
 @desk.confirmed
 @desk.at_desk()
 async def remove(at: Desk, alias: str, yes: bool) -> None:
-    """Remove an alias: its mail is refused from now on, or goes to the catch-all. Its tickets stay."""
+    """Remove an alias. Its mail is rejected, or goes to the catch-all; its tickets are kept."""
     found = await at.services.aliases.get(at.actor, await at.names.find_alias_id(at.actor, alias))
     desk.confirm(f"Remove {found.email}?", yes=yes)
     await at.services.aliases.delete(at.actor, found.id)
-    at.said({"id": found.id, "removed": True}, f"{found.email} is removed.")
+    at.said({"id": found.id, "removed": True}, f"{found.email} was removed.")
 
 
 async def _one(at: Desk, alias: Alias) -> None:

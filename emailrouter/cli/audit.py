@@ -14,14 +14,14 @@ UNKNOWN = "(unknown)"  # a sign-in that failed
 
 @click.group(cls=desk.Group, name="audit")
 def group() -> None:
-    """The audit: who changed what, when and from where."""
+    """Show the audit log: who changed what, when, and from which address."""
 
 
 @group.command("list")
 @desk.paged
 @desk.at_desk()
 async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
-    """List sign-ins and changes, newest first. `(operator)` is the command line, `(unknown)` a failed sign-in."""
+    """List sign-ins and changes, newest first. `(operator)` means the command line, `(unknown)` a failed sign-in."""
     found = await desk.collect(
         lambda n, c: at.services.audit.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )

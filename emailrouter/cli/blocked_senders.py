@@ -11,14 +11,14 @@ from emailrouter.cli.desk import Desk
 
 @click.group(cls=desk.Group, name="blocked-sender")
 def group() -> None:
-    """Blocked senders: an address, a whole domain (`@spam.example`) or a network (`192.0.2.0/24`)."""
+    """Manage blocked senders: addresses, domains (`@spam.example`) and networks (`192.0.2.0/24`)."""
 
 
 @group.command("list")
 @desk.paged
 @desk.at_desk()
 async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
-    """List the blocked senders by name."""
+    """List the blocked senders, sorted by name."""
     page = await desk.collect(
         lambda n, c: at.services.blocked_senders.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )
@@ -30,7 +30,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 @click.argument("sender")
 @desk.at_desk()
 async def add(at: Desk, sender: str) -> None:
-    """Refuse mail from a sender (550 5.7.1)."""
+    """Reject mail from a sender with 550 5.7.1."""
     blocked = await at.services.blocked_senders.create(at.actor, sender)
     at.said(desk.as_json(BlockedSenderAnswer.of(blocked)), f"{blocked.sender} is blocked.")
 
@@ -40,10 +40,10 @@ async def add(at: Desk, sender: str) -> None:
 @desk.confirmed
 @desk.at_desk()
 async def remove(at: Desk, sender: str, yes: bool) -> None:
-    """Take mail from a sender again."""
-    desk.confirm(f"Take mail from {sender} again?", yes=yes)
+    """Unblock a sender."""
+    desk.confirm(f"Unblock {sender}?", yes=yes)
     await at.services.blocked_senders.delete(at.actor, sender)
-    at.said({"sender": sender, "removed": True}, f"{sender} is not blocked any more.")
+    at.said({"sender": sender, "removed": True}, f"{sender} is unblocked.")
 
 
 COMMANDS = (group,)

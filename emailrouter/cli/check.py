@@ -17,15 +17,18 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @click.command(cls=frame.Command, name="check")
 @click.pass_context
 def check(context: click.Context) -> int:
-    """Check that everything is right: configuration, database, disk, certificate, DNS, ports, integrations, audit.
+    """Check the installation: configuration, database, disk, certificate, DNS, ports, integrations, loss audit.
 
-    Looks and changes nothing; nothing is posted. Exit 1 when a line says `fail`, 2 when the configuration is invalid.
+    Changes nothing and posts nothing. Exit code 1 when a check fails, 2 when the configuration is invalid.
     """
     invocation = frame.invocation(context)
     try:
         config = invocation.config()
     except ConfigError as error:
-        _show([fail("configuration", str(error), "Correct the key that is named")], as_json=invocation.as_json)
+        _show(
+            [fail("configuration", str(error), "Correct the setting that is named")],
+            as_json=invocation.as_json,
+        )
         return 2
     lines = frame.run(run(config))
     _show(lines, as_json=invocation.as_json)
@@ -43,7 +46,7 @@ def _show(lines: list[Line], *, as_json: bool) -> None:
         if line.fix:
             click.echo(f"      {'' if line.status == 'ok' else 'fix: '}{frame.printable(line.fix)}")
     counts = {status: sum(line.status == status for line in lines) for status in _COLOURS}
-    click.echo(f"\n{counts['ok']} ok, {counts['warn']} to look at, {counts['fail']} failed")
+    click.echo(f"\n{counts['ok']} ok, {counts['warn']} warnings, {counts['fail']} failed")
 
 
 COMMANDS = (check,)

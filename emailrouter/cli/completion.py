@@ -14,10 +14,10 @@ _SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(_SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the completion script of a shell.
+    """Print a shell completion script.
 
-    bash: add `eval "$(emailrouter completion bash)"` to ~/.bashrc. zsh: the same in ~/.zshrc. fish: write it to
-    ~/.config/fish/completions/emailrouter.fish.
+    bash: add `eval "$(emailrouter completion bash)"` to ~/.bashrc. zsh: add the same line with `zsh` to ~/.zshrc.
+    fish: write the script to ~/.config/fish/completions/emailrouter.fish.
     """
     kind = get_completion_class(shell)
     if kind is None:

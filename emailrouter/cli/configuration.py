@@ -19,17 +19,17 @@ from router.provisioning.export import ProvisioningServices, blueprint_of, snaps
 from router.provisioning.plan import Plan
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
-_HEAD = """The configuration of a workspace. `emailrouter apply FILE` makes a workspace like it (--dry-run shows how).
-Secrets are references, env:NAME or file:PATH: they are read when this is applied, and never written here."""
+_HEAD = """The configuration of a workspace. `emailrouter apply FILE` applies it (--dry-run only shows the changes).
+Secrets are references, env:NAME or file:PATH. They are read when the file is applied and never written to it."""
 
 
 @click.command(cls=desk.Command, name="export")
-@click.option("--output", "-o", type=click.Path(path_type=Path), metavar="PATH", help="Write a file.  [default: print]")
+@click.option("--output", "-o", type=click.Path(path_type=Path), metavar="PATH", help="Output file.  [default: stdout]")
 @desk.at_desk()
 async def export(at: Desk, output: Path | None) -> None:
-    """Print a workspace's whole configuration as TOML: domains, integrations, aliases, blocked senders, users.
+    """Export the configuration of a workspace as TOML: domains, integrations, aliases, blocked senders, users.
 
-    Webhook URLs become references to environment variables; passwords and keys are left out.
+    Webhook URLs are replaced by references to environment variables. Passwords and API keys are omitted.
     """
     found = blueprint_of(await snapshot(_parts(at), at.actor))
     if at.as_json:
@@ -45,14 +45,14 @@ async def export(at: Desk, output: Path | None) -> None:
 
 @click.command(cls=desk.Command, name="apply")
 @click.argument("file", metavar="FILE|-", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-@click.option("--prune", is_flag=True, help="Also remove what is in the workspace and not in the file.")
+@click.option("--dry-run", is_flag=True, help="Show the changes without applying them.")
+@click.option("--prune", is_flag=True, help="Also remove entries of the workspace that are not in the file.")
 @desk.confirmed
 @desk.at_desk(secrets=True)
 async def apply(at: Desk, file: Path, dry_run: bool, prune: bool, yes: bool) -> None:
-    """Make a workspace like a file that `export` printed or a person wrote; shows the difference.
+    """Apply a configuration file, written by `export` or by hand, to a workspace and show the changes.
 
-    Applying twice changes nothing the second time. A part that the file does not have is left as it is.
+    Applying the same file again changes nothing. Sections that the file omits are left unchanged.
     """
     wanted = _read(file)
     parts = _parts(at)
@@ -67,16 +67,16 @@ async def apply(at: Desk, file: Path, dry_run: bool, prune: bool, yes: bool) -> 
     if not dry_run and plan.changes:
         removals = sum(change.action == "remove" for change in plan.changes)
         if removals:
-            desk.confirm(f"{removals} of these {len(plan.changes)} changes remove something. Make them?", yes=yes)
+            desk.confirm(f"{removals} of {len(plan.changes)} changes remove entries. Apply them?", yes=yes)
         await applying.perform(at.actor, plan)
     applied = not dry_run
     if at.as_json:
         changes = [{"action": c.action, "kind": c.kind, "name": c.name, "detail": c.detail} for c in plan.changes]
         frame.print_json({"changes": changes, "kept": plan.kept, "notes": plan.notes, "applied": applied})
     elif not plan.changes:
-        click.echo("Nothing to change.")
+        click.echo("No changes.")
     else:
-        click.echo(f"{len(plan.changes)} changes {'made' if applied else 'would be made'}.")
+        click.echo(f"{len(plan.changes)} changes {'applied' if applied else 'not applied (dry run)'}.")
 
 
 def _show(plan: Plan) -> None:
@@ -93,11 +93,11 @@ def _show(plan: Plan) -> None:
 def _read(file: Path) -> WorkspaceDocument:
     raw = sys.stdin.buffer.read(MAX_OCTETS + 1) if str(file) == "-" else file.read_bytes()
     if len(raw) > MAX_OCTETS:
-        raise click.UsageError(f"{file}: larger than {MAX_OCTETS} octets")
+        raise click.UsageError(f"{file}: larger than {MAX_OCTETS} bytes")
     try:
         return document.parse(raw.decode("utf-8"))
     except UnicodeDecodeError:
-        raise click.UsageError(f"{file}: this is not UTF-8") from None
+        raise click.UsageError(f"{file}: not valid UTF-8") from None
     except InvalidDocument as error:
         raise click.UsageError(f"{file}: {error.message}") from None
 

@@ -12,9 +12,9 @@ from router.store import catalog, migrate
 @click.command(cls=frame.Command, name="migrate")
 @click.pass_context
 def migrate_command(context: click.Context) -> None:
-    """Bring the database to this version's schema.
+    """Migrate the database to the schema of this version.
 
-    Safe to run twice, and from two hosts at once; a schema newer than this program is refused.
+    Safe to run repeatedly and on several hosts at once. A schema newer than this version is refused.
     """
     invocation = frame.invocation(context)
     config = invocation.config()
@@ -33,7 +33,7 @@ def migrate_command(context: click.Context) -> None:
     else:
         for name in applied:
             click.echo(f"applied {name}")
-        click.echo(f"{config.database.url} has schema {version}" + ("" if applied else ", nothing to do"))
+        click.echo(f"{config.database.url} has schema version {version}" + ("" if applied else ", nothing to migrate"))
 
 
 COMMANDS = (migrate_command,)

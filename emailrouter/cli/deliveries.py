@@ -22,13 +22,13 @@ _COLUMNS = {
 
 @click.group(cls=desk.Group, name="delivery")
 def group() -> None:
-    """Deliveries: one ticket event each, owed to one integration."""
+    """Manage deliveries: each sends one ticket event to one integration."""
 
 
 @group.command("list")
 @click.option("--state", type=click.Choice(DELIVERY_STATES))
-@click.option("--integration", metavar="NAME|ID", help="Those to one integration.")
-@click.option("--ticket", metavar="TICKET", help="Those of one ticket.")
+@click.option("--integration", metavar="NAME|ID", help="Only deliveries to this integration.")
+@click.option("--ticket", metavar="TICKET", help="Only deliveries of this ticket.")
 @desk.paged
 @desk.at_desk()
 async def list_command(
@@ -52,7 +52,7 @@ async def list_command(
 @click.argument("delivery", metavar="ID")
 @desk.at_desk()
 async def show(at: Desk, delivery: str) -> None:
-    """Show a delivery with its attempts: when, what was answered, how long it took."""
+    """Show a delivery with its attempts: time, response and duration."""
     view = await at.services.deliveries.get(at.actor, delivery)
     names = await at.display_names([view.delivery.integration_id])
     at.one(desk.as_json(DeliveryDetail.of_view(view)), integrationId=names)
@@ -60,19 +60,23 @@ async def show(at: Desk, delivery: str) -> None:
 
 @group.command("replay")
 @click.argument("delivery", metavar="[ID]", required=False)
-@click.option("--all", "everything", is_flag=True, help="Those of every integration.")
-@click.option("--integration", metavar="NAME|ID", help="Those of one integration.")
-@click.option("--state", type=click.Choice(["dead", "pending"]), help="Of several: which.  [default: dead]")
+@click.option("--all", "everything", is_flag=True, help="Retry the deliveries of every integration.")
+@click.option("--integration", metavar="NAME|ID", help="Retry the deliveries of this integration.")
+@click.option(
+    "--state",
+    type=click.Choice(["dead", "pending"]),
+    help="With --all or --integration: only deliveries in this state.  [default: dead]",
+)
 @desk.at_desk()
 async def replay(at: Desk, delivery: str | None, everything: bool, integration: str | None, state: str | None) -> None:
-    """Send again: one delivery, or all dead ones of an integration or of the workspace."""
+    """Retry one delivery, or all dead deliveries of one integration or of the workspace."""
     if [delivery is not None, everything, integration is not None].count(True) != 1:
-        raise click.UsageError("give one of: the id of a delivery, --integration, --all")
+        raise click.UsageError("exactly one of a delivery ID, --integration and --all is required")
     if delivery is not None:
         if state is not None:
-            raise click.UsageError("--state goes with --integration or --all")
+            raise click.UsageError("--state requires --integration or --all")
         again = await at.services.deliveries.replay(at.actor, delivery)
-        at.said(desk.as_json(DeliveryAnswer.of(again)), f"{again.id} is due now.")
+        at.said(desk.as_json(DeliveryAnswer.of(again)), f"{again.id} is queued for redelivery.")
         return
     integration_id = None if integration is None else await at.names.find_integration_id(at.actor, integration)
     replayed = 0
@@ -81,7 +85,7 @@ async def replay(at: Desk, delivery: str | None, everything: bool, integration: 
         replayed += some
         if not some or state == "pending":  # pending ones stay pending: asking again would never end
             break
-    at.said(desk.as_json(Replayed(replayed=replayed)), f"{replayed} deliveries are due now.")
+    at.said(desk.as_json(Replayed(replayed=replayed)), f"{replayed} deliveries are queued for redelivery.")
 
 
 COMMANDS = (group,)

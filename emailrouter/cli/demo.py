@@ -14,12 +14,12 @@ from emailrouter.cli import frame
 
 
 @click.command(cls=frame.Command, name="demo")
-@click.option("--once", is_flag=True, help="End after the proof; exit 0 only if all of it happened.")
+@click.option("--once", is_flag=True, help="Exit after the demonstration; exit code 0 only if every step succeeded.")
 def demo_command(once: bool) -> None:
-    """Show the main job on this machine, no set-up.
+    """Demonstrate the program on this machine, without any setup.
 
-    A real mail becomes a ticket and a Slack message, over a temporary database and stand-ins for Slack and DNS.
-    Then it keeps serving, for you to try, until it is stopped.
+    A real message becomes a ticket and a Slack message, with a temporary database and local stand-ins for Slack
+    and DNS. The demo then keeps running until it is stopped, so that you can try it.
     """
     log.set_up("auto", "warning")
 
@@ -36,12 +36,12 @@ def demo_command(once: bool) -> None:
             host, port = running.smtp
             click.echo(
                 f"""
-It goes on serving until you stop it with Ctrl-C. Try:
+The demo keeps running until you press Ctrl-C. Try:
 
   curl -H 'Authorization: Bearer {running.login.key}' {running.api}/emails/tickets
   swaks --server {host}:{port} --to support@{demo.DOMAIN} --header 'Subject: Hello'
 
-Whatever comes to the stand-in for Slack is shown here.
+Messages posted to the stand-in for Slack are shown here.
 """
             )
             await _unless(stop, _print_slack_messages(running))

@@ -69,7 +69,7 @@ class Desk:
         ]
         frame.print_table(list(columns), rows)
         if page.next_cursor is not None:
-            click.echo(f"There is more: --all, or --cursor {page.next_cursor}", err=True)
+            click.echo(f"More entries follow: use --all, or --cursor {page.next_cursor}", err=True)
 
     def one(self, data: Json, **more: Mapping[str, str]) -> None:
         """One thing: each field on a line of its own; lists of things as tables below."""
@@ -118,7 +118,7 @@ def _workspace_option() -> click.Option:
         expose_value=False,
         is_eager=True,
         callback=_remember_workspace,
-        help="Which workspace, where there are several.",
+        help="Workspace to use; required if there are several.",
     )
 
 
@@ -194,7 +194,7 @@ async def _workspace(names: LookupService, wanted: str | None) -> Workspace:
         raise Refused("not_found", "there is no workspace yet: run `emailrouter init`")
     if len(known) > 1:
         listed = ", ".join(f"{workspace.name} ({workspace.id})" for workspace in known[:20])
-        raise click.UsageError(f"--workspace is needed, for there are several: {frame.printable(listed)}")
+        raise click.UsageError(f"--workspace is required, there are several workspaces: {frame.printable(listed)}")
     return known[0]
 
 
@@ -209,9 +209,15 @@ def paged(function: F) -> F:
         return function(*args, limit=None if everything else limit, **kwargs)
 
     for option in (
-        click.option("--cursor", metavar="C", help="Go on where a list ended (its nextCursor)."),
-        click.option("--all", "everything", is_flag=True, help="The whole list."),
-        click.option("--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="At most."),
+        click.option("--cursor", metavar="C", help="Continue after the previous page (its nextCursor)."),
+        click.option("--all", "everything", is_flag=True, help="List all entries."),
+        click.option(
+            "--limit",
+            type=click.IntRange(min=1),
+            default=DEFAULT_LIMIT,
+            show_default=True,
+            help="Maximum number of entries.",
+        ),
     ):
         option(command)
     return cast(F, command)
@@ -248,7 +254,7 @@ def as_rows(page: Page[T], shape: Callable[[T], Answer]) -> Page[Json]:
 
 def confirmed(function: F) -> F:
     """Adds `--yes`."""
-    return click.option("--yes", "-y", is_flag=True, help="Do it without asking.")(function)
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")(function)
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -256,12 +262,12 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{frame.printable(question)} Nobody can be asked here: say --yes")
+        raise click.UsageError(f"{frame.printable(question)} Confirmation needs a terminal; without one, use --yes")
     with _interruptible():
         click.confirm(frame.printable(question), abort=True, err=True)
 
 
-EXPOSED = "every user of this host can read a command line; give `{option} -` and standard input, or {option}-file PATH"
+EXPOSED = "other users of this host can read command lines; use `{option} -` for standard input, or {option}-file PATH"
 
 
 def secret_text(value: str | None, file: Path | None, *, prompt: str, option: str) -> str:
@@ -270,15 +276,15 @@ def secret_text(value: str | None, file: Path | None, *, prompt: str, option: st
     Raises `click.UsageError` for a secret that is given on the command line itself.
     """
     if value is not None and file is not None:
-        raise click.UsageError(f"{option} and {option}-file exclude each other")
+        raise click.UsageError(f"{option} and {option}-file cannot be used together")
     if file is not None:
         return _first_line(file.read_text(encoding="utf-8"), str(file))
     if value == "-":
         return _first_line(sys.stdin.read(), "standard input")
     if value is not None:
-        raise click.UsageError(f"{option} takes `-` alone: {EXPOSED.format(option=option)}")
+        raise click.UsageError(f"{option} accepts only `-`: {EXPOSED.format(option=option)}")
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{option} is missing: give `{option} -` and the text on standard input")
+        raise click.UsageError(f"{option} is missing: use `{option} -` and pass the value on standard input")
     with _interruptible():
         asked: str = click.prompt(prompt, hide_input=True, err=True)
     return asked
@@ -297,7 +303,7 @@ def _interruptible() -> Iterator[None]:
 def _first_line(text: str, where: str) -> str:
     lines = text.strip().splitlines()
     if len(lines) != 1:
-        raise click.UsageError(f"{frame.printable(where)} must hold one line, it holds {len(lines)}")
+        raise click.UsageError(f"{frame.printable(where)} must contain one line, but contains {len(lines)}")
     return lines[0].strip()
 
 

@@ -8,12 +8,12 @@ from api.schema.routing import DomainAnswer, DomainCreated, DomainDetail
 from emailrouter.cli import desk
 from emailrouter.cli.desk import Desk
 
-_RECORDS = "The records to add at your DNS provider; then: emailrouter domain verify"
+_RECORDS = "Add these records at your DNS provider, then run: emailrouter domain verify"
 
 
 @click.group(cls=desk.Group, name="domain")
 def group() -> None:
-    """Mail domains: added, proved by DNS, removed."""
+    """Manage mail domains and their verification by DNS records."""
 
 
 @group.command("list")
@@ -32,7 +32,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 @click.argument("domain")
 @desk.at_desk()
 async def show(at: Desk, domain: str) -> None:
-    """Show a domain with its DNS records as the last check found them, and the fix for each."""
+    """Show a domain with its DNS records as of the last check, and the fix for each."""
     view = await at.services.domains.get(at.actor, await at.names.find_domain_id(at.actor, domain))
     at.one(desk.as_json(DomainDetail.of_view(view)))
 
@@ -41,12 +41,12 @@ async def show(at: Desk, domain: str) -> None:
 @click.argument("domain")
 @desk.at_desk()
 async def add(at: Desk, domain: str) -> None:
-    """Add a domain and print the DNS records that prove it."""
+    """Add a domain and print the DNS records that verify it."""
     view = await at.services.domains.create(at.actor, domain)
     if at.as_json:
         at.one(desk.as_json(DomainCreated.of(view, at.services.domains.mx_hosts)))
         return
-    click.echo(f"{view.domain.name} is added. {_RECORDS} {view.domain.name}\n")
+    click.echo(f"{view.domain.name} was added. {_RECORDS} {view.domain.name}\n")
     for host, priority in at.services.domains.mx_hosts:
         click.echo(f"  {view.domain.name}.  MX   {priority} {host}.")
     for record in view.records:
@@ -58,7 +58,7 @@ async def add(at: Desk, domain: str) -> None:
 @click.argument("domain")
 @desk.at_desk()
 async def verify(at: Desk, domain: str) -> int:
-    """Ask the DNS now. Exit 1 while the domain is not verified."""
+    """Check the DNS records of a domain now. Exit code 1 while the domain is not verified."""
     view = await at.services.domains.verify(at.actor, await at.names.find_domain_id(at.actor, domain))
     at.one(desk.as_json(DomainDetail.of_view(view)))
     return 0 if view.domain.status == "active" else 1
@@ -69,11 +69,12 @@ async def verify(at: Desk, domain: str) -> int:
 @click.option(
     "--mx-upstream/--mx-here",
     required=True,
-    help="Another relay's MX records get the mail and hand it on (TXT alone is the proof), or the MX records are ours.",
+    help="The MX records point to another relay that forwards the mail (the TXT record alone verifies the domain), "
+    "or to this installation.",
 )
 @desk.at_desk()
 async def change(at: Desk, domain: str, mx_upstream: bool) -> None:
-    """Say whether another relay stands before this installation."""
+    """Set whether another relay receives the mail first."""
     domain_id = await at.names.find_domain_id(at.actor, domain)
     view = await at.services.domains.set_mx_upstream(at.actor, domain_id, mx_upstream)
     at.one(desk.as_json(DomainDetail.of_view(view)))
@@ -81,17 +82,17 @@ async def change(at: Desk, domain: str, mx_upstream: bool) -> None:
 
 @group.command("remove")
 @click.argument("domain")
-@click.option("--force", is_flag=True, help="Also when it has aliases; they go with it.")
+@click.option("--force", is_flag=True, help="Also remove its aliases.")
 @desk.confirmed
 @desk.at_desk()
 async def remove(at: Desk, domain: str, force: bool, yes: bool) -> None:
-    """Remove a domain: its mail is refused from now on. Its tickets stay."""
+    """Remove a domain. Its mail is rejected; its tickets are kept."""
     view = await at.services.domains.get(at.actor, await at.names.find_domain_id(at.actor, domain))
     if force or not view.alias_count:
         aliases = f" with its {view.alias_count} aliases" if view.alias_count else ""
-        desk.confirm(f"Remove {view.domain.name}{aliases}? Its mail is refused from then on.", yes=yes)
+        desk.confirm(f"Remove {view.domain.name}{aliases}? Its mail will be rejected.", yes=yes)
     await at.services.domains.delete(at.actor, view.domain.id, force=force)
-    at.said({"id": view.domain.id, "removed": True}, f"{view.domain.name} is removed.")
+    at.said({"id": view.domain.id, "removed": True}, f"{view.domain.name} was removed.")
 
 
 COMMANDS = (group,)

@@ -75,7 +75,7 @@ def _shared_options() -> list[click.Parameter]:
             expose_value=False,
             is_eager=True,
             callback=_remember_config,
-            help="The configuration file (else ./emailrouter.toml, else /etc/emailrouter/emailrouter.toml).",
+            help="Configuration file.  [default: ./emailrouter.toml, else /etc/emailrouter/emailrouter.toml]",
         ),
         click.Option(
             ["--json"],
@@ -83,7 +83,7 @@ def _shared_options() -> list[click.Parameter]:
             expose_value=False,
             is_eager=True,
             callback=_remember_json,
-            help="Print data as JSON, for programs.",
+            help="Print the output as JSON.",
         ),
     ]
 
@@ -184,10 +184,10 @@ def _run(command: click.Group) -> NoReturn:
         sys.exit(2)
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
-        more = f" (`{context.command_path} --help` says more)" if context is not None else ""
+        more = f" (see `{context.command_path} --help`)" if context is not None else ""
         fail(" ".join(error.format_message().split()) + more, 2)
     except click.Abort:
-        fail("stopped")
+        fail("aborted")
     except (ConfigError, Misconfigured, WrongSecretKey) as error:
         fail(str(error), 2)
     except Refused as error:
@@ -195,7 +195,7 @@ def _run(command: click.Group) -> NoReturn:
     except (SchemaMismatch, Halted) as error:
         fail(str(error))
     except Unavailable as error:
-        fail(f"the database is away: {error}")
+        fail(f"the database is unavailable: {error}")
     except OSError as error:
         fail(str(error))
     except KeyboardInterrupt:

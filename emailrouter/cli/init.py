@@ -12,12 +12,12 @@ from router.clock import SystemClock
 
 
 @click.command(cls=frame.Command, name="init")
-@click.option("--email", metavar="E", help="The first admin's address, to sign in with (default: admin@<hostname>).")
+@click.option("--email", metavar="E", help="Sign-in address of the first admin.  [default: admin@<hostname>]")
 @click.pass_context
 def init_command(context: click.Context, email: str | None) -> None:
-    """Make the first workspace, admin and API key; they are printed once.
+    """Create the first workspace, admin and API key, and print them once.
 
-    The database has to have this version's schema (`emailrouter migrate`); exit 1 when there is a workspace already.
+    The database must have the schema of this version (`emailrouter migrate`). Exit code 1 if a workspace exists.
     """
     invocation = frame.invocation(context)
     config = invocation.config()

@@ -18,14 +18,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group(cls=desk.Group, name="integration")
 def group() -> None:
-    """Integrations: one webhook each, for the tickets of the aliases that point to it."""
+    """Manage integrations: each posts the tickets of its aliases to one webhook."""
 
 
 def _webhook(function: F) -> F:
     function = click.option(
-        "--webhook-url-file", type=click.Path(path_type=Path), metavar="PATH", help="Read the URL from a file."
+        "--webhook-url-file", type=click.Path(path_type=Path), metavar="PATH", help="Read the webhook URL from a file."
     )(function)
-    return click.option("--webhook-url", metavar="-", help="`-`: read the URL from standard input.")(function)
+    return click.option("--webhook-url", metavar="-", help="Use `-` to read the URL from standard input.")(function)
 
 
 @group.command("list")
@@ -51,7 +51,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 @click.argument("integration", metavar="NAME|ID")
 @desk.at_desk()
 async def show(at: Desk, integration: str) -> None:
-    """Show one integration; its URL is shown masked."""
+    """Show one integration, with its webhook URL masked."""
     found = await at.services.integrations.get(at.actor, await at.names.find_integration_id(at.actor, integration))
     at.one(desk.as_json(IntegrationAnswer.of(found)))
 
@@ -62,7 +62,7 @@ async def show(at: Desk, integration: str) -> None:
 @_webhook
 @desk.at_desk(secrets=True)
 async def add(at: Desk, name: str, kind: str, webhook_url: str | None, webhook_url_file: Path | None) -> None:
-    """Add an integration; its webhook URL is asked for on a terminal. Nothing is sent: see `integration test`."""
+    """Add an integration and prompt for its webhook URL. Nothing is sent; see `integration test`."""
     url = desk.secret_text(webhook_url, webhook_url_file, prompt="Webhook URL", option="--webhook-url")
     made = await at.services.integrations.create(at.actor, type=kind, name=name, settings={"webhookUrl": url})
     at.one(desk.as_json(IntegrationAnswer.of(made)))
@@ -70,19 +70,19 @@ async def add(at: Desk, name: str, kind: str, webhook_url: str | None, webhook_u
 
 @group.command("change")
 @click.argument("integration", metavar="NAME|ID")
-@click.option("--name", help="Its new name.")
+@click.option("--name", help="New name.")
 @_webhook
 @desk.at_desk(secrets=True)
 async def change(
     at: Desk, integration: str, name: str | None, webhook_url: str | None, webhook_url_file: Path | None
 ) -> None:
-    """Give an integration another name or webhook URL; a new URL sends what was waiting."""
+    """Change the name or webhook URL of an integration. A new URL retries the deliveries that are waiting."""
     settings = None
     if webhook_url is not None or webhook_url_file is not None:
         url = desk.secret_text(webhook_url, webhook_url_file, prompt="Webhook URL", option="--webhook-url")
         settings = {"webhookUrl": url}
     if name is None and settings is None:
-        raise click.UsageError("nothing to change: give --name, --webhook-url or --webhook-url-file")
+        raise click.UsageError("nothing to change: use --name, --webhook-url or --webhook-url-file")
     integration_id = await at.names.find_integration_id(at.actor, integration)
     changed = await at.services.integrations.change(at.actor, integration_id, name=name, settings=settings)
     at.one(desk.as_json(IntegrationAnswer.of(changed)))
@@ -92,7 +92,7 @@ async def change(
 @click.argument("integration", metavar="NAME|ID")
 @desk.at_desk(secrets=True)
 async def test(at: Desk, integration: str) -> int:
-    """Send a message marked as a test and print what the other side said. Exit 1 when it did not arrive."""
+    """Send a test message and print the response. Exit code 1 if it was not delivered."""
     result = await at.services.integrations.test(at.actor, await at.names.find_integration_id(at.actor, integration))
     at.one(desk.as_json(IntegrationTested.of(result)))
     return 0 if result.ok else 1
@@ -103,11 +103,11 @@ async def test(at: Desk, integration: str) -> int:
 @desk.confirmed
 @desk.at_desk()
 async def remove(at: Desk, integration: str, yes: bool) -> None:
-    """Remove an integration that no alias points to; what still waits for it becomes dead."""
+    """Remove an integration that no alias uses. Its pending deliveries become dead."""
     found = await at.services.integrations.get(at.actor, await at.names.find_integration_id(at.actor, integration))
     desk.confirm(f"Remove the integration {found.name} ({found.hint})?", yes=yes)
     await at.services.integrations.delete(at.actor, found.id)
-    at.said({"id": found.id, "removed": True}, f"{found.name} is removed.")
+    at.said({"id": found.id, "removed": True}, f"{found.name} was removed.")
 
 
 COMMANDS = (group,)

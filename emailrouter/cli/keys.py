@@ -12,14 +12,14 @@ from router.admin.access.users import ROLES
 
 @click.group(cls=desk.Group, name="key")
 def group() -> None:
-    """API keys: each belongs to a user and can do no more than they can."""
+    """Manage API keys: each belongs to a user and has at most the permissions of that user."""
 
 
 @group.command("list")
 @desk.paged
 @desk.at_desk()
 async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
-    """List the keys, newest first, revoked and expired ones too."""
+    """List the keys, newest first, including revoked and expired ones."""
     page = await desk.collect(
         lambda n, c: at.services.keys.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )
@@ -41,19 +41,23 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 @click.argument("key", metavar="ID")
 @desk.at_desk()
 async def show(at: Desk, key: str) -> None:
-    """Show one key, without its text."""
+    """Show one key, without its secret."""
     found = await at.services.keys.get(at.actor, key)
     at.one(desk.as_json(KeyAnswer.of(found)), userId=await at.display_names([found.user_id]))
 
 
 @group.command("create")
 @click.argument("name")
-@click.option("--user", metavar="EMAIL|ID", required=True, help="Whose key it is.")
-@click.option("--role", type=click.Choice(ROLES), help="Less than the user's own role.")
-@click.option("--expires", metavar="T", callback=moments.future, help='When it ends: "90d", or a time like 2030-01-31.')
+@click.option("--user", metavar="EMAIL|ID", required=True, help="Owner of the key.")
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    help="Role of the key, at most that of its owner.",
+)
+@click.option("--expires", metavar="T", callback=moments.future, help='Expiry: "90d", or a date like 2030-01-31.')
 @desk.at_desk()
 async def create(at: Desk, name: str, user: str, role: str | None, expires: int | None) -> None:
-    """Make a key and print its text, this once."""
+    """Create a key and print it once."""
     owner = await at.names.find_user_id(at.actor, user)
     new = await at.services.keys.create(at.actor, name=name, role=role, user_id=owner, expires_at=expires)
     at.one(desk.as_json(KeyCreated.of(new)), userId=await at.display_names([owner]))
@@ -64,11 +68,11 @@ async def create(at: Desk, name: str, user: str, role: str | None, expires: int 
 @desk.confirmed
 @desk.at_desk()
 async def revoke(at: Desk, key: str, yes: bool) -> None:
-    """Revoke a key: from the next request on it opens nothing. It stays in the list."""
+    """Revoke a key. Requests with it are rejected immediately; it stays in the list."""
     found = await at.services.keys.get(at.actor, key)
     desk.confirm(f"Revoke the key {found.name!r} ({found.hint})?", yes=yes)
     await at.services.keys.revoke(at.actor, found.id)
-    at.said({"id": found.id, "revoked": True}, f"{found.hint} is revoked.")
+    at.said({"id": found.id, "revoked": True}, f"{found.hint} was revoked.")
 
 
 COMMANDS = (group,)

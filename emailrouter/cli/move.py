@@ -22,23 +22,27 @@ from router.store.move import Moved
 
 @click.command(cls=frame.Command, name="move")
 @click.option(
-    "--to", "target", metavar="URL|-", help="The other database, a URL without a password; `-` reads it from stdin."
+    "--to", "target", metavar="URL|-", help="Target database: a URL without a password, or `-` for standard input."
 )
 @click.option(
-    "--to-file", "target_file", type=click.Path(path_type=Path), metavar="PATH", help="Read the URL from a file."
+    "--to-file",
+    "target_file",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Read the target URL from a file.",
 )
 @click.pass_context
 def move(context: click.Context, target: str | None, target_file: Path | None) -> None:
-    """Copy everything to another database, SQLite or PostgreSQL, and compare the counts.
+    """Copy everything to another database, SQLite or PostgreSQL, and compare the row counts.
 
-    Stop every process first: mail that comes meanwhile is not moved. The target has to be empty (its schema is made);
-    it is written in one transaction, so a move that is cut off is simply begun again. This one is only read.
+    Stop every process first: mail accepted meanwhile is not copied. The target must be empty; its schema is created.
+    It is written in one transaction, so an interrupted move can be repeated. The source is only read.
     """
     invocation = frame.invocation(context)
     config = invocation.config()
     url = _target(target, target_file)
     if _same(config.database.url, url):
-        raise click.UsageError("--to names the database that is moved")
+        raise click.UsageError("--to is the source database")
     log.set_up(config.server.log_format, "warning")
     moved, late = frame.run(_move(config, url))
     if invocation.as_json:
@@ -50,13 +54,13 @@ def move(context: click.Context, target: str | None, target_file: Path | None) -
             [{"table": each.table, "source": each.source, "target": each.target} for each in moved],
         )
         if not late:
-            click.echo(f"\nEverything is in {url}. Now set database.url to it on every host, and keep the secret key:")
-            click.echo(f"it is in {(config.server.data_dir / KEY_FILE).absolute()} unless server.secret_key is set.")
+            click.echo(f"\nAll data was copied to {url}. Set database.url to it on every host. Keep the secret key,")
+            click.echo(f"which is in {(config.server.data_dir / KEY_FILE).absolute()} unless server.secret_key is set.")
     if late:
         raise Refused(
             "conflict",
-            f"the source has changed since the copy began ({', '.join(late)}): "
-            "stop every process, empty the target, and move again",
+            f"the source changed during the copy ({', '.join(late)}): "
+            "stop every process, empty the target, and run the move again",
         )
 
 
@@ -68,7 +72,7 @@ def _target(value: str | None, file: Path | None) -> DatabaseUrl:
     except ValueError as error:
         raise click.UsageError(f"--to {error}") from None
     if given is not None and url.has_password:
-        raise click.UsageError(f"--to takes a URL without a password: {desk.EXPOSED.format(option='--to')}")
+        raise click.UsageError(f"--to accepts only a URL without a password: {desk.EXPOSED.format(option='--to')}")
     return url
 
 

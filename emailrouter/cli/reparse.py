@@ -12,15 +12,18 @@ from router.admin.tickets.reparse import ReparseProgress, ReparseService
 
 @click.command(cls=frame.Command, name="reparse")
 @click.option(
-    "--since", callback=moments.past, metavar="T", help='Mails received since "30d" ago, or since 2030-01-31.'
+    "--since",
+    callback=moments.past,
+    metavar="T",
+    help='Only messages received since "30d" ago, or since 2030-01-31.',
 )
-@click.option("--workspace", metavar="ID|NAME", help="Those of one workspace.  [default: all]")
+@click.option("--workspace", metavar="ID|NAME", help="Only messages of this workspace.  [default: all]")
 @click.pass_context
 def reparse(context: click.Context, since: int | None, workspace: str | None) -> None:
-    """Make the texts of tickets anew from the raw mails, after an upgrade. No status changes, nothing is sent."""
+    """Parse the stored messages again, for example after an upgrade. No status changes, and nothing is sent."""
 
     def tell(progress: ReparseProgress) -> None:
-        click.echo(f"{progress.done} mails, up to {progress.last}", err=True)
+        click.echo(f"{progress.done} messages, up to {progress.last}", err=True)
 
     async def work(core: Core) -> int:
         chosen = None if workspace is None else (await LookupService(core.database).find_workspace(workspace)).id
@@ -30,7 +33,7 @@ def reparse(context: click.Context, since: int | None, workspace: str | None) ->
     if frame.invocation(context).as_json:
         frame.print_json({"messages": done})
     else:
-        click.echo(f"The texts of {done} mails are made anew.")
+        click.echo(f"{done} messages were parsed again.")
 
 
 COMMANDS = (reparse,)

@@ -21,27 +21,29 @@ from router.secrets import KEY_FILE, fingerprint, load_or_create_key, new_key
     "--new-key-file",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Where server.secret_key is set by you: a file with the next key; made when it is not there.",
+    help="If server.secret_key is set: a file with the new key, created if it does not exist.",
 )
 @desk.confirmed
 @click.pass_context
 def rotate_key(context: click.Context, new_key_file: Path | None, yes: bool) -> None:
-    """Replace the installation's secret key and seal every webhook URL anew, in one transaction.
+    """Replace the secret key of the installation and re-encrypt every webhook URL, in one transaction.
 
-    Restart every process afterwards, and give every other host of the database the new key: until then they cannot
-    read the webhook URLs. What was to be sent meanwhile waits.
+    Restart every process afterwards, and copy the new key to every other host of the database. Until then these
+    hosts cannot decrypt the webhook URLs, and deliveries wait.
     """
     invocation = frame.invocation(context)
     server = invocation.config().server
     if server.secret_key is not None and new_key_file is None:
         raise Refused(
             "conflict",
-            "server.secret_key is set by the configuration, which this command does not change: "
-            "say --new-key-file PATH, then put that file's key into server.secret_key",
+            "server.secret_key is set in the configuration, which this command does not change: "
+            "use --new-key-file PATH, then set server.secret_key to the key in that file",
         )
     if server.secret_key is None and new_key_file is not None:
-        raise click.UsageError(f"--new-key-file: the key lies in {server.data_dir / KEY_FILE} and is replaced there")
-    desk.confirm("Replace the secret key? Every process has to be restarted with the new one.", yes=yes)
+        raise click.UsageError(
+            f"--new-key-file requires server.secret_key; {server.data_dir / KEY_FILE} is replaced in place"
+        )
+    desk.confirm("Replace the secret key? Every process must be restarted afterwards.", yes=yes)
 
     async def work(core: Core) -> tuple[int, str]:
         rotation = KeyRotationService(core.database, core.clock)
@@ -63,11 +65,11 @@ def rotate_key(context: click.Context, new_key_file: Path | None, yes: bool) -> 
     if invocation.as_json:
         frame.print_json({"resealed": resealed, "fingerprint": mark, "keyFile": str(place)})
         return
-    click.echo(f"{resealed} secrets are sealed with the new key {mark}; it is in {place}.")
+    click.echo(f"{resealed} secrets were re-encrypted with the new key {mark}, which is in {place}.")
     if new_key_file is not None:
-        click.echo("Now put it into server.secret_key of every host, and restart every process.")
+        click.echo("Set server.secret_key to it on every host, and restart every process.")
     else:
-        click.echo("Now restart every process, and copy that file to every other host of this database.")
+        click.echo("Restart every process, and copy the file to every other host of this database.")
 
 
 def _next_key(path: Path, present: Secret) -> str:
@@ -78,7 +80,7 @@ def _next_key(path: Path, present: Secret) -> str:
     except ValueError as error:
         raise click.UsageError(f"--new-key-file {path} {error}") from None
     if secret == present:
-        raise click.UsageError(f"--new-key-file {path} holds the present key")
+        raise click.UsageError(f"--new-key-file {path} contains the current key")
     return secret.reveal()
 
 

@@ -23,10 +23,11 @@ COMMANDS = (
     _command(
         "serve",
         ROLES,
-        "SMTP, API and delivery in one process.\n\nAn embedded database is made and migrated by itself; where it is "
-        "empty, a first user and key are made and shown, or written to data_dir/first-login when this is no terminal.",
+        "Run SMTP, API and delivery in one process.\n\nAn embedded database is created and migrated automatically. "
+        "If it is empty, the first user and API key are created and shown on the terminal, or written to "
+        "data_dir/first-login if there is no terminal.",
     ),
-    _command("smtp", ("smtp",), "Receive mail: one role in one process, for several hosts over one database."),
-    _command("api", ("api",), "Serve the REST API: one role in one process."),
-    _command("deliver", ("deliver",), "Post tickets to their integrations: one role in one process."),
+    _command("smtp", ("smtp",), "Run only the SMTP server, for several processes or hosts with one database."),
+    _command("api", ("api",), "Run only the REST API and the dashboard."),
+    _command("deliver", ("deliver",), "Run only the delivery of tickets to their integrations."),
 )

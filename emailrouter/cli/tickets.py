@@ -33,13 +33,11 @@ _COLUMNS = {
 
 @click.group(cls=desk.Group, name="ticket")
 def group() -> None:
-    """Tickets: looked at, claimed, resolved. `42`, `'#42'` and the id name the same ticket."""
+    """Manage tickets. `42`, `'#42'` and the ID all identify the same ticket."""
 
 
 def _acting(*, required: bool) -> Callable[[F], F]:
-    return click.option(
-        "--as", "acting", metavar="EMAIL|ID", required=required, help="The user in whose name it is done."
-    )
+    return click.option("--as", "acting", metavar="EMAIL|ID", required=required, help="User on whose behalf to act.")
 
 
 async def _as_user(at: Desk, acting: str | None) -> Desk:
@@ -56,10 +54,10 @@ async def _as_user(at: Desk, acting: str | None) -> Desk:
 
 @group.command("list")
 @click.option("--status", type=_STATUS)
-@click.option("--assigned-to", metavar="EMAIL|ID", help="Those of one user.")
-@click.option("--alias", metavar="ADDRESS|ID", help="Those at one alias.")
-@click.option("--search", "-q", metavar="TEXT", help="Words of sender, subject and text, or a number.")
-@click.option("--unassigned", is_flag=True, help="The queue: nobody's and not resolved.")
+@click.option("--assigned-to", metavar="EMAIL|ID", help="Only tickets assigned to this user.")
+@click.option("--alias", metavar="ADDRESS|ID", help="Only tickets of this alias.")
+@click.option("--search", "-q", metavar="TEXT", help="Search sender, subject and text, or give a ticket number.")
+@click.option("--unassigned", is_flag=True, help="Only unassigned tickets that are not resolved.")
 @desk.paged
 @desk.at_desk()
 async def list_command(
@@ -75,7 +73,7 @@ async def list_command(
 ) -> None:
     """List the tickets, newest first."""
     if unassigned and (status or assigned_to or alias or search):
-        raise click.UsageError("--unassigned goes with no other filter")
+        raise click.UsageError("--unassigned cannot be combined with other filters")
     wanted = TicketFilter(
         status=status,
         assigned_to=None if assigned_to is None else await at.names.find_user_id(at.actor, assigned_to),
@@ -98,7 +96,7 @@ async def list_command(
 
 @group.command("show")
 @click.argument("ticket")
-@click.option("--slack", is_flag=True, help="Print what Slack is sent for each of its mails, as JSON.")
+@click.option("--slack", is_flag=True, help="Print the Slack payload of each message as JSON.")
 @desk.at_desk()
 async def show(at: Desk, ticket: str, slack: bool) -> None:
     """Show a ticket with its messages, deliveries and events."""
@@ -121,7 +119,7 @@ async def show(at: Desk, ticket: str, slack: bool) -> None:
         for line in message["text"].splitlines():
             click.echo(f"  {frame.printable(line)}")
         for attachment in message["attachments"]:
-            click.echo(f"  [{frame.printable(attachment['filename'])}, {attachment['size']} octets]")
+            click.echo(f"  [{frame.printable(attachment['filename'])}, {attachment['size']} bytes]")
 
 
 @group.command("claim")
@@ -129,7 +127,7 @@ async def show(at: Desk, ticket: str, slack: bool) -> None:
 @_acting(required=True)
 @desk.at_desk()
 async def claim(at: Desk, ticket: str, acting: str) -> None:
-    """Take a ticket, for the user named by --as; exit 1 when somebody else has it."""
+    """Claim a ticket for the user given by --as. Exit code 1 if it is assigned to another user."""
     at = await _as_user(at, acting)
     claimed = await at.services.tickets.claim(at.actor, await at.names.find_ticket_id(at.actor, ticket))
     at.said(desk.as_json(TicketClaimed.of(claimed)), f"#{claimed.number} is claimed.")
@@ -140,10 +138,10 @@ async def claim(at: Desk, ticket: str, acting: str) -> None:
 @_acting(required=False)
 @desk.at_desk()
 async def unclaim(at: Desk, ticket: str, acting: str | None) -> None:
-    """Put a ticket back into the queue."""
+    """Unassign a ticket."""
     at = await _as_user(at, acting)
     given = await at.services.tickets.unclaim(at.actor, await at.names.find_ticket_id(at.actor, ticket))
-    at.said(desk.as_json(TicketClaimed.of(given)), f"#{given.number} is nobody's.")
+    at.said(desk.as_json(TicketClaimed.of(given)), f"#{given.number} is unassigned.")
 
 
 @group.command("assign")
@@ -152,11 +150,11 @@ async def unclaim(at: Desk, ticket: str, acting: str | None) -> None:
 @_acting(required=False)
 @desk.at_desk()
 async def assign(at: Desk, ticket: str, user: str, acting: str | None) -> None:
-    """Give a ticket to a user."""
+    """Assign a ticket to a user."""
     at = await _as_user(at, acting)
     user_id = await at.names.find_user_id(at.actor, user)
     given = await at.services.tickets.assign(at.actor, await at.names.find_ticket_id(at.actor, ticket), user_id)
-    at.said(desk.as_json(TicketClaimed.of(given)), f"#{given.number} is {user}'s.")
+    at.said(desk.as_json(TicketClaimed.of(given)), f"#{given.number} is assigned to {user}.")
 
 
 @group.command("status")
@@ -165,7 +163,7 @@ async def assign(at: Desk, ticket: str, user: str, acting: str | None) -> None:
 @_acting(required=False)
 @desk.at_desk()
 async def set_status(at: Desk, ticket: str, status: str, acting: str | None) -> None:
-    """Set a ticket's status: open, in_progress, waiting or resolved."""
+    """Set the status of a ticket: open, in_progress, waiting or resolved."""
     at = await _as_user(at, acting)
     changed = await at.services.tickets.set_status(at.actor, await at.names.find_ticket_id(at.actor, ticket), status)
     at.said(desk.as_json(TicketResolved.of(changed)), f"#{changed.number} is {changed.status}.")
@@ -177,11 +175,11 @@ async def set_status(at: Desk, ticket: str, status: str, acting: str | None) -> 
 @_acting(required=False)
 @desk.at_desk()
 async def note(at: Desk, ticket: str, text: str, acting: str | None) -> None:
-    """Write a note for colleagues on a ticket; `-` reads it from standard input."""
+    """Add an internal note to a ticket; `-` reads the text from standard input."""
     at = await _as_user(at, acting)
     written = sys.stdin.read() if text == "-" else text
     event = await at.services.tickets.note(at.actor, await at.names.find_ticket_id(at.actor, ticket), written)
-    at.said(desk.as_json(NoteAnswer.of(event)), "The note is kept.")
+    at.said(desk.as_json(NoteAnswer.of(event)), "Note added.")
 
 
 @group.command("remove")
@@ -189,12 +187,12 @@ async def note(at: Desk, ticket: str, text: str, acting: str | None) -> None:
 @desk.confirmed
 @desk.at_desk()
 async def remove(at: Desk, ticket: str, yes: bool) -> None:
-    """Erase a ticket with its messages and their raw mails."""
+    """Delete a ticket with its messages and their raw content."""
     ticket_id = await at.names.find_ticket_id(at.actor, ticket)
     found = (await at.services.tickets.get(at.actor, ticket_id)).ticket
-    desk.confirm(f"Erase ticket #{found.number} ({found.subject}) with its mails?", yes=yes)
+    desk.confirm(f"Delete ticket #{found.number} ({found.subject}) with its messages?", yes=yes)
     await at.services.tickets.delete(at.actor, ticket_id)
-    at.said({"id": ticket_id, "removed": True}, f"#{found.number} is erased.")
+    at.said({"id": ticket_id, "removed": True}, f"#{found.number} was deleted.")
 
 
 COMMANDS = (group,)

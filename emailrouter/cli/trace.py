@@ -13,9 +13,9 @@ from emailrouter.cli.desk import Desk
 @click.argument("message", metavar="ID")
 @desk.at_desk()
 async def trace(at: Desk, message: str) -> None:
-    """Show all that happened to one mail: connection, verdicts, route, ticket, every delivery attempt.
+    """Show the history of one message: connection, checks, route, ticket and delivery attempts.
 
-    ID is what the sender was told: `250 2.0.0 Ok: queued as ID`.
+    ID is the message ID in the reply to the sender: `250 2.0.0 Ok: queued as ID`.
     """
     data = desk.as_json(TraceAnswer.of(await at.services.messages.trace(at.actor, message)))
     if at.as_json:

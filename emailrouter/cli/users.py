@@ -17,7 +17,7 @@ _ROLE = click.Choice(ROLES)
 
 @click.group(cls=desk.Group, name="user")
 def group() -> None:
-    """Users: who may sign in and use keys, and as what."""
+    """Manage users and their roles."""
 
 
 @group.command("list")
@@ -51,12 +51,14 @@ async def show(at: Desk, user: str) -> None:
 
 @group.command("add")
 @click.argument("email")
-@click.option("--name", default="", help="What people call them.")
+@click.option("--name", default="", help="Display name.")
 @click.option("--role", type=_ROLE, default="agent", show_default=True)
-@click.option("--password", metavar="-", help="`-`: read it from standard input.")
-@click.option("--password-file", type=click.Path(path_type=Path), metavar="PATH", help="Read it from a file.")
-@click.option("--generate-password", is_flag=True, help="Make one and print it, this once.")
-@click.option("--timezone", metavar="ZONE", help="IANA time zone, such as Europe/Berlin (else the workspace's).")
+@click.option("--password", metavar="-", help="Use `-` to read the password from standard input.")
+@click.option("--password-file", type=click.Path(path_type=Path), metavar="PATH", help="Read the password from a file.")
+@click.option("--generate-password", is_flag=True, help="Generate a password and print it once.")
+@click.option(
+    "--timezone", metavar="ZONE", help="IANA time zone, such as Europe/Berlin.  [default: that of the workspace]"
+)
 @desk.at_desk()
 async def add(
     at: Desk,
@@ -69,7 +71,7 @@ async def add(
     generate_password: bool,
     timezone: str | None,
 ) -> None:
-    """Add a user; without a password they can use keys, but not sign in."""
+    """Add a user. Without a password the user can use API keys but cannot sign in."""
     clear = _password(password, password_file, generate_password)
     user = await at.services.users.create(
         at.actor, email=email, name=name, role=role, password=clear, timezone=timezone
@@ -80,19 +82,19 @@ async def add(
 
 @group.command("change")
 @click.argument("user", metavar="EMAIL|ID")
-@click.option("--name")
-@click.option("--role", type=_ROLE)
+@click.option("--name", help="New display name.")
+@click.option("--role", type=_ROLE, help="New role.")
 @click.option("--timezone", metavar="ZONE", help="IANA time zone, such as Europe/Berlin.")
-@click.option("--no-timezone", is_flag=True, help="Use the workspace's time zone.")
+@click.option("--no-timezone", is_flag=True, help="Use the time zone of the workspace.")
 @desk.at_desk()
 async def change(
     at: Desk, *, user: str, name: str | None, role: str | None, timezone: str | None, no_timezone: bool
 ) -> None:
     """Change the name, role or time zone of a user."""
     if timezone is not None and no_timezone:
-        raise click.UsageError("--timezone and --no-timezone exclude each other")
+        raise click.UsageError("--timezone and --no-timezone cannot be used together")
     if name is None and role is None and timezone is None and not no_timezone:
-        raise click.UsageError("nothing to change: give --name, --role, --timezone or --no-timezone")
+        raise click.UsageError("nothing to change: use --name, --role, --timezone or --no-timezone")
     user_id = await at.names.find_user_id(at.actor, user)
     changed = await at.services.users.change(
         at.actor, user_id, name=name, role=role, timezone=timezone, without_timezone=no_timezone
@@ -102,14 +104,14 @@ async def change(
 
 @group.command("set-password")
 @click.argument("user", metavar="EMAIL|ID")
-@click.option("--password", metavar="-", help="`-`: read it from standard input.")
-@click.option("--password-file", type=click.Path(path_type=Path), metavar="PATH", help="Read it from a file.")
-@click.option("--generate-password", is_flag=True, help="Make one and print it, this once.")
+@click.option("--password", metavar="-", help="Use `-` to read the password from standard input.")
+@click.option("--password-file", type=click.Path(path_type=Path), metavar="PATH", help="Read the password from a file.")
+@click.option("--generate-password", is_flag=True, help="Generate a password and print it once.")
 @desk.at_desk()
 async def set_password(
     at: Desk, user: str, password: str | None, password_file: Path | None, generate_password: bool
 ) -> None:
-    """Give a user a new password and end their sessions; it is asked for on a terminal."""
+    """Set a new password for a user and end their sessions. Without an option, prompts for the password."""
     user_id = await at.names.find_user_id(at.actor, user)
     clear = _password(password, password_file, generate_password)
     if clear is None:
@@ -129,8 +131,8 @@ def _switch(name: str, about: str, *, disabled: bool) -> None:
         at.said(desk.as_json(UserAnswer.of(changed)), f"{changed.email} is {name}d.")
 
 
-_switch("disable", "Disable a user: their sessions end and their keys are revoked.", disabled=True)
-_switch("enable", "Enable a user again; revoked keys stay revoked.", disabled=False)
+_switch("disable", "Disable a user. Their sessions end and their API keys are revoked.", disabled=True)
+_switch("enable", "Enable a user again. Revoked API keys stay revoked.", disabled=False)
 
 
 @group.command("remove")
@@ -138,17 +140,17 @@ _switch("enable", "Enable a user again; revoked keys stay revoked.", disabled=Fa
 @desk.confirmed
 @desk.at_desk()
 async def remove(at: Desk, user: str, yes: bool) -> None:
-    """Remove a user with their keys; their unfinished tickets go back to the queue."""
+    """Remove a user and their API keys. Their unresolved tickets become unassigned."""
     found = await at.services.users.get(at.actor, await at.names.find_user_id(at.actor, user))
-    desk.confirm(f"Remove {found.email} with all of their keys?", yes=yes)
+    desk.confirm(f"Remove {found.email} and all of their API keys?", yes=yes)
     await at.services.users.delete(at.actor, found.id)
-    at.said({"id": found.id, "removed": True}, f"{found.email} is removed.")
+    at.said({"id": found.id, "removed": True}, f"{found.email} was removed.")
 
 
 def _password(value: str | None, file: Path | None, generate: bool) -> str | None:
     if generate:
         if value is not None or file is not None:
-            raise click.UsageError("--generate-password goes with no other password")
+            raise click.UsageError("--generate-password cannot be combined with another password option")
         return secrets.new_password()
     if value is None and file is None:
         return None

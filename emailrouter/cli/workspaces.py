@@ -19,13 +19,13 @@ from router.model import Workspace
 
 @click.group(cls=desk.Group, name="workspace")
 def group() -> None:
-    """Workspaces: users, domains, integrations and tickets belong to exactly one."""
+    """Manage workspaces. Users, domains, integrations and tickets belong to exactly one workspace."""
 
 
 @group.command("list")
 @click.pass_context
 def list_command(context: click.Context) -> None:
-    """List every workspace of this installation."""
+    """List the workspaces of this installation."""
 
     async def work(core: Core) -> None:
         found = await LookupService(core.database).list_workspaces()
@@ -41,25 +41,25 @@ def list_command(context: click.Context) -> None:
 @group.command("show")
 @desk.at_desk()
 async def show(at: Desk) -> None:
-    """Show the workspace (`--workspace`, where there are several)."""
+    """Show the workspace."""
     found = await at.services.workspaces.get(at.actor)
     await _one(at, found)
 
 
 @group.command("create")
 @click.argument("name")
-@click.option("--email", metavar="E", required=True, help="Its first admin's address, to sign in with.")
+@click.option("--email", metavar="E", required=True, help="Sign-in address of its first admin.")
 @click.pass_context
 def create(context: click.Context, name: str, email: str) -> None:
-    """Make a further workspace with its first admin and API key; they are printed once.
+    """Create another workspace with its first admin and API key, and print them once.
 
-    From the second workspace on, `[dns] verification = "auto"` asks for the TXT record of a domain too.
+    If there are several workspaces, `[dns] verification = "auto"` also requires the TXT record of a domain.
     """
 
     async def work(core: Core) -> FirstLogin:
         tenancy = WorkspaceAdminService(core.database, core.clock)
         if not await LookupService(core.database).list_workspaces():
-            raise Refused("conflict", "there is no workspace yet: make the first one by `emailrouter init`")
+            raise Refused("conflict", "there is no workspace yet: create the first one with `emailrouter init`")
         return await tenancy.create(name, email)
 
     login = desk.with_operator(context, work)
@@ -73,11 +73,11 @@ def create(context: click.Context, name: str, email: str) -> None:
 
 
 @group.command("change")
-@click.option("--name", help="Its new name.")
-@click.option("--default-integration", metavar="NAME|ID", help="Where mail to the postmaster goes.")
-@click.option("--no-default-integration", is_flag=True, help="Mail to the postmaster makes tickets, posted nowhere.")
-@click.option("--timezone", metavar="ZONE", help="IANA time zone in which times are shown, such as Europe/Berlin.")
-@click.option("--locale", type=click.Choice(LOCALES), help="Language tag for the format of dates.")
+@click.option("--name", help="New name.")
+@click.option("--default-integration", metavar="NAME|ID", help="Integration that receives mail to postmaster.")
+@click.option("--no-default-integration", is_flag=True, help="Do not post the tickets of mail to postmaster.")
+@click.option("--timezone", metavar="ZONE", help="IANA time zone for displayed times, such as Europe/Berlin.")
+@click.option("--locale", type=click.Choice(LOCALES), help="Language tag that sets the date format.")
 @desk.at_desk()
 async def change(
     at: Desk,
@@ -90,10 +90,10 @@ async def change(
 ) -> None:
     """Change the name, default integration, time zone or locale of the workspace."""
     if default_integration and no_default_integration:
-        raise click.UsageError("--default-integration and --no-default-integration exclude each other")
+        raise click.UsageError("--default-integration and --no-default-integration cannot be used together")
     if not no_default_integration and (name, default_integration, timezone, locale) == (None,) * 4:
         raise click.UsageError(
-            "nothing to change: give --name, --default-integration, --no-default-integration, --timezone or --locale"
+            "nothing to change: use --name, --default-integration, --no-default-integration, --timezone or --locale"
         )
     integration_id = default_integration and await at.names.find_integration_id(at.actor, default_integration)
     changed = await at.services.workspaces.change(
@@ -112,15 +112,15 @@ async def change(
 @desk.confirmed
 @click.pass_context
 def remove(context: click.Context, workspace: str, yes: bool) -> None:
-    """Erase a workspace with everything that belongs to it: users, domains, tickets and mails."""
+    """Delete a workspace and everything in it: users, domains, tickets and messages."""
 
     async def work(core: Core) -> str:
         found = await LookupService(core.database).find_workspace(workspace)
         tenancy = WorkspaceAdminService(core.database, core.clock)
         lost = await tenancy.holdings(found.id)
         desk.confirm(
-            f"Erase {found.name} ({found.id}) with {lost.domains} domains, {lost.users} users, "
-            f"{lost.tickets} tickets and {lost.messages} mails?",
+            f"Delete {found.name} ({found.id}) with {lost.domains} domains, {lost.users} users, "
+            f"{lost.tickets} tickets and {lost.messages} messages?",
             yes=yes,
         )
         await tenancy.erase(found.id)
@@ -130,7 +130,7 @@ def remove(context: click.Context, workspace: str, yes: bool) -> None:
     if frame.invocation(context).as_json:
         frame.print_json({"id": erased, "removed": True})
     else:
-        click.echo(f"{erased} is erased.")
+        click.echo(f"{erased} was deleted.")
 
 
 async def _one(at: Desk, workspace: Workspace) -> None:

@@ -39,58 +39,58 @@ class _Figure(NamedTuple):
 
 
 _FIGURES = {
-    "connections": _Figure("emailrouter_smtp_connections", "SMTP connections that peers opened."),
+    "connections": _Figure("emailrouter_smtp_connections", "SMTP connections accepted."),
     "refused": _Figure(
         "emailrouter_refused",
-        "Connections, senders, recipients and mails refused, by the name of the reply.",
+        "Connections, senders, recipients and messages refused, by name of the reply.",
         ("reason",),
     ),
     "accepted": _Figure(
         "emailrouter_mails_accepted",
-        "Mails answered 250: new ones, and repeats of mails that were here already.",
+        "Messages answered 250: new ones, and repeats of messages already stored.",
         ("kind",),
         values=("new", "repeat"),
     ),
-    "bytes": _Figure("emailrouter_accepted_bytes", "Octets of the mails answered 250, repeats too."),
+    "bytes": _Figure("emailrouter_accepted_bytes", "Bytes of the messages answered 250, repeats included."),
     "aliases": _Figure(
         "emailrouter_audit_accepted",
-        "Aliases that mails were answered 250 for, each mail counting each of its aliases once.",
+        "Aliases that messages were accepted for; each message counts each of its aliases once.",
     ),
-    "ticketed": _Figure("emailrouter_audit_ticketed", "Of those, the ones whose ticket was opened or joined."),
-    "repeated": _Figure("emailrouter_audit_repeated", "Of those, the ones that had this mail already."),
-    "deliveries": _Figure("emailrouter_audit_owed", "Ticket events that are owed to an integration."),
+    "ticketed": _Figure("emailrouter_audit_ticketed", "Of those, aliases whose ticket was opened or joined."),
+    "repeated": _Figure("emailrouter_audit_repeated", "Of those, aliases that already had the message."),
+    "deliveries": _Figure("emailrouter_audit_owed", "Ticket events queued for an integration."),
     "commit_seconds": _Figure(
-        "emailrouter_commit_seconds", "How long a mail waited for its group commit.", buckets=COMMIT_BUCKETS
+        "emailrouter_commit_seconds", "Time that a message waited for its group commit.", buckets=COMMIT_BUCKETS
     ),
     "parsed": _Figure(
         "emailrouter_mails_parsed",
-        "Mails parsed for people to read: clean, with warnings, or failed (shown as they came).",
+        "Messages parsed: clean, with warnings, or failed (shown unparsed).",
         ("result",),
         values=("clean", "warnings", "failed"),
     ),
     "attempts": _Figure(
         "emailrouter_delivery_attempts",
-        "Attempts to deliver, by their outcome; a digest is one for each of its deliveries.",
+        "Delivery attempts by outcome; a digest counts one for each of its deliveries.",
         ("outcome",),
     ),
     "answer_seconds": _Figure(
         "emailrouter_delivery_answer_seconds",
-        "How long the far side took to answer a request.",
+        "Response time of the webhooks.",
         buckets=ANSWER_BUCKETS,
     ),
     "delivery_seconds": _Figure(
         "emailrouter_delivery_seconds",
-        "From accepting a mail to its ticket event arriving.",
+        "Time from accepting a message to delivering its ticket event.",
         buckets=DELIVERY_BUCKETS,
     ),
     "requests": _Figure(
         "emailrouter_http_requests",
-        "Requests to the API and the dashboard, by the pattern of their route and the class of the answer.",
+        "Requests to the API and the dashboard, by route pattern and status class.",
         ("method", "route", "status"),
     ),
     "request_seconds": _Figure(
         "emailrouter_http_request_seconds",
-        "How long their answers took, without streams.",
+        "Response time of these requests, without streams.",
         ("method", "route"),
         buckets=REQUEST_BUCKETS,
     ),
@@ -126,14 +126,14 @@ class PrometheusMeter:
         registry.register(
             _Total(
                 "emailrouter_log_lines_dropped",
-                "Lines of the log that could not be written: its reader is gone or stopped, or its disk is full.",
+                "Log lines that could not be written: the reader is gone or stopped, or the disk is full.",
                 dropped_lines,
             )
         )
         registry.register(
             _Total(
                 "emailrouter_side_task_failures",
-                "Log lines, counts and wake-ups that failed after a commit or a request, which stays valid.",
+                "Log lines, counts and notifications that failed after a commit or a request, which remains valid.",
                 side_task_failures,
             )
         )
@@ -201,7 +201,7 @@ class _Certificate(Collector):
         found = self._expires_at()
         family = GaugeMetricFamily(
             "emailrouter_certificate_expiry_timestamp_seconds",
-            "Unix time at which the certificate of STARTTLS that is shown now expires.",
+            "Unix time at which the current STARTTLS certificate expires.",
         )
         if found is not None:
             family.add_metric([], found)

@@ -59,7 +59,7 @@ class StoredFigures(Collector):
                     self._figures = await self._read()
             except (Unavailable, TimeoutError) as error:
                 self._figures = None
-                log.warning("metrics.database_unavailable", reason=str(error) or "no answer in time")
+                log.warning("metrics.database_unavailable", reason=str(error) or "no response in time")
             now = self._clock.monotonic()
             self._stale_at = now + max(FRESH_SECONDS, REST * (now - began))
 
@@ -84,7 +84,7 @@ class StoredFigures(Collector):
         """What the last reading found."""
         up = GaugeMetricFamily(
             "emailrouter_store_up",
-            "Whether the database answered the last time it was asked for figures.",
+            "Whether the last query for metrics from the database succeeded.",
             0 if self._figures is None else 1,
         )
         yield up
@@ -98,7 +98,7 @@ def _families(figures: Mapping[str, int], now: int) -> list[Metric]:
 
     queue = GaugeMetricFamily(
         "emailrouter_queue_deliveries",
-        "Deliveries that are not done: waiting for their time, or parked while their integration fails.",
+        "Pending deliveries: waiting for their next attempt, or parked while their integration fails.",
         labels=["state"],
     )
     queue.add_metric(["waiting"], of("waiting"))
@@ -106,7 +106,7 @@ def _families(figures: Mapping[str, int], now: int) -> list[Metric]:
     oldest = of("oldest_at")
     audited = GaugeMetricFamily(
         "emailrouter_audit_ticket_events",
-        f"Ticket events of the newest {AUDITED_MESSAGES} messages by the state of their delivery; none: not owed.",
+        f"Ticket events of the newest {AUDITED_MESSAGES} messages by state of delivery; none: no delivery expected.",
         labels=["state"],
     )
     states = ("delivered", "pending", "dead")
@@ -117,27 +117,27 @@ def _families(figures: Mapping[str, int], now: int) -> list[Metric]:
         queue,
         GaugeMetricFamily(
             "emailrouter_queue_oldest_seconds",
-            "How long ago the mail of the oldest delivery that is not done was accepted; 0 when there is none.",
+            "Age of the message of the oldest pending delivery; 0 if there is none.",
             max(0, now - oldest) / SECOND if oldest else 0,
         ),
-        GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that gave up and were not replayed.", of("dead")),
-        GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that cannot take anything.", of("failing")),
+        GaugeMetricFamily("emailrouter_dead_deliveries", "Deliveries that failed permanently.", of("dead")),
+        GaugeMetricFamily("emailrouter_failing_integrations", "Integrations that are failing.", of("failing")),
         GaugeMetricFamily(
-            "emailrouter_audit_messages", "How many of the newest messages the audit looked at.", of("audit_messages")
+            "emailrouter_audit_messages", "Number of newest messages that the loss audit checked.", of("audit_messages")
         ),
         GaugeMetricFamily(
             "emailrouter_audit_unticketed_messages",
-            "Of these, the ones that belong to no ticket: always 0, or a promise is broken.",
+            "Of these, messages without a ticket: always 0, anything else is a bug.",
             of("audit_messages") - of("audit_ticketed"),
         ),
         GaugeMetricFamily(
             "emailrouter_audit_missing_tickets",
-            "Aliases that these were accepted for, less those ticketed and repeated: always 0, or a promise is broken.",
+            "Aliases that these were accepted for, minus ticketed and repeated: always 0, anything else is a bug.",
             of("audit_accepted") - of("audit_repeated") - of("audit_events"),
         ),
         GaugeMetricFamily(
             "emailrouter_audit_missing_deliveries",
-            "Ticket events of these that are owed to an integration and have no delivery: always 0.",
+            "Ticket events of these that should have a delivery but have none: always 0, anything else is a bug.",
             of("audit_undelivered"),
         ),
         audited,

@@ -28,5 +28,5 @@ async def test_the_first_process_makes_the_key_and_a_folder_without_it_gets_no_o
     with pytest.raises(WrongSecretKey, match="secret_key is missing"):
         await box(second)
     assert list(second.iterdir()) == []
-    with pytest.raises(WrongSecretKey, match="every host of one database needs the same key"):
+    with pytest.raises(WrongSecretKey, match="all hosts of one database need the same key"):
         await box(second, EMAILROUTER_SERVER__SECRET_KEY="another-key-of-some-length")

@@ -26,7 +26,7 @@ async def test_a_demo_that_is_stopped_in_the_middle_leaves_nothing(tmp_path: Pat
 
 async def test_a_mail_sent_after_the_proof_is_printed_as_it_arrives_in_slack(tmp_path: Path) -> None:
     async with Program("demo", env={"TMPDIR": str(tmp_path)}, cwd=tmp_path) as program:
-        await program.wait_until(lambda: "It goes on serving" in program.stdout_text, "its proof")
+        await program.wait_until(lambda: "The demo keeps running" in program.stdout_text, "its proof")
         address = re.search(r"takes mail at 127\.0\.0\.1:(\d+)", program.stdout_text)
         assert address is not None
         reply = await send_mail("127.0.0.1", int(address[1]), "ada@customer.test", ["support@example.org"], plain())

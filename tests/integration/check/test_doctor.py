@@ -71,7 +71,7 @@ async def test_the_name_servers_of_the_machine(setup: CheckedInstallation, monke
     found = [line for line in lines if line.check == "name servers"]
     assert [line.status for line in found] == ["ok", "warn", "ok"]
     assert found[0].text == f"127.0.0.1 (from {path})"
-    assert found[1].text == f"skipped in {path}: nameserver dns.example.test"
+    assert found[1].text == f"ignored in {path}: nameserver dns.example.test"
     assert "without EDNS" in found[2].text
 
 
@@ -85,8 +85,8 @@ async def test_no_name_server_at_all(setup: CheckedInstallation, monkeypatch: py
 @pytest.mark.parametrize(
     ("found", "status", "text"),
     [
-        ({"f_bavail": 10}, "fail", "mail is put off with 452"),
-        ({"f_bavail": 1_000_000}, "warn", "mail is put off soon"),
+        ({"f_bavail": 10}, "fail", "mail is temporarily rejected with 452"),
+        ({"f_bavail": 1_000_000}, "warn", "mail will soon be temporarily rejected"),
         ({"f_favail": 10}, "fail", "10 of 10000000 inodes"),
         ({"f_favail": 50_000}, "warn", "inodes are free"),
     ],
@@ -106,8 +106,8 @@ async def test_another_program_on_the_ports(setup: CheckedInstallation) -> None:
     async with saying(b"220 exim.test ESMTP Exim\r\n") as port, saying(b"HTTP/1.1 404 Not Found\r\n") as other:
         setup.settings.update({"smtp.listen": [f"127.0.0.1:{port}"], "api.listen": f"127.0.0.1:{other}"})
         lines = await setup.lines()
-    holds(lines, "fail", "another program answers", f"sport = :{port}")
-    holds(lines, "fail", "api port: another program answers", f"sport = :{other}")
+    holds(lines, "fail", "another program responds", f"sport = :{port}")
+    holds(lines, "fail", "api port: another program responds", f"sport = :{other}")
 
 
 async def test_a_program_that_is_not_ready(setup: CheckedInstallation) -> None:
@@ -135,7 +135,7 @@ async def test_the_units(setup: CheckedInstallation, tmp_path: Path) -> None:
     (empty / "emailrouter.service").write_text("[Service]\nExecStart=/bin/true\n")
     lines = await setup.lines(systemd=tmp_path, unit_folders=[empty])
     if "could not be rated" not in str(lines):
-        holds(lines, "warn", "has the exposure 9", "systemctl edit")
+        holds(lines, "warn", "has the exposure level 9", "systemctl edit")
 
 
 async def test_a_check_that_breaks_or_hangs_is_a_line(

@@ -20,7 +20,7 @@ async def test_the_command_says_it_in_lines_and_in_json(setup: CheckedInstallati
     code, text = await _run("check", env=settings, cwd=tmp_path)
     assert code == 1, "the stand-in's authority is not one of this machine's"
     assert "fix: " in text
-    assert "integration general: the certificate of localhost is not accepted" in text
+    assert "integration general: the certificate of localhost is not valid" in text
     code, text = await _run("check", "--json", env=settings, cwd=tmp_path)
     document = json.loads(text)
     assert (code, document["ok"]) == (1, False)
@@ -34,7 +34,7 @@ async def test_the_command_without_a_database_and_with_a_wrong_configuration(
     code, text = await _run("check", env=env, cwd=tmp_path)
     assert code == 1
     assert "database: there is no database at emailrouter.db" in text
-    assert "emailrouter init makes it" in text
+    assert "Run emailrouter init" in text
     assert not (tmp_path / "emailrouter.db").exists()
     code, text = await _run("check", env={**env, "smtp.max_recipients": 0}, cwd=tmp_path)
     assert code == 2

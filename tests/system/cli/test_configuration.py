@@ -223,13 +223,13 @@ async def test_from_one_installation_to_another(both: CommandLine, tmp_path: Pat
     assert dry["applied"] is False
     assert len(dry["changes"]) == 10
     assert (await cli.json("domain", "list"))["domains"] == []
-    assert "10 changes made." in (await cli("apply", "wanted.toml")).ok().stdout
-    assert "Nothing to change." in (await cli("apply", "wanted.toml", "--prune")).ok().stdout
+    assert "10 changes applied." in (await cli("apply", "wanted.toml")).ok().stdout
+    assert "No changes." in (await cli("apply", "wanted.toml", "--prune")).ok().stdout
 
     (await cli("export", "-o", "exported.toml")).ok()
     text = (tmp_path / "exported.toml").read_text()
     assert WEBHOOK not in text
-    assert "Nothing to change." in (await cli("apply", "exported.toml", "--prune")).ok().stdout
+    assert "No changes." in (await cli("apply", "exported.toml", "--prune")).ok().stdout
     assert 'status = "disabled"' in text
     assert (await cli.json("domain", "show", "müller.example"))["mxManagedUpstream"] is True
     (tmp_path / "here.toml").write_text("mx_managed_upstream = []\n")
@@ -283,7 +283,7 @@ async def test_every_kind_of_change_and_removal_is_made(cli: CommandLine, tmp_pa
         ("remove", "user", "eve@example.org"),
         ("remove", "integration", "one"),
     ]
-    assert "Nothing to change." in (await cli("apply", "after.toml", "--prune")).ok().stdout
+    assert "No changes." in (await cli("apply", "after.toml", "--prune")).ok().stdout
 
 
 def _integration(integration_id: str, name: str, sealed: str = "") -> Integration:

@@ -45,9 +45,9 @@ async def test_texts_are_made_anew_from_the_raw_mails(cli: CommandLine, tmp_path
     assert await cli.json("reparse", "--since", "7d") == {"messages": 1}
     assert await texts() == {"old": "kept", "new": "Hello there.", "erased": "kept"}
     done = await cli("reparse")
-    assert done.ok().stdout == "The texts of 2 mails are made anew.\n"
+    assert done.ok().stdout == "2 messages were parsed again.\n"
     assert await texts() == {"old": "Hello there.", "new": "Hello there.", "erased": "kept"}
     assert await cli.json("reparse", "--workspace", workspace["id"]) == {"messages": 2}
     assert "must be a time" in await cli.refused("reparse", "--since", "2030", code=2)
-    assert "There is no workspace" in await cli.refused("reparse", "--workspace", "nix")
+    assert "Workspace 'nix' not found" in await cli.refused("reparse", "--workspace", "nix")
     await database.close()

@@ -41,21 +41,21 @@ async def test_a_key_of_the_configuration_is_replaced_by_its_owner(cli: CommandL
     first, file = new_key(), cli.folder / "next-key"
     cli.env["server.secret_key"] = first
     (await cli("integration", "add", "general", "--webhook-url", "-", stdin=WEBHOOK)).ok()
-    assert "server.secret_key is set by the configuration" in await cli.refused("rotate-key", "--yes")
+    assert "server.secret_key is set in the configuration" in await cli.refused("rotate-key", "--yes")
     file.write_text(first)
     said = await cli.refused("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
-    assert "holds the present key" in said
+    assert "contains the current key" in said
     file.write_text("short")
     assert "at least 16" in await cli.refused("rotate-key", "--yes", "--new-key-file", "next-key", code=2)
     file.unlink()
     done = await cli("rotate-key", "--yes", "--new-key-file", "next-key")
-    assert "Now put it into server.secret_key" in done.ok().stdout
+    assert "Set server.secret_key to it" in done.ok().stdout
     assert file.stat().st_mode & 0o777 == 0o600
     await cli.refused("integration", "change", "general", "--name", "x", code=2)
     cli.env["server.secret_key"] = file.read_text().strip()
     assert (await cli.json("integration", "change", "general", "--name", "x"))["name"] == "x"
     del cli.env["server.secret_key"]
-    assert "is replaced there" in await cli.refused("rotate-key", "--yes", "--new-key-file", "k", code=2)
+    assert "is replaced in place" in await cli.refused("rotate-key", "--yes", "--new-key-file", "k", code=2)
 
 
 class Killed(BaseException):

@@ -76,10 +76,10 @@ async def test_without_the_streams_that_a_program_has(cli: CommandLine, closed: 
 @pytest.mark.parametrize(
     ("answer", "code", "said"),
     [
-        (lambda terminal, _: os.write(terminal, b"n\n"), 1, "emailrouter: stopped"),
-        (lambda terminal, _: os.write(terminal, b"\n"), 1, "emailrouter: stopped"),
-        (lambda terminal, _: os.write(terminal, b"\x04"), 1, "emailrouter: stopped"),
-        (lambda _, process: process.send_signal(signal.SIGINT), 1, "emailrouter: stopped"),
+        (lambda terminal, _: os.write(terminal, b"n\n"), 1, "emailrouter: aborted"),
+        (lambda terminal, _: os.write(terminal, b"\n"), 1, "emailrouter: aborted"),
+        (lambda terminal, _: os.write(terminal, b"\x04"), 1, "emailrouter: aborted"),
+        (lambda _, process: process.send_signal(signal.SIGINT), 1, "emailrouter: aborted"),
         (lambda terminal, _: os.write(terminal, b"y\n"), 0, ""),
     ],
     ids=["no", "nothing", "end of input", "interrupt", "yes"],

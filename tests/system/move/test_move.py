@@ -125,17 +125,17 @@ async def test_by_the_command_as_an_operator_does(postgres_url: str, tmp_path: P
     assert [user["email"] for user in users] == [ADMIN]
     # The secret key is where it was: what was sealed can be opened.
     assert (await cli.json("integration", "change", "general", "--name", "new"))["name"] == "new"
-    assert "--to names the database" in await cli.refused("move", "--to", postgres_url, code=2)
+    assert "--to is the source database" in await cli.refused("move", "--to", postgres_url, code=2)
     assert "--to must be" in await cli.refused("move", "--to", "mysql://x/y", code=2)
     for secret in ("postgresql://a:Pencil@localhost/x", "postgresql://localhost/x?password=Pencil"):
         said = await cli.refused("move", "--to", secret, code=2)
         assert "--to takes a URL without a password" in said
         assert "Pencil" not in said
     (tmp_path / "target").write_text(f"{postgres_url}\n")
-    assert "--to names the database" in await cli.refused("move", "--to-file", "target", code=2)
+    assert "--to is the source database" in await cli.refused("move", "--to-file", "target", code=2)
     assert "--to is missing" in await cli.refused("move", code=2)
     back = await cli("move", "--to", "sqlite:///back.db")
-    assert "Everything is in sqlite:///back.db" in back.ok().stdout
+    assert "All data was copied to sqlite:///back.db" in back.ok().stdout
 
 
 async def _fill(database: SqliteDatabase | PostgresDatabase) -> None:

@@ -45,7 +45,7 @@ async def test_waiting_for_the_database_is_told_and_sighup_does_not_end_it(tmp_p
             "server.data_dir": str(tmp_path),
         }
         async with Program("smtp", env=env, cwd=tmp_path) as program:
-            await manager.heard("STATUS=waiting: the database is away")
+            await manager.heard("STATUS=waiting: the database is unavailable")
             program.hang_up()
             await program.wait_event("database.unavailable", 2)
             assert await program.terminate() == 0
