@@ -46,7 +46,7 @@ class Walk:
         self._try("the surroundings", lambda: surroundings.build(machine))
         self._follow(FIRST_TICKET)
         self._try("a real mail is a ticket", self._the_mail_arrived)
-        self._follow("The dashboard to the world")
+        self._follow("The dashboard behind a proxy")
         self._try("HTTPS through the proxy", lambda: self.request(f"https://{surroundings.TICKETS}/readyz"))
         one = trial.ONE
         self._try("restarts", lambda: trial.restarts_refuse_nobody(machine, one, one, one))
