@@ -1,4 +1,4 @@
-"""Who is told that something changed: one look at the database a second for each workspace that somebody watches.
+"""Who is told that something changed: one look at the database a second for each workspace that somebody watchers.
 
 Streams say only that there is something new; the page then asks for itself as it would anyway, with its own rights.
 Bounded: so many streams in a process, fewer for one person, and each ends after a while, so that a session that is
@@ -18,102 +18,111 @@ from router.admin.tickets.tickets import TicketService
 from router.errors import Unavailable
 from router.model import Actor
 
-EVERY = 1.0  # seconds between two looks
-MOST_STREAMS = 200  # of the 1000 connections that a process takes
-MOST_OF_ONE = 20  # of one person: nobody can take the others' places
+POLL_SECONDS = 1.0  # seconds between two looks
+MAX_STREAMS = 200  # of the 1000 connections that a process takes
+MAX_STREAMS_PER_USER = 20  # of one person: nobody can take the others' places
 log = structlog.get_logger()
 
 
-class Stream:
-    """One listener. `changed` is set by its watch and cleared by whoever told its client.
+class ChangeStream:
+    """One listener. `changed` is set by its watcher and cleared by whoever told its client.
 
-    seen: the newest that its page shows (`newest_of`); what is newer at the first look is news already. whose: the
+    seen: the newest that its page shows (`newest_id`); what is newer at the first look is news already. whose: the
     user's. trouble: the `AttentionCounts.fingerprint` that its page shows, `""` where it shows none.
     """
 
-    def __init__(self, seen: str, whose: str = "", trouble: str = "") -> None:
-        self.whose = whose
+    def __init__(self, newest_shown: str, user_id: str = "", attention_shown: str = "") -> None:
+        self.user_id = user_id
         self.changed = asyncio.Event()
-        self.ended = False
-        self._seen = seen
-        self._known: frozenset[str] | None = None
-        self._trouble = trouble
+        self.is_closed = False
+        self._newest_shown = newest_shown
+        self._known_ids: frozenset[str] | None = None
+        self._attention_shown = attention_shown
 
-    def look(self, found: frozenset[str], trouble: str = "") -> None:
+    def update(self, ids: frozenset[str], attention: str = "") -> None:
         """What there is now."""
-        before = {name for name in found if name <= self._seen} if self._known is None else self._known
-        if found - before or (self._trouble and trouble != self._trouble):
+        before = {name for name in ids if name <= self._newest_shown} if self._known_ids is None else self._known_ids
+        if ids - before or (self._attention_shown and attention != self._attention_shown):
             self.changed.set()
-        self._known = found
-        self._trouble = trouble
+        self._known_ids = ids
+        self._attention_shown = attention
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Wakes the listener for the last time."""
-        self.ended = True
+        self.is_closed = True
         self.changed.set()
 
 
-class _Watch:
+class _WorkspaceWatcher:
     """One workspace that somebody listens to."""
 
     def __init__(self, task: asyncio.Task[None]) -> None:
         self.task = task
-        self.streams: set[Stream] = set()
+        self.streams: set[ChangeStream] = set()
 
 
-class Live:
+class ChangeFeed:
     """Opens and closes streams."""
 
     def __init__(
-        self, tickets: TicketService, attention: AttentionService, *, every: float = EVERY, most: int = MOST_STREAMS
+        self,
+        tickets: TicketService,
+        attention: AttentionService,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        max_streams: int = MAX_STREAMS,
     ) -> None:
         self._tickets = tickets
         self._attention = attention
-        self._every = every
-        self._most = most
-        self._watches: dict[str, _Watch] = {}
-        self._closed = False
+        self._poll_seconds = poll_seconds
+        self._max_streams = max_streams
+        self._watchers: dict[str, _WorkspaceWatcher] = {}
+        self._is_closed = False
 
     @property
-    def streams(self) -> int:
+    def stream_count(self) -> int:
         """How many there are."""
-        return sum(len(watch.streams) for watch in self._watches.values())
+        return sum(len(watcher.streams) for watcher in self._watchers.values())
 
-    def open(self, workspace_id: str, seen: str, whose: str = "", trouble: str = "") -> Stream:
+    def open_stream(
+        self, workspace_id: str, newest_shown: str, user_id: str = "", attention_shown: str = ""
+    ) -> ChangeStream:
         """A stream of what changes in a workspace; the caller closes it. Raises `Unavailable` when there are many."""
-        if self._closed or self.streams >= self._most:
+        if self._is_closed or self.stream_count >= self._max_streams:
             raise Unavailable("too many open event streams")
-        watch = self._watches.get(workspace_id)
-        if watch is not None and sum(stream.whose == whose for stream in watch.streams) >= MOST_OF_ONE:
+        watcher = self._watchers.get(workspace_id)
+        if watcher is not None and sum(stream.user_id == user_id for stream in watcher.streams) >= MAX_STREAMS_PER_USER:
             raise Unavailable("too many open event streams for this user")
-        if watch is None:
-            task = asyncio.get_running_loop().create_task(self._look(workspace_id), name=f"live {workspace_id}")
-            watch = self._watches[workspace_id] = _Watch(task)
-        stream = Stream(seen, whose, trouble)
-        watch.streams.add(stream)
+        if watcher is None:
+            task = asyncio.get_running_loop().create_task(
+                self._watch_workspace(workspace_id), name=f"live {workspace_id}"
+            )
+            watcher = self._watchers[workspace_id] = _WorkspaceWatcher(task)
+        stream = ChangeStream(newest_shown, user_id, attention_shown)
+        watcher.streams.add(stream)
         return stream
 
-    def close_stream(self, workspace_id: str, stream: Stream) -> None:
+    def close_stream(self, workspace_id: str, stream: ChangeStream) -> None:
         """The last one to go ends the looking."""
-        watch = self._watches.get(workspace_id)
-        if watch is None:
+        watcher = self._watchers.get(workspace_id)
+        if watcher is None:
             return
-        watch.streams.discard(stream)
-        if not watch.streams:
-            watch.task.cancel()
-            del self._watches[workspace_id]
+        watcher.streams.discard(stream)
+        if not watcher.streams:
+            watcher.task.cancel()
+            del self._watchers[workspace_id]
 
     async def close(self) -> None:
         """Ends every stream. Safe to call twice."""
-        self._closed = True
-        watches, self._watches = list(self._watches.values()), {}
-        for watch in watches:
-            watch.task.cancel()
-            for stream in watch.streams:
-                stream.end()
-        await asyncio.gather(*(watch.task for watch in watches), return_exceptions=True)
+        self._is_closed = True
+        watchers, self._watchers = list(self._watchers.values()), {}
+        for watcher in watchers:
+            watcher.task.cancel()
+            for stream in watcher.streams:
+                stream.close()
+        await asyncio.gather(*(watcher.task for watcher in watchers), return_exceptions=True)
 
-    async def _look(self, workspace_id: str) -> None:
+    async def _watch_workspace(self, workspace_id: str) -> None:
         actor = Actor(workspace_id, "viewer")
         while True:
             try:
@@ -124,18 +133,18 @@ class Live:
             except Exception:
                 # Nobody waits for news that do not come: pages that listen come again, and are looked for anew.
                 log.exception("live_updates.internal_error")
-                for stream in self._watches.pop(workspace_id).streams:
-                    stream.end()
+                for stream in self._watchers.pop(workspace_id).streams:
+                    stream.close()
                 return
             else:
-                for stream in self._watches[workspace_id].streams:
-                    stream.look(found, trouble)
-            await asyncio.sleep(self._every)
+                for stream in self._watchers[workspace_id].streams:
+                    stream.update(found, trouble)
+            await asyncio.sleep(self._poll_seconds)
 
 
-def newest_of(found: frozenset[str]) -> str:
+def newest_id(ids: frozenset[str]) -> str:
     """What a page that shows all of this has seen."""
-    return max(found, default="0")
+    return max(ids, default="0")
 
 
-LIVE = web.AppKey("live", Live)
+CHANGE_FEED = web.AppKey("live", ChangeFeed)

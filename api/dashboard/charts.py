@@ -15,73 +15,73 @@ from markupsafe import Markup, escape
 
 HEIGHT = 120  # of a chart of columns
 _TOP, _BOTTOM = 20, 22  # room for the largest number, and for the labels below
-_LEAST = 2.0  # pixels: what is not nothing can be seen
+_MIN_HEIGHT = 2.0  # pixels: what is not nothing can be seen
 # Where a number or label is near an edge, it does not hang over it.
 _EDGE = 12.0
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ChartPoint:
     """One column. label: as below it and in its tip; value: 0 or more."""
 
     label: str
     value: int
 
 
-def columns(name: str, title: str, points: Sequence[Point]) -> Markup:
+def column_chart(name: str, title: str, points: Sequence[ChartPoint]) -> Markup:
     """A column for each point, the largest with its number. name: unique on the page. title: the chart in one sentence,
     for who does not see it. Labels below: of the first and the last.
     """
     most = max((point.value for point in points), default=0)
     base = HEIGHT - _BOTTOM
-    parts = [_head(name, title, "columns", HEIGHT)]
+    parts = [_svg_start(name, title, "columns", HEIGHT)]
     parts.append(Markup('<line class="axis" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(base))
     step = 100 / max(1, len(points))
     for n, point in enumerate(points):
         if point.value <= 0:
             continue
-        tall = max(_LEAST, (base - _TOP) * point.value / most)
+        tall = max(_MIN_HEIGHT, (base - _TOP) * point.value / most)
         parts.append(
             Markup('<rect class="column" x="{}%" y="{}" width="{}%" height="{}"><title>{}: {}</title></rect>').format(
-                _short(n * step + step * 0.15),
-                _short(base - tall),
-                _short(step * 0.7),
-                _short(tall),
-                _clean(point.label),
+                _format_number(n * step + step * 0.15),
+                _format_number(base - tall),
+                _format_number(step * 0.7),
+                _format_number(tall),
+                _escape(point.label),
                 f"{point.value:,}",
             )
         )
     if most > 0:
         at = next(n for n, point in enumerate(points) if point.value == most)
-        parts.append(_text((at + 0.5) * step, _TOP - 6, f"{most:,}", "most"))
+        parts.append(_svg_text((at + 0.5) * step, _TOP - 6, f"{most:,}", "most"))
     if points:
-        parts.append(_text(0, HEIGHT - 6, points[0].label, "label"))
+        parts.append(_svg_text(0, HEIGHT - 6, points[0].label, "label"))
         if len(points) > 1:
-            parts.append(_text(100, HEIGHT - 6, points[-1].label, "label"))
+            parts.append(_svg_text(100, HEIGHT - 6, points[-1].label, "label"))
     return Markup("").join([*parts, Markup("</svg>")])
 
 
-def strip(name: str, title: str, parts: Sequence[int], whole: int) -> Markup:
+def stacked_bar(name: str, title: str, parts: Sequence[int], total: int) -> Markup:
     """A bar in parts, each hatched in its own way, as long as they are of `whole`. title: as above.
 
     The hatchings are those of `patterns`, which the page has once.
     """
-    drawn = [_head(name, title, "strip", 12)]
+    drawn = [_svg_start(name, title, "strip", 12)]
     left = 0.0
     for n, value in enumerate(parts):
-        if value > 0 and whole > 0:
-            wide = min(100.0 * value / whole, 100.0 - left)
+        if value > 0 and total > 0:
+            wide = min(100.0 * value / total, 100.0 - left)
             drawn.append(
                 Markup('<rect class="part-{}" x="{}%" y="0.5" width="{}%" height="11"/>').format(
-                    n, _short(left), _short(wide)
+                    n, _format_number(left), _format_number(wide)
                 )
             )
             left += wide
     return Markup("").join([*drawn, Markup("</svg>")])
 
 
-def patterns() -> Markup:
+def pattern_definitions() -> Markup:
     """The hatchings of `strip`: full, slanted lines, dots. To be put on a page before the first bar."""
     return Markup(
         '<svg class="hidden" aria-hidden="true" width="0" height="0"><defs>'
@@ -100,25 +100,25 @@ def swatch(n: int) -> Markup:
     ).format(n)
 
 
-def _head(name: str, title: str, kind: str, height: int) -> Markup:
+def _svg_start(name: str, title: str, kind: str, height: int) -> Markup:
     return Markup(
         '<svg class="chart {}" role="img" aria-labelledby="{}-title" width="100%" height="{}">'
         '<title id="{}-title">{}</title>'
-    ).format(kind, name, height, name, _clean(title))
+    ).format(kind, name, height, name, _escape(title))
 
 
-def _text(x: float, y: float, words: str, kind: str) -> Markup:
+def _svg_text(x: float, y: float, text: str, kind: str) -> Markup:
     anchor = "start" if x < _EDGE else "end" if x > 100 - _EDGE else "middle"
     return Markup('<text class="{}" x="{}%" y="{}" text-anchor="{}">{}</text>').format(
-        kind, _short(x), _short(y), anchor, _clean(words)
+        kind, _format_number(x), _format_number(y), anchor, _escape(text)
     )
 
 
-def _short(number: float) -> str:
+def _format_number(number: float) -> str:
     """At most two decimals: the page stays small."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
-def _clean(words: str) -> Markup:
+def _escape(text: str) -> Markup:
     """Escaped, and without what no document may hold (XML 1.0 section 2.2)."""
-    return escape(_FORBIDDEN.sub("", words))
+    return escape(_FORBIDDEN.sub("", text))

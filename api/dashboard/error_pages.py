@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 from api.answers import ERROR
 from api.dashboard import redirects
 from api.dashboard.page_headers import dress_page
-from api.dashboard.refused_form import RefusedForms
+from api.dashboard.refused_form import RefusedFormReader
 from api.dashboard.render import Renderer
 from api.dashboard.serving import PageEndpoint
 from api.middleware.permission import origin_of
@@ -37,7 +37,7 @@ _TITLES = {
 
 def problems(renderer: Callable[[], Renderer], public_url: str) -> Middleware:
     """The middleware. public_url: of our own pages, whose forms alone are shown again."""
-    forms = RefusedForms(origin_of(public_url))
+    forms = RefusedFormReader(origin_of(public_url))
 
     @web.middleware
     async def show(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -47,7 +47,7 @@ def problems(renderer: Callable[[], Renderer], public_url: str) -> Middleware:
             return response
         response.headers.pop("WWW-Authenticate", None)
         form = await forms.get(request, response.status)
-        if response.status == 401 and not (form is not None and form.entered):
+        if response.status == 401 and not (form is not None and form.has_input):
             response.set_status(303)
             response.headers["Location"] = f"/sign-in?next={quote(_wanted(request), safe='')}"
             response.body = b""

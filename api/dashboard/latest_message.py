@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from api.dashboard.change_feed import newest_of
+from api.dashboard.change_feed import newest_id
 from api.dashboard.page import Visit
 from router.admin.tickets.tickets import TicketFilter
 from router.model import Alias, Delivery, Ticket
@@ -12,7 +12,7 @@ from router.model import Alias, Delivery, Ticket
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where the newest mail that opened a ticket is. seen: what the page shows (`newest_of`).
+    """Where the newest mail that opened a ticket is. seen: what the page shows (`newest_id`).
 
     ticket None: no mail has come. delivery None: the ticket goes to no integration.
     """
@@ -39,7 +39,7 @@ class Way:
 
 async def followed(visit: Visit, alias: Alias) -> Way:
     """Three questions, each answered by an index."""
-    seen = newest_of(await visit.services.tickets.newest(visit.actor))
+    seen = newest_id(await visit.services.tickets.newest(visit.actor))
     tickets = (await visit.services.tickets.list(visit.actor, TicketFilter(alias_id=alias.id), limit=1)).items
     if not tickets:
         return Way(seen)

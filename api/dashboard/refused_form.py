@@ -1,7 +1,7 @@
 """The fields of a form whose request was refused, so that the error page can offer to send them again.
 
-Never holds a field that a person must not see again (`SECRETS`), and never one that another site sent: its text would
-stand on a page of ours, above a button that sends it.
+Never holds a field that a person must not see again (`SECRET_FIELDS`), and never one that another site sent: its
+text would stand on a page of ours, above a button that sends it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from aiohttp import web
 from api import body
 from api.cookies import COOKIES
 from api.dashboard.serving import FORM, REACHED, PageEndpoint, parse_form
-from api.dashboard.submissions import FIELD
+from api.dashboard.submissions import SUBMISSION_FIELD
 from api.middleware.permission import from_own_page
 from api.request_keys import CALLER
 from router.errors import Refused
 
 # Fields that are entered again instead of being shown, with their labels.
-SECRETS: Mapping[str, str] = {
+SECRET_FIELDS: Mapping[str, str] = {
     "currentPassword": "Current password",
     "password": "Password",
     "webhookUrl": "Webhook URL",
@@ -29,7 +29,7 @@ SECRETS: Mapping[str, str] = {
 # A note of 20,000 characters of four bytes each, percent-encoded.
 MAX_BYTES = 256 * 1024
 # Forms of refused requests that are read at once: bounds the memory that clients with a made-up cookie can take.
-MAX_READING = 32
+MAX_CONCURRENT_READS = 32
 READ_SECONDS = 10.0
 # The statuses after which the same request can succeed.
 _RETRYABLE = frozenset({401, 429, 500, 503})
@@ -43,23 +43,27 @@ class RefusedForm:
     """
 
     action: str
-    shown: Mapping[str, str]
-    hidden: Mapping[str, str]
-    secrets: Mapping[str, str]
-    retry: bool
+    text_fields: Mapping[str, str]
+    hidden_fields: Mapping[str, str]
+    secret_labels: Mapping[str, str]
+    can_retry: bool
 
     @property
-    def entered(self) -> bool:
+    def has_input(self) -> bool:
         """Whether a person would lose something with this form."""
-        return any(value for name, value in (*self.shown.items(), *self.hidden.items()) if name != FIELD)
+        return any(
+            value
+            for name, value in (*self.text_fields.items(), *self.hidden_fields.items())
+            if name != SUBMISSION_FIELD
+        )
 
 
-class RefusedForms:
+class RefusedFormReader:
     """Reads the forms of refused requests. origin: of our own pages, besides the host that a request names."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
-        self._reading = 0
+        self._active_reads = 0
 
     async def get(self, request: web.Request, status: int) -> RefusedForm | None:
         """The form of a request that got this status; None when there is none to show."""
@@ -69,25 +73,25 @@ class RefusedForms:
         if not from_own_page(request, self._origin):
             return None
         fields = request.get(FORM)
-        if fields is None and _may_be_read(request):
+        if fields is None and _is_body_readable(request):
             fields = await self._read(request, min(endpoint.body_limit, MAX_BYTES))
-        return None if fields is None else refused_form(request.path_qs, fields, status)
+        return None if fields is None else build_refused_form(request.path_qs, fields, status)
 
     async def _read(self, request: web.Request, limit: int) -> dict[str, str] | None:
         """The fields of a body that was not read before the refusal; None when it cannot be read in time."""
-        if self._reading >= MAX_READING:
+        if self._active_reads >= MAX_CONCURRENT_READS:
             return None
-        self._reading += 1
+        self._active_reads += 1
         try:
             async with asyncio.timeout(READ_SECONDS):
                 return parse_form(request, await body.read(request, limit))
         except (Refused, TimeoutError, web.RequestPayloadError, ConnectionError):
             return None
         finally:
-            self._reading -= 1
+            self._active_reads -= 1
 
 
-def _may_be_read(request: web.Request) -> bool:
+def _is_body_readable(request: web.Request) -> bool:
     """Whether to read the body after the refusal: of a person who is, or in this browser was, signed in.
 
     A browser drops the session's cookie when the session ends and when its user signs out in another tab; the cookie
@@ -99,19 +103,19 @@ def _may_be_read(request: web.Request) -> bool:
     return signed_in and REACHED not in request and "Expect" not in request.headers
 
 
-def refused_form(action: str, fields: Mapping[str, str], status: int) -> RefusedForm:
+def build_refused_form(action: str, fields: Mapping[str, str], status: int) -> RefusedForm:
     """What is shown of the fields of a form that was sent to `action` and got this status."""
-    kept = {name: value for name, value in fields.items() if name not in SECRETS}
-    shown = {name: value for name, value in kept.items() if _reads_as_text(name, value)}
+    kept = {name: value for name, value in fields.items() if name not in SECRET_FIELDS}
+    shown = {name: value for name, value in kept.items() if _is_free_text(name, value)}
     return RefusedForm(
         action=action,
-        shown=shown,
-        hidden={name: value for name, value in kept.items() if name not in shown},
-        secrets={name: label for name, label in SECRETS.items() if name in fields},
-        retry=status in _RETRYABLE,
+        text_fields=shown,
+        hidden_fields={name: value for name, value in kept.items() if name not in shown},
+        secret_labels={name: label for name, label in SECRET_FIELDS.items() if name in fields},
+        can_retry=status in _RETRYABLE,
     )
 
 
-def _reads_as_text(name: str, value: str) -> bool:
+def _is_free_text(name: str, value: str) -> bool:
     """Whether a person typed this as a text: the other fields are ids, states and short names."""
     return name == "text" or any(character.isspace() for character in value)

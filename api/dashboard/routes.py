@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.dashboard.assets import PREFIX, Assets
-from api.dashboard.change_feed import LIVE, Live
+from api.dashboard.change_feed import CHANGE_FEED, ChangeFeed
 from api.dashboard.error_pages import problems
 from api.dashboard.render import Renderer
 from api.dashboard.serving import PageEndpoint
@@ -25,7 +25,7 @@ class Dashboard:
         self._max_body = max_body
         self._assets = Assets()
         self._renderer = Renderer(self._assets, NAV, NOTES, services.clock)
-        self._live = Live(services.tickets, services.attention)
+        self._live = ChangeFeed(services.tickets, services.attention)
 
     @property
     def middleware(self) -> Middleware:
@@ -34,7 +34,7 @@ class Dashboard:
 
     def add_to(self, app: web.Application, add: Callable[[web.Application, str, str, Handler], None]) -> None:
         """Registers every page and file, by `add(app, method, path, handler)` as the API's own."""
-        app[LIVE] = self._live
+        app[CHANGE_FEED] = self._live
         app.on_shutdown.append(self._end)
         for page in PAGES:
             endpoint = PageEndpoint(page, self._services, self._renderer, max_body=self._max_body)

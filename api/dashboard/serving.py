@@ -15,7 +15,7 @@ from aiohttp import web
 from api import body
 from api.dashboard.page import Html, Outcome, Page, See, Visit
 from api.dashboard.render import Renderer
-from api.dashboard.submissions import FIELD, Submissions
+from api.dashboard.submissions import SUBMISSION_FIELD, Submissions
 from api.request_keys import ADDRESS, CALLER
 from api.schema.errors import STATUS
 from api.served import Served
@@ -74,8 +74,8 @@ class PageEndpoint(Served):
     async def _handle(self, visit: Visit) -> Outcome:
         """Calls the handler; the counts of what needs attention are read again after an action."""
         try:
-            if self._page.method == "POST" and visit.caller is not None and visit.form.get(FIELD):
-                return await self._submissions.once(visit, self._page.handler)
+            if self._page.method == "POST" and visit.caller is not None and visit.form.get(SUBMISSION_FIELD):
+                return await self._submissions.run_once(visit, self._page.handler)
             return await self._page.handler(visit)
         finally:
             if self._page.method == "POST" and visit.caller is not None:

@@ -17,10 +17,10 @@ from api.dashboard.page import Handler, Outcome, See, Visit
 from router.admin.idempotency import IdempotencyClaim, IdempotencyService, StoredResponse
 from router.errors import Refused
 
-FIELD = "submission"  # the hidden field of such a form
+SUBMISSION_FIELD = "submission"  # the hidden field of such a form
 
 
-def digest_of(form: Mapping[str, str]) -> str:
+def submission_digest(form: Mapping[str, str]) -> str:
     """Names a submission: its token and everything else that was sent."""
     return hashlib.sha256(urlencode(sorted(form.items())).encode()).hexdigest()
 
@@ -30,11 +30,11 @@ class Submissions:
 
     def __init__(self, idempotency: IdempotencyService) -> None:
         self._idempotency = idempotency
-        self._running: set[asyncio.Task[Outcome]] = set()
+        self._tasks: set[asyncio.Task[Outcome]] = set()
 
-    async def once(self, visit: Visit, handler: Handler) -> Outcome:
+    async def run_once(self, visit: Visit, handler: Handler) -> Outcome:
         """What the handler returns; where this form was carried out before, what it returned then."""
-        digest = digest_of(visit.form)
+        digest = submission_digest(visit.form)
         scope = f"form:{visit.actor.user_id} {visit.request.path}"
         try:
             begun = await self._idempotency.claim(scope, digest, digest)
@@ -43,12 +43,12 @@ class Submissions:
         if isinstance(begun, StoredResponse):
             return See(**json.loads(begun.answer))
         # A task of its own: a time limit or a client that hangs up must not end it halfway.
-        task = asyncio.ensure_future(self._carry_out(visit, handler, begun))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task = asyncio.ensure_future(self._run(visit, handler, begun))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def _carry_out(self, visit: Visit, handler: Handler, begun: IdempotencyClaim) -> Outcome:
+    async def _run(self, visit: Visit, handler: Handler, begun: IdempotencyClaim) -> Outcome:
         try:
             outcome = await handler(visit)
         except BaseException:

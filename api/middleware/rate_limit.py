@@ -22,8 +22,9 @@ from router.ratelimit.sliding_window import Limit
 
 MINUTE = 60
 DAY = 86400
-# Requests a minute that the open pages of one person may make by themselves: 20 pages (`live.MOST_OF_ONE`) that each
-# hear of a change once a second (`live.EVERY`). Five pages need about 250, and a client that forges the header gets no
+# Requests a minute that the open pages of one person may make by themselves: 20 pages
+# (`change_feed.MAX_STREAMS_PER_USER`) that each get a change once a second (`change_feed.POLL_SECONDS`).
+# Five pages need about 250, and a client that forges the header gets no
 # more than this.
 AUTOMATIC = 1200
 # The request header of `static/app.js` for a refresh. A page of another site cannot set it (CORS).

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from api.dashboard import charts, setup_progress
-from api.dashboard.charts import Point
+from api.dashboard.charts import ChartPoint
 from api.dashboard.page import Html, Nav, Page, See, Visit
 from router.admin.installation.overview import MOST_COUNTED, Overview
 from router.local_time import LocalTime
@@ -28,8 +28,8 @@ def _drawn(found: Overview, local: LocalTime) -> dict[str, Any]:
     """The charts, and the words around them."""
     labels = [local.day(day.date) for day in found.days]
 
-    def points(counts: Iterable[int]) -> list[Point]:
-        return [Point(label, count) for label, count in zip(labels, counts, strict=True)]
+    def points(counts: Iterable[int]) -> list[ChartPoint]:
+        return [ChartPoint(label, count) for label, count in zip(labels, counts, strict=True)]
 
     shown = found.by_alias[:MOST_ROWS]
     rest = [total - sum(counts) for total, counts in zip(found.now.counts, _columns(shown), strict=True)]
@@ -43,10 +43,10 @@ def _drawn(found: Overview, local: LocalTime) -> dict[str, Any]:
             _chart("tickets", "New tickets", points(day.tickets for day in found.days)),
             _chart("dead", "Failed deliveries", points(day.dead for day in found.days)),
         ],
-        "patterns": charts.patterns(),
+        "patterns": charts.pattern_definitions(),
         "legend": [(charts.swatch(n), word) for n, word in enumerate(("open", "in progress", "waiting"))],
         "rows": [
-            (address, alias_id, counts, charts.strip(f"row-{n}", _split(address, counts), counts, longest))
+            (address, alias_id, counts, charts.stacked_bar(f"row-{n}", _split(address, counts), counts, longest))
             for n, (address, alias_id, counts) in enumerate(rows)
         ],
         "most": MOST_COUNTED,
@@ -58,13 +58,13 @@ def _columns(shown: Any) -> list[tuple[int, ...]]:
     return list(zip(*(at.tickets.counts for at in shown), strict=True)) or [(), (), ()]
 
 
-def _chart(name: str, heading: str, points: list[Point]) -> dict[str, Any]:
+def _chart(name: str, heading: str, points: list[ChartPoint]) -> dict[str, Any]:
     total = sum(point.value for point in points)
     most = max(points, key=lambda point: point.value)
     words = f"{heading} per day: {total:,} in {len(points)} days"
     if most.value:
         words += f", maximum {most.value:,} on {most.label}"
-    return {"name": name, "heading": heading, "total": total, "svg": charts.columns(name, words, points)}
+    return {"name": name, "heading": heading, "total": total, "svg": charts.column_chart(name, words, points)}
 
 
 def _split(address: str, counts: tuple[int, ...]) -> str:

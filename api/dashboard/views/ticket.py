@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import escape
 
 from api.dashboard import display_names, reply_link, users
-from api.dashboard.change_feed import newest_of
+from api.dashboard.change_feed import newest_id
 from api.dashboard.page import Html, Page, See, Visit
 from router.admin.paging import MAX_LIMIT
 from router.admin.tickets.timeline import MessageExcerpt, Timeline, TimelineEntry
@@ -43,7 +43,7 @@ class Entry:
 
 
 async def show(visit: Visit) -> Html:
-    seen = newest_of(await visit.services.tickets.newest(visit.actor))
+    seen = newest_id(await visit.services.tickets.newest(visit.actor))
     before = visit.query.get("before")
     timeline = await visit.services.tickets.timeline(visit.actor, visit.ids["id"], before)
     ticket = timeline.ticket

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.dashboard import display_names, users
-from api.dashboard.change_feed import newest_of
+from api.dashboard.change_feed import newest_id
 from api.dashboard.page import Html, Nav, Page, Visit
 from router.admin.paging import MAX_LIMIT
 from router.admin.paging import Page as Found
@@ -46,7 +46,7 @@ async def _page(visit: Visit, wanted: TicketFilter) -> Found[Ticket]:
 
 async def _seen(visit: Visit) -> str:
     """Before the list is read: what comes in between is told twice rather than never."""
-    return newest_of(await visit.services.tickets.newest(visit.actor))
+    return newest_id(await visit.services.tickets.newest(visit.actor))
 
 
 def _asked(visit: Visit, *names: str) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from api.dashboard.change_feed import LIVE, MOST_OF_ONE, Live
+from api.dashboard.change_feed import CHANGE_FEED, MAX_STREAMS_PER_USER, ChangeFeed
 from api.dashboard.views import live as live_view
 from router.admin.installation.attention import FRESH_SECONDS
 from router.admin.tickets.tickets import TicketService
@@ -70,17 +70,17 @@ async def test_trouble_that_begins_is_told(sqlite_served: ServedInstallation) ->
     served, workspace = sqlite_served, sqlite_served.actor.workspace_id
     attention = served.services.attention
     shown = (await attention.counts(served.actor)).fingerprint
-    live = Live(served.services.tickets, attention, every=0.001)
-    stream = live.open(workspace, "~", trouble=shown)
+    feed = ChangeFeed(served.services.tickets, attention, poll_seconds=0.001)
+    stream = feed.open_stream(workspace, "~", attention_shown=shown)
     await served.services.domains.create(served.actor, "help.example.com")
     served.clock.advance(FRESH_SECONDS)
     async with asyncio.timeout(10):
         await stream.changed.wait()
-        await live.open(workspace, "~", trouble=shown).changed.wait()  # the page of before, after a break
-    current = live.open(workspace, "~", trouble=(await attention.counts(served.actor)).fingerprint)
-    current.look(frozenset(), (await attention.counts(served.actor)).fingerprint)
+        await feed.open_stream(workspace, "~", attention_shown=shown).changed.wait()  # a page from before
+    current = feed.open_stream(workspace, "~", attention_shown=(await attention.counts(served.actor)).fingerprint)
+    current.update(frozenset(), (await attention.counts(served.actor)).fingerprint)
     assert not current.changed.is_set()
-    await live.close()
+    await feed.close()
 
 
 async def test_others_hear_nothing_of_it(served: ServedInstallation) -> None:
@@ -92,45 +92,47 @@ async def test_others_hear_nothing_of_it(served: ServedInstallation) -> None:
 
 
 async def test_one_look_for_all_who_listen_and_none_for_nobody(sqlite_served: ServedInstallation) -> None:
-    live = Live(sqlite_served.services.tickets, sqlite_served.services.attention, every=0.001, most=3)
-    one, two = live.open("ws_1", "0"), live.open("ws_1", "0")
+    feed = ChangeFeed(
+        sqlite_served.services.tickets, sqlite_served.services.attention, poll_seconds=0.001, max_streams=3
+    )
+    one, two = feed.open_stream("ws_1", "0"), feed.open_stream("ws_1", "0")
     looking = {task for task in asyncio.all_tasks() if task.get_name() == "live ws_1"}
     assert len(looking) == 1
-    live.open("ws_2", "0")
+    feed.open_stream("ws_2", "0")
     with pytest.raises(Unavailable):
-        live.open("ws_1", "0")
-    live.close_stream("ws_1", one)
-    assert live.streams == 2
-    live.close_stream("ws_1", two)
+        feed.open_stream("ws_1", "0")
+    feed.close_stream("ws_1", one)
+    assert feed.stream_count == 2
+    feed.close_stream("ws_1", two)
     await asyncio.wait(looking)
-    assert live.streams == 1
-    await live.close()
+    assert feed.stream_count == 1
+    await feed.close()
     with pytest.raises(Unavailable):
-        live.open("ws_1", "0")
+        feed.open_stream("ws_1", "0")
 
 
 async def test_one_person_leaves_places_for_others(sqlite_served: ServedInstallation) -> None:
-    live = Live(sqlite_served.services.tickets, sqlite_served.services.attention)
-    streams = [live.open("ws_1", "0", "user_1") for _ in range(MOST_OF_ONE)]
+    feed = ChangeFeed(sqlite_served.services.tickets, sqlite_served.services.attention)
+    streams = [feed.open_stream("ws_1", "0", "user_1") for _ in range(MAX_STREAMS_PER_USER)]
     with pytest.raises(Unavailable):
-        live.open("ws_1", "0", "user_1")
-    live.open("ws_1", "0", "user_2")
-    live.close_stream("ws_1", streams[0])
-    live.open("ws_1", "0", "user_1")
-    await live.close()
+        feed.open_stream("ws_1", "0", "user_1")
+    feed.open_stream("ws_1", "0", "user_2")
+    feed.close_stream("ws_1", streams[0])
+    feed.open_stream("ws_1", "0", "user_1")
+    await feed.close()
 
 
 async def test_who_has_gone_gives_the_place_back(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_view, "_GONE_AFTER", 0.01)
-    live = sqlite_served.server._app[LIVE]
+    monkeypatch.setattr(live_view, "DISCONNECT_CHECK_SECONDS", 0.01)
+    feed = sqlite_served.server._app[CHANGE_FEED]
     async with listening(sqlite_served) as response:
         assert await response.content.readline() == b"retry: 2000\n"
-        assert live.streams == 1
+        assert feed.stream_count == 1
         response.close()
     async with asyncio.timeout(10):  # by the first beat it is gone in any case
-        while live.streams:  # noqa: ASYNC110 - the server tells nobody
+        while feed.stream_count:  # noqa: ASYNC110 - the server tells nobody
             await asyncio.sleep(0.01)
 
 
@@ -150,21 +152,21 @@ async def test_a_fault_ends_the_streams_that_it_left_without_news(
     async def fails(*_: object) -> frozenset[str]:
         raise RuntimeError("the inside")
 
-    live = Live(sqlite_served.services.tickets, sqlite_served.services.attention, every=0.001)
+    feed = ChangeFeed(sqlite_served.services.tickets, sqlite_served.services.attention, poll_seconds=0.001)
     monkeypatch.setattr(TicketService, "newest", fails)
-    stream = live.open(sqlite_served.actor.workspace_id, "0")
+    stream = feed.open_stream(sqlite_served.actor.workspace_id, "0")
     async with asyncio.timeout(10):
         await stream.changed.wait()
-    assert stream.ended
+    assert stream.is_closed
     monkeypatch.undo()
     await sqlite_served.alias()
     await sqlite_served.mail()
-    again = live.open(sqlite_served.actor.workspace_id, "0")
-    live.close_stream(sqlite_served.actor.workspace_id, stream)
+    again = feed.open_stream(sqlite_served.actor.workspace_id, "0")
+    feed.close_stream(sqlite_served.actor.workspace_id, stream)
     async with asyncio.timeout(10):
         await again.changed.wait()
-    assert not again.ended
-    await live.close()
+    assert not again.is_closed
+    await feed.close()
 
 
 async def test_a_stop_does_not_wait_for_listeners(sqlite_served: ServedInstallation) -> None:

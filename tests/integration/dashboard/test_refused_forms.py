@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.dashboard.refused_form import SECRETS, refused_form
+from api.dashboard.refused_form import SECRET_FIELDS, build_refused_form
 from router.admin.tickets.tickets import TicketService
 from router.errors import Unavailable
 from tests.support.installation.dashboard import Browser, Seen, signed_in
@@ -161,7 +161,7 @@ async def test_bodies_that_do_not_come_or_are_no_forms(
             headers={"Origin": client.root, "Content-Type": "application/x-www-form-urlencoded"},
         )
         assert (seen.status, seen.location[:14]) == (303, "/sign-in?next="), body[:9]
-    monkeypatch.setattr("api.dashboard.refused_form.MAX_READING", 0)
+    monkeypatch.setattr("api.dashboard.refused_form.MAX_CONCURRENT_READS", 0)
     assert (await client.post("/tickets/ticket_1/notes", {"text": "x"})).status == 303
 
 
@@ -169,17 +169,17 @@ def test_no_template_has_a_secret_field_that_would_be_shown() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in TEMPLATES.glob("*.html"))
     secret = re.findall(r'f\.text\("(\w+)"[^\n]*(?:type="password"|secret=true)', source)
     assert len(secret) >= 6
-    assert set(secret) == set(SECRETS)
+    assert set(secret) == set(SECRET_FIELDS)
 
 
 def test_what_is_shown_and_what_can_be_sent_again() -> None:
-    found = refused_form(
+    found = build_refused_form(
         "/x?a=b", {"text": "Called.", "name": "Two words", "domainId": "dom_1", "password": "p w"}, 409
     )
-    assert (found.action, found.retry, found.entered) == ("/x?a=b", False, True)
-    assert (found.shown, found.hidden) == ({"text": "Called.", "name": "Two words"}, {"domainId": "dom_1"})
-    assert found.secrets == {"password": "Password"}
-    assert [refused_form("/", {}, status).retry for status in (401, 403, 404, 429, 500, 503)] == [
+    assert (found.action, found.can_retry, found.has_input) == ("/x?a=b", False, True)
+    assert (found.text_fields, found.hidden_fields) == ({"text": "Called.", "name": "Two words"}, {"domainId": "dom_1"})
+    assert found.secret_labels == {"password": "Password"}
+    assert [build_refused_form("/", {}, status).can_retry for status in (401, 403, 404, 429, 500, 503)] == [
         True,
         False,
         False,
@@ -187,7 +187,7 @@ def test_what_is_shown_and_what_can_be_sent_again() -> None:
         True,
         True,
     ]
-    assert not refused_form("/", {"status": "", "password": "x", "submission": "y"}, 401).entered
+    assert not build_refused_form("/", {"status": "", "password": "x", "submission": "y"}, 401).has_input
 
 
 async def ended(served: ServedInstallation, client: Browser) -> None:

@@ -140,8 +140,8 @@ def form(octets: bytes) -> None:
     for octets_of_form in (octets, octets.translate(None, bytes(range(128, 256)))):
         with suppress(Refused):
             fields_of_form = serving.parse_form(asked, octets_of_form)
-            refused_form.refused_form("/", fields_of_form, 429)
-            submissions.digest_of(fields_of_form)
+            refused_form.build_refused_form("/", fields_of_form, 429)
+            submissions.submission_digest(fields_of_form)
             for value in fields_of_form.values():
                 redirects.path(value)
                 serving.see(See(redirects.path(value), note="a"))

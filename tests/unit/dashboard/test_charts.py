@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.dashboard import charts
-from api.dashboard.charts import HEIGHT, Point
+from api.dashboard.charts import HEIGHT, ChartPoint
 
-POINTS = st.lists(st.builds(Point, label=st.text(max_size=20), value=st.integers(0, 10**12)), max_size=40)
+POINTS = st.lists(st.builds(ChartPoint, label=st.text(max_size=20), value=st.integers(0, 10**12)), max_size=40)
 
 
 def parsed(markup: str) -> ElementTree.Element:
@@ -20,8 +20,8 @@ def per_cent(element: ElementTree.Element, name: str) -> float:
 
 
 @given(title=st.text(max_size=50), points=POINTS)
-def test_columns(title: str, points: list[Point]) -> None:
-    drawn = parsed(charts.columns("a", title, points))
+def test_columns(title: str, points: list[ChartPoint]) -> None:
+    drawn = parsed(charts.column_chart("a", title, points))
     assert drawn.attrib["role"] == "img"
     first = drawn[0]
     assert (first.tag, first.attrib["id"]) == ("title", drawn.attrib["aria-labelledby"])
@@ -48,7 +48,7 @@ def test_columns(title: str, points: list[Point]) -> None:
 
 @given(title=st.text(max_size=50), parts=st.lists(st.integers(0, 10**9), max_size=3), more=st.integers(0, 10**9))
 def test_strips(title: str, parts: list[int], more: int) -> None:
-    drawn = parsed(charts.strip("a", title, parts, sum(parts) + more))
+    drawn = parsed(charts.stacked_bar("a", title, parts, sum(parts) + more))
     rects = drawn.findall("rect")
     assert [rect.attrib["class"] for rect in rects] == [f"part-{n}" for n, part in enumerate(parts) if part]
     left = 0.0
@@ -59,14 +59,14 @@ def test_strips(title: str, parts: list[int], more: int) -> None:
 
 
 def test_words_are_escaped() -> None:
-    drawn = charts.columns('"><script>', "<b>&", [Point("<i>", 3)])
+    drawn = charts.column_chart('"><script>', "<b>&", [ChartPoint("<i>", 3)])
     assert "<script" not in drawn
     assert "<b>" not in drawn
     assert "&lt;b&gt;&amp;" in drawn
 
 
 def test_nothing_is_a_picture_too() -> None:
-    assert parsed(charts.columns("a", "Nothing", [Point("1 Jan", 0)])).findall("rect") == []
-    assert parsed(charts.strip("a", "Nothing", [0, 0], 0)).findall("rect") == []
-    for always in (charts.patterns(), charts.swatch(1)):
+    assert parsed(charts.column_chart("a", "Nothing", [ChartPoint("1 Jan", 0)])).findall("rect") == []
+    assert parsed(charts.stacked_bar("a", "Nothing", [0, 0], 0)).findall("rect") == []
+    for always in (charts.pattern_definitions(), charts.swatch(1)):
         assert parsed(always).attrib["aria-hidden"] == "true"
