@@ -65,7 +65,7 @@ def build_app(
         for prefix in PREFIXES:
             _add(app, route.method, f"{prefix}{_pattern(route)}", endpoint.serve)
     _add_documents(app, public_url=public_url, version=version)
-    dashboard.add_to(app, _add)
+    dashboard.register_routes(app, _add)
     _add_probes(app, services)
     return app
 

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from api.answers import ERROR
 from api.dashboard import redirects
-from api.dashboard.page_headers import dress_page
+from api.dashboard.page_headers import set_page_headers
 from api.dashboard.refused_form import RefusedFormReader
 from api.dashboard.render import Renderer
 from api.dashboard.serving import PageEndpoint
@@ -35,7 +35,7 @@ _TITLES = {
 }
 
 
-def problems(renderer: Callable[[], Renderer], public_url: str) -> Middleware:
+def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware:
     """The middleware. public_url: of our own pages, whose forms alone are shown again."""
     forms = RefusedFormReader(origin_of(public_url))
 
@@ -49,7 +49,7 @@ def problems(renderer: Callable[[], Renderer], public_url: str) -> Middleware:
         form = await forms.get(request, response.status)
         if response.status == 401 and not (form is not None and form.has_input):
             response.set_status(303)
-            response.headers["Location"] = f"/sign-in?next={quote(_wanted(request), safe='')}"
+            response.headers["Location"] = f"/sign-in?next={quote(_return_path(request), safe='')}"
             response.body = b""
             return response
         context = {
@@ -59,13 +59,13 @@ def problems(renderer: Callable[[], Renderer], public_url: str) -> Middleware:
             "request_id": request[REQUEST_ID],
             "retry_after": response.headers.get("Retry-After", ""),
             "form": form,
-            "sign_in": f"/sign-in?next={quote(_wanted(request), safe='')}" if response.status == 401 else "",
+            "sign_in": f"/sign-in?next={quote(_return_path(request), safe='')}" if response.status == 401 else "",
             "again": request.path_qs if request.method == "GET" and response.status in (429, 503) else "",
         }
         response.body = renderer().text("error.html", context)
         response.content_type = "text/html"
         response.charset = "utf-8"
-        dress_page(response)
+        set_page_headers(response)
         return response
 
     return show
@@ -80,10 +80,10 @@ def _is_page(request: web.Request) -> bool:
     return first not in _NOT_PAGES and "text/html" in request.headers.get("Accept", "")
 
 
-def _wanted(request: web.Request) -> str:
+def _return_path(request: web.Request) -> str:
     """Where to go after signing in: the page asked for, or the one whose form was sent."""
     if request.method in ("GET", "HEAD"):
-        return redirects.path(request.path_qs)
+        return redirects.local_path(request.path_qs)
     said = request.headers.get("Referer", "")
     if not said.isascii():  # no browser sends such a Referer, and `urlsplit` would normalise it
         return redirects.HOME
@@ -93,4 +93,4 @@ def _wanted(request: web.Request) -> str:
         return redirects.HOME
     if referer.netloc != request.host:
         return redirects.HOME
-    return redirects.path(referer.path + (f"?{referer.query}" if referer.query else ""))
+    return redirects.local_path(referer.path + (f"?{referer.query}" if referer.query else ""))

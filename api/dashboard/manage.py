@@ -25,7 +25,7 @@ TABS: tuple[tuple[str, str, Role], ...] = (
 )
 
 
-def shown(visit: Visit, template: str, title: str, **context: Any) -> Html:
+def manage_page(visit: Visit, template: str, title: str, **context: Any) -> Html:
     """A page under the tabs. path: of the tab that it is under, for links and the tab itself."""
     path = visit.request.path
     tabs = [(label, to) for label, to, role in TABS if visit.can(role)]
@@ -33,46 +33,46 @@ def shown(visit: Visit, template: str, title: str, **context: Any) -> Html:
     return Html(template, title, {"tabs": tabs, "under": under} | context)
 
 
-def listed(visit: Visit, template: str, title: str, found: Found[Any], **context: Any) -> Html:
+def list_page(visit: Visit, template: str, title: str, batch: Found[Any], **context: Any) -> Html:
     """A page of a list: `items`, and where it goes on."""
-    return shown(
+    return manage_page(
         visit,
         template,
         title,
-        items=found.items,
-        next_cursor=found.next_cursor,
+        items=batch.items,
+        next_cursor=batch.next_cursor,
         first_page="cursor" not in visit.query,
         **context,
     )
 
 
-def confirm(
+def confirmation_page(
     visit: Visit,
     question: str,
-    says: Iterable[str],
+    consequences: Iterable[str],
     *,
     action: str,
     label: str,
-    back: str,
+    cancel_path: str,
     **fields: str,
 ) -> Html:
     """Asks before something goes: what it means, a button that does it and a way back. fields: sent with it."""
-    context = {"says": list(says), "action": action, "label": label, "back": back, "fields": fields}
-    return shown(visit, "confirm.html", question, **context)
+    context = {"says": list(consequences), "action": action, "label": label, "back": cancel_path, "fields": fields}
+    return manage_page(visit, "confirm.html", question, **context)
 
 
-async def domains(visit: Visit) -> Sequence[Domain]:
+async def list_domains(visit: Visit) -> Sequence[Domain]:
     """To choose from: the newest 200, by name."""
     found = await visit.services.domains.list(visit.actor, limit=MAX_LIMIT)
     return sorted(found.items, key=lambda domain: domain.name)
 
 
-async def integrations(visit: Visit) -> Sequence[Integration]:
+async def list_integrations(visit: Visit) -> Sequence[Integration]:
     """To choose from: the newest 200, by name."""
     found = await visit.services.integrations.list(visit.actor, limit=MAX_LIMIT)
     return sorted(found.items, key=lambda integration: integration.name.casefold())
 
 
-async def aliases(visit: Visit, domain_id: str | None = None) -> Sequence[Alias]:
+async def list_aliases(visit: Visit, domain_id: str | None = None) -> Sequence[Alias]:
     """The newest 200 of all, or of a domain."""
     return (await visit.services.aliases.list(visit.actor, domain_id=domain_id, limit=MAX_LIMIT)).items

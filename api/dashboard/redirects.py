@@ -10,13 +10,13 @@ import re
 from urllib.parse import urlsplit
 
 _PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
-_MOST = 1000
+_MAX_LENGTH = 1000
 HOME = "/"
 
 
-def path(text: str | None) -> str:
+def local_path(text: str | None) -> str:
     """The text when it is a local path with perhaps a query, else the way home."""
-    if text is None or len(text) > _MOST or not _PATH.fullmatch(text):
+    if text is None or len(text) > _MAX_LENGTH or not _PATH.fullmatch(text):
         return HOME
     parts = urlsplit(text)
     return HOME if parts.scheme or parts.netloc or parts.path.startswith(("/sign-", "/api/", "/v1/")) else text

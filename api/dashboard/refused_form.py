@@ -14,7 +14,7 @@ from aiohttp import web
 
 from api import body
 from api.cookies import COOKIES
-from api.dashboard.serving import FORM, REACHED, PageEndpoint, parse_form
+from api.dashboard.serving import ENDPOINT_STARTED, FORM_FIELDS, PageEndpoint, parse_form
 from api.dashboard.submissions import SUBMISSION_FIELD
 from api.middleware.permission import from_own_page
 from api.request_keys import CALLER
@@ -72,7 +72,7 @@ class RefusedFormReader:
             return None
         if not from_own_page(request, self._origin):
             return None
-        fields = request.get(FORM)
+        fields = request.get(FORM_FIELDS)
         if fields is None and _is_body_readable(request):
             fields = await self._read(request, min(endpoint.body_limit, MAX_BYTES))
         return None if fields is None else build_refused_form(request.path_qs, fields, status)
@@ -100,7 +100,7 @@ def _is_body_readable(request: web.Request) -> bool:
     """
     cookies = request.app[COOKIES]
     signed_in = CALLER in request or cookies.session(request) is not None or cookies.device(request) != ""
-    return signed_in and REACHED not in request and "Expect" not in request.headers
+    return signed_in and ENDPOINT_STARTED not in request and "Expect" not in request.headers
 
 
 def build_refused_form(action: str, fields: Mapping[str, str], status: int) -> RefusedForm:

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from api.dashboard import formatting
 from api.dashboard.assets import FOLDER, Assets
 from api.dashboard.page import Html, Nav, Visit
-from api.dashboard.page_headers import dress_page
+from api.dashboard.page_headers import set_page_headers
 from router.admin.installation.attention import AttentionCounts
 from router.clock import Clock
 from router.errors import Refused
@@ -68,7 +68,7 @@ class Renderer:
         """A page that needs nothing of a visitor: also when the database is away."""
         response = web.Response(body=self.text(template, context), status=status, content_type="text/html")
         response.charset = "utf-8"
-        dress_page(response)
+        set_page_headers(response)
         return response
 
     def text(self, template: str, context: Mapping[str, Any]) -> bytes:

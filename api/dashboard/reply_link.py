@@ -10,21 +10,21 @@ from urllib.parse import quote
 
 from router.mail.quotes.subjects import subject_mark
 
-MAX_LINK = 2000  # characters that mail programs take
-MAX_SUBJECT = 500  # bytes, of three characters each in the link
-MIN_SUBJECT = 60  # beside very many addresses: none of them is left out
+MAX_LINK_LENGTH = 2000  # characters that mail programs take
+MAX_SUBJECT_BYTES = 500  # bytes, of three characters each in the link
+MIN_SUBJECT_BYTES = 60  # beside very many addresses: none of them is left out
 
 
-def mailto(addresses: Sequence[str], subject: str) -> str:
+def build_mailto(addresses: Sequence[str], subject: str) -> str:
     """To the addresses, about the subject, with `Re:` unless it has a reply's mark; `""` without an address."""
     if not addresses:
         return ""
     about = subject if subject_mark(subject, "") == "reply" else f"Re: {subject}".strip()
-    link = f"mailto:{','.join(map(_address, addresses))}?subject="
-    size = max(MIN_SUBJECT, min(MAX_SUBJECT, (MAX_LINK - len(link)) // 3))
+    link = f"mailto:{','.join(map(_encode_address, addresses))}?subject="
+    size = max(MIN_SUBJECT_BYTES, min(MAX_SUBJECT_BYTES, (MAX_LINK_LENGTH - len(link)) // 3))
     return link + quote(about.encode()[:size].decode(errors="ignore"), safe="")
 
 
-def _address(address: str) -> str:
+def _encode_address(address: str) -> str:
     local, _, domain = address.rpartition("@")
     return f"{quote(local, safe='')}@{quote(domain, safe='')}"

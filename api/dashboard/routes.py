@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from api.dashboard.assets import PREFIX, Assets
 from api.dashboard.change_feed import CHANGE_FEED, ChangeFeed
-from api.dashboard.error_pages import problems
+from api.dashboard.error_pages import error_pages
 from api.dashboard.render import Renderer
 from api.dashboard.serving import PageEndpoint
 from api.dashboard.views import NAV, NOTES, PAGES
@@ -25,21 +25,23 @@ class Dashboard:
         self._max_body = max_body
         self._assets = Assets()
         self._renderer = Renderer(self._assets, NAV, NOTES, services.clock)
-        self._live = ChangeFeed(services.tickets, services.attention)
+        self._change_feed = ChangeFeed(services.tickets, services.attention)
 
     @property
     def middleware(self) -> Middleware:
         """Stands outside the middleware of errors."""
-        return problems(lambda: self._renderer, self._public_url)
+        return error_pages(lambda: self._renderer, self._public_url)
 
-    def add_to(self, app: web.Application, add: Callable[[web.Application, str, str, Handler], None]) -> None:
+    def register_routes(
+        self, app: web.Application, add_route: Callable[[web.Application, str, str, Handler], None]
+    ) -> None:
         """Registers every page and file, by `add(app, method, path, handler)` as the API's own."""
-        app[CHANGE_FEED] = self._live
-        app.on_shutdown.append(self._end)
+        app[CHANGE_FEED] = self._change_feed
+        app.on_shutdown.append(self._close_change_feed)
         for page in PAGES:
             endpoint = PageEndpoint(page, self._services, self._renderer, max_body=self._max_body)
-            add(app, page.method, page.path, endpoint.serve)
-        add(app, "GET", f"{PREFIX}/{{name}}", self._assets.serve)
+            add_route(app, page.method, page.path, endpoint.serve)
+        add_route(app, "GET", f"{PREFIX}/{{name}}", self._assets.serve)
 
-    async def _end(self, _: web.Application) -> None:
-        await self._live.close()
+    async def _close_change_feed(self, _: web.Application) -> None:
+        await self._change_feed.close()

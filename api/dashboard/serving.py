@@ -22,10 +22,10 @@ from api.served import Served
 from router.errors import Refused
 from router.services import Services
 
-MOST_FIELDS = 200
+MAX_FIELDS = 200
 # Set when the body of a request is read for its page, and then the fields that the page received.
-REACHED = web.RequestKey("reached", bool)
-FORM = web.RequestKey("form", dict[str, str])
+ENDPOINT_STARTED = web.RequestKey("reached", bool)
+FORM_FIELDS = web.RequestKey("form", dict[str, str])
 
 
 class PageEndpoint(Served):
@@ -41,37 +41,37 @@ class PageEndpoint(Served):
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler."""
-        request[REACHED] = True
+        request[ENDPOINT_STARTED] = True
         # What else has a body, no page of ours sent; a stream, which no time limit bounds, must not wait for it.
         content = await body.read(request, self.body_limit) if self._page.method == "POST" else b""
-        request[FORM] = form = parse_form(request, content)
+        request[FORM_FIELDS] = form = parse_form(request, content)
         visit = Visit(
             services=self._services,
             caller=request.get(CALLER),
             ids=dict(request.match_info),
-            query=_once(request.query.items()),
+            query=_first_values(request.query.items()),
             form=form,
             request=request,
             address=request[ADDRESS],
         )
         if self._page.method == "GET" or self._page.again is None:
-            return await self._answer(visit, await self._handle(visit))
+            return await self._build_response(visit, await self._run_handler(visit))
         try:
-            outcome = await self._handle(visit)
+            outcome = await self._run_handler(visit)
         except Refused as refusal:
             if refusal.code == "not_found":
                 raise
             visit = replace(visit, problem=refusal)
             outcome = await self._page.again(visit)
-            response = await self._answer(visit, outcome)
+            response = await self._build_response(visit, outcome)
             response.set_status(STATUS[refusal.code])
             retry_after = getattr(refusal, "retry_after", None)
             if retry_after is not None:
                 response.headers["Retry-After"] = str(retry_after)
             return response
-        return await self._answer(visit, outcome)
+        return await self._build_response(visit, outcome)
 
-    async def _handle(self, visit: Visit) -> Outcome:
+    async def _run_handler(self, visit: Visit) -> Outcome:
         """Calls the handler; the counts of what needs attention are read again after an action."""
         try:
             if self._page.method == "POST" and visit.caller is not None and visit.form.get(SUBMISSION_FIELD):
@@ -81,17 +81,17 @@ class PageEndpoint(Served):
             if self._page.method == "POST" and visit.caller is not None:
                 visit.services.attention.forget(visit.caller.actor)
 
-    async def _answer(self, visit: Visit, outcome: Outcome) -> web.StreamResponse:
+    async def _build_response(self, visit: Visit, outcome: Outcome) -> web.StreamResponse:
         match outcome:
             case Html():
                 return await self._renderer.page(visit, outcome)
             case See():
-                return see(outcome)
+                return redirect(outcome)
             case _:
                 return outcome
 
 
-def see(outcome: See) -> web.Response:
+def redirect(outcome: See) -> web.Response:
     """The redirection."""
     path = outcome.path
     if outcome.note:
@@ -108,13 +108,13 @@ def parse_form(request: web.Request, content: bytes) -> dict[str, str]:
     if body.content_type(request)[0] != "application/x-www-form-urlencoded":
         raise Refused("unsupported_media_type", "The form must be sent as application/x-www-form-urlencoded")
     try:
-        pairs = parse_qsl(content.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
+        pairs = parse_qsl(content.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:
         raise Refused("invalid_request", "The form data is malformed") from None
-    return _once(pairs)
+    return _first_values(pairs)
 
 
-def _once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _first_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Each name with its first value, all of it such as a database can keep."""
     found: dict[str, str] = {}
     for name, value in pairs:

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from api.dashboard import manage
-from api.dashboard.latest_message import Way, followed
+from api.dashboard.latest_message import LatestMessage, find_latest_message
 from api.dashboard.page import Visit
 from router.admin.domains.domains import DomainView
 from router.model import Alias, Domain, Integration
 
-Step = Literal["later", "now", "waits", "failed", "done"]
+StepState = Literal["later", "now", "waits", "failed", "done"]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SetupProgress:
     """What there is of each step; None where there is nothing yet."""
 
     domain: Domain | None
@@ -27,62 +27,62 @@ class Progress:
     alias: Alias | None
 
     @property
-    def proved(self) -> bool:
+    def is_verified(self) -> bool:
         """Whether the domain's mail is taken."""
         return self.domain is not None and self.domain.status == "active"
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether a mail could become a ticket in somebody's channel."""
-        return self.proved and self.alias is not None
+        return self.is_verified and self.alias is not None
 
     @property
-    def _can_be_joined(self) -> bool:
+    def _can_add_alias(self) -> bool:
         return self.domain is not None and self.integration is not None
 
-    def steps(self, way: Way | None) -> dict[str, Step]:
+    def step_states(self, latest: LatestMessage | None) -> dict[str, StepState]:
         """Each step's state. A domain that waits for its records holds up nothing but the mail."""
-        domain: Step = "done" if self.proved else "waits" if self.domain is not None else "now"
-        integration: Step = "now" if self.domain is not None else "later"
+        domain: StepState = "done" if self.is_verified else "waits" if self.domain is not None else "now"
+        integration: StepState = "now" if self.domain is not None else "later"
         if self.integration is not None:
             integration = "failed" if self.integration.last_error else "done"
-        alias: Step = "done" if self.alias is not None else "now" if self._can_be_joined else "later"
-        mail: Step = "now" if self.complete else "later"
-        if way is not None and way.ticket is not None:
-            mail = "done" if way.arrived else "failed" if way.failed else "waits"
+        alias: StepState = "done" if self.alias is not None else "now" if self._can_add_alias else "later"
+        mail: StepState = "now" if self.is_complete else "later"
+        if latest is not None and latest.ticket is not None:
+            mail = "done" if latest.is_delivered else "failed" if latest.is_failed else "waits"
         return {"domain": domain, "integration": integration, "alias": alias, "mail": mail}
 
 
-async def progress(visit: Visit) -> Progress:
+async def load_progress(visit: Visit) -> SetupProgress:
     """What works first, else the newest of each."""
-    domains = {domain.id: domain for domain in await manage.domains(visit)}
-    integrations = {integration.id: integration for integration in await manage.integrations(visit)}
-    aliases = [alias for alias in await manage.aliases(visit) if alias.integration_id in integrations]
+    domains = {domain.id: domain for domain in await manage.list_domains(visit)}
+    integrations = {integration.id: integration for integration in await manage.list_integrations(visit)}
+    aliases = [alias for alias in await manage.list_aliases(visit) if alias.integration_id in integrations]
     newest = sorted(domains.values(), key=lambda domain: (domain.status == "active", domain.id), reverse=True)
-    alias = next((alias for alias in aliases if _works(alias, domains)), None)
+    alias = next((alias for alias in aliases if _is_active(alias, domains)), None)
     if alias is None and newest:
         alias = next((alias for alias in aliases if alias.domain_id == newest[0].id), None)
     domain = domains.get(alias.domain_id) if alias is not None else newest[0] if newest else None
     if alias is not None:
-        return Progress(domain, integrations[alias.integration_id or ""], alias)
-    return Progress(domain, max(integrations.values(), key=lambda found: found.id, default=None), None)
+        return SetupProgress(domain, integrations[alias.integration_id or ""], alias)
+    return SetupProgress(domain, max(integrations.values(), key=lambda found: found.id, default=None), None)
 
 
-async def unfinished(visit: Visit) -> bool:
+async def needs_setup(visit: Visit) -> bool:
     """Whether who asks has something to set up: never so for those who may not."""
-    return visit.can("admin") and not (await progress(visit)).complete
+    return visit.can("admin") and not (await load_progress(visit)).is_complete
 
 
-async def way_of(visit: Visit, found: Progress) -> Way | None:
+async def find_latest(visit: Visit, progress: SetupProgress) -> LatestMessage | None:
     """Where the newest mail of the alias is."""
-    return None if found.alias is None else await followed(visit, found.alias)
+    return None if progress.alias is None else await find_latest_message(visit, progress.alias)
 
 
-async def view_of(visit: Visit, found: Progress) -> DomainView | None:
+async def get_domain_view(visit: Visit, progress: SetupProgress) -> DomainView | None:
     """The domain with its records."""
-    return None if found.domain is None else await visit.services.domains.get(visit.actor, found.domain.id)
+    return None if progress.domain is None else await visit.services.domains.get(visit.actor, progress.domain.id)
 
 
-def _works(alias: Alias, domains: Mapping[str, Domain]) -> bool:
+def _is_active(alias: Alias, domains: Mapping[str, Domain]) -> bool:
     domain = domains.get(alias.domain_id)
     return alias.status == "active" and domain is not None and domain.status == "active"

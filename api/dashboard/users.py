@@ -7,12 +7,12 @@ from router.admin.paging import MAX_LIMIT
 from router.model import User
 
 
-async def colleagues(visit: Visit) -> tuple[User, ...]:
+async def list_users(visit: Visit) -> tuple[User, ...]:
     """The people of the workspace to choose from: the newest 200, by name."""
     found = await visit.services.users.list(visit.actor, limit=MAX_LIMIT)
-    return tuple(sorted(found.items, key=lambda user: called(user).casefold()))
+    return tuple(sorted(found.items, key=lambda user: display_name(user).casefold()))
 
 
-def called(user: User) -> str:
+def display_name(user: User) -> str:
     """A person's name, else their address."""
     return user.name or user.email

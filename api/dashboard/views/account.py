@@ -7,7 +7,7 @@ from aiohttp import web
 from api.cookies import COOKIES
 from api.dashboard import timezones
 from api.dashboard.page import Html, Page, See, Visit
-from api.dashboard.serving import see
+from api.dashboard.serving import redirect
 from router.errors import Refused
 
 
@@ -34,7 +34,7 @@ async def change_password(visit: Visit) -> web.StreamResponse:
         new=visit.form.get("password", ""),
         keep_session_id=_own(visit),
     )
-    response = see(See("/account", note="password-changed"))
+    response = redirect(See("/account", note="password-changed"))
     visit.request.app[COOKIES].put_device(visit.request, response, device)
     return response
 

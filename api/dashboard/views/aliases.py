@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.dashboard import display_names, manage
-from api.dashboard.latest_message import followed
+from api.dashboard.latest_message import find_latest_message
 from api.dashboard.page import Html, Page, See, Visit
 
 
@@ -12,13 +12,13 @@ async def page(visit: Visit) -> Html:
     found = await visit.services.aliases.list(
         visit.actor, domain_id=asked, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
     )
-    return manage.listed(
+    return manage.list_page(
         visit,
         "aliases.html",
         "Aliases",
         found,
-        domains=await manage.domains(visit),
-        integrations=await manage.integrations(visit),
+        domains=await manage.list_domains(visit),
+        integrations=await manage.list_integrations(visit),
         names=await display_names.resolve(visit, (alias.integration_id for alias in found.items)),
         asked=asked,
     )
@@ -36,11 +36,13 @@ async def create(visit: Visit) -> See:
 
 async def show(visit: Visit) -> Html:
     alias = await visit.services.aliases.get(visit.actor, visit.ids["id"])
-    way = await followed(visit, alias)
-    integrations = await manage.integrations(visit)
-    mentioned = [alias.integration_id, way.delivery.integration_id if way.delivery else None]
+    latest = await find_latest_message(visit, alias)
+    integrations = await manage.list_integrations(visit)
+    mentioned = [alias.integration_id, latest.delivery.integration_id if latest.delivery else None]
     names = await display_names.resolve(visit, mentioned)
-    return manage.shown(visit, "alias.html", alias.email, alias=alias, way=way, integrations=integrations, names=names)
+    return manage.manage_page(
+        visit, "alias.html", alias.email, alias=alias, latest=latest, integrations=integrations, names=names
+    )
 
 
 async def change(visit: Visit) -> See:
@@ -69,8 +71,8 @@ async def ask(visit: Visit) -> Html:
         "Mail to this address is then rejected, or goes to the catch-all alias of the domain if there is one.",
         "Existing tickets are kept.",
     ]
-    return manage.confirm(
-        visit, f"Remove {alias.email}?", says, action=f"{path}/delete", label="Remove alias", back=path
+    return manage.confirmation_page(
+        visit, f"Remove {alias.email}?", says, action=f"{path}/delete", label="Remove alias", cancel_path=path
     )
 
 

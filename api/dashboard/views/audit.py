@@ -34,7 +34,7 @@ _VERBS = {
 
 async def page(visit: Visit) -> Html:
     found = await visit.services.audit.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.listed(
+    return manage.list_page(
         visit,
         "audit.html",
         "Audit log",

@@ -10,7 +10,7 @@ async def page(visit: Visit) -> Html:
     found = await visit.services.blocked_senders.list(
         visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor")
     )
-    return manage.listed(visit, "blocked_senders.html", "Blocked senders", found)
+    return manage.list_page(visit, "blocked_senders.html", "Blocked senders", found)
 
 
 async def create(visit: Visit) -> See:
@@ -20,13 +20,13 @@ async def create(visit: Visit) -> See:
 
 async def ask(visit: Visit) -> Html:
     sender = visit.form.get("sender") or visit.query.get("sender", "")
-    return manage.confirm(
+    return manage.confirmation_page(
         visit,
         f"Unblock {sender}?",
         ["Mail from this sender is then accepted. Messages that were rejected while it was blocked are not recovered."],
         action="/manage/blocked-senders/remove",
         label="Unblock sender",
-        back="/manage/blocked-senders",
+        cancel_path="/manage/blocked-senders",
         sender=sender,
     )
 

@@ -8,7 +8,7 @@ from api.dashboard.page import Html, Page, See, Visit
 
 async def page(visit: Visit) -> Html:
     found = await visit.services.domains.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.listed(visit, "domains.html", "Domains", found)
+    return manage.list_page(visit, "domains.html", "Domains", found)
 
 
 async def create(visit: Visit) -> See:
@@ -18,9 +18,9 @@ async def create(visit: Visit) -> See:
 
 async def show(visit: Visit) -> Html:
     view = await visit.services.domains.get(visit.actor, visit.ids["id"])
-    aliases = await manage.aliases(visit, view.domain.id)
+    aliases = await manage.list_aliases(visit, view.domain.id)
     names = await display_names.resolve(visit, (alias.integration_id for alias in aliases))
-    return manage.shown(visit, "domain.html", view.domain.name, view=view, aliases=aliases, names=names)
+    return manage.manage_page(visit, "domain.html", view.domain.name, view=view, aliases=aliases, names=names)
 
 
 async def verify(visit: Visit) -> See:
@@ -48,8 +48,8 @@ async def ask(visit: Visit) -> Html:
     if count:
         says.append("Its alias is removed too." if count == 1 else f"Its {count} aliases are removed too.")
     force = {"force": "true"} if count else {}
-    return manage.confirm(
-        visit, f"Remove {name}?", says, action=f"{path}/delete", label="Remove domain", back=path, **force
+    return manage.confirmation_page(
+        visit, f"Remove {name}?", says, action=f"{path}/delete", label="Remove domain", cancel_path=path, **force
     )
 
 

@@ -16,7 +16,7 @@ MOST_ROWS = 12
 
 async def home(visit: Visit) -> Html | See:
     """What is not set up yet comes first, for those who may do it."""
-    if await setup_progress.unfinished(visit):
+    if await setup_progress.needs_setup(visit):
         return See("/set-up")
     local = await visit.local_time()
     found = await visit.services.overview.get(visit.actor, timezone=local.timezone)

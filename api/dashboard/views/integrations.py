@@ -11,7 +11,7 @@ TYPE = "slack"  # of a form that names none
 
 async def page(visit: Visit) -> Html:
     found = await visit.services.integrations.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.listed(visit, "integrations.html", "Integrations", found)
+    return manage.list_page(visit, "integrations.html", "Integrations", found)
 
 
 async def create(visit: Visit) -> See:
@@ -26,8 +26,8 @@ async def create(visit: Visit) -> See:
 
 async def show(visit: Visit) -> Html:
     integration = await visit.services.integrations.get(visit.actor, visit.ids["id"])
-    aliases = [alias for alias in await manage.aliases(visit) if alias.integration_id == integration.id]
-    return manage.shown(visit, "integration.html", integration.name, integration=integration, aliases=aliases)
+    aliases = [alias for alias in await manage.list_aliases(visit) if alias.integration_id == integration.id]
+    return manage.manage_page(visit, "integration.html", integration.name, integration=integration, aliases=aliases)
 
 
 async def rename(visit: Visit) -> See:
@@ -58,13 +58,13 @@ async def ask(visit: Visit) -> Html:
     integration = await visit.services.integrations.get(visit.actor, visit.ids["id"])
     path = f"/manage/integrations/{integration.id}"
     says = ["Its queued deliveries fail permanently. An integration that is used by an alias cannot be removed."]
-    return manage.confirm(
+    return manage.confirmation_page(
         visit,
         f"Remove {integration.name}?",
         says,
         action=f"{path}/delete",
         label="Remove integration",
-        back=path,
+        cancel_path=path,
     )
 
 

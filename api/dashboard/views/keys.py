@@ -16,8 +16,8 @@ from router.model import Micros
 
 async def page(visit: Visit) -> Html:
     found = await visit.services.keys.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    colleagues = await users.colleagues(visit)
-    return manage.listed(
+    colleagues = await users.list_users(visit)
+    return manage.list_page(
         visit,
         "keys.html",
         "API keys",
@@ -47,7 +47,7 @@ async def create(visit: Visit) -> Html:
         await idempotency.release(begun)
         raise
     await idempotency.store_response(begun, 201, None)
-    return manage.shown(visit, "key.html", "New API key", new=new)
+    return manage.manage_page(visit, "key.html", "New API key", new=new)
 
 
 def _end_of(day: str, zone: tzinfo) -> Micros | None:
@@ -63,13 +63,13 @@ def _end_of(day: str, zone: tzinfo) -> Micros | None:
 
 async def ask(visit: Visit) -> Html:
     key = await visit.services.keys.get(visit.actor, visit.ids["id"])
-    return manage.confirm(
+    return manage.confirmation_page(
         visit,
         f"Revoke {key.name}?",
         [f"Requests with {key.hint} are rejected immediately. A revoked key cannot be restored."],
         action=f"/manage/keys/{key.id}/revoke",
         label="Revoke key",
-        back="/manage/keys",
+        cancel_path="/manage/keys",
     )
 
 

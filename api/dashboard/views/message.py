@@ -9,7 +9,7 @@ from html import escape, unescape
 from aiohttp import web
 
 from api.dashboard.page import Page, Visit
-from api.dashboard.page_headers import dress_mail
+from api.dashboard.page_headers import set_message_headers
 from router.admin.tickets.conversation import MessageView
 from router.errors import Refused, not_found
 
@@ -38,7 +38,7 @@ async def formatted(visit: Visit) -> web.Response:
         raise not_found("HTML")
     html = await _with_images(visit, mail)
     response = web.Response(text=_FRAME.format(html), content_type="text/html")
-    dress_mail(response)
+    set_message_headers(response)
     return response
 
 
@@ -55,7 +55,7 @@ async def quoted(visit: Visit) -> web.Response:
 
 def _text(text: str) -> web.Response:
     response = web.Response(text=text, content_type="text/plain")
-    dress_mail(response)
+    set_message_headers(response)
     return response
 
 

@@ -9,13 +9,13 @@ from api.dashboard.views.integrations import TYPE, try_out
 
 
 async def show(visit: Visit) -> Html:
-    found = await setup_progress.progress(visit)
-    way = await setup_progress.way_of(visit, found)
+    progress = await setup_progress.load_progress(visit)
+    latest = await setup_progress.find_latest(visit, progress)
     context = {
-        "found": found,
-        "steps": found.steps(way),
-        "view": await setup_progress.view_of(visit, found),
-        "way": way,
+        "progress": progress,
+        "steps": progress.step_states(latest),
+        "view": await setup_progress.get_domain_view(visit, progress),
+        "latest": latest,
     }
     return Html("setup.html", "Setup", context)
 

@@ -7,13 +7,13 @@ from aiohttp import web
 from api.cookies import COOKIES
 from api.dashboard import redirects
 from api.dashboard.page import Html, Page, See, Visit
-from api.dashboard.serving import see
+from api.dashboard.serving import redirect
 from router.admin.access.sessions import NewSession
 
 
 async def show(visit: Visit) -> Html:
     """Also the way back for who was sent here."""
-    wanted = redirects.path(visit.form.get("next") or visit.query.get("next"))
+    wanted = redirects.local_path(visit.form.get("next") or visit.query.get("next"))
     return Html("sign_in.html", "Sign in", {"next": "" if wanted == redirects.HOME else wanted})
 
 
@@ -24,7 +24,7 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
         address=visit.address,
         device=visit.request.app[COOKIES].device(visit.request),
     )
-    return await enter(visit, new, See(redirects.path(visit.form.get("next"))))
+    return await enter(visit, new, See(redirects.local_path(visit.form.get("next"))))
 
 
 async def sign_out(visit: Visit) -> web.StreamResponse:
@@ -33,7 +33,7 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
     token = cookies.session(visit.request)
     if token:
         await visit.services.sessions.sign_out(token)
-    response = see(See("/sign-in", note="signed-out"))
+    response = redirect(See("/sign-in", note="signed-out"))
     cookies.remove_session(visit.request, response)
     return response
 
@@ -44,7 +44,7 @@ async def enter(visit: Visit, new: NewSession, to: See) -> web.StreamResponse:
     before = cookies.session(visit.request)
     if before:
         await visit.services.sessions.sign_out(before)
-    response = see(to)
+    response = redirect(to)
     cookies.put(visit.request, response, new)
     return response
 

@@ -48,7 +48,7 @@ async def show(visit: Visit) -> Html:
     timeline = await visit.services.tickets.timeline(visit.actor, visit.ids["id"], before)
     ticket = timeline.ticket
     entries = _entries(timeline)
-    colleagues = await users.colleagues(visit)
+    colleagues = await users.list_users(visit)
     mentioned = [ticket.assigned_to, *(entry.event.user_id for entry in entries)]
     mentioned += [entry.detail.get(name) for entry in entries for name in ("to", "from") if _is_user(entry, name)]
     context = {
@@ -56,7 +56,7 @@ async def show(visit: Visit) -> Html:
         "entries": entries,
         "deliveries": await visit.services.deliveries.list(visit.actor, ticket_id=ticket.id, limit=MAX_LIMIT),
         "older": before is not None,
-        "reply": reply_link.mailto(timeline.answer_to, ticket.subject),
+        "reply": reply_link.build_mailto(timeline.answer_to, ticket.subject),
         "names": await display_names.resolve(visit, mentioned),
         "people": [user for user in colleagues if user.role != "viewer" and user.disabled_at is None],
         "statuses": TICKET_STATUSES,

@@ -69,7 +69,7 @@ async def _listed(visit: Visit, title: str, found: Found[Ticket], seen: str, **m
         "tickets": found.items,
         "next_cursor": found.next_cursor,
         "names": await display_names.resolve(visit, (ticket.assigned_to for ticket in found.items)),
-        "people": await users.colleagues(visit),
+        "people": await users.list_users(visit),
         "seen": seen,
         "asked": {},
         "first_page": "cursor" not in visit.query,

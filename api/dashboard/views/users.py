@@ -10,7 +10,7 @@ from router.errors import Refused
 
 async def page(visit: Visit) -> Html:
     found = await visit.services.users.list(visit.actor, limit=manage.PER_PAGE, cursor=visit.query.get("cursor"))
-    return manage.listed(visit, "users.html", "Users", found, roles=ROLES)
+    return manage.list_page(visit, "users.html", "Users", found, roles=ROLES)
 
 
 async def create(visit: Visit) -> See:
@@ -27,7 +27,7 @@ async def create(visit: Visit) -> See:
 async def show(visit: Visit) -> Html:
     user = await visit.services.users.get(visit.actor, visit.ids["id"])
     workspace = await visit.services.workspaces.get(visit.actor)
-    return manage.shown(
+    return manage.manage_page(
         visit,
         "user.html",
         user.name or user.email,
@@ -70,13 +70,13 @@ async def ask(visit: Visit) -> Html:
     says = ["All API keys and sessions of the user end immediately. Their unresolved tickets become unassigned."]
     if user.id == visit.actor.user_id:
         says.append("This is your own account: you will be signed out.")
-    return manage.confirm(
+    return manage.confirmation_page(
         visit,
         f"Remove {user.name or user.email}?",
         says,
         action=f"{path}/delete",
         label="Remove user",
-        back=path,
+        cancel_path=path,
     )
 
 

@@ -8,8 +8,8 @@ from api.dashboard.page import Html, Page, See, Visit
 
 async def show(visit: Visit) -> Html:
     workspace = await visit.services.workspaces.get(visit.actor)
-    integrations = await manage.integrations(visit)
-    return manage.shown(
+    integrations = await manage.list_integrations(visit)
+    return manage.manage_page(
         visit,
         "workspace.html",
         "Workspace",

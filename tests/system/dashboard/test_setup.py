@@ -60,13 +60,13 @@ async def test_from_the_first_page_to_the_first_ticket(window: Window, tmp_path:
             mail = mails.plain(subject="Stuck door")
             reply = await send_mail(*port_of(facts["smtp"][0]), "ann@customer.test", ["support@example.org"], mail)
             assert reply.code == 250
-            await expect(page.locator("#way-mail")).to_contain_text("Stuck door")
-            await expect(page.locator("#way-post")).to_contain_text("Posted to Slack Delivered")
+            await expect(page.locator("#latest-message")).to_contain_text("Stuck door")
+            await expect(page.locator("#latest-delivery")).to_contain_text("Posted to Slack Delivered")
             assert any("Stuck door" in post.text for post in slack.delivered())
 
             await page.get_by_role("button", name="Send test email").click()
-            await expect(page.locator("#way-mail")).to_contain_text("Test of support@example.org")
-            await expect(page.locator("#way-post")).to_contain_text("Delivered")
+            await expect(page.locator("#latest-message")).to_contain_text("Test of support@example.org")
+            await expect(page.locator("#latest-delivery")).to_contain_text("Delivered")
             await page.get_by_role("link", name="Open the ticket").click()
             await expect(page.get_by_role("heading", level=1)).to_contain_text("Test of support@example.org #2")
             await page.goto(f"http://{facts['api']}/manage/keys")

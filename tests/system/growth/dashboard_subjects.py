@@ -147,7 +147,7 @@ def page(data: bytes) -> None:
         "entries": ticket._entries(timeline),
         "deliveries": paging.Page((), None),
         "older": True,
-        "reply": reply_link.mailto(timeline.answer_to, timeline.ticket.subject),
+        "reply": reply_link.build_mailto(timeline.answer_to, timeline.ticket.subject),
         "names": {},
         "people": [],
         "statuses": [],

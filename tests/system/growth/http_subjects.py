@@ -94,7 +94,7 @@ def fields(octets: bytes) -> None:
         asked = request(Authorization=credential, Accept=said, Cookie=said, Referer=said, X_Request_Id=said)
         with suppress(Refused, AttributeError):  # a good one would be looked up in the database
             done(auth._caller(asked, cast("Any", None)))
-        error_pages._wanted(asked)
+        error_pages._return_path(asked)
         request_id._GIVEN.fullmatch(said)
 
 
@@ -109,7 +109,7 @@ def query(octets: bytes) -> None:
                 with suppress(Refused):
                     shape.read(route.query, found)
         with suppress(Refused):
-            serving._once(asked.query.items())
+            serving._first_values(asked.query.items())
 
 
 def json_body(before: bytes, after: bytes = b"") -> Callable[[bytes], None]:
@@ -143,8 +143,8 @@ def form(octets: bytes) -> None:
             refused_form.build_refused_form("/", fields_of_form, 429)
             submissions.submission_digest(fields_of_form)
             for value in fields_of_form.values():
-                redirects.path(value)
-                serving.see(See(redirects.path(value), note="a"))
+                redirects.local_path(value)
+                serving.redirect(See(redirects.local_path(value), note="a"))
 
 
 def values(octets: bytes) -> None:
@@ -166,7 +166,7 @@ def values(octets: bytes) -> None:
         lambda typed: paging.page_request("msg", 50, typed),
         parse_role,
         secrets.hash_api_key,
-        redirects.path,
+        redirects.local_path,
         lambda typed: ids.looks_valid(f"msg_{typed}", "msg"),
         lambda typed: done(MessageService(cast("Any", _NoDatabase()), cast("Any", None)).find(_ACTOR, typed)),
     )

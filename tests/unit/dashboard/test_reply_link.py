@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from api.dashboard.reply_link import MAX_LINK, MAX_SUBJECT, mailto
+from api.dashboard.reply_link import MAX_LINK_LENGTH, MAX_SUBJECT_BYTES, build_mailto
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from api.dashboard.reply_link import MAX_LINK, MAX_SUBJECT, mailto
     ],
 )
 def test_addresses_are_percent_encoded(addresses: tuple[str, ...], expected: str) -> None:
-    link = mailto(addresses, "x")
+    link = build_mailto(addresses, "x")
     assert link == f"mailto:{expected}?subject=Re%3A%20x"
     assert [unquote(one) for one in urlsplit(link).path.split(",")] == list(addresses)
 
@@ -46,24 +46,24 @@ def test_addresses_are_percent_encoded(addresses: tuple[str, ...], expected: str
     ],
 )
 def test_the_subject_has_one_mark_of_an_answer(subject: str, expected: str) -> None:
-    link = mailto(("a@x.example",), subject)
+    link = build_mailto(("a@x.example",), subject)
     assert link.isascii()
     assert parse_qs(urlsplit(link).query) == {"subject": [expected]}
 
 
 def test_a_long_subject_is_cut_between_characters() -> None:
-    (subject,) = parse_qs(urlsplit(mailto(("a@x.example",), "🚪" * 500)).query)["subject"]
+    (subject,) = parse_qs(urlsplit(build_mailto(("a@x.example",), "🚪" * 500)).query)["subject"]
     assert subject.startswith("Re: 🚪")
     assert subject.endswith("🚪")
-    assert MAX_SUBJECT - 4 < len(subject.encode()) <= MAX_SUBJECT
+    assert MAX_SUBJECT_BYTES - 4 < len(subject.encode()) <= MAX_SUBJECT_BYTES
 
 
 def test_a_long_link_has_all_addresses() -> None:
     addresses = [f"{n:040}@x.example" for n in range(20)]
-    link = mailto(addresses, "漢" * 500)
-    assert len(link) <= MAX_LINK
+    link = build_mailto(addresses, "漢" * 500)
+    assert len(link) <= MAX_LINK_LENGTH
     assert [unquote(one) for one in urlsplit(link).path.split(",")] == addresses
 
 
 def test_nobody_to_answer_is_no_link() -> None:
-    assert mailto((), "x") == ""
+    assert build_mailto((), "x") == ""
