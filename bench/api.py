@@ -177,7 +177,7 @@ async def plans(big: Filled) -> None:
     listening = _Listening(database)
     try:
         login: Any = type("Login", (), {"workspace_id": big.made.workspace_id, "user_id": big.users[0], "key": big.key})
-        store = Store(big.made.kind, big.made.url, catalog.load(), listening)  # type: ignore[arg-type]  # as one
+        store = Store(big.made.kind, big.made.url, catalog.load_catalog(), listening)  # type: ignore[arg-type]  # as one
         async with serving(store, login=login, real_time=True) as served:
             for path, queries in cases(big).items():
                 for query in queries:
@@ -195,7 +195,7 @@ async def plans(big: Filled) -> None:
 
 async def explained(database: SqliteDatabase | PostgresDatabase, name: str, values: dict[str, object]) -> list[str]:
     """The plan of one query of the catalogue, run with these values."""
-    query = catalog.load()[name]
+    query = catalog.load_catalog()[name]
     if isinstance(database, SqliteDatabase):
         async with database.raw_transaction() as session:
             rows = await session.execute_fetchall(f"EXPLAIN QUERY PLAN {query.sqlite}", values)

@@ -31,7 +31,7 @@ from emailrouter.watchdog import Manager, beat
 from router.admin.installation import key_rotation
 from router.errors import Misconfigured, Unavailable
 from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key
-from router.store import catalog, migrate, signals, wal
+from router.store import catalog, migrate, pg_notify, wal
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
@@ -61,7 +61,7 @@ async def open_database(
     Waits while it is away, telling so (`waiting`), until `stop`; without `stop` it does not wait. Raises `Unavailable`
     then, `Misconfigured` where waiting does not help, `SchemaMismatch` for a schema that is not this program's.
     """
-    opened = assembly.database(config, catalog.load())
+    opened = assembly.database(config, catalog.load_catalog())
     wait = WAIT_FIRST
     try:
         while True:
@@ -71,7 +71,7 @@ async def open_database(
                     for name in await migrate.migrate(opened):
                         log.info("database.migration_applied", migration=name)
                 else:
-                    await migrate.check(opened)
+                    await migrate.check_schema(opened)
             except Misconfigured:
                 raise  # waiting does not help: exit code 2 keeps a supervisor from trying again
             except Unavailable as error:
@@ -244,7 +244,7 @@ async def _unless_stopped(
 
 def ended_part(process: Process) -> str:
     """The name of a background part that has ended though the process goes on; "" while all of them live."""
-    if process.writer is not None and not process.writer.alive:
+    if process.writer is not None and not process.writer.is_alive:
         return "accept-writer"
     return next((task.get_name() for task in process.background if task.done()), "")
 
@@ -308,9 +308,9 @@ async def _background(process: Process, stop: Stopping) -> AsyncIterator[_Parts]
     if process.dispatcher is not None:
         to_the_end["dispatcher"] = process.dispatcher.run()
         if isinstance(database, PostgresDatabase):
-            until_cut["listener"] = signals.listen(database, process.dispatcher.wake)
+            until_cut["listener"] = pg_notify.listen(database, process.dispatcher.wake)
     if isinstance(database, SqliteDatabase):
-        until_cut["wal"] = wal.keep_short(database)
+        until_cut["wal"] = wal.truncate_wal_periodically(database)
     if process.janitor is not None:
         until_cut["janitor"] = process.janitor.run()
     if process.signaller is not None:

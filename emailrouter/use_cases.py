@@ -71,7 +71,7 @@ def build(core: Core) -> Services:
         overview=OverviewService(opened, clock),
         health=HealthService(opened, clock),
         attention=AttentionService(opened, clock),
-        ready=lambda: migrate.check(opened),
+        ready=lambda: migrate.check_schema(opened),
     )
 
 

@@ -65,7 +65,7 @@ class StorageReplaced(Unavailable):
     )
 
 
-class Contended(Unavailable):
+class SerializationConflict(Unavailable):
     """Another transaction was in the way (a deadlock, a serialisation failure): the same once more may work at once."""
 
 

@@ -26,8 +26,8 @@ from router.secrets import SecretBox
 from router.side_tasks import SideTasks
 from router.store.catalog import Catalog
 from router.store.group_commit import GroupWriter
+from router.store.pg_notify import Notifier
 from router.store.postgres import PostgresDatabase
-from router.store.signals import Signaller
 from router.store.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from emailrouter.metrics.meter import PrometheusMeter
     from emailrouter.metrics.server import MetricsServer
     from router.dispatch.dispatcher import Dispatcher
-    from router.dispatch.janitor import Janitor
+    from router.dispatch.maintenance import Maintenance
     from router.services import Services
     from smtp.server import Server as SmtpServer
 
@@ -56,8 +56,8 @@ class Process:
     api: ApiServer | None = None
     services: Services | None = None
     dispatcher: Dispatcher | None = None
-    janitor: Janitor | None = None
-    signaller: Signaller | None = None
+    janitor: Maintenance | None = None
+    signaller: Notifier | None = None
     metrics: MetricsServer | None = None
     background: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -85,7 +85,7 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
     wake = None if "deliver" in roles else _remote_wake(opened)
     core = Core(config, opened, SystemClock(), box, wake=wake, meter=counting or UNMETERED, side_tasks=side_tasks)
     process = Process(core)
-    if isinstance(wake, Signaller):
+    if isinstance(wake, Notifier):
         process.signaller = wake
     if "deliver" in roles:
         from emailrouter.assembly import deliver  # noqa: PLC0415 - see the module
@@ -110,7 +110,7 @@ def build(config: Config, opened: AnyDatabase, box: SecretBox, roles: frozenset[
 
 def _remote_wake(opened: AnyDatabase) -> Wake:
     """Tells the dispatchers of other processes."""
-    return Signaller(opened) if isinstance(opened, PostgresDatabase) else NoWake()
+    return Notifier(opened) if isinstance(opened, PostgresDatabase) else NoWake()
 
 
 def _prometheus(roles: frozenset[Role], side_tasks: SideTasks) -> PrometheusMeter:

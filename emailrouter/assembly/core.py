@@ -22,10 +22,10 @@ from router.routing.directory import Directory
 from router.secrets import SecretBox
 from router.side_tasks import SideTasks
 from router.store import catalog
-from router.store.group_commit import Bounds, GroupWriter, Write
+from router.store.disk_space import FreeSpaceCheck
+from router.store.group_commit import GroupLimits, GroupWriter, WriteGroup
 from router.store.postgres import PostgresDatabase
 from router.store.postgres_writer import PostgresWriter
-from router.store.room import DiskRoom
 from router.store.sqlite import SqliteDatabase
 from router.store.sqlite_writer import SqliteWriter
 
@@ -119,10 +119,10 @@ class Core:
         return group_writer(self.config.database, self.database, commit_group)
 
     @cached_property
-    def room(self) -> DiskRoom | None:
+    def room(self) -> FreeSpaceCheck | None:
         """None for PostgreSQL, whose disk is elsewhere."""
         if isinstance(self.database, SqliteDatabase):
-            return DiskRoom(self.database.path, self.config.smtp.min_free_bytes, self.clock)
+            return FreeSpaceCheck(self.database.path, self.config.smtp.min_free_bytes, self.clock)
         return None
 
     @cached_property
@@ -137,7 +137,7 @@ class Core:
             duplicate_window=micros(config.smtp.duplicate_window),
             max_header_bytes=config.smtp.max_header_bytes,
             meter=self.meter,
-            room=self.room,
+            free_space=self.room,
             side_tasks=self.side_tasks,
         )
 
@@ -160,11 +160,11 @@ class Core:
 
 
 def group_writer(
-    settings: DatabaseSettings, database: AnyDatabase, write: Write[IncomingMail, Committed]
+    settings: DatabaseSettings, database: AnyDatabase, write: WriteGroup[IncomingMail, Committed]
 ) -> GroupWriter[IncomingMail, Committed]:
     """The group commit, at work on the running event loop until it is closed."""
-    bounds = Bounds(settings.group_mails, settings.group_bytes)
+    bounds = GroupLimits(settings.group_mails, settings.group_bytes)
     if isinstance(database, SqliteDatabase):
         busy_timeout = settings.busy_timeout.total_seconds()
-        return SqliteWriter(database, catalog.load(), write, bounds, busy_timeout=busy_timeout)
-    return PostgresWriter(database, catalog.load(), write, bounds)
+        return SqliteWriter(database, catalog.load_catalog(), write, bounds, busy_timeout=busy_timeout)
+    return PostgresWriter(database, catalog.load_catalog(), write, bounds)

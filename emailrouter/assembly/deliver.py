@@ -7,12 +7,12 @@ from emailrouter.assembly import link_base
 from emailrouter.assembly.core import Core
 from router.channels import CHANNELS
 from router.clock import SECOND, micros
-from router.dispatch import janitor as chores_of
-from router.dispatch.dispatcher import POLL_INTERVAL, Dispatcher
-from router.dispatch.janitor import Chore, Janitor
-from router.dispatch.notices import Notices
-from router.dispatch.outbox import Limits, Outbox
-from router.dispatch.retention import Ages, Retention
+from router.dispatch import maintenance as chores_of
+from router.dispatch.dispatcher import POLL_INTERVAL_SECONDS, Dispatcher
+from router.dispatch.domain_alerts import DomainAlerts
+from router.dispatch.maintenance import Maintenance, MaintenanceTask
+from router.dispatch.outbox import Outbox, OutboxLimits
+from router.dispatch.retention import Retention, RetentionPeriods
 from router.dispatch.sender import TicketSender
 from router.lease_owner import new_owner
 from router.store.sqlite import SqliteDatabase
@@ -35,7 +35,7 @@ def dispatcher(core: Core) -> Dispatcher:
         core.clock,
         concurrency=settings.concurrency,
         drain=settings.timeout.total_seconds() + stopping.OUTCOME,
-        poll_interval=SQLITE_POLL_INTERVAL if isinstance(core.database, SqliteDatabase) else POLL_INTERVAL,
+        poll_interval=SQLITE_POLL_INTERVAL if isinstance(core.database, SqliteDatabase) else POLL_INTERVAL_SECONDS,
         meter=core.meter,
         side_tasks=core.side_tasks,
     )
@@ -44,13 +44,13 @@ def dispatcher(core: Core) -> Dispatcher:
 def outbox(core: Core) -> Outbox:
     """The deliveries, claimed in the name of a new owner."""
     settings = core.config.delivery
-    limits = Limits(
+    limits = OutboxLimits(
         per_second=settings.per_second,
         burst=settings.burst,
         digest_after=settings.digest_after,
         lease=micros(settings.lease),
         max_claims=settings.max_claims,
-        patience=LANE_PATIENCE,
+        max_lease_wait=LANE_PATIENCE,
     )
     return Outbox(core.database, core.clock, new_owner(), limits)
 
@@ -59,21 +59,21 @@ def sender(core: Core) -> TicketSender:
     return TicketSender(core.database, core.contents, core.poster, link_base=link_base(core.config))
 
 
-def janitor(core: Core) -> Janitor:
+def janitor(core: Core) -> Maintenance:
     """Not running yet."""
     config = core.config
     kept = config.retention
-    ages = Ages(
+    ages = RetentionPeriods(
         raw_messages=None if kept.raw_messages is None else micros(kept.raw_messages),
         resolved_tickets=None if kept.resolved_tickets is None else micros(kept.resolved_tickets),
         duplicate_window=micros(config.smtp.duplicate_window),
     )
-    retention = Retention(core.database, core.contents, core.clock, ages, rest=chores_of.rest)
+    retention = Retention(core.database, core.contents, core.clock, ages, pause=chores_of.pause)
     checks = use_cases.domain_checks(core)
-    notices = Notices(core.database, core.clock, core.poster)
+    notices = DomainAlerts(core.database, core.clock, core.poster)
     chores = [
-        Chore("retention", SWEEP_EVERY, retention.sweep),
-        Chore("recheck", LOOK_EVERY, checks.recheck_due, shared=False),
-        Chore("notices", LOOK_EVERY, notices.tell),
+        MaintenanceTask("retention", SWEEP_EVERY, retention.sweep),
+        MaintenanceTask("recheck", LOOK_EVERY, checks.recheck_due, shared=False),
+        MaintenanceTask("notices", LOOK_EVERY, notices.post_pending),
     ]
-    return Janitor(core.database, core.clock, chores)
+    return Maintenance(core.database, core.clock, chores)

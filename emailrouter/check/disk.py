@@ -7,7 +7,7 @@ from pathlib import Path
 
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail, ok, warn
-from router.store.room import size_of, wal_of
+from router.store.disk_space import file_size, wal_path
 
 _LOW_SHARE = 0.05
 _LEAST_INODES = 1000
@@ -36,7 +36,7 @@ def _folder(facts: Facts, folder: Path) -> list[Line]:
     fix = "Free disk space: [retention] raw_messages deletes old raw messages; or move the data to a larger disk"
     path = facts.config.database.url.path
     reserve = facts.config.smtp.min_free_bytes
-    wal = 0 if path is None or path.parent.resolve() != folder else size_of(wal_of(path))
+    wal = 0 if path is None or path.parent.resolve() != folder else file_size(wal_path(path))
     if reserve and free < reserve + wal:
         also = f" plus the {wal // _MB} MB of the database's WAL" if wal >= _MB else ""
         lines.append(

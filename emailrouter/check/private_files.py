@@ -8,7 +8,7 @@ from pathlib import Path
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, ok, warn
 from router.admin.access.setup_link import FIRST_LOGIN_FILE
-from router.store.sqlite_file import BESIDE
+from router.store.sqlite_file import COMPANION_SUFFIXES
 
 NAME = "files"
 
@@ -31,7 +31,7 @@ async def private_files(facts: Facts) -> list[Line]:
 
 
 def _with_beside(database: Path) -> list[Path]:
-    return [database, *(database.with_name(database.name + ending) for ending in BESIDE)]
+    return [database, *(database.with_name(database.name + ending) for ending in COMPANION_SUFFIXES)]
 
 
 def _is_shared(path: Path) -> bool:

@@ -11,7 +11,7 @@ from router.admin.installation.loss_audit import balance
 from router.clock import SECOND
 from router.model import Micros
 from router.secrets import KEY_FILE, fingerprint
-from router.store.migrate import NEWEST
+from router.store.migrate import LATEST_VERSION
 
 _OFFSET_WARN: Micros = 2 * SECOND
 _OFFSET_FAIL: Micros = 60 * SECOND
@@ -30,7 +30,7 @@ async def database(facts: Facts) -> list[Line]:
         return [fail("database", f"{url} is a standby", fix)]
     async with opened.transaction() as transaction:
         await transaction.fetch_one("installation_fact", name="secret_key")
-    lines = [ok("database", f"{url} is writable and has schema version {NEWEST}")]
+    lines = [ok("database", f"{url} is writable and has schema version {LATEST_VERSION}")]
     durability = await opened.fetch_one("check_durability")
     names = ("synchronous_commit", "fsync")
     off = [name for name in names if durability is not None and durability[name] == "off"]

@@ -20,10 +20,10 @@ def migrate_command(context: click.Context) -> None:
     config = invocation.config()
 
     async def work() -> tuple[list[str], int]:
-        opened = assembly.database(config, catalog.load())
+        opened = assembly.database(config, catalog.load_catalog())
         try:
             await opened.open()
-            return await migrate.migrate(opened), await migrate.version(opened)
+            return await migrate.migrate(opened), await migrate.read_schema_version(opened)
         finally:
             await opened.close()
 

@@ -17,7 +17,7 @@ from router.errors import Refused
 from router.secrets import KEY_FILE
 from router.store import catalog, migrate
 from router.store import move as moving
-from router.store.move import Moved
+from router.store.move import TableCounts
 
 
 @click.command(cls=frame.Command, name="move")
@@ -76,24 +76,24 @@ def _target(value: str | None, file: Path | None) -> DatabaseUrl:
     return url
 
 
-async def _move(config: Config, url: DatabaseUrl) -> tuple[list[Moved], list[str]]:
+async def _move(config: Config, url: DatabaseUrl) -> tuple[list[TableCounts], list[str]]:
     source = await existing_database(config)
     try:
         settings = config.database.model_copy(update={"url": url})
-        target = assembly.database(config.model_copy(update={"database": settings}), catalog.load())
+        target = assembly.database(config.model_copy(update={"database": settings}), catalog.load_catalog())
         try:
             await target.open()
             await migrate.migrate(target)
             moved = await moving.move(source, target, _tell())
         finally:
             await target.close()
-        after = await moving.counts(source)
+        after = await moving.count_rows(source)
         return moved, [each.table for each in moved if after[each.table] != each.source]
     finally:
         await source.close()
 
 
-def _tell() -> moving.Tell:
+def _tell() -> moving.ReportProgress:
     """Progress for a person who waits: on a terminal one line that is written over, elsewhere a line for each table."""
     terminal = sys.stderr.isatty()
 

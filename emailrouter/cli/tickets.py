@@ -14,7 +14,7 @@ from emailrouter.cli import desk, frame
 from emailrouter.cli.desk import Desk
 from router.admin.tickets.tickets import TicketFilter
 from router.channels import CHANNELS
-from router.dispatch.ticket_notice import Preview
+from router.dispatch.ticket_notification import NotificationPreview
 from router.errors import Refused
 from router.model import TICKET_STATUSES
 
@@ -104,8 +104,8 @@ async def show(at: Desk, ticket: str, slack: bool) -> None:
     if slack:
         core = at.core
         link_base = assembly.link_base(core.config)
-        preview = Preview(core.database, core.contents, CHANNELS, link_base=link_base)
-        frame.print_json(await preview.payloads(at.actor, ticket_id, "slack"))
+        preview = NotificationPreview(core.database, core.contents, CHANNELS, link_base=link_base)
+        frame.print_json(await preview.render_payloads(at.actor, ticket_id, "slack"))
         return
     view = await at.services.tickets.get(at.actor, ticket_id)
     data = desk.as_json(TicketDetail.of_view(view))

@@ -11,7 +11,7 @@ import hashlib
 import json
 
 from router import ids
-from router.accept.incoming import MAX_LOOKUPS, MAX_PARTICIPANT_ROWS, IncomingMail, Share, bounded
+from router.accept.incoming import MAX_LOOKUPS, MAX_PARTICIPANT_ROWS, IncomingMail, WorkspaceShare, limit_per_alias
 from router.accept.transaction import Committed
 from router.clock import Clock
 from router.mail import automatic
@@ -23,11 +23,11 @@ from router.ports import Accepted, Wake
 from router.routing.envelope import Envelope
 from router.routing.route import Target
 from router.side_tasks import SideTasks
+from router.store.disk_space import FreeSpaceCheck
 from router.store.group_commit import GroupWriter
-from router.store.room import DiskRoom
 
 # Hashing a larger mail takes longer than a thread switch: it leaves the event loop.
-_HASH_ASIDE_OCTETS = 1024 * 1024
+_HASH_IN_THREAD_BYTES = 1024 * 1024
 
 
 class Accept:
@@ -44,7 +44,7 @@ class Accept:
         duplicate_window: Micros,
         max_header_bytes: int,
         meter: Meter = UNMETERED,
-        room: DiskRoom | None = None,
+        free_space: FreeSpaceCheck | None = None,
         side_tasks: SideTasks | None = None,
     ) -> None:
         side_tasks = side_tasks or SideTasks()
@@ -57,23 +57,23 @@ class Accept:
         self._max_header_bytes = max_header_bytes
         # From the commit on nothing that can fail runs: an exception would turn the 250 into a 451.
         self._meter = side_tasks.meter(meter)
-        self._room = room
+        self._free_space = free_space
 
     async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
         """See `router.ports.Acceptor.accept`."""
-        if self._room is not None:
-            await self._room.check()
+        if self._free_space is not None:
+            await self._free_space.check()
         facts = read_headers(content, max_bytes=self._max_header_bytes)
         fingerprint = ""
         if facts.has_message_id or facts.has_date:
-            if len(content) > _HASH_ASIDE_OCTETS:
-                fingerprint = await asyncio.to_thread(fingerprint_of, envelope.reverse_path, content)
+            if len(content) > _HASH_IN_THREAD_BYTES:
+                fingerprint = await asyncio.to_thread(compute_fingerprint, envelope.reverse_path, content)
             else:
-                fingerprint = fingerprint_of(envelope.reverse_path, content)
+                fingerprint = compute_fingerprint(envelope.reverse_path, content)
         mail = self._prepare(envelope, content, facts, fingerprint)
         committed = await self._commit(mail)
-        self._wake.wake(committed.woken)
-        return Accepted(committed.message_id, committed.repeat)
+        self._wake.wake(committed.due_integrations)
+        return Accepted(committed.message_id, committed.is_repeat)
 
     async def _commit(self, mail: IncomingMail) -> Committed:
         meter = self._meter
@@ -82,12 +82,12 @@ class Accept:
             committed = await self._writer.commit(mail)
         finally:
             meter.committed(self._clock.monotonic() - handed_in)
-        meter.accepted(len(mail.content), repeat=committed.repeat)
+        meter.accepted(len(mail.content), repeat=committed.is_repeat)
         meter.routed(
             sum(len(share.by_alias) for share in mail.shares),
             ticketed=committed.ticketed,
             repeated=committed.repeated,
-            owed=committed.owed,
+            owed=committed.queued,
         )
         return committed
 
@@ -97,8 +97,8 @@ class Accept:
         for target in envelope.targets:
             workspaces.setdefault(target.workspace_id, {}).setdefault(target.alias_key, []).append(target)
         shares = tuple(
-            Share(
-                message=message_of(
+            WorkspaceShare(
+                message=build_message(
                     envelope,
                     facts,
                     workspace_id=workspace_id,
@@ -115,8 +115,8 @@ class Accept:
             shares=shares,
             content=content,
             fingerprint=fingerprint,
-            reference_ids=bounded(facts.reference_ids, aliases, MAX_LOOKUPS),
-            participants=bounded(facts.participants, aliases, MAX_PARTICIPANT_ROWS),
+            reference_ids=limit_per_alias(facts.reference_ids, aliases, MAX_LOOKUPS),
+            participants=limit_per_alias(facts.participants, aliases, MAX_PARTICIPANT_ROWS),
             author=facts.author or normalize_address(envelope.reverse_path),
             relayed_reply_ids=facts.relayed_reply_ids if envelope.reverse_path else (),
             expires_at=now + self._max_age,
@@ -124,7 +124,7 @@ class Accept:
         )
 
 
-def fingerprint_of(reverse_path: str, content: bytes) -> str:
+def compute_fingerprint(reverse_path: str, content: bytes) -> str:
     """What makes two mails the same: reverse-path and octets (SPEC.md section 5). The recipients are not part."""
     digest = hashlib.sha256(reverse_path.encode("utf-8", "surrogatepass"))
     digest.update(b"\0")
@@ -132,7 +132,7 @@ def fingerprint_of(reverse_path: str, content: bytes) -> str:
     return digest.hexdigest()
 
 
-def message_of(
+def build_message(
     envelope: Envelope, facts: HeaderFacts, *, workspace_id: str, size: int, received_by: str, received_at: Micros
 ) -> Message:
     """The message's row, with a new id. Without a From the reverse-path is the sender."""

@@ -28,7 +28,7 @@ ALIAS_WEIGHT, LOOKUP_WEIGHT, PARTICIPANT_WEIGHT = 4096, 512, 64
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class WorkspaceShare:
     """What one workspace gets of a mail: its own message and the accepted recipients, one group for each alias."""
 
     message: Message
@@ -44,7 +44,7 @@ class IncomingMail:
     horizon: marks from before it are too old to count as repeats.
     """
 
-    shares: tuple[Share, ...]
+    shares: tuple[WorkspaceShare, ...]
     content: bytes
     fingerprint: str
     reference_ids: tuple[str, ...]
@@ -59,26 +59,26 @@ class IncomingMail:
         return sum(len(share.by_alias) for share in self.shares)
 
     @property
-    def tickets_each(self) -> int:
+    def max_tickets_per_lookup(self) -> int:
         """How many tickets of a Message-ID at an alias are considered for this mail: at least one."""
         lookups = max(1, self.aliases * len(self.reference_ids))
         return max(1, min(MAX_TICKETS, MAX_CANDIDATES // lookups))
 
     @property
-    def octets(self) -> int:
+    def weight(self) -> int:
         """Its weight in a group: its bytes, and bytes for the other work that it is for the database."""
         aliases = self.aliases
         work = LOOKUP_WEIGHT * len(self.reference_ids) + PARTICIPANT_WEIGHT * len(self.participants)
         return len(self.content) + ALIAS_WEIGHT * (aliases - 1) + work * aliases
 
 
-def bounded(values: tuple[str, ...], aliases: int, maximum: int) -> tuple[str, ...]:
+def limit_per_alias(values: tuple[str, ...], aliases: int, maximum: int) -> tuple[str, ...]:
     """The first values, as many as stay within `maximum` when each counts once for each alias; at least one."""
     return values[: max(1, maximum // max(1, aliases))]
 
 
 @dataclass(slots=True)
-class Entry:
+class AliasEntry:
     """One alias of one mail on its way into a ticket.
 
     mark: what makes it a repeat, the same alias and the same fingerprint.
@@ -88,7 +88,7 @@ class Entry:
     message: Message
     targets: tuple[Target, ...]
     target: Target
-    mark: tuple[str, str]
+    fingerprint_key: tuple[str, str]
     ticket_id: str = ""
     joined_by: str = ""
 

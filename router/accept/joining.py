@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from router import ids
 from router.accept import threads
-from router.accept.incoming import MAX_TICKETS, Entry
-from router.store.database import Step, Transcript
+from router.accept.incoming import MAX_TICKETS, AliasEntry
+from router.store.database import Statement, StatementGenerator
 
 _Key = tuple[str, str]  # an alias (`Entry.thread_key`) and a Message-ID
 
@@ -21,28 +21,28 @@ class _Participants:
     """The participants of tickets as far as the group asked for them, and those that its own mails bring."""
 
     def __init__(self) -> None:
-        self._of: dict[str, set[str]] = {}
-        self._asked: set[tuple[str, str]] = set()  # (ticket, address)
-        self._opened: set[str] = set()
+        self._by_ticket: dict[str, set[str]] = {}
+        self._queried: set[tuple[str, str]] = set()  # (ticket, address)
+        self._new_tickets: set[str] = set()
 
-    def read(self, pairs: Iterable[tuple[str, str]]) -> Transcript[None]:
+    def read(self, pairs: Iterable[tuple[str, str]]) -> StatementGenerator[None]:
         """Asks the database which of these addresses take part in which of these tickets, once for each."""
-        unknown = {pair for pair in pairs if pair not in self._asked and pair[0] not in self._opened}
+        unknown = {pair for pair in pairs if pair not in self._queried and pair[0] not in self._new_tickets}
         if unknown:
-            self._asked |= unknown
-            rows = yield Step("accept_takes_part", [{"ticket_id": t, "address": a} for t, a in sorted(unknown)])
+            self._queried |= unknown
+            rows = yield Statement("accept_takes_part", [{"ticket_id": t, "address": a} for t, a in sorted(unknown)])
             for row in rows:
-                self.of(row["ticket_id"]).add(row["address"])
+                self.get(row["ticket_id"]).add(row["address"])
 
-    def of(self, ticket_id: str) -> set[str]:
-        return self._of.setdefault(ticket_id, set())
+    def get(self, ticket_id: str) -> set[str]:
+        return self._by_ticket.setdefault(ticket_id, set())
 
-    def opened(self, ticket_id: str) -> None:
+    def add_new_ticket(self, ticket_id: str) -> None:
         """A ticket that this group opens: the database knows nothing of it yet."""
-        self._opened.add(ticket_id)
+        self._new_tickets.add(ticket_id)
 
 
-def join_conversations(fresh: Sequence[Entry]) -> Transcript[None]:
+def join_conversations(fresh: Sequence[AliasEntry]) -> StatementGenerator[None]:
     """Gives each entry its ticket's id: the conversation it answers at the same alias, else a new one.
 
     The mails of the group come in their order: a reply may join a ticket that this very group opens.
@@ -51,35 +51,37 @@ def join_conversations(fresh: Sequence[Entry]) -> Transcript[None]:
     people = _Participants()
     answers = [entry for entry in fresh if entry.mail.reference_ids]
     yield from people.read(
-        (ticket_id, entry.mail.author) for entry in answers for _, ticket_id in _considered(entry, named)
+        (ticket_id, entry.mail.author) for entry in answers for _, ticket_id in _candidate_pairs(entry, named)
     )
     for entry in fresh:
-        joined = (yield from _choose(entry, named, people)) if entry.mail.reference_ids else None
+        joined = (yield from _choose_ticket(entry, named, people)) if entry.mail.reference_ids else None
         if joined is None:
             entry.ticket_id = ids.new("ticket")
-            people.opened(entry.ticket_id)
+            people.add_new_ticket(entry.ticket_id)
         else:
             entry.ticket_id, entry.joined_by = joined.ticket_id, joined.by
         if answers:
-            people.of(entry.ticket_id).update(entry.mail.participants)
+            people.get(entry.ticket_id).update(entry.mail.participants)
             if entry.message.rfc_message_id:
                 own = named.setdefault((entry.thread_key, entry.message.rfc_message_id), [])
                 own[:] = sorted({*own, entry.ticket_id})[-MAX_TICKETS:]
 
 
-def _choose(entry: Entry, named: dict[_Key, list[str]], people: _Participants) -> Transcript[threads.Joined | None]:
+def _choose_ticket(
+    entry: AliasEntry, named: dict[_Key, list[str]], people: _Participants
+) -> StatementGenerator[threads.JoinedTicket | None]:
     """The conversation that a mail with references joins, None if it opens one."""
     author = entry.mail.author
-    found = _considered(entry, named)
+    found = _candidate_pairs(entry, named)
     # A mail of this group may have joined an older ticket that no reference of this mail names.
     yield from people.read((ticket_id, author) for _, ticket_id in found)
-    candidates = [threads.Candidate(ticket_id, reference, people.of(ticket_id)) for reference, ticket_id in found]
-    return threads.choose(entry.mail.reference_ids, author, candidates)
+    candidates = [threads.Candidate(ticket_id, reference, people.get(ticket_id)) for reference, ticket_id in found]
+    return threads.choose_ticket(entry.mail.reference_ids, author, candidates)
 
 
-def _considered(entry: Entry, named: dict[_Key, list[str]]) -> list[tuple[str, str]]:
+def _candidate_pairs(entry: AliasEntry, named: dict[_Key, list[str]]) -> list[tuple[str, str]]:
     """Each reference with each of the newest tickets that it may mean, as many as one mail may consider."""
-    newest = entry.mail.tickets_each
+    newest = entry.mail.max_tickets_per_lookup
     return [
         (reference, ticket_id)
         for reference in entry.mail.reference_ids
@@ -87,16 +89,16 @@ def _considered(entry: Entry, named: dict[_Key, list[str]]) -> list[tuple[str, s
     ]
 
 
-def _read_candidates(fresh: Sequence[Entry]) -> Transcript[dict[_Key, list[str]]]:
+def _read_candidates(fresh: Sequence[AliasEntry]) -> StatementGenerator[dict[_Key, list[str]]]:
     """The newest tickets at an alias that a reference may mean, oldest first, as the database has them."""
     asked: dict[_Key, int] = {}
     for entry in fresh:
-        most = entry.mail.tickets_each
+        most = entry.mail.max_tickets_per_lookup
         for reference in entry.mail.reference_ids:
             asked[entry.thread_key, reference] = max(most, asked.get((entry.thread_key, reference), 0))
     named: dict[_Key, list[str]] = {}
     if asked:
-        rows = yield Step(
+        rows = yield Statement(
             "accept_candidates",
             [
                 {"thread_key": key, "rfc_message_id": reference, "most": most}
@@ -110,7 +112,7 @@ def _read_candidates(fresh: Sequence[Entry]) -> Transcript[dict[_Key, list[str]]
     return named
 
 
-def mark_replies(fresh: Sequence[Entry]) -> None:
+def clear_automatic_of_replies(fresh: Sequence[AliasEntry]) -> None:
     """Takes the automatic mark from the messages that are a person's reply at one of their aliases."""
     replies = {
         entry.message.id for entry in fresh if threads.is_persons_reply(entry.joined_by, entry.mail.relayed_reply_ids)
@@ -120,7 +122,7 @@ def mark_replies(fresh: Sequence[Entry]) -> None:
             entry.message = replace(entry.message, automatic="")
 
 
-def keep_participants(fresh: Sequence[Entry]) -> Transcript[None]:
+def write_participants(fresh: Sequence[AliasEntry]) -> StatementGenerator[None]:
     """Writes who takes part in the tickets of the group, as far as the tickets themselves do not say it.
 
     A ticket has its first sender and its own address, which most mails have nobody beside: one page less to write. The
@@ -133,4 +135,4 @@ def keep_participants(fresh: Sequence[Entry]) -> Transcript[None]:
         if address not in (entry.message.from_address, entry.target.address)
     )
     if people:
-        yield Step("accept_participant", [{"ticket_id": t, "address": address} for t, address in people])
+        yield Statement("accept_participant", [{"ticket_id": t, "address": address} for t, address in people])

@@ -29,14 +29,14 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedTicket:
     """The ticket that is joined, and the Message-ID it was joined by: it is kept with the ticket, as the reason."""
 
     ticket_id: str
     by: str
 
 
-def choose(reference_ids: Iterable[str], author: str, candidates: Sequence[Candidate]) -> Joined | None:
+def choose_ticket(reference_ids: Iterable[str], author: str, candidates: Sequence[Candidate]) -> JoinedTicket | None:
     """The ticket that a message joins, None if it opens one.
 
     reference_ids: newest first, as `HeaderFacts.reference_ids`. author: who wrote the mail, the reverse-path where no
@@ -52,7 +52,7 @@ def choose(reference_ids: Iterable[str], author: str, candidates: Sequence[Candi
     for reference in reference_ids:
         for candidate in by_id.get(reference, ()):
             if reference and sender in candidate.participants:
-                return Joined(candidate.ticket_id, reference)
+                return JoinedTicket(candidate.ticket_id, reference)
     return None
 
 
@@ -65,6 +65,6 @@ def is_persons_reply(joined_by: str, relayed_reply_ids: Container[str]) -> bool:
     return joined_by != "" and joined_by in relayed_reply_ids
 
 
-def reopens(automatic: str) -> bool:
+def should_reopen(automatic: str) -> bool:
     """Whether a message that joins sets its ticket open again: a person's mail does, no other."""
     return automatic == ""

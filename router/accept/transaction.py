@@ -17,15 +17,15 @@ from operator import attrgetter
 
 from router import ids
 from router.accept import threads
-from router.accept.incoming import Entry, IncomingMail
-from router.accept.joining import join_conversations, keep_participants, mark_replies
+from router.accept.incoming import AliasEntry, IncomingMail
+from router.accept.joining import clear_automatic_of_replies, join_conversations, write_participants
 from router.model import Message, Micros
-from router.store.database import Row, Step, Transcript
+from router.store.database import Row, Statement, StatementGenerator
 
 # Mails are kept in pieces of this size: memory stays flat whatever their size, on both databases.
-CHUNK_OCTETS = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 # The most octets one statement carries; larger ones are slower on PostgreSQL.
-STATEMENT_OCTETS = 1024 * 1024
+MAX_STATEMENT_BYTES = 1024 * 1024
 _MESSAGE_COLUMNS = tuple(field.name for field in fields(Message))
 _message_values = attrgetter(*_MESSAGE_COLUMNS)
 
@@ -39,67 +39,73 @@ class Committed:
     """
 
     message_id: str
-    repeat: bool
-    woken: tuple[str, ...]
+    is_repeat: bool
+    due_integrations: tuple[str, ...]
     ticketed: int
     repeated: int
-    owed: int
+    queued: int
 
 
 @dataclass(slots=True)
-class _Tally:
+class _GroupCounts:
     """By message id: how many of its aliases got a ticket event, had the mail already, are owed to an integration."""
 
     ticketed: Counter[str]
     repeated: Counter[str]
-    owed: Counter[str]
+    queued: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Integration:
+class _CurrentIntegration:
     """Where an alias's tickets go, as the commit found it."""
 
     id: str
     status: str
 
 
-def commit_group(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed]]:
+def commit_group(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
     """Writes a group of mails; returns what became of each, in their order."""
     entries = [
-        Entry(mail, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint))
+        AliasEntry(mail, share.message, targets, targets[0], (targets[0].alias_key, mail.fingerprint))
         for mail in mails
         for share in mail.shares
         for targets in share.by_alias
     ]
-    first_ids = yield from _find_repeats(entries)
-    fresh = [entry for entry in entries if entry.mark not in first_ids or first_ids[entry.mark] == entry.message.id]
+    first_ids = yield from _claim_fingerprints(entries)
+    fresh = [
+        entry
+        for entry in entries
+        if entry.fingerprint_key not in first_ids or first_ids[entry.fingerprint_key] == entry.message.id
+    ]
     repeated = Counter(
-        entry.message.id for entry in entries if first_ids.get(entry.mark, entry.message.id) != entry.message.id
+        entry.message.id
+        for entry in entries
+        if first_ids.get(entry.fingerprint_key, entry.message.id) != entry.message.id
     )
     yield from join_conversations(fresh)
-    mark_replies(fresh)  # the messages are written with the mark that their tickets give them
+    clear_automatic_of_replies(fresh)  # the messages are written with the mark that their tickets give them
     yield from _write_messages(fresh, repeated)
     integrations = yield from _read_integrations(fresh)
-    yield from _continue_tickets(fresh)
+    yield from _update_joined_tickets(fresh)
     yield from _link_recipients(fresh, integrations)
-    yield from keep_participants(fresh)
-    tally = _Tally(
+    yield from write_participants(fresh)
+    tally = _GroupCounts(
         ticketed=Counter(entry.message.id for entry in fresh if entry.ticket_id),
         repeated=repeated,
-        owed=Counter(),
+        queued=Counter(),
     )
-    woken = yield from _owe_deliveries(fresh, integrations, tally.owed)
-    yield from _open_tickets(fresh)
-    return [_result(mail, tally, first_ids, woken) for mail in mails]
+    woken = yield from _queue_deliveries(fresh, integrations, tally.queued)
+    yield from _insert_tickets(fresh)
+    return [_build_result(mail, tally, first_ids, woken) for mail in mails]
 
 
-def _find_repeats(entries: Sequence[Entry]) -> Transcript[dict[tuple[str, str], str]]:
+def _claim_fingerprints(entries: Sequence[AliasEntry]) -> StatementGenerator[dict[tuple[str, str], str]]:
     """For each mark of the group the id of the message that had it first: an earlier one, or one of this group."""
     first: dict[tuple[str, str], str] = {}
     claims = []
     for entry in entries:
-        if entry.mail.fingerprint and entry.mark not in first:
-            first[entry.mark] = entry.message.id
+        if entry.mail.fingerprint and entry.fingerprint_key not in first:
+            first[entry.fingerprint_key] = entry.message.id
             claims.append(
                 {
                     "alias_key": entry.target.alias_key,
@@ -109,9 +115,9 @@ def _find_repeats(entries: Sequence[Entry]) -> Transcript[dict[tuple[str, str], 
                     "horizon": entry.mail.horizon,
                 }
             )
-    claimed = {_mark(row) for row in (yield Step("accept_claim_fingerprint", claims))}
+    claimed = {_fingerprint_key(row) for row in (yield Statement("accept_claim_fingerprint", claims))}
     # A mark that was claimed just now has one mail that is new; all others with it, of this group too, are repeats.
-    repeats = Counter(entry.mark for entry in entries if entry.mark in first)
+    repeats = Counter(entry.fingerprint_key for entry in entries if entry.fingerprint_key in first)
     repeats.subtract(claimed)
     asked = [
         {"alias_key": key, "fingerprint": fingerprint, "repeats": count}
@@ -119,20 +125,20 @@ def _find_repeats(entries: Sequence[Entry]) -> Transcript[dict[tuple[str, str], 
         if count
     ]
     if asked:
-        for row in (yield Step("accept_repeats", asked)):
-            first[_mark(row)] = row["message_id"]
+        for row in (yield Statement("accept_repeats", asked)):
+            first[_fingerprint_key(row)] = row["message_id"]
     return first
 
 
-def _mark(row: Row) -> tuple[str, str]:
+def _fingerprint_key(row: Row) -> tuple[str, str]:
     return row["alias_key"], row["fingerprint"]
 
 
-def _write_messages(fresh: Sequence[Entry], repeated: Counter[str]) -> Transcript[None]:
+def _write_messages(fresh: Sequence[AliasEntry], repeated: Counter[str]) -> StatementGenerator[None]:
     """Each message once, with the aliases it was accepted for, then its octets in pieces."""
     contents = {entry.message.id: entry.mail.content for entry in fresh}
     new = Counter(entry.message.id for entry in fresh)
-    yield Step(
+    yield Statement(
         "accept_message",
         [
             dict(
@@ -143,33 +149,33 @@ def _write_messages(fresh: Sequence[Entry], repeated: Counter[str]) -> Transcrip
             for m in {entry.message.id: entry.message for entry in fresh}.values()
         ],
     )
-    yield from _chunk_steps(contents)
+    yield from _chunk_statements(contents)
 
 
-def _chunk_steps(contents: dict[str, bytes]) -> Transcript[None]:
+def _chunk_statements(contents: dict[str, bytes]) -> StatementGenerator[None]:
     rows: list[dict[str, object]] = []
     octets = 0
     for message_id, content in contents.items():
         view = memoryview(content)  # a large mail is not copied once more, piece by piece
-        for n, start in enumerate(range(0, max(len(content), 1), CHUNK_OCTETS)):
-            data = view[start : start + CHUNK_OCTETS]
-            if rows and octets + len(data) > STATEMENT_OCTETS:
-                yield Step("accept_chunk", rows)
+        for n, start in enumerate(range(0, max(len(content), 1), CHUNK_BYTES)):
+            data = view[start : start + CHUNK_BYTES]
+            if rows and octets + len(data) > MAX_STATEMENT_BYTES:
+                yield Statement("accept_chunk", rows)
                 rows, octets = [], 0
             rows.append({"message_id": message_id, "n": n, "data": data})
             octets += len(data)
     if rows:
-        yield Step("accept_chunk", rows)
+        yield Statement("accept_chunk", rows)
 
 
-def _read_integrations(fresh: Sequence[Entry]) -> Transcript[dict[str, _Integration]]:
+def _read_integrations(fresh: Sequence[AliasEntry]) -> StatementGenerator[dict[str, _CurrentIntegration]]:
     """The integration of each alias as it is now. An alias that vanished since RCPT has none: its ticket is kept."""
     asked = {entry.target.alias_key: entry.target for entry in fresh}
-    rows = yield Step(
+    rows = yield Statement(
         "accept_routes", [{"workspace_id": t.workspace_id, "alias_id": t.alias_id} for t in asked.values()]
     )
     found = {
-        (row["workspace_id"], row["alias_id"]): _Integration(row["integration_id"], row["integration_status"])
+        (row["workspace_id"], row["alias_id"]): _CurrentIntegration(row["integration_id"], row["integration_status"])
         for row in rows
         if row["integration_id"] is not None
     }
@@ -177,16 +183,16 @@ def _read_integrations(fresh: Sequence[Entry]) -> Transcript[dict[str, _Integrat
     return {key: integration for key, integration in known.items() if integration is not None}
 
 
-def _continue_tickets(fresh: Sequence[Entry]) -> Transcript[None]:
+def _update_joined_tickets(fresh: Sequence[AliasEntry]) -> StatementGenerator[None]:
     """Tickets that were answered come to the front; a person's answer opens them again."""
     opened = {entry.ticket_id for entry in fresh if not entry.joined_by}
     joined = [entry for entry in fresh if entry.ticket_id not in opened]
     if not joined:
         return
-    yield Step("accept_touch", [{"ticket_id": e.ticket_id, "received_at": e.message.received_at} for e in joined])
-    reopening = {e.ticket_id: e.message for e in joined if threads.reopens(e.message.automatic)}
-    reopened = yield Step("accept_reopen", [{"ticket_id": ticket_id} for ticket_id in sorted(reopening)])
-    yield Step(
+    yield Statement("accept_touch", [{"ticket_id": e.ticket_id, "received_at": e.message.received_at} for e in joined])
+    reopening = {e.ticket_id: e.message for e in joined if threads.should_reopen(e.message.automatic)}
+    reopened = yield Statement("accept_reopen", [{"ticket_id": ticket_id} for ticket_id in sorted(reopening)])
+    yield Statement(
         "accept_reopened",
         [
             {
@@ -201,9 +207,11 @@ def _continue_tickets(fresh: Sequence[Entry]) -> Transcript[None]:
     )
 
 
-def _link_recipients(fresh: Sequence[Entry], integrations: dict[str, _Integration]) -> Transcript[None]:
+def _link_recipients(
+    fresh: Sequence[AliasEntry], integrations: dict[str, _CurrentIntegration]
+) -> StatementGenerator[None]:
     """Which recipient brought the message into which ticket, and the integration that is owed a delivery for it."""
-    yield Step(
+    yield Statement(
         "accept_link",
         [
             {
@@ -224,9 +232,9 @@ def _link_recipients(fresh: Sequence[Entry], integrations: dict[str, _Integratio
     )
 
 
-def _owe_deliveries(
-    fresh: Sequence[Entry], integrations: dict[str, _Integration], owed: Counter[str]
-) -> Transcript[dict[str, list[str]]]:
+def _queue_deliveries(
+    fresh: Sequence[AliasEntry], integrations: dict[str, _CurrentIntegration], owed: Counter[str]
+) -> StatementGenerator[dict[str, list[str]]]:
     """The outbox rows, counted into `owed`; returns for each message the integrations to wake.
 
     A failing integration's deliveries wait, parked.
@@ -256,11 +264,11 @@ def _owe_deliveries(
                 "expires_at": entry.mail.expires_at,
             }
         )
-    yield Step("accept_delivery", rows)
+    yield Statement("accept_delivery", rows)
     return woken
 
 
-def _open_tickets(fresh: Sequence[Entry]) -> Transcript[None]:
+def _insert_tickets(fresh: Sequence[AliasEntry]) -> StatementGenerator[None]:
     """The new tickets, last of all: their numbers lock the workspace until the commit.
 
     What belongs to them is written already; its foreign keys are checked when the transaction commits.
@@ -270,7 +278,7 @@ def _open_tickets(fresh: Sequence[Entry]) -> Transcript[None]:
     latest: dict[str, Micros] = {}  # replies of the same group have come since
     for entry in fresh:
         latest[entry.ticket_id] = max(entry.message.received_at, latest.get(entry.ticket_id, 0))
-    rows = yield Step("accept_numbers", [{"workspace_id": w, "wanted": wanted[w]} for w in sorted(wanted)])
+    rows = yield Statement("accept_numbers", [{"workspace_id": w, "wanted": wanted[w]} for w in sorted(wanted)])
     following = {row["workspace_id"]: row["last_ticket_number"] - wanted[row["workspace_id"]] + 1 for row in rows}
     tickets = []
     for entry in opened:
@@ -291,12 +299,12 @@ def _open_tickets(fresh: Sequence[Entry]) -> Transcript[None]:
                 "updated_at": latest[entry.ticket_id],
             }
         )
-    yield Step("accept_ticket", tickets)
+    yield Statement("accept_ticket", tickets)
 
 
-def _result(
+def _build_result(
     mail: IncomingMail,
-    tally: _Tally,
+    tally: _GroupCounts,
     first_ids: dict[tuple[str, str], str],
     woken: dict[str, list[str]],
 ) -> Committed:
@@ -306,9 +314,9 @@ def _result(
     first_target = mail.shares[0].by_alias[0][0]
     return Committed(
         message_id=new[0] if new else first_ids[first_target.alias_key, mail.fingerprint],
-        repeat=not new,
-        woken=tuple(dict.fromkeys(lane for message_id in new for lane in woken.get(message_id, ()))),
+        is_repeat=not new,
+        due_integrations=tuple(dict.fromkeys(lane for message_id in new for lane in woken.get(message_id, ()))),
         ticketed=sum(tally.ticketed[message_id] for message_id in shares),
         repeated=sum(tally.repeated[message_id] for message_id in shares),
-        owed=sum(tally.owed[message_id] for message_id in shares),
+        queued=sum(tally.queued[message_id] for message_id in shares),
     )

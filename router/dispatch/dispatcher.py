@@ -18,26 +18,26 @@ import structlog
 
 from router.channels.contract import Channel, SendFailure, SendOutcome, SendRetry, SendSuccess
 from router.clock import SECOND, Clock
-from router.dispatch.outbox import Finished, NotSent, Outbox, Pause, Work, outcome_word
+from router.dispatch.outbox import CompletedBatch, DeliveryBatch, NotSent, Outbox, PacingDelay, outcome_name
 from router.errors import StorageReplaced, Unavailable
 from router.lease_owner import is_dead
 from router.meter import UNMETERED, Meter
 from router.side_tasks import SideTasks
 
 # Seconds. Wakes come at once; this is the net under them, and the grain of retries.
-POLL_INTERVAL = 0.5
+POLL_INTERVAL_SECONDS = 0.5
 # A clock that was set back is rare, and what it put off has waited for hours when it shows.
-MEND_INTERVAL = 600.0
+REPAIR_INTERVAL_SECONDS = 600.0
 # While the database is away: the first wait and the longest.
-RETRY_FIRST, RETRY_MOST = 0.1, 2.0
+RETRY_MIN_SECONDS, RETRY_MAX_SECONDS = 0.1, 2.0
 
 log = structlog.get_logger()
 
 
-class Sender(Protocol):
+class DeliverySender(Protocol):
     """Makes one request of a piece of work. Who answers: `router.dispatch.sender.TicketSender`."""
 
-    async def send(self, work: Work) -> SendOutcome:
+    async def send(self, work: DeliveryBatch) -> SendOutcome:
         """The outcome, whatever the far side does. Raises `Unavailable` when our own database is away."""
         ...
 
@@ -48,13 +48,13 @@ class Dispatcher:
     def __init__(
         self,
         outbox: Outbox,
-        sender: Sender,
+        sender: DeliverySender,
         channels: Mapping[str, Channel[Any]],
         clock: Clock,
         *,
         concurrency: int,
         drain: float,
-        poll_interval: float = POLL_INTERVAL,
+        poll_interval: float = POLL_INTERVAL_SECONDS,
         meter: Meter = UNMETERED,
         side_tasks: SideTasks | None = None,
     ) -> None:
@@ -68,115 +68,117 @@ class Dispatcher:
         self._drain = drain
         self._poll_interval = poll_interval
         self._meter = self._side_tasks.meter(meter)
-        self._wanted: dict[str, None] = {}  # integrations to look at, in the order they were asked for
-        self._lanes: dict[str, asyncio.Task[None]] = {}
-        self._something = asyncio.Event()
+        self._due: dict[str, None] = {}  # integrations to look at, in the order they were asked for
+        self._workers: dict[str, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._mend_at = float("-inf")
+        self._repair_at = float("-inf")
 
     def wake(self, integration_ids: Iterable[str]) -> None:
         """These have something due now. Costs nothing; may be called often."""
         for integration_id in integration_ids:
-            self._wanted[integration_id] = None
-        self._something.set()
+            self._due[integration_id] = None
+        self._changed.set()
 
     def stop(self) -> None:
         """Nothing new is begun; `run` returns when what is under way has its outcome, or no more time for it."""
         self._stopping.set()
-        self._something.set()
+        self._changed.set()
 
     async def run(self) -> None:
         """Works until `stop`."""
-        await self._take_over_from_the_dead()
+        await self._release_dead_owners()
         look_at = self._clock.monotonic()
         while not self._stopping.is_set():
             if self._clock.monotonic() >= look_at:
-                await self._look()
+                await self._poll()
                 look_at = self._clock.monotonic() + self._poll_interval
-            self._something.clear()
-            self._start_lanes()
-            await _wait(self._something, look_at - self._clock.monotonic())
-        await self._finish()
+            self._changed.clear()
+            self._start_workers()
+            await _wait(self._changed, look_at - self._clock.monotonic())
+        await self._drain_workers()
 
-    async def _finish(self) -> None:
+    async def _drain_workers(self) -> None:
         """The lanes come to their ends. The lease of one that does not ends by itself; then its attempt is known."""
-        if not self._lanes:
+        if not self._workers:
             return
-        lanes = {lane: integration_id for integration_id, lane in self._lanes.items()}
+        lanes = {lane: integration_id for integration_id, lane in self._workers.items()}
         _, late = await asyncio.wait(lanes, timeout=self._drain)
         for lane in late:
             log.error("dispatch.outcome_not_saved", integration_id=lanes[lane], after_seconds=self._drain)
             lane.cancel()
         await asyncio.gather(*lanes, return_exceptions=True)
 
-    def _start_lanes(self) -> None:
-        for integration_id in list(self._wanted):
-            if len(self._lanes) >= self._concurrency:
+    def _start_workers(self) -> None:
+        for integration_id in list(self._due):
+            if len(self._workers) >= self._concurrency:
                 return
-            if integration_id not in self._lanes:
-                del self._wanted[integration_id]
-                lane = asyncio.get_running_loop().create_task(self._work(integration_id))
-                self._lanes[integration_id] = lane
+            if integration_id not in self._workers:
+                del self._due[integration_id]
+                lane = asyncio.get_running_loop().create_task(self._run_worker(integration_id))
+                self._workers[integration_id] = lane
 
-    async def _look(self) -> None:
-        room = self._concurrency - len(self._lanes)
+    async def _poll(self) -> None:
+        room = self._concurrency - len(self._workers)
         if room <= 0:
             return
         try:
-            if self._clock.monotonic() >= self._mend_at:
-                await self._outbox.mend()
-                self._mend_at = self._clock.monotonic() + MEND_INTERVAL
-            found = await self._outbox.ready(room)
+            if self._clock.monotonic() >= self._repair_at:
+                await self._outbox.repair()
+                self._repair_at = self._clock.monotonic() + REPAIR_INTERVAL_SECONDS
+            found = await self._outbox.find_ready_integrations(room)
         except Unavailable as error:
             if not isinstance(error, StorageReplaced):
                 log.warning("dispatch.database_unavailable", reason=str(error))
             return
         for integration_id in found:
-            if integration_id not in self._lanes:
-                self._wanted[integration_id] = None
+            if integration_id not in self._workers:
+                self._due[integration_id] = None
 
-    async def _work(self, integration_id: str) -> None:
+    async def _run_worker(self, integration_id: str) -> None:
         """One lane, from its first turn to its last."""
         try:
-            finished: Finished | None = None
+            finished: CompletedBatch | None = None
             while True:
                 try:
-                    turn = await self._turn(integration_id, finished)
+                    turn = await self._claim_and_record(integration_id, finished)
                 finally:
                     if finished is not None:  # written, or beyond writing: only now is it logged and counted
-                        self._report(finished)
+                        self._report_outcome(finished)
                 finished = None
                 match turn:
                     case None:
                         return
-                    case Pause(until=until):
+                    case PacingDelay(until=until):
                         await _wait(self._stopping, (until - self._clock.now()) / 1_000_000)
-                    case Work():
+                    case DeliveryBatch():
                         outcome = await self._send(turn)
-                        finished = Finished(turn, outcome, random.random())  # noqa: S311 - spreads load, guards nothing
+                        finished = CompletedBatch(turn, outcome, random.random())  # noqa: S311 - spreads load, guards nothing
         except Exception:
             # The lease ends by itself and the delivery counts its claims: the lane is taken up again, boundedly.
             log.exception("dispatch.worker_failed", integration_id=integration_id)
         finally:
-            del self._lanes[integration_id]
-            self._something.set()
+            del self._workers[integration_id]
+            self._changed.set()
 
-    async def _turn(self, integration_id: str, finished: Finished | None) -> Work | Pause | None:
+    async def _claim_and_record(
+        self, integration_id: str, finished: CompletedBatch | None
+    ) -> DeliveryBatch | PacingDelay | None:
         """As `Outbox.turn`; with an outcome in hand it tries until that is written, also while stopping."""
-        wait = RETRY_FIRST
+        wait = RETRY_MIN_SECONDS
         while True:
             try:
                 stop = self._stopping.is_set()
-                return await self._outbox.turn(integration_id, finished, self._digest_limit, stop=stop)
+                return await self._outbox.claim_and_record(integration_id, finished, self._digest_limit, stop=stop)
             except Unavailable as error:
                 if not isinstance(error, StorageReplaced):
                     log.warning("dispatch.database_unavailable", integration_id=integration_id, reason=str(error))
                 if finished is None:
                     return None
                 await asyncio.sleep(wait)
-                wait = min(wait * 2, RETRY_MOST)
+                wait = min(wait * 2, RETRY_MAX_SECONDS)
 
-    async def _send(self, work: Work) -> SendOutcome:
+    async def _send(self, work: DeliveryBatch) -> SendOutcome:
         try:
             if self._clock.now() >= work.integration.lease_until:
                 # This process was stopped past its lease (a suspended host): another one may be sending this by now.
@@ -187,29 +189,29 @@ class Dispatcher:
             outcome = NotSent(None, f"not sent: {error}")
         except Exception as error:  # noqa: BLE001 - whatever it is, the delivery has an outcome
             fault = error
-            self._side_tasks.run("log", lambda: _log_fault(work, fault))
+            self._side_tasks.run("log", lambda: _log_internal_error(work, fault))
             outcome = SendRetry(None, f"not sent: internal error ({type(error).__name__})")
         return outcome
 
-    def _report(self, finished: Finished) -> None:
+    def _report_outcome(self, finished: CompletedBatch) -> None:
         work, outcome = finished.work, finished.outcome
         self._side_tasks.run("log", lambda: _log_outcome(work, outcome))
-        self._side_tasks.run("meter", lambda: self._count(work, outcome))
+        self._side_tasks.run("meter", lambda: self._count_outcome(work, outcome))
 
-    def _count(self, work: Work, outcome: SendOutcome) -> None:
-        self._meter.attempted(outcome_word(outcome), len(work.deliveries), outcome.latency / SECOND)
+    def _count_outcome(self, work: DeliveryBatch, outcome: SendOutcome) -> None:
+        self._meter.attempted(outcome_name(outcome), len(work.deliveries), outcome.latency / SECOND)
         if isinstance(outcome, SendSuccess):
             now = self._clock.now()
             for delivery in work.deliveries:
                 # The host that accepted it may have a clock that is a little ahead.
                 self._meter.delivered(max(0, now - delivery.created_at) / SECOND)
 
-    async def _take_over_from_the_dead(self) -> None:
+    async def _release_dead_owners(self) -> None:
         """What a killed process of this machine held need not wait for the end of its lease."""
         try:
-            for owner in await self._outbox.owners():
+            for owner in await self._outbox.lease_owners():
                 if is_dead(owner):
-                    await self._outbox.free_owner(owner)
+                    await self._outbox.release_owner(owner)
                     log.info("dispatch.leases_released", owner=owner)
         except Unavailable as error:
             log.warning("dispatch.database_unavailable", reason=str(error))
@@ -226,11 +228,11 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
         return
 
 
-def _log_fault(work: Work, fault: Exception) -> None:
+def _log_internal_error(work: DeliveryBatch, fault: Exception) -> None:
     log.error("delivery.internal_error", delivery_ids=[delivery.id for delivery in work.deliveries], exc_info=fault)
 
 
-def _log_outcome(work: Work, outcome: SendOutcome) -> None:
+def _log_outcome(work: DeliveryBatch, outcome: SendOutcome) -> None:
     """One log line for each delivery, with the message's id."""
     for delivery, attempt in zip(work.deliveries, work.attempts, strict=True):
         facts = {

@@ -23,7 +23,7 @@ Form = Literal["message", "text", "digest"]
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class DeliveryBatch:
     """Open attempts that one request is for: a single delivery, or several in a digest.
 
     attempts: the number of each delivery's attempt, in their order. probe: the integration is failing, this tries it.
@@ -45,23 +45,23 @@ class NotSent(SendRetry):
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class PacingDelay:
     """Nothing may be sent before `until`; the integration is still held."""
 
     until: Micros
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class CompletedBatch:
     """What became of a piece of work. `random` in [0, 1) spreads the next attempt."""
 
-    work: Work
+    work: DeliveryBatch
     outcome: SendOutcome
     random: float
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class OutboxLimits:
     """The bounds of `[delivery]`, in the units used here."""
 
     per_second: float
@@ -69,36 +69,36 @@ class Limits:
     digest_after: int
     lease: Micros
     max_claims: int
-    patience: Micros
+    max_lease_wait: Micros
 
 
 class Outbox:
     """Built by the assembly for one dispatcher; `owner` names this process in the leases."""
 
-    def __init__(self, database: Database, clock: Clock, owner: str, limits: Limits) -> None:
+    def __init__(self, database: Database, clock: Clock, owner: str, limits: OutboxLimits) -> None:
         self._database = database
         self._clock = clock
         self._owner = owner
         self._limits = limits
 
-    async def ready(self, most: int) -> list[str]:
+    async def find_ready_integrations(self, most: int) -> list[str]:
         """Ids of integrations that nobody holds and that have something to do now."""
         now = self._clock.now()
-        first = pacing.not_before(now + self._limits.patience, self._limits.per_second, self._limits.burst)
+        first = pacing.paced_at_for(now + self._limits.max_lease_wait, self._limits.per_second, self._limits.burst)
         last = first + pacing.MAX_AHEAD
         rows = await self._database.fetch_all(
             "dispatch_ready",
             now=now,
-            impossible=self._impossible(now),
+            impossible=self._latest_plausible(now),
             paced_first=first,
             paced_last=last,
             most=most,
         )
         return [row["id"] for row in rows]
 
-    async def turn(
-        self, integration_id: str, finished: Finished | None, digest_limit: int, *, stop: bool = False
-    ) -> Work | Pause | None:
+    async def claim_and_record(
+        self, integration_id: str, finished: CompletedBatch | None, digest_limit: int, *, stop: bool = False
+    ) -> DeliveryBatch | PacingDelay | None:
         """Writes what is finished, then opens the next attempts; None: nothing to do, and no longer held.
 
         stop: only write and let go.
@@ -106,8 +106,8 @@ class Outbox:
         async with self._database.transaction() as transaction:
             now = self._clock.now()
             if finished is not None:
-                await self._record(transaction, finished, now)
-            integration = None if stop else await self._lease(transaction, integration_id, now)
+                await self._record_outcome(transaction, finished, now)
+            integration = None if stop else await self._take_lease(transaction, integration_id, now)
             if integration is None:
                 await transaction.execute("dispatch_release", id=integration_id, owner=self._owner)
                 return None
@@ -115,28 +115,28 @@ class Outbox:
                 # An accept that saw the integration failing may have committed after it healed: nobody else looks.
                 await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
             found = await self._open_next(transaction, integration, now, digest_limit)
-            if found is None or (isinstance(found, Pause) and found.until > now + self._limits.patience):
+            if found is None or (isinstance(found, PacingDelay) and found.until > now + self._limits.max_lease_wait):
                 await transaction.execute("dispatch_release", id=integration_id, owner=self._owner)
                 return None
             return found
 
-    async def mend(self) -> None:
+    async def repair(self) -> None:
         """Makes due what a wrong clock has put off for longer than any schedule does; ends what is owed to nobody."""
         now = self._clock.now()
-        await self._database.execute("dispatch_mend_times", now=now, impossible=now + schedule.LONGEST_WAIT)
+        await self._database.execute("dispatch_mend_times", now=now, impossible=now + schedule.MAX_WAIT)
         await self._database.execute("dispatch_orphans", reason="the integration was removed")
 
-    async def free_owner(self, owner: str) -> None:
+    async def release_owner(self, owner: str) -> None:
         """Frees what a process held that is known to be dead; what it was sending is due at once."""
         async with self._database.transaction() as transaction:
             await transaction.execute("dispatch_free_owner_deliveries", owner=owner, now=self._clock.now())
             await transaction.execute("dispatch_free_owner", owner=owner)
 
-    async def owners(self) -> list[str]:
+    async def lease_owners(self) -> list[str]:
         """Every process that holds an integration."""
         return [row["lease_owner"] for row in await self._database.fetch_all("dispatch_owners")]
 
-    async def _lease(self, transaction: QueryExecutor, integration_id: str, now: Micros) -> Integration | None:
+    async def _take_lease(self, transaction: QueryExecutor, integration_id: str, now: Micros) -> Integration | None:
         return await fetch_model(
             transaction,
             Integration,
@@ -144,25 +144,25 @@ class Outbox:
             id=integration_id,
             owner=self._owner,
             now=now,
-            impossible=self._impossible(now),
+            impossible=self._latest_plausible(now),
             until=now + self._limits.lease,
         )
 
-    def _impossible(self, now: Micros) -> Micros:
+    def _latest_plausible(self, now: Micros) -> Micros:
         """No lease and no probe lies further ahead than this, unless the clock was wrong when it was written."""
         return now + self._limits.lease + pacing.MAX_AHEAD
 
     async def _open_next(
         self, transaction: QueryExecutor, integration: Integration, now: Micros, digest_limit: int
-    ) -> Work | Pause | None:
+    ) -> DeliveryBatch | PacingDelay | None:
         probe = integration.status == "failing"
-        if probe and (integration.probe_at is None or now < integration.probe_at <= self._impossible(now)):
+        if probe and (integration.probe_at is None or now < integration.probe_at <= self._latest_plausible(now)):
             return None
         wait, paced_at = pacing.admit(integration.paced_at, now, self._limits.per_second, self._limits.burst)
         if wait:
-            return Pause(now + wait)
+            return PacingDelay(now + wait)
         while True:
-            waiting = await self._waiting(transaction, integration.id, now, digest_limit, probe=probe)
+            waiting = await self._select_deliveries(transaction, integration.id, now, digest_limit, probe=probe)
             if not waiting:
                 return None
             poisoned = [d for d in waiting if d.claims >= self._limits.max_claims]
@@ -175,11 +175,11 @@ class Outbox:
         form: Form = "text" if waiting[0].via == "text" else "message"
         if len(waiting) > 1:
             form = "digest"
-        attempts = [await self._open(transaction, delivery, now) for delivery in waiting]
+        attempts = [await self._open_attempt(transaction, delivery, now) for delivery in waiting]
         await transaction.execute("dispatch_paced", id=integration.id, paced_at=paced_at)
-        return Work(integration, tuple(waiting), tuple(attempts), form, probe)
+        return DeliveryBatch(integration, tuple(waiting), tuple(attempts), form, probe)
 
-    async def _waiting(
+    async def _select_deliveries(
         self, transaction: QueryExecutor, integration_id: str, now: Micros, digest_limit: int, *, probe: bool
     ) -> Sequence[Delivery]:
         """One delivery, or as many as a digest takes when more than `digest_after` wait."""
@@ -192,7 +192,7 @@ class Outbox:
             transaction, Delivery, "dispatch_due", integration_id=integration_id, now=now, most=most
         )
 
-    async def _open(self, transaction: QueryExecutor, delivery: Delivery, now: Micros) -> int:
+    async def _open_attempt(self, transaction: QueryExecutor, delivery: Delivery, now: Micros) -> int:
         if delivery.attempts:  # not `claims`: parking forgets those, and an attempt may be open all the same
             await transaction.execute("dispatch_lost", delivery_id=delivery.id, now=now)
         row = await transaction.fetch_one("dispatch_open", id=delivery.id, until=now + self._limits.lease)
@@ -200,11 +200,11 @@ class Outbox:
         await transaction.execute("dispatch_attempt", delivery_id=delivery.id, n=n, started_at=now)
         return n
 
-    async def _record(self, transaction: QueryExecutor, finished: Finished, now: Micros) -> None:
+    async def _record_outcome(self, transaction: QueryExecutor, finished: CompletedBatch, now: Micros) -> None:
         work, outcome = finished.work, finished.outcome
         told = {
             "finished_at": now,
-            "outcome": outcome_word(outcome),
+            "outcome": outcome_name(outcome),
             "status": outcome.status,
             "latency": outcome.latency,
             "answer": outcome.excerpt or ("" if isinstance(outcome, SendSuccess) else outcome.reason),
@@ -214,7 +214,7 @@ class Outbox:
             "dispatch_attempted",
             [{"delivery_id": d.id, "n": n, **told} for d, n in zip(work.deliveries, work.attempts, strict=True)],
         )
-        if not isinstance(outcome, SendSuccess) and await self._was_mended(transaction, work):
+        if not isinstance(outcome, SendSuccess) and await self._was_changed_meanwhile(transaction, work):
             for delivery in work.deliveries:
                 await transaction.execute(
                     "dispatch_again", id=delivery.id, next_attempt_at=now, via="", reason=outcome.reason
@@ -222,11 +222,11 @@ class Outbox:
             return
         match outcome:
             case SendSuccess():
-                await self._sent(transaction, work, now)
+                await self._record_delivered(transaction, work, now)
             case SendRetry():
-                await self._retry(transaction, work, outcome, finished.random, now)
+                await self._record_retry(transaction, work, outcome, finished.random, now)
             case SendFailure(kind="permanent"):
-                await self._fail_integration(transaction, work, outcome.reason, now)
+                await self._mark_failing(transaction, work, outcome.reason, now)
             case SendFailure(kind="payload") if work.form == "message":
                 for delivery in work.deliveries:
                     await transaction.execute(
@@ -235,9 +235,9 @@ class Outbox:
             case SendFailure():
                 for delivery in work.deliveries:
                     await transaction.execute("dispatch_dead", id=delivery.id, reason=outcome.reason)
-                await self._trouble(transaction, work, outcome.reason, now)
+                await self._record_failure(transaction, work, outcome.reason, now)
 
-    async def _was_mended(self, transaction: QueryExecutor, work: Work) -> bool:
+    async def _was_changed_meanwhile(self, transaction: QueryExecutor, work: DeliveryBatch) -> bool:
         """Whether somebody set a new URL, or healed the integration, while the old one was being tried.
 
         What the old one answered says nothing about the new one.
@@ -248,19 +248,19 @@ class Outbox:
         healed = work.probe and row["status"] == "active"
         return bool(healed or row["sealed_settings"] != work.integration.sealed_settings)
 
-    async def _sent(self, transaction: QueryExecutor, work: Work, now: Micros) -> None:
+    async def _record_delivered(self, transaction: QueryExecutor, work: DeliveryBatch, now: Micros) -> None:
         await transaction.execute_many(
             "dispatch_delivered", [{"id": delivery.id, "now": now, "via": work.form} for delivery in work.deliveries]
         )
         if work.probe:
-            await heal_integration(transaction, work.integration.id, now)
+            await reactivate_integration(transaction, work.integration.id, now)
         elif work.integration.last_error:
             await transaction.execute("dispatch_trouble", id=work.integration.id, reason="")
 
-    async def _retry(
-        self, transaction: QueryExecutor, work: Work, outcome: SendRetry, random: float, now: Micros
+    async def _record_retry(
+        self, transaction: QueryExecutor, work: DeliveryBatch, outcome: SendRetry, random: float, now: Micros
     ) -> None:
-        await self._trouble(transaction, work, outcome.reason, now)
+        await self._record_failure(transaction, work, outcome.reason, now)
         for delivery, attempt in zip(work.deliveries, work.attempts, strict=True):
             step = 1 if isinstance(outcome, NotSent) else attempt
             due = schedule.next_attempt(step, now, delivery.expires_at, outcome.retry_after, random)
@@ -278,16 +278,16 @@ class Outbox:
         if outcome.retry_after is not None:
             # "Not before" is about the webhook, not about this one message.
             held = now + round(outcome.retry_after * SECOND)
-            paced_at = pacing.not_before(held, self._limits.per_second, self._limits.burst)
+            paced_at = pacing.paced_at_for(held, self._limits.per_second, self._limits.burst)
             await transaction.execute("dispatch_paced", id=work.integration.id, paced_at=paced_at)
 
-    async def _fail_integration(self, transaction: QueryExecutor, work: Work, reason: str, now: Micros) -> None:
+    async def _mark_failing(self, transaction: QueryExecutor, work: DeliveryBatch, reason: str, now: Micros) -> None:
         for delivery in work.deliveries:
             await transaction.execute("dispatch_again", id=delivery.id, next_attempt_at=now, via="", reason=reason)
         await self._schedule_probe(transaction, work.integration, reason, now)
         await transaction.execute("dispatch_park", integration_id=work.integration.id, now=now)
 
-    async def _trouble(self, transaction: QueryExecutor, work: Work, reason: str, now: Micros) -> None:
+    async def _record_failure(self, transaction: QueryExecutor, work: DeliveryBatch, reason: str, now: Micros) -> None:
         if work.probe:
             await self._schedule_probe(transaction, work.integration, reason, now)
         else:
@@ -307,13 +307,13 @@ class Outbox:
         )
 
 
-async def heal_integration(transaction: QueryExecutor, integration_id: str, now: Micros) -> None:
+async def reactivate_integration(transaction: QueryExecutor, integration_id: str, now: Micros) -> None:
     """The integration is active again, and its parked deliveries are due."""
     await transaction.execute("dispatch_healed", id=integration_id)
     await transaction.execute("dispatch_unpark", integration_id=integration_id, now=now)
 
 
-def outcome_word(outcome: SendOutcome) -> str:
+def outcome_name(outcome: SendOutcome) -> str:
     """The word of an attempt's outcome in the API: sent, retry, parked, rejected or refused (the form of it)."""
     match outcome:
         case SendSuccess():

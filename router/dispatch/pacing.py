@@ -15,7 +15,7 @@ from router.model import Micros
 MAX_AHEAD: Micros = 2 * 3600 * SECOND
 
 
-def interval(per_second: float) -> Micros:
+def send_interval(per_second: float) -> Micros:
     """The time from one message to the next at a steady pace; 0 where `[delivery] per_second` is 0 (unlimited).
 
     At most a day, which also is what the absurdly small rates mean.
@@ -29,13 +29,13 @@ def admit(paced_at: Micros, now: Micros, per_second: float, burst: int) -> tuple
     burst: how many may go at once after a rest, at least 1. An answer with a wait changes nothing. A `paced_at` that
     lies impossibly far ahead counts as "caught up now".
     """
-    step = interval(per_second)
+    step = send_interval(per_second)
     slack = (max(burst, 1) - 1) * step
     caught_up = now if paced_at > now + slack + step + MAX_AHEAD else max(paced_at, now)
     wait = caught_up - slack - now
     return (wait, paced_at) if wait > 0 else (0, caught_up + step)
 
 
-def not_before(at: Micros, per_second: float, burst: int) -> Micros:
+def paced_at_for(at: Micros, per_second: float, burst: int) -> Micros:
     """The `paced_at` with which nothing is admitted before `at`, and then one message at a time (after a 429)."""
-    return at + (max(burst, 1) - 1) * interval(per_second)
+    return at + (max(burst, 1) - 1) * send_interval(per_second)

@@ -4,7 +4,7 @@ Promise: a text stays when its raw mail goes (it is parsed first, if nobody has 
 it has been resolved for the whole time, with nothing pending, and a message goes with its last ticket. Every
 transaction is short (a few pieces of 256 KiB, a few hundred small rows), the caller rests between two of them, and a
 kill between any two leaves nothing half read: a mail's first piece goes first, and without it the mail is erased.
-Two processes that do this at once are in each other's way and nothing worse. Who calls: `router.dispatch.janitor`.
+Two processes that do this at once are in each other's way and nothing worse. Who calls: `router.dispatch.maintenance`.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from router.store.database import Database, QueryExecutor, Row
 from router.store.erasure import erase_ticket
 
 # Pieces of raw mail that one transaction erases: 16 MiB, some 30 ms on a slow disk.
-CHUNKS = 64
-TICKETS = 20
-SMALL_ROWS = 500
+MAX_CHUNKS = 64
+MAX_TICKETS = 20
+MAX_SMALL_ROWS = 500
 # Clocks of several hosts differ: a mark is kept this much longer than any of them looks at it.
-SLACK: Micros = 3600 * SECOND
+CLOCK_TOLERANCE: Micros = 3600 * SECOND
 # What `router.ratelimit.fixed_counts` and `router.admin.idempotency` look back, and their own tidying with it.
-RATE_WINDOWS_KEPT = 2 * 86400
-IDEMPOTENT_REQUESTS_KEPT: Micros = 24 * 3600 * SECOND
+RATE_WINDOW_RETENTION_SECONDS = 2 * 86400
+IDEMPOTENT_REQUEST_RETENTION: Micros = 24 * 3600 * SECOND
 
 log = structlog.get_logger()
-Rest = Callable[[], Awaitable[None]]
+PauseCallback = Callable[[], Awaitable[None]]
 
 
-class Readable(Protocol):
+class ContentsReader(Protocol):
     """Makes the text of a message last. Implemented by `router.contents.store.ContentStore`."""
 
     async def of(self, message_id: str) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Ages:
+class RetentionPeriods:
     """How long things are kept: `[retention]` (None: for ever) and `[smtp] duplicate_window`, in microseconds."""
 
     raw_messages: Micros | None
@@ -51,7 +51,7 @@ class Ages:
 
 
 @dataclass(slots=True)
-class Erased:
+class ErasedCounts:
     """What one sweep came to."""
 
     raw_messages: int = 0
@@ -63,31 +63,39 @@ class Erased:
 class Retention:
     """rest: awaited between two transactions, so that others get at the database; it may end the sweep by raising."""
 
-    def __init__(self, database: Database, contents: Readable, clock: Clock, ages: Ages, *, rest: Rest) -> None:
+    def __init__(
+        self,
+        database: Database,
+        contents: ContentsReader,
+        clock: Clock,
+        ages: RetentionPeriods,
+        *,
+        pause: PauseCallback,
+    ) -> None:
         self._database = database
         self._contents = contents
         self._clock = clock
-        self._ages = ages
-        self._rest = rest
+        self._periods = ages
+        self._pause = pause
 
-    async def sweep(self) -> Erased:
+    async def sweep(self) -> ErasedCounts:
         """Erases all that is old by now. Raises `Unavailable` when the database is away; what was done stays done."""
         now = self._clock.now()
-        erased = Erased()
+        erased = ErasedCounts()
         try:
-            if self._ages.resolved_tickets is not None:
-                await self._erase_tickets(now - self._ages.resolved_tickets, erased)
-            if self._ages.raw_messages is not None:
-                await self._erase_raw(now - self._ages.raw_messages, erased)
+            if self._periods.resolved_tickets is not None:
+                await self._erase_tickets(now - self._periods.resolved_tickets, erased)
+            if self._periods.raw_messages is not None:
+                await self._erase_raw(now - self._periods.raw_messages, erased)
             for query, horizon in (
-                ("retention_fingerprints", now - self._ages.duplicate_window - SLACK),
-                ("retention_rate_windows", now // SECOND - RATE_WINDOWS_KEPT),
+                ("retention_fingerprints", now - self._periods.duplicate_window - CLOCK_TOLERANCE),
+                ("retention_rate_windows", now // SECOND - RATE_WINDOW_RETENTION_SECONDS),
                 ("retention_sessions", now),
-                ("retention_idempotent_requests", now - IDEMPOTENT_REQUESTS_KEPT),
+                ("retention_idempotent_requests", now - IDEMPOTENT_REQUEST_RETENTION),
             ):
-                await self._erase_small(query, horizon, erased)
+                await self._erase_small_rows(query, horizon, erased)
         finally:
-            if erased != Erased():
+            if erased != ErasedCounts():
                 log.info(
                     "retention.erased",
                     raw_messages=erased.raw_messages,
@@ -99,23 +107,23 @@ class Retention:
 
     # --- raw mails
 
-    async def _erase_raw(self, horizon: Micros, erased: Erased) -> None:
+    async def _erase_raw(self, horizon: Micros, erased: ErasedCounts) -> None:
         after = ""
         while True:
-            rows = await self._database.fetch_all("retention_raw", after=after, most=CHUNKS)
+            rows = await self._database.fetch_all("retention_raw", after=after, most=MAX_CHUNKS)
             old = [row for row in rows if row["received_at"] < horizon]
-            unreadable = await self._make_readable(old)
+            unreadable = await self._store_contents(old)
             async with self._database.transaction() as transaction:
                 gone = [row for row in old if row["message_id"] not in unreadable]
-                await _erase_pieces(transaction, gone)
+                await _erase_chunks(transaction, gone)
             erased.raw_messages += sum(row["n"] == 0 for row in gone)
-            if len(old) < len(rows) or len(rows) < CHUNKS:
+            if len(old) < len(rows) or len(rows) < MAX_CHUNKS:
                 return  # ids sort by time: what follows is younger
             # What cannot be parsed keeps its octets; the next look begins behind it.
             after = max(unreadable, default=after)
-            await self._rest()
+            await self._pause()
 
-    async def _make_readable(self, rows: Sequence[Row]) -> set[str]:
+    async def _store_contents(self, rows: Sequence[Row]) -> set[str]:
         """Has the texts made that nobody has asked for yet; returns the messages where that failed."""
         failed = set()
         for message_id in dict.fromkeys(row["message_id"] for row in rows if not row["readable"]):
@@ -130,49 +138,51 @@ class Retention:
 
     # --- tickets
 
-    async def _erase_tickets(self, horizon: Micros, erased: Erased) -> None:
+    async def _erase_tickets(self, horizon: Micros, erased: ErasedCounts) -> None:
         after_at, after_id = -1, ""
         while True:
             rows = await self._database.fetch_all(
-                "retention_tickets", horizon=horizon, after_at=after_at, after_id=after_id, most=TICKETS
+                "retention_tickets", horizon=horizon, after_at=after_at, after_id=after_id, most=MAX_TICKETS
             )
             for row in rows:
                 await self._erase_ticket(row["id"], horizon, erased)
-                await self._rest()
-            if len(rows) < TICKETS:
+                await self._pause()
+            if len(rows) < MAX_TICKETS:
                 return
             after_at, after_id = rows[-1]["resolved_at"], rows[-1]["id"]
 
-    async def _erase_ticket(self, ticket_id: str, horizon: Micros, erased: Erased) -> None:
+    async def _erase_ticket(self, ticket_id: str, horizon: Micros, erased: ErasedCounts) -> None:
         """A transaction for each ticket; one with much raw mail gives that up first, in steps."""
         while True:
             async with self._database.transaction() as transaction:
-                if not await _may_go(transaction, ticket_id, horizon):
+                if not await _lock_erasable_ticket(transaction, ticket_id, horizon):
                     return
-                pieces = await transaction.fetch_all("retention_raw_of_ticket", ticket_id=ticket_id, most=CHUNKS + 1)
-                if len(pieces) <= CHUNKS:
+                pieces = await transaction.fetch_all(
+                    "retention_raw_of_ticket", ticket_id=ticket_id, most=MAX_CHUNKS + 1
+                )
+                if len(pieces) <= MAX_CHUNKS:
                     erased.messages += await erase_ticket(transaction, ticket_id)
                     erased.tickets += 1
                     return
-            if await self._make_readable([{**row, "readable": False} for row in pieces]):
+            if await self._store_contents([{**row, "readable": False} for row in pieces]):
                 return  # it stays until it can be parsed: a reply may still open the ticket again
             async with self._database.transaction() as transaction:
-                if await _may_go(transaction, ticket_id, horizon):
-                    await _erase_pieces(transaction, pieces[:CHUNKS])
-            await self._rest()
+                if await _lock_erasable_ticket(transaction, ticket_id, horizon):
+                    await _erase_chunks(transaction, pieces[:MAX_CHUNKS])
+            await self._pause()
 
     # --- marks and counts
 
-    async def _erase_small(self, query: str, horizon: int, erased: Erased) -> None:
+    async def _erase_small_rows(self, query: str, horizon: int, erased: ErasedCounts) -> None:
         while True:
-            gone = await self._database.execute(query, horizon=horizon, most=SMALL_ROWS)
+            gone = await self._database.execute(query, horizon=horizon, most=MAX_SMALL_ROWS)
             erased.small_rows += gone
-            if gone < SMALL_ROWS:
+            if gone < MAX_SMALL_ROWS:
                 return
-            await self._rest()
+            await self._pause()
 
 
-async def _may_go(transaction: QueryExecutor, ticket_id: str, horizon: Micros) -> bool:
+async def _lock_erasable_ticket(transaction: QueryExecutor, ticket_id: str, horizon: Micros) -> bool:
     """Holds the ticket and its deliveries; False while one of them is pending or in somebody else's hands."""
     if await transaction.fetch_one("retention_hold_ticket", ticket_id=ticket_id, horizon=horizon) is None:
         return False
@@ -181,7 +191,7 @@ async def _may_go(transaction: QueryExecutor, ticket_id: str, horizon: Micros) -
     return row is not None and row["deliveries"] == len(held) and all(d["state"] != "pending" for d in held)
 
 
-async def _erase_pieces(transaction: QueryExecutor, rows: Sequence[Row]) -> None:
+async def _erase_chunks(transaction: QueryExecutor, rows: Sequence[Row]) -> None:
     last = {row["message_id"]: row["n"] for row in rows}  # they come in order
     for message_id, n in last.items():
         await transaction.execute("retention_erase_raw", message_id=message_id, last=n)

@@ -15,7 +15,7 @@ _MINUTE = 60
 _HOUR = 60 * _MINUTE
 
 # Seconds to wait after the 1st, 2nd, ... failed attempt; together more than 27 hours. The last repeats until max_age.
-STEPS: tuple[int, ...] = (
+WAIT_SECONDS: tuple[int, ...] = (
     5,
     30,
     2 * _MINUTE,
@@ -27,14 +27,14 @@ STEPS: tuple[int, ...] = (
 )
 JITTER = 0.2  # a wait is lengthened by up to this share of itself
 # No delivery waits longer for its next attempt.
-LONGEST_WAIT: Micros = round(max(STEPS) * (1 + JITTER)) * SECOND
+MAX_WAIT: Micros = round(max(WAIT_SECONDS) * (1 + JITTER)) * SECOND
 # A far side that says when to come back knows better than our list; after so many failures it has lost that trust,
 # and the list's step is the least.
-OBEYED_ALONE = 3
+MAX_TRUSTED_FAILURES = 3
 
 # Between the probes of an integration that cannot take anything now.
-FIRST_PROBE: Micros = 5 * _MINUTE * SECOND
-LAST_PROBE: Micros = 1 * _HOUR * SECOND
+MIN_PROBE_INTERVAL: Micros = 5 * _MINUTE * SECOND
+MAX_PROBE_INTERVAL: Micros = 1 * _HOUR * SECOND
 
 
 def next_attempt(
@@ -48,20 +48,20 @@ def next_attempt(
     """
     if now >= expires_at:
         return None
-    step = float(STEPS[min(max(attempts, 1), len(STEPS)) - 1])
+    step = float(WAIT_SECONDS[min(max(attempts, 1), len(WAIT_SECONDS)) - 1])
     least = now + _micros(retry_after or 0.0)
     if least > expires_at:
         return None
     seconds = step
     if retry_after is not None:
-        seconds = retry_after if attempts <= OBEYED_ALONE else max(retry_after, step)
+        seconds = retry_after if attempts <= MAX_TRUSTED_FAILURES else max(retry_after, step)
     wait = _micros(seconds * (1 + JITTER * min(max(random, 0.0), 1.0)))
     return min(now + wait, expires_at)
 
 
 def next_probe_interval(interval: Micros) -> Micros:
     """How long until the next probe of a failing integration, given the last interval (0: none yet)."""
-    return FIRST_PROBE if interval <= 0 else min(interval * 2, LAST_PROBE)
+    return MIN_PROBE_INTERVAL if interval <= 0 else min(interval * 2, MAX_PROBE_INTERVAL)
 
 
 def _micros(seconds: float) -> Micros:

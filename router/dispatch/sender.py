@@ -11,8 +11,8 @@ from typing import Any
 from router.channels.contract import Channel, DigestEntry, Payload, SendFailure, SendOutcome, TicketNotification
 from router.channels.poster import Poster
 from router.contents.store import ContentStore
-from router.dispatch import ticket_notice
-from router.dispatch.outbox import Work
+from router.dispatch import ticket_notification
+from router.dispatch.outbox import DeliveryBatch
 from router.model import Delivery
 from router.store.database import Database
 
@@ -26,19 +26,19 @@ class TicketSender:
         self._poster = poster
         self._link_base = link_base
 
-    async def send(self, work: Work) -> SendOutcome:
+    async def send(self, work: DeliveryBatch) -> SendOutcome:
         """See `router.dispatch.dispatcher.Sender.send`."""
         integration = self._poster.prepare(work.integration)
         if isinstance(integration, SendFailure):
             return integration
-        payload = await self._payload(integration.channel, work)
+        payload = await self._render_payload(integration.channel, work)
         if payload is None:
             return SendFailure("rejected", "the ticket was erased")
         return await integration.send(payload)
 
-    async def _payload(self, channel: Channel[Any], work: Work) -> Payload | None:
+    async def _render_payload(self, channel: Channel[Any], work: DeliveryBatch) -> Payload | None:
         if work.form == "digest":
-            entries = [entry for d in work.deliveries if (entry := await self._entry(d)) is not None]
+            entries = [entry for d in work.deliveries if (entry := await self._read_digest_entry(d)) is not None]
             return channel.render_digest(entries) if entries else None
         notice = await self.notice(work.deliveries[0])
         if notice is None:
@@ -51,9 +51,9 @@ class TicketSender:
         if row is None:
             return None
         contents = await self._contents.of(row["message_id"])
-        return ticket_notice.of_row(row, contents, self._link(row["ticket_id"]))
+        return ticket_notification.from_row(row, contents, self._ticket_link(row["ticket_id"]))
 
-    async def _entry(self, delivery: Delivery) -> DigestEntry | None:
+    async def _read_digest_entry(self, delivery: Delivery) -> DigestEntry | None:
         row = await self._database.fetch_one("dispatch_notice", delivery_id=delivery.id)
         if row is None:
             return None
@@ -63,8 +63,8 @@ class TicketSender:
             subject=row["subject"],
             from_address=row["from_address"],
             address=row["address"],
-            link=self._link(row["ticket_id"]),
+            link=self._ticket_link(row["ticket_id"]),
         )
 
-    def _link(self, ticket_id: str) -> str | None:
-        return ticket_notice.link(self._link_base, ticket_id)
+    def _ticket_link(self, ticket_id: str) -> str | None:
+        return ticket_notification.build_ticket_link(self._link_base, ticket_id)

@@ -19,14 +19,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-_HEAD = re.compile(r"^-- name: ([a-z0-9_]+)\s*$", re.MULTILINE)
+_NAME_LINE = re.compile(r"^-- name: ([a-z0-9_]+)\s*$", re.MULTILINE)
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z][a-z0-9_]*)")
-_RETURNS = re.compile(r"^\s*(?:SELECT|VALUES|WITH|PRAGMA)\b|\bRETURNING\b", re.IGNORECASE)
+_RETURNS_ROWS = re.compile(r"^\s*(?:SELECT|VALUES|WITH|PRAGMA)\b|\bRETURNING\b", re.IGNORECASE)
 _COMMENT = re.compile(r"--[^\n]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class NamedQuery:
     """One statement: `sqlite` with named parameters, `postgres` with numbered ones, `parameters` in that order.
 
     returns: it gives rows back, on both databases alike.
@@ -36,22 +36,22 @@ class Query:
     sqlite: str
     postgres: str
     parameters: tuple[str, ...]
-    returns: bool
+    returns_rows: bool
 
 
 class Catalog:
     """All queries by name. Built once by the assembly; a misspelt name is a KeyError that says so."""
 
-    def __init__(self, queries: Mapping[str, Query]) -> None:
+    def __init__(self, queries: Mapping[str, NamedQuery]) -> None:
         self._queries = dict(queries)
 
-    def __getitem__(self, name: str) -> Query:
+    def __getitem__(self, name: str) -> NamedQuery:
         try:
             return self._queries[name]
         except KeyError:
             raise KeyError(f"no query named {name!r} in router/store/queries") from None
 
-    def __iter__(self) -> Iterator[Query]:
+    def __iter__(self) -> Iterator[NamedQuery]:
         return iter(self._queries.values())
 
     def names(self) -> frozenset[str]:
@@ -59,7 +59,7 @@ class Catalog:
 
 
 @functools.cache
-def load() -> Catalog:
+def load_catalog() -> Catalog:
     """Reads every file of `queries/`, once; raises ValueError for a text that breaks the form."""
     shared: dict[str, str] = {}
     postgres: dict[str, str] = {}
@@ -67,7 +67,7 @@ def load() -> Catalog:
     for file in sorted(folder.iterdir(), key=lambda f: f.name):
         if not file.name.endswith(".sql"):
             continue
-        for name, text in _split(file.name, file.read_text(encoding="utf-8")):
+        for name, text in _parse_file(file.name, file.read_text(encoding="utf-8")):
             known = postgres if file.name.endswith(".pg.sql") else shared
             if name in known:
                 raise ValueError(f"{file.name}: query {name} is defined twice")
@@ -75,11 +75,11 @@ def load() -> Catalog:
     orphans = postgres.keys() - shared.keys()
     if orphans:
         raise ValueError(f"queries in .pg.sql files without a shared text: {', '.join(sorted(orphans))}")
-    return Catalog({name: translate(name, text, postgres.get(name, text)) for name, text in shared.items()})
+    return Catalog({name: build_query(name, text, postgres.get(name, text)) for name, text in shared.items()})
 
 
-def _split(file: str, text: str) -> list[tuple[str, str]]:
-    heads = list(_HEAD.finditer(text))
+def _parse_file(file: str, text: str) -> list[tuple[str, str]]:
+    heads = list(_NAME_LINE.finditer(text))
     found = []
     for head, following in zip(heads, [*heads[1:], None], strict=True):
         block = text[head.end() : following.start() if following else len(text)].strip()
@@ -91,12 +91,12 @@ def _split(file: str, text: str) -> list[tuple[str, str]]:
     return found
 
 
-def translate(name: str, sqlite: str, postgres: str) -> Query:
+def build_query(name: str, sqlite: str, postgres: str) -> NamedQuery:
     """A query from its two texts; raises ValueError when they take different parameters."""
     parameters = tuple(dict.fromkeys(_PARAMETER.findall(postgres)))
     if set(parameters) != set(_PARAMETER.findall(sqlite)):
         raise ValueError(f"query {name}: the SQLite and PostgreSQL texts take different parameters")
-    returns = _RETURNS.search(sqlite) is not None
+    returns = _RETURNS_ROWS.search(sqlite) is not None
     numbers = {parameter: f"${n}" for n, parameter in enumerate(parameters, start=1)}
     numbered = _PARAMETER.sub(lambda match: numbers[match.group(1)], postgres)
-    return Query(name, sqlite, numbered, parameters, returns)
+    return NamedQuery(name, sqlite, numbered, parameters, returns)

@@ -15,7 +15,7 @@ import structlog
 log = structlog.get_logger()
 
 
-class Cleanups:
+class CleanupTasks:
     """The cleanups of one database that are running."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Cleanups:
             cleanup: Raises nothing but faults of ours.
             seconds: The bound, after which it is cancelled; None where it has one of its own.
         """
-        task = asyncio.ensure_future(_bounded(self._last.get(connection), cleanup, seconds))
+        task = asyncio.ensure_future(_run_with_timeout(self._last.get(connection), cleanup, seconds))
         self._last[connection] = task
 
         def ended(_: object) -> None:
@@ -51,7 +51,7 @@ class Cleanups:
             await asyncio.wait(self._last.values(), timeout=seconds)
 
 
-async def _bounded(
+async def _run_with_timeout(
     before: asyncio.Task[None] | None, cleanup: Coroutine[Any, Any, None], seconds: float | None
 ) -> None:
     if before is not None:

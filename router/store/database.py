@@ -13,13 +13,13 @@ from dataclasses import dataclass, fields
 from functools import cache, wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from router.errors import Contended
+from router.errors import SerializationConflict
 
 Row = Mapping[str, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
 # Each deadlock costs the server's `deadlock_timeout`, a second; who loses this often meets more than chance.
-CONFLICT_TRIES = 4
+MAX_CONFLICT_TRIES = 4
 
 
 class QueryExecutor(Protocol):
@@ -55,7 +55,7 @@ class Database(QueryExecutor, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Statement:
     """One statement of a group commit, for many rows at once: what a `Transcript` yields.
 
     SQLite runs it once for each row; PostgreSQL once for all, each parameter being the array of that column.
@@ -67,18 +67,18 @@ class Step:
 
 # A transaction written as a generator: it yields steps, gets back the rows they returned, and returns its result.
 # So one text, without waiting in it, runs in SQLite's writer thread and on PostgreSQL's event loop alike.
-Transcript = Generator[Step, Sequence[Row], T]
+StatementGenerator = Generator[Statement, Sequence[Row], T]
 
 
 @cache
-def _names(cls: Any) -> tuple[str, ...]:
+def _field_names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cls))
 
 
 def model_from_row(cls: type[T], row: Row) -> T:
     """The row as a frozen value of `router.model`: columns are named as its fields; further columns are ignored."""
     kind: Any = cls  # a dataclass, which the type system cannot say
-    return cls(**{name: row[name] for name in _names(kind)})
+    return cls(**{name: row[name] for name in _field_names(kind)})
 
 
 async def fetch_models(executor: QueryExecutor, cls: type[T], query: str, /, **values: object) -> list[T]:
@@ -93,17 +93,17 @@ async def fetch_model(executor: QueryExecutor, cls: type[T], query: str, /, **va
 
 
 def retry_on_conflict(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """For what is one transaction and nothing beside it: where another was in the way (`Contended`), once more.
+    """Retries a function that is one transaction and nothing else after a `SerializationConflict`.
 
     Deliverers write to deliveries and their integration in one order, who replays or erases them in another.
     """
 
     @wraps(work)
     async def again(*args: P.args, **kwargs: P.kwargs) -> T:
-        for _ in range(CONFLICT_TRIES - 1):
+        for _ in range(MAX_CONFLICT_TRIES - 1):
             try:
                 return await work(*args, **kwargs)
-            except Contended:
+            except SerializationConflict:
                 continue
         return await work(*args, **kwargs)
 

@@ -15,24 +15,24 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from router.errors import Contended, StorageFull, Unavailable
-from router.store.database import Transcript
+from router.errors import SerializationConflict, StorageFull, Unavailable
+from router.store.database import StatementGenerator
 
 
-class Sized(Protocol):
+class WeightedItem(Protocol):
     """An item of a group; `octets` is its share of the group's bound."""
 
     @property
-    def octets(self) -> int: ...
+    def weight(self) -> int: ...
 
 
-ItemT = TypeVar("ItemT", bound=Sized)
+ItemT = TypeVar("ItemT", bound=WeightedItem)
 ResultT = TypeVar("ResultT")
-ItemC_contra = TypeVar("ItemC_contra", bound=Sized, contravariant=True)
+ItemC_contra = TypeVar("ItemC_contra", bound=WeightedItem, contravariant=True)
 ResultC_co = TypeVar("ResultC_co", covariant=True)
 
 # Items in, one result for each item out, in their order.
-Write = Callable[[Sequence[ItemT]], Transcript[Sequence[ResultT]]]
+WriteGroup = Callable[[Sequence[ItemT]], StatementGenerator[Sequence[ResultT]]]
 
 
 class GroupWriter(Protocol[ItemC_contra, ResultC_co]):
@@ -50,33 +50,33 @@ class GroupWriter(Protocol[ItemC_contra, ResultC_co]):
         ...
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether what is handed in is still worked on: a fault of ours could end the worker before `close` does."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class GroupLimits:
     """How large a group may get."""
 
-    mails: int
-    octets: int
+    max_items: int
+    max_weight: int
 
-    def admit(self, count: int, octets: int, item: Sized) -> bool:
+    def fits(self, count: int, octets: int, item: WeightedItem) -> bool:
         """Whether one more item fits a group of `count` items and `octets` octets; the first one always does."""
-        return count == 0 or (count < self.mails and octets + item.octets <= self.octets)
+        return count == 0 or (count < self.max_items and octets + item.weight <= self.max_weight)
 
 
-def tried_alone(error: Exception) -> bool:
+def should_retry_individually(error: Exception) -> bool:
     """Whether the items of a group that failed so are tried one by one.
 
     A disk that lacks the room for all may have it for some, and who was in another's way may not be so again. A
     database that is away, or does not answer in time, would say the same to each: only slowly.
     """
-    return not isinstance(error, Unavailable) or isinstance(error, StorageFull | Contended)
+    return not isinstance(error, Unavailable) or isinstance(error, StorageFull | SerializationConflict)
 
 
-def settle(futures: Iterable[asyncio.Future[ResultT]], outcomes: Iterable[ResultT | BaseException]) -> None:
+def resolve_futures(futures: Iterable[asyncio.Future[ResultT]], outcomes: Iterable[ResultT | BaseException]) -> None:
     """Hands each caller its outcome; one that was cancelled is passed over, the commit holds all the same."""
     for future, outcome in zip(futures, outcomes, strict=True):
         if future.done():

@@ -21,18 +21,20 @@ import aiosqlite
 from router.errors import Misconfigured, SchemaMismatch
 from router.store import sqlite
 from router.store.postgres import PostgresDatabase
-from router.store.postgres_connection import Connection
-from router.store.postgres_errors import translated
+from router.store.postgres_connection import PostgresConnection
+from router.store.postgres_errors import translate_errors
 from router.store.sqlite import SqliteDatabase
 
-_ONE_DIALECT = re.compile(r"/\*(pg|sqlite)\b(.*?)\*/", re.DOTALL)
+_DIALECT_BLOCK = re.compile(r"/\*(pg|sqlite)\b(.*?)\*/", re.DOTALL)
 _DIALECTS = {"pg": "postgres", "sqlite": "sqlite"}
 # Any number does, as long as nobody else on the server locks the same one: "emailrouter" in a BIGINT.
 _ADVISORY_LOCK = 0x656D_6169_6C72_6F75
 # Seconds that a statement of a migration may take: an index over many mails takes as long as it takes, and the other
 # of two hosts that migrate at once waits as long.
-PATIENCE = 86400.0
-_MARK_TABLE = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"
+STATEMENT_SECONDS = 86400.0
+_CREATE_VERSION_TABLE = (
+    "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Migration:
 
     def statements(self, dialect: str) -> Iterator[str]:
         """The single statements of one dialect, in order."""
-        text = _ONE_DIALECT.sub(lambda block: block[2] if _DIALECTS[block[1]] == dialect else "", self.text)
+        text = _DIALECT_BLOCK.sub(lambda block: block[2] if _DIALECTS[block[1]] == dialect else "", self.text)
         statement = ""
         for line in text.splitlines(keepends=True):
             if line.lstrip().startswith("--"):
@@ -58,7 +60,7 @@ class Migration:
             raise ValueError(f"{self.name}: the last statement does not end with a semicolon")
 
 
-def all_migrations() -> list[Migration]:
+def load_migrations() -> list[Migration]:
     """Every migration this program brings, oldest first; their numbers have no gaps."""
     folder = resources.files("router.store") / "migrations"
     found = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
@@ -70,37 +72,38 @@ def all_migrations() -> list[Migration]:
     return migrations
 
 
-NEWEST = len(all_migrations())
+LATEST_VERSION = len(load_migrations())
 
 
-class _Connection(Protocol):
+class _MigrationConnection(Protocol):
     """What a migration needs of a connection inside a transaction."""
 
     async def execute(self, statement: str) -> None: ...
 
-    async def version(self) -> int: ...
+    async def schema_version(self) -> int: ...
 
 
-async def version(database: SqliteDatabase | PostgresDatabase) -> int:
+async def read_schema_version(database: SqliteDatabase | PostgresDatabase) -> int:
     """The schema's number, 0 for an empty database. Raises `Unavailable`."""
-    async with _locked(database, write=False) as connection:
-        return await connection.version()
+    async with _migration_transaction(database, write=False) as connection:
+        return await connection.schema_version()
 
 
-async def check(database: SqliteDatabase | PostgresDatabase) -> None:
+async def check_schema(database: SqliteDatabase | PostgresDatabase) -> None:
     """Raises `SchemaMismatch` unless the schema is exactly this program's; the message says what to do."""
-    found = await version(database)
-    if found < NEWEST:
+    found = await read_schema_version(database)
+    if found < LATEST_VERSION:
         raise SchemaMismatch(
-            f"the database schema is version {found}, this program requires version {NEWEST}: run `emailrouter migrate`"
+            f"the database schema is version {found}, this program requires version {LATEST_VERSION}: "
+            "run `emailrouter migrate`"
         )
-    if found > NEWEST:
-        raise _newer(found)
+    if found > LATEST_VERSION:
+        raise _newer_schema_error(found)
 
 
-def _newer(found: int) -> SchemaMismatch:
+def _newer_schema_error(found: int) -> SchemaMismatch:
     return SchemaMismatch(
-        f"the database schema is version {found}, newer than version {NEWEST} of this program: "
+        f"the database schema is version {found}, newer than version {LATEST_VERSION} of this program: "
         "install the release that created it, or a later one"
     )
 
@@ -112,11 +115,11 @@ async def migrate(database: SqliteDatabase | PostgresDatabase) -> list[str]:
     """
     dialect = "postgres" if isinstance(database, PostgresDatabase) else "sqlite"
     applied = []
-    for migration in all_migrations():
-        async with _locked(database, write=True) as connection:
-            found = await connection.version()
-            if found > NEWEST:
-                raise _newer(found)
+    for migration in load_migrations():
+        async with _migration_transaction(database, write=True) as connection:
+            found = await connection.schema_version()
+            if found > LATEST_VERSION:
+                raise _newer_schema_error(found)
             if found >= migration.version:
                 continue
             for statement in migration.statements(dialect):
@@ -128,28 +131,30 @@ async def migrate(database: SqliteDatabase | PostgresDatabase) -> list[str]:
 
 
 @asynccontextmanager
-async def _locked(database: SqliteDatabase | PostgresDatabase, *, write: bool) -> AsyncIterator[_Connection]:
+async def _migration_transaction(
+    database: SqliteDatabase | PostgresDatabase, *, write: bool
+) -> AsyncIterator[_MigrationConnection]:
     if isinstance(database, PostgresDatabase):
-        connection = await database.connect(patience=PATIENCE if write else None)
+        connection = await database.connect(client_timeout=STATEMENT_SECONDS if write else None)
         try:
-            with translated():
+            with translate_errors():
                 async with connection.transaction():
-                    await _require_schema(connection)
+                    await _require_current_schema(connection)
                     if write:
                         await connection.execute(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
-                        await connection.execute(_MARK_TABLE)
-                    yield _Postgres(connection)
+                        await connection.execute(_CREATE_VERSION_TABLE)
+                    yield _PostgresMigration(connection)
         finally:
             await connection.close(timeout=5)
     else:
         async with database.raw_transaction(write=write) as raw:
-            with sqlite.translated():
+            with sqlite.translate_errors():
                 if write:
-                    await raw.execute_fetchall(_MARK_TABLE)
-                yield _Sqlite(raw)
+                    await raw.execute_fetchall(_CREATE_VERSION_TABLE)
+                yield _SqliteMigration(raw)
 
 
-async def _require_schema(connection: Connection) -> None:
+async def _require_current_schema(connection: PostgresConnection) -> None:
     """Without one, tables are neither found nor made, and PostgreSQL does not say why they are not found."""
     row = await connection.fetchrow("SELECT current_schema() AS found, current_setting('search_path') AS path")
     if row["found"] is None:
@@ -159,27 +164,27 @@ async def _require_schema(connection: Connection) -> None:
         )
 
 
-class _Postgres:
+class _PostgresMigration:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
     async def execute(self, statement: str) -> None:
         await self._connection.execute(statement)
 
-    async def version(self) -> int:
+    async def schema_version(self) -> int:
         if await self._connection.fetchval("SELECT to_regclass('schema_versions')") is None:
             return 0
         return await self._connection.fetchval("SELECT max(version) FROM schema_versions") or 0
 
 
-class _Sqlite:
+class _SqliteMigration:
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
 
     async def execute(self, statement: str) -> None:
         await self._connection.execute_fetchall(statement)
 
-    async def version(self) -> int:
+    async def schema_version(self) -> int:
         known = "SELECT name FROM sqlite_master WHERE name = 'schema_versions'"
         if not list(await self._connection.execute_fetchall(known)):
             return 0

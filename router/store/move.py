@@ -19,7 +19,7 @@ import asyncpg
 from router.errors import Refused
 from router.store import sqlite
 from router.store.postgres import PostgresDatabase
-from router.store.postgres_errors import translated
+from router.store.postgres_errors import translate_errors
 from router.store.sqlite import SqliteDatabase
 
 # Every table but the schema's own marks, in an order in which each row finds what it refers to.
@@ -51,18 +51,18 @@ TABLES = (
     "blocked_senders",
 )
 # What a new schema brings along: replaced, and no sign that somebody uses the target.
-SEEDED = frozenset({"versions"})
+SEEDED_TABLES = frozenset({"versions"})
 # Rows that are held at once: 4 MiB of raw mail, otherwise some hundred texts.
-BATCH, BATCH_OF = 500, {"raw_chunks": 16, "message_contents": 50}
+BATCH_ROWS, BATCH_ROWS_BY_TABLE = 500, {"raw_chunks": 16, "message_contents": 50}
 
 # Counting and copying many rows takes as long as it takes, in seconds; the settings' bounds are for mail.
-PATIENCE = 7 * 86400.0
+STATEMENT_SECONDS = 7 * 86400.0
 
 Rows = Sequence[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class TableCounts:
     """A table with its rows counted on both sides, each by its own database."""
 
     table: str
@@ -70,7 +70,7 @@ class Moved:
     target: int
 
 
-class _Side(Protocol):
+class _Endpoint(Protocol):
     """A database inside one transaction."""
 
     async def tables(self) -> set[str]: ...
@@ -87,29 +87,29 @@ class _Side(Protocol):
 
 
 AnyDatabase = SqliteDatabase | PostgresDatabase
-Tell = Callable[[str, int, int], None]
+ReportProgress = Callable[[str, int, int], None]
 
 
-async def move(source: AnyDatabase, target: AnyDatabase, tell: Tell) -> list[Moved]:
+async def move(source: AnyDatabase, target: AnyDatabase, report_progress: ReportProgress) -> list[TableCounts]:
     """Copies everything; both have this program's schema. tell(table, rows so far, rows in all): after each batch.
 
     `conflict`: the target holds something, or the counts differ in the end; then nothing is written.
     """
-    async with _reading(source) as old, _writing(target) as new:
+    async with _open_source(source) as old, _open_target(target) as new:
         await _check_tables(old, new)
         await _check_empty(new)
         moved = []
         for table in TABLES:
             columns = await old.columns(table)
-            if table in SEEDED:
+            if table in SEEDED_TABLES:
                 await new.clear(table)
             done, total = 0, await old.count(table)
-            tell(table, 0, total)
+            report_progress(table, 0, total)
             async for batch in old.rows(table, columns):
                 await new.write(table, columns, batch)
                 done += len(batch)
-                tell(table, done, total)
-            moved.append(Moved(table, total, await new.count(table)))
+                report_progress(table, done, total)
+            moved.append(TableCounts(table, total, await new.count(table)))
         different = [f"{each.table} ({each.source} and {each.target})" for each in moved if each.source != each.target]
         if different:
             raise Refused(
@@ -118,60 +118,68 @@ async def move(source: AnyDatabase, target: AnyDatabase, tell: Tell) -> list[Mov
         return moved
 
 
-async def counts(database: AnyDatabase) -> dict[str, int]:
+async def count_rows(database: AnyDatabase) -> dict[str, int]:
     """How many rows each table has now."""
-    async with _reading(database) as side:
+    async with _open_source(database) as side:
         return {table: await side.count(table) for table in TABLES}
 
 
-async def _check_tables(old: _Side, new: _Side) -> None:
+async def _check_tables(old: _Endpoint, new: _Endpoint) -> None:
     for name, side in (("source", old), ("target", new)):
         missing = set(TABLES) - await side.tables()
         if missing:
             raise Refused("conflict", f"the {name} database lacks these tables: {', '.join(sorted(missing))}")
 
 
-async def _check_empty(new: _Side) -> None:
-    full = [f"{table} ({n})" for table in TABLES if table not in SEEDED and (n := await new.count(table))]
+async def _check_empty(new: _Endpoint) -> None:
+    full = [f"{table} ({n})" for table in TABLES if table not in SEEDED_TABLES and (n := await new.count(table))]
     if full:
         raise Refused("conflict", f"the target database is not empty, nothing was moved: {', '.join(full)}")
 
 
-def _reading(database: AnyDatabase) -> AbstractAsyncContextManager[_Side]:
+def _open_source(database: AnyDatabase) -> AbstractAsyncContextManager[_Endpoint]:
     """A read that sees one moment, whatever is written meanwhile."""
-    return _postgres(database, read=True) if isinstance(database, PostgresDatabase) else _sqlite(database, read=True)
+    return (
+        _open_postgres(database, read=True)
+        if isinstance(database, PostgresDatabase)
+        else _open_sqlite(database, read=True)
+    )
 
 
-def _writing(database: AnyDatabase) -> AbstractAsyncContextManager[_Side]:
-    return _postgres(database, read=False) if isinstance(database, PostgresDatabase) else _sqlite(database, read=False)
+def _open_target(database: AnyDatabase) -> AbstractAsyncContextManager[_Endpoint]:
+    return (
+        _open_postgres(database, read=False)
+        if isinstance(database, PostgresDatabase)
+        else _open_sqlite(database, read=False)
+    )
 
 
 @asynccontextmanager
-async def _sqlite(database: SqliteDatabase, *, read: bool) -> AsyncIterator[_Side]:
+async def _open_sqlite(database: SqliteDatabase, *, read: bool) -> AsyncIterator[_Endpoint]:
     async with database.raw_transaction(write=not read) as connection:
-        with sqlite.translated():
+        with sqlite.translate_errors():
             if read:
                 # BEGIN alone sees nothing yet; the first read fixes the moment.
                 await connection.execute_fetchall("SELECT count(*) FROM workspaces")
-            yield _Sqlite(connection)
+            yield _SqliteEndpoint(connection)
 
 
 @asynccontextmanager
-async def _postgres(database: PostgresDatabase, *, read: bool) -> AsyncIterator[_Side]:
-    connection = await database.connect(patience=PATIENCE)
+async def _open_postgres(database: PostgresDatabase, *, read: bool) -> AsyncIterator[_Endpoint]:
+    connection = await database.connect(client_timeout=STATEMENT_SECONDS)
     try:
-        with translated():
+        with translate_errors():
             isolation = {"isolation": "repeatable_read", "readonly": True} if read else {}
             async with connection.transaction(**isolation):
                 if not read:
                     # Whoever else would write, or move, waits until this is over and then finds it full.
                     await connection.execute(f"LOCK TABLE {', '.join(TABLES)} IN EXCLUSIVE MODE")
-                yield _Postgres(connection)
+                yield _PostgresEndpoint(connection)
     finally:
         await connection.close(timeout=5)
 
 
-class _Sqlite:
+class _SqliteEndpoint:
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
 
@@ -189,7 +197,7 @@ class _Sqlite:
 
     async def rows(self, table: str, columns: Sequence[str]) -> AsyncIterator[Rows]:
         async with self._connection.execute(f"SELECT {', '.join(columns)} FROM {table}") as cursor:
-            while rows := list(await cursor.fetchmany(BATCH_OF.get(table, BATCH))):
+            while rows := list(await cursor.fetchmany(BATCH_ROWS_BY_TABLE.get(table, BATCH_ROWS))):
                 yield [tuple(row) for row in rows]
 
     async def clear(self, table: str) -> None:
@@ -205,7 +213,7 @@ class _Sqlite:
             ) from error
 
 
-class _Postgres:
+class _PostgresEndpoint:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
@@ -223,12 +231,12 @@ class _Postgres:
         return [row[0] for row in rows]
 
     async def count(self, table: str) -> int:
-        number: int = await self._connection.fetchval(f"SELECT count(*) FROM {table}", timeout=PATIENCE)
+        number: int = await self._connection.fetchval(f"SELECT count(*) FROM {table}", timeout=STATEMENT_SECONDS)
         return number
 
     async def rows(self, table: str, columns: Sequence[str]) -> AsyncIterator[Rows]:
-        size = BATCH_OF.get(table, BATCH)
-        cursor = await self._connection.cursor(f"SELECT {', '.join(columns)} FROM {table}", timeout=PATIENCE)
+        size = BATCH_ROWS_BY_TABLE.get(table, BATCH_ROWS)
+        cursor = await self._connection.cursor(f"SELECT {', '.join(columns)} FROM {table}", timeout=STATEMENT_SECONDS)
         while rows := await cursor.fetch(size):
             yield [tuple(row) for row in rows]
 
@@ -237,7 +245,9 @@ class _Postgres:
 
     async def write(self, table: str, columns: Sequence[str], rows: Rows) -> None:
         try:
-            await self._connection.copy_records_to_table(table, records=rows, columns=list(columns), timeout=PATIENCE)
+            await self._connection.copy_records_to_table(
+                table, records=rows, columns=list(columns), timeout=STATEMENT_SECONDS
+            )
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             raise Refused(
                 "conflict", f"a row of {table} cannot be inserted into the target: {error}; nothing was moved"

@@ -17,13 +17,13 @@ import asyncpg
 from router.errors import Unavailable
 from router.store import postgres_connection
 from router.store.catalog import Catalog
-from router.store.cleanup import Cleanups
+from router.store.cleanup import CleanupTasks
 from router.store.database import QueryExecutor, Row, retry_on_conflict
-from router.store.postgres_connection import MAX_IDLE, Connection
-from router.store.postgres_errors import ABOUT_THE_CONNECTION, Unanswered, translated
+from router.store.postgres_connection import MAX_IDLE_SECONDS, PostgresConnection
+from router.store.postgres_errors import CONNECTION_ERRORS, StatementTimeout, translate_errors
 
 # Runs statements of one connection; see `PostgresDatabase.asking`.
-Asking = Callable[[Connection], AbstractContextManager[None]]
+StatementGuard = Callable[[PostgresConnection], AbstractContextManager[None]]
 # Seconds that a ROLLBACK, and then the return of a connection to the pool, may take: each is one round trip. A
 # connection that needs longer is closed; a new one costs less than what waits for a server that does not answer.
 _RELEASE_SECONDS = 2.0
@@ -31,18 +31,18 @@ _RELEASE_SECONDS = 2.0
 _CLOSE_SECONDS = 3.0
 
 
-async def _quietly(ending: Callable[..., Awaitable[object]], *args: object, **options: object) -> None:
+async def _ignore_connection_errors(ending: Callable[..., Awaitable[object]], *args: object, **options: object) -> None:
     """Calls a rollback or a release, whose failure is no news: a connection that is gone has rolled back by itself,
     and the pool drops it. It must not hide the error that came before, nor the commit that was made.
     """
     try:
         await ending(*args, **options)
-    except (asyncpg.PostgresError, *ABOUT_THE_CONNECTION):
+    except (asyncpg.PostgresError, *CONNECTION_ERRORS):
         return
 
 
 @contextmanager
-def _dropped_if_cut(connection: Connection) -> Iterator[None]:
+def _terminate_on_cancel(connection: PostgresConnection) -> Iterator[None]:
     """Closes a connection whose BEGIN or COMMIT was cancelled: whether there is a transaction on it is unknown."""
     try:
         yield
@@ -54,7 +54,7 @@ def _dropped_if_cut(connection: Connection) -> Iterator[None]:
 class PostgresExecutor:
     """Statements on one connection."""
 
-    def __init__(self, connection: Connection, catalog: Catalog, asking: Asking) -> None:
+    def __init__(self, connection: PostgresConnection, catalog: Catalog, asking: StatementGuard) -> None:
         self._connection = connection
         self._catalog = catalog
         self._asking = asking
@@ -98,24 +98,24 @@ class PostgresDatabase:
         self._connect_timeout = connect_timeout
         self._statement_timeout = statement_timeout
         self._pool: Any = None
-        self._cleanups = Cleanups()
-        self._pooled: WeakSet[Connection] = WeakSet()
-        self._dead_since = float("-inf")
+        self._cleanups = CleanupTasks()
+        self._pooled: WeakSet[PostgresConnection] = WeakSet()
+        self._suspect_before = float("-inf")
 
     async def open(self) -> None:
         """Makes the pool. No connection is made before one is needed, so this works while the server is away."""
-        with translated():
+        with translate_errors():
             self._pool = await asyncpg.create_pool(
                 min_size=0,
                 max_size=self._pool_size,
-                max_inactive_connection_lifetime=MAX_IDLE,
-                connection_class=Connection,
+                max_inactive_connection_lifetime=MAX_IDLE_SECONDS,
+                connection_class=PostgresConnection,
                 connect=self._connect_pooled,
                 setup=_mark_busy,
-                reset=_keep_session,
+                reset=_keep_settings,
             )
 
-    async def connect(self, *, patience: float | None = None) -> Connection:
+    async def connect(self, *, client_timeout: float | None = None) -> PostgresConnection:
         """A connection of its own, outside the pool: for the group commit, LISTEN, and long work.
 
         patience: seconds a statement may take, which then the server does not bound; None is the configured time.
@@ -123,11 +123,11 @@ class PostgresDatabase:
         return await postgres_connection.connect(
             self.url,
             timeout=self._connect_timeout,
-            statement_timeout=self._statement_timeout if patience is None else patience,
-            patient=patience is not None,
+            statement_timeout=self._statement_timeout if client_timeout is None else client_timeout,
+            without_server_timeout=client_timeout is not None,
         )
 
-    async def checked(self, connection: Connection | None) -> Connection:
+    async def ensure_usable(self, connection: PostgresConnection | None) -> PostgresConnection:
         """`connection` if it can be trusted, else a new one in its place. For a connection outside the pool."""
         if connection is not None:
             if await self.is_usable(connection):
@@ -135,62 +135,64 @@ class PostgresDatabase:
             connection.terminate()
         return await self.connect()
 
-    async def is_usable(self, connection: Connection) -> bool:
+    async def is_usable(self, connection: PostgresConnection) -> bool:
         """Whether a connection that is not in use can be trusted. A dead one has all others closed that are idle."""
         now = asyncio.get_running_loop().time()
-        if connection.is_worn(now) or connection.used_at < self._dead_since:
+        if connection.is_expired(now) or connection.used_at < self._suspect_before:
             return False
-        if await connection.answers(now, self._connect_timeout):
+        if await connection.check_alive(now, self._connect_timeout):
             return True
-        self._suspect(now)
+        self._discard_idle(now)
         return False
 
     @contextmanager
-    def asking(self, connection: Connection) -> Iterator[None]:
+    def guard_statements(self, connection: PostgresConnection) -> Iterator[None]:
         """Runs statements of one connection; one that does not answer is dropped, and those idle meanwhile with it."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            with translated():
+            with translate_errors():
                 yield
-        except Unanswered:
+        except StatementTimeout:
             connection.terminate()
-            self._suspect(started)
+            self._discard_idle(started)
             raise
         connection.used_at = loop.time()
 
     @asynccontextmanager
-    async def begun(self, connection: Connection) -> AsyncIterator[None]:
+    async def connection_transaction(self, connection: PostgresConnection) -> AsyncIterator[None]:
         """A transaction on a connection: commits at the end of the block, rolls back when it raises."""
-        with self.asking(connection), _dropped_if_cut(connection):
+        with self.guard_statements(connection), _terminate_on_cancel(connection):
             transaction = connection.transaction()
             await transaction.start()
         try:
             yield
         except BaseException:
-            await self._cleanups.run(connection, _quietly(transaction.rollback), seconds=_RELEASE_SECONDS)
+            await self._cleanups.run(
+                connection, _ignore_connection_errors(transaction.rollback), seconds=_RELEASE_SECONDS
+            )
             raise
-        with self.asking(connection), _dropped_if_cut(connection):
+        with self.guard_statements(connection), _terminate_on_cancel(connection):
             await transaction.commit()
 
-    async def _connect_pooled(self, *_: object, **__: object) -> Connection:
+    async def _connect_pooled(self, *_: object, **__: object) -> PostgresConnection:
         connection = await self.connect()
         self._pooled.add(connection)
         return connection
 
-    def _suspect(self, since: float) -> None:
+    def _discard_idle(self, since: float) -> None:
         """A connection is dead: what was not used after `since` may be dead the same way, and is not waited for."""
-        self._dead_since = max(self._dead_since, since)
+        self._suspect_before = max(self._suspect_before, since)
         for connection in tuple(self._pooled):
-            if not connection.busy and connection.used_at < since:
+            if not connection.is_busy and connection.used_at < since:
                 connection.terminate()
 
-    async def _acquire(self, pool: Any) -> tuple[Any, Connection]:
+    async def _acquire(self, pool: Any) -> tuple[Any, PostgresConnection]:
         """The pool's stand-in, to give back, and the connection behind it. Only connections made before are tried."""
         for _ in range(self._pool_size + 1):
-            with translated():
+            with translate_errors():
                 stand_in = await pool.acquire(timeout=self._connect_timeout)
-            connection: Connection = stand_in.itself()
+            connection: PostgresConnection = stand_in.unwrap()
             try:
                 if await self.is_usable(connection):
                     return stand_in, connection
@@ -201,31 +203,31 @@ class PostgresDatabase:
         raise Unavailable("PostgreSQL: every new connection was closed immediately")
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[tuple[Connection, PostgresExecutor]]:
+    async def _pooled_executor(self) -> AsyncIterator[tuple[PostgresConnection, PostgresExecutor]]:
         pool = self._pool
         if pool is None:
             raise Unavailable("the database is closed")
         stand_in, connection = await self._acquire(pool)
         try:
-            yield connection, PostgresExecutor(connection, self._catalog, self.asking)
+            yield connection, PostgresExecutor(connection, self._catalog, self.guard_statements)
         finally:
-            connection.busy = False
-            release = _quietly(pool.release, stand_in, timeout=_RELEASE_SECONDS)
+            connection.is_busy = False
+            release = _ignore_connection_errors(pool.release, stand_in, timeout=_RELEASE_SECONDS)
             await self._cleanups.run(connection, release)
 
     @retry_on_conflict
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
-        async with self._session() as (_, session):
+        async with self._pooled_executor() as (_, session):
             return await session.fetch_all(query, **values)
 
     @retry_on_conflict
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
-        async with self._session() as (_, session):
+        async with self._pooled_executor() as (_, session):
             return await session.fetch_one(query, **values)
 
     @retry_on_conflict
     async def execute(self, query: str, /, **values: object) -> int:
-        async with self._session() as (_, session):
+        async with self._pooled_executor() as (_, session):
             return await session.execute(query, **values)
 
     @retry_on_conflict
@@ -235,7 +237,7 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[QueryExecutor]:
-        async with self._session() as (connection, session), self.begun(connection):
+        async with self._pooled_executor() as (connection, session), self.connection_transaction(connection):
             yield session
 
     async def close(self) -> None:
@@ -250,8 +252,8 @@ class PostgresDatabase:
 
 async def _mark_busy(stand_in: Any) -> None:
     """The pool's `setup`: runs while the connection is taken out, so none is closed as idle in between."""
-    stand_in.itself().busy = True
+    stand_in.unwrap().is_busy = True
 
 
-async def _keep_session(_: object) -> None:
+async def _keep_settings(_: object) -> None:
     """The pool's `reset`, which would undo what is set on a connection: no statement of ours leaves a trace on it."""

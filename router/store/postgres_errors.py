@@ -12,14 +12,14 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from router.errors import Contended, Misconfigured, StorageFull, Unavailable
+from router.errors import Misconfigured, SerializationConflict, StorageFull, Unavailable
 
 # What asyncpg raises for a connection that is gone or does not answer, beside what the server itself says.
-ABOUT_THE_CONNECTION = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+CONNECTION_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 # What is about the server's state and not about our statement (SQLSTATE classes): 08 connection, 25006 read-only,
 # 40003 outcome unknown, 53 resources, 55P03 lock not available, 57 operator intervention, 58 system error.
-_ABOUT_THE_SERVER = ("08", "25006", "40003", "53", "55P03", "57", "58")
-_IN_THE_WAY = "40"  # serialisation failure, deadlock
+_SERVER_STATES = ("08", "25006", "40003", "53", "55P03", "57", "58")
+_CONFLICT_CLASS = "40"  # serialisation failure, deadlock
 _DISK_FULL = "53100"
 # What an administrator has to change, by SQLSTATE or its class, with the fix.
 _FIXES = {
@@ -34,15 +34,15 @@ _FIXES = {
 }
 _CHECK_URL = "check database.url and the settings of the role and the database"
 # X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: a clock that is not set yet, a renewal that is late.
-_HEALS_WITH_TIME = (9, 10)
+_TRANSIENT_VERIFY_CODES = (9, 10)
 
 
-class Unanswered(Unavailable):
+class StatementTimeout(Unavailable):
     """A statement got no answer in time, although the server would have ended it before: the connection is dead."""
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turns what says that the server is away, busy, full or wrongly set up into `Unavailable` and its kinds.
 
     The rest is our fault and comes through as it is.
@@ -50,38 +50,38 @@ def translated() -> Iterator[None]:
     try:
         yield
     except asyncpg.PostgresError as error:
-        found = from_server(error)
+        found = from_server_error(error)
         if found is None:
             raise
         raise found from error
     except TimeoutError as error:
-        raise Unanswered("PostgreSQL: timed out waiting for a response") from error
-    except ABOUT_THE_CONNECTION as error:
+        raise StatementTimeout("PostgreSQL: timed out waiting for a response") from error
+    except CONNECTION_ERRORS as error:
         raise Unavailable(f"PostgreSQL: {type(error).__name__}: {first_line(error)}") from error
 
 
-def from_server(error: asyncpg.PostgresError) -> Unavailable | None:
+def from_server_error(error: asyncpg.PostgresError) -> Unavailable | None:
     """The error of the core for one that the server reported; None for a fault of ours."""
     state = error.sqlstate or ""
     text = f"PostgreSQL {state}: {first_line(error)}"
     if state == _DISK_FULL:
         return StorageFull(text)
-    if state.startswith(_ABOUT_THE_SERVER):
+    if state.startswith(_SERVER_STATES):
         return Unavailable(text)
-    if state.startswith(_IN_THE_WAY):
-        return Contended(text)
+    if state.startswith(_CONFLICT_CLASS):
+        return SerializationConflict(text)
     fix = _FIXES.get(state) or _FIXES.get(state[:2])
     return Misconfigured(text, fix) if fix else None
 
 
-def from_connecting(error: Exception, where: str) -> Unavailable:
+def from_connect_error(error: Exception, where: str) -> Unavailable:
     """The error of the core for a connection that was not made. where: the hosts, for the message."""
     if isinstance(error, asyncpg.PostgresError):
         if "unsupported startup parameter" in first_line(error):  # a pooler's words
             return Misconfigured(
                 f"PostgreSQL at {where}: {first_line(error)}", "remove this parameter from database.url"
             )
-        found = from_server(error)
+        found = from_server_error(error)
         return found or Misconfigured(f"PostgreSQL {error.sqlstate}: {first_line(error)}", _CHECK_URL)
     text = f"PostgreSQL at {where}: {_reason(error)}"
     if isinstance(error, asyncpg.ClientConfigurationError):
@@ -91,13 +91,13 @@ def from_connecting(error: Exception, where: str) -> Unavailable:
         return Misconfigured(
             text, "set the authentication method of the role to scram-sha-256 in the server's pg_hba.conf"
         )
-    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code not in _HEALS_WITH_TIME:
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code not in _TRANSIENT_VERIFY_CODES:
         return Misconfigured(text, "check the host name, sslmode and sslrootcert in database.url")
     if isinstance(error, ConnectionError) and "rejected SSL" in first_line(error):
         return Misconfigured(text, "set ssl = on in the server configuration, or sslmode=prefer in database.url")
     if isinstance(error, PermissionError):
         return Misconfigured(text, "give the program's user read access to the file, or access to the socket directory")
-    if isinstance(error, ABOUT_THE_CONNECTION):
+    if isinstance(error, CONNECTION_ERRORS):
         return Unavailable(text)
     # Anything else was raised while asyncpg read the URL; such a text may quote a part of it.
     return Misconfigured(

@@ -11,12 +11,19 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Generic
 
-from router.errors import Contended, Unavailable
+from router.errors import SerializationConflict, Unavailable
 from router.store.catalog import Catalog
-from router.store.database import CONFLICT_TRIES, Row, Step, Transcript
-from router.store.group_commit import Bounds, ItemT, ResultT, Write, settle, tried_alone
+from router.store.database import MAX_CONFLICT_TRIES, Row, Statement, StatementGenerator
+from router.store.group_commit import (
+    GroupLimits,
+    ItemT,
+    ResultT,
+    WriteGroup,
+    resolve_futures,
+    should_retry_individually,
+)
 from router.store.postgres import PostgresDatabase
-from router.store.postgres_connection import Connection
+from router.store.postgres_connection import PostgresConnection
 
 CONNECTIONS = 2
 
@@ -25,17 +32,17 @@ class PostgresWriter(Generic[ItemT, ResultT]):
     """Built on the event loop that calls `commit`; its tasks start at once and end with `close`."""
 
     def __init__(
-        self, database: PostgresDatabase, catalog: Catalog, write: Write[ItemT, ResultT], bounds: Bounds
+        self, database: PostgresDatabase, catalog: Catalog, write: WriteGroup[ItemT, ResultT], bounds: GroupLimits
     ) -> None:
         self._database = database
         self._catalog = catalog
         self._write = write
         self._bounds = bounds
         self._queue: deque[tuple[ItemT, asyncio.Future[ResultT]]] = deque()
-        self._something = asyncio.Semaphore(0)
+        self._queued = asyncio.Semaphore(0)
         self._closed = False
         self._loop = asyncio.get_running_loop()
-        self._tasks = [self._loop.create_task(self._work()) for _ in range(CONNECTIONS)]
+        self._tasks = [self._loop.create_task(self._run_worker()) for _ in range(CONNECTIONS)]
 
     async def commit(self, item: ItemT) -> ResultT:
         """See `GroupWriter.commit`."""
@@ -43,7 +50,7 @@ class PostgresWriter(Generic[ItemT, ResultT]):
             raise Unavailable("the database is closing")
         future: asyncio.Future[ResultT] = self._loop.create_future()
         self._queue.append((item, future))
-        self._something.release()
+        self._queued.release()
         return await future
 
     async def close(self) -> None:
@@ -51,48 +58,48 @@ class PostgresWriter(Generic[ItemT, ResultT]):
         if not self._closed:
             self._closed = True
             for _ in self._tasks:
-                self._something.release()
+                self._queued.release()
         await asyncio.gather(*self._tasks)
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """See `GroupWriter.alive`."""
         return not any(task.done() for task in self._tasks)
 
-    async def _work(self) -> None:
-        connection: Connection | None = None
+    async def _run_worker(self) -> None:
+        connection: PostgresConnection | None = None
         while True:
             if not self._queue:
                 if self._closed:
                     break
-                await self._something.acquire()
+                await self._queued.acquire()
                 continue
             group = self._take_group()
             outcomes, connection = await self._commit_group([item for item, _ in group], connection)
-            settle([future for _, future in group], outcomes)
+            resolve_futures([future for _, future in group], outcomes)
         if connection is not None:
-            await _close(connection)
+            await _close_connection(connection)
 
     def _take_group(self) -> list[tuple[ItemT, asyncio.Future[ResultT]]]:
         group: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
         octets = 0
-        while self._queue and self._bounds.admit(len(group), octets, self._queue[0][0]):
+        while self._queue and self._bounds.fits(len(group), octets, self._queue[0][0]):
             group.append(self._queue.popleft())
-            octets += group[-1][0].octets
+            octets += group[-1][0].weight
         return group
 
     async def _commit_group(
-        self, items: Sequence[ItemT], connection: Connection | None
-    ) -> tuple[list[ResultT | BaseException], Connection | None]:
+        self, items: Sequence[ItemT], connection: PostgresConnection | None
+    ) -> tuple[list[ResultT | BaseException], PostgresConnection | None]:
         """The outcomes, and the connection to go on with (None after it failed)."""
         try:
-            connection = await self._database.checked(connection)
+            connection = await self._database.ensure_usable(connection)
             return list(await self._transaction(connection, items)), connection
         except Exception as error:  # noqa: BLE001 - handed to the callers whose items they were; nothing is swallowed
-            if isinstance(error, Unavailable) and not tried_alone(error) and connection is not None:
-                await _close(connection)
+            if isinstance(error, Unavailable) and not should_retry_individually(error) and connection is not None:
+                await _close_connection(connection)
                 connection = None
-            if len(items) == 1 or not tried_alone(error):
+            if len(items) == 1 or not should_retry_individually(error):
                 return [error] * len(items), connection
         outcomes: list[ResultT | BaseException] = []
         for item in items:
@@ -100,39 +107,41 @@ class PostgresWriter(Generic[ItemT, ResultT]):
             outcomes += alone
         return outcomes, connection
 
-    async def _transaction(self, connection: Connection, items: Sequence[ItemT]) -> Sequence[ResultT]:
+    async def _transaction(self, connection: PostgresConnection, items: Sequence[ItemT]) -> Sequence[ResultT]:
         """One transaction for all items; for a single one, which is not split further, repeated after a conflict."""
-        for _ in range(CONFLICT_TRIES - 1 if len(items) == 1 else 0):
+        for _ in range(MAX_CONFLICT_TRIES - 1 if len(items) == 1 else 0):
             try:
-                return await self._try(connection, items)
-            except Contended:
+                return await self._commit_once(connection, items)
+            except SerializationConflict:
                 continue
-        return await self._try(connection, items)
+        return await self._commit_once(connection, items)
 
-    async def _try(self, connection: Connection, items: Sequence[ItemT]) -> Sequence[ResultT]:
-        async with self._database.begun(connection):
-            return await self._run(connection, self._write(items))
+    async def _commit_once(self, connection: PostgresConnection, items: Sequence[ItemT]) -> Sequence[ResultT]:
+        async with self._database.connection_transaction(connection):
+            return await self._run_statements(connection, self._write(items))
 
-    async def _run(self, connection: Connection, transcript: Transcript[Sequence[ResultT]]) -> Sequence[ResultT]:
+    async def _run_statements(
+        self, connection: PostgresConnection, transcript: StatementGenerator[Sequence[ResultT]]
+    ) -> Sequence[ResultT]:
         try:
             step = next(transcript)
             while True:
-                step = transcript.send(await self._statement(connection, step))
+                step = transcript.send(await self._execute(connection, step))
         except StopIteration as end:
             results: Sequence[ResultT] = end.value
             return results
 
-    async def _statement(self, connection: Connection, step: Step) -> Sequence[Row]:
+    async def _execute(self, connection: PostgresConnection, step: Statement) -> Sequence[Row]:
         if not step.rows:
             return []
         query = self._catalog[step.query]
         columns = ([row[name] for row in step.rows] for name in query.parameters)
-        with self._database.asking(connection):
+        with self._database.guard_statements(connection):
             rows: Sequence[Row] = await connection.fetch(query.postgres, *columns)
         return rows
 
 
-async def _close(connection: Connection) -> None:
+async def _close_connection(connection: PostgresConnection) -> None:
     """Lets a connection go without waiting long for a server that may be gone."""
     try:
         await connection.close(timeout=1)

@@ -16,17 +16,17 @@ import aiosqlite
 
 from router.errors import StorageFull, Unavailable
 from router.store.catalog import Catalog
-from router.store.cleanup import Cleanups
+from router.store.cleanup import CleanupTasks
 from router.store.database import QueryExecutor, Row
+from router.store.fair_lock import FairLock
 from router.store.sqlite_file import DatabaseFile, make_private
-from router.store.turnstile import Turnstile
 
 # 3.35 (2021) is the first with RETURNING.
-OLDEST = (3, 35, 0)
+MIN_VERSION = (3, 35, 0)
 # Seconds at a stop for transactions whose callers were cancelled; a connection that is closed rolls back by itself.
 _CLEANUP_SECONDS = 2.0
 # Tries to open a file that is replaced meanwhile; the next attempt of the program follows in seconds anyway.
-_OPENINGS = 3
+_OPEN_TRIES = 3
 # Rows that aiosqlite fetches at a time when a cursor is iterated; its own default.
 _ITERATION_ROWS = 64
 # What is kept of a WAL that grew beyond it, in bytes: two automatic checkpoints (1,000 pages of 8 KiB). A smaller one
@@ -34,7 +34,7 @@ _ITERATION_ROWS = 64
 WAL_LIMIT = 16 * 1024 * 1024
 
 
-def settings(busy_timeout: float) -> tuple[str, ...]:
+def connection_settings(busy_timeout: float) -> tuple[str, ...]:
     """What every connection says first. FULL: the commit returns after the WAL's fsync, so 250 means on disk.
 
     Pages of 8 KiB: a mail's octets are written twice, to the WAL and by a checkpoint to the file, with system calls for
@@ -54,7 +54,7 @@ def settings(busy_timeout: float) -> tuple[str, ...]:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turns what SQLite says when file, disk or lock are not to be had into `Unavailable`; the rest is our fault."""
     try:
         yield
@@ -80,7 +80,7 @@ class SqliteExecutor:
         self._catalog = catalog
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
-        with translated():
+        with translate_errors():
             return await self._connection.execute_fetchall(self._catalog[query].sqlite, values)  # type: ignore[return-value]  # sqlite3.Row is a mapping in all but name
 
     async def fetch_one(self, query: str, /, **values: object) -> Row | None:
@@ -88,12 +88,12 @@ class SqliteExecutor:
         return rows[0] if rows else None
 
     async def execute(self, query: str, /, **values: object) -> int:
-        with translated():
+        with translate_errors():
             async with self._connection.execute(self._catalog[query].sqlite, values) as cursor:
                 return cursor.rowcount
 
     async def execute_many(self, query: str, rows: Sequence[Mapping[str, object]], /) -> None:
-        with translated():
+        with translate_errors():
             await self._connection.executemany(self._catalog[query].sqlite, rows)
 
 
@@ -103,27 +103,27 @@ class SqliteDatabase:
     def __init__(self, path: Path, catalog: Catalog, *, readers: int, busy_timeout: float) -> None:
         self.path = path
         self.file = DatabaseFile(path)
-        self.turnstile = Turnstile()
+        self.write_lock = FairLock()
         self._catalog = catalog
         self._readers = readers
         self._busy_timeout = busy_timeout
         self._writer: aiosqlite.Connection | None = None
-        self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
-        self._all: list[aiosqlite.Connection] = []
-        self._cleanups = Cleanups()
+        self._idle_readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._connections: list[aiosqlite.Connection] = []
+        self._cleanups = CleanupTasks()
 
     async def open(self) -> None:
         """Opens the file, making it when it is not there. Raises `Unavailable`."""
-        if sqlite3.sqlite_version_info < OLDEST:
+        if sqlite3.sqlite_version_info < MIN_VERSION:
             raise Unavailable(f"SQLite {sqlite3.sqlite_version} is too old: version 3.35 or later is required")
-        for _ in range(_OPENINGS):
+        for _ in range(_OPEN_TRIES):
             before = self.file.identity()
             try:
                 await self._open_all()
             except BaseException:
                 await self.close()
                 raise
-            self.file.remember()
+            self.file.record_identity()
             if before is None or before == self.file.identity():
                 return
             await self.close()
@@ -132,24 +132,24 @@ class SqliteDatabase:
     async def _open_all(self) -> None:
         self._writer = await self._connect()
         for _ in range(self._readers):
-            self._idle.put_nowait(await self._connect())
-        with translated():  # a new file has its -wal and -shm from its first read on
+            self._idle_readers.put_nowait(await self._connect())
+        with translate_errors():  # a new file has its -wal and -shm from its first read on
             await self._writer.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")
 
     async def _connect(self) -> aiosqlite.Connection:
-        with translated():
+        with translate_errors():
             # Opened here: the thread of aiosqlite outlives a failed opening, and then calls a loop that may be closed.
             opened = await asyncio.to_thread(_open, self.path)
             connection = await aiosqlite.Connection(lambda: opened, _ITERATION_ROWS)
-            self._all.append(connection)
+            self._connections.append(connection)
             connection.row_factory = sqlite3.Row
-            for setting in settings(self._busy_timeout):
+            for setting in connection_settings(self._busy_timeout):
                 await connection.execute_fetchall(setting)
         return connection
 
     @asynccontextmanager
     async def _reader(self) -> AsyncIterator[SqliteExecutor]:
-        connection = await self._idle.get()
+        connection = await self._idle_readers.get()
         try:
             yield SqliteExecutor(connection, self._catalog)
         except asyncio.CancelledError:
@@ -157,10 +157,10 @@ class SqliteDatabase:
                 await connection.interrupt()  # or the next reader waits for a result that is not needed
             raise
         finally:
-            self._idle.put_nowait(connection)
+            self._idle_readers.put_nowait(connection)
 
     async def fetch_all(self, query: str, /, **values: object) -> Sequence[Row]:
-        if _writes(self._catalog[query].sqlite):
+        if _is_write(self._catalog[query].sqlite):
             async with self.transaction() as transaction:
                 return await transaction.fetch_all(query, **values)
         async with self._reader() as reader:
@@ -189,13 +189,13 @@ class SqliteDatabase:
         connection = self._writer
         if connection is None:
             raise Unavailable("the database is closed")
-        await self.turnstile.enter()
+        await self.write_lock.acquire()
         try:
             self.file.check()
-            with translated():
+            with translate_errors():
                 await connection.execute_fetchall("BEGIN IMMEDIATE" if write else "BEGIN")
             yield connection
-            with translated():
+            with translate_errors():
                 await connection.execute_fetchall("COMMIT")
             self.file.check()
         except BaseException:
@@ -203,7 +203,7 @@ class SqliteDatabase:
             # nobody else may come in before that has ended and the one writer is out of the transaction.
             await self._cleanups.run(connection, self._roll_back(connection))
             raise
-        self.turnstile.leave()
+        self.write_lock.release()
 
     async def _roll_back(self, connection: aiosqlite.Connection) -> None:
         try:
@@ -211,12 +211,12 @@ class SqliteDatabase:
             if connection.in_transaction:
                 await connection.execute_fetchall("ROLLBACK")
         finally:
-            self.turnstile.leave()
+            self.write_lock.release()
 
     async def close(self) -> None:
-        connections, self._all = self._all, []
+        connections, self._connections = self._connections, []
         self._writer = None
-        self._idle = asyncio.Queue()
+        self._idle_readers = asyncio.Queue()
         await self._cleanups.wait(_CLEANUP_SECONDS)
         # All at once: one that hangs must not keep the threads of the others.
         await asyncio.gather(*(connection.close() for connection in connections))
@@ -228,6 +228,6 @@ def _open(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, cached_statements=256, check_same_thread=False)
 
 
-def _writes(statement: str) -> bool:
+def _is_write(statement: str) -> bool:
     """A WITH may hold an INSERT, but ours start with what they do; the test of the catalogue holds that."""
     return not statement.lstrip().upper().startswith(("SELECT", "WITH"))

@@ -19,14 +19,14 @@ import structlog
 from router.errors import StorageReplaced
 
 # Beside the database while it is open, by SQLite's own rules for names.
-BESIDE = ("-wal", "-shm")
+COMPANION_SUFFIXES = ("-wal", "-shm")
 
 log = structlog.get_logger()
 
 # Mails and sealed secrets are in it. SQLite gives `-wal` and `-shm` the mode of the database file.
-MODE = 0o600
+FILE_MODE = 0o600
 
-_Identity = tuple[int, int] | None  # device and inode; None where there is no such file
+_FileIdentity = tuple[int, int] | None  # device and inode; None where there is no such file
 
 
 def make_private(path: Path) -> None:
@@ -37,13 +37,13 @@ def make_private(path: Path) -> None:
     """
     real = path.resolve()  # as SQLite does before it names what is beside
     with suppress(OSError):
-        created = os.open(real, os.O_RDWR | os.O_CREAT | os.O_EXCL, MODE)
-        os.fchmod(created, MODE)  # a umask can take rights from the owner, too
+        created = os.open(real, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
+        os.fchmod(created, FILE_MODE)  # a umask can take rights from the owner, too
         os.close(created)
-    for each in (real, *(real.with_name(real.name + ending) for ending in BESIDE)):
+    for each in (real, *(real.with_name(real.name + ending) for ending in COMPANION_SUFFIXES)):
         with suppress(FileNotFoundError, PermissionError):
             if stat.S_IMODE(each.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
-                each.chmod(MODE)
+                each.chmod(FILE_MODE)
 
 
 class DatabaseFile:
@@ -52,63 +52,67 @@ class DatabaseFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._path = str(path)
-        self._beside: tuple[str, ...] = ()
-        self._known: tuple[_Identity, ...] = ()
+        self._companions: tuple[str, ...] = ()
+        self._opened_identities: tuple[_FileIdentity, ...] = ()
         self._mutex = threading.Lock()
-        self._trouble = ""
+        self._problem = ""
 
-    def identity(self) -> _Identity:
+    def identity(self) -> _FileIdentity:
         """What is at the path now."""
-        return _identity(self._path)
+        return _file_identity(self._path)
 
-    def remember(self) -> None:
+    def record_identity(self) -> None:
         """What is at the paths now is what was opened. SQLite follows links before it names what is beside."""
         real = str(self.path.resolve())
-        self._beside = tuple(real + ending for ending in BESIDE)
-        self._known = self._found()
+        self._companions = tuple(real + ending for ending in COMPANION_SUFFIXES)
+        self._opened_identities = self._current_identities()
 
     def check(self) -> None:
         """Raises `StorageReplaced` unless the paths lead to the files that were opened.
 
         Logs one line when that ends and one when it holds again.
         """
-        found = self._found()
-        trouble = "" if found == self._known else self._describe(found)
-        if trouble != self._trouble:
+        found = self._current_identities()
+        trouble = "" if found == self._opened_identities else self._describe(found)
+        if trouble != self._problem:
             self._log_change(trouble)
         if trouble:
             raise StorageReplaced(trouble)
 
-    def _found(self) -> tuple[_Identity, ...]:
-        return (_identity(self._path), *[_identity(path) for path in self._beside])
+    def _current_identities(self) -> tuple[_FileIdentity, ...]:
+        return (_file_identity(self._path), *[_file_identity(path) for path in self._companions])
 
-    def _describe(self, found: tuple[_Identity, ...]) -> str:
+    def _describe(self, found: tuple[_FileIdentity, ...]) -> str:
         if found[0] is None:
             return (
                 f"{self.path} was removed or moved while the program had it open: move the file back; "
                 "if it is lost, stop the program, restore a backup and start the program"
             )
-        if found[0] != self._known[0]:
+        if found[0] != self._opened_identities[0]:
             return (
                 f"{self.path} was replaced while the program had it open: restart the program to use the new file; "
                 "stop the program before you restore a backup"
             )
-        lost = [path for path, now, then in zip(self._beside, found[1:], self._known[1:], strict=True) if now != then]
+        lost = [
+            path
+            for path, now, then in zip(self._companions, found[1:], self._opened_identities[1:], strict=True)
+            if now != then
+        ]
         verb = "was" if len(lost) == 1 else "were"
         names = " and ".join(lost)
         return f"{names} {verb} removed or replaced while the program had the database open: restart the program"
 
     def _log_change(self, trouble: str) -> None:
         with self._mutex:
-            begun, ended = trouble and not self._trouble, self._trouble and not trouble
-            self._trouble = trouble
+            begun, ended = trouble and not self._problem, self._problem and not trouble
+            self._problem = trouble
         if begun:
             log.error("database.file_replaced", reason=trouble)
         elif ended:
             log.info("database.file_restored", path=str(self.path))
 
 
-def _identity(path: str) -> _Identity:
+def _file_identity(path: str) -> _FileIdentity:
     """Device and inode; None for a file that is not there, or only for those who have it open or mounted."""
     try:
         found = os.stat(path)  # noqa: PTH116 - three for each commit; through a Path each costs three times as much

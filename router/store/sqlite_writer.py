@@ -15,9 +15,16 @@ from typing import Generic
 
 from router.errors import Unavailable
 from router.store.catalog import Catalog
-from router.store.database import Row, Transcript
-from router.store.group_commit import Bounds, ItemT, ResultT, Write, settle, tried_alone
-from router.store.sqlite import SqliteDatabase, settings, translated
+from router.store.database import Row, StatementGenerator
+from router.store.group_commit import (
+    GroupLimits,
+    ItemT,
+    ResultT,
+    WriteGroup,
+    resolve_futures,
+    should_retry_individually,
+)
+from router.store.sqlite import SqliteDatabase, connection_settings, translate_errors
 
 
 class SqliteWriter(Generic[ItemT, ResultT]):
@@ -27,8 +34,8 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         self,
         database: SqliteDatabase,
         catalog: Catalog,
-        write: Write[ItemT, ResultT],
-        bounds: Bounds,
+        write: WriteGroup[ItemT, ResultT],
+        bounds: GroupLimits,
         *,
         busy_timeout: float,
     ) -> None:
@@ -41,7 +48,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         self._connection: sqlite3.Connection | None = None
         self._closed = False
         self._loop = asyncio.get_running_loop()
-        self._ended = asyncio.Event()
+        self._finished = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="accept-writer", daemon=True)
         self._thread.start()
 
@@ -59,38 +66,38 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             self._closed = True
             self._queue.put(None)
         # Not join() in the executor: its threads are waited for at the end of the process, for ever.
-        await self._ended.wait()
+        await self._finished.wait()
         self._thread.join()
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """See `GroupWriter.alive`."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
         try:
-            self._work()
+            self._process_queue()
         finally:
-            self._loop.call_soon_threadsafe(self._ended.set)
+            self._loop.call_soon_threadsafe(self._finished.set)
 
-    def _work(self) -> None:
+    def _process_queue(self) -> None:
         held = None
         while (first := held or self._queue.get()) is not None:
             held = None
             group = [first]
-            octets = first[0].octets
+            octets = first[0].weight
             while not self._queue.empty():
                 following = self._queue.get()
                 if following is None:
                     self._queue.put(None)  # the end is seen again after this group
                     break
-                if not self._bounds.admit(len(group), octets, following[0]):
+                if not self._bounds.fits(len(group), octets, following[0]):
                     held = following
                     break
                 group.append(following)
-                octets += following[0].octets
+                octets += following[0].weight
             outcomes = self._commit_group([item for item, _ in group])
-            self._loop.call_soon_threadsafe(settle, [future for _, future in group], outcomes)
+            self._loop.call_soon_threadsafe(resolve_futures, [future for _, future in group], outcomes)
         self._drop_connection()
 
     def _commit_group(self, items: Sequence[ItemT]) -> list[ResultT | BaseException]:
@@ -99,18 +106,18 @@ class SqliteWriter(Generic[ItemT, ResultT]):
         except Exception as error:  # noqa: BLE001 - handed to the callers whose items they were; nothing is swallowed
             if isinstance(error, Unavailable):
                 self._drop_connection()
-            if len(items) == 1 or not tried_alone(error):
+            if len(items) == 1 or not should_retry_individually(error):
                 return [error] * len(items)
         return [outcome for item in items for outcome in self._commit_group([item])]
 
     def _transaction(self, items: Sequence[ItemT]) -> Sequence[ResultT]:
-        self._database.turnstile.enter_thread()
+        self._database.write_lock.acquire_in_thread()
         try:
-            with translated():
-                connection = self._connected()
+            with translate_errors():
+                connection = self._ensure_connection()
                 connection.execute("BEGIN IMMEDIATE")
                 try:
-                    results = self._statements(connection, self._write(items))
+                    results = self._run_statements(connection, self._write(items))
                     connection.execute("COMMIT")
                 except BaseException:
                     if connection.in_transaction:
@@ -119,17 +126,17 @@ class SqliteWriter(Generic[ItemT, ResultT]):
                 self._database.file.check()
                 return results
         finally:
-            self._database.turnstile.leave()
+            self._database.write_lock.release()
 
-    def _statements(
-        self, connection: sqlite3.Connection, transcript: Transcript[Sequence[ResultT]]
+    def _run_statements(
+        self, connection: sqlite3.Connection, transcript: StatementGenerator[Sequence[ResultT]]
     ) -> Sequence[ResultT]:
         try:
             step = next(transcript)
             while True:
                 query = self._catalog[step.query]
                 rows: list[Row] = []
-                if query.returns:
+                if query.returns_rows:
                     for values in step.rows:
                         rows += connection.execute(query.sqlite, values).fetchall()
                 else:
@@ -139,7 +146,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             results: Sequence[ResultT] = end.value
             return results
 
-    def _connected(self) -> sqlite3.Connection:
+    def _ensure_connection(self) -> sqlite3.Connection:
         """Only to the file that the database has open: another one at its path is neither used nor made."""
         if self._connection is None:
             self._database.file.check()
@@ -147,7 +154,7 @@ class SqliteWriter(Generic[ItemT, ResultT]):
             connection = sqlite3.connect(uri, uri=True, isolation_level=None, cached_statements=64)
             connection.row_factory = sqlite3.Row
             self._connection = connection
-            for setting in settings(self._busy_timeout):
+            for setting in connection_settings(self._busy_timeout):
                 connection.execute(setting)
             self._database.file.check()
         return self._connection

@@ -12,4 +12,4 @@ async def test_the_group_commit_starts_with_the_first_mail(installation: Install
     assert [name for name, _ in core.open_parts()] == ["commit queue", "client", "contents"]
     assert installation.woken.integration_ids == [installation.integration_id]
     await core.close()
-    assert not core.writer.alive
+    assert not core.writer.is_alive

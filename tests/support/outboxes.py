@@ -3,17 +3,19 @@
 from router import ids
 from router.channels.contract import SendOutcome
 from router.clock import SECOND
-from router.dispatch.outbox import Finished, Limits, Outbox, Work
+from router.dispatch.outbox import CompletedBatch, DeliveryBatch, Outbox, OutboxLimits
 from tests.support.installation import Installation
 
-LIMITS = Limits(per_second=1, burst=5, digest_after=20, lease=60 * SECOND, max_claims=3, patience=2 * SECOND)
+LIMITS = OutboxLimits(
+    per_second=1, burst=5, digest_after=20, lease=60 * SECOND, max_claims=3, max_lease_wait=2 * SECOND
+)
 DIGEST = 50
 
 
 class Outboxes:
     """One integration with queued deliveries, and two processes that may send them."""
 
-    def __init__(self, installation: Installation, limits: Limits = LIMITS) -> None:
+    def __init__(self, installation: Installation, limits: OutboxLimits = LIMITS) -> None:
         self.installation = installation
         self.clock = installation.clock
         self.one = Outbox(installation.database, self.clock, "one", limits)
@@ -53,16 +55,18 @@ class Outboxes:
         )
         return delivery
 
-    async def turn(self, finished: Finished | None = None, *, by: Outbox | None = None, stop: bool = False) -> object:
-        return await (by or self.one).turn(self.integration, finished, DIGEST, stop=stop)
+    async def turn(
+        self, finished: CompletedBatch | None = None, *, by: Outbox | None = None, stop: bool = False
+    ) -> object:
+        return await (by or self.one).claim_and_record(self.integration, finished, DIGEST, stop=stop)
 
-    async def work(self, *, by: Outbox | None = None) -> Work:
+    async def work(self, *, by: Outbox | None = None) -> DeliveryBatch:
         found = await self.turn(by=by)
-        assert isinstance(found, Work), found
+        assert isinstance(found, DeliveryBatch), found
         return found
 
-    async def finish(self, work: Work, outcome: SendOutcome, *, stop: bool = False) -> object:
-        return await self.turn(Finished(work, outcome, 0.0), stop=stop)
+    async def finish(self, work: DeliveryBatch, outcome: SendOutcome, *, stop: bool = False) -> object:
+        return await self.turn(CompletedBatch(work, outcome, 0.0), stop=stop)
 
     async def delivery(self, n: int = 0) -> dict[str, object]:
         (row,) = await self.installation.rows("SELECT * FROM deliveries WHERE id = :id", id=self.deliveries[n])

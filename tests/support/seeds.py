@@ -2,7 +2,7 @@
 
 from router import ids
 from router.clock import SECOND, SystemClock
-from router.store.catalog import translate
+from router.store.catalog import build_query
 from router.store.database import Database
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
@@ -105,7 +105,7 @@ async def ticket(database: Database, workspace_id: str, number: int) -> str:
 async def execute(database: Database, statement: str, **values: object) -> list[dict[str, object]]:
     """Runs a statement of the test's own, with named parameters, on either database; returns its rows."""
 
-    query = translate("test", statement, statement)
+    query = build_query("test", statement, statement)
     if isinstance(database, SqliteDatabase):
         async with database.raw_transaction() as connection:
             return [dict(row) for row in await connection.execute_fetchall(query.sqlite, values)]

@@ -31,12 +31,12 @@ class Store:
 
 def sqlite_database(path: Path) -> SqliteDatabase:
     """A SQLite database, not opened yet."""
-    return SqliteDatabase(path, catalog.load(), readers=3, busy_timeout=BUSY_TIMEOUT)
+    return SqliteDatabase(path, catalog.load_catalog(), readers=3, busy_timeout=BUSY_TIMEOUT)
 
 
 def postgres_database(url: str) -> PostgresDatabase:
     """A PostgreSQL database, not opened yet."""
-    return PostgresDatabase(url, catalog.load(), pool_size=5, connect_timeout=10, statement_timeout=30)
+    return PostgresDatabase(url, catalog.load_catalog(), pool_size=5, connect_timeout=10, statement_timeout=30)
 
 
 @asynccontextmanager
@@ -46,7 +46,7 @@ async def opened_sqlite(folder: Path) -> AsyncIterator[Store]:
     await database.open()
     try:
         await migrate.migrate(database)
-        yield Store("sqlite", f"sqlite:///{database.path}", catalog.load(), database)
+        yield Store("sqlite", f"sqlite:///{database.path}", catalog.load_catalog(), database)
     finally:
         await database.close()
 
@@ -59,7 +59,7 @@ async def opened_postgres(server: PostgresServer) -> AsyncIterator[Store]:
     database = postgres_database(url)
     await database.open()
     try:
-        yield Store("postgres", url, catalog.load(), database)
+        yield Store("postgres", url, catalog.load_catalog(), database)
     finally:
         await database.close()
         await server.drop_database(url)

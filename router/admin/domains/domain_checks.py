@@ -3,8 +3,8 @@
 Promise: one name is active in one workspace. Whoever proves it while another workspace has it gets it only by a
 person's wish, with its own TXT record in place and the other's gone from the DNS; the loser becomes pending, with a new
 token, so that its old record proves nothing. What a recheck finds counts as `router.dns.standing` says. Every change of
-the status is logged, audited and put down to be told to the domain's integrations (`router.dispatch.notices`), in the
-transaction that makes it; its records show the rest.
+the status is logged, audited and queued as an alert to the domain's integrations (`router.dispatch.domain_alerts`) in
+the transaction that makes it; its records show the rest.
 """
 
 from __future__ import annotations

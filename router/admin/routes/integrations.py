@@ -16,7 +16,7 @@ from router.admin.paging import DEFAULT_LIMIT, Page
 from router.channels.contract import SendFailure, SendOutcome, SendRetry, SendSuccess, TestMessage, find_channel
 from router.channels.poster import Poster
 from router.clock import Clock
-from router.dispatch.outbox import heal_integration
+from router.dispatch.outbox import reactivate_integration
 from router.errors import Refused, not_found
 from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Wake
@@ -115,7 +115,7 @@ class IntegrationService:
                 hint=hint,
             )
             if settings is not None:
-                await heal_integration(transaction, integration.id, self._clock.now())
+                await reactivate_integration(transaction, integration.id, self._clock.now())
             await audit.record(
                 transaction,
                 actor,
@@ -167,7 +167,7 @@ class IntegrationService:
         result = _result(outcome)
         async with self._database.transaction() as transaction:
             if result.ok:
-                await heal_integration(transaction, integration.id, self._clock.now())
+                await reactivate_integration(transaction, integration.id, self._clock.now())
             else:
                 await transaction.execute("dispatch_trouble", id=integration.id, reason=result.reason)
             await audit.record(

@@ -12,7 +12,7 @@ from router.clock import SECOND
 from router.errors import StorageFull
 from router.model import Message, Ticket
 from router.routing.route import Target
-from router.store.database import Transcript, model_from_row
+from router.store.database import StatementGenerator, model_from_row
 from tests.support import seeds
 from tests.support.installation import Installation
 from tests.support.mails import mail
@@ -246,7 +246,7 @@ async def test_one_bad_mail_never_fails_its_neighbours(installation: Installatio
 async def test_mails_that_the_disk_lacks_the_room_for_fail_alone(installation: Installation) -> None:
     """What the disk says to the group it may say for one mail of it: the others are accepted."""
 
-    def write(mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed]]:
+    def write(mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
         if any(b"huge" in found.content for found in mails):
             raise StorageFull("no room for so much")
         return (yield from commit_group(mails))

@@ -11,7 +11,7 @@ import pytest
 
 from router.accept.incoming import MAX_CANDIDATES, MAX_LOOKUPS, MAX_PARTICIPANT_ROWS, MAX_TICKETS, IncomingMail
 from router.accept.transaction import Committed, commit_group
-from router.store.database import Transcript
+from router.store.database import StatementGenerator
 from tests.support.installation import Installation
 from tests.support.mails import mail
 
@@ -101,7 +101,7 @@ class Groups:
         self.participants: list[int] = []
         self.candidates: list[int] = []
 
-    def write(self, mails: Sequence[IncomingMail]) -> Transcript[Sequence[Committed]]:
+    def write(self, mails: Sequence[IncomingMail]) -> StatementGenerator[Sequence[Committed]]:
         transcript = commit_group(mails)
         counted = {"accept_candidates": 0, "accept_link": 0, "accept_participant": 0, "accept_takes_part": 0}
         step = next(transcript)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from router.contents.store import ContentStore
-from router.errors import Contended, Refused
+from router.errors import Refused, SerializationConflict
 from router.model import Actor
 from router.store.erasure import erase_ticket
 from router.store.postgres import PostgresExecutor
@@ -182,7 +182,7 @@ async def test_a_replay_meets_the_deliverer(installation: Installation) -> None:
             )
             await happened_or_waits(installation, replaying)
             await transaction.fetch_one("dispatch_open", id=delivery.id, until=installation.clock.now() + 1)
-    except Contended:
+    except SerializationConflict:
         # The server looks for a deadlock when somebody has waited for a second: on a machine that stood still for so
         # long it is the deliverer that is ended, and comes again. The replay is answered all the same.
         opened = 0

@@ -11,7 +11,7 @@ from router.admin.audit import AuditService
 from router.admin.domains.domain_checks import DnsPolicy, DomainCheckService
 from router.admin.domains.domains import DomainService
 from router.clock import SECOND
-from router.dispatch.notices import Notices
+from router.dispatch.domain_alerts import DomainAlerts
 from router.dns.resolver import DnsResolver
 from router.dns.shared import SharedResolver
 from router.dns.standing import DAY
@@ -37,7 +37,7 @@ class TwoWorkspaces:
         self.domains = DomainService(
             installation.database, self.clock, self.checks, mx_hosts=[(HOST, 10)], on_routing_change=self._changed
         )
-        self.notices = Notices(installation.database, self.clock, installation.core.poster)
+        self.notices = DomainAlerts(installation.database, self.clock, installation.core.poster)
 
     def another(self) -> DomainCheckService:
         """The checks of a process."""
@@ -90,7 +90,7 @@ class TwoWorkspaces:
 
     async def told(self) -> list[tuple[str, str]]:
         """What was posted and taken since the last time: (channel, text)."""
-        await self.notices.tell()
+        await self.notices.post_pending()
         posts, self.slack.posts = list(self.slack.posts), deque()
         return [(post.path.rpartition("/")[2], str(json.loads(post.raw)["text"])) for post in posts]
 
@@ -293,8 +293,8 @@ async def test_a_notice_is_given_up_after_a_day(two: TwoWorkspaces) -> None:
     two.prove(domain)
     await two.checks.recheck_due()
     await two.slack.stop()
-    assert await two.notices.tell() == 0
+    assert await two.notices.post_pending() == 0
     two.clock.advance(hours=25)
-    assert await two.notices.tell() == 1
+    assert await two.notices.post_pending() == 1
     assert (await two.row(two.ours)).notice_at is None
     assert two.clock.now() > SECOND

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.channels import CHANNELS
-from router.dispatch.ticket_notice import Preview
+from router.dispatch.ticket_notification import NotificationPreview
 from router.errors import Refused
 from router.model import Actor
 from tests.support import mails
@@ -32,9 +32,9 @@ async def test_golden(name: str, tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path) as store, installation_over(store) as at:
         await at.mail(corpus_mail(name))
         (ticket,) = (await at.tickets.list(at.actor)).items
-        preview = Preview(store.database, at.contents, CHANNELS, link_base=BASE)
-        (payload,) = await preview.payloads(at.actor, ticket.id, "slack")
-        (plain,) = await preview.payloads(at.actor, ticket.id, "slack", plain=True)
+        preview = NotificationPreview(store.database, at.contents, CHANNELS, link_base=BASE)
+        (payload,) = await preview.render_payloads(at.actor, ticket.id, "slack")
+        (plain,) = await preview.render_payloads(at.actor, ticket.id, "slack", plain=True)
     link = f"{BASE}/tickets/{ticket.id}"
     sound(payload, (link,))
     sound(plain, (link,))
@@ -52,8 +52,8 @@ async def test_a_ticket_shows_each_of_its_mails(store: Store) -> None:
         await at.mail(mails.plain(message_id="<first@customer.test>"), at.target("support"), at.target("billing"))
         await at.mail(mails.reply_to("<first@customer.test>"))
         ticket = next(one for one in (await at.tickets.list(at.actor)).items if one.address.startswith("support"))
-        preview = Preview(store.database, at.contents, CHANNELS, link_base=None)
-        first, second = await preview.payloads(at.actor, ticket.id, "slack")
+        preview = NotificationPreview(store.database, at.contents, CHANNELS, link_base=None)
+        first, second = await preview.render_payloads(at.actor, ticket.id, "slack")
         assert any(text.endswith(f"#{ticket.number} (open)") for text in strings(first))
         assert any(text.startswith("New reply to ticket") for text in strings(second))
         assert not any(BASE in text for text in strings([first, second]))
@@ -63,7 +63,7 @@ async def test_a_ticket_shows_each_of_its_mails(store: Store) -> None:
             (at.actor, ticket.id, "pigeon"),
         ):
             with pytest.raises(Refused):
-                await preview.payloads(actor, ticket_id, kind)
+                await preview.render_payloads(actor, ticket_id, kind)
 
 
 @settings(max_examples=200, deadline=None)

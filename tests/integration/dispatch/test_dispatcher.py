@@ -12,7 +12,7 @@ from emailrouter.assembly import deliver
 from router.channels import CHANNELS
 from router.clock import SECOND
 from router.dispatch.dispatcher import Dispatcher
-from router.dispatch.outbox import Finished, Limits, Outbox, Pause, Work
+from router.dispatch.outbox import CompletedBatch, DeliveryBatch, Outbox, OutboxLimits, PacingDelay
 from router.errors import Unavailable
 from router.lease_owner import new_owner
 from router.meter import UNMETERED, Meter
@@ -33,7 +33,9 @@ SETTINGS: dict[str, object] = {
     "delivery.lease": "30s",
     "delivery.concurrency": 4,
 }
-FAST = Limits(per_second=1000, burst=100, digest_after=1000, lease=30 * SECOND, max_claims=10, patience=2 * SECOND)
+FAST = OutboxLimits(
+    per_second=1000, burst=100, digest_after=1000, lease=30 * SECOND, max_claims=10, max_lease_wait=2 * SECOND
+)
 
 
 class Interrupted(Outbox):
@@ -41,12 +43,12 @@ class Interrupted(Outbox):
 
     away = False
 
-    async def turn(
-        self, integration_id: str, finished: Finished | None, digest_limit: int, *, stop: bool = False
-    ) -> Work | Pause | None:
+    async def claim_and_record(
+        self, integration_id: str, finished: CompletedBatch | None, digest_limit: int, *, stop: bool = False
+    ) -> DeliveryBatch | PacingDelay | None:
         if self.away:
             raise Unavailable("away")
-        return await super().turn(integration_id, finished, digest_limit, stop=stop)
+        return await super().claim_and_record(integration_id, finished, digest_limit, stop=stop)
 
 
 def made(store: Store, *, meter: Meter = UNMETERED) -> Installation:

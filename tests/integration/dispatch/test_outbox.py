@@ -6,7 +6,7 @@ import pytest
 
 from router.channels.contract import SendFailure, SendRetry, SendSuccess
 from router.clock import SECOND
-from router.dispatch.outbox import Finished, Pause, Work
+from router.dispatch.outbox import CompletedBatch, DeliveryBatch, PacingDelay
 from tests.support import seeds
 from tests.support.installation import Installation
 from tests.support.outboxes import DIGEST, LIMITS, Outboxes
@@ -43,10 +43,10 @@ async def test_sent_is_delivered_and_lets_go(outboxes: Outboxes) -> None:
 async def test_no_second_process_sends_to_a_webhook_that_is_held(outboxes: Outboxes) -> None:
     await outboxes.queue(2)
     await outboxes.work()
-    assert await outboxes.one.ready(10) == []
+    assert await outboxes.one.find_ready_integrations(10) == []
     assert await outboxes.turn(by=outboxes.two) is None
     outboxes.clock.advance(61)
-    assert await outboxes.two.ready(10) == [outboxes.integration]
+    assert await outboxes.two.find_ready_integrations(10) == [outboxes.integration]
     await outboxes.work(by=outboxes.two)
     assert await outboxes.turn(by=outboxes.one) is None
 
@@ -60,9 +60,9 @@ async def test_after_a_crash_the_attempt_is_lost_and_made_again(outboxes: Outbox
 
 async def test_what_a_dead_process_held_is_due_at_once(outboxes: Outboxes) -> None:
     await outboxes.work()
-    assert await outboxes.two.owners() == ["one"]
-    await outboxes.two.free_owner("one")
-    assert await outboxes.two.ready(10) == [outboxes.integration]
+    assert await outboxes.two.lease_owners() == ["one"]
+    await outboxes.two.release_owner("one")
+    assert await outboxes.two.find_ready_integrations(10) == [outboxes.integration]
     assert (await outboxes.work(by=outboxes.two)).attempts == (2,)
 
 
@@ -84,7 +84,9 @@ async def test_an_outcome_of_a_process_that_lost_its_lease_is_still_written(outb
     assert await outboxes.finish(work, SendSuccess(200)) is None
     assert (await outboxes.delivery())["state"] == "delivered"
     assert (await outboxes.the_integration())["lease_owner"] == "two"
-    await outboxes.two.turn(outboxes.integration, Finished(again, SendRetry(None, "timed out"), 0.0), DIGEST)
+    await outboxes.two.claim_and_record(
+        outboxes.integration, CompletedBatch(again, SendRetry(None, "timed out"), 0.0), DIGEST
+    )
     assert (await outboxes.delivery())["state"] == "delivered"
 
 
@@ -102,10 +104,10 @@ async def test_retry_after_holds_the_whole_webhook(store: Store) -> None:
     await outboxes.build(2)
     await outboxes.finish(await outboxes.work(), SendRetry(30.0, "rate limited", status=429))
     assert (await outboxes.delivery())["next_attempt_at"] == outboxes.clock.now() + 30 * SECOND
-    assert await outboxes.one.ready(10) == []
+    assert await outboxes.one.find_ready_integrations(10) == []
     assert await outboxes.turn() is None
     outboxes.clock.advance(30)
-    assert await outboxes.one.ready(10) == [outboxes.integration]
+    assert await outboxes.one.find_ready_integrations(10) == [outboxes.integration]
     assert (await outboxes.work()).deliveries[0].id in outboxes.deliveries
 
 
@@ -126,7 +128,7 @@ async def test_rejected_is_dead_at_once(outboxes: Outboxes) -> None:
 
 async def test_a_refused_form_is_sent_again_as_text_and_then_dead(outboxes: Outboxes) -> None:
     second = await outboxes.finish(await outboxes.work(), SendFailure("payload", "invalid_blocks", status=400))
-    assert isinstance(second, Work)
+    assert isinstance(second, DeliveryBatch)
     assert second.form == "text"
     await outboxes.finish(second, SendFailure("payload", "invalid_payload", status=400))
     row = await outboxes.delivery()
@@ -136,7 +138,7 @@ async def test_a_refused_form_is_sent_again_as_text_and_then_dead(outboxes: Outb
 
 async def test_text_that_arrives_says_so(outboxes: Outboxes) -> None:
     second = await outboxes.finish(await outboxes.work(), SendFailure("payload", "invalid_blocks"))
-    assert isinstance(second, Work)
+    assert isinstance(second, DeliveryBatch)
     await outboxes.finish(second, SendSuccess(200))
     assert (await outboxes.delivery())["via"] == "text"
 
@@ -146,14 +148,14 @@ async def test_the_pace_lets_a_burst_through_and_then_one_a_second(store: Store)
     await outboxes.build(7)
     turn: object = await outboxes.turn()
     for _ in range(4):
-        assert isinstance(turn, Work)
+        assert isinstance(turn, DeliveryBatch)
         turn = await outboxes.finish(turn, SendSuccess(200))
-    assert isinstance(turn, Work)
+    assert isinstance(turn, DeliveryBatch)
     turn = await outboxes.finish(turn, SendSuccess(200))
-    assert isinstance(turn, Pause)
+    assert isinstance(turn, PacingDelay)
     assert turn.until == outboxes.clock.now() + SECOND
     outboxes.clock.advance(1)
-    assert isinstance(await outboxes.turn(), Work)
+    assert isinstance(await outboxes.turn(), DeliveryBatch)
 
 
 async def test_a_flood_becomes_a_digest_that_names_each(store: Store) -> None:
@@ -162,7 +164,7 @@ async def test_a_flood_becomes_a_digest_that_names_each(store: Store) -> None:
     work = await outboxes.work()
     assert (work.form, len(work.deliveries)) == ("digest", DIGEST)
     rest = await outboxes.finish(work, SendSuccess(200))
-    assert isinstance(rest, Work)
+    assert isinstance(rest, DeliveryBatch)
     assert (rest.form, len(rest.deliveries)) == ("message", 1)
     rows = await seeds.execute(store.database, "SELECT via FROM deliveries WHERE state = 'delivered'")
     assert [row["via"] for row in rows] == ["digest"] * DIGEST
@@ -178,10 +180,10 @@ async def test_a_permanent_answer_parks_everything_and_probes(store: Store) -> N
     for n in range(3):
         row = await outboxes.delivery(n)
         assert (row["state"], row["next_attempt_at"], row["parked_at"]) == ("pending", None, outboxes.clock.now())
-    assert await outboxes.one.ready(10) == []
+    assert await outboxes.one.find_ready_integrations(10) == []
 
     outboxes.clock.advance(300)
-    assert await outboxes.one.ready(10) == [outboxes.integration]
+    assert await outboxes.one.find_ready_integrations(10) == [outboxes.integration]
     probe = await outboxes.work()
     assert probe.probe
     assert len(probe.deliveries) == 1
@@ -191,7 +193,7 @@ async def test_a_permanent_answer_parks_everything_and_probes(store: Store) -> N
 
     outboxes.clock.advance(600)
     following = await outboxes.finish(await outboxes.work(), SendSuccess(200))
-    assert isinstance(following, Work)
+    assert isinstance(following, DeliveryBatch)
     assert not following.probe
     integration = await outboxes.the_integration()
     assert (integration["status"], integration["last_error"], integration["failing_since"]) == ("active", "", None)
@@ -229,7 +231,7 @@ async def test_stopping_writes_the_outcome_and_opens_nothing(store: Store) -> No
 async def test_what_is_owed_to_nobody_ends(outboxes: Outboxes) -> None:
     """An integration removed in the moment of a commit leaves a delivery that no lane would ever take."""
     await outboxes.installation.rows("DELETE FROM integrations")
-    await outboxes.one.mend()
+    await outboxes.one.repair()
     row = await outboxes.delivery()
     assert (row["state"], row["last_error"]) == ("dead", "the integration was removed")
 
@@ -238,7 +240,7 @@ async def test_the_old_urls_answer_says_nothing_about_the_new_one(outboxes: Outb
     work = await outboxes.work()
     await outboxes.installation.rows("UPDATE integrations SET sealed_settings = 'new'")
     again = await outboxes.finish(work, SendFailure("permanent", "no_service", status=404))
-    assert isinstance(again, Work)
+    assert isinstance(again, DeliveryBatch)
     assert (await outboxes.the_integration())["status"] == "active"
     assert (await outboxes.delivery())["parked_at"] is None
 

@@ -7,11 +7,11 @@ from unittest.mock import AsyncMock
 import pytest
 import structlog
 
-from router.accept.transaction import CHUNK_OCTETS
+from router.accept.transaction import CHUNK_BYTES
 from router.clock import SECOND
 from router.dispatch import retention
-from router.dispatch.janitor import Chore, Janitor
-from router.dispatch.retention import Ages, Erased, Retention
+from router.dispatch.maintenance import Maintenance, MaintenanceTask
+from router.dispatch.retention import ErasedCounts, Retention, RetentionPeriods
 from router.errors import StorageReplaced, Unavailable
 from router.model import Micros
 from tests.support.clock import FakeClock
@@ -34,13 +34,13 @@ def sweeper(
     tickets: Micros | None = None,
     rest: Callable[[], Awaitable[None]] | None = None,
 ) -> Retention:
-    ages = Ages(raw_messages=raw, resolved_tickets=tickets, duplicate_window=5 * DAY)
+    ages = RetentionPeriods(raw_messages=raw, resolved_tickets=tickets, duplicate_window=5 * DAY)
     return Retention(
         installation.database,
         installation.contents,
         installation.clock,
         ages,
-        rest=rest or AsyncMock(),
+        pause=rest or AsyncMock(),
     )
 
 
@@ -97,8 +97,8 @@ async def test_a_newer_parser_does_not_empty_what_has_no_octets_any_more(install
 async def test_large_mails_go_in_steps_and_a_half_erased_one_reads_as_erased(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "CHUNKS", 2)
-    message = await send(installation, body="x" * (5 * CHUNK_OCTETS))
+    monkeypatch.setattr(retention, "MAX_CHUNKS", 2)
+    message = await send(installation, body="x" * (5 * CHUNK_BYTES))
     await send(installation, subject="second")
     installation.clock.advance(days=31)
 
@@ -122,7 +122,7 @@ async def test_large_mails_go_in_steps_and_a_half_erased_one_reads_as_erased(
 async def test_a_mail_that_cannot_be_parsed_keeps_its_octets_and_stops_nobody(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "CHUNKS", 2)
+    monkeypatch.setattr(retention, "MAX_CHUNKS", 2)
     messages = [await send(installation, subject=f"n{n}") for n in range(5)]
     installation.clock.advance(days=31)
     real = installation.contents.of
@@ -165,7 +165,7 @@ async def test_a_ticket_with_a_pending_delivery_stays_until_it_is_told(installat
 async def test_tickets_that_must_wait_do_not_hide_those_behind_them(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "TICKETS", 2)
+    monkeypatch.setattr(retention, "MAX_TICKETS", 2)
     for n in range(5):
         await resolve(installation, await send(installation, subject=f"waits{n}"), delivered=False)
     for n in range(3):
@@ -179,7 +179,7 @@ async def test_a_message_goes_with_its_last_ticket(installation: Installation) -
     await resolve(installation, message)
     await installation.rows("UPDATE tickets SET status = 'open', resolved_at = NULL WHERE address LIKE 'billing%'")
     installation.clock.advance(days=31)
-    assert await sweeper(installation, tickets=30 * DAY).sweep() == Erased(tickets=1, messages=0, small_rows=2)
+    assert await sweeper(installation, tickets=30 * DAY).sweep() == ErasedCounts(tickets=1, messages=0, small_rows=2)
     assert await installation.contents.raw(message)
     assert (await installation.rows("SELECT aliases FROM messages")) == [{"aliases": 1}]
     await resolve(installation, message)
@@ -191,8 +191,8 @@ async def test_a_message_goes_with_its_last_ticket(installation: Installation) -
 async def test_a_ticket_with_much_raw_mail_gives_that_up_first(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "CHUNKS", 2)
-    await resolve(installation, await send(installation, body="x" * (5 * CHUNK_OCTETS)))
+    monkeypatch.setattr(retention, "MAX_CHUNKS", 2)
+    await resolve(installation, await send(installation, body="x" * (5 * CHUNK_BYTES)))
     installation.clock.advance(days=31)
     pause = AsyncMock()
     assert (await sweeper(installation, tickets=30 * DAY, rest=pause).sweep()).tickets == 1
@@ -208,12 +208,12 @@ async def test_a_ticket_that_was_opened_again_stays(installation: Installation) 
     sweeping = sweeper(installation, tickets=30 * DAY)
     (ticket,) = await installation.rows("SELECT id FROM tickets")
     await installation.rows("UPDATE tickets SET status = 'open', resolved_at = NULL")
-    await sweeping._erase_ticket(str(ticket["id"]), installation.clock.now(), Erased())
+    await sweeping._erase_ticket(str(ticket["id"]), installation.clock.now(), ErasedCounts())
     assert await installation.count("tickets") == 1
 
 
 async def test_old_marks_and_counts_go(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "SMALL_ROWS", 2)
+    monkeypatch.setattr(retention, "MAX_SMALL_ROWS", 2)
     now = installation.clock.now()
     for n in range(5):
         await send(installation, subject=f"n{n}")
@@ -260,20 +260,20 @@ async def test_a_shared_chore_is_done_by_one_of_all(store: Store) -> None:
     clock = FakeClock()
     done: list[int] = []
 
-    def janitor(number: int) -> Janitor:
+    def janitor(number: int) -> Maintenance:
         async def work() -> None:
             done.append(number)
 
-        return Janitor(store.database, clock, [Chore("retention", 600 * SECOND, work)])
+        return Maintenance(store.database, clock, [MaintenanceTask("retention", 600 * SECOND, work)])
 
     janitors = [janitor(n) for n in range(3)]
-    await asyncio.gather(*(one.tick() for one in janitors))
+    await asyncio.gather(*(one.run_due_tasks() for one in janitors))
     assert len(done) == 1
     clock.advance(599)
-    await asyncio.gather(*(one.tick() for one in janitors))
+    await asyncio.gather(*(one.run_due_tasks() for one in janitors))
     assert len(done) == 1
     clock.advance(200)
-    await asyncio.gather(*(one.tick() for one in janitors))
+    await asyncio.gather(*(one.run_due_tasks() for one in janitors))
     assert len(done) == 2
 
 
@@ -285,9 +285,9 @@ async def test_a_clock_that_was_set_back_stops_no_chore(store: Store) -> None:
         done.append(1)
 
     clock.advance(days=400)
-    await Janitor(store.database, clock, [Chore("retention", 600 * SECOND, work)]).tick()
+    await Maintenance(store.database, clock, [MaintenanceTask("retention", 600 * SECOND, work)]).run_due_tasks()
     clock = FakeClock()
-    await Janitor(store.database, clock, [Chore("retention", 600 * SECOND, work)]).tick()
+    await Maintenance(store.database, clock, [MaintenanceTask("retention", 600 * SECOND, work)]).run_due_tasks()
     assert len(done) == 2
 
 
@@ -302,13 +302,16 @@ async def test_a_chore_that_fails_stops_neither_the_others_nor_itself(store: Sto
     async def whole() -> None:
         done.append("whole")
 
-    chores = [Chore("broken", 60 * SECOND, broken, shared=False), Chore("whole", 60 * SECOND, whole, shared=False)]
-    janitor = Janitor(store.database, clock, chores)
-    await janitor.tick()
-    await janitor.tick()
+    chores = [
+        MaintenanceTask("broken", 60 * SECOND, broken, shared=False),
+        MaintenanceTask("whole", 60 * SECOND, whole, shared=False),
+    ]
+    janitor = Maintenance(store.database, clock, chores)
+    await janitor.run_due_tasks()
+    await janitor.run_due_tasks()
     assert done == ["broken", "whole"]
     clock.advance(61)
-    await janitor.tick()
+    await janitor.run_due_tasks()
     assert done == ["broken", "whole"] * 2
 
 
@@ -323,8 +326,8 @@ async def test_a_replaced_file_is_logged_by_its_check_alone(
     async def work() -> None:
         raise error
 
-    janitor = Janitor(store.database, FakeClock(), [Chore("retention", 60 * SECOND, work, shared=False)])
+    janitor = Maintenance(store.database, FakeClock(), [MaintenanceTask("retention", 60 * SECOND, work, shared=False)])
     with structlog.testing.capture_logs() as logged:
-        await janitor.tick()
-        await janitor.tick()
+        await janitor.run_due_tasks()
+        await janitor.run_due_tasks()
     assert [line["event"] for line in logged] == events

@@ -10,7 +10,7 @@ import pytest
 
 from router.store import catalog
 from router.store.catalog import Catalog
-from router.store.cleanup import Cleanups
+from router.store.cleanup import CleanupTasks
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
 from tests.support.stores import Store, opened_sqlite
@@ -66,7 +66,7 @@ async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(
     path = tmp_path / "emailrouter.db"
     async with opened_sqlite(tmp_path) as store:
         await seeds.workspace(store.database)
-    database = SqliteDatabase(path, catalog.load(), readers=1, busy_timeout=3600)
+    database = SqliteDatabase(path, catalog.load_catalog(), readers=1, busy_timeout=3600)
     await database.open()
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -91,8 +91,8 @@ async def test_a_cancelled_writer_does_not_wait_for_the_lock_of_another_process(
 async def test_a_cancelled_reader_is_interrupted(tmp_path: Path) -> None:
     """Or as many questions without end as there are readers keep everybody waiting."""
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) AS c FROM n WHERE i < 0"
-    queries = {query: catalog.load()[query] for query in catalog.load().names()}
-    queries["endless"] = catalog.translate("endless", endless, endless)
+    queries = {query: catalog.load_catalog()[query] for query in catalog.load_catalog().names()}
+    queries["endless"] = catalog.build_query("endless", endless, endless)
     async with opened_sqlite(tmp_path):
         database = SqliteDatabase(tmp_path / "emailrouter.db", Catalog(queries), readers=1, busy_timeout=1)
         await database.open()
@@ -107,7 +107,7 @@ async def test_a_cancelled_reader_is_interrupted(tmp_path: Path) -> None:
 
 
 async def test_cleanups_of_one_connection_run_in_order_and_each_has_an_end() -> None:
-    cleanups, done = Cleanups(), []
+    cleanups, done = CleanupTasks(), []
     release = asyncio.Event()
 
     async def first() -> None:

@@ -30,7 +30,7 @@ async def test_every_query_prepares_on_both_databases(store: Store) -> None:
 
 def test_queries_that_write_say_so_in_their_first_word() -> None:
     """`SqliteDatabase.all` sends SELECT and WITH to a reader, which must never be asked to write."""
-    found = catalog.load()
+    found = catalog.load_catalog()
     for name in found.names():
         words = found[name].sqlite.upper().split()
         if words[0] in ("SELECT", "WITH"):
@@ -38,7 +38,7 @@ def test_queries_that_write_say_so_in_their_first_word() -> None:
 
 
 def test_parameters_are_numbered_in_the_order_of_their_first_use() -> None:
-    query = catalog.load()["routing_aliases"]
+    query = catalog.load_catalog()["routing_aliases"]
     assert query.parameters == ("domain_id", "key", "base", "catch_all")
     assert "$1" in query.postgres
     assert ":domain_id" in query.sqlite
@@ -46,4 +46,4 @@ def test_parameters_are_numbered_in_the_order_of_their_first_use() -> None:
 
 def test_an_unknown_query_is_named() -> None:
     with pytest.raises(KeyError, match="no query named 'nonsense'"):
-        catalog.load()["nonsense"]
+        catalog.load_catalog()["nonsense"]

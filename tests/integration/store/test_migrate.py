@@ -13,8 +13,8 @@ from tests.support.stores import Store, postgres_database, sqlite_database
 
 async def test_a_second_run_finds_nothing_to_do(store: Store) -> None:
     assert await migrate.migrate(store.database) == []
-    assert await migrate.version(store.database) == migrate.NEWEST
-    await migrate.check(store.database)
+    assert await migrate.read_schema_version(store.database) == migrate.LATEST_VERSION
+    await migrate.check_schema(store.database)
 
 
 async def test_two_at_once_on_postgres_apply_each_migration_once(postgres_url: str) -> None:
@@ -22,7 +22,7 @@ async def test_two_at_once_on_postgres_apply_each_migration_once(postgres_url: s
     for database in databases:
         await database.open()
     applied = await asyncio.gather(*(migrate.migrate(database) for database in databases))
-    assert sorted(name for names in applied for name in names) == [m.name for m in migrate.all_migrations()]
+    assert sorted(name for names in applied for name in names) == [m.name for m in migrate.load_migrations()]
     for database in databases:
         await database.close()
 
@@ -32,7 +32,7 @@ async def test_two_at_once_on_sqlite_apply_each_migration_once(tmp_path: Path) -
     for database in databases:
         await database.open()
     applied = await asyncio.gather(*(migrate.migrate(database) for database in databases))
-    assert sorted(name for names in applied for name in names) == [m.name for m in migrate.all_migrations()]
+    assert sorted(name for names in applied for name in names) == [m.name for m in migrate.load_migrations()]
     for database in databases:
         await database.close()
 
@@ -41,31 +41,31 @@ async def test_an_empty_database_is_told_to_migrate(tmp_path: Path) -> None:
     database = sqlite_database(tmp_path / "empty.db")
     await database.open()
     with pytest.raises(SchemaMismatch, match="run `emailrouter migrate`"):
-        await migrate.check(database)
+        await migrate.check_schema(database)
     await database.close()
 
 
 async def test_a_newer_schema_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrate, "NEWEST", migrate.NEWEST - 1)
+    monkeypatch.setattr(migrate, "LATEST_VERSION", migrate.LATEST_VERSION - 1)
     with pytest.raises(SchemaMismatch, match="newer than version"):
-        await migrate.check(store.database)
+        await migrate.check_schema(store.database)
     with pytest.raises(SchemaMismatch, match="newer than version"):
         await migrate.migrate(store.database)
 
 
 async def test_a_migration_that_fails_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = Migration(
-        migrate.NEWEST + 1, "broken.sql", "CREATE TABLE half (id TEXT);\nINSERT INTO nowhere VALUES (1);\n"
+        migrate.LATEST_VERSION + 1, "broken.sql", "CREATE TABLE half (id TEXT);\nINSERT INTO nowhere VALUES (1);\n"
     )
-    whole = migrate.all_migrations()
-    monkeypatch.setattr(migrate, "NEWEST", migrate.NEWEST + 1)
-    monkeypatch.setattr(migrate, "all_migrations", lambda: [*whole, broken])
+    whole = migrate.load_migrations()
+    monkeypatch.setattr(migrate, "LATEST_VERSION", migrate.LATEST_VERSION + 1)
+    monkeypatch.setattr(migrate, "load_migrations", lambda: [*whole, broken])
     with pytest.raises(Exception, match="nowhere"):
         await migrate.migrate(store.database)
-    assert await migrate.version(store.database) == len(whole)
+    assert await migrate.read_schema_version(store.database) == len(whole)
     monkeypatch.setattr(
         migrate,
-        "all_migrations",
+        "load_migrations",
         lambda: [*whole, Migration(broken.version, "mended.sql", "CREATE TABLE half (id TEXT);")],
     )
     assert await migrate.migrate(store.database) == ["mended.sql"]

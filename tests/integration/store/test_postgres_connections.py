@@ -10,10 +10,10 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from router.errors import Contended, Misconfigured, Unavailable
-from router.store import catalog, postgres_connection, signals
-from router.store.catalog import Catalog, translate
-from router.store.database import CONFLICT_TRIES
+from router.errors import Misconfigured, SerializationConflict, Unavailable
+from router.store import catalog, pg_notify, postgres_connection
+from router.store.catalog import Catalog, build_query
+from router.store.database import MAX_CONFLICT_TRIES
 from router.store.migrate import migrate
 from router.store.postgres import PostgresDatabase
 from tests.support.installation import Installation
@@ -25,7 +25,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
-SHOW = translate("show", "SELECT :name", "SELECT current_setting(:name) AS value")
+SHOW = build_query("show", "SELECT :name", "SELECT current_setting(:name) AS value")
 USED = 3  # connections of the pool that a test uses at once
 AWAY = "postgresql://u@127.0.0.1:1/mail"  # no server; the files of TLS are read before one is asked
 
@@ -33,8 +33,8 @@ AWAY = "postgresql://u@127.0.0.1:1/mail"  # no server; the files of TLS are read
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every connection has to answer before it is used, and soon."""
-    monkeypatch.setattr(postgres_connection, "PROBE_AFTER", -1.0)
-    monkeypatch.setattr(postgres_connection, "PROBE_TIMEOUT", 0.5)
+    monkeypatch.setattr(postgres_connection, "PROBE_AFTER_SECONDS", -1.0)
+    monkeypatch.setattr(postgres_connection, "PROBE_TIMEOUT_SECONDS", 0.5)
 
 
 @dataclass
@@ -53,7 +53,7 @@ def through(url: str, port: int) -> str:
 
 @asynccontextmanager
 async def opened(url: str, *, statement_timeout: float = 30.0) -> AsyncIterator[PostgresDatabase]:
-    queries = {query.name: query for query in (SHOW, *catalog.load())}
+    queries = {query.name: query for query in (SHOW, *catalog.load_catalog())}
     database = PostgresDatabase(
         url, Catalog(queries), pool_size=5, connect_timeout=10, statement_timeout=statement_timeout
     )
@@ -98,8 +98,8 @@ async def test_a_statement_without_an_answer_tells_of_a_dead_connection(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forgotten in the middle of its use: the statement fails, and no other connection is waited for."""
-    monkeypatch.setattr(postgres_connection, "PROBE_AFTER", 60.0)
-    monkeypatch.setattr(postgres_connection, "ANSWER_GRACE", 0.0)
+    monkeypatch.setattr(postgres_connection, "PROBE_AFTER_SECONDS", 60.0)
+    monkeypatch.setattr(postgres_connection, "CLIENT_GRACE_SECONDS", 0.0)
     async with relayed(postgres_server, statement_timeout=1.0) as found:
         await used_at_once(found.database)
 
@@ -149,17 +149,17 @@ async def test_mails_are_taken_although_every_connection_is_dead(postgres_server
 
 
 async def test_a_dead_listener_is_noticed(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals, "LISTEN_CHECK", 0.05)
-    monkeypatch.setattr(signals, "RECONNECT_FIRST", 0.05)
+    monkeypatch.setattr(pg_notify, "LISTEN_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(pg_notify, "RECONNECT_MIN_SECONDS", 0.05)
     async with relayed(postgres_server) as found:
         heard: list[str] = []
-        listening = asyncio.create_task(signals.listen(found.database, heard.extend))
+        listening = asyncio.create_task(pg_notify.listen(found.database, heard.extend))
         sender = await asyncpg.connect(through(found.store.url, found.relay.port))
 
         async def heard_of(name: str) -> None:
             async with asyncio.timeout(10):
                 while name not in heard:
-                    await sender.execute("SELECT pg_notify($1, $2)", signals.CHANNEL, name)
+                    await sender.execute("SELECT pg_notify($1, $2)", pg_notify.CHANNEL, name)
                     await asyncio.sleep(0)
 
         await heard_of("int_before")
@@ -175,9 +175,9 @@ async def test_a_dead_listener_is_noticed(postgres_server: PostgresServer, monke
 async def test_an_old_connection_is_replaced(postgres_server: PostgresServer) -> None:
     async with relayed(postgres_server) as found:
         connection = await found.database.connect()
-        assert await found.database.checked(connection) is connection
-        connection.made_at -= postgres_connection.MAX_AGE
-        successor = await found.database.checked(connection)
+        assert await found.database.ensure_usable(connection) is connection
+        connection.created_at -= postgres_connection.MAX_AGE_SECONDS
+        successor = await found.database.ensure_usable(connection)
         assert successor is not connection
         assert connection.is_closed()
         await successor.close()
@@ -186,12 +186,12 @@ async def test_an_old_connection_is_replaced(postgres_server: PostgresServer) ->
 async def test_a_connection_idle_for_long_is_replaced_unseen(
     postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_connection, "PROBE_TIMEOUT", 60.0)
-    monkeypatch.setattr(postgres_connection, "MAX_IDLE", 0.0)
+    monkeypatch.setattr(postgres_connection, "PROBE_TIMEOUT_SECONDS", 60.0)
+    monkeypatch.setattr(postgres_connection, "MAX_IDLE_SECONDS", 0.0)
     async with relayed(postgres_server) as found:
         connection = await found.database.connect()
         found.relay.forget()
-        successor = await found.database.checked(connection)
+        successor = await found.database.ensure_usable(connection)
         assert successor is not connection
         assert connection.is_closed()
         await successor.close()
@@ -263,9 +263,9 @@ async def test_a_single_mail_is_tried_again_after_a_conflict(
         if taken:
             await installation.accept.accept(installation.envelope(), mail())
         else:
-            with pytest.raises(Contended):
+            with pytest.raises(SerializationConflict):
                 await installation.accept.accept(installation.envelope(), mail())
-        assert await other.fetchval("SELECT last_value FROM conflicts") == CONFLICT_TRIES
+        assert await other.fetchval("SELECT last_value FROM conflicts") == MAX_CONFLICT_TRIES
         assert len(await installation.table("messages")) == taken
         await other.close()
         await installation.close()
@@ -283,7 +283,7 @@ async def test_a_single_statement_is_tried_again_after_a_conflict(postgres_serve
 
 
 async def test_an_older_server_is_refused(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres_connection, "OLDEST_SERVER", 99)
+    monkeypatch.setattr(postgres_connection, "MIN_SERVER_VERSION", 99)
     async with opened(postgres_url) as database:
         with pytest.raises(Misconfigured, match="version 99 or later is required"):
             await database.fetch_one("check_clock")

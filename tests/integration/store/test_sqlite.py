@@ -44,7 +44,7 @@ def test_a_file_that_cannot_be_opened_leaves_no_thread_behind(tmp_path: Path, mo
     """A command prints its one line, without the traceback of a thread whose event loop is closed."""
     failures: list[threading.ExceptHookArgs] = []
     monkeypatch.setattr(threading, "excepthook", failures.append)
-    database = SqliteDatabase(tmp_path / "missing" / "er.db", catalog.load(), readers=1, busy_timeout=1)
+    database = SqliteDatabase(tmp_path / "missing" / "er.db", catalog.load_catalog(), readers=1, busy_timeout=1)
     for _ in range(50):  # the thread and the end of the loop race
         with pytest.raises(Unavailable, match="unable to open database file"):
             asyncio.run(database.open())

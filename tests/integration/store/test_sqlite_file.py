@@ -110,7 +110,7 @@ async def test_nothing_is_accepted_and_no_change_is_made(
             with pytest.raises(StorageReplaced):
                 await installation.database.execute("routing_changed")
             with pytest.raises(StorageReplaced):
-                await migrate.check(installation.database)
+                await migrate.check_schema(installation.database)
     (line,) = logged
     assert (line["event"], line["log_level"]) == ("database.file_replaced", "error")
     assert "the program" in line["reason"]
@@ -140,7 +140,7 @@ async def test_moved_back_it_heals_by_itself(installation: Installation) -> None
         away.rename(path)
         await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))
         await installation.database.execute("routing_changed")
-        await migrate.check(installation.database)
+        await migrate.check_schema(installation.database)
     assert [line["event"] for line in logged] == ["database.file_replaced", "database.file_restored"]
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM messages").fetchone() == (2,)

@@ -10,7 +10,7 @@ import pytest
 
 from router.errors import StorageFull
 from router.store import wal
-from router.store.room import DiskRoom, size_of, wal_of
+from router.store.disk_space import FreeSpaceCheck, file_size, wal_path
 from router.store.sqlite import WAL_LIMIT, SqliteDatabase
 from tests.support.clock import FakeClock
 from tests.support.installation import Installation
@@ -49,16 +49,16 @@ def reader(path: Path) -> sqlite3.Connection:
 
 async def test_it_is_cut_once_the_long_reader_has_ended(installation: Installation) -> None:
     database = database_of(installation)
-    file = wal_of(database.path)
+    file = wal_path(database.path)
     with closing(reader(database.path)):
         await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
-        assert size_of(file) > LARGE
-        assert not wal.shorten(database), "the reader needs it"
-        assert size_of(file) > LARGE
+        assert file_size(file) > LARGE
+        assert not wal.truncate_wal(database), "the reader needs it"
+        assert file_size(file) > LARGE
         await installation.accept.accept(installation.envelope(), mail("<two@customer.test>"))
-    assert wal.shorten(database)
-    assert size_of(file) == 0
-    assert not wal.shorten(database), "there is nothing to cut"
+    assert wal.truncate_wal(database)
+    assert file_size(file) == 0
+    assert not wal.truncate_wal(database), "there is nothing to cut"
     await installation.accept.accept(installation.envelope(), mail("<three@customer.test>"))
     assert len(await installation.table("messages")) == 3
 
@@ -70,7 +70,7 @@ async def test_mail_alone_cuts_it_too(installation: Installation) -> None:
         await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
     for n in range(3):
         await installation.accept.accept(installation.envelope(), mail(f"<{n}@customer.test>"))
-    assert size_of(wal_of(database.path)) <= WAL_LIMIT
+    assert file_size(wal_path(database.path)) <= WAL_LIMIT
 
 
 @pytest.mark.parametrize("writer", ["another program's", "ours"])
@@ -81,13 +81,13 @@ async def test_a_writer_is_not_waited_for(installation: Installation, writer: st
     if writer == "ours":
         async with database.transaction() as transaction:
             await transaction.execute("routing_changed")
-            assert not wal.shorten(database)
+            assert not wal.truncate_wal(database)
     else:
         with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            assert not wal.shorten(database)
+            assert not wal.truncate_wal(database)
             other.execute("ROLLBACK")
-    assert wal.shorten(database)
+    assert wal.truncate_wal(database)
 
 
 async def test_reads_of_ours_leave_no_snapshot_behind(installation: Installation) -> None:
@@ -96,7 +96,7 @@ async def test_reads_of_ours_leave_no_snapshot_behind(installation: Installation
     accepted = await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
     assert await database.fetch_one("contents_raw_chunk", message_id=accepted.message_id, n=0) is not None
     assert await database.fetch_one("contents_raw_chunk", message_id=accepted.message_id, n=1) is not None
-    assert wal.shorten(database)
+    assert wal.truncate_wal(database)
 
 
 async def test_the_wal_counts_as_space_that_the_database_needs(
@@ -110,7 +110,7 @@ async def test_the_wal_counts_as_space_that_the_database_needs(
         await installation.accept.accept(installation.envelope(), mail(body="x" * LARGE))
     reserve = free - LARGE // 2
     with pytest.raises(StorageFull, match="WAL"):
-        await DiskRoom(database.path, reserve, FakeClock()).check()
-    await DiskRoom(database.path, free - size_of(wal_of(database.path)), FakeClock()).check()
-    assert wal.shorten(database)
-    await DiskRoom(database.path, reserve, FakeClock()).check()
+        await FreeSpaceCheck(database.path, reserve, FakeClock()).check()
+    await FreeSpaceCheck(database.path, free - file_size(wal_path(database.path)), FakeClock()).check()
+    assert wal.truncate_wal(database)
+    await FreeSpaceCheck(database.path, reserve, FakeClock()).check()

@@ -26,7 +26,7 @@ from router.routing.envelope import Envelope
 from router.routing.route import Target
 from router.secrets import SecretBox, new_key
 from router.services import Services
-from router.store.group_commit import Write
+from router.store.group_commit import WriteGroup
 from tests.support import mails, seeds
 from tests.support.clock import FakeClock
 from tests.support.installation.settings import SETTINGS, config_of
@@ -68,7 +68,7 @@ class Installation:
         meter: Meter = UNMETERED,
         parser: Parser | None = None,
         real_time: bool = False,
-        write: Write[IncomingMail, Committed] | None = None,
+        write: WriteGroup[IncomingMail, Committed] | None = None,
     ) -> None:
         self.store = store
         own = {"database.url": store.url, "server.secret_key": new_key()}

@@ -34,8 +34,8 @@ def installation_at(url: str, folder: Path, settings: Mapping[str, object] | Non
 def store_at(url: str) -> Store:
     """The database at a URL, not opened yet."""
     if url.startswith("sqlite:///"):
-        return Store("sqlite", url, catalog.load(), sqlite_database(Path(url.removeprefix("sqlite:///"))))
-    return Store("postgres", url, catalog.load(), postgres_database(url))
+        return Store("sqlite", url, catalog.load_catalog(), sqlite_database(Path(url.removeprefix("sqlite:///"))))
+    return Store("postgres", url, catalog.load_catalog(), postgres_database(url))
 
 
 @asynccontextmanager

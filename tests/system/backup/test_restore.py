@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from router.admin.installation.loss_audit import balance
-from router.store.migrate import all_migrations
+from router.store.migrate import load_migrations
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
@@ -29,7 +29,7 @@ from tests.support.stores import postgres_database, sqlite_database
 from tests.system.restart.load import under_load
 
 # All that is kept but the counts of the API's limits, which change by themselves.
-TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", all_migrations()[0].text)) - {"rate_windows"}
+TABLES = frozenset(re.findall(r"CREATE TABLE (\w+)", load_migrations()[0].text)) - {"rate_windows"}
 BEFORE = 25
 Backup = Callable[[str], Coroutine[None, None, str]]  # from a name to the URL of the restored copy
 

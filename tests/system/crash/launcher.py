@@ -21,7 +21,7 @@ from pathlib import Path
 
 from emailrouter.cli import main
 from router.clock import SystemClock
-from router.dispatch import janitor
+from router.dispatch import maintenance
 from tests.support.small_disk import mount
 from tests.system.crash import points
 
@@ -79,7 +79,7 @@ def launch(argv: Sequence[str]) -> None:
     options, arguments = list(argv[:split]), argv[split + 1 :]
     if "--hurry" in options:
         options.remove("--hurry")
-        janitor.TICK_SECONDS = 0.02
+        maintenance.TICK_SECONDS = 0.02
     if "--obey-modes" in options:
         options.remove("--obey-modes")
         obey_modes([*options, "--", *arguments])

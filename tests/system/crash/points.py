@@ -22,15 +22,15 @@ from router.channels.contract import SendFailure
 from router.contents.store import ContentStore
 from router.dispatch import retention
 from router.dispatch.dispatcher import Dispatcher
-from router.dispatch.outbox import Outbox, Work
+from router.dispatch.outbox import DeliveryBatch, Outbox
 from router.dispatch.retention import Retention
 from router.dispatch.sender import TicketSender
 from router.outbound.client import OutboundClient
 from router.routing.directory import Directory
 from router.store import migrate
-from router.store.database import Step, Transcript
+from router.store.database import Statement, StatementGenerator
+from router.store.pg_notify import Notifier
 from router.store.postgres_writer import PostgresWriter
-from router.store.signals import Signaller
 from router.store.sqlite_writer import SqliteWriter
 from smtp.server import Server
 from smtp.transport import Transport
@@ -112,9 +112,9 @@ def step(meaning: str, query: str) -> Point:
     def put(hit: Hit) -> None:
         inner: Any = vars(core)["commit_group"]
 
-        def watched(mails: Sequence[Any]) -> Transcript[Sequence[Any]]:
+        def watched(mails: Sequence[Any]) -> StatementGenerator[Sequence[Any]]:
             transcript = inner(mails)
-            asked: Step = next(transcript)
+            asked: Statement = next(transcript)
             while True:
                 answer = yield asked
                 if asked.query == query and asked.rows:
@@ -156,8 +156,8 @@ def accept_commit(meaning: str, *, done: bool) -> Point:
 
     def put(hit: Hit) -> None:
         first, then = (None, hit) if done else (hit, None)
-        connected = SqliteWriter._connected
-        SqliteWriter._connected = lambda self: _Watched(connected(self), first, then)  # type: ignore[method-assign,assignment,return-value]
+        connected = SqliteWriter._ensure_connection
+        SqliteWriter._ensure_connection = lambda self: _Watched(connected(self), first, then)  # type: ignore[method-assign,assignment,return-value]
 
         transaction = PostgresWriter._transaction
 
@@ -204,11 +204,11 @@ def _finished(args: tuple[Any, ...]) -> Any:
 
 
 def _is_probe(_: Any, result: Any) -> bool:
-    return isinstance(result, Work) and result.probe
+    return isinstance(result, DeliveryBatch) and result.probe
 
 
 def _is_digest(args: tuple[Any, ...], *_: Any) -> bool:
-    work: Work = args[1]
+    work: DeliveryBatch = args[1]
     return work.form == "digest"
 
 
@@ -233,40 +233,53 @@ POINTS: dict[str, Point] = {
     "reply-ready": before("the 250 is made and not written", Transport, "_write_output", _says_queued),
     "reply-written": reply_written(),
     # A ticket goes out.
-    "turn-begins": before("a delivery is due, nothing is claimed", Outbox, "turn", lambda a: _finished(a) is None),
-    "lease-taken": after("the lease is written, not committed", Outbox, "_lease", lambda _, r: r is not None),
-    "attempt-written": after("the attempt is written, not committed", Outbox, "_open"),
-    "claimed": after("the attempt is committed, nothing was sent", Outbox, "turn", lambda _, r: isinstance(r, Work)),
+    "turn-begins": before(
+        "a delivery is due, nothing is claimed", Outbox, "claim_and_record", lambda a: _finished(a) is None
+    ),
+    "lease-taken": after("the lease is written, not committed", Outbox, "_take_lease", lambda _, r: r is not None),
+    "attempt-written": after("the attempt is written, not committed", Outbox, "_open_attempt"),
+    "claimed": after(
+        "the attempt is committed, nothing was sent",
+        Outbox,
+        "claim_and_record",
+        lambda _, r: isinstance(r, DeliveryBatch),
+    ),
     "parsing": before("the mail is about to be parsed", ContentStore, "make"),
     "parsed": after("the mail's text is kept", ContentStore, "make"),
     "post-begins": before("the message is rendered and not sent", OutboundClient, "post_json"),
     "posted": after("Slack has it, the outcome is not written", OutboundClient, "post_json"),
-    "outcome-begins": before("the outcome's transaction has begun", Outbox, "_record"),
-    "outcome-written": after("the outcome is written, not committed", Outbox, "_record"),
-    "outcome-committed": after("the outcome is committed", Outbox, "turn", lambda a, _: _finished(a) is not None),
-    "retry-written": after("a retry is scheduled, not committed", Outbox, "_retry"),
+    "outcome-begins": before("the outcome's transaction has begun", Outbox, "_record_outcome"),
+    "outcome-written": after("the outcome is written, not committed", Outbox, "_record_outcome"),
+    "outcome-committed": after(
+        "the outcome is committed", Outbox, "claim_and_record", lambda a, _: _finished(a) is not None
+    ),
+    "retry-written": after("a retry is scheduled, not committed", Outbox, "_record_retry"),
     "digest-begins": before("a digest's attempts are committed, it is not sent", TicketSender, "send", _is_digest),
     "digest-posted": after("Slack has the digest, no outcome is written", TicketSender, "send", _is_digest),
-    "parking": after("the integration is marked as failing, not committed", Outbox, "_fail_integration"),
-    "parked": after("the integration's deliveries are parked", Outbox, "turn", _was_permanent),
-    "probe-claimed": after("a probe is claimed, not sent", Outbox, "turn", _is_probe),
-    "probe-healed": after("the probe went through, not committed", Outbox, "_sent", lambda a, _: a[2].probe),
+    "parking": after("the integration is marked as failing, not committed", Outbox, "_mark_failing"),
+    "parked": after("the integration's deliveries are parked", Outbox, "claim_and_record", _was_permanent),
+    "probe-claimed": after("a probe is claimed, not sent", Outbox, "claim_and_record", _is_probe),
+    "probe-healed": after(
+        "the probe went through, not committed", Outbox, "_record_delivered", lambda a, _: a[2].probe
+    ),
     # Old things are erased.
     "retention-begins": before("a sweep has begun", Retention, "sweep"),
-    "raw-erased": after("pieces of raw mail are erased, not committed", retention, "_erase_pieces"),
+    "raw-erased": after("pieces of raw mail are erased, not committed", retention, "_erase_chunks"),
     "ticket-erased": after("a ticket is erased, not committed", retention, "erase_ticket"),
     "retention-ended": after("a sweep is done", Retention, "sweep"),
     # The process begins and ends.
-    "migration-statement": after("in the middle of a migration, on SQLite", migrate._Sqlite, "execute"),
-    "migration-statement-pg": after("in the middle of a migration, on PostgreSQL", migrate._Postgres, "execute"),
+    "migration-statement": after("in the middle of a migration, on SQLite", migrate._SqliteMigration, "execute"),
+    "migration-statement-pg": after(
+        "in the middle of a migration, on PostgreSQL", migrate._PostgresMigration, "execute"
+    ),
     "key-known": after("the secret key's fingerprint is kept", lifecycle, "secret_box"),
-    "taking-over": before("a dead process's leases are found, not freed", Outbox, "free_owner"),
-    "taken-over": after("a dead process's leases are freed", Outbox, "free_owner"),
+    "taking-over": before("a dead process's leases are found, not freed", Outbox, "release_owner"),
+    "taken-over": after("a dead process's leases are freed", Outbox, "release_owner"),
     "door-opens": before("all is ready but the door", Server, "start"),
     "door-open": after("the door is open, nobody was told", Server, "start"),
     "draining": before("a stop was asked for, the door is open", Server, "drain"),
     "drained": after("the door is closed, the store is open", Server, "drain"),
     "dispatcher-stops": before("the dispatcher is told to stop", Dispatcher, "stop"),
     # One role in one process.
-    "signalling": before("committed, the deliverers are not told", Signaller, "wake"),
+    "signalling": before("committed, the deliverers are not told", Notifier, "wake"),
 }

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from router.channels.contract import SendFailure, SendRetry, SendSuccess
 from router.clock import SECOND
-from router.dispatch.outbox import Finished, NotSent, Outbox, Work
-from router.dispatch.schedule import STEPS
+from router.dispatch.outbox import CompletedBatch, DeliveryBatch, NotSent, Outbox
+from router.dispatch.schedule import WAIT_SECONDS
 from tests.support.installation import Installation
 from tests.support.outboxes import LIMITS, Outboxes
 from tests.support.stores import Store
 
-FIRST = STEPS[0] * SECOND
+FIRST = WAIT_SECONDS[0] * SECOND
 
 
 async def test_restarts_of_our_database_do_not_add_up(store: Store) -> None:
@@ -21,7 +21,7 @@ async def test_restarts_of_our_database_do_not_add_up(store: Store) -> None:
         await rig.finish(await rig.work(), NotSent(None, "not sent: the database is away"))
         row = await rig.delivery()
         assert row["next_attempt_at"] == rig.clock.now() + FIRST
-        rig.clock.advance(STEPS[0])
+        rig.clock.advance(WAIT_SECONDS[0])
     await rig.finish(await rig.work(), SendRetry(None, "HTTP 503"))
     row = await rig.delivery()
     assert int(str(row["next_attempt_at"])) > rig.clock.now() + FIRST
@@ -35,10 +35,10 @@ async def test_an_attempt_that_was_cut_off_is_lost_also_after_parking(store: Sto
     rig.clock.advance(61)
     other = Outbox(store.database, rig.clock, "other", LIMITS)
     told = await rig.work(by=other)
-    await rig.turn(Finished(told, SendFailure("permanent", "no_service"), 0.0), by=other)
+    await rig.turn(CompletedBatch(told, SendFailure("permanent", "no_service"), 0.0), by=other)
     rig.clock.advance(600)
-    following = await rig.turn(Finished(await rig.work(by=other), SendSuccess(200), 0.0), by=other)
-    assert isinstance(following, Work)
+    following = await rig.turn(CompletedBatch(await rig.work(by=other), SendSuccess(200), 0.0), by=other)
+    assert isinstance(following, DeliveryBatch)
     outcomes = [[a["outcome"] for a in await rig.attempts(n)] for n in range(2)]
     assert sorted(outcomes) == [["lost", "open"], ["lost", "parked", "sent"]]
 

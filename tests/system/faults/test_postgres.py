@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from router.store.postgres_connection import PROBE_AFTER
+from router.store.postgres_connection import PROBE_AFTER_SECONDS
 from tests.support.postgres import PostgresServer, private_postgres
 from tests.support.process import run_cli
 from tests.support.relay import Relay
@@ -98,7 +98,7 @@ async def test_a_firewall_forgets_its_connections(mortal: Server, tmp_path: Path
             )
             await mta.all_taken()
             for _ in range(2):
-                await relay.forget_when_idle(2 * PROBE_AFTER)
+                await relay.forget_when_idle(2 * PROBE_AFTER_SECONDS)
                 mta.offer(rig.mails(MAILS))
                 await mta.all_taken(timeout=PATIENCE)
                 await rig.settle(timeout=PATIENCE)

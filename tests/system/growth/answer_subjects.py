@@ -14,7 +14,7 @@ import dns.resolver
 
 from router.channels import rich_text, slack, slack_message
 from router.channels.contract import DigestEntry, OperatorAlert, TestMessage, TicketNotification
-from router.dispatch import ticket_notice
+from router.dispatch import ticket_notification
 from router.dns import exchange, records, resolver
 from router.errors import Refused
 from router.mail.contents import Attachment, Contents
@@ -119,7 +119,7 @@ def notice(octets: bytes) -> TicketNotification:
     files = tuple(
         Attachment(n, said[:120], "a/b", 1, inline=False, content_id="", kind="file") for n in range(len(said) // 100)
     )
-    return ticket_notice.of_row(row, Contents(said, said, "", files[:200], (said[:200],)), None)
+    return ticket_notification.from_row(row, Contents(said, said, "", files[:200], (said[:200],)), None)
 
 
 def render(octets: bytes) -> None:

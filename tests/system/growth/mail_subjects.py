@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from router.accept.accept import fingerprint_of
-from router.accept.threads import Candidate, choose
+from router.accept.accept import compute_fingerprint
+from router.accept.threads import Candidate, choose_ticket
 from router.mail import (
     automatic,
     bounces,
@@ -127,7 +127,7 @@ def people(octets: bytes) -> None:
     said = decoded(octets)
     normalize_address(said)
     normalize_address(f"a@{said}")
-    choose([said, "a"], said, [Candidate("ticket_1", said, frozenset({said}))])
+    choose_ticket([said, "a"], said, [Candidate("ticket_1", said, frozenset({said}))])
 
 
 def verdicts(octets: bytes) -> None:
@@ -241,7 +241,7 @@ SUBJECTS = (
         (_UUENCODED,),
         (Shape(b"begin 644 a\n#86)C\n`\nend\n"),),
     ),
-    Subject("accept: fingerprint", lambda octets: fingerprint_of("a@b", octets), _MAIL, ((b"a",),)),
+    Subject("accept: fingerprint", lambda octets: compute_fingerprint("a@b", octets), _MAIL, ((b"a",),)),
     Subject("structure: the parts of a mail", structure, _MAIL, (*PLAIN, MIME, HEADER)),
     Subject("structure: the headers of parts", headers_of_parts, _MAIL, (PARAMETERS, HEADER)),
     Subject("parse: any bytes", mail(b""), _MAIL, (MIME, FEW)),

@@ -8,7 +8,7 @@ import pytest
 from router.errors import Refused
 from router.store import migrate
 from router.store import move as moving
-from router.store.move import TABLES, Moved, counts, move
+from router.store.move import TABLES, TableCounts, count_rows, move
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 from tests.support import seeds
@@ -41,7 +41,7 @@ async def test_there_and_back(postgres_server: PostgresServer, tmp_path: Path) -
         await _fill(first.database)
         before = await _content(first.database)
         there = await move(first.database, second.database, lambda *_: None)
-        assert {each.table: each.source for each in there} == await counts(first.database)
+        assert {each.table: each.source for each in there} == await count_rows(first.database)
         assert all(each.source == each.target for each in there)
         assert {each.table for each in there if each.source} >= {"messages", "raw_chunks", "tickets", "audit"}
         (tmp_path / "back").mkdir()
@@ -54,7 +54,7 @@ async def test_there_and_back(postgres_server: PostgresServer, tmp_path: Path) -
                 third.database, "SELECT rowid FROM ticket_words WHERE ticket_words MATCH 'lamp'"
             )
             assert [row["rowid"] for row in found] == [5]
-            await migrate.check(third.database)
+            await migrate.check_schema(third.database)
 
 
 async def test_a_target_that_holds_something_is_left_alone(store: Store, tmp_path: Path) -> None:
@@ -62,10 +62,10 @@ async def test_a_target_that_holds_something_is_left_alone(store: Store, tmp_pat
     async with opened_sqlite(tmp_path / "from") as source:
         await _fill(source.database)
         await seeds.workspace(store.database, "Theirs")
-        before = await counts(store.database)
+        before = await count_rows(store.database)
         with pytest.raises(Refused, match=r"not empty, nothing was moved: workspaces \(1\)"):
             await move(source.database, store.database, lambda *_: None)
-        assert await counts(store.database) == before
+        assert await count_rows(store.database) == before
 
 
 async def test_a_move_that_is_cut_off_leaves_nothing_and_is_begun_again(store: Store, tmp_path: Path) -> None:
@@ -82,10 +82,10 @@ async def test_a_move_that_is_cut_off_leaves_nothing_and_is_begun_again(store: S
         with pytest.raises(KeyboardInterrupt):
             await move(source.database, store.database, cut)
         assert ("messages", 1, 1) in told
-        left = await counts(store.database)
+        left = await count_rows(store.database)
         assert {table: n for table, n in left.items() if n} == {"versions": 1}
         moved = await move(source.database, store.database, lambda *_: None)
-        assert Moved("messages", 1, 1) in moved
+        assert TableCounts("messages", 1, 1) in moved
 
 
 async def test_the_read_is_of_one_moment(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,8 +108,8 @@ async def test_the_read_is_of_one_moment(store: Store, tmp_path: Path, monkeypat
     async with opened_sqlite(tmp_path / "to") as target:
         moved = await move(store.database, target.database, lambda *_: None)
     await other.close()
-    assert Moved("workspaces", 1, 1) in moved
-    assert (await counts(store.database))["workspaces"] == 2
+    assert TableCounts("workspaces", 1, 1) in moved
+    assert (await count_rows(store.database))["workspaces"] == 2
 
 
 async def test_by_the_command_as_an_operator_does(postgres_url: str, tmp_path: Path) -> None:

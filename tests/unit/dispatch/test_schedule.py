@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.clock import SECOND
-from router.dispatch.pacing import MAX_AHEAD, admit, interval, not_before
+from router.dispatch.pacing import MAX_AHEAD, admit, paced_at_for, send_interval
 from router.dispatch.schedule import (
-    FIRST_PROBE,
     JITTER,
-    LAST_PROBE,
-    OBEYED_ALONE,
-    STEPS,
+    MAX_PROBE_INTERVAL,
+    MAX_TRUSTED_FAILURES,
+    MIN_PROBE_INTERVAL,
+    WAIT_SECONDS,
     next_attempt,
     next_probe_interval,
 )
@@ -23,15 +23,15 @@ TIME = st.integers(min_value=0, max_value=2**61)
 
 
 def test_the_list() -> None:
-    assert len(STEPS) == 8
-    assert list(STEPS) == sorted(STEPS)
-    assert 27 * HOUR <= sum(STEPS) < 72 * HOUR  # all of it fits into the default max_age
+    assert len(WAIT_SECONDS) == 8
+    assert list(WAIT_SECONDS) == sorted(WAIT_SECONDS)
+    assert 27 * HOUR <= sum(WAIT_SECONDS) < 72 * HOUR  # all of it fits into the default max_age
 
 
 @given(st.integers(min_value=1, max_value=10_000), RANDOM)
 def test_each_step_with_its_jitter(attempts: int, random: float) -> None:
     due = next_attempt(attempts, NOW, FAR, None, random)
-    step = STEPS[min(attempts, 8) - 1] * SECOND
+    step = WAIT_SECONDS[min(attempts, 8) - 1] * SECOND
     assert due is not None
     assert step <= due - NOW <= step * (1 + JITTER) + 1
 
@@ -50,13 +50,13 @@ def test_never_past_the_end_and_never_too_early(
 
 @given(st.floats(0, HOUR), RANDOM)
 def test_retry_after_is_obeyed_alone_at_first(retry_after: float, random: float) -> None:
-    for attempts in range(1, OBEYED_ALONE + 1):
+    for attempts in range(1, MAX_TRUSTED_FAILURES + 1):
         due = next_attempt(attempts, NOW, FAR, retry_after, random)
         assert due is not None
         assert retry_after * SECOND <= due - NOW <= retry_after * (1 + JITTER) * SECOND + 1
 
 
-@given(st.floats(0, HOUR), RANDOM, st.integers(OBEYED_ALONE + 1, 20))
+@given(st.floats(0, HOUR), RANDOM, st.integers(MAX_TRUSTED_FAILURES + 1, 20))
 def test_later_it_cannot_shorten_the_list(retry_after: float, random: float, attempts: int) -> None:
     due = next_attempt(attempts, NOW, FAR, retry_after, random)
     plain = next_attempt(attempts, NOW, FAR, None, random)
@@ -91,7 +91,7 @@ def test_probes() -> None:
     for _ in range(6):
         intervals.append(next_probe_interval(intervals[-1]))
     assert [value // (60 * SECOND) for value in intervals[1:]] == [5, 10, 20, 40, 60, 60]
-    assert (intervals[1], intervals[-1]) == (FIRST_PROBE, LAST_PROBE)
+    assert (intervals[1], intervals[-1]) == (MIN_PROBE_INTERVAL, MAX_PROBE_INTERVAL)
 
 
 # --- the pace
@@ -115,7 +115,7 @@ def _sent(arrivals: list[int], rate: float, burst: int) -> list[int]:
 
 @given(st.lists(st.integers(NOW, NOW + 60 * SECOND), min_size=1, max_size=40), RATE, BURST)
 def test_no_window_holds_more_than_burst_and_rate(arrivals: list[int], rate: float, burst: int) -> None:
-    times, step = _sent(arrivals, rate, burst), interval(rate)
+    times, step = _sent(arrivals, rate, burst), send_interval(rate)
     for first, start in enumerate(times):
         for last in range(first, len(times)):
             assert last - first + 1 <= burst + (times[last] - start) // step
@@ -125,7 +125,7 @@ def test_no_window_holds_more_than_burst_and_rate(arrivals: list[int], rate: flo
 def test_a_rest_gives_the_burst_and_no_more(rate: float, burst: int) -> None:
     times = _sent([NOW] * (burst + 2), rate, burst)
     assert times[:burst] == [NOW] * burst
-    assert times[burst:] == [NOW + interval(rate), NOW + 2 * interval(rate)]
+    assert times[burst:] == [NOW + send_interval(rate), NOW + 2 * send_interval(rate)]
 
 
 @given(st.integers(0, 2**61), st.integers(0, 2**61), RATE, BURST)
@@ -135,7 +135,7 @@ def test_a_wait_is_exact_and_changes_nothing(paced_at: int, now: int, rate: floa
         assert kept == paced_at
         assert admit(paced_at, now + wait, rate, burst)[0] == 0
         assert admit(paced_at, now + wait - 1, rate, burst)[0] == 1
-        assert wait <= MAX_AHEAD + interval(rate)
+        assert wait <= MAX_AHEAD + send_interval(rate)
     else:
         assert kept > now
 
@@ -147,14 +147,14 @@ def test_the_clock_set_back_does_not_stop_a_webhook() -> None:
 
 @given(st.integers(0, HOUR * SECOND), st.floats(0, 1000), BURST)
 def test_not_before(hold: int, rate: float, burst: int) -> None:
-    paced_at = not_before(NOW + hold, rate, burst)
+    paced_at = paced_at_for(NOW + hold, rate, burst)
     assert admit(paced_at, NOW, rate, burst)[0] == hold
     wait, paced_at = admit(paced_at, NOW + hold, rate, burst)
     assert wait == 0
     if rate >= 0.01:
-        assert admit(paced_at, NOW + hold, rate, burst)[0] == interval(rate)
+        assert admit(paced_at, NOW + hold, rate, burst)[0] == send_interval(rate)
 
 
 def test_unlimited() -> None:
-    assert interval(0) == 0
+    assert send_interval(0) == 0
     assert _sent([NOW] * 100, 0, 1) == [NOW] * 100

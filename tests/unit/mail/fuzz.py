@@ -22,7 +22,7 @@ from pathlib import Path
 
 from router.channels import slack_message
 from router.channels.contract import TicketNotification
-from router.dispatch import ticket_notice
+from router.dispatch import ticket_notification
 from router.mail.contents import Contents
 from router.mail.headers import HeaderFacts, read_headers
 from router.mail.parse import RAW_MESSAGE_SHOWN, extract_attachment, parse
@@ -76,7 +76,7 @@ def notice_of(facts: HeaderFacts, contents: Contents) -> TicketNotification:
         "automatic": facts.automatic,
         "protocol": "ESMTP",
     }
-    return ticket_notice.of_row(row, contents, LINK)
+    return ticket_notification.from_row(row, contents, LINK)
 
 
 def _assert_storable(value: object) -> None:

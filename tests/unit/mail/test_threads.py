@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.accept.threads import Candidate, Joined, choose, is_persons_reply, reopens
+from router.accept.threads import Candidate, JoinedTicket, choose_ticket, is_persons_reply, should_reopen
 
 EVA = "eva@customer.example"
 OURS = Candidate("ticket_1", "ours@acme.example", frozenset({EVA, "support@acme.example"}))
@@ -10,59 +10,63 @@ HERS = Candidate("ticket_1", "hers@customer.example", frozenset({EVA, "support@a
 
 
 def test_a_reply_of_a_participant_joins() -> None:
-    assert choose(["ours@acme.example"], EVA, [OURS]) == Joined("ticket_1", "ours@acme.example")
+    assert choose_ticket(["ours@acme.example"], EVA, [OURS]) == JoinedTicket("ticket_1", "ours@acme.example")
 
 
 def test_case_and_domain_form_of_the_sender_do_not_matter() -> None:
     candidate = Candidate("ticket_1", "a@x", frozenset({"jörg@xn--exmple-cua.org"}))
-    assert choose(["a@x"], "Jörg@EXÄMPLE.org", [candidate]) is not None
-    assert choose(["ours@acme.example"], "Eva@Customer.Example", [OURS]) is not None
+    assert choose_ticket(["a@x"], "Jörg@EXÄMPLE.org", [candidate]) is not None
+    assert choose_ticket(["ours@acme.example"], "Eva@Customer.Example", [OURS]) is not None
 
 
 def test_the_newest_reference_wins() -> None:
     other = Candidate("ticket_2", "later@acme.example", OURS.participants)
-    assert choose(["later@acme.example", "ours@acme.example"], EVA, [OURS, other]) == Joined(
+    assert choose_ticket(["later@acme.example", "ours@acme.example"], EVA, [OURS, other]) == JoinedTicket(
         "ticket_2", "later@acme.example"
     )
 
 
 def test_references_rewritten_still_join_by_the_id_that_is_left() -> None:
-    assert choose(["rewritten@gateway", "hers@customer.example"], EVA, [OURS, HERS]) == Joined(
+    assert choose_ticket(["rewritten@gateway", "hers@customer.example"], EVA, [OURS, HERS]) == JoinedTicket(
         "ticket_1", "hers@customer.example"
     )
 
 
 def test_an_unknown_reference_opens_a_ticket() -> None:
-    assert choose(["unknown@elsewhere"], EVA, [OURS]) is None
-    assert choose([], EVA, [OURS]) is None
-    assert choose(["ours@acme.example"], EVA, []) is None
+    assert choose_ticket(["unknown@elsewhere"], EVA, [OURS]) is None
+    assert choose_ticket([], EVA, [OURS]) is None
+    assert choose_ticket(["ours@acme.example"], EVA, []) is None
 
 
 def test_strangers_who_answer_one_newsletter_stay_apart() -> None:
     newsletter = Candidate("ticket_1", "news@shop.example", frozenset({"first@a.example", "support@acme.example"}))
-    assert choose(["news@shop.example"], "second@b.example", [newsletter]) is None
+    assert choose_ticket(["news@shop.example"], "second@b.example", [newsletter]) is None
 
 
 def test_one_message_id_in_two_tickets_joins_the_senders_own() -> None:
     foreign = Candidate("ticket_9", "ours@acme.example", frozenset({"someone@else.example"}))
-    assert choose(["ours@acme.example"], EVA, [foreign, OURS]) == Joined("ticket_1", "ours@acme.example")
+    assert choose_ticket(["ours@acme.example"], EVA, [foreign, OURS]) == JoinedTicket("ticket_1", "ours@acme.example")
 
 
 def test_an_older_reference_joins_where_the_newest_is_another_persons() -> None:
     foreign = Candidate("ticket_9", "new@x", frozenset({"someone@else.example"}))
-    assert choose(["new@x", "ours@acme.example"], EVA, [foreign, OURS]) == Joined("ticket_1", "ours@acme.example")
+    assert choose_ticket(["new@x", "ours@acme.example"], EVA, [foreign, OURS]) == JoinedTicket(
+        "ticket_1", "ours@acme.example"
+    )
 
 
 def test_a_mail_sent_to_oneself_joins_like_any_other() -> None:
     own = Candidate("ticket_1", "self@acme.example", frozenset({"support@acme.example"}))
-    assert choose(["self@acme.example"], "support@acme.example", [own]) is not None
+    assert choose_ticket(["self@acme.example"], "support@acme.example", [own]) is not None
 
 
 def test_nobody_and_empty_ids_join_nothing() -> None:
     nobody = Candidate("ticket_1", "", frozenset({"", "@", EVA}))
-    assert choose([""], EVA, [nobody]) is None
-    assert choose(["ours@acme.example"], "", [OURS]) is None
-    assert choose(["ours@acme.example"], "root", [Candidate("t", "ours@acme.example", frozenset({"root"}))]) is None
+    assert choose_ticket([""], EVA, [nobody]) is None
+    assert choose_ticket(["ours@acme.example"], "", [OURS]) is None
+    assert (
+        choose_ticket(["ours@acme.example"], "root", [Candidate("t", "ours@acme.example", frozenset({"root"}))]) is None
+    )
 
 
 def test_a_reply_that_was_handed_on_is_a_persons_where_it_joins() -> None:
@@ -72,5 +76,5 @@ def test_a_reply_that_was_handed_on_is_a_persons_where_it_joins() -> None:
 
 
 def test_only_people_reopen() -> None:
-    assert reopens("")
-    assert not any(reopens(word) for word in ("bounce", "auto-reply", "list", "bulk", "loop"))
+    assert should_reopen("")
+    assert not any(should_reopen(word) for word in ("bounce", "auto-reply", "list", "bulk", "loop"))

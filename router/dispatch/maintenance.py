@@ -21,52 +21,52 @@ from router.model import Micros
 from router.store.database import Database
 
 # Between two transactions of a chore: on SQLite other processes on the file only find gaps that last.
-REST_SECONDS = 0.02
+PAUSE_SECONDS = 0.02
 # How often it is looked whether a chore is due, give or take.
 TICK_SECONDS = 15.0
 
 log = structlog.get_logger()
 
 
-async def rest() -> None:
+async def pause() -> None:
     """What chores await between two transactions."""
-    await asyncio.sleep(REST_SECONDS)
+    await asyncio.sleep(PAUSE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Chore:
+class MaintenanceTask:
     """every: from one beginning to the next. shared: by one process of all; else the work itself divides it."""
 
     name: str
-    every: Micros
-    work: Callable[[], Awaitable[object]]
+    interval: Micros
+    run: Callable[[], Awaitable[object]]
     shared: bool = True
 
 
-class Janitor:
+class Maintenance:
     """One for each deliver process. Chores run one after the other: none of them is in a hurry."""
 
-    def __init__(self, database: Database, clock: Clock, chores: Sequence[Chore]) -> None:
+    def __init__(self, database: Database, clock: Clock, chores: Sequence[MaintenanceTask]) -> None:
         self._database = database
         self._clock = clock
-        self._chores = tuple(chores)
-        self._due = dict.fromkeys((chore.name for chore in chores), clock.monotonic())
+        self._tasks = tuple(chores)
+        self._due_at = dict.fromkeys((chore.name for chore in chores), clock.monotonic())
 
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
             # Processes that were started together do not stay together.
             await asyncio.sleep(TICK_SECONDS * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
-            await self.tick()
+            await self.run_due_tasks()
 
-    async def tick(self) -> None:
+    async def run_due_tasks(self) -> None:
         """Does what is due now."""
-        for chore in self._chores:
-            if self._clock.monotonic() < self._due[chore.name]:
+        for chore in self._tasks:
+            if self._clock.monotonic() < self._due_at[chore.name]:
                 continue
             try:
                 if not chore.shared or await self._claim(chore):
-                    await chore.work()
+                    await chore.run()
             except Unavailable as error:
                 if not isinstance(error, StorageReplaced):  # the check has logged it
                     log.warning("maintenance.database_unavailable", task=chore.name, reason=str(error))
@@ -74,10 +74,10 @@ class Janitor:
             except Exception:
                 log.exception("maintenance.task_failed", task=chore.name)
             # A shared chore is asked for more often than it is done: its last doer may have left.
-            wait = chore.every / SECOND
-            self._due[chore.name] = self._clock.monotonic() + (wait / 4 if chore.shared else wait)
+            wait = chore.interval / SECOND
+            self._due_at[chore.name] = self._clock.monotonic() + (wait / 4 if chore.shared else wait)
 
-    async def _claim(self, chore: Chore) -> bool:
+    async def _claim(self, chore: MaintenanceTask) -> bool:
         now = self._clock.now()
         name = f"janitor.{chore.name}"
-        return bool(await self._database.execute("janitor_claim", name=name, now=now, after=now - chore.every + 1))
+        return bool(await self._database.execute("janitor_claim", name=name, now=now, after=now - chore.interval + 1))

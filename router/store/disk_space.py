@@ -16,37 +16,37 @@ from pathlib import Path
 from router.clock import Clock
 from router.errors import StorageFull
 
-LOOK_INTERVAL = 1.0
+CHECK_INTERVAL_SECONDS = 1.0
 
 
-class DiskRoom:
+class FreeSpaceCheck:
     """path: the embedded database's file. least: octets that must stay free, 0 never looks.
 
     PostgreSQL's disk is on another host and its administrator's: there is no room to ask about.
     """
 
-    def __init__(self, path: Path, least: int, clock: Clock) -> None:
+    def __init__(self, path: Path, min_free_bytes: int, clock: Clock) -> None:
         self._folder = path.absolute().parent
-        self._wal = wal_of(path)
-        self._least = least
+        self._wal = wal_path(path)
+        self._least = min_free_bytes
         self._clock = clock
         self._looked_at = float("-inf")
-        self._needed = least
-        self._free = least  # until the first look has its answer, those beside it are let through
+        self._needed = min_free_bytes
+        self._free = min_free_bytes  # until the first look has its answer, those beside it are let through
 
     async def check(self) -> None:
         """Raises `StorageFull` while less than `least` is free for us."""
         if not self._least:
             return
         now = self._clock.monotonic()
-        if now - self._looked_at >= LOOK_INTERVAL:
+        if now - self._looked_at >= CHECK_INTERVAL_SECONDS:
             self._looked_at = now
             try:
                 found = await asyncio.to_thread(os.statvfs, self._folder)
             except OSError:
                 return  # the folder was moved away: the commit is refused by the check of the file, with the reason
             self._free = found.f_bavail * found.f_frsize
-            self._needed = self._least + await asyncio.to_thread(size_of, self._wal)
+            self._needed = self._least + await asyncio.to_thread(file_size, self._wal)
         if self._free < self._needed:
             raise StorageFull(
                 f"the database disk has {self._free / 1e6:.1f} MB free, but {self._needed / 1e6:.1f} MB are required: "
@@ -54,13 +54,13 @@ class DiskRoom:
             )
 
 
-def wal_of(path: Path) -> Path:
+def wal_path(path: Path) -> Path:
     """The write-ahead log of a database file, wherever a link leads to."""
     real = path.resolve()
     return real.with_name(f"{real.name}-wal")
 
 
-def size_of(path: Path) -> int:
+def file_size(path: Path) -> int:
     """Bytes; 0 for a file that is not there."""
     try:
         return path.stat().st_size

@@ -20,10 +20,10 @@ from router.store.database import Database, Row
 
 # What a channel is given of a mail's text; every channel shows less than this.
 TEXT_LIMIT = 12_000
-MOST_EVENTS = 100
+MAX_EVENTS = 100
 
 
-def of_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotification:
+def from_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotification:
     """row: of the queries `dispatch_notice` and `dispatch_notices_of_ticket`."""
     original_from = contents.original_from and drop_if_same(row["from_address"], [contents.original_from])
     return TicketNotification(
@@ -50,12 +50,12 @@ def of_row(row: Row, contents: Contents, ticket_link: str | None) -> TicketNotif
     )
 
 
-def link(base: str | None, ticket_id: str) -> str | None:
+def build_ticket_link(base: str | None, ticket_id: str) -> str | None:
     """The ticket's page; base: `public_url`, None while nobody could follow it."""
     return None if base is None else f"{base}/tickets/{ticket_id}"
 
 
-class Preview:
+class NotificationPreview:
     """What a ticket's events look like in a channel. link_base: see `router.dispatch.sender.TicketSender`."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Preview:
         self._channels = channels
         self._link_base = link_base
 
-    async def payloads(self, actor: Actor, ticket_id: str, kind: str, *, plain: bool = False) -> list[Payload]:
+    async def render_payloads(self, actor: Actor, ticket_id: str, kind: str, *, plain: bool = False) -> list[Payload]:
         """A payload for each of a ticket's latest mails, oldest first, as it would be posted now.
 
         kind: an integration type, `slack`. plain: in the form for a far side that did not take the usual one. Raises
@@ -80,9 +80,11 @@ class Preview:
         channel = find_channel(self._channels, kind)
         render = channel.render_plain if plain else channel.render
         rows = await self._database.fetch_all(
-            "dispatch_notices_of_ticket", ticket_id=ticket_id, workspace_id=actor.workspace_id, most=MOST_EVENTS
+            "dispatch_notices_of_ticket", ticket_id=ticket_id, workspace_id=actor.workspace_id, most=MAX_EVENTS
         )
         if not rows:
             raise not_found("Ticket")
-        ticket_link = link(self._link_base, ticket_id)
-        return [render(of_row(row, await self._contents.of(row["message_id"]), ticket_link)) for row in reversed(rows)]
+        ticket_link = build_ticket_link(self._link_base, ticket_id)
+        return [
+            render(from_row(row, await self._contents.of(row["message_id"]), ticket_link)) for row in reversed(rows)
+        ]

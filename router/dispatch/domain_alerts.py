@@ -3,7 +3,7 @@
 Promise: a notice that was put down with the change (`domains.notice`) is posted to each integration that the domain's
 tickets go to, at least once where the far side takes it within a day, and given up after that; it never becomes a
 ticket, delays none, and says nothing that `GET /api/domains/{id}` does not. Why it does not go through the outbox:
-docs/decisions/0008-domain-alerts.md. Who calls: `router.dispatch.janitor`.
+docs/decisions/0008-domain-alerts.md. Who calls: `router.dispatch.maintenance`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from router.clock import SECOND, Clock
 from router.model import Domain, Integration, Micros, Workspace
 from router.store.database import Database, fetch_model, fetch_models
 
-PATIENCE: Micros = 86_400 * SECOND
-MOST_DOMAINS = 50  # of one round
-MOST_INTEGRATIONS = 20  # of one domain
+RETRY_PERIOD: Micros = 86_400 * SECOND
+MAX_DOMAINS = 50  # of one round
+MAX_INTEGRATIONS = 20  # of one domain
 TITLE = "Domain alert"
 
 log = structlog.get_logger()
 
 
-class Notices:
+class DomainAlerts:
     """One for each process: it remembers which integrations have received a waiting notice."""
 
     def __init__(self, database: Database, clock: Clock, poster: Poster) -> None:
@@ -32,21 +32,21 @@ class Notices:
         self._clock = clock
         self._poster = poster
         # (domain, its notice's time, integration) that have heard it, so that one that is away makes no one hear twice.
-        self._heard: set[tuple[str, Micros, str]] = set()
+        self._posted: set[tuple[str, Micros, str]] = set()
 
-    async def tell(self) -> int:
+    async def post_pending(self) -> int:
         """Posts what is waiting; returns how many notices are done. Raises `Unavailable` for our own database."""
         done = 0
         after = ""
         while True:
-            domains = await fetch_models(self._database, Domain, "domain_with_notice", after=after, most=MOST_DOMAINS)
+            domains = await fetch_models(self._database, Domain, "domain_with_notice", after=after, most=MAX_DOMAINS)
             for domain in domains:
-                done += await self._tell_of(domain)
-            if len(domains) < MOST_DOMAINS:
+                done += await self._post_alert(domain)
+            if len(domains) < MAX_DOMAINS:
                 return done
             after = domains[-1].id
 
-    async def _tell_of(self, domain: Domain) -> bool:
+    async def _post_alert(self, domain: Domain) -> bool:
         at = domain.notice_at or 0
         workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=domain.workspace_id)
         integrations = await fetch_models(
@@ -55,13 +55,13 @@ class Notices:
             "domain_notice_targets",
             workspace_id=domain.workspace_id,
             domain_id=domain.id,
-            most=MOST_INTEGRATIONS,
+            most=MAX_INTEGRATIONS,
         )
         notice = OperatorAlert(TITLE, domain.notice, workspace.name if workspace else "", at)
         waiting = 0
         for integration in integrations:
             key = (domain.id, at, integration.id)
-            if key in self._heard:
+            if key in self._posted:
                 continue
             outcome = await self._send(integration, notice)
             if isinstance(outcome, SendRetry):
@@ -73,12 +73,12 @@ class Notices:
                     reason=outcome.reason,
                 )
             else:
-                self._heard.add(key)
+                self._posted.add(key)
                 _log_outcome(domain, integration, outcome)
-        if waiting and 0 <= self._clock.now() - at < PATIENCE:
+        if waiting and 0 <= self._clock.now() - at < RETRY_PERIOD:
             return False
         await self._database.execute("domain_told", id=domain.id, notice_at=at)
-        self._heard = {key for key in self._heard if key[0] != domain.id}
+        self._posted = {key for key in self._posted if key[0] != domain.id}
         return True
 
     async def _send(self, integration: Integration, notice: OperatorAlert) -> SendOutcome:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from router.errors import StorageFull
-from router.store.room import DiskRoom
+from router.store.disk_space import FreeSpaceCheck
 from tests.support.clock import FakeClock
 
 
@@ -14,10 +14,10 @@ async def test_below_the_bound_nothing_is_accepted_and_above_it_again(tmp_path: 
     found = os.statvfs(tmp_path)
     free = found.f_bavail * found.f_frsize
     clock = FakeClock()
-    await DiskRoom(tmp_path / "mail.db", free // 2, clock).check()
-    await DiskRoom(tmp_path / "mail.db", 0, clock).check()
+    await FreeSpaceCheck(tmp_path / "mail.db", free // 2, clock).check()
+    await FreeSpaceCheck(tmp_path / "mail.db", 0, clock).check()
     with pytest.raises(StorageFull, match="MB free, but"):
-        await DiskRoom(tmp_path / "mail.db", free * 10, clock).check()
+        await FreeSpaceCheck(tmp_path / "mail.db", free * 10, clock).check()
 
 
 async def test_it_looks_again_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +30,7 @@ async def test_it_looks_again_after_a_while(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(os, "statvfs", counted)
     clock = FakeClock()
-    room = DiskRoom(tmp_path / "mail.db", 1, clock)
+    room = FreeSpaceCheck(tmp_path / "mail.db", 1, clock)
     for _ in range(5):
         await room.check()
     assert len(looks) == 1
@@ -43,7 +43,7 @@ async def test_a_folder_that_was_moved_away_says_nothing_about_the_disk(tmp_path
     """The check of the file refuses the mail, with the reason; this is no fault of the program."""
     folder, away, clock = tmp_path / "data", tmp_path / "away", FakeClock()
     folder.mkdir()
-    room = DiskRoom(folder / "mail.db", 1 << 62, clock)
+    room = FreeSpaceCheck(folder / "mail.db", 1 << 62, clock)
     folder.rename(away)
     for _ in range(2):
         await room.check()

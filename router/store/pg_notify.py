@@ -14,19 +14,19 @@ import structlog
 
 from router.errors import Unavailable
 from router.store.postgres import PostgresDatabase
-from router.store.postgres_connection import Connection
+from router.store.postgres_connection import PostgresConnection
 
 CHANNEL = "emailrouter_deliveries"
 # PostgreSQL takes payloads under 8000 octets; ids have 30 and a comma.
-IDS_IN_A_SIGNAL = 200
-RECONNECT_FIRST, RECONNECT_MOST = 0.5, 10.0
+MAX_IDS_PER_NOTIFY = 200
+RECONNECT_MIN_SECONDS, RECONNECT_MAX_SECONDS = 0.5, 10.0
 # Seconds between two questions to a server that sends no signals: a dead connection would be silent for ever.
-LISTEN_CHECK = 30.0
+LISTEN_CHECK_SECONDS = 30.0
 
 log = structlog.get_logger()
 
 
-class Signaller:
+class Notifier:
     """The `Wake` of a process that delivers nothing itself. `run` sends what `wake` collects."""
 
     def __init__(self, database: PostgresDatabase) -> None:
@@ -42,7 +42,7 @@ class Signaller:
 
     async def run(self) -> None:
         """Sends until cancelled. What cannot be sent is dropped: the deliverer looks by itself."""
-        connection: Connection | None = None
+        connection: PostgresConnection | None = None
         try:
             while True:
                 await self._something.wait()
@@ -50,11 +50,11 @@ class Signaller:
                 ids = list(self._pending)
                 self._pending.clear()
                 try:
-                    connection = await self._database.checked(connection)
-                    for start in range(0, len(ids), IDS_IN_A_SIGNAL):
-                        with self._database.asking(connection):
+                    connection = await self._database.ensure_usable(connection)
+                    for start in range(0, len(ids), MAX_IDS_PER_NOTIFY):
+                        with self._database.guard_statements(connection):
                             await connection.execute(
-                                "SELECT pg_notify($1, $2)", CHANNEL, ",".join(ids[start : start + IDS_IN_A_SIGNAL])
+                                "SELECT pg_notify($1, $2)", CHANNEL, ",".join(ids[start : start + MAX_IDS_PER_NOTIFY])
                             )
                 except Unavailable as error:
                     log.debug("notify.send_failed", reason=str(error))
@@ -65,17 +65,17 @@ class Signaller:
 
 async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], None]) -> None:
     """Calls `wake` for each signal, until cancelled; connects again whenever the connection is lost."""
-    wait = RECONNECT_FIRST
+    wait = RECONNECT_MIN_SECONDS
     while True:
-        connection: Connection | None = None
+        connection: PostgresConnection | None = None
         try:
             connection = await database.connect()
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _, lost=lost: lost.set())
-            with database.asking(connection):
+            with database.guard_statements(connection):
                 await connection.add_listener(CHANNEL, lambda _c, _p, _n, ids: wake(ids.split(",")))
-            wait = RECONNECT_FIRST
-            while not await _is_set(lost, LISTEN_CHECK) and await database.is_usable(connection):
+            wait = RECONNECT_MIN_SECONDS
+            while not await _wait_for(lost, LISTEN_CHECK_SECONDS) and await database.is_usable(connection):
                 pass
         except Unavailable as error:
             log.debug("notify.listener_disconnected", reason=str(error))
@@ -83,10 +83,10 @@ async def listen(database: PostgresDatabase, wake: Callable[[Iterable[str]], Non
             if connection is not None:
                 connection.terminate()
         await asyncio.sleep(wait)
-        wait = min(wait * 2, RECONNECT_MOST)
+        wait = min(wait * 2, RECONNECT_MAX_SECONDS)
 
 
-async def _is_set(event: asyncio.Event, seconds: float) -> bool:
+async def _wait_for(event: asyncio.Event, seconds: float) -> bool:
     """Waits for the event; False when it did not come within so many seconds."""
     try:
         async with asyncio.timeout(seconds):

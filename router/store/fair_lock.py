@@ -13,28 +13,28 @@ from collections import deque
 from collections.abc import Callable
 
 
-class Turnstile:
+class FairLock:
     """A fair lock with a door for threads (`enter_thread`) and one for the event loop (`enter`)."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._busy = False
+        self._is_locked = False
         self._waiting: deque[Callable[[], None]] = deque()
 
-    def enter_thread(self) -> None:
+    def acquire_in_thread(self) -> None:
         """Blocks the calling thread until it is its turn."""
         turn = threading.Event()
-        if not self._take_or_queue(turn.set):
+        if not self._acquire_or_queue(turn.set):
             turn.wait()
 
-    def try_enter(self) -> bool:
+    def try_acquire(self) -> bool:
         """Enters if nobody is in, without waiting; whether it did."""
         with self._mutex:
-            entered = not self._busy
-            self._busy = True
+            entered = not self._is_locked
+            self._is_locked = True
         return entered
 
-    async def enter(self) -> None:
+    async def acquire(self) -> None:
         """Waits for the turn; a cancelled waiter passes its turn on."""
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
@@ -44,31 +44,31 @@ class Turnstile:
 
         def grant() -> None:
             if turn.cancelled():
-                self.leave()
+                self.release()
             else:
                 turn.set_result(None)
 
-        if self._take_or_queue(wake):
+        if self._acquire_or_queue(wake):
             return
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.leave()
+                self.release()
             raise
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Lets the next one in; called exactly once for each time in."""
         with self._mutex:
             following = self._waiting.popleft() if self._waiting else None
-            self._busy = following is not None
+            self._is_locked = following is not None
         if following is not None:
             following()
 
-    def _take_or_queue(self, wake: Callable[[], None]) -> bool:
+    def _acquire_or_queue(self, wake: Callable[[], None]) -> bool:
         with self._mutex:
-            if not self._busy:
-                self._busy = True
+            if not self._is_locked:
+                self._is_locked = True
                 return True
             self._waiting.append(wake)
             return False
