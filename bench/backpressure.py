@@ -18,7 +18,7 @@ from bench import client
 from bench.installation import KINDS, Kind, installed, smtp_port
 from bench.load import body
 from bench.processes import Child, emailrouter, end_on_sigterm, peak_octets, temporary_folder
-from tests.support.smtp import dot_stuffed
+from tests.support.smtp import dot_stuff
 
 _PER_ADDRESS = 10
 _AGAIN = 1.0
@@ -71,7 +71,7 @@ async def _small_mails(port: int, recipient: str, stop: asyncio.Event) -> list[t
 
     async def sender(n: int) -> tuple[float, float]:
         began = loop.time()
-        content = dot_stuffed(f"Subject: Small {n}\r\nMessage-ID: <{n}@small.test>\r\n\r\nIt rains in.\r\n".encode())
+        content = dot_stuff(f"Subject: Small {n}\r\nMessage-ID: <{n}@small.test>\r\n\r\nIt rains in.\r\n".encode())
         local = f"127.0.9.{n % 50 + 10}"  # not one address: its own limit would be measured
         code = 0
         while code != 250:

@@ -32,7 +32,7 @@ from router.mail.parse import parse
 from tests.support import seeds
 from tests.support.slack import SlackStandIn
 from tests.support.slack_rules import faults, objection
-from tests.support.smtp import dot_stuffed
+from tests.support.smtp import dot_stuff
 
 _WEBHOOKS = 10
 _QUICK = 60
@@ -101,7 +101,7 @@ async def _send_all(port: int, mails: list[Mail], concurrency: int) -> None:
 
     async def sender() -> None:
         for mail in waiting:
-            mail.answer = await client.send(port, mail.recipient, [dot_stuffed(mail.content)])
+            mail.answer = await client.send(port, mail.recipient, [dot_stuff(mail.content)])
 
     await asyncio.gather(*(sender() for _ in range(concurrency)))
 

@@ -22,7 +22,7 @@ from bench.load import Load
 from bench.processes import Child, cpu_seconds, emailrouter, end_on_sigterm, temporary_folder
 from emailrouter.assembly.deliver import SQLITE_POLL_INTERVAL
 from tests.support.slack import SlackStandIn
-from tests.support.smtp import dot_stuffed
+from tests.support.smtp import dot_stuff
 
 _WEBHOOKS = 20
 _WARM_UP = 5
@@ -86,7 +86,7 @@ async def _send_slowly(port: int, recipient: str, mails: int) -> dict[int, float
     for n in range(-_WARM_UP, mails):
         subject = f"latency-{n}-" if n >= 0 else "warm up"
         head = f"From: Ada <ada@sender.test>\r\nTo: {recipient}\r\nSubject: {subject}\r\nMessage-ID: <{n}@lat.test>\r\n"
-        content = dot_stuffed(f"{head}\r\n".encode() + b"The door is stuck, and it rains in.\r\n" * 20)
+        content = dot_stuff(f"{head}\r\n".encode() + b"The door is stuck, and it rains in.\r\n" * 20)
         answer = await client.send(port, recipient, [content])
         if answer.code != 250:
             raise RuntimeError(f"not accepted: {answer.text}")

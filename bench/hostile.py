@@ -20,7 +20,7 @@ from pathlib import Path
 from bench import client
 from bench.installation import KINDS, Kind, installed, smtp_port
 from bench.processes import Child, cpu_seconds, emailrouter, end_on_sigterm, peak_octets, temporary_folder
-from tests.support.smtp import dot_stuffed
+from tests.support.smtp import dot_stuff
 
 _ALL_KINDS = ("slow command", "slow data", "noop", "endless line", "endless data")
 _MAIL_EVERY, _PROBE_EVERY = 0.05, 0.02
@@ -103,7 +103,7 @@ async def _mail(port: int, recipient: str, end: float, seen: Seen) -> None:
     while loop.time() < end:
         n = len(sessions)
         head = f"From: Ada <ada@sender.test>\r\nSubject: Good\r\nMessage-ID: <{n}.{loop.time()}@good.test>\r\n\r\n"
-        content = dot_stuffed(head.encode() + b"The door is stuck, and it rains in.\r\n" * 100)
+        content = dot_stuff(head.encode() + b"The door is stuck, and it rains in.\r\n" * 100)
         sessions.append(loop.create_task(client.send(port, recipient, [content], local=f"127.0.9.{n % 20 + 10}")))
         await asyncio.sleep(_MAIL_EVERY)
     seen.answers = await asyncio.gather(*sessions)

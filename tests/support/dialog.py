@@ -9,7 +9,7 @@ A `.dialog` file is a connection, line by line; the reason for the dialogue stan
     S* 250                                      ...or the rest of it, whatever it says, by its code alone
     C: MAIL FROM:<a@client.test>
     S~ 250 2\.\d\.\d .*                         one line from the server, as a regular expression (all of it)
-    C<< NOOP\r\nNOOP\x00\r\n                    octets as they are: \r \n \t \0 \\ and \xHH; no CR LF is added
+    C<< NOOP\r\nNOOP\x00\r\n                    bytes as they are: \r \n \t \0 \\ and \xHH; no CR LF is added
     starttls                                    the TLS handshake, after the server's 220
     half-close                                  the client ends its side and listens on
     reset                                       the client breaks the connection
@@ -55,10 +55,12 @@ async def run_dialog(
     async with client:
         for number, verb, text in steps:
             try:
-                await _step(client, verb, text, ssl_context)
+                await _run_step(client, verb, text, ssl_context)
             except (AssertionError, ConnectionClosedError, OSError) as error:
                 step = f"{verb} {text}".rstrip()
-                raise AssertionError(f"{path}:{number}: {step}\n{_first_line(error)}{client.history()}") from error
+                raise AssertionError(
+                    f"{path}:{number}: {step}\n{_first_line(error)}{client.exchange_text()}"
+                ) from error
 
 
 def parse(path: Path, variables: Mapping[str, str]) -> list[tuple[int, str, str]]:
@@ -67,27 +69,27 @@ def parse(path: Path, variables: Mapping[str, str]) -> list[tuple[int, str, str]
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        found = _STEP.fullmatch(line)
-        if not found:
+        match = _STEP.fullmatch(line)
+        if not match:
             raise DialogError(f"{path}:{number}: no step of a dialogue: {line!r}")
-        verb, text = found[1], found[2] or ""
+        verb, text = match[1], match[2] or ""
         if text and verb in _WITHOUT_TEXT:
             raise DialogError(f"{path}:{number}: {verb} takes no text: {line!r}")
         if steps and steps[-1][1] in ("close", "expect-close", "reset"):
             raise DialogError(f"{path}:{number}: nothing can follow {steps[-1][1]}: {line!r}")
         try:
-            steps.append((number, verb, _substituted(text, variables, for_regex=verb == "S~")))
+            steps.append((number, verb, _substitute(text, variables, for_regex=verb == "S~")))
         except KeyError as error:
             raise DialogError(f"{path}:{number}: no variable is called {error}") from None
     return steps
 
 
-async def _step(client: RawSmtp, verb: str, text: str, ssl_context: ssl.SSLContext | None) -> None:
+async def _run_step(client: RawSmtp, verb: str, text: str, ssl_context: ssl.SSLContext | None) -> None:
     match verb:
         case "C:":
             await client.send_line(text)
         case "C<<":
-            await client.send_bytes(unescaped(text))
+            await client.send_bytes(unescape(text))
         case "S:":
             line = await client.read_line()
             pattern = ".*".join(re.escape(part) for part in text.split("*"))
@@ -108,33 +110,33 @@ async def _step(client: RawSmtp, verb: str, text: str, ssl_context: ssl.SSLConte
         case "close":
             await client.close()
         case "expect-close":
-            rest = await client.eof()
+            rest = await client.read_to_eof()
             assert not rest, f"expected: the end\n     got: {rest!r}"
 
 
-def unescaped(text: str) -> bytes:
-    r"""The octets that `C<<` sends: text is UTF-8, escapes are octets."""
-    octets = bytearray()
+def unescape(text: str) -> bytes:
+    r"""The bytes that `C<<` sends: text is UTF-8, escapes are bytes."""
+    data = bytearray()
     end = 0
-    for found in _ESCAPE.finditer(text):
-        octets += text[end : found.start()].encode()
-        name = found[1]
+    for match in _ESCAPE.finditer(text):
+        data += text[end : match.start()].encode()
+        name = match[1]
         if name in _ESCAPES:
-            octets += _ESCAPES[name]
+            data += _ESCAPES[name]
         elif len(name) == 3:
-            octets.append(int(name[1:], 16))
+            data.append(int(name[1:], 16))
         else:
-            raise DialogError(f"unknown escape {found[0]!r}")
-        end = found.end()
-    return bytes(octets + text[end:].encode())
+            raise DialogError(f"unknown escape {match[0]!r}")
+        end = match.end()
+    return bytes(data + text[end:].encode())
 
 
-def _substituted(text: str, variables: Mapping[str, str], *, for_regex: bool) -> str:
-    def value(found: re.Match[str]) -> str:
-        name, star, times = found[1].rpartition("*")
+def _substitute(text: str, variables: Mapping[str, str], *, for_regex: bool) -> str:
+    def value(match: re.Match[str]) -> str:
+        name, star, times = match[1].rpartition("*")
         if star and times.isdecimal():
             return name * int(times)
-        return re.escape(variables[found[1]]) if for_regex else variables[found[1]]
+        return re.escape(variables[match[1]]) if for_regex else variables[match[1]]
 
     return _VARIABLE.sub(value, text)
 

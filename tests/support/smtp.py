@@ -17,7 +17,7 @@ from typing import Self
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?\r\n", re.DOTALL)
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?= |$)")
-_TRANSCRIPT_LINES = 200
+_MAX_EXCHANGED_LINES = 200
 
 
 class ConnectionClosedError(Exception):
@@ -25,7 +25,7 @@ class ConnectionClosedError(Exception):
 
 
 @dataclass(frozen=True)
-class Reply:
+class SmtpReply:
     """One reply; `lines` are its texts without the code."""
 
     code: int
@@ -38,8 +38,8 @@ class Reply:
     @property
     def enhanced(self) -> str:
         """The enhanced status code (RFC 2034) of the first line, "" without one."""
-        found = _ENHANCED.match(self.lines[0])
-        return found.group() if found else ""
+        match = _ENHANCED.match(self.lines[0])
+        return match.group() if match else ""
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}"
@@ -50,8 +50,8 @@ class RawSmtp:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float) -> None:
         self.timeout = timeout
-        self.greeting = Reply(0, ("",))
-        self.transcript: list[str] = []
+        self.greeting = SmtpReply(0, ("",))
+        self.exchanged_lines: list[str] = []
         self._reader = reader
         self._writer = writer
 
@@ -89,30 +89,30 @@ class RawSmtp:
 
     # --- saying
 
-    async def send_bytes(self, octets: bytes) -> None:
+    async def send_bytes(self, data: bytes) -> None:
         """These octets, as they are. Waits while the server reads slower than we write."""
-        self._note("C", octets)
-        self._writer.write(octets)
+        self._record("C", data)
+        self._writer.write(data)
         async with asyncio.timeout(self.timeout):
             await self._writer.drain()
 
     async def send_line(self, line: str) -> None:
         await self.send_bytes(line.encode() + b"\r\n")
 
-    async def command(self, line: str, expect: int | None = None) -> Reply:
+    async def command(self, line: str, expect: int | None = None) -> SmtpReply:
         """Says the line and reads the reply; `expect` fails the test on another code."""
         await self.send_line(line)
         return await self.read_reply() if expect is None else await self.expect(expect)
 
-    async def data(self, content: bytes) -> Reply:
+    async def data(self, content: bytes) -> SmtpReply:
         """DATA, the mail (dot-stuffed and ended here), and the reply to it; the reply to DATA if it is no 354."""
         reply = await self.command("DATA")
         if reply.code != 354:
             return reply
-        await self.send_bytes(dot_stuffed(content))
+        await self.send_bytes(dot_stuff(content))
         return await self.read_reply()
 
-    async def starttls(self, context: ssl.SSLContext, server_hostname: str | None = None) -> Reply:
+    async def starttls(self, context: ssl.SSLContext, server_hostname: str | None = None) -> SmtpReply:
         """STARTTLS and the handshake. The reply; no handshake unless it is 220."""
         reply = await self.command("STARTTLS")
         if reply.code == 220:
@@ -123,35 +123,35 @@ class RawSmtp:
         """The handshake alone. Certificates are checked only as far as `context` says."""
         async with asyncio.timeout(self.timeout):
             await self._writer.start_tls(context, server_hostname=server_hostname)
-        self.transcript.append("-- TLS")
+        self.exchanged_lines.append("-- TLS")
 
     # --- hearing
 
     async def read_line(self) -> str:
         """One line of a reply without its end. Octets that are not UTF-8 come as surrogates."""
-        return (await self._raw_line()).removesuffix(b"\r\n").decode(errors="surrogateescape")
+        return (await self._read_raw_line()).removesuffix(b"\r\n").decode(errors="surrogateescape")
 
-    async def read_reply(self) -> Reply:
+    async def read_reply(self) -> SmtpReply:
         """One whole reply, of one line or several."""
         code = 0
         lines = []
         while True:
-            raw = await self._raw_line()
-            found = _LINE.fullmatch(raw)
-            assert found, f"not a line of an SMTP reply: {raw!r}{self.history()}"
-            assert code in (0, int(found[1])), f"the code changes within a reply: {raw!r}{self.history()}"
-            code = int(found[1])
-            lines.append((found[3] or b"").decode(errors="surrogateescape"))
-            if found[2] != b"-":
-                return Reply(code, tuple(lines))
+            raw = await self._read_raw_line()
+            match = _LINE.fullmatch(raw)
+            assert match, f"not a line of an SMTP reply: {raw!r}{self.exchange_text()}"
+            assert code in (0, int(match[1])), f"the code changes within a reply: {raw!r}{self.exchange_text()}"
+            code = int(match[1])
+            lines.append((match[3] or b"").decode(errors="surrogateescape"))
+            if match[2] != b"-":
+                return SmtpReply(code, tuple(lines))
 
-    async def expect(self, code: int) -> Reply:
+    async def expect(self, code: int) -> SmtpReply:
         """The next reply, which has this code (three digits, or one for the class)."""
         reply = await self.read_reply()
-        assert str(reply.code).startswith(str(code)), f"expected {code}, got {reply}{self.history()}"
+        assert str(reply.code).startswith(str(code)), f"expected {code}, got {reply}{self.exchange_text()}"
         return reply
 
-    async def eof(self) -> bytes:
+    async def read_to_eof(self) -> bytes:
         """Waits until the server closes; what it still said before, b"" after silence. A reset counts as closing."""
         rest = b""
         try:
@@ -160,17 +160,17 @@ class RawSmtp:
                     while piece := await self._reader.read(65536):
                         rest += piece
         except TimeoutError:
-            raise TimeoutError(f"not closed within {self.timeout} s{self.history()}") from None
+            raise TimeoutError(f"not closed within {self.timeout} s{self.exchange_text()}") from None
         if rest:
-            self._note("S", rest)
+            self._record("S", rest)
         return rest
 
     # --- leaving
 
-    async def quit(self) -> Reply:
+    async def quit(self) -> SmtpReply:
         """QUIT, its reply, and the server's closing."""
         reply = await self.command("QUIT")
-        await self.eof()
+        await self.read_to_eof()
         await self.close()
         return reply
 
@@ -192,31 +192,31 @@ class RawSmtp:
             async with asyncio.timeout(self.timeout):
                 await self._writer.wait_closed()
 
-    def history(self) -> str:
+    def exchange_text(self) -> str:
         """What was said so far, for a failure's message."""
-        return "\n--- said so far\n" + "\n".join(self.transcript[-_TRANSCRIPT_LINES:])
+        return "\n--- said so far\n" + "\n".join(self.exchanged_lines[-_MAX_EXCHANGED_LINES:])
 
     # --- inside
 
-    async def _raw_line(self) -> bytes:
+    async def _read_raw_line(self) -> bytes:
         try:
             async with asyncio.timeout(self.timeout):
                 raw = await self._reader.readuntil(b"\n")
         except TimeoutError:
-            raise TimeoutError(f"nothing was said for {self.timeout} s{self.history()}") from None
+            raise TimeoutError(f"nothing was said for {self.timeout} s{self.exchange_text()}") from None
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             partial = error.partial if isinstance(error, asyncio.IncompleteReadError) else b""
-            raise ConnectionClosedError(f"closed after {partial!r}{self.history()}") from None
-        self._note("S", raw)
+            raise ConnectionClosedError(f"closed after {partial!r}{self.exchange_text()}") from None
+        self._record("S", raw)
         return raw
 
-    def _note(self, who: str, octets: bytes) -> None:
-        shown = repr(octets if len(octets) <= 500 else octets[:500] + b"...")[2:-1]
-        self.transcript.append(f"{who}: {shown}")
-        del self.transcript[:-_TRANSCRIPT_LINES]
+    def _record(self, side: str, data: bytes) -> None:
+        shown = repr(data if len(data) <= 500 else data[:500] + b"...")[2:-1]
+        self.exchanged_lines.append(f"{side}: {shown}")
+        del self.exchanged_lines[:-_MAX_EXCHANGED_LINES]
 
 
-def dot_stuffed(content: bytes) -> bytes:
+def dot_stuff(content: bytes) -> bytes:
     """The mail as it goes over the line after DATA (RFC 5321 4.5.2), with its end."""
     stuffed = re.sub(rb"(^|\r\n)\.", rb"\1..", content)
     return stuffed + (b".\r\n" if not stuffed or stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
@@ -234,7 +234,7 @@ async def send_mail(
     tls: ssl.SSLContext | None = None,
     local_addr: tuple[str, int] | None = None,
     timeout: float = 10,
-) -> Reply:
+) -> SmtpReply:
     """Sends one mail and answers the last reply that counts: the one to the mail, or the refusal before it.
 
     `parameters` go behind MAIL FROM (`SMTPUTF8`). It goes on while at least one recipient is accepted.
@@ -245,7 +245,7 @@ async def send_mail(
             return client.greeting
         await client.command(f"EHLO {ehlo}", 250)
         if tls is not None:
-            assert (await client.starttls(tls)).code == 220, client.history()
+            assert (await client.starttls(tls)).code == 220, client.exchange_text()
             await client.command(f"EHLO {ehlo}", 250)
         reply = await client.command(f"MAIL FROM:<{mail_from}> {parameters}".rstrip())
         if reply.code != 250:
@@ -261,7 +261,7 @@ async def send_mail(
 
 async def send_mail_pipelined(
     host: str, port: int, mail_from: str, rcpt_tos: Sequence[str], content: bytes, *, timeout: float = 10
-) -> Reply:
+) -> SmtpReply:
     """As `send_mail`, but MAIL, RCPT and DATA in one write (RFC 2920), then the mail and QUIT in another."""
     client = await RawSmtp.connect(host, port, timeout=timeout)
     async with client:
@@ -272,8 +272,8 @@ async def send_mail_pipelined(
         if data.code != 354:
             refusals = [reply for reply in (mail, *recipients, data) if reply.code >= 400]
             return refusals[0]
-        await client.send_bytes(dot_stuffed(content) + b"QUIT\r\n")
+        await client.send_bytes(dot_stuff(content) + b"QUIT\r\n")
         reply = await client.read_reply()
         await client.expect(221)
-        await client.eof()
+        await client.read_to_eof()
         return reply

@@ -36,10 +36,10 @@ class KnownRecipients:
 
     failure: Exception | None = None
     gate: asyncio.Event | None = None
-    asked: list[str] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
 
     async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target | Refusal:
-        self.asked.append(str(mailbox))
+        self.queries.append(str(mailbox))
         if self.gate is not None:
             await self.gate.wait()
         if self.failure is not None:
@@ -64,23 +64,23 @@ def _target(mailbox: Mailbox, alias: str) -> Target:
 
 
 @dataclass
-class KeptMails:
+class AcceptedMails:
     """What was accepted. gate: accept waits for it before it keeps the mail; entered: it was called."""
 
     failure: Exception | None = None
     gate: asyncio.Event | None = None
-    entered: asyncio.Event = field(default_factory=asyncio.Event)
-    left: asyncio.Event = field(default_factory=asyncio.Event)
+    accept_started: asyncio.Event = field(default_factory=asyncio.Event)
+    accept_finished: asyncio.Event = field(default_factory=asyncio.Event)
     mails: list[tuple[Envelope, bytes]] = field(default_factory=list)
 
     async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
-        self.entered.set()
+        self.accept_started.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.failure is not None:
             raise self.failure
         self.mails.append((envelope, content))
-        self.left.set()
+        self.accept_finished.set()
         return Accepted(f"msg_{len(self.mails)}", repeat=False)
 
     @property
@@ -94,7 +94,7 @@ class RunningServer:
 
     server: Server
     recipients: KnownRecipients
-    mails: KeptMails
+    mails: AcceptedMails
 
     @property
     def host(self) -> str:
@@ -114,7 +114,7 @@ class RunningServer:
         return next(iter(self.server._connections))
 
 
-def bounds(**changes: Any) -> Bounds:
+def make_bounds(**changes: Any) -> Bounds:
     """The default bounds with some changes."""
     return replace(Bounds.from_settings(SmtpSettings()), **changes)
 
@@ -130,7 +130,7 @@ async def running_server(
     **settings: Any,
 ) -> AsyncIterator[RunningServer]:
     """A running server; settings are those of `[smtp]`, bounds replace those that follow from them."""
-    recipients, mails = KnownRecipients(), KeptMails()
+    recipients, mails = KnownRecipients(), AcceptedMails()
     smtp = SmtpSettings(**{"listen": ["127.0.0.1:0"], **settings})
     server = Server(
         smtp,

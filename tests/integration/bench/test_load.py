@@ -38,7 +38,7 @@ async def test_recipients_take_turns() -> None:
     async with running_server() as server:
         load = Load(mails=6, concurrency=2, recipient="user1@example.com,user2@example.com", timeout=10)
         await _send(load, server.port)
-        assert sorted(server.recipients.asked) == ["user1@example.com"] * 3 + ["user2@example.com"] * 3
+        assert sorted(server.recipients.queries) == ["user1@example.com"] * 3 + ["user2@example.com"] * 3
 
 
 async def test_a_refusal_is_counted_by_its_words() -> None:

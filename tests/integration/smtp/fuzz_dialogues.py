@@ -29,63 +29,67 @@ PIECES = [
 ]  # fmt: skip
 
 
-def content(chance: random.Random) -> bytes:
+def random_content(rng: random.Random) -> bytes:
     """The content of a mail, dangerous bytes mostly; some are large."""
-    mail = b"".join(chance.choices(PIECES, k=chance.randrange(12)))
-    if chance.random() < 0.15:
-        mail += b"z" * chance.choice([65_000, 70_000, 99_000, 100_000, 101_000, 260_000])
+    mail = b"".join(rng.choices(PIECES, k=rng.randrange(12)))
+    if rng.random() < 0.15:
+        mail += b"z" * rng.choice([65_000, 70_000, 99_000, 100_000, 101_000, 260_000])
     return mail
 
 
-def dialogue(chance: random.Random) -> bytes:
+def random_dialogue(rng: random.Random) -> bytes:
     """What a client sends in one connection, before it is mutated."""
-    sent = [b"EHLO client.test\r\n"] if chance.random() < 0.9 else []
-    for _ in range(chance.randrange(1, 12)):
-        kind = chance.random()
+    sent = [b"EHLO client.test\r\n"] if rng.random() < 0.9 else []
+    for _ in range(rng.randrange(1, 12)):
+        kind = rng.random()
         if kind < 0.45:
-            sent.append(b"MAIL FROM:" + (SENDERS[0] if chance.random() < 0.7 else chance.choice(SENDERS)) + b"\r\n")
-            for _ in range(chance.randrange(1, 4)):
-                to = RECIPIENTS[0] if chance.random() < 0.6 else chance.choice(RECIPIENTS)
+            sent.append(b"MAIL FROM:" + (SENDERS[0] if rng.random() < 0.7 else rng.choice(SENDERS)) + b"\r\n")
+            for _ in range(rng.randrange(1, 4)):
+                to = RECIPIENTS[0] if rng.random() < 0.6 else rng.choice(RECIPIENTS)
                 sent.append(b"RCPT TO:" + to + b"\r\n")
-            if chance.random() < 0.6:
-                sent += [b"DATA\r\n", content(chance), b"\r\n.\r\n"]
+            if rng.random() < 0.6:
+                sent += [b"DATA\r\n", random_content(rng), b"\r\n.\r\n"]
             else:
-                for last in [b""] * chance.randrange(3) + [b" LAST"]:
-                    chunk = content(chance)
+                for last in [b""] * rng.randrange(3) + [b" LAST"]:
+                    chunk = random_content(rng)
                     sent += [b"BDAT %d%b\r\n" % (len(chunk), last), chunk]
         elif kind < 0.85:
-            sent.append(chance.choice(VERBS) + b"\r\n")
+            sent.append(rng.choice(VERBS) + b"\r\n")
         elif kind < 0.95:
-            sent.append(content(chance))
+            sent.append(random_content(rng))
         else:
-            sent.append(chance.choice([b"NOOP\r\n" * 110, b"A" * 5000 + b"\r\n", b"NOOP\n", b"MAIL " + b"x" * 560]))
+            sent.append(rng.choice([b"NOOP\r\n" * 110, b"A" * 5000 + b"\r\n", b"NOOP\n", b"MAIL " + b"x" * 560]))
     return b"".join(sent)
 
 
-def mutated(chance: random.Random, data: bytes) -> bytes:
+def mutate(rng: random.Random, data: bytes) -> bytes:
     """The data with a few places removed, doubled, or something inserted."""
     changed = bytearray(data)
-    for _ in range(chance.choice([0, 0, 1, 2, 5])):
-        at = chance.randrange(len(changed) + 1)
-        length = chance.choice([1, 1, 2, 8, 64])
-        match chance.randrange(4):
+    for _ in range(rng.choice([0, 0, 1, 2, 5])):
+        position = rng.randrange(len(changed) + 1)
+        length = rng.choice([1, 1, 2, 8, 64])
+        match rng.randrange(4):
             case 0:
-                del changed[at : at + length]
+                del changed[position : position + length]
             case 1:
-                changed[at:at] = changed[at : at + length]
+                changed[position:position] = changed[position : position + length]
             case 2:
-                changed[at:at] = chance.choice(PIECES)
+                changed[position:position] = rng.choice(PIECES)
             case 3:
-                changed[at : at + 1] = chance.randbytes(1)
+                changed[position : position + 1] = rng.randbytes(1)
     return bytes(changed)
 
 
-def pieces(chance: random.Random, data: bytes) -> list[bytes]:
+def split(rng: random.Random, data: bytes) -> list[bytes]:
     """The data as packets."""
-    if chance.random() < 0.1 and len(data) < 3000:
-        return [data[at : at + 1] for at in range(len(data))]
-    cuts = sorted(chance.randrange(len(data) + 1) for _ in range(chance.choice([0, 1, 3, 10, 30])))
+    if rng.random() < 0.1 and len(data) < 3000:
+        return [data[position : position + 1] for position in range(len(data))]
+    cuts = sorted(rng.randrange(len(data) + 1) for _ in range(rng.choice([0, 1, 3, 10, 30])))
     bounds = [0, *cuts, len(data)]
-    # The loop never brings more than 256 KiB at once.
+    # The event loop never delivers more than 256 KiB at once.
     whole = [data[start:end] for start, end in itertools.pairwise(bounds)]
-    return [piece[at : at + Bounds.read_bytes] for piece in whole for at in range(0, len(piece), Bounds.read_bytes)]
+    return [
+        piece[position : position + Bounds.read_bytes]
+        for piece in whole
+        for position in range(0, len(piece), Bounds.read_bytes)
+    ]

@@ -10,19 +10,19 @@ from typing import Any
 from smtp.bounds import Bounds
 from smtp.connection import Connection
 from smtp.transport import PauseReason
-from tests.integration.smtp.fuzz_dialogues import dialogue, mutated, pieces
+from tests.integration.smtp.fuzz_dialogues import mutate, random_dialogue, split
 from tests.support.smtp_doubles import RunningServer
 
-TURNS = 20_000  # turns of the loop in which a round comes to its end
+MAX_ITERATIONS = 20_000  # turns of the loop in which a round comes to its end
 # The second and the third share a /64; the last one is trusted.
 ADDRESSES = ["192.0.2.1", "2001:db8::1", "2001:db8::2", "10.0.0.1"]
 
 
-class FoundError(Exception):
+class InvariantError(Exception):
     """An invariant does not hold."""
 
 
-class Wire(asyncio.Transport):
+class FuzzTransport(asyncio.Transport):
     """The server's side of a connection: what it wrote, and whether it reads."""
 
     def __init__(self, peer: str, *, tls: bool = False) -> None:
@@ -49,7 +49,7 @@ class Wire(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         if self.closing:
-            raise FoundError("written after the end")
+            raise InvariantError("written after the end")
         self.written += data
 
     def is_closing(self) -> bool:
@@ -70,104 +70,108 @@ class Wire(asyncio.Transport):
 
 
 @dataclass
-class Peer:
+class FuzzPeer:
     """One connection of a round."""
 
     address: str
     data: bytes
-    left: list[bytes]
+    unsent: list[bytes]
     resets: bool  # the connection is lost instead of ended
-    fed: int = 0
+    fed_bytes: int = 0
     ended: bool = False
-    tls_began: list[int] = field(default_factory=list)
-    wire: Wire = field(init=False)
+    handshake_offsets: list[int] = field(default_factory=list)
+    transport: FuzzTransport = field(init=False)
     written: list[bytearray] = field(default_factory=list)
 
     @property
-    def sent(self) -> bytes:
+    def received(self) -> bytes:
         return b"".join(self.written)
 
 
-async def play(server: RunningServer, chance: random.Random) -> list[Peer]:
+async def run_round(server: RunningServer, rng: random.Random) -> list[FuzzPeer]:
     """One round, to the end of all its connections."""
     loop = asyncio.get_running_loop()
-    listening = server.server
-    proxied = listening._context.expects_proxy
-    peers: list[Peer] = []
-    for address in chance.sample(ADDRESSES, chance.randrange(1, 4)):
-        data = mutated(chance, dialogue(chance))
+    smtp_server = server.server
+    proxied = smtp_server._context.expects_proxy
+    peers: list[FuzzPeer] = []
+    for address in rng.sample(ADDRESSES, rng.randrange(1, 4)):
+        data = mutate(rng, random_dialogue(rng))
         header = b""
         if proxied:
             family = "TCP6" if ":" in address else "TCP4"
             header = f"PROXY {family} {address} {address} 1 25\r\n".encode()
-        peer = Peer(address, data, pieces(chance, header + data), chance.random() < 0.15)
-        peer.fed = -len(header)
+        peer = FuzzPeer(address, data, split(rng, header + data), rng.random() < 0.15)
+        peer.fed_bytes = -len(header)
         peers.append(peer)
-        protocol = Connection(listening._context, listening, listening._tls, loop)
-        peer.wire = Wire("10.0.0.9" if proxied else address)
-        peer.wire.protocol = protocol
-        peer.written.append(peer.wire.written)
-        protocol.connection_made(peer.wire)
-    loop.start_tls = _handshakes(peers, chance)  # type: ignore[method-assign]
+        protocol = Connection(smtp_server._context, smtp_server, smtp_server._tls, loop)
+        peer.transport = FuzzTransport("10.0.0.9" if proxied else address)
+        peer.transport.protocol = protocol
+        peer.written.append(peer.transport.written)
+        protocol.connection_made(peer.transport)
+    loop.start_tls = _fake_start_tls(peers, rng)  # type: ignore[method-assign]
 
     idle = 0
-    while listening.connection_count:
-        open_peers = [peer for peer in peers if not peer.wire.protocol._io.is_lost]
-        ready = [peer for peer in open_peers if not peer.wire.closing and not peer.ended and peer.wire.reading]
+    while smtp_server.connection_count:
+        open_peers = [peer for peer in peers if not peer.transport.protocol._io.is_lost]
+        ready = [
+            peer for peer in open_peers if not peer.transport.closing and not peer.ended and peer.transport.reading
+        ]
         if ready:
             idle = 0
-            _one_event(chance.choice(ready), chance)
+            _run_event(rng.choice(ready), rng)
         else:
             idle += 1
             for peer in open_peers:
-                peer.wire.protocol.resume_writing()
-                if idle > TURNS / 2 and PauseReason.MEMORY in peer.wire.protocol._io.pauses:
-                    peer.wire.protocol.check_deadlines(loop.time() + Bounds.memory_timeout, 1e9)
-            if idle > TURNS:
-                raise FoundError("a connection does not end")
-        for _ in range(chance.randrange(4)):
+                peer.transport.protocol.resume_writing()
+                if idle > MAX_ITERATIONS / 2 and PauseReason.MEMORY in peer.transport.protocol._io.pauses:
+                    peer.transport.protocol.check_deadlines(loop.time() + Bounds.memory_timeout, 1e9)
+            if idle > MAX_ITERATIONS:
+                raise InvariantError("a connection does not end")
+        for _ in range(rng.randrange(4)):
             await asyncio.sleep(0)
     return peers
 
 
-def _one_event(peer: Peer, chance: random.Random) -> None:
-    protocol = peer.wire.protocol
-    if peer.resets and chance.random() < 0.1:
-        peer.ended = peer.wire.closing = True
+def _run_event(peer: FuzzPeer, rng: random.Random) -> None:
+    protocol = peer.transport.protocol
+    if peer.resets and rng.random() < 0.1:
+        peer.ended = peer.transport.closing = True
         protocol.connection_lost(ConnectionResetError())
-    elif peer.left:
-        piece = peer.left.pop(0)
+    elif peer.unsent:
+        piece = peer.unsent.pop(0)
         if not piece:
             return
-        peer.fed += len(piece)
+        peer.fed_bytes += len(piece)
         protocol.data_received(piece)
         # What comes between the end of a handshake and the task's turn is bounded by that turn alone.
-        bound = Bounds.command_buffer_bytes + len(piece) + (4 * Bounds.read_bytes if peer.tls_began else 0)
+        bound = Bounds.command_buffer_bytes + len(piece) + (4 * Bounds.read_bytes if peer.handshake_offsets else 0)
         buffered = len(protocol._io.lines.buffer)
         if buffered > bound:
-            raise FoundError(f"the buffer grows: {buffered} bytes in {protocol.phase}")
-        if chance.random() < 0.05:
+            raise InvariantError(f"the buffer grows: {buffered} bytes in {protocol.phase}")
+        if rng.random() < 0.05:
             protocol.pause_writing()
-        elif chance.random() < 0.5:
+        elif rng.random() < 0.5:
             protocol.resume_writing()
     else:
         peer.ended = True
         if not protocol.eof_received():
-            peer.wire.close()
+            peer.transport.close()
 
 
-def _handshakes(peers: list[Peer], chance: random.Random) -> Any:
-    async def start_tls(wire: Wire, protocol: Connection, _context: object, *, server_side: bool) -> Wire:
-        peer = next(peer for peer in peers if peer.wire is wire)
-        if not server_side or protocol is not wire.protocol:
-            raise FoundError("not the server's side of the handshake")
-        peer.tls_began.append(peer.fed)
-        secured = Wire(peer.address, tls=True)
+def _fake_start_tls(peers: list[FuzzPeer], rng: random.Random) -> Any:
+    async def start_tls(
+        transport: FuzzTransport, protocol: Connection, _context: object, *, server_side: bool
+    ) -> FuzzTransport:
+        peer = next(peer for peer in peers if peer.transport is transport)
+        if not server_side or protocol is not transport.protocol:
+            raise InvariantError("not the server's side of the handshake")
+        peer.handshake_offsets.append(peer.fed_bytes)
+        secured = FuzzTransport(peer.address, tls=True)
         secured.protocol = protocol
-        secured.closing = wire.closing  # and it reads, as after a handshake on both loops
-        peer.wire = secured
+        secured.closing = transport.closing  # and it reads, as after a handshake on both loops
+        peer.transport = secured
         peer.written.append(secured.written)
-        for _ in range(chance.randrange(5)):
+        for _ in range(rng.randrange(5)):
             await asyncio.sleep(0)
         if protocol._io.is_lost:
             raise ConnectionResetError

@@ -18,7 +18,7 @@ from aiosmtpd import smtp as upstream
 
 from smtp.connection import Connection
 from smtp.session import Session
-from tests.support.smtp import RawSmtp, Reply
+from tests.support.smtp import RawSmtp, SmtpReply
 from tests.support.smtp_doubles import running_server
 from tests.support.waiting import until
 
@@ -84,7 +84,7 @@ class Handler:
 
 
 @asynccontextmanager
-async def stock(handler: Handler, kind: Callable[..., upstream.SMTP] = upstream.SMTP) -> AsyncIterator[RawSmtp]:
+async def stock_server(handler: Handler, kind: Callable[..., upstream.SMTP] = upstream.SMTP) -> AsyncIterator[RawSmtp]:
     """A client of an aiosmtpd server that is used as its documentation describes."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: kind(handler, hostname="mx", loop=loop), "127.0.0.1", 0)
@@ -95,7 +95,7 @@ async def stock(handler: Handler, kind: Callable[..., upstream.SMTP] = upstream.
         server.close()
 
 
-async def say(client: RawSmtp, *lines: str) -> Reply:
+async def send_commands(client: RawSmtp, *lines: str) -> SmtpReply:
     """The commands one after another; the last reply."""
     for line in lines:
         reply = await client.command(line)
@@ -105,7 +105,7 @@ async def say(client: RawSmtp, *lines: str) -> Reply:
 # What the subclass keeps.
 
 
-async def test_a_connection_is_one_task_that_runs_handle_client() -> None:
+async def test_connection_is_one_task_that_runs_handle_client() -> None:
     started: list[upstream.SMTP] = []
 
     class Watched(upstream.SMTP):
@@ -116,7 +116,7 @@ async def test_a_connection_is_one_task_that_runs_handle_client() -> None:
             transport.write(b"220 mx\r\n")
             transport.close()
 
-    async with stock(Handler(), Watched):
+    async with stock_server(Handler(), Watched):
         assert len(started) == 1
         assert isinstance(started[0], asyncio.Protocol)
     async with running_server() as server, await RawSmtp.connect(server.host, server.port):
@@ -125,16 +125,16 @@ async def test_a_connection_is_one_task_that_runs_handle_client() -> None:
         assert "Connection._handle_client" in repr(task)
 
 
-async def test_a_command_is_a_method_found_by_its_name() -> None:
+async def test_command_is_a_method_found_by_its_name() -> None:
     class Extended(upstream.SMTP):
         async def smtp_PING(self, arg: str) -> None:
             await self.push(f"250 pong {arg}")
 
-    async with stock(Handler(), Extended) as client:
+    async with stock_server(Handler(), Extended) as client:
         assert (await client.command("PING now", 250)).text == "pong now"
 
 
-def test_every_command_of_upstream_is_replaced_or_left_out() -> None:
+def test_every_upstream_command_except_auth_is_replaced() -> None:
     """AUTH is the only one left out: the server receives mail, it does not relay it for users."""
     theirs = {name for name in dir(upstream.SMTP) if name.startswith("smtp_")}
     ours = {name for name in vars(Connection) if name.startswith("smtp_")}
@@ -144,10 +144,10 @@ def test_every_command_of_upstream_is_replaced_or_left_out() -> None:
         assert inspect.iscoroutinefunction(getattr(Connection, name)), name
 
 
-async def test_the_names_of_handlers_are_upstreams() -> None:
+async def test_handler_names_are_those_of_upstream() -> None:
     handler = Handler()
-    async with stock(handler) as client:
-        await say(client, "HELO client.test", *MAIL, "NOOP", "VRFY a@b.test", "RSET", *MAIL[1:])
+    async with stock_server(handler) as client:
+        await send_commands(client, "HELO client.test", *MAIL, "NOOP", "VRFY a@b.test", "RSET", *MAIL[1:])
         await client.data(b"x\r\n")
     ours = {name.removeprefix("handle_") for name in dir(Session) if name.startswith("handle_")}
     assert ours - set(handler.hooks) == {"STARTTLS", "BDAT"}, "one needs TLS, the other is an extension of ours"
@@ -156,7 +156,7 @@ async def test_the_names_of_handlers_are_upstreams() -> None:
 # Nothing else of upstream takes part.
 
 
-async def test_no_method_of_upstream_runs_in_a_session(
+async def test_no_upstream_method_runs_in_a_session(
     monkeypatch: pytest.MonkeyPatch, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
 ) -> None:
     """A method that a release adds or changes has no effect, unless Python itself calls it."""
@@ -173,7 +173,7 @@ async def test_no_method_of_upstream_runs_in_a_session(
     ):
         await client.starttls(tls_client)
         for end in (b"DATA\r\nx\r\n.\r\n", b"BDAT 3 LAST\r\nx\r\n"):
-            await say(client, *MAIL)
+            await send_commands(client, *MAIL)
             await client.send_bytes(end)
             await client.expect(354 if end.startswith(b"DATA") else 250)
             if end.startswith(b"DATA"):
@@ -185,7 +185,7 @@ async def test_no_method_of_upstream_runs_in_a_session(
         assert len(server.mails.mails) == 2
 
 
-async def test_no_attribute_of_upstream_is_ours_by_accident() -> None:
+async def test_no_attribute_name_collides_with_upstream() -> None:
     """An attribute that upstream sets and ours reuse with another meaning would break in silence."""
     loop = asyncio.get_running_loop()
     theirs = vars(upstream.SMTP(object(), hostname="mx", loop=loop))
@@ -196,7 +196,7 @@ async def test_no_attribute_of_upstream_is_ours_by_accident() -> None:
     assert not {name for name in ours if name not in asyncios} & set(dir(upstream.SMTP)) - {"loop"}
 
 
-async def test_asyncios_protocol_works_without_a_reader() -> None:
+async def test_asyncio_protocol_works_without_a_reader() -> None:
     """`Connection` reads by `Transport`, so it has no StreamReader."""
     loop = asyncio.get_running_loop()
     for error in (None, ConnectionResetError()):
@@ -210,8 +210,8 @@ async def test_asyncios_protocol_works_without_a_reader() -> None:
 async def test_stock_cancels_a_handler_when_the_client_closes() -> None:
     handler = Handler()
     handler.gate = asyncio.Event()
-    async with stock(handler) as client:
-        await say(client, *MAIL, "DATA")
+    async with stock_server(handler) as client:
+        await send_commands(client, *MAIL, "DATA")
         await client.send_bytes(b"x\r\n.\r\n")
         await handler.entered.wait()
         client.half_close()
@@ -221,27 +221,27 @@ async def test_stock_cancels_a_handler_when_the_client_closes() -> None:
 async def test_stock_sends_the_text_of_an_exception() -> None:
     handler = Handler()
     handler.failure = RuntimeError("a secret of ours")
-    async with stock(handler) as client:
-        await say(client, *MAIL, "DATA")
+    async with stock_server(handler) as client:
+        await send_commands(client, *MAIL, "DATA")
         await client.send_bytes(b"x\r\n.\r\n")
         assert "a secret of ours" in str(await client.read_reply())
 
 
 async def test_stock_ends_a_command_with_a_bare_lf() -> None:
-    async with stock(Handler()) as client:
+    async with stock_server(Handler()) as client:
         await client.send_bytes(b"NOOP\nNOOP\n")
         await client.expect(250)
         await client.expect(250)
 
 
-async def test_stock_refuses_a_long_line_of_a_mail() -> None:
-    async with stock(Handler()) as client:
-        await say(client, *MAIL, "DATA")
+async def test_stock_rejects_a_long_content_line() -> None:
+    async with stock_server(Handler()) as client:
+        await send_commands(client, *MAIL, "DATA")
         await client.send_bytes(b"x" * 2000 + b"\r\n.\r\n")
         assert (await client.read_reply()).code == 500
 
 
 async def test_stock_offers_neither_pipelining_nor_chunking_nor_enhanced_codes() -> None:
-    async with stock(Handler()) as client:
+    async with stock_server(Handler()) as client:
         offered = await client.command("EHLO client.test", 250)
         assert not {"PIPELINING", "CHUNKING", "ENHANCEDSTATUSCODES"} & set(offered.lines)

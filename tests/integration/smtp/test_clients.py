@@ -12,7 +12,7 @@ import pytest
 from tests.support.smtp_doubles import RunningServer, running_server
 
 
-def mail(to: str = "support@example.com") -> EmailMessage:
+def make_message(to: str = "support@example.com") -> EmailMessage:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = "a@client.test", to, "Grüße"
     message.set_content("a line\n.a dot\n..two\n.\nend\n")
@@ -21,7 +21,7 @@ def mail(to: str = "support@example.com") -> EmailMessage:
     return message
 
 
-async def use(server: RunningServer, work: Callable[[smtplib.SMTP], object]) -> object:
+async def run_client(server: RunningServer, work: Callable[[smtplib.SMTP], object]) -> object:
     def run() -> object:
         with smtplib.SMTP(server.host, server.port, timeout=10) as client:
             return work(client)
@@ -29,41 +29,41 @@ async def use(server: RunningServer, work: Callable[[smtplib.SMTP], object]) -> 
     return await asyncio.to_thread(run)
 
 
-async def test_a_mail_arrives_octet_for_octet() -> None:
+async def test_mail_arrives_byte_for_byte() -> None:
     async with running_server() as server:
-        message = mail()
-        assert await use(server, lambda client: client.send_message(message)) == {}
+        message = make_message()
+        assert await run_client(server, lambda client: client.send_message(message)) == {}
         assert server.mails.contents[0].replace(b"\r\n", b"\n").rstrip() == message.as_bytes().rstrip()
 
 
 async def test_starttls(tls_files: tuple[Path, Path], tls_client: ssl.SSLContext) -> None:
     def work(client: smtplib.SMTP) -> object:
         client.starttls(context=tls_client)
-        return client.send_message(mail())
+        return client.send_message(make_message())
 
     async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
-        await use(server, work)
+        await run_client(server, work)
         assert server.mails.mails[0][0].protocol == "ESMTPS"
 
 
 async def test_smtputf8() -> None:
     async with running_server() as server:
-        await use(server, lambda client: client.send_message(mail("büro@bücher.example")))
+        await run_client(server, lambda client: client.send_message(make_message("büro@bücher.example")))
         envelope, _ = server.mails.mails[0]
         assert envelope.targets[0].recipient == "büro@bücher.example"
         assert envelope.protocol == "UTF8SMTP"
 
 
-async def test_some_recipients_refused() -> None:
+async def test_some_recipients_rejected() -> None:
     async with running_server() as server:
         to = ["support@example.com", "nobody@example.com", "x@elsewhere.example"]
-        refused = await use(server, lambda client: client.sendmail("a@client.test", to, "Subject: x\n\nx\n"))
+        refused = await run_client(server, lambda client: client.sendmail("a@client.test", to, "Subject: x\n\nx\n"))
         assert isinstance(refused, dict)
         assert {recipient: code for recipient, (code, _) in refused.items()} == dict.fromkeys(to[1:], 550)
 
 
-async def test_a_large_mail_is_refused_by_its_declared_size() -> None:
+async def test_large_mail_is_rejected_by_its_declared_size() -> None:
     async with running_server(max_message_bytes=50_000) as server:
         with pytest.raises(smtplib.SMTPSenderRefused) as raised:
-            await use(server, lambda client: client.send_message(mail()))
+            await run_client(server, lambda client: client.send_message(make_message()))
         assert raised.value.smtp_code == 552

@@ -8,12 +8,12 @@ from tests.support.smtp_doubles import running_server
 from tests.support.waiting import until
 
 
-async def test_too_many_in_all() -> None:
+async def test_too_many_connections() -> None:
     async with running_server(max_connections=2) as server:
         clients = [await RawSmtp.connect(server.host, server.port) for _ in range(3)]
         assert [client.greeting.code for client in clients] == [220, 220, 421]
         assert clients[2].greeting.enhanced == "4.7.0"
-        assert not await clients[2].eof()
+        assert not await clients[2].read_to_eof()
         await clients[0].quit()
         await until(lambda: server.server.connection_count == 1, "a place is free")
         async with await RawSmtp.connect(server.host, server.port) as late:
@@ -22,7 +22,7 @@ async def test_too_many_in_all() -> None:
             await client.close()
 
 
-async def test_too_many_from_one_address() -> None:
+async def test_too_many_connections_from_one_address() -> None:
     async with running_server(max_connections_per_ip=1) as server:
         async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.2", 0)):
             async with await RawSmtp.connect(server.host, server.port, local_addr=("127.0.0.2", 0)) as second:
@@ -34,7 +34,7 @@ async def test_too_many_from_one_address() -> None:
             assert again.greeting.code == 220
 
 
-async def test_trusted_networks_are_free_of_the_limits_by_address() -> None:
+async def test_trusted_networks_are_exempt_from_limits_per_address() -> None:
     settings: dict[str, Any] = {
         "max_connections_per_ip": 1,
         "max_mails_per_minute_per_ip": 1,
@@ -50,7 +50,7 @@ async def test_trusted_networks_are_free_of_the_limits_by_address() -> None:
         assert server.server.connection_count == 3
 
 
-async def test_a_blocked_network_is_refused_at_mail() -> None:
+async def test_blocked_network_is_rejected_at_mail() -> None:
     async with (
         running_server(blocked_senders=["127.0.0.0/8"]) as server,
         await RawSmtp.connect(server.host, server.port) as client,
@@ -60,7 +60,7 @@ async def test_a_blocked_network_is_refused_at_mail() -> None:
             assert (await client.command(f"MAIL FROM:<{sender}>", 550)).enhanced == "5.7.1"
 
 
-async def test_an_envelope_is_kept_without_characters_that_deceive() -> None:
+async def test_envelope_contains_no_deceptive_characters() -> None:
     async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         await client.command("EHLO \u200f\u200b", 501)
         await client.command("EHLO \u202eclient.test\u2066", 250)

@@ -6,13 +6,13 @@ Deadlines are short by the settings, so that nothing here sleeps: the server's o
 import asyncio
 from unittest import mock
 
-from tests.integration.smtp.fuzz_wires import Wire
+from tests.integration.smtp.fuzz_wires import FuzzTransport
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import RunningServer, running_server
 from tests.support.waiting import until
 
 
-async def in_data(server: RunningServer) -> RawSmtp:
+async def start_data(server: RunningServer) -> RawSmtp:
     client = await RawSmtp.connect(server.host, server.port)
     await client.command("EHLO client.test", 250)
     await client.command("MAIL FROM:<a@client.test>", 250)
@@ -27,44 +27,44 @@ async def test_silence_before_a_command() -> None:
         await RawSmtp.connect(server.host, server.port) as client,
     ):
         assert str(await client.read_reply()).startswith("421 4.4.2")
-        assert not await client.eof()
+        assert not await client.read_to_eof()
 
 
-async def test_an_octet_now_and_then_is_not_a_command() -> None:
+async def test_slow_bytes_do_not_extend_the_command_timeout() -> None:
     async with (
         running_server(command_timeout="200ms") as server,
         await RawSmtp.connect(server.host, server.port) as client,
     ):
-        heard = asyncio.ensure_future(client.read_reply())
-        while not heard.done():
+        reply_task = asyncio.ensure_future(client.read_reply())
+        while not reply_task.done():
             await client.send_bytes(b"N")
-            await asyncio.wait([heard], timeout=0.02)
-        assert str(heard.result()).startswith("421 4.4.2")
+            await asyncio.wait([reply_task], timeout=0.02)
+        assert str(reply_task.result()).startswith("421 4.4.2")
 
 
 async def test_silence_in_data() -> None:
     async with running_server(data_timeout="100ms") as server:
-        async with await in_data(server) as client:
+        async with await start_data(server) as client:
             await client.send_bytes(b"x\r\n")
             assert str(await client.read_reply()).startswith("421 4.4.2")
-            assert not await client.eof()
+            assert not await client.read_to_eof()
         assert not server.mails.mails
 
 
 async def test_too_slow_in_data() -> None:
-    async with running_server(data_timeout="300ms", min_data_rate=10000) as server, await in_data(server) as client:
-        heard = asyncio.ensure_future(client.read_reply())
-        while not heard.done():
+    async with running_server(data_timeout="300ms", min_data_rate=10000) as server, await start_data(server) as client:
+        reply_task = asyncio.ensure_future(client.read_reply())
+        while not reply_task.done():
             await client.send_bytes(b"x\r\n")
-            await asyncio.wait([heard], timeout=0.02)
-        assert str(heard.result()).startswith("421 4.4.2")
+            await asyncio.wait([reply_task], timeout=0.02)
+        assert str(reply_task.result()).startswith("421 4.4.2")
         assert not server.mails.mails
 
 
-async def test_our_own_time_is_not_the_peers() -> None:
+async def test_server_time_does_not_count_against_the_peer() -> None:
     async with running_server(command_timeout="100ms", data_timeout="100ms") as server:
         server.mails.gate = asyncio.Event()
-        async with await in_data(server) as client:
+        async with await start_data(server) as client:
             await client.send_bytes(b"x\r\n.\r\n")
             # Another session's timeout is the clock here: when it has fired, ours had time enough too.
             async with await RawSmtp.connect(server.host, server.port) as other:
@@ -73,7 +73,7 @@ async def test_our_own_time_is_not_the_peers() -> None:
             assert (await client.read_reply()).code == 250
 
 
-async def test_a_peer_that_does_not_read_is_let_go() -> None:
+async def test_peer_that_does_not_read_is_disconnected() -> None:
     async with running_server(
         bounds={"closing_timeout": 0.1}, command_timeout="300ms", errors_per_session=10**9
     ) as server:
@@ -85,10 +85,10 @@ async def test_a_peer_that_does_not_read_is_let_go() -> None:
         await client.close()
 
 
-async def test_a_connection_counts_until_it_is_closed() -> None:
+async def test_connection_counts_until_it_is_closed() -> None:
     """Also one whose task has ended: else nothing would abort it when its peer does not read the last reply."""
 
-    class Unread(Wire):
+    class Unread(FuzzTransport):
         def close(self) -> None:
             self.closing = True
 
@@ -111,7 +111,7 @@ async def test_a_connection_counts_until_it_is_closed() -> None:
         assert server.server.connection_count == server.server._context.limits.connection_count == 0
 
 
-async def test_less_patience_when_connections_run_out() -> None:
+async def test_shorter_timeout_while_connections_are_scarce() -> None:
     async with running_server(max_connections=2) as server:
         first = await RawSmtp.connect(server.host, server.port)
         loop = asyncio.get_running_loop()

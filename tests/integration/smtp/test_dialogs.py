@@ -17,7 +17,7 @@ from router.errors import StorageFull
 from smtp import replies
 from smtp.deadline import Phase
 from smtp.replies import Reply
-from tests.integration.smtp.test_dnsbl import Zones
+from tests.integration.smtp.test_dnsbl import FakeResolver
 from tests.support.dialog import run_dialog
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import HOSTNAME, RunningServer, running_server
@@ -38,11 +38,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "too-many-from-address": {"max_connections_per_ip": 1},
     "listed": {"proxy_protocol": True, "trusted_networks": ["127.0.0.0/8"], "dnsbl": ["zen.test"]},
 }
-LISTED = Zones({"7.2.0.192.zen.test.": ["127.0.0.2"]})
+LISTED = FakeResolver({"7.2.0.192.zen.test.": ["127.0.0.2"]})
 
 
 @asynccontextmanager
-async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def run_concurrently(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Something goes on beside the dialogue, and raises here when it fails."""
     task = asyncio.ensure_future(work)
     try:
@@ -55,12 +55,12 @@ async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def failing(server: RunningServer, failure: Exception) -> AsyncIterator[None]:
+async def fail_accept(server: RunningServer, failure: Exception) -> AsyncIterator[None]:
     server.mails.failure = failure
     yield
 
 
-async def drip(server: RunningServer) -> None:
+async def send_slowly(server: RunningServer) -> None:
     """Octets that keep coming, each before it is late."""
     while True:
         for connection in list(server.server._connections):
@@ -70,36 +70,36 @@ async def drip(server: RunningServer) -> None:
 
 
 @asynccontextmanager
-async def stopping(server: RunningServer) -> AsyncIterator[None]:
+async def stop_during_accept(server: RunningServer) -> AsyncIterator[None]:
     """The stop comes when a mail is being written."""
     server.mails.gate = gate = asyncio.Event()
 
     async def stop() -> None:
-        await server.mails.entered.wait()
+        await server.mails.accept_started.wait()
         draining = asyncio.ensure_future(server.server.drain(timedelta(seconds=20)))
         await until(lambda: not server.server.addresses, "the server drains")
         gate.set()
         await draining
 
-    async with meanwhile(stop()):
+    async with run_concurrently(stop()):
         yield
 
 
 @asynccontextmanager
-async def occupied(server: RunningServer) -> AsyncIterator[None]:
+async def occupy_connection(server: RunningServer) -> AsyncIterator[None]:
     """A connection is open before."""
     async with await RawSmtp.connect(server.host, server.port):
         yield
 
 
 # What the server needs besides settings before it says such a thing.
-PREPARED: dict[str, Callable[[RunningServer], AbstractAsyncContextManager[None]]] = {
-    "fault": lambda server: failing(server, RuntimeError("a secret of ours")),
-    "no-storage": lambda server: failing(server, StorageFull("a secret of ours")),
-    "too-many-connections": occupied,
-    "too-many-from-address": occupied,
-    "too-slow": lambda server: meanwhile(drip(server)),
-    "shutting-down": stopping,
+PREPARATIONS: dict[str, Callable[[RunningServer], AbstractAsyncContextManager[None]]] = {
+    "fault": lambda server: fail_accept(server, RuntimeError("a secret of ours")),
+    "no-storage": lambda server: fail_accept(server, StorageFull("a secret of ours")),
+    "too-many-connections": occupy_connection,
+    "too-many-from-address": occupy_connection,
+    "too-slow": lambda server: run_concurrently(send_slowly(server)),
+    "shutting-down": stop_during_accept,
     "listed": lambda _server: nullcontext(),  # a resolver, which is no setting
     "session-timeout": lambda _server: nullcontext(),  # a program of its own would show no more
 }
@@ -110,18 +110,18 @@ async def test_dialog(path: Path, tls_files: tuple[Path, Path], tls_client: ssl.
     settings = dict(SETTINGS.get(path.stem, {}))
     if path.stem.startswith("starttls"):
         settings["tls_cert"], settings["tls_key"] = tls_files
-    prepare = PREPARED.get(path.stem)
+    prepare = PREPARATIONS.get(path.stem)
     async with running_server(resolver=LISTED, **settings) as server, prepare(server) if prepare else nullcontext():
         await run_dialog(path, server.host, server.port, {"hostname": HOSTNAME}, tls_client)
 
 
-def test_every_dialog_says_why() -> None:
+def test_every_dialog_explains_itself() -> None:
     silent = [path.name for path in DIALOGS if not path.read_text().startswith("# ")]
     assert not silent
 
 
 def test_settings_belong_to_dialogs() -> None:
-    assert set(SETTINGS) | set(PREPARED) <= {path.stem for path in DIALOGS}
+    assert set(SETTINGS) | set(PREPARATIONS) <= {path.stem for path in DIALOGS}
 
 
 def test_every_reply_is_in_a_dialog() -> None:
@@ -129,11 +129,11 @@ def test_every_reply_is_in_a_dialog() -> None:
         line.removeprefix("S: ") for path in DIALOGS for line in path.read_text().splitlines() if line.startswith("S: ")
     }
     named = {name: reply for name, reply in vars(replies).items() if isinstance(reply, Reply)}
-    said = {name for name, reply in named.items() if reply.encoded.decode().rstrip("\r\n") in expected}
-    assert set(named) - said == set()
+    covered = {name for name, reply in named.items() if reply.encoded.decode().rstrip("\r\n") in expected}
+    assert set(named) - covered == set()
 
 
-def test_only_the_replies_that_have_none_lack_an_enhanced_code() -> None:
-    """RFC 2034 section 4; the greeting and what is said to HELO and EHLO are functions, not among these."""
+def test_every_reply_but_354_has_an_enhanced_code() -> None:
+    """RFC 2034 section 4; the greeting and what is covered to HELO and EHLO are functions, not among these."""
     without = {name for name, reply in vars(replies).items() if isinstance(reply, Reply) and not reply.enhanced}
     assert without == {"START_DATA"}

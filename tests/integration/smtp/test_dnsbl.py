@@ -13,8 +13,8 @@ from smtp import policy
 from smtp.bounds import Bounds
 from smtp.dnsbl import BlockLists
 from tests.support.dns import DnsStandIn
-from tests.support.smtp import RawSmtp, Reply
-from tests.support.smtp_doubles import RunningServer, bounds, running_server
+from tests.support.smtp import RawSmtp, SmtpReply
+from tests.support.smtp_doubles import RunningServer, make_bounds, running_server
 
 SETTINGS: dict[str, Any] = {
     "proxy_protocol": True,
@@ -24,17 +24,17 @@ SETTINGS: dict[str, Any] = {
 
 
 @dataclass
-class Zones:
+class FakeResolver:
     """A resolver that knows some names."""
 
     records: dict[str, list[str]] = field(default_factory=dict)
     failure: Exception | None = None
     gate: asyncio.Event | None = None
-    asked: list[str] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
 
     async def resolve(self, qname: str, rdtype: str, /) -> Iterable[object]:
         assert rdtype == "A"
-        self.asked.append(qname)
+        self.queries.append(qname)
         if self.gate is not None:
             await self.gate.wait()
         if self.failure is not None:
@@ -44,7 +44,7 @@ class Zones:
         return self.records[qname]
 
 
-async def recipient(server: RunningServer, address: str) -> Reply:
+async def send_recipient(server: RunningServer, address: str) -> SmtpReply:
     async with await RawSmtp.connect(server.host, server.port, greeting=False) as client:
         family = "TCP6" if ":" in address else "TCP4"
         await client.send_line(f"PROXY {family} {address} {address} 1 25")
@@ -54,7 +54,7 @@ async def recipient(server: RunningServer, address: str) -> Reply:
         return await client.command("RCPT TO:<support@example.com>")
 
 
-async def test_the_list_is_asked_over_the_dns() -> None:
+async def test_lists_are_queried_by_dns() -> None:
     async with DnsStandIn() as dns:
         dns.edns_failure = "FORMERR"
         dns.set("7.2.0.192.two.test", "A", "127.0.0.2")
@@ -66,50 +66,50 @@ async def test_the_list_is_asked_over_the_dns() -> None:
         assert dns.asked("8.2.0.192.one.test", "A") == 1
 
 
-async def test_a_listed_address_is_refused_at_rcpt() -> None:
-    zones = Zones({"7.2.0.192.two.test.": ["127.0.0.2"]})
+async def test_listed_address_is_rejected_at_rcpt() -> None:
+    zones = FakeResolver({"7.2.0.192.two.test.": ["127.0.0.2"]})
     async with running_server(resolver=zones, **SETTINGS) as server:
-        reply = await recipient(server, "192.0.2.7")
+        reply = await send_recipient(server, "192.0.2.7")
         assert (reply.code, reply.enhanced) == (550, "5.7.1")
-        assert (await recipient(server, "192.0.2.8")).code == 250
+        assert (await send_recipient(server, "192.0.2.8")).code == 250
         assert not server.mails.mails
 
 
-async def test_ipv6_is_asked_by_nibbles() -> None:
-    zones = Zones()
+async def test_ipv6_is_queried_by_nibbles() -> None:
+    zones = FakeResolver()
     async with running_server(resolver=zones, **SETTINGS) as server:
-        assert (await recipient(server, "2001:db8::1")).code == 250
-    assert zones.asked[0] == "1" + ".0" * 23 + ".8.b.d.0.1.0.0.2.one.test."
+        assert (await send_recipient(server, "2001:db8::1")).code == 250
+    assert zones.queries[0] == "1" + ".0" * 23 + ".8.b.d.0.1.0.0.2.one.test."
 
 
 @pytest.mark.parametrize(
     "zones",
     [
-        Zones({"7.2.0.192.one.test.": ["127.255.255.254"]}),
-        Zones({"7.2.0.192.one.test.": ["198.51.100.1"]}),
-        Zones(failure=RuntimeError("broken")),
-        Zones(failure=TimeoutError()),
+        FakeResolver({"7.2.0.192.one.test.": ["127.255.255.254"]}),
+        FakeResolver({"7.2.0.192.one.test.": ["198.51.100.1"]}),
+        FakeResolver(failure=RuntimeError("broken")),
+        FakeResolver(failure=TimeoutError()),
     ],
 )
-async def test_an_answer_that_is_none_lists_nobody(zones: Zones) -> None:
+async def test_invalid_or_missing_answer_lists_no_address(zones: FakeResolver) -> None:
     async with running_server(resolver=zones, **SETTINGS) as server:
-        assert (await recipient(server, "192.0.2.7")).code == 250
+        assert (await send_recipient(server, "192.0.2.7")).code == 250
 
 
-async def test_a_list_that_is_silent_does_not_hold_the_mail() -> None:
-    zones = Zones(gate=asyncio.Event())
+async def test_silent_list_does_not_block_the_mail() -> None:
+    zones = FakeResolver(gate=asyncio.Event())
     async with running_server(resolver=zones, bounds={"block_list_timeout": 0.05}, **SETTINGS) as server:
-        assert (await recipient(server, "192.0.2.7")).code == 250
+        assert (await send_recipient(server, "192.0.2.7")).code == 250
 
 
-async def test_our_own_machine_is_not_asked_about() -> None:
-    zones = Zones()
+async def test_loopback_is_not_queried() -> None:
+    zones = FakeResolver()
     assert await BlockLists(["one.test"], zones).find_listing("127.0.0.1") == ""
     assert await BlockLists(["one.test"], zones).find_listing("") == ""
-    assert not zones.asked
+    assert not zones.queries
 
 
-async def test_guessing_addresses_becomes_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_guesses_are_delayed(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
     def delay(guesses: int, _bounds: Bounds) -> float:
@@ -125,5 +125,12 @@ async def test_guessing_addresses_becomes_slow(monkeypatch: pytest.MonkeyPatch) 
     assert asked == [1, 2]
 
 
-def test_the_delay_rises_to_a_bound() -> None:
-    assert [policy.tarpit_delay(guesses, bounds()) for guesses in (1, 3, 4, 5, 13, 1000)] == [0, 0, 0.5, 1.0, 5.0, 5.0]
+def test_delay_rises_to_a_limit() -> None:
+    assert [policy.tarpit_delay(guesses, make_bounds()) for guesses in (1, 3, 4, 5, 13, 1000)] == [
+        0,
+        0,
+        0.5,
+        1.0,
+        5.0,
+        5.0,
+    ]

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.integration.smtp.test_deadlines import in_data
+from tests.integration.smtp.test_deadlines import start_data
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import running_server
 from tests.support.waiting import until
@@ -14,35 +14,35 @@ LONG = timedelta(seconds=20)
 NOW = timedelta(0)
 
 
-async def test_idle_sessions_are_told_at_once_and_nobody_new_comes_in() -> None:
+async def test_idle_sessions_close_and_new_connections_are_refused() -> None:
     async with running_server() as server:
         host, port = server.host, server.port
         idle = await RawSmtp.connect(host, port)
         await idle.command("EHLO client.test", 250)
         await server.server.drain(LONG)
         assert str(await idle.read_reply()).startswith("421 4.3.2")
-        assert not await idle.eof()
+        assert not await idle.read_to_eof()
         assert server.server.addresses == []
         with pytest.raises(ConnectionError):
             await RawSmtp.connect(host, port)
         await idle.close()
 
 
-async def test_a_running_mail_ends_and_then_the_session_does() -> None:
+async def test_running_mail_completes_before_the_session_ends() -> None:
     async with running_server() as server:
-        client = await in_data(server)
+        client = await start_data(server)
         draining = asyncio.ensure_future(server.server.drain(LONG))
         await until(lambda: not server.server.addresses, "the server drains")
         await client.send_bytes(b"x\r\n.\r\n")
         assert (await client.read_reply()).code == 250
         assert str(await client.read_reply()).startswith("421 4.3.2")
-        assert not await client.eof()
+        assert not await client.read_to_eof()
         await asyncio.wait_for(draining, 5)
         assert server.mails.contents == [b"x\r\n"]
         await client.close()
 
 
-async def test_a_mail_between_its_commands_goes_on_too() -> None:
+async def test_mail_between_its_commands_continues() -> None:
     async with running_server() as server:
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("EHLO client.test", 250)
@@ -56,23 +56,23 @@ async def test_a_mail_between_its_commands_goes_on_too() -> None:
         await client.close()
 
 
-async def test_past_the_grace_what_is_not_whole_is_cut_off() -> None:
+async def test_incomplete_mail_is_cut_off_after_the_grace_period() -> None:
     async with running_server() as server:
-        client = await in_data(server)
+        client = await start_data(server)
         await client.send_bytes(b"x\r\n")
         await server.server.drain(NOW)
         assert str(await client.read_reply()).startswith("421 4.3.2")
-        assert not await client.eof()
+        assert not await client.read_to_eof()
         assert not server.mails.mails
         await client.close()
 
 
-async def test_a_commit_may_end_past_the_grace() -> None:
+async def test_commit_may_finish_after_the_grace_period() -> None:
     async with running_server() as server:
         server.mails.gate = asyncio.Event()
-        client = await in_data(server)
+        client = await start_data(server)
         await client.send_bytes(b"x\r\n.\r\n")
-        await server.mails.entered.wait()
+        await server.mails.accept_started.wait()
         draining = asyncio.ensure_future(server.server.drain(NOW))
         await until(lambda: not server.server.addresses, "the server drains")
         await asyncio.wait([draining], timeout=0.05)
@@ -85,26 +85,26 @@ async def test_a_commit_may_end_past_the_grace() -> None:
         await client.close()
 
 
-async def test_a_commit_that_never_ends_does_not_hold_the_stop_for_ever() -> None:
+async def test_hanging_commit_does_not_block_shutdown() -> None:
     async with running_server(bounds={"commit_timeout": 0.1}) as server:
         server.mails.gate = asyncio.Event()
-        client = await in_data(server)
+        client = await start_data(server)
         await client.send_bytes(b"x\r\n.\r\n")
-        await server.mails.entered.wait()
+        await server.mails.accept_started.wait()
         await asyncio.wait_for(server.server.drain(NOW), 5)
         # Never a 250 for what is not known to be committed: the sender will try again.
         assert str(await client.read_reply()).startswith("421 4.3.2")
         await client.close()
 
 
-async def test_a_slow_recipient_past_the_grace() -> None:
+async def test_slow_recipient_after_the_grace_period() -> None:
     async with running_server() as server:
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)
         server.recipients.gate = asyncio.Event()
         await client.send_line("RCPT TO:<support@example.com>")
-        await until(lambda: bool(server.recipients.asked), "the recipient is asked for")
+        await until(lambda: bool(server.recipients.queries), "the recipient is asked for")
         draining = asyncio.ensure_future(server.server.drain(NOW))
         await asyncio.wait([draining], timeout=0.05)
         server.recipients.gate.set()

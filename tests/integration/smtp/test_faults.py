@@ -36,9 +36,7 @@ async def test_accept_fails(failure: Exception, code: int, enhanced: str) -> Non
 
 
 @pytest.mark.parametrize(("failure", "code", "enhanced"), FAILURES)
-async def test_routing_fails_for_one_recipient_and_the_session_goes_on(
-    failure: Exception, code: int, enhanced: str
-) -> None:
+async def test_routing_failure_affects_one_recipient_only(failure: Exception, code: int, enhanced: str) -> None:
     async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         await client.command("EHLO client.test", 250)
         await client.command("MAIL FROM:<a@client.test>", 250)
@@ -53,7 +51,7 @@ async def test_routing_fails_for_one_recipient_and_the_session_goes_on(
         assert [target.recipient for target in server.mails.mails[0][0].targets] == ["sales@example.com"]
 
 
-async def test_faults_of_one_address_have_few_log_lines() -> None:
+async def test_faults_of_one_address_have_few_log_events() -> None:
     async with (
         running_server(bounds={"max_log_lines": 3}) as server,
         await RawSmtp.connect(server.host, server.port) as client,
@@ -68,7 +66,7 @@ async def test_faults_of_one_address_have_few_log_lines() -> None:
         assert levels == ["warning"] * 3 + ["debug"] * 17
 
 
-async def test_after_a_failed_mail_the_next_one_begins_anew() -> None:
+async def test_failed_mail_does_not_affect_the_next() -> None:
     async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         await client.command("EHLO client.test", 250)
         for recipient, failure in (("support", Unexpected()), ("sales", None)):
@@ -79,7 +77,7 @@ async def test_after_a_failed_mail_the_next_one_begins_anew() -> None:
         assert [target.recipient for target in server.mails.mails[0][0].targets] == ["sales@example.com"]
 
 
-async def test_a_mistake_in_the_door_itself_is_a_temporary_failure_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bug_in_the_server_is_a_temporary_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_line: bytes) -> tuple[str, str]:
         raise Unexpected(SECRET)
 
@@ -88,11 +86,11 @@ async def test_a_mistake_in_the_door_itself_is_a_temporary_failure_too(monkeypat
         reply = await client.command("NOOP")
         assert str(reply).startswith("451 4.3.0")
         assert SECRET not in str(reply)
-        assert not await client.eof()
+        assert not await client.read_to_eof()
 
 
 @pytest.mark.parametrize("way", ["reset", "close", "half-close"])
-async def test_hanging_up_after_the_final_dot_does_not_cancel_the_commit(way: str) -> None:
+async def test_disconnect_after_the_final_dot_does_not_cancel_the_commit(way: str) -> None:
     async with running_server() as server:
         server.mails.gate = asyncio.Event()
         client = await RawSmtp.connect(server.host, server.port)
@@ -101,7 +99,7 @@ async def test_hanging_up_after_the_final_dot_does_not_cancel_the_commit(way: st
         await client.command("RCPT TO:<support@example.com>", 250)
         await client.command("DATA", 354)
         await client.send_bytes(b"x\r\n.\r\n")
-        await asyncio.wait_for(server.mails.entered.wait(), 5)
+        await asyncio.wait_for(server.mails.accept_started.wait(), 5)
         if way == "reset":
             await client.abort()
         elif way == "close":
@@ -109,16 +107,16 @@ async def test_hanging_up_after_the_final_dot_does_not_cancel_the_commit(way: st
         else:
             client.half_close()
         server.mails.gate.set()
-        await asyncio.wait_for(server.mails.left.wait(), 5)
+        await asyncio.wait_for(server.mails.accept_finished.wait(), 5)
         if way == "half-close":
             assert (await client.read_reply()).text == "2.0.0 Ok: queued as msg_1"
-            assert not await client.eof()
+            assert not await client.read_to_eof()
             await client.close()
         await until(lambda: server.server.connection_count == 0, "the session ends")
         assert len(server.mails.mails) == 1
 
 
-async def test_what_a_lost_client_still_had_in_the_line_is_not_done() -> None:
+async def test_pipelined_commands_of_a_lost_client_are_not_run() -> None:
     """It would not hear the answer, and sends all of it again."""
     mail = b"MAIL FROM:<a@client.test>\r\nRCPT TO:<support@example.com>\r\nBDAT 3 LAST\r\none"
     async with running_server() as server:
@@ -126,7 +124,7 @@ async def test_what_a_lost_client_still_had_in_the_line_is_not_done() -> None:
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("EHLO client.test", 250)
         await client.send_bytes(mail + mail)
-        await asyncio.wait_for(server.mails.entered.wait(), 5)
+        await asyncio.wait_for(server.mails.accept_started.wait(), 5)
         connection = server.connection
         await client.abort()
         await until(lambda: connection._io.is_lost, "the server sees the reset")

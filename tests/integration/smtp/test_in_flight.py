@@ -3,7 +3,7 @@
 import asyncio
 
 from smtp.bounds import Bounds
-from tests.integration.smtp.test_deadlines import in_data
+from tests.integration.smtp.test_deadlines import start_data
 from tests.support.smtp import RawSmtp, send_mail
 from tests.support.smtp_doubles import running_server
 from tests.support.waiting import until
@@ -11,13 +11,13 @@ from tests.support.waiting import until
 LIMIT = 1_000_000
 
 
-async def test_reading_waits_until_there_is_memory() -> None:
+async def test_reading_waits_for_memory() -> None:
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
         server.mails.gate = asyncio.Event()
-        first = await in_data(server)
+        first = await start_data(server)
         await first.send_bytes(b"a" * (LIMIT - 2) + b"\r\n.\r\n")
-        await server.mails.entered.wait()
-        second = await in_data(server)
+        await server.mails.accept_started.wait()
+        second = await start_data(server)
         mail = b"b" * (LIMIT // 2) + b"\r\n"
         sending = asyncio.ensure_future(second.send_bytes(mail + b".\r\n"))
         memory = server.memory
@@ -33,10 +33,10 @@ async def test_reading_waits_until_there_is_memory() -> None:
         await second.close()
 
 
-async def test_a_small_mail_never_waits() -> None:
+async def test_small_mail_never_waits() -> None:
     """A client that fills the memory with large mails does not stop small ones."""
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
-        first, large = await in_data(server), await in_data(server)
+        first, large = await start_data(server), await start_data(server)
         await first.send_bytes(b"a" * (LIMIT // 2))
         await until(lambda: server.memory.reserved_bytes == LIMIT // 2, "the first has half of the memory")
         await large.send_bytes(b"a" * LIMIT)
@@ -49,14 +49,14 @@ async def test_a_small_mail_never_waits() -> None:
         await first.abort()
 
 
-async def test_one_address_has_half_of_the_memory() -> None:
+async def test_one_address_may_use_half_of_the_memory() -> None:
     """Past its half all large mails of an address wait; those of others, and its own small ones, continue."""
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 4) as server:
         memory = server.memory
         server.mails.gate = gate = asyncio.Event()
-        greedy = [await in_data(server) for _ in range(3)]
+        greedy = [await start_data(server) for _ in range(3)]
         await greedy[0].send_bytes(b"a" * (LIMIT // 5) + b"\r\n.\r\n")
-        await server.mails.entered.wait()
+        await server.mails.accept_started.wait()
         server.mails.gate = None  # of the others
         for client in greedy[1:]:
             await client.send_bytes(b"a" * (LIMIT // 5))
@@ -86,15 +86,15 @@ async def test_one_address_has_half_of_the_memory() -> None:
         assert memory.is_unused
 
 
-async def test_past_its_half_an_address_is_refused_at_last() -> None:
+async def test_address_past_its_half_is_rejected_after_the_timeout() -> None:
     async with running_server(
         bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms"
     ) as server:
         server.mails.gate = asyncio.Event()
-        first = await in_data(server)
+        first = await start_data(server)
         await first.send_bytes(b"a" * (LIMIT // 2 - 2) + b"\r\n.\r\n")
-        await server.mails.entered.wait()
-        second = await in_data(server)
+        await server.mails.accept_started.wait()
+        second = await start_data(server)
         await second.send_bytes(b"b" * (LIMIT // 4) + b"\r\n.\r\n")
         assert str(await second.read_reply()).startswith("452 4.3.1")
         server.mails.gate.set()
@@ -103,7 +103,7 @@ async def test_past_its_half_an_address_is_refused_at_last() -> None:
         await second.close()
 
 
-async def test_chunks_without_a_last_one_do_not_keep_the_memory() -> None:
+async def test_unfinished_chunks_do_not_keep_the_memory() -> None:
     """A mail between two chunks waits for memory like any other, and is refused after the same time."""
     async with running_server(
         bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, data_timeout="400ms"
@@ -121,7 +121,7 @@ async def test_chunks_without_a_last_one_do_not_keep_the_memory() -> None:
             hoarders.append(client)
         first, second = hoarders
         large = b"b" * (LIMIT // 3) + b"\r\n"
-        async with await in_data(server) as good:
+        async with await start_data(server) as good:
             await good.send_bytes(large + b".\r\n")
             assert (await good.read_reply()).code == 250
         await second.send_line("BDAT 0 LAST")
@@ -135,7 +135,7 @@ async def test_chunks_without_a_last_one_do_not_keep_the_memory() -> None:
         await second.close()
 
 
-async def test_an_abandoned_chunk_leaves_nothing() -> None:
+async def test_abandoned_chunk_releases_its_memory() -> None:
     async with running_server(
         bounds={"memory_timeout": 60.0}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2
     ) as server:
@@ -153,12 +153,12 @@ async def test_an_abandoned_chunk_leaves_nothing() -> None:
             await client.close()
 
 
-async def test_a_trusted_address_may_use_all_of_the_memory() -> None:
+async def test_trusted_address_may_use_all_of_the_memory() -> None:
     async with running_server(
         max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT // 2, trusted_networks=["127.0.0.0/8"]
     ) as server:
         memory = server.memory
-        clients = [await in_data(server) for _ in range(3)]
+        clients = [await start_data(server) for _ in range(3)]
         for client in clients:
             await client.send_bytes(b"a" * (LIMIT // 5))
         await until(lambda: memory.reserved_bytes == 3 * (LIMIT // 5), "all is read")
@@ -167,15 +167,15 @@ async def test_a_trusted_address_may_use_all_of_the_memory() -> None:
             await client.abort()
 
 
-async def test_a_mail_that_waited_too_long_is_refused() -> None:
+async def test_mail_that_waited_too_long_is_rejected() -> None:
     async with running_server(
         bounds={"memory_timeout": 0.1}, max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT, data_timeout="400ms"
     ) as server:
         server.mails.gate = asyncio.Event()
-        first = await in_data(server)
+        first = await start_data(server)
         await first.send_bytes(b"a" * (LIMIT - 2) + b"\r\n.\r\n")
-        await server.mails.entered.wait()
-        second = await in_data(server)
+        await server.mails.accept_started.wait()
+        second = await start_data(server)
         await second.send_bytes(b"b" * (LIMIT - 2) + b"\r\n.\r\n")
         reply = await second.read_reply()
         assert (reply.code, reply.enhanced) == (452, "4.3.1")
@@ -189,11 +189,11 @@ async def test_a_mail_that_waited_too_long_is_refused() -> None:
         await second.close()
 
 
-async def test_a_client_that_leaves_releases_its_memory() -> None:
+async def test_disconnected_client_releases_its_memory() -> None:
     async with running_server(max_bytes_in_flight=LIMIT, max_message_bytes=LIMIT) as server:
         memory = server.memory
         for leave in (RawSmtp.abort, RawSmtp.close):
-            client = await in_data(server)
+            client = await start_data(server)
             await client.send_bytes(b"a" * 300_000)
             await until(lambda: memory.reserved_bytes > 0, "the bytes are counted")
             await leave(client)
@@ -210,11 +210,11 @@ async def test_a_client_that_leaves_releases_its_memory() -> None:
         await client.close()
 
 
-async def test_a_mail_that_was_discarded_for_its_size_is_not_waited_for() -> None:
+async def test_too_large_mail_blocks_no_other() -> None:
     """The oldest large mail may wait for the memory of a complete one; a discarded one has no memory."""
     async with running_server(max_message_bytes=100_000) as server:
         memory = server.memory
-        async with await in_data(server) as client:
+        async with await start_data(server) as client:
             await client.send_bytes(b"a" * 90_000)
             await until(lambda: memory.reserved_bytes == 90_000, "most of it is here")
             await client.send_bytes(b"a" * 20_000 + b"\r\n.\r\n")
@@ -222,11 +222,11 @@ async def test_a_mail_that_was_discarded_for_its_size_is_not_waited_for() -> Non
             assert memory.is_unused
 
 
-async def test_a_discarded_mail_loses_its_turn() -> None:
+async def test_discarded_mail_is_no_longer_the_oldest() -> None:
     """At once, not at its end: no memory is set aside for what is discarded, and the next one is the oldest."""
     async with running_server(max_message_bytes=LIMIT // 2, max_bytes_in_flight=LIMIT) as server:
         memory = server.memory
-        async with await in_data(server) as client, await in_data(server) as second:
+        async with await start_data(server) as client, await start_data(server) as second:
             await client.send_bytes(b"a" * 200_000)
             await until(lambda: memory.reserved_bytes == 200_000, "it is the oldest")
             assert memory.available_bytes == LIMIT - 200_000 - (LIMIT // 2 - 200_000)
@@ -241,9 +241,9 @@ async def test_a_discarded_mail_loses_its_turn() -> None:
             await client.expect(552)
 
 
-async def test_an_endless_mail_is_cut_off_at_last() -> None:
+async def test_endless_mail_is_cut_off() -> None:
     async with running_server(bounds={"max_discarded_bytes": 100_000}, max_message_bytes=1000) as server:
-        client = await in_data(server)
+        client = await start_data(server)
         sending = asyncio.ensure_future(client.send_bytes(b"a" * 10_000_000))
         assert str(await client.read_reply()).startswith("552 5.3.4")
         await asyncio.wait([sending])
@@ -254,7 +254,7 @@ async def test_an_endless_mail_is_cut_off_at_last() -> None:
         assert (reply.code, reply.enhanced) == (552, "5.3.4")
 
 
-async def test_an_endless_command_line_is_cut_off_at_last() -> None:
+async def test_endless_command_line_is_cut_off() -> None:
     async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         sending = asyncio.ensure_future(client.send_bytes(b"A" * 3_000_000))
         assert str(await client.read_reply()).startswith("421 4.7.0")

@@ -18,7 +18,7 @@ def failing(request: pytest.FixtureRequest) -> Iterator[Meter]:
         yield UNMETERED if request.param == "log" else FailingMeter()
 
 
-async def test_data_and_bdat_hear_250_and_the_session_goes_on(failing: Meter) -> None:
+async def test_failing_side_task_does_not_change_the_250(failing: Meter) -> None:
     async with running_server(meter=failing) as server, await RawSmtp.connect(server.host, server.port) as client:
         await client.command("EHLO client.test", 250)
         for number in range(1, 3):
@@ -34,7 +34,7 @@ async def test_data_and_bdat_hear_250_and_the_session_goes_on(failing: Meter) ->
         assert len(server.mails.mails) == 3
 
 
-async def test_a_connection_whose_log_line_fails_is_not_counted_for_ever() -> None:
+async def test_connection_whose_log_event_fails_is_uncounted() -> None:
     async with running_server(max_connections_per_ip=1) as server:
         with failing_log("smtp.client_connected"):
             async with await RawSmtp.connect(server.host, server.port) as client:
@@ -43,7 +43,7 @@ async def test_a_connection_whose_log_line_fails_is_not_counted_for_ever() -> No
             assert client.greeting.code == 220
 
 
-async def test_freeing_the_memory_of_a_mail_cannot_take_its_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failing_memory_release_does_not_change_the_reply(monkeypatch: pytest.MonkeyPatch) -> None:
     """It resumes other connections, whose transports may be in any state."""
     async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         await client.command("EHLO client.test", 250)

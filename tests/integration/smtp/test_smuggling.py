@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.smtp.test_proxy import BEHIND, v2
+from tests.integration.smtp.test_proxy import BEHIND_PROXY, header_v2
 from tests.support.smtp import RawSmtp
 from tests.support.smtp_doubles import RunningServer, running_server
 from tests.unit.smtp.test_data import reference
@@ -28,10 +28,10 @@ ENDS = [
 
 
 # The addresses that a balancer tells, and what goes before the greeting then.
-PROXIED = {"version 1": b"PROXY TCP4 192.0.2.7 192.0.2.1 1234 25\r\n", "version 2": v2("192.0.2.7")}
+PROXY_HEADERS = {"version 1": b"PROXY TCP4 192.0.2.7 192.0.2.1 1234 25\r\n", "version 2": header_v2("192.0.2.7")}
 
 
-async def begin(client: RawSmtp) -> None:
+async def start_mail(client: RawSmtp) -> None:
     await client.send_bytes(b"MAIL FROM:<a@client.test>\r\nRCPT TO:<support@example.com>\r\nDATA\r\n")
     for code in (250, 250, 354):
         await client.expect(code)
@@ -42,7 +42,7 @@ async def send_all(server: RunningServer, client: RawSmtp) -> None:
     await client.command("EHLO client.test", 250)
     for end in ENDS:
         stream = b"Subject: x\r\n\r\ntext" + end + SECOND + b".\r\n"
-        await begin(client)
+        await start_mail(client)
         await client.send_bytes(stream + b"NOOP\r\n")
         reply = await client.expect(250)
         assert reply.text.startswith("2.0.0 Ok: queued"), end
@@ -54,7 +54,7 @@ async def send_all(server: RunningServer, client: RawSmtp) -> None:
     assert {envelope.reverse_path for envelope, _ in server.mails.mails} == {"a@client.test"}
 
 
-async def test_whole() -> None:
+async def test_unsplit() -> None:
     async with running_server() as server, await RawSmtp.connect(server.host, server.port) as client:
         await send_all(server, client)
 
@@ -68,10 +68,10 @@ async def test_over_tls(tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
         await send_all(server, client)
 
 
-@pytest.mark.parametrize("header", PROXIED.values(), ids=PROXIED)
+@pytest.mark.parametrize("header", PROXY_HEADERS.values(), ids=PROXY_HEADERS)
 async def test_behind_proxy(header: bytes) -> None:
     async with (
-        running_server(**BEHIND) as server,
+        running_server(**BEHIND_PROXY) as server,
         await RawSmtp.connect(server.host, server.port, greeting=False) as client,
     ):
         await client.send_bytes(header)
@@ -82,24 +82,24 @@ async def test_behind_proxy(header: bytes) -> None:
 
 async def test_behind_proxy_and_over_tls(tls_files: tuple[Path, Path], tls_client: ssl.SSLContext) -> None:
     async with (
-        running_server(tls_cert=tls_files[0], tls_key=tls_files[1], **BEHIND) as server,
+        running_server(tls_cert=tls_files[0], tls_key=tls_files[1], **BEHIND_PROXY) as server,
         await RawSmtp.connect(server.host, server.port, greeting=False) as client,
     ):
-        await client.send_bytes(PROXIED["version 2"])
+        await client.send_bytes(PROXY_HEADERS["version 2"])
         await client.expect(220)
         await client.starttls(tls_client)
         await send_all(server, client)
 
 
-@pytest.mark.parametrize("way", ["plain", "STARTTLS", *PROXIED])
+@pytest.mark.parametrize("way", ["plain", "STARTTLS", *PROXY_HEADERS])
 @pytest.mark.parametrize("end", [b"\r\n.\r\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r\r\n", b"\r\n\0.\r\n"])
-async def test_cut_at_every_boundary(
+async def test_split_at_every_boundary(
     end: bytes, way: str, tls_files: tuple[Path, Path], tls_client: ssl.SSLContext
 ) -> None:
     """Packets on a plain connection, records in TLS."""
-    header = PROXIED.get(way, b"")
+    header = PROXY_HEADERS.get(way, b"")
     async with (
-        running_server(tls_cert=tls_files[0], tls_key=tls_files[1], **(BEHIND if header else {})) as server,
+        running_server(tls_cert=tls_files[0], tls_key=tls_files[1], **(BEHIND_PROXY if header else {})) as server,
         await RawSmtp.connect(server.host, server.port, greeting=False) as client,
     ):
         await client.send_bytes(header)
@@ -111,7 +111,7 @@ async def test_cut_at_every_boundary(
         second = SECOND if tail else b""
         stream = b"text" + end + second + tail
         for cut in range(1, len(end) + 5):
-            await begin(client)
+            await start_mail(client)
             await client.send_bytes(stream[:cut])
             # The server answers a second session only after it has read what the first one sent before it.
             async with await RawSmtp.connect(server.host, server.port, greeting=False) as second_client:

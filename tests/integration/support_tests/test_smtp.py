@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.support.dialog import DialogError, parse, run_dialog, unescaped
+from tests.support.dialog import DialogError, parse, run_dialog, unescape
 from tests.support.smtp import (
     ConnectionClosedError,
     RawSmtp,
-    dot_stuffed,
+    dot_stuff,
     send_mail,
     send_mail_pipelined,
 )
@@ -117,9 +117,9 @@ async def test_silence_and_closing_are_told_apart() -> None:
             with pytest.raises(TimeoutError, match="nothing was said"):
                 await client.read_reply()
             with pytest.raises(TimeoutError, match="not closed"):
-                await client.eof()
+                await client.read_to_eof()
             client.half_close()
-            assert await client.eof() == b""
+            assert await client.read_to_eof() == b""
         assert done.is_set()
         async with await RawSmtp.connect("127.0.0.1", port) as client:
             client.half_close()
@@ -146,10 +146,10 @@ async def test_a_reset_is_a_reset() -> None:
 
 
 def test_dots_are_stuffed_and_the_end_is_said_once() -> None:
-    assert dot_stuffed(b".a\r\n..\r\nb.\r\n.\r\n") == b"..a\r\n...\r\nb.\r\n..\r\n.\r\n"
-    assert dot_stuffed(b"a") == b"a\r\n.\r\n"
-    assert dot_stuffed(b"") == b".\r\n"
-    assert dot_stuffed(b"a\n.b\r.c\r\n") == b"a\n.b\r.c\r\n.\r\n"
+    assert dot_stuff(b".a\r\n..\r\nb.\r\n.\r\n") == b"..a\r\n...\r\nb.\r\n..\r\n.\r\n"
+    assert dot_stuff(b"a") == b"a\r\n.\r\n"
+    assert dot_stuff(b"") == b".\r\n"
+    assert dot_stuff(b"a\n.b\r.c\r\n") == b"a\n.b\r.c\r\n.\r\n"
 
 
 @pytest.mark.parametrize("send", [send_mail, send_mail_pipelined])
@@ -263,6 +263,6 @@ def test_a_file_that_is_no_dialogue(tmp_path: Path, text: str, message: str) -> 
 
 
 def test_escapes() -> None:
-    assert unescaped(r"a\r\n\0\t\\\xfFé") == b"a\r\n\0\t\\\xff\xc3\xa9"
+    assert unescape(r"a\r\n\0\t\\\xfFé") == b"a\r\n\0\t\\\xff\xc3\xa9"
     with pytest.raises(DialogError, match="escape"):
-        unescaped(r"\q")
+        unescape(r"\q")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.process import run_cli
-from tests.support.smtp import Reply, send_mail
+from tests.support.smtp import SmtpReply, send_mail
 from tests.system.crash.mta import Mail, Mta
 from tests.system.crash.rig import Rig
 
@@ -13,14 +13,14 @@ from tests.system.crash.rig import Rig
 PATIENCE = 30.0
 
 
-async def say(rig: Rig, mail: Mail | None = None) -> Reply:
+async def say(rig: Rig, mail: Mail | None = None) -> SmtpReply:
     """Sends one mail to the first door; the reply that counts: to the mail, or the refusal before it."""
     host, port = rig.doors()[0]
     chosen = mail or rig.mails(1)[0]
     return await send_mail(host, port, chosen.reverse_path, chosen.recipients, chosen.content, timeout=PATIENCE)
 
 
-def assert_put_off(reply: Reply, code: int = 451, enhanced: str = "4.3.0") -> None:
+def assert_put_off(reply: SmtpReply, code: int = 451, enhanced: str = "4.3.0") -> None:
     """A temporary failure that is ours, and tells nobody what it was."""
     assert (reply.code, reply.enhanced) == (code, enhanced), reply
     assert not any(word in reply.text for word in ("Error", "SQL", "sqlite", "Postgres", "Traceback")), reply

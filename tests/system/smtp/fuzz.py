@@ -6,7 +6,7 @@ interleaved, over transports in memory: with the seed and its number a round rep
 continues where the last one ended. After each round:
 
 - each reply is one of `smtp.replies`, word for word, so it has its enhanced code and no text of an exception;
-- each command line got one reply, and each mail was kept exactly when it got `250`, with the bytes
+- each command line got one reply, and each mail was accepted exactly when it got `250`, with the bytes
   that `tests.unit.smtp.test_data.reference` finds in the stream;
 - no memory stays reserved, no place in `PeerLimits`, no connection in the server, nothing too long in a buffer;
 - no task and no callback raised.
@@ -31,13 +31,13 @@ from typing import Any
 import structlog
 import trustme
 
-from tests.integration.smtp.fuzz_wires import FoundError, play
+from tests.integration.smtp.fuzz_wires import InvariantError, run_round
 from tests.support.smtp_doubles import RunningServer, running_server
-from tests.system.smtp.fuzz_judge import DISCARD_LIMIT, LARGEST, judge, nothing_is_left
+from tests.system.smtp.fuzz_oracle import DISCARD_LIMIT, MAX_MESSAGE_BYTES, check_conversation, check_nothing_left
 from tests.unit.smtp.conftest import write_certificate
 
 SETTINGS: dict[str, Any] = {
-    "max_message_bytes": LARGEST,
+    "max_message_bytes": MAX_MESSAGE_BYTES,
     "max_bytes_in_flight": 150_000,
     "max_recipients": 5,
     "max_mails_per_minute_per_ip": 0,
@@ -48,33 +48,35 @@ BOUNDS: dict[str, Any] = {"max_discarded_bytes": DISCARD_LIMIT, "min_discard_pau
 ROUNDS_OF_A_SERVER = 100
 
 
-async def one_round(server: RunningServer, seed: int, number: int, raised: list[str]) -> int:
+async def check_round(server: RunningServer, seed: int, number: int, raised: list[str]) -> int:
     """Play and judge a round; how many connections it had."""
-    chance = random.Random(f"{seed}:{number}")
+    rng = random.Random(f"{seed}:{number}")
     server.mails.mails.clear()
-    server.mails.failure = RuntimeError("a secret of ours") if chance.random() < 0.05 else None
+    server.mails.failure = RuntimeError("a secret of ours") if rng.random() < 0.05 else None
     try:
-        peers = await play(server, chance)
-        nothing_is_left(server)
+        peers = await run_round(server, rng)
+        check_nothing_left(server)
         for peer in peers:
-            kept = [content for envelope, content in server.mails.mails if envelope.peer == peer.address]
+            accepted = [content for envelope, content in server.mails.mails if envelope.peer == peer.address]
             try:
-                judge(peer, kept, fails=server.mails.failure is not None)
-            except FoundError as error:
-                raise FoundError(f"{error}\nC: {_short(peer.data)}\nS: {_short(peer.sent)}") from error
+                check_conversation(peer, accepted, fails=server.mails.failure is not None)
+            except InvariantError as error:
+                raise InvariantError(
+                    f"{error}\nC: {_abbreviate(peer.data)}\nS: {_abbreviate(peer.received)}"
+                ) from error
         if raised:
-            raise FoundError(raised[0])
-    except FoundError as error:
-        raise FoundError(f"seed {seed}, round {number}: {error}") from error
+            raise InvariantError(raised[0])
+    except InvariantError as error:
+        raise InvariantError(f"seed {seed}, round {number}: {error}") from error
     return len(peers)
 
 
-def _short(data: bytes) -> str:
+def _abbreviate(data: bytes) -> str:
     """For reading: long runs of one byte as a count."""
     return re.sub(r"((.)\2{40})\2*", lambda run: f"{run[2]}*{len(run[0])}", repr(data))
 
 
-def settings_of(server_number: int, files: tuple[Path, Path]) -> dict[str, Any]:
+def server_settings(server_number: int, files: tuple[Path, Path]) -> dict[str, Any]:
     """Servers take turns: plain, with TLS, behind PROXY, with both."""
     settings = dict(SETTINGS)
     if server_number & 1:
@@ -94,9 +96,9 @@ async def run(seed: int, first: int, *, seconds: float, rounds: int | None = Non
         files = write_certificate(trustme.CA(), Path(folder))
         while time.monotonic() < until and (rounds is None or number < first + rounds):
             server_number = number // ROUNDS_OF_A_SERVER
-            async with running_server(bounds=BOUNDS, **settings_of(server_number, files)) as server:
+            async with running_server(bounds=BOUNDS, **server_settings(server_number, files)) as server:
                 while number // ROUNDS_OF_A_SERVER == server_number and time.monotonic() < until:
-                    sessions += await one_round(server, seed, number, raised)
+                    sessions += await check_round(server, seed, number, raised)
                     number += 1
                     if rounds is not None and number == first + rounds:
                         break

@@ -14,12 +14,12 @@ FREE = 8
 MAIL = ("a@client.test", ["support@example.org"])
 
 
-def open_by(pid: int) -> int:
+def count_descriptors(pid: int) -> int:
     """How many descriptors a process has."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-async def test_no_descriptor_is_left(tmp_path: Path, slack: SlackStandIn) -> None:
+async def test_no_free_descriptors(tmp_path: Path, slack: SlackStandIn) -> None:
     async with (
         installed(tmp_path, slack) as installation,
         Program("smtp", env=installation.settings, cwd=tmp_path) as program,
@@ -29,8 +29,8 @@ async def test_no_descriptor_is_left(tmp_path: Path, slack: SlackStandIn) -> Non
         # The database's files are open from the first mail on.
         assert (await send_mail(host, port, *MAIL, b"Subject: 1\r\n\r\nx\r\n")).code == 250
         _, hard = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (open_by(program.pid) + FREE, hard))
-        greeted = [await another(clients, host, port, n) for n in range(4 * FREE)]
+        resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (count_descriptors(program.pid) + FREE, hard))
+        greeted = [await try_connect(clients, host, port, n) for n in range(4 * FREE)]
         assert greeted[0] is not None
         assert greeted[-1] is None
         client = greeted[0]
@@ -38,15 +38,15 @@ async def test_no_descriptor_is_left(tmp_path: Path, slack: SlackStandIn) -> Non
         await client.command("MAIL FROM:<a@client.test>", 250)
         await client.command("RCPT TO:<support@example.org>", 250)
         assert (await client.data(b"Subject: 2\r\n\r\nx\r\n")).code == 250
-        full = open_by(program.pid)
+        full = count_descriptors(program.pid)
         await clients.aclose()
-        await until(lambda: open_by(program.pid) <= full - FREE // 2, "descriptors are free again")
+        await until(lambda: count_descriptors(program.pid) <= full - FREE // 2, "descriptors are free again")
         assert (await send_mail(host, port, *MAIL, b"Subject: 3\r\n\r\nx\r\n")).code == 250
         assert await installation.count("messages") == 3
         assert await program.terminate() == 0
 
 
-async def another(clients: AsyncExitStack, host: str, port: int, n: int) -> RawSmtp | None:
+async def try_connect(clients: AsyncExitStack, host: str, port: int, n: int) -> RawSmtp | None:
     """A connection that was greeted; None for one that the server could not take."""
     try:
         client = await RawSmtp.connect(host, port, local_addr=(f"127.0.1.{n + 1}", 0))

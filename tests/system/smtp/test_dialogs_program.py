@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.smtp.test_dialogs import DIALOGS, PREPARED, SETTINGS
+from tests.integration.smtp.test_dialogs import DIALOGS, PREPARATIONS, SETTINGS
 from tests.support import seeds
 from tests.support.dialog import run_dialog
 from tests.support.installation import Installation, installed, port_of
@@ -21,10 +21,12 @@ from tests.support.process import Program
 from tests.support.slack import SlackStandIn
 from tests.support.smtp_doubles import DOMAIN, HOSTNAME
 
-SETS = {json.dumps(SETTINGS.get(path.stem, {}), sort_keys=True) for path in DIALOGS if path.stem not in PREPARED}
+SETTINGS_SETS = {
+    json.dumps(SETTINGS.get(path.stem, {}), sort_keys=True) for path in DIALOGS if path.stem not in PREPARATIONS
+}
 
 
-async def names_of_the_dialogs(installation: Installation) -> None:
+async def create_rows(installation: Installation) -> None:
     """What `doubles.KnownRecipients` knows, as rows."""
     database, workspace = installation.database, installation.workspace_id
     ours = await seeds.domain(database, workspace, DOMAIN)
@@ -35,9 +37,9 @@ async def names_of_the_dialogs(installation: Installation) -> None:
     await seeds.domain(database, workspace, "pending.example", status="pending_verification")
 
 
-def of_set(chosen: str) -> Iterator[Path]:
+def dialogs_with_settings(chosen: str) -> Iterator[Path]:
     settings = json.loads(chosen)
-    return (path for path in DIALOGS if path.stem not in PREPARED and SETTINGS.get(path.stem, {}) == settings)
+    return (path for path in DIALOGS if path.stem not in PREPARATIONS and SETTINGS.get(path.stem, {}) == settings)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -47,13 +49,13 @@ async def installation(
     postgres = request.getfixturevalue("postgres_server") if request.param == "postgres" else None
     url = await postgres.create_database() if postgres else None
     async with installed(tmp_path, slack, url) as made:
-        await names_of_the_dialogs(made)
+        await create_rows(made)
         yield made
     if postgres:
         await postgres.drop_database(url)
 
 
-@pytest.mark.parametrize("chosen", sorted(SETS))
+@pytest.mark.parametrize("chosen", sorted(SETTINGS_SETS))
 async def test_dialogs(
     chosen: str,
     installation: Installation,
@@ -62,7 +64,7 @@ async def test_dialogs(
     tls_client: ssl.SSLContext,
 ) -> None:
     # STARTTLS is offered where a certificate is set, which only its own dialogues expect.
-    for tls, paths in itertools.groupby(sorted(of_set(chosen), key=_is_tls), key=_is_tls):
+    for tls, paths in itertools.groupby(sorted(dialogs_with_settings(chosen), key=_is_tls), key=_is_tls):
         settings: dict[str, Any] = {f"smtp.{key}": value for key, value in json.loads(chosen).items()}
         if tls:
             settings |= {"smtp.tls_cert": str(tls_files[0]), "smtp.tls_key": str(tls_files[1])}

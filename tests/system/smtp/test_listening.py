@@ -45,7 +45,7 @@ async def test_ipv6() -> None:
         assert server.mails.mails[0][0].peer == "::1"
 
 
-async def test_one_address_that_is_taken_stops_the_start() -> None:
+async def test_used_address_stops_the_start() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match=str(port)):
@@ -62,7 +62,7 @@ async def test_reuse_port() -> None:
         assert second.server.addresses == first.server.addresses
 
 
-async def test_those_who_wait_are_taken_many_at_a_time() -> None:
+async def test_waiting_connections_are_accepted_in_batches() -> None:
     """One in a turn would leave good peers waiting while hostile ones make the turns long."""
     listen = ["127.0.0.1:0", "127.0.0.2:0"]
     async with running_server(listen=listen, max_connections_per_ip=100) as server, AsyncExitStack() as clients:
@@ -77,32 +77,32 @@ async def test_those_who_wait_are_taken_many_at_a_time() -> None:
         await until(lambda: not server.server._listeners._opening, "nothing of it is left")
 
 
-async def test_who_was_taken_when_it_stops_is_told() -> None:
+async def test_connections_accepted_during_shutdown_get_421() -> None:
     """Also one that the kernel had for us, and that was on its way from the queue to its session."""
     async with running_server() as server:
         clients = [socket.create_connection((server.host, server.port)) for _ in range(8)]
         await until(lambda: server.server.connection_count > 0, "the first is taken")
         draining = asyncio.ensure_future(server.server.drain(timedelta(seconds=5)))
-        told = 0
+        notified = 0
         loop = asyncio.get_running_loop()
         for client in clients:
             client.setblocking(False)
-            said = b""
+            received = b""
             with contextlib.suppress(ConnectionResetError):  # nobody had taken it
                 while more := await asyncio.wait_for(loop.sock_recv(client, 100), 5):
-                    said += more
+                    received += more
             client.close()
-            assert said in (b"", replies.SHUTTING_DOWN.encoded) or said.endswith(
+            assert received in (b"", replies.SHUTTING_DOWN.encoded) or received.endswith(
                 b"\r\n" + replies.SHUTTING_DOWN.encoded
             )
-            told += bool(said)
-        assert told
+            notified += bool(received)
+        assert notified
         await draining
         assert server.server.connection_count == 0
         await until(lambda: not server.server._listeners._opening, "nothing of it is left")
 
 
-def test_systemd_sockets_belong_to_the_process_they_name() -> None:
+def test_systemd_sockets_of_another_process_are_ignored() -> None:
     own = str(os.getpid())
     for environ in (
         {},
@@ -115,7 +115,7 @@ def test_systemd_sockets_belong_to_the_process_they_name() -> None:
 
 
 @pytest.mark.parametrize("names", ["mail:api:more", "api:api:mail", "", "a:b"])
-def test_systemd_sockets_are_told_apart_by_their_names(names: str) -> None:
+def test_systemd_sockets_are_selected_by_name(names: str) -> None:
     """In a process of its own, because descriptors 3 to 5 are somebody's in this one."""
     program = textwrap.dedent("""
         import os, socket, sys
@@ -142,7 +142,7 @@ def test_systemd_sockets_are_told_apart_by_their_names(names: str) -> None:
     ]
 
 
-def test_systemd_sockets_are_made_fit() -> None:
+def test_systemd_sockets_become_nonblocking_and_uninheritable() -> None:
     """In a process of its own, because descriptor 3 is somebody's in this one."""
     program = textwrap.dedent("""
         import os, sys
@@ -163,7 +163,7 @@ def test_systemd_sockets_are_made_fit() -> None:
         assert done.stdout.split() == ["0.0", "False", str(listener.getsockname()[1])], done.stderr
 
 
-async def test_listening_on_systemds_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_listening_on_systemd_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     monkeypatch.setattr(sockets, "passed", lambda _door, _environ: [listener])

@@ -29,7 +29,9 @@ ENDS = [
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-async def test_no_second_mail(kind: str, request: pytest.FixtureRequest, tmp_path: Path, slack: SlackStandIn) -> None:
+async def test_smuggled_mail_is_not_accepted(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, slack: SlackStandIn
+) -> None:
     url: str | None = None
     if kind == "postgres":
         server = request.getfixturevalue("postgres_server")

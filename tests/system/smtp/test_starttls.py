@@ -24,7 +24,7 @@ from tests.unit.smtp.conftest import write_certificate
 TlsPair = tuple[Path, Path]
 
 
-async def test_a_mail_over_tls_says_so(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
+async def test_envelope_names_tls(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
     async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         content = b"x" * 300_000 + b"\r\n"
         reply = await send_mail(
@@ -37,7 +37,7 @@ async def test_a_mail_over_tls_says_so(tls_files: TlsPair, tls_client: ssl.SSLCo
         assert envelope.tls.startswith("TLSv1.3 TLS_")
 
 
-async def test_the_words_for_with(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
+async def test_with_protocol_values(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
     async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         to = (server.host, server.port, "a@client.test", ["support@example.com"], b"x\r\n")
         await send_mail(*to)
@@ -48,8 +48,8 @@ async def test_the_words_for_with(tls_files: TlsPair, tls_client: ssl.SSLContext
             await client.command("MAIL FROM:<>", 250)
             await client.command("RCPT TO:<support@example.com>", 250)
             await client.data(b"x\r\n")
-        words = [envelope.protocol for envelope, _ in server.mails.mails]
-        assert words == ["ESMTP", "UTF8SMTP", "UTF8SMTPS", "SMTP"]
+        protocols = [envelope.protocol for envelope, _ in server.mails.mails]
+        assert protocols == ["ESMTP", "UTF8SMTP", "UTF8SMTPS", "SMTP"]
         assert server.mails.mails[-1][0].reverse_path == ""
 
 
@@ -73,26 +73,26 @@ async def test_commands_with_the_last_handshake_message_are_answered_inside_tls(
                 incoming.write(await reader.read(65536))
         tls.write(b"EHLO client.test\r\nNOOP\r\n")
         writer.write(outgoing.read())
-        heard = b""
-        while b"250 2.0.0 Ok" not in heard:
+        received = b""
+        while b"250 2.0.0 Ok" not in received:
             try:
-                heard += tls.read(65536)
+                received += tls.read(65536)
             except ssl.SSLWantReadError:
-                octets = await asyncio.wait_for(reader.read(65536), 5)
-                assert octets, heard
-                assert octets[0] in (0x14, 0x16, 0x17), f"in clear: {octets!r}"
-                incoming.write(octets)
+                data = await asyncio.wait_for(reader.read(65536), 5)
+                assert data, received
+                assert data[0] in (0x14, 0x16, 0x17), f"in clear: {data!r}"
+                incoming.write(data)
         writer.close()
         await writer.wait_closed()
 
 
-async def nothing_is_owed(server: RunningServer) -> None:
+async def assert_counted_once(server: RunningServer) -> None:
     """A connection is counted out once, also where the loop says late that it is lost: else the limit rises."""
     async with await RawSmtp.connect(server.host, server.port):  # some turns of the loop later
         assert server.server._context.limits.connection_count == 1
 
 
-async def test_a_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
+async def test_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_client: ssl.SSLContext) -> None:
     """`start_tls` resumes reading: a pause that outlasts it would disable backpressure, and memory would grow."""
     async with (
         running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server,
@@ -122,38 +122,38 @@ async def test_a_throttle_pause_ends_with_the_handshake(tls_files: TlsPair, tls_
 
 
 @pytest.mark.parametrize("garbage", [b"EHLO client.test\r\n", b"\0" * 5000, b"\x16\x03\x01\xff\xff" + b"x" * 100])
-async def test_a_failed_handshake_ends_the_session_in_silence(tls_files: TlsPair, garbage: bytes) -> None:
+async def test_failed_handshake_ends_the_session_silently(tls_files: TlsPair, garbage: bytes) -> None:
     async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         async with await RawSmtp.connect(server.host, server.port) as client:
             await client.command("STARTTLS", 220)
             await client.send_bytes(garbage)
             if garbage.startswith(b"\x16"):
                 client.half_close()
-            assert b"250" not in await client.eof()
+            assert b"250" not in await client.read_to_eof()
         await until(lambda: server.server.connection_count == 0, "the session ends")
-        await nothing_is_owed(server)
+        await assert_counted_once(server)
 
 
 @pytest.mark.parametrize("leave", [RawSmtp.abort, RawSmtp.close])
-async def test_a_peer_that_leaves_in_the_handshake_frees_its_place(tls_files: TlsPair, leave: object) -> None:
+async def test_disconnect_during_the_handshake_is_counted_out(tls_files: TlsPair, leave: object) -> None:
     async with running_server(tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         client = await RawSmtp.connect(server.host, server.port)
         await client.command("STARTTLS", 220)
         await (RawSmtp.abort if leave is RawSmtp.abort else RawSmtp.close)(client)
         await until(lambda: server.server.connection_count == 0, "the session ends")
-        await nothing_is_owed(server)
+        await assert_counted_once(server)
 
 
-async def test_a_handshake_that_does_not_come_ends_the_session_in_silence(tls_files: TlsPair) -> None:
+async def test_missing_handshake_ends_the_session_silently(tls_files: TlsPair) -> None:
     async with running_server(bounds={"handshake_timeout": 0.1}, tls_cert=tls_files[0], tls_key=tls_files[1]) as server:
         async with await RawSmtp.connect(server.host, server.port) as client:
             await client.command("STARTTLS", 220)
-            assert not await client.eof()
+            assert not await client.read_to_eof()
         await until(lambda: server.server.connection_count == 0, "the session ends")
-        await nothing_is_owed(server)
+        await assert_counted_once(server)
 
 
-async def test_old_tls_is_refused(tls_files: TlsPair, ca: trustme.CA) -> None:
+async def test_old_tls_version_is_rejected(tls_files: TlsPair, ca: trustme.CA) -> None:
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname = False
     ca.configure_trust(old)
@@ -167,7 +167,7 @@ async def test_old_tls_is_refused(tls_files: TlsPair, ca: trustme.CA) -> None:
             await client.starttls(old)
 
 
-async def test_a_new_certificate_is_used_and_open_sessions_stay(
+async def test_new_certificate_is_used_and_open_sessions_continue(
     tmp_path: Path, ca: trustme.CA, tls_client: ssl.SSLContext
 ) -> None:
     chain, key = write_certificate(ca, tmp_path)
@@ -197,9 +197,7 @@ async def test_a_new_certificate_is_used_and_open_sessions_stay(
             await client.close()
 
 
-async def test_a_certificate_that_cannot_be_used_stops_the_start_and_its_key_is_named(
-    tmp_path: Path, ca: trustme.CA
-) -> None:
+async def test_unusable_certificate_stops_the_start_and_names_the_key(tmp_path: Path, ca: trustme.CA) -> None:
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
 
     async def refusal() -> str:
@@ -220,7 +218,7 @@ async def test_a_certificate_that_cannot_be_used_stops_the_start_and_its_key_is_
     assert (await refusal()).endswith("KEY_VALUES_MISMATCH")
 
 
-def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(tmp_path: Path, ca: trustme.CA) -> None:
+def test_encrypted_key_is_rejected_without_a_prompt(tmp_path: Path, ca: trustme.CA) -> None:
     """On a terminal of its own, where OpenSSL would ask and wait."""
     chain, key = write_certificate(ca, tmp_path)
     unsealed = serialization.load_pem_private_key(key.read_bytes(), None)
@@ -228,16 +226,18 @@ def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(tmp_path: P
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
     key.write_bytes(unsealed.private_bytes(*form))
     program = "import sys, pathlib, smtp.tls; smtp.tls.TlsFiles(*map(pathlib.Path, sys.argv[1:]))"
-    terminal, theirs = pty.openpty()
-    words = [sys.executable, "-c", program, str(chain), str(key)]
+    terminal, child_terminal = pty.openpty()
+    arguments = [sys.executable, "-c", program, str(chain), str(key)]
     # A session of its own: whatever terminal the tests run on must not be asked either.
-    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as asking:
-        os.close(theirs)
-        said = b""
+    with subprocess.Popen(
+        arguments, stdin=child_terminal, stdout=child_terminal, stderr=child_terminal, start_new_session=True
+    ) as asking:
+        os.close(child_terminal)
+        output = b""
         with contextlib.suppress(OSError):  # how Linux says that the other side of a terminal is closed
-            while b"pass phrase" not in said and (octets := os.read(terminal, 4096)):
-                said += octets
+            while b"pass phrase" not in output and (data := os.read(terminal, 4096)):
+                output += data
         asking.kill()
     os.close(terminal)
-    assert b"pass phrase" not in said
-    assert b"without a password" in said
+    assert b"pass phrase" not in output
+    assert b"without a password" in output

@@ -16,13 +16,13 @@ SECRET = "hunter2-hunter2-hunter2"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("config.load.DEFAULT_PATHS", (Path("emailrouter.toml"),))
     return tmp_path
 
 
-def refused(text: str = "", environ: dict[str, str] | None = None) -> str:
+def error_line(text: str = "", environ: dict[str, str] | None = None) -> str:
     """The line that is printed for a file and an environment."""
     Path("emailrouter.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
@@ -86,8 +86,8 @@ def refused(text: str = "", environ: dict[str, str] | None = None) -> str:
         ("[metrics]\nlisten = 'on'", 'metrics.listen = "on": must be host:port'),
     ],
 )
-def test_wrong_value_in_the_file(text: str, line: str) -> None:
-    assert refused(text).startswith(f"emailrouter.toml: {line}")
+def test_invalid_value_in_the_file(text: str, line: str) -> None:
+    assert error_line(text).startswith(f"emailrouter.toml: {line}")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_wrong_value_in_the_file(text: str, line: str) -> None:
     ],
 )
 def test_unknown_names_in_the_file(text: str, line: str) -> None:
-    assert refused(text).startswith(f"emailrouter.toml: {line}")
+    assert error_line(text).startswith(f"emailrouter.toml: {line}")
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_unknown_names_in_the_file(text: str, line: str) -> None:
         ("EMAILROUTER_", "EMAILROUTER_"),
     ],
 )
-def test_misspelt_variable(variable: str, nearest: str) -> None:
-    line = refused(environ={variable: SECRET})
+def test_misspelled_variable(variable: str, nearest: str) -> None:
+    line = error_line(environ={variable: SECRET})
     assert line.startswith(f"environment: {variable} is not a setting; did you mean {nearest}")
 
 
@@ -152,8 +152,8 @@ def test_misspelt_variable(variable: str, nearest: str) -> None:
         ("EMAILROUTER_API__LISTEN", "x\ny", 'api.listen = "x\\ny": must be host:port'),
     ],
 )
-def test_wrong_value_in_the_environment(variable: str, text: str, line: str) -> None:
-    line_printed = refused(environ={variable: text})
+def test_invalid_value_in_the_environment(variable: str, text: str, line: str) -> None:
+    line_printed = error_line(environ={variable: text})
     assert line_printed.startswith(f"{variable}: {line}")
     assert len(line_printed) < 400
 
@@ -168,52 +168,52 @@ def test_wrong_value_in_the_environment(variable: str, text: str, line: str) -> 
     ],
 )
 def test_toml_syntax(text: str, where: str) -> None:
-    assert refused(text).startswith(where)
+    assert error_line(text).startswith(where)
 
 
-def test_file_that_is_no_text(folder: Path) -> None:
-    (folder / "latin.toml").write_bytes(b"[smtp]\n# caf\xe9\n")
+def test_file_that_is_not_utf8(directory: Path) -> None:
+    (directory / "latin.toml").write_bytes(b"[smtp]\n# caf\xe9\n")
     with pytest.raises(ConfigError, match=r"latin\.toml:2: must be UTF-8 text$"):
-        load(folder / "latin.toml", {})
+        load(directory / "latin.toml", {})
 
 
-def test_folder_instead_of_a_file(folder: Path) -> None:
+def test_directory_instead_of_a_file(directory: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
-        load(folder, {})
+        load(directory, {})
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_file_that_may_not_be_read(folder: Path) -> None:
-    (folder / "closed.toml").touch(mode=0)
+def test_unreadable_file(directory: Path) -> None:
+    (directory / "closed.toml").touch(mode=0)
     with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
-        load(folder / "closed.toml", {})
+        load(directory / "closed.toml", {})
 
 
-def test_both_forms_of_a_variable(folder: Path) -> None:
+def test_both_forms_of_a_variable(directory: Path) -> None:
     variable = "EMAILROUTER_SERVER__SECRET_KEY"
-    line = refused(environ={variable: SECRET, f"{variable}_FILE": str(folder / "key")})
+    line = error_line(environ={variable: SECRET, f"{variable}_FILE": str(directory / "key")})
     assert line == f"{variable}_FILE: {variable} is also set; set only one of them"
 
 
-def test_secret_file_that_is_missing_or_no_text(folder: Path) -> None:
+def test_missing_or_binary_secret_file(directory: Path) -> None:
     variable = "EMAILROUTER_DATABASE__URL_FILE"
-    line = refused(environ={variable: "/nowhere/url"})
+    line = error_line(environ={variable: "/nowhere/url"})
     assert line == f"{variable}: database.url = /nowhere/url: cannot be read: No such file or directory"
-    (folder / "url").write_bytes(b"\xff")
-    assert refused(environ={variable: str(folder / "url")}).endswith("the file must contain UTF-8 text")
-    assert "cannot be read" in refused(environ={variable: ""})
+    (directory / "url").write_bytes(b"\xff")
+    assert error_line(environ={variable: str(directory / "url")}).endswith("the file must contain UTF-8 text")
+    assert "cannot be read" in error_line(environ={variable: ""})
 
 
-def test_credentials_that_are_wrong(folder: Path) -> None:
-    credentials = folder / "credentials"
+def test_invalid_credentials(directory: Path) -> None:
+    credentials = directory / "credentials"
     environ = {"CREDENTIALS_DIRECTORY": str(credentials)}
-    assert refused(environ=environ).startswith("CREDENTIALS_DIRECTORY: ")
+    assert error_line(environ=environ).startswith("CREDENTIALS_DIRECTORY: ")
     credentials.mkdir()
     (credentials / "server.secret-key").write_text(SECRET)
     line = "credential server.secret-key: server.secret-key is not a setting; did you mean server.secret_key?"
-    assert refused(environ=environ) == line
+    assert error_line(environ=environ) == line
     (credentials / "server.secret-key").rename(credentials / "database.url")
-    assert refused(environ=environ).startswith("credential database.url: database.url = ***: must be sqlite")
+    assert error_line(environ=environ).startswith("credential database.url: database.url = ***: must be sqlite")
 
 
 @pytest.mark.parametrize(
@@ -230,26 +230,26 @@ def test_credentials_that_are_wrong(folder: Path) -> None:
         ("server.public_url", f"https://u:{SECRET}@h"),
     ],
 )
-def test_secrets_are_never_told(key: str, text: str, folder: Path) -> None:
+def test_errors_contain_no_secrets(key: str, text: str, directory: Path) -> None:
     section, _, name = key.partition(".")
-    assert key in refused(f"[{section}]\n{name} = '{text}'")
+    assert key in error_line(f"[{section}]\n{name} = '{text}'")
     variable = f"EMAILROUTER_{section}__{name}".upper()
-    refused(environ={variable: text})
-    (folder / "secret").write_text(text)
-    refused(environ={f"{variable}_FILE": str(folder / "secret")})
+    error_line(environ={variable: text})
+    (directory / "secret").write_text(text)
+    error_line(environ={f"{variable}_FILE": str(directory / "secret")})
 
 
 @pytest.mark.parametrize(
     "key", [setting for setting in SETTINGS if not setting.is_file], ids=lambda setting: setting.name
 )
-def test_what_a_secret_file_holds_is_never_told(key: Setting, folder: Path) -> None:
+def test_errors_do_not_contain_secret_file_content(key: Setting, directory: Path) -> None:
     """Whatever key it is given for by mistake."""
-    (folder / "secret").write_text(f"\t{SECRET}\n{SECRET}")
-    assert key.variable in refused(environ={f"{key.variable}_FILE": str(folder / "secret")})
+    (directory / "secret").write_text(f"\t{SECRET}\n{SECRET}")
+    assert key.variable in error_line(environ={f"{key.variable}_FILE": str(directory / "secret")})
 
 
 @given(st.sampled_from(SETTINGS), st.text(st.characters(exclude_characters="\0")))
-def test_any_text_loads_or_is_one_line(key: Setting, text: str) -> None:
+def test_any_text_loads_or_raises_one_line(key: Setting, text: str) -> None:
     line = key.name
     try:
         load(Path(os.devnull), {key.variable: text})

@@ -13,7 +13,7 @@ from config.values import Address
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and a system-wide file inside it instead of /etc."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("config.load.DEFAULT_PATHS", (Path("emailrouter.toml"), tmp_path / "etc.toml"))
@@ -29,27 +29,27 @@ def test_no_file_is_the_defaults() -> None:
     assert load(None, {}) == Config()
 
 
-def test_the_first_file_found_is_read(folder: Path) -> None:
-    system = write(folder / "etc.toml", "[smtp]\nmax_recipients = 1")
+def test_first_existing_file_is_read(directory: Path) -> None:
+    system = write(directory / "etc.toml", "[smtp]\nmax_recipients = 1")
     assert (load(None, {}).smtp.max_recipients, load(None, {}).source) == (1, system)
     write(Path("emailrouter.toml"), "[smtp]\nmax_recipients = 2")
     assert (load(None, {}).smtp.max_recipients, load(None, {}).source) == (2, Path("emailrouter.toml"))
-    named = write(folder / "named.toml", "[smtp]\nmax_recipients = 3")
+    named = write(directory / "named.toml", "[smtp]\nmax_recipients = 3")
     assert (load(named, {}).smtp.max_recipients, load(named, {}).source) == (3, named)
 
 
 @pytest.mark.parametrize("enters", [True, False])
-def test_a_folder_that_may_not_be_entered_has_no_file_that_was_meant(
-    enters: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_inaccessible_working_directory_is_skipped(
+    enters: bool, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Root in /root, as the program's user. Root may enter everything, so the answer is given here."""
-    system = write(folder / "etc.toml", "")
+    system = write(directory / "etc.toml", "")
     local = write(Path("emailrouter.toml"), "")
     monkeypatch.setattr("config.load.os.access", lambda path, mode: enters or (path, mode) != (Path(), os.X_OK))
     assert load(None, {}).source == (local if enters else system)
 
 
-def test_a_named_file_must_exist() -> None:
+def test_named_file_must_exist() -> None:
     write(Path("emailrouter.toml"), "")
     with pytest.raises(ConfigError, match=r"^nowhere\.toml: --config must name an existing file$"):
         load(Path("nowhere.toml"), {})
@@ -126,12 +126,12 @@ def test_systemd_in_the_environment(written: str) -> None:
     assert load(None, {"EMAILROUTER_SMTP__LISTEN": written}).smtp.listen == "systemd"
 
 
-def test_precedence_is_key_by_key(folder: Path) -> None:
+def test_precedence_is_key_by_key(directory: Path) -> None:
     write(
         Path("emailrouter.toml"),
         "[smtp]\nmax_recipients = 1\nmax_connections = 1\nmax_connections_per_ip = 1",
     )
-    credentials = folder / "credentials"
+    credentials = directory / "credentials"
     credentials.mkdir()
     write(credentials / "smtp.max_recipients", "2")
     write(credentials / "smtp.max_connections", "2\n")
@@ -141,39 +141,39 @@ def test_precedence_is_key_by_key(folder: Path) -> None:
     assert smtp.errors_per_session == 10
 
 
-def test_a_secret_from_a_file(folder: Path) -> None:
-    key = write(folder / "key", "0123456789abcdef-key\n")
+def test_secret_from_a_file(directory: Path) -> None:
+    key = write(directory / "key", "0123456789abcdef-key\n")
     config = load(None, {"EMAILROUTER_SERVER__SECRET_KEY_FILE": str(key)})
     assert config.server.secret_key is not None
     assert config.server.secret_key.reveal() == "0123456789abcdef-key"
 
 
-def test_only_one_newline_is_dropped(folder: Path) -> None:
-    key = write(folder / "key", "0123456789abcdef-key\n\n")
+def test_only_one_newline_is_removed(directory: Path) -> None:
+    key = write(directory / "key", "0123456789abcdef-key\n\n")
     with pytest.raises(ConfigError, match="without whitespace"):
         load(None, {"EMAILROUTER_SERVER__SECRET_KEY_FILE": str(key)})
 
 
-def test_credentials(folder: Path) -> None:
-    write(folder / "server.secret_key", "0123456789abcdef-key\n")
-    write(folder / "database.url", "postgresql://u:pw@h/db")
-    write(folder / "smtp.listen", '["[::1]:25"]')
-    write(folder / "server.pem", "is the unit's own")
-    write(folder / "other", "too")
-    config = load(None, {"CREDENTIALS_DIRECTORY": str(folder)})
+def test_credentials(directory: Path) -> None:
+    write(directory / "server.secret_key", "0123456789abcdef-key\n")
+    write(directory / "database.url", "postgresql://u:pw@h/db")
+    write(directory / "smtp.listen", '["[::1]:25"]')
+    write(directory / "server.pem", "is the unit's own")
+    write(directory / "other", "too")
+    config = load(None, {"CREDENTIALS_DIRECTORY": str(directory)})
     assert config.server.secret_key is not None
     assert config.database.url.reveal() == "postgresql://u:pw@h/db"
     assert config.smtp.listen == (Address("::1", 25),)
 
 
-def test_a_credential_for_a_file_is_that_file(folder: Path) -> None:
+def test_credential_of_a_path_setting_is_the_file_itself(directory: Path) -> None:
     pem = "-----BEGIN PRIVATE KEY-----\nnever read here\n"
-    key, cert = write(folder / "smtp.tls_key", pem), write(folder / "cert.pem", pem)
-    smtp = load(None, {"CREDENTIALS_DIRECTORY": str(folder), "EMAILROUTER_SMTP__TLS_CERT_FILE": str(cert)}).smtp
+    key, cert = write(directory / "smtp.tls_key", pem), write(directory / "cert.pem", pem)
+    smtp = load(None, {"CREDENTIALS_DIRECTORY": str(directory), "EMAILROUTER_SMTP__TLS_CERT_FILE": str(cert)}).smtp
     assert (smtp.tls_cert, smtp.tls_key) == (cert, key)
 
 
-def test_data_dir(folder: Path) -> None:
+def test_data_dir(directory: Path) -> None:
     url = {"EMAILROUTER_DATABASE__URL": "sqlite:////srv/mail.db"}
     state = {"STATE_DIRECTORY": "/var/lib/emailrouter:/var/lib/second"}
     assert load(None, {}).server.data_dir == Path()
@@ -183,7 +183,7 @@ def test_data_dir(folder: Path) -> None:
     assert load(None, url | state).server.data_dir == Path("given")
 
 
-def test_what_kubernetes_adds_is_let_be() -> None:
+def test_kubernetes_variables_are_ignored() -> None:
     added = {
         "EMAILROUTER_SERVICE_HOST": "10.0.0.1",
         "EMAILROUTER_SERVICE_PORT": "25",

@@ -20,13 +20,13 @@ BASE = "postgresql://u:pw@host/db"
         ("postgresql:///db?host=/run/pg&password=p%40w", "postgresql:///db?host=/run/pg&password=p%40w"),
     ],
 )
-def test_what_the_driver_gets(url: str, dsn: str) -> None:
+def test_dsn_for_the_driver(url: str, dsn: str) -> None:
     assert DatabaseUrl(url).reveal_dsn() == dsn
     assert DatabaseUrl(url).reveal() == url
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("5", 5), ("0", None), ("-1", None)])
-def test_the_time_for_connecting(value: str, seconds: int | None) -> None:
+def test_connect_timeout(value: str, seconds: int | None) -> None:
     expected = None if seconds is None else timedelta(seconds=seconds)
     assert DatabaseUrl(f"{BASE}?connect_timeout={value}").connect_timeout == expected
 
@@ -49,19 +49,19 @@ def test_the_time_for_connecting(value: str, seconds: int | None) -> None:
         ("nothing", "name=value"),
     ],
 )
-def test_a_parameter_that_is_refused(query: str, allowed: str) -> None:
+def test_unsupported_parameter(query: str, allowed: str) -> None:
     with pytest.raises(ValueError, match=allowed):
         DatabaseUrl(f"{BASE}?{query}")
 
 
 @pytest.mark.parametrize("url", ["postgresql://u:12/x?hidden=1@host/db", "postgresql://u:12/x?a=b&hid=den@host/db"])
-def test_what_may_be_part_of_a_password_is_not_quoted(url: str) -> None:
+def test_possible_password_part_is_not_quoted(url: str) -> None:
     with pytest.raises(ValueError, match="in a password, write") as caught:
         DatabaseUrl(url)
     assert "hid" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["postgresql://u%00:pw@host/db", "postgresql://u:p%00w@host/db", f"{BASE}%00"])
-def test_nul_is_refused(url: str) -> None:
+def test_nul_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="without %00"):
         DatabaseUrl(url)

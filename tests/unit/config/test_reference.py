@@ -26,7 +26,7 @@ def test_files_are_up_to_date() -> None:
     assert (ROOT / DOCUMENTATION_PATH).read_text(encoding="utf-8") == render_documentation(), stale
 
 
-def test_sample_means_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sample_loads_to_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("config.load.DEFAULT_PATHS", (Path("emailrouter.toml"),))
     defaults = load(None, {})
@@ -43,7 +43,7 @@ def test_sample_has_every_key_once() -> None:
     ]
 
 
-def test_sample_is_the_same_on_every_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sample_is_the_same_on_every_host(monkeypatch: pytest.MonkeyPatch) -> None:
     before = render_sample(), render_documentation()
     monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
     assert (render_sample(), render_documentation()) == before
@@ -62,7 +62,7 @@ def test_commented_examples_are_valid(tmp_path: Path) -> None:
         load(file, {})
 
 
-def test_every_key_is_explained_in_one_line() -> None:
+def test_every_key_has_a_one_line_description() -> None:
     for setting in SETTINGS:
         assert setting.description.endswith("."), setting.name
         assert "\n" not in setting.description
@@ -71,14 +71,14 @@ def test_every_key_is_explained_in_one_line() -> None:
     assert set(SECTIONS) == {setting.section for setting in SETTINGS}
 
 
-def test_rewriting(tmp_path: Path) -> None:
+def test_write_files(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     write_files(tmp_path)
     assert (tmp_path / SAMPLE_PATH).read_text(encoding="utf-8") == render_sample()
     assert (tmp_path / DOCUMENTATION_PATH).read_text(encoding="utf-8") == render_documentation()
 
 
-def test_toml_forms() -> None:
+def test_format_toml() -> None:
     value = {"text": 'a "b" \\ ü', "flag": True, "list": [1, 2.5, "x"], "table": {"k": []}}
     assert tomllib.loads(f"v = {format_toml(value)}") == {"v": value}
     with pytest.raises(TypeError, match="NoneType"):

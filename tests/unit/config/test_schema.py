@@ -12,7 +12,7 @@ from config.secret import DatabaseUrl
 from config.values import Address
 
 
-def test_defaults_named_in_the_contract() -> None:
+def test_specified_defaults() -> None:
     config = Config()
     assert config.server.public_url == "http://127.0.0.1:8080"
     assert config.server.mx_hosts == (MxHost(host=config.server.hostname, priority=10),)
@@ -40,7 +40,7 @@ def test_defaults_named_in_the_contract() -> None:
     assert config.metrics.listen is None
 
 
-def test_the_sections_are_the_contracts() -> None:
+def test_specified_sections() -> None:
     assert list(SECTIONS) == ["server", "database", "smtp", "api", "dns", "delivery", "retention", "metrics"]
     assert [name for name in Config.model_fields if name != "source"] == list(SECTIONS)
     for name, model in SECTIONS.items():
@@ -58,7 +58,7 @@ def test_frozen() -> None:
         SmtpSettings(max_recipient=5)  # type: ignore[call-arg]  # the misspelt key is the point
 
 
-def test_data_dir_is_beside_the_sqlite_file() -> None:
+def test_data_dir_defaults_to_the_directory_of_the_sqlite_file() -> None:
     beside = Config(database=DatabaseSettings(url=DatabaseUrl("sqlite:////srv/mail/mail.db")))
     assert beside.server.data_dir == Path("/srv/mail")
     assert Config(database=DatabaseSettings(url=DatabaseUrl("postgresql://u@h/db"))).server.data_dir == Path()
@@ -66,7 +66,7 @@ def test_data_dir_is_beside_the_sqlite_file() -> None:
     assert Config(server=server, database=beside.database).server.data_dir == Path("/elsewhere")
 
 
-def test_making_a_config_leaves_the_parts_alone() -> None:
+def test_config_does_not_modify_its_sections() -> None:
     server = ServerSettings()
     Config(server=server, database=DatabaseSettings(url=DatabaseUrl("sqlite:////srv/mail.db")))
     assert server.data_dir == Path()
@@ -76,7 +76,7 @@ def test_mx_hosts_follow_the_hostname() -> None:
     assert ServerSettings(hostname="mx7.example.com").mx_hosts == (MxHost(host="mx7.example.com", priority=10),)
 
 
-def test_a_dump_shows_values_as_they_are_written() -> None:
+def test_dump_uses_the_written_form_of_values() -> None:
     dump = json.loads(Config(smtp=SmtpSettings(listen=(Address("::", 25),))).model_dump_json())
     assert dump["smtp"]["listen"] == ["[::]:25"]
     assert (dump["api"]["listen"], dump["metrics"]["listen"]) == ("127.0.0.1:8080", None)

@@ -15,7 +15,7 @@ from config.secret import DatabaseUrl, Secret, redact
 KEY = "correct-horse-battery"
 
 
-def test_secret_prints_as_stars() -> None:
+def test_secret_prints_as_asterisks() -> None:
     secret = Secret(KEY)
     printed = [str(secret), repr(secret), f"{secret}", f"{secret!r}", repr([secret]), json.dumps(secret, default=str)]
     assert all("***" in text and KEY not in text for text in printed)
@@ -31,7 +31,7 @@ def test_secret_compares_by_value() -> None:
 
 
 @pytest.mark.parametrize("written", ["", "short", "has a blank in the middle", KEY + "\n", None, 12345678901234567])
-def test_secret_is_refused(written: object) -> None:
+def test_invalid_secret_is_rejected(written: object) -> None:
     with pytest.raises(ValueError, match="at least 16 characters without whitespace"):
         Secret.parse(written)
 
@@ -101,7 +101,7 @@ def test_postgresql_url(url: str, shown: str) -> None:
         (None, "must be sqlite"),
     ],
 )
-def test_broken_url_is_refused_and_not_quoted(url: object, allowed: str) -> None:
+def test_invalid_url_is_rejected_and_not_quoted(url: object, allowed: str) -> None:
     with pytest.raises(ValueError, match=allowed) as caught:
         DatabaseUrl.parse(url)
     assert "hid" not in str(caught.value)
@@ -109,7 +109,7 @@ def test_broken_url_is_refused_and_not_quoted(url: object, allowed: str) -> None
 
 
 @given(st.text(min_size=8), st.sampled_from(["postgresql://u:{}@h/db", "postgres://u:{}", "{}", "mysql://u:{}@h/db"]))
-def test_no_password_is_ever_shown(password: str, form: str) -> None:
+def test_password_is_never_displayed(password: str, form: str) -> None:
     url = form.format(f"<<{password}>>")
     try:
         shown = str(DatabaseUrl(url))

@@ -44,7 +44,7 @@ junk = st.one_of(st.none(), st.booleans(), st.floats(), st.text(), st.binary(), 
         (timedelta(seconds=2), 2000),
     ],
 )
-def test_duration_is_read(written: object, milliseconds: int) -> None:
+def test_parse_duration(written: object, milliseconds: int) -> None:
     assert values.parse_duration(written) == timedelta(milliseconds=milliseconds)
 
 
@@ -73,23 +73,23 @@ def test_duration_is_read(written: object, milliseconds: int) -> None:
         timedelta.max,
     ],
 )
-def test_duration_is_refused(written: object) -> None:
+def test_parse_duration_rejects(written: object) -> None:
     with pytest.raises(ValueError, match="must be a duration"):
         values.parse_duration(written)
 
 
 @given(st.integers(0, 36500 * 86400 * 1000))
-def test_duration_goes_round(milliseconds: int) -> None:
+def test_duration_round_trip(milliseconds: int) -> None:
     length = timedelta(milliseconds=milliseconds)
     assert values.parse_duration(values.format_duration(length)) == length
 
 
-def test_duration_is_written_in_the_largest_whole_unit() -> None:
+def test_duration_is_formatted_in_the_largest_whole_unit() -> None:
     written = [values.format_duration(timedelta(seconds=s)) for s in (0, 90, 120, 7200, 86400, 0.25)]
     assert written == ["0s", "90s", "2m", "2h", "1d", "250ms"]
 
 
-def test_zero_is_no_timeout_and_no_retention() -> None:
+def test_zero_is_rejected_for_timeouts_and_retention() -> None:
     for parse in (values.parse_positive_duration, values.parse_retention):
         with pytest.raises(ValueError, match="longer than 0"):
             parse("0s")
@@ -110,7 +110,7 @@ def test_zero_is_no_timeout_and_no_retention() -> None:
         ("LocalHost:65535", "localhost", 65535),
     ],
 )
-def test_address_is_read(written: str, host: str, port: int) -> None:
+def test_parse_address(written: str, host: str, port: int) -> None:
     address = Address.parse(written)
     assert (address.host, address.port) == (host, port)
     assert Address.parse(str(address)) == address
@@ -149,18 +149,18 @@ def test_address_is_read(written: str, host: str, port: int) -> None:
         ["h:1"],
     ],
 )
-def test_address_is_refused(written: object) -> None:
+def test_parse_address_rejects(written: object) -> None:
     with pytest.raises(ValueError, match="must"):
         Address.parse(written)
 
 
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)), st.integers(0, 65535))
-def test_address_goes_round(host: object, port: int) -> None:
+def test_address_round_trip(host: object, port: int) -> None:
     address = Address(str(host), port)
     assert Address.parse(str(address)) == address
 
 
-def test_listen_is_a_list_or_systemd() -> None:
+def test_parse_listen() -> None:
     assert values.parse_listen("systemd") == "systemd"
     assert values.parse_listen(["systemd"]) == "systemd"
     assert values.parse_listen(["[::]:25", "h:1"]) == (Address("::", 25), Address("h", 1))
@@ -180,17 +180,17 @@ def test_listen_is_a_list_or_systemd() -> None:
         ("localhost", Address("127.0.0.1", 53)),
     ],
 )
-def test_nameserver_is_read(written: str, read: Address) -> None:
+def test_parse_nameserver(written: str, read: Address) -> None:
     assert values.parse_nameserver(written) == read
 
 
 @pytest.mark.parametrize("written", ["dns.example:53", "", "[::1]", "1.1.1.1:", ":53", 53, None])
-def test_nameserver_is_refused(written: object) -> None:
+def test_parse_nameserver_rejects(written: object) -> None:
     with pytest.raises(ValueError, match="must be an IP address"):
         values.parse_nameserver(written)
 
 
-def test_network() -> None:
+def test_parse_network() -> None:
     assert values.parse_network("10.0.0.0/8") == ip_network("10.0.0.0/8")
     assert values.parse_network("2001:db8::1") == ip_network("2001:db8::1/128")
     for wrong in ("10.0.0.1/8", "10.0.0.0/33", "lan", "", 10, None):
@@ -198,7 +198,7 @@ def test_network() -> None:
             values.parse_network(wrong)
 
 
-def test_hostname() -> None:
+def test_parse_hostname() -> None:
     assert values.parse_hostname("MX1.Example.COM.") == "mx1.example.com"
     wrongs = ("", ".", "a b", "a_b", "-a", "a-", "a..b", "10.0.0.1", "a" * 64, "a." * 127 + "com", "bücher.example")
     for wrong in (*wrongs, "a\n", None, 1):
@@ -206,7 +206,7 @@ def test_hostname() -> None:
             values.parse_hostname(wrong)
 
 
-def test_public_url() -> None:
+def test_parse_public_url() -> None:
     assert values.parse_public_url("https://mail.example.com/") == "https://mail.example.com"
     assert values.parse_public_url("http://[::1]:8080/mail/") == "http://[::1]:8080/mail"
     wrongs = ["mail.example.com", "ftp://h", "http://", "http://u:p@h", "http://h?q", "http://h#f", "http://h:0"]
@@ -226,19 +226,19 @@ def test_public_url() -> None:
         ("2001:DB8::", "2001:db8::/128"),
     ],
 )
-def test_blocked_sender_is_read(written: str, read: str) -> None:
+def test_parse_blocked_sender(written: str, read: str) -> None:
     assert values.parse_blocked_sender(written) == read
 
 
 @pytest.mark.parametrize(
     "written", ["", "@", "a@", "a@b@c", "*@spam.example", "*.example", "192.0.2.1/24", "300.1.1.1", "a b@c", 1, None]
 )
-def test_blocked_sender_is_refused(written: object) -> None:
+def test_parse_blocked_sender_rejects(written: object) -> None:
     with pytest.raises(ValueError, match="must be an address"):
         values.parse_blocked_sender(written)
 
 
-def test_path() -> None:
+def test_parse_path() -> None:
     assert values.parse_path("a/b") == Path("a/b")
     for wrong in ("", "a\0b", "-----BEGIN\nKEY", None, 3):
         with pytest.raises(ValueError, match="must be the path"):
@@ -246,7 +246,7 @@ def test_path() -> None:
 
 
 @given(junk)
-def test_nothing_but_value_error_is_raised(value: object) -> None:
+def test_parsers_raise_only_value_error(value: object) -> None:
     for parse in PARSERS:
         told = "must"
         try:
@@ -256,7 +256,7 @@ def test_nothing_but_value_error_is_raised(value: object) -> None:
         assert told.startswith("must")
 
 
-def test_machine_name_is_always_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_hostname_is_always_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     for raw, name in (("Mx1.Example", "mx1.example"), ("my_machine", "localhost"), ("", "localhost")):
         monkeypatch.setattr("socket.gethostname", lambda raw=raw: raw)
         assert values.system_hostname() == name

@@ -41,7 +41,7 @@ LINES = st.one_of(
 
 
 @given(LINES)
-def test_any_line_is_a_value_or_a_command_error(line: bytes) -> None:
+def test_any_line_parses_or_raises_command_error(line: bytes) -> None:
     with contextlib.suppress(CommandError):
         _, argument = commands.split_line(line)
         for parse in (commands.parse_hello, commands.parse_mail, commands.parse_bdat, commands.parse_no_argument):
@@ -67,7 +67,7 @@ def test_any_line_is_a_value_or_a_command_error(line: bytes) -> None:
         ("FROM:<" + "x" * 200 + "@b.example>", MailCommand(Mailbox("x" * 200, "b.example"))),
     ],
 )
-def test_mail(argument: str, expected: MailCommand) -> None:
+def test_parse_mail(argument: str, expected: MailCommand) -> None:
     assert commands.parse_mail(argument) == expected
 
 
@@ -85,25 +85,25 @@ def test_mail(argument: str, expected: MailCommand) -> None:
         ("FROM:<> ENVID=x", replies.UNKNOWN_PARAMETER),
     ],
 )
-def test_no_mail(argument: str | None, reply: replies.Reply) -> None:
+def test_parse_mail_rejects(argument: str | None, reply: replies.Reply) -> None:
     with pytest.raises(CommandError) as raised:
         commands.parse_mail(argument)
     assert raised.value.reply is reply
 
 
 @pytest.mark.parametrize(("argument", "expected"), [("0", BdatCommand(0, False)), ("86 LAST", BdatCommand(86, True))])
-def test_bdat(argument: str, expected: BdatCommand) -> None:
+def test_parse_bdat(argument: str, expected: BdatCommand) -> None:
     assert commands.parse_bdat(argument) == expected
 
 
 @pytest.mark.parametrize("argument", [None, "", "x", "-1", "1 FIRST", "1LAST", "1 LAST x", "9" * 21, "١"])
-def test_no_bdat(argument: str | None) -> None:
+def test_parse_bdat_rejects(argument: str | None) -> None:
     with pytest.raises(CommandError):
         commands.parse_bdat(argument)
 
 
 @pytest.mark.parametrize("hostile", ['"' * 500, '"\\' * 250, "<" * 500, "@" * 500, "@a:" * 160, '""' * 250, "a" * 500])
-def test_hostile_arguments_take_no_time(hostile: str) -> None:
+def test_hostile_arguments_parse_quickly(hostile: str) -> None:
     began = time.perf_counter()
     for argument in (f"FROM:<{hostile}", f"FROM:<{hostile}>", f"FROM:<@{hostile}:{hostile}> {hostile}"):
         with pytest.raises(CommandError):
@@ -122,12 +122,12 @@ def test_hostile_arguments_take_no_time(hostile: str) -> None:
         (250, "2.0.0", "x" * 600),
     ],
 )
-def test_a_reply_that_is_none_cannot_be_built(code: int, enhanced: str, text: str) -> None:
+def test_invalid_reply_raises_value_error(code: int, enhanced: str, text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         replies.Reply(code, enhanced, text)
 
 
-def test_a_reply_of_several_lines() -> None:
+def test_multiline_reply() -> None:
     assert replies.Reply(250, "2.0.0", "one\ntwo").encoded == b"250-2.0.0 one\r\n250 2.0.0 two\r\n"
     assert replies.ehlo_reply("mx", ("A", "B")).encoded == b"250-mx\r\n250-A\r\n250 B\r\n"
 
@@ -149,7 +149,7 @@ def test_a_reply_of_several_lines() -> None:
         *(b"\x16\x03\x01\x02\x00\x01\x00", b"POST /" + b"x" * 5000),
     ],
 )
-def test_a_line_of_another_protocol_gets_421(line: bytes) -> None:
+def test_line_of_another_protocol_gets_421(line: bytes) -> None:
     assert commands.line_error(line, replies.UNKNOWN_COMMAND).reply is replies.NOT_SMTP
 
 

@@ -1,4 +1,4 @@
-"""`smtp.data` against a reference that anybody can check by eye, for every way the octets can be cut."""
+"""`smtp.data` against a reference that anybody can check by eye, for every way the data can be cut."""
 
 import itertools
 
@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from smtp.data import ChunkReader, Content, ContentReader, DataReader
 
-OCTETS = [b"\r", b"\n", b"\0", b".", b"a", b"\r\n", b"\r\n.\r\n", b"\r\n.", b".\r\n"]
-STREAMS = st.lists(st.sampled_from(OCTETS), max_size=24).map(b"".join)
+PIECES = [b"\r", b"\n", b"\0", b".", b"a", b"\r\n", b"\r\n.\r\n", b"\r\n.", b".\r\n"]
+STREAMS = st.lists(st.sampled_from(PIECES), max_size=24).map(b"".join)
 
 
 def reference(stream: bytes) -> tuple[bytes, bytes] | None:
@@ -38,27 +38,27 @@ def read(stream: bytes, cuts: list[int], limit: int = 10**9) -> tuple[bytes, byt
 
 
 @given(STREAMS, st.lists(st.integers(0, 100), max_size=6))
-def test_reads_as_the_reference_does_however_it_is_cut(stream: bytes, cuts: list[int]) -> None:
+def test_result_equals_reference_for_any_split(stream: bytes, cuts: list[int]) -> None:
     assert read(stream, cuts) == reference(stream)
 
 
 @given(STREAMS)
-def test_octet_by_octet(stream: bytes) -> None:
+def test_byte_by_byte(stream: bytes) -> None:
     assert read(stream, list(range(len(stream)))) == reference(stream)
 
 
-def test_every_short_stream_cut_at_every_boundary() -> None:
+def test_every_short_stream_split_at_every_boundary() -> None:
     """The smuggling matrix: all sequences of CR, LF, NUL, dot and a letter around the end of a mail."""
     for length in range(6):
-        for octets in itertools.product(b"\r\n\0.a", repeat=length):
-            stream = b"x" + bytes(octets) + b"QUIT\r\n.\r\nrest"
+        for data in itertools.product(b"\r\n\0.a", repeat=length):
+            stream = b"x" + bytes(data) + b"QUIT\r\n.\r\nrest"
             expected = reference(stream)
             for cut in range(1, length + 2):
                 assert read(stream, [cut]) == expected, (stream, cut)
 
 
 @given(STREAMS, st.lists(st.integers(0, 100), max_size=4), st.integers(0, 30))
-def test_past_the_limit_nothing_is_kept_and_the_end_is_found(stream: bytes, cuts: list[int], limit: int) -> None:
+def test_content_past_the_limit_is_discarded_and_the_end_is_found(stream: bytes, cuts: list[int], limit: int) -> None:
     content = Content(limit)
     rest = feed(DataReader(content), stream, cuts)
     expected = reference(stream)
@@ -70,7 +70,7 @@ def test_past_the_limit_nothing_is_kept_and_the_end_is_found(stream: bytes, cuts
 
 
 @given(st.binary(max_size=40), st.integers(0, 30), st.lists(st.integers(0, 100), max_size=4))
-def test_a_chunk_has_its_length(stream: bytes, size: int, cuts: list[int]) -> None:
+def test_chunk_ends_after_its_size(stream: bytes, size: int, cuts: list[int]) -> None:
     content = Content(10**9)
     rest = feed(ChunkReader(content, size), stream, cuts)
     if len(stream) < size:
@@ -81,7 +81,7 @@ def test_a_chunk_has_its_length(stream: bytes, size: int, cuts: list[int]) -> No
         assert content.getvalue() == stream[:size]
 
 
-def test_chunks_make_one_mail() -> None:
+def test_chunks_form_one_mail() -> None:
     content = Content(100)
     for chunk in (b"one", b"", b"two"):
         assert ChunkReader(content, len(chunk)).feed(chunk) == b""

@@ -11,8 +11,8 @@ from smtp.bounds import Bounds
 from smtp.commands import CommandError
 from smtp.lines import CommandLines
 
-OCTETS = [b"\r", b"\n", b"\0", b"NOOP", b"\r\n", b"x" * 600, b"MAIL ", b"y" * 520]
-STREAMS = st.lists(st.sampled_from(OCTETS), max_size=16).map(b"".join)
+PIECES = [b"\r", b"\n", b"\0", b"NOOP", b"\r\n", b"x" * 600, b"MAIL ", b"y" * 520]
+STREAMS = st.lists(st.sampled_from(PIECES), max_size=16).map(b"".join)
 
 
 def reference(stream: bytes) -> list[bytes | str]:
@@ -25,7 +25,7 @@ def reference(stream: bytes) -> list[bytes | str]:
 
 
 @given(STREAMS, st.lists(st.integers(0, 10000), max_size=6))
-def test_one_answer_for_each_line_however_it_is_cut(stream: bytes, cuts: list[int]) -> None:
+def test_one_result_per_line_for_any_split(stream: bytes, cuts: list[int]) -> None:
     stream += b"\r\n"
     bounds = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     lines = CommandLines()
@@ -46,7 +46,7 @@ def test_one_answer_for_each_line_however_it_is_cut(stream: bytes, cuts: list[in
     assert not lines.buffer
 
 
-def test_an_endless_line_takes_no_memory_and_ends() -> None:
+def test_endless_line_uses_no_memory_and_is_rejected() -> None:
     lines = CommandLines()
     for _ in range(Bounds.max_skipped_line_bytes // 4096):
         lines.buffer += b"x" * 4096
@@ -62,7 +62,7 @@ def test_an_endless_line_takes_no_memory_and_ends() -> None:
     "start",
     [b"GET ", b"post /", b"CONNECT mx:25 HTTP/1.1", b"GET / HTTP/1.0\n\n", b"\x16\x03\x01", b"\x16\x03\x03\x02\0\n"],
 )
-def test_another_protocol_is_refused_before_its_line_ends(start: bytes) -> None:
+def test_other_protocol_is_rejected_before_its_line_ends(start: bytes) -> None:
     lines = CommandLines()
     lines.buffer += start
     with pytest.raises(CommandError) as raised:
@@ -74,7 +74,7 @@ def test_another_protocol_is_refused_before_its_line_ends(start: bytes) -> None:
 @pytest.mark.parametrize(
     "start", [b"G", b"GET", b"GETTING ", b"HELO", b"\x16", b" GET /", b"MAIL FROM:<a@b.test> X/1.1"]
 )
-def test_what_may_become_a_command_is_not_another_protocol(start: bytes) -> None:
+def test_possible_command_is_not_another_protocol(start: bytes) -> None:
     lines = CommandLines()
     lines.buffer += start
     assert lines.take_line() is None

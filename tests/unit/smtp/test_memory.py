@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from router.network import address_key
 from smtp.bounds import Bounds
 from smtp.memory import MemoryQuota
-from tests.support.smtp_doubles import bounds
+from tests.support.smtp_doubles import make_bounds
 
 SMALL, READ = Bounds.small_mail_bytes, Bounds.read_bytes
 
 
 @dataclass(eq=False)
-class Sender:
+class FakeMail:
     """A mail whose connection obeys the quota."""
 
     quota_key: str | None
@@ -26,41 +26,41 @@ class Sender:
 
 
 @dataclass
-class Memory:
+class QuotaHarness:
     """A quota, and the connections that it pauses and resumes."""
 
     limit: int
     largest: int = 0
-    quota: MemoryQuota[Sender] = field(init=False)
+    quota: MemoryQuota[FakeMail] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.quota = MemoryQuota(bounds(max_memory_bytes=self.limit, max_message_bytes=self.largest))
+        self.quota = MemoryQuota(make_bounds(max_memory_bytes=self.limit, max_message_bytes=self.largest))
 
-    def receive(self, sender: Sender, nbytes: int) -> None:
+    def receive(self, sender: FakeMail, nbytes: int) -> None:
         """Some more bytes of its mail."""
         sender.nbytes += nbytes
         self._change(self.quota.reserve(sender, sender.nbytes), waits=True)
 
-    def complete(self, sender: Sender) -> None:
+    def complete(self, sender: FakeMail) -> None:
         self.quota.mark_complete(sender)
         sender.waits = False
 
-    def release(self, sender: Sender) -> None:
+    def release(self, sender: FakeMail) -> None:
         sender.waits = False
         self._change(self.quota.release(sender), waits=False)
 
-    def _change(self, senders: Sequence[Sender], *, waits: bool) -> None:
+    def _change(self, senders: Sequence[FakeMail], *, waits: bool) -> None:
         assert len(set(senders)) == len(senders)
         for sender in senders:
             assert sender.waits != waits, "told twice"
             sender.waits = waits
 
 
-def test_an_ipv6_network_is_one_address_here_too() -> None:
-    memory = Memory(1_000_000)
+def test_ipv6_64_shares_one_quota() -> None:
+    memory = QuotaHarness(1_000_000)
     key = address_key("2001:db8::1")
     assert key == address_key("2001:db8::2")
-    one, two, other = Sender(key), Sender(key), Sender(address_key("2001:db8:0:1::1"))
+    one, two, other = FakeMail(key), FakeMail(key), FakeMail(address_key("2001:db8:0:1::1"))
     memory.receive(one, 300_000)
     memory.receive(other, 300_000)
     memory.receive(two, 250_000)
@@ -70,10 +70,10 @@ def test_an_ipv6_network_is_one_address_here_too() -> None:
     assert not two.waits
 
 
-def test_large_mails_become_complete_one_after_another() -> None:
+def test_large_mails_complete_one_after_another() -> None:
     """If all of them waited, each with a part, none would ever end: the oldest continues past the limit."""
-    memory = Memory(1_000_000, largest=900_000)
-    senders = [Sender(f"192.0.2.{n}") for n in range(4)]
+    memory = QuotaHarness(1_000_000, largest=900_000)
+    senders = [FakeMail(f"192.0.2.{n}") for n in range(4)]
     for sender in senders:
         memory.receive(sender, 300_000)
     for done, sender in enumerate(senders):
@@ -87,10 +87,10 @@ def test_large_mails_become_complete_one_after_another() -> None:
     assert memory.quota.is_unused
 
 
-def test_the_largest_mail_always_fits() -> None:
+def test_a_mail_of_the_maximum_size_always_fits() -> None:
     """Whatever the settings are: a mail of a permitted size never waits for itself."""
     for limit, largest in ((1_000, 100_000), (120_000, 100_000), (10**9, 100_000)):
-        memory, alone = Memory(limit, largest), Sender("192.0.2.1")
+        memory, alone = QuotaHarness(limit, largest), FakeMail("192.0.2.1")
         memory.receive(alone, largest - 1)
         assert not alone.waits
         memory.complete(alone)
@@ -98,11 +98,11 @@ def test_the_largest_mail_always_fits() -> None:
         assert memory.quota.is_unused
 
 
-def test_the_oldest_of_an_address_continues_when_others_have_left() -> None:
+def test_oldest_mail_of_an_address_resumes_when_others_finish() -> None:
     """Its address used up its part with its own mails: the oldest of them is what will release memory there."""
-    memory = Memory(4_000_000, largest=1_500_000)
-    slow, x1, x2 = Sender("slow"), Sender("x"), Sender("x")
-    other = Sender("y")
+    memory = QuotaHarness(4_000_000, largest=1_500_000)
+    slow, x1, x2 = FakeMail("slow"), FakeMail("x"), FakeMail("x")
+    other = FakeMail("y")
     memory.receive(slow, 70_000)
     memory.receive(x1, 1_000_000)
     memory.receive(x2, 1_000_000)
@@ -114,19 +114,19 @@ def test_the_oldest_of_an_address_continues_when_others_have_left() -> None:
     assert (x1.waits, x2.waits) == (False, True)
 
 
-def test_the_largest_mail_fits_beside_a_slow_one() -> None:
+def test_maximum_size_fits_while_a_slow_mail_is_received() -> None:
     """A slow mail has no more memory set aside than the largest of the others leave."""
     for limit in (1_000_000, 1_200_000, 1_999_999, 2_000_000, 4_000_000):
-        memory = Memory(limit, largest=1_000_000)
-        slow, large = Sender("192.0.2.1"), Sender("192.0.2.2")
+        memory = QuotaHarness(limit, largest=1_000_000)
+        slow, large = FakeMail("192.0.2.1"), FakeMail("192.0.2.2")
         memory.receive(slow, 70_000)
         for _ in range(100_000, 930_000 if limit < 1_100_000 else 1_000_000, 100_000):
             memory.receive(large, 100_000)
             assert not large.waits, (limit, large.nbytes)
 
 
-def test_a_release_is_counted_once() -> None:
-    memory, one, other = Memory(1_000_000), Sender("a"), Sender("b")
+def test_releasing_twice_has_no_effect() -> None:
+    memory, one, other = QuotaHarness(1_000_000), FakeMail("a"), FakeMail("b")
     memory.receive(one, 300_000)
     memory.receive(other, 100_000)
     for _ in range(2):
@@ -145,18 +145,18 @@ KEYS = (None, "a", "a", "a", "b", "b", "c", None)
 
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))
-def test_the_limit_holds_and_somebody_always_moves(steps: list[tuple[int, int, str]], limit: int) -> None:
+def test_limit_holds_and_one_large_mail_always_progresses(steps: list[tuple[int, int, str]], limit: int) -> None:
     """Whoever sends what in which order, from one address or several; two of the eight are trusted.
 
     Each mail starts with small pieces: before it is large it never waits, however full the memory is.
     """
     largest = 2_000_000
-    memory = Memory(limit, largest)
-    sending = [Sender(key) for key in KEYS]
-    complete: list[Sender] = []
+    memory = QuotaHarness(limit, largest)
+    sending = [FakeMail(key) for key in KEYS]
+    complete: list[FakeMail] = []
 
     def start_again(n: int) -> None:
-        sending[n] = Sender(KEYS[n])
+        sending[n] = FakeMail(KEYS[n])
 
     for n, nbytes, what in steps:
         sender = sending[n]
@@ -190,12 +190,12 @@ def test_the_limit_holds_and_somebody_always_moves(steps: list[tuple[int, int, s
 
 
 @given(STEPS, st.integers(4_000_000, 8_000_000))
-def test_the_oldest_large_mail_waits_for_complete_mails_only(steps: list[tuple[int, int, str]], limit: int) -> None:
+def test_oldest_large_mail_waits_only_for_complete_mails(steps: list[tuple[int, int, str]], limit: int) -> None:
     """The mail that became large first moves whenever no complete mail is about to release memory."""
     largest = 2_000_000
-    memory = Memory(limit, largest)
-    sending = [Sender(key) for key in KEYS]
-    by_age: list[Sender] = []
+    memory = QuotaHarness(limit, largest)
+    sending = [FakeMail(key) for key in KEYS]
+    by_age: list[FakeMail] = []
     for n, nbytes, what in steps:
         sender = sending[n]
         size = min(nbytes, largest - sender.nbytes, SMALL // 2 if sender.nbytes <= SMALL else nbytes)
@@ -206,5 +206,5 @@ def test_the_oldest_large_mail_waits_for_complete_mails_only(steps: list[tuple[i
         elif what != "piece" or not size:
             memory.release(sender)
             by_age = [mail for mail in by_age if mail is not sender]
-            sending[n] = Sender(KEYS[n])
+            sending[n] = FakeMail(KEYS[n])
         assert not by_age or not by_age[0].waits

@@ -21,7 +21,7 @@ FIELD = b"Received: from a by b\r\n"
         (b"Subject: a bare LF ends no line\nReceived: from a by b\r\n\r\n", 0),
     ],
 )
-def test_the_fields_of_the_header_count(content: bytes, count: int) -> None:
+def test_only_header_fields_count(content: bytes, count: int) -> None:
     assert policy.received_fields_reply(content, count) is None
     if count:
         assert policy.received_fields_reply(content, count - 1) is replies.LOOP

@@ -10,7 +10,7 @@ from smtp import policy, replies
 from smtp.bounds import Bounds
 from smtp.refusals import NetworkRefusals, Refusals
 from smtp.replies import Reply
-from tests.support.smtp_doubles import bounds
+from tests.support.smtp_doubles import make_bounds
 
 
 class CountingMeter(Unmetered):
@@ -23,7 +23,7 @@ class CountingMeter(Unmetered):
         self.reasons[reason] += 1
 
 
-def test_one_line_has_all_counts_and_some_recipients() -> None:
+def test_one_event_has_all_counts_and_some_recipients() -> None:
     meter, refusals = CountingMeter(), Refusals()
     with capture_logs() as logs:
         for n in range(30_000):
@@ -47,7 +47,7 @@ def test_one_line_has_all_counts_and_some_recipients() -> None:
     assert meter.reasons == counts
 
 
-def test_the_next_line_starts_from_the_beginning() -> None:
+def test_logging_resets_the_counts() -> None:
     refusals = Refusals()
     with capture_logs() as logs:
         refusals.add(CountingMeter(), replies.NO_SUCH_ALIAS, "a@example.com")
@@ -60,7 +60,7 @@ def test_the_next_line_starts_from_the_beginning() -> None:
     ]
 
 
-def test_refused_connections_of_a_network_are_two_lines() -> None:
+def test_rejected_connections_of_a_network_are_two_events() -> None:
     meter, connections = CountingMeter(), NetworkRefusals()
     refused = replies.TOO_MANY_FROM_ADDRESS
     with capture_logs() as logs:
@@ -77,7 +77,7 @@ def test_refused_connections_of_a_network_are_two_lines() -> None:
     assert meter.reasons == {"too_many_from_address": 1001}
 
 
-def test_networks_past_the_bound_share_a_line() -> None:
+def test_networks_past_the_bound_share_an_event() -> None:
     meter, connections = CountingMeter(), NetworkRefusals()
     with capture_logs() as logs:
         for n in range(2 * Bounds.logged_networks):
@@ -87,7 +87,7 @@ def test_networks_past_the_bound_share_a_line() -> None:
     assert sum(line["count"] for line in logs) == meter.reasons.total()
 
 
-def test_failed_handshakes_and_transactions_without_a_line_are_counted() -> None:
+def test_failed_handshakes_and_unlogged_transactions_are_counted() -> None:
     meter, networks = CountingMeter(), NetworkRefusals()
     with capture_logs() as logs:
         for _ in range(1000):
@@ -119,5 +119,5 @@ def test_failed_handshakes_and_transactions_without_a_line_are_counted() -> None
         (replies.TOO_MANY_RECIPIENTS, 1000, 1001, replies.TOO_MANY_REFUSED),
     ],
 )
-def test_the_reply_to_one_refused_recipient_too_many(reply: Reply, limit: int, count: int, expected: Reply) -> None:
-    assert policy.refused_recipient_reply(reply, count, bounds(max_recipients=limit)) is expected
+def test_reply_to_a_rejected_recipient_past_the_limit(reply: Reply, limit: int, count: int, expected: Reply) -> None:
+    assert policy.refused_recipient_reply(reply, count, make_bounds(max_recipients=limit)) is expected

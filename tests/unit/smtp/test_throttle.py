@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from smtp.bounds import Bounds
 from smtp.throttle import DiscardThrottle
-from tests.support.smtp_doubles import bounds
+from tests.support.smtp_doubles import make_bounds
 
 
-def test_discarded_bytes_are_paced_for_all_connections_together() -> None:
-    throttle = DiscardThrottle(bounds())
+def test_rate_applies_to_all_connections_together() -> None:
+    throttle = DiscardThrottle(make_bounds())
     assert throttle.next_pause(1_000, 10.0) == Bounds.min_discard_pause
     for _ in range(100):
         last = throttle.next_pause(Bounds.read_bytes, 10.0)
@@ -22,9 +22,9 @@ def test_discarded_bytes_are_paced_for_all_connections_together() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**7), st.floats(0, 2)), max_size=50))
-def test_a_pause_has_its_bounds_and_keeps_the_rate(reads: list[tuple[int, float]]) -> None:
+def test_pause_is_bounded_and_keeps_the_rate(reads: list[tuple[int, float]]) -> None:
     """Bytes that were read before the end of a pause were never more than the rate permits from the first read on."""
-    throttle, now, total = DiscardThrottle(bounds()), 100.0, 0
+    throttle, now, total = DiscardThrottle(make_bounds()), 100.0, 0
     for nbytes, elapsed in reads:
         now += elapsed
         total += nbytes
@@ -34,6 +34,6 @@ def test_a_pause_has_its_bounds_and_keeps_the_rate(reads: list[tuple[int, float]
             assert pause >= min(nbytes / Bounds.discard_rate, Bounds.max_discard_pause) - 1e-9
 
 
-def test_the_settings_of_the_bounds_hold() -> None:
-    throttle = DiscardThrottle(bounds(discard_rate=100, min_discard_pause=0.5, max_discard_pause=3.0))
+def test_bounds_are_applied() -> None:
+    throttle = DiscardThrottle(make_bounds(discard_rate=100, min_discard_pause=0.5, max_discard_pause=3.0))
     assert [throttle.next_pause(nbytes, 0.0) for nbytes in (1, 99, 100, 1_000, 1)] == pytest.approx([0.5, 1, 2, 3, 3])

@@ -19,10 +19,10 @@ from smtp.memory import MemoryQuota
 from smtp.reception import Reception
 from smtp.throttle import DiscardThrottle
 from smtp.transport import PauseReason, Transport
-from tests.support.smtp_doubles import bounds
+from tests.support.smtp_doubles import make_bounds
 
 
-class Wire(asyncio.Transport):
+class FakeTransport(asyncio.Transport):
     """The event loop's side. It must not be paused or resumed twice."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Timer:
         self.done = True
 
 
-class Pending:
+class CompletedFuture:
     """A future for a coroutine that the test itself resumes."""
 
     def done(self) -> bool:
@@ -82,7 +82,7 @@ class Pending:
         yield
 
 
-class Clock:
+class FakeLoop:
     """As much of an event loop as `Transport` needs here: a time and timers."""
 
     def __init__(self) -> None:
@@ -98,15 +98,17 @@ class Clock:
         self.timers.append(timer)
         return timer
 
-    async def start_tls(self, transport: Wire, _protocol: Any, _context: Any, *, server_side: bool) -> Wire:
+    async def start_tls(
+        self, transport: FakeTransport, _protocol: Any, _context: Any, *, server_side: bool
+    ) -> FakeTransport:
         """The handshake: `during` runs in the middle of it, and the new transport reads."""
         assert server_side
         assert transport.reading
         self.during()
-        return Wire()
+        return FakeTransport()
 
-    def create_future(self) -> Pending:
-        return Pending()
+    def create_future(self) -> CompletedFuture:
+        return CompletedFuture()
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
@@ -116,17 +118,17 @@ class Clock:
                 timer.callback()
 
 
-def connected(**changes: Any) -> tuple[Transport, Wire, Deadline, Clock]:
-    limits = bounds(**changes)
-    wire, clock, deadline = Wire(), Clock(), Deadline(limits)
+def make_transport(**changes: Any) -> tuple[Transport, FakeTransport, Deadline, FakeLoop]:
+    limits = make_bounds(**changes)
+    wire, clock, deadline = FakeTransport(), FakeLoop(), Deadline(limits)
     transport = Transport(cast("asyncio.AbstractEventLoop", clock), deadline, DiscardThrottle(limits), limits)
     transport.connection_made(wire)
     return transport, wire, deadline, clock
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from(PauseReason)), max_size=40))
-def test_it_reads_exactly_while_it_has_no_reason_to_pause(steps: list[tuple[bool, PauseReason]]) -> None:
-    transport, wire, _, _ = connected()
+def test_reads_exactly_while_no_pause_reason_is_set(steps: list[tuple[bool, PauseReason]]) -> None:
+    transport, wire, _, _ = make_transport()
     reasons: set[PauseReason] = set()
     for pauses, reason in steps:
         if pauses:
@@ -139,8 +141,8 @@ def test_it_reads_exactly_while_it_has_no_reason_to_pause(steps: list[tuple[bool
         assert wire.reading is not bool(reasons)
 
 
-def test_a_closing_connection_is_neither_paused_nor_resumed() -> None:
-    transport, wire, _, _ = connected()
+def test_closing_connection_is_neither_paused_nor_resumed() -> None:
+    transport, wire, _, _ = make_transport()
     transport.pause(PauseReason.MEMORY)
     wire.closing = True
     transport.resume(PauseReason.MEMORY)
@@ -148,8 +150,8 @@ def test_a_closing_connection_is_neither_paused_nor_resumed() -> None:
     assert not wire.reading
 
 
-def test_pipelined_commands_pause_reading_at_the_limit_of_the_buffer() -> None:
-    transport, wire, _, _ = connected(command_buffer_bytes=100)
+def test_full_command_buffer_pauses_reading() -> None:
+    transport, wire, _, _ = make_transport(command_buffer_bytes=100)
     transport.data_received(b"NOOP\r\n" * 16)
     assert wire.reading
     transport.data_received(b"NOOP\r\n")
@@ -158,8 +160,8 @@ def test_pipelined_commands_pause_reading_at_the_limit_of_the_buffer() -> None:
 
 
 def test_discarded_content_is_throttled_and_the_pause_does_not_count() -> None:
-    transport, wire, deadline, clock = connected(max_message_bytes=10, min_discard_pause=4.0, data_timeout=6.0)
-    reception = Reception(MemoryQuota(bounds()), "192.0.2.1", transport, bounds(max_message_bytes=10))
+    transport, wire, deadline, clock = make_transport(max_message_bytes=10, min_discard_pause=4.0, data_timeout=6.0)
+    reception = Reception(MemoryQuota(make_bounds()), "192.0.2.1", transport, make_bounds(max_message_bytes=10))
     receiving = reception.read(DataReader(reception.content), last=True)
     receiving.send(None)
     assert deadline.phase is Phase.CONTENT
@@ -176,9 +178,9 @@ def test_discarded_content_is_throttled_and_the_pause_does_not_count() -> None:
     receiving.close()
 
 
-async def test_a_handshake_ends_a_throttle_pause_and_the_next_one_starts_in_full() -> None:
-    transport, _, _, clock = connected(min_discard_pause=4.0, max_message_bytes=10)
-    reception = Reception(MemoryQuota(bounds()), "192.0.2.1", transport, bounds(max_message_bytes=10))
+async def test_handshake_ends_a_throttle_pause() -> None:
+    transport, _, _, clock = make_transport(min_discard_pause=4.0, max_message_bytes=10)
+    reception = Reception(MemoryQuota(make_bounds()), "192.0.2.1", transport, make_bounds(max_message_bytes=10))
     receiving = reception.read(DataReader(reception.content), last=True)
     receiving.send(None)
     transport.data_received(b"x" * 100)
@@ -195,9 +197,9 @@ async def test_a_handshake_ends_a_throttle_pause_and_the_next_one_starts_in_full
     receiving.close()
 
 
-async def test_what_pauses_during_a_handshake_applies_after_it() -> None:
+async def test_pause_during_a_handshake_applies_after_it() -> None:
     """asyncio's TLS reads until then; it must not be paused."""
-    transport, wire, _, clock = connected(command_buffer_bytes=100)
+    transport, wire, _, clock = make_transport(command_buffer_bytes=100)
 
     def decrypted() -> None:
         transport.data_received(b"NOOP\r\n" * 20)
@@ -208,18 +210,18 @@ async def test_what_pauses_during_a_handshake_applies_after_it() -> None:
     transport.data_received(b"NOOP\r\n" * 20)
     assert not wire.reading
     assert await transport.start_tls(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)) == "TLSv1.3"
-    secured = cast("Wire", transport._transport)
+    secured = cast("FakeTransport", transport._transport)
     assert secured is not wire
     assert not secured.reading
     assert len(transport.lines.buffer) == 120, "what came in clear is discarded"
 
 
-def test_a_complete_mail_does_not_wait() -> None:
+def test_complete_mail_does_not_wait() -> None:
     """The read that used up the memory may have brought the end of the mail, too."""
-    limits = bounds(max_memory_bytes=190_000, max_message_bytes=100_000)
-    transport, wire, deadline, _ = connected()
+    limits = make_bounds(max_memory_bytes=190_000, max_message_bytes=100_000)
+    transport, wire, deadline, _ = make_transport()
     quota: MemoryQuota[Reception] = MemoryQuota(limits)
-    older = Reception(quota, None, connected()[0], limits)
+    older = Reception(quota, None, make_transport()[0], limits)
     quota.reserve(older, 99_000)
     reception = Reception(quota, None, transport, limits)
     receiving = reception.read(DataReader(reception.content), last=True)
@@ -235,10 +237,10 @@ def test_a_complete_mail_does_not_wait() -> None:
     assert (quota.waiting_mails, quota.reserved_bytes) == (0, 199_000)
 
 
-def test_all_that_wait_for_memory_resume_also_when_one_fails() -> None:
-    limits = bounds(max_memory_bytes=2_000_000, max_message_bytes=1_000_000)
+def test_one_failing_resume_does_not_stop_the_others() -> None:
+    limits = make_bounds(max_memory_bytes=2_000_000, max_message_bytes=1_000_000)
     quota: MemoryQuota[Reception] = MemoryQuota(limits)
-    connections = [connected() for _ in range(4)]
+    connections = [make_transport() for _ in range(4)]
     mails = [Reception(quota, None, transport, limits) for transport, *_ in connections]
     for mail, size in zip(mails, (990_000, 340_000, 340_000, 340_000), strict=True):
         for waiting in quota.reserve(mail, size):
@@ -251,9 +253,9 @@ def test_all_that_wait_for_memory_resume_also_when_one_fails() -> None:
     assert [wire.reading for _, wire, *_ in connections[2:]] == [True, True]
 
 
-def test_the_time_that_a_peer_takes_for_commands_adds_up() -> None:
+def test_command_time_of_the_peer_adds_up() -> None:
     """The time for our replies does not."""
-    transport, _, deadline, clock = connected()
+    transport, _, deadline, clock = make_transport()
     for _ in range(3):
         reading = transport.read_line()
         reading.send(None)
@@ -266,8 +268,8 @@ def test_the_time_that_a_peer_takes_for_commands_adds_up() -> None:
     assert deadline.command_time == 150.0
 
 
-async def test_a_connection_that_ended_starts_no_handshake() -> None:
-    transport, _, _, loop = connected()
+async def test_closed_connection_starts_no_handshake() -> None:
+    transport, _, _, loop = make_transport()
     handshake = Mock(side_effect=ConnectionResetError)
     loop.start_tls = handshake  # type: ignore[method-assign]
     transport.close()
@@ -276,19 +278,19 @@ async def test_a_connection_that_ended_starts_no_handshake() -> None:
     assert not handshake.called
 
 
-def test_a_closed_connection_is_over() -> None:
-    transport, wire, deadline, _ = connected()
+def test_close_sends_queued_replies_once() -> None:
+    transport, wire, deadline, _ = make_transport()
     transport.write(b"250 Ok\r\n")
     transport.close(b"421 Bye\r\n")
     transport.close(b"not sent\r\n")
     assert (wire.written, wire.closing, deadline.phase) == (b"250 Ok\r\n421 Bye\r\n", True, Phase.CLOSING)
 
 
-def received(limit: int, *pieces: bytes) -> tuple[Reception, bytes | None, MemoryQuota[Reception]]:
+def feed_reception(limit: int, *pieces: bytes) -> tuple[Reception, bytes | None, MemoryQuota[Reception]]:
     """A reception that was fed without a task."""
-    transport, _, _, _ = connected()
-    quota: MemoryQuota[Reception] = MemoryQuota(bounds())
-    limits = bounds(max_message_bytes=limit, max_discarded_bytes=1000)
+    transport, _, _, _ = make_transport()
+    quota: MemoryQuota[Reception] = MemoryQuota(make_bounds())
+    limits = make_bounds(max_message_bytes=limit, max_discarded_bytes=1000)
     reception = Reception(quota, "192.0.2.1", transport, limits)
     reception._reader = DataReader(reception.content)
     following = None
@@ -298,10 +300,10 @@ def received(limit: int, *pieces: bytes) -> tuple[Reception, bytes | None, Memor
     return reception, following, quota
 
 
-def test_a_reception_reserves_what_it_keeps_and_releases_it_once() -> None:
-    reception, following, quota = received(1000, b"one\r\n", b"two\r\n.\r\nQUIT\r\n")
+def test_reception_releases_its_memory_once() -> None:
+    reception, following, quota = feed_reception(1000, b"one\r\n", b"two\r\n.\r\nQUIT\r\n")
     assert (following, reception.content.getvalue(), quota.reserved_bytes) == (b"QUIT\r\n", b"one\r\ntwo\r\n", 10)
-    other, _, _ = received(1000)
+    other, _, _ = feed_reception(1000)
     quota.reserve(other, 7)
     with reception:
         assert quota.reserved_bytes == 17
@@ -310,8 +312,8 @@ def test_a_reception_reserves_what_it_keeps_and_releases_it_once() -> None:
     assert reception.content.is_discarded
 
 
-def test_a_mail_that_is_too_large_releases_its_memory_at_once() -> None:
-    reception, following, quota = received(10, b"x" * 10, b"y")
+def test_too_large_mail_releases_its_memory_at_once() -> None:
+    reception, following, quota = feed_reception(10, b"x" * 10, b"y")
     assert (following, reception.content.is_too_large, reception.is_discarding, quota.is_unused) == (
         None,
         True,
@@ -321,6 +323,6 @@ def test_a_mail_that_is_too_large_releases_its_memory_at_once() -> None:
     assert not reception.is_endless
 
 
-def test_a_mail_without_an_end_is_given_up() -> None:
-    reception, following, quota = received(10, b"x" * 1010, b"yy")
+def test_endless_mail_is_abandoned() -> None:
+    reception, following, quota = feed_reception(10, b"x" * 1010, b"yy")
     assert (following, reception.is_endless, quota.is_unused) == (b"", True, True)

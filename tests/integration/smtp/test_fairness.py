@@ -22,7 +22,7 @@ FLOODS = [
 ]
 
 
-async def begun(host: str, port: int, *, transaction: bool = True) -> RawSmtp:
+async def open_session(host: str, port: int, *, transaction: bool = True) -> RawSmtp:
     client = await RawSmtp.connect(host, port)
     await client.command("EHLO client.test", 250)
     if transaction:
@@ -32,21 +32,21 @@ async def begun(host: str, port: int, *, transaction: bool = True) -> RawSmtp:
 
 
 @pytest.mark.parametrize("command", FLOODS, ids=["RCPT", "BDAT", "MAIL"])
-async def test_a_flood_takes_turns(command: bytes) -> None:
+async def test_command_flood_yields_to_other_connections(command: bytes) -> None:
     async with running_server() as server:
-        client = await begun(server.host, server.port, transaction=not command.startswith(b"MAIL"))
+        client = await open_session(server.host, server.port, transaction=not command.startswith(b"MAIL"))
         connection = server.connection
-        left = 90
-        connection.data_received(command * left)
-        while left:
+        remaining = 90
+        connection.data_received(command * remaining)
+        while remaining:
             await asyncio.sleep(0)
-            now_left = -(-len(connection._io.lines.buffer) // len(command))
-            assert left - now_left <= 16
-            left = now_left
+            now_remaining = -(-len(connection._io.lines.buffer) // len(command))
+            assert remaining - now_remaining <= 16
+            remaining = now_remaining
         await client.close()
 
 
-async def test_a_chunk_takes_its_own_octets_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_chunk_reads_only_its_own_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """If each chunk of a flood took all that waits behind it into its hands, the time would grow with the square."""
     pieces: list[bytes] = []
 
@@ -57,7 +57,7 @@ async def test_a_chunk_takes_its_own_octets_alone(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(smtp_connection, "ChunkReader", Watched)
     async with running_server() as server:
-        client = await begun(server.host, server.port)
+        client = await open_session(server.host, server.port)
         await client.send_bytes(b"BDAT 1\r\nx" * 50 + b"BDAT 0 LAST\r\n")
         for _ in range(51):
             await client.expect(250)
@@ -69,52 +69,52 @@ async def test_a_chunk_takes_its_own_octets_alone(monkeypatch: pytest.MonkeyPatc
 async def test_empty_chunks_are_idle_commands() -> None:
     """They bring no mail nearer, and kept a place and a mail's octets for ever."""
     async with running_server() as server:
-        client = await begun(server.host, server.port)
+        client = await open_session(server.host, server.port)
         await client.send_bytes(b"BDAT 0\r\n" * 120)
         for code in (*[250] * 100, *[503] * 10, 421):
             await client.expect(code)
-        assert not await client.eof()
+        assert not await client.read_to_eof()
         await client.close()
 
 
-async def test_whoever_is_refused_at_mail_again_and_again_is_let_go() -> None:
+async def test_repeatedly_rejected_mail_ends_the_session() -> None:
     """With 421, never 5yz: the next mail in the line may be a good one."""
     async with running_server() as server:
-        client = await begun(server.host, server.port, transaction=False)
+        client = await open_session(server.host, server.port, transaction=False)
         await client.send_bytes(b"MAIL FROM:<a@client.test> SIZE=99999999999\r\n" * 120)
         for code in (*[552] * 100, 421):
             await client.expect(code)
-        assert not await client.eof()
+        assert not await client.read_to_eof()
         await client.close()
 
 
-async def test_a_mail_without_an_end_is_throttled() -> None:
+async def test_endless_mail_is_throttled() -> None:
     """Content that is only discarded is not read at full speed; its end is found all the same."""
     async with running_server(max_message_bytes=1000) as server:
-        client = await begun(server.host, server.port)
+        client = await open_session(server.host, server.port)
         await client.command("DATA", 354)
-        await pauses_after_each_piece(client, server)
+        await assert_pauses_after_each_piece(client, server)
         await client.send_bytes(b"\r\n.\r\n")
         await client.expect(552)
         await client.command("NOOP", 250)
         await client.close()
 
 
-async def test_a_line_without_an_end_is_throttled() -> None:
+async def test_endless_line_is_throttled() -> None:
     """The same for a command line; the commands after it are answered as always."""
     async with running_server() as server:
-        client = await begun(server.host, server.port, transaction=False)
+        client = await open_session(server.host, server.port, transaction=False)
         transport = server.connection._io
         await client.send_bytes(b"x" * 5000)
         await until(lambda: transport.lines.is_skipping, "the line is refused")
-        await pauses_after_each_piece(client, server)
+        await assert_pauses_after_each_piece(client, server)
         await client.send_bytes(b"\r\nNOOP\r\n")
         await client.expect(500)
         await client.expect(250)
         await client.close()
 
 
-async def pauses_after_each_piece(client: RawSmtp, server: RunningServer) -> None:
+async def assert_pauses_after_each_piece(client: RawSmtp, server: RunningServer) -> None:
     """Sends five pieces: each is read when the pause after the one before is over, and none in a pause."""
     transport, throttle = server.connection._io, server.server._context.throttle
     next_pause = throttle.next_pause
