@@ -13,17 +13,17 @@ import re
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from api import answers, docs_page, openapi
+from api import docs_page, openapi, responses
 from api.cookies import COOKIES, Cookies
 from api.dashboard.routes import Dashboard
 from api.endpoint import Endpoint
 from api.middleware.auth import auth
-from api.middleware.counted import counted
 from api.middleware.errors import FAULT_LINES, LINES, errors
 from api.middleware.headers import strict_transport
 from api.middleware.permission import permission
 from api.middleware.rate_limit import rate_limit
 from api.middleware.request_id import on_prepare, request_id
+from api.middleware.request_metrics import counted
 from api.middleware.time_limit import time_limit
 from api.resources import ROUTES
 from api.route import Route
@@ -72,7 +72,7 @@ def build_app(
 
 def _add_documents(app: web.Application, *, public_url: str, version: str) -> None:
     async def show_document(_: web.Request) -> web.Response:
-        return answers.json_text(openapi.text(ROUTES, public_url=public_url, version=version))
+        return responses.json_text(openapi.text(ROUTES, public_url=public_url, version=version))
 
     async def show_page(_: web.Request) -> web.Response:
         return docs_page.response(docs_page.html(ROUTES))
@@ -84,14 +84,14 @@ def _add_documents(app: web.Application, *, public_url: str, version: str) -> No
 
 def _add_probes(app: web.Application, services: Services) -> None:
     async def alive(_: web.Request) -> web.Response:
-        return answers.json_text('{"status":"ok"}')
+        return responses.json_text('{"status":"ok"}')
 
     async def ready(_: web.Request) -> web.Response:
         try:
             await services.ready()
         except StorageReplaced as error:
-            return answers.error("unavailable", error.advice)
-        return answers.json_text('{"status":"ok"}')
+            return responses.error("unavailable", error.advice)
+        return responses.json_text('{"status":"ok"}')
 
     _add(app, "GET", "/healthz", alive)
     _add(app, "GET", "/readyz", ready)
@@ -118,5 +118,5 @@ def _add(app: web.Application, method: str, path: str, handler: Handler) -> None
 async def _expect(request: web.Request) -> web.StreamResponse | None:
     """RFC 9110 section 10.1.1: the one expectation there is; `api.body` answers it when it reads the body."""
     if request.headers.get("Expect", "").lower() != "100-continue":
-        return answers.error("invalid_request", "Expect must be 100-continue")
+        return responses.error("invalid_request", "Expect must be 100-continue")
     return None

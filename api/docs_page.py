@@ -11,7 +11,7 @@ from aiohttp import web
 from api.examples import examples
 from api.openapi import errors_of
 from api.route import Route
-from api.schema.shape import Empty, NoQuery
+from api.schema.shape import EmptyBody, NoQuery
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
@@ -62,7 +62,7 @@ def _call(route: Route) -> str:
     ]
     if route.query is not NoQuery:
         parts.append(_model("Parameters", route.query.model_json_schema(by_alias=True)))
-    if route.body is not Empty:
+    if route.body is not EmptyBody:
         parts.append(_model("Request", route.body.model_json_schema(by_alias=True)))
         parts.append(_example(route, "request"))
     if route.answer is not None:

@@ -12,12 +12,12 @@ from typing import Any
 
 from aiohttp import web
 
-from api import answers, body
+from api import body, responses
+from api.declaration import DeclaredHandler
 from api.request_keys import ADDRESS, CALLER
 from api.route import Call, Route
 from api.schema import shape
 from api.schema.shape import Answer
-from api.served import Served
 from router.admin.access.authentication import Caller
 from router.admin.idempotency import IdempotencyClaim, StoredResponse
 from router.errors import Refused
@@ -26,7 +26,7 @@ from router.services import Services
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
-class Endpoint(Served):
+class Endpoint(DeclaredHandler):
     """The handler that is registered for a route, under each of its paths."""
 
     def __init__(self, route: Route, services: Services, *, max_body: int) -> None:
@@ -46,8 +46,8 @@ class Endpoint(Served):
             services=self._services,
             caller=request.get(CALLER),
             ids=ids,
-            body=shape.read(self.route.body, body.decode(content, *body.content_type(request))),
-            query=shape.read(self.route.query, _query(request)),
+            body=shape.validate(self.route.body, body.decode(content, *body.content_type(request))),
+            query=shape.validate(self.route.query, _query(request)),
             request=request,
             address=request[ADDRESS],
         )
@@ -59,7 +59,7 @@ class Endpoint(Served):
     def _response(self, answer: Answer | web.StreamResponse | None) -> web.StreamResponse:
         if answer is None:
             return web.Response(status=204)
-        return answers.json(answer, self.route.status) if isinstance(answer, Answer) else answer
+        return responses.json(answer, self.route.status) if isinstance(answer, Answer) else answer
 
     async def _once(self, call: Call[Any, Any], caller: Caller, key: str, content: bytes) -> web.StreamResponse:
         idempotency = self._services.idempotency
@@ -67,7 +67,7 @@ class Endpoint(Served):
         digest = hashlib.sha256(call.request.query_string.encode() + b"\0" + content).hexdigest()
         begun = await idempotency.claim(f"{caller.scope} {self.route.method} {path}", key, digest)
         if isinstance(begun, StoredResponse):
-            response = answers.json_text(begun.answer, begun.status)
+            response = responses.json_text(begun.answer, begun.status)
             response.headers["Idempotency-Replayed"] = "true"
             return response
         # On its own: a client that hangs up, or a time limit, must not leave the key taken.

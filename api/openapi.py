@@ -14,7 +14,7 @@ from api.cookies import cookie_name
 from api.examples import examples
 from api.route import Route
 from api.schema.errors import STATUS, Error
-from api.schema.shape import Answer, Body, Empty
+from api.schema.shape import Answer, Body, EmptyBody
 from router.errors import ErrorCode
 
 _PARAMETER = re.compile(r"{([a-z]+)}")
@@ -60,7 +60,7 @@ def text(routes: tuple[Route, ...], *, public_url: str, version: str) -> str:
 def _schemas(routes: list[Route]) -> tuple[Mapping[tuple[type[Any], JsonSchemaMode], Any], dict[str, Any]]:
     models: list[tuple[type[Answer | Body], JsonSchemaMode]] = [(Error, "serialization")]
     for route in routes:
-        if route.body is not Empty:
+        if route.body is not EmptyBody:
             models.append((route.body, "validation"))
         if route.answer is not None:
             models.append((route.answer, "serialization"))
@@ -101,7 +101,7 @@ def _operation(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], 
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
             }
         )
-    if route.body is not Empty:
+    if route.body is not EmptyBody:
         content = {"schema": schemas[route.body, "validation"]} | _example(route, "request")
         required = any(field.is_required() for field in route.body.model_fields.values())
         operation["requestBody"] = {"required": required, "content": {"application/json": content}}

@@ -9,14 +9,14 @@ from typing import Any, Generic, Literal, TypeVar
 from aiohttp import web
 
 from api import body
-from api.schema.shape import Answer, Body, Empty, NoQuery, Query
+from api.schema.shape import Answer, Body, EmptyBody, NoQuery, QueryParameters
 from router.admin.access.authentication import Caller
 from router.errors import ErrorCode
 from router.model import Actor, Role
 from router.services import Services
 
 B = TypeVar("B", bound=Body)
-Q = TypeVar("Q", bound=Query)
+Q = TypeVar("Q", bound=QueryParameters)
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 
 
@@ -64,8 +64,8 @@ class Route:
     summary: str
     role: Role | None
     answer: type[Answer] | None = None
-    body: type[Body] = Empty
-    query: type[Query] = NoQuery
+    body: type[Body] = EmptyBody
+    query: type[QueryParameters] = NoQuery
     status: int = 200
     creates: bool = False
     secret: bool = False
@@ -75,11 +75,11 @@ class Route:
 
     def body_limit(self, cap: int) -> int:
         """The largest request body in bytes, at most `cap`, which is `[api] max_body_bytes`."""
-        return body.limit(self.max_body, cap, small=self.role is None or self.body is Empty)
+        return body.limit(self.max_body, cap, small=self.role is None or self.body is EmptyBody)
 
     @property
-    def refreshed(self) -> bool:
-        """See `api.served.Declared`."""
+    def is_auto_refreshed(self) -> bool:
+        """See `api.declaration.Declaration`."""
         return False
 
     @property

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from api import answers
+from api import responses
 from api.connection_limits import ConnectionLimits
 from api.middleware import headers
 from api.middleware.addresses import peer_address
@@ -119,9 +119,9 @@ class _Connection(RequestHandler):
             raise ConnectionError("an answer has been begun already")
         if status >= 500:
             log.error("api.internal_error", exc_info=exc)
-            response = answers.error("internal_error", "Internal server error")
+            response = responses.error("internal_error", "Internal server error")
         else:
-            response = answers.error("invalid_request", "Malformed HTTP request")
+            response = responses.error("invalid_request", "Malformed HTTP request")
         headers.dress(response)
         response.force_close()
         return response

@@ -13,7 +13,6 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from api.answers import ERROR
 from api.dashboard import redirects
 from api.dashboard.page_headers import set_page_headers
 from api.dashboard.refused_form import RefusedFormReader
@@ -21,6 +20,7 @@ from api.dashboard.render import Renderer
 from api.dashboard.serving import PageEndpoint
 from api.middleware.permission import origin_of
 from api.request_keys import REQUEST_ID
+from api.responses import ERROR
 
 _NOT_PAGES = ("/api", "/v1", "/healthz", "/readyz")
 _TITLES = {

@@ -96,8 +96,8 @@ class Page:
     max_body: int | None = None
 
     @property
-    def refreshed(self) -> bool:
-        """See `api.served.Declared`: whole pages and event streams, not the parts that a person opens."""
+    def is_auto_refreshed(self) -> bool:
+        """See `api.declaration.Declaration`: whole pages and event streams, not the parts that a person opens."""
         return self.method == "GET" and not self.part and self.media in ("", "text/event-stream")
 
     def body_limit(self, cap: int) -> int:

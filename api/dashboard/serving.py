@@ -16,9 +16,9 @@ from api import body
 from api.dashboard.page import Html, Outcome, Page, See, Visit
 from api.dashboard.render import Renderer
 from api.dashboard.submissions import SUBMISSION_FIELD, Submissions
+from api.declaration import DeclaredHandler
 from api.request_keys import ADDRESS, CALLER
 from api.schema.errors import STATUS
-from api.served import Served
 from router.errors import Refused
 from router.services import Services
 
@@ -28,7 +28,7 @@ ENDPOINT_STARTED = web.RequestKey("reached", bool)
 FORM_FIELDS = web.RequestKey("form", dict[str, str])
 
 
-class PageEndpoint(Served):
+class PageEndpoint(DeclaredHandler):
     """The handler that is registered for a page."""
 
     def __init__(self, page: Page, services: Services, renderer: Renderer, *, max_body: int) -> None:

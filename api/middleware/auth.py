@@ -11,9 +11,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from api.cookies import COOKIES
+from api.declaration import find_declaration
 from api.middleware.addresses import client_address
 from api.request_keys import ADDRESS, CALLER
-from api.served import declared_of
 from config.values import Network
 from router.admin.access.authentication import AuthenticationService, Caller
 from router.clock import Clock
@@ -34,7 +34,7 @@ def auth(authentication: AuthenticationService, clock: Clock, trusted_proxies: S
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[ADDRESS] = client_address(request, trusted_proxies)
-        declared = declared_of(request)
+        declared = find_declaration(request)
         if declared is None or declared.role is None:
             return await handler(request)
         try:

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from api import answers
+from api import responses
 from api.middleware.time_limit import waited_for
 from api.request_keys import ADDRESS, REQUEST_ID
 from router.errors import ErrorCode, Refused, SchemaMismatch, Unavailable
@@ -38,7 +38,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Refused as refusal:
-        return _close_unread(request, answers.refused(refusal))
+        return _close_unread(request, responses.refused(refusal))
     except (Unavailable, SchemaMismatch) as error:
         _check_unbegun(request)
         if _may_log(request):
@@ -50,23 +50,24 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             log.warning("api.request_timed_out", waiting_in=waited_for(error), **_facts(request))
         return _close_unread(request, _unavailable())
     except web.HTTPMethodNotAllowed as error:
-        response = answers.error("method_not_allowed", f"Method {request.method[:20]} is not allowed")
+        response = responses.error("method_not_allowed", f"Method {request.method[:20]} is not allowed")
         response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
         return _close_unread(request, response)
     except web.HTTPException as error:
         if error.status < 400:  # a redirect is not an error
             raise
         code, message = _HTTP.get(error.status, ("invalid_request", "Bad request"))
-        return _close_unread(request, answers.error(code, message))
+        return _close_unread(request, responses.error(code, message))
     except (web.RequestPayloadError, ConnectionError):
         _check_unbegun(request)
-        return _close_unread(request, answers.error("invalid_request", "Request body is incomplete"))
+        return _close_unread(request, responses.error("invalid_request", "Request body is incomplete"))
     except Exception:
         _check_unbegun(request)
         if _may_log(request):
             log.exception("api.internal_error", **_facts(request))
         return _close_unread(
-            request, answers.error("internal_error", "Internal server error; the log has details under the request id")
+            request,
+            responses.error("internal_error", "Internal server error; the log has details under the request id"),
         )
 
 
@@ -93,7 +94,7 @@ def _check_unbegun(request: web.Request) -> None:
 
 
 def _unavailable() -> web.Response:
-    response = answers.error("unavailable", "Service temporarily unavailable: try again later")
+    response = responses.error("unavailable", "Service temporarily unavailable: try again later")
     response.headers["Retry-After"] = "5"
     return response
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from api.declaration import find_declaration
 from api.request_keys import CALLER
-from api.served import declared_of
 from router.admin.access.users import ROLES
 from router.errors import Refused
 
@@ -26,7 +26,7 @@ def permission(public_url: str) -> Middleware:
 
     @web.middleware
     async def permit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        declared = declared_of(request)
+        declared = find_declaration(request)
         if declared is None:
             return await handler(request)
         caller = request.get(CALLER)

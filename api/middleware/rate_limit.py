@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from api.declaration import find_declaration
 from api.request_keys import CALLER, VERDICT
-from api.served import declared_of
 from config.schema import ApiSettings
 from router.admin.access.authentication import Caller
 from router.ratelimit.failure_throttle import Throttled
@@ -63,7 +63,7 @@ def rate_limit(limits: RateLimits, settings: ApiSettings) -> Middleware:
 
 def _is_automatic(request: web.Request) -> bool:
     """Whether an open page made this request by itself: its event stream (which has no such header) or a refresh."""
-    declared = declared_of(request)
-    if declared is None or not declared.refreshed or request.method not in ("GET", "HEAD"):
+    declared = find_declaration(request)
+    if declared is None or not declared.is_auto_refreshed or request.method not in ("GET", "HEAD"):
         return False
     return bool(declared.media) or REFRESH in request.headers

@@ -12,8 +12,8 @@ from datetime import timedelta
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from api.declaration import find_declaration
 from api.request_keys import TIME_LIMIT
-from api.served import declared_of
 
 _OURS = ("api.", "router.")
 
@@ -23,7 +23,7 @@ def time_limit(limit: timedelta) -> Middleware:
 
     @web.middleware
     async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        declared = declared_of(request)
+        declared = find_declaration(request)
         async with asyncio.timeout(limit.total_seconds()) as bound:
             if declared is not None and declared.media:
                 request[TIME_LIMIT] = bound

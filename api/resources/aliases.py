@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from api.route import Call, Route
-from api.schema.routing import AliasAnswer, AliasChange, AliasCreate, Aliases, AliasList, AliasTested
-from api.schema.shape import Empty, NoQuery
+from api.schema.routing import AliasAnswer, AliasChange, AliasCreate, AliasList, AliasListParameters, AliasTested
+from api.schema.shape import EmptyBody, NoQuery
 
 
-async def page(call: Call[Empty, Aliases]) -> AliasList:
+async def page(call: Call[EmptyBody, AliasListParameters]) -> AliasList:
     asked = call.query
     found = await call.services.aliases.list(
         call.actor, domain_id=asked.domain_id, limit=asked.limit, cursor=asked.cursor
     )
-    return AliasList(aliases=[AliasAnswer.of(alias) for alias in found.items], next_cursor=found.next_cursor)
+    return AliasList(aliases=[AliasAnswer.from_model(alias) for alias in found.items], next_cursor=found.next_cursor)
 
 
 async def create(call: Call[AliasCreate, NoQuery]) -> AliasAnswer:
     asked = call.body
-    return AliasAnswer.of(
+    return AliasAnswer.from_model(
         await call.services.aliases.create(
             call.actor,
             domain_id=asked.domain_id,
@@ -27,25 +27,25 @@ async def create(call: Call[AliasCreate, NoQuery]) -> AliasAnswer:
     )
 
 
-async def show(call: Call[Empty, NoQuery]) -> AliasAnswer:
-    return AliasAnswer.of(await call.services.aliases.get(call.actor, call.ids["id"]))
+async def show(call: Call[EmptyBody, NoQuery]) -> AliasAnswer:
+    return AliasAnswer.from_model(await call.services.aliases.get(call.actor, call.ids["id"]))
 
 
 async def change(call: Call[AliasChange, NoQuery]) -> AliasAnswer:
     asked = call.body
-    return AliasAnswer.of(
+    return AliasAnswer.from_model(
         await call.services.aliases.change(
             call.actor, call.ids["id"], integration_id=asked.integration_id, status=asked.status
         )
     )
 
 
-async def delete(call: Call[Empty, NoQuery]) -> None:
+async def delete(call: Call[EmptyBody, NoQuery]) -> None:
     await call.services.aliases.delete(call.actor, call.ids["id"])
 
 
-async def test(call: Call[Empty, NoQuery]) -> AliasTested:
-    return AliasTested.of(await call.services.aliases.test(call.actor, call.ids["id"]))
+async def test(call: Call[EmptyBody, NoQuery]) -> AliasTested:
+    return AliasTested.from_model(await call.services.aliases.test(call.actor, call.ids["id"]))
 
 
 ROUTES = (
@@ -56,7 +56,7 @@ ROUTES = (
         "Aliases, newest first",
         "viewer",
         AliasList,
-        query=Aliases,
+        query=AliasListParameters,
         errors=("not_found",),
     ),
     Route(

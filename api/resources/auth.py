@@ -6,11 +6,11 @@ from typing import Any
 
 from aiohttp import web
 
-from api import answers
+from api import responses
 from api.cookies import COOKIES
 from api.route import Call, Route
-from api.schema.people import Login, MeAnswer, PasswordChange, SessionAnswer, SessionList
-from api.schema.shape import Empty, NoQuery
+from api.schema.accounts import Login, MeAnswer, PasswordChange, SessionAnswer, SessionList
+from api.schema.shape import EmptyBody, NoQuery
 from router.model import Actor
 
 
@@ -21,12 +21,12 @@ async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
     device = cookies.device(call.request)
     new = await sessions.sign_in(call.body.email, call.body.password, address=call.address, device=device)
     me = await sessions.get_identity(Actor(new.user.workspace_id, new.user.role, user_id=new.user.id))
-    response = answers.json(MeAnswer.of(me))
+    response = responses.json(MeAnswer.from_model(me))
     cookies.put(call.request, response, new)
     return response
 
 
-async def logout(call: Call[Empty, NoQuery]) -> web.StreamResponse:
+async def logout(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
     """Also without a session: then there is nothing to end."""
     cookies = call.request.app[COOKIES]
     token = cookies.session(call.request)
@@ -37,16 +37,16 @@ async def logout(call: Call[Empty, NoQuery]) -> web.StreamResponse:
     return response
 
 
-async def me(call: Call[Empty, NoQuery]) -> MeAnswer:
-    return MeAnswer.of(await call.services.sessions.get_identity(call.actor))
+async def me(call: Call[EmptyBody, NoQuery]) -> MeAnswer:
+    return MeAnswer.from_model(await call.services.sessions.get_identity(call.actor))
 
 
-async def sessions(call: Call[Empty, NoQuery]) -> SessionList:
+async def sessions(call: Call[EmptyBody, NoQuery]) -> SessionList:
     found = await call.services.sessions.list(call.actor)
-    return SessionList(sessions=[SessionAnswer.of(session, _own(call)) for session in found])
+    return SessionList(sessions=[SessionAnswer.from_model(session, _own(call)) for session in found])
 
 
-async def end_session(call: Call[Empty, NoQuery]) -> None:
+async def end_session(call: Call[EmptyBody, NoQuery]) -> None:
     await call.services.sessions.end(call.actor, call.ids["id"])
 
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from api.route import Call, Route
 from api.schema.operations import BlockedSenderAnswer, BlockedSenderCreate, BlockedSenderList
-from api.schema.shape import Empty, NoQuery, Paged
+from api.schema.shape import EmptyBody, NoQuery, PageParameters
 
 
-async def page(call: Call[Empty, Paged]) -> BlockedSenderList:
+async def page(call: Call[EmptyBody, PageParameters]) -> BlockedSenderList:
     found = await call.services.blocked_senders.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
     return BlockedSenderList(
-        blocked_senders=[BlockedSenderAnswer.of(blocked) for blocked in found.items],
+        blocked_senders=[BlockedSenderAnswer.from_model(blocked) for blocked in found.items],
         next_cursor=found.next_cursor,
     )
 
 
 async def create(call: Call[BlockedSenderCreate, NoQuery]) -> BlockedSenderAnswer:
-    return BlockedSenderAnswer.of(await call.services.blocked_senders.create(call.actor, call.body.sender))
+    return BlockedSenderAnswer.from_model(await call.services.blocked_senders.create(call.actor, call.body.sender))
 
 
-async def delete(call: Call[Empty, NoQuery]) -> None:
+async def delete(call: Call[EmptyBody, NoQuery]) -> None:
     await call.services.blocked_senders.delete(call.actor, call.ids["sender"])
 
 
@@ -31,7 +31,7 @@ ROUTES = (
         "Blocked senders, in alphabetical order",
         "viewer",
         BlockedSenderList,
-        query=Paged,
+        query=PageParameters,
     ),
     Route(
         "POST",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from api.route import Call, Route
 from api.schema.deliveries import (
-    Deliveries,
     DeliveryAnswer,
     DeliveryDetail,
     DeliveryList,
+    DeliveryListParameters,
     Replay,
     Replayed,
 )
-from api.schema.shape import Empty, NoQuery
+from api.schema.shape import EmptyBody, NoQuery
 
 
-async def page(call: Call[Empty, Deliveries]) -> DeliveryList:
+async def page(call: Call[EmptyBody, DeliveryListParameters]) -> DeliveryList:
     asked = call.query
     found = await call.services.deliveries.list(
         call.actor,
@@ -25,16 +25,16 @@ async def page(call: Call[Empty, Deliveries]) -> DeliveryList:
         cursor=asked.cursor,
     )
     return DeliveryList(
-        deliveries=[DeliveryAnswer.of(delivery) for delivery in found.items], next_cursor=found.next_cursor
+        deliveries=[DeliveryAnswer.from_model(delivery) for delivery in found.items], next_cursor=found.next_cursor
     )
 
 
-async def show(call: Call[Empty, NoQuery]) -> DeliveryDetail:
-    return DeliveryDetail.of_view(await call.services.deliveries.get(call.actor, call.ids["id"]))
+async def show(call: Call[EmptyBody, NoQuery]) -> DeliveryDetail:
+    return DeliveryDetail.from_view(await call.services.deliveries.get(call.actor, call.ids["id"]))
 
 
-async def replay(call: Call[Empty, NoQuery]) -> DeliveryAnswer:
-    return DeliveryAnswer.of(await call.services.deliveries.replay(call.actor, call.ids["id"]))
+async def replay(call: Call[EmptyBody, NoQuery]) -> DeliveryAnswer:
+    return DeliveryAnswer.from_model(await call.services.deliveries.replay(call.actor, call.ids["id"]))
 
 
 async def replay_many(call: Call[Replay, NoQuery]) -> Replayed:
@@ -47,7 +47,7 @@ async def replay_many(call: Call[Replay, NoQuery]) -> Replayed:
 
 
 ROUTES = (
-    Route("GET", "/deliveries", page, "Deliveries, newest first", "viewer", DeliveryList, query=Deliveries),
+    Route("GET", "/deliveries", page, "Deliveries, newest first", "viewer", DeliveryList, query=DeliveryListParameters),
     Route(
         "POST",
         "/deliveries/replay",

@@ -8,42 +8,44 @@ from api.schema.routing import (
     DomainChange,
     DomainCreate,
     DomainCreated,
-    DomainDelete,
+    DomainDeleteParameters,
     DomainDetail,
     DomainList,
 )
-from api.schema.shape import Empty, NoQuery, Paged
+from api.schema.shape import EmptyBody, NoQuery, PageParameters
 
 
-async def page(call: Call[Empty, Paged]) -> DomainList:
+async def page(call: Call[EmptyBody, PageParameters]) -> DomainList:
     found = await call.services.domains.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
-    return DomainList(domains=[DomainAnswer.of(domain) for domain in found.items], next_cursor=found.next_cursor)
+    return DomainList(
+        domains=[DomainAnswer.from_model(domain) for domain in found.items], next_cursor=found.next_cursor
+    )
 
 
 async def create(call: Call[DomainCreate, NoQuery]) -> DomainCreated:
     domains = call.services.domains
-    return DomainCreated.of(await domains.create(call.actor, call.body.domain), domains.mx_hosts)
+    return DomainCreated.from_model(await domains.create(call.actor, call.body.domain), domains.mx_hosts)
 
 
-async def show(call: Call[Empty, NoQuery]) -> DomainDetail:
-    return DomainDetail.of_view(await call.services.domains.get(call.actor, call.ids["id"]))
+async def show(call: Call[EmptyBody, NoQuery]) -> DomainDetail:
+    return DomainDetail.from_view(await call.services.domains.get(call.actor, call.ids["id"]))
 
 
-async def verify(call: Call[Empty, NoQuery]) -> DomainDetail:
-    return DomainDetail.of_view(await call.services.domains.verify(call.actor, call.ids["id"]))
+async def verify(call: Call[EmptyBody, NoQuery]) -> DomainDetail:
+    return DomainDetail.from_view(await call.services.domains.verify(call.actor, call.ids["id"]))
 
 
 async def change(call: Call[DomainChange, NoQuery]) -> DomainDetail:
     upstream = call.body.mx_managed_upstream
-    return DomainDetail.of_view(await call.services.domains.set_mx_upstream(call.actor, call.ids["id"], upstream))
+    return DomainDetail.from_view(await call.services.domains.set_mx_upstream(call.actor, call.ids["id"], upstream))
 
 
-async def delete(call: Call[Empty, DomainDelete]) -> None:
+async def delete(call: Call[EmptyBody, DomainDeleteParameters]) -> None:
     await call.services.domains.delete(call.actor, call.ids["id"], force=call.query.force)
 
 
 ROUTES = (
-    Route("GET", "/domains", page, "Domains, newest first", "viewer", DomainList, query=Paged),
+    Route("GET", "/domains", page, "Domains, newest first", "viewer", DomainList, query=PageParameters),
     Route(
         "POST",
         "/domains",
@@ -83,7 +85,7 @@ ROUTES = (
         delete,
         "Delete a domain, with `force` also its aliases; its tickets are kept",
         "admin",
-        query=DomainDelete,
+        query=DomainDeleteParameters,
         status=204,
         errors=("in_use",),
     ),

@@ -9,7 +9,7 @@ from api.schema.shape import NoQuery
 
 async def explain(call: Call[ExplainRequest, NoQuery]) -> ExplainAnswer:
     asked = call.body
-    return ExplainAnswer.of(
+    return ExplainAnswer.from_model(
         await call.services.explanations.mail(call.actor, asked.recipient, sender=asked.from_, subject=asked.subject)
     )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from api.route import Call, Route
 from api.schema.overview import HealthAnswer
-from api.schema.shape import Empty, NoQuery
+from api.schema.shape import EmptyBody, NoQuery
 
 
-async def show(call: Call[Empty, NoQuery]) -> HealthAnswer:
-    return HealthAnswer.of(await call.services.health.get(call.actor))
+async def show(call: Call[EmptyBody, NoQuery]) -> HealthAnswer:
+    return HealthAnswer.from_model(await call.services.health.get(call.actor))
 
 
 ROUTES = (

@@ -10,33 +10,33 @@ from api.schema.routing import (
     IntegrationList,
     IntegrationTested,
 )
-from api.schema.shape import Empty, NoQuery, Paged
+from api.schema.shape import EmptyBody, NoQuery, PageParameters
 
 
-async def page(call: Call[Empty, Paged]) -> IntegrationList:
+async def page(call: Call[EmptyBody, PageParameters]) -> IntegrationList:
     found = await call.services.integrations.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
     return IntegrationList(
-        integrations=[IntegrationAnswer.of(integration) for integration in found.items],
+        integrations=[IntegrationAnswer.from_model(integration) for integration in found.items],
         next_cursor=found.next_cursor,
     )
 
 
 async def create(call: Call[IntegrationCreate, NoQuery]) -> IntegrationAnswer:
     asked = call.body
-    return IntegrationAnswer.of(
+    return IntegrationAnswer.from_model(
         await call.services.integrations.create(
             call.actor, type=asked.type, name=asked.name, settings={"webhookUrl": asked.webhook_url}
         )
     )
 
 
-async def show(call: Call[Empty, NoQuery]) -> IntegrationAnswer:
-    return IntegrationAnswer.of(await call.services.integrations.get(call.actor, call.ids["id"]))
+async def show(call: Call[EmptyBody, NoQuery]) -> IntegrationAnswer:
+    return IntegrationAnswer.from_model(await call.services.integrations.get(call.actor, call.ids["id"]))
 
 
 async def change(call: Call[IntegrationChange, NoQuery]) -> IntegrationAnswer:
     url = call.body.webhook_url
-    return IntegrationAnswer.of(
+    return IntegrationAnswer.from_model(
         await call.services.integrations.change(
             call.actor,
             call.ids["id"],
@@ -46,16 +46,16 @@ async def change(call: Call[IntegrationChange, NoQuery]) -> IntegrationAnswer:
     )
 
 
-async def delete(call: Call[Empty, NoQuery]) -> None:
+async def delete(call: Call[EmptyBody, NoQuery]) -> None:
     await call.services.integrations.delete(call.actor, call.ids["id"])
 
 
-async def test(call: Call[Empty, NoQuery]) -> IntegrationTested:
-    return IntegrationTested.of(await call.services.integrations.test(call.actor, call.ids["id"]))
+async def test(call: Call[EmptyBody, NoQuery]) -> IntegrationTested:
+    return IntegrationTested.from_model(await call.services.integrations.test(call.actor, call.ids["id"]))
 
 
 ROUTES = (
-    Route("GET", "/integrations", page, "Integrations, newest first", "viewer", IntegrationList, query=Paged),
+    Route("GET", "/integrations", page, "Integrations, newest first", "viewer", IntegrationList, query=PageParameters),
     Route(
         "POST",
         "/integrations",

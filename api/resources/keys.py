@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from api.route import Call, Route
-from api.schema.people import KeyAnswer, KeyCreate, KeyCreated, KeyList
-from api.schema.shape import Empty, NoQuery, Paged
+from api.schema.accounts import KeyAnswer, KeyCreate, KeyCreated, KeyList
+from api.schema.shape import EmptyBody, NoQuery, PageParameters
 
 
-async def page(call: Call[Empty, Paged]) -> KeyList:
+async def page(call: Call[EmptyBody, PageParameters]) -> KeyList:
     found = await call.services.keys.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
-    return KeyList(keys=[KeyAnswer.of(key) for key in found.items], next_cursor=found.next_cursor)
+    return KeyList(keys=[KeyAnswer.from_model(key) for key in found.items], next_cursor=found.next_cursor)
 
 
 async def create(call: Call[KeyCreate, NoQuery]) -> KeyCreated:
     asked = call.body
-    return KeyCreated.of(
+    return KeyCreated.from_model(
         await call.services.keys.create(
             call.actor, name=asked.name, role=asked.role, user_id=asked.user_id, expires_at=asked.expires_at
         )
     )
 
 
-async def revoke(call: Call[Empty, NoQuery]) -> None:
+async def revoke(call: Call[EmptyBody, NoQuery]) -> None:
     await call.services.keys.revoke(call.actor, call.ids["id"])
 
 
@@ -33,7 +33,7 @@ ROUTES = (
         "API keys, newest first; roles other than admin see their own",
         "viewer",
         KeyList,
-        query=Paged,
+        query=PageParameters,
     ),
     Route(
         "POST",

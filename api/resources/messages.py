@@ -8,8 +8,8 @@ from urllib.parse import quote
 from aiohttp import web
 
 from api.route import Call, Route
-from api.schema.messages import Find, MessageList, MessageRow
-from api.schema.shape import Empty, NoQuery
+from api.schema.messages import MessageList, MessageRow, MessageSearchParameters
+from api.schema.shape import EmptyBody, NoQuery
 from api.schema.tickets import TraceAnswer
 from router.errors import not_found
 
@@ -18,12 +18,12 @@ WRITE_TIMEOUT = 60
 _PIECE = 256 * 1024
 
 
-async def find(call: Call[Empty, Find]) -> MessageList:
+async def find(call: Call[EmptyBody, MessageSearchParameters]) -> MessageList:
     found = await call.services.messages.find(call.actor, call.query.q)
-    return MessageList(messages=[MessageRow.of(message) for message in found])
+    return MessageList(messages=[MessageRow.from_model(message) for message in found])
 
 
-async def raw(call: Call[Empty, NoQuery]) -> web.StreamResponse:
+async def raw(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
     """The mail with our trace headers on top, in the pieces it is kept in."""
     mail = await call.services.messages.raw(call.actor, call.ids["id"])
     response = _download(f"{mail.message.id}.eml", "message/rfc822", mail.octets)
@@ -37,7 +37,7 @@ async def raw(call: Call[Empty, NoQuery]) -> web.StreamResponse:
     return response
 
 
-async def attachment(call: Call[Empty, NoQuery]) -> web.StreamResponse:
+async def attachment(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
     """The file; never shown in place, whatever it claims to be."""
     n = call.ids["n"]
     if not (n.isascii() and n.isdigit() and len(n) <= 6):
@@ -51,8 +51,8 @@ async def attachment(call: Call[Empty, NoQuery]) -> web.StreamResponse:
     return response
 
 
-async def trace(call: Call[Empty, NoQuery]) -> TraceAnswer:
-    return TraceAnswer.of(await call.services.messages.trace(call.actor, call.ids["id"]))
+async def trace(call: Call[EmptyBody, NoQuery]) -> TraceAnswer:
+    return TraceAnswer.from_model(await call.services.messages.trace(call.actor, call.ids["id"]))
 
 
 def _download(filename: str, content_type: str, octets: int) -> web.StreamResponse:
@@ -81,7 +81,7 @@ ROUTES = (
         "Find messages by id, Message-ID or ticket; newest first, at most 50",
         "viewer",
         MessageList,
-        query=Find,
+        query=MessageSearchParameters,
     ),
     Route(
         "GET",

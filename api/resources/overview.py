@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from api.route import Call, Route
 from api.schema.overview import OverviewAnswer
-from api.schema.shape import Empty, NoQuery
+from api.schema.shape import EmptyBody, NoQuery
 
 
-async def show(call: Call[Empty, NoQuery]) -> OverviewAnswer:
-    return OverviewAnswer.of(await call.services.overview.get(call.actor))
+async def show(call: Call[EmptyBody, NoQuery]) -> OverviewAnswer:
+    return OverviewAnswer.from_model(await call.services.overview.get(call.actor))
 
 
 ROUTES = (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from api.route import Call, Route
-from api.schema.shape import Empty, NoQuery, Paged
+from api.schema.shape import EmptyBody, NoQuery, PageParameters
 from api.schema.tickets import (
     Assign,
     MessageAnswer,
-    MyTickets,
+    MyTicketListParameters,
     NoteAnswer,
     NoteCreate,
     StatusChange,
@@ -15,71 +15,75 @@ from api.schema.tickets import (
     TicketClaimed,
     TicketDetail,
     TicketList,
+    TicketListParameters,
     TicketMessages,
     TicketResolved,
-    Tickets,
 )
 from router.admin.paging import Page
 from router.admin.tickets.tickets import TicketFilter
 from router.model import Ticket
 
 
-async def page(call: Call[Empty, Tickets]) -> TicketList:
+async def page(call: Call[EmptyBody, TicketListParameters]) -> TicketList:
     asked = call.query
     wanted = TicketFilter(status=asked.status, assigned_to=asked.assigned_to, alias_id=asked.alias_id, q=asked.q)
     return _list(await call.services.tickets.list(call.actor, wanted, limit=asked.limit, cursor=asked.cursor))
 
 
-async def mine(call: Call[Empty, MyTickets]) -> TicketList:
+async def mine(call: Call[EmptyBody, MyTicketListParameters]) -> TicketList:
     asked = call.query
     return _list(
         await call.services.tickets.mine(call.actor, status=asked.status, limit=asked.limit, cursor=asked.cursor)
     )
 
 
-async def unassigned(call: Call[Empty, Paged]) -> TicketList:
+async def unassigned(call: Call[EmptyBody, PageParameters]) -> TicketList:
     asked = call.query
     return _list(await call.services.tickets.unassigned(call.actor, limit=asked.limit, cursor=asked.cursor))
 
 
-async def show(call: Call[Empty, NoQuery]) -> TicketDetail:
-    return TicketDetail.of_view(await call.services.tickets.get(call.actor, call.ids["id"]))
+async def show(call: Call[EmptyBody, NoQuery]) -> TicketDetail:
+    return TicketDetail.from_view(await call.services.tickets.get(call.actor, call.ids["id"]))
 
 
-async def messages(call: Call[Empty, Paged]) -> TicketMessages:
+async def messages(call: Call[EmptyBody, PageParameters]) -> TicketMessages:
     asked = call.query
     found = await call.services.tickets.messages(call.actor, call.ids["id"], limit=asked.limit, cursor=asked.cursor)
     return TicketMessages(
-        messages=[MessageAnswer.of(message) for message in found.items], next_cursor=found.next_cursor
+        messages=[MessageAnswer.from_model(message) for message in found.items], next_cursor=found.next_cursor
     )
 
 
-async def claim(call: Call[Empty, NoQuery]) -> TicketClaimed:
-    return TicketClaimed.of(await call.services.tickets.claim(call.actor, call.ids["id"]))
+async def claim(call: Call[EmptyBody, NoQuery]) -> TicketClaimed:
+    return TicketClaimed.from_model(await call.services.tickets.claim(call.actor, call.ids["id"]))
 
 
-async def unclaim(call: Call[Empty, NoQuery]) -> TicketClaimed:
-    return TicketClaimed.of(await call.services.tickets.unclaim(call.actor, call.ids["id"]))
+async def unclaim(call: Call[EmptyBody, NoQuery]) -> TicketClaimed:
+    return TicketClaimed.from_model(await call.services.tickets.unclaim(call.actor, call.ids["id"]))
 
 
 async def assign(call: Call[Assign, NoQuery]) -> TicketClaimed:
-    return TicketClaimed.of(await call.services.tickets.assign(call.actor, call.ids["id"], call.body.user_id))
+    return TicketClaimed.from_model(await call.services.tickets.assign(call.actor, call.ids["id"], call.body.user_id))
 
 
 async def set_status(call: Call[StatusChange, NoQuery]) -> TicketResolved:
-    return TicketResolved.of(await call.services.tickets.set_status(call.actor, call.ids["id"], call.body.status))
+    return TicketResolved.from_model(
+        await call.services.tickets.set_status(call.actor, call.ids["id"], call.body.status)
+    )
 
 
 async def note(call: Call[NoteCreate, NoQuery]) -> NoteAnswer:
-    return NoteAnswer.of(await call.services.tickets.note(call.actor, call.ids["id"], call.body.text))
+    return NoteAnswer.from_model(await call.services.tickets.note(call.actor, call.ids["id"], call.body.text))
 
 
-async def delete(call: Call[Empty, NoQuery]) -> None:
+async def delete(call: Call[EmptyBody, NoQuery]) -> None:
     await call.services.tickets.delete(call.actor, call.ids["id"])
 
 
 def _list(found: Page[Ticket]) -> TicketList:
-    return TicketList(tickets=[TicketAnswer.of(ticket) for ticket in found.items], next_cursor=found.next_cursor)
+    return TicketList(
+        tickets=[TicketAnswer.from_model(ticket) for ticket in found.items], next_cursor=found.next_cursor
+    )
 
 
 ROUTES = (
@@ -90,7 +94,7 @@ ROUTES = (
         "All tickets, newest first",
         "viewer",
         TicketList,
-        query=Tickets,
+        query=TicketListParameters,
         errors=("invalid_status",),
     ),
     Route(
@@ -100,7 +104,7 @@ ROUTES = (
         "Tickets assigned to the authenticated user",
         "viewer",
         TicketList,
-        query=MyTickets,
+        query=MyTicketListParameters,
         errors=("invalid_status",),
     ),
     Route(
@@ -110,7 +114,7 @@ ROUTES = (
         "Unassigned tickets that are not resolved",
         "viewer",
         TicketList,
-        query=Paged,
+        query=PageParameters,
     ),
     Route(
         "GET",
@@ -127,7 +131,7 @@ ROUTES = (
         "Messages of a ticket, newest first",
         "viewer",
         TicketMessages,
-        query=Paged,
+        query=PageParameters,
     ),
     Route("DELETE", "/emails/tickets/{id}", delete, "Erase a ticket with its messages", "admin", status=204),
     Route(

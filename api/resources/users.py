@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from api.route import Call, Route
-from api.schema.people import UserAnswer, UserChange, UserCreate, UserList
-from api.schema.shape import Empty, NoQuery, Paged
+from api.schema.accounts import UserAnswer, UserChange, UserCreate, UserList
+from api.schema.shape import EmptyBody, NoQuery, PageParameters
 
 
-async def page(call: Call[Empty, Paged]) -> UserList:
+async def page(call: Call[EmptyBody, PageParameters]) -> UserList:
     found = await call.services.users.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
-    return UserList(users=[UserAnswer.of(user) for user in found.items], next_cursor=found.next_cursor)
+    return UserList(users=[UserAnswer.from_model(user) for user in found.items], next_cursor=found.next_cursor)
 
 
 async def create(call: Call[UserCreate, NoQuery]) -> UserAnswer:
     asked = call.body
-    return UserAnswer.of(
+    return UserAnswer.from_model(
         await call.services.users.create(
             call.actor,
             email=asked.email,
@@ -26,13 +26,13 @@ async def create(call: Call[UserCreate, NoQuery]) -> UserAnswer:
     )
 
 
-async def show(call: Call[Empty, NoQuery]) -> UserAnswer:
-    return UserAnswer.of(await call.services.users.get(call.actor, call.ids["id"]))
+async def show(call: Call[EmptyBody, NoQuery]) -> UserAnswer:
+    return UserAnswer.from_model(await call.services.users.get(call.actor, call.ids["id"]))
 
 
 async def change(call: Call[UserChange, NoQuery]) -> UserAnswer:
     asked = call.body
-    return UserAnswer.of(
+    return UserAnswer.from_model(
         await call.services.users.change(
             call.actor,
             call.ids["id"],
@@ -46,12 +46,12 @@ async def change(call: Call[UserChange, NoQuery]) -> UserAnswer:
     )
 
 
-async def delete(call: Call[Empty, NoQuery]) -> None:
+async def delete(call: Call[EmptyBody, NoQuery]) -> None:
     await call.services.users.delete(call.actor, call.ids["id"])
 
 
 ROUTES = (
-    Route("GET", "/users", page, "Users, newest first", "viewer", UserList, query=Paged),
+    Route("GET", "/users", page, "Users, newest first", "viewer", UserList, query=PageParameters),
     Route(
         "POST",
         "/users",

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from api.route import Call, Route
-from api.schema.people import WorkspaceAnswer, WorkspaceChange
-from api.schema.shape import Empty, NoQuery
+from api.schema.accounts import WorkspaceAnswer, WorkspaceChange
+from api.schema.shape import EmptyBody, NoQuery
 
 
-async def show(call: Call[Empty, NoQuery]) -> WorkspaceAnswer:
-    return WorkspaceAnswer.of(await call.services.workspaces.get(call.actor))
+async def show(call: Call[EmptyBody, NoQuery]) -> WorkspaceAnswer:
+    return WorkspaceAnswer.from_model(await call.services.workspaces.get(call.actor))
 
 
 async def change(call: Call[WorkspaceChange, NoQuery]) -> WorkspaceAnswer:
     asked = call.body
-    return WorkspaceAnswer.of(
+    return WorkspaceAnswer.from_model(
         await call.services.workspaces.change(
             call.actor,
             name=asked.name,

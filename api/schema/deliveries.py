@@ -6,11 +6,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field
 
-from api.schema.shape import Answer, Body, NextCursor, Paged, Time
+from api.schema.shape import Answer, Body, NextCursor, PageParameters, Time
 from router.admin.routes.deliveries import DeliveryView
 from router.model import Attempt, Delivery, DeliveryState
 
-StateWord = Annotated[str, Field(json_schema_extra={"enum": ["pending", "delivered", "dead"]})]
+DeliveryStateName = Annotated[str, Field(json_schema_extra={"enum": ["pending", "delivered", "dead"]})]
 
 
 class DeliveryAnswer(Answer):
@@ -31,11 +31,11 @@ class DeliveryAnswer(Answer):
     created_at: Time
 
     @classmethod
-    def of(cls, delivery: Delivery) -> Self:
-        return cls(**_fields(delivery))
+    def from_model(cls, delivery: Delivery) -> Self:
+        return cls(**_delivery_fields(delivery))
 
 
-def _fields(delivery: Delivery) -> dict[str, Any]:
+def _delivery_fields(delivery: Delivery) -> dict[str, Any]:
     return {
         "id": delivery.id,
         "ticket_id": delivery.ticket_id,
@@ -72,7 +72,7 @@ class AttemptAnswer(Answer):
     answer: str
 
     @classmethod
-    def of(cls, attempt: Attempt) -> Self:
+    def from_model(cls, attempt: Attempt) -> Self:
         return cls(
             n=attempt.n,
             at=attempt.started_at,
@@ -91,18 +91,18 @@ class DeliveryDetail(DeliveryAnswer):
     expires_at: Time
 
     @classmethod
-    def of_view(cls, view: DeliveryView) -> Self:
+    def from_view(cls, view: DeliveryView) -> Self:
         return cls(
-            **_fields(view.delivery),
-            attempt_list=[AttemptAnswer.of(attempt) for attempt in view.attempts],
+            **_delivery_fields(view.delivery),
+            attempt_list=[AttemptAnswer.from_model(attempt) for attempt in view.attempts],
             expires_at=view.delivery.expires_at,
         )
 
 
-class Deliveries(Paged):
+class DeliveryListParameters(PageParameters):
     """Parameters of the list of deliveries."""
 
-    state: StateWord | None = None
+    state: DeliveryStateName | None = None
     integration_id: str | None = None
     ticket_id: str | None = None
 

@@ -6,11 +6,11 @@ from typing import Self
 
 from pydantic import Field
 
-from api.schema.shape import Answer, Query, Time
+from api.schema.shape import Answer, QueryParameters, Time
 from router.model import Message
 
 
-class Find(Query):
+class MessageSearchParameters(QueryParameters):
     """Search parameters."""
 
     q: str = Field(
@@ -32,7 +32,7 @@ class MessageRow(Answer):
     received_at: Time
 
     @classmethod
-    def of(cls, message: Message) -> Self:
+    def from_model(cls, message: Message) -> Self:
         return cls(
             id=message.id,
             from_address=message.from_address,

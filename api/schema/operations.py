@@ -42,7 +42,7 @@ class ExplainAnswer(Answer):
     preview: dict[str, Any] | None
 
     @classmethod
-    def of(cls, found: Explanation) -> Self:
+    def from_model(cls, found: Explanation) -> Self:
         return cls(
             recipient=found.recipient,
             accepted=found.accepted,
@@ -69,7 +69,7 @@ class AuditAnswer(Answer):
     detail: dict[str, Any]
 
     @classmethod
-    def of(cls, entry: AuditEntry) -> Self:
+    def from_model(cls, entry: AuditEntry) -> Self:
         return cls(
             id=entry.id,
             at=entry.at,
@@ -96,7 +96,7 @@ class BlockedSenderAnswer(Answer):
     created_at: Time
 
     @classmethod
-    def of(cls, blocked: BlockedSender) -> Self:
+    def from_model(cls, blocked: BlockedSender) -> Self:
         return cls(sender=blocked.sender, created_at=blocked.created_at)
 
 

@@ -22,7 +22,7 @@ class DayAnswer(Answer):
     dead: int
 
     @classmethod
-    def of(cls, day: DayCounts) -> Self:
+    def from_model(cls, day: DayCounts) -> Self:
         return cls(date=day.date, mails=day.mails, tickets=day.tickets, dead=day.dead)
 
 
@@ -34,7 +34,7 @@ class OpenAnswer(Answer):
     waiting: int
 
     @classmethod
-    def of(cls, tickets: OpenTickets) -> Self:
+    def from_model(cls, tickets: OpenTickets) -> Self:
         return cls(open=tickets.open, in_progress=tickets.in_progress, waiting=tickets.waiting)
 
 
@@ -53,8 +53,10 @@ class DurationAnswer(Answer):
     p90_seconds: int | None
 
     @classmethod
-    def of(cls, times: DurationStatistics) -> Self:
-        return cls(count=times.count, median_seconds=_over(times.median, 10**6), p90_seconds=_over(times.p, 10**6))
+    def from_model(cls, times: DurationStatistics) -> Self:
+        return cls(
+            count=times.count, median_seconds=_in_units(times.median, 10**6), p90_seconds=_in_units(times.p, 10**6)
+        )
 
 
 class LatencyAnswer(Answer):
@@ -65,11 +67,11 @@ class LatencyAnswer(Answer):
     p95_ms: int | None
 
     @classmethod
-    def of(cls, times: DurationStatistics) -> Self:
-        return cls(count=times.count, median_ms=_over(times.median, 1000), p95_ms=_over(times.p, 1000))
+    def from_model(cls, times: DurationStatistics) -> Self:
+        return cls(count=times.count, median_ms=_in_units(times.median, 1000), p95_ms=_in_units(times.p, 1000))
 
 
-def _over(value: int | None, unit: int) -> int | None:
+def _in_units(value: int | None, unit: int) -> int | None:
     return None if value is None else value // unit
 
 
@@ -90,10 +92,10 @@ class OverviewAnswer(Answer):
     capped: bool
 
     @classmethod
-    def of(cls, found: Overview) -> Self:
+    def from_model(cls, found: Overview) -> Self:
         return cls(
-            days=[DayAnswer.of(day) for day in found.days],
-            now=OpenAnswer.of(found.now),
+            days=[DayAnswer.from_model(day) for day in found.days],
+            now=OpenAnswer.from_model(found.now),
             unassigned=found.unassigned,
             by_alias=[
                 AliasOpenAnswer(
@@ -105,9 +107,9 @@ class OverviewAnswer(Answer):
                 )
                 for at in found.by_alias
             ],
-            claim=DurationAnswer.of(found.claim),
-            resolve=DurationAnswer.of(found.resolve),
-            delivery=LatencyAnswer.of(found.delivery),
+            claim=DurationAnswer.from_model(found.claim),
+            resolve=DurationAnswer.from_model(found.resolve),
+            delivery=LatencyAnswer.from_model(found.delivery),
             capped=found.capped,
         )
 
@@ -139,7 +141,7 @@ class TroubleAnswer(Answer):
     next_probe_at: Time | None
 
     @classmethod
-    def of(cls, integration: Integration) -> Self:
+    def from_model(cls, integration: Integration) -> Self:
         return cls(
             id=integration.id,
             name=integration.name,
@@ -161,7 +163,7 @@ class DoubtAnswer(Answer):
     checked_at: Time | None
 
     @classmethod
-    def of(cls, domain: Domain) -> Self:
+    def from_model(cls, domain: Domain) -> Self:
         return cls(
             id=domain.id,
             domain=domain.name,
@@ -181,10 +183,10 @@ class HealthAnswer(Answer):
     domains: list[DoubtAnswer]
 
     @classmethod
-    def of(cls, found: Health) -> Self:
+    def from_model(cls, found: Health) -> Self:
         return cls(
             deliverer=DelivererAnswer(alive=found.deliverer_alive, seen_at=found.deliverer_seen_at),
             queue=QueueAnswer(waiting=found.waiting, parked=found.parked, dead=found.dead, oldest_at=found.oldest_at),
-            integrations=[TroubleAnswer.of(integration) for integration in found.integrations],
-            domains=[DoubtAnswer.of(domain) for domain in found.domains],
+            integrations=[TroubleAnswer.from_model(integration) for integration in found.integrations],
+            domains=[DoubtAnswer.from_model(domain) for domain in found.domains],
         )

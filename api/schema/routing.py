@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from api.schema.shape import Answer, Body, Flag, Id, Name, NextCursor, Paged, Query, Time
+from api.schema.shape import Answer, Body, BoolParameter, Id, Name, NextCursor, PageParameters, QueryParameters, Time
 from router.admin.domains.domains import DomainView
 from router.admin.routes.integrations import TestResult
 from router.admin.routes.test_mail import TestMail
@@ -26,7 +26,7 @@ class DomainAnswer(Answer):
     created_at: Time
 
     @classmethod
-    def of(cls, domain: Domain) -> Self:
+    def from_model(cls, domain: Domain) -> Self:
         return cls(
             id=domain.id,
             domain=domain.name,
@@ -69,7 +69,7 @@ class DomainCreated(Answer):
     created_at: Time
 
     @classmethod
-    def of(cls, view: DomainView, mx_hosts: tuple[tuple[str, int], ...]) -> Self:
+    def from_model(cls, view: DomainView, mx_hosts: tuple[tuple[str, int], ...]) -> Self:
         txt = next(record for record in view.records if record.type == "TXT")
         return cls(
             id=view.domain.id,
@@ -94,7 +94,7 @@ class RecordAnswer(Answer):
     fix: str
 
     @classmethod
-    def of(cls, record: Record) -> Self:
+    def from_model(cls, record: Record) -> Self:
         return cls(
             type=record.type,
             name=record.name,
@@ -118,7 +118,7 @@ class DomainDetail(DomainAnswer):
     mx_managed_upstream: bool
 
     @classmethod
-    def of_view(cls, view: DomainView) -> Self:
+    def from_view(cls, view: DomainView) -> Self:
         domain = view.domain
         return cls(
             id=domain.id,
@@ -127,7 +127,7 @@ class DomainDetail(DomainAnswer):
             verified=domain.status == "active",
             created_at=domain.created_at,
             alias_count=view.alias_count,
-            records=[RecordAnswer.of(record) for record in view.records],
+            records=[RecordAnswer.from_model(record) for record in view.records],
             proof=view.proof,
             verified_at=domain.verified_at,
             checked_at=domain.checked_at,
@@ -149,10 +149,10 @@ class DomainCreate(Body):
     domain: Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 240})]
 
 
-class DomainDelete(Query):
+class DomainDeleteParameters(QueryParameters):
     """`force`: also delete the aliases of the domain."""
 
-    force: Flag = False
+    force: BoolParameter = False
 
 
 class IntegrationAnswer(Answer):
@@ -168,7 +168,7 @@ class IntegrationAnswer(Answer):
     created_at: Time
 
     @classmethod
-    def of(cls, integration: Integration) -> Self:
+    def from_model(cls, integration: Integration) -> Self:
         return cls(
             id=integration.id,
             type=integration.type,
@@ -215,7 +215,7 @@ class IntegrationTested(Answer):
     latency_ms: int
 
     @classmethod
-    def of(cls, result: TestResult) -> Self:
+    def from_model(cls, result: TestResult) -> Self:
         return cls(
             ok=result.ok,
             status=result.status,
@@ -237,7 +237,7 @@ class AliasAnswer(Answer):
     created_at: Time
 
     @classmethod
-    def of(cls, alias: Alias) -> Self:
+    def from_model(cls, alias: Alias) -> Self:
         return cls(
             id=alias.id,
             email=alias.email,
@@ -256,7 +256,7 @@ class AliasList(Answer):
     next_cursor: NextCursor = None
 
 
-class Aliases(Paged):
+class AliasListParameters(PageParameters):
     """Parameters of the list of aliases."""
 
     domain_id: Id | None = None
@@ -271,7 +271,7 @@ class AliasCreate(Body):
     integration_id: Id
 
 
-AliasStatusWord = Annotated[str, Field(json_schema_extra={"enum": ["active", "disabled"]})]
+AliasStatusName = Annotated[str, Field(json_schema_extra={"enum": ["active", "disabled"]})]
 
 
 class AliasChange(Body):
@@ -279,7 +279,7 @@ class AliasChange(Body):
 
     codes: ClassVar = {"status": "invalid_status", "integrationId": "invalid_integration"}
     integration_id: Id | None = None
-    status: AliasStatusWord | None = None
+    status: AliasStatusName | None = None
 
 
 class AliasTested(Answer):
@@ -289,5 +289,5 @@ class AliasTested(Answer):
     ticket_id: str | None
 
     @classmethod
-    def of(cls, result: TestMail) -> Self:
+    def from_model(cls, result: TestMail) -> Self:
         return cls(message_id=result.message_id, ticket_id=result.ticket_id)

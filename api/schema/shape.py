@@ -36,11 +36,11 @@ Time = Annotated[
 NextCursor = Annotated[str | None, Field(exclude_if=lambda cursor: cursor is None), WithJsonSchema({"type": "string"})]
 
 
-class _Camel(BaseModel):
+class _CamelCaseModel(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
 
-class Answer(_Camel):
+class Answer(_CamelCaseModel):
     """What a call answers. Built with the names of the model, sent with those of the API."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=False, serialize_by_alias=True)
@@ -54,36 +54,36 @@ class Answer(_Camel):
         return self.__pydantic_serializer__.to_json(self, by_alias=True)
 
 
-class Body(_Camel):
+class Body(_CamelCaseModel):
     """A request's JSON object. codes: the error code of a field whose value is of the wrong shape."""
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
     codes: ClassVar[Mapping[str, ErrorCode]] = {}
 
 
-class Empty(Body):
+class EmptyBody(Body):
     """No fields."""
 
 
-class Query(_Camel):
+class QueryParameters(_CamelCaseModel):
     """A request's query string: texts, read as what they should be."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     codes: ClassVar[Mapping[str, ErrorCode]] = {}
 
 
-class NoQuery(Query):
+class NoQuery(QueryParameters):
     """No parameters."""
 
 
-def _whole(value: object) -> object:
+def _parse_int(value: object) -> object:
     """Digits alone: no sign, no space, no underscore, no other script's digits."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9:
         return int(value)
     raise ValueError("must be an integer")
 
 
-def _flag(value: object) -> object:
+def _parse_bool(value: object) -> object:
     if value in ("true", "false"):
         return value == "true"
     raise ValueError("must be true or false")
@@ -95,14 +95,14 @@ Address = Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 2
 Password = Annotated[str, Field(json_schema_extra={"minLength": 8, "maxLength": 1024})]
 Id = Annotated[str, Field(json_schema_extra={"pattern": "^[a-z]+_[0-9a-z]{26}$"})]
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
+IntParameter = Annotated[int, BeforeValidator(_parse_int)]
+BoolParameter = Annotated[bool, BeforeValidator(_parse_bool)]
 
 
-class Paged(Query):
+class PageParameters(QueryParameters):
     """The parameters of every list."""
 
-    limit: Whole = Field(
+    limit: IntParameter = Field(
         default=DEFAULT_LIMIT,
         description="Maximum number of items to return.",
         json_schema_extra={"minimum": 1, "maximum": MAX_LIMIT},
@@ -110,10 +110,10 @@ class Paged(Query):
     cursor: str | None = Field(default=None, description="`nextCursor` of the previous page.")
 
 
-M = TypeVar("M", Body, Query)
+M = TypeVar("M", Body, QueryParameters)
 
 
-def read(model: type[M], values: Mapping[str, Any]) -> M:
+def validate(model: type[M], values: Mapping[str, Any]) -> M:
     """The values as the model; raises `Refused` for the first thing that does not fit."""
     try:
         return model.model_validate(values)
@@ -123,10 +123,10 @@ def read(model: type[M], values: Mapping[str, Any]) -> M:
     name = names[0] if names else ""
     shown = name if len(name) <= 50 else name[:50] + "..."
     code = model.codes.get(name, "invalid_request")
-    raise Refused(code, _words(first["type"], shown, first["msg"]), name[:200] or None)
+    raise Refused(code, _describe(first["type"], shown, first["msg"]), name[:200] or None)
 
 
-def _words(kind: str, name: str, message: str) -> str:
+def _describe(kind: str, name: str, message: str) -> str:
     match kind:
         case "missing":
             return f"{name} is required"

@@ -8,13 +8,13 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field
 
 from api.schema.deliveries import DeliveryAnswer
-from api.schema.shape import Answer, Body, Id, NextCursor, Paged, Time
+from api.schema.shape import Answer, Body, Id, NextCursor, PageParameters, Time
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.messages import Trace
 from router.mail.contents import Attachment, NamedMailbox
 from router.model import Ticket, TicketEvent, TicketStatus
 
-StatusWord = Annotated[str, Field(json_schema_extra={"enum": ["open", "in_progress", "waiting", "resolved"]})]
+TicketStatusName = Annotated[str, Field(json_schema_extra={"enum": ["open", "in_progress", "waiting", "resolved"]})]
 
 
 class TicketAnswer(Answer):
@@ -35,11 +35,11 @@ class TicketAnswer(Answer):
     resolved_at: Time | None
 
     @classmethod
-    def of(cls, ticket: Ticket) -> Self:
-        return cls(**_fields(ticket))
+    def from_model(cls, ticket: Ticket) -> Self:
+        return cls(**_ticket_fields(ticket))
 
 
-def _fields(ticket: Ticket) -> dict[str, Any]:
+def _ticket_fields(ticket: Ticket) -> dict[str, Any]:
     return {
         "id": ticket.id,
         "number": ticket.number,
@@ -74,7 +74,7 @@ class AttachmentAnswer(Answer):
     inline: bool
 
     @classmethod
-    def of(cls, attachment: Attachment) -> Self:
+    def from_model(cls, attachment: Attachment) -> Self:
         return cls(
             n=attachment.n,
             filename=attachment.filename,
@@ -91,7 +91,7 @@ class MailboxAnswer(Answer):
     name: str
 
     @classmethod
-    def of(cls, mailbox: NamedMailbox) -> Self:
+    def from_model(cls, mailbox: NamedMailbox) -> Self:
         return cls(address=mailbox.address, name=mailbox.name)
 
 
@@ -123,21 +123,21 @@ class MessageAnswer(Answer):
     received_at: Time
 
     @classmethod
-    def of(cls, view: MessageView) -> Self:
+    def from_model(cls, view: MessageView) -> Self:
         message, contents = view.message, view.contents
         return cls(
             id=message.id,
             from_address=message.from_address,
             from_name=message.from_name,
-            reply_to=[MailboxAnswer.of(mailbox) for mailbox in contents.reply_to],
-            original_from=None if contents.original_from is None else MailboxAnswer.of(contents.original_from),
+            reply_to=[MailboxAnswer.from_model(mailbox) for mailbox in contents.reply_to],
+            original_from=None if contents.original_from is None else MailboxAnswer.from_model(contents.original_from),
             recipients=[link.recipient for link in view.links],
             tag=next((link.tag for link in view.links if link.tag), ""),
             subject=message.subject,
             text=contents.text,
             quoted=contents.quoted,
             html=contents.html,
-            attachments=[AttachmentAnswer.of(attachment) for attachment in contents.attachments],
+            attachments=[AttachmentAnswer.from_model(attachment) for attachment in contents.attachments],
             auth={},
             automatic=message.automatic,
             warnings=list(contents.warnings),
@@ -158,7 +158,7 @@ class EventAnswer(Answer):
     detail: dict[str, Any]
 
     @classmethod
-    def of(cls, event: TicketEvent) -> Self:
+    def from_model(cls, event: TicketEvent) -> Self:
         return cls(id=event.id, at=event.at, event=event.kind, user_id=event.user_id, detail=json.loads(event.detail))
 
 
@@ -176,14 +176,14 @@ class TicketDetail(TicketAnswer):
     events: list[EventAnswer]
 
     @classmethod
-    def of_view(cls, view: TicketView) -> Self:
+    def from_view(cls, view: TicketView) -> Self:
         return cls(
-            **_fields(view.ticket),
-            messages=[MessageAnswer.of(message) for message in view.messages],
+            **_ticket_fields(view.ticket),
+            messages=[MessageAnswer.from_model(message) for message in view.messages],
             message_count=view.message_count,
             next_cursor=view.next_cursor,
-            deliveries=[DeliveryAnswer.of(delivery) for delivery in view.deliveries],
-            events=[EventAnswer.of(event) for event in view.events],
+            deliveries=[DeliveryAnswer.from_model(delivery) for delivery in view.deliveries],
+            events=[EventAnswer.from_model(event) for event in view.events],
         )
 
 
@@ -203,7 +203,7 @@ class TicketClaimed(Answer):
     claimed_at: Time | None
 
     @classmethod
-    def of(cls, ticket: Ticket) -> Self:
+    def from_model(cls, ticket: Ticket) -> Self:
         return cls(id=ticket.id, status=ticket.status, assigned_to=ticket.assigned_to, claimed_at=ticket.claimed_at)
 
 
@@ -215,15 +215,15 @@ class TicketResolved(Answer):
     resolved_at: Time | None
 
     @classmethod
-    def of(cls, ticket: Ticket) -> Self:
+    def from_model(cls, ticket: Ticket) -> Self:
         return cls(id=ticket.id, status=ticket.status, resolved_at=ticket.resolved_at)
 
 
-class Tickets(Paged):
+class TicketListParameters(PageParameters):
     """Parameters of the list of all tickets."""
 
     codes: ClassVar = {"status": "invalid_status"}
-    status: StatusWord | None = None
+    status: TicketStatusName | None = None
     assigned_to: str | None = None
     alias_id: str | None = None
     q: str | None = Field(
@@ -231,11 +231,11 @@ class Tickets(Paged):
     )
 
 
-class MyTickets(Paged):
+class MyTicketListParameters(PageParameters):
     """Parameters of the list of assigned tickets."""
 
     codes: ClassVar = {"status": "invalid_status"}
-    status: StatusWord | None = None
+    status: TicketStatusName | None = None
 
 
 class Assign(Body):
@@ -248,7 +248,7 @@ class StatusChange(Body):
     """The new status."""
 
     codes: ClassVar = {"status": "invalid_status"}
-    status: StatusWord
+    status: TicketStatusName
 
 
 class NoteCreate(Body):
@@ -267,7 +267,7 @@ class NoteAnswer(Answer):
     created_at: Time
 
     @classmethod
-    def of(cls, event: TicketEvent) -> Self:
+    def from_model(cls, event: TicketEvent) -> Self:
         return cls(
             id=event.id,
             ticket_id=event.ticket_id,
@@ -293,7 +293,7 @@ class TraceAnswer(Answer):
     events: list[TraceEventAnswer]
 
     @classmethod
-    def of(cls, trace: Trace) -> Self:
+    def from_model(cls, trace: Trace) -> Self:
         return cls(
             message_id=trace.message_id,
             tickets=list(trace.ticket_ids),

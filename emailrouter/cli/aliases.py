@@ -30,7 +30,7 @@ async def list_command(at: Desk, domain: str | None, limit: int | None, cursor: 
     )
     columns = {"email": "email", "integration": "integrationId", "status": "status", "id": "id"}
     names = await at.display_names(alias.integration_id for alias in page.items)
-    at.listed("aliases", desk.as_rows(page, AliasAnswer.of), columns, integrationId=names)
+    at.listed("aliases", desk.as_rows(page, AliasAnswer.from_model), columns, integrationId=names)
 
 
 @group.command("show")
@@ -76,7 +76,7 @@ def _switch(name: str, status: str, about: str) -> None:
     async def switch(at: Desk, alias: str) -> None:
         alias_id = await at.names.find_alias_id(at.actor, alias)
         changed = await at.services.aliases.change(at.actor, alias_id, status=status)
-        at.said(desk.as_json(AliasAnswer.of(changed)), f"{changed.email} is {name}d.")
+        at.said(desk.as_json(AliasAnswer.from_model(changed)), f"{changed.email} is {name}d.")
 
 
 _switch("disable", "disabled", "Reject mail to an alias with 550 5.2.1 until it is enabled.")
@@ -89,7 +89,7 @@ _switch("enable", "active", "Accept mail to a disabled alias again.")
 async def test(at: Desk, alias: str) -> None:
     """Accept a test message for an alias as if it had arrived by SMTP. A running deliver process posts its ticket."""
     result = await at.services.aliases.test(at.actor, await at.names.find_alias_id(at.actor, alias))
-    at.one(desk.as_json(AliasTested.of(result)))
+    at.one(desk.as_json(AliasTested.from_model(result)))
 
 
 @group.command("remove")
@@ -106,7 +106,7 @@ async def remove(at: Desk, alias: str, yes: bool) -> None:
 
 async def _one(at: Desk, alias: Alias) -> None:
     names = await at.display_names([alias.integration_id])
-    at.one(desk.as_json(AliasAnswer.of(alias)), integrationId=names)
+    at.one(desk.as_json(AliasAnswer.from_model(alias)), integrationId=names)
 
 
 COMMANDS = (group,)

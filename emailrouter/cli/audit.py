@@ -26,7 +26,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
         lambda n, c: at.services.audit.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )
     emails = await at.display_names(entry.user_id for entry in found.items)
-    page = desk.as_rows(found, AuditAnswer.of)
+    page = desk.as_rows(found, AuditAnswer.from_model)
     if not at.as_json:
         for row in page.items:
             row["userId"] = row["userId"] or (UNKNOWN if row["address"] else OPERATOR)

@@ -23,7 +23,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
         lambda n, c: at.services.blocked_senders.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )
     columns = {"sender": "sender", "since": "createdAt"}
-    at.listed("blockedSenders", desk.as_rows(page, BlockedSenderAnswer.of), columns)
+    at.listed("blockedSenders", desk.as_rows(page, BlockedSenderAnswer.from_model), columns)
 
 
 @group.command("add")
@@ -32,7 +32,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 async def add(at: Desk, sender: str) -> None:
     """Reject mail from a sender with 550 5.7.1."""
     blocked = await at.services.blocked_senders.create(at.actor, sender)
-    at.said(desk.as_json(BlockedSenderAnswer.of(blocked)), f"{blocked.sender} is blocked.")
+    at.said(desk.as_json(BlockedSenderAnswer.from_model(blocked)), f"{blocked.sender} is blocked.")
 
 
 @group.command("remove")

@@ -45,7 +45,7 @@ async def list_command(
         cursor=cursor,
     )
     names = await at.display_names(delivery.integration_id for delivery in page.items)
-    at.listed("deliveries", desk.as_rows(page, DeliveryAnswer.of), _COLUMNS, integrationId=names)
+    at.listed("deliveries", desk.as_rows(page, DeliveryAnswer.from_model), _COLUMNS, integrationId=names)
 
 
 @group.command("show")
@@ -55,7 +55,7 @@ async def show(at: Desk, delivery: str) -> None:
     """Show a delivery with its attempts: time, response and duration."""
     view = await at.services.deliveries.get(at.actor, delivery)
     names = await at.display_names([view.delivery.integration_id])
-    at.one(desk.as_json(DeliveryDetail.of_view(view)), integrationId=names)
+    at.one(desk.as_json(DeliveryDetail.from_view(view)), integrationId=names)
 
 
 @group.command("replay")
@@ -76,7 +76,7 @@ async def replay(at: Desk, delivery: str | None, everything: bool, integration: 
         if state is not None:
             raise click.UsageError("--state requires --integration or --all")
         again = await at.services.deliveries.replay(at.actor, delivery)
-        at.said(desk.as_json(DeliveryAnswer.of(again)), f"{again.id} is queued for redelivery.")
+        at.said(desk.as_json(DeliveryAnswer.from_model(again)), f"{again.id} is queued for redelivery.")
         return
     integration_id = None if integration is None else await at.names.find_integration_id(at.actor, integration)
     replayed = 0

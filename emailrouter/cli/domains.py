@@ -25,7 +25,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
         lambda n, c: at.services.domains.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )
     columns = {"domain": "domain", "status": "status", "id": "id", "created": "createdAt"}
-    at.listed("domains", desk.as_rows(page, DomainAnswer.of), columns)
+    at.listed("domains", desk.as_rows(page, DomainAnswer.from_model), columns)
 
 
 @group.command("show")
@@ -34,7 +34,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 async def show(at: Desk, domain: str) -> None:
     """Show a domain with its DNS records as of the last check, and the fix for each."""
     view = await at.services.domains.get(at.actor, await at.names.find_domain_id(at.actor, domain))
-    at.one(desk.as_json(DomainDetail.of_view(view)))
+    at.one(desk.as_json(DomainDetail.from_view(view)))
 
 
 @group.command("add")
@@ -44,7 +44,7 @@ async def add(at: Desk, domain: str) -> None:
     """Add a domain and print the DNS records that verify it."""
     view = await at.services.domains.create(at.actor, domain)
     if at.as_json:
-        at.one(desk.as_json(DomainCreated.of(view, at.services.domains.mx_hosts)))
+        at.one(desk.as_json(DomainCreated.from_model(view, at.services.domains.mx_hosts)))
         return
     click.echo(f"{view.domain.name} was added. {_RECORDS} {view.domain.name}\n")
     for host, priority in at.services.domains.mx_hosts:
@@ -60,7 +60,7 @@ async def add(at: Desk, domain: str) -> None:
 async def verify(at: Desk, domain: str) -> int:
     """Check the DNS records of a domain now. Exit code 1 while the domain is not verified."""
     view = await at.services.domains.verify(at.actor, await at.names.find_domain_id(at.actor, domain))
-    at.one(desk.as_json(DomainDetail.of_view(view)))
+    at.one(desk.as_json(DomainDetail.from_view(view)))
     return 0 if view.domain.status == "active" else 1
 
 
@@ -77,7 +77,7 @@ async def change(at: Desk, domain: str, mx_upstream: bool) -> None:
     """Set whether another relay receives the mail first."""
     domain_id = await at.names.find_domain_id(at.actor, domain)
     view = await at.services.domains.set_mx_upstream(at.actor, domain_id, mx_upstream)
-    at.one(desk.as_json(DomainDetail.of_view(view)))
+    at.one(desk.as_json(DomainDetail.from_view(view)))
 
 
 @group.command("remove")

@@ -20,7 +20,7 @@ async def explain(at: Desk, address: str, sender: str | None, subject: str | Non
     """Explain step by step how a message to ADDRESS would be handled. Nothing is sent or stored."""
     found = await at.services.explanations.mail(at.actor, address, sender=sender, subject=subject)
     if at.as_json:
-        frame.print_json(desk.as_json(ExplainAnswer.of(found)))
+        frame.print_json(desk.as_json(ExplainAnswer.from_model(found)))
         return
     for step in found.steps:
         click.echo(f"{'yes' if step.ok else 'no ':3}  {frame.printable(step.step)}: {frame.printable(step.detail)}")

@@ -44,7 +44,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
         "to": "hint",
         "id": "id",
     }
-    at.listed("integrations", desk.as_rows(page, IntegrationAnswer.of), columns)
+    at.listed("integrations", desk.as_rows(page, IntegrationAnswer.from_model), columns)
 
 
 @group.command("show")
@@ -53,7 +53,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 async def show(at: Desk, integration: str) -> None:
     """Show one integration, with its webhook URL masked."""
     found = await at.services.integrations.get(at.actor, await at.names.find_integration_id(at.actor, integration))
-    at.one(desk.as_json(IntegrationAnswer.of(found)))
+    at.one(desk.as_json(IntegrationAnswer.from_model(found)))
 
 
 @group.command("add")
@@ -65,7 +65,7 @@ async def add(at: Desk, name: str, kind: str, webhook_url: str | None, webhook_u
     """Add an integration and prompt for its webhook URL. Nothing is sent; see `integration test`."""
     url = desk.secret_text(webhook_url, webhook_url_file, prompt="Webhook URL", option="--webhook-url")
     made = await at.services.integrations.create(at.actor, type=kind, name=name, settings={"webhookUrl": url})
-    at.one(desk.as_json(IntegrationAnswer.of(made)))
+    at.one(desk.as_json(IntegrationAnswer.from_model(made)))
 
 
 @group.command("change")
@@ -85,7 +85,7 @@ async def change(
         raise click.UsageError("nothing to change: use --name, --webhook-url or --webhook-url-file")
     integration_id = await at.names.find_integration_id(at.actor, integration)
     changed = await at.services.integrations.change(at.actor, integration_id, name=name, settings=settings)
-    at.one(desk.as_json(IntegrationAnswer.of(changed)))
+    at.one(desk.as_json(IntegrationAnswer.from_model(changed)))
 
 
 @group.command("test")
@@ -94,7 +94,7 @@ async def change(
 async def test(at: Desk, integration: str) -> int:
     """Send a test message and print the response. Exit code 1 if it was not delivered."""
     result = await at.services.integrations.test(at.actor, await at.names.find_integration_id(at.actor, integration))
-    at.one(desk.as_json(IntegrationTested.of(result)))
+    at.one(desk.as_json(IntegrationTested.from_model(result)))
     return 0 if result.ok else 1
 
 

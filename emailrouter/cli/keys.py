@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from api.schema.people import KeyAnswer, KeyCreated
+from api.schema.accounts import KeyAnswer, KeyCreated
 from emailrouter.cli import desk, moments
 from emailrouter.cli.desk import Desk
 from router.admin.access.users import ROLES
@@ -34,7 +34,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
         "id": "id",
     }
     emails = await at.display_names(key.user_id for key in page.items)
-    at.listed("keys", desk.as_rows(page, KeyAnswer.of), columns, userId=emails)
+    at.listed("keys", desk.as_rows(page, KeyAnswer.from_model), columns, userId=emails)
 
 
 @group.command("show")
@@ -43,7 +43,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 async def show(at: Desk, key: str) -> None:
     """Show one key, without its secret."""
     found = await at.services.keys.get(at.actor, key)
-    at.one(desk.as_json(KeyAnswer.of(found)), userId=await at.display_names([found.user_id]))
+    at.one(desk.as_json(KeyAnswer.from_model(found)), userId=await at.display_names([found.user_id]))
 
 
 @group.command("create")
@@ -60,7 +60,7 @@ async def create(at: Desk, name: str, user: str, role: str | None, expires: int 
     """Create a key and print it once."""
     owner = await at.names.find_user_id(at.actor, user)
     new = await at.services.keys.create(at.actor, name=name, role=role, user_id=owner, expires_at=expires)
-    at.one(desk.as_json(KeyCreated.of(new)), userId=await at.display_names([owner]))
+    at.one(desk.as_json(KeyCreated.from_model(new)), userId=await at.display_names([owner]))
 
 
 @group.command("revoke")

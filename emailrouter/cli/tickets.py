@@ -91,7 +91,7 @@ async def list_command(
         cursor=cursor,
     )
     emails = await at.display_names(ticket.assigned_to for ticket in page.items)
-    at.listed("tickets", desk.as_rows(page, TicketAnswer.of), _COLUMNS, assignedTo=emails)
+    at.listed("tickets", desk.as_rows(page, TicketAnswer.from_model), _COLUMNS, assignedTo=emails)
 
 
 @group.command("show")
@@ -108,7 +108,7 @@ async def show(at: Desk, ticket: str, slack: bool) -> None:
         frame.print_json(await preview.render_payloads(at.actor, ticket_id, "slack"))
         return
     view = await at.services.tickets.get(at.actor, ticket_id)
-    data = desk.as_json(TicketDetail.of_view(view))
+    data = desk.as_json(TicketDetail.from_view(view))
     if at.as_json:
         frame.print_json(data)
         return
@@ -130,7 +130,7 @@ async def claim(at: Desk, ticket: str, acting: str) -> None:
     """Claim a ticket for the user given by --as. Exit code 1 if it is assigned to another user."""
     at = await _as_user(at, acting)
     claimed = await at.services.tickets.claim(at.actor, await at.names.find_ticket_id(at.actor, ticket))
-    at.said(desk.as_json(TicketClaimed.of(claimed)), f"#{claimed.number} is claimed.")
+    at.said(desk.as_json(TicketClaimed.from_model(claimed)), f"#{claimed.number} is claimed.")
 
 
 @group.command("unclaim")
@@ -141,7 +141,7 @@ async def unclaim(at: Desk, ticket: str, acting: str | None) -> None:
     """Unassign a ticket."""
     at = await _as_user(at, acting)
     given = await at.services.tickets.unclaim(at.actor, await at.names.find_ticket_id(at.actor, ticket))
-    at.said(desk.as_json(TicketClaimed.of(given)), f"#{given.number} is unassigned.")
+    at.said(desk.as_json(TicketClaimed.from_model(given)), f"#{given.number} is unassigned.")
 
 
 @group.command("assign")
@@ -154,7 +154,7 @@ async def assign(at: Desk, ticket: str, user: str, acting: str | None) -> None:
     at = await _as_user(at, acting)
     user_id = await at.names.find_user_id(at.actor, user)
     given = await at.services.tickets.assign(at.actor, await at.names.find_ticket_id(at.actor, ticket), user_id)
-    at.said(desk.as_json(TicketClaimed.of(given)), f"#{given.number} is assigned to {user}.")
+    at.said(desk.as_json(TicketClaimed.from_model(given)), f"#{given.number} is assigned to {user}.")
 
 
 @group.command("status")
@@ -166,7 +166,7 @@ async def set_status(at: Desk, ticket: str, status: str, acting: str | None) -> 
     """Set the status of a ticket: open, in_progress, waiting or resolved."""
     at = await _as_user(at, acting)
     changed = await at.services.tickets.set_status(at.actor, await at.names.find_ticket_id(at.actor, ticket), status)
-    at.said(desk.as_json(TicketResolved.of(changed)), f"#{changed.number} is {changed.status}.")
+    at.said(desk.as_json(TicketResolved.from_model(changed)), f"#{changed.number} is {changed.status}.")
 
 
 @group.command("note")
@@ -179,7 +179,7 @@ async def note(at: Desk, ticket: str, text: str, acting: str | None) -> None:
     at = await _as_user(at, acting)
     written = sys.stdin.read() if text == "-" else text
     event = await at.services.tickets.note(at.actor, await at.names.find_ticket_id(at.actor, ticket), written)
-    at.said(desk.as_json(NoteAnswer.of(event)), "Note added.")
+    at.said(desk.as_json(NoteAnswer.from_model(event)), "Note added.")
 
 
 @group.command("remove")

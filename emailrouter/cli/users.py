@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from api.schema.people import UserAnswer
+from api.schema.accounts import UserAnswer
 from emailrouter.cli import desk
 from emailrouter.cli.desk import Desk
 from router import secrets
@@ -36,7 +36,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
         "disabled": "disabledAt",
         "id": "id",
     }
-    at.listed("users", desk.as_rows(page, UserAnswer.of), columns)
+    at.listed("users", desk.as_rows(page, UserAnswer.from_model), columns)
 
 
 @group.command("show")
@@ -45,7 +45,9 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
 async def show(at: Desk, user: str) -> None:
     """Show one user."""
     at.one(
-        desk.as_json(UserAnswer.of(await at.services.users.get(at.actor, await at.names.find_user_id(at.actor, user))))
+        desk.as_json(
+            UserAnswer.from_model(await at.services.users.get(at.actor, await at.names.find_user_id(at.actor, user)))
+        )
     )
 
 
@@ -77,7 +79,7 @@ async def add(
         at.actor, email=email, name=name, role=role, password=clear, timezone=timezone
     )
     shown = {"password": clear} if generate_password and clear else {}
-    at.one({**desk.as_json(UserAnswer.of(user)), **shown})
+    at.one({**desk.as_json(UserAnswer.from_model(user)), **shown})
 
 
 @group.command("change")
@@ -99,7 +101,7 @@ async def change(
     changed = await at.services.users.change(
         at.actor, user_id, name=name, role=role, timezone=timezone, without_timezone=no_timezone
     )
-    at.one(desk.as_json(UserAnswer.of(changed)))
+    at.one(desk.as_json(UserAnswer.from_model(changed)))
 
 
 @group.command("set-password")
@@ -117,7 +119,10 @@ async def set_password(
     if clear is None:
         clear = desk.secret_text(None, None, prompt="New password", option="--password")
     changed = await at.services.users.change(at.actor, user_id, password=clear)
-    data: desk.Json = {**desk.as_json(UserAnswer.of(changed)), **({"password": clear} if generate_password else {})}
+    data: desk.Json = {
+        **desk.as_json(UserAnswer.from_model(changed)),
+        **({"password": clear} if generate_password else {}),
+    }
     at.said(data, f"{changed.email} has a new password{f': {clear}' if generate_password else '.'}")
 
 
@@ -128,7 +133,7 @@ def _switch(name: str, about: str, *, disabled: bool) -> None:
     async def switch(at: Desk, user: str) -> None:
         user_id = await at.names.find_user_id(at.actor, user)
         changed = await at.services.users.change(at.actor, user_id, disabled=disabled)
-        at.said(desk.as_json(UserAnswer.of(changed)), f"{changed.email} is {name}d.")
+        at.said(desk.as_json(UserAnswer.from_model(changed)), f"{changed.email} is {name}d.")
 
 
 _switch("disable", "Disable a user. Their sessions end and their API keys are revoked.", disabled=True)

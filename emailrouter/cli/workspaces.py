@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from api.schema.people import WorkspaceAnswer
+from api.schema.accounts import WorkspaceAnswer
 from emailrouter.assembly.core import Core
 from emailrouter.cli import desk, frame
 from emailrouter.cli.desk import Desk
@@ -30,9 +30,11 @@ def list_command(context: click.Context) -> None:
     async def work(core: Core) -> None:
         found = await LookupService(core.database).list_workspaces()
         if frame.invocation(context).as_json:
-            frame.print_json({"workspaces": [desk.as_json(WorkspaceAnswer.of(workspace)) for workspace in found]})
+            frame.print_json(
+                {"workspaces": [desk.as_json(WorkspaceAnswer.from_model(workspace)) for workspace in found]}
+            )
             return
-        rows = [desk.as_json(WorkspaceAnswer.of(workspace)) for workspace in found]
+        rows = [desk.as_json(WorkspaceAnswer.from_model(workspace)) for workspace in found]
         frame.print_table(["name", "id", "createdAt"], rows)
 
     desk.with_operator(context, work)
@@ -135,7 +137,7 @@ def remove(context: click.Context, workspace: str, yes: bool) -> None:
 
 async def _one(at: Desk, workspace: Workspace) -> None:
     names = await at.display_names([workspace.default_integration_id])
-    at.one(desk.as_json(WorkspaceAnswer.of(workspace)), defaultIntegrationId=names)
+    at.one(desk.as_json(WorkspaceAnswer.from_model(workspace)), defaultIntegrationId=names)
 
 
 COMMANDS = (group,)

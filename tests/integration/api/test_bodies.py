@@ -13,7 +13,7 @@ from aiohttp.helpers import parse_content_type
 from api import body
 from api.dashboard.views import PAGES
 from api.resources import ROUTES
-from api.schema.shape import Empty
+from api.schema.shape import EmptyBody
 from router.errors import Refused
 from tests.support.installation.dashboard import Browser, signed_in
 from tests.support.installation.http import ServedInstallation, served_settings, serving
@@ -122,7 +122,7 @@ async def test_a_long_content_type_is_not_parsed(
 
 def test_every_route_without_authentication_or_body_has_a_small_limit() -> None:
     for route in ROUTES:
-        small = route.role is None or route.body is Empty
+        small = route.role is None or route.body is EmptyBody
         assert route.body_limit(CAP) == (body.SMALL_BODY if small else CAP), route.name
         assert route.body_limit(1024) == 1024
     for page in PAGES:

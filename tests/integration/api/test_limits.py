@@ -11,9 +11,9 @@ from aiohttp import web
 from api.dashboard.change_feed import MAX_STREAMS_PER_USER, POLL_SECONDS
 from api.dashboard.page import Page
 from api.dashboard.views import PAGES
+from api.declaration import DeclaredHandler
 from api.middleware.rate_limit import AUTOMATIC, MINUTE, REFRESH, rate_limit
 from api.request_keys import CALLER
-from api.served import Served
 from config.schema import ApiSettings
 from router.admin.access.authentication import Caller
 from router.model import Actor
@@ -118,7 +118,7 @@ class Requested(dict[Any, Any]):
         super().__init__({CALLER: Caller(Actor("ws_1", "agent", user_id="user_1"), "session:1", is_session=True)})
         self.method = method
         self.headers = headers
-        self.match_info = SimpleNamespace(handler=SimpleNamespace(__self__=Served(page)))
+        self.match_info = SimpleNamespace(handler=SimpleNamespace(__self__=DeclaredHandler(page)))
 
 
 async def test_an_hour_of_triage_meets_no_limit(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from api.examples import examples, of_document
 from api.resources import ROUTES
-from api.schema.shape import Empty
+from api.schema.shape import EmptyBody
 from tests.support import mails
 from tests.support.dns import DnsStandIn
 from tests.support.installation import HOST
@@ -97,7 +97,7 @@ def test_the_examples_of_the_openapi_document_are_those_of_this_one() -> None:
     assert examples() == of_document(DOCUMENT.read_text(encoding="utf-8"))
     for route in ROUTES:
         example = examples()[f"{route.method} {route.path}"]
-        assert ("request" in example) == (route.body is not Empty)
+        assert ("request" in example) == (route.body is not EmptyBody)
         assert ("answer" in example) == (route.answer is not None)
         route.body.model_validate(example.get("request", {}), by_alias=True)
 

@@ -6,7 +6,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any, cast
 
-from api import answers
+from api import responses
 from api.dashboard import formatting, reply_link
 from api.dashboard.assets import Assets
 from api.dashboard.page import Visit
@@ -162,7 +162,7 @@ def detail(data: bytes) -> None:
     """The ticket as the API answers it, and an attachment's name as a download."""
     event = TicketEvent("msg_1", "ticket_1", "ws_1", 0, "opened", None, "{}")
     view = TicketView(_ticket(text(data)), (_view(data),), 1, None, (), (event,))
-    answers.json(TicketDetail.of_view(view), 200)
+    responses.json(TicketDetail.from_view(view), 200)
     messages._download(text(data)[:120], "a/b", 1)
 
 

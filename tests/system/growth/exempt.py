@@ -27,7 +27,7 @@ EXEMPT: dict[str, str] = {
     "api.resources": "bodies and queries are read by `schema.shape`, values by `admin`",
     "api.route": _VALUES,
     "api.schema": _MODELS,
-    "api.served": _WIRING,
+    "api.declaration": _WIRING,
     "api.server": "`http: a request's head` runs the parser that it uses",
     "router.accept.incoming": _VALUES,
     "router.accept.joining": "bounded by counts: tests/integration/accept/test_joining_cost.py",

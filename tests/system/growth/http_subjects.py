@@ -107,7 +107,7 @@ def query(octets: bytes) -> None:
             found = endpoint._query(asked)
             for route in ROUTES:
                 with suppress(Refused):
-                    shape.read(route.query, found)
+                    shape.validate(route.query, found)
         with suppress(Refused):
             serving._first_values(asked.query.items())
 
@@ -131,7 +131,7 @@ def models(octets: bytes) -> None:
         names = [found.alias or name for name, found in model.model_fields.items()]
         for values in (dict.fromkeys(names, said), dict.fromkeys(names, listed), many, dict.fromkeys(names, many)):
             with suppress(Refused):
-                shape.read(model, values)
+                shape.validate(model, values)
 
 
 def form(octets: bytes) -> None:

@@ -14,7 +14,7 @@ from router.local_time import LOCALES
 from router.model import ApiKey, Role, User, Workspace
 
 
-def _moment(value: object) -> object:
+def _parse_time(value: object) -> object:
     """ISO 8601 with an offset; anything else could mean several moments."""
     if isinstance(value, str) and len(value) <= 40:
         try:
@@ -26,12 +26,12 @@ def _moment(value: object) -> object:
     raise ValueError("must be an ISO 8601 time with an offset, such as 2030-01-01T12:00:00Z")
 
 
-Moment = Annotated[
-    int, BeforeValidator(_moment, json_schema_input_type=str), Field(json_schema_extra={"format": "date-time"})
+TimeInput = Annotated[
+    int, BeforeValidator(_parse_time, json_schema_input_type=str), Field(json_schema_extra={"format": "date-time"})
 ]
 Timezone = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 64, "examples": ["Europe/Berlin"]})]
 Locale = Annotated[str, Field(json_schema_extra={"enum": list(LOCALES)})]
-RoleWord = Annotated[str, Field(json_schema_extra={"enum": ["admin", "agent", "viewer"]})]
+RoleName = Annotated[str, Field(json_schema_extra={"enum": ["admin", "agent", "viewer"]})]
 
 
 class WorkspaceAnswer(Answer):
@@ -45,7 +45,7 @@ class WorkspaceAnswer(Answer):
     created_at: Time
 
     @classmethod
-    def of(cls, workspace: Workspace) -> Self:
+    def from_model(cls, workspace: Workspace) -> Self:
         return cls(
             id=workspace.id,
             name=workspace.name,
@@ -78,7 +78,7 @@ class UserAnswer(Answer):
     disabled_at: Time | None
 
     @classmethod
-    def of(cls, user: User) -> Self:
+    def from_model(cls, user: User) -> Self:
         return cls(
             id=user.id,
             email=user.email,
@@ -103,7 +103,7 @@ class UserCreate(Body):
 
     email: Address
     name: str = ""
-    role: RoleWord = "agent"
+    role: RoleName = "agent"
     password: Password | None = None
     timezone: Timezone | None = None
 
@@ -112,7 +112,7 @@ class UserChange(Body):
     """Fields to change. `timezone: null`: the time zone of the workspace."""
 
     name: str | None = None
-    role: RoleWord | None = None
+    role: RoleName | None = None
     password: Password | None = None
     disabled: bool | None = None
     timezone: Timezone | None = None
@@ -132,7 +132,7 @@ class KeyAnswer(Answer):
     revoked_at: Time | None
 
     @classmethod
-    def of(cls, key: ApiKey) -> Self:
+    def from_model(cls, key: ApiKey) -> Self:
         return cls(
             id=key.id,
             name=key.name,
@@ -159,7 +159,7 @@ class KeyCreated(Answer):
     key: str
 
     @classmethod
-    def of(cls, new: NewKey) -> Self:
+    def from_model(cls, new: NewKey) -> Self:
         return cls(
             id=new.key.id,
             name=new.key.name,
@@ -183,9 +183,9 @@ class KeyCreate(Body):
     """A new API key for the authenticated or another user. Its role is that of the user unless a lower one is given."""
 
     name: Name
-    role: RoleWord | None = None
+    role: RoleName | None = None
     user_id: Id | None = None
-    expires_at: Moment | None = None
+    expires_at: TimeInput | None = None
 
 
 class Login(Body):
@@ -213,7 +213,7 @@ class SessionAnswer(Answer):
     expires_at: Time
 
     @classmethod
-    def of(cls, session: SessionInfo, own: str) -> Self:
+    def from_model(cls, session: SessionInfo, own: str) -> Self:
         return cls(
             id=session.id,
             address=session.address,
@@ -240,10 +240,10 @@ class MeAnswer(Answer):
     key_id: str | None
 
     @classmethod
-    def of(cls, me: Identity) -> Self:
+    def from_model(cls, me: Identity) -> Self:
         return cls(
-            user=None if me.user is None else UserAnswer.of(me.user),
-            workspace=None if me.workspace is None else WorkspaceAnswer.of(me.workspace),
+            user=None if me.user is None else UserAnswer.from_model(me.user),
+            workspace=None if me.workspace is None else WorkspaceAnswer.from_model(me.workspace),
             role=me.actor.role,
             via="session" if me.actor.key_id is None else "key",
             key_id=me.actor.key_id,

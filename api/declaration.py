@@ -13,7 +13,7 @@ from aiohttp import web
 from router.model import Role
 
 
-class Declared(Protocol):
+class Declaration(Protocol):
     """A route or a page, as it was declared. role: the least that may call it, None for everybody."""
 
     @property
@@ -25,19 +25,19 @@ class Declared(Protocol):
         ...
 
     @property
-    def refreshed(self) -> bool:
+    def is_auto_refreshed(self) -> bool:
         """Whether a page that is open requests this again by itself."""
         ...
 
 
-class Served:
+class DeclaredHandler:
     """Whoever serves one declared route; subclasses hand aiohttp their `serve`."""
 
-    def __init__(self, declared: Declared) -> None:
-        self.declared = declared
+    def __init__(self, declared: Declaration) -> None:
+        self.declaration = declared
 
 
-def declared_of(request: web.Request) -> Declared | None:
+def find_declaration(request: web.Request) -> Declaration | None:
     """What the request goes to, as it was declared; None where there is nothing of ours."""
     owner = getattr(request.match_info.handler, "__self__", None)
-    return owner.declared if isinstance(owner, Served) else None
+    return owner.declaration if isinstance(owner, DeclaredHandler) else None

@@ -11,7 +11,7 @@ import time
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from api.served import declared_of
+from api.declaration import find_declaration
 from router.meter import Meter
 
 _NONE = "none"
@@ -32,7 +32,7 @@ def counted(meter: Meter) -> Middleware:
             status = f"{answer.status // 100}xx"
             raise
         finally:
-            declared = declared_of(request)
+            declared = find_declaration(request)
             streams = declared is not None and declared.media
             seconds = None if streams else time.perf_counter() - began
             meter.requested(*_registered(request), status, seconds)
