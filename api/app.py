@@ -18,12 +18,12 @@ from api.cookies import COOKIES, Cookies
 from api.dashboard.routes import Dashboard
 from api.endpoint import Endpoint
 from api.middleware.auth import auth
-from api.middleware.errors import FAULT_LINES, LINES, errors
-from api.middleware.headers import strict_transport
+from api.middleware.errors import FAULT_LOG_LIMIT, LOG_LINES, errors
+from api.middleware.headers import set_strict_transport
 from api.middleware.permission import permission
 from api.middleware.rate_limit import rate_limit
 from api.middleware.request_id import on_prepare, request_id
-from api.middleware.request_metrics import counted
+from api.middleware.request_metrics import request_metrics
 from api.middleware.time_limit import time_limit
 from api.resources import ROUTES
 from api.route import Route
@@ -43,7 +43,7 @@ def build_app(
     dashboard = Dashboard(services, max_body=settings.max_body_bytes, public_url=public_url)
     app = web.Application(
         middlewares=[
-            counted(meter),
+            request_metrics(meter),
             request_id,
             dashboard.middleware,
             errors,
@@ -57,29 +57,29 @@ def build_app(
     )
     app.on_response_prepare.append(on_prepare)
     if public_url.startswith("https://"):
-        app.on_response_prepare.append(strict_transport)
-    app[FAULT_LINES] = Attempts(services.clock, LINES)
+        app.on_response_prepare.append(set_strict_transport)
+    app[FAULT_LOG_LIMIT] = Attempts(services.clock, LOG_LINES)
     app[COOKIES] = Cookies(public_url, settings.trusted_proxies)
     for route in ROUTES:
         endpoint = Endpoint(route, services, max_body=settings.max_body_bytes)
         for prefix in PREFIXES:
-            _add(app, route.method, f"{prefix}{_pattern(route)}", endpoint.serve)
+            _add_route(app, route.method, f"{prefix}{_path_pattern(route)}", endpoint.serve)
     _add_documents(app, public_url=public_url, version=version)
-    dashboard.register_routes(app, _add)
+    dashboard.register_routes(app, _add_route)
     _add_probes(app, services)
     return app
 
 
 def _add_documents(app: web.Application, *, public_url: str, version: str) -> None:
     async def show_document(_: web.Request) -> web.Response:
-        return responses.json_text(openapi.text(ROUTES, public_url=public_url, version=version))
+        return responses.json_text(openapi.document_json(ROUTES, public_url=public_url, version=version))
 
     async def show_page(_: web.Request) -> web.Response:
-        return docs_page.response(docs_page.html(ROUTES))
+        return docs_page.make_response(docs_page.render(ROUTES))
 
     for prefix in PREFIXES:
-        _add(app, "GET", f"{prefix}/openapi.json", show_document)
-        _add(app, "GET", f"{prefix}/docs", show_page)
+        _add_route(app, "GET", f"{prefix}/openapi.json", show_document)
+        _add_route(app, "GET", f"{prefix}/docs", show_page)
 
 
 def _add_probes(app: web.Application, services: Services) -> None:
@@ -93,11 +93,11 @@ def _add_probes(app: web.Application, services: Services) -> None:
             return responses.error("unavailable", error.advice)
         return responses.json_text('{"status":"ok"}')
 
-    _add(app, "GET", "/healthz", alive)
-    _add(app, "GET", "/readyz", ready)
+    _add_route(app, "GET", "/healthz", alive)
+    _add_route(app, "GET", "/readyz", ready)
 
 
-def _pattern(route: Route) -> str:
+def _path_pattern(route: Route) -> str:
     """The path as aiohttp matches it: `/tickets/{id}` is not `/tickets/mine`, so that 405 names the right methods."""
     parent, _, last = route.path.rpartition("/")
     if not last.startswith("{"):
@@ -107,15 +107,15 @@ def _pattern(route: Route) -> str:
     return f"{parent}/{{{last[1:-1]}:(?!(?:{taken})$)[^/]+}}" if taken else route.path
 
 
-def _add(app: web.Application, method: str, path: str, handler: Handler) -> None:
+def _add_route(app: web.Application, method: str, path: str, handler: Handler) -> None:
     """GET also answers HEAD (RFC 9110 section 9.1)."""
     resource = app.router.add_resource(path)
-    resource.add_route(method, handler, expect_handler=_expect)
+    resource.add_route(method, handler, expect_handler=_handle_expect)
     if method == "GET":
-        resource.add_route("HEAD", handler, expect_handler=_expect)
+        resource.add_route("HEAD", handler, expect_handler=_handle_expect)
 
 
-async def _expect(request: web.Request) -> web.StreamResponse | None:
+async def _handle_expect(request: web.Request) -> web.StreamResponse | None:
     """RFC 9110 section 10.1.1: the one expectation there is; `api.body` answers it when it reads the body."""
     if request.headers.get("Expect", "").lower() != "100-continue":
         return responses.error("invalid_request", "Expect must be 100-continue")

@@ -28,7 +28,7 @@ _MAX_DIGITS = 18  # more than any number of ours, and within 64 bits
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def limit(own: int | None, cap: int, *, small: bool) -> int:
+def effective_limit(own: int | None, cap: int, *, small: bool) -> int:
     """The largest body of a route in bytes.
 
     Args:
@@ -84,10 +84,10 @@ def decode(content: bytes, media_type: str, charset: str) -> dict[str, Any]:
     try:
         decoded = json.loads(
             content.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_not_a_number,
-            parse_int=_whole,
-            parse_float=_number,
+            object_pairs_hook=_build_object,
+            parse_constant=_reject_constant,
+            parse_int=_parse_int,
+            parse_float=_parse_float,
         )
     except UnicodeDecodeError:
         raise Refused("invalid_request", "Request body is not valid UTF-8") from None
@@ -104,7 +104,7 @@ def decode(content: bytes, media_type: str, charset: str) -> dict[str, Any]:
     return decoded
 
 
-def check_texts(values: dict[str, str]) -> None:
+def check_storable(values: dict[str, str]) -> None:
     """Raises `Refused` for a name or a text that no database can keep."""
     _check_values([values])
 
@@ -129,7 +129,7 @@ def _check_values(level: list[Any]) -> None:
         level, depth = below, depth + 1
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()
@@ -138,20 +138,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _whole(digits: str) -> int:
+def _parse_int(digits: str) -> int:
     if len(digits.lstrip("-")) > _MAX_DIGITS:
         raise Refused("invalid_request", f"Number must have at most {_MAX_DIGITS} digits")
     return int(digits)
 
 
-def _number(text: str) -> float:
+def _parse_float(text: str) -> float:
     number = float(text) if len(text) <= 100 else math.inf
     if not math.isfinite(number):
         raise Refused("invalid_request", "Number is too large or too long")
     return number
 
 
-def _not_a_number(_: str) -> float:
+def _reject_constant(_: str) -> float:
     raise Refused("invalid_request", "NaN and Infinity are not valid JSON")
 
 

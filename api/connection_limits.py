@@ -44,7 +44,7 @@ class ConnectionLimits:
 
     def admit(self, peer: IPv4Address | IPv6Address | None) -> bool:
         """Counts a connection, or refuses it: then it is to be closed. peer: None for a Unix socket."""
-        key = self._key(peer)
+        key = self._address_key(peer)
         from_address = self._by_address.get(key, 0)
         if self._open >= self._total:
             self._log_refused(peer, "all connections are in use", self._total)
@@ -60,12 +60,12 @@ class ConnectionLimits:
     def release(self, peer: IPv4Address | IPv6Address | None) -> None:
         """The opposite of an `admit` that returned True."""
         self._open -= 1
-        key = self._key(peer)
+        key = self._address_key(peer)
         left = self._by_address.pop(key, 0) - 1
         if left > 0:
             self._by_address[key] = left
 
-    def _key(self, peer: IPv4Address | IPv6Address | None) -> str:
+    def _address_key(self, peer: IPv4Address | IPv6Address | None) -> str:
         """What the connections of this peer are counted under; `""` for one that has no limit of its own."""
         return "" if peer is None or is_in(peer, self._trusted) else address_key(str(peer))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from api.middleware.addresses import by_https
+from api.middleware.addresses import is_https
 from config.values import Network
 from router.admin.access import devices, sessions
 from router.admin.access.sessions import NewSession
@@ -39,28 +39,28 @@ class Cookies:
         self._secure = public_url.startswith("https://")
         self._trusted = trusted_proxies
 
-    def session(self, request: web.Request) -> str | None:
+    def session_token(self, request: web.Request) -> str | None:
         """The token of the session that the client has."""
         return request.cookies.get(self._session)
 
-    def device(self, request: web.Request) -> str:
+    def device_token(self, request: web.Request) -> str:
         """What says that the client is a known device; `""` where nothing does."""
         return request.cookies.get(self._device, "")
 
-    def put(self, request: web.Request, response: web.StreamResponse, new: NewSession) -> None:
+    def set_session(self, request: web.Request, response: web.StreamResponse, new: NewSession) -> None:
         """A new session, on a device that is known from now on."""
-        self._put(request, response, self._session, new.token, sessions.SESSION_LIFETIME // SECOND)
-        self.put_device(request, response, new.device_cookie)
+        self._set(request, response, self._session, new.token, sessions.SESSION_LIFETIME // SECOND)
+        self.set_device(request, response, new.device_cookie)
 
-    def put_device(self, request: web.Request, response: web.StreamResponse, device: str) -> None:
+    def set_device(self, request: web.Request, response: web.StreamResponse, device: str) -> None:
         """It stays when its user signs out."""
-        self._put(request, response, self._device, device, devices.COOKIE_LIFETIME // SECOND)
+        self._set(request, response, self._device, device, devices.COOKIE_LIFETIME // SECOND)
 
     def remove_session(self, request: web.Request, response: web.StreamResponse) -> None:
         """Ends it in the browser."""
-        self._put(request, response, self._session, "", 0)
+        self._set(request, response, self._session, "", 0)
 
-    def _put(self, request: web.Request, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
+    def _set(self, request: web.Request, response: web.StreamResponse, name: str, value: str, seconds: int) -> None:
         """Not for scripts, not from other sites; `Lax` so that a link in Slack opens signed in."""
         response.set_cookie(
             name,
@@ -69,7 +69,7 @@ class Cookies:
             path="/",
             httponly=True,
             samesite="Lax",
-            secure=self._secure or by_https(request, self._trusted),
+            secure=self._secure or is_https(request, self._trusted),
         )
 
 

@@ -30,13 +30,13 @@ OpenAPI document: <a href="openapi.json">openapi.json</a>.</p>"""
 
 
 @functools.cache
-def html(routes: tuple[Route, ...]) -> str:
+def render(routes: tuple[Route, ...]) -> str:
     """The page, which takes some 30 ms to make."""
     by_tag: dict[str, list[Route]] = {}
     for route in routes:
         by_tag.setdefault(route.tag, []).append(route)
     sections = "".join(
-        f"<h2>{escape(tag)}</h2>" + "".join(_call(route) for route in found) for tag, found in by_tag.items()
+        f"<h2>{escape(tag)}</h2>" + "".join(_render_call(route) for route in found) for tag, found in by_tag.items()
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Email Router API</title>'
@@ -45,7 +45,7 @@ def html(routes: tuple[Route, ...]) -> str:
     )
 
 
-def response(page: str) -> web.Response:
+def make_response(page: str) -> web.Response:
     """The page as an answer that may run and load nothing."""
     return web.Response(
         text=page,
@@ -54,31 +54,31 @@ def response(page: str) -> web.Response:
     )
 
 
-def _call(route: Route) -> str:
+def _render_call(route: Route) -> str:
     parts = [
         f'<summary><span class="m">{route.method}</span> <code>/api{escape(route.path)}</code> '
         f"{escape(route.summary)}</summary>",
         f'<p class="r">Role: {route.role or "none"}. Status: {route.status}.</p>',
     ]
     if route.query is not NoQuery:
-        parts.append(_model("Parameters", route.query.model_json_schema(by_alias=True)))
+        parts.append(_render_model("Parameters", route.query.model_json_schema(by_alias=True)))
     if route.body is not EmptyBody:
-        parts.append(_model("Request", route.body.model_json_schema(by_alias=True)))
-        parts.append(_example(route, "request"))
+        parts.append(_render_model("Request", route.body.model_json_schema(by_alias=True)))
+        parts.append(_render_example(route, "request"))
     if route.answer is not None:
-        parts.append(_model("Response", route.answer.model_json_schema(by_alias=True, mode="serialization")))
-        parts.append(_example(route, "answer"))
+        parts.append(_render_model("Response", route.answer.model_json_schema(by_alias=True, mode="serialization")))
+        parts.append(_render_example(route, "answer"))
     codes = ", ".join(f"<code>{code}</code>" for found in errors_of(route).values() for code in found)
     parts.append(f'<p class="r">Errors: {codes}</p>')
     return f"<details>{''.join(parts)}</details>"
 
 
-def _example(route: Route, part: str) -> str:
+def _render_example(route: Route, part: str) -> str:
     found = examples().get(f"{route.method} {route.path}", {})
     return f"<pre>{escape(json.dumps(found[part], indent=2, ensure_ascii=False))}</pre>" if part in found else ""
 
 
-def _model(title: str, schema: dict[str, object]) -> str:
+def _render_model(title: str, schema: dict[str, object]) -> str:
     properties = schema.get("properties", {})
     if not isinstance(properties, dict):
         return ""

@@ -41,27 +41,27 @@ class Endpoint(DeclaredHandler):
         # A download, which no time limit bounds, must not wait for a body that nobody reads.
         content = b"" if self.route.media else await body.read(request, self._body_limit)
         ids = dict(request.match_info)
-        body.check_texts(ids)
+        body.check_storable(ids)
         call: Call[Any, Any] = Call(
             services=self._services,
             caller=request.get(CALLER),
             ids=ids,
             body=shape.validate(self.route.body, body.decode(content, *body.content_type(request))),
-            query=shape.validate(self.route.query, _query(request)),
+            query=shape.validate(self.route.query, _query_parameters(request)),
             request=request,
             address=request[ADDRESS],
         )
         key = request.headers.get(IDEMPOTENCY_KEY)
         if self.route.creates and key is not None and call.caller is not None:
-            return await self._once(call, call.caller, key, content)
-        return self._response(await self.route.handler(call))
+            return await self._serve_once(call, call.caller, key, content)
+        return self._encode(await self.route.handler(call))
 
-    def _response(self, answer: Answer | web.StreamResponse | None) -> web.StreamResponse:
+    def _encode(self, answer: Answer | web.StreamResponse | None) -> web.StreamResponse:
         if answer is None:
             return web.Response(status=204)
         return responses.json(answer, self.route.status) if isinstance(answer, Answer) else answer
 
-    async def _once(self, call: Call[Any, Any], caller: Caller, key: str, content: bytes) -> web.StreamResponse:
+    async def _serve_once(self, call: Call[Any, Any], caller: Caller, key: str, content: bytes) -> web.StreamResponse:
         idempotency = self._services.idempotency
         path = self.route.path.format_map(call.ids)
         digest = hashlib.sha256(call.request.query_string.encode() + b"\0" + content).hexdigest()
@@ -71,12 +71,12 @@ class Endpoint(DeclaredHandler):
             response.headers["Idempotency-Replayed"] = "true"
             return response
         # On its own: a client that hangs up, or a time limit, must not leave the key taken.
-        task = asyncio.create_task(self._do(call, begun))
+        task = asyncio.create_task(self._handle_claimed(call, begun))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _do(self, call: Call[Any, Any], begun: IdempotencyClaim) -> web.StreamResponse:
+    async def _handle_claimed(self, call: Call[Any, Any], begun: IdempotencyClaim) -> web.StreamResponse:
         idempotency = self._services.idempotency
         try:
             answer = await self.route.handler(call)
@@ -85,15 +85,15 @@ class Endpoint(DeclaredHandler):
             raise
         text = answer.to_json() if isinstance(answer, Answer) and not self.route.secret else None
         await idempotency.store_response(begun, self.route.status, text)
-        return self._response(answer)
+        return self._encode(answer)
 
 
-def _query(request: web.Request) -> Mapping[str, str]:
+def _query_parameters(request: web.Request) -> Mapping[str, str]:
     """The parameters, each at most once, without what the database cannot keep."""
     found: dict[str, str] = {}
     for name, value in request.query.items():
         if name in found:
             raise Refused("invalid_request", f"{name[:50]} is given more than once", name[:200])
         found[name] = value
-    body.check_texts(found)
+    body.check_storable(found)
     return found

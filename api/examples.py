@@ -48,13 +48,13 @@ def examples() -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
-def of_document(text: str) -> dict[str, dict[str, Any]]:
+def parse_document(text: str) -> dict[str, dict[str, Any]]:
     """The same, from the text of docs/api.md."""
     found: dict[str, dict[str, Any]] = {}
     for call in _CALL.finditer(text):
         command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])
         example = found[f"{call[1]} {call[2]}"] = {}
-        words = shlex.split(_filled(command[1].replace("\\\n", " "), text)) if command else []
+        words = shlex.split(_substitute(command[1].replace("\\\n", " "), text)) if command else []
         if "-d" in words:
             example["request"] = json.loads(words[words.index("-d") + 1])
         if answer:
@@ -62,7 +62,7 @@ def of_document(text: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _filled(command: str, text: str) -> str:
+def _substitute(command: str, text: str) -> str:
     """With the first id of its kind that the document shows in place of each variable."""
 
     def value(variable: re.Match[str]) -> str:
@@ -75,7 +75,7 @@ def _filled(command: str, text: str) -> str:
 
 def main() -> None:
     """Writes the copy; in a checkout."""
-    made = of_document(DOCUMENT.read_text(encoding="utf-8"))
+    made = parse_document(DOCUMENT.read_text(encoding="utf-8"))
     COPY.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

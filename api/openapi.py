@@ -52,7 +52,7 @@ def document(routes: Iterable[Route], *, public_url: str, version: str) -> dict[
 
 
 @functools.cache
-def text(routes: tuple[Route, ...], *, public_url: str, version: str) -> str:
+def document_json(routes: tuple[Route, ...], *, public_url: str, version: str) -> str:
     """The document as JSON, which takes some 30 ms to make."""
     return json.dumps(document(routes, public_url=public_url, version=version), ensure_ascii=False)
 
@@ -79,7 +79,7 @@ def _without_null_defaults(shape: dict[str, Any]) -> dict[str, Any]:
 
 def _operation(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": route.name,
+        "operationId": route.operation_id,
         "summary": route.summary,
         "description": f"Role: {route.role or 'none'}.",
         "tags": [route.tag],
@@ -122,14 +122,14 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
             "name": name,
             "in": "query",
             "required": name in schema.get("required", ()),
-            "schema": _plain(shape),
+            "schema": _parameter_schema(shape),
             **({"description": shape["description"]} if "description" in shape else {}),
         }
         for name, shape in schema.get("properties", {}).items()
     ]
 
 
-def _plain(shape: Mapping[str, Any]) -> dict[str, Any]:
+def _parameter_schema(shape: Mapping[str, Any]) -> dict[str, Any]:
     """A parameter's schema: in a query string there is no null, only absence."""
     kept = {name: value for name, value in shape.items() if name not in ("title", "description", "default")}
     choices = [choice for choice in kept.pop("anyOf", ()) if choice.get("type") != "null"]

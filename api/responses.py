@@ -29,7 +29,7 @@ def error(code: ErrorCode, message: str, field: str | None = None) -> web.Respon
     return response
 
 
-def refused(refusal: Refused) -> web.Response:
+def from_refusal(refusal: Refused) -> web.Response:
     """What a use case refused, in its words."""
     response = error(refusal.code, refusal.message, refusal.field)
     retry_after = getattr(refusal, "retry_after", None)

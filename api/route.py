@@ -75,7 +75,7 @@ class Route:
 
     def body_limit(self, cap: int) -> int:
         """The largest request body in bytes, at most `cap`, which is `[api] max_body_bytes`."""
-        return body.limit(self.max_body, cap, small=self.role is None or self.body is EmptyBody)
+        return body.effective_limit(self.max_body, cap, small=self.role is None or self.body is EmptyBody)
 
     @property
     def is_auto_refreshed(self) -> bool:
@@ -83,7 +83,7 @@ class Route:
         return False
 
     @property
-    def name(self) -> str:
+    def operation_id(self) -> str:
         """For OpenAPI: `get_domains_id_verify`."""
         parts = [part.strip("{}").replace("-", "_") for part in self.path.split("/") if part]
         return "_".join([self.method.lower(), *parts])

@@ -27,21 +27,21 @@ KEEPALIVE_SECONDS = 75.0
 # Connections at once in one process: each takes a descriptor and some 100 KiB.
 MAX_CONNECTIONS = 1000
 # How long a client may take nothing of an answer that waits for it. As long as a network that fails for a moment needs.
-READ_SECONDS = 120.0
+CLIENT_READ_SECONDS = 120.0
 # At a stop, how long the first request of a new connection is waited for; a browser may open one and say nothing.
-LAST_SECONDS = 0.5
+FIRST_REQUEST_SECONDS = 0.5
 # At a stop, how long requests that run may take to end, and then to react to being cut off.
 GRACE_SECONDS = 10.0
-CUT_SECONDS = 0.5
+CANCEL_SECONDS = 0.5
 # Of the requests that are cut off, how many the log names.
 MAX_LOGGED = 10
-_LAST_LOOK = 0.02
+_POLL_SECONDS = 0.02
 _LINGER_SECONDS = 2.0
 
 log = structlog.get_logger()
 
 
-class _Connection(RequestHandler):
+class _HttpConnection(RequestHandler):
     """aiohttp's, but its own errors are ours, silence has an end, and connections are limited."""
 
     __slots__ = ("_admitted", "_limits", "_peer", "_unread")
@@ -66,44 +66,44 @@ class _Connection(RequestHandler):
         if self._admitted:
             self._admitted = False
             self._limits.release(self._peer)
-        self._stop_reading_timer()
+        self._stop_stall_timer()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._start_reading_timer()
+        self._start_stall_timer()
 
     def resume_writing(self) -> None:
-        self._stop_reading_timer()
+        self._stop_stall_timer()
         super().resume_writing()
 
-    def _start_reading_timer(self) -> None:
+    def _start_stall_timer(self) -> None:
         """A client that never reads would keep its connection: aiohttp waits for it without a limit."""
         if self.transport is not None:
             unread = self.transport.get_write_buffer_size()
-            self._unread = self._loop.call_later(READ_SECONDS, self._check_reading, unread)
+            self._unread = self._loop.call_later(CLIENT_READ_SECONDS, self._check_stall, unread)
 
-    def _stop_reading_timer(self) -> None:
+    def _stop_stall_timer(self) -> None:
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
 
-    def _check_reading(self, unread: int) -> None:
+    def _check_stall(self, unread: int) -> None:
         """Closes the connection if the client took nothing since `unread` bytes waited for it."""
         if self.transport is None:
             return
         if self.transport.get_write_buffer_size() < unread:
-            self._start_reading_timer()
+            self._start_stall_timer()
         else:
             self.transport.abort()
 
     @property
-    def unheard(self) -> bool:
+    def has_no_request(self) -> bool:
         """Nothing has come yet: whoever connected is about to ask."""
         return self._request_count == 0
 
     @property
-    def serving(self) -> str:
+    def current_request(self) -> str:
         """The request that is being answered, by method and path; `""` for none."""
         request = self._current_request
         return "" if request is None else f"{request.method} {request.path}"
@@ -122,7 +122,7 @@ class _Connection(RequestHandler):
             response = responses.error("internal_error", "Internal server error")
         else:
             response = responses.error("invalid_request", "Malformed HTTP request")
-        headers.dress(response)
+        headers.set_headers(response)
         response.force_close()
         return response
 
@@ -167,7 +167,7 @@ class ApiServer:
         loop = asyncio.get_running_loop()
 
         def connection() -> asyncio.Protocol:
-            return _Connection(
+            return _HttpConnection(
                 manager,
                 limits=self._limits,
                 loop=loop,
@@ -190,7 +190,7 @@ class ApiServer:
         for server in servers:
             server.close()
         if self._runner is not None and servers:
-            await self._hear_the_last(self._runner)
+            await self._await_first_requests(self._runner)
         runner, self._runner = self._runner, None
         if runner is not None:
             # What streams until it is told to end is told now, not after everybody has waited for it.
@@ -203,17 +203,23 @@ class ApiServer:
                         # aiohttp waits for its own limit twice, and cancels no request before.
                         await manager.shutdown(grace + 1)
                 except TimeoutError:
-                    cut = [one.serving for one in manager.connections if isinstance(one, _Connection) and one.serving]
-                    log.warning("api.requests_aborted", count=len(cut), requests=cut[:MAX_LOGGED], after_seconds=grace)
-                    await manager.shutdown(CUT_SECONDS)
+                    connections = [each for each in manager.connections if isinstance(each, _HttpConnection)]
+                    aborted = [each.current_request for each in connections if each.current_request]
+                    log.warning(
+                        "api.requests_aborted",
+                        count=len(aborted),
+                        requests=aborted[:MAX_LOGGED],
+                        after_seconds=grace,
+                    )
+                    await manager.shutdown(CANCEL_SECONDS)
             await runner.cleanup()
 
     @staticmethod
-    async def _hear_the_last(runner: web.AppRunner) -> None:
+    async def _await_first_requests(runner: web.AppRunner) -> None:
         """Who connected a moment before the listeners closed is still heard: to them it would be a refusal."""
         manager = runner.server
-        end = asyncio.get_running_loop().time() + LAST_SECONDS
+        end = asyncio.get_running_loop().time() + FIRST_REQUEST_SECONDS
         while manager is not None and asyncio.get_running_loop().time() < end:
-            if not any(isinstance(one, _Connection) and one.unheard for one in manager.connections):
+            if not any(isinstance(one, _HttpConnection) and one.has_no_request for one in manager.connections):
                 return
-            await asyncio.sleep(_LAST_LOOK)
+            await asyncio.sleep(_POLL_SECONDS)

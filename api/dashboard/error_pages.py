@@ -18,7 +18,7 @@ from api.dashboard.page_headers import set_page_headers
 from api.dashboard.refused_form import RefusedFormReader
 from api.dashboard.render import Renderer
 from api.dashboard.serving import PageEndpoint
-from api.middleware.permission import origin_of
+from api.middleware.permission import url_origin
 from api.request_keys import REQUEST_ID
 from api.responses import ERROR
 
@@ -37,7 +37,7 @@ _TITLES = {
 
 def error_pages(renderer: Callable[[], Renderer], public_url: str) -> Middleware:
     """The middleware. public_url: of our own pages, whose forms alone are shown again."""
-    forms = RefusedFormReader(origin_of(public_url))
+    forms = RefusedFormReader(url_origin(public_url))
 
     @web.middleware
     async def show(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -102,7 +102,7 @@ class Page:
 
     def body_limit(self, cap: int) -> int:
         """The largest form in bytes, at most `cap`, which is `[api] max_body_bytes`."""
-        return body.limit(self.max_body, cap, small=self.role is None)
+        return body.effective_limit(self.max_body, cap, small=self.role is None)
 
 
 @dataclass(frozen=True, slots=True)

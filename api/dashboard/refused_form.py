@@ -16,7 +16,7 @@ from api import body
 from api.cookies import COOKIES
 from api.dashboard.serving import ENDPOINT_STARTED, FORM_FIELDS, PageEndpoint, parse_form
 from api.dashboard.submissions import SUBMISSION_FIELD
-from api.middleware.permission import from_own_page
+from api.middleware.permission import is_from_own_page
 from api.request_keys import CALLER
 from router.errors import Refused
 
@@ -70,7 +70,7 @@ class RefusedFormReader:
         endpoint = getattr(request.match_info.handler, "__self__", None)
         if request.method != "POST" or not isinstance(endpoint, PageEndpoint):
             return None
-        if not from_own_page(request, self._origin):
+        if not is_from_own_page(request, self._origin):
             return None
         fields = request.get(FORM_FIELDS)
         if fields is None and _is_body_readable(request):
@@ -99,7 +99,7 @@ def _is_body_readable(request: web.Request) -> bool:
     to go on.
     """
     cookies = request.app[COOKIES]
-    signed_in = CALLER in request or cookies.session(request) is not None or cookies.device(request) != ""
+    signed_in = CALLER in request or cookies.session_token(request) is not None or cookies.device_token(request) != ""
     return signed_in and ENDPOINT_STARTED not in request and "Expect" not in request.headers
 
 

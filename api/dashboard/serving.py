@@ -119,5 +119,5 @@ def _first_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in pairs:
         found.setdefault(name, value)
-    body.check_texts(found)
+    body.check_storable(found)
     return found

@@ -11,7 +11,7 @@ from aiohttp import web
 from config.values import Network
 from router.network import parse_address
 
-_MOST_HOPS = 20
+_MAX_HOPS = 20
 
 
 def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
@@ -19,8 +19,8 @@ def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
     nearest = peer_address(request.transport)
     if nearest is None:
         return ""
-    said = ",".join(request.headers.getall("X-Forwarded-For", ())).rsplit(",", _MOST_HOPS)
-    for hop in reversed(said[-_MOST_HOPS:]):
+    said = ",".join(request.headers.getall("X-Forwarded-For", ())).rsplit(",", _MAX_HOPS)
+    for hop in reversed(said[-_MAX_HOPS:]):
         if not is_in(nearest, trusted):
             break
         before = parse_address(hop.strip())
@@ -30,7 +30,7 @@ def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
     return str(nearest)
 
 
-def by_https(request: web.Request, trusted: Sequence[Network]) -> bool:
+def is_https(request: web.Request, trusted: Sequence[Network]) -> bool:
     """Whether the client speaks HTTPS, to us or to a trusted proxy."""
     nearest = peer_address(request.transport)
     if nearest is not None and is_in(nearest, trusted):

@@ -38,7 +38,7 @@ def auth(authentication: AuthenticationService, clock: Clock, trusted_proxies: S
         if declared is None or declared.role is None:
             return await handler(request)
         try:
-            request[CALLER] = await _caller(request, authentication)
+            request[CALLER] = await _authenticate(request, authentication)
         except Refused:
             place = address_key(request[ADDRESS])
             attempts.check(place)
@@ -49,14 +49,14 @@ def auth(authentication: AuthenticationService, clock: Clock, trusted_proxies: S
     return authenticate
 
 
-async def _caller(request: web.Request, authentication: AuthenticationService) -> Caller:
+async def _authenticate(request: web.Request, authentication: AuthenticationService) -> Caller:
     given = request.headers.get("Authorization")
     if given is not None:
         scheme, _, credential = given.partition(" ")
         if scheme.lower() != "bearer" or not 1 <= len(credential.strip()) <= _MAX_CREDENTIAL:
             raise Refused("unauthorized", "Authorization must be Bearer followed by an API key")
         return await authentication.authenticate_key(credential.strip(), address=request[ADDRESS])
-    cookie = request.app[COOKIES].session(request)
+    cookie = request.app[COOKIES].session_token(request)
     if cookie and len(cookie) <= _MAX_CREDENTIAL:
         return await authentication.authenticate_session(cookie, address=request[ADDRESS])
     raise Refused("unauthorized", "Authentication required: send an API key as Authorization: Bearer er_...")

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from api import responses
-from api.middleware.time_limit import waited_for
+from api.middleware.time_limit import innermost_call
 from api.request_keys import ADDRESS, REQUEST_ID
 from router.errors import ErrorCode, Refused, SchemaMismatch, Unavailable
 from router.network import address_key
@@ -21,8 +21,8 @@ from router.ratelimit.sliding_window import Limit
 log = structlog.get_logger()
 
 # Log lines about faults from one address: while the database is away each request causes one, also without a key.
-LINES = Limit(requests=300, seconds=60)
-FAULT_LINES = web.AppKey("fault_lines", Attempts)
+LOG_LINES = Limit(requests=300, seconds=60)
+FAULT_LOG_LIMIT = web.AppKey("fault_lines", Attempts)
 
 # What aiohttp itself may raise before a handler of ours runs.
 _HTTP: dict[int, tuple[ErrorCode, str]] = {
@@ -38,34 +38,34 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Refused as refusal:
-        return _close_unread(request, responses.refused(refusal))
+        return _close_if_unread(request, responses.from_refusal(refusal))
     except (Unavailable, SchemaMismatch) as error:
-        _check_unbegun(request)
+        _check_response_not_started(request)
         if _may_log(request):
-            log.warning("api.service_unavailable", reason=str(error), **_facts(request))
+            log.warning("api.service_unavailable", reason=str(error), **_log_fields(request))
         return _unavailable()
     except TimeoutError as error:
-        _check_unbegun(request)
+        _check_response_not_started(request)
         if _may_log(request):
-            log.warning("api.request_timed_out", waiting_in=waited_for(error), **_facts(request))
-        return _close_unread(request, _unavailable())
+            log.warning("api.request_timed_out", waiting_in=innermost_call(error), **_log_fields(request))
+        return _close_if_unread(request, _unavailable())
     except web.HTTPMethodNotAllowed as error:
         response = responses.error("method_not_allowed", f"Method {request.method[:20]} is not allowed")
         response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
-        return _close_unread(request, response)
+        return _close_if_unread(request, response)
     except web.HTTPException as error:
         if error.status < 400:  # a redirect is not an error
             raise
         code, message = _HTTP.get(error.status, ("invalid_request", "Bad request"))
-        return _close_unread(request, responses.error(code, message))
+        return _close_if_unread(request, responses.error(code, message))
     except (web.RequestPayloadError, ConnectionError):
-        _check_unbegun(request)
-        return _close_unread(request, responses.error("invalid_request", "Request body is incomplete"))
+        _check_response_not_started(request)
+        return _close_if_unread(request, responses.error("invalid_request", "Request body is incomplete"))
     except Exception:
-        _check_unbegun(request)
+        _check_response_not_started(request)
         if _may_log(request):
-            log.exception("api.internal_error", **_facts(request))
-        return _close_unread(
+            log.exception("api.internal_error", **_log_fields(request))
+        return _close_if_unread(
             request,
             responses.error("internal_error", "Internal server error; the log has details under the request id"),
         )
@@ -73,7 +73,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _may_log(request: web.Request) -> bool:
     """Whether the client may cause one more log line; counts it."""
-    lines, place = request.app[FAULT_LINES], address_key(request.get(ADDRESS, ""))
+    lines, place = request.app[FAULT_LOG_LIMIT], address_key(request.get(ADDRESS, ""))
     try:
         lines.check(place)
     except Throttled:
@@ -82,12 +82,12 @@ def _may_log(request: web.Request) -> bool:
     return True
 
 
-def _facts(request: web.Request) -> dict[str, str]:
+def _log_fields(request: web.Request) -> dict[str, str]:
     """What tells which request it was."""
     return {"request_id": request[REQUEST_ID], "method": request.method, "path": request.path}
 
 
-def _check_unbegun(request: web.Request) -> None:
+def _check_response_not_started(request: web.Request) -> None:
     """An answer that has begun cannot become another one: the connection breaks, so that nobody takes it for whole."""
     if request.writer.output_size > 0:
         raise ConnectionResetError("the answer could not be finished")
@@ -99,7 +99,7 @@ def _unavailable() -> web.Response:
     return response
 
 
-def _close_unread(request: web.Request, response: web.Response) -> web.Response:
+def _close_if_unread(request: web.Request, response: web.Response) -> web.Response:
     """A body that nobody will read must not be waited for: the connection ends with the answer."""
     if response.status == 413 or (request.body_exists and not request.content.at_eof()):
         response.force_close()

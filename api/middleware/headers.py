@@ -12,7 +12,7 @@ _NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
 _HSTS = "max-age=31536000"
 
 
-def dress(response: web.StreamResponse) -> None:
+def set_headers(response: web.StreamResponse) -> None:
     """Also for the response to what is no HTTP request."""
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Content-Security-Policy", _NO_CONTENT)
@@ -21,7 +21,7 @@ def dress(response: web.StreamResponse) -> None:
     response.headers["Server"] = "EmailRouter"
 
 
-async def strict_transport(_: web.Request, response: web.StreamResponse) -> None:
+async def set_strict_transport(_: web.Request, response: web.StreamResponse) -> None:
     """A signal of aiohttp: RFC 6797, where people reach us by https.
 
     Also where this request came in plain HTTP: a proxy may end TLS without saying so, and browsers ignore the field

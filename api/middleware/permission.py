@@ -22,7 +22,7 @@ _SAFE = frozenset({"GET", "HEAD"})
 
 def permission(public_url: str) -> Middleware:
     """The middleware. public_url: where our own pages are."""
-    origin = origin_of(public_url)
+    origin = url_origin(public_url)
 
     @web.middleware
     async def permit(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -31,7 +31,7 @@ def permission(public_url: str) -> Middleware:
             return await handler(request)
         caller = request.get(CALLER)
         by_browser = caller is None or caller.is_session
-        if request.method not in _SAFE and by_browser and not from_own_page(request, origin):
+        if request.method not in _SAFE and by_browser and not is_from_own_page(request, origin):
             raise Refused("forbidden", "Cross-site request rejected")
         least = declared.role
         if caller is not None and least is not None and ROLES.index(caller.actor.role) > ROLES.index(least):
@@ -41,22 +41,22 @@ def permission(public_url: str) -> Middleware:
     return permit
 
 
-def origin_of(public_url: str) -> str:
+def url_origin(public_url: str) -> str:
     """The origin of our own pages, as browsers write it."""
     parts = urlsplit(public_url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def from_own_page(request: web.Request, origin: str) -> bool:
+def is_from_own_page(request: web.Request, origin: str) -> bool:
     """False for a request that another site made a browser send."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
     said = request.headers.get("Origin")
-    return said is None or said == origin or _host(said) == request.host
+    return said is None or said == origin or _origin_host(said) == request.host
 
 
-def _host(origin: str) -> str:
+def _origin_host(origin: str) -> str:
     """The host and port of an Origin; `""` where it has none (`null`) or cannot be read."""
     if not origin.isascii():  # no browser sends such an Origin, and `urlsplit` would normalise it
         return ""

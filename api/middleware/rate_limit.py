@@ -20,23 +20,23 @@ from router.ratelimit.failure_throttle import Throttled
 from router.ratelimit.fixed_counts import RateLimits
 from router.ratelimit.sliding_window import Limit
 
-MINUTE = 60
-DAY = 86400
+MINUTE_SECONDS = 60
+DAY_SECONDS = 86400
 # Requests a minute that the open pages of one person may make by themselves: 20 pages
 # (`change_feed.MAX_STREAMS_PER_USER`) that each get a change once a second (`change_feed.POLL_SECONDS`).
 # Five pages need about 250, and a client that forges the header gets no
 # more than this.
-AUTOMATIC = 1200
+AUTOMATIC_REQUESTS = 1200
 # The request header of `static/app.js` for a refresh. A page of another site cannot set it (CORS).
-REFRESH = "X-Page-Refresh"
+REFRESH_HEADER = "X-Page-Refresh"
 
 
 def rate_limit(limits: RateLimits, settings: ApiSettings) -> Middleware:
     """The middleware; a limit of 0 is none."""
-    by_key = Limit(settings.requests_per_minute, MINUTE)
-    by_workspace = Limit(settings.requests_per_day, DAY)
-    by_person = Limit(settings.session_requests_per_minute, MINUTE)
-    automatic = Limit(AUTOMATIC if by_person.requests else 0, MINUTE)
+    by_key = Limit(settings.requests_per_minute, MINUTE_SECONDS)
+    by_workspace = Limit(settings.requests_per_day, DAY_SECONDS)
+    by_person = Limit(settings.session_requests_per_minute, MINUTE_SECONDS)
+    automatic = Limit(AUTOMATIC_REQUESTS if by_person.requests else 0, MINUTE_SECONDS)
 
     def applying(request: web.Request, caller: Caller) -> Mapping[str, Limit]:
         """The limits of this request, by the scope that it is counted under."""
@@ -66,4 +66,4 @@ def _is_automatic(request: web.Request) -> bool:
     declared = find_declaration(request)
     if declared is None or not declared.is_auto_refreshed or request.method not in ("GET", "HEAD"):
         return False
-    return bool(declared.media) or REFRESH in request.headers
+    return bool(declared.media) or REFRESH_HEADER in request.headers

@@ -31,7 +31,7 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
     found = request.get(REQUEST_ID)
     if found is not None:
         response.headers[HEADER] = found
-    headers.dress(response)
+    headers.set_headers(response)
     limit = request.get(TIME_LIMIT)
     if limit is not None:
         limit.reschedule(None)

@@ -17,7 +17,7 @@ from router.meter import Meter
 _NONE = "none"
 
 
-def counted(meter: Meter) -> Middleware:
+def request_metrics(meter: Meter) -> Middleware:
     """The middleware."""
 
     @web.middleware
@@ -35,12 +35,12 @@ def counted(meter: Meter) -> Middleware:
             declared = find_declaration(request)
             streams = declared is not None and declared.media
             seconds = None if streams else time.perf_counter() - began
-            meter.requested(*_registered(request), status, seconds)
+            meter.requested(*_route_labels(request), status, seconds)
 
     return counting
 
 
-def _registered(request: web.Request) -> tuple[str, str]:
+def _route_labels(request: web.Request) -> tuple[str, str]:
     """The method and the pattern of what the request went to."""
     resource = request.match_info.route.resource
     if resource is None:

@@ -35,7 +35,7 @@ def time_limit(limit: timedelta) -> Middleware:
     return bounded
 
 
-def waited_for(error: TimeoutError) -> str:
+def innermost_call(error: TimeoutError) -> str:
     """What a request waited for when its time was over: the innermost function of ours, and the query it runs.
 
     Read from the cancellation's traceback, so that naming it costs a request in time nothing.

@@ -18,18 +18,18 @@ async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
     """The session is in the cookie alone: scripts cannot read it, other sites cannot send it."""
     sessions = call.services.sessions
     cookies = call.request.app[COOKIES]
-    device = cookies.device(call.request)
+    device = cookies.device_token(call.request)
     new = await sessions.sign_in(call.body.email, call.body.password, address=call.address, device=device)
     me = await sessions.get_identity(Actor(new.user.workspace_id, new.user.role, user_id=new.user.id))
     response = responses.json(MeAnswer.from_model(me))
-    cookies.put(call.request, response, new)
+    cookies.set_session(call.request, response, new)
     return response
 
 
 async def logout(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
     """Also without a session: then there is nothing to end."""
     cookies = call.request.app[COOKIES]
-    token = cookies.session(call.request)
+    token = cookies.session_token(call.request)
     if token:
         await call.services.sessions.sign_out(token)
     response = web.Response(status=204)
@@ -56,7 +56,7 @@ async def change_password(call: Call[PasswordChange, NoQuery]) -> web.StreamResp
         call.actor, current=body.current_password, new=body.password, keep_session_id=_own(call)
     )
     response = web.Response(status=204)
-    call.request.app[COOKIES].put_device(call.request, response, device)
+    call.request.app[COOKIES].set_device(call.request, response, device)
     return response
 
 

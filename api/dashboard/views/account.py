@@ -35,7 +35,7 @@ async def change_password(visit: Visit) -> web.StreamResponse:
         keep_session_id=_own(visit),
     )
     response = redirect(See("/account", note="password-changed"))
-    visit.request.app[COOKIES].put_device(visit.request, response, device)
+    visit.request.app[COOKIES].set_device(visit.request, response, device)
     return response
 
 

@@ -22,7 +22,7 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
         visit.form.get("email", ""),
         visit.form.get("password", ""),
         address=visit.address,
-        device=visit.request.app[COOKIES].device(visit.request),
+        device=visit.request.app[COOKIES].device_token(visit.request),
     )
     return await enter(visit, new, See(redirects.local_path(visit.form.get("next"))))
 
@@ -30,7 +30,7 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
 async def sign_out(visit: Visit) -> web.StreamResponse:
     """Also without a session: then there is nothing to end."""
     cookies = visit.request.app[COOKIES]
-    token = cookies.session(visit.request)
+    token = cookies.session_token(visit.request)
     if token:
         await visit.services.sessions.sign_out(token)
     response = redirect(See("/sign-in", note="signed-out"))
@@ -41,11 +41,11 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
 async def enter(visit: Visit, new: NewSession, to: See) -> web.StreamResponse:
     """Goes there with the new session; one that this browser had before is over."""
     cookies = visit.request.app[COOKIES]
-    before = cookies.session(visit.request)
+    before = cookies.session_token(visit.request)
     if before:
         await visit.services.sessions.sign_out(before)
     response = redirect(to)
-    cookies.put(visit.request, response, new)
+    cookies.set_session(visit.request, response, new)
     return response
 
 

@@ -86,7 +86,7 @@ async def test_too_many_connections_of_one_address(tmp_path: Path, capfd: pytest
 
 
 async def test_answers_that_are_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "READ_SECONDS", PATIENCE)
+    monkeypatch.setattr(server, "CLIENT_READ_SECONDS", PATIENCE)
     requests = b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 2000
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings()) as served:
         with socket.socket() as peer:

@@ -258,7 +258,7 @@ async def test_one_address_causes_few_lines_about_faults(tmp_path: Path, monkeyp
     async def away(*_: object, **__: object) -> None:
         raise Unavailable("the database is away")
 
-    monkeypatch.setattr(app, "LINES", Limit(2, 60))
+    monkeypatch.setattr(app, "LOG_LINES", Limit(2, 60))
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings()) as served:
         monkeypatch.setattr(type(served.services.domains), "list", away)
         with capture_logs() as logs:

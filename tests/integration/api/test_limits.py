@@ -12,7 +12,7 @@ from api.dashboard.change_feed import MAX_STREAMS_PER_USER, POLL_SECONDS
 from api.dashboard.page import Page
 from api.dashboard.views import PAGES
 from api.declaration import DeclaredHandler
-from api.middleware.rate_limit import AUTOMATIC, MINUTE, REFRESH, rate_limit
+from api.middleware.rate_limit import AUTOMATIC_REQUESTS, MINUTE_SECONDS, REFRESH_HEADER, rate_limit
 from api.request_keys import CALLER
 from config.schema import ApiSettings
 from router.admin.access.authentication import Caller
@@ -101,13 +101,13 @@ async def session(served: ServedInstallation) -> str:
 async def test_what_an_open_page_requests_by_itself_is_not_counted(limited: ServedInstallation) -> None:
     cookie = {"Cookie": await session(limited)}
     for _ in range(6):
-        refreshed = await limited.nobody.get("//tickets", headers=cookie | {REFRESH: "1"})
+        refreshed = await limited.nobody.get("//tickets", headers=cookie | {REFRESH_HEADER: "1"})
         stream = await limited.nobody.ask("HEAD", "//live", headers=cookie)
         assert (refreshed.status, stream.status) == (200, 200)
         assert refreshed.headers["X-RateLimit-Limit"] == "1200"
     # The header makes nothing else free.
     for method, path in (("GET", "/domains"), ("POST", "//account/password"), ("GET", "//tickets/1/messages/1/html")):
-        answer = await limited.nobody.ask(method, path, headers=cookie | {REFRESH: "1"})
+        answer = await limited.nobody.ask(method, path, headers=cookie | {REFRESH_HEADER: "1"})
         assert answer.headers["X-RateLimit-Limit"] == "8", path
 
 
@@ -140,14 +140,14 @@ async def test_an_hour_of_triage_meets_no_limit(tmp_path: Path) -> None:
                 Requested("POST", pages["POST", f"{ticket}/{action}"]),
             ]
         streams = [Requested("GET", pages["GET", "/live"])] * 5
-        refreshes = [Requested("GET", pages["GET", ticket], {REFRESH: "1"})] * 5
+        refreshes = [Requested("GET", pages["GET", ticket], {REFRESH_HEADER: "1"})] * 5
         for _ in range(1200):
             for asked in (*one_ticket, *streams, *refreshes * 3):
                 await middleware(cast("web.Request", asked), _answer)
             clock.advance(3)
         clock.advance(120)
-        assert AUTOMATIC == MAX_STREAMS_PER_USER * MINUTE / POLL_SECONDS
-        for _ in range(AUTOMATIC):
+        assert AUTOMATIC_REQUESTS == MAX_STREAMS_PER_USER * MINUTE_SECONDS / POLL_SECONDS
+        for _ in range(AUTOMATIC_REQUESTS):
             await middleware(cast("web.Request", refreshes[0]), _answer)
         with pytest.raises(Throttled):
             await middleware(cast("web.Request", refreshes[0]), _answer)

@@ -88,7 +88,7 @@ BODIES = {
 
 def test_every_route_has_its_row() -> None:
     assert {(route.method, route.path): route.role for route in ROUTES} == LEAST
-    assert len({route.name for route in ROUTES}) == len(ROUTES)
+    assert len({route.operation_id for route in ROUTES}) == len(ROUTES)
 
 
 async def ask(client: Client, route: Route, ids: dict[str, str] | None = None) -> tuple[int, bytes]:

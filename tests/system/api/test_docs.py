@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from api.examples import examples, of_document
+from api.examples import examples, parse_document
 from api.resources import ROUTES
 from api.schema.shape import EmptyBody
 from tests.support import mails
@@ -94,7 +94,7 @@ def _shape(value: Any) -> Any:
 
 def test_the_examples_of_the_openapi_document_are_those_of_this_one() -> None:
     """`python -m api.examples` writes them anew; each call with a body has one, and each that answers something."""
-    assert examples() == of_document(DOCUMENT.read_text(encoding="utf-8"))
+    assert examples() == parse_document(DOCUMENT.read_text(encoding="utf-8"))
     for route in ROUTES:
         example = examples()[f"{route.method} {route.path}"]
         assert ("request" in example) == (route.body is not EmptyBody)

@@ -86,14 +86,14 @@ def fields(octets: bytes) -> None:
     said = in_a_field(octets)
     asked = request(X_Forwarded_For=said, X_Forwarded_Proto=said, Cookie=f"er_session={said}", Origin=said)
     address_key(addresses.client_address(asked, _NETWORKS))
-    addresses.by_https(asked, _NETWORKS)
+    addresses.is_https(asked, _NETWORKS)
     dict(asked.cookies)
-    permission._host(said)
-    permission.from_own_page(asked, "http://a")
+    permission._origin_host(said)
+    permission.is_from_own_page(asked, "http://a")
     for credential in (f"Bearer {said}", said):
         asked = request(Authorization=credential, Accept=said, Cookie=said, Referer=said, X_Request_Id=said)
         with suppress(Refused, AttributeError):  # a good one would be looked up in the database
-            done(auth._caller(asked, cast("Any", None)))
+            done(auth._authenticate(asked, cast("Any", None)))
         error_pages._return_path(asked)
         request_id._GIVEN.fullmatch(said)
 
@@ -104,7 +104,7 @@ def query(octets: bytes) -> None:
     for start in ("", "cursor=", "a="):
         asked = request("/api/a?" + start + "".join(c if "!" <= c <= "~" and c != "#" else "%41" for c in said)[:_HEAD])
         with suppress(Refused):
-            found = endpoint._query(asked)
+            found = endpoint._query_parameters(asked)
             for route in ROUTES:
                 with suppress(Refused):
                     shape.validate(route.query, found)
