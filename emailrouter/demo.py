@@ -64,7 +64,7 @@ async def running(say: Say) -> AsyncIterator[Demo]:
         opened = await lifecycle.open_database(config, migrate_it=True)
         say(f"An empty database is made: {folder / 'demo.db'}")
         process = await stack.enter_async_context(lifecycle.running(config, frozenset(ROLES), opened))
-        login = await SetupService(opened, SystemClock()).first("admin@example.org")
+        login = await SetupService(opened, SystemClock()).create_first_workspace("admin@example.org")
         facts = lifecycle.ready_facts(process)
         host, _, port = facts["smtp"][0].rpartition(":")
         say(f"The program takes mail at {facts['smtp'][0]} and serves its API at http://{facts['api']}")

@@ -32,16 +32,18 @@ def default_email(config: Config) -> str:
 async def make_if_empty(config: Config, opened: AnyDatabase) -> None:
     """Makes and shows the first login when there is no workspace yet."""
     setup = SetupService(opened, SystemClock())
-    if not await setup.needed():
+    if not await setup.is_needed():
         return
     try:
-        login = await setup.first(default_email(config))
+        login = await setup.create_first_workspace(default_email(config))
     except Refused:
         return  # another process was first, and shows its own
     text = as_text(login, first_address(config))
     if not _shown(text):
         path = config.server.data_dir / FIRST_LOGIN_FILE
-        await setup.key_in_file(login)  # before the file exists: a crash between leaves no file with a key that stays
+        await setup.record_file_key(
+            login
+        )  # before the file exists: a crash between leaves no file with a key that stays
         _write_privately(path, text)
         log.info("first_login.written", path=str(path))
 

@@ -101,7 +101,7 @@ async def secret_box(config: Config, opened: AnyDatabase) -> SecretBox:
     row = await opened.fetch_one("installation_fact", name="secret_key")
     if row is not None and row["value"] != mine and own is None:
         # A rotation that was cut off after its commit is finished by whoever comes next.
-        rotated = await asyncio.to_thread(key_rotation.finish, config.server.data_dir, row["value"])
+        rotated = await asyncio.to_thread(key_rotation.complete_rotation, config.server.data_dir, row["value"])
         if rotated is not None:
             return SecretBox(rotated)
     if row is None or row["value"] != mine:

@@ -60,7 +60,7 @@ def build(core: Core) -> Services:
         keys=KeyService(opened, clock),
         domains=DomainService(opened, clock, domain_checks(core), mx_hosts=mx_hosts(config), on_routing_change=changed),
         integrations=IntegrationService(opened, clock, core.poster, core.wake),
-        aliases=AliasService(opened, clock, tester, changed=changed),
+        aliases=AliasService(opened, clock, tester, on_routing_change=changed),
         tickets=TicketService(opened, clock, ConversationReader(opened, core.contents)),
         messages=MessageService(opened, core.contents),
         deliveries=DeliveryService(opened, clock, core.wake, max_age=micros(config.delivery.max_age)),

@@ -126,8 +126,8 @@ class ChangeFeed:
         actor = Actor(workspace_id, "viewer")
         while True:
             try:
-                found = await self._tickets.newest(actor)
-                trouble = (await self._attention.counts(actor)).fingerprint
+                found = await self._tickets.list_newest_ids(actor)
+                trouble = (await self._attention.get_counts(actor)).fingerprint
             except Unavailable as error:
                 log.debug("live_updates.database_unavailable", reason=str(error))
             except Exception:

@@ -39,7 +39,7 @@ class LatestMessage:
 
 async def find_latest_message(visit: Visit, alias: Alias) -> LatestMessage:
     """Three questions, each answered by an index."""
-    seen = newest_id(await visit.services.tickets.newest(visit.actor))
+    seen = newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
     tickets = (await visit.services.tickets.list(visit.actor, TicketFilter(alias_id=alias.id), limit=1)).items
     if not tickets:
         return LatestMessage(seen)

@@ -50,7 +50,7 @@ class Renderer:
         if me is not None and (me.user is None or me.workspace is None):
             raise Refused("unauthorized", "Your account was removed")
         trouble = (
-            AttentionCounts() if visit.caller is None else await visit.services.attention.counts(visit.caller.actor)
+            AttentionCounts() if visit.caller is None else await visit.services.attention.get_counts(visit.caller.actor)
         )
         context = {
             "visit": visit,

@@ -79,7 +79,7 @@ class PageEndpoint(DeclaredHandler):
             return await self._page.handler(visit)
         finally:
             if self._page.method == "POST" and visit.caller is not None:
-                visit.services.attention.forget(visit.caller.actor)
+                visit.services.attention.invalidate(visit.caller.actor)
 
     async def _build_response(self, visit: Visit, outcome: Outcome) -> web.StreamResponse:
         match outcome:

@@ -13,7 +13,7 @@ class TimezoneChange(TypedDict):
     """Parameters of `Users.change`."""
 
     timezone: str | None
-    without_timezone: bool
+    clear_timezone: bool
 
 
 def names(current: str) -> list[str]:
@@ -36,4 +36,4 @@ def date_formats(now: Micros) -> list[tuple[str, str]]:
 def change(form: Mapping[str, str]) -> TimezoneChange:
     """What the form changes: nothing where the field is missing."""
     timezone = form.get("timezone")
-    return {"timezone": timezone or None, "without_timezone": timezone == ""}
+    return {"timezone": timezone or None, "clear_timezone": timezone == ""}

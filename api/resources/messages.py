@@ -25,13 +25,13 @@ async def find(call: Call[EmptyBody, MessageSearchParameters]) -> MessageList:
 
 async def raw(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
     """The mail with our trace headers on top, in the pieces it is kept in."""
-    mail = await call.services.messages.raw(call.actor, call.ids["id"])
-    response = _download(f"{mail.message.id}.eml", "message/rfc822", mail.octets)
+    mail = await call.services.messages.get_raw(call.actor, call.ids["id"])
+    response = _download(f"{mail.message.id}.eml", "message/rfc822", mail.size)
     await response.prepare(call.request)
     if call.request.method != "HEAD":
-        await _write(response, mail.head)
-        await _write(response, mail.first)
-        async for piece in mail.rest:
+        await _write(response, mail.trace_headers)
+        await _write(response, mail.first_chunk)
+        async for piece in mail.remaining_chunks:
             await _write(response, piece)
     await response.write_eof()
     return response
@@ -42,7 +42,7 @@ async def attachment(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
     n = call.ids["n"]
     if not (n.isascii() and n.isdigit() and len(n) <= 6):
         raise not_found("Attachment")
-    found = await call.services.messages.attachment(call.actor, call.ids["id"], int(n))
+    found = await call.services.messages.get_attachment(call.actor, call.ids["id"], int(n))
     response = _download(found.attachment.filename, "application/octet-stream", len(found.data))
     await response.prepare(call.request)
     for start in range(0, len(found.data) if call.request.method != "HEAD" else 0, _PIECE):
@@ -52,7 +52,7 @@ async def attachment(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
 
 
 async def trace(call: Call[EmptyBody, NoQuery]) -> TraceAnswer:
-    return TraceAnswer.from_model(await call.services.messages.trace(call.actor, call.ids["id"]))
+    return TraceAnswer.from_model(await call.services.messages.get_trace(call.actor, call.ids["id"]))
 
 
 def _download(filename: str, content_type: str, octets: int) -> web.StreamResponse:

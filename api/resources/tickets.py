@@ -33,13 +33,15 @@ async def page(call: Call[EmptyBody, TicketListParameters]) -> TicketList:
 async def mine(call: Call[EmptyBody, MyTicketListParameters]) -> TicketList:
     asked = call.query
     return _list(
-        await call.services.tickets.mine(call.actor, status=asked.status, limit=asked.limit, cursor=asked.cursor)
+        await call.services.tickets.list_assigned(
+            call.actor, status=asked.status, limit=asked.limit, cursor=asked.cursor
+        )
     )
 
 
 async def unassigned(call: Call[EmptyBody, PageParameters]) -> TicketList:
     asked = call.query
-    return _list(await call.services.tickets.unassigned(call.actor, limit=asked.limit, cursor=asked.cursor))
+    return _list(await call.services.tickets.list_unassigned(call.actor, limit=asked.limit, cursor=asked.cursor))
 
 
 async def show(call: Call[EmptyBody, NoQuery]) -> TicketDetail:
@@ -48,7 +50,9 @@ async def show(call: Call[EmptyBody, NoQuery]) -> TicketDetail:
 
 async def messages(call: Call[EmptyBody, PageParameters]) -> TicketMessages:
     asked = call.query
-    found = await call.services.tickets.messages(call.actor, call.ids["id"], limit=asked.limit, cursor=asked.cursor)
+    found = await call.services.tickets.list_messages(
+        call.actor, call.ids["id"], limit=asked.limit, cursor=asked.cursor
+    )
     return TicketMessages(
         messages=[MessageAnswer.from_model(message) for message in found.items], next_cursor=found.next_cursor
     )
@@ -73,7 +77,7 @@ async def set_status(call: Call[StatusChange, NoQuery]) -> TicketResolved:
 
 
 async def note(call: Call[NoteCreate, NoQuery]) -> NoteAnswer:
-    return NoteAnswer.from_model(await call.services.tickets.note(call.actor, call.ids["id"], call.body.text))
+    return NoteAnswer.from_model(await call.services.tickets.add_note(call.actor, call.ids["id"], call.body.text))
 
 
 async def delete(call: Call[EmptyBody, NoQuery]) -> None:

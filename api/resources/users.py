@@ -41,7 +41,7 @@ async def change(call: Call[UserChange, NoQuery]) -> UserAnswer:
             password=asked.password,
             disabled=asked.disabled,
             timezone=asked.timezone,
-            without_timezone="timezone" in asked.model_fields_set and asked.timezone is None,
+            clear_timezone="timezone" in asked.model_fields_set and asked.timezone is None,
         )
     )
 

@@ -18,7 +18,8 @@ async def change(call: Call[WorkspaceChange, NoQuery]) -> WorkspaceAnswer:
             call.actor,
             name=asked.name,
             default_integration_id=asked.default_integration_id,
-            without_default="default_integration_id" in asked.model_fields_set and asked.default_integration_id is None,
+            clear_default_integration="default_integration_id" in asked.model_fields_set
+            and asked.default_integration_id is None,
             timezone=asked.timezone,
             locale=asked.locale,
         )

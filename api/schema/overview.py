@@ -23,7 +23,7 @@ class DayAnswer(Answer):
 
     @classmethod
     def from_model(cls, day: DayCounts) -> Self:
-        return cls(date=day.date, mails=day.mails, tickets=day.tickets, dead=day.dead)
+        return cls(date=day.date, mails=day.messages, tickets=day.tickets, dead=day.dead)
 
 
 class OpenAnswer(Answer):
@@ -55,7 +55,9 @@ class DurationAnswer(Answer):
     @classmethod
     def from_model(cls, times: DurationStatistics) -> Self:
         return cls(
-            count=times.count, median_seconds=_in_units(times.median, 10**6), p90_seconds=_in_units(times.p, 10**6)
+            count=times.count,
+            median_seconds=_in_units(times.median, 10**6),
+            p90_seconds=_in_units(times.percentile, 10**6),
         )
 
 
@@ -68,7 +70,7 @@ class LatencyAnswer(Answer):
 
     @classmethod
     def from_model(cls, times: DurationStatistics) -> Self:
-        return cls(count=times.count, median_ms=_in_units(times.median, 1000), p95_ms=_in_units(times.p, 1000))
+        return cls(count=times.count, median_ms=_in_units(times.median, 1000), p95_ms=_in_units(times.percentile, 1000))
 
 
 def _in_units(value: int | None, unit: int) -> int | None:

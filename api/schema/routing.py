@@ -219,7 +219,7 @@ class IntegrationTested(Answer):
         return cls(
             ok=result.ok,
             status=result.status,
-            answer=result.answer,
+            answer=result.response,
             reason=result.reason,
             latency_ms=result.latency // 1000,
         )

@@ -7,7 +7,7 @@ import stat
 
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail, ok, warn
-from router.admin.installation.loss_audit import balance
+from router.admin.installation.loss_audit import audit_losses
 from router.clock import SECOND
 from router.model import Micros
 from router.secrets import KEY_FILE, fingerprint
@@ -99,14 +99,14 @@ async def loss_audit(facts: Facts) -> list[Line]:
     """That accepted = ticketed + repeated, and owed = delivered + pending + dead."""
     if facts.database is None:
         return []
-    found = await balance(facts.database)
+    found = await audit_losses(facts.database)
     fix = (
         "This is a bug in Email Router. Keep the logs and a backup of the database, and report it; "
         "`emailrouter trace ID` shows what is recorded about a message"
     )
-    faults = [fail("loss audit", fault, fix) for fault in found.faults()]
+    faults = [fail("loss audit", fault, fix) for fault in found.list_faults()]
     again = f"; {found.repeats} were recently answered as duplicates" if found.repeats else ""
-    return faults or [ok("loss audit", f"of the newest {found.messages} messages {found.sums}{again}")]
+    return faults or [ok("loss audit", f"of the newest {found.messages} messages {found.summary}{again}")]
 
 
 async def queue(facts: Facts) -> list[Line]:

@@ -14,8 +14,8 @@ from router.channels import CHANNELS
 from router.errors import Refused
 from router.provisioning import document
 from router.provisioning.apply import DocumentApplier
-from router.provisioning.document import MAX_OCTETS, InvalidDocument, WorkspaceDocument
-from router.provisioning.export import ProvisioningServices, blueprint_of, snapshot
+from router.provisioning.document import MAX_BYTES, InvalidDocument, WorkspaceDocument
+from router.provisioning.export import ProvisioningServices, export_document, take_snapshot
 from router.provisioning.plan import Plan
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
@@ -31,7 +31,7 @@ async def export(at: Desk, output: Path | None) -> None:
 
     Webhook URLs are replaced by references to environment variables. Passwords and API keys are omitted.
     """
-    found = blueprint_of(await snapshot(_parts(at), at.actor))
+    found = export_document(await take_snapshot(_parts(at), at.actor))
     if at.as_json:
         frame.print_json(found.model_dump(exclude_none=True))
         return
@@ -59,7 +59,7 @@ async def apply(at: Desk, file: Path, dry_run: bool, prune: bool, yes: bool) -> 
     allow_private = at.core.config.delivery.allow_private_networks
     applying = DocumentApplier(parts, CHANNELS, at.core.box, _resolve, allow_private=allow_private)
     try:
-        plan = applying.plan(wanted, await snapshot(parts, at.actor), prune=prune)
+        plan = applying.plan(wanted, await take_snapshot(parts, at.actor), prune=prune)
     except InvalidDocument as error:
         raise click.UsageError(f"{file}: {error.message}") from None
     if not at.as_json:
@@ -68,11 +68,11 @@ async def apply(at: Desk, file: Path, dry_run: bool, prune: bool, yes: bool) -> 
         removals = sum(change.action == "remove" for change in plan.changes)
         if removals:
             desk.confirm(f"{removals} of {len(plan.changes)} changes remove entries. Apply them?", yes=yes)
-        await applying.perform(at.actor, plan)
+        await applying.execute(at.actor, plan)
     applied = not dry_run
     if at.as_json:
         changes = [{"action": c.action, "kind": c.kind, "name": c.name, "detail": c.detail} for c in plan.changes]
-        frame.print_json({"changes": changes, "kept": plan.kept, "notes": plan.notes, "applied": applied})
+        frame.print_json({"changes": changes, "kept": plan.unmanaged, "notes": plan.notes, "applied": applied})
     elif not plan.changes:
         click.echo("No changes.")
     else:
@@ -86,14 +86,14 @@ def _show(plan: Plan) -> None:
         click.echo(frame.printable(line))
     for note in plan.notes:
         click.echo(frame.printable(f"  {note}"))
-    for kept in plan.kept:
+    for kept in plan.unmanaged:
         click.echo(frame.printable(f"  {kept.replace('_', ' ')} is not in the file; --prune would remove it"))
 
 
 def _read(file: Path) -> WorkspaceDocument:
-    raw = sys.stdin.buffer.read(MAX_OCTETS + 1) if str(file) == "-" else file.read_bytes()
-    if len(raw) > MAX_OCTETS:
-        raise click.UsageError(f"{file}: larger than {MAX_OCTETS} bytes")
+    raw = sys.stdin.buffer.read(MAX_BYTES + 1) if str(file) == "-" else file.read_bytes()
+    if len(raw) > MAX_BYTES:
+        raise click.UsageError(f"{file}: larger than {MAX_BYTES} bytes")
     try:
         return document.parse(raw.decode("utf-8"))
     except UnicodeDecodeError:

@@ -18,7 +18,7 @@ from emailrouter.cli.desk import Desk
 @desk.at_desk()
 async def explain(at: Desk, address: str, sender: str | None, subject: str | None) -> None:
     """Explain step by step how a message to ADDRESS would be handled. Nothing is sent or stored."""
-    found = await at.services.explanations.mail(at.actor, address, sender=sender, subject=subject)
+    found = await at.services.explanations.explain(at.actor, address, sender=sender, subject=subject)
     if at.as_json:
         frame.print_json(desk.as_json(ExplainAnswer.from_model(found)))
         return

@@ -26,7 +26,7 @@ def init_command(context: click.Context, email: str | None) -> None:
         embedded = config.database.url.path is not None
         opened = await lifecycle.open_database(config, migrate_it=embedded)
         try:
-            return await SetupService(opened, SystemClock()).first(email or default_email(config))
+            return await SetupService(opened, SystemClock()).create_first_workspace(email or default_email(config))
         finally:
             await opened.close()
 

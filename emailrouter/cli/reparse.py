@@ -23,11 +23,11 @@ def reparse(context: click.Context, since: int | None, workspace: str | None) ->
     """Parse the stored messages again, for example after an upgrade. No status changes, and nothing is sent."""
 
     def tell(progress: ReparseProgress) -> None:
-        click.echo(f"{progress.done} messages, up to {progress.last}", err=True)
+        click.echo(f"{progress.message_count} messages, up to {progress.last_message_id}", err=True)
 
     async def work(core: Core) -> int:
         chosen = None if workspace is None else (await LookupService(core.database).find_workspace(workspace)).id
-        return await ReparseService(core.database, core.contents).run(since or 0, workspace_id=chosen, tell=tell)
+        return await ReparseService(core.database, core.contents).run(since or 0, workspace_id=chosen, on_progress=tell)
 
     done = desk.with_operator(context, work)
     if frame.invocation(context).as_json:

@@ -51,13 +51,13 @@ def rotate_key(context: click.Context, new_key_file: Path | None, yes: bool) -> 
             key = _next_key(new_key_file, server.secret_key)
             return await rotation.reseal(server.secret_key.reveal(), key), fingerprint(key)
         old = load_or_create_key(server.data_dir)
-        key = key_rotation.write_next(server.data_dir)
+        key = key_rotation.write_next_key(server.data_dir)
         try:
             resealed = await rotation.reseal(old, key)
         except Refused:
-            key_rotation.discard_next(server.data_dir)
+            key_rotation.discard_next_key(server.data_dir)
             raise
-        key_rotation.finish(server.data_dir, fingerprint(key))
+        key_rotation.complete_rotation(server.data_dir, fingerprint(key))
         return resealed, fingerprint(key)
 
     resealed, mark = desk.with_operator(context, work, secrets=True)

@@ -83,7 +83,7 @@ async def list_command(
     tickets = at.services.tickets
     page = await desk.collect(
         lambda n, c: (
-            tickets.unassigned(at.actor, limit=n, cursor=c)
+            tickets.list_unassigned(at.actor, limit=n, cursor=c)
             if unassigned
             else tickets.list(at.actor, wanted, limit=n, cursor=c)
         ),
@@ -178,7 +178,7 @@ async def note(at: Desk, ticket: str, text: str, acting: str | None) -> None:
     """Add an internal note to a ticket; `-` reads the text from standard input."""
     at = await _as_user(at, acting)
     written = sys.stdin.read() if text == "-" else text
-    event = await at.services.tickets.note(at.actor, await at.names.find_ticket_id(at.actor, ticket), written)
+    event = await at.services.tickets.add_note(at.actor, await at.names.find_ticket_id(at.actor, ticket), written)
     at.said(desk.as_json(NoteAnswer.from_model(event)), "Note added.")
 
 

@@ -17,7 +17,7 @@ async def trace(at: Desk, message: str) -> None:
 
     ID is the message ID in the reply to the sender: `250 2.0.0 Ok: queued as ID`.
     """
-    data = desk.as_json(TraceAnswer.from_model(await at.services.messages.trace(at.actor, message)))
+    data = desk.as_json(TraceAnswer.from_model(await at.services.messages.get_trace(at.actor, message)))
     if at.as_json:
         frame.print_json(data)
         return

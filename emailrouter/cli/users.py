@@ -99,7 +99,7 @@ async def change(
         raise click.UsageError("nothing to change: use --name, --role, --timezone or --no-timezone")
     user_id = await at.names.find_user_id(at.actor, user)
     changed = await at.services.users.change(
-        at.actor, user_id, name=name, role=role, timezone=timezone, without_timezone=no_timezone
+        at.actor, user_id, name=name, role=role, timezone=timezone, clear_timezone=no_timezone
     )
     at.one(desk.as_json(UserAnswer.from_model(changed)))
 

@@ -102,7 +102,7 @@ async def change(
         at.actor,
         name=name,
         default_integration_id=integration_id,
-        without_default=no_default_integration,
+        clear_default_integration=no_default_integration,
         timezone=timezone,
         locale=locale,
     )
@@ -119,7 +119,7 @@ def remove(context: click.Context, workspace: str, yes: bool) -> None:
     async def work(core: Core) -> str:
         found = await LookupService(core.database).find_workspace(workspace)
         tenancy = WorkspaceAdminService(core.database, core.clock)
-        lost = await tenancy.holdings(found.id)
+        lost = await tenancy.count_contents(found.id)
         desk.confirm(
             f"Delete {found.name} ({found.id}) with {lost.domains} domains, {lost.users} users, "
             f"{lost.tickets} tickets and {lost.messages} messages?",

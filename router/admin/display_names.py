@@ -26,9 +26,9 @@ class DisplayNameService:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def resolve(self, actor: Actor, ids: Iterable[str | None]) -> Mapping[str, DisplayName]:
+    async def resolve(self, actor: Actor, user_and_integration_ids: Iterable[str | None]) -> Mapping[str, DisplayName]:
         """The names by id. An id that no longer exists is left out, None too."""
-        wanted = sorted({each for each in ids if each is not None})
+        wanted = sorted({each for each in user_and_integration_ids if each is not None})
         found: dict[str, DisplayName] = {}
         for start in range(0, len(wanted), QUERY_MAX_IDS):
             asked = json.dumps(wanted[start : start + QUERY_MAX_IDS])

@@ -77,7 +77,7 @@ def validate_choice(value: str, choices: Sequence[C], field: str, *, code: Error
     raise Refused(code, f"{field} must be one of: {', '.join(choices)}", field)
 
 
-def timezone(value: str, field: str = "timezone") -> str:
+def validate_timezone(value: str, field: str = "timezone") -> str:
     """The name of a time zone of the IANA database."""
     if value not in local_time.timezone_names():
         raise Refused("invalid_request", f"{field} must be an IANA time zone such as Europe/Berlin", field)

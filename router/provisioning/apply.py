@@ -65,15 +65,15 @@ class DocumentApplier:
 
     def plan(self, wanted: WorkspaceDocument, now: Snapshot, *, prune: bool) -> Plan:
         """Raises `InvalidDocument` for a file that contradicts itself, `Refused` for what cannot be done."""
-        return plan_changes(wanted, now, self._settings, prune=prune)
+        return plan_changes(wanted, now, self._read_settings, prune=prune)
 
-    async def perform(self, actor: Actor, plan: Plan) -> None:
+    async def execute(self, actor: Actor, plan: Plan) -> None:
         """Makes the changes; one that is refused ends it there."""
         performing = _PlanExecution(self._parts, actor, plan)
         for step in plan.steps:
-            await performing.perform(step)
+            await performing.execute(step)
 
-    def _settings(self, entry: IntegrationEntry, current: Integration | None, place: str) -> ReferencedSettings:
+    def _read_settings(self, entry: IntegrationEntry, current: Integration | None, place: str) -> ReferencedSettings:
         """What an entry's reference says, and whether that is what the integration has."""
         try:
             channel = find_channel(self._channels, entry.type)
@@ -81,19 +81,19 @@ class DocumentApplier:
             raise InvalidDocument(f"{place}.{refused.message}") from None
         url = self._resolve(entry.webhook_url)
         if url is None:
-            return ReferencedSettings(None, same=False)
+            return ReferencedSettings(None, is_current=False)
         settings = {"webhookUrl": url}
         try:
             wanted = channel.dump_settings(channel.parse_settings(settings, allow_private=self._allow_private))
         except Refused as refused:
             raise Refused(refused.code, f"{place}.webhook_url ({entry.webhook_url}): {refused.message}") from None
         if current is None:
-            return ReferencedSettings(settings, same=False)
+            return ReferencedSettings(settings, is_current=False)
         try:
             kept = decrypt_settings(self._box, channel, current.sealed_settings, allow_private=self._allow_private)
         except (Unsealable, Refused):
-            return ReferencedSettings(settings, same=False)
-        return ReferencedSettings(settings, same=channel.dump_settings(kept) == wanted)
+            return ReferencedSettings(settings, is_current=False)
+        return ReferencedSettings(settings, is_current=channel.dump_settings(kept) == wanted)
 
 
 class _PlanExecution:
@@ -102,10 +102,10 @@ class _PlanExecution:
     def __init__(self, parts: ProvisioningServices, actor: Actor, plan: Plan) -> None:
         self._parts = parts
         self._actor = actor
-        self._refs = plan.refs
+        self._refs = plan.integration_refs
         self._domain_ids = plan.domain_ids
 
-    async def perform(self, step: PlanStep) -> None:
+    async def execute(self, step: PlanStep) -> None:
         parts, actor = self._parts, self._actor
         match step:
             case AddUser(entry):
@@ -148,25 +148,25 @@ class _PlanExecution:
             role=entry.role,
             disabled=entry.disabled,
             timezone=entry.timezone or None,
-            without_timezone=entry.timezone == "",
+            clear_timezone=entry.timezone == "",
         )
 
     async def _add_integration(self, entry: IntegrationEntry, settings: Mapping[str, str]) -> None:
         made = await self._parts.integrations.create(self._actor, type=entry.type, name=entry.name, settings=settings)
-        self._refs.made(entry, made)
+        self._refs.set_created(entry, made)
 
     async def _add_alias(self, entry: AliasEntry, domain: str, local_part: str) -> None:
         made = await self._parts.aliases.create(
             self._actor,
             domain_id=self._domain_ids[domain],
             local_part=local_part,
-            integration_id=self._refs.id_of(entry.integration or "") or "",
+            integration_id=self._refs.find_id(entry.integration or "") or "",
         )
         if entry.status != made.status:
             await self._parts.aliases.change(self._actor, made.id, status=entry.status)
 
     async def _change_alias(self, alias: Alias, entry: AliasEntry) -> None:
-        integration_id = None if entry.integration is None else self._refs.id_of(entry.integration)
+        integration_id = None if entry.integration is None else self._refs.find_id(entry.integration)
         if integration_id == alias.integration_id:
             integration_id = None
         await self._parts.aliases.change(self._actor, alias.id, integration_id=integration_id, status=entry.status)
@@ -176,8 +176,8 @@ class _PlanExecution:
         await self._parts.workspaces.change(
             self._actor,
             name=entry.name,
-            default_integration_id=self._refs.id_of(default) if default else None,
-            without_default=default == "",
+            default_integration_id=self._refs.find_id(default) if default else None,
+            clear_default_integration=default == "",
             timezone=entry.timezone,
             locale=entry.locale,
         )

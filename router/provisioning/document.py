@@ -17,17 +17,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from router.errors import Refused
 
-MAX_OCTETS = 16 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 
 
-def _reference(value: str) -> str:
+def _validate_reference(value: str) -> str:
     kind, colon, name = value.partition(":")
     if kind not in ("env", "file") or not colon or not name:
         raise ValueError("must be a reference (env:NAME or file:PATH), not the secret itself")
     return value
 
 
-Reference = Annotated[str, AfterValidator(_reference)]
+Reference = Annotated[str, AfterValidator(_validate_reference)]
 
 
 class _Section(BaseModel):
@@ -109,12 +109,12 @@ def parse(text: str) -> WorkspaceDocument:
         # A misspelt key also shows as a missing one; its own line helps more.
         found = error.errors(include_url=False, include_input=False)
         first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
-    place = _place(first["loc"])
+    place = _format_location(first["loc"])
     match first["type"]:
         case "missing":
             said = "is missing"
         case "extra_forbidden":
-            said = f"is not a known key{_nearest(first['loc'])}"
+            said = f"is not a known key{_suggestion(first['loc'])}"
         case _:
             said = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     raise InvalidDocument(f"{place} {said}")
@@ -122,17 +122,17 @@ def parse(text: str) -> WorkspaceDocument:
 
 def render(blueprint: WorkspaceDocument, *, head: str = "") -> str:
     """The text that `parse` takes back. head: lines for people, put in front as comments."""
-    return "\n".join(_lines(blueprint, head)) + "\n"
+    return "\n".join(_render_lines(blueprint, head)) + "\n"
 
 
-def _lines(blueprint: WorkspaceDocument, head: str) -> Iterator[str]:
+def _render_lines(blueprint: WorkspaceDocument, head: str) -> Iterator[str]:
     yield from (f"# {line}".rstrip() for line in head.splitlines())
     data = blueprint.model_dump(exclude_none=True)
     # Keys come before tables in TOML, so what is empty or a plain list is written first.
     for key, value in data.items():
         if isinstance(value, list) and (not value or not isinstance(value[0], dict)):
             yield from (
-                ("", f"{key} = [", *(f"    {_toml(entry)}," for entry in value), "]")
+                ("", f"{key} = [", *(f"    {_render_value(entry)}," for entry in value), "]")
                 if value
                 else (
                     "",
@@ -141,22 +141,22 @@ def _lines(blueprint: WorkspaceDocument, head: str) -> Iterator[str]:
             )
     for key, value in data.items():
         if isinstance(value, dict) and value:
-            yield from ("", f"[{key}]", *_pairs(value))
+            yield from ("", f"[{key}]", *_render_pairs(value))
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             for entry in value:
-                yield from ("", f"[[{key}]]", *_pairs(entry))
+                yield from ("", f"[[{key}]]", *_render_pairs(entry))
 
 
-def _pairs(entry: dict[str, Any]) -> list[str]:
-    return [f"{key} = {_toml(value)}" for key, value in entry.items()]
+def _render_pairs(entry: dict[str, Any]) -> list[str]:
+    return [f"{key} = {_render_value(value)}" for key, value in entry.items()]
 
 
-def _toml(value: object) -> str:
+def _render_value(value: object) -> str:
     """A text or true/false: JSON's form is TOML's, but for DEL, which TOML wants escaped."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _place(loc: tuple[int | str, ...]) -> str:
+def _format_location(loc: tuple[int | str, ...]) -> str:
     """`aliases[2].address`, counted from 1 as people do."""
     text = ""
     for part in loc:
@@ -164,7 +164,7 @@ def _place(loc: tuple[int | str, ...]) -> str:
     return text.removeprefix(".") or "the file"
 
 
-def _nearest(loc: tuple[int | str, ...]) -> str:
+def _suggestion(loc: tuple[int | str, ...]) -> str:
     parts: dict[str, type[_Section]] = {
         "workspace": WorkspaceEntry,
         "integrations": IntegrationEntry,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
 from router.admin import validation
-from router.admin.routes.aliases import judged_local_part
+from router.admin.routes.aliases import normalize_local_part
 from router.errors import Refused
 from router.local_time import LOCALES
 from router.mail.address import AddressError, domain_key, local_key
@@ -18,7 +18,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-def unique(part: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K, V]:
+def index_unique(part: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K, V]:
     """The entries by what tells them apart; raises `InvalidDocument` when two are the same."""
     found: dict[K, V] = {}
     for n, (name, entry) in enumerate(pairs, start=1):
@@ -29,7 +29,7 @@ def unique(part: str, key: str, pairs: Iterable[tuple[K, V]]) -> dict[K, V]:
     return found
 
 
-def judged(rule: Callable[[str], str], text: str, place: str) -> str:
+def normalize(rule: Callable[[str], str], text: str, place: str) -> str:
     """The text in its one form; what the rule refuses is the file's fault."""
     try:
         return rule(text)
@@ -37,7 +37,7 @@ def judged(rule: Callable[[str], str], text: str, place: str) -> str:
         raise InvalidDocument(f"{place}: {refused.message}") from None
 
 
-def formed(wanted: WorkspaceDocument, known: Collection[str]) -> WorkspaceDocument:
+def normalize_document(wanted: WorkspaceDocument, known: Collection[str]) -> WorkspaceDocument:
     """Normalizes the names in the document. Raises `InvalidDocument` for an invalid name.
 
     Args:
@@ -47,7 +47,9 @@ def formed(wanted: WorkspaceDocument, known: Collection[str]) -> WorkspaceDocume
 
     def form(name: str, place: str, key: str) -> str:
         return (
-            name if name in known else judged(lambda text: validation.validate_line(text, key), name, f"{place}.{key}")
+            name
+            if name in known
+            else normalize(lambda text: validation.validate_line(text, key), name, f"{place}.{key}")
         )
 
     _check_local_settings(wanted)
@@ -83,12 +85,14 @@ def _check_local_settings(wanted: WorkspaceDocument) -> None:
     """Raises `InvalidDocument` for an unknown time zone or locale."""
     workspace = wanted.workspace
     if workspace.timezone is not None:
-        judged(validation.timezone, workspace.timezone, "workspace.timezone")
+        normalize(validation.validate_timezone, workspace.timezone, "workspace.timezone")
     if workspace.locale is not None:
-        judged(lambda text: validation.validate_choice(text, LOCALES, "locale"), workspace.locale, "workspace.locale")
+        normalize(
+            lambda text: validation.validate_choice(text, LOCALES, "locale"), workspace.locale, "workspace.locale"
+        )
     for n, user in enumerate(wanted.users or (), start=1):
         if user.timezone:
-            judged(validation.timezone, user.timezone, f"users[{n}].timezone")
+            normalize(validation.validate_timezone, user.timezone, f"users[{n}].timezone")
 
 
 def alias_key(address: str, place: str) -> tuple[str, str]:
@@ -98,7 +102,7 @@ def alias_key(address: str, place: str) -> tuple[str, str]:
         if at and local and domain:
             name = domain_key(domain)
             try:
-                return name, judged_local_part(local, name).key
+                return name, normalize_local_part(local, name).key
             except Refused:
                 return name, local_key(local)
     except AddressError:
@@ -106,13 +110,13 @@ def alias_key(address: str, place: str) -> tuple[str, str]:
     raise InvalidDocument(f"{place}.address: {address!r} is not a valid email address")
 
 
-def new_alias(address: str, domain: str, place: str) -> str:
+def new_local_part(address: str, domain: str, place: str) -> str:
     """The local part of an alias that is to be made; raises `InvalidDocument`."""
     local = address.strip().rpartition("@")[0]
-    return judged(lambda text: judged_local_part(text, domain).written, local, f"{place}.address")
+    return normalize(lambda text: normalize_local_part(text, domain).written, local, f"{place}.address")
 
 
-def blocked_form(text: str) -> str:
+def normalize_blocked_sender(text: str) -> str:
     """The one form of a blocked sender; raises `InvalidDocument`."""
     try:
         return entry_form(text)
@@ -120,7 +124,7 @@ def blocked_form(text: str) -> str:
         raise InvalidDocument(f"blocked_senders: {text!r} {error}") from None
 
 
-def matched(
+def match_integrations(
     entries: Iterable[IntegrationEntry], known: Sequence[Integration]
 ) -> list[tuple[IntegrationEntry, Integration | None]]:
     """Each entry with the integration it stands for: by its id where that is known, else by name, oldest first."""
@@ -154,7 +158,7 @@ class IntegrationReferences:
                 self._ambiguous.add(integration.name)
             self._ids[integration.name] = integration.id
 
-    def expect(self, entry: IntegrationEntry, current: Integration | None, place: str) -> None:
+    def add_entry(self, entry: IntegrationEntry, current: Integration | None, place: str) -> None:
         """An entry of the file: what is there already, or will be made."""
         if entry.ref in self._of_file:
             raise InvalidDocument(
@@ -164,21 +168,21 @@ class IntegrationReferences:
         self._ambiguous.discard(entry.ref)
         self._ids[entry.ref] = None if current is None else current.id
 
-    def check(self, ref: str, place: str) -> None:
+    def require(self, ref: str, place: str) -> None:
         """Raises `InvalidDocument` for a reference to nothing, or to one of several."""
         if ref not in self._ids:
             raise InvalidDocument(f"{place}: {ref!r} is not an integration of this workspace or file")
         if ref in self._ambiguous:
             raise InvalidDocument(f"{place}: integration name {ref!r} is ambiguous: refer to it by its id")
 
-    def made(self, entry: IntegrationEntry, integration: Integration) -> None:
+    def set_created(self, entry: IntegrationEntry, integration: Integration) -> None:
         """It has an id now."""
         self._ids[entry.ref] = integration.id
 
-    def id_of(self, ref: str) -> str | None:
+    def find_id(self, ref: str) -> str | None:
         """None while it is not made yet."""
         return self._ids.get(ref)
 
-    def name_of(self, integration_id: str | None) -> str | None:
+    def find_name(self, integration_id: str | None) -> str | None:
         """For people."""
         return None if integration_id is None else self._names.get(integration_id, integration_id)

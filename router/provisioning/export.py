@@ -49,27 +49,27 @@ class Snapshot:
     blocked_senders: tuple[str, ...]
 
 
-async def snapshot(parts: ProvisioningServices, actor: Actor) -> Snapshot:
+async def take_snapshot(parts: ProvisioningServices, actor: Actor) -> Snapshot:
     """Read part by part: what changes meanwhile may be in or not."""
-    users = await _everything(lambda cursor: parts.users.list(actor, limit=MAX_LIMIT, cursor=cursor))
-    domains = await _everything(lambda cursor: parts.domains.list(actor, limit=MAX_LIMIT, cursor=cursor))
-    integrations = await _everything(lambda cursor: parts.integrations.list(actor, limit=MAX_LIMIT, cursor=cursor))
-    aliases = await _everything(lambda cursor: parts.aliases.list(actor, limit=MAX_LIMIT, cursor=cursor))
+    users = await _fetch_all_pages(lambda cursor: parts.users.list(actor, limit=MAX_LIMIT, cursor=cursor))
+    domains = await _fetch_all_pages(lambda cursor: parts.domains.list(actor, limit=MAX_LIMIT, cursor=cursor))
+    integrations = await _fetch_all_pages(lambda cursor: parts.integrations.list(actor, limit=MAX_LIMIT, cursor=cursor))
+    aliases = await _fetch_all_pages(lambda cursor: parts.aliases.list(actor, limit=MAX_LIMIT, cursor=cursor))
     return Snapshot(
         workspace=await parts.workspaces.get(actor),
         users=tuple(sorted(users, key=lambda user: user.email)),
         domains=tuple(sorted(domains, key=lambda domain: domain.name)),
         integrations=tuple(sorted(integrations, key=lambda integration: integration.id)),
         aliases=tuple(sorted(aliases, key=lambda alias: (alias.domain, alias.local_key))),
-        blocked_senders=tuple(sorted(await parts.blocked_senders.all(actor.workspace_id))),
+        blocked_senders=tuple(sorted(await parts.blocked_senders.list_all(actor.workspace_id))),
     )
 
 
-def blueprint_of(found: Snapshot) -> WorkspaceDocument:
+def export_document(found: Snapshot) -> WorkspaceDocument:
     """The snapshot as a file's contents; secrets become references to variables that are named after their use."""
     names = Counter(integration.name for integration in found.integrations)
     refs = {each.id: each.id if names[each.name] > 1 else each.name for each in found.integrations}
-    variables = _variables(found.integrations)
+    variables = _variable_names(found.integrations)
     default = found.workspace.default_integration_id
     return WorkspaceDocument(
         workspace=WorkspaceEntry(
@@ -107,7 +107,7 @@ def blueprint_of(found: Snapshot) -> WorkspaceDocument:
     )
 
 
-def _variables(integrations: tuple[Integration, ...]) -> dict[str, str]:
+def _variable_names(integrations: tuple[Integration, ...]) -> dict[str, str]:
     """A variable's name for each integration, like `SLACK_WEBHOOK_SUPPORT`; no two are the same."""
     taken: set[str] = set()
     names = {}
@@ -123,7 +123,7 @@ def _variables(integrations: tuple[Integration, ...]) -> dict[str, str]:
     return names
 
 
-async def _everything(fetch: Callable[[str | None], Awaitable[Page[T]]]) -> list[T]:
+async def _fetch_all_pages(fetch: Callable[[str | None], Awaitable[Page[T]]]) -> list[T]:
     page = await fetch(None)
     items = list(page.items)
     while page.next_cursor is not None:

@@ -115,9 +115,9 @@ class Plan:
     domain_ids: what steps refer to by name; performing the plan adds what it makes.
     """
 
-    refs: IntegrationReferences
+    integration_refs: IntegrationReferences
     domain_ids: dict[str, str]
     changes: list[Change] = field(default_factory=list)
     steps: list[PlanStep] = field(default_factory=list)
-    kept: list[str] = field(default_factory=list)
+    unmanaged: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -119,7 +119,7 @@ async def test_reparse_tries_again(at: Installation, other_process: subprocess.P
     message_id = await at.mail(HTML)
     await record(at, message_id, owner_of(other_process, dead=True))
     reparse = ReparseService(at.store.database, at.contents)
-    assert await reparse.run(0, workspace_id=None, tell=lambda _: None) == 1
+    assert await reparse.run(0, workspace_id=None, on_progress=lambda _: None) == 1
     assert await at.contents.of(message_id) == parse.parse(HTML)
     assert await recorded(at) == []
 

@@ -73,7 +73,7 @@ def test_the_time_zone_of_the_user_comes_before_that_of_the_workspace() -> None:
 def test_what_is_no_time_zone(name: str) -> None:
     assert zone(name) is dt.UTC
     with pytest.raises(Refused) as refused:
-        validation.timezone(name)
+        validation.validate_timezone(name)
     assert refused.value.message == "timezone must be an IANA time zone such as Europe/Berlin"
 
 

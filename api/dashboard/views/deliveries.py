@@ -6,7 +6,7 @@ from api.dashboard import display_names
 from api.dashboard.page import Html, Nav, Page, See, Visit
 from router.admin.installation.attention import MAX_COUNTED
 from router.admin.paging import MAX_LIMIT
-from router.admin.routes.deliveries import MOST_REPLAYED
+from router.admin.routes.deliveries import MAX_REPLAYED
 from router.errors import Refused
 
 PER_PAGE = 50
@@ -24,16 +24,16 @@ async def page(visit: Visit) -> Html:
     if not _LISTED.isdisjoint(visit.query) or visit.problem is not None:
         return await listed(visit)
     health = await visit.services.health.get(visit.actor)
-    failed = await visit.services.attention.failed(visit.actor, limit=MOST_FAILED + 1)
+    failed = await visit.services.attention.list_failed(visit.actor, limit=MOST_FAILED + 1)
     context = {
         "integrations": health.failing,
-        "parked": await visit.services.attention.parked(visit.actor),
+        "parked": await visit.services.attention.count_parked(visit.actor),
         "domains": health.domains,
         "failed": failed[:MOST_FAILED],
         "more_failed": len(failed) > MOST_FAILED,
-        "tickets": await visit.services.tickets.named(visit.actor, (delivery.ticket_id for delivery in failed)),
+        "tickets": await visit.services.tickets.get_many(visit.actor, (delivery.ticket_id for delivery in failed)),
         "names": await display_names.resolve(visit, (delivery.integration_id for delivery in failed)),
-        "most": MOST_REPLAYED,
+        "most": MAX_REPLAYED,
         "most_parked": MAX_COUNTED,
     }
     return Html("attention.html", "Needs attention", context)
@@ -57,13 +57,13 @@ async def listed(visit: Visit) -> Html:
         "deliveries": items,
         "next_cursor": found.next_cursor,
         "first_page": "cursor" not in visit.query,
-        "tickets": await visit.services.tickets.named(visit.actor, (delivery.ticket_id for delivery in items)),
+        "tickets": await visit.services.tickets.get_many(visit.actor, (delivery.ticket_id for delivery in items)),
         "names": choices
         | await display_names.resolve(visit, (d.integration_id for d in items if d.integration_id not in choices)),
         "states": STATES,
         "state": state,
         "integration_id": integration_id,
-        "most": MOST_REPLAYED,
+        "most": MAX_REPLAYED,
     }
     return Html("deliveries.html", "Deliveries", context)
 
@@ -72,7 +72,7 @@ async def show(visit: Visit) -> Html:
     """One delivery with its attempts."""
     view = await visit.services.deliveries.get(visit.actor, visit.ids["id"])
     delivery = view.delivery
-    tickets = await visit.services.tickets.named(visit.actor, [delivery.ticket_id])
+    tickets = await visit.services.tickets.get_many(visit.actor, [delivery.ticket_id])
     context = {
         "delivery": delivery,
         "attempts": view.attempts[::-1],

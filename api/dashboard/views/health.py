@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.dashboard.page import Html, Page, Visit
-from router.admin.installation.health import OLD_AFTER
+from router.admin.installation.health import OLD_DELIVERY_AGE
 
 
 async def show(visit: Visit) -> Html:
@@ -11,7 +11,7 @@ async def show(visit: Visit) -> Html:
     await visit.services.ready()
     health = await visit.services.health.get(visit.actor)
     oldest = health.oldest_at
-    old = oldest is not None and visit.services.clock.now() - oldest > OLD_AFTER
+    old = oldest is not None and visit.services.clock.now() - oldest > OLD_DELIVERY_AGE
     return Html("health.html", "Health", {"health": health, "old": old})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from api.dashboard import charts, setup_progress
 from api.dashboard.charts import ChartPoint
 from api.dashboard.page import Html, Nav, Page, See, Visit
-from router.admin.installation.overview import MOST_COUNTED, Overview
+from router.admin.installation.overview import MAX_COUNTED, Overview
 from router.local_time import LocalTime
 
 MOST_ROWS = 12
@@ -39,7 +39,7 @@ def _drawn(found: Overview, local: LocalTime) -> dict[str, Any]:
     longest = max((sum(counts) for _, _, counts in rows), default=0)
     return {
         "charts": [
-            _chart("mails", "Messages", points(day.mails for day in found.days)),
+            _chart("mails", "Messages", points(day.messages for day in found.days)),
             _chart("tickets", "New tickets", points(day.tickets for day in found.days)),
             _chart("dead", "Failed deliveries", points(day.dead for day in found.days)),
         ],
@@ -49,7 +49,7 @@ def _drawn(found: Overview, local: LocalTime) -> dict[str, Any]:
             (address, alias_id, counts, charts.stacked_bar(f"row-{n}", _split(address, counts), counts, longest))
             for n, (address, alias_id, counts) in enumerate(rows)
         ],
-        "most": MOST_COUNTED,
+        "most": MAX_COUNTED,
         "days": list(zip(labels, found.days, strict=True)),
     }
 

@@ -60,7 +60,7 @@ def _text(text: str) -> web.Response:
 
 
 async def _mail(visit: Visit) -> MessageView:
-    return await visit.services.tickets.message(visit.actor, visit.ids["id"], visit.ids["message"])
+    return await visit.services.tickets.get_message(visit.actor, visit.ids["id"], visit.ids["message"])
 
 
 async def _with_images(visit: Visit, mail: MessageView) -> str:
@@ -77,7 +77,7 @@ async def _with_images(visit: Visit, mail: MessageView) -> str:
         if attachment is None or attachment.size > room or len(data) >= most:
             continue
         try:
-            found = await visit.services.messages.attachment(visit.actor, mail.message.id, attachment.n)
+            found = await visit.services.messages.get_attachment(visit.actor, mail.message.id, attachment.n)
         except Refused:
             continue  # its octets were erased: the text is still there
         room -= len(found.data)

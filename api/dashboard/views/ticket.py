@@ -33,8 +33,8 @@ class Entry:
 
     event: TicketEvent
     detail: dict[str, Any]
-    left_out: int
-    place: str
+    omitted_before: int
+    position: str
     mail: MessageExcerpt | None = None
     text: str = ""
     cut: bool = False
@@ -43,9 +43,9 @@ class Entry:
 
 
 async def show(visit: Visit) -> Html:
-    seen = newest_id(await visit.services.tickets.newest(visit.actor))
+    seen = newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
     before = visit.query.get("before")
-    timeline = await visit.services.tickets.timeline(visit.actor, visit.ids["id"], before)
+    timeline = await visit.services.tickets.get_timeline(visit.actor, visit.ids["id"], before)
     ticket = timeline.ticket
     entries = _entries(timeline)
     colleagues = await users.list_users(visit)
@@ -56,7 +56,7 @@ async def show(visit: Visit) -> Html:
         "entries": entries,
         "deliveries": await visit.services.deliveries.list(visit.actor, ticket_id=ticket.id, limit=MAX_LIMIT),
         "older": before is not None,
-        "reply": reply_link.build_mailto(timeline.answer_to, ticket.subject),
+        "reply": reply_link.build_mailto(timeline.reply_addresses, ticket.subject),
         "names": await display_names.resolve(visit, mentioned),
         "people": [user for user in colleagues if user.role != "viewer" and user.disabled_at is None],
         "statuses": TICKET_STATUSES,
@@ -87,7 +87,7 @@ async def set_status(visit: Visit) -> See:
 
 
 async def note(visit: Visit) -> See:
-    await visit.services.tickets.note(visit.actor, visit.ids["id"], visit.form.get("text", ""))
+    await visit.services.tickets.add_note(visit.actor, visit.ids["id"], visit.form.get("text", ""))
     return _back(visit, "noted")
 
 
@@ -104,15 +104,15 @@ def _entries(timeline: Timeline) -> list[Entry]:
         if mail is None:
             entries.append(_entry(one))
             continue
-        text = mail.text if mail.whole else _cut(mail.text, max(MIN_BYTES, left))
-        left -= 0 if mail.whole else _weight(text)
+        text = mail.text if mail.is_full else _cut(mail.text, max(MIN_BYTES, left))
+        left -= 0 if mail.is_full else _weight(text)
         files = _listed(mail.attachments, files_left)
         files_left -= sum(map(_file_weight, files))
         entries.append(
             replace(
                 _entry(one),
                 text=text,
-                cut=mail.cut or len(text) < len(mail.text),
+                cut=mail.is_truncated or len(text) < len(mail.text),
                 files=files,
                 more_files=len(mail.attachments) - len(files),
             )
@@ -121,7 +121,7 @@ def _entries(timeline: Timeline) -> list[Entry]:
 
 
 def _entry(one: TimelineEntry) -> Entry:
-    return Entry(one.event, json.loads(one.event.detail), one.left_out, one.place, one.excerpt)
+    return Entry(one.event, json.loads(one.event.detail), one.omitted_before, one.position, one.excerpt)
 
 
 def _cut(text: str, size: int) -> str:

@@ -18,7 +18,7 @@ _ASKED = ("q", "status", "assignedTo", "aliasId")
 
 async def unassigned(visit: Visit) -> Html:
     seen = await _seen(visit)
-    found = await visit.services.tickets.unassigned(visit.actor, limit=PER_PAGE, cursor=visit.query.get("cursor"))
+    found = await visit.services.tickets.list_unassigned(visit.actor, limit=PER_PAGE, cursor=visit.query.get("cursor"))
     return await _listed(visit, "Unassigned tickets", found, seen)
 
 
@@ -46,7 +46,7 @@ async def _page(visit: Visit, wanted: TicketFilter) -> Found[Ticket]:
 
 async def _seen(visit: Visit) -> str:
     """Before the list is read: what comes in between is told twice rather than never."""
-    return newest_id(await visit.services.tickets.newest(visit.actor))
+    return newest_id(await visit.services.tickets.list_newest_ids(visit.actor))
 
 
 def _asked(visit: Visit, *names: str) -> dict[str, str | None]:

@@ -26,7 +26,7 @@ async def change(visit: Visit) -> See:
         visit.actor,
         name=visit.form.get("name", ""),
         default_integration_id=default or None,
-        without_default=not default,
+        clear_default_integration=not default,
         timezone=visit.form.get("timezone"),
         locale=visit.form.get("locale"),
     )

@@ -82,7 +82,7 @@ class UserService:
             password_hash=None if password is None else await hash_valid_password(password, address),
             created_at=self._clock.now(),
             disabled_at=None,
-            timezone=None if timezone is None else validation.timezone(timezone),
+            timezone=None if timezone is None else validation.validate_timezone(timezone),
         )
         async with self._database.transaction() as transaction:
             await insert_user(transaction, user)
@@ -101,15 +101,15 @@ class UserService:
         password: str | None = None,
         disabled: bool | None = None,
         timezone: str | None = None,
-        without_timezone: bool = False,
+        clear_timezone: bool = False,
     ) -> User:
         """Changes what is given. A new password ends the user's sessions.
 
-        Disabling ends them too and revokes the user's keys; enabling again brings neither back. without_timezone: the
+        Disabling ends them too and revokes the user's keys; enabling again brings neither back. clear_timezone: the
         user has the workspace's time zone again.
         """
         new_role = None if role is None else parse_role(role)
-        new_timezone = None if timezone is None else validation.timezone(timezone)
+        new_timezone = None if timezone is None else validation.validate_timezone(timezone)
         email = (await self.get(actor, user_id)).email
         password_hash = None if password is None else await hash_valid_password(password, email)
         async with self._database.transaction() as transaction:
@@ -122,7 +122,7 @@ class UserService:
                 name=user.name if name is None else (validation.validate_line(name, "name") if name else ""),
                 role=new_role or user.role,
                 password_hash=password_hash or user.password_hash,
-                timezone=None if without_timezone else new_timezone or user.timezone,
+                timezone=None if clear_timezone else new_timezone or user.timezone,
                 disabled_at=user.disabled_at if disabled is None else (user.disabled_at or now) if disabled else None,
             )
             await _update(transaction, changed)
@@ -135,7 +135,7 @@ class UserService:
                 "password": "changed" if password_hash else None,
                 "disabled": disabled,
                 "timezone": timezone,
-                "withoutTimezone": without_timezone or None,
+                "withoutTimezone": clear_timezone or None,
                 "keysRevoked": revoked or None,
             }
             await audit.record(transaction, actor, now, "user.change", user.id, **details)

@@ -16,11 +16,11 @@ from router.store.database import Database, fetch_models
 
 # A count ends here: it is read on every page, and people need no exact number of many failures.
 MAX_COUNTED = 1000
-FRESH_SECONDS = 5.0
+CACHE_SECONDS = 5.0
 # Failed deliveries among which those are looked for that can be sent again.
-MAX_SCANNED = 1000
+MAX_SCANNED_DELIVERIES = 1000
 # Workspaces whose counts a process keeps.
-MAX_KEPT = 1000
+MAX_CACHED_WORKSPACES = 1000
 # Failing integrations whose parked deliveries are counted one by one.
 MAX_INTEGRATIONS = 50
 
@@ -55,38 +55,38 @@ class AttentionService:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._kept: OrderedDict[str, tuple[float, AttentionCounts]] = OrderedDict()
+        self._cache: OrderedDict[str, tuple[float, AttentionCounts]] = OrderedDict()
 
-    async def counts(self, actor: Actor) -> AttentionCounts:
+    async def get_counts(self, actor: Actor) -> AttentionCounts:
         """The counts of the actor's workspace, at most `FRESH_SECONDS` old."""
         workspace_id = actor.workspace_id
-        kept = self._kept.get(workspace_id)
+        kept = self._cache.get(workspace_id)
         if kept is not None and self._clock.monotonic() < kept[0]:
             return kept[1]
         row = await self._database.fetch_one("attention_counts", workspace_id=workspace_id, most=MAX_COUNTED)
         found = AttentionCounts() if row is None else AttentionCounts(**row)
-        self._kept[workspace_id] = self._clock.monotonic() + FRESH_SECONDS, found
-        self._kept.move_to_end(workspace_id)
-        while len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
+        self._cache[workspace_id] = self._clock.monotonic() + CACHE_SECONDS, found
+        self._cache.move_to_end(workspace_id)
+        while len(self._cache) > MAX_CACHED_WORKSPACES:
+            self._cache.popitem(last=False)
         return found
 
-    def forget(self, actor: Actor) -> None:
+    def invalidate(self, actor: Actor) -> None:
         """Reads the counts again next time: somebody of the workspace has just changed something."""
-        self._kept.pop(actor.workspace_id, None)
+        self._cache.pop(actor.workspace_id, None)
 
-    async def failed(self, actor: Actor, *, limit: int) -> Sequence[Delivery]:
+    async def list_failed(self, actor: Actor, *, limit: int) -> Sequence[Delivery]:
         """The newest failed deliveries that can be sent again."""
         return await fetch_models(
             self._database,
             Delivery,
             "attention_failed",
             workspace_id=actor.workspace_id,
-            scanned=MAX_SCANNED,
+            scanned=MAX_SCANNED_DELIVERIES,
             most=limit,
         )
 
-    async def parked(self, actor: Actor) -> Mapping[str, int]:
+    async def count_parked(self, actor: Actor) -> Mapping[str, int]:
         """The parked deliveries of each failing integration, by its id: of the newest `MAX_INTEGRATIONS`."""
         rows = await self._database.fetch_all(
             "attention_parked", workspace_id=actor.workspace_id, most=MAX_COUNTED, integrations=MAX_INTEGRATIONS

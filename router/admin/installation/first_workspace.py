@@ -14,7 +14,7 @@ from router.errors import Refused
 from router.model import ApiKey, Micros, User
 from router.store.database import Database, QueryExecutor
 
-FIRST_NAME = "Email Router"
+FIRST_WORKSPACE_NAME = "Email Router"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class NewWorkspace:
         )
 
 
-async def new_workspace(name: str, email: str, now: Micros, *, link: str = "") -> NewWorkspace:
+async def generate_workspace(name: str, email: str, now: Micros, *, link: str = "") -> NewWorkspace:
     """Generates ids, password and key. link: a token of `router.admin.access.setup_link`."""
     address = normalize_email(email)
     password = secrets.new_password()
@@ -96,16 +96,16 @@ class SetupService:
         self._database = database
         self._clock = clock
 
-    async def needed(self) -> bool:
+    async def is_needed(self) -> bool:
         """Whether there is no workspace yet."""
         row = await self._database.fetch_one("workspace_count")
         return row is None or row["workspaces"] == 0
 
-    async def first(self, email: str) -> FirstLogin:
+    async def create_first_workspace(self, email: str) -> FirstLogin:
         """Makes all three; of two at once one gets `conflict`, as does everyone after the first."""
         now = self._clock.now()
         link = setup_link.new_token()
-        made = await new_workspace(FIRST_NAME, email, now, link=link)
+        made = await generate_workspace(FIRST_WORKSPACE_NAME, email, now, link=link)
         async with self._database.transaction() as transaction:
             # One row that always exists: a concurrent setup waits here, and then finds the workspace.
             await transaction.execute("routing_changed")
@@ -117,7 +117,7 @@ class SetupService:
             await transaction.execute("installation_keep", name=setup_link.LINK_FACT, value=fact)
         return made.login
 
-    async def key_in_file(self, login: FirstLogin) -> None:
+    async def record_file_key(self, login: FirstLogin) -> None:
         """Records that the key of this login is written to a file, so that the link that is used revokes it."""
         async with self._database.transaction() as transaction:
             await transaction.execute("installation_keep", name=setup_link.FILE_KEY_FACT, value=login.key_id)

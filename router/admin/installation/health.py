@@ -14,11 +14,11 @@ from router.clock import SECOND, Clock
 from router.model import Actor, Domain, Integration, Micros
 from router.store.database import Database, fetch_models
 
-MOST_LISTED = 50
+MAX_LISTED = 50
 # A deliver process does a chore each minute; one that is long, or a host that is busy, may make it wait.
-SILENT_AFTER: Micros = 600 * SECOND
+DELIVERER_TIMEOUT: Micros = 600 * SECOND
 # What waits longer than this, and is not parked, is worth a look.
-OLD_AFTER: Micros = 600 * SECOND
+OLD_DELIVERY_AGE: Micros = 600 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ class HealthService:
             self._database.fetch_one("health_queue", **workspace),
             self._database.fetch_one("health_dead", **workspace),
             self._database.fetch_one("health_deliverer"),
-            fetch_models(self._database, Integration, "health_integrations", most=MOST_LISTED, **workspace),
-            fetch_models(self._database, Domain, "health_domains", most=MOST_LISTED, **workspace),
+            fetch_models(self._database, Integration, "health_integrations", most=MAX_LISTED, **workspace),
+            fetch_models(self._database, Domain, "health_domains", most=MAX_LISTED, **workspace),
         )
         seen_at = None if seen is None else seen["seen_at"]
         return Health(
@@ -68,7 +68,7 @@ class HealthService:
             dead=0 if dead is None else dead["dead"],
             oldest_at=None if queue is None else queue["oldest_at"],
             deliverer_seen_at=seen_at,
-            deliverer_alive=seen_at is not None and self._clock.now() - seen_at < SILENT_AFTER,
+            deliverer_alive=seen_at is not None and self._clock.now() - seen_at < DELIVERER_TIMEOUT,
             integrations=tuple(integrations),
             domains=tuple(domains),
         )

@@ -19,8 +19,8 @@ from router.model import Actor
 from router.secrets import KEY_FILE, SecretBox, Unsealable, fingerprint, new_key
 from router.store.database import Database
 
-NEXT_FILE = f"{KEY_FILE}.next"
-FACT = "secret_key"  # the name of the fingerprint among the facts of the installation
+NEXT_KEY_FILE = f"{KEY_FILE}.next"
+FINGERPRINT_FACT = "secret_key"  # the name of the fingerprint among the facts of the installation
 
 
 class KeyRotationService:
@@ -51,7 +51,7 @@ class KeyRotationService:
                     ) from None
                 await transaction.execute("operator_reseal", id=row["id"], sealed_settings=sealed)
             replaced = await transaction.execute(
-                "operator_replace_fact", name=FACT, value=fingerprint(new), known=fingerprint(old)
+                "operator_replace_fact", name=FINGERPRINT_FACT, value=fingerprint(new), known=fingerprint(old)
             )
             if not replaced:
                 raise Refused("conflict", "The secret key was changed concurrently; nothing was changed")
@@ -63,9 +63,9 @@ class KeyRotationService:
         return len(rows)
 
 
-def write_next(data_dir: Path) -> str:
+def write_next_key(data_dir: Path) -> str:
     """A new key, durable in `secret_key.next`; what an earlier rotation left there unfinished is replaced."""
-    path = data_dir / NEXT_FILE
+    path = data_dir / NEXT_KEY_FILE
     path.unlink(missing_ok=True)
     key = new_key()
     write_key(path, key)
@@ -79,27 +79,27 @@ def write_key(path: Path, key: str) -> None:
         file.write(key + "\n")
         file.flush()
         os.fsync(file.fileno())
-    _sync_folder(path.parent)
+    _sync_directory(path.parent)
 
 
-def discard_next(data_dir: Path) -> None:
+def discard_next_key(data_dir: Path) -> None:
     """For a rotation that was refused."""
-    (data_dir / NEXT_FILE).unlink(missing_ok=True)
+    (data_dir / NEXT_KEY_FILE).unlink(missing_ok=True)
 
 
-def finish(data_dir: Path, wanted: str) -> str | None:
+def complete_rotation(data_dir: Path, expected_fingerprint: str) -> str | None:
     """The key whose fingerprint the database wants, put in its place if a rotation was cut off before; else None."""
-    place, following = data_dir / KEY_FILE, data_dir / NEXT_FILE
-    key = _key_of(following)
-    if key is not None and fingerprint(key) == wanted:
+    place, following = data_dir / KEY_FILE, data_dir / NEXT_KEY_FILE
+    key = _read_key(following)
+    if key is not None and fingerprint(key) == expected_fingerprint:
         with contextlib.suppress(FileNotFoundError):  # another process has just done it
             following.replace(place)
-        _sync_folder(data_dir)
-    key = _key_of(place)
-    return key if key is not None and fingerprint(key) == wanted else None
+        _sync_directory(data_dir)
+    key = _read_key(place)
+    return key if key is not None and fingerprint(key) == expected_fingerprint else None
 
 
-def _key_of(path: Path) -> str | None:
+def _read_key(path: Path) -> str | None:
     try:
         key = path.read_text(encoding="utf-8", errors="replace").strip()
         fingerprint(key)
@@ -108,7 +108,7 @@ def _key_of(path: Path) -> str | None:
     return key
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_directory(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from router.store.database import QueryExecutor
 
-SHOWN = 5
+MAX_LISTED_IDS = 5
 # A second or two of reading on a large database.
-NEWEST = 20_000
+MAX_MESSAGES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,71 +28,71 @@ class LossAuditReport:
     accepted: int
     repeated: int
     events: int
-    owed: int
+    expected: int
     delivered: int
     pending: int
     dead: int
-    doubled: int
+    duplicated: int
     repeats: int
-    offenders: tuple[str, ...]
-    damaged: tuple[str, ...]
-    stuck: tuple[str, ...]
-    empty: tuple[str, ...]
+    incomplete_messages: tuple[str, ...]
+    damaged_messages: tuple[str, ...]
+    stuck_deliveries: tuple[str, ...]
+    empty_tickets: tuple[str, ...]
 
     @property
-    def sums(self) -> str:
+    def summary(self) -> str:
         """The two equations with their numbers."""
-        none = self.events - self.owed
+        none = self.events - self.expected
         return (
             f"accepted {self.accepted} = ticketed {self.events} + repeated {self.repeated}; ticketed {self.events} = "
             f"delivered {self.delivered} + pending {self.pending} + dead {self.dead} + without integration {none}"
         )
 
-    def faults(self) -> list[str]:
+    def list_faults(self) -> list[str]:
         """What is wrong, a sentence each; empty when the books balance."""
         found = []
         if self.accepted != self.events + self.repeated:
             found.append(
                 f"accepted for {self.accepted} aliases, but ticketed for {self.events} and repeated for {self.repeated}"
             )
-        if self.owed != self.delivered + self.pending + self.dead - self.doubled:
+        if self.expected != self.delivered + self.pending + self.dead - self.duplicated:
             told = self.delivered + self.pending + self.dead
-            found.append(f"{self.owed} ticket events have an integration, but there are {told} deliveries")
-        if self.doubled:
-            found.append(f"{self.doubled} ticket events have more than one delivery")
+            found.append(f"{self.expected} ticket events have an integration, but there are {told} deliveries")
+        if self.duplicated:
+            found.append(f"{self.duplicated} ticket events have more than one delivery")
         for ids, what in (
-            (self.offenders, "messages with missing tickets or deliveries"),
-            (self.damaged, "messages with incomplete raw data"),
-            (self.stuck, "pending deliveries that are never attempted"),
-            (self.empty, "tickets without a message"),
+            (self.incomplete_messages, "messages with missing tickets or deliveries"),
+            (self.damaged_messages, "messages with incomplete raw data"),
+            (self.stuck_deliveries, "pending deliveries that are never attempted"),
+            (self.empty_tickets, "tickets without a message"),
         ):
             if ids:
                 found.append(f"{what}: {', '.join(ids)}")
         return found
 
 
-async def balance(transaction: QueryExecutor) -> LossAuditReport:
+async def audit_losses(transaction: QueryExecutor) -> LossAuditReport:
     """Counts now. Mail may come in meanwhile: each figure is of one statement, and so consistent in itself."""
-    sums = await transaction.fetch_one("balance_newest", most=NEWEST)
+    sums = await transaction.fetch_one("balance_newest", most=MAX_MESSAGES)
     repeats = await transaction.fetch_one("balance_repeats")
     assert sums is not None and repeats is not None  # noqa: S101, PT018 - aggregates without GROUP BY: always a row
 
     async def ids(query: str, **values: int) -> tuple[str, ...]:
-        return tuple(row["id"] for row in await transaction.fetch_all(query, shown=SHOWN, **values))
+        return tuple(row["id"] for row in await transaction.fetch_all(query, shown=MAX_LISTED_IDS, **values))
 
     return LossAuditReport(
         messages=sums["messages"],
         accepted=sums["accepted"],
         repeated=sums["repeated"],
         events=sums["events"],
-        owed=sums["owed"],
+        expected=sums["owed"],
         delivered=sums["delivered"],
         pending=sums["pending"],
         dead=sums["dead"],
-        doubled=sums["doubled"],
+        duplicated=sums["doubled"],
         repeats=repeats["repeats"],
-        offenders=await ids("balance_offenders", most=NEWEST),
-        damaged=await ids("balance_damaged", most=NEWEST),
-        stuck=await ids("balance_stuck"),
-        empty=await ids("balance_empty_tickets", most=NEWEST),
+        incomplete_messages=await ids("balance_offenders", most=MAX_MESSAGES),
+        damaged_messages=await ids("balance_damaged", most=MAX_MESSAGES),
+        stuck_deliveries=await ids("balance_stuck"),
+        empty_tickets=await ids("balance_empty_tickets", most=MAX_MESSAGES),
     )

@@ -25,12 +25,12 @@ from router.store.database import Database, Row
 
 DAYS = 30
 # Of one day, one status, one alias. Of mails it is those of all workspaces together.
-MOST_COUNTED = 10_000
-MOST_ALIASES = 1000
-SAMPLE = 1000
+MAX_COUNTED = 10_000
+MAX_ALIASES = 1000
+SAMPLE_SIZE = 1000
 # How long a process goes on telling what it read of the thirty days, and for how many workspaces it remembers that.
-FRESH_SECONDS = 60.0
-MOST_KEPT = 200
+CACHE_SECONDS = 60.0
+MAX_CACHED_WORKSPACES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class DayCounts:
     """One day. dead: deliveries for its mails that were given up, and not sent again since."""
 
     date: date
-    mails: int
+    messages: int
     tickets: int
     dead: int
 
@@ -75,7 +75,7 @@ class DurationStatistics:
 
     count: int
     median: Micros | None
-    p: Micros | None
+    percentile: Micros | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +114,21 @@ class OverviewService:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._turn = asyncio.Lock()
-        self._kept: OrderedDict[tuple[str, str], tuple[float, _MonthStatistics]] = OrderedDict()
+        self._read_lock = asyncio.Lock()
+        self._cache: OrderedDict[tuple[str, str], tuple[float, _MonthStatistics]] = OrderedDict()
 
     async def get(self, actor: Actor, *, timezone: str = DEFAULT_TIMEZONE) -> Overview:
         """The figures of the actor's workspace. timezone: where the days begin and end."""
-        month = await self._month(actor.workspace_id, timezone)
-        asked = {"workspace_id": actor.workspace_id, "most": MOST_COUNTED}
+        month = await self._get_month(actor.workspace_id, timezone)
+        asked = {"workspace_id": actor.workspace_id, "most": MAX_COUNTED}
         status, aliases = await asyncio.gather(
             self._database.fetch_one("overview_status", **asked),
-            self._database.fetch_all("overview_aliases", most_aliases=MOST_ALIASES, **asked),
+            self._database.fetch_all("overview_aliases", most_aliases=MAX_ALIASES, **asked),
         )
-        now = _open(status) if status is not None else OpenTickets(0, 0, 0)
-        by_alias = [AliasOpenTickets(row["id"], f"{row['local_part']}@{row['domain']}", _open(row)) for row in aliases]
+        now = _open_tickets(status) if status is not None else OpenTickets(0, 0, 0)
+        by_alias = [
+            AliasOpenTickets(row["id"], f"{row['local_part']}@{row['domain']}", _open_tickets(row)) for row in aliases
+        ]
         counts = [count for one in (now, *(at.tickets for at in by_alias)) for count in one.counts]
         return Overview(
             days=month.days,
@@ -136,27 +138,27 @@ class OverviewService:
             claim=month.claim,
             resolve=month.resolve,
             delivery=month.delivery,
-            capped=month.capped or max(counts) >= MOST_COUNTED or len(aliases) >= MOST_ALIASES,
+            capped=month.capped or max(counts) >= MAX_COUNTED or len(aliases) >= MAX_ALIASES,
         )
 
-    async def _month(self, workspace_id: str, timezone: str) -> _MonthStatistics:
+    async def _get_month(self, workspace_id: str, timezone: str) -> _MonthStatistics:
         """What does not change from one look to the next is kept for a minute, and made for one who asks at a time."""
-        async with self._turn:
-            kept = self._kept.get((workspace_id, timezone))
+        async with self._read_lock:
+            kept = self._cache.get((workspace_id, timezone))
             if kept is not None and self._clock.monotonic() < kept[0]:
                 return kept[1]
             found = await self._read_month(workspace_id, zone(timezone))
-            self._kept[workspace_id, timezone] = self._clock.monotonic() + FRESH_SECONDS, found
-            self._kept.move_to_end((workspace_id, timezone))
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
+            self._cache[workspace_id, timezone] = self._clock.monotonic() + CACHE_SECONDS, found
+            self._cache.move_to_end((workspace_id, timezone))
+            while len(self._cache) > MAX_CACHED_WORKSPACES:
+                self._cache.popitem(last=False)
             return found
 
     async def _read_month(self, workspace_id: str, days_in: tzinfo) -> _MonthStatistics:
         today = datetime.fromtimestamp(ids.moment(ids.oldest("msg", 0)) // 1000, days_in).date()
         dates = [today - timedelta(days=DAYS - 1 - n) for n in range(DAYS)]
-        begins = [_begin(day, days_in) for day in (*dates, today + timedelta(days=1))]
-        asked = {"workspace_id": workspace_id, "most": MOST_COUNTED, "days": json.dumps(list(pairwise(begins)))}
+        begins = [_first_id_suffix(day, days_in) for day in (*dates, today + timedelta(days=1))]
+        asked = {"workspace_id": workspace_id, "most": MAX_COUNTED, "days": json.dumps(list(pairwise(begins)))}
         mails, tickets, dead = await asyncio.gather(
             self._database.fetch_all("overview_mails", **asked),
             self._database.fetch_all("overview_tickets", **asked),
@@ -167,12 +169,12 @@ class OverviewService:
             for rows, name in ((mails, "mails"), (tickets, "tickets"), (dead, "dead"))
         )
         days = tuple(DayCounts(day, mails_of[n], tickets_of[n], dead_of[n]) for n, day in enumerate(dates))
-        claim, resolve = await self._ticket_times(workspace_id, begins[0], sum(day.tickets for day in days))
-        delivery = await self._delivery_times(workspace_id, begins[0], sum(day.mails for day in days))
+        claim, resolve = await self._read_ticket_durations(workspace_id, begins[0], sum(day.tickets for day in days))
+        delivery = await self._read_delivery_durations(workspace_id, begins[0], sum(day.messages for day in days))
         counts = [*(row["scanned"] for row in mails), *tickets_of.values(), *dead_of.values()]
-        return _MonthStatistics(days, claim, resolve, delivery, max(counts) >= MOST_COUNTED)
+        return _MonthStatistics(days, claim, resolve, delivery, max(counts) >= MAX_COUNTED)
 
-    async def _ticket_times(
+    async def _read_ticket_durations(
         self, workspace_id: str, since: str, count: int
     ) -> tuple[DurationStatistics, DurationStatistics]:
         rows = await self._database.fetch_all(
@@ -180,7 +182,7 @@ class OverviewService:
             workspace_id=workspace_id,
             since=f"ticket_{since}",
             every=sample_step(count),
-            most=2 * SAMPLE,
+            most=2 * SAMPLE_SIZE,
         )
         claims, resolutions = [], []
         for row in rows:
@@ -190,22 +192,22 @@ class OverviewService:
                 claims.append(max(0, min(claimed) - row["received_at"]))
             if row["resolved_at"] is not None:
                 resolutions.append(max(0, row["resolved_at"] - row["received_at"]))
-        return times(claims, 0.9), times(resolutions, 0.9)
+        return duration_statistics(claims, 0.9), duration_statistics(resolutions, 0.9)
 
-    async def _delivery_times(self, workspace_id: str, since: str, count: int) -> DurationStatistics:
+    async def _read_delivery_durations(self, workspace_id: str, since: str, count: int) -> DurationStatistics:
         rows = await self._database.fetch_all(
             "overview_delivery_times",
             workspace_id=workspace_id,
             since=f"dlv_{since}",
             every=sample_step(count),
-            most=2 * SAMPLE,
+            most=2 * SAMPLE_SIZE,
         )
-        return times(
+        return duration_statistics(
             [max(0, row["delivered_at"] - row["created_at"]) for row in rows if row["delivered_at"] is not None], 0.95
         )
 
 
-def times(values: Sequence[Micros], p: float) -> DurationStatistics:
+def duration_statistics(values: Sequence[Micros], p: float) -> DurationStatistics:
     """The median and the p-quantile of some durations, each one of them (nearest rank)."""
     if not values:
         return DurationStatistics(0, None, None)
@@ -216,14 +218,14 @@ def times(values: Sequence[Micros], p: float) -> DurationStatistics:
 
 def sample_step(count: int) -> int:
     """The n for which every n-th of `count` rows gives a sample of about `SAMPLE`."""
-    return max(1, round(count / SAMPLE))
+    return max(1, round(count / SAMPLE_SIZE))
 
 
-def _begin(day: date, days_in: tzinfo) -> str:
+def _first_id_suffix(day: date, days_in: tzinfo) -> str:
     """The smallest id of a day, without its prefix."""
     midnight = datetime(day.year, day.month, day.day, tzinfo=days_in)
     return ids.first("msg", int(midnight.timestamp()) * 1000).partition("_")[2]
 
 
-def _open(row: Row) -> OpenTickets:
+def _open_tickets(row: Row) -> OpenTickets:
     return OpenTickets(row["open"], row["in_progress"], row["waiting"])

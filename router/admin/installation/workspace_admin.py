@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from router.admin import audit, validation
-from router.admin.installation.first_workspace import FirstLogin, new_workspace
+from router.admin.installation.first_workspace import FirstLogin, generate_workspace
 from router.clock import Clock
 from router.errors import not_found
 from router.model import Actor, Workspace
 from router.store.database import Database, fetch_model
 
 # Erased in one transaction: keeps each short, so that mail for other workspaces goes on meanwhile.
-BATCH = 200
+BATCH_SIZE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class WorkspaceAdminService:
     async def create(self, name: str, email: str) -> FirstLogin:
         """A further workspace with its first admin and key, shown once. `conflict`: the address signs somebody in."""
         now = self._clock.now()
-        made = await new_workspace(validation.validate_line(name, "name"), email, now)
+        made = await generate_workspace(validation.validate_line(name, "name"), email, now)
         workspace_id = made.login.workspace_id
         async with self._database.transaction() as transaction:
             await made.insert(transaction)
@@ -46,7 +46,7 @@ class WorkspaceAdminService:
             await audit.record(transaction, actor, now, "workspace.create", workspace_id, name=made.name)
         return made.login
 
-    async def holdings(self, workspace_id: str) -> WorkspaceContents:
+    async def count_contents(self, workspace_id: str) -> WorkspaceContents:
         """What `erase` would erase."""
         row = await self._database.fetch_one("operator_holdings", id=workspace_id)
         return (
@@ -68,6 +68,6 @@ class WorkspaceAdminService:
                 transaction, actor, self._clock.now(), "workspace.delete", workspace_id, name=workspace.name
             )
         for query in ("operator_erase_tickets", "operator_erase_messages"):
-            while await self._database.execute(query, id=workspace_id, most=BATCH) == BATCH:
+            while await self._database.execute(query, id=workspace_id, most=BATCH_SIZE) == BATCH_SIZE:
                 pass
         await self._database.execute("operator_erase_workspace", id=workspace_id)

@@ -19,7 +19,7 @@ class WorkspaceService:
 
     async def get(self, actor: Actor) -> Workspace:
         """The workspace."""
-        return await _found(self._database, actor, "workspace_by_id")
+        return await _fetch_workspace(self._database, actor, "workspace_by_id")
 
     async def change(
         self,
@@ -27,19 +27,19 @@ class WorkspaceService:
         *,
         name: str | None = None,
         default_integration_id: str | None = None,
-        without_default: bool = False,
+        clear_default_integration: bool = False,
         timezone: str | None = None,
         locale: str | None = None,
     ) -> Workspace:
-        """Changes what is given. without_default: mail to the postmaster goes to no integration any more."""
+        """Changes the given fields. clear_default_integration: mail to the postmaster goes to no integration."""
         if timezone is not None:
-            validation.timezone(timezone)
+            validation.validate_timezone(timezone)
         async with self._database.transaction() as transaction:
             # The integration first, as where one is removed: so the two never wait for each other.
             if default_integration_id is not None:
                 await _lock_integration(transaction, actor, default_integration_id)
-            workspace = await _found(transaction, actor, "workspace_lock")
-            default = None if without_default else workspace.default_integration_id
+            workspace = await _fetch_workspace(transaction, actor, "workspace_lock")
+            default = None if clear_default_integration else workspace.default_integration_id
             await transaction.execute(
                 "workspace_change",
                 id=actor.workspace_id,
@@ -56,11 +56,11 @@ class WorkspaceService:
                 actor.workspace_id,
                 name=name,
                 defaultIntegrationId=default_integration_id,
-                withoutDefault=without_default or None,
+                withoutDefault=clear_default_integration or None,
                 timezone=timezone,
                 locale=locale,
             )
-            return await _found(transaction, actor, "workspace_by_id")
+            return await _fetch_workspace(transaction, actor, "workspace_by_id")
 
 
 async def _lock_integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> None:
@@ -72,7 +72,7 @@ async def _lock_integration(transaction: QueryExecutor, actor: Actor, integratio
         raise Refused("invalid_integration", "Integration not found", "defaultIntegrationId")
 
 
-async def _found(transaction: QueryExecutor, actor: Actor, query: str) -> Workspace:
+async def _fetch_workspace(transaction: QueryExecutor, actor: Actor, query: str) -> Workspace:
     workspace = await fetch_model(transaction, Workspace, query, id=actor.workspace_id)
     if workspace is None:
         raise not_found("Workspace")

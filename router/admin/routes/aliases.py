@@ -24,7 +24,7 @@ from router.store.database import Database, QueryExecutor, fetch_model, fetch_mo
 
 ALIAS_STATUSES: tuple[AliasStatus, ...] = ("active", "disabled")
 # What an address can hold and a person cannot see or tell apart: separators, controls, format characters.
-_INVISIBLE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"})
+_INVISIBLE_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"})
 _QUOTED = re.compile(r'"([^"\\]*)"')
 
 
@@ -40,12 +40,12 @@ class AliasService:
     """changed: called after the commit of what changes how mail is routed (`Directory.forget`)."""
 
     def __init__(
-        self, database: Database, clock: Clock, tester: TestMailService, *, changed: Callable[[], None]
+        self, database: Database, clock: Clock, tester: TestMailService, *, on_routing_change: Callable[[], None]
     ) -> None:
         self._database = database
         self._clock = clock
         self._tester = tester
-        self._changed = changed
+        self._on_routing_change = on_routing_change
 
     async def list(
         self,
@@ -59,7 +59,7 @@ class AliasService:
         window = paging.page_request("alias", limit, cursor)
         query, values = "alias_page", {}
         if domain_id is not None:
-            domain = await _domain(self._database, actor, domain_id, "domain_by_id")
+            domain = await _fetch_domain(self._database, actor, domain_id, "domain_by_id")
             query, values = "alias_page_by_domain", {"domain_id": domain.id}
         rows = await fetch_models(
             self._database,
@@ -74,16 +74,16 @@ class AliasService:
 
     async def get(self, actor: Actor, alias_id: str) -> Alias:
         """One alias."""
-        return await _found(self._database, actor, alias_id)
+        return await _fetch_alias(self._database, actor, alias_id)
 
     async def create(self, actor: Actor, *, domain_id: str, local_part: str, integration_id: str) -> Alias:
         """A new alias, active at once; mail comes as soon as its domain is. `alias_taken`: there is one like it."""
         now = self._clock.now()
         alias_id = ids.new("alias")
         async with self._database.transaction() as transaction:
-            domain = await _domain(transaction, actor, domain_id, "domain_lock")
-            local = judged_local_part(local_part, domain.name)
-            integration = await _integration(transaction, actor, integration_id)
+            domain = await _fetch_domain(transaction, actor, domain_id, "domain_lock")
+            local = normalize_local_part(local_part, domain.name)
+            integration = await _lock_integration(transaction, actor, integration_id)
             added = await transaction.execute(
                 "alias_insert",
                 id=alias_id,
@@ -106,8 +106,8 @@ class AliasService:
                 email=f"{local.written}@{domain.name}",
                 integrationId=integration.id,
             )
-            alias = await _found(transaction, actor, alias_id)
-        self._changed()
+            alias = await _fetch_alias(transaction, actor, alias_id)
+        self._on_routing_change()
         return alias
 
     async def change(
@@ -115,11 +115,11 @@ class AliasService:
     ) -> Alias:
         """Changes what is given. Tickets and deliveries there are keep their integration."""
         validation.validate_id(alias_id, "alias", "Alias")
-        new_status = None if status is None else _status(status)
+        new_status = None if status is None else _parse_status(status)
         async with self._database.transaction() as transaction:
-            alias = await _found(transaction, actor, alias_id)
+            alias = await _fetch_alias(transaction, actor, alias_id)
             if integration_id is not None:
-                await _integration(transaction, actor, integration_id)
+                await _lock_integration(transaction, actor, integration_id)
             await transaction.execute(
                 "alias_change",
                 id=alias.id,
@@ -138,23 +138,23 @@ class AliasService:
                 integrationId=integration_id,
                 status=status,
             )
-            changed = await _found(transaction, actor, alias_id)
-        self._changed()
+            changed = await _fetch_alias(transaction, actor, alias_id)
+        self._on_routing_change()
         return changed
 
     async def delete(self, actor: Actor, alias_id: str) -> None:
         """Removes an alias; from now on its mail is refused, or goes to the catch-all. Its tickets stay."""
         validation.validate_id(alias_id, "alias", "Alias")
         async with self._database.transaction() as transaction:
-            alias = await _found(transaction, actor, alias_id)
+            alias = await _fetch_alias(transaction, actor, alias_id)
             await transaction.execute("alias_delete", id=alias.id, workspace_id=actor.workspace_id)
             await transaction.execute("routing_changed")
             await audit.record(transaction, actor, self._clock.now(), "alias.delete", alias.id, email=alias.email)
-        self._changed()
+        self._on_routing_change()
 
     async def test(self, actor: Actor, alias_id: str) -> TestMail:
         """Sends a marked mail to the alias through the whole way; `conflict` when mail to it would be refused."""
-        alias = await _found(self._database, actor, alias_id)
+        alias = await _fetch_alias(self._database, actor, alias_id)
         result = await self._tester.send(alias)
         async with self._database.transaction() as transaction:
             await audit.record(
@@ -163,7 +163,7 @@ class AliasService:
         return result
 
 
-async def _found(transaction: QueryExecutor, actor: Actor, alias_id: str) -> Alias:
+async def _fetch_alias(transaction: QueryExecutor, actor: Actor, alias_id: str) -> Alias:
     validation.validate_id(alias_id, "alias", "Alias")
     alias = await fetch_model(transaction, Alias, "alias_by_id", id=alias_id, workspace_id=actor.workspace_id)
     if alias is None:
@@ -171,7 +171,7 @@ async def _found(transaction: QueryExecutor, actor: Actor, alias_id: str) -> Ali
     return alias
 
 
-async def _domain(transaction: QueryExecutor, actor: Actor, domain_id: str, query: str) -> Domain:
+async def _fetch_domain(transaction: QueryExecutor, actor: Actor, domain_id: str, query: str) -> Domain:
     """The domain an alias lives under: what is above a thing is found or not, as in a path."""
     domain = await fetch_model(transaction, Domain, query, id=domain_id, workspace_id=actor.workspace_id)
     if domain is None:
@@ -179,7 +179,7 @@ async def _domain(transaction: QueryExecutor, actor: Actor, domain_id: str, quer
     return domain
 
 
-async def _integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> Integration:
+async def _lock_integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> Integration:
     found = await fetch_model(
         transaction, Integration, "integration_lock", id=integration_id, workspace_id=actor.workspace_id
     )
@@ -188,11 +188,11 @@ async def _integration(transaction: QueryExecutor, actor: Actor, integration_id:
     return found
 
 
-def _status(value: str) -> AliasStatus:
+def _parse_status(value: str) -> AliasStatus:
     return validation.validate_choice(value, ALIAS_STATUSES, "status", code="invalid_status")
 
 
-def judged_local_part(text: str, domain: str) -> LocalPart:
+def normalize_local_part(text: str, domain: str) -> LocalPart:
     """RFC 5321 section 4.1.2 without what would need quotes; raises `Refused("invalid_alias")`."""
     typed = validation.validate_line(text, "localPart", max_length=MAX_LOCAL_PART_BYTES, code="invalid_alias")
     if typed == CATCH_ALL:
@@ -200,15 +200,15 @@ def judged_local_part(text: str, domain: str) -> LocalPart:
     if quoted := _QUOTED.fullmatch(typed):
         typed = quoted[1]  # "support" is support
     if "@" in typed:
-        raise _refused("enter only the part before the @")
-    if any(unicodedata.category(character) in _INVISIBLE for character in typed):
-        raise _refused("it contains a space or an invisible character")
+        raise _rejection("enter only the part before the @")
+    if any(unicodedata.category(character) in _INVISIBLE_CATEGORIES for character in typed):
+        raise _rejection("it contains a space or an invisible character")
     try:
         mailbox = parse_mailbox(f"{typed}@{domain}")
     except AddressError as error:
-        raise _refused(str(error)) from None
+        raise _rejection(str(error)) from None
     return LocalPart(mailbox.local_part, local_key(mailbox.local_part))
 
 
-def _refused(why: str) -> Refused:
+def _rejection(why: str) -> Refused:
     return Refused("invalid_alias", f"Local part is invalid: {why}", "localPart")

@@ -13,7 +13,7 @@ from router.model import Actor, BlockedSender
 from router.routing.senders import entry_form
 from router.store.database import Database, fetch_models
 
-MOST = 1000  # of one workspace: they are compared with every mail
+MAX_BLOCKED_SENDERS = 1000  # of one workspace: they are compared with every mail
 
 
 class BlockedSenderService:
@@ -36,18 +36,19 @@ class BlockedSenderService:
         )
         return window.to_page(rows, lambda blocked: blocked.sender)
 
-    async def all(self, workspace_id: str) -> tuple[str, ...]:
+    async def list_all(self, workspace_id: str) -> tuple[str, ...]:
         """Every entry of a workspace."""
         return tuple(row["sender"] for row in await self._database.fetch_all("blocked_all", workspace_id=workspace_id))
 
     async def create(self, actor: Actor, sender: str) -> BlockedSender:
         """From now on mail from this sender is refused for the workspace."""
-        blocked = BlockedSender(_form(sender), self._clock.now())
+        blocked = BlockedSender(_normalize(sender), self._clock.now())
         async with self._database.transaction() as transaction:
             row = await transaction.fetch_one("blocked_count", workspace_id=actor.workspace_id)
-            if row is not None and row["senders"] >= MOST:
+            if row is not None and row["senders"] >= MAX_BLOCKED_SENDERS:
                 raise Refused(
-                    "conflict", f"The limit of {MOST} blocked senders is reached: block a domain or a network"
+                    "conflict",
+                    f"The limit of {MAX_BLOCKED_SENDERS} blocked senders is reached: block a domain or a network",
                 )
             added = await transaction.execute(
                 "blocked_insert",
@@ -63,7 +64,7 @@ class BlockedSenderService:
 
     async def delete(self, actor: Actor, sender: str) -> None:
         """Its mail is taken again."""
-        known = _form(sender)
+        known = _normalize(sender)
         async with self._database.transaction() as transaction:
             if not await transaction.execute("blocked_delete", workspace_id=actor.workspace_id, sender=known):
                 raise not_found("Blocked sender")
@@ -71,7 +72,7 @@ class BlockedSenderService:
             await audit.record(transaction, actor, self._clock.now(), "blocked_sender.delete", known)
 
 
-def _form(sender: str) -> str:
+def _normalize(sender: str) -> str:
     typed = validation.validate_line(sender, "sender", max_length=320)
     try:
         return entry_form(typed)

@@ -16,9 +16,9 @@ from router.model import DELIVERY_STATES, Actor, Attempt, Delivery, DeliveryStat
 from router.ports import Wake
 from router.store.database import Database, QueryExecutor, Row, fetch_model, fetch_models, retry_on_conflict
 
-MOST_ATTEMPTS = 200
+MAX_ATTEMPTS = 200
 # Replayed in one transaction; who has more dead ones asks again.
-MOST_REPLAYED = 10_000
+MAX_REPLAYED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class DeliveryService:
         cursor: str | None = None,
     ) -> Page[Delivery]:
         """Newest first."""
-        wanted = None if state is None else _state(state)
+        wanted = None if state is None else _parse_state(state)
         window = paging.page_request("dlv", limit, cursor)
         if ticket_id is not None:
             query = "delivery_page_by_ticket"
@@ -76,9 +76,9 @@ class DeliveryService:
 
     async def get(self, actor: Actor, delivery_id: str) -> DeliveryView:
         """One delivery and its attempts."""
-        delivery = await _found(self._database, actor, delivery_id)
+        delivery = await _fetch_delivery(self._database, actor, delivery_id)
         attempts = await fetch_models(
-            self._database, Attempt, "delivery_attempts", delivery_id=delivery.id, most=MOST_ATTEMPTS
+            self._database, Attempt, "delivery_attempts", delivery_id=delivery.id, most=MAX_ATTEMPTS
         )
         return DeliveryView(delivery, tuple(attempts[::-1]))
 
@@ -95,9 +95,9 @@ class DeliveryService:
                 now=now,
                 expires_at=now + self._max_age,
             )
-            delivery = await _found(transaction, actor, delivery_id)
+            delivery = await _fetch_delivery(transaction, actor, delivery_id)
             if row is None:
-                raise await _why_not(transaction, actor, delivery)
+                raise await _replay_refusal(transaction, actor, delivery)
             await transaction.execute("integration_probe_now", id=delivery.integration_id, now=now)
             await audit.record(transaction, actor, now, "delivery.replay", delivery.id)
         self._wake.wake([delivery.integration_id])
@@ -106,7 +106,7 @@ class DeliveryService:
     @retry_on_conflict
     async def replay_many(self, actor: Actor, *, integration_id: str | None = None, state: str | None = None) -> int:
         """All dead ones, or all pending ones, of an integration or of all; returns how many are due now."""
-        wanted = _state("dead" if state is None else state)
+        wanted = _parse_state("dead" if state is None else state)
         if wanted == "delivered":
             raise Refused("invalid_request", "state must be one of: dead, pending", "state")
         if integration_id is not None:
@@ -129,7 +129,7 @@ class DeliveryService:
                     state=wanted,
                     now=now,
                     expires_at=now + self._max_age,
-                    most=MOST_REPLAYED,
+                    most=MAX_REPLAYED,
                 )
             )
             integrations = sorted({row["integration_id"] for row in rows})
@@ -148,11 +148,11 @@ class DeliveryService:
         return len(rows)
 
 
-def _state(value: str) -> DeliveryState:
+def _parse_state(value: str) -> DeliveryState:
     return validation.validate_choice(value, DELIVERY_STATES, "state")
 
 
-async def _found(transaction: QueryExecutor, actor: Actor, delivery_id: str) -> Delivery:
+async def _fetch_delivery(transaction: QueryExecutor, actor: Actor, delivery_id: str) -> Delivery:
     validation.validate_id(delivery_id, "dlv", "Delivery")
     delivery = await fetch_model(
         transaction, Delivery, "delivery_by_id", id=delivery_id, workspace_id=actor.workspace_id
@@ -162,7 +162,7 @@ async def _found(transaction: QueryExecutor, actor: Actor, delivery_id: str) -> 
     return delivery
 
 
-async def _why_not(transaction: QueryExecutor, actor: Actor, delivery: Delivery) -> Refused:
+async def _replay_refusal(transaction: QueryExecutor, actor: Actor, delivery: Delivery) -> Refused:
     if delivery.state == "delivered":
         return Refused("conflict", "This delivery has already been delivered")
     known = await transaction.fetch_one(

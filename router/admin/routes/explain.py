@@ -20,7 +20,7 @@ from router.routing.facts import read_blocked, read_domain_facts
 from router.routing.route import CATCH_ALL, DomainFacts, Refusal, Target, decide, wanted_keys
 from router.store.database import Database, fetch_model
 
-_SAMPLE = "The text of the message appears here."
+_SAMPLE_TEXT = "The text of the message appears here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +55,19 @@ class ExplanationService:
         database: Database,
         clock: Clock,
         channels: Mapping[str, Channel[Any]],
-        reply_of: Callable[[Refusal | None], str],
+        format_reply: Callable[[Refusal | None], str],
     ) -> None:
         self._database = database
         self._clock = clock
         self._channels = channels
-        self._reply_of = reply_of
+        self._format_reply = format_reply
 
-    async def mail(
+    async def explain(
         self, actor: Actor, recipient: str, *, sender: str | None = None, subject: str | None = None
     ) -> Explanation:
         """recipient: an address; sender, subject: of the mail that is imagined."""
-        mailbox = _mailbox(recipient, "recipient")
-        from_ = _mailbox("sender@example.com" if sender is None else sender, "from")
+        mailbox = _parse_address(recipient, "recipient")
+        from_ = _parse_address("sender@example.com" if sender is None else sender, "from")
         title = validation.validate_line(subject, "subject", max_length=1000) if subject else "Example subject"
         facts = await read_domain_facts(self._database, mailbox)
         if facts.domain is not None and facts.domain.workspace_id != actor.workspace_id:
@@ -84,23 +84,23 @@ class ExplanationService:
             else:
                 steps += _alias_steps(mailbox, facts, decision)
         if isinstance(decision, Refusal):
-            reply = self._reply_of(decision)
+            reply = self._format_reply(decision)
             return Explanation(str(mailbox), False, reply, tuple(steps), domain_id=domain_id)
-        integration = await self._integration(actor, decision)
+        integration = await self._fetch_integration(actor, decision)
         steps.append(_integration_step(integration))
         return Explanation(
             recipient=str(mailbox),
             accepted=True,
-            reply=self._reply_of(None),
+            reply=self._format_reply(None),
             steps=tuple(steps),
             domain_id=domain_id,
             alias_id=decision.alias_id,
             integration_id=None if integration is None else integration.id,
             tag=decision.tag,
-            preview=await self._preview(actor, decision, integration, str(from_), title),
+            preview=await self._render_preview(actor, decision, integration, str(from_), title),
         )
 
-    async def _integration(self, actor: Actor, target: Target) -> Integration | None:
+    async def _fetch_integration(self, actor: Actor, target: Target) -> Integration | None:
         if target.integration_id is None:
             return None
         return await fetch_model(
@@ -111,7 +111,7 @@ class ExplanationService:
             workspace_id=actor.workspace_id,
         )
 
-    async def _preview(
+    async def _render_preview(
         self, actor: Actor, target: Target, integration: Integration | None, sender: str, subject: str
     ) -> Payload | None:
         channel = None if integration is None else self._channels.get(integration.type)
@@ -129,12 +129,12 @@ class ExplanationService:
                 address=target.address,
                 status="open",
                 received_at=self._clock.now(),
-                text=_SAMPLE,
+                text=_SAMPLE_TEXT,
             )
         )
 
 
-def _mailbox(text: str, field: str) -> Mailbox:
+def _parse_address(text: str, field: str) -> Mailbox:
     try:
         return parse_mailbox(validation.validate_line(text, field, max_length=320))
     except AddressError as error:

@@ -22,7 +22,7 @@ from router.model import Actor, Integration, Micros, Workspace
 from router.ports import Wake
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, retry_on_conflict
 
-REMOVED = "the integration was removed"
+REMOVED_REASON = "the integration was removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class TestResult:
 
     ok: bool
     status: int | None
-    answer: str
+    response: str
     reason: str
     latency: Micros
 
@@ -62,7 +62,7 @@ class IntegrationService:
 
     async def get(self, actor: Actor, integration_id: str) -> Integration:
         """One integration."""
-        return await _found(self._database, actor, integration_id)
+        return await _fetch_integration(self._database, actor, integration_id)
 
     async def create(self, actor: Actor, *, type: str, name: str, settings: Mapping[str, Any]) -> Integration:  # noqa: A002 - the API's and the table's word for it
         """settings: what the channel of this type asks for (`webhookUrl`). Nothing is sent."""
@@ -85,7 +85,7 @@ class IntegrationService:
             await audit.record(
                 transaction, actor, now, "integration.create", integration_id, type=type, name=kept_name, hint=hint
             )
-            return await _found(transaction, actor, integration_id)
+            return await _fetch_integration(transaction, actor, integration_id)
 
     @retry_on_conflict
     async def change(
@@ -99,7 +99,7 @@ class IntegrationService:
         """Changes what is given. New settings heal a failing integration."""
         validation.validate_id(integration_id, "int", "Integration")
         async with self._database.transaction() as transaction:
-            integration = await _found(transaction, actor, integration_id)
+            integration = await _fetch_integration(transaction, actor, integration_id)
             sealed, hint = None, None
             if settings is not None:
                 channel = self._poster.channels.get(integration.type)
@@ -125,7 +125,7 @@ class IntegrationService:
                 name=name,
                 hint=hint,
             )
-            changed = await _found(transaction, actor, integration_id)
+            changed = await _fetch_integration(transaction, actor, integration_id)
         if settings is not None:
             self._wake.wake([integration_id])
         return changed
@@ -150,7 +150,7 @@ class IntegrationService:
                     "in_use", f"This integration is used by aliases ({row['aliases']}): change their integration first"
                 )
             await transaction.execute("workspace_forget_default", id=actor.workspace_id, integration_id=integration.id)
-            await transaction.execute("integration_abandon", id=integration.id, reason=REMOVED)
+            await transaction.execute("integration_abandon", id=integration.id, reason=REMOVED_REASON)
             await transaction.execute("integration_delete", id=integration.id, workspace_id=actor.workspace_id)
             await audit.record(
                 transaction, actor, self._clock.now(), "integration.delete", integration.id, name=integration.name
@@ -161,10 +161,10 @@ class IntegrationService:
 
         One that arrives heals the integration; the reason of one that does not is its last error.
         """
-        integration = await _found(self._database, actor, integration_id)
+        integration = await _fetch_integration(self._database, actor, integration_id)
         workspace = await fetch_model(self._database, Workspace, "workspace_by_id", id=actor.workspace_id)
         outcome = await self._send_test(integration, "" if workspace is None else workspace.name)
-        result = _result(outcome)
+        result = _test_result(outcome)
         async with self._database.transaction() as transaction:
             if result.ok:
                 await reactivate_integration(transaction, integration.id, self._clock.now())
@@ -191,7 +191,7 @@ class IntegrationService:
         return await found.send(found.channel.render_test(notice))
 
 
-async def _found(transaction: QueryExecutor, actor: Actor, integration_id: str) -> Integration:
+async def _fetch_integration(transaction: QueryExecutor, actor: Actor, integration_id: str) -> Integration:
     validation.validate_id(integration_id, "int", "Integration")
     integration = await fetch_model(
         transaction, Integration, "integration_by_id", id=integration_id, workspace_id=actor.workspace_id
@@ -201,7 +201,7 @@ async def _found(transaction: QueryExecutor, actor: Actor, integration_id: str) 
     return integration
 
 
-def _result(outcome: SendOutcome) -> TestResult:
+def _test_result(outcome: SendOutcome) -> TestResult:
     match outcome:
         case SendSuccess():
             return TestResult(True, outcome.status, outcome.excerpt, "", outcome.latency)

@@ -20,8 +20,8 @@ from router.routing.envelope import TEST_PROTOCOL, Envelope
 from router.routing.route import CATCH_ALL, Refusal, RefusalReason
 from router.store.database import Database
 
-_ANY = "emailrouter-test"  # a name to write to at a catch-all
-_REASONS: Mapping[RefusalReason, str] = {
+_CATCH_ALL_LOCAL_PART = "emailrouter-test"  # a name to write to at a catch-all
+_REFUSAL_REASONS: Mapping[RefusalReason, str] = {
     "relay": "its domain no longer exists",
     "pending": "its domain is not verified yet",
     "unknown": "the alias no longer exists",
@@ -55,21 +55,21 @@ class TestMailService:
 
     async def send(self, alias: Alias) -> TestMail:
         """Raises `Refused("conflict")` when a mail to the alias would be refused now."""
-        mailbox = Mailbox(_ANY if alias.local_part == CATCH_ALL else alias.local_part, alias.domain)
+        mailbox = Mailbox(_CATCH_ALL_LOCAL_PART if alias.local_part == CATCH_ALL else alias.local_part, alias.domain)
         target = await self._recipients.resolve(mailbox)
         if isinstance(target, Refusal):
-            raise Refused("conflict", f"Mail to {alias.email} is not accepted: {_REASONS[target.reason]}")
+            raise Refused("conflict", f"Mail to {alias.email} is not accepted: {_REFUSAL_REASONS[target.reason]}")
         if target.alias_id != alias.id:
             raise Refused("conflict", f"Mail to {mailbox} is routed to another alias, {target.address}")
         sender = f"postmaster@{self._hostname}"
         envelope = Envelope(
             reverse_path=sender, targets=(target,), peer="127.0.0.1", helo=self._hostname, protocol=TEST_PROTOCOL
         )
-        accepted = await self._acceptor.accept(envelope, self._content(alias, mailbox, sender))
+        accepted = await self._acceptor.accept(envelope, self._compose(alias, mailbox, sender))
         row = await self._database.fetch_one("message_links", message_id=accepted.message_id, most=1)
         return TestMail(accepted.message_id, None if row is None else row["ticket_id"])
 
-    def _content(self, alias: Alias, mailbox: Mailbox, sender: str) -> bytes:
+    def _compose(self, alias: Alias, mailbox: Mailbox, sender: str) -> bytes:
         now = datetime.fromtimestamp(self._clock.now() // 1_000_000, UTC)
         lines = (
             f"From: Email Router <{sender}>",

@@ -25,7 +25,7 @@ MAX_MESSAGES = 50
 # process has to spare. Two messages always do (`router.mail.contents.ParseLimits`).
 MAX_CONTENT_BYTES = 16_000_000
 # Answers that are read at the same time: others wait, so that only so many hold contents. Each is encoded at once.
-MAX_READS = 2
+MAX_CONCURRENT_READS = 2
 MAX_DELIVERIES = 200
 MAX_EVENTS = 500
 
@@ -62,79 +62,85 @@ class ConversationReader:
         self._database = database
         self._contents = contents
         self._timelines = TimelineReader(database, contents)
-        self._reads = asyncio.Semaphore(MAX_READS)
+        self._read_slots = asyncio.Semaphore(MAX_CONCURRENT_READS)
 
     async def catch_up(self, patience: float) -> None:
         """See `ContentStore.catch_up`: awaited before tickets are searched."""
         await self._contents.catch_up(patience)
 
-    async def view(self, ticket: Ticket) -> TicketView:
+    async def read_ticket(self, ticket: Ticket) -> TicketView:
         """The first message and the newest, `MAX_MESSAGES` together, fewer where they pass `MAX_CONTENT_BYTES`."""
-        ends = await timeline.message_ends(self._database, ticket)
-        newest = await self._page(ticket, f"msg_{timeline.END}", MAX_MESSAGES)
-        if newest and newest[-1].id != ends.first and (first := await self._message(ticket, ends.first)) is not None:
+        ends = await timeline.fetch_message_bounds(self._database, ticket)
+        newest = await self._fetch_page(ticket, f"msg_{timeline.MAX_ID_SUFFIX}", MAX_MESSAGES)
+        if (
+            newest
+            and newest[-1].id != ends.first
+            and (first := await self._fetch_message(ticket, ends.first)) is not None
+        ):
             newest[-1] = first
         events = await fetch_models(
             self._database,
             TicketEvent,
             "ticket_events_of",
             ticket_id=ticket.id,
-            before=f"evt_{timeline.END}",
+            before=f"evt_{timeline.MAX_ID_SUFFIX}",
             most=MAX_EVENTS,
         )
-        deliveries = await self._deliveries(ticket)
-        views = sorted(await self._read(ticket, [*newest[-1:], *newest[:-1]]), key=lambda view: view.message.id)
-        arrivals = [timeline.arrival(ticket, view.message, view.links) for view in views]
+        deliveries = await self._fetch_deliveries(ticket)
+        views = sorted(
+            await self._read_contents(ticket, [*newest[-1:], *newest[:-1]]), key=lambda view: view.message.id
+        )
+        arrivals = [timeline.arrival_event(ticket, view.message, view.links) for view in views]
         return TicketView(
             ticket,
             tuple(views),
             ends.count,
             paging.encode_cursor(views[1].message.id) if 1 < len(views) < ends.count else None,
             deliveries,
-            tuple(sorted([*events, *arrivals], key=_order)),
+            tuple(sorted([*events, *arrivals], key=_event_order)),
         )
 
-    async def messages(self, ticket: Ticket, window: PageRequest) -> Page[MessageView]:
+    async def read_messages(self, ticket: Ticket, window: PageRequest) -> Page[MessageView]:
         """A page of the ticket's messages, newest first; shorter where they pass `MAX_CONTENT_BYTES`."""
-        found = await self._page(ticket, window.before, window.row_limit)
-        views = await self._read(ticket, found[: window.limit])
+        found = await self._fetch_page(ticket, window.before, window.row_limit)
+        views = await self._read_contents(ticket, found[: window.limit])
         return Page(tuple(views), paging.encode_cursor(views[-1].message.id) if len(views) < len(found) else None)
 
-    async def message(self, ticket: Ticket, message_id: str) -> MessageView:
+    async def read_message(self, ticket: Ticket, message_id: str) -> MessageView:
         """One message of the ticket; raises `not_found`."""
         validation.validate_id(message_id, "msg", "Message")
-        message = await self._message(ticket, message_id)
-        links = await timeline.links_of(self._database, ticket, [message_id])
+        message = await self._fetch_message(ticket, message_id)
+        links = await timeline.fetch_links(self._database, ticket, [message_id])
         if message is None or message_id not in links:
             raise not_found("Message")
         return MessageView(message, links[message_id], await self._contents.of(message_id))
 
-    async def timeline(self, ticket: Ticket, before: str | None) -> Timeline:
+    async def read_timeline(self, ticket: Ticket, before: str | None) -> Timeline:
         """See `TimelineReader.read`."""
         return await self._timelines.read(ticket, before)
 
-    async def _page(self, ticket: Ticket, before: str, most: int) -> list[Message]:
+    async def _fetch_page(self, ticket: Ticket, before: str, most: int) -> list[Message]:
         return await fetch_models(
             self._database, Message, "message_of_ticket", ticket_id=ticket.id, before=before, most=most
         )
 
-    async def _message(self, ticket: Ticket, message_id: str) -> Message | None:
+    async def _fetch_message(self, ticket: Ticket, message_id: str) -> Message | None:
         return await fetch_model(
             self._database, Message, "message_by_id", id=message_id, workspace_id=ticket.workspace_id
         )
 
-    async def _read(self, ticket: Ticket, messages: Sequence[Message]) -> list[MessageView]:
+    async def _read_contents(self, ticket: Ticket, messages: Sequence[Message]) -> list[MessageView]:
         """The messages in their order, the first two and as many more as `MAX_CONTENT_BYTES` allow.
 
         One after another: no more is held at any time than that and one message.
         """
         message_ids = [message.id for message in messages]
-        links = await timeline.links_of(self._database, ticket, message_ids)
+        links = await timeline.fetch_links(self._database, ticket, message_ids)
         for message_id in await self._contents.unparsed(message_ids):  # takes time: not while others wait
             await self._contents.of(message_id)
         views: list[MessageView] = []
         left = MAX_CONTENT_BYTES
-        async with self._reads:
+        async with self._read_slots:
             for message in messages:
                 contents = await self._contents.of(message.id)
                 left -= contents.size
@@ -143,7 +149,7 @@ class ConversationReader:
                 views.append(MessageView(message, links.get(message.id, ()), contents))
         return views
 
-    async def _deliveries(self, ticket: Ticket) -> tuple[Delivery, ...]:
+    async def _fetch_deliveries(self, ticket: Ticket) -> tuple[Delivery, ...]:
         newest_first = await fetch_models(
             self._database,
             Delivery,
@@ -158,6 +164,6 @@ class ConversationReader:
         return tuple(newest_first[::-1])
 
 
-def _order(event: TicketEvent) -> tuple[Micros, str]:
+def _event_order(event: TicketEvent) -> tuple[Micros, str]:
     """By time; what happened in the same microsecond by the id, which sorts by time too once its prefix is off."""
     return event.at, event.id.partition("_")[2]

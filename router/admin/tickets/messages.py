@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from router import ids
 from router.admin import validation
-from router.admin.tickets.timeline import END
+from router.admin.tickets.timeline import MAX_ID_SUFFIX
 from router.contents.store import ContentStore
 from router.errors import not_found
 from router.mail import trace_headers
@@ -15,11 +15,11 @@ from router.mail.contents import AttachmentData
 from router.model import Actor, Attempt, Delivery, Message, Micros, TicketMessage
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models, model_from_row
 
-MOST_LINKS = 1000
-MOST_DELIVERIES = 1000
-MOST_ATTEMPTS = 1000
-MOST_FOUND = 50
-_MOST_ID = 998  # octets of a Message-ID, as the header's reader has it
+MAX_LINKS = 1000
+MAX_DELIVERIES = 1000
+MAX_ATTEMPTS = 1000
+MAX_RESULTS = 50
+_MAX_MESSAGE_ID_BYTES = 998  # octets of a Message-ID, as the header's reader has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,13 @@ class RawMessage:
     """A mail to hand out: our trace headers, then its octets in pieces. octets: of both together."""
 
     message: Message
-    head: bytes
-    first: bytes
-    rest: AsyncIterator[bytes]
+    trace_headers: bytes
+    first_chunk: bytes
+    remaining_chunks: AsyncIterator[bytes]
 
     @property
-    def octets(self) -> int:
-        return len(self.head) + self.message.size
+    def size(self) -> int:
+        return len(self.trace_headers) + self.message.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +65,26 @@ class MessageService:
         """Newest first, at most `MOST_FOUND`: by our id (what `250 ... queued as` said), by a Message-ID with or
         without its brackets, or all of a ticket, by its id or number (`#12`).
         """
-        wanted = validation.validate_line(text, "q", max_length=_MOST_ID + 40).strip()
+        wanted = validation.validate_line(text, "q", max_length=_MAX_MESSAGE_ID_BYTES + 40).strip()
         number = validation.parse_ticket_number(wanted)
         if number is not None or ids.looks_valid(wanted, "ticket"):
-            ticket_id = await self._ticket(actor, wanted, number)
+            ticket_id = await self._find_ticket_id(actor, wanted, number)
             if ticket_id is None:
                 return ()
-            return await self._all("message_of_ticket", ticket_id=ticket_id, before=f"msg_{END}", most=MOST_FOUND)
+            return await self._fetch_messages(
+                "message_of_ticket", ticket_id=ticket_id, before=f"msg_{MAX_ID_SUFFIX}", most=MAX_RESULTS
+            )
         if ids.looks_valid(wanted, "msg"):
-            return await self._all("message_by_id", id=wanted, workspace_id=actor.workspace_id)
+            return await self._fetch_messages("message_by_id", id=wanted, workspace_id=actor.workspace_id)
         bare = wanted.partition(":")[2].strip() if wanted.lower().startswith("message-id:") else wanted
-        return await self._all(
-            "message_by_rfc_id", rfc_message_id=bare.strip("<>"), workspace_id=actor.workspace_id, most=MOST_FOUND
+        return await self._fetch_messages(
+            "message_by_rfc_id", rfc_message_id=bare.strip("<>"), workspace_id=actor.workspace_id, most=MAX_RESULTS
         )
 
-    async def _all(self, query: str, **values: object) -> tuple[Message, ...]:
+    async def _fetch_messages(self, query: str, **values: object) -> tuple[Message, ...]:
         return tuple(await fetch_models(self._database, Message, query, **values))
 
-    async def _ticket(self, actor: Actor, ticket_id: str, number: int | None) -> str | None:
+    async def _find_ticket_id(self, actor: Actor, ticket_id: str, number: int | None) -> str | None:
         """The id of a ticket of the workspace, by its number if there is one."""
         if number is None:
             row = await self._database.fetch_one("ticket_by_id", id=ticket_id, workspace_id=actor.workspace_id)
@@ -90,10 +92,10 @@ class MessageService:
             row = await self._database.fetch_one("operator_ticket", number=number, workspace_id=actor.workspace_id)
         return None if row is None else row["id"]
 
-    async def raw(self, actor: Actor, message_id: str) -> RawMessage:
+    async def get_raw(self, actor: Actor, message_id: str) -> RawMessage:
         """The mail octet for octet, with trace headers on top; `not_found` when its octets were erased."""
-        message = await _found(self._database, actor, message_id)
-        links = await self._links(message)
+        message = await _fetch_message(self._database, actor, message_id)
+        links = await self._fetch_links(message)
         pieces = self._contents.pieces(message.id)
         first = await anext(pieces, None)
         if first is None:
@@ -101,40 +103,38 @@ class MessageService:
         head = trace_headers.render(message, sorted({link.recipient for link in links}))
         return RawMessage(message, head, first, pieces)
 
-    async def attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
+    async def get_attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
         """One attachment's octets; n counts as in the ticket's list."""
-        message = await _found(self._database, actor, message_id)
+        message = await _fetch_message(self._database, actor, message_id)
         data = await self._contents.attachment(message.id, n)
         if data is None:
             raise not_found("Attachment")
         return data
 
-    async def trace(self, actor: Actor, message_id: str) -> Trace:
+    async def get_trace(self, actor: Actor, message_id: str) -> Trace:
         """The connection, the route of each recipient, each delivery and every attempt."""
-        message = await _found(self._database, actor, message_id)
-        links = await self._links(message)
+        message = await _fetch_message(self._database, actor, message_id)
+        links = await self._fetch_links(message)
         deliveries = await fetch_models(
-            self._database, Delivery, "message_deliveries", message_id=message.id, most=MOST_DELIVERIES
+            self._database, Delivery, "message_deliveries", message_id=message.id, most=MAX_DELIVERIES
         )
-        rows = await self._database.fetch_all("message_attempts", message_id=message.id, most=MOST_ATTEMPTS)
-        events = [_received(message)]
-        events += [_routed(link) for link in links]
-        events += [_owed(delivery) for delivery in deliveries]
-        events += [_attempted(model_from_row(Attempt, row), row["integration_id"]) for row in rows]
-        events += [_ended(delivery) for delivery in deliveries if delivery.delivered_at is not None]
+        rows = await self._database.fetch_all("message_attempts", message_id=message.id, most=MAX_ATTEMPTS)
+        events = [_receipt_event(message)]
+        events += [_routing_event(link) for link in links]
+        events += [_queueing_event(delivery) for delivery in deliveries]
+        events += [_attempt_event(model_from_row(Attempt, row), row["integration_id"]) for row in rows]
+        events += [_completion_event(delivery) for delivery in deliveries if delivery.delivered_at is not None]
         return Trace(
             message.id,
             tuple(dict.fromkeys(link.ticket_id for link in links)),
             tuple(sorted(events, key=lambda event: event.at)),
         )
 
-    async def _links(self, message: Message) -> list[TicketMessage]:
-        return await fetch_models(
-            self._database, TicketMessage, "message_links", message_id=message.id, most=MOST_LINKS
-        )
+    async def _fetch_links(self, message: Message) -> list[TicketMessage]:
+        return await fetch_models(self._database, TicketMessage, "message_links", message_id=message.id, most=MAX_LINKS)
 
 
-async def _found(transaction: QueryExecutor, actor: Actor, message_id: str) -> Message:
+async def _fetch_message(transaction: QueryExecutor, actor: Actor, message_id: str) -> Message:
     validation.validate_id(message_id, "msg", "Message")
     message = await fetch_model(transaction, Message, "message_by_id", id=message_id, workspace_id=actor.workspace_id)
     if message is None:
@@ -142,7 +142,7 @@ async def _found(transaction: QueryExecutor, actor: Actor, message_id: str) -> M
     return message
 
 
-def _received(message: Message) -> TraceEvent:
+def _receipt_event(message: Message) -> TraceEvent:
     return TraceEvent(
         message.received_at,
         "received",
@@ -160,7 +160,7 @@ def _received(message: Message) -> TraceEvent:
     )
 
 
-def _routed(link: TicketMessage) -> TraceEvent:
+def _routing_event(link: TicketMessage) -> TraceEvent:
     return TraceEvent(
         link.created_at,
         "joined" if link.joined_by else "opened",
@@ -174,7 +174,7 @@ def _routed(link: TicketMessage) -> TraceEvent:
     )
 
 
-def _owed(delivery: Delivery) -> TraceEvent:
+def _queueing_event(delivery: Delivery) -> TraceEvent:
     return TraceEvent(
         delivery.created_at,
         "delivery",
@@ -188,7 +188,7 @@ def _owed(delivery: Delivery) -> TraceEvent:
     )
 
 
-def _attempted(attempt: Attempt, integration_id: str) -> TraceEvent:
+def _attempt_event(attempt: Attempt, integration_id: str) -> TraceEvent:
     return TraceEvent(
         attempt.started_at,
         "attempt",
@@ -204,7 +204,7 @@ def _attempted(attempt: Attempt, integration_id: str) -> TraceEvent:
     )
 
 
-def _ended(delivery: Delivery) -> TraceEvent:
+def _completion_event(delivery: Delivery) -> TraceEvent:
     return TraceEvent(
         delivery.delivered_at or delivery.created_at,
         "delivered",

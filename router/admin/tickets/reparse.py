@@ -14,17 +14,17 @@ from router.contents.store import ContentStore
 from router.model import Micros
 from router.store.database import Database
 
-BATCH = 100
+BATCH_SIZE = 100
 # Asked for at once; how many are held in memory at once is the store's own bound.
-AT_ONCE = 4
+MAX_CONCURRENT_MESSAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ReparseProgress:
     """How far it is. last: the id of the last message that was made anew."""
 
-    done: int
-    last: str
+    message_count: int
+    last_message_id: str
 
 
 class ReparseService:
@@ -34,17 +34,21 @@ class ReparseService:
         self._database = database
         self._contents = contents
 
-    async def run(self, since: Micros, *, workspace_id: str | None, tell: Callable[[ReparseProgress], None]) -> int:
+    async def run(
+        self, since: Micros, *, workspace_id: str | None, on_progress: Callable[[ReparseProgress], None]
+    ) -> int:
         """Messages received since then, of one workspace or of all (None); returns how many. tell: after each batch."""
         done, after = 0, ""
         while True:
             rows = await self._database.fetch_all(
-                "operator_reparse_next", after=after, since=since, workspace_id=workspace_id, most=BATCH
+                "operator_reparse_next", after=after, since=since, workspace_id=workspace_id, most=BATCH_SIZE
             )
             if not rows:
                 return done
             ids = [row["id"] for row in rows]
-            for start in range(0, len(ids), AT_ONCE):
-                await asyncio.gather(*(self._contents.make(one, again=True) for one in ids[start : start + AT_ONCE]))
+            for start in range(0, len(ids), MAX_CONCURRENT_MESSAGES):
+                await asyncio.gather(
+                    *(self._contents.make(one, again=True) for one in ids[start : start + MAX_CONCURRENT_MESSAGES])
+                )
             done, after = done + len(ids), ids[-1]
-            tell(ReparseProgress(done, after))
+            on_progress(ReparseProgress(done, after))

@@ -25,8 +25,8 @@ from router.store.database import Database, QueryExecutor, fetch_model, fetch_mo
 from router.store.erasure import erase_ticket
 
 # A search first reads what nobody has read yet; it does not wait longer for that.
-SEARCH_PATIENCE = 1.0
-MOST_NEWEST = 200
+SEARCH_PARSE_SECONDS = 1.0
+MAX_NEWEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,64 +53,68 @@ class TicketService:
     async def list(
         self,
         actor: Actor,
-        wanted: TicketFilter | None = None,
+        ticket_filter: TicketFilter | None = None,
         *,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[Ticket]:
         """Newest first. A search for nothing but blanks is none; for nothing but signs it finds nothing."""
-        wanted = wanted or TicketFilter()
-        status = None if wanted.status is None else ticket_status(wanted.status)
+        ticket_filter = ticket_filter or TicketFilter()
+        status = None if ticket_filter.status is None else parse_status(ticket_filter.status)
         window = paging.page_request("ticket", limit, cursor)
-        narrowed = {"assignee": wanted.assigned_to, "alias": wanted.alias_id, "status": status}
+        narrowed = {"assignee": ticket_filter.assigned_to, "alias": ticket_filter.alias_id, "status": status}
         by = "_and_".join(name for name, wish in narrowed.items() if wish is not None)
         query = f"ticket_page_by_{by}" if by else "ticket_page"
-        values = {"assigned_to": wanted.assigned_to, "alias_id": wanted.alias_id, "status": status}
-        if wanted.q is not None and wanted.q.strip():
-            return await self._search(actor, wanted.q, query, window, values)
-        return await self._page(actor, query, window, before=window.before, most=window.row_limit, **values)
+        values = {"assigned_to": ticket_filter.assigned_to, "alias_id": ticket_filter.alias_id, "status": status}
+        if ticket_filter.q is not None and ticket_filter.q.strip():
+            return await self._search(actor, ticket_filter.q, query, window, values)
+        return await self._fetch_page(actor, query, window, before=window.before, most=window.row_limit, **values)
 
-    async def mine(
+    async def list_assigned(
         self, actor: Actor, *, status: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[Ticket]:
         """Those assigned to the actor's user; the operator at the command line has none."""
         wanted = TicketFilter(status=status, assigned_to=actor.user_id or "")
         return await self.list(actor, wanted, limit=limit, cursor=cursor)
 
-    async def unassigned(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Ticket]:
+    async def list_unassigned(
+        self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> Page[Ticket]:
         """The queue: nobody's and not resolved."""
         window = paging.page_request("ticket", limit, cursor)
-        return await self._page(actor, "ticket_page_unassigned", window, before=window.before, most=window.row_limit)
+        return await self._fetch_page(
+            actor, "ticket_page_unassigned", window, before=window.before, most=window.row_limit
+        )
 
-    async def newest(self, actor: Actor) -> frozenset[str]:
+    async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
         """The latest mails and events of the workspace, by names that sort by time: new ones say that lists changed.
 
         Looked for among the latest of all workspaces (`MOST_NEWEST` mails and as many events), which costs the same
         however much there is: where others get more than that within one look, a change is told with the next one.
         """
-        rows = await self._database.fetch_all("ticket_newest", workspace_id=actor.workspace_id, most=MOST_NEWEST)
+        rows = await self._database.fetch_all("ticket_newest", workspace_id=actor.workspace_id, most=MAX_NEWEST)
         return frozenset(row["id"].partition("_")[2] for row in rows)
 
     async def get(self, actor: Actor, ticket_id: str) -> TicketView:
         """One ticket with its first and newest messages, its deliveries and events, each oldest first."""
-        return await self._conversation.view(await _found(self._database, actor, ticket_id))
+        return await self._conversation.read_ticket(await _fetch_ticket(self._database, actor, ticket_id))
 
-    async def messages(
+    async def list_messages(
         self, actor: Actor, ticket_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[MessageView]:
         """The messages of a ticket, newest first."""
         window = paging.page_request("msg", limit, cursor)
-        return await self._conversation.messages(await _found(self._database, actor, ticket_id), window)
+        return await self._conversation.read_messages(await _fetch_ticket(self._database, actor, ticket_id), window)
 
-    async def message(self, actor: Actor, ticket_id: str, message_id: str) -> MessageView:
+    async def get_message(self, actor: Actor, ticket_id: str, message_id: str) -> MessageView:
         """One message of a ticket."""
-        return await self._conversation.message(await _found(self._database, actor, ticket_id), message_id)
+        return await self._conversation.read_message(await _fetch_ticket(self._database, actor, ticket_id), message_id)
 
-    async def timeline(self, actor: Actor, ticket_id: str, before: str | None = None) -> Timeline:
+    async def get_timeline(self, actor: Actor, ticket_id: str, before: str | None = None) -> Timeline:
         """A stretch of a ticket's timeline; see `TimelineReader.read`."""
-        return await self._conversation.timeline(await _found(self._database, actor, ticket_id), before)
+        return await self._conversation.read_timeline(await _fetch_ticket(self._database, actor, ticket_id), before)
 
-    async def named(self, actor: Actor, ticket_ids: Iterable[str]) -> Mapping[str, Ticket]:
+    async def get_many(self, actor: Actor, ticket_ids: Iterable[str]) -> Mapping[str, Ticket]:
         """Those of the tickets that there are, by their ids; of at most `MAX_LIMIT` it is asked."""
         asked = json.dumps(sorted(set(ticket_ids))[: paging.MAX_LIMIT])
         found = await fetch_models(self._database, Ticket, "ticket_named", ids=asked, workspace_id=actor.workspace_id)
@@ -119,10 +123,10 @@ class TicketService:
     async def claim(self, actor: Actor, ticket_id: str) -> Ticket:
         """The actor's user takes the ticket; `already_claimed` when somebody else has it, `not_open` when resolved."""
         validation.validate_id(ticket_id, "ticket", "Ticket")
-        user_id = _person(actor)
+        user_id = _require_user_id(actor)
         now = self._clock.now()
         async with self._database.transaction() as transaction:
-            await _still_there(transaction, actor)
+            await _lock_user(transaction, actor)
             ticket = await fetch_model(
                 transaction,
                 Ticket,
@@ -133,29 +137,29 @@ class TicketService:
                 now=now,
             )
             if ticket is None:
-                raise _why_not_claimed(await _found(transaction, actor, ticket_id))
+                raise _claim_refusal(await _fetch_ticket(transaction, actor, ticket_id))
             if ticket.claimed_at == now:
-                await _tell(transaction, actor, ticket, now, "claimed")
+                await _record_event(transaction, actor, ticket, now, "claimed")
             elif ticket.updated_at == now:
-                await _tell(transaction, actor, ticket, now, "status", to=ticket.status)
+                await _record_event(transaction, actor, ticket, now, "status", to=ticket.status)
         return ticket
 
     async def unclaim(self, actor: Actor, ticket_id: str) -> Ticket:
         """Back to the queue as `open`; `forbidden` for others than the assignee and admins."""
         async with self._database.transaction() as transaction:
-            ticket = await _held(transaction, actor, ticket_id)
+            ticket = await _lock_unresolved(transaction, actor, ticket_id)
             if ticket.assigned_to is None and ticket.status == "open":
                 return ticket
-            _theirs_to_give(actor, ticket)
+            _require_assignee_or_admin(actor, ticket)
             back = replace(ticket, status="open", assigned_to=None, claimed_at=None)
-            return await self._write(transaction, actor, back, "unclaimed", {"from": ticket.assigned_to})
+            return await self._update(transaction, actor, back, "unclaimed", {"from": ticket.assigned_to})
 
     async def assign(self, actor: Actor, ticket_id: str, user_id: str) -> Ticket:
         """Gives the ticket to a user; `forbidden` for others than the assignee and admins."""
         async with self._database.transaction() as transaction:
             user = await fetch_model(transaction, User, "user_lock", id=user_id, workspace_id=actor.workspace_id)
-            ticket = await _held(transaction, actor, ticket_id)
-            _theirs_to_give(actor, ticket)
+            ticket = await _lock_unresolved(transaction, actor, ticket_id)
+            _require_assignee_or_admin(actor, ticket)
             if user is None or user.disabled_at is not None:
                 raise Refused("invalid_request", "userId must be an active user of this workspace", "userId")
             if user.role == "viewer":
@@ -168,40 +172,42 @@ class TicketService:
                 claimed_at=ticket.claimed_at if ticket.assigned_to == user.id else self._clock.now(),
                 status="in_progress" if ticket.status == "open" else ticket.status,
             )
-            return await self._write(transaction, actor, given, "assigned", {"to": user.id, "from": ticket.assigned_to})
+            return await self._update(
+                transaction, actor, given, "assigned", {"to": user.id, "from": ticket.assigned_to}
+            )
 
     async def set_status(self, actor: Actor, ticket_id: str, status: str) -> Ticket:
         """Any status from any other. `in_progress` claims a ticket that is nobody's; reopening keeps the assignee."""
-        wanted = ticket_status(status)
+        wanted = parse_status(status)
         async with self._database.transaction() as transaction:
             if wanted == "in_progress":
-                await _still_there(transaction, actor)
-            ticket = await _found(transaction, actor, ticket_id, "ticket_lock")
+                await _lock_user(transaction, actor)
+            ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
             if ticket.status == wanted:
                 return ticket
             now = self._clock.now()
             changed = replace(ticket, status=wanted, resolved_at=now if wanted == "resolved" else None)
             if wanted == "in_progress" and ticket.assigned_to is None and actor.user_id is not None:
                 changed = replace(changed, assigned_to=actor.user_id, claimed_at=now)
-            return await self._write(transaction, actor, changed, "status", {"from": ticket.status, "to": wanted})
+            return await self._update(transaction, actor, changed, "status", {"from": ticket.status, "to": wanted})
 
-    async def note(self, actor: Actor, ticket_id: str, text: str) -> TicketEvent:
+    async def add_note(self, actor: Actor, ticket_id: str, text: str) -> TicketEvent:
         """Writes a note on the ticket, for colleagues; nobody else sees it."""
         kept = validation.validate_text(text, "text")
         async with self._database.transaction() as transaction:
-            ticket = await _found(transaction, actor, ticket_id, "ticket_lock")
-            return await _tell(transaction, actor, ticket, self._clock.now(), "note", text=kept)
+            ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
+            return await _record_event(transaction, actor, ticket, self._clock.now(), "note", text=kept)
 
     @retry_on_conflict
     async def delete(self, actor: Actor, ticket_id: str) -> None:
         """Erases the ticket, and its messages with their octets unless another ticket has them too."""
         validation.validate_id(ticket_id, "ticket", "Ticket")
         async with self._database.transaction() as transaction:
-            ticket = await _found(transaction, actor, ticket_id, "ticket_lock")
+            ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
             await erase_ticket(transaction, ticket.id)
             await audit.record(transaction, actor, self._clock.now(), "ticket.delete", ticket.id, number=ticket.number)
 
-    async def _page(self, actor: Actor, query: str, window: PageRequest, **values: object) -> Page[Ticket]:
+    async def _fetch_page(self, actor: Actor, query: str, window: PageRequest, **values: object) -> Page[Ticket]:
         rows = await fetch_models(self._database, Ticket, query, workspace_id=actor.workspace_id, **values)
         return window.to_page(rows, lambda ticket: ticket.id)
 
@@ -211,12 +217,12 @@ class TicketService:
         question = terms.question(actor.workspace_id, q, narrowed["alias_id"])
         if question is None:
             return Page((), None)
-        await self._conversation.catch_up(SEARCH_PATIENCE)
+        await self._conversation.catch_up(SEARCH_PARSE_SECONDS)
         values = {"workspace_id": actor.workspace_id, **narrowed}
         rows = await Search(self._database, question, query, values, window.row_limit).newest(window.before)
         return window.to_page([model_from_row(Ticket, row) for row in rows], lambda ticket: ticket.id)
 
-    async def _write(
+    async def _update(
         self, transaction: QueryExecutor, actor: Actor, ticket: Ticket, kind: str, detail: dict[str, str | None]
     ) -> Ticket:
         now = self._clock.now()
@@ -230,16 +236,18 @@ class TicketService:
             resolved_at=ticket.resolved_at,
             now=now,
         )
-        await _tell(transaction, actor, ticket, now, kind, **detail)
+        await _record_event(transaction, actor, ticket, now, kind, **detail)
         return replace(ticket, updated_at=now)
 
 
-def ticket_status(value: str) -> TicketStatus:
+def parse_status(value: str) -> TicketStatus:
     """The status that a word names; raises `Refused("invalid_status")`."""
     return validation.validate_choice(value, TICKET_STATUSES, "status", code="invalid_status")
 
 
-async def _found(transaction: QueryExecutor, actor: Actor, ticket_id: str, query: str = "ticket_by_id") -> Ticket:
+async def _fetch_ticket(
+    transaction: QueryExecutor, actor: Actor, ticket_id: str, query: str = "ticket_by_id"
+) -> Ticket:
     validation.validate_id(ticket_id, "ticket", "Ticket")
     ticket = await fetch_model(transaction, Ticket, query, id=ticket_id, workspace_id=actor.workspace_id)
     if ticket is None:
@@ -247,21 +255,21 @@ async def _found(transaction: QueryExecutor, actor: Actor, ticket_id: str, query
     return ticket
 
 
-async def _held(transaction: QueryExecutor, actor: Actor, ticket_id: str) -> Ticket:
+async def _lock_unresolved(transaction: QueryExecutor, actor: Actor, ticket_id: str) -> Ticket:
     """A ticket that may change hands, held until the transaction ends."""
-    ticket = await _found(transaction, actor, ticket_id, "ticket_lock")
+    ticket = await _fetch_ticket(transaction, actor, ticket_id, "ticket_lock")
     if ticket.status == "resolved":
         raise Refused("not_open", f"Ticket #{ticket.number} is resolved: reopen it first")
     return ticket
 
 
-def _person(actor: Actor) -> str:
+def _require_user_id(actor: Actor) -> str:
     if actor.user_id is None:
         raise Refused("invalid_request", "Only a user can claim a ticket: assign it to a user instead")
     return actor.user_id
 
 
-async def _still_there(transaction: QueryExecutor, actor: Actor) -> None:
+async def _lock_user(transaction: QueryExecutor, actor: Actor) -> None:
     """Holds the actor's user: who was removed since their key was looked at must not get a ticket."""
     if actor.user_id is None:
         return
@@ -269,20 +277,20 @@ async def _still_there(transaction: QueryExecutor, actor: Actor) -> None:
         raise Refused("unauthorized", "Your user account was removed")
 
 
-def _theirs_to_give(actor: Actor, ticket: Ticket) -> None:
+def _require_assignee_or_admin(actor: Actor, ticket: Ticket) -> None:
     if actor.role != "admin" and (actor.user_id is None or ticket.assigned_to != actor.user_id):
         raise Refused(
             "forbidden", f"Ticket #{ticket.number} is not assigned to you: only its assignee and admins can do this"
         )
 
 
-def _why_not_claimed(ticket: Ticket) -> Refused:
+def _claim_refusal(ticket: Ticket) -> Refused:
     if ticket.status == "resolved":
         return Refused("not_open", f"Ticket #{ticket.number} is resolved: reopen it first")
     return Refused("already_claimed", f"Ticket #{ticket.number} is already claimed by another user")
 
 
-async def _tell(
+async def _record_event(
     transaction: QueryExecutor, actor: Actor, ticket: Ticket, now: Micros, kind: str, **detail: str | None
 ) -> TicketEvent:
     event = TicketEvent(

@@ -21,12 +21,12 @@ from router.model import Message, Ticket, TicketEvent, TicketMessage
 from router.store.database import Database, fetch_model, fetch_models
 
 MAX_ENTRIES = 30
-MAX_EXCERPT = 40_000  # characters of a message between the first and the newest
+MAX_EXCERPT_LENGTH = 40_000  # characters of a message between the first and the newest
 MAX_LINKS = 5000  # of a page of messages: the recipients that brought them
 # How many of the newest messages are searched for one of the ticket's sender.
-MAX_SEARCHED = 200
+MAX_REPLY_SEARCH = 200
 # Where an id goes on after its prefix: above every one, whose first character is never more than 7.
-END = "z" * 26
+MAX_ID_SUFFIX = "z" * 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class MessageExcerpt:
     message: Message
     links: tuple[TicketMessage, ...]
     text: str
-    whole: bool
-    cut: bool
+    is_full: bool
+    is_truncated: bool
     quoted_lines: int
     has_html: bool
     attachments: tuple[Attachment, ...]
@@ -57,12 +57,12 @@ class TimelineEntry:
 
     event: TicketEvent
     excerpt: MessageExcerpt | None
-    left_out: int
+    omitted_before: int
 
     @property
-    def place(self) -> str:
+    def position(self) -> str:
         """Names the entry within its ticket; `TimelineReader.read` takes it as `before`."""
-        return _place(self.event.id)
+        return _id_suffix(self.event.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Timeline:
 
     ticket: Ticket
     entries: tuple[TimelineEntry, ...]
-    answer_to: tuple[str, ...]
+    reply_addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,13 @@ class MessageBounds:
     newest: str
 
 
-async def message_ends(database: Database, ticket: Ticket) -> MessageBounds:
+async def fetch_message_bounds(database: Database, ticket: Ticket) -> MessageBounds:
     """Counts the messages of a ticket and finds the first and the newest."""
     row = await database.fetch_one("ticket_message_ends", ticket_id=ticket.id)
     return MessageBounds(row["messages"], row["first"] or "", row["newest"] or "") if row else MessageBounds(0, "", "")
 
 
-async def links_of(
+async def fetch_links(
     database: Database, ticket: Ticket, message_ids: Sequence[str]
 ) -> dict[str, tuple[TicketMessage, ...]]:
     """By message, the recipients that brought it into the ticket."""
@@ -102,7 +102,7 @@ async def links_of(
     return {message_id: tuple(links) for message_id, links in found.items()}
 
 
-def arrival(ticket: Ticket, message: Message, links: Sequence[TicketMessage]) -> TicketEvent:
+def arrival_event(ticket: Ticket, message: Message, links: Sequence[TicketMessage]) -> TicketEvent:
     """`opened` or `replied`, made of a message."""
     return TicketEvent(
         id=message.id,
@@ -126,57 +126,57 @@ class TimelineReader:
         """The newest stretch, or the one before the entry at the place `before`; `Refused` for what is no place."""
         if before is not None and not ids.looks_valid(f"msg_{before}", "msg"):
             raise Refused("invalid_request", "before is not a position in this timeline", "before")
-        shown = await self._stretch(ticket, before or END)
+        shown = await self._fetch_section(ticket, before or MAX_ID_SUFFIX)
         jumps = {one.id for one in shown[:1]}
-        ends = await message_ends(self._database, ticket)
+        ends = await fetch_message_bounds(self._database, ticket)
         for message_id in (ends.first,) if before else (ends.first, ends.newest):
             known = any(one.id == message_id for one in shown)
-            if not known and (message := await self._message(ticket, message_id)) is not None:
+            if not known and (message := await self._fetch_message(ticket, message_id)) is not None:
                 jumps.add(message_id)
                 shown.append(message)
-        links = await links_of(self._database, ticket, [one.id for one in shown if isinstance(one, Message)])
+        links = await fetch_links(self._database, ticket, [one.id for one in shown if isinstance(one, Message)])
         entries: list[TimelineEntry] = []
         passed = 0
-        for one in sorted(shown, key=lambda one: _place(one.id)):
-            position = await self._entries_before(ticket, _place(one.id)) if one.id in jumps else passed
+        for one in sorted(shown, key=lambda one: _id_suffix(one.id)):
+            position = await self._count_entries_before(ticket, _id_suffix(one.id)) if one.id in jumps else passed
             excerpt = None
             if isinstance(one, Message):
                 whole = one.id in (ends.first, ends.newest)
-                excerpt = await self._excerpt(one, links.get(one.id, ()), whole=whole)
-            event = one if isinstance(one, TicketEvent) else arrival(ticket, one, links.get(one.id, ()))
+                excerpt = await self._read_excerpt(one, links.get(one.id, ()), whole=whole)
+            event = one if isinstance(one, TicketEvent) else arrival_event(ticket, one, links.get(one.id, ()))
             entries.append(TimelineEntry(event, excerpt, max(0, position - passed)))
             passed = position + 1
-        return Timeline(ticket, tuple(entries), await self._answer_to(ticket, ends, entries))
+        return Timeline(ticket, tuple(entries), await self._find_reply_addresses(ticket, ends, entries))
 
-    async def _stretch(self, ticket: Ticket, end: str) -> list[Message | TicketEvent]:
+    async def _fetch_section(self, ticket: Ticket, end: str) -> list[Message | TicketEvent]:
         """The newest messages and events before a place, oldest first."""
         bounds = {"ticket_id": ticket.id, "most": MAX_ENTRIES}
         messages = await fetch_models(self._database, Message, "message_of_ticket", before=f"msg_{end}", **bounds)
         events = await fetch_models(self._database, TicketEvent, "ticket_events_of", before=f"evt_{end}", **bounds)
         newest: list[Message | TicketEvent] = [*messages, *events]
-        return sorted(newest, key=lambda one: _place(one.id))[-MAX_ENTRIES:]
+        return sorted(newest, key=lambda one: _id_suffix(one.id))[-MAX_ENTRIES:]
 
-    async def _message(self, ticket: Ticket, message_id: str) -> Message | None:
+    async def _fetch_message(self, ticket: Ticket, message_id: str) -> Message | None:
         return await fetch_model(
             self._database, Message, "message_by_id", id=message_id, workspace_id=ticket.workspace_id
         )
 
-    async def _entries_before(self, ticket: Ticket, place: str) -> int:
+    async def _count_entries_before(self, ticket: Ticket, place: str) -> int:
         row = await self._database.fetch_one(
             "ticket_entries_before", ticket_id=ticket.id, message=f"msg_{place}", event=f"evt_{place}"
         )
         return int(row["entries"]) if row else 0
 
-    async def _excerpt(self, message: Message, links: tuple[TicketMessage, ...], *, whole: bool) -> MessageExcerpt:
+    async def _read_excerpt(self, message: Message, links: tuple[TicketMessage, ...], *, whole: bool) -> MessageExcerpt:
         contents = await self._contents.of(message.id)
-        text = contents.text if whole else contents.text[:MAX_EXCERPT]
+        text = contents.text if whole else contents.text[:MAX_EXCERPT_LENGTH]
         original = drop_if_same(message.from_address, [contents.original_from] if contents.original_from else [])
         return MessageExcerpt(
             message=message,
             links=links,
             text=text,
-            whole=whole,
-            cut=len(text) < len(contents.text),
+            is_full=whole,
+            is_truncated=len(text) < len(contents.text),
             quoted_lines=contents.quoted_lines,
             has_html=contents.html != "",
             attachments=contents.attachments,
@@ -186,7 +186,7 @@ class TimelineReader:
             original_from=original[0] if original else None,
         )
 
-    async def _answer_to(
+    async def _find_reply_addresses(
         self, ticket: Ticket, ends: MessageBounds, entries: Sequence[TimelineEntry]
     ) -> tuple[str, ...]:
         """Reply-To, else From, else the original author, of the newest message of the ticket's sender.
@@ -200,26 +200,26 @@ class TimelineReader:
             "ticket_latest_from",
             ticket_id=ticket.id,
             from_address=ticket.from_address,
-            most=MAX_SEARCHED,
-        ) or await self._message(ticket, ends.first)
+            most=MAX_REPLY_SEARCH,
+        ) or await self._fetch_message(ticket, ends.first)
         if message is None or message.automatic == "bounce":
             return ()
         known = (entry.excerpt for entry in entries if entry.event.id == message.id)
-        excerpt = next(known, None) or await self._excerpt(message, (), whole=False)
-        own = _without_tag(ticket.address)
+        excerpt = next(known, None) or await self._read_excerpt(message, (), whole=False)
+        own = _strip_tag(ticket.address)
         author = [excerpt.original_from.address] if excerpt.original_from else []
         for addresses in ([mailbox.address for mailbox in excerpt.reply_to], [message.from_address], author):
-            others = tuple(address for address in addresses if "@" in address and _without_tag(address) != own)
+            others = tuple(address for address in addresses if "@" in address and _strip_tag(address) != own)
             if others:
                 return others
         return ()
 
 
-def _without_tag(address: str) -> str:
+def _strip_tag(address: str) -> str:
     """An address in comparable form, without the subaddress (RFC 5233) of its local part."""
     local, _, domain = normalize_address(address).rpartition("@")
     return f"{local.partition('+')[0] or local}@{domain}"
 
 
-def _place(identifier: str) -> str:
+def _id_suffix(identifier: str) -> str:
     return identifier.partition("_")[2]

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from router.admin.installation.loss_audit import balance
+from router.admin.installation.loss_audit import audit_losses
 from router.store.erasure import erase_ticket
 from tests.support.installation import Installation, installation_over
 from tests.support.stores import Store
@@ -25,7 +25,7 @@ async def installation(store: Store) -> AsyncIterator[Installation]:
 
 
 async def test_an_empty_database_balances(installation: Installation) -> None:
-    assert (await balance(installation.database)).faults() == []
+    assert (await audit_losses(installation.database)).list_faults() == []
 
 
 async def test_mails_repeats_and_replies_balance(installation: Installation) -> None:
@@ -34,12 +34,12 @@ async def test_mails_repeats_and_replies_balance(installation: Installation) -> 
     await send(installation, "support", number=2)
     await send(installation, "support", "billing", number=2)  # a retry that has a new alias
     await asyncio.gather(*(send(installation, "support", number=3) for _ in range(5)))  # repeats within one group
-    found = await balance(installation.database)
-    assert found.faults() == []
+    found = await audit_losses(installation.database)
+    assert found.list_faults() == []
     assert (found.messages, found.accepted, found.repeated, found.events) == (4, 7, 1, 6)
-    assert (found.owed, found.pending) == (5, 5)
+    assert (found.expected, found.pending) == (5, 5)
     assert found.repeats == 3 + 1 + 4
-    assert "accepted 7 = ticketed 6 + repeated 1" in found.sums
+    assert "accepted 7 = ticketed 6 + repeated 1" in found.summary
 
 
 async def test_erasing_a_ticket_keeps_the_balance(installation: Installation) -> None:
@@ -48,8 +48,8 @@ async def test_erasing_a_ticket_keeps_the_balance(installation: Installation) ->
     for n, row in enumerate(rows, start=1):
         async with installation.database.transaction() as transaction:
             assert await erase_ticket(transaction, str(row["id"])) == (n == 3)
-        found = await balance(installation.database)
-        assert found.faults() == []
+        found = await audit_losses(installation.database)
+        assert found.list_faults() == []
         assert found.accepted == 3 - n
 
 
@@ -77,9 +77,9 @@ async def test_erasing_a_ticket_keeps_the_balance(installation: Installation) ->
 )
 async def test_each_imbalance_is_found(installation: Installation, damage: str, words: str) -> None:
     await send(installation, "support", "billing", body="x" * 300_000)
-    assert (await balance(installation.database)).faults() == []
+    assert (await audit_losses(installation.database)).list_faults() == []
     await installation.rows(damage)
-    assert any(words in fault for fault in (await balance(installation.database)).faults())
+    assert any(words in fault for fault in (await audit_losses(installation.database)).list_faults())
 
 
 @pytest.mark.parametrize("state", ["delivered", "dead", "parked"])
@@ -89,4 +89,4 @@ async def test_every_state_of_a_delivery_is_in_the_balance(installation: Install
         "UPDATE deliveries SET next_attempt_at = NULL, "
         + ("parked_at = 1" if state == "parked" else f"state = '{state}'")
     )
-    assert (await balance(installation.database)).faults() == []
+    assert (await audit_losses(installation.database)).list_faults() == []

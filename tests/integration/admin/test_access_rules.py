@@ -19,7 +19,7 @@ async def test_the_workspace_keeps_what_is_not_changed(installation: Installatio
     assert (changed.name, changed.default_integration_id) == ("Doors Ltd", installation.integration_id)
     renamed = await workspaces.change(actor, name="Doors")
     assert (renamed.name, renamed.default_integration_id) == ("Doors", installation.integration_id)
-    assert (await workspaces.change(actor, without_default=True)).default_integration_id is None
+    assert (await workspaces.change(actor, clear_default_integration=True)).default_integration_id is None
     unknown = workspaces.change(actor, default_integration_id="int_" + "0" * 26)
     assert await refusal(unknown) == ("invalid_integration", "defaultIntegrationId")
 
@@ -61,7 +61,7 @@ async def test_time_zones_and_locale(installation: Installation) -> None:
     made = await users.create(actor, email="grace@example.org", timezone="Asia/Tokyo")
     assert made.timezone == "Asia/Tokyo"
     assert (await users.change(actor, made.id, name="Grace")).timezone == "Asia/Tokyo"
-    assert (await users.change(actor, made.id, without_timezone=True)).timezone is None
+    assert (await users.change(actor, made.id, clear_timezone=True)).timezone is None
     assert (await users.get(actor, made.id)).timezone is None
     assert await refusal(users.change(actor, made.id, timezone="../UTC")) == ("invalid_request", "timezone")
 

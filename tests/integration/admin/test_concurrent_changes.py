@@ -88,9 +88,9 @@ async def test_two_changes_of_an_integration_both_hold(installation: Installatio
 async def test_a_note_on_a_ticket_that_is_erased(installation: Installation, meet: Meet) -> None:
     ticket_id = await installation.ticket()
     tickets = installation.services.tickets
-    await meet(tickets.note(installation.actor, ticket_id, "Hello"), tickets.delete(installation.actor, ticket_id))
+    await meet(tickets.add_note(installation.actor, ticket_id, "Hello"), tickets.delete(installation.actor, ticket_id))
     with pytest.raises(Refused, match="Ticket not found"):
-        await tickets.note(installation.actor, ticket_id, "Hello")
+        await tickets.add_note(installation.actor, ticket_id, "Hello")
 
 
 async def test_two_admins_cannot_remove_each_other(installation: Installation, meet: Meet) -> None:

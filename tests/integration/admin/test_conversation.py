@@ -29,17 +29,17 @@ async def test_a_long_ticket_shows_its_first_message_and_the_newest(
     assert [one.message.id for one in view.messages] == [sent[0], *sent[-3:]]
     assert view.message_count == 7
     assert all(one.links for one in view.messages)
-    older = await tickets.messages(actor, ticket_id, cursor=view.next_cursor)
+    older = await tickets.list_messages(actor, ticket_id, cursor=view.next_cursor)
     assert [one.message.id for one in older.items] == sent[3::-1]
     assert older.next_cursor is None
 
-    page = await tickets.messages(actor, ticket_id, limit=5)
+    page = await tickets.list_messages(actor, ticket_id, limit=5)
     assert [one.contents.text for one in page.items] == [f"Answer {n}." for n in (5, 4, 3, 2, 1)]
-    page = await tickets.messages(actor, ticket_id, limit=5, cursor=page.next_cursor)
+    page = await tickets.list_messages(actor, ticket_id, limit=5, cursor=page.next_cursor)
     assert [one.message.id for one in page.items] == sent[1::-1]
     assert page.next_cursor is None
 
-    await tickets.note(actor, ticket_id, "Called back.")
+    await tickets.add_note(actor, ticket_id, "Called back.")
     monkeypatch.setattr(conversation, "MAX_MESSAGES", 7)
     view = await tickets.get(actor, ticket_id)
     assert ([one.message.id for one in view.messages], view.next_cursor) == (sent, None)
@@ -49,14 +49,14 @@ async def test_a_long_ticket_shows_its_first_message_and_the_newest(
 async def test_what_is_read_of_a_ticket_is_bounded(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     ticket_id, sent = await long_ticket(installation, 6)
     tickets, actor = installation.tickets, installation.actor
-    first, newest = [(await tickets.message(actor, ticket_id, one)).contents.size for one in (sent[0], sent[-1])]
+    first, newest = [(await tickets.get_message(actor, ticket_id, one)).contents.size for one in (sent[0], sent[-1])]
     monkeypatch.setattr(conversation, "MAX_CONTENT_BYTES", first + 3 * newest)
     view = await tickets.get(actor, ticket_id)
     assert [one.message.id for one in view.messages] == [sent[0], *sent[-3:]]
     found = [one.message.id for one in view.messages]
     cursor = view.next_cursor
     while cursor is not None:
-        page = await tickets.messages(actor, ticket_id, cursor=cursor)
+        page = await tickets.list_messages(actor, ticket_id, cursor=cursor)
         assert len(page.items) >= 2
         found += [one.message.id for one in page.items]
         cursor = page.next_cursor
@@ -68,44 +68,44 @@ async def test_messages_of_other_tickets_are_not_found(installation: Installatio
     other = await installation.ticket()
     tickets, actor = installation.tickets, installation.actor
     for ticket, message in ((other, sent[0]), (ticket_id, f"msg_{'0' * 26}"), (ticket_id, "nothing")):
-        assert await refusal(tickets.message(actor, ticket, message)) == ("not_found", None)
+        assert await refusal(tickets.get_message(actor, ticket, message)) == ("not_found", None)
     for cursor in ("AA", "bXNnX3g", "\x00", "ä"):
-        refused = await refusal(tickets.messages(actor, ticket_id, cursor=cursor))
+        refused = await refusal(tickets.list_messages(actor, ticket_id, cursor=cursor))
         assert refused == ("invalid_request", "cursor")
 
 
 def shape(found: Timeline) -> list[tuple[int, str]]:
     """How many entries are left out before each, and what it is."""
-    return [(one.left_out, one.event.kind if one.excerpt is None else one.excerpt.text) for one in found.entries]
+    return [(one.omitted_before, one.event.kind if one.excerpt is None else one.excerpt.text) for one in found.entries]
 
 
 async def test_the_timeline_always_has_the_first_and_the_newest_message(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timeline, "MAX_ENTRIES", 3)
-    monkeypatch.setattr(timeline, "MAX_EXCERPT", 4)
+    monkeypatch.setattr(timeline, "MAX_EXCERPT_LENGTH", 4)
     ticket_id, _ = await long_ticket(installation, 5)
     tickets, actor = installation.tickets, installation.actor
     first = "It does not open any more."
-    newest = await tickets.timeline(actor, ticket_id)
+    newest = await tickets.get_timeline(actor, ticket_id)
     assert shape(newest) == [(0, first), (2, "Answ"), (0, "Answ"), (0, "Answer 4.")]
-    assert [entry.excerpt.cut for entry in newest.entries if entry.excerpt] == [False, True, True, False]
+    assert [entry.excerpt.is_truncated for entry in newest.entries if entry.excerpt] == [False, True, True, False]
     for _ in range(4):
-        await tickets.note(actor, ticket_id, "Called back.")
-    newest = await tickets.timeline(actor, ticket_id)
+        await tickets.add_note(actor, ticket_id, "Called back.")
+    newest = await tickets.get_timeline(actor, ticket_id)
     assert shape(newest) == [(0, first), (4, "Answer 4."), (1, "note"), (0, "note"), (0, "note")]
-    between = await tickets.timeline(actor, ticket_id, newest.entries[2].place)
+    between = await tickets.get_timeline(actor, ticket_id, newest.entries[2].position)
     assert shape(between) == [(0, first), (3, "Answ"), (0, "Answer 4."), (0, "note")]
-    oldest = await tickets.timeline(actor, ticket_id, between.entries[1].place)
+    oldest = await tickets.get_timeline(actor, ticket_id, between.entries[1].position)
     assert shape(oldest) == [(0, first), (0, "Answ"), (0, "Answ"), (0, "Answ")]
-    assert await refusal(tickets.timeline(actor, ticket_id, "6")) == ("invalid_request", "before")
+    assert await refusal(tickets.get_timeline(actor, ticket_id, "6")) == ("invalid_request", "before")
 
 
 async def test_an_answer_goes_to_the_sender_of_the_ticket(installation: Installation) -> None:
     tickets, actor = installation.tickets, installation.actor
 
     async def answer_to(ticket_id: str) -> tuple[str, ...]:
-        return (await tickets.timeline(actor, ticket_id)).answer_to
+        return (await tickets.get_timeline(actor, ticket_id)).reply_addresses
 
     ticket_id, _ = await long_ticket(installation, 1)
     assert await answer_to(ticket_id) == ("ada@customer.test",)

@@ -5,14 +5,14 @@ from tests.support.refusal import refusal
 
 
 async def reply(installation: Installation, recipient: str, sender: str | None = None) -> str:
-    found = await installation.services.explanations.mail(installation.actor, recipient, sender=sender)
+    found = await installation.services.explanations.explain(installation.actor, recipient, sender=sender)
     assert found.accepted == found.reply.startswith("250")
     return found.reply[:9]
 
 
 async def test_an_accepted_recipient(installation: Installation) -> None:
     actor, explain = installation.actor, installation.services.explanations
-    found = await explain.mail(actor, "Support+vip@example.com", sender="ada@customer.test", subject="Hello")
+    found = await explain.explain(actor, "Support+vip@example.com", sender="ada@customer.test", subject="Hello")
     assert found.accepted
     assert found.reply.startswith("250")
     assert (found.domain_id, found.alias_id) == (installation.domain_id, installation.aliases["support"])
@@ -20,7 +20,7 @@ async def test_an_accepted_recipient(installation: Installation) -> None:
     assert [step.step for step in found.steps] == ["domain", "sender", "alias", "alias", "integration"]
     assert "Hello" in str(found.preview)
     assert (await installation.tickets.list(actor)).items == ()
-    assert (await explain.mail(actor, "postmaster@example.com")).accepted
+    assert (await explain.explain(actor, "postmaster@example.com")).accepted
 
 
 async def test_refused_recipients(installation: Installation) -> None:
@@ -30,18 +30,18 @@ async def test_refused_recipients(installation: Installation) -> None:
     assert await reply(installation, "support@elsewhere.test") == "550 5.7.1"
     await services.blocked_senders.create(actor, "@customer.test")
     assert await reply(installation, "support@example.com", sender) == "550 5.7.1"
-    blocked = await services.explanations.mail(actor, "support@example.com", sender=sender)
+    blocked = await services.explanations.explain(actor, "support@example.com", sender=sender)
     assert [(step.step, step.ok) for step in blocked.steps] == [("domain", True), ("sender", False)]
     unknown = await reply(installation, "nobody@example.com", sender)
     assert unknown == "550 5.1.1", "as at RCPT: a blocked sender is refused an alias that exists"
     await services.aliases.change(actor, installation.aliases["support"], status="disabled")
     assert await reply(installation, "support@example.com") == "550 5.2.1"
-    other = await services.explanations.mail(await installation.add_workspace(), "support@example.com")
+    other = await services.explanations.explain(await installation.add_workspace(), "support@example.com")
     assert other.reply.startswith("550 5.7.1")
 
 
 async def test_what_is_no_address(installation: Installation) -> None:
     explain, actor = installation.services.explanations, installation.actor
-    assert await refusal(explain.mail(actor, "no address")) == ("invalid_request", "recipient")
+    assert await refusal(explain.explain(actor, "no address")) == ("invalid_request", "recipient")
     for sender in ("x", ""):
-        assert await refusal(explain.mail(actor, "a@b.c", sender=sender)) == ("invalid_request", "from")
+        assert await refusal(explain.explain(actor, "a@b.c", sender=sender)) == ("invalid_request", "from")

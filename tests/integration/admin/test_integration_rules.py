@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from router.admin.routes.integrations import REMOVED
+from router.admin.routes.integrations import REMOVED_REASON
 from router.model import Integration
 from tests.support.installation import Installation
 from tests.support.refusal import refusal
@@ -32,7 +32,7 @@ async def test_a_test_message_returns_the_answer(installation: Installation, sla
     actor, integrations = installation.actor, installation.services.integrations
     integration_id = (await create(installation, slack.url("general"))).id
     good = await integrations.test(actor, integration_id)
-    assert (good.ok, good.status, good.answer) == (True, 200, "ok")
+    assert (good.ok, good.status, good.response) == (True, 200, "ok")
     assert "test" in slack.posts_to("general")[0].text.lower()
     slack.script("general", Answer(404, "no_service"))
     bad = await integrations.test(actor, integration_id)
@@ -73,7 +73,7 @@ async def test_an_integration_in_use_stays_and_deliveries_of_a_removed_one_are_d
     await services.workspaces.change(actor, default_integration_id=integration_id)
     await services.integrations.delete(actor, integration_id)
     (delivery,) = (await services.deliveries.list(actor, state="dead")).items
-    assert delivery.last_error == REMOVED
+    assert delivery.last_error == REMOVED_REASON
     assert (await services.workspaces.get(actor)).default_integration_id is None
     assert await refusal(services.deliveries.replay(actor, delivery.id)) == ("conflict", None)
 

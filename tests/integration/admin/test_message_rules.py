@@ -35,7 +35,7 @@ async def test_mails_are_found(installation: Installation) -> None:
 async def test_a_trace_has_all_that_happened(installation: Installation) -> None:
     tagged = await installation.resolve("support+urgent@example.com")
     message_id = await installation.mail(None, tagged)
-    found = await installation.services.messages.trace(installation.actor, message_id)
+    found = await installation.services.messages.get_trace(installation.actor, message_id)
     assert found.message_id == message_id
     (ticket_id,) = found.ticket_ids
     assert [event.event for event in found.events] == ["received", "opened", "delivery"]

@@ -14,7 +14,7 @@ async def figures(installation: Installation) -> Overview:
 
 
 def highest(days: tuple[DayCounts, ...]) -> int:
-    return max(count for day in days for count in (day.mails, day.tickets, day.dead))
+    return max(count for day in days for count in (day.messages, day.tickets, day.dead))
 
 
 async def test_what_came(installation: Installation) -> None:
@@ -26,10 +26,10 @@ async def test_what_came(installation: Installation) -> None:
     assert len(found.days) == 30
     dates = [day.date for day in found.days]
     assert dates == sorted(set(dates))
-    assert sum(day.mails for day in found.days) == 5
+    assert sum(day.messages for day in found.days) == 5
     assert sum(day.tickets for day in found.days) == 5
     assert sum(day.dead for day in found.days) == 1
-    assert max(day.mails for day in found.days) == 2
+    assert max(day.messages for day in found.days) == 2
     assert found.claim == DurationStatistics(5, 600 * SECOND, 600 * SECOND)
     assert found.resolve == DurationStatistics(5, 7200 * SECOND, 7200 * SECOND)
     assert found.delivery == DurationStatistics(4, SECOND // 4, SECOND // 4)
@@ -63,7 +63,7 @@ async def test_counts_stop_at_their_limit_and_are_marked(
 ) -> None:
     await month(installation)
     assert (await figures(installation)).capped is False
-    monkeypatch.setattr(overview, "MOST_COUNTED", 2)
+    monkeypatch.setattr(overview, "MAX_COUNTED", 2)
     installation.clock.advance(minutes=1)
     found = await figures(installation)
     assert found.capped is True
@@ -72,14 +72,14 @@ async def test_counts_stop_at_their_limit_and_are_marked(
 
 async def test_times_are_sampled(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     await month(installation)
-    monkeypatch.setattr(overview, "SAMPLE", 1)
+    monkeypatch.setattr(overview, "SAMPLE_SIZE", 1)
     assert (await figures(installation)).resolve.count <= 2
 
 
 async def test_the_days_are_read_once_a_minute(installation: Installation) -> None:
     async def counts() -> tuple[int, int]:
         found = await figures(installation)
-        return sum(day.mails for day in found.days), found.now.open
+        return sum(day.messages for day in found.days), found.now.open
 
     assert await counts() == (0, 0)
     await installation.mail()

@@ -29,8 +29,8 @@ async def test_lists_are_newest_first(installation: Installation) -> None:
     assert (ticket.from_address, ticket.from_name) == ("ada@customer.test", "Ada Customer")
     assert (ticket.subject, ticket.status, ticket.assigned_to) == ("First", "open", None)
     assert ticket.received_at == installation.clock.now() - 1_000_000
-    assert await installation.tickets.unassigned(installation.actor) == listed
-    assert (await installation.tickets.mine(agent)).items == ()
+    assert await installation.tickets.list_unassigned(installation.actor) == listed
+    assert (await installation.tickets.list_assigned(agent)).items == ()
 
 
 async def test_a_ticket_has_all_that_belongs_to_it(installation: Installation) -> None:
@@ -62,9 +62,9 @@ async def test_a_ticket_is_claimed_once(installation: Installation) -> None:
     assert await tickets.claim(agent, ticket_id) == claimed
     for late in (rival, admin):
         assert await refusal(tickets.claim(late, ticket_id)) == ("already_claimed", None)
-    assert [ticket.id for ticket in (await tickets.mine(agent, status="in_progress")).items] == [ticket_id]
-    assert (await tickets.mine(agent, status="open")).items == ()
-    assert (await tickets.unassigned(installation.actor)).items == ()
+    assert [ticket.id for ticket in (await tickets.list_assigned(agent, status="in_progress")).items] == [ticket_id]
+    assert (await tickets.list_assigned(agent, status="open")).items == ()
+    assert (await tickets.list_unassigned(installation.actor)).items == ()
     assert await events(installation, ticket_id) == ["opened", "claimed"]
     await tickets.set_status(agent, ticket_id, "resolved")
     for late in (agent, rival):
@@ -109,7 +109,7 @@ async def test_statuses(installation: Installation) -> None:
     agent = await installation.add_person()
     resolved = await tickets.set_status(agent, ticket_id, "resolved")
     assert (resolved.status, resolved.resolved_at) == ("resolved", installation.clock.now())
-    assert (await tickets.unassigned(agent)).items == ()
+    assert (await tickets.list_unassigned(agent)).items == ()
     opened = await tickets.set_status(agent, ticket_id, "open")
     assert (opened.status, opened.resolved_at) == ("open", None)
     assert (await tickets.set_status(agent, ticket_id, "in_progress")).assigned_to == agent.user_id
@@ -162,7 +162,7 @@ async def test_pages_are_stable_while_tickets_come_in(installation: Installation
 async def test_notes(installation: Installation) -> None:
     ticket_id = await installation.ticket()
     agent = await installation.add_person()
-    note = await installation.tickets.note(agent, ticket_id, "Called back.\r\nNo answer.")
+    note = await installation.tickets.add_note(agent, ticket_id, "Called back.\r\nNo answer.")
     assert (note.kind, note.user_id, json.loads(note.detail)["text"]) == (
         "note",
         agent.user_id,
@@ -170,7 +170,7 @@ async def test_notes(installation: Installation) -> None:
     )
     assert (await installation.tickets.get(agent, ticket_id)).events[-1] == note
     for wrong in ("", "  ", "a\x1bb", "x" * 20_001):
-        assert await refusal(installation.tickets.note(agent, ticket_id, wrong)) == ("invalid_request", "text")
+        assert await refusal(installation.tickets.add_note(agent, ticket_id, wrong)) == ("invalid_request", "text")
 
 
 async def test_an_erased_ticket_takes_its_mail_along_unless_another_ticket_has_it(installation: Installation) -> None:
@@ -178,9 +178,9 @@ async def test_an_erased_ticket_takes_its_mail_along_unless_another_ticket_has_i
     shared = await installation.mail(None, "support", "billing")
     one, two = [ticket.id for ticket in (await tickets.list(actor)).items]
     await tickets.delete(actor, one)
-    assert (await messages.raw(actor, shared)).message.id == shared
+    assert (await messages.get_raw(actor, shared)).message.id == shared
     await tickets.delete(actor, two)
-    assert await refusal(messages.raw(actor, shared)) == ("not_found", None)
+    assert await refusal(messages.get_raw(actor, shared)) == ("not_found", None)
 
     ticket_id = await installation.ticket()
     view = await tickets.get(actor, ticket_id)
@@ -188,8 +188,8 @@ async def test_an_erased_ticket_takes_its_mail_along_unless_another_ticket_has_i
     await tickets.delete(actor, ticket_id)
     for erased in (
         tickets.get(actor, ticket_id),
-        messages.raw(actor, message_id),
-        messages.trace(actor, message_id),
+        messages.get_raw(actor, message_id),
+        messages.get_trace(actor, message_id),
         installation.services.deliveries.get(actor, delivery_id),
         tickets.delete(actor, ticket_id),
     ):
@@ -209,7 +209,7 @@ async def test_tickets_of_another_workspace_do_not_exist(installation: Installat
         tickets.unclaim(admin, ticket_id),
         tickets.assign(admin, ticket_id, admin.user_id or ""),
         tickets.set_status(admin, ticket_id, "resolved"),
-        tickets.note(admin, ticket_id, "Hello"),
+        tickets.add_note(admin, ticket_id, "Hello"),
     ):
         assert await refusal(step) == ("not_found", None)
     assert (await tickets.list(admin)).items == ()

@@ -87,7 +87,7 @@ async def _conversation(served: ServedInstallation) -> tuple[str, str]:
         message_id = await served.mail(mails.reply_to(f"<{n - 1}@story.test>", message_id=f"<{n}@story.test>"))
         places.append(message_id.partition("_")[2])
         if n % 5 == 0:
-            await served.services.tickets.note(served.actor, ticket, f"Called back, for the {n}th time.")
+            await served.services.tickets.add_note(served.actor, ticket, f"Called back, for the {n}th time.")
     return ticket, places[10]
 
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from router.admin.installation.attention import FRESH_SECONDS, AttentionCounts
+from router.admin.installation.attention import CACHE_SECONDS, AttentionCounts
 from tests.integration.dashboard.past import attempt, month
 from tests.support import mails
 from tests.support.installation.dashboard import signed_in
@@ -53,7 +53,7 @@ async def test_what_needs_attention_is_on_top_of_every_page(served: ServedInstal
     await database.execute("dispatch_park", integration_id=integration, now=now)
     await served.services.domains.create(served.actor, "help.example.com")
     assert "Needs attention" not in (await agent.get("/tickets")).words, "counted every few seconds only"
-    served.clock.advance(FRESH_SECONDS)
+    served.clock.advance(CACHE_SECONDS)
     said = "Needs attention : 1 failed delivery, 2 parked deliveries, 1 failing integration, 1 unverified domain"
     for path in ("/", "/tickets", "/account", "/manage/domains", "/activity?state=all", "/activity/health"):
         assert said in (await agent.get(path)).words, path
@@ -63,8 +63,8 @@ async def test_what_needs_attention_is_on_top_of_every_page(served: ServedInstal
         assert part in opened.words
     assert "/replay" not in opened.text
     _, other = await served.other_workspace()
-    assert await served.services.attention.counts(other) == AttentionCounts()
-    (delivery,) = await served.services.attention.failed(served.actor, limit=2)
+    assert await served.services.attention.get_counts(other) == AttentionCounts()
+    (delivery,) = await served.services.attention.list_failed(served.actor, limit=2)
     assert delivery.last_error == "Slack did not take the message"
     # An action is seen at once by the process that did it.
     (retry,) = re.findall(r'action="(/activity/deliveries/[^"]+/replay)"', (await admin.get("/activity")).text)
@@ -122,7 +122,7 @@ async def test_names_of_what_was_removed(served: ServedInstallation) -> None:
     for page in pages:
         assert "removed integration" in (await client.get(page)).words, page
     assert "removed user" in (await client.get("/manage/audit")).words
-    served.clock.advance(FRESH_SECONDS)
+    served.clock.advance(CACHE_SECONDS)
     assert "Nothing needs attention." in (await client.get("/activity")).words, "nobody can send it again"
     assert "Needs attention" not in (await client.get("/tickets")).words
 

@@ -10,7 +10,7 @@ import pytest
 
 from api.dashboard.change_feed import CHANGE_FEED, MAX_STREAMS_PER_USER, ChangeFeed
 from api.dashboard.views import live as live_view
-from router.admin.installation.attention import FRESH_SECONDS
+from router.admin.installation.attention import CACHE_SECONDS
 from router.admin.tickets.tickets import TicketService
 from router.errors import Unavailable
 from tests.support import mails
@@ -39,11 +39,11 @@ async def told(response: aiohttp.ClientResponse) -> None:
 async def test_new_mail_and_notes_are_told(served: ServedInstallation) -> None:
     await served.alias()
     ticket = await served.ticket()
-    newest = max(await served.services.tickets.newest(served.actor))
+    newest = max(await served.services.tickets.list_newest_ids(served.actor))
     async with listening(served, newest) as response:
         await served.mail(mails.plain(subject="Another"))
         await told(response)
-        await served.services.tickets.note(served.actor, ticket, "Called back.")
+        await served.services.tickets.add_note(served.actor, ticket, "Called back.")
         await told(response)
 
 
@@ -69,16 +69,16 @@ async def test_what_came_before_the_stream_is_told(sqlite_served: ServedInstalla
 async def test_trouble_that_begins_is_told(sqlite_served: ServedInstallation) -> None:
     served, workspace = sqlite_served, sqlite_served.actor.workspace_id
     attention = served.services.attention
-    shown = (await attention.counts(served.actor)).fingerprint
+    shown = (await attention.get_counts(served.actor)).fingerprint
     feed = ChangeFeed(served.services.tickets, attention, poll_seconds=0.001)
     stream = feed.open_stream(workspace, "~", attention_shown=shown)
     await served.services.domains.create(served.actor, "help.example.com")
-    served.clock.advance(FRESH_SECONDS)
+    served.clock.advance(CACHE_SECONDS)
     async with asyncio.timeout(10):
         await stream.changed.wait()
         await feed.open_stream(workspace, "~", attention_shown=shown).changed.wait()  # a page from before
-    current = feed.open_stream(workspace, "~", attention_shown=(await attention.counts(served.actor)).fingerprint)
-    current.update(frozenset(), (await attention.counts(served.actor)).fingerprint)
+    current = feed.open_stream(workspace, "~", attention_shown=(await attention.get_counts(served.actor)).fingerprint)
+    current.update(frozenset(), (await attention.get_counts(served.actor)).fingerprint)
     assert not current.changed.is_set()
     await feed.close()
 
@@ -87,8 +87,8 @@ async def test_others_hear_nothing_of_it(served: ServedInstallation) -> None:
     _, other = await served.other_workspace()
     await served.alias()
     await served.ticket()
-    assert len(await served.services.tickets.newest(served.actor)) == 1
-    assert await served.services.tickets.newest(other) == frozenset()
+    assert len(await served.services.tickets.list_newest_ids(served.actor)) == 1
+    assert await served.services.tickets.list_newest_ids(other) == frozenset()
 
 
 async def test_one_look_for_all_who_listen_and_none_for_nobody(sqlite_served: ServedInstallation) -> None:
@@ -153,7 +153,7 @@ async def test_a_fault_ends_the_streams_that_it_left_without_news(
         raise RuntimeError("the inside")
 
     feed = ChangeFeed(sqlite_served.services.tickets, sqlite_served.services.attention, poll_seconds=0.001)
-    monkeypatch.setattr(TicketService, "newest", fails)
+    monkeypatch.setattr(TicketService, "list_newest_ids", fails)
     stream = feed.open_stream(sqlite_served.actor.workspace_id, "0")
     async with asyncio.timeout(10):
         await stream.changed.wait()

@@ -64,7 +64,7 @@ async def test_a_note_survives_errors_and_the_end_of_a_session(
     async def fails(*_: object) -> None:
         raise Unavailable("the host of it")
 
-    monkeypatch.setattr(TicketService, "note", fails)
+    monkeypatch.setattr(TicketService, "add_note", fails)
     seen = await client.post(path, {"text": NOTE})
     assert (seen.status, form_of(seen)) == (503, (path, {"text": NOTE}))
     monkeypatch.undo()
@@ -112,7 +112,7 @@ async def test_a_note_that_is_being_written_is_not_written_again(
         begun.set()
         await goes_on.wait()
 
-    monkeypatch.setattr(TicketService, "note", waits)
+    monkeypatch.setattr(TicketService, "add_note", waits)
     form = {"text": NOTE, "submission": "a"}
     first = asyncio.create_task(client.post(f"/tickets/{ticket}/notes", form))
     await begun.wait()

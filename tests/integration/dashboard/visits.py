@@ -53,7 +53,7 @@ async def prepare(served: ServedInstallation) -> dict[str, str]:
     owned, integration, alias = await served.alias()
     ticket = await served.ticket(mails.with_attachment(subject="Die Tür klemmt"))
     await served.services.tickets.claim(served.actor, ticket)
-    await served.services.tickets.note(served.actor, ticket, "Called back.")
+    await served.services.tickets.add_note(served.actor, ticket, "Called back.")
     other = await served.ticket(mails.html(subject="Where is my order?"))
     await served.ticket(mails.plain(subject="An invoice " + "that has a very long subject " * 10))
     watched = await _watched(served, other)

@@ -190,7 +190,9 @@ async def serving(
 ) -> AsyncIterator[ServedInstallation]:
     """An API process. login: of a workspace that is there already, for a second process over the same store."""
     found = ServedInstallation(store, settings or served_settings(), clock=clock, real_time=real_time)
-    found.login = login or await SetupService(store.database, found.core.clock).first("admin@example.org")
+    found.login = login or await SetupService(store.database, found.core.clock).create_first_workspace(
+        "admin@example.org"
+    )
     found.workspace_id = found.login.workspace_id
     found.server = api.server(found.core)
     await found.server.start()

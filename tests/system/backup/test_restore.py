@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from router.admin.installation.loss_audit import balance
+from router.admin.installation.loss_audit import audit_losses
 from router.store.migrate import load_migrations
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
@@ -122,8 +122,8 @@ async def _holds(url: str, accepted: set[str]) -> None:
     database = _database(url)
     await database.open()
     try:
-        found = await balance(database)
-        assert found.faults() == []
+        found = await audit_losses(database)
+        assert found.list_faults() == []
         assert found.messages >= len(accepted)
         for message_id in accepted:
             assert await database.fetch_one("contents_raw_chunk", message_id=message_id, n=0) is not None

@@ -14,7 +14,7 @@ from router.model import Alias, Domain, Integration, User, Workspace
 from router.provisioning import document
 from router.provisioning.apply import DocumentApplier
 from router.provisioning.document import InvalidDocument, WorkspaceDocument
-from router.provisioning.export import ProvisioningServices, Snapshot, blueprint_of
+from router.provisioning.export import ProvisioningServices, Snapshot, export_document
 from router.provisioning.plan import Change
 from router.secrets import SecretBox, new_key
 from tests.support.installation.command_line import WEBHOOK, CommandLine
@@ -93,13 +93,13 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 
 @given(snapshots(), st.booleans())
 def test_applying_an_export_changes_nothing(found: Snapshot, prune: bool) -> None:
-    text = document.render(blueprint_of(found), head="What this is")
+    text = document.render(export_document(found), head="What this is")
     assert tomllib.loads(text)
     read = document.parse(text)
-    assert read == blueprint_of(found)
+    assert read == export_document(found)
     plan = _apply().plan(read, found, prune=prune)
     assert plan.changes == []
-    assert plan.kept == []
+    assert plan.unmanaged == []
     assert document.render(read, head="What this is") == text
 
 
@@ -119,8 +119,8 @@ def test_an_empty_file_touches_nothing_and_empty_parts_remove_all(found: Snapsho
 def test_a_secret_that_is_the_same_is_no_change() -> None:
     same = _integration("int_1", "general", BOX.seal(f'{{"webhookUrl": "{WEBHOOK}"}}'))
     found = Snapshot(Workspace("ws_1", "Acme", None, 0, 0), (), (), (same,), (), ())
-    assert _apply(WEBHOOK).plan(blueprint_of(found), found, prune=True).changes == []
-    changed = _apply(WEBHOOK + "x").plan(blueprint_of(found), found, prune=True).changes
+    assert _apply(WEBHOOK).plan(export_document(found), found, prune=True).changes == []
+    changed = _apply(WEBHOOK + "x").plan(export_document(found), found, prune=True).changes
     assert changed == [Change("change", "integration", "general", "webhook_url: the hint -> env:SLACK_WEBHOOK_GENERAL")]
 
 

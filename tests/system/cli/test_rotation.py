@@ -9,7 +9,7 @@ from config.load import load
 from emailrouter import lifecycle
 from router.admin import audit
 from router.admin.installation import key_rotation
-from router.admin.installation.key_rotation import NEXT_FILE, KeyRotationService, finish, write_next
+from router.admin.installation.key_rotation import NEXT_KEY_FILE, KeyRotationService, complete_rotation, write_next_key
 from router.clock import SystemClock
 from router.errors import Refused
 from router.secrets import KEY_FILE, SecretBox, fingerprint, load_or_create_key, new_key
@@ -29,7 +29,7 @@ async def test_by_the_command(both: CommandLine) -> None:
     assert done == {"resealed": 1, "fingerprint": fingerprint(file.read_text()), "keyFile": str(file)}
     assert file.read_text() != old
     assert file.stat().st_mode & 0o777 == 0o600
-    assert not (cli.folder / NEXT_FILE).exists()
+    assert not (cli.folder / NEXT_KEY_FILE).exists()
     assert (await cli.json("audit", "list"))["audit"][0]["action"] == "secret_key.rotate"
     assert (await cli.json("integration", "change", "general", "--name", "new"))["name"] == "new"
     file.write_text(old)
@@ -87,11 +87,11 @@ async def test_killed_between_any_two_steps(
         monkeypatch.setattr(Path, "replace", die)
 
     async def rotate() -> None:
-        key = write_next(tmp_path)
+        key = write_next_key(tmp_path)
         await rotation.reseal(old, key)
         if at == "after the commit":
             raise Killed
-        finish(tmp_path, fingerprint(key))
+        complete_rotation(tmp_path, fingerprint(key))
 
     with pytest.raises(Killed):
         await rotate()
@@ -105,9 +105,9 @@ async def test_killed_between_any_two_steps(
     assert (load_or_create_key(tmp_path) != old) is committed
     # And a rotation after that one goes through.
     present = load_or_create_key(tmp_path)
-    following = write_next(tmp_path)
+    following = write_next_key(tmp_path)
     assert await rotation.reseal(present, following) == 1
-    assert finish(tmp_path, fingerprint(following)) == following
+    assert complete_rotation(tmp_path, fingerprint(following)) == following
 
 
 async def test_what_cannot_be_opened_stops_it_before_anything_changes(store: Store) -> None:

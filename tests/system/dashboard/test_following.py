@@ -218,14 +218,14 @@ TWICE = """() => { setTimeout(async () => {
 async def test_a_form_that_is_sent_twice_is_sent_once(
     shop: ServedInstallation, window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, go, note = asyncio.Event(), asyncio.Event(), TicketService.note
+    asked, go, note = asyncio.Event(), asyncio.Event(), TicketService.add_note
 
     async def slowly(*given: Any) -> Any:
         asked.set()
         await go.wait()
         return await note(*given)
 
-    monkeypatch.setattr(TicketService, "note", slowly)
+    monkeypatch.setattr(TicketService, "add_note", slowly)
     await shop.alias()
     ticket = await shop.ticket(mails.plain(subject="First"))
     page = await enter(shop, window, "agent")

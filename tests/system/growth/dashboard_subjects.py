@@ -18,7 +18,7 @@ from router.admin import paging
 from router.admin.access.authentication import Caller
 from router.admin.installation.attention import AttentionCounts
 from router.admin.tickets.conversation import MessageView, TicketView
-from router.admin.tickets.timeline import MAX_EXCERPT, MessageExcerpt, Timeline, TimelineEntry
+from router.admin.tickets.timeline import MAX_EXCERPT_LENGTH, MessageExcerpt, Timeline, TimelineEntry
 from router.clock import SystemClock
 from router.mail.contents import Attachment, AttachmentData, Contents, NamedMailbox
 from router.mail.originator_fields import MAX_REPLY_TO
@@ -96,9 +96,9 @@ def _timeline(content: bytes) -> Timeline:
             MessageExcerpt(
                 message=view.message,
                 links=(),
-                text=contents.text if whole else contents.text[:MAX_EXCERPT],
-                whole=whole,
-                cut=not whole,
+                text=contents.text if whole else contents.text[:MAX_EXCERPT_LENGTH],
+                is_full=whole,
+                is_truncated=not whole,
                 quoted_lines=contents.quoted_lines,
                 has_html=True,
                 attachments=contents.attachments,
@@ -147,7 +147,7 @@ def page(data: bytes) -> None:
         "entries": ticket._entries(timeline),
         "deliveries": paging.Page((), None),
         "older": True,
-        "reply": reply_link.build_mailto(timeline.answer_to, timeline.ticket.subject),
+        "reply": reply_link.build_mailto(timeline.reply_addresses, timeline.ticket.subject),
         "names": {},
         "people": [],
         "statuses": [],

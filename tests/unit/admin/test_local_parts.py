@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.admin.routes.aliases import LocalPart, judged_local_part
+from router.admin.routes.aliases import LocalPart, normalize_local_part
 from router.errors import Refused
 
 
@@ -12,7 +12,7 @@ from router.errors import Refused
 )
 def test_what_is_no_local_part(local_part: str) -> None:
     with pytest.raises(Refused) as refused:
-        judged_local_part(local_part, "example.org")
+        normalize_local_part(local_part, "example.org")
     assert (refused.value.code, refused.value.field) == ("invalid_alias", "localPart")
 
 
@@ -21,8 +21,8 @@ def test_what_is_no_local_part(local_part: str) -> None:
     [("Support", "Support"), ("SUPPORT", "SUPPORT"), ('"support"', "support"), (" support ", "support")],
 )
 def test_one_key_for_every_form_of_a_local_part(typed: str, written: str) -> None:
-    assert judged_local_part(typed, "example.org") == LocalPart(written, "support")
+    assert normalize_local_part(typed, "example.org") == LocalPart(written, "support")
 
 
 def test_the_catch_all() -> None:
-    assert judged_local_part("*", "example.org") == LocalPart("*", "*")
+    assert normalize_local_part("*", "example.org") == LocalPart("*", "*")

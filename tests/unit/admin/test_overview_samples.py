@@ -3,7 +3,7 @@
 import pytest
 
 from router.admin.installation import overview
-from router.admin.installation.overview import sample_step, times
+from router.admin.installation.overview import duration_statistics, sample_step
 
 
 @pytest.mark.parametrize("count", [0, 1, 1000, 1001, 1500, 20_000, 10**9])
@@ -13,6 +13,6 @@ def test_a_sample_is_as_large_as_it_should_be(count: int) -> None:
 
 
 def test_quantiles_are_values() -> None:
-    assert times([], 0.9) == overview.DurationStatistics(0, None, None)
-    assert times([5], 0.95) == overview.DurationStatistics(1, 5, 5)
-    assert times(range(100, 0, -1), 0.9) == overview.DurationStatistics(100, 50, 90)
+    assert duration_statistics([], 0.9) == overview.DurationStatistics(0, None, None)
+    assert duration_statistics([5], 0.95) == overview.DurationStatistics(1, 5, 5)
+    assert duration_statistics(range(100, 0, -1), 0.9) == overview.DurationStatistics(100, 50, 90)
