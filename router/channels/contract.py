@@ -1,9 +1,9 @@
-"""The contract of every channel: what a place that tickets are posted to must be able to do.
+"""The interface of a channel, and the values it receives and returns.
 
-A channel is one module in this folder that exports `CHANNEL`, an object with the members of `Channel`. It turns a
-notice (frozen values, no database row) into a payload and a payload into one request; rendering is pure, so that
-the same notice always makes the same payload. A channel never reads the database, the clock or the environment,
-never decides when to try again and never raises from `send`: every outcome is one of `Sent`, `Retry`, `Failed`.
+A channel is a module of this package that exports `CHANNEL`, an object that implements `Channel`. It renders a
+notification to a payload and sends a payload with one request. Rendering is pure: equal notifications give equal
+payloads. A channel never reads the database, the clock or the environment, and never schedules retries. `send`
+never raises: it returns `SendSuccess`, `SendRetry` or `SendFailure`.
 """
 
 from __future__ import annotations
@@ -17,23 +17,33 @@ from router.mail.contents import NamedMailbox
 from router.model import DeliveryEvent, Micros, TicketStatus
 from router.outbound.client import HttpResponse
 
-Payload = dict[str, Any]  # JSON: what a channel's own far side understands
+Payload = dict[str, Any]  # a JSON object in the format of the receiving service
 FailureKind = Literal["permanent", "rejected", "payload"]
 
 
 @dataclass(frozen=True, slots=True)
 class TicketNotification:
-    """One ticket event as a channel tells it.
+    """One ticket event: a new ticket or a reply.
 
-    event: `opened` or `replied`. number: the workspace's own count (`#42`). address: the alias as text.
-    received_at: microseconds since the epoch. text: the new text of the mail, quoted history and signature already
-    split off, any length; truncated: the new text goes on after `text`. quoted_lines: how many lines were split off.
-    reply_to, original_from: only where they differ from From. attachments: (file name, size in bytes) pairs.
-    automatic: `""` for a person's mail, else the reason (`bounce`, ...). checks: verdicts about the sender, in words.
-    link: the ticket's page, made from our own `public_url`, or None. is_test: a mail of `aliases/{id}/test`.
-    warnings: what was doubtful about the mail, in words. failed_recipients: the addresses that a bounce
-    says could not be reached. Everything but number, status, link, automatic and checks
-    was written by a stranger and may hold any code point, lone surrogates too.
+    All texts except `status`, `link`, `automatic` and `checks` come from the message and may contain any code point,
+    including lone surrogates.
+
+    Attributes:
+        number: The ticket number within its workspace (`#42`).
+        address: The alias as an address.
+        received_at: Microseconds since the epoch.
+        text: The new text of the message, without quoted text and signature; of any length.
+        truncated: Whether the new text continues after `text`.
+        quoted_lines: The number of lines of quoted text and signature.
+        reply_to: The Reply-To mailboxes that differ from From.
+        original_from: The original author, if different from From.
+        attachments: (file name, size in bytes) pairs.
+        automatic: Why the message counts as automatic (`bounce`, ...), or `""`.
+        checks: Results of sender authentication, as text.
+        link: The URL of the ticket page, based on `public_url`.
+        is_test: Whether the message was created by `POST /api/aliases/{id}/test`.
+        warnings: Problems found in the message, as text.
+        failed_recipients: The addresses that a bounce reports as undeliverable.
     """
 
     event: DeliveryEvent
@@ -61,7 +71,7 @@ class TicketNotification:
 
 @dataclass(frozen=True, slots=True)
 class DigestEntry:
-    """One delivery that a digest stands for; the fields mean what they mean in `TicketNotification`."""
+    """One delivery listed in a digest. The fields are those of `TicketNotification`."""
 
     event: DeliveryEvent
     number: int
@@ -73,9 +83,9 @@ class DigestEntry:
 
 @dataclass(frozen=True, slots=True)
 class TestMessage:
-    """A message that only says: this channel is set up. Names are those of our own workspace and integration."""
+    """A message that confirms that the integration works."""
 
-    __test__ = False  # the name is the product's word; pytest shall not take it for a test class
+    __test__ = False  # keeps pytest from collecting it as a test class
 
     workspace_name: str
     integration_name: str
@@ -84,9 +94,11 @@ class TestMessage:
 
 @dataclass(frozen=True, slots=True)
 class OperatorAlert:
-    """Something about the installation that the people at this integration should know; no mail is behind it.
+    """An alert that is not about a ticket, such as a change of a domain's verification state.
 
-    title: a few words. text: sentences; they may quote what a stranger's DNS says.
+    Attributes:
+        title: A few words.
+        text: Sentences; they may quote DNS records of a third party.
     """
 
     title: str
@@ -97,7 +109,13 @@ class OperatorAlert:
 
 @dataclass(frozen=True, slots=True)
 class SendSuccess:
-    """The far side took it. status: HTTP; excerpt: the start of its answer; latency: microseconds."""
+    """The service accepted the payload.
+
+    Attributes:
+        status: The HTTP status code.
+        excerpt: The start of the response body.
+        latency: Microseconds.
+    """
 
     status: int
     excerpt: str = ""
@@ -106,7 +124,11 @@ class SendSuccess:
 
 @dataclass(frozen=True, slots=True)
 class SendRetry:
-    """Waiting may heal it. after: the least number of seconds the far side asked for, already clamped, or None."""
+    """A temporary failure.
+
+    Attributes:
+        retry_after: The delay in seconds that the service asked for, limited by the channel, or None.
+    """
 
     retry_after: float | None
     reason: str
@@ -117,11 +139,12 @@ class SendRetry:
 
 @dataclass(frozen=True, slots=True)
 class SendFailure:
-    """Waiting does not heal it, and `reason` says in words for people why.
+    """A permanent failure; `reason` is shown to users.
 
-    kind: `permanent` is about the integration (mark it failing, park its deliveries); `rejected` is about this one
-    delivery (dead); `payload`: the far side did not understand the form: send `render_plain` once, and if that
-    fails with `payload` too, treat it as `rejected`.
+    Attributes:
+        kind: `permanent`: the integration fails; its deliveries are parked. `rejected`: this delivery fails
+            permanently. `payload`: the service rejected the format; the delivery is sent once more with
+            `render_plain` and is `rejected` if that fails as well.
     """
 
     kind: FailureKind
@@ -135,71 +158,91 @@ SendOutcome = SendSuccess | SendRetry | SendFailure
 
 
 class HttpClient(Protocol):
-    """What a channel needs of the outside. Who answers: `router.outbound.client.OutboundClient`."""
+    """The HTTP client that channels send with; see `router.outbound.client.OutboundClient`."""
 
     async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float) -> HttpResponse:
-        """One POST within `timeout` seconds. Raises `OutboundError` when no status line came."""
+        """Send one POST within `timeout` seconds.
+
+        Raises:
+            OutboundError: No status line was received.
+        """
         ...
 
 
-S = TypeVar("S")  # the channel's own settings: a frozen value that only the channel looks into
+S = TypeVar("S")  # the settings type of the channel
 
 
 class Channel(Protocol[S]):
-    """The members of `CHANNEL`."""
+    """The interface of `CHANNEL`, with settings of type `S`."""
 
     @property
     def kind(self) -> str:
-        """The word of `type` in the API and in the database."""
+        """The integration's `type` in the API and in the database."""
         ...
 
     @property
     def digest_limit(self) -> int:
-        """The most entries that one digest can name; who has more makes several digests."""
+        """The maximum number of entries in one digest."""
         ...
 
     def parse_settings(self, values: Mapping[str, Any], *, allow_private: bool = False) -> S:
-        """Settings from the API's or the store's JSON object. Raises `Refused` naming the field that is wrong.
+        """Validate settings from the API or from the database.
 
-        allow_private: `[delivery] allow_private_networks`; give it when reading from the store too.
+        Args:
+            values: The JSON object.
+            allow_private: `[delivery] allow_private_networks`.
+
+        Raises:
+            Refused: A setting is invalid; `field` names it.
         """
         ...
 
     def dump_settings(self, settings: S) -> dict[str, str]:
-        """The JSON object that `parse_settings` takes back. It holds the secrets: seal it."""
+        """Return the JSON object for `parse_settings`. It contains secrets and is stored encrypted."""
         ...
 
     def hint(self, settings: S) -> str:
-        """Where this goes, masked: enough to tell two integrations apart, not enough to post."""
+        """Return the masked target: enough to tell two integrations apart, not enough to post."""
         ...
 
     def render(self, notification: TicketNotification) -> Payload:
-        """The message for one ticket event, within the far side's limits for any mail. Pure."""
+        """Render a ticket event within the limits of the service, whatever the message contains."""
         ...
 
     def render_plain(self, notification: TicketNotification) -> Payload:
-        """The same as plain text alone, for a far side that did not take `render`'s form. Pure."""
+        """Render a ticket event as plain text, for a service that rejected the format of `render`."""
         ...
 
     def render_digest(self, entries: Sequence[DigestEntry]) -> Payload:
-        """One message that names every entry (1 to `digest_limit`; more raises ValueError). Pure."""
+        """Render one message that lists every entry.
+
+        Raises:
+            ValueError: There are no entries, or more than `digest_limit`.
+        """
         ...
 
     def render_test(self, message: TestMessage) -> Payload:
-        """A message marked as a test. Pure."""
+        """Render a test message."""
         ...
 
     def render_alert(self, alert: OperatorAlert) -> Payload:
-        """A message about the installation itself. Pure."""
+        """Render an alert."""
         ...
 
     async def send(self, client: HttpClient, settings: S, payload: Payload, timeout: float) -> SendOutcome:
-        """One request of at most `timeout` seconds. Never raises for anything that the far side or the net does."""
+        """Send the payload with one request of at most `timeout` seconds.
+
+        Never raises for failures of the service or of the network.
+        """
         ...
 
 
 def find_channel(channels: Mapping[str, Channel[Any]], kind: str) -> Channel[Any]:
-    """The channel of a `type`. Raises `Refused` with the types that exist."""
+    """Return the channel of an integration type.
+
+    Raises:
+        Refused: The type does not exist.
+    """
     channel = channels.get(kind)
     if channel is None:
         raise Refused("invalid_integration", f"type must be one of: {', '.join(sorted(channels))}", "type")

@@ -1,7 +1,7 @@
-"""The sealed settings of integrations, and sending to the places they name. No other module opens them to send.
+"""Encrypts and decrypts the settings of integrations, and sends payloads to them.
 
-Settings are JSON, sealed with the installation's secret key. They are parsed again whenever they are opened: what a
-channel or `[delivery] allow_private_networks` no longer allows is never sent to.
+Settings are JSON, encrypted with the installation's secret key. They are validated each time they are decrypted:
+nothing is sent to a target that the channel or `[delivery] allow_private_networks` no longer allows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ S = TypeVar("S")
 
 
 def decrypt_settings(box: SecretBox, channel: Channel[S], sealed: str, *, allow_private: bool) -> S:
-    """Raises `Unsealable`, or `Refused` for settings that the channel does not allow."""
+    """Decrypt and validate stored settings.
+
+    Raises:
+        Unsealable: The settings cannot be decrypted.
+        Refused: The channel does not allow them.
+    """
     try:
         stored = json.loads(box.open(sealed))
     except ValueError:
@@ -30,7 +35,7 @@ def decrypt_settings(box: SecretBox, channel: Channel[S], sealed: str, *, allow_
 
 @dataclass(frozen=True, slots=True)
 class IntegrationSender:
-    """An integration with its settings: ready to send."""
+    """Sends payloads to one integration."""
 
     channel: Channel[Any]
     _settings: Any = field(repr=False)
@@ -38,12 +43,18 @@ class IntegrationSender:
     _timeout: float
 
     async def send(self, payload: Payload) -> SendOutcome:
-        """See `router.channels.contract.Channel.send`."""
+        """Send the payload; see `router.channels.contract.Channel.send`."""
         return await self.channel.send(self._client, self._settings, payload, self._timeout)
 
 
 class Poster:
-    """channels: by the integration's type. allow_private, timeout (seconds): `[delivery]`."""
+    """Sends to integrations.
+
+    Args:
+        channels: By integration type.
+        allow_private: `[delivery] allow_private_networks`.
+        timeout: `[delivery] timeout` in seconds.
+    """
 
     def __init__(
         self,
@@ -61,12 +72,19 @@ class Poster:
         self._timeout = timeout
 
     def encrypt_settings(self, channel: Channel[Any], values: Mapping[str, Any]) -> tuple[str, str]:
-        """Settings as they are stored, and their hint. Raises `Refused` naming the field that is wrong."""
+        """Validate and encrypt settings.
+
+        Returns:
+            The encrypted settings and the masked target.
+
+        Raises:
+            Refused: A setting is invalid; `field` names it.
+        """
         settings = channel.parse_settings(values, allow_private=self._allow_private)
         return self._box.seal(json.dumps(channel.dump_settings(settings))), channel.hint(settings)
 
     def prepare(self, integration: Integration) -> IntegrationSender | SendFailure:
-        """The integration ready to send, or why nothing can be sent to it."""
+        """Decrypt the integration's settings; return a sender, or why nothing can be sent."""
         channel = self.channels.get(integration.type)
         if channel is None:
             return SendFailure("permanent", f"this version does not support the integration type {integration.type!r}")

@@ -1,10 +1,9 @@
-"""Block Kit pieces made of text that strangers wrote, so that it stays text.
+"""Block Kit elements built from untrusted text.
 
-It promises: no string comes out of here with control characters, direction overrides or lone surrogates, none longer
-than asked, none of zero length, and none cut inside a character as people see it. Lengths are UTF-16 units, the
-strictest way of counting that Slack could mean. What holds a stranger's words is `plain_text` or an element of a
-`rich_text` block, which Slack never parses; only `escape` makes text for the places that Slack does parse.
-It never makes a `mrkdwn` object. Pure; called by `router.channels.slack` alone.
+Guarantees: the text contains no control characters, direction overrides or lone surrogates, and truncation never
+splits a grapheme cluster. Lengths are UTF-16 code units, the strictest interpretation of Slack's limits. Untrusted
+text goes into `plain_text` objects and `rich_text` elements, which Slack never parses; only `escape` produces text for
+fields that Slack does parse. No `mrkdwn` object is ever created. Pure.
 """
 
 from __future__ import annotations
@@ -18,44 +17,44 @@ from router.unicode_security import shown_line
 
 Element = dict[str, Any]
 
-MAX_TEXT = 3000  # Slack's limit for one text
+MAX_TEXT = 3000  # Slack's limit for one text object
 ELLIPSIS = "\u2026"
 
-# Embeddings, overrides and isolates (UAX 9) can turn our own words around; LRM, RLM and ALM only help Arabic and
-# Hebrew. Interlinear marks and the byte order mark are no text either.
+# Embeddings, overrides and isolates (UAX 9) can reorder the surrounding text; LRM, RLM and ALM are harmless and kept.
+# Interlinear annotation marks and the byte order mark are not text.
 _REMOVED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]+")
 _LINE_ENDS = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _WHITESPACE = re.compile(r"\s+")
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
-# Tags that mention everybody where text is parsed with names linked; a word joiner after the sign stops that.
+# Mentions of a whole channel; a word joiner after the @ prevents them.
 _MASS_MENTION = re.compile(r"@(?=channel|here|everyone)", re.IGNORECASE)
 _ESCAPE_SEQUENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # Hangul fillers, a Braille pattern without dots
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # Hangul fillers and the empty Braille pattern
 _ZWJ = "\u200d"
-_MAX_CLUSTER_LENGTH = 32  # code points that a cut steps back at most: crafted text has marks without end
+_MAX_CLUSTER_LENGTH = 32  # code points to step back; crafted text has unlimited combining marks
 
 
 def utf16_length(text: str) -> int:
-    """The length in UTF-16 units."""
+    """Return the length in UTF-16 code units."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 
 def normalize_text(text: str) -> str:
-    """Several lines of text: harmless characters, `\\n` as the line end, never more than two empty lines."""
+    """Remove harmful characters, use `\\n` line ends, and limit empty lines in a row to two."""
     text = _REMOVED.sub("", _LINE_ENDS.sub("\n", text))
     return _BLANK_LINES.sub("\n\n\n", _SURROGATES.sub("\ufffd", text)).strip()
 
 
 def normalize_line(text: str) -> str:
-    """One line of text: as `body`, every run of white space a single space, nothing that deceives about a name."""
+    """Normalise to one line: single spaces, and no characters that make a name deceptive."""
     return _WHITESPACE.sub(" ", shown_line(normalize_text(text))).strip()
 
 
 def truncate(text: str, limit: int) -> str:
-    """`text` in at most `most` UTF-16 units, ending in `ELLIPSIS` where something is missing.
+    """Truncate to `limit` UTF-16 units, including the final `ELLIPSIS`.
 
-    Not cut between a character and its marks, in a joined or flag emoji, or in a CR LF.
+    Never splits combining character sequences, emoji sequences or CR LF.
     """
     if len(text) * 2 <= limit or utf16_length(text) <= limit:
         return text
@@ -70,7 +69,7 @@ def truncate(text: str, limit: int) -> str:
 
 
 def _grapheme_boundary(text: str, end: int) -> int:
-    """The nearest place at or before `end` that does not split a character as people see it."""
+    """Return the last position up to `end` that does not split a grapheme cluster."""
     position = end
     while position > 0 and end - position < _MAX_CLUSTER_LENGTH and _is_inside_grapheme(text, position):
         position -= 1
@@ -88,7 +87,7 @@ def _is_inside_grapheme(text: str, position: int) -> bool:
     run = position
     while run > 0 and position - run <= _MAX_CLUSTER_LENGTH and _is_regional_indicator(text[run - 1]):
         run -= 1
-    return (position - run) % 2 == 1  # flags are pairs: an odd number before this place means one is open
+    return (position - run) % 2 == 1  # a flag is a pair: an odd number before the position splits one
 
 
 def _is_regional_indicator(character: str) -> bool:
@@ -96,7 +95,7 @@ def _is_regional_indicator(character: str) -> bool:
 
 
 def escape(text: str, limit: int) -> str:
-    """For the places that Slack parses (the top-level `text`): cut to `most` units after escaping; mentions nobody."""
+    """Escape text for fields that Slack parses, without mentions, and truncate it to `limit` UTF-16 units."""
     text = _MASS_MENTION.sub("@\u2060", text)
     if utf16_length(text) + sum(text.count(special) * 4 for special in _ESCAPE_SEQUENCES) > limit:
         kept, remaining = 0, limit - 1
@@ -111,42 +110,42 @@ def escape(text: str, limit: int) -> str:
 
 
 def header_block(text: str) -> Element:
-    """A header block; `text` is a line that fits."""
+    """Build a header block from a normalised line."""
     return {"type": "header", "text": {"type": "plain_text", "text": text, "emoji": False}}
 
 
 def text_element(content: str, *, bold: bool = False) -> Element:
-    """A text element; `words` is not empty and fits."""
+    """Build a text element; `content` must not be empty."""
     return {"type": "text", "text": content} | ({"style": {"bold": True}} if bold else {})
 
 
 def link_element(url: str, content: str) -> Element:
-    """A link element: for URLs of our own making only."""
+    """Build a link element; only for URLs of this installation."""
     return {"type": "link", "url": url, "text": content}
 
 
 def section_element(elements: Sequence[Element]) -> Element:
-    """A paragraph of a rich text block."""
+    """Build a paragraph of a rich text block."""
     return {"type": "rich_text_section", "elements": list(elements)}
 
 
 def quote_element(content: str) -> Element:
-    """A stranger's words as a quotation: what is set apart cannot pass for a line of ours."""
+    """Build a quotation, so that untrusted text cannot imitate the lines around it."""
     return {"type": "rich_text_quote", "elements": [text_element(content)]}
 
 
 def bullet_list(items: Sequence[Sequence[Element]]) -> Element:
-    """A list; each item is a paragraph."""
+    """Build a bullet list; each item is a paragraph."""
     return {"type": "rich_text_list", "style": "bullet", "elements": [section_element(item) for item in items]}
 
 
 def rich_text_block(parts: Sequence[Element]) -> Element:
-    """A rich text block."""
+    """Build a rich text block."""
     return {"type": "rich_text", "elements": list(parts)}
 
 
 def field_elements(pairs: Sequence[tuple[str, str]]) -> Iterator[Element]:
-    """`label: value` lines of one paragraph, the label bold."""
+    """Yield `label: value` lines of one paragraph, with bold labels."""
     for index, (label, value) in enumerate(pairs):
         yield text_element(("\n" if index else "") + f"{label}:", bold=True)
         yield text_element(f" {value}")

@@ -1,8 +1,7 @@
-"""Slack by incoming webhook: settings, and one request with its outcome. What a message looks like: `slack_message`.
+"""The Slack channel: incoming webhook settings, sending, and classification of Slack's responses.
 
-The webhook's URL is the secret: whoever has it can post. It never appears in a hint, a reason or an excerpt.
-What Slack answers is read here and nowhere else (SPEC.md section 9): its words come before the status, because the
-same status says different things.
+The webhook URL is a secret: every client that has it can post. It never appears in hints, reasons or excerpts.
+Slack's error code decides before the HTTP status, because one status covers different errors (SPEC.md section 9).
 """
 
 from __future__ import annotations
@@ -37,13 +36,13 @@ from router.outbound.client import ForbiddenAddressError, HttpResponse, Outbound
 from router.unicode_text import has_long_marks
 
 MAX_URL_LENGTH = 1000
-MAX_RETRY_AFTER_SECONDS = 3600.0  # seconds; a webhook that asks for more is asked again after an hour
+MAX_RETRY_AFTER_SECONDS = 3600.0  # a longer Retry-After is reduced to this
 _WHITESPACE = re.compile(r"[\s\x00-\x20\x7f-\xa0]")
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?")
 _ERROR_CODE = re.compile(r"[a-z][a-z_]{2,60}")
 
-# Slack's words for what no waiting heals, and what a person can do about each.
+# Slack error codes that a retry cannot fix, with their meaning for users.
 _PERMANENT_ERRORS = {
     "no_service": "the webhook was removed or disabled in Slack",
     "no_service_id": "the webhook URL is incomplete",
@@ -61,7 +60,7 @@ _PERMANENT_ERRORS = {
     "posting_to_general_channel_denied": "a Slack workspace administrator has restricted posting to #general",
     "restricted_action": "a Slack workspace administrator has restricted posting",
 }
-# Slack's words for a message it does not understand or finds too long: plain text may still get through.
+# Slack error codes for an invalid or too long message; plain text may still be accepted.
 _PAYLOAD_ERRORS = frozenset(
     {
         "invalid_attachments",
@@ -80,56 +79,63 @@ _RATE_LIMIT_ERRORS = frozenset({"rate_limited", "ratelimited"})
 
 @dataclass(frozen=True, slots=True)
 class SlackSettings:
-    """webhook_url: ASCII, checked; never printed."""
+    """The validated webhook URL, in ASCII; excluded from `repr`."""
 
     webhook_url: str = field(repr=False)
 
 
 class SlackChannel:
-    """The members of `router.channels.contract.Channel`, for Slack."""
+    """Implements `router.channels.contract.Channel` for Slack."""
 
     kind = "slack"
     digest_limit = slack_message.MAX_DIGEST_ENTRIES
 
     def parse_settings(self, values: Mapping[str, Any], *, allow_private: bool = False) -> SlackSettings:
-        """`{"webhookUrl": ...}`; raises `Refused("invalid_webhook_url")`.
+        """Validate `{"webhookUrl": ...}`.
 
-        allow_private also permits `http://`. A host name is not resolved here: the client judges each address.
+        Host names are not resolved here: the HTTP client checks each address when it connects.
+
+        Args:
+            values: The JSON object.
+            allow_private: Allows private addresses and `http://`.
+
+        Raises:
+            Refused: The URL is invalid (`invalid_webhook_url`).
         """
         return SlackSettings(_parse_webhook_url(values.get("webhookUrl"), allow_private=allow_private))
 
     def dump_settings(self, settings: SlackSettings) -> dict[str, str]:
-        """What `parse_settings` takes back."""
+        """Return the JSON object for `parse_settings`."""
         return {"webhookUrl": settings.webhook_url}
 
     def hint(self, settings: SlackSettings) -> str:
-        """`https://hooks.slack.com/…/abcd`: the host and the last four characters, fewer of a short secret."""
+        """Return `https://hooks.slack.com/…/abcd`: the host and up to four final characters of the secret."""
         parts = urlsplit(settings.webhook_url)
         secret = settings.webhook_url.rpartition("/")[2]
         return f"{parts.scheme}://{parts.netloc}/\u2026/{secret[-min(4, len(secret) // 2) :] if secret[1:] else ''}"
 
     def render(self, notification: TicketNotification) -> Payload:
-        """Block Kit with a fallback text."""
+        """Render Block Kit blocks and a fallback text."""
         return slack_message.render_ticket(notification)
 
     def render_plain(self, notification: TicketNotification) -> Payload:
-        """The message as `text` alone."""
+        """Render the message as `text` only."""
         return slack_message.render_plain_ticket(notification)
 
     def render_digest(self, entries: Sequence[DigestEntry]) -> Payload:
-        """One message for up to `digest_limit` waiting events."""
+        """Render one message for up to `digest_limit` deliveries."""
         return slack_message.render_digest(entries)
 
     def render_test(self, message: TestMessage) -> Payload:
-        """The message of `POST /api/integrations/{id}/test`."""
+        """Render the message of `POST /api/integrations/{id}/test`."""
         return slack_message.render_test(message)
 
     def render_alert(self, alert: OperatorAlert) -> Payload:
-        """What is told about a domain."""
+        """Render an alert."""
         return slack_message.render_alert(alert)
 
     async def send(self, client: HttpClient, settings: SlackSettings, payload: Payload, timeout: float) -> SendOutcome:
-        """One POST to the webhook."""
+        """Send one POST request to the webhook."""
         try:
             response = await client.post_json(settings.webhook_url, payload, timeout)
         except ForbiddenAddressError as error:
@@ -143,7 +149,12 @@ CHANNEL = SlackChannel()
 
 
 def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
-    """What an answer of Slack means. Pure; `now` (aware) is for a `Retry-After` that is a date."""
+    """Classify a response of Slack.
+
+    Args:
+        response: The HTTP response.
+        now: The current time (aware), for a `Retry-After` date.
+    """
     status, excerpt, latency = response.status, response.excerpt, response.latency_us
     if 200 <= status < 300:
         return SendSuccess(status, excerpt, latency)
@@ -151,7 +162,7 @@ def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
     summary = f"Slack returned {status} {code}".rstrip()
     if status == 429 or code in _RATE_LIMIT_ERRORS:
         return SendRetry(_retry_after(response, now), f"{summary}: rate limit exceeded", status, excerpt, latency)
-    if status >= 500 or status < 200:  # below: a protocol error; nothing says that the ticket was taken or refused
+    if status >= 500 or status < 200:  # below 200: a protocol error; acceptance is unknown
         return SendRetry(_retry_after(response, now), summary, status, excerpt, latency)
     if 300 <= status < 400:
         return SendFailure("rejected", f"{summary}: redirects are not followed", status, excerpt, latency)
@@ -167,19 +178,19 @@ def classify_response(response: HttpResponse, now: datetime) -> SendOutcome:
 
 
 def _error_code(excerpt: str) -> str:
-    """Slack's word for it, "" when the answer has another form. It comes bare, rarely as `{"error": ...}`."""
+    """Return Slack's error code, "" if there is none. It is the whole body, rarely `{"error": ...}`."""
     code: object = excerpt.strip()
     if excerpt.startswith("{"):
         try:
             decoded = json.loads(excerpt)
-        except (ValueError, RecursionError):  # cut off, not JSON after all, or made to hurt
+        except (ValueError, RecursionError):  # truncated, not JSON, or nested too deeply
             return ""
         code = decoded.get("error") if isinstance(decoded, dict) else ""
     return code if isinstance(code, str) and _ERROR_CODE.fullmatch(code) else ""
 
 
 def _retry_after(response: HttpResponse, now: datetime) -> float | None:
-    """Seconds, 0 to an hour; None where the header is missing or makes no sense (RFC 9110 10.2.3)."""
+    """Return Retry-After in seconds, limited; None if missing or invalid (RFC 9110 section 10.2.3)."""
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         seconds = float(value[:12])
@@ -201,7 +212,7 @@ def _parse_webhook_url(value: object, *, allow_private: bool) -> str:
     text = value.strip()
     if len(text) > MAX_URL_LENGTH:
         raise _invalid_url(f"it must have at most {MAX_URL_LENGTH} characters")
-    if _WHITESPACE.search(text):  # `urlsplit` would drop some of these silently
+    if _WHITESPACE.search(text):  # `urlsplit` removes some of these silently
         raise _invalid_url("it must not contain spaces or control characters")
     try:
         parts = _split_url(text)
@@ -225,19 +236,19 @@ def _parse_webhook_url(value: object, *, allow_private: bool) -> str:
     if not _URL_CHARACTERS.fullmatch(path) or set(path) & set('"<>\\^`{|}'):
         raise _invalid_url("after the host, only ASCII characters without quotation marks and brackets are allowed")
     url = f"{parts.scheme}://{netloc}{'' if port is None else f':{port}'}{path}"
-    if len(url) > MAX_URL_LENGTH:  # the A-label form of a host can be longer than what was typed
+    if len(url) > MAX_URL_LENGTH:  # A-labels can be longer than the original host name
         raise _invalid_url(f"it must have at most {MAX_URL_LENGTH} characters")
     return url
 
 
 def _split_url(text: str) -> SplitResult:
-    if has_long_marks(text):  # `urlsplit` and `idna` normalise
+    if has_long_marks(text):  # `urlsplit` and `idna` normalise the host, in quadratic time
         raise _invalid_url("the host name is not valid")
     return urlsplit(text)
 
 
 def _normalize_host(host: str, *, allow_private: bool) -> str:
-    """The host in ASCII, as it stands in a URL."""
+    """Return the host in ASCII, IPv6 addresses in brackets."""
     if not host:
         raise _invalid_url("it has no host name")
     try:

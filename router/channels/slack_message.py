@@ -1,11 +1,9 @@
-"""What a ticket looks like in Slack: Block Kit payloads as plain dicts (SPEC.md section 8).
+"""Renders Slack messages as Block Kit payloads (SPEC.md section 8).
 
-For any notice whatever, a payload is within Slack's limits (150 a header, 3000 a text, 50 blocks), within ours for
-the whole (`MAX_PAYLOAD_BYTES` bytes of JSON, `MAX_CHARACTERS` in all blocks: Slack refuses about 12,000 with
-`msg_blocks_too_long`, which it documents nowhere), mentions nobody, links nowhere but to our own pages, and unfurls
-nothing. The text of the mail stands in a quotation, so that it cannot imitate the lines above it.
-
-Pure; called by `router.channels.slack` alone.
+Guarantees for every notification: the payload is within Slack's limits (150 characters in a header, 3000 in a text,
+50 blocks), within `MAX_PAYLOAD_BYTES` of JSON and within `MAX_CHARACTERS` in all blocks (Slack refuses about 12,000
+with the undocumented error `msg_blocks_too_long`). It mentions no user or channel, links only to pages of this
+installation, and unfurls nothing. Message text is quoted, so that it cannot imitate the lines above it. Pure.
 """
 
 from __future__ import annotations
@@ -20,22 +18,22 @@ from router.model import Micros
 from router.unicode_security import deceptive_domain, shown_identifier, with_a_labels
 from router.unicode_text import is_visible
 
-MAX_PAYLOAD_BYTES = 30_000  # octets
-MAX_CHARACTERS = 10_000  # UTF-16 units in all blocks
+MAX_PAYLOAD_BYTES = 30_000
+MAX_CHARACTERS = 10_000  # UTF-16 code units in all blocks
 MAX_HEADER_LENGTH = 150
-MAX_DIGEST_ENTRIES = 40  # entries of one digest
+MAX_DIGEST_ENTRIES = 40
 MAX_ALERT_LENGTH = 1500
 _MAX_FALLBACK_LENGTH = 3000
 _MAX_LINK_LENGTH = 600
 _MAX_ATTACHMENTS = 10
-_MAX_FILE_NAME_LENGTH = 100  # units
+_MAX_FILE_NAME_LENGTH = 100
 _MAX_EXTENSION_LENGTH = 16
 _MAX_NOTES = 5
 _MAX_REPLY_TO = 3
 NO_SUBJECT = "(no subject)"
 
 _STATUS_LABELS = {"in_progress": "in progress"}
-# Never parse what looks like a name or a URL, never fetch what a link shows, no formatting in `text`.
+# Disables mentions, automatic links, previews and formatting.
 _PLAIN_TEXT_OPTIONS: Payload = {
     "mrkdwn": False,
     "parse": "none",
@@ -46,8 +44,8 @@ _PLAIN_TEXT_OPTIONS: Payload = {
 
 
 def render_ticket(notification: TicketNotification) -> Payload:
-    """The message for one ticket event."""
-    for limit in (rt.MAX_TEXT, rt.MAX_TEXT // 2, 200):  # only crafted text is so large in JSON that it takes a second
+    """Render a ticket event as blocks and a fallback text."""
+    for limit in (rt.MAX_TEXT, rt.MAX_TEXT // 2, 200):  # only crafted text needs a second pass
         payload = _render_ticket(notification, limit)
         if payload_size(payload) <= MAX_PAYLOAD_BYTES:
             break
@@ -55,26 +53,26 @@ def render_ticket(notification: TicketNotification) -> Payload:
 
 
 def render_plain_ticket(notification: TicketNotification) -> Payload:
-    """The same in `text` alone, with a lead line in place of the header and a bar before each line of the mail."""
+    """Render a ticket event as `text` only, with a headline and a bar before each line of the message."""
     parts = [_headline(notification, 300), *(f"{label}: {value}" for label, value in _field_rows(notification))]
     quoted, _ = _message_text(notification, 1200)
     quoted = "\n".join([*(f"| {row}" for row in quoted.split("\n")), *_hidden_lines(notification)])
     attachments = [f"- {name}" for name in _attachment_lines(notification)]
     body = "\n".join(["\n".join(parts), "", quoted, *(["", "Attachments:", *attachments] if attachments else [])])
     link = _safe_link(notification.link)
-    tail = f"\n\n<{link}>" if link else ""  # the one thing that Slack shall read: a link of our own making
+    tail = f"\n\n<{link}>" if link else ""  # the only markup that Slack parses
     return _PLAIN_TEXT_OPTIONS | {"text": rt.escape(body, _MAX_FALLBACK_LENGTH - rt.utf16_length(tail)) + tail}
 
 
 def render_digest(entries: Sequence[DigestEntry]) -> Payload:
-    """One message that names each entry, under the alias it came to, in the order given."""
+    """Render one message that lists the entries by alias, in the given order."""
     if not 1 <= len(entries) <= MAX_DIGEST_ENTRIES:
         raise ValueError(f"a digest has 1 to {MAX_DIGEST_ENTRIES} entries, not {len(entries)}")
     for limit, with_links in (
         (80, True),
         (40, True),
         (20, False),
-    ):  # only crafted or very many long lines take the second
+    ):  # crafted or many long lines need a second pass
         payload = _render_digest(entries, limit, with_links=with_links)
         if payload_size(payload) <= MAX_PAYLOAD_BYTES and count_characters(payload) <= MAX_CHARACTERS:
             break
@@ -82,7 +80,7 @@ def render_digest(entries: Sequence[DigestEntry]) -> Payload:
 
 
 def render_test(notification: TestMessage) -> Payload:
-    """The message that says a webhook works."""
+    """Render the message that confirms a working webhook."""
     name = _shorten(notification.integration_name, 100) or "(no name)"
     fields = [
         ("Integration", name),
@@ -101,7 +99,7 @@ def render_test(notification: TestMessage) -> Payload:
 
 
 def render_alert(alert: OperatorAlert) -> Payload:
-    """Something about the installation, in words of ours that may quote a stranger's DNS."""
+    """Render an alert. Its text may quote DNS records of a third party."""
     text = _shorten(alert.text, MAX_ALERT_LENGTH)
     fields = [
         ("Workspace", _shorten(alert.workspace_name, 100) or "(no name)"),
@@ -116,12 +114,12 @@ def render_alert(alert: OperatorAlert) -> Payload:
 
 
 def payload_size(payload: Payload) -> int:
-    """Octets of the payload as it is sent."""
+    """Return the size of the serialised payload in bytes."""
     return len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
 
 
 def count_characters(value: object) -> int:
-    """UTF-16 units of every text and URL under `blocks`, the way Slack seems to count a message's length."""
+    """Count the UTF-16 units of every text and URL under `blocks`, as Slack seems to do."""
     if isinstance(value, dict):
         own = sum(rt.utf16_length(value[key]) for key in ("text", "url") if isinstance(value.get(key), str))
         return own * ("type" in value) + sum(count_characters(inner) for inner in value.values())
@@ -163,7 +161,7 @@ def _render_ticket(notification: TicketNotification, limit: int) -> Payload:
 
 
 def _field_rows(notification: TicketNotification) -> list[tuple[str, str]]:
-    """The lines about the mail, (label, value); every value is a line that fits."""
+    """Return (label, value) pairs about the message; each value is one line of limited length."""
     status = _STATUS_LABELS.get(notification.status, notification.status)
     number = f"#{notification.number} ({status})"
     fields = [("From", _format_sender(notification))]
@@ -197,7 +195,7 @@ def _shorten_all(lines: Sequence[str]) -> list[str]:
 
 
 def _message_text(notification: TicketNotification, limit: int) -> tuple[str, bool]:
-    """The mail's text, and whether some of it is not there."""
+    """Return the text within `limit` units, and whether it is incomplete."""
     full_text = rt.normalize_text(notification.text)
     if not is_visible(full_text):
         return "(no text)", notification.truncated
@@ -209,13 +207,13 @@ def _message_text(notification: TicketNotification, limit: int) -> tuple[str, bo
 
 
 def _hidden_lines(notification: TicketNotification) -> list[str]:
-    """How much of the mail was split off, in a line, if any."""
+    """Return a line with the number of hidden lines, or no line."""
     count = notification.quoted_lines
     return [f"{count:,} line{'' if count == 1 else 's'} of quoted text or signature hidden"] if count else []
 
 
 def _headline(notification: TicketNotification, limit: int) -> str:
-    """The whole event in one line: what a notification shows."""
+    """Summarise the event in one line, for desktop and mobile notifications."""
     event_label = (
         f"New reply to ticket #{notification.number}"
         if notification.event == "replied"
@@ -236,7 +234,7 @@ def _format_reply_to(notification: TicketNotification) -> str:
 
 
 def _format_mailbox(name: str, address: str) -> str:
-    """The name and, always, the address: a name can pretend to be any address."""
+    """Format name and address. The address is always shown, because a name can imitate one."""
     name, address = _shorten(name, 100), _format_address(address)
     labels = deceptive_domain(address)
     shown = f"{name} <{address}>" if name and address else address or name or "(unknown sender)"
@@ -252,13 +250,13 @@ def _format_subject(subject: str, limit: int) -> str:
 
 
 def _shorten(text: str, limit: int) -> str:
-    """One visible line of at most `most` units, "" when there is nothing to see."""
+    """Return one line of at most `limit` units, "" if no character is visible."""
     line = rt.normalize_line(text)
     return rt.truncate(line, limit) if is_visible(line) else ""
 
 
 def _attachment_lines(notification: TicketNotification) -> list[str]:
-    """The attachments with their sizes, a line each; beyond the first ones only how many there are."""
+    """Return a line for each of the first attachments, and one with the number of further ones."""
     shown = [
         f"{_format_file_name(name) or '(no name)'} ({_format_size(size)})"
         for name, size in notification.attachments[:_MAX_ATTACHMENTS]
@@ -268,7 +266,7 @@ def _attachment_lines(notification: TicketNotification) -> list[str]:
 
 
 def _format_file_name(name: str) -> str:
-    """The name, cut before its ending, which says what the file is."""
+    """Shorten a file name but keep its extension, which shows the file type."""
     stem, dot, extension = name.rpartition(".")
     if not stem or rt.utf16_length(extension) > _MAX_EXTENSION_LENGTH or rt.utf16_length(name) <= _MAX_FILE_NAME_LENGTH:
         return _shorten(name, _MAX_FILE_NAME_LENGTH)
@@ -276,7 +274,7 @@ def _format_file_name(name: str) -> str:
 
 
 def _format_size(size: int) -> str:
-    """`640 B`, `1.2 kB`, `25 MB`: as file managers write it."""
+    """Format a number of bytes: `640 B`, `1.2 kB`, `25 MB`."""
     if size < 1000:
         return f"{size} B"
     value = float(size)
@@ -288,7 +286,7 @@ def _format_size(size: int) -> str:
 
 
 def _format_time(timestamp: Micros) -> str:
-    """UTC to the minute. Exact for every time: `fromtimestamp` would refuse far ones on some systems."""
+    """Format microseconds in UTC to the minute. `fromtimestamp` would reject distant times on some systems."""
     try:
         return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=timestamp):%Y-%m-%d %H:%M} UTC"
     except OverflowError:
@@ -296,7 +294,7 @@ def _format_time(timestamp: Micros) -> str:
 
 
 def _safe_link(url: str | None) -> str:
-    """The URL where it can stand in a link (it is made from `public_url`, which an administrator wrote)."""
+    """Return the URL if it can be used in a link, else "". It is based on `public_url`, a free-form setting."""
     is_safe = (
         url and len(url) <= _MAX_LINK_LENGTH and url.isascii() and url.isprintable() and not set(url) & set(' <>|"')
     )
@@ -304,7 +302,7 @@ def _safe_link(url: str | None) -> str:
 
 
 def _render_digest(entries: Sequence[DigestEntry], limit: int, *, with_links: bool) -> Payload:
-    """most: units of a subject, a sender and an alias."""
+    """Render a digest with at most `limit` units for each subject, sender and alias."""
     groups: dict[str, list[DigestEntry]] = {}
     for entry in entries:
         groups.setdefault(_format_address(entry.address, limit) or "(none)", []).append(entry)

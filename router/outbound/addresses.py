@@ -1,15 +1,15 @@
-"""Which addresses a user's URL may make us connect to: only the public Internet.
+"""Decides which IP addresses are public, for connections to URLs that users configure. Pure.
 
-Pure. `ipaddress.is_global` is no help: it is true for NAT64, 6to4 and multicast, through all of which a private host
-can be reached, and its answers differ between Python versions. IPv4 is public unless listed here; IPv6 is public
-only inside 2000::/3 (all that IANA has given out for global unicast), and there unless listed.
+`ipaddress.is_global` is not sufficient: it is true for NAT64, 6to4 and multicast, through which private hosts can be
+reached, and it differs between Python versions. IPv4 addresses are public unless listed here. IPv6 addresses are
+public only within 2000::/3, the space that IANA allocates for global unicast, unless listed here.
 """
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-# From the special-purpose registries (RFC 6890 and its successors), with the word a person sees.
+# From the special-purpose address registries (RFC 6890 and its successors), with the reason shown to users.
 _NON_PUBLIC_IPV4: tuple[tuple[IPv4Network, str], ...] = tuple(
     (IPv4Network(network), reason)
     for network, reason in (
@@ -30,7 +30,7 @@ _NON_PUBLIC_IPV4: tuple[tuple[IPv4Network, str], ...] = tuple(
         ("240.0.0.0/4", "reserved"),
     )
 )
-# Looked at in this order: an exact match before the range around it.
+# The first match counts: specific networks come before the ranges that contain them.
 _NON_PUBLIC_IPV6: tuple[tuple[IPv6Network, str], ...] = tuple(
     (IPv6Network(network), reason)
     for network, reason in (
@@ -39,7 +39,7 @@ _NON_PUBLIC_IPV6: tuple[tuple[IPv6Network, str], ...] = tuple(
         ("64:ff9b::/96", "translated to IPv4 (NAT64)"),
         ("64:ff9b:1::/48", "translated to IPv4 (NAT64)"),
         ("2001::/32", "a Teredo tunnel"),
-        ("2001::/23", "reserved"),  # benchmarks, ORCHID, anycast services: no web server lives there
+        ("2001::/23", "reserved"),  # benchmarks, ORCHID, anycast services: no web servers
         ("2001:db8::/32", "reserved for documentation"),
         ("2002::/16", "a 6to4 tunnel"),
         ("3fff::/20", "reserved for documentation"),
@@ -50,14 +50,15 @@ _NON_PUBLIC_IPV6: tuple[tuple[IPv6Network, str], ...] = tuple(
     )
 )
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-# Forms whose last 32 bits are the IPv4 address that is really meant: mapped, translated (SIIT) and compatible.
+# Forms that embed an IPv4 address in the last 32 bits: mapped, translated (SIIT) and compatible.
 _IPV4_EMBEDDING = tuple(IPv6Network(network) for network in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96"))
 
 
 def non_public_reason(ip: IPv4Address | IPv6Address | str) -> str | None:
-    """What is wrong with the address in a word or two (`private`, `loopback`, ...), None when it is public.
+    """Return why the address is not public (`private`, `loopback`, ...), or None if it is public.
 
-    Raises ValueError for a text that is no address.
+    Raises:
+        ValueError: `ip` is not an IP address.
     """
     address = ip_address(ip) if isinstance(ip, str) else ip
     if isinstance(address, IPv4Address):
@@ -72,5 +73,9 @@ def non_public_reason(ip: IPv4Address | IPv6Address | str) -> str | None:
 
 
 def is_public(ip: IPv4Address | IPv6Address | str) -> bool:
-    """Whether a user's URL may make us connect there. Raises ValueError for a text that is no address."""
+    """Return whether a user's URL may lead to this address.
+
+    Raises:
+        ValueError: `ip` is not an IP address.
+    """
     return non_public_reason(ip) is None

@@ -1,11 +1,13 @@
-"""The guarded HTTP client: one POST of JSON to an address that a user chose.
+"""An HTTP client that posts JSON to URLs chosen by users, protected against SSRF.
 
-It promises: no socket to an address that is not public (checked on the address of each socket, as it is opened, so
-that no answer of the DNS can change between check and use); no redirect followed; no proxy or password taken from
-the environment; no cookie kept; no more than `answer_excerpt` bytes of a body read; every call ends within its
-timeout, from the name's resolution to the last byte. Once the status line has come, the call returns an `Answer`,
-whatever is wrong with the rest. It never tries again by itself, and never puts a URL's path or query, which are
-secrets, into an error or a log.
+Guarantees:
+
+- It connects only to public addresses. The address of each socket is checked when it is opened, so DNS cannot change
+  it between check and use.
+- It follows no redirects, uses no proxy or credentials from the environment, and stores no cookies.
+- It reads at most `answer_excerpt` bytes of a body. Every call ends within its timeout, including name resolution.
+- A call whose status line was received returns an `HttpResponse`, even if the rest is malformed.
+- It never retries, and never exposes the path or query of a URL, which are secrets, in errors or logs.
 """
 
 from __future__ import annotations
@@ -33,10 +35,10 @@ from router.outbound.lookup import SystemResolver
 from router.outbound.recorder import RecordingConnector, parse_head, receive_buffer
 
 USER_AGENT = "EmailRouter"
-_BODY_SECONDS = 1.0  # seconds for the body of a 2xx: it is only displayed, and the webhook's lease is held meanwhile
+_BODY_SECONDS = 1.0  # for the body of a 2xx: it is only displayed, and the integration's lease is held meanwhile
 _URL_CHARACTERS = re.compile(r"[\x21-\x7e]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
-# X509_V_ERR_*: the ones that an administrator meets, in words.
+# Common X509_V_ERR_* codes.
 _CERTIFICATE_ERRORS = {
     10: "it has expired",
     18: "it is self-signed",
@@ -50,16 +52,20 @@ _SOCKET_ERRORS = {
     errno.EPIPE: "connection reset",
 }
 
-# The addresses refused for the call that runs in this context; happy eyeballs opens sockets in tasks of its own,
-# which share the list through their copied context.
+# The addresses refused for the call in this context. Happy Eyeballs opens sockets in separate tasks, which share the
+# list through their copied context.
 _refused_addresses: ContextVar[list[str] | None] = ContextVar("refused_addresses", default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A response whose status line came. status: HTTP; headers: names in lower case, the first of each name, only
-    Retry-After of a head that is not valid; excerpt: the start of the body, as far as it came, as one line of
-    printable text; latency_us: from the call to its end, in microseconds.
+    """A response whose status line was received.
+
+    Attributes:
+        status: The HTTP status code.
+        headers: The first value of each field, by lower-case name; only Retry-After if the header section is malformed.
+        excerpt: The start of the received body, as one line of printable text.
+        latency_us: The duration of the call in microseconds.
     """
 
     status: int
@@ -69,7 +75,7 @@ class HttpResponse:
 
 
 class OutboundError(Exception):
-    """No status line came; the text says why in words for people and holds no secret."""
+    """No status line was received. `reason` is shown to users and contains no secret."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -77,14 +83,18 @@ class OutboundError(Exception):
 
 
 class ForbiddenAddressError(OutboundError):
-    """The URL leads to an address that is not public and private ones are not allowed: waiting does not help."""
+    """The URL leads to a non-public address, which is not allowed; a retry does not help."""
 
 
 class OutboundClient:
-    """One `aiohttp` session behind the guard; opened by the first call, in the loop that makes it.
+    """Posts JSON through one `aiohttp` session, which the first call opens.
 
-    allow_private: `[delivery] allow_private_networks`. timeout: seconds, where a call gives none. answer_excerpt:
-    bytes of a body that are read. ssl_context, resolver: for tests; the system's trust and resolver otherwise.
+    Args:
+        allow_private: `[delivery] allow_private_networks`.
+        timeout: The default timeout of a call in seconds.
+        answer_excerpt: The maximum number of bytes read from a body.
+        ssl_context: For tests; by default the system's trust store is used.
+        resolver: For tests; by default the system's resolver is used.
     """
 
     def __init__(
@@ -105,9 +115,14 @@ class OutboundClient:
         self._closed = False
 
     async def post_json(self, url: str, payload: Mapping[str, Any], timeout: float | None = None) -> HttpResponse:
-        """POST `payload` (UTF-8 JSON) to `url` within `timeout` seconds; any status is an `Answer`.
+        """Send `payload` as JSON in a POST request within `timeout` seconds.
 
-        Raises `OutboundError` for everything else, as `ForbiddenAddressError` where the guard said no.
+        Returns:
+            The response, whatever its status.
+
+        Raises:
+            ForbiddenAddressError: The URL leads to a non-public address.
+            OutboundError: No status line was received.
         """
         started = time.monotonic()
         seconds = self._timeout if timeout is None else timeout
@@ -127,7 +142,7 @@ class OutboundClient:
                 head = response.status, _first_values(response.headers)
                 await self._read_excerpt(response, excerpt, time_limit)
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
-            # ValueError and RuntimeError: uvloop's, for some addresses.
+            # uvloop raises ValueError and RuntimeError for some addresses.
             head = head or parse_head(bytes(received))
             if head is None:
                 raise _to_outbound_error(error, refused, bytes(received), parsed_url.host or "", seconds) from None
@@ -140,7 +155,7 @@ class OutboundClient:
         )
 
     async def close(self) -> None:
-        """Close every connection; calls under way fail, later ones raise `OutboundError`."""
+        """Close all connections. Running calls fail, later calls raise `OutboundError`."""
         self._closed = True
         session, self._session = self._session, None
         if session is not None:
@@ -149,7 +164,7 @@ class OutboundClient:
     async def _read_excerpt(
         self, response: aiohttp.ClientResponse, excerpt: bytearray, time_limit: asyncio.Timeout
     ) -> None:
-        """Fill `excerpt` one byte over its limit at most; of a longer body the rest is not read but cut off."""
+        """Fill `excerpt` up to one byte over its limit, then close the connection without reading the rest."""
         if 200 <= response.status < 300:
             deadline = asyncio.get_running_loop().time() + _BODY_SECONDS
             time_limit.reschedule(min(time_limit.when() or deadline, deadline))
@@ -165,7 +180,7 @@ class OutboundClient:
             raise OutboundError("the server is shutting down")
         if self._session is None:
             connector = RecordingConnector(
-                limit=0,  # the dispatcher bounds how many calls run; a queue here would let slow hosts delay others
+                limit=0,  # the dispatcher limits concurrent calls; a queue here would let slow hosts delay others
                 socket_factory=self._open_socket,
                 ssl=self._ssl if self._ssl is not None else True,
                 resolver=self._resolver or SystemResolver(),
@@ -173,9 +188,9 @@ class OutboundClient:
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `post_json` bounds the whole
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `post_json` has its own timeout
                 trust_env=False,
-                auto_decompress=False,  # nothing was offered but identity; a bomb stays the size it came in
+                auto_decompress=False,  # only identity is accepted; a decompression bomb is not expanded
                 headers={
                     "Accept-Encoding": "identity",
                     "Content-Type": "application/json; charset=utf-8",
@@ -185,7 +200,7 @@ class OutboundClient:
         return self._session
 
     def _open_socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """The guard: called with the final address of every connection, right before it is made."""
+        """Open a socket unless the address is forbidden. aiohttp calls it with the final address of each connection."""
         family, kind, protocol, _, socket_address = address
         if not self._allow_private:
             ip = str(socket_address[0])
@@ -200,7 +215,7 @@ class OutboundClient:
 
 def _parse_url(url: str) -> URL:
     try:
-        parsed_url = URL(url, encoded=True)  # as it was given: a webhook's path is not ours to tidy
+        parsed_url = URL(url, encoded=True)  # unchanged: the path of a webhook must not be normalised
     except ValueError:
         raise OutboundError("invalid URL") from None
     if parsed_url.scheme not in ("http", "https") or not parsed_url.raw_host or parsed_url.raw_host.startswith("."):
@@ -215,7 +230,7 @@ def _to_outbound_error(
 ) -> OutboundError:
     if isinstance(error, TimeoutError):
         return OutboundError(f"timed out after {seconds:g} s")
-    if received and not received.startswith(b"HTTP/"):  # a reset may come before aiohttp has parsed it
+    if received and not received.startswith(b"HTTP/"):  # a reset may arrive before aiohttp has parsed it
         return OutboundError("the response is not valid HTTP")
     if isinstance(error, aiohttp.ClientConnectorError) and refused:
         return ForbiddenAddressError(f"address {refused[0]}; set [delivery] allow_private_networks to allow it")
@@ -223,7 +238,7 @@ def _to_outbound_error(
 
 
 def _describe_error(error: Exception, host: str) -> str:
-    """What went wrong, for people. Only the host is named: aiohttp's own texts hold the whole URL."""
+    """Describe the error for users. It names only the host: aiohttp's own texts contain the whole URL."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _describe_certificate_error(error.certificate_error, host)
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -1,7 +1,7 @@
-"""Names looked up by the system's resolver, in threads that nothing waits for.
+"""Resolves names with the system's resolver in separate daemon threads.
 
-getaddrinfo takes half a minute and more when no name server answers, and cannot be interrupted. In the event loop's
-own threads it would delay everything else that uses them, and the end of the process.
+`getaddrinfo` can take more than 30 seconds when no name server responds, and cannot be interrupted. In the event
+loop's default executor it would delay other work and the end of the process.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import threading
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-MAX_THREADS = 16  # lookups at once; more hosts than these without an answer wait for a thread
+MAX_THREADS = 16  # concurrent lookups; further ones wait for a thread
 
 
 class SystemResolver(AbstractResolver):
-    """The system's getaddrinfo, with /etc/hosts and whatever else nsswitch.conf names."""
+    """Resolves with `getaddrinfo`, which uses the sources of nsswitch.conf, such as /etc/hosts."""
 
     def __init__(self) -> None:
         self._threads = asyncio.Semaphore(MAX_THREADS)
@@ -25,7 +25,11 @@ class SystemResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Raises OSError for a name that cannot be resolved."""
+        """Resolve a host name.
+
+        Raises:
+            OSError: The name cannot be resolved.
+        """
         loop = asyncio.get_running_loop()
         async with self._threads:
             future: asyncio.Future[list[ResolveResult]] = loop.create_future()
@@ -40,14 +44,14 @@ class SystemResolver(AbstractResolver):
 
             def run() -> None:
                 result = _resolve_host(host, port, family)
-                with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+                with contextlib.suppress(RuntimeError):  # the loop is closed because the process ends
                     loop.call_soon_threadsafe(set_result, result)
 
             threading.Thread(target=run, name="lookup", daemon=True).start()
             return await future
 
     async def close(self) -> None:
-        """Nothing to do: the threads end by themselves."""
+        """Do nothing: the threads end by themselves."""
 
 
 def _resolve_host(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult] | OSError:
@@ -55,7 +59,7 @@ def _resolve_host(host: str, port: int, family: socket.AddressFamily) -> list[Re
         addresses = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     except OSError as error:
         return error
-    except ValueError:  # a label that is empty or too long, a NUL
+    except ValueError:  # an empty or too long label, or a NUL
         return socket.gaierror(socket.EAI_NONAME, "not a host name")
     return [
         ResolveResult(hostname=host, host=str(address[0]), port=port, family=kind, proto=protocol, flags=0)

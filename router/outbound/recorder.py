@@ -1,6 +1,6 @@
-"""The start of each response as it was received, for the case that aiohttp cannot parse it.
+"""Records the first bytes of each response, in case aiohttp cannot parse it.
 
-aiohttp reads the head of a response as a whole: when a field is not valid it raises, and the status line is lost.
+aiohttp parses status line and header section together: if a field is malformed it raises, and the status is lost.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-_MAX_RECORDED = 16_384  # bytes; interim responses, the status line and the usual fields fit
+_MAX_RECORDED = 16_384  # bytes; enough for interim responses, the status line and common fields
 _STATUS_LINE = re.compile(rb"^HTTP/\d\.\d[ \t]+(\d{3})(?=[ \t\r\n])", re.MULTILINE)
 _RETRY_AFTER = re.compile(rb"^retry-after:([^\r\n]{1,64})", re.MULTILINE | re.IGNORECASE)
-_SWITCHING_PROTOCOLS = 101  # ends the HTTP of its connection: no interim response
+_SWITCHING_PROTOCOLS = 101  # not an interim response: it ends HTTP on the connection
 
-# Where connections that are opened in this context record what they receive.
+# The buffer for connections that are opened in this context.
 receive_buffer: ContextVar[bytearray | None] = ContextVar("receive_buffer", default=None)
 
 
 class RecordingConnector(aiohttp.TCPConnector):
-    """Its connections record what they receive. Each carries one request: `receive_buffer` is read when it is made.
+    """Records the bytes that each connection receives in the current `receive_buffer`.
 
-    `_factory` is private to aiohttp; tests/integration/outbound fail when it no longer makes the connections'
-    protocols.
+    Each connection carries one request. `_factory` is private to aiohttp; tests/integration/outbound fail if it no
+    longer creates the protocols.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -48,7 +48,7 @@ class _RecordingHandler(ResponseHandler):
 
 
 def parse_head(received: bytes) -> tuple[int, Mapping[str, str]] | None:
-    """The status of the final response and its Retry-After; None where no final status line came whole."""
+    """Parse the status and Retry-After of the final response; None if no complete status line was received."""
     status_line = _STATUS_LINE.match(received, len(received) - len(received.lstrip(b"\r\n")))
     while status_line is not None:
         status = int(status_line[1])
