@@ -30,8 +30,8 @@ from router.admin.tickets.messages import MessageService
 from router.admin.tickets.tickets import TicketService
 from router.channels import CHANNELS
 from router.clock import micros
+from router.dns.caching_resolver import CachingResolver
 from router.dns.resolver import DnsResolver
-from router.dns.shared import SharedResolver
 from router.ports import Accepted
 from router.ratelimit.fixed_counts import ProcessCounts, RateLimits, SharedCounts
 from router.routing.envelope import Envelope
@@ -94,7 +94,7 @@ def _rate_limits(core: Core) -> RateLimits:
 
 def domain_checks(core: Core) -> DomainCheckService:
     """Checks domains in the DNS with a resolver of its own."""
-    resolver = SharedResolver(dns_resolver(core.config), core.clock)
+    resolver = CachingResolver(dns_resolver(core.config), core.clock)
     dns = core.config.dns
     policy = DnsPolicy(mx_hosts(core.config), dns.verification, micros(dns.recheck_interval))
     return DomainCheckService(core.database, core.clock, resolver, policy, on_routing_change=core.directory.forget)

@@ -10,7 +10,7 @@ from api.schema.shape import Answer, Body, BoolParameter, Id, Name, NextCursor, 
 from router.admin.domains.domains import DomainView
 from router.admin.routes.integrations import TestResult
 from router.admin.routes.test_mail import TestMail
-from router.dns.verification import Record
+from router.dns.verification import RecordReport
 from router.model import Alias, AliasStatus, Domain, DomainStatus, Integration, IntegrationStatus
 
 Url = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 1000, "format": "uri"})]
@@ -94,7 +94,7 @@ class RecordAnswer(Answer):
     fix: str
 
     @classmethod
-    def from_model(cls, record: Record) -> Self:
+    def from_model(cls, record: RecordReport) -> Self:
         return cls(
             type=record.type,
             name=record.name,

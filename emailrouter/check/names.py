@@ -6,8 +6,8 @@ import asyncio
 
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail, ok, warn
-from router.dns.resolver import Found, Unknown
-from router.dns.verification import Record, Verdict, check
+from router.dns.resolver import DnsFailure, DnsRecords
+from router.dns.verification import RecordReport, VerificationResult, check_domain
 from router.model import Domain
 from router.outbound.addresses import is_public
 from router.store.database import fetch_models
@@ -25,16 +25,16 @@ async def own_name(facts: Facts) -> list[Line]:
     lines = await _forward(facts, hostname, "hostname")
     if lines[-1].status == "fail":
         return lines
-    found = await facts.resolver.addresses(hostname)
-    for address in found.values if isinstance(found, Found) else ():
-        names = await facts.resolver.names(address)
-        if isinstance(names, Found) and hostname in names.values:
+    found = await facts.resolver.query_addresses(hostname)
+    for address in found.values if isinstance(found, DnsRecords) else ():
+        names = await facts.resolver.query_names(address)
+        if isinstance(names, DnsRecords) and hostname in names.values:
             lines.append(ok("reverse dns", f"{address} resolves to {hostname}"))
             continue
         said = f"{address} has no PTR record"
-        if isinstance(names, Found):
+        if isinstance(names, DnsRecords):
             said = f"{address} resolves to {', '.join(names.values[:3])}"
-        if isinstance(names, Unknown):
+        if isinstance(names, DnsFailure):
             said = f"the PTR record of {address} could not be queried: {names.reason}"
         fix = f"Ask the provider of the address to set its PTR record to {hostname} (only some senders check it)"
         lines.append(warn("reverse dns", said, fix))
@@ -44,13 +44,13 @@ async def own_name(facts: Facts) -> list[Line]:
 async def name_servers(facts: Facts) -> list[Line]:
     """Which name servers are asked, what of resolv.conf is skipped, and whether one does not understand EDNS."""
     servers = facts.resolver.servers
-    found = await facts.resolver.addresses(facts.config.server.hostname)
+    found = await facts.resolver.query_addresses(facts.config.server.hostname)
     asked = ", ".join(server.address for server in servers.current())
-    if isinstance(found, Unknown):
+    if isinstance(found, DnsFailure):
         fix = "Set [dns] nameservers to servers that respond, or correct /etc/resolv.conf"
         return [warn("name servers", f"{asked}: {found.reason}", fix)]
-    plain = [server.address for server in servers.current() if server.without_edns]
-    lines = [ok("name servers", f"{asked}{f' (from {servers.path})' if servers.from_file else ''}")]
+    plain = [server.address for server in servers.current() if server.skips_edns]
+    lines = [ok("name servers", f"{asked}{f' (from {servers.path})' if servers.uses_file else ''}")]
     if servers.skipped:
         fix = "Write one IP address after `nameserver`, without port or brackets, or set [dns] nameservers"
         lines.append(warn("name servers", f"ignored in {servers.path}: {'; '.join(servers.skipped)}", fix))
@@ -68,11 +68,11 @@ async def mx_hosts(facts: Facts) -> list[Line]:
 
 
 async def _forward(facts: Facts, host: str, name: str) -> list[Line]:
-    found = await facts.resolver.addresses(host)
-    if isinstance(found, Unknown):
+    found = await facts.resolver.query_addresses(host)
+    if isinstance(found, DnsFailure):
         fix = "Check that this host can query the DNS: [dns] nameservers, /etc/resolv.conf, the firewall (port 53)"
         return [warn(name, f"the addresses of {host} could not be queried: {found.reason}", fix)]
-    if not isinstance(found, Found):
+    if not isinstance(found, DnsRecords):
         fix = f"Add an A record (and AAAA) for {host} with the public address of this host: MX records name it"
         return [fail(name, f"{host} has no A or AAAA record", fix)]
     private = [address for address in found.values if not is_public(address)]
@@ -98,7 +98,7 @@ async def domains(facts: Facts) -> list[Line]:
     async def look(domain: Domain) -> list[Line]:
         mode = facts.config.dns.verification
         async with places:
-            verdict = await check(
+            verdict = await check_domain(
                 domain.name,
                 domain.token,
                 hosts,
@@ -115,24 +115,24 @@ async def domains(facts: Facts) -> list[Line]:
     return lines
 
 
-def _judged(domain: Domain, verdict: Verdict) -> list[Line]:
+def _judged(domain: Domain, verdict: VerificationResult) -> list[Line]:
     name = f"domain {domain.name}"
     state = "verified" if domain.status == "active" else "not verified yet"
     wrong = [record for record in verdict.records if record.status != "ok"]
-    if domain.status == "active" and verdict.gone:
+    if domain.status == "active" and verdict.is_definitely_missing:
         return [fail(name, f"verified, but its {_found(record)}", record.fix) for record in wrong]
-    if domain.status == "active" and verdict.stands:
+    if domain.status == "active" and verdict.has_correct_record:
         mx = next(record for record in verdict.records if record.type == "MX")
         if mx.status == "ok":
             return [ok(name, f"{state}; MX {', '.join(mx.found) or 'correct'}")]
         return [warn(name, f"{state}, but its {_found(mx)}", mx.fix)]
-    if verdict.verified:
+    if verdict.is_verified:
         fix = f"emailrouter domain verify {domain.name} (or wait for the next automatic check)"
         return [warn(name, "its records are correct, but it is not verified yet", fix)]
     return [warn(name, f"{state}; its {_found(record)}", record.fix) for record in wrong]
 
 
-def _found(record: Record) -> str:
+def _found(record: RecordReport) -> str:
     words = {"missing": "is missing", "wrong": "is wrong", "error": "could not be queried", "ok": "is correct"}
     shown = f" ({', '.join(record.found[:3])})" if record.found else ""
     return f"{record.type} record {words[record.status]}{shown}"

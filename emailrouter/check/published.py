@@ -10,7 +10,7 @@ import asyncio
 from emailrouter.check.certificate import spki_digest
 from emailrouter.check.facts import Facts
 from emailrouter.check.line import Line, fail, ok
-from router.dns.resolver import Found
+from router.dns.resolver import DnsRecords
 from router.model import Domain
 from router.store.database import fetch_models
 
@@ -29,10 +29,10 @@ async def policies(facts: Facts) -> list[Line]:
 
 async def _policies(facts: Facts, domain: str) -> list[Line]:
     sts, report = await asyncio.gather(
-        facts.resolver.txt(f"_mta-sts.{domain}"), facts.resolver.txt(f"_smtp._tls.{domain}")
+        facts.resolver.query_txt(f"_mta-sts.{domain}"), facts.resolver.query_txt(f"_smtp._tls.{domain}")
     )
     lines = []
-    if isinstance(sts, Found) and any(value.startswith("v=STSv1") for value in sts.values):
+    if isinstance(sts, DnsRecords) and any(value.startswith("v=STSv1") for value in sts.values):
         lines.append(ok("mta-sts", f"{domain} publishes a policy, which must list every MX host"))
     else:
         hosts = " ".join(f"mx: {mx.host}" for mx in facts.config.server.mx_hosts)
@@ -45,7 +45,7 @@ async def _policies(facts: Facts, domain: str) -> list[Line]:
                 f"{hosts}, max_age: 86400",
             )
         )
-    if isinstance(report, Found) and any(value.startswith("v=TLSRPTv1") for value in report.values):
+    if isinstance(report, DnsRecords) and any(value.startswith("v=TLSRPTv1") for value in report.values):
         lines.append(ok("tls-rpt", f"{domain} requests reports"))
     else:
         lines.append(
@@ -66,8 +66,8 @@ async def dane(facts: Facts) -> list[Line]:
         return []
     name = f"_25._tcp.{facts.config.server.hostname}"
     record = f"{name}. TLSA 3 1 1 {digest}"
-    found = await facts.resolver.tlsa(name)
-    if not isinstance(found, Found):
+    found = await facts.resolver.query_tlsa(name)
+    if not isinstance(found, DnsRecords):
         offer = f"To publish, if the zone is signed with DNSSEC: {record}"
         return [ok("dane", f"{name} has no TLSA record", offer)]
     ours = [value for value in found.values if value.lower().replace(" ", "").startswith("311")]

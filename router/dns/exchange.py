@@ -23,14 +23,14 @@ import dns.message
 import dns.nameserver
 import dns.rcode
 
-WITHOUT_EDNS = 600.0  # seconds; one question in ten minutes finds out whether the server was replaced
+EDNS_RETRY_SECONDS = 600.0  # seconds; one question in ten minutes finds out whether the server was replaced
 MAX_RECORDS = 200  # of a message, questions included; a domain has a handful, a large apex some 100 TXT records
 MAX_READS = 6_000  # slices of a message that are taken to decode it; 200 MX records with long names take 5,000
 _MAX_DATAGRAMS = 16  # read for each UDP request; more are a flood of forged replies
-_ANSWERS = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)  # the rcodes that say whether there are records
+_CONCLUSIVE_RCODES = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)  # the rcodes that say whether there are records
 
 
-class Unreadable(dns.exception.FormError):
+class MalformedResponse(dns.exception.FormError):
     """The reply cannot be decoded, or takes too long to."""
 
 
@@ -41,48 +41,48 @@ class TooManyRecords(dns.exception.FormError):
 class NameServer(dns.nameserver.Do53Nameserver):
     """address: an IP address."""
 
-    _plain_until = 0.0
+    _edns_disabled_until = 0.0
 
     @property
-    def without_edns(self) -> bool:
+    def skips_edns(self) -> bool:
         """Whether it is asked without EDNS, because it did not understand it."""
-        return time.monotonic() < self._plain_until
+        return time.monotonic() < self._edns_disabled_until
 
     async def async_query(
         self, request: dns.message.QueryMessage, timeout: float, *_: Any, **options: Any
     ) -> dns.message.Message:
         """See `dns.nameserver.Nameserver`. Over TCP if `max_size`, as dnspython's resolver asks after `Truncated`."""
-        tcp = bool(options["max_size"])
-        plain = copy.copy(request)
-        plain.use_edns(False)
-        refused: dns.message.Message | None = None
+        use_tcp = bool(options["max_size"])
+        request_without_edns = copy.copy(request)
+        request_without_edns.use_edns(False)
+        error_response: dns.message.Message | None = None
         try:
             async with asyncio.timeout(timeout):
-                if not self.without_edns:
+                if not self.skips_edns:
                     with contextlib.suppress(dns.exception.FormError):
-                        refused = await self._exchange([request, plain], timeout, tcp=tcp)
-                        if refused.rcode() in _ANSWERS:
-                            return refused
-                return await self._exchange([plain], timeout, tcp=tcp)
+                        error_response = await self._send([request, request_without_edns], timeout, use_tcp=use_tcp)
+                        if error_response.rcode() in _CONCLUSIVE_RCODES:
+                            return error_response
+                return await self._send([request_without_edns], timeout, use_tcp=use_tcp)
         except (OSError, EOFError, dns.exception.FormError) as error:
-            if refused is not None:
-                return refused
+            if error_response is not None:
+                return error_response
             if isinstance(error, TimeoutError):  # an OSError, for which dnspython would not ask this server again
                 raise dns.exception.Timeout from None
             raise
 
-    async def _exchange(
-        self, requests: Sequence[dns.message.Message], timeout: float, *, tcp: bool
+    async def _send(
+        self, requests: Sequence[dns.message.Message], timeout: float, *, use_tcp: bool
     ) -> dns.message.Message:
-        response = await (self._tcp(requests[0]) if tcp else self._udp(requests, timeout))
-        if response.edns < 0 and response.rcode() in _ANSWERS and not self.without_edns:
+        response = await (self._query_tcp(requests[0]) if use_tcp else self._query_udp(requests, timeout))
+        if response.edns < 0 and response.rcode() in _CONCLUSIVE_RCODES and not self.skips_edns:
             # Without an OPT record in its response a server does not understand EDNS (RFC 6891 section 7).
-            self._plain_until = time.monotonic() + WITHOUT_EDNS
+            self._edns_disabled_until = time.monotonic() + EDNS_RETRY_SECONDS
         if response.flags & dns.flags.TC:
             raise dns.message.Truncated
         return response
 
-    async def _udp(self, requests: Sequence[dns.message.Message], timeout: float) -> dns.message.Message:
+    async def _query_udp(self, requests: Sequence[dns.message.Message], timeout: float) -> dns.message.Message:
         """The second request helps against loss too; the reply to either is taken. Both have the same id."""
         loop = asyncio.get_running_loop()
         with socket.socket(dns.inet.af_for_address(self.address), socket.SOCK_DGRAM) as sock:
@@ -93,25 +93,25 @@ class NameServer(dns.nameserver.Do53Nameserver):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(timeout / len(requests)):
                         for _ in range(_MAX_DATAGRAMS):
-                            response = decode(await loop.sock_recv(sock, 65_535), request)
+                            response = decode_response(await loop.sock_recv(sock, 65_535), request)
                             if response is not None:
                                 return response
         raise TimeoutError
 
-    async def _tcp(self, request: dns.message.Message) -> dns.message.Message:
+    async def _query_tcp(self, request: dns.message.Message) -> dns.message.Message:
         reader, writer = await asyncio.open_connection(self.address, self.port)
         try:
             writer.write(request.to_wire(prepend_length=True))
             length = int.from_bytes(await reader.readexactly(2), "big")
-            response = decode(await reader.readexactly(length), request)
+            response = decode_response(await reader.readexactly(length), request)
         finally:
             writer.transport.abort()
         if response is None:
-            raise Unreadable
+            raise MalformedResponse
         return response
 
 
-def decode(wire: bytes, request: dns.message.Message) -> dns.message.Message | None:
+def decode_response(wire: bytes, request: dns.message.Message) -> dns.message.Message | None:
     """The response, as far as it goes if truncated; None for a message that answers something else (RFC 5452 9.1).
 
     Raises `TooManyRecords` or `Unreadable`.
@@ -121,15 +121,15 @@ def decode(wire: bytes, request: dns.message.Message) -> dns.message.Message | N
     if sum(struct.unpack_from("!4H", wire, 4)) > MAX_RECORDS:
         raise TooManyRecords
     try:
-        response = dns.message.from_wire(_Metered(wire), raise_on_truncation=True)
+        response = dns.message.from_wire(_ReadLimitedBytes(wire), raise_on_truncation=True)
     except dns.message.Truncated as truncated:
         response = truncated.kwargs["message"]
     except Exception as error:  # dnspython raises ValueError, KeyError and others too, according to the record type
-        raise Unreadable from error
+        raise MalformedResponse from error
     return response if request.is_response(response) else None
 
 
-class _Metered(bytes):
+class _ReadLimitedBytes(bytes):
     """A message that can be sliced `MAX_READS` times.
 
     dnspython takes each label, pointer, string and number as a slice. One record of 60 kB can consist of 60,000 names
@@ -141,5 +141,5 @@ class _Metered(bytes):
     def __getitem__(self, key: Any) -> Any:
         self._reads += 1
         if self._reads > MAX_READS:
-            raise Unreadable
+            raise MalformedResponse
         return super().__getitem__(key)

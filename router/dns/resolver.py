@@ -2,7 +2,7 @@
 
 It promises: every question is over within `lifetime` seconds and one pause of dnspython's between two tries (2 s at
 most), and never raises for anything the DNS or the net does; "there is no such record" and "nobody could tell" are
-different values, since only the first is the domain owner's affair. Nothing is cached here (`router.dns.shared` does).
+different values, since only the first is the domain owner's affair. Nothing is cached here (`router.dns.caching_resolver` does).
 Names are taken as absolute.
 """
 
@@ -22,19 +22,19 @@ import dns.reversename
 import structlog
 
 from router.dns.exchange import TooManyRecords
-from router.dns.servers import LOOK_EVERY, RESOLV_CONF, Servers
+from router.dns.servers import POLL_SECONDS, RESOLV_CONF, NameServers
 
 _log = structlog.get_logger()
 
-_MOST_VALUES = 50  # of one answer; a domain has a handful
-_MOST_TEXT = 1000  # characters of one TXT value
+_MAX_VALUES = 50  # of one answer; a domain has a handful
+_MAX_TXT_LENGTH = 1000  # characters of one TXT value
 _UDP_PAYLOAD = 1232  # DNS flag day 2020: what passes everywhere unfragmented; larger answers come over TCP
 
 V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
-class Found(Generic[V]):
+class DnsRecords(Generic[V]):
     """There are records. alias: the name that a CNAME led to, "" without one. ttl: seconds they hold for."""
 
     values: tuple[V, ...]
@@ -43,40 +43,40 @@ class Found(Generic[V]):
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class NoDnsRecord:
     """There is no such record; alias as in `Found`."""
 
     alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class DnsFailure:
     """Nobody could tell; reason in words for people. Trying again later may help."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Mx:
+class MxRecord:
     """One MX record; host in lower case without the final dot, "" for the null MX (RFC 7505)."""
 
     preference: int
     host: str
 
 
-class Resolver(Protocol):
+class RecordResolver(Protocol):
     """What verification asks."""
 
-    async def mx(self, name: str) -> Found[Mx] | Missing | Unknown:
+    async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
         """The MX records, best preference first."""
         ...
 
-    async def txt(self, name: str) -> Found[str] | Missing | Unknown:
+    async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
         """The TXT records, each with its strings joined."""
         ...
 
     @property
-    def views(self) -> Sequence[Resolver]:
+    def alternates(self) -> Sequence[RecordResolver]:
         """Where there are several name servers: each but the first, asked alone."""
         ...
 
@@ -96,89 +96,97 @@ class DnsResolver:
         timeout: float = 2.0,
         lifetime: float = 5.0,
         resolv_conf: Path = RESOLV_CONF,
-        look_every: float = LOOK_EVERY,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        self.servers = Servers(nameservers, path=resolv_conf, look_every=look_every)
+        self.servers = NameServers(nameservers, path=resolv_conf, poll_seconds=poll_seconds)
         self._resolver = dns.asyncresolver.Resolver(configure=False)
         self._resolver.timeout = timeout
         self._resolver.lifetime = lifetime
         self._resolver.use_edns(0, 0, _UDP_PAYLOAD)
-        self.views: tuple[DnsResolver, ...] = tuple(
+        self.alternates: tuple[DnsResolver, ...] = tuple(
             DnsResolver([server], timeout=timeout, lifetime=lifetime) for server in list(nameservers)[1:]
         )
 
-    async def mx(self, name: str) -> Found[Mx] | Missing | Unknown:
+    async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
         """See `Resolver.mx`."""
-        answer = await self._ask(name, dns.rdatatype.MX)
+        answer = await self._query(name, dns.rdatatype.MX)
         if not isinstance(answer, dns.resolver.Answer):
             return answer
-        found = sorted(Mx(record.preference, _plain(record.exchange)) for record in answer)
-        return Found(tuple(found[:_MOST_VALUES]), _alias(answer), _ttl(answer))
+        values = sorted(MxRecord(record.preference, _host_text(record.exchange)) for record in answer)
+        return DnsRecords(tuple(values[:_MAX_VALUES]), _cname_target(answer), _minimum_ttl(answer))
 
-    async def txt(self, name: str) -> Found[str] | Missing | Unknown:
+    async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
         """See `Resolver.txt`."""
-        answer = await self._ask(name, dns.rdatatype.TXT)
+        answer = await self._query(name, dns.rdatatype.TXT)
         if not isinstance(answer, dns.resolver.Answer):
             return answer
-        values = (b"".join(record.strings).decode("utf-8", "replace")[:_MOST_TEXT] for record in answer)
-        return Found(tuple(sorted(values)[:_MOST_VALUES]), _alias(answer), _ttl(answer))
+        values = (b"".join(record.strings).decode("utf-8", "replace")[:_MAX_TXT_LENGTH] for record in answer)
+        return DnsRecords(tuple(sorted(values)[:_MAX_VALUES]), _cname_target(answer), _minimum_ttl(answer))
 
-    async def resolve(self, name: str, kind: str, /) -> tuple[str, ...]:
+    async def resolve(self, name: str, record_type: str, /) -> tuple[str, ...]:
         """The values, as text, and none where there are none or the answer is unknown. kind: `A`, `PTR`, ..."""
-        found = await self._texts(name, dns.rdatatype.from_text(kind))
-        return found.values if isinstance(found, Found) else ()
+        answer = await self._query_texts(name, dns.rdatatype.from_text(record_type))
+        return answer.values if isinstance(answer, DnsRecords) else ()
 
-    async def addresses(self, name: str) -> Found[str] | Missing | Unknown:
+    async def query_addresses(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
         """The IPv4 and IPv6 addresses of a host, as text; of answers that differ the one that says most."""
-        answers = [await self._texts(name, kind) for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)]
-        found = tuple(value for answer in answers if isinstance(answer, Found) for value in answer.values)
-        if found:
-            return Found(found[:_MOST_VALUES])
-        return next((answer for answer in answers if isinstance(answer, Unknown)), answers[0])
+        answers = [await self._query_texts(name, record_type) for record_type in (dns.rdatatype.A, dns.rdatatype.AAAA)]
+        values = tuple(value for answer in answers if isinstance(answer, DnsRecords) for value in answer.values)
+        if values:
+            return DnsRecords(values[:_MAX_VALUES])
+        return next((answer for answer in answers if isinstance(answer, DnsFailure)), answers[0])
 
-    async def names(self, address: str) -> Found[str] | Missing | Unknown:
+    async def query_names(self, address: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
         """The host names of an IP address (PTR), in lower case without the final dot."""
-        found = await self._texts(dns.reversename.from_address(address).to_text(), dns.rdatatype.PTR)
-        if isinstance(found, Found):
-            return Found(tuple(value.rstrip(".").lower() for value in found.values))
-        return found
+        answer = await self._query_texts(dns.reversename.from_address(address).to_text(), dns.rdatatype.PTR)
+        if isinstance(answer, DnsRecords):
+            return DnsRecords(tuple(value.rstrip(".").lower() for value in answer.values))
+        return answer
 
-    async def tlsa(self, name: str) -> Found[str] | Missing | Unknown:
+    async def query_tlsa(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
         """The TLSA records at a name (`_25._tcp.HOST`), as in a zone file."""
-        return await self._texts(name, dns.rdatatype.TLSA)
+        return await self._query_texts(name, dns.rdatatype.TLSA)
 
-    async def _texts(self, name: str, kind: dns.rdatatype.RdataType) -> Found[str] | Missing | Unknown:
-        answer = await self._ask(name, kind)
+    async def _query_texts(
+        self, name: str, record_type: dns.rdatatype.RdataType
+    ) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
+        answer = await self._query(name, record_type)
         if not isinstance(answer, dns.resolver.Answer):
             return answer
-        return Found(tuple(sorted(record.to_text() for record in answer)[:_MOST_VALUES]), _alias(answer), _ttl(answer))
+        return DnsRecords(
+            tuple(sorted(record.to_text() for record in answer)[:_MAX_VALUES]),
+            _cname_target(answer),
+            _minimum_ttl(answer),
+        )
 
-    async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> dns.resolver.Answer | Missing | Unknown:
+    async def _query(
+        self, name: str, record_type: dns.rdatatype.RdataType
+    ) -> dns.resolver.Answer | NoDnsRecord | DnsFailure:
         try:
             absolute = dns.name.from_text(name, origin=dns.name.root)
         except (dns.exception.DNSException, ValueError):
-            return Unknown("it is not a valid DNS name")
+            return DnsFailure("it is not a valid DNS name")
         self._resolver.nameservers = self.servers.current()
         try:
-            answer = await self._resolver.resolve(absolute, kind, raise_on_no_answer=False, search=False)
+            answer = await self._resolver.resolve(absolute, record_type, raise_on_no_answer=False, search=False)
         except dns.resolver.NXDOMAIN:
-            return Missing()
+            return NoDnsRecord()
         except dns.resolver.YXDOMAIN:
-            return Unknown("the name servers returned an error (YXDOMAIN)")
+            return DnsFailure("the name servers returned an error (YXDOMAIN)")
         except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as error:
-            return Unknown(self._reason(error))
+            return DnsFailure(self._failure_reason(error))
         except Exception as error:  # noqa: BLE001 - a fault here must not stop the caller
-            _log.exception("dns.internal_error", record_type=dns.rdatatype.to_text(kind))
-            return Unknown(f"the DNS query failed ({type(error).__name__})")
-        return answer if answer.rrset is not None else Missing(alias=_alias(answer))
+            _log.exception("dns.internal_error", record_type=dns.rdatatype.to_text(record_type))
+            return DnsFailure(f"the DNS query failed ({type(error).__name__})")
+        return answer if answer.rrset is not None else NoDnsRecord(alias=_cname_target(answer))
 
-    def _reason(self, error: dns.exception.DNSException) -> str:
+    def _failure_reason(self, error: dns.exception.DNSException) -> str:
         """Why no server gave an answer. dnspython has listed the rcode or the exception of each attempt."""
         attempts = [(tcp, cause) for _, tcp, _, cause, _ in error.kwargs["errors"]]
         rcodes = sorted({cause for _, cause in attempts if isinstance(cause, str)})
         if rcodes:
             return f"the name servers returned an error ({', '.join(rcodes)})"
-        if self.servers.none_named:
+        if self.servers.has_no_usable_server:
             return f"{self.servers.path} contains no usable name server: set [dns] nameservers"
         if any(tcp and isinstance(cause, OSError | EOFError | dns.exception.Timeout) for tcp, cause in attempts):
             return "the response is too large for UDP, and the name servers do not respond over TCP"
@@ -191,14 +199,14 @@ class DnsResolver:
         return "the name servers returned a malformed response"
 
 
-def _plain(name: dns.name.Name) -> str:
+def _host_text(name: dns.name.Name) -> str:
     return name.canonicalize().to_text(omit_final_dot=True) if name != dns.name.root else ""
 
 
-def _ttl(answer: dns.resolver.Answer) -> int:
+def _minimum_ttl(answer: dns.resolver.Answer) -> int:
     return int(answer.chaining_result.minimum_ttl)
 
 
-def _alias(answer: dns.resolver.Answer) -> str:
-    led_to = _plain(answer.canonical_name)
-    return "" if led_to == _plain(answer.qname) else led_to
+def _cname_target(answer: dns.resolver.Answer) -> str:
+    canonical = _host_text(answer.canonical_name)
+    return "" if canonical == _host_text(answer.qname) else canonical

@@ -22,13 +22,13 @@ from router.dns.exchange import NameServer
 _log = structlog.get_logger()
 
 RESOLV_CONF = Path("/etc/resolv.conf")
-MAX_FILE = 65_536  # bytes that are read; the real ones have a few hundred
+MAX_FILE_SIZE = 65_536  # bytes that are read; the real ones have a few hundred
 MAX_SERVERS = 8  # glibc uses 3; of more than these none would be reached within a question's time
 MAX_SKIPPED = 5  # lines that are named
-LOOK_EVERY = 1.0  # seconds between two readings of the file; it is read when a question is asked
-PORT = 53
+POLL_SECONDS = 1.0  # seconds between two readings of the file; it is read when a question is asked
+DNS_PORT = 53
 # Where no server is named, as glibc does (resolv.conf(5)): one may run on this machine.
-DEFAULT = "127.0.0.1"
+DEFAULT_SERVER = "127.0.0.1"
 _OTHER_KEYWORDS = frozenset({b"search", b"domain", b"options", b"sortlist", b"lookup", b"family"})
 _BOM = b"\xef\xbb\xbf"
 
@@ -41,23 +41,23 @@ class ResolvConf:
     skipped: tuple[str, ...] = ()
 
 
-def parse(data: bytes) -> ResolvConf:
+def parse_resolv_conf(data: bytes) -> ResolvConf:
     """What the file's bytes say. A server's port cannot be given there, so such a line is skipped, as glibc does."""
     hosts: dict[str, None] = {}
     skipped: list[str] = []
     for line in data.removeprefix(_BOM).splitlines():
-        words = line.split(maxsplit=2)
-        if not words or words[0][:1] in (b"#", b";") or words[0] in _OTHER_KEYWORDS:
+        fields = line.split(maxsplit=2)
+        if not fields or fields[0][:1] in (b"#", b";") or fields[0] in _OTHER_KEYWORDS:
             continue
-        host = _address(words[1]) if words[0] == b"nameserver" and len(words) > 1 else ""
+        host = _parse_address(fields[1]) if fields[0] == b"nameserver" and len(fields) > 1 else ""
         if host and len(hosts) < MAX_SERVERS:
             hosts[host] = None
         elif not host and len(skipped) < MAX_SKIPPED:
-            skipped.append(_printable(line))
+            skipped.append(_to_printable(line))
     return ResolvConf(tuple(hosts), tuple(skipped))
 
 
-class Servers:
+class NameServers:
     """configured: (IP address, port) pairs of `[dns] nameservers`; none means those of the file at `path`."""
 
     def __init__(
@@ -65,60 +65,60 @@ class Servers:
         configured: Sequence[tuple[str, int]] = (),
         *,
         path: Path = RESOLV_CONF,
-        look_every: float = LOOK_EVERY,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self.path = path
         self.skipped: tuple[str, ...] = ()
-        self.from_file = not configured
-        self.none_named = False
-        self._look_every = look_every
-        self._looked_at = time.monotonic()
+        self.uses_file = not configured
+        self.has_no_usable_server = False
+        self._poll_seconds = poll_seconds
+        self._polled_at = time.monotonic()
         self._data: bytes | None = b""
-        self._known = [NameServer(host, port) for host, port in configured]
-        if self.from_file:
-            self._read(first=True)
+        self._servers = [NameServer(host, port) for host, port in configured]
+        if self.uses_file:
+            self._reload(is_first=True)
 
     def current(self) -> list[NameServer]:
-        """The servers to ask now, the first one first. Reads the file again, at most once in `look_every` seconds."""
+        """The servers to ask now, the first one first. Reads the file again, at most once in `poll_seconds` seconds."""
         now = time.monotonic()
-        if self.from_file and now - self._looked_at >= self._look_every:
-            self._looked_at = now
-            self._read()
-        return list(self._known)
+        if self.uses_file and now - self._polled_at >= self._poll_seconds:
+            self._polled_at = now
+            self._reload()
+        return list(self._servers)
 
-    def _read(self, *, first: bool = False) -> None:
-        data, problem = _contents(self.path)
-        if data == self._data and not first:
+    def _reload(self, *, is_first: bool = False) -> None:
+        data, problem = _read_file(self.path)
+        if data == self._data and not is_first:
             return
         self._data = data
-        found = parse(data or b"")
-        self.none_named = not found.hosts
-        self.skipped = (*found.skipped, *([problem] if problem else []))
-        before = {server.address: server for server in self._known}
-        self._known = [before.get(host) or NameServer(host, PORT) for host in found.hosts or (DEFAULT,)]
-        if self.skipped or self.none_named:
+        parsed = parse_resolv_conf(data or b"")
+        self.has_no_usable_server = not parsed.hosts
+        self.skipped = (*parsed.skipped, *([problem] if problem else []))
+        existing = {server.address: server for server in self._servers}
+        self._servers = [existing.get(host) or NameServer(host, DNS_PORT) for host in parsed.hosts or (DEFAULT_SERVER,)]
+        if self.skipped or self.has_no_usable_server:
             _log.warning(
-                "dns.resolv_conf_invalid", skipped=self.skipped, servers=[server.address for server in self._known]
+                "dns.resolv_conf_invalid", skipped=self.skipped, servers=[server.address for server in self._servers]
             )
-        elif not first:
-            _log.info("dns.servers_changed", servers=[server.address for server in self._known])
+        elif not is_first:
+            _log.info("dns.servers_changed", servers=[server.address for server in self._servers])
 
 
-def _contents(path: Path) -> tuple[bytes | None, str]:
+def _read_file(path: Path) -> tuple[bytes | None, str]:
     """The file's bytes, and what is wrong with it."""
     try:
-        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a FIFO would wait for a writer
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a FIFO would wait for a writer
         try:
-            if not stat.S_ISREG(os.fstat(opened).st_mode):
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None, "it is not a regular file"
-            return os.read(opened, MAX_FILE), ""
+            return os.read(descriptor, MAX_FILE_SIZE), ""
         finally:
-            os.close(opened)
+            os.close(descriptor)
     except OSError as error:
         return None, f"it cannot be read ({os.strerror(error.errno or 0).lower()})"
 
 
-def _address(word: bytes) -> str:
+def _parse_address(word: bytes) -> str:
     """The IP address in its usual form, "" for anything else."""
     try:
         return str(ipaddress.ip_address(word.decode("ascii")))
@@ -126,6 +126,6 @@ def _address(word: bytes) -> str:
         return ""
 
 
-def _printable(line: bytes) -> str:
+def _to_printable(line: bytes) -> str:
     text = line[:80].decode("utf-8", "replace")
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -2,8 +2,8 @@
 
 Promise: one name is active in one workspace. Whoever proves it while another workspace has it gets it only by a
 person's wish, with its own TXT record in place and the other's gone from the DNS; the loser becomes pending, with a new
-token, so that its old record proves nothing. What a recheck finds counts as `router.dns.standing` says. Every change of
-the status is logged, audited and queued as an alert to the domain's integrations (`router.dispatch.domain_alerts`) in
+token, so that its old record proves nothing. `router.dns.verification_state` decides what a recheck means. Every change
+of the status is logged, audited and queued as an alert to the domain's integrations (`router.dispatch.domain_alerts`) in
 the transaction that makes it; its records show the rest.
 """
 
@@ -21,12 +21,12 @@ import structlog
 
 from router.admin import audit
 from router.clock import SECOND, Clock
-from router.dns import standing
+from router.dns import verification_state
+from router.dns.caching_resolver import CachingResolver
 from router.dns.records import TXT_PREFIX, txt_value
-from router.dns.resolver import Resolver
-from router.dns.shared import SharedResolver
-from router.dns.standing import Change, Standing
-from router.dns.verification import Mode, Verdict, check, dump_records
+from router.dns.resolver import RecordResolver
+from router.dns.verification import VerificationMode, VerificationResult, check_domain, dump_records
+from router.dns.verification_state import Change, VerificationState
 from router.model import Actor, Domain, Micros
 from router.store.database import Database, QueryExecutor, fetch_models
 
@@ -50,7 +50,7 @@ class DnsPolicy:
 
     mx_hosts: tuple[tuple[str, int], ...]
     verification: Literal["auto", "mx", "txt", "mx+txt"]
-    recheck_interval: Micros = standing.DAY
+    recheck_interval: Micros = verification_state.DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class DomainCheckService:
         self,
         database: Database,
         clock: Clock,
-        resolver: SharedResolver,
+        resolver: CachingResolver,
         policy: DnsPolicy,
         *,
         on_routing_change: Callable[[], None],
@@ -89,7 +89,7 @@ class DomainCheckService:
         while True:
             now = self._clock.now()
             # A time further ahead than any recheck lies was written by a clock that was wrong.
-            impossible = now + 2 * max(self._policy.recheck_interval, standing.DAY)
+            impossible = now + 2 * max(self._policy.recheck_interval, verification_state.DAY)
             due = await fetch_models(
                 self._database, Domain, "domain_to_check", now=now, impossible=impossible, most=BATCH_SIZE
             )
@@ -114,7 +114,7 @@ class DomainCheckService:
 
     async def check(self, domain: Domain, actor: Actor | None) -> DomainCheckResult:
         """Asks the DNS and writes what follows. actor: the person who asks, None for a recheck."""
-        verdict = await self._query_records(domain, self._resolver if actor is None else self._resolver.fresh)
+        verdict = await self._query_records(domain, self._resolver if actor is None else self._resolver.uncached)
         async with self._database.transaction() as transaction:
             rows = await fetch_models(transaction, Domain, "domain_lock_name", name=domain.name)
             current = next((row for row in rows if row.id == domain.id), None)
@@ -123,12 +123,15 @@ class DomainCheckService:
             if current.token != domain.token or current.mx_managed != domain.mx_managed:
                 return DomainCheckResult(current)  # changed while we asked: the verdict is about something else
             rival = next((row for row in rows if row.status == "active" and row.id != domain.id), None)
-            taken = rival is not None and verdict.verified and not _can_take_over(verdict, rival, actor)
+            taken = rival is not None and verdict.is_verified and not _can_take_over(verdict, rival, actor)
             if taken:
-                verdict = replace(verdict, verified=False)
+                verdict = replace(verdict, is_verified=False)
             now = self._clock.now()
-            outcome = standing.after(
-                Standing(current.status, current.misses, current.missing_since), verdict, now, counts=actor is None
+            outcome = verification_state.next_state(
+                VerificationState(current.status, current.misses, current.missing_since),
+                verdict,
+                now,
+                counts_misses=actor is None,
             )
             if rival is not None and outcome.change == "verified":
                 await self._revoke(transaction, rival, now)
@@ -158,8 +161,8 @@ class DomainCheckService:
             self._on_routing_change()
         return DomainCheckResult(updated, taken)
 
-    async def _query_records(self, domain: Domain, resolver: Resolver) -> Verdict:
-        return await check(
+    async def _query_records(self, domain: Domain, resolver: RecordResolver) -> VerificationResult:
+        return await check_domain(
             domain.name,
             domain.token,
             self._policy.mx_hosts,
@@ -196,7 +199,7 @@ class DomainCheckService:
         log.warning("domain.ownership_lost", domain=domain.name, domain_id=domain.id)
 
     def _apply_outcome(
-        self, domain: Domain, verdict: Verdict, outcome: Standing, now: Micros, *, notify: bool
+        self, domain: Domain, verdict: VerificationResult, outcome: VerificationState, now: Micros, *, notify: bool
     ) -> Domain:
         activated = outcome.status == "active" and domain.status != "active"
         sentence = _alert_text(domain, verdict, outcome.change) if notify or outcome.change == "trusted" else ""
@@ -208,7 +211,7 @@ class DomainCheckService:
             verified_at=now if activated else domain.verified_at if outcome.status == "active" else None,
             misses=outcome.misses,
             missing_since=outcome.missing_since,
-            next_check_at=standing.next_check(
+            next_check_at=verification_state.next_check_at(
                 outcome,
                 now,
                 created_at=domain.created_at,
@@ -219,7 +222,7 @@ class DomainCheckService:
             notice_at=now if sentence else domain.notice_at,
         )
 
-    async def verification_mode(self, transaction: QueryExecutor, domain: Domain) -> Mode:
+    async def verification_mode(self, transaction: QueryExecutor, domain: Domain) -> VerificationMode:
         """Which records prove the domain.
 
         `auto`: with several workspaces the MX records prove nothing about which of them owns the domain.
@@ -232,9 +235,9 @@ class DomainCheckService:
         return "mx" if row is None or row["workspaces"] <= 1 else "mx+txt"
 
 
-def _can_take_over(verdict: Verdict, rival: Domain, actor: Actor | None) -> bool:
+def _can_take_over(verdict: VerificationResult, rival: Domain, actor: Actor | None) -> bool:
     """By TXT alone, and by a person's wish: a recheck must not move mail between workspaces."""
-    return actor is not None and verdict.txt_right and txt_value(rival.token) not in verdict.texts
+    return actor is not None and verdict.has_correct_txt and txt_value(rival.token) not in verdict.txt_values
 
 
 def domain_taken_message(name: str) -> str:
@@ -262,11 +265,11 @@ async def _update_domain(transaction: QueryExecutor, domain: Domain) -> None:
     )
 
 
-def _alert_text(domain: Domain, verdict: Verdict, change: Change) -> str:
+def _alert_text(domain: Domain, verdict: VerificationResult, change: Change) -> str:
     """What the domain's integrations are told, "" for nothing."""
     since = "" if domain.missing_since is None else f" since {_format_date(domain.missing_since)}"
     fixes = " ".join(record.fix for record in verdict.records if record.status in ("missing", "wrong"))
-    days = standing.PATIENCE // standing.DAY
+    days = verification_state.MIN_MISSING_TIME // verification_state.DAY
     match change:
         case "verified":
             return f"{domain.name} is verified: its mail is now accepted."

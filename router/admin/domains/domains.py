@@ -1,8 +1,8 @@
 """The mail domains of a workspace: added, proved by DNS, checked again, removed.
 
 A domain is `pending_verification` until its records are right, then `active` until rechecks have found them gone for
-days (`router.dns.standing`): a single check that finds them wrong says so in `records`, but turns no mail away. A name
-is active in one workspace at most; others may prepare it, and take it over by their TXT record (`domain_checks`).
+days (`router.dns.verification_state`): a single check that finds them wrong says so in `records`, but turns no mail away. A
+name is active in one workspace at most; others may prepare it, and take it over by their TXT record (`domain_checks`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from router.admin.domains.domain_checks import DomainCheckService, domain_taken_
 from router.admin.domains.domain_names import normalize_domain_name
 from router.admin.paging import DEFAULT_LIMIT, Page
 from router.clock import Clock
-from router.dns.verification import Mode, Record, expected_records, load_records
+from router.dns.verification import RecordReport, VerificationMode, expected_records, load_records
 from router.errors import Refused, not_found
 from router.model import Actor, Domain, MxManaged
 from router.store.database import Database, QueryExecutor, fetch_model, fetch_models
@@ -31,8 +31,8 @@ class DomainView:
 
     domain: Domain
     alias_count: int
-    records: tuple[Record, ...]
-    proof: Mode
+    records: tuple[RecordReport, ...]
+    proof: VerificationMode
 
 
 class DomainService:

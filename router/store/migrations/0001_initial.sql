@@ -53,7 +53,7 @@ CREATE TABLE domains (
     checked_at BIGINT,
     -- 'upstream': another relay's MX records get the mail first and hand it on to us; then TXT alone is the proof.
     mx_managed TEXT NOT NULL DEFAULT 'here' CHECK (mx_managed IN ('here', 'upstream')),
-    -- Rechecks in a row that found neither record, and when the first of them was; see router/dns/standing.py.
+    -- Rechecks in a row that found neither record, and when the first of them was; see router/dns/verification_state.py.
     misses BIGINT NOT NULL DEFAULT 0,
     missing_since BIGINT,
     next_check_at BIGINT NOT NULL DEFAULT 0,

@@ -12,9 +12,9 @@ from router.admin.domains.domain_checks import DnsPolicy, DomainCheckService
 from router.admin.domains.domains import DomainService
 from router.clock import SECOND
 from router.dispatch.domain_alerts import DomainAlerts
+from router.dns.caching_resolver import CachingResolver
 from router.dns.resolver import DnsResolver
-from router.dns.shared import SharedResolver
-from router.dns.standing import DAY
+from router.dns.verification_state import DAY
 from router.errors import Refused
 from router.model import Actor, Domain
 from tests.support import seeds
@@ -43,7 +43,7 @@ class TwoWorkspaces:
         """The checks of a process."""
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)  # no server here is silent
         policy = DnsPolicy(((HOST, 10),), "auto", DAY)
-        shared = SharedResolver(resolver, self.clock)
+        shared = CachingResolver(resolver, self.clock)
         database = self.installation.database
         return DomainCheckService(
             database, self.clock, shared, policy, on_routing_change=self._changed, jitter=lambda: 0.5

@@ -63,7 +63,7 @@ async def test_where_all_is_right_nothing_fails(setup: CheckedInstallation) -> N
 
 async def test_the_name_servers_of_the_machine(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Skipped lines and a server without EDNS are named."""
-    monkeypatch.setattr("router.dns.servers.PORT", setup.dns.port)
+    monkeypatch.setattr("router.dns.servers.DNS_PORT", setup.dns.port)
     path = setup.folder / "resolv.conf"
     path.write_bytes(b"nameserver dns.example.test\nnameserver 127.0.0.1\n")
     setup.dns.edns_failure = "FORMERR"
@@ -76,7 +76,7 @@ async def test_the_name_servers_of_the_machine(setup: CheckedInstallation, monke
 
 
 async def test_no_name_server_at_all(setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.dns.servers.PORT", 1)
+    monkeypatch.setattr("router.dns.servers.DNS_PORT", 1)
     path = setup.folder / "none"
     lines = await setup.lines(resolver=DnsResolver(timeout=5, lifetime=10, resolv_conf=path))
     holds(lines, "warn", f"name servers: 127.0.0.1: {path} contains no usable name server", "[dns] nameservers")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.dns.exchange import MAX_RECORDS
-from router.dns.resolver import DnsResolver, Found, Missing, Mx, Unknown
+from router.dns.resolver import DnsFailure, DnsRecords, DnsResolver, MxRecord, NoDnsRecord
 from tests.support.dns import DnsStandIn, EdnsFailure
 from tests.unit.dns.wire import answer
 
@@ -40,13 +40,13 @@ class RawDns(asyncio.DatagramProtocol):
             self._transport.sendto(reply, addr)
 
 
-async def asked(respond: Respond, *, timeout: float = 5) -> Found[Mx] | Unknown:
+async def asked(respond: Respond, *, timeout: float = 5) -> DnsRecords[MxRecord] | DnsFailure:
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(lambda: RawDns(respond), local_addr=("127.0.0.1", 0))
     try:
         port = transport.get_extra_info("sockname")[1]
-        found = await DnsResolver([("127.0.0.1", port)], timeout=timeout, lifetime=timeout).mx("a.test")
-        assert isinstance(found, Found | Unknown)
+        found = await DnsResolver([("127.0.0.1", port)], timeout=timeout, lifetime=timeout).query_mx("a.test")
+        assert isinstance(found, DnsRecords | DnsFailure)
         return found
     finally:
         transport.abort()
@@ -64,12 +64,12 @@ async def test_a_server_without_edns_is_asked_without_it(dns: DnsStandIn, how: E
     dns.set("a.test", "MX", "10 b.test.")
     dns.set("big.test", "TXT", *(f"{number:04}" + "x" * 200 for number in range(30)))
     resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=2, lifetime=10)
-    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     assert dns.edns_queries == 1
-    assert [server.without_edns for server in resolver.servers.current()] == [True]
-    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
-    big = await resolver.txt("big.test")
-    assert isinstance(big, Found)
+    assert [server.skips_edns for server in resolver.servers.current()] == [True]
+    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
+    big = await resolver.query_txt("big.test")
+    assert isinstance(big, DnsRecords)
     assert len(big.values) == 30
     assert dns.edns_queries == 1, "it is remembered"
 
@@ -78,10 +78,10 @@ async def test_an_error_about_a_name_does_not_switch_edns_off(dns: DnsStandIn) -
     dns.set("a.test", "MX", "10 b.test.")
     dns.fail("broken.test", "SERVFAIL")
     resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10)
-    assert await resolver.mx("broken.test") == Unknown("the name servers returned an error (SERVFAIL)")
-    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+    assert await resolver.query_mx("broken.test") == DnsFailure("the name servers returned an error (SERVFAIL)")
+    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     assert dns.edns_queries == 2
-    assert [server.without_edns for server in resolver.servers.current()] == [False]
+    assert [server.skips_edns for server in resolver.servers.current()] == [False]
 
 
 async def test_each_view_learns_for_itself(dns: DnsStandIn) -> None:
@@ -89,9 +89,9 @@ async def test_each_view_learns_for_itself(dns: DnsStandIn) -> None:
         other.edns_failure = "FORMERR"
         other.set("a.test", "MX", "10 b.test.")
         resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=5, lifetime=10)
-        (view,) = resolver.views
-        assert await view.mx("a.test") == Found((Mx(10, "b.test"),))
-        assert not any(server.without_edns for server in resolver.servers.current())
+        (view,) = resolver.alternates
+        assert await view.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
+        assert not any(server.skips_edns for server in resolver.servers.current())
 
 
 async def test_the_next_server_answers_where_the_first_one_errs(dns: DnsStandIn) -> None:
@@ -99,9 +99,9 @@ async def test_the_next_server_answers_where_the_first_one_errs(dns: DnsStandIn)
         dns.fail("a.test", "REFUSED")
         other.set("a.test", "MX", "10 b.test.")
         resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=5, lifetime=10)
-        assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+        assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
         other.fail("a.test", "SERVFAIL")
-        assert await resolver.mx("a.test") == Unknown("the name servers returned an error (REFUSED, SERVFAIL)")
+        assert await resolver.query_mx("a.test") == DnsFailure("the name servers returned an error (REFUSED, SERVFAIL)")
 
 
 async def test_datagrams_that_answer_something_else_are_dropped() -> None:
@@ -117,7 +117,7 @@ async def test_datagrams_that_answer_something_else_are_dropped() -> None:
             right(query),
         ]
 
-    assert await asked(respond) == Found((Mx(10, "mx"),))
+    assert await asked(respond) == DnsRecords((MxRecord(10, "mx"),))
 
 
 @pytest.mark.parametrize(
@@ -129,25 +129,25 @@ async def test_datagrams_that_answer_something_else_are_dropped() -> None:
     ],
 )
 async def test_answers_that_cannot_be_read(respond: Respond) -> None:
-    assert await asked(respond) == Unknown("the name servers returned a malformed response")
+    assert await asked(respond) == DnsFailure("the name servers returned a malformed response")
 
 
 async def test_an_answer_for_tcp_and_no_tcp() -> None:
     def respond(query: bytes) -> list[bytes]:
         return [query[:2] + b"\x83\x80\x00\x01\x00\x00\x00\x00\x00\x00" + query[12:24]]
 
-    assert await asked(respond) == Unknown(
+    assert await asked(respond) == DnsFailure(
         "the response is too large for UDP, and the name servers do not respond over TCP"
     )
 
 
 async def test_silence() -> None:
-    assert await asked(lambda _: [], timeout=0.2) == Unknown("no name server responded within 0.2 s")
+    assert await asked(lambda _: [], timeout=0.2) == DnsFailure("no name server responded within 0.2 s")
 
 
 async def test_nobody_listens() -> None:
     resolver = DnsResolver([("127.0.0.1", 1)], timeout=5, lifetime=60)
-    assert await resolver.mx("a.test") == Unknown("the name servers cannot be reached")
+    assert await resolver.query_mx("a.test") == DnsFailure("the name servers cannot be reached")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ async def test_nobody_listens() -> None:
 async def test_records_that_contradict_themselves(kind: str, rdata: bytes) -> None:
     number = int(rdatatype.from_text(kind))
     found = await asked(lambda query: [answer(query, number, rdata)])
-    assert found == Unknown("the name servers returned a malformed response")
+    assert found == DnsFailure("the name servers returned a malformed response")
 
 
 async def test_a_chain_of_aliases(dns: DnsStandIn) -> None:
@@ -181,11 +181,11 @@ async def test_a_chain_of_aliases(dns: DnsStandIn) -> None:
     dns.set("b.test", "CNAME", "C.test.", ttl=7)
     dns.set("c.test", "MX", "10 MX.test.", ttl=60)
     resolver = DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10)
-    found = await resolver.mx("A.test")
-    assert found == Found((Mx(10, "mx.test"),), "c.test")
-    assert isinstance(found, Found)
+    found = await resolver.query_mx("A.test")
+    assert found == DnsRecords((MxRecord(10, "mx.test"),), "c.test")
+    assert isinstance(found, DnsRecords)
     assert found.ttl == 7
-    assert await resolver.txt("a.test") == Missing(alias="c.test")
+    assert await resolver.query_txt("a.test") == NoDnsRecord(alias="c.test")
 
 
 @pytest.mark.parametrize("length", [1, 2, 30])
@@ -196,14 +196,14 @@ async def test_a_chain_without_end(length: int) -> None:
         records = [owner + struct.pack("!HHIH", 5, 1, 60, len(target)) + target for owner, target in links]
         return [answer(query, 5, count=length) + b"".join(records)]
 
-    assert await asked(respond) == Unknown("the name servers returned a malformed response")
+    assert await asked(respond) == DnsFailure("the name servers returned a malformed response")
 
 
 async def test_too_many_records() -> None:
     def respond(query: bytes) -> list[bytes]:
         return [answer(query, 15, *(struct.pack("!HBcB", n, 1, b"m", 0) for n in range(MAX_RECORDS)))]
 
-    assert await asked(respond) == Unknown("the response contains too many records")
+    assert await asked(respond) == DnsFailure("the response contains too many records")
 
 
 @given(st.binary(max_size=60), st.booleans())
@@ -212,4 +212,4 @@ def test_no_answer_raises_out_of_a_question(data: bytes, own: bool) -> None:
     def respond(query: bytes) -> list[bytes]:
         return [query[:2] + b"\x81\x80" + data if own else data, right(query)]
 
-    assert isinstance(asyncio.run(asked(respond)), Found | Unknown)
+    assert isinstance(asyncio.run(asked(respond)), DnsRecords | DnsFailure)

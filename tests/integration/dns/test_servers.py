@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from router.dns.resolver import DnsResolver, Found, Mx, Unknown
-from router.dns.servers import MAX_SERVERS, ResolvConf, Servers, parse
+from router.dns.resolver import DnsFailure, DnsRecords, DnsResolver, MxRecord
+from router.dns.servers import MAX_SERVERS, NameServers, ResolvConf, parse_resolv_conf
 from tests.support.dns import DnsStandIn
 
 GOOD = b"nameserver 192.0.2.1\n"
@@ -20,13 +20,13 @@ GOOD = b"nameserver 192.0.2.1\n"
 async def dns(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DnsStandIn]:
     """The file cannot name a port: here all servers are on the stand-in's."""
     async with DnsStandIn() as server:
-        monkeypatch.setattr("router.dns.servers.PORT", server.port)
+        monkeypatch.setattr("router.dns.servers.DNS_PORT", server.port)
         server.set("a.test", "MX", "10 b.test.")
         yield server
 
 
 def following(path: Path, lifetime: float = 10) -> DnsResolver:
-    return DnsResolver(timeout=5, lifetime=lifetime, resolv_conf=path, look_every=0)
+    return DnsResolver(timeout=5, lifetime=lifetime, resolv_conf=path, poll_seconds=0)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def following(path: Path, lifetime: float = 10) -> DnsResolver:
     ],
 )
 def test_lines_that_can_be_read(data: bytes, hosts: tuple[str, ...]) -> None:
-    assert parse(data) == ResolvConf(hosts)
+    assert parse_resolv_conf(data) == ResolvConf(hosts)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_lines_that_can_be_read(data: bytes, hosts: tuple[str, ...]) -> None:
 def test_lines_that_cannot_are_skipped_and_named(line: bytes, tmp_path: Path) -> None:
     (tmp_path / "resolv.conf").write_bytes(line + b"\n" + GOOD)
     with capture_logs() as logs:
-        servers = Servers(path=tmp_path / "resolv.conf", look_every=0)
+        servers = NameServers(path=tmp_path / "resolv.conf", poll_seconds=0)
         for _ in range(3):
             assert [server.address for server in servers.current()] == ["192.0.2.1"]
     assert len(servers.skipped) == 1
@@ -89,7 +89,7 @@ def test_lines_that_cannot_are_skipped_and_named(line: bytes, tmp_path: Path) ->
 def test_any_bytes(tmp_path: Path, data: bytes, good: bool) -> None:
     path = tmp_path / "resolv.conf"
     path.write_bytes(data + b"\n" + GOOD if good else b"nameserver " + data)
-    servers = Servers(path=path, look_every=0)
+    servers = NameServers(path=path, poll_seconds=0)
     assert servers.current()
     if good:
         assert "192.0.2.1" in [server.address for server in servers.current()]
@@ -119,28 +119,28 @@ async def test_without_a_server_in_the_file_this_machine_is_asked(
     path = tmp_path / "resolv.conf"
     make(path)
     resolver = following(path, lifetime=1)
-    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     await dns.stop()
     reason = f"{path} contains no usable name server: set [dns] nameservers"
-    assert await resolver.mx("a.test") == Unknown(reason)
+    assert await resolver.query_mx("a.test") == DnsFailure(reason)
 
 
 async def test_a_changed_file_is_followed(tmp_path: Path, dns: DnsStandIn) -> None:
     path = tmp_path / "resolv.conf"
     path.write_bytes(b"nameserver 127.0.0.9\n")  # nobody is there
     resolver = following(path)
-    assert await resolver.mx("a.test") == Unknown("the name servers cannot be reached")
+    assert await resolver.query_mx("a.test") == DnsFailure("the name servers cannot be reached")
     path.write_bytes(b"nameserver 127.0.0.1\n")  # of the same length, in place
-    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
     fresh = tmp_path / "fresh"
     fresh.write_bytes(b"nameserver 127.0.0.9\n")
     fresh.replace(path)
-    assert isinstance(await resolver.mx("a.test"), Unknown)
+    assert isinstance(await resolver.query_mx("a.test"), DnsFailure)
     path.unlink()
-    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))  # 127.0.0.1 by default
+    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))  # 127.0.0.1 by default
     path.symlink_to("target")
     (tmp_path / "target").write_bytes(b"nameserver 127.0.0.9\nnameserver 127.0.0.1\n")
-    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
 
 
 async def test_what_was_learnt_about_a_server_outlives_a_change_of_the_file(tmp_path: Path, dns: DnsStandIn) -> None:
@@ -148,13 +148,13 @@ async def test_what_was_learnt_about_a_server_outlives_a_change_of_the_file(tmp_
     path.write_bytes(b"nameserver 127.0.0.1\n")
     dns.edns_failure = "NOTIMP"
     resolver = following(path)
-    assert isinstance(await resolver.mx("a.test"), Found)
+    assert isinstance(await resolver.query_mx("a.test"), DnsRecords)
     path.write_bytes(b"search a.test\nnameserver 127.0.0.1\n")
-    assert isinstance(await resolver.mx("a.test"), Found)
+    assert isinstance(await resolver.query_mx("a.test"), DnsRecords)
     assert dns.edns_queries == 1
 
 
 def test_configured_servers_do_not_read_the_file(tmp_path: Path) -> None:
-    servers = Servers([("192.0.2.7", 5353)], path=tmp_path / "none", look_every=0)
+    servers = NameServers([("192.0.2.7", 5353)], path=tmp_path / "none", poll_seconds=0)
     assert [(server.address, server.port) for server in servers.current()] == [("192.0.2.7", 5353)]
     assert servers.skipped == ()

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from router.dns.resolver import DnsResolver, Found, Missing, Mx, Unknown
+from router.dns.resolver import DnsFailure, DnsRecords, DnsResolver, MxRecord, NoDnsRecord
 from router.dns.verification import (
-    Mode,
-    Record,
-    Verdict,
-    check,
+    RecordReport,
+    VerificationMode,
+    VerificationResult,
+    check_domain,
     dump_records,
     expected_records,
     load_records,
@@ -33,8 +33,8 @@ def resolver(dns: DnsStandIn) -> DnsResolver:
     return DnsResolver([("127.0.0.1", dns.port)], timeout=5, lifetime=10)
 
 
-async def _check(resolver: DnsResolver, mode: Mode = "mx+txt", domain: str = DOMAIN) -> Verdict:
-    return await check(domain, TOKEN, OURS, mode, resolver=resolver, now=NOW)
+async def _check(resolver: DnsResolver, mode: VerificationMode = "mx+txt", domain: str = DOMAIN) -> VerificationResult:
+    return await check_domain(domain, TOKEN, OURS, mode, resolver=resolver, now=NOW)
 
 
 def _good(dns: DnsStandIn) -> None:
@@ -52,13 +52,15 @@ async def test_answers(dns: DnsStandIn, resolver: DnsResolver) -> None:
     dns.set("alias.test", "CNAME", "a.test.")
     dns.set("web.test", "A", "192.0.2.1")
     dns.set("toweb.test", "CNAME", "web.test.")
-    assert await resolver.mx("a.test") == Found((Mx(10, "c.test"), Mx(20, "b.test")))
-    assert await resolver.mx("null.test") == Found((Mx(0, ""),))
-    assert await resolver.txt("A.Test") == Found(("gr\u00fcn", "x" * 300))
-    assert await resolver.mx("alias.test") == Found((Mx(10, "c.test"), Mx(20, "b.test")), "a.test")
-    assert await resolver.mx("web.test") == Missing()
-    assert await resolver.mx("toweb.test") == Missing(alias="web.test")
-    assert await resolver.mx("none.test") == Missing()
+    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "c.test"), MxRecord(20, "b.test")))
+    assert await resolver.query_mx("null.test") == DnsRecords((MxRecord(0, ""),))
+    assert await resolver.query_txt("A.Test") == DnsRecords(("gr\u00fcn", "x" * 300))
+    assert await resolver.query_mx("alias.test") == DnsRecords(
+        (MxRecord(10, "c.test"), MxRecord(20, "b.test")), "a.test"
+    )
+    assert await resolver.query_mx("web.test") == NoDnsRecord()
+    assert await resolver.query_mx("toweb.test") == NoDnsRecord(alias="web.test")
+    assert await resolver.query_mx("none.test") == NoDnsRecord()
 
 
 @pytest.mark.parametrize("how", ["SERVFAIL", "REFUSED", "TIMEOUT"])
@@ -66,39 +68,39 @@ async def test_faults(dns: DnsStandIn, resolver: DnsResolver, how: str) -> None:
     dns.set("a.test", "MX", "10 b.test.")
     dns.fail("a.test", how)  # type: ignore[arg-type]  # the parametrized word is one of the literal's
     impatient = DnsResolver([("127.0.0.1", dns.port)], timeout=0.2, lifetime=0.5)
-    found = await (impatient if how == "TIMEOUT" else resolver).mx("a.test")
-    assert isinstance(found, Unknown)
+    found = await (impatient if how == "TIMEOUT" else resolver).query_mx("a.test")
+    assert isinstance(found, DnsFailure)
     assert found.reason == (
         "no name server responded within 0.5 s" if how == "TIMEOUT" else f"the name servers returned an error ({how})"
     )
     dns.heal("a.test")
-    assert await resolver.mx("a.test") == Found((Mx(10, "b.test"),))
+    assert await resolver.query_mx("a.test") == DnsRecords((MxRecord(10, "b.test"),))
 
 
 async def test_what_is_too_large_for_udp(dns: DnsStandIn, resolver: DnsResolver) -> None:
     dns.set("big.test", "TXT", *(f"{number:04}" + "x" * 200 for number in range(30)))
     dns.set("cut.test", "TXT", "y")
     dns.fail("cut.test", "TRUNCATED")
-    found = await resolver.txt("big.test")
-    assert isinstance(found, Found)
+    found = await resolver.query_txt("big.test")
+    assert isinstance(found, DnsRecords)
     assert len(found.values) == 30
-    assert await resolver.txt("cut.test") == Found(("y",))
+    assert await resolver.query_txt("cut.test") == DnsRecords(("y",))
 
 
 @pytest.mark.parametrize("name", ["a..test", "x" * 64 + ".test", ".".join(["long"] * 60), "\ud800.test"])
 async def test_names_that_are_none(resolver: DnsResolver, name: str) -> None:
-    assert isinstance(await resolver.mx(name), Unknown)
+    assert isinstance(await resolver.query_mx(name), DnsFailure)
 
 
 async def test_nobody_listens() -> None:
     resolver = DnsResolver([("127.0.0.1", 1)], timeout=0.1, lifetime=0.2)
-    assert isinstance(await resolver.txt("a.test"), Unknown)
+    assert isinstance(await resolver.query_txt("a.test"), DnsFailure)
 
 
 async def test_the_next_server_is_asked(dns: DnsStandIn) -> None:
     dns.set("a.test", "TXT", "x")
     resolver = DnsResolver([("127.0.0.1", 1), ("127.0.0.1", dns.port)], timeout=0.1, lifetime=5)
-    assert await resolver.txt("a.test") == Found(("x",))
+    assert await resolver.query_txt("a.test") == DnsRecords(("x",))
 
 
 # --- the verdict
@@ -107,14 +109,14 @@ async def test_the_next_server_is_asked(dns: DnsStandIn) -> None:
 async def test_all_is_well(dns: DnsStandIn, resolver: DnsResolver) -> None:
     _good(dns)
     verdict = await _check(resolver)
-    assert verdict == Verdict(
+    assert verdict == VerificationResult(
         (
-            Record(
+            RecordReport(
                 "MX", DOMAIN, ("10 mx1.router.test",), ("10 mx1.router.test", "20 backup.example.net"), "ok", NOW, ""
             ),
-            Record("TXT", TXT, (VALUE,), (VALUE, "something else"), "ok", NOW, ""),
+            RecordReport("TXT", TXT, (VALUE,), (VALUE, "something else"), "ok", NOW, ""),
         ),
-        verified=True,
+        is_verified=True,
     )
     assert sorted(dns.queries) == [(TXT, "TXT"), (DOMAIN, "MX")]  # no guesses where nothing is missing
 
@@ -131,10 +133,10 @@ async def test_what_counts_depends_on_the_mode(
         dns.remove(DOMAIN)
     if not txt:
         dns.remove(TXT)
-    every: tuple[Mode, ...] = ("mx", "txt", "mx+txt")
+    every: tuple[VerificationMode, ...] = ("mx", "txt", "mx+txt")
     for mode in every:
         verdict = await _check(resolver, mode)
-        assert verdict.verified is (mode in modes.split())
+        assert verdict.is_verified is (mode in modes.split())
         assert [record.type for record in verdict.records] == ["MX", "TXT"]
         assert all(record.status != "error" for record in verdict.records)
 
@@ -144,8 +146,8 @@ async def test_a_fault_is_not_a_missing_record(dns: DnsStandIn, resolver: DnsRes
     dns.fail(DOMAIN, "SERVFAIL", "MX")
     verdict = await _check(resolver)
     assert [record.status for record in verdict.records] == ["error", "ok"]
-    assert (verdict.verified, verdict.gone) == (False, False)
-    assert (await _check(resolver, "txt")).verified
+    assert (verdict.is_verified, verdict.is_definitely_missing) == (False, False)
+    assert (await _check(resolver, "txt")).is_verified
 
 
 @pytest.mark.parametrize(
@@ -192,7 +194,7 @@ async def test_many_and_strange_values_are_bounded(dns: DnsStandIn, resolver: Dn
 async def test_a_domain_of_any_length_is_judged(resolver: DnsResolver) -> None:
     domain = ".".join(["x" * 60] * 4)
     verdict = await _check(resolver, domain=domain)
-    assert not verdict.verified
+    assert not verdict.is_verified
 
 
 # --- what is kept
@@ -229,15 +231,15 @@ async def test_an_answer_that_is_not_yet_everywhere(dns: DnsStandIn, other: DnsS
     assert [record.status for record in verdict.records] == ["wrong", "missing"]
     for record in verdict.records:
         assert "others still return the old one" in record.fix
-    assert not verdict.verified
-    assert verdict.stands is False
-    assert verdict.gone is False, "one name server's miss is not definite"
+    assert not verdict.is_verified
+    assert verdict.has_correct_record is False
+    assert verdict.is_definitely_missing is False, "one name server's miss is not definite"
 
 
 async def test_name_servers_that_agree(dns: DnsStandIn, other: DnsStandIn) -> None:
     resolver = DnsResolver([("127.0.0.1", dns.port), ("127.0.0.1", other.port)], timeout=5, lifetime=10)
     verdict = await _check(resolver)
-    assert verdict.gone
+    assert verdict.is_definitely_missing
     assert "has no MX record" in verdict.records[0].fix
     assert other.asked(DOMAIN, "MX") == 1
 
@@ -246,7 +248,7 @@ async def test_what_the_doctor_asks(dns: DnsStandIn, resolver: DnsResolver) -> N
     dns.set("a.test", "A", "192.0.2.1")
     dns.set("a.test", "AAAA", "2001:db8::1")
     dns.set("192.0.2.1", "PTR", "A.test.")
-    assert await resolver.addresses("a.test") == Found(("192.0.2.1", "2001:db8::1"))
-    assert await resolver.names("192.0.2.1") == Found(("a.test",))
-    assert await resolver.addresses("none.test") == Missing()
-    assert await resolver.tlsa("_25._tcp.a.test") == Missing()
+    assert await resolver.query_addresses("a.test") == DnsRecords(("192.0.2.1", "2001:db8::1"))
+    assert await resolver.query_names("192.0.2.1") == DnsRecords(("a.test",))
+    assert await resolver.query_addresses("none.test") == NoDnsRecord()
+    assert await resolver.query_tlsa("_25._tcp.a.test") == NoDnsRecord()

@@ -33,7 +33,7 @@ _OURS = (("mx1.example.net", 10), ("mx2.mail.example.net", 20))
 def _answered(kind: dns.rdatatype.RdataType, octets: bytes) -> dns.resolver.Answer | None:
     request = dns.message.make_query(_NAME, kind, id=0)
     try:
-        response = exchange.decode(octets, request)
+        response = exchange.decode_response(octets, request)
         return dns.resolver.Answer(_NAME, kind, dns.rdataclass.IN, response)  # type: ignore[arg-type]
     except (dns.exception.DNSException, UnicodeError, ValueError):
         return None
@@ -67,9 +67,9 @@ def txt(octets: bytes) -> None:
     if answer is None or answer.rrset is None:
         return
     values = sorted(b"".join(record.strings).decode("utf-8", "replace")[:1000] for record in answer)[:50]
-    resolver._alias(answer)
+    resolver._cname_target(answer)
     for texts in (tuple(values), tuple(f"{records.TXT_PREFIX}{value}" for value in values)):
-        records.judge_txt("example.com", resolver.Found(texts), "token")
+        records.check_txt("example.com", resolver.DnsRecords(texts), "token")
 
 
 def mx(octets: bytes) -> None:
@@ -82,9 +82,9 @@ def mx(octets: bytes) -> None:
     answer = _answered(dns.rdatatype.MX, _wire(15, rdatas)[:_MESSAGE])
     if answer is None or answer.rrset is None:
         return
-    found = sorted(resolver.Mx(record.preference, resolver._plain(record.exchange)) for record in answer)[:50]
-    records.judge_mx("example.com", resolver.Found(tuple(found)), _OURS)
-    records.judge_upstream_mx("example.com", resolver.Found(tuple(found)))
+    found = sorted(resolver.MxRecord(record.preference, resolver._host_text(record.exchange)) for record in answer)[:50]
+    records.check_mx("example.com", resolver.DnsRecords(tuple(found)), _OURS)
+    records.check_upstream_mx("example.com", resolver.DnsRecords(tuple(found)))
 
 
 def slack_answer(octets: bytes) -> None:

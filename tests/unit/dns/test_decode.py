@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.dns.exchange import MAX_READS, MAX_RECORDS, Unreadable, decode
+from router.dns.exchange import MAX_READS, MAX_RECORDS, MalformedResponse, decode_response
 from tests.unit.dns.wire import answer
 
 QUERY = dns.message.make_query("a.test.", "MX", id=4711)
@@ -26,25 +26,25 @@ WIRE = QUERY.to_wire()
     ],
 )
 def test_one_record_of_many_parts_is_not_decoded_whole(kind: str, rdata: bytes) -> None:
-    with pytest.raises(Unreadable):
-        decode(answer(WIRE, int(dns.rdatatype.from_text(kind)), rdata), QUERY)
+    with pytest.raises(MalformedResponse):
+        decode_response(answer(WIRE, int(dns.rdatatype.from_text(kind)), rdata), QUERY)
 
 
 def test_a_signed_message_is_refused() -> None:
     """dnspython raises no FormError for it."""
     signature = b"\x00" + struct.pack("!HHIH", dns.rdatatype.TSIG, 255, 0, 17) + b"\x00" * 17
     wire = struct.pack("!2s5H", WIRE[:2], 0x8180, 1, 0, 0, 1) + WIRE[12:24] + signature
-    with pytest.raises(Unreadable):
-        decode(wire, QUERY)
+    with pytest.raises(MalformedResponse):
+        decode_response(wire, QUERY)
 
 
 def test_two_hundred_large_records_are_decoded() -> None:
     values = [struct.pack("!H", n) + b"\x03abc" * 5 + b"\x00" for n in range(MAX_RECORDS - 1)]
-    response = decode(answer(WIRE, 15, *values), QUERY)
+    response = decode_response(answer(WIRE, 15, *values), QUERY)
     assert response is not None
     assert len(response.answer[0]) == len(values)
     texts = [b"\xff%03d" % n + b"x" * 252 for n in range(MAX_RECORDS - 1)]
-    assert decode(answer(WIRE, 16, *texts), QUERY) is not None
+    assert decode_response(answer(WIRE, 16, *texts), QUERY) is not None
 
 
 def test_names_of_many_pointers_and_labels_are_not_decoded_each_time() -> None:
@@ -54,8 +54,8 @@ def test_names_of_many_pointers_and_labels_are_not_decoded_each_time() -> None:
     private = int(dns.rdatatype.from_text("TYPE65280"))
     whole = answer(WIRE, 15, *values, count=len(values) + 1)
     record = b"\xc0\x0c" + struct.pack("!HHIH", private, 1, 60, len(name)) + name
-    with pytest.raises(Unreadable):
-        decode(whole[: first - 12] + record + whole[first - 12 :], QUERY)
+    with pytest.raises(MalformedResponse):
+        decode_response(whole[: first - 12] + record + whole[first - 12 :], QUERY)
 
 
 @given(st.binary(max_size=300), st.sampled_from(list(dns.rdatatype.RdataType)), st.booleans())
@@ -63,7 +63,7 @@ def test_names_of_many_pointers_and_labels_are_not_decoded_each_time() -> None:
 def test_any_bytes_are_decoded_or_refused(data: bytes, kind: dns.rdatatype.RdataType, framed: bool) -> None:
     wire = answer(WIRE, int(kind), data) if framed else WIRE[:2] + b"\x81\x80" + data
     with contextlib.suppress(dns.exception.FormError):
-        response = decode(wire, QUERY)
+        response = decode_response(wire, QUERY)
         assert response is None or QUERY.is_response(response)
 
 
@@ -74,4 +74,4 @@ def test_a_good_message_with_changed_bytes(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 6))):
         wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(dns.exception.FormError):
-        decode(bytes(wire[: data.draw(st.integers(0, len(wire)))]), QUERY)
+        decode_response(bytes(wire[: data.draw(st.integers(0, len(wire)))]), QUERY)

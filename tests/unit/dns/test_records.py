@@ -4,18 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.dns.records import judge_mx, judge_txt, mx_texts
-from router.dns.resolver import Found, Missing, Mx, Unknown
+from router.dns.records import check_mx, check_txt, format_mx_records
+from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord
 
 DOMAIN = "help.example.org"
 OURS = [("mx1.router.test", 10), ("mx2.router.test", 20)]
 TOKEN = "ab12cd34ef56"
 VALUE = f"emailrouter-verification={TOKEN}"
-NO_RECORD = Missing()
+NO_RECORD = NoDnsRecord()
 
 
-def _mx(*records: tuple[int, str], alias: str = "") -> Found[Mx]:
-    return Found(tuple(Mx(*record) for record in records), alias)
+def _mx(*records: tuple[int, str], alias: str = "") -> DnsRecords[MxRecord]:
+    return DnsRecords(tuple(MxRecord(*record) for record in records), alias)
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def _mx(*records: tuple[int, str], alias: str = "") -> Found[Mx]:
         _mx((10, "mx1.router.test"), alias="www.example.net"),
     ],
 )
-def test_mx_that_is_right(found: Found[Mx]) -> None:
-    judgement = judge_mx(DOMAIN, found, OURS)
+def test_mx_that_is_right(found: DnsRecords[MxRecord]) -> None:
+    judgement = check_mx(DOMAIN, found, OURS)
     assert (judgement.status, judgement.fix) == ("ok", "")
 
 
@@ -43,11 +43,11 @@ def test_mx_that_is_right(found: Found[Mx]) -> None:
             ["help.example.org has no MX record", "MX 10 mx1.router.test and MX 20 mx2.router.test", "up to 24 hours"],
         ),
         (
-            Unknown("nobody answered"),
+            DnsFailure("nobody answered"),
             "error",
             ["Cannot read the MX records of help.example.org: nobody answered", "later"],
         ),
-        (Missing("site.example.net"), "wrong", ["is a CNAME for site.example.net", "Remove the CNAME"]),
+        (NoDnsRecord("site.example.net"), "wrong", ["is a CNAME for site.example.net", "Remove the CNAME"]),
         (_mx((5, "mx.host.example"), alias="host.example"), "wrong", ["is a CNAME for host.example"]),
         (
             _mx((1, "aspmx.l.example.com"), (10, "mx1.router.test")),
@@ -77,64 +77,64 @@ def test_mx_that_is_right(found: Found[Mx]) -> None:
         (_mx((10, "203.0.113.5")), "wrong", ["contains an IP address (203.0.113.5)"]),
     ],
 )
-def test_mx_that_is_not(found: Found[Mx] | Missing | Unknown, status: str, words: list[str]) -> None:
-    judgement = judge_mx(DOMAIN, found, OURS)
+def test_mx_that_is_not(found: DnsRecords[MxRecord] | NoDnsRecord | DnsFailure, status: str, words: list[str]) -> None:
+    judgement = check_mx(DOMAIN, found, OURS)
     assert judgement.status == status
     for word in words:
         assert word in judgement.fix
 
 
 def test_mx_made_below_its_own_name() -> None:
-    judgement = judge_mx(DOMAIN, NO_RECORD, OURS, [f"{DOMAIN}.example.org"])
+    judgement = check_mx(DOMAIN, NO_RECORD, OURS, [f"{DOMAIN}.example.org"])
     assert judgement.status == "missing"
     assert "is at help.example.org.example.org" in judgement.fix
 
 
 def test_our_own_hosts_in_any_form() -> None:
-    assert judge_mx(DOMAIN, _mx((10, "mx1.router.test")), [("MX1.Router.Test.", 10)]).status == "ok"
-    assert mx_texts([("B.test.", 20), ("a.test", 10)]) == ("10 a.test", "20 b.test")
+    assert check_mx(DOMAIN, _mx((10, "mx1.router.test")), [("MX1.Router.Test.", 10)]).status == "ok"
+    assert format_mx_records([("B.test.", 20), ("a.test", 10)]) == ("10 a.test", "20 b.test")
 
 
 @given(st.lists(st.tuples(st.integers(0, 99), st.sampled_from(["mx1.router.test", "x.test", "y.test", ""]))))
 def test_mx_is_right_exactly_when_no_foreign_host_comes_before_or_beside(records: list[tuple[int, str]]) -> None:
     best = min((n for n, host in records if host == "mx1.router.test"), default=None)
     right = best is not None and all(n > best for n, host in records if host != "mx1.router.test")
-    judgement = judge_mx(DOMAIN, Found(tuple(Mx(*record) for record in sorted(records))), OURS)
+    judgement = check_mx(DOMAIN, DnsRecords(tuple(MxRecord(*record) for record in sorted(records))), OURS)
     assert (judgement.status == "ok") is right
     assert bool(judgement.fix) is not right
 
 
 @pytest.mark.parametrize("values", [(VALUE,), ("v=spf1 -all", VALUE), ("emailrouter-verification=old", VALUE)])
 def test_txt_that_is_right(values: tuple[str, ...]) -> None:
-    assert judge_txt(DOMAIN, Found(values), TOKEN).status == "ok"
+    assert check_txt(DOMAIN, DnsRecords(values), TOKEN).status == "ok"
 
 
 @pytest.mark.parametrize(
     ("found", "status", "words"),
     [
         (NO_RECORD, "missing", f"_emailrouter.help.example.org has no TXT record. Add one with the value {VALUE}."),
-        (Unknown("silence"), "error", "Cannot read the TXT records of _emailrouter.help.example.org: silence"),
-        (Found((f'"{VALUE}"',)), "wrong", "quotation marks or spaces"),
-        (Found((f" {VALUE}",)), "wrong", "quotation marks or spaces"),
-        (Found((f"\u201c{VALUE}\u201d",)), "wrong", "quotation marks or spaces"),
-        (Found((TOKEN,)), "wrong", "only the code"),
-        (Found((VALUE.upper(),)), "wrong", "upper or lower case"),
-        (Found((f'"{VALUE[:30]}" "{VALUE[30:]}"',)), "wrong", "in one piece"),
-        (Found((f"emailrouter-verification= {TOKEN}",)), "wrong", "in one piece"),
-        (Found((TOKEN, "emailrouter-verification=")), "wrong", "split across two"),
-        (Found(("emailrouter-verification=zz99",)), "wrong", "a different code (emailrouter-verification=zz99)"),
-        (Found(("v=spf1 -all",)), "wrong", "has the expected value"),
+        (DnsFailure("silence"), "error", "Cannot read the TXT records of _emailrouter.help.example.org: silence"),
+        (DnsRecords((f'"{VALUE}"',)), "wrong", "quotation marks or spaces"),
+        (DnsRecords((f" {VALUE}",)), "wrong", "quotation marks or spaces"),
+        (DnsRecords((f"\u201c{VALUE}\u201d",)), "wrong", "quotation marks or spaces"),
+        (DnsRecords((TOKEN,)), "wrong", "only the code"),
+        (DnsRecords((VALUE.upper(),)), "wrong", "upper or lower case"),
+        (DnsRecords((f'"{VALUE[:30]}" "{VALUE[30:]}"',)), "wrong", "in one piece"),
+        (DnsRecords((f"emailrouter-verification= {TOKEN}",)), "wrong", "in one piece"),
+        (DnsRecords((TOKEN, "emailrouter-verification=")), "wrong", "split across two"),
+        (DnsRecords(("emailrouter-verification=zz99",)), "wrong", "a different code (emailrouter-verification=zz99)"),
+        (DnsRecords(("v=spf1 -all",)), "wrong", "has the expected value"),
     ],
 )
-def test_txt_that_is_not(found: Found[str] | Missing | Unknown, status: str, words: str) -> None:
-    judgement = judge_txt(DOMAIN, found, TOKEN)
+def test_txt_that_is_not(found: DnsRecords[str] | NoDnsRecord | DnsFailure, status: str, words: str) -> None:
+    judgement = check_txt(DOMAIN, found, TOKEN)
     assert judgement.status == status
     assert words in judgement.fix
 
 
 def test_txt_in_another_place() -> None:
-    apex = judge_txt(DOMAIN, NO_RECORD, TOKEN, [DOMAIN])
+    apex = check_txt(DOMAIN, NO_RECORD, TOKEN, [DOMAIN])
     assert "is at help.example.org instead of _emailrouter.help.example.org" in apex.fix
-    doubled = judge_txt(DOMAIN, NO_RECORD, TOKEN, [f"_emailrouter.{DOMAIN}.{DOMAIN}"])
+    doubled = check_txt(DOMAIN, NO_RECORD, TOKEN, [f"_emailrouter.{DOMAIN}.{DOMAIN}"])
     assert "appends the zone name automatically" in doubled.fix
     assert (apex.status, doubled.status) == ("missing", "missing")

@@ -1,0 +1,96 @@
+"""One resolver for many questions: bounded in number, asked once when asked at once, remembered within its TTL.
+
+For the rechecks of all domains: name servers see few questions at a time, and one answer serves every workspace
+that has the name. Only found records are remembered, never longer than their TTL nor than `MOST_REMEMBERED`; that
+there is none, or that nobody could tell, is asked again each time. `fresh` is the same bound without the memory: for
+people, who want to see what they have just changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from router.clock import Clock
+from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord, RecordResolver
+
+MAX_CONCURRENT = 16
+MAX_CACHE_SECONDS = 300.0  # seconds
+CACHE_SIZE = 2000
+
+_Key = tuple[str, str]
+
+
+class CachingResolver:
+    """The `Resolver` of a process's rechecks; the views of the one behind it are asked as they are."""
+
+    def __init__(self, resolver: RecordResolver, clock: Clock, *, max_concurrent: int = MAX_CONCURRENT) -> None:
+        self._resolver = resolver
+        self._clock = clock
+        self._slots = asyncio.Semaphore(max_concurrent)
+        self._cache: OrderedDict[_Key, tuple[float, Any]] = OrderedDict()
+        self._pending: dict[_Key, asyncio.Task[Any]] = {}
+        self.uncached: RecordResolver = _UncachedResolver(resolver, self._slots)
+
+    @property
+    def alternates(self) -> Sequence[RecordResolver]:
+        """See `Resolver.views`."""
+        return [_UncachedResolver(view, self._slots) for view in self._resolver.alternates]
+
+    async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
+        """See `Resolver.mx`."""
+        answer: DnsRecords[MxRecord] | NoDnsRecord | DnsFailure = await self._query(
+            ("MX", name), lambda: self._resolver.query_mx(name)
+        )
+        return answer
+
+    async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
+        """See `Resolver.txt`."""
+        answer: DnsRecords[str] | NoDnsRecord | DnsFailure = await self._query(
+            ("TXT", name), lambda: self._resolver.query_txt(name)
+        )
+        return answer
+
+    async def _query(self, key: _Key, query: Callable[[], Awaitable[Any]]) -> Any:
+        expires_at, answer = self._cache.get(key, (0.0, None))
+        if answer is not None and self._clock.monotonic() < expires_at:
+            return answer
+        task = self._pending.get(key)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._query_and_cache(key, query))
+            self._pending[key] = task
+            task.add_done_callback(lambda _: self._pending.pop(key, None))
+        # Shielded: others may wait for the same answer.
+        return await asyncio.shield(task)
+
+    async def _query_and_cache(self, key: _Key, query: Callable[[], Awaitable[Any]]) -> Any:
+        async with self._slots:
+            answer = await query()
+        self._cache.pop(key, None)
+        if isinstance(answer, DnsRecords):
+            self._cache[key] = (self._clock.monotonic() + min(answer.ttl, MAX_CACHE_SECONDS), answer)
+            while len(self._cache) > CACHE_SIZE:
+                self._cache.popitem(last=False)
+        return answer
+
+
+class _UncachedResolver:
+    """Asks anew each time, in turn."""
+
+    def __init__(self, resolver: RecordResolver, slots: asyncio.Semaphore) -> None:
+        self._resolver = resolver
+        self._slots = slots
+
+    @property
+    def alternates(self) -> Sequence[RecordResolver]:
+        return [_UncachedResolver(view, self._slots) for view in self._resolver.alternates]
+
+    async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
+        async with self._slots:
+            return await self._resolver.query_mx(name)
+
+    async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
+        async with self._slots:
+            return await self._resolver.query_txt(name)
