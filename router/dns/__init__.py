@@ -1,1 +1,1 @@
-"""What the DNS says about a domain, and whether that proves that the domain is ours to receive for."""
+"""DNS queries, and verification of domains by their DNS records."""

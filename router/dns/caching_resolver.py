@@ -1,9 +1,9 @@
-"""One resolver for many questions: bounded in number, asked once when asked at once, remembered within its TTL.
+"""A resolver that limits concurrent queries, merges equal ones, and caches records.
 
-For the rechecks of all domains: name servers see few questions at a time, and one answer serves every workspace
-that has the name. Only found records are remembered, never longer than their TTL nor than `MOST_REMEMBERED`; that
-there is none, or that nobody could tell, is asked again each time. `fresh` is the same bound without the memory: for
-people, who want to see what they have just changed.
+Rechecks of all domains share it: name servers receive few queries at a time, and one answer serves every workspace
+with the same name. Only existing records are cached, for at most their TTL and `MAX_CACHE_SECONDS`; missing records
+and failures are queried each time. `uncached` has the same limit without the cache, for users who have just changed
+their records.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _Key = tuple[str, str]
 
 
 class CachingResolver:
-    """The `Resolver` of a process's rechecks; the views of the one behind it are asked as they are."""
+    """Caches the answers of a resolver; those of its `alternates` are not cached."""
 
     def __init__(self, resolver: RecordResolver, clock: Clock, *, max_concurrent: int = MAX_CONCURRENT) -> None:
         self._resolver = resolver
@@ -36,18 +36,18 @@ class CachingResolver:
 
     @property
     def alternates(self) -> Sequence[RecordResolver]:
-        """See `Resolver.views`."""
+        """See `RecordResolver.views`."""
         return [_UncachedResolver(view, self._slots) for view in self._resolver.alternates]
 
     async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
-        """See `Resolver.mx`."""
+        """See `RecordResolver.mx`."""
         answer: DnsRecords[MxRecord] | NoDnsRecord | DnsFailure = await self._query(
             ("MX", name), lambda: self._resolver.query_mx(name)
         )
         return answer
 
     async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """See `Resolver.txt`."""
+        """See `RecordResolver.txt`."""
         answer: DnsRecords[str] | NoDnsRecord | DnsFailure = await self._query(
             ("TXT", name), lambda: self._resolver.query_txt(name)
         )
@@ -62,7 +62,7 @@ class CachingResolver:
             task = asyncio.get_running_loop().create_task(self._query_and_cache(key, query))
             self._pending[key] = task
             task.add_done_callback(lambda _: self._pending.pop(key, None))
-        # Shielded: others may wait for the same answer.
+        # Shielded: other callers may wait for the same answer.
         return await asyncio.shield(task)
 
     async def _query_and_cache(self, key: _Key, query: Callable[[], Awaitable[Any]]) -> Any:
@@ -77,7 +77,7 @@ class CachingResolver:
 
 
 class _UncachedResolver:
-    """Asks anew each time, in turn."""
+    """Queries without a cache, within the shared limit."""
 
     def __init__(self, resolver: RecordResolver, slots: asyncio.Semaphore) -> None:
         self._resolver = resolver

@@ -1,8 +1,8 @@
-"""One question to one name server, for dnspython's resolver.
+"""A query to one name server, for dnspython's resolver.
 
-It guarantees: a server that does not understand EDNS (RFC 6891: it answers with an error, or not at all) is asked
-without it, for `WITHOUT_EDNS` seconds at once. A reply is decoded in bounded time, whatever its bytes are, and one that
-cannot be decoded raises `dns.exception.FormError`, which makes dnspython ask the next server.
+Guarantees: a server that does not support EDNS (RFC 6891: it returns an error or does not respond) is queried without
+EDNS for `EDNS_RETRY_SECONDS`. Responses are decoded in bounded time. A response that cannot be decoded raises
+`dns.exception.FormError`, so dnspython queries the next server.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ import dns.message
 import dns.nameserver
 import dns.rcode
 
-EDNS_RETRY_SECONDS = 600.0  # seconds; one question in ten minutes finds out whether the server was replaced
-MAX_RECORDS = 200  # of a message, questions included; a domain has a handful, a large apex some 100 TXT records
-MAX_READS = 6_000  # slices of a message that are taken to decode it; 200 MX records with long names take 5,000
-_MAX_DATAGRAMS = 16  # read for each UDP request; more are a flood of forged replies
-_CONCLUSIVE_RCODES = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)  # the rcodes that say whether there are records
+EDNS_RETRY_SECONDS = 600.0  # after this time EDNS is tried again, in case the server was replaced
+MAX_RECORDS = 200  # in a message, questions included; a large zone apex has about 100 TXT records
+MAX_READS = 6_000  # slices read to decode a message; 200 MX records with long names need 5,000
+_MAX_DATAGRAMS = 16  # read for each UDP request; more indicate a flood of forged responses
+_CONCLUSIVE_RCODES = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)  # the rcodes that tell whether records exist
 
 
 class MalformedResponse(dns.exception.FormError):
-    """The reply cannot be decoded, or takes too long to."""
+    """The response cannot be decoded within the limits."""
 
 
 class TooManyRecords(dns.exception.FormError):
-    """The reply has more than `MAX_RECORDS` records."""
+    """The response has more than `MAX_RECORDS` records."""
 
 
 class NameServer(dns.nameserver.Do53Nameserver):
-    """address: an IP address."""
+    """A name server with the IP address `address`."""
 
     _edns_disabled_until = 0.0
 
     @property
     def skips_edns(self) -> bool:
-        """Whether it is asked without EDNS, because it did not understand it."""
+        """Whether queries omit EDNS because the server does not support it."""
         return time.monotonic() < self._edns_disabled_until
 
     async def async_query(
         self, request: dns.message.QueryMessage, timeout: float, *_: Any, **options: Any
     ) -> dns.message.Message:
-        """See `dns.nameserver.Nameserver`. Over TCP if `max_size`, as dnspython's resolver asks after `Truncated`."""
+        """See `dns.nameserver.Nameserver`. dnspython sets `max_size` after `Truncated`: the query then uses TCP."""
         use_tcp = bool(options["max_size"])
         request_without_edns = copy.copy(request)
         request_without_edns.use_edns(False)
@@ -67,7 +67,7 @@ class NameServer(dns.nameserver.Do53Nameserver):
         except (OSError, EOFError, dns.exception.FormError) as error:
             if error_response is not None:
                 return error_response
-            if isinstance(error, TimeoutError):  # an OSError, for which dnspython would not ask this server again
+            if isinstance(error, TimeoutError):  # an OSError, after which dnspython would not retry this server
                 raise dns.exception.Timeout from None
             raise
 
@@ -76,14 +76,14 @@ class NameServer(dns.nameserver.Do53Nameserver):
     ) -> dns.message.Message:
         response = await (self._query_tcp(requests[0]) if use_tcp else self._query_udp(requests, timeout))
         if response.edns < 0 and response.rcode() in _CONCLUSIVE_RCODES and not self.skips_edns:
-            # Without an OPT record in its response a server does not understand EDNS (RFC 6891 section 7).
+            # A response without an OPT record: the server does not support EDNS (RFC 6891 section 7).
             self._edns_disabled_until = time.monotonic() + EDNS_RETRY_SECONDS
         if response.flags & dns.flags.TC:
             raise dns.message.Truncated
         return response
 
     async def _query_udp(self, requests: Sequence[dns.message.Message], timeout: float) -> dns.message.Message:
-        """The second request helps against loss too; the reply to either is taken. Both have the same id."""
+        """Send the requests in turn and return the first response to any of them. All have the same id."""
         loop = asyncio.get_running_loop()
         with socket.socket(dns.inet.af_for_address(self.address), socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
@@ -112,9 +112,14 @@ class NameServer(dns.nameserver.Do53Nameserver):
 
 
 def decode_response(wire: bytes, request: dns.message.Message) -> dns.message.Message | None:
-    """The response, as far as it goes if truncated; None for a message that answers something else (RFC 5452 9.1).
+    """Decode a response; a truncated one is returned incomplete.
 
-    Raises `TooManyRecords` or `Unreadable`.
+    Returns:
+        None for a message that does not match the request (RFC 5452 section 9.1).
+
+    Raises:
+        TooManyRecords: The response has more than `MAX_RECORDS` records.
+        MalformedResponse: The response cannot be decoded within the limits.
     """
     if len(wire) < 12 or int.from_bytes(wire[:2], "big") != request.id or not wire[2] & 0x80:
         return None
@@ -124,16 +129,16 @@ def decode_response(wire: bytes, request: dns.message.Message) -> dns.message.Me
         response = dns.message.from_wire(_ReadLimitedBytes(wire), raise_on_truncation=True)
     except dns.message.Truncated as truncated:
         response = truncated.kwargs["message"]
-    except Exception as error:  # dnspython raises ValueError, KeyError and others too, according to the record type
+    except Exception as error:  # dnspython also raises ValueError, KeyError and others, depending on the record type
         raise MalformedResponse from error
     return response if request.is_response(response) else None
 
 
 class _ReadLimitedBytes(bytes):
-    """A message that can be sliced `MAX_READS` times.
+    """A message that can be sliced at most `MAX_READS` times.
 
-    dnspython takes each label, pointer, string and number as a slice. One record of 60 kB can consist of 60,000 names
-    or strings, which took up to 330 ms of the event loop.
+    dnspython reads each label, pointer, string and number as a slice. A record of 60 kB can contain 60,000 names or
+    strings, which blocked the event loop for up to 330 ms.
     """
 
     _reads = 0

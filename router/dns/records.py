@@ -1,7 +1,7 @@
-"""The two records that a domain owes us, and the judgement of what was found in their place.
+"""Checks the MX and TXT records of a domain, and explains how to fix them. Pure.
 
-Pure. A judgement is a status and, unless all is well, the fix in words: for someone in front of a provider's web
-form who has never read an RFC. What the fixes know are the mistakes that people make there.
+The explanations are for users who edit DNS records in a provider's web form and do not know the RFCs. They cover the
+mistakes that are common there.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from router.dns.resolver import DnsFailure, DnsRecords, MxRecord, NoDnsRecord
 RecordStatus = Literal["ok", "missing", "wrong", "error"]
 TXT_LABEL = "_emailrouter"
 TXT_PREFIX = "emailrouter-verification="
-_SIMILARITY_RATIO = 0.85  # of difflib's ratio: one or two letters of a host's name
+_SIMILARITY_RATIO = 0.85  # `difflib` ratio: one or two letters of a host name differ
 _PRIORITY_PART = re.compile(r"^\d{1,5}[\s.]*|[\s.]+\d{1,5}$")
 _PROPAGATION_NOTE = "If you changed it recently, wait: DNS changes can take up to 24 hours to propagate."
 
 
 @dataclass(frozen=True, slots=True)
 class RecordCheck:
-    """status, and the fix in words, "" when ok."""
+    """The status of a record, and how to fix it ("" if it is ok)."""
 
     status: RecordStatus
     fix: str = ""
 
 
 def txt_name(domain: str) -> str:
-    """Where the TXT record belongs."""
+    """Return the name of the verification TXT record."""
     return f"{TXT_LABEL}.{domain}"
 
 
 def txt_value(token: str) -> str:
-    """What the TXT record says."""
+    """Return the value of the verification TXT record."""
     return f"{TXT_PREFIX}{token}"
 
 
 def format_mx_records(hosts: Sequence[tuple[str, int]]) -> tuple[str, ...]:
-    """`10 mx1.example.net` for each (host, priority), the best first."""
+    """Format (host, priority) pairs as `10 mx1.example.net`, highest priority first."""
     return tuple(f"{priority} {host}" for priority, host in sorted((p, normalize_host(h)) for h, p in hosts))
 
 
 def normalize_host(host: str) -> str:
-    """A host's name as compared: lower case, no final dot."""
+    """Normalise a host name for comparison: lower case, no trailing dot."""
     return host.strip().rstrip(".").lower()
 
 
@@ -57,9 +57,15 @@ def check_mx(
     mx_hosts: Sequence[tuple[str, int]],
     misplaced_at: Sequence[str] = (),
 ) -> RecordCheck:
-    """Right when one of ours is there and no foreign host has an equal or better (smaller) preference.
+    """Check the MX records of a domain.
 
-    ours: (host, priority) pairs. elsewhere: other names at which a record of ours was found by mistake.
+    They are correct if one of `mx_hosts` is present and no other host has an equal or smaller preference.
+
+    Args:
+        domain: The domain in A-label form.
+        answer: The result of the MX query.
+        mx_hosts: (host, priority) pairs of this installation.
+        misplaced_at: Other names where an MX record of this installation was found.
     """
     expected = " and ".join(f"MX {text}" for text in format_mx_records(mx_hosts))
     if isinstance(answer, DnsFailure):
@@ -84,7 +90,7 @@ def check_mx(
 
 
 def check_upstream_mx(domain: str, answer: DnsRecords[MxRecord] | NoDnsRecord | DnsFailure) -> RecordCheck:
-    """For a domain behind another relay: its MX records are that relay's affair, but there must be some."""
+    """Check that a domain with upstream-managed MX has any MX record."""
     if isinstance(answer, DnsFailure):
         return RecordCheck("error", f"Cannot read the MX records of {domain}: {answer.reason}. Try again later.")
     hosts = [record.host for record in answer.values if record.host] if isinstance(answer, DnsRecords) else []
@@ -98,7 +104,7 @@ def check_upstream_mx(domain: str, answer: DnsRecords[MxRecord] | NoDnsRecord | 
 
 
 def propagation_hint(name: str, kind: str) -> str:
-    """The fix when name servers disagree."""
+    """Return the explanation for name servers that disagree."""
     return (
         f"Some name servers return the correct {kind} record of {name}, others still return the old one. "
         "The change is propagating; check again in an hour."
@@ -108,9 +114,13 @@ def propagation_hint(name: str, kind: str) -> str:
 def check_txt(
     domain: str, answer: DnsRecords[str] | NoDnsRecord | DnsFailure, token: str, misplaced_at: Sequence[str] = ()
 ) -> RecordCheck:
-    """Right when one of the values is exactly ours; other values beside it do not matter.
+    """Check the verification TXT record: one value must be the expected one; others are ignored.
 
-    elsewhere: other names at which exactly our value was found.
+    Args:
+        domain: The domain in A-label form.
+        answer: The result of the TXT query at `txt_name(domain)`.
+        token: The verification token of the domain.
+        misplaced_at: Other names where the expected value was found.
     """
     name, value = txt_name(domain), txt_value(token)
     if isinstance(answer, DnsFailure):
@@ -135,7 +145,7 @@ def check_txt(
 def _check_other_hosts(
     domain: str, records: Sequence[MxRecord], expected_hosts: set[str], best_preference: int
 ) -> RecordCheck:
-    """One of ours is there; does a foreign host get the mail before or beside it?"""
+    """Check that no other host has a preference equal to or smaller than `best`."""
     competing = [
         record for record in records if record.host not in expected_hosts and record.preference <= best_preference
     ]
@@ -161,7 +171,7 @@ def _cname_hint(domain: str, alias: str, expected: str) -> str:
 
 
 def _wrong_mx_hint(domain: str, records: Sequence[MxRecord], expected_hosts: Sequence[str], expected: str) -> str:
-    """None of ours is there: what looks like an attempt at it?"""
+    """Explain MX records that contain none of the expected hosts."""
     if all(not record.host for record in records):
         return (
             f"{domain} has a null MX record, which refuses all mail. Remove MX 0 . (a single dot) and add {expected}."
@@ -179,7 +189,7 @@ def _wrong_mx_hint(domain: str, records: Sequence[MxRecord], expected_hosts: Seq
 
 
 def _misspelling_hint(domain: str, host: str, expected_host: str) -> str:
-    """What is wrong with `found`, if it was meant to be `ours`; "" when it was not."""
+    """Explain how `found` differs from the expected host, "" if it is unrelated."""
     if host.startswith(f"{expected_host}."):
         zone = host[len(expected_host) + 1 :]
         if domain == zone or domain.endswith(f".{zone}"):
@@ -200,7 +210,7 @@ def _misspelling_hint(domain: str, host: str, expected_host: str) -> str:
 
 
 def _unescape(host: str) -> str:
-    """A host's name as somebody typed it: blanks and dots inside a label are escaped in the DNS's own form."""
+    """Undo the escaping of spaces and dots within a label."""
     return host.replace("\\032", " ").replace("\\.", ".").strip()
 
 

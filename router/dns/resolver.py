@@ -1,9 +1,8 @@
-"""Questions to the DNS, with answers as values.
+"""DNS queries with results as values.
 
-It promises: every question is over within `lifetime` seconds and one pause of dnspython's between two tries (2 s at
-most), and never raises for anything the DNS or the net does; "there is no such record" and "nobody could tell" are
-different values, since only the first is the domain owner's affair. Nothing is cached here (`router.dns.caching_resolver` does).
-Names are taken as absolute.
+Guarantees: a query ends within `lifetime` seconds plus at most 2 seconds of dnspython's backoff, and never raises for
+DNS or network failures. "No such record" and "query failed" are different results: only the first one is a problem of
+the domain owner. Names are absolute. Results are not cached; see `router.dns.caching_resolver`.
 """
 
 from __future__ import annotations
@@ -26,16 +25,22 @@ from router.dns.servers import POLL_SECONDS, RESOLV_CONF, NameServers
 
 _log = structlog.get_logger()
 
-_MAX_VALUES = 50  # of one answer; a domain has a handful
+_MAX_VALUES = 50  # of one answer; domains have a few
 _MAX_TXT_LENGTH = 1000  # characters of one TXT value
-_UDP_PAYLOAD = 1232  # DNS flag day 2020: what passes everywhere unfragmented; larger answers come over TCP
+_UDP_PAYLOAD = 1232  # bytes (DNS flag day 2020): never fragmented; larger responses use TCP
 
 V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
 class DnsRecords(Generic[V]):
-    """There are records. alias: the name that a CNAME led to, "" without one. ttl: seconds they hold for."""
+    """The records of a name.
+
+    Attributes:
+        values: The record values.
+        alias: The target of a CNAME, or "".
+        ttl: Seconds.
+    """
 
     values: tuple[V, ...]
     alias: str = ""
@@ -44,49 +49,52 @@ class DnsRecords(Generic[V]):
 
 @dataclass(frozen=True, slots=True)
 class NoDnsRecord:
-    """There is no such record; alias as in `Found`."""
+    """No such record exists; `alias` as in `DnsRecords`."""
 
     alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DnsFailure:
-    """Nobody could tell; reason in words for people. Trying again later may help."""
+    """The query failed; a retry may succeed. `reason` is shown to users."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class MxRecord:
-    """One MX record; host in lower case without the final dot, "" for the null MX (RFC 7505)."""
+    """An MX record. `host` is in lower case without trailing dot, "" for a null MX (RFC 7505)."""
 
     preference: int
     host: str
 
 
 class RecordResolver(Protocol):
-    """What verification asks."""
+    """The queries that domain verification needs."""
 
     async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
-        """The MX records, best preference first."""
+        """Query the MX records, sorted by preference."""
         ...
 
     async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """The TXT records, each with its strings joined."""
+        """Query the TXT records, each with its strings joined."""
         ...
 
     @property
     def alternates(self) -> Sequence[RecordResolver]:
-        """Where there are several name servers: each but the first, asked alone."""
+        """A resolver for each configured name server except the first."""
         ...
 
 
 class DnsResolver:
-    """dnspython's resolver, with name servers of our own.
+    """Queries through dnspython's resolver.
 
-    nameservers: (IP address, port) pairs; none means the system's, those of the file `resolv_conf`, which is read
-    again when it changes. timeout: seconds for one server; lifetime: seconds for a question, over all servers and
-    tries.
+    Args:
+        nameservers: (IP address, port) pairs; if empty, the servers of `resolv_conf`, which is read again on changes.
+        timeout: Seconds for one server.
+        lifetime: Seconds for a query, over all servers and attempts.
+        resolv_conf: The path of the file.
+        poll_seconds: The minimum time between two checks of the file.
     """
 
     def __init__(
@@ -108,7 +116,7 @@ class DnsResolver:
         )
 
     async def query_mx(self, name: str) -> DnsRecords[MxRecord] | NoDnsRecord | DnsFailure:
-        """See `Resolver.mx`."""
+        """See `RecordResolver.mx`."""
         answer = await self._query(name, dns.rdatatype.MX)
         if not isinstance(answer, dns.resolver.Answer):
             return answer
@@ -116,7 +124,7 @@ class DnsResolver:
         return DnsRecords(tuple(values[:_MAX_VALUES]), _cname_target(answer), _minimum_ttl(answer))
 
     async def query_txt(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """See `Resolver.txt`."""
+        """See `RecordResolver.txt`."""
         answer = await self._query(name, dns.rdatatype.TXT)
         if not isinstance(answer, dns.resolver.Answer):
             return answer
@@ -124,12 +132,12 @@ class DnsResolver:
         return DnsRecords(tuple(sorted(values)[:_MAX_VALUES]), _cname_target(answer), _minimum_ttl(answer))
 
     async def resolve(self, name: str, record_type: str, /) -> tuple[str, ...]:
-        """The values, as text, and none where there are none or the answer is unknown. kind: `A`, `PTR`, ..."""
+        """Query records of a type (`A`, `PTR`, ...) as text; empty if there are none or the query fails."""
         answer = await self._query_texts(name, dns.rdatatype.from_text(record_type))
         return answer.values if isinstance(answer, DnsRecords) else ()
 
     async def query_addresses(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """The IPv4 and IPv6 addresses of a host, as text; of answers that differ the one that says most."""
+        """Query the IPv4 and IPv6 addresses of a host. A failure is returned only if no address is found."""
         answers = [await self._query_texts(name, record_type) for record_type in (dns.rdatatype.A, dns.rdatatype.AAAA)]
         values = tuple(value for answer in answers if isinstance(answer, DnsRecords) for value in answer.values)
         if values:
@@ -137,14 +145,14 @@ class DnsResolver:
         return next((answer for answer in answers if isinstance(answer, DnsFailure)), answers[0])
 
     async def query_names(self, address: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """The host names of an IP address (PTR), in lower case without the final dot."""
+        """Query the host names of an IP address (PTR), in lower case without trailing dot."""
         answer = await self._query_texts(dns.reversename.from_address(address).to_text(), dns.rdatatype.PTR)
         if isinstance(answer, DnsRecords):
             return DnsRecords(tuple(value.rstrip(".").lower() for value in answer.values))
         return answer
 
     async def query_tlsa(self, name: str) -> DnsRecords[str] | NoDnsRecord | DnsFailure:
-        """The TLSA records at a name (`_25._tcp.HOST`), as in a zone file."""
+        """Query the TLSA records of `_25._tcp.HOST`, in zone file format."""
         return await self._query_texts(name, dns.rdatatype.TLSA)
 
     async def _query_texts(
@@ -175,13 +183,13 @@ class DnsResolver:
             return DnsFailure("the name servers returned an error (YXDOMAIN)")
         except (dns.resolver.NoNameservers, dns.resolver.LifetimeTimeout) as error:
             return DnsFailure(self._failure_reason(error))
-        except Exception as error:  # noqa: BLE001 - a fault here must not stop the caller
+        except Exception as error:  # noqa: BLE001 - DNS failures must not stop the caller
             _log.exception("dns.internal_error", record_type=dns.rdatatype.to_text(record_type))
             return DnsFailure(f"the DNS query failed ({type(error).__name__})")
         return answer if answer.rrset is not None else NoDnsRecord(alias=_cname_target(answer))
 
     def _failure_reason(self, error: dns.exception.DNSException) -> str:
-        """Why no server gave an answer. dnspython has listed the rcode or the exception of each attempt."""
+        """Return why no server answered, from the rcode or exception that dnspython lists for each attempt."""
         attempts = [(tcp, cause) for _, tcp, _, cause, _ in error.kwargs["errors"]]
         rcodes = sorted({cause for _, cause in attempts if isinstance(cause, str)})
         if rcodes:

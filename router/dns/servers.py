@@ -1,8 +1,7 @@
-"""Which name servers are asked: the configured ones, or those of `/etc/resolv.conf`, followed while it changes.
+"""The name servers to query: the configured ones, or those of `/etc/resolv.conf`, which is followed for changes.
 
-It promises: whatever the file holds, and whether or not it can be read, there is a list of servers; a line that
-cannot be read is skipped, named in one log line, and never an error. Of the file only its `nameserver` lines are
-used: all names are asked as absolute names, within the program's own time limits.
+Guarantees: there is always a list of servers, whatever the file contains and whether or not it can be read. Invalid
+lines are skipped and logged once. Only `nameserver` lines are used: names are absolute, and time limits are settings.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from router.dns.exchange import NameServer
 _log = structlog.get_logger()
 
 RESOLV_CONF = Path("/etc/resolv.conf")
-MAX_FILE_SIZE = 65_536  # bytes that are read; the real ones have a few hundred
-MAX_SERVERS = 8  # glibc uses 3; of more than these none would be reached within a question's time
-MAX_SKIPPED = 5  # lines that are named
-POLL_SECONDS = 1.0  # seconds between two readings of the file; it is read when a question is asked
+MAX_FILE_SIZE = 65_536  # bytes; typical files have a few hundred
+MAX_SERVERS = 8  # glibc uses 3; further ones would not be reached within a query's lifetime
+MAX_SKIPPED = 5  # logged lines
+POLL_SECONDS = 1.0  # between two checks of the file, which a query triggers
 DNS_PORT = 53
-# Where no server is named, as glibc does (resolv.conf(5)): one may run on this machine.
+# Used if the file names no server, as glibc does (resolv.conf(5)).
 DEFAULT_SERVER = "127.0.0.1"
 _OTHER_KEYWORDS = frozenset({b"search", b"domain", b"options", b"sortlist", b"lookup", b"family"})
 _BOM = b"\xef\xbb\xbf"
@@ -35,14 +34,19 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class ResolvConf:
-    """hosts: IP addresses. skipped: lines that cannot be used, printable and shortened, `MAX_SKIPPED` of them."""
+    """The parsed file.
+
+    Attributes:
+        hosts: IP addresses.
+        skipped: Up to `MAX_SKIPPED` invalid lines, printable and shortened.
+    """
 
     hosts: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
 
 
 def parse_resolv_conf(data: bytes) -> ResolvConf:
-    """What the file's bytes say. A server's port cannot be given there, so such a line is skipped, as glibc does."""
+    """Parse the file's content. Lines with a port are skipped, as glibc does."""
     hosts: dict[str, None] = {}
     skipped: list[str] = []
     for line in data.removeprefix(_BOM).splitlines():
@@ -58,7 +62,13 @@ def parse_resolv_conf(data: bytes) -> ResolvConf:
 
 
 class NameServers:
-    """configured: (IP address, port) pairs of `[dns] nameservers`; none means those of the file at `path`."""
+    """Provides the current name servers.
+
+    Args:
+        configured: (IP address, port) pairs of `[dns] nameservers`; if empty, the file at `path` is used.
+        path: The file, normally /etc/resolv.conf.
+        poll_seconds: The minimum time between two checks of the file.
+    """
 
     def __init__(
         self,
@@ -79,7 +89,7 @@ class NameServers:
             self._reload(is_first=True)
 
     def current(self) -> list[NameServer]:
-        """The servers to ask now, the first one first. Reads the file again, at most once in `poll_seconds` seconds."""
+        """Return the servers in order. Reads the file again, at most once every `poll_seconds`."""
         now = time.monotonic()
         if self.uses_file and now - self._polled_at >= self._poll_seconds:
             self._polled_at = now
@@ -105,9 +115,11 @@ class NameServers:
 
 
 def _read_file(path: Path) -> tuple[bytes | None, str]:
-    """The file's bytes, and what is wrong with it."""
+    """Read the file; return its content, and the problem if it cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a FIFO would wait for a writer
+        descriptor = os.open(
+            path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        )  # without O_NONBLOCK, a FIFO would wait for a writer
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None, "it is not a regular file"
@@ -119,7 +131,7 @@ def _read_file(path: Path) -> tuple[bytes | None, str]:
 
 
 def _parse_address(word: bytes) -> str:
-    """The IP address in its usual form, "" for anything else."""
+    """Return the IP address in canonical form, "" for any other text."""
     try:
         return str(ipaddress.ip_address(word.decode("ascii")))
     except ValueError:

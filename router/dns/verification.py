@@ -1,8 +1,7 @@
-"""Whether the DNS proves that a domain is ours to receive for: what is expected, what is found, the fix in words.
+"""Verifies a domain by its DNS records: expected records, found records, and how to fix them.
 
-It promises: `check` asks a handful of bounded questions, at once, and never raises for what the DNS does; both
-records are always in the verdict, whatever the mode; a fault of the DNS is never taken for a missing record.
-It writes nothing.
+Guarantees: `check_domain` makes a small number of concurrent queries and never raises for DNS failures. The result
+always contains both records, whatever the mode. A failed query never counts as a missing record. Nothing is stored.
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ from router.model import Micros
 
 _V = TypeVar("_V")
 VerificationMode = Literal["mx", "txt", "mx+txt"]
-_MAX_SHOWN_VALUES = 10  # found values in a record: enough to recognise one's own zone
+_MAX_SHOWN_VALUES = 10  # found values of a record; enough to recognise the zone
 _MAX_VALUE_LENGTH = 200
-_MAX_GUESSES = 3  # names at which a misplaced record is looked for
-_MAX_ALTERNATES = 3  # other name servers that are asked when the first one did not find the proof
+_MAX_GUESSES = 3  # names to check for a misplaced record
+_MAX_ALTERNATES = 3  # further name servers to query if the first one does not verify the domain
 
 
 @dataclass(frozen=True, slots=True)
 class RecordReport:
-    """One row of `records` in `GET /api/domains/{id}`; fix is "" when ok, checked_at None before the first check."""
+    """An item of `records` in `GET /api/domains/{id}`; `checked_at` is None before the first check."""
 
     type: Literal["MX", "TXT"]
     name: str
@@ -52,10 +51,14 @@ class RecordReport:
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """What one check came to.
+    """The result of a check.
 
-    stands: one of the records is right, which is enough for a domain that was verified before. gone: definitely none
-    is. texts: all that was found where our TXT belongs.
+    Attributes:
+        records: The MX and the TXT record.
+        is_verified: Whether the records required by the mode are correct.
+        has_correct_record: Whether a record is correct, which is enough for a domain that was verified before.
+        is_definitely_missing: Whether no record is correct and no query failed.
+        txt_values: All TXT values found at the verification name.
     """
 
     records: tuple[RecordReport, ...]
@@ -66,14 +69,14 @@ class VerificationResult:
 
     @property
     def has_correct_txt(self) -> bool:
-        """Whether the TXT record is ours."""
+        """Whether the verification TXT record is correct."""
         return any(record.type == "TXT" and record.status == "ok" for record in self.records)
 
 
 def expected_records(
     domain: str, token: str, mx_hosts: Sequence[tuple[str, int]], *, upstream: bool = False
 ) -> tuple[RecordReport, ...]:
-    """Both records before any check: `missing`, with what to add."""
+    """Return both records before the first check: `missing`, with the values to add."""
     missing = NoDnsRecord()
     mx_check = check_upstream_mx(domain, missing) if upstream else check_mx(domain, missing, mx_hosts)
     return (
@@ -92,10 +95,16 @@ async def check_domain(
     now: Micros,
     upstream: bool = False,
 ) -> VerificationResult:
-    """Ask and judge. domain: A-label form, lower case; mx_hosts: (host, priority) pairs of `[server] mx_hosts`;
-    mode: what proves the domain (`[dns] verification`, `auto` already decided); now: microseconds, for `checked_at`.
+    """Query and check the records of a domain.
 
-    upstream: another relay's MX records get the mail and hand it on; they are shown, and TXT alone is the proof.
+    Args:
+        domain: A-label form, lower case.
+        token: The verification token.
+        mx_hosts: (host, priority) pairs of `[server] mx_hosts`.
+        mode: The records that verify the domain: `[dns] verification` with `auto` resolved.
+        resolver: Its `alternates` are queried as well if the domain is not verified.
+        now: Microseconds since the epoch, for `checked_at`.
+        upstream: The MX records belong to another relay that forwards mail; only the TXT record verifies the domain.
     """
     if upstream:
         mode = "txt"
@@ -144,7 +153,7 @@ async def _check_records(
 
 
 def _merge_alternates(result: VerificationResult, others: Sequence[VerificationResult]) -> VerificationResult:
-    """Whether another name server has the right record, already or still: then waiting is the fix, nothing is gone."""
+    """Treat records that another name server returns correctly as propagating, not as missing."""
     records = []
     for index, record in enumerate(result.records):
         is_correct_elsewhere = any(other.records[index].status == "ok" for other in others)
@@ -155,12 +164,12 @@ def _merge_alternates(result: VerificationResult, others: Sequence[VerificationR
 
 
 def dump_records(records: Sequence[RecordReport]) -> str:
-    """The JSON that the column `domains.records` keeps."""
+    """Serialise records for the column `domains.records`."""
     return json.dumps([asdict(record) for record in records], ensure_ascii=False)
 
 
 def load_records(text: str) -> tuple[RecordReport, ...]:
-    """What `dump_records` wrote; () for an empty column or one from another version."""
+    """Deserialise records; () for an empty column or an unknown format."""
     try:
         rows = json.loads(text or "[]")
         return tuple(
@@ -184,7 +193,7 @@ def _build_report(
 
 
 def _to_printable(text: str, limit: int = _MAX_VALUE_LENGTH) -> str:
-    """A stranger's record, as it may be stored and shown."""
+    """Replace unprintable characters and limit the length, for storage and display."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)[:limit]
 
 
@@ -198,7 +207,7 @@ async def _find_misplaced_mx(
     hosts: Sequence[tuple[str, int]],
     resolver: RecordResolver,
 ) -> list[str]:
-    """Where a missing MX was made by mistake: under the domain's own name, which the provider had added already."""
+    """Find MX records at names where the provider appended the zone name to the full name."""
     if not isinstance(answer, NoDnsRecord) or answer.alias:
         return []
     own_hosts = {normalize_host(host) for host, _ in hosts}
@@ -214,7 +223,7 @@ async def _find_misplaced_mx(
 async def _find_misplaced_txt(
     domain: str, answer: DnsRecords[str] | NoDnsRecord | DnsFailure, token: str, resolver: RecordResolver
 ) -> list[str]:
-    """Where our TXT value is, while it is not where it belongs: at the apex, or below a name added twice."""
+    """Find the expected TXT value at the apex or at names with an appended zone name."""
     expected = txt_value(token)
     if isinstance(answer, DnsFailure) or expected in _values(answer):
         return []
@@ -226,6 +235,6 @@ async def _find_misplaced_txt(
 
 
 def _candidate_zones(domain: str) -> list[str]:
-    """The names that the provider's zone may have: the domain, or one above it of two labels at least."""
+    """Return the possible zone names: the domain and its parents of at least two labels."""
     labels = domain.split(".")
     return [".".join(labels[start:]) for start in range(max(len(labels) - 1, 1))]

@@ -1,9 +1,9 @@
-"""How long a domain stays verified when its records change, and when it is looked at again. Pure.
+"""The verification state of a domain after a DNS check, and the time of the next check. Pure.
 
-The rule: mail must not be turned away for one answer of one name server, nor because somebody tidied up a record that
-was only needed once. A verified domain stays verified while either of its records is right; it stops being so only
-after `MISSES` rechecks in a row, over at least `PATIENCE`, that each found definitely neither. An answer that could not
-be had counts for nothing. A check that a person asks for never counts as a miss.
+A verified domain stays verified while one of its two records is correct. It becomes unverified only after `MAX_MISSES`
+rechecks in a row, over at least `MIN_MISSING_TIME`, that definitely found neither record. So one wrong answer, or the
+removal of a record that was needed only once, does not stop its mail. Failed queries and checks started by a user
+never count as misses.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from router.model import DomainStatus, Micros
 DAY: Micros = 86_400 * SECOND
 MAX_MISSES = 5
 MIN_MISSING_TIME: Micros = 4 * DAY
-# The first miss is often the moment of a change; at the second the people concerned hear of it.
+# The first miss is often a change in progress, so the alert is sent at the second.
 ALERT_MISSES = 2
-# A domain in doubt is looked at at least so often, one that was just added oftener still.
+# The maximum time between checks of a domain with misses, and of a domain that was just added.
 MISSING_RECHECK_INTERVAL: Micros = DAY // 2
 NEW_RECHECK_INTERVAL: Micros = 900 * SECOND
 NEW_DOMAIN_AGE: Micros = 2 * DAY
 JITTER = 0.1
 
-Change = Literal["", "verified", "doubted", "trusted", "unverified"]
+Change = Literal["", "verified", "failing", "recovered", "unverified"]
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationState:
-    """change: what has happened, `""` for nothing that anybody needs to hear of."""
+    """The verification state; `change` is the transition to report, or `""`."""
 
     status: DomainStatus
     misses: int = 0
@@ -42,7 +42,14 @@ class VerificationState:
 def next_state(
     state: VerificationState, result: VerificationResult, now: Micros, *, counts_misses: bool
 ) -> VerificationState:
-    """The standing after a check. counts: it was a recheck, whose misses count."""
+    """Return the state after a check.
+
+    Args:
+        state: The state before the check.
+        result: The result of the check.
+        now: Microseconds since the epoch.
+        counts_misses: False for a check that a user started.
+    """
     if state.status == "pending_verification":
         return (
             VerificationState("active", change="verified")
@@ -50,20 +57,28 @@ def next_state(
             else VerificationState("pending_verification")
         )
     if result.has_correct_record:
-        return VerificationState("active", change="trusted" if state.misses >= ALERT_MISSES else "")
+        return VerificationState("active", change="recovered" if state.misses >= ALERT_MISSES else "")
     if not result.is_definitely_missing or not counts_misses:
         return VerificationState("active", state.misses, state.missing_since)
     misses = state.misses + 1
     missing_since = now if state.missing_since is None else min(state.missing_since, now)
     if misses >= MAX_MISSES and now - missing_since >= MIN_MISSING_TIME:
         return VerificationState("pending_verification", change="unverified")
-    return VerificationState("active", misses, missing_since, change="doubted" if misses == ALERT_MISSES else "")
+    return VerificationState("active", misses, missing_since, change="failing" if misses == ALERT_MISSES else "")
 
 
 def next_check_at(
     state: VerificationState, now: Micros, *, created_at: Micros, interval: Micros, jitter: float
 ) -> Micros:
-    """When to look again. interval: `[dns] recheck_interval`; jitter in [0, 1): domains must not come all at once."""
+    """Return the time of the next check.
+
+    Args:
+        state: The state after the last check.
+        now: Microseconds since the epoch.
+        created_at: When the domain was added.
+        interval: `[dns] recheck_interval`.
+        jitter: A random number in [0, 1) that spreads the checks of many domains.
+    """
     delay = interval
     if state.misses:
         delay = min(interval, MISSING_RECHECK_INTERVAL)

@@ -2,8 +2,8 @@
 
 Promise: one name is active in one workspace. Whoever proves it while another workspace has it gets it only by a
 person's wish, with its own TXT record in place and the other's gone from the DNS; the loser becomes pending, with a new
-token, so that its old record proves nothing. `router.dns.verification_state` decides what a recheck means. Every change
-of the status is logged, audited and queued as an alert to the domain's integrations (`router.dispatch.domain_alerts`) in
+token, so that its old record proves nothing. `router.dns.verification_state` decides what a recheck means. Changes of
+the status are logged, audited and queued as an alert to the domain's integrations (`router.dispatch.domain_alerts`) in
 the transaction that makes it; its records show the rest.
 """
 
@@ -202,7 +202,7 @@ class DomainCheckService:
         self, domain: Domain, verdict: VerificationResult, outcome: VerificationState, now: Micros, *, notify: bool
     ) -> Domain:
         activated = outcome.status == "active" and domain.status != "active"
-        sentence = _alert_text(domain, verdict, outcome.change) if notify or outcome.change == "trusted" else ""
+        sentence = _alert_text(domain, verdict, outcome.change) if notify or outcome.change == "recovered" else ""
         return replace(
             domain,
             records=dump_records(verdict.records),
@@ -273,12 +273,12 @@ def _alert_text(domain: Domain, verdict: VerificationResult, change: Change) -> 
     match change:
         case "verified":
             return f"{domain.name} is verified: its mail is now accepted."
-        case "doubted":
+        case "failing":
             return (
                 f"Neither DNS record of {domain.name} has been correct{since}. After {days} days without a correct "
                 f"record, the domain becomes unverified and its mail is temporarily rejected. {fixes}"
             )
-        case "trusted":
+        case "recovered":
             return f"The DNS records of {domain.name} are correct again: the domain stays verified."
         case "unverified":
             return (

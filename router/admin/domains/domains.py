@@ -1,8 +1,8 @@
 """The mail domains of a workspace: added, proved by DNS, checked again, removed.
 
 A domain is `pending_verification` until its records are right, then `active` until rechecks have found them gone for
-days (`router.dns.verification_state`): a single check that finds them wrong says so in `records`, but turns no mail away. A
-name is active in one workspace at most; others may prepare it, and take it over by their TXT record (`domain_checks`).
+days (`router.dns.verification_state`): a single check that finds them wrong says so in `records`, but turns no mail away.
+A name is active in one workspace at most; others may prepare it, and take it over by their TXT record (`domain_checks`).
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def test_the_course_of_a_domain_whose_records_are_gone() -> None:
         changes.append(standing.change)
         if standing.status != "active":
             break
-    assert changes == ["", "doubted", "", "", "unverified"]
+    assert changes == ["", "failing", "", "", "unverified"]
     assert day * DAY >= MIN_MISSING_TIME
     assert len(changes) == MAX_MISSES
 
@@ -62,7 +62,7 @@ def test_only_definite_misses_of_both_records_count(verdicts: list[VerificationR
 
 def test_one_right_answer_begins_anew() -> None:
     doubted = VerificationState("active", MAX_MISSES - 1, NOW - 30 * DAY)
-    assert next_state(doubted, HALF, NOW, counts_misses=True) == VerificationState("active", change="trusted")
+    assert next_state(doubted, HALF, NOW, counts_misses=True) == VerificationState("active", change="recovered")
 
 
 def test_what_a_person_asks_for_counts_as_no_miss() -> None:
