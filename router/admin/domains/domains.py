@@ -1,8 +1,9 @@
 """The mail domains of a workspace: added, proved by DNS, checked again, removed.
 
-A domain is `pending_verification` until its records are right, then `active` until rechecks have found them gone for
-days (`router.dns.verification_state`): a single check that finds them wrong says so in `records`, but turns no mail away.
-A name is active in one workspace at most; others may prepare it, and take it over by their TXT record (`domain_checks`).
+A domain is `pending_verification` until its records are correct, then `active` until rechecks have not found them for
+days (`router.dns.verification_state`). A single failed check is shown in `records` but does not stop mail. A name is
+active in at most one workspace; other workspaces can prepare it and take it over by their TXT record
+(`domain_checks`).
 """
 
 from __future__ import annotations
