@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from emailrouter.cli.commands import cli
-from emailrouter.cli.frame import Command
+from emailrouter.cli.console import Command
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "emailrouter.1"
 

@@ -42,7 +42,7 @@ def main() -> NoReturn:
     """The entry point of `emailrouter` and `python -m emailrouter`."""
     process_start.prepare()
     # Loaded only now: the imports take half a second, in which PID 1 would ignore SIGTERM.
-    from emailrouter.cli import frame  # noqa: PLC0415 - see above
+    from emailrouter.cli import console  # noqa: PLC0415 - see above
     from emailrouter.cli.commands import cli  # noqa: PLC0415 - see above
 
-    frame.guarded(cli)
+    console.run_command_line(cli)

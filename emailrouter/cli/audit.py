@@ -5,29 +5,28 @@ from __future__ import annotations
 import click
 
 from api.schema.operations import AuditAnswer
-from emailrouter.cli import desk
-from emailrouter.cli.desk import Desk
+from emailrouter.cli.context import CommandContext, WorkspaceGroup, collect_pages, paging_options, to_rows, with_context
 
 OPERATOR = "(operator)"
 UNKNOWN = "(unknown)"  # a sign-in that failed
 
 
-@click.group(cls=desk.Group, name="audit")
+@click.group(cls=WorkspaceGroup, name="audit")
 def group() -> None:
     """Show the audit log: who changed what, when, and from which address."""
 
 
 @group.command("list")
-@desk.paged
-@desk.at_desk()
-async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
+@paging_options
+@with_context()
+async def list_command(context: CommandContext, limit: int | None, cursor: str | None) -> None:
     """List sign-ins and changes, newest first. `(operator)` means the command line, `(unknown)` a failed sign-in."""
-    found = await desk.collect(
-        lambda n, c: at.services.audit.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
+    found = await collect_pages(
+        lambda n, c: context.services.audit.list(context.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )
-    emails = await at.display_names(entry.user_id for entry in found.items)
-    page = desk.as_rows(found, AuditAnswer.from_model)
-    if not at.as_json:
+    emails = await context.display_names(entry.user_id for entry in found.items)
+    page = to_rows(found, AuditAnswer.from_model)
+    if not context.as_json:
         for row in page.items:
             row["userId"] = row["userId"] or (UNKNOWN if row["address"] else OPERATOR)
     columns = {
@@ -38,7 +37,7 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
         "target": "target",
         "detail": "detail",
     }
-    at.listed("audit", page, columns, userId=emails)
+    context.print_list("audit", page, columns, userId=emails)
 
 
 COMMANDS = (group,)

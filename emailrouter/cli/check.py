@@ -9,42 +9,42 @@ import click
 from config.errors import ConfigError
 from emailrouter.check.line import Line, fail
 from emailrouter.check.run import run
-from emailrouter.cli import frame
+from emailrouter.cli import console
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
-@click.command(cls=frame.Command, name="check")
+@click.command(cls=console.Command, name="check")
 @click.pass_context
-def check(context: click.Context) -> int:
+def check(ctx: click.Context) -> int:
     """Check the installation: configuration, database, disk, certificate, DNS, ports, integrations, loss audit.
 
     Changes nothing and posts nothing. Exit code 1 when a check fails, 2 when the configuration is invalid.
     """
-    invocation = frame.invocation(context)
+    invocation = console.get_invocation(ctx)
     try:
         config = invocation.config()
     except ConfigError as error:
-        _show(
+        _print_lines(
             [fail("configuration", str(error), "Correct the setting that is named")],
             as_json=invocation.as_json,
         )
         return 2
-    lines = frame.run(run(config))
-    _show(lines, as_json=invocation.as_json)
+    lines = console.run(run(config))
+    _print_lines(lines, as_json=invocation.as_json)
     return 1 if any(line.status == "fail" for line in lines) else 0
 
 
-def _show(lines: list[Line], *, as_json: bool) -> None:
+def _print_lines(lines: list[Line], *, as_json: bool) -> None:
     if as_json:
         ok = all(line.status != "fail" for line in lines)
-        frame.print_json({"ok": ok, "checks": [asdict(line) for line in lines]})
+        console.print_json({"ok": ok, "checks": [asdict(line) for line in lines]})
         return
     for line in lines:
         word = click.style(line.status.ljust(4), fg=_COLOURS[line.status])
-        click.echo(f"{word}  {frame.printable(line.check)}: {frame.printable(line.text)}")
+        click.echo(f"{word}  {console.printable_text(line.check)}: {console.printable_text(line.text)}")
         if line.fix:
-            click.echo(f"      {'' if line.status == 'ok' else 'fix: '}{frame.printable(line.fix)}")
+            click.echo(f"      {'' if line.status == 'ok' else 'fix: '}{console.printable_text(line.fix)}")
     counts = {status: sum(line.status == status for line in lines) for status in _COLOURS}
     click.echo(f"\n{counts['ok']} ok, {counts['warn']} warnings, {counts['fail']} failed")
 

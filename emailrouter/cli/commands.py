@@ -6,10 +6,10 @@ from importlib import import_module
 
 import click
 
-from emailrouter.cli import MODULES, frame
+from emailrouter.cli import MODULES, console
 
 
-class _Commands(frame.Group):
+class _Commands(console.Group):
     """The commands of `MODULES`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

@@ -5,15 +5,15 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from emailrouter.cli import frame
+from emailrouter.cli import console
 
 _SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command(cls=frame.Command, name="completion")
+@click.command(cls=console.Command, name="completion")
 @click.argument("shell", type=click.Choice(_SHELLS))
 @click.pass_context
-def completion(context: click.Context, shell: str) -> None:
+def completion(ctx: click.Context, shell: str) -> None:
     """Print a shell completion script.
 
     bash: add `eval "$(emailrouter completion bash)"` to ~/.bashrc. zsh: add the same line with `zsh` to ~/.zshrc.
@@ -23,7 +23,7 @@ def completion(context: click.Context, shell: str) -> None:
     if kind is None:
         raise click.UsageError(f"{shell} is not supported by this version of click")
     # The template alone, without asking the shell for its version, which need not be on this machine.
-    maker = kind(context.find_root().command, {}, "emailrouter", "_EMAILROUTER_COMPLETE")
+    maker = kind(ctx.find_root().command, {}, "emailrouter", "_EMAILROUTER_COMPLETE")
     click.echo(maker.source_template % maker.source_vars())
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from emailrouter.cli import desk, frame
-from emailrouter.cli.desk import Desk
+from emailrouter.cli import console
+from emailrouter.cli.context import CommandContext, WorkspaceCommand, confirm, confirmation_option, with_context
 from router.channels import CHANNELS
 from router.errors import Refused
 from router.provisioning import document
@@ -23,17 +23,17 @@ _HEAD = """The configuration of a workspace. `emailrouter apply FILE` applies it
 Secrets are references, env:NAME or file:PATH. They are read when the file is applied and never written to it."""
 
 
-@click.command(cls=desk.Command, name="export")
+@click.command(cls=WorkspaceCommand, name="export")
 @click.option("--output", "-o", type=click.Path(path_type=Path), metavar="PATH", help="Output file.  [default: stdout]")
-@desk.at_desk()
-async def export(at: Desk, output: Path | None) -> None:
+@with_context()
+async def export(context: CommandContext, output: Path | None) -> None:
     """Export the configuration of a workspace as TOML: domains, integrations, aliases, blocked senders, users.
 
     Webhook URLs are replaced by references to environment variables. Passwords and API keys are omitted.
     """
-    found = export_document(await take_snapshot(_parts(at), at.actor))
-    if at.as_json:
-        frame.print_json(found.model_dump(exclude_none=True))
+    found = export_document(await take_snapshot(_workspace_services(context), context.actor))
+    if context.as_json:
+        console.print_json(found.model_dump(exclude_none=True))
         return
     text = document.render(found, head=_HEAD)
     if output is None:
@@ -43,54 +43,54 @@ async def export(at: Desk, output: Path | None) -> None:
         click.echo(f"Written to {output}.", err=True)
 
 
-@click.command(cls=desk.Command, name="apply")
+@click.command(cls=WorkspaceCommand, name="apply")
 @click.argument("file", metavar="FILE|-", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--dry-run", is_flag=True, help="Show the changes without applying them.")
 @click.option("--prune", is_flag=True, help="Also remove entries of the workspace that are not in the file.")
-@desk.confirmed
-@desk.at_desk(secrets=True)
-async def apply(at: Desk, file: Path, dry_run: bool, prune: bool, yes: bool) -> None:
+@confirmation_option
+@with_context(secrets=True)
+async def apply(context: CommandContext, file: Path, dry_run: bool, prune: bool, yes: bool) -> None:
     """Apply a configuration file, written by `export` or by hand, to a workspace and show the changes.
 
     Applying the same file again changes nothing. Sections that the file omits are left unchanged.
     """
-    wanted = _read(file)
-    parts = _parts(at)
-    allow_private = at.core.config.delivery.allow_private_networks
-    applying = DocumentApplier(parts, CHANNELS, at.core.box, _resolve, allow_private=allow_private)
+    wanted = _read_document(file)
+    parts = _workspace_services(context)
+    allow_private = context.core.config.delivery.allow_private_networks
+    applying = DocumentApplier(parts, CHANNELS, context.core.box, _resolve_reference, allow_private=allow_private)
     try:
-        plan = applying.plan(wanted, await take_snapshot(parts, at.actor), prune=prune)
+        plan = applying.plan(wanted, await take_snapshot(parts, context.actor), prune=prune)
     except InvalidDocument as error:
         raise click.UsageError(f"{file}: {error.message}") from None
-    if not at.as_json:
-        _show(plan)
+    if not context.as_json:
+        _print_plan(plan)
     if not dry_run and plan.changes:
         removals = sum(change.action == "remove" for change in plan.changes)
         if removals:
-            desk.confirm(f"{removals} of {len(plan.changes)} changes remove entries. Apply them?", yes=yes)
-        await applying.execute(at.actor, plan)
+            confirm(f"{removals} of {len(plan.changes)} changes remove entries. Apply them?", yes=yes)
+        await applying.execute(context.actor, plan)
     applied = not dry_run
-    if at.as_json:
+    if context.as_json:
         changes = [{"action": c.action, "kind": c.kind, "name": c.name, "detail": c.detail} for c in plan.changes]
-        frame.print_json({"changes": changes, "kept": plan.unmanaged, "notes": plan.notes, "applied": applied})
+        console.print_json({"changes": changes, "kept": plan.unmanaged, "notes": plan.notes, "applied": applied})
     elif not plan.changes:
         click.echo("No changes.")
     else:
         click.echo(f"{len(plan.changes)} changes {'applied' if applied else 'not applied (dry run)'}.")
 
 
-def _show(plan: Plan) -> None:
+def _print_plan(plan: Plan) -> None:
     for change in plan.changes:
         detail = f": {change.detail}" if change.detail else ""
         line = f"{_SIGNS[change.action]} {change.kind.replace('_', ' ')} {change.name}{detail}"
-        click.echo(frame.printable(line))
+        click.echo(console.printable_text(line))
     for note in plan.notes:
-        click.echo(frame.printable(f"  {note}"))
+        click.echo(console.printable_text(f"  {note}"))
     for kept in plan.unmanaged:
-        click.echo(frame.printable(f"  {kept.replace('_', ' ')} is not in the file; --prune would remove it"))
+        click.echo(console.printable_text(f"  {kept.replace('_', ' ')} is not in the file; --prune would remove it"))
 
 
-def _read(file: Path) -> WorkspaceDocument:
+def _read_document(file: Path) -> WorkspaceDocument:
     raw = sys.stdin.buffer.read(MAX_BYTES + 1) if str(file) == "-" else file.read_bytes()
     if len(raw) > MAX_BYTES:
         raise click.UsageError(f"{file}: larger than {MAX_BYTES} bytes")
@@ -102,7 +102,7 @@ def _read(file: Path) -> WorkspaceDocument:
         raise click.UsageError(f"{file}: {error.message}") from None
 
 
-def _resolve(reference: str) -> str | None:
+def _resolve_reference(reference: str) -> str | None:
     """What a reference stands for on this host; a file that is named has to be there."""
     kind, _, name = reference.partition(":")
     if kind == "env":
@@ -113,8 +113,8 @@ def _resolve(reference: str) -> str | None:
         raise Refused("invalid_integration", f"{reference} cannot be read: {error}") from None
 
 
-def _parts(at: Desk) -> ProvisioningServices:
-    services = at.services
+def _workspace_services(context: CommandContext) -> ProvisioningServices:
+    services = context.services
     return ProvisioningServices(
         workspaces=services.workspaces,
         users=services.users,

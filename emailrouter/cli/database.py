@@ -5,18 +5,18 @@ from __future__ import annotations
 import click
 
 from emailrouter import assembly
-from emailrouter.cli import frame
+from emailrouter.cli import console
 from router.store import catalog, migrate
 
 
-@click.command(cls=frame.Command, name="migrate")
+@click.command(cls=console.Command, name="migrate")
 @click.pass_context
-def migrate_command(context: click.Context) -> None:
+def migrate_command(ctx: click.Context) -> None:
     """Migrate the database to the schema of this version.
 
     Safe to run repeatedly and on several hosts at once. A schema newer than this version is refused.
     """
-    invocation = frame.invocation(context)
+    invocation = console.get_invocation(ctx)
     config = invocation.config()
 
     async def work() -> tuple[list[str], int]:
@@ -27,9 +27,9 @@ def migrate_command(context: click.Context) -> None:
         finally:
             await opened.close()
 
-    applied, version = frame.run(work())
+    applied, version = console.run(work())
     if invocation.as_json:
-        frame.print_json({"applied": applied, "schema": version})
+        console.print_json({"applied": applied, "schema": version})
     else:
         for name in applied:
             click.echo(f"applied {name}")

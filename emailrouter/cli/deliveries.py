@@ -5,8 +5,15 @@ from __future__ import annotations
 import click
 
 from api.schema.deliveries import DeliveryAnswer, DeliveryDetail, Replayed
-from emailrouter.cli import desk
-from emailrouter.cli.desk import Desk
+from emailrouter.cli.context import (
+    CommandContext,
+    WorkspaceGroup,
+    collect_pages,
+    paging_options,
+    to_json,
+    to_rows,
+    with_context,
+)
 from router.model import DELIVERY_STATES
 
 _COLUMNS = {
@@ -20,7 +27,7 @@ _COLUMNS = {
 }
 
 
-@click.group(cls=desk.Group, name="delivery")
+@click.group(cls=WorkspaceGroup, name="delivery")
 def group() -> None:
     """Manage deliveries: each sends one ticket event to one integration."""
 
@@ -29,33 +36,41 @@ def group() -> None:
 @click.option("--state", type=click.Choice(DELIVERY_STATES))
 @click.option("--integration", metavar="NAME|ID", help="Only deliveries to this integration.")
 @click.option("--ticket", metavar="TICKET", help="Only deliveries of this ticket.")
-@desk.paged
-@desk.at_desk()
+@paging_options
+@with_context()
 async def list_command(
-    at: Desk, *, state: str | None, integration: str | None, ticket: str | None, limit: int | None, cursor: str | None
+    context: CommandContext,
+    *,
+    state: str | None,
+    integration: str | None,
+    ticket: str | None,
+    limit: int | None,
+    cursor: str | None,
 ) -> None:
     """List the deliveries, newest first."""
-    integration_id = None if integration is None else await at.names.find_integration_id(at.actor, integration)
-    ticket_id = None if ticket is None else await at.names.find_ticket_id(at.actor, ticket)
-    page = await desk.collect(
-        lambda n, c: at.services.deliveries.list(
-            at.actor, state=state, integration_id=integration_id, ticket_id=ticket_id, limit=n, cursor=c
+    integration_id = (
+        None if integration is None else await context.lookup.find_integration_id(context.actor, integration)
+    )
+    ticket_id = None if ticket is None else await context.lookup.find_ticket_id(context.actor, ticket)
+    page = await collect_pages(
+        lambda n, c: context.services.deliveries.list(
+            context.actor, state=state, integration_id=integration_id, ticket_id=ticket_id, limit=n, cursor=c
         ),
         limit=limit,
         cursor=cursor,
     )
-    names = await at.display_names(delivery.integration_id for delivery in page.items)
-    at.listed("deliveries", desk.as_rows(page, DeliveryAnswer.from_model), _COLUMNS, integrationId=names)
+    names = await context.display_names(delivery.integration_id for delivery in page.items)
+    context.print_list("deliveries", to_rows(page, DeliveryAnswer.from_model), _COLUMNS, integrationId=names)
 
 
 @group.command("show")
 @click.argument("delivery", metavar="ID")
-@desk.at_desk()
-async def show(at: Desk, delivery: str) -> None:
+@with_context()
+async def show(context: CommandContext, delivery: str) -> None:
     """Show a delivery with its attempts: time, response and duration."""
-    view = await at.services.deliveries.get(at.actor, delivery)
-    names = await at.display_names([view.delivery.integration_id])
-    at.one(desk.as_json(DeliveryDetail.from_view(view)), integrationId=names)
+    view = await context.services.deliveries.get(context.actor, delivery)
+    names = await context.display_names([view.delivery.integration_id])
+    context.print_object(to_json(DeliveryDetail.from_view(view)), integrationId=names)
 
 
 @group.command("replay")
@@ -67,25 +82,29 @@ async def show(at: Desk, delivery: str) -> None:
     type=click.Choice(["dead", "pending"]),
     help="With --all or --integration: only deliveries in this state.  [default: dead]",
 )
-@desk.at_desk()
-async def replay(at: Desk, delivery: str | None, everything: bool, integration: str | None, state: str | None) -> None:
+@with_context()
+async def replay(
+    context: CommandContext, delivery: str | None, everything: bool, integration: str | None, state: str | None
+) -> None:
     """Retry one delivery, or all dead deliveries of one integration or of the workspace."""
     if [delivery is not None, everything, integration is not None].count(True) != 1:
         raise click.UsageError("exactly one of a delivery ID, --integration and --all is required")
     if delivery is not None:
         if state is not None:
             raise click.UsageError("--state requires --integration or --all")
-        again = await at.services.deliveries.replay(at.actor, delivery)
-        at.said(desk.as_json(DeliveryAnswer.from_model(again)), f"{again.id} is queued for redelivery.")
+        again = await context.services.deliveries.replay(context.actor, delivery)
+        context.print_result(to_json(DeliveryAnswer.from_model(again)), f"{again.id} is queued for redelivery.")
         return
-    integration_id = None if integration is None else await at.names.find_integration_id(at.actor, integration)
+    integration_id = (
+        None if integration is None else await context.lookup.find_integration_id(context.actor, integration)
+    )
     replayed = 0
     while True:  # the use case takes as many as one transaction should hold
-        some = await at.services.deliveries.replay_many(at.actor, integration_id=integration_id, state=state)
+        some = await context.services.deliveries.replay_many(context.actor, integration_id=integration_id, state=state)
         replayed += some
         if not some or state == "pending":  # pending ones stay pending: asking again would never end
             break
-    at.said(desk.as_json(Replayed(replayed=replayed)), f"{replayed} deliveries are queued for redelivery.")
+    context.print_result(to_json(Replayed(replayed=replayed)), f"{replayed} deliveries are queued for redelivery.")
 
 
 COMMANDS = (group,)

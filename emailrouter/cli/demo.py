@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from emailrouter import demo, log
-from emailrouter.cli import frame
+from emailrouter.cli import console
 
 
-@click.command(cls=frame.Command, name="demo")
+@click.command(cls=console.Command, name="demo")
 @click.option("--once", is_flag=True, help="Exit after the demonstration; exit code 0 only if every step succeeded.")
 def demo_command(once: bool) -> None:
     """Demonstrate the program on this machine, without any setup.
@@ -28,7 +28,7 @@ def demo_command(once: bool) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with demo.running(click.echo) as running:
-            if not await _unless(stop, demo.show(running, click.echo)):
+            if not await _run_until(stop, demo.show(running, click.echo)):
                 raise click.Abort
             click.echo("\nIt works: a mail became a ticket and a Slack message.")
             if once:
@@ -44,15 +44,15 @@ The demo keeps running until you press Ctrl-C. Try:
 Messages posted to the stand-in for Slack are shown here.
 """
             )
-            await _unless(stop, _print_slack_messages(running))
+            await _run_until(stop, _print_slack_messages(running))
 
     try:
-        frame.run(work())
+        console.run(work())
     except demo.DemoFailed as error:
-        frame.fail(f"the demo failed: {error}")
+        console.fail(f"the demo failed: {error}")
 
 
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+async def _run_until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
     """Whether the work came to its end before `stop`; else it is given up. Raises what it raises."""
     working, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)

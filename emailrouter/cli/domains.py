@@ -5,49 +5,58 @@ from __future__ import annotations
 import click
 
 from api.schema.routing import DomainAnswer, DomainCreated, DomainDetail
-from emailrouter.cli import desk
-from emailrouter.cli.desk import Desk
+from emailrouter.cli.context import (
+    CommandContext,
+    WorkspaceGroup,
+    collect_pages,
+    confirm,
+    confirmation_option,
+    paging_options,
+    to_json,
+    to_rows,
+    with_context,
+)
 
 _RECORDS = "Add these records at your DNS provider, then run: emailrouter domain verify"
 
 
-@click.group(cls=desk.Group, name="domain")
+@click.group(cls=WorkspaceGroup, name="domain")
 def group() -> None:
     """Manage mail domains and their verification by DNS records."""
 
 
 @group.command("list")
-@desk.paged
-@desk.at_desk()
-async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
+@paging_options
+@with_context()
+async def list_command(context: CommandContext, limit: int | None, cursor: str | None) -> None:
     """List the domains, newest first."""
-    page = await desk.collect(
-        lambda n, c: at.services.domains.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
+    page = await collect_pages(
+        lambda n, c: context.services.domains.list(context.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )
     columns = {"domain": "domain", "status": "status", "id": "id", "created": "createdAt"}
-    at.listed("domains", desk.as_rows(page, DomainAnswer.from_model), columns)
+    context.print_list("domains", to_rows(page, DomainAnswer.from_model), columns)
 
 
 @group.command("show")
 @click.argument("domain")
-@desk.at_desk()
-async def show(at: Desk, domain: str) -> None:
+@with_context()
+async def show(context: CommandContext, domain: str) -> None:
     """Show a domain with its DNS records as of the last check, and the fix for each."""
-    view = await at.services.domains.get(at.actor, await at.names.find_domain_id(at.actor, domain))
-    at.one(desk.as_json(DomainDetail.from_view(view)))
+    view = await context.services.domains.get(context.actor, await context.lookup.find_domain_id(context.actor, domain))
+    context.print_object(to_json(DomainDetail.from_view(view)))
 
 
 @group.command("add")
 @click.argument("domain")
-@desk.at_desk()
-async def add(at: Desk, domain: str) -> None:
+@with_context()
+async def add(context: CommandContext, domain: str) -> None:
     """Add a domain and print the DNS records that verify it."""
-    view = await at.services.domains.create(at.actor, domain)
-    if at.as_json:
-        at.one(desk.as_json(DomainCreated.from_model(view, at.services.domains.mx_hosts)))
+    view = await context.services.domains.create(context.actor, domain)
+    if context.as_json:
+        context.print_object(to_json(DomainCreated.from_model(view, context.services.domains.mx_hosts)))
         return
     click.echo(f"{view.domain.name} was added. {_RECORDS} {view.domain.name}\n")
-    for host, priority in at.services.domains.mx_hosts:
+    for host, priority in context.services.domains.mx_hosts:
         click.echo(f"  {view.domain.name}.  MX   {priority} {host}.")
     for record in view.records:
         if record.type == "TXT":
@@ -56,11 +65,13 @@ async def add(at: Desk, domain: str) -> None:
 
 @group.command("verify")
 @click.argument("domain")
-@desk.at_desk()
-async def verify(at: Desk, domain: str) -> int:
+@with_context()
+async def verify(context: CommandContext, domain: str) -> int:
     """Check the DNS records of a domain now. Exit code 1 while the domain is not verified."""
-    view = await at.services.domains.verify(at.actor, await at.names.find_domain_id(at.actor, domain))
-    at.one(desk.as_json(DomainDetail.from_view(view)))
+    view = await context.services.domains.verify(
+        context.actor, await context.lookup.find_domain_id(context.actor, domain)
+    )
+    context.print_object(to_json(DomainDetail.from_view(view)))
     return 0 if view.domain.status == "active" else 1
 
 
@@ -72,27 +83,27 @@ async def verify(at: Desk, domain: str) -> int:
     help="The MX records point to another relay that forwards the mail (the TXT record alone verifies the domain), "
     "or to this installation.",
 )
-@desk.at_desk()
-async def change(at: Desk, domain: str, mx_upstream: bool) -> None:
+@with_context()
+async def change(context: CommandContext, domain: str, mx_upstream: bool) -> None:
     """Set whether another relay receives the mail first."""
-    domain_id = await at.names.find_domain_id(at.actor, domain)
-    view = await at.services.domains.set_mx_upstream(at.actor, domain_id, mx_upstream)
-    at.one(desk.as_json(DomainDetail.from_view(view)))
+    domain_id = await context.lookup.find_domain_id(context.actor, domain)
+    view = await context.services.domains.set_mx_upstream(context.actor, domain_id, mx_upstream)
+    context.print_object(to_json(DomainDetail.from_view(view)))
 
 
 @group.command("remove")
 @click.argument("domain")
 @click.option("--force", is_flag=True, help="Also remove its aliases.")
-@desk.confirmed
-@desk.at_desk()
-async def remove(at: Desk, domain: str, force: bool, yes: bool) -> None:
+@confirmation_option
+@with_context()
+async def remove(context: CommandContext, domain: str, force: bool, yes: bool) -> None:
     """Remove a domain. Its mail is rejected; its tickets are kept."""
-    view = await at.services.domains.get(at.actor, await at.names.find_domain_id(at.actor, domain))
+    view = await context.services.domains.get(context.actor, await context.lookup.find_domain_id(context.actor, domain))
     if force or not view.alias_count:
         aliases = f" with its {view.alias_count} aliases" if view.alias_count else ""
-        desk.confirm(f"Remove {view.domain.name}{aliases}? Its mail will be rejected.", yes=yes)
-    await at.services.domains.delete(at.actor, view.domain.id, force=force)
-    at.said({"id": view.domain.id, "removed": True}, f"{view.domain.name} was removed.")
+        confirm(f"Remove {view.domain.name}{aliases}? Its mail will be rejected.", yes=yes)
+    await context.services.domains.delete(context.actor, view.domain.id, force=force)
+    context.print_result({"id": view.domain.id, "removed": True}, f"{view.domain.name} was removed.")
 
 
 COMMANDS = (group,)

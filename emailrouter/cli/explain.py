@@ -7,26 +7,27 @@ import json
 import click
 
 from api.schema.operations import ExplainAnswer
-from emailrouter.cli import desk, frame
-from emailrouter.cli.desk import Desk
+from emailrouter.cli import console
+from emailrouter.cli.context import CommandContext, WorkspaceCommand, to_json, with_context
 
 
-@click.command(cls=desk.Command, name="explain")
+@click.command(cls=WorkspaceCommand, name="explain")
 @click.argument("address")
 @click.option("--from", "sender", metavar="A", help="Sender address of the message.")
 @click.option("--subject", metavar="S", help="Subject of the message.")
-@desk.at_desk()
-async def explain(at: Desk, address: str, sender: str | None, subject: str | None) -> None:
+@with_context()
+async def explain(context: CommandContext, address: str, sender: str | None, subject: str | None) -> None:
     """Explain step by step how a message to ADDRESS would be handled. Nothing is sent or stored."""
-    found = await at.services.explanations.explain(at.actor, address, sender=sender, subject=subject)
-    if at.as_json:
-        frame.print_json(desk.as_json(ExplainAnswer.from_model(found)))
+    found = await context.services.explanations.explain(context.actor, address, sender=sender, subject=subject)
+    if context.as_json:
+        console.print_json(to_json(ExplainAnswer.from_model(found)))
         return
     for step in found.steps:
-        click.echo(f"{'yes' if step.ok else 'no ':3}  {frame.printable(step.step)}: {frame.printable(step.detail)}")
+        outcome = "yes" if step.ok else "no"
+        click.echo(f"{outcome:3}  {console.printable_text(step.step)}: {console.printable_text(step.detail)}")
     click.echo(f"\nReply to the sender: {found.reply}")
     if found.tag:
-        click.echo(f"Ticket tag: {frame.printable(found.tag)}")
+        click.echo(f"Ticket tag: {console.printable_text(found.tag)}")
     if found.preview is not None:
         click.echo("Payload for the integration:")
         click.echo("\n".join(f"  {line}" for line in json.dumps(found.preview, indent=2).splitlines()))

@@ -5,21 +5,21 @@ from __future__ import annotations
 import click
 
 from emailrouter import lifecycle
-from emailrouter.cli import frame
+from emailrouter.cli import console
 from emailrouter.first_login import as_text, default_email, first_address
 from router.admin.installation.first_workspace import FirstLogin, SetupService
 from router.clock import SystemClock
 
 
-@click.command(cls=frame.Command, name="init")
+@click.command(cls=console.Command, name="init")
 @click.option("--email", metavar="E", help="Sign-in address of the first admin.  [default: admin@<hostname>]")
 @click.pass_context
-def init_command(context: click.Context, email: str | None) -> None:
+def init_command(ctx: click.Context, email: str | None) -> None:
     """Create the first workspace, admin and API key, and print them once.
 
     The database must have the schema of this version (`emailrouter migrate`). Exit code 1 if a workspace exists.
     """
-    invocation = frame.invocation(context)
+    invocation = console.get_invocation(ctx)
     config = invocation.config()
 
     async def work() -> FirstLogin:
@@ -30,9 +30,9 @@ def init_command(context: click.Context, email: str | None) -> None:
         finally:
             await opened.close()
 
-    login = frame.run(work(), config)
+    login = console.run(work(), config)
     if invocation.as_json:
-        frame.print_json(
+        console.print_json(
             {"workspaceId": login.workspace_id, "email": login.email, "password": login.password, "key": login.key}
         )
     else:

@@ -11,7 +11,8 @@ import click
 from config.schema import Config
 from config.secret import DatabaseUrl
 from emailrouter import assembly, log
-from emailrouter.cli import desk, frame
+from emailrouter.cli import console
+from emailrouter.cli.context import EXPOSURE_HINT, read_secret
 from emailrouter.operator_services import existing_database
 from router.errors import Refused
 from router.secrets import KEY_FILE
@@ -20,7 +21,7 @@ from router.store import move as moving
 from router.store.move import TableCounts
 
 
-@click.command(cls=frame.Command, name="move")
+@click.command(cls=console.Command, name="move")
 @click.option(
     "--to", "target", metavar="URL|-", help="Target database: a URL without a password, or `-` for standard input."
 )
@@ -32,47 +33,49 @@ from router.store.move import TableCounts
     help="Read the target URL from a file.",
 )
 @click.pass_context
-def move(context: click.Context, target: str | None, target_file: Path | None) -> None:
+def move(ctx: click.Context, target: str | None, target_file: Path | None) -> None:
     """Copy everything to another database, SQLite or PostgreSQL, and compare the row counts.
 
     Stop every process first: mail accepted meanwhile is not copied. The target must be empty; its schema is created.
     It is written in one transaction, so an interrupted move can be repeated. The source is only read.
     """
-    invocation = frame.invocation(context)
+    invocation = console.get_invocation(ctx)
     config = invocation.config()
-    url = _target(target, target_file)
-    if _same(config.database.url, url):
+    url = _read_target_url(target, target_file)
+    if _is_same_database(config.database.url, url):
         raise click.UsageError("--to is the source database")
     log.set_up(config.server.log_format, "warning")
-    moved, late = frame.run(_move(config, url))
+    moved, changed_tables = console.run(_move(config, url))
     if invocation.as_json:
         rows = [{"table": each.table, "source": each.source, "target": each.target} for each in moved]
-        frame.print_json({"from": str(config.database.url), "to": str(url), "tables": rows, "changedMeanwhile": late})
+        console.print_json(
+            {"from": str(config.database.url), "to": str(url), "tables": rows, "changedMeanwhile": changed_tables}
+        )
     else:
-        frame.print_table(
+        console.print_table(
             ["table", "source", "target"],
             [{"table": each.table, "source": each.source, "target": each.target} for each in moved],
         )
-        if not late:
+        if not changed_tables:
             click.echo(f"\nAll data was copied to {url}. Set database.url to it on every host. Keep the secret key,")
             click.echo(f"which is in {(config.server.data_dir / KEY_FILE).absolute()} unless server.secret_key is set.")
-    if late:
+    if changed_tables:
         raise Refused(
             "conflict",
-            f"the source changed during the copy ({', '.join(late)}): "
+            f"the source changed during the copy ({', '.join(changed_tables)}): "
             "stop every process, empty the target, and run the move again",
         )
 
 
-def _target(value: str | None, file: Path | None) -> DatabaseUrl:
+def _read_target_url(value: str | None, file: Path | None) -> DatabaseUrl:
     """The URL of the target. Raises `click.UsageError` when it is invalid, or has a password in the process list."""
     given = value if value is not None and value != "-" else None
     try:
-        url = DatabaseUrl.parse(given or desk.secret_text(value, file, prompt="Database URL", option="--to"))
+        url = DatabaseUrl.parse(given or read_secret(value, file, prompt="Database URL", option="--to"))
     except ValueError as error:
         raise click.UsageError(f"--to {error}") from None
     if given is not None and url.has_password:
-        raise click.UsageError(f"--to accepts only a URL without a password: {desk.EXPOSED.format(option='--to')}")
+        raise click.UsageError(f"--to accepts only a URL without a password: {EXPOSURE_HINT.format(option='--to')}")
     return url
 
 
@@ -84,7 +87,7 @@ async def _move(config: Config, url: DatabaseUrl) -> tuple[list[TableCounts], li
         try:
             await target.open()
             await migrate.migrate(target)
-            moved = await moving.move(source, target, _tell())
+            moved = await moving.move(source, target, _progress_printer())
         finally:
             await target.close()
         after = await moving.count_rows(source)
@@ -93,11 +96,11 @@ async def _move(config: Config, url: DatabaseUrl) -> tuple[list[TableCounts], li
         await source.close()
 
 
-def _tell() -> moving.ReportProgress:
+def _progress_printer() -> moving.ReportProgress:
     """Progress for a person who waits: on a terminal one line that is written over, elsewhere a line for each table."""
     terminal = sys.stderr.isatty()
 
-    def tell(table: str, done: int, total: int) -> None:
+    def print_progress(table: str, done: int, total: int) -> None:
         with suppress(OSError):  # progress that cannot be shown does not stop the move
             if terminal:
                 end = "\n" if done == total else ""
@@ -105,10 +108,10 @@ def _tell() -> moving.ReportProgress:
             elif done == total:
                 click.echo(f"{table} {total}", err=True)
 
-    return tell
+    return print_progress
 
 
-def _same(one: DatabaseUrl, other: DatabaseUrl) -> bool:
+def _is_same_database(one: DatabaseUrl, other: DatabaseUrl) -> bool:
     if one.path is not None and other.path is not None:
         return one.path.resolve() == other.path.resolve()
     return one.reveal() == other.reveal()

@@ -5,21 +5,22 @@ from __future__ import annotations
 import click
 
 from emailrouter.assembly.core import Core
-from emailrouter.cli import desk, frame, moments
+from emailrouter.cli import console, time_options
+from emailrouter.cli.context import run_with_core
 from router.admin.lookup import LookupService
 from router.admin.tickets.reparse import ReparseProgress, ReparseService
 
 
-@click.command(cls=frame.Command, name="reparse")
+@click.command(cls=console.Command, name="reparse")
 @click.option(
     "--since",
-    callback=moments.past,
+    callback=time_options.parse_past_time,
     metavar="T",
     help='Only messages received since "30d" ago, or since 2030-01-31.',
 )
 @click.option("--workspace", metavar="ID|NAME", help="Only messages of this workspace.  [default: all]")
 @click.pass_context
-def reparse(context: click.Context, since: int | None, workspace: str | None) -> None:
+def reparse(ctx: click.Context, since: int | None, workspace: str | None) -> None:
     """Parse the stored messages again, for example after an upgrade. No status changes, and nothing is sent."""
 
     def tell(progress: ReparseProgress) -> None:
@@ -29,9 +30,9 @@ def reparse(context: click.Context, since: int | None, workspace: str | None) ->
         chosen = None if workspace is None else (await LookupService(core.database).find_workspace(workspace)).id
         return await ReparseService(core.database, core.contents).run(since or 0, workspace_id=chosen, on_progress=tell)
 
-    done = desk.with_operator(context, work)
-    if frame.invocation(context).as_json:
-        frame.print_json({"messages": done})
+    done = run_with_core(ctx, work)
+    if console.get_invocation(ctx).as_json:
+        console.print_json({"messages": done})
     else:
         click.echo(f"{done} messages were parsed again.")
 

@@ -9,29 +9,30 @@ import click
 
 from config.secret import Secret
 from emailrouter.assembly.core import Core
-from emailrouter.cli import desk, frame
+from emailrouter.cli import console
+from emailrouter.cli.context import confirm, confirmation_option, run_with_core
 from router.admin.installation import key_rotation
 from router.admin.installation.key_rotation import KeyRotationService
 from router.errors import Refused
 from router.secrets import KEY_FILE, fingerprint, load_or_create_key, new_key
 
 
-@click.command(cls=frame.Command, name="rotate-key")
+@click.command(cls=console.Command, name="rotate-key")
 @click.option(
     "--new-key-file",
     type=click.Path(path_type=Path),
     metavar="PATH",
     help="If server.secret_key is set: a file with the new key, created if it does not exist.",
 )
-@desk.confirmed
+@confirmation_option
 @click.pass_context
-def rotate_key(context: click.Context, new_key_file: Path | None, yes: bool) -> None:
+def rotate_key(ctx: click.Context, new_key_file: Path | None, yes: bool) -> None:
     """Replace the secret key of the installation and re-encrypt every webhook URL, in one transaction.
 
     Restart every process afterwards, and copy the new key to every other host of the database. Until then these
     hosts cannot decrypt the webhook URLs, and deliveries wait.
     """
-    invocation = frame.invocation(context)
+    invocation = console.get_invocation(ctx)
     server = invocation.config().server
     if server.secret_key is not None and new_key_file is None:
         raise Refused(
@@ -43,7 +44,7 @@ def rotate_key(context: click.Context, new_key_file: Path | None, yes: bool) -> 
         raise click.UsageError(
             f"--new-key-file requires server.secret_key; {server.data_dir / KEY_FILE} is replaced in place"
         )
-    desk.confirm("Replace the secret key? Every process must be restarted afterwards.", yes=yes)
+    confirm("Replace the secret key? Every process must be restarted afterwards.", yes=yes)
 
     async def work(core: Core) -> tuple[int, str]:
         rotation = KeyRotationService(core.database, core.clock)
@@ -60,10 +61,10 @@ def rotate_key(context: click.Context, new_key_file: Path | None, yes: bool) -> 
         key_rotation.complete_rotation(server.data_dir, fingerprint(key))
         return resealed, fingerprint(key)
 
-    resealed, mark = desk.with_operator(context, work, secrets=True)
+    resealed, mark = run_with_core(ctx, work, secrets=True)
     place = (new_key_file or server.data_dir / KEY_FILE).absolute()
     if invocation.as_json:
-        frame.print_json({"resealed": resealed, "fingerprint": mark, "keyFile": str(place)})
+        console.print_json({"resealed": resealed, "fingerprint": mark, "keyFile": str(place)})
         return
     click.echo(f"{resealed} secrets were re-encrypted with the new key {mark}, which is in {place}.")
     if new_key_file is not None:

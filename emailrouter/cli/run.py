@@ -5,18 +5,18 @@ from __future__ import annotations
 import click
 
 from emailrouter.assembly import ROLES, Role
-from emailrouter.cli import frame
+from emailrouter.cli import console
 from emailrouter.lifecycle import run_until_stopped
 
 
 def _command(name: str, roles: tuple[Role, ...], about: str) -> click.Command:
     @click.pass_context
-    def start(context: click.Context) -> None:
-        invocation = frame.invocation(context)
+    def start(ctx: click.Context) -> None:
+        invocation = console.get_invocation(ctx)
         config = invocation.config()
-        frame.run(run_until_stopped(config, frozenset(roles), invocation.config), config)
+        console.run(run_until_stopped(config, frozenset(roles), invocation.config), config)
 
-    return frame.Command(name, callback=start, help=about, short_help=about.splitlines()[0])
+    return console.Command(name, callback=start, help=about, short_help=about.splitlines()[0])
 
 
 COMMANDS = (

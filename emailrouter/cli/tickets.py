@@ -10,8 +10,18 @@ import click
 
 from api.schema.tickets import NoteAnswer, TicketAnswer, TicketClaimed, TicketDetail, TicketResolved
 from emailrouter import assembly
-from emailrouter.cli import desk, frame
-from emailrouter.cli.desk import Desk
+from emailrouter.cli import console
+from emailrouter.cli.context import (
+    CommandContext,
+    WorkspaceGroup,
+    collect_pages,
+    confirm,
+    confirmation_option,
+    paging_options,
+    to_json,
+    to_rows,
+    with_context,
+)
 from router.admin.tickets.tickets import TicketFilter
 from router.channels import CHANNELS
 from router.dispatch.ticket_notification import NotificationPreview
@@ -31,25 +41,25 @@ _COLUMNS = {
 }
 
 
-@click.group(cls=desk.Group, name="ticket")
+@click.group(cls=WorkspaceGroup, name="ticket")
 def group() -> None:
     """Manage tickets. `42`, `'#42'` and the ID all identify the same ticket."""
 
 
-def _acting(*, required: bool) -> Callable[[F], F]:
+def _acting_option(*, required: bool) -> Callable[[F], F]:
     return click.option("--as", "acting", metavar="EMAIL|ID", required=required, help="User on whose behalf to act.")
 
 
-async def _as_user(at: Desk, acting: str | None) -> Desk:
-    """The desk in a user's name; the operator may do everything, but only who works on tickets can have one."""
+async def _act_as(context: CommandContext, acting: str | None) -> CommandContext:
+    """Return the context on behalf of a user. Raises `Refused` for disabled users and viewers."""
     if acting is None:
-        return at
-    user = await at.services.users.get(at.actor, await at.names.find_user_id(at.actor, acting))
+        return context
+    user = await context.services.users.get(context.actor, await context.lookup.find_user_id(context.actor, acting))
     if user.disabled_at is not None:
         raise Refused("invalid_request", f"{user.email} is disabled")
     if user.role == "viewer":
         raise Refused("invalid_request", f"{user.email} is a viewer and cannot work on tickets")
-    return at.acting_as(user.id)
+    return context.acting_as(user.id)
 
 
 @group.command("list")
@@ -58,10 +68,10 @@ async def _as_user(at: Desk, acting: str | None) -> Desk:
 @click.option("--alias", metavar="ADDRESS|ID", help="Only tickets of this alias.")
 @click.option("--search", "-q", metavar="TEXT", help="Search sender, subject and text, or give a ticket number.")
 @click.option("--unassigned", is_flag=True, help="Only unassigned tickets that are not resolved.")
-@desk.paged
-@desk.at_desk()
+@paging_options
+@with_context()
 async def list_command(
-    at: Desk,
+    context: CommandContext,
     *,
     status: str | None,
     assigned_to: str | None,
@@ -76,123 +86,133 @@ async def list_command(
         raise click.UsageError("--unassigned cannot be combined with other filters")
     wanted = TicketFilter(
         status=status,
-        assigned_to=None if assigned_to is None else await at.names.find_user_id(at.actor, assigned_to),
-        alias_id=None if alias is None else await at.names.find_alias_id(at.actor, alias),
+        assigned_to=None if assigned_to is None else await context.lookup.find_user_id(context.actor, assigned_to),
+        alias_id=None if alias is None else await context.lookup.find_alias_id(context.actor, alias),
         q=search,
     )
-    tickets = at.services.tickets
-    page = await desk.collect(
+    tickets = context.services.tickets
+    page = await collect_pages(
         lambda n, c: (
-            tickets.list_unassigned(at.actor, limit=n, cursor=c)
+            tickets.list_unassigned(context.actor, limit=n, cursor=c)
             if unassigned
-            else tickets.list(at.actor, wanted, limit=n, cursor=c)
+            else tickets.list(context.actor, wanted, limit=n, cursor=c)
         ),
         limit=limit,
         cursor=cursor,
     )
-    emails = await at.display_names(ticket.assigned_to for ticket in page.items)
-    at.listed("tickets", desk.as_rows(page, TicketAnswer.from_model), _COLUMNS, assignedTo=emails)
+    emails = await context.display_names(ticket.assigned_to for ticket in page.items)
+    context.print_list("tickets", to_rows(page, TicketAnswer.from_model), _COLUMNS, assignedTo=emails)
 
 
 @group.command("show")
 @click.argument("ticket")
 @click.option("--slack", is_flag=True, help="Print the Slack payload of each message as JSON.")
-@desk.at_desk()
-async def show(at: Desk, ticket: str, slack: bool) -> None:
+@with_context()
+async def show(context: CommandContext, ticket: str, slack: bool) -> None:
     """Show a ticket with its messages, deliveries and events."""
-    ticket_id = await at.names.find_ticket_id(at.actor, ticket)
+    ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
     if slack:
-        core = at.core
+        core = context.core
         link_base = assembly.link_base(core.config)
         preview = NotificationPreview(core.database, core.contents, CHANNELS, link_base=link_base)
-        frame.print_json(await preview.render_payloads(at.actor, ticket_id, "slack"))
+        console.print_json(await preview.render_payloads(context.actor, ticket_id, "slack"))
         return
-    view = await at.services.tickets.get(at.actor, ticket_id)
-    data = desk.as_json(TicketDetail.from_view(view))
-    if at.as_json:
-        frame.print_json(data)
+    view = await context.services.tickets.get(context.actor, ticket_id)
+    data = to_json(TicketDetail.from_view(view))
+    if context.as_json:
+        console.print_json(data)
         return
     messages = data.pop("messages")
-    at.one(data, assignedTo=await at.display_names([view.ticket.assigned_to]))
+    context.print_object(data, assignedTo=await context.display_names([view.ticket.assigned_to]))
     for message in messages:
-        click.echo(f"\n{frame.cell(message['from'])}, {message['receivedAt']}, {message['id']}")
+        click.echo(f"\n{console.format_cell(message['from'])}, {message['receivedAt']}, {message['id']}")
         for line in message["text"].splitlines():
-            click.echo(f"  {frame.printable(line)}")
+            click.echo(f"  {console.printable_text(line)}")
         for attachment in message["attachments"]:
-            click.echo(f"  [{frame.printable(attachment['filename'])}, {attachment['size']} bytes]")
+            click.echo(f"  [{console.printable_text(attachment['filename'])}, {attachment['size']} bytes]")
 
 
 @group.command("claim")
 @click.argument("ticket")
-@_acting(required=True)
-@desk.at_desk()
-async def claim(at: Desk, ticket: str, acting: str) -> None:
+@_acting_option(required=True)
+@with_context()
+async def claim(context: CommandContext, ticket: str, acting: str) -> None:
     """Claim a ticket for the user given by --as. Exit code 1 if it is assigned to another user."""
-    at = await _as_user(at, acting)
-    claimed = await at.services.tickets.claim(at.actor, await at.names.find_ticket_id(at.actor, ticket))
-    at.said(desk.as_json(TicketClaimed.from_model(claimed)), f"#{claimed.number} is claimed.")
+    context = await _act_as(context, acting)
+    claimed = await context.services.tickets.claim(
+        context.actor, await context.lookup.find_ticket_id(context.actor, ticket)
+    )
+    context.print_result(to_json(TicketClaimed.from_model(claimed)), f"#{claimed.number} is claimed.")
 
 
 @group.command("unclaim")
 @click.argument("ticket")
-@_acting(required=False)
-@desk.at_desk()
-async def unclaim(at: Desk, ticket: str, acting: str | None) -> None:
+@_acting_option(required=False)
+@with_context()
+async def unclaim(context: CommandContext, ticket: str, acting: str | None) -> None:
     """Unassign a ticket."""
-    at = await _as_user(at, acting)
-    given = await at.services.tickets.unclaim(at.actor, await at.names.find_ticket_id(at.actor, ticket))
-    at.said(desk.as_json(TicketClaimed.from_model(given)), f"#{given.number} is unassigned.")
+    context = await _act_as(context, acting)
+    given = await context.services.tickets.unclaim(
+        context.actor, await context.lookup.find_ticket_id(context.actor, ticket)
+    )
+    context.print_result(to_json(TicketClaimed.from_model(given)), f"#{given.number} is unassigned.")
 
 
 @group.command("assign")
 @click.argument("ticket")
 @click.argument("user", metavar="EMAIL|ID")
-@_acting(required=False)
-@desk.at_desk()
-async def assign(at: Desk, ticket: str, user: str, acting: str | None) -> None:
+@_acting_option(required=False)
+@with_context()
+async def assign(context: CommandContext, ticket: str, user: str, acting: str | None) -> None:
     """Assign a ticket to a user."""
-    at = await _as_user(at, acting)
-    user_id = await at.names.find_user_id(at.actor, user)
-    given = await at.services.tickets.assign(at.actor, await at.names.find_ticket_id(at.actor, ticket), user_id)
-    at.said(desk.as_json(TicketClaimed.from_model(given)), f"#{given.number} is assigned to {user}.")
+    context = await _act_as(context, acting)
+    user_id = await context.lookup.find_user_id(context.actor, user)
+    given = await context.services.tickets.assign(
+        context.actor, await context.lookup.find_ticket_id(context.actor, ticket), user_id
+    )
+    context.print_result(to_json(TicketClaimed.from_model(given)), f"#{given.number} is assigned to {user}.")
 
 
 @group.command("status")
 @click.argument("ticket")
 @click.argument("status", type=_STATUS)
-@_acting(required=False)
-@desk.at_desk()
-async def set_status(at: Desk, ticket: str, status: str, acting: str | None) -> None:
+@_acting_option(required=False)
+@with_context()
+async def set_status(context: CommandContext, ticket: str, status: str, acting: str | None) -> None:
     """Set the status of a ticket: open, in_progress, waiting or resolved."""
-    at = await _as_user(at, acting)
-    changed = await at.services.tickets.set_status(at.actor, await at.names.find_ticket_id(at.actor, ticket), status)
-    at.said(desk.as_json(TicketResolved.from_model(changed)), f"#{changed.number} is {changed.status}.")
+    context = await _act_as(context, acting)
+    changed = await context.services.tickets.set_status(
+        context.actor, await context.lookup.find_ticket_id(context.actor, ticket), status
+    )
+    context.print_result(to_json(TicketResolved.from_model(changed)), f"#{changed.number} is {changed.status}.")
 
 
 @group.command("note")
 @click.argument("ticket")
 @click.argument("text")
-@_acting(required=False)
-@desk.at_desk()
-async def note(at: Desk, ticket: str, text: str, acting: str | None) -> None:
+@_acting_option(required=False)
+@with_context()
+async def note(context: CommandContext, ticket: str, text: str, acting: str | None) -> None:
     """Add an internal note to a ticket; `-` reads the text from standard input."""
-    at = await _as_user(at, acting)
+    context = await _act_as(context, acting)
     written = sys.stdin.read() if text == "-" else text
-    event = await at.services.tickets.add_note(at.actor, await at.names.find_ticket_id(at.actor, ticket), written)
-    at.said(desk.as_json(NoteAnswer.from_model(event)), "Note added.")
+    event = await context.services.tickets.add_note(
+        context.actor, await context.lookup.find_ticket_id(context.actor, ticket), written
+    )
+    context.print_result(to_json(NoteAnswer.from_model(event)), "Note added.")
 
 
 @group.command("remove")
 @click.argument("ticket")
-@desk.confirmed
-@desk.at_desk()
-async def remove(at: Desk, ticket: str, yes: bool) -> None:
+@confirmation_option
+@with_context()
+async def remove(context: CommandContext, ticket: str, yes: bool) -> None:
     """Delete a ticket with its messages and their raw content."""
-    ticket_id = await at.names.find_ticket_id(at.actor, ticket)
-    found = (await at.services.tickets.get(at.actor, ticket_id)).ticket
-    desk.confirm(f"Delete ticket #{found.number} ({found.subject}) with its messages?", yes=yes)
-    await at.services.tickets.delete(at.actor, ticket_id)
-    at.said({"id": ticket_id, "removed": True}, f"#{found.number} was deleted.")
+    ticket_id = await context.lookup.find_ticket_id(context.actor, ticket)
+    found = (await context.services.tickets.get(context.actor, ticket_id)).ticket
+    confirm(f"Delete ticket #{found.number} ({found.subject}) with its messages?", yes=yes)
+    await context.services.tickets.delete(context.actor, ticket_id)
+    context.print_result({"id": ticket_id, "removed": True}, f"#{found.number} was deleted.")
 
 
 COMMANDS = (group,)

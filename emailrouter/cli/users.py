@@ -7,26 +7,37 @@ from pathlib import Path
 import click
 
 from api.schema.accounts import UserAnswer
-from emailrouter.cli import desk
-from emailrouter.cli.desk import Desk
+from emailrouter.cli.context import (
+    CommandContext,
+    Json,
+    WorkspaceGroup,
+    collect_pages,
+    confirm,
+    confirmation_option,
+    paging_options,
+    read_secret,
+    to_json,
+    to_rows,
+    with_context,
+)
 from router import secrets
 from router.admin.access.users import ROLES
 
 _ROLE = click.Choice(ROLES)
 
 
-@click.group(cls=desk.Group, name="user")
+@click.group(cls=WorkspaceGroup, name="user")
 def group() -> None:
     """Manage users and their roles."""
 
 
 @group.command("list")
-@desk.paged
-@desk.at_desk()
-async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
+@paging_options
+@with_context()
+async def list_command(context: CommandContext, limit: int | None, cursor: str | None) -> None:
     """List the users, newest first."""
-    page = await desk.collect(
-        lambda n, c: at.services.users.list(at.actor, limit=n, cursor=c), limit=limit, cursor=cursor
+    page = await collect_pages(
+        lambda n, c: context.services.users.list(context.actor, limit=n, cursor=c), limit=limit, cursor=cursor
     )
     columns = {
         "email": "email",
@@ -36,17 +47,19 @@ async def list_command(at: Desk, limit: int | None, cursor: str | None) -> None:
         "disabled": "disabledAt",
         "id": "id",
     }
-    at.listed("users", desk.as_rows(page, UserAnswer.from_model), columns)
+    context.print_list("users", to_rows(page, UserAnswer.from_model), columns)
 
 
 @group.command("show")
 @click.argument("user", metavar="EMAIL|ID")
-@desk.at_desk()
-async def show(at: Desk, user: str) -> None:
+@with_context()
+async def show(context: CommandContext, user: str) -> None:
     """Show one user."""
-    at.one(
-        desk.as_json(
-            UserAnswer.from_model(await at.services.users.get(at.actor, await at.names.find_user_id(at.actor, user)))
+    context.print_object(
+        to_json(
+            UserAnswer.from_model(
+                await context.services.users.get(context.actor, await context.lookup.find_user_id(context.actor, user))
+            )
         )
     )
 
@@ -61,9 +74,9 @@ async def show(at: Desk, user: str) -> None:
 @click.option(
     "--timezone", metavar="ZONE", help="IANA time zone, such as Europe/Berlin.  [default: that of the workspace]"
 )
-@desk.at_desk()
+@with_context()
 async def add(
-    at: Desk,
+    context: CommandContext,
     *,
     email: str,
     name: str,
@@ -75,11 +88,11 @@ async def add(
 ) -> None:
     """Add a user. Without a password the user can use API keys but cannot sign in."""
     clear = _password(password, password_file, generate_password)
-    user = await at.services.users.create(
-        at.actor, email=email, name=name, role=role, password=clear, timezone=timezone
+    user = await context.services.users.create(
+        context.actor, email=email, name=name, role=role, password=clear, timezone=timezone
     )
     shown = {"password": clear} if generate_password and clear else {}
-    at.one({**desk.as_json(UserAnswer.from_model(user)), **shown})
+    context.print_object({**to_json(UserAnswer.from_model(user)), **shown})
 
 
 @group.command("change")
@@ -88,20 +101,20 @@ async def add(
 @click.option("--role", type=_ROLE, help="New role.")
 @click.option("--timezone", metavar="ZONE", help="IANA time zone, such as Europe/Berlin.")
 @click.option("--no-timezone", is_flag=True, help="Use the time zone of the workspace.")
-@desk.at_desk()
+@with_context()
 async def change(
-    at: Desk, *, user: str, name: str | None, role: str | None, timezone: str | None, no_timezone: bool
+    context: CommandContext, *, user: str, name: str | None, role: str | None, timezone: str | None, no_timezone: bool
 ) -> None:
     """Change the name, role or time zone of a user."""
     if timezone is not None and no_timezone:
         raise click.UsageError("--timezone and --no-timezone cannot be used together")
     if name is None and role is None and timezone is None and not no_timezone:
         raise click.UsageError("nothing to change: use --name, --role, --timezone or --no-timezone")
-    user_id = await at.names.find_user_id(at.actor, user)
-    changed = await at.services.users.change(
-        at.actor, user_id, name=name, role=role, timezone=timezone, clear_timezone=no_timezone
+    user_id = await context.lookup.find_user_id(context.actor, user)
+    changed = await context.services.users.change(
+        context.actor, user_id, name=name, role=role, timezone=timezone, clear_timezone=no_timezone
     )
-    at.one(desk.as_json(UserAnswer.from_model(changed)))
+    context.print_object(to_json(UserAnswer.from_model(changed)))
 
 
 @group.command("set-password")
@@ -109,47 +122,47 @@ async def change(
 @click.option("--password", metavar="-", help="Use `-` to read the password from standard input.")
 @click.option("--password-file", type=click.Path(path_type=Path), metavar="PATH", help="Read the password from a file.")
 @click.option("--generate-password", is_flag=True, help="Generate a password and print it once.")
-@desk.at_desk()
+@with_context()
 async def set_password(
-    at: Desk, user: str, password: str | None, password_file: Path | None, generate_password: bool
+    context: CommandContext, user: str, password: str | None, password_file: Path | None, generate_password: bool
 ) -> None:
     """Set a new password for a user and end their sessions. Without an option, prompts for the password."""
-    user_id = await at.names.find_user_id(at.actor, user)
+    user_id = await context.lookup.find_user_id(context.actor, user)
     clear = _password(password, password_file, generate_password)
     if clear is None:
-        clear = desk.secret_text(None, None, prompt="New password", option="--password")
-    changed = await at.services.users.change(at.actor, user_id, password=clear)
-    data: desk.Json = {
-        **desk.as_json(UserAnswer.from_model(changed)),
+        clear = read_secret(None, None, prompt="New password", option="--password")
+    changed = await context.services.users.change(context.actor, user_id, password=clear)
+    data: Json = {
+        **to_json(UserAnswer.from_model(changed)),
         **({"password": clear} if generate_password else {}),
     }
-    at.said(data, f"{changed.email} has a new password{f': {clear}' if generate_password else '.'}")
+    context.print_result(data, f"{changed.email} has a new password{f': {clear}' if generate_password else '.'}")
 
 
-def _switch(name: str, about: str, *, disabled: bool) -> None:
+def _add_status_command(name: str, about: str, *, disabled: bool) -> None:
     @group.command(name, help=about)
     @click.argument("user", metavar="EMAIL|ID")
-    @desk.at_desk()
-    async def switch(at: Desk, user: str) -> None:
-        user_id = await at.names.find_user_id(at.actor, user)
-        changed = await at.services.users.change(at.actor, user_id, disabled=disabled)
-        at.said(desk.as_json(UserAnswer.from_model(changed)), f"{changed.email} is {name}d.")
+    @with_context()
+    async def switch(context: CommandContext, user: str) -> None:
+        user_id = await context.lookup.find_user_id(context.actor, user)
+        changed = await context.services.users.change(context.actor, user_id, disabled=disabled)
+        context.print_result(to_json(UserAnswer.from_model(changed)), f"{changed.email} is {name}d.")
 
 
-_switch("disable", "Disable a user. Their sessions end and their API keys are revoked.", disabled=True)
-_switch("enable", "Enable a user again. Revoked API keys stay revoked.", disabled=False)
+_add_status_command("disable", "Disable a user. Their sessions end and their API keys are revoked.", disabled=True)
+_add_status_command("enable", "Enable a user again. Revoked API keys stay revoked.", disabled=False)
 
 
 @group.command("remove")
 @click.argument("user", metavar="EMAIL|ID")
-@desk.confirmed
-@desk.at_desk()
-async def remove(at: Desk, user: str, yes: bool) -> None:
+@confirmation_option
+@with_context()
+async def remove(context: CommandContext, user: str, yes: bool) -> None:
     """Remove a user and their API keys. Their unresolved tickets become unassigned."""
-    found = await at.services.users.get(at.actor, await at.names.find_user_id(at.actor, user))
-    desk.confirm(f"Remove {found.email} and all of their API keys?", yes=yes)
-    await at.services.users.delete(at.actor, found.id)
-    at.said({"id": found.id, "removed": True}, f"{found.email} was removed.")
+    found = await context.services.users.get(context.actor, await context.lookup.find_user_id(context.actor, user))
+    confirm(f"Remove {found.email} and all of their API keys?", yes=yes)
+    await context.services.users.delete(context.actor, found.id)
+    context.print_result({"id": found.id, "removed": True}, f"{found.email} was removed.")
 
 
 def _password(value: str | None, file: Path | None, generate: bool) -> str | None:
@@ -159,7 +172,7 @@ def _password(value: str | None, file: Path | None, generate: bool) -> str | Non
         return secrets.new_password()
     if value is None and file is None:
         return None
-    return desk.secret_text(value, file, prompt="Password", option="--password")
+    return read_secret(value, file, prompt="Password", option="--password")
 
 
 COMMANDS = (group,)

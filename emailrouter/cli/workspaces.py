@@ -6,8 +6,16 @@ import click
 
 from api.schema.accounts import WorkspaceAnswer
 from emailrouter.assembly.core import Core
-from emailrouter.cli import desk, frame
-from emailrouter.cli.desk import Desk
+from emailrouter.cli import console
+from emailrouter.cli.context import (
+    CommandContext,
+    WorkspaceGroup,
+    confirm,
+    confirmation_option,
+    run_with_core,
+    to_json,
+    with_context,
+)
 from emailrouter.first_login import as_text, first_address
 from router.admin.installation.first_workspace import FirstLogin
 from router.admin.installation.workspace_admin import WorkspaceAdminService
@@ -17,42 +25,40 @@ from router.local_time import LOCALES
 from router.model import Workspace
 
 
-@click.group(cls=desk.Group, name="workspace")
+@click.group(cls=WorkspaceGroup, name="workspace")
 def group() -> None:
     """Manage workspaces. Users, domains, integrations and tickets belong to exactly one workspace."""
 
 
 @group.command("list")
 @click.pass_context
-def list_command(context: click.Context) -> None:
+def list_command(ctx: click.Context) -> None:
     """List the workspaces of this installation."""
 
     async def work(core: Core) -> None:
         found = await LookupService(core.database).list_workspaces()
-        if frame.invocation(context).as_json:
-            frame.print_json(
-                {"workspaces": [desk.as_json(WorkspaceAnswer.from_model(workspace)) for workspace in found]}
-            )
+        if console.get_invocation(ctx).as_json:
+            console.print_json({"workspaces": [to_json(WorkspaceAnswer.from_model(workspace)) for workspace in found]})
             return
-        rows = [desk.as_json(WorkspaceAnswer.from_model(workspace)) for workspace in found]
-        frame.print_table(["name", "id", "createdAt"], rows)
+        rows = [to_json(WorkspaceAnswer.from_model(workspace)) for workspace in found]
+        console.print_table(["name", "id", "createdAt"], rows)
 
-    desk.with_operator(context, work)
+    run_with_core(ctx, work)
 
 
 @group.command("show")
-@desk.at_desk()
-async def show(at: Desk) -> None:
+@with_context()
+async def show(context: CommandContext) -> None:
     """Show the workspace."""
-    found = await at.services.workspaces.get(at.actor)
-    await _one(at, found)
+    found = await context.services.workspaces.get(context.actor)
+    await _print_workspace(context, found)
 
 
 @group.command("create")
 @click.argument("name")
 @click.option("--email", metavar="E", required=True, help="Sign-in address of its first admin.")
 @click.pass_context
-def create(context: click.Context, name: str, email: str) -> None:
+def create(ctx: click.Context, name: str, email: str) -> None:
     """Create another workspace with its first admin and API key, and print them once.
 
     If there are several workspaces, `[dns] verification = "auto"` also requires the TXT record of a domain.
@@ -64,10 +70,10 @@ def create(context: click.Context, name: str, email: str) -> None:
             raise Refused("conflict", "there is no workspace yet: create the first one with `emailrouter init`")
         return await tenancy.create(name, email)
 
-    login = desk.with_operator(context, work)
-    invocation = frame.invocation(context)
+    login = run_with_core(ctx, work)
+    invocation = console.get_invocation(ctx)
     if invocation.as_json:
-        frame.print_json(
+        console.print_json(
             {"workspaceId": login.workspace_id, "email": login.email, "password": login.password, "key": login.key}
         )
     else:
@@ -80,9 +86,9 @@ def create(context: click.Context, name: str, email: str) -> None:
 @click.option("--no-default-integration", is_flag=True, help="Do not post the tickets of mail to postmaster.")
 @click.option("--timezone", metavar="ZONE", help="IANA time zone for displayed times, such as Europe/Berlin.")
 @click.option("--locale", type=click.Choice(LOCALES), help="Language tag that sets the date format.")
-@desk.at_desk()
+@with_context()
 async def change(
-    at: Desk,
+    context: CommandContext,
     *,
     name: str | None,
     default_integration: str | None,
@@ -97,30 +103,32 @@ async def change(
         raise click.UsageError(
             "nothing to change: use --name, --default-integration, --no-default-integration, --timezone or --locale"
         )
-    integration_id = default_integration and await at.names.find_integration_id(at.actor, default_integration)
-    changed = await at.services.workspaces.change(
-        at.actor,
+    integration_id = default_integration and await context.lookup.find_integration_id(
+        context.actor, default_integration
+    )
+    changed = await context.services.workspaces.change(
+        context.actor,
         name=name,
         default_integration_id=integration_id,
         clear_default_integration=no_default_integration,
         timezone=timezone,
         locale=locale,
     )
-    await _one(at, changed)
+    await _print_workspace(context, changed)
 
 
 @group.command("remove")
 @click.argument("workspace", metavar="ID|NAME")
-@desk.confirmed
+@confirmation_option
 @click.pass_context
-def remove(context: click.Context, workspace: str, yes: bool) -> None:
+def remove(ctx: click.Context, workspace: str, yes: bool) -> None:
     """Delete a workspace and everything in it: users, domains, tickets and messages."""
 
     async def work(core: Core) -> str:
         found = await LookupService(core.database).find_workspace(workspace)
         tenancy = WorkspaceAdminService(core.database, core.clock)
         lost = await tenancy.count_contents(found.id)
-        desk.confirm(
+        confirm(
             f"Delete {found.name} ({found.id}) with {lost.domains} domains, {lost.users} users, "
             f"{lost.tickets} tickets and {lost.messages} messages?",
             yes=yes,
@@ -128,16 +136,16 @@ def remove(context: click.Context, workspace: str, yes: bool) -> None:
         await tenancy.erase(found.id)
         return found.id
 
-    erased = desk.with_operator(context, work)
-    if frame.invocation(context).as_json:
-        frame.print_json({"id": erased, "removed": True})
+    erased = run_with_core(ctx, work)
+    if console.get_invocation(ctx).as_json:
+        console.print_json({"id": erased, "removed": True})
     else:
         click.echo(f"{erased} was deleted.")
 
 
-async def _one(at: Desk, workspace: Workspace) -> None:
-    names = await at.display_names([workspace.default_integration_id])
-    at.one(desk.as_json(WorkspaceAnswer.from_model(workspace)), defaultIntegrationId=names)
+async def _print_workspace(context: CommandContext, workspace: Workspace) -> None:
+    names = await context.display_names([workspace.default_integration_id])
+    context.print_object(to_json(WorkspaceAnswer.from_model(workspace)), defaultIntegrationId=names)
 
 
 COMMANDS = (group,)

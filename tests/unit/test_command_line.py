@@ -1,13 +1,13 @@
-"""`emailrouter.cli.frame`: arguments that no command takes."""
+"""`emailrouter.cli.console`: arguments that no command takes."""
 
 import click
 import pytest
 
-from emailrouter.cli import frame
+from emailrouter.cli import console
 
 
 def test_an_extra_url_is_not_repeated() -> None:
-    command = frame.Command("add", params=[click.Argument(["name"])])
+    command = console.Command("add", params=[click.Argument(["name"])])
     assert command.make_context("add", ["support"]).params["name"] == "support"
     with pytest.raises(click.UsageError) as refused:
         command.make_context("add", ["support", "https://hooks.example/T0/secret", "more"])

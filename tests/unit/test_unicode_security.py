@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emailrouter.cli.frame import cell, printable
+from emailrouter.cli.console import format_cell, printable_text
 from router.unicode_security import deceptive_domain, shown_identifier, shown_line, with_a_labels
 
 HIDDEN = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u2060\ufeff\u00ad\u180e"
@@ -14,7 +14,7 @@ HIDDEN = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u20
 def test_marks_and_characters_without_width_are_removed(hidden: str) -> None:
     text = f"{hidden}Eva{hidden} M\u00fcller{hidden}"
     assert shown_line(text) == shown_identifier(text) == "Eva M\u00fcller"
-    assert printable(text) == "Eva M\u00fcller"
+    assert printable_text(text) == "Eva M\u00fcller"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_marks_and_characters_without_width_are_removed(hidden: str) -> None:
     ],
 )
 def test_words_and_emoji_keep_their_joiners(text: str) -> None:
-    assert shown_line(text) == printable(text) == text
+    assert shown_line(text) == printable_text(text) == text
     assert shown_identifier(f"{text}a@x.example").isprintable()
 
 
@@ -79,7 +79,7 @@ def test_a_domain_that_needs_its_joiners_stays_the_same() -> None:
 def test_domains_that_may_pass_for_others(domain: str, labels: str) -> None:
     address = f"eva@{domain}"
     assert deceptive_domain(address) == labels
-    assert with_a_labels(address) == cell(address) == (f"{address} ({labels})" if labels else address)
+    assert with_a_labels(address) == format_cell(address) == (f"{address} ({labels})" if labels else address)
 
 
 def test_only_an_address_has_a_domain() -> None:

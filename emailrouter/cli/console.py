@@ -51,19 +51,19 @@ class Invocation:
         return load(self.config_path, os.environ)
 
 
-def _remember_config(context: click.Context, _: click.Parameter, value: str | None) -> None:
+def _set_config_path(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
-        invocation(context).config_path = Path(value)
+        get_invocation(ctx).config_path = Path(value)
 
 
-def _remember_json(context: click.Context, _: click.Parameter, value: bool) -> None:
+def _set_json_output(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        invocation(context).as_json = True
+        get_invocation(ctx).as_json = True
 
 
-def invocation(context: click.Context) -> Invocation:
+def get_invocation(ctx: click.Context) -> Invocation:
     """The one `Invocation` of this command line."""
-    found: Invocation = context.find_root().ensure_object(Invocation)
+    found: Invocation = ctx.find_root().ensure_object(Invocation)
     return found
 
 
@@ -74,7 +74,7 @@ def _shared_options() -> list[click.Parameter]:
             metavar="PATH",
             expose_value=False,
             is_eager=True,
-            callback=_remember_config,
+            callback=_set_config_path,
             help="Configuration file.  [default: ./emailrouter.toml, else /etc/emailrouter/emailrouter.toml]",
         ),
         click.Option(
@@ -82,7 +82,7 @@ def _shared_options() -> list[click.Parameter]:
             is_flag=True,
             expose_value=False,
             is_eager=True,
-            callback=_remember_json,
+            callback=_set_json_output,
             help="Print the output as JSON.",
         ),
     ]
@@ -143,18 +143,18 @@ def print_json(data: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
     """Data for people: columns by name, as wide as their longest value."""
-    texts = [[cell(row.get(column)) for column in columns] for row in rows]
+    texts = [[format_cell(row.get(column)) for column in columns] for row in rows]
     widths = [max(len(c), *(len(t[i]) for t in texts)) if texts else len(c) for i, c in enumerate(columns)]
     for line in [[c.upper() for c in columns], *texts]:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def cell(value: object) -> str:
+def format_cell(value: object) -> str:
     """A value as people read it on one line, an address with its A-labels if it deceives; nothing is `-`."""
-    return "-" if value is None or value == "" else printable(with_a_labels(str(value)))
+    return "-" if value is None or value == "" else printable_text(with_a_labels(str(value)))
 
 
-def printable(text: str) -> str:
+def printable_text(text: str) -> str:
     """The text without what would move the cursor, colour the terminal, begin a new line or turn its direction."""
     return "".join(
         c if c.isprintable() or unicodedata.category(c) == "Cf" else "\N{REPLACEMENT CHARACTER}"
@@ -162,12 +162,12 @@ def printable(text: str) -> str:
     )
 
 
-def guarded(command: click.Group) -> NoReturn:
+def run_command_line(command: click.Group) -> NoReturn:
     """Runs the command line and turns every expected failure into its line and its exit code."""
     try:
         _run(command)
     except SystemExit as ended:
-        if not _written_out(sys.stdout) and ended.code in (0, None):
+        if not _flush(sys.stdout) and ended.code in (0, None):
             sys.exit(1)
         raise
 
@@ -183,8 +183,8 @@ def _run(command: click.Group) -> NoReturn:
         error.show()
         sys.exit(2)
     except click.ClickException as error:
-        context = error.ctx if isinstance(error, click.UsageError) else None
-        more = f" (see `{context.command_path} --help`)" if context is not None else ""
+        ctx = error.ctx if isinstance(error, click.UsageError) else None
+        more = f" (see `{ctx.command_path} --help`)" if ctx is not None else ""
         fail(" ".join(error.format_message().split()) + more, 2)
     except click.Abort:
         fail("aborted")
@@ -203,7 +203,7 @@ def _run(command: click.Group) -> NoReturn:
     sys.exit(result if isinstance(result, int) else 0)
 
 
-def _written_out(stream: TextIO) -> bool:
+def _flush(stream: TextIO) -> bool:
     """Whether the stream took all that was printed. What it did not take is dropped, or the interpreter's own flush
     would fail after this with an exit code and a text of its own."""
     try:

@@ -13,24 +13,24 @@ from config.values import parse_duration
 from router.clock import SystemClock, micros
 from router.model import Micros
 
-_EXPECTED = "must be a time like 2030-01-31 or 2030-01-31T12:00:00Z, or a duration like 90d, 12h or 10m"
+_EXPECTED_FORMATS = "must be a time like 2030-01-31 or 2030-01-31T12:00:00Z, or a duration like 90d, 12h or 10m"
 
 
-def past(_: click.Context, parameter: click.Parameter, value: str | None) -> Micros | None:
+def parse_past_time(_: click.Context, parameter: click.Parameter, value: str | None) -> Micros | None:
     """A duration is so long ago."""
-    return _moment(value, -1, parameter)
+    return _parse_time(value, -1, parameter)
 
 
-def future(_: click.Context, parameter: click.Parameter, value: str | None) -> Micros | None:
+def parse_future_time(_: click.Context, parameter: click.Parameter, value: str | None) -> Micros | None:
     """A duration is so long from now."""
-    return _moment(value, 1, parameter)
+    return _parse_time(value, 1, parameter)
 
 
-def _moment(value: str | None, sign: int, parameter: click.Parameter) -> Micros | None:
+def _parse_time(value: str | None, sign: int, parameter: click.Parameter) -> Micros | None:
     if value is None:
         return None
     if value.isdigit():  # seconds, a year, a day: nobody could tell
-        raise click.BadParameter(f"{value!r} {_EXPECTED}", param=parameter)
+        raise click.BadParameter(f"{value!r} {_EXPECTED_FORMATS}", param=parameter)
     try:
         return SystemClock().now() + sign * micros(parse_duration(value))
     except ValueError:
@@ -38,7 +38,7 @@ def _moment(value: str | None, sign: int, parameter: click.Parameter) -> Micros 
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise click.BadParameter(f"{value!r} {_EXPECTED}", param=parameter) from None
+        raise click.BadParameter(f"{value!r} {_EXPECTED_FORMATS}", param=parameter) from None
     # Without a zone it is UTC, as everything that is printed.
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     since_epoch: timedelta = aware - datetime.fromtimestamp(0, UTC)

@@ -1,7 +1,7 @@
 """What every command that works in a workspace shares: the use cases, the workspace itself, ways to print and to ask.
 
 The operator is an admin without being a user. With one workspace it is that one; with more, `--workspace` says which.
-`at_desk` makes a command of a coroutine that takes a `Desk`: it opens before and closes after, whatever happens.
+`with_context` turns a coroutine that takes a `CommandContext` into a command, and closes the installation afterwards.
 A person is asked nothing that `--yes` cannot answer, and nothing is asked at all where nobody can answer.
 """
 
@@ -21,7 +21,7 @@ import click
 from api.schema.shape import Answer
 from emailrouter import log
 from emailrouter.assembly.core import Core
-from emailrouter.cli import frame
+from emailrouter.cli import console
 from emailrouter.operator_services import opened
 from router.admin.lookup import LookupService
 from router.admin.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
@@ -39,59 +39,59 @@ _SYNONYMS = (("add", "create"), ("remove", "revoke", "delete", "rm"), ("list", "
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class CommandContext:
     """An open installation, seen from one workspace."""
 
     core: Core
     actor: Actor
-    names: LookupService
+    lookup: LookupService
     as_json: bool
 
     @property
     def services(self) -> Services:
         return self.core.services
 
-    def acting_as(self, user_id: str) -> Desk:
+    def acting_as(self, user_id: str) -> CommandContext:
         """The same, but what is done is done in a user's name."""
         return replace(self, actor=replace(self.actor, user_id=user_id))
 
     # --- printing
 
-    def listed(self, name: str, page: Page[Json], columns: Mapping[str, str], **more: Mapping[str, str]) -> None:
+    def print_list(self, name: str, page: Page[Json], columns: Mapping[str, str], **more: Mapping[str, str]) -> None:
         """A list. columns: heading -> field; more: field -> (value -> what people are shown instead)."""
         if self.as_json:
             cursor = {} if page.next_cursor is None else {"nextCursor": page.next_cursor}
-            frame.print_json({name: list(page.items), **cursor})
+            console.print_json({name: list(page.items), **cursor})
             return
         rows = [
-            {heading: _shown(row.get(field), more.get(field)) for heading, field in columns.items()}
+            {heading: _display_value(row.get(field), more.get(field)) for heading, field in columns.items()}
             for row in page.items
         ]
-        frame.print_table(list(columns), rows)
+        console.print_table(list(columns), rows)
         if page.next_cursor is not None:
             click.echo(f"More entries follow: use --all, or --cursor {page.next_cursor}", err=True)
 
-    def one(self, data: Json, **more: Mapping[str, str]) -> None:
+    def print_object(self, data: Json, **more: Mapping[str, str]) -> None:
         """One thing: each field on a line of its own; lists of things as tables below."""
         if self.as_json:
-            frame.print_json(data)
+            console.print_json(data)
             return
         plain = {key: value for key, value in data.items() if not _is_table(value)}
         width = max((len(key) for key in plain), default=0)
         for key, value in plain.items():
-            click.echo(f"{key.ljust(width)}  {frame.cell(_shown(value, more.get(key)))}")
+            click.echo(f"{key.ljust(width)}  {console.format_cell(_display_value(value, more.get(key)))}")
         for key, value in data.items():
             if _is_table(value):
                 click.echo(f"\n{key}")
                 columns = list(dict.fromkeys(column for row in value for column in row))
-                frame.print_table(columns, [{c: _shown(row.get(c), None) for c in columns} for row in value])
+                console.print_table(columns, [{c: _display_value(row.get(c), None) for c in columns} for row in value])
 
-    def said(self, data: Json, sentence: str) -> None:
+    def print_result(self, data: Json, sentence: str) -> None:
         """What was done."""
         if self.as_json:
-            frame.print_json(data)
+            console.print_json(data)
         else:
-            click.echo(frame.printable(sentence))
+            click.echo(console.printable_text(sentence))
 
     # --- names that people know instead of ids
 
@@ -106,9 +106,9 @@ class Desk:
 # --- commands and groups
 
 
-def _remember_workspace(context: click.Context, _: click.Parameter, value: str | None) -> None:
+def _set_workspace(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
     if value is not None:
-        context.meta[_WORKSPACE] = value
+        ctx.meta[_WORKSPACE] = value
 
 
 def _workspace_option() -> click.Option:
@@ -117,12 +117,12 @@ def _workspace_option() -> click.Option:
         metavar="ID|NAME",
         expose_value=False,
         is_eager=True,
-        callback=_remember_workspace,
+        callback=_set_workspace,
         help="Workspace to use; required if there are several.",
     )
 
 
-class Command(frame.Command):
+class WorkspaceCommand(console.Command):
     """A command that takes `--workspace`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -130,10 +130,10 @@ class Command(frame.Command):
         self.params.append(_workspace_option())
 
 
-class Group(frame.Group):
+class WorkspaceGroup(console.Group):
     """The commands of one noun. `add` and `create`, `remove` and `delete` and `rm` are the same word."""
 
-    command_class = Command
+    command_class = WorkspaceCommand
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -142,40 +142,40 @@ class Group(frame.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """By name or synonym."""
         same = next((words for words in _SYNONYMS if cmd_name in words), ())
-        found = (super(Group, self).get_command(ctx, word) for word in (cmd_name, *same))
+        found = (super(WorkspaceGroup, self).get_command(ctx, word) for word in (cmd_name, *same))
         return next((command for command in found if command is not None), None)
 
 
-def at_desk(
+def with_context(
     *, secrets: bool = False
-) -> Callable[[Callable[Concatenate[Desk, P], Awaitable[int | None]]], Callable[P, int | None]]:
+) -> Callable[[Callable[Concatenate[CommandContext, P], Awaitable[int | None]]], Callable[P, int | None]]:
     """secrets: the command needs the secret key. What the coroutine returns is the exit code, None is 0."""
 
-    def decorate(work: Callable[Concatenate[Desk, P], Awaitable[int | None]]) -> Callable[P, int | None]:
+    def decorate(work: Callable[Concatenate[CommandContext, P], Awaitable[int | None]]) -> Callable[P, int | None]:
         @functools.wraps(work)
         def command(*args: P.args, **kwargs: P.kwargs) -> int | None:
-            context = click.get_current_context()
+            ctx = click.get_current_context()
 
             async def run(core: Core) -> int | None:
-                workspace = await _workspace(LookupService(core.database), context.meta.get(_WORKSPACE))
-                desk = Desk(
+                workspace = await _find_workspace(LookupService(core.database), ctx.meta.get(_WORKSPACE))
+                context = CommandContext(
                     core,
                     Actor(workspace.id, "admin"),
                     LookupService(core.database),
-                    frame.invocation(context).as_json,
+                    console.get_invocation(ctx).as_json,
                 )
-                return await work(desk, *args, **kwargs)
+                return await work(context, *args, **kwargs)
 
-            return with_operator(context, run, secrets=secrets)
+            return run_with_core(ctx, run, secrets=secrets)
 
         return command
 
     return decorate
 
 
-def with_operator(context: click.Context, work: Callable[[Core], Awaitable[T]], *, secrets: bool = False) -> T:
+def run_with_core(ctx: click.Context, work: Callable[[Core], Awaitable[T]], *, secrets: bool = False) -> T:
     """Runs a coroutine over the open installation, all of its workspaces."""
-    config = frame.invocation(context).config()
+    config = console.get_invocation(ctx).config()
     # A command's own words are its output; of the program's events only what is wrong matters here.
     log.set_up(config.server.log_format, "warning")
 
@@ -183,10 +183,10 @@ def with_operator(context: click.Context, work: Callable[[Core], Awaitable[T]], 
         async with opened(config, secrets=secrets) as core:
             return await work(core)
 
-    return frame.run(run())
+    return console.run(run())
 
 
-async def _workspace(names: LookupService, wanted: str | None) -> Workspace:
+async def _find_workspace(names: LookupService, wanted: str | None) -> Workspace:
     if wanted is not None:
         return await names.find_workspace(wanted)
     known = await names.list_workspaces()
@@ -194,14 +194,16 @@ async def _workspace(names: LookupService, wanted: str | None) -> Workspace:
         raise Refused("not_found", "there is no workspace yet: run `emailrouter init`")
     if len(known) > 1:
         listed = ", ".join(f"{workspace.name} ({workspace.id})" for workspace in known[:20])
-        raise click.UsageError(f"--workspace is required, there are several workspaces: {frame.printable(listed)}")
+        raise click.UsageError(
+            f"--workspace is required, there are several workspaces: {console.printable_text(listed)}"
+        )
     return known[0]
 
 
 # --- lists
 
 
-def paged(function: F) -> F:
+def paging_options(function: F) -> F:
     """Adds the options of every list; the command gets `limit` (None for all) and `cursor`."""
 
     @functools.wraps(function)
@@ -223,7 +225,7 @@ def paged(function: F) -> F:
     return cast(F, command)
 
 
-async def collect(
+async def collect_pages(
     fetch: Callable[[int, str | None], Awaitable[Page[T]]],
     *,
     limit: int | None = None,
@@ -239,20 +241,20 @@ async def collect(
             return Page(tuple(items), cursor)
 
 
-def as_json(answer: Answer) -> Json:
+def to_json(answer: Answer) -> Json:
     """The API's own shape of a thing."""
     return answer.model_dump(mode="json", by_alias=True)
 
 
-def as_rows(page: Page[T], shape: Callable[[T], Answer]) -> Page[Json]:
+def to_rows(page: Page[T], shape: Callable[[T], Answer]) -> Page[Json]:
     """A page of things in the API's shapes."""
-    return Page(tuple(as_json(shape(item)) for item in page.items), page.next_cursor)
+    return Page(tuple(to_json(shape(item)) for item in page.items), page.next_cursor)
 
 
 # --- asking
 
 
-def confirmed(function: F) -> F:
+def confirmation_option(function: F) -> F:
     """Adds `--yes`."""
     return click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")(function)
 
@@ -262,15 +264,19 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{frame.printable(question)} Confirmation needs a terminal; without one, use --yes")
-    with _interruptible():
-        click.confirm(frame.printable(question), abort=True, err=True)
+        raise click.UsageError(
+            f"{console.printable_text(question)} Confirmation needs a terminal; without one, use --yes"
+        )
+    with _interruptible_prompt():
+        click.confirm(console.printable_text(question), abort=True, err=True)
 
 
-EXPOSED = "other users of this host can read command lines; use `{option} -` for standard input, or {option}-file PATH"
+EXPOSURE_HINT = (
+    "other users of this host can read command lines; use `{option} -` for standard input, or {option}-file PATH"
+)
 
 
-def secret_text(value: str | None, file: Path | None, *, prompt: str, option: str) -> str:
+def read_secret(value: str | None, file: Path | None, *, prompt: str, option: str) -> str:
     """A secret from standard input (`-`), from a file, or from a hidden prompt on a terminal.
 
     Raises `click.UsageError` for a secret that is given on the command line itself.
@@ -278,20 +284,20 @@ def secret_text(value: str | None, file: Path | None, *, prompt: str, option: st
     if value is not None and file is not None:
         raise click.UsageError(f"{option} and {option}-file cannot be used together")
     if file is not None:
-        return _first_line(file.read_text(encoding="utf-8"), str(file))
+        return _read_single_line(file.read_text(encoding="utf-8"), str(file))
     if value == "-":
-        return _first_line(sys.stdin.read(), "standard input")
+        return _read_single_line(sys.stdin.read(), "standard input")
     if value is not None:
-        raise click.UsageError(f"{option} accepts only `-`: {EXPOSED.format(option=option)}")
+        raise click.UsageError(f"{option} accepts only `-`: {EXPOSURE_HINT.format(option=option)}")
     if not sys.stdin.isatty():
         raise click.UsageError(f"{option} is missing: use `{option} -` and pass the value on standard input")
-    with _interruptible():
+    with _interruptible_prompt():
         asked: str = click.prompt(prompt, hide_input=True, err=True)
     return asked
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def _interruptible_prompt() -> Iterator[None]:
     """While a person is asked, Ctrl-C ends the command at once: the loop's own handler would wait for the answer."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -300,10 +306,10 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _first_line(text: str, where: str) -> str:
+def _read_single_line(text: str, where: str) -> str:
     lines = text.strip().splitlines()
     if len(lines) != 1:
-        raise click.UsageError(f"{frame.printable(where)} must contain one line, but contains {len(lines)}")
+        raise click.UsageError(f"{console.printable_text(where)} must contain one line, but contains {len(lines)}")
     return lines[0].strip()
 
 
@@ -311,7 +317,7 @@ def _is_table(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
-def _shown(value: object, instead: Mapping[str, str] | None) -> object:
+def _display_value(value: object, instead: Mapping[str, str] | None) -> object:
     match value:
         case str() if instead is not None:
             return instead.get(value, value)
