@@ -83,18 +83,18 @@ def _add_documents(app: web.Application, *, public_url: str, version: str) -> No
 
 
 def _add_probes(app: web.Application, services: Services) -> None:
-    async def alive(_: web.Request) -> web.Response:
+    async def show_liveness(_: web.Request) -> web.Response:
         return responses.json_text('{"status":"ok"}')
 
-    async def ready(_: web.Request) -> web.Response:
+    async def show_readiness(_: web.Request) -> web.Response:
         try:
             await services.ready()
         except StorageReplaced as error:
             return responses.error("unavailable", error.advice)
         return responses.json_text('{"status":"ok"}')
 
-    _add_route(app, "GET", "/healthz", alive)
-    _add_route(app, "GET", "/readyz", ready)
+    _add_route(app, "GET", "/healthz", show_liveness)
+    _add_route(app, "GET", "/readyz", show_readiness)
 
 
 def _path_pattern(route: Route) -> str:
@@ -102,9 +102,9 @@ def _path_pattern(route: Route) -> str:
     parent, _, last = route.path.rpartition("/")
     if not last.startswith("{"):
         return route.path
-    words = [other.path.rpartition("/")[2] for other in ROUTES if other.path.rpartition("/")[0] == parent]
-    taken = "|".join(sorted({re.escape(word) for word in words if not word.startswith("{")}))
-    return f"{parent}/{{{last[1:-1]}:(?!(?:{taken})$)[^/]+}}" if taken else route.path
+    segments = [other.path.rpartition("/")[2] for other in ROUTES if other.path.rpartition("/")[0] == parent]
+    reserved = "|".join(sorted({re.escape(segment) for segment in segments if not segment.startswith("{")}))
+    return f"{parent}/{{{last[1:-1]}:(?!(?:{reserved})$)[^/]+}}" if reserved else route.path
 
 
 def _add_route(app: web.Application, method: str, path: str, handler: Handler) -> None:

@@ -1,6 +1,6 @@
 """From a request's bytes to a JSON object: bounded in size and depth, and strict about what JSON leaves open.
 
-Refused: what is not UTF-8, not an object, nested too deep, has a field twice, numbers that are not finite or too
+Refused: what is not UTF-8, not an object, nested too deep, has a field duplicate, numbers that are not finite or too
 large to mean anything, NUL and lone surrogates in any text. An empty body is an empty object.
 """
 
@@ -20,7 +20,7 @@ MAX_DEPTH = 20
 # up to a hundred times its bytes in memory, and the garbage collector's time grows faster than their number.
 MAX_CONTAINERS = 30_000
 # Bytes. Enough for every form of sign-in, and small enough that a client without a key costs nothing.
-SMALL_BODY = 4096
+SMALL_BODY_BYTES = 4096
 # Characters of a Content-Type. aiohttp parses the header in time that grows with the square of its length.
 _MAX_CONTENT_TYPE = 200
 _CHARSET = re.compile(r";[ \t]*charset=\"?([^\";\s]*)", re.IGNORECASE)
@@ -28,17 +28,17 @@ _MAX_DIGITS = 18  # more than any number of ours, and within 64 bits
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def effective_limit(own: int | None, cap: int, *, small: bool) -> int:
+def effective_limit(declared: int | None, cap: int, *, small: bool) -> int:
     """The largest body of a route in bytes.
 
     Args:
-        own: What the route declares itself.
+        declared: What the route declares itself.
         cap: `[api] max_body_bytes`, the limit of every route.
         small: Whether the route needs no authentication or takes no body.
     """
-    if own is None:
-        own = SMALL_BODY if small else cap
-    return min(own, cap)
+    if declared is None:
+        declared = SMALL_BODY_BYTES if small else cap
+    return min(declared, cap)
 
 
 async def read(request: web.Request, limit: int) -> bytes:
@@ -55,10 +55,10 @@ async def read(request: web.Request, limit: int) -> bytes:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer itself has not begun
     content = bytearray()
-    async for piece in request.content.iter_any():
-        if len(content) + len(piece) > limit:
+    async for chunk in request.content.iter_any():
+        if len(content) + len(chunk) > limit:
             raise _too_large(limit)
-        content += piece
+        content += chunk
     return bytes(content)
 
 
@@ -114,28 +114,30 @@ def _check_values(level: list[Any]) -> None:
     depth = 0
     while level:
         below: list[Any] = []
-        for found in level:
-            if isinstance(found, str):
-                if _UNSTORABLE.search(found):
+        for value in level:
+            if isinstance(value, str):
+                if _UNSTORABLE.search(value):
                     raise Refused("invalid_request", "Text must not contain NUL characters or unpaired surrogates")
-            elif isinstance(found, dict | list):
+            elif isinstance(value, dict | list):
                 if depth == MAX_DEPTH:
                     raise _too_deep()
-                if isinstance(found, dict):
-                    below += found.keys()
-                    below += found.values()
+                if isinstance(value, dict):
+                    below += value.keys()
+                    below += value.values()
                 else:
-                    below += found
+                    below += value
         level, depth = below, depth + 1
 
 
 def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    decoded = dict(pairs)
+    if len(decoded) != len(pairs):
         seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # add() returns None, which is the point
-        raise Refused("invalid_request", f"{twice[:50]} is given more than once", _UNSTORABLE.sub("", twice[:200]))
-    return found
+        duplicate = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # add() returns None, which is the point
+        raise Refused(
+            "invalid_request", f"{duplicate[:50]} is given more than once", _UNSTORABLE.sub("", duplicate[:200])
+        )
+    return decoded
 
 
 def _parse_int(digits: str) -> int:

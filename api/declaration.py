@@ -33,8 +33,8 @@ class Declaration(Protocol):
 class DeclaredHandler:
     """Whoever serves one declared route; subclasses hand aiohttp their `serve`."""
 
-    def __init__(self, declared: Declaration) -> None:
-        self.declaration = declared
+    def __init__(self, declaration: Declaration) -> None:
+        self.declaration = declaration
 
 
 def find_declaration(request: web.Request) -> Declaration | None:

@@ -36,7 +36,7 @@ def render(routes: tuple[Route, ...]) -> str:
     for route in routes:
         by_tag.setdefault(route.tag, []).append(route)
     sections = "".join(
-        f"<h2>{escape(tag)}</h2>" + "".join(_render_call(route) for route in found) for tag, found in by_tag.items()
+        f"<h2>{escape(tag)}</h2>" + "".join(_render_call(route) for route in tagged) for tag, tagged in by_tag.items()
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Email Router API</title>'
@@ -68,14 +68,14 @@ def _render_call(route: Route) -> str:
     if route.answer is not None:
         parts.append(_render_model("Response", route.answer.model_json_schema(by_alias=True, mode="serialization")))
         parts.append(_render_example(route, "answer"))
-    codes = ", ".join(f"<code>{code}</code>" for found in errors_of(route).values() for code in found)
+    codes = ", ".join(f"<code>{code}</code>" for group in errors_of(route).values() for code in group)
     parts.append(f'<p class="r">Errors: {codes}</p>')
     return f"<details>{''.join(parts)}</details>"
 
 
 def _render_example(route: Route, part: str) -> str:
-    found = examples().get(f"{route.method} {route.path}", {})
-    return f"<pre>{escape(json.dumps(found[part], indent=2, ensure_ascii=False))}</pre>" if part in found else ""
+    example = examples().get(f"{route.method} {route.path}", {})
+    return f"<pre>{escape(json.dumps(example[part], indent=2, ensure_ascii=False))}</pre>" if part in example else ""
 
 
 def _render_model(title: str, schema: dict[str, object]) -> str:

@@ -65,35 +65,35 @@ class Endpoint(DeclaredHandler):
         idempotency = self._services.idempotency
         path = self.route.path.format_map(call.ids)
         digest = hashlib.sha256(call.request.query_string.encode() + b"\0" + content).hexdigest()
-        begun = await idempotency.claim(f"{caller.scope} {self.route.method} {path}", key, digest)
-        if isinstance(begun, StoredResponse):
-            response = responses.json_text(begun.answer, begun.status)
+        claim = await idempotency.claim(f"{caller.scope} {self.route.method} {path}", key, digest)
+        if isinstance(claim, StoredResponse):
+            response = responses.json_text(claim.answer, claim.status)
             response.headers["Idempotency-Replayed"] = "true"
             return response
         # On its own: a client that hangs up, or a time limit, must not leave the key taken.
-        task = asyncio.create_task(self._handle_claimed(call, begun))
+        task = asyncio.create_task(self._handle_claimed(call, claim))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _handle_claimed(self, call: Call[Any, Any], begun: IdempotencyClaim) -> web.StreamResponse:
+    async def _handle_claimed(self, call: Call[Any, Any], claim: IdempotencyClaim) -> web.StreamResponse:
         idempotency = self._services.idempotency
         try:
             answer = await self.route.handler(call)
         except BaseException:
-            await idempotency.release(begun)
+            await idempotency.release(claim)
             raise
         text = answer.to_json() if isinstance(answer, Answer) and not self.route.secret else None
-        await idempotency.store_response(begun, self.route.status, text)
+        await idempotency.store_response(claim, self.route.status, text)
         return self._encode(answer)
 
 
 def _query_parameters(request: web.Request) -> Mapping[str, str]:
     """The parameters, each at most once, without what the database cannot keep."""
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for name, value in request.query.items():
-        if name in found:
+        if name in parameters:
             raise Refused("invalid_request", f"{name[:50]} is given more than once", name[:200])
-        found[name] = value
-    body.check_storable(found)
-    return found
+        parameters[name] = value
+    body.check_storable(parameters)
+    return parameters

@@ -23,7 +23,7 @@ _CALL = re.compile(r"^### (\w+) /api(\S*)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DO
 _COMMAND = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 _ANSWER = re.compile(r"```json\n(.*?)```", re.DOTALL)
 # What a reader sets, and which kind of id a variable stands for.
-_SET = {
+_VARIABLES = {
     "WEBHOOK_URL": "https://hooks.slack.com/services/T000/B000/XXXX",
     "EMAIL": "ada@example.com",
     "PASSWORD": "a long passphrase",
@@ -44,22 +44,22 @@ _IDS = {
 @cache
 def examples() -> Mapping[str, Mapping[str, Any]]:
     """By method and path (`POST /domains`): `request` and `answer`, each where there is one."""
-    found: dict[str, dict[str, Any]] = json.loads((resources.files("api") / COPY.name).read_text(encoding="utf-8"))
-    return found
+    loaded: dict[str, dict[str, Any]] = json.loads((resources.files("api") / COPY.name).read_text(encoding="utf-8"))
+    return loaded
 
 
 def parse_document(text: str) -> dict[str, dict[str, Any]]:
     """The same, from the text of docs/api.md."""
-    found: dict[str, dict[str, Any]] = {}
+    examples_by_call: dict[str, dict[str, Any]] = {}
     for call in _CALL.finditer(text):
         command, answer = _COMMAND.search(call[3]), _ANSWER.search(call[3])
-        example = found[f"{call[1]} {call[2]}"] = {}
-        words = shlex.split(_substitute(command[1].replace("\\\n", " "), text)) if command else []
-        if "-d" in words:
-            example["request"] = json.loads(words[words.index("-d") + 1])
+        example = examples_by_call[f"{call[1]} {call[2]}"] = {}
+        arguments = shlex.split(_substitute(command[1].replace("\\\n", " "), text)) if command else []
+        if "-d" in arguments:
+            example["request"] = json.loads(arguments[arguments.index("-d") + 1])
         if answer:
             example["answer"] = json.loads(answer[1])
-    return found
+    return examples_by_call
 
 
 def _substitute(command: str, text: str) -> str:
@@ -67,16 +67,16 @@ def _substitute(command: str, text: str) -> str:
 
     def value(variable: re.Match[str]) -> str:
         kind = _IDS.get(variable[1])
-        shown = re.search(rf'"({kind}_[0-9a-z]{{26}})"', text) if kind else None
-        return shown[1] if shown else _SET.get(variable[1], variable[1])
+        first_id = re.search(rf'"({kind}_[0-9a-z]{{26}})"', text) if kind else None
+        return first_id[1] if first_id else _VARIABLES.get(variable[1], variable[1])
 
     return re.sub(r"\$([A-Z_]+)", value, command)
 
 
 def main() -> None:
     """Writes the copy; in a checkout."""
-    made = parse_document(DOCUMENT.read_text(encoding="utf-8"))
-    COPY.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    parsed = parse_document(DOCUMENT.read_text(encoding="utf-8"))
+    COPY.write_text(json.dumps(parsed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

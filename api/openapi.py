@@ -29,10 +29,10 @@ items. `POST` calls that create something accept an `Idempotency-Key`. All error
 def document(routes: Iterable[Route], *, public_url: str, version: str) -> dict[str, Any]:
     """The whole document as plain values."""
     listed = list(routes)
-    names, schemas = _schemas(listed)
+    references, schemas = _schemas(listed)
     paths: dict[str, dict[str, Any]] = {}
     for route in listed:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, names)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Email Router", "version": version or "0", "description": _DESCRIPTION},
@@ -64,8 +64,8 @@ def _schemas(routes: list[Route]) -> tuple[Mapping[tuple[type[Any], JsonSchemaMo
             models.append((route.body, "validation"))
         if route.answer is not None:
             models.append((route.answer, "serialization"))
-    found, definitions = models_json_schema(list(dict.fromkeys(models)), by_alias=True, ref_template=_REFERENCE)
-    return found, {name: _without_null_defaults(shape) for name, shape in definitions["$defs"].items()}
+    references, definitions = models_json_schema(list(dict.fromkeys(models)), by_alias=True, ref_template=_REFERENCE)
+    return references, {name: _without_null_defaults(shape) for name, shape in definitions["$defs"].items()}
 
 
 def _without_null_defaults(shape: dict[str, Any]) -> dict[str, Any]:
@@ -131,26 +131,26 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 def _parameter_schema(shape: Mapping[str, Any]) -> dict[str, Any]:
     """A parameter's schema: in a query string there is no null, only absence."""
-    kept = {name: value for name, value in shape.items() if name not in ("title", "description", "default")}
-    choices = [choice for choice in kept.pop("anyOf", ()) if choice.get("type") != "null"]
+    schema = {name: value for name, value in shape.items() if name not in ("title", "description", "default")}
+    choices = [choice for choice in schema.pop("anyOf", ()) if choice.get("type") != "null"]
     if shape.get("default") is not None:
-        kept["default"] = shape["default"]
-    return {**(choices[0] if choices else {}), **kept}
+        schema["default"] = shape["default"]
+    return {**(choices[0] if choices else {}), **schema}
 
 
 def _success(route: Route, schemas: Mapping[tuple[type[Any], JsonSchemaMode], Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": route.summary, "headers": _header_references(route)}
+    response: dict[str, Any] = {"description": route.summary, "headers": _header_references(route)}
     if route.answer is not None:
         content = {"schema": schemas[route.answer, "serialization"]} | _example(route, "answer")
-        answer["content"] = {"application/json": content}
+        response["content"] = {"application/json": content}
     elif route.media:
-        answer["content"] = {route.media: {"schema": {"type": "string", "format": "binary"}}}
-    return {str(route.status): answer}
+        response["content"] = {route.media: {"schema": {"type": "string", "format": "binary"}}}
+    return {str(route.status): response}
 
 
 def _example(route: Route, part: str) -> dict[str, Any]:
-    found = examples().get(f"{route.method} {route.path}", {})
-    return {"example": found[part]} if part in found else {}
+    example = examples().get(f"{route.method} {route.path}", {})
+    return {"example": example[part]} if part in example else {}
 
 
 def errors_of(route: Route) -> dict[int, list[ErrorCode]]:

@@ -19,14 +19,14 @@ def client_address(request: web.Request, trusted: Sequence[Network]) -> str:
     nearest = peer_address(request.transport)
     if nearest is None:
         return ""
-    said = ",".join(request.headers.getall("X-Forwarded-For", ())).rsplit(",", _MAX_HOPS)
-    for hop in reversed(said[-_MAX_HOPS:]):
+    forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())).rsplit(",", _MAX_HOPS)
+    for hop in reversed(forwarded[-_MAX_HOPS:]):
         if not is_in(nearest, trusted):
             break
-        before = parse_address(hop.strip())
-        if before is None:
+        previous = parse_address(hop.strip())
+        if previous is None:
             break
-        nearest = before
+        nearest = previous
     return str(nearest)
 
 

@@ -34,15 +34,15 @@ def auth(authentication: AuthenticationService, clock: Clock, trusted_proxies: S
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[ADDRESS] = client_address(request, trusted_proxies)
-        declared = find_declaration(request)
-        if declared is None or declared.role is None:
+        declaration = find_declaration(request)
+        if declaration is None or declaration.role is None:
             return await handler(request)
         try:
             request[CALLER] = await _authenticate(request, authentication)
         except Refused:
-            place = address_key(request[ADDRESS])
-            attempts.check(place)
-            attempts.failed(place)
+            key = address_key(request[ADDRESS])
+            attempts.check(key)
+            attempts.failed(key)
             raise
         return await handler(request)
 
@@ -50,9 +50,9 @@ def auth(authentication: AuthenticationService, clock: Clock, trusted_proxies: S
 
 
 async def _authenticate(request: web.Request, authentication: AuthenticationService) -> Caller:
-    given = request.headers.get("Authorization")
-    if given is not None:
-        scheme, _, credential = given.partition(" ")
+    header = request.headers.get("Authorization")
+    if header is not None:
+        scheme, _, credential = header.partition(" ")
         if scheme.lower() != "bearer" or not 1 <= len(credential.strip()) <= _MAX_CREDENTIAL:
             raise Refused("unauthorized", "Authorization must be Bearer followed by an API key")
         return await authentication.authenticate_key(credential.strip(), address=request[ADDRESS])

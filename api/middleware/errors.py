@@ -1,7 +1,7 @@
 """Whatever happens, the answer is JSON in the one shape of errors; nothing of the inside is in it.
 
 What a use case refused is said in its words; what is away is `unavailable`; everything else is `internal_error` and
-a line in the log with the request's id. One address causes at most `LINES` such lines.
+a line in the log with the request's id. One address causes at most `LINES` such attempts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOG_LINES = Limit(requests=300, seconds=60)
 FAULT_LOG_LIMIT = web.AppKey("fault_lines", Attempts)
 
 # What aiohttp itself may raise before a handler of ours runs.
-_HTTP: dict[int, tuple[ErrorCode, str]] = {
+_AIOHTTP_ERRORS: dict[int, tuple[ErrorCode, str]] = {
     404: ("not_found", "Not found"),
     413: ("payload_too_large", "Request body is too large"),
     415: ("unsupported_media_type", "Content-Type must be application/json"),
@@ -56,7 +56,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         if error.status < 400:  # a redirect is not an error
             raise
-        code, message = _HTTP.get(error.status, ("invalid_request", "Bad request"))
+        code, message = _AIOHTTP_ERRORS.get(error.status, ("invalid_request", "Bad request"))
         return _close_if_unread(request, responses.error(code, message))
     except (web.RequestPayloadError, ConnectionError):
         _check_response_not_started(request)
@@ -73,12 +73,12 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _may_log(request: web.Request) -> bool:
     """Whether the client may cause one more log line; counts it."""
-    lines, place = request.app[FAULT_LOG_LIMIT], address_key(request.get(ADDRESS, ""))
+    attempts, key = request.app[FAULT_LOG_LIMIT], address_key(request.get(ADDRESS, ""))
     try:
-        lines.check(place)
+        attempts.check(key)
     except Throttled:
         return False
-    lines.failed(place)
+    attempts.failed(key)
     return True
 
 

@@ -17,7 +17,7 @@ from api.request_keys import CALLER
 from router.admin.access.users import ROLES
 from router.errors import Refused
 
-_SAFE = frozenset({"GET", "HEAD"})
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 def permission(public_url: str) -> Middleware:
@@ -26,16 +26,20 @@ def permission(public_url: str) -> Middleware:
 
     @web.middleware
     async def permit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        declared = find_declaration(request)
-        if declared is None:
+        declaration = find_declaration(request)
+        if declaration is None:
             return await handler(request)
         caller = request.get(CALLER)
-        by_browser = caller is None or caller.is_session
-        if request.method not in _SAFE and by_browser and not is_from_own_page(request, origin):
+        is_from_browser = caller is None or caller.is_session
+        if request.method not in _SAFE_METHODS and is_from_browser and not is_from_own_page(request, origin):
             raise Refused("forbidden", "Cross-site request rejected")
-        least = declared.role
-        if caller is not None and least is not None and ROLES.index(caller.actor.role) > ROLES.index(least):
-            raise Refused("forbidden", f"Requires the role {least}; your role is {caller.actor.role}")
+        required_role = declaration.role
+        if (
+            caller is not None
+            and required_role is not None
+            and ROLES.index(caller.actor.role) > ROLES.index(required_role)
+        ):
+            raise Refused("forbidden", f"Requires the role {required_role}; your role is {caller.actor.role}")
         return await handler(request)
 
     return permit
@@ -52,8 +56,8 @@ def is_from_own_page(request: web.Request, origin: str) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
-    said = request.headers.get("Origin")
-    return said is None or said == origin or _origin_host(said) == request.host
+    origin_header = request.headers.get("Origin")
+    return origin_header is None or origin_header == origin or _origin_host(origin_header) == request.host
 
 
 def _origin_host(origin: str) -> str:

@@ -35,23 +35,23 @@ def rate_limit(limits: RateLimits, settings: ApiSettings) -> Middleware:
     """The middleware; a limit of 0 is none."""
     by_key = Limit(settings.requests_per_minute, MINUTE_SECONDS)
     by_workspace = Limit(settings.requests_per_day, DAY_SECONDS)
-    by_person = Limit(settings.session_requests_per_minute, MINUTE_SECONDS)
-    automatic = Limit(AUTOMATIC_REQUESTS if by_person.requests else 0, MINUTE_SECONDS)
+    by_user = Limit(settings.session_requests_per_minute, MINUTE_SECONDS)
+    automatic = Limit(AUTOMATIC_REQUESTS if by_user.requests else 0, MINUTE_SECONDS)
 
-    def applying(request: web.Request, caller: Caller) -> Mapping[str, Limit]:
+    def applicable_limits(request: web.Request, caller: Caller) -> Mapping[str, Limit]:
         """The limits of this request, by the scope that it is counted under."""
         if not caller.is_session:
             return {caller.scope: by_key, f"workspace:{caller.actor.workspace_id}": by_workspace}
         if _is_automatic(request):
             return {f"automatic:{caller.actor.user_id}": automatic}
-        return {f"person:{caller.actor.user_id}": by_person}
+        return {f"person:{caller.actor.user_id}": by_user}
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         caller = request.get(CALLER)
         if caller is None:
             return await handler(request)
-        verdict = await limits.count(applying(request, caller))
+        verdict = await limits.count(applicable_limits(request, caller))
         if verdict is not None:
             request[VERDICT] = verdict
             if not verdict.allowed:
@@ -63,7 +63,7 @@ def rate_limit(limits: RateLimits, settings: ApiSettings) -> Middleware:
 
 def _is_automatic(request: web.Request) -> bool:
     """Whether an open page made this request by itself: its event stream (which has no such header) or a refresh."""
-    declared = find_declaration(request)
-    if declared is None or not declared.is_auto_refreshed or request.method not in ("GET", "HEAD"):
+    declaration = find_declaration(request)
+    if declaration is None or not declaration.is_auto_refreshed or request.method not in ("GET", "HEAD"):
         return False
-    return bool(declared.media) or REFRESH_HEADER in request.headers
+    return bool(declaration.media) or REFRESH_HEADER in request.headers

@@ -15,22 +15,22 @@ from api.middleware import headers
 from api.request_keys import REQUEST_ID, TIME_LIMIT, VERDICT
 
 HEADER = "X-Request-Id"
-_GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 @web.middleware
 async def request_id(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Names the request before anything else sees it."""
     given = request.headers.get(HEADER, "")
-    request[REQUEST_ID] = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
+    request[REQUEST_ID] = given if _VALID_ID.fullmatch(given) else secrets.token_hex(8)
     return await handler(request)
 
 
 async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
     """A signal of aiohttp: called for every answer right before it leaves, errors and streams alike."""
-    found = request.get(REQUEST_ID)
-    if found is not None:
-        response.headers[HEADER] = found
+    assigned = request.get(REQUEST_ID)
+    if assigned is not None:
+        response.headers[HEADER] = assigned
     headers.set_headers(response)
     limit = request.get(TIME_LIMIT)
     if limit is not None:

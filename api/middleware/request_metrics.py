@@ -21,8 +21,8 @@ def request_metrics(meter: Meter) -> Middleware:
     """The middleware."""
 
     @web.middleware
-    async def counting(request: web.Request, handler: Handler) -> web.StreamResponse:
-        began = time.perf_counter()
+    async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.perf_counter()
         status = _NONE
         try:
             response = await handler(request)
@@ -32,12 +32,12 @@ def request_metrics(meter: Meter) -> Middleware:
             status = f"{answer.status // 100}xx"
             raise
         finally:
-            declared = find_declaration(request)
-            streams = declared is not None and declared.media
-            seconds = None if streams else time.perf_counter() - began
+            declaration = find_declaration(request)
+            is_stream = declaration is not None and declaration.media
+            seconds = None if is_stream else time.perf_counter() - started
             meter.requested(*_route_labels(request), status, seconds)
 
-    return counting
+    return record
 
 
 def _route_labels(request: web.Request) -> tuple[str, str]:

@@ -15,24 +15,24 @@ from aiohttp.typedefs import Handler, Middleware
 from api.declaration import find_declaration
 from api.request_keys import TIME_LIMIT
 
-_OURS = ("api.", "router.")
+_OWN_MODULES = ("api.", "router.")
 
 
 def time_limit(limit: timedelta) -> Middleware:
     """The middleware; what takes too long is answered 503."""
 
     @web.middleware
-    async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        declared = find_declaration(request)
-        async with asyncio.timeout(limit.total_seconds()) as bound:
-            if declared is not None and declared.media:
-                request[TIME_LIMIT] = bound
+    async def limit_time(request: web.Request, handler: Handler) -> web.StreamResponse:
+        declaration = find_declaration(request)
+        async with asyncio.timeout(limit.total_seconds()) as timeout:
+            if declaration is not None and declaration.media:
+                request[TIME_LIMIT] = timeout
             try:
                 return await handler(request)
             finally:
                 request.pop(TIME_LIMIT, None)
 
-    return bounded
+    return limit_time
 
 
 def innermost_call(error: TimeoutError) -> str:
@@ -41,12 +41,12 @@ def innermost_call(error: TimeoutError) -> str:
     Read from the cancellation's traceback, so that naming it costs a request in time nothing.
     """
     trace = error.__cause__.__traceback__ if error.__cause__ is not None else None
-    found = ""
+    call = ""
     while trace is not None:
         frame = trace.tb_frame
         module = frame.f_globals.get("__name__", "")
-        if module.startswith(_OURS) and module != __name__:
+        if module.startswith(_OWN_MODULES) and module != __name__:
             query = frame.f_locals.get("query")
-            found = f"{module}.{frame.f_code.co_name}" + (f" {query}" if isinstance(query, str) else "")
+            call = f"{module}.{frame.f_code.co_name}" + (f" {query}" if isinstance(query, str) else "")
         trace = trace.tb_next
-    return found
+    return call

@@ -7,22 +7,22 @@ from api.schema.routing import AliasAnswer, AliasChange, AliasCreate, AliasList,
 from api.schema.shape import EmptyBody, NoQuery
 
 
-async def page(call: Call[EmptyBody, AliasListParameters]) -> AliasList:
-    asked = call.query
-    found = await call.services.aliases.list(
-        call.actor, domain_id=asked.domain_id, limit=asked.limit, cursor=asked.cursor
+async def list_page(call: Call[EmptyBody, AliasListParameters]) -> AliasList:
+    query = call.query
+    page = await call.services.aliases.list(
+        call.actor, domain_id=query.domain_id, limit=query.limit, cursor=query.cursor
     )
-    return AliasList(aliases=[AliasAnswer.from_model(alias) for alias in found.items], next_cursor=found.next_cursor)
+    return AliasList(aliases=[AliasAnswer.from_model(alias) for alias in page.items], next_cursor=page.next_cursor)
 
 
 async def create(call: Call[AliasCreate, NoQuery]) -> AliasAnswer:
-    asked = call.body
+    body = call.body
     return AliasAnswer.from_model(
         await call.services.aliases.create(
             call.actor,
-            domain_id=asked.domain_id,
-            local_part=asked.local_part,
-            integration_id=asked.integration_id,
+            domain_id=body.domain_id,
+            local_part=body.local_part,
+            integration_id=body.integration_id,
         )
     )
 
@@ -32,10 +32,10 @@ async def show(call: Call[EmptyBody, NoQuery]) -> AliasAnswer:
 
 
 async def change(call: Call[AliasChange, NoQuery]) -> AliasAnswer:
-    asked = call.body
+    body = call.body
     return AliasAnswer.from_model(
         await call.services.aliases.change(
-            call.actor, call.ids["id"], integration_id=asked.integration_id, status=asked.status
+            call.actor, call.ids["id"], integration_id=body.integration_id, status=body.status
         )
     )
 
@@ -52,7 +52,7 @@ ROUTES = (
     Route(
         "GET",
         "/aliases",
-        page,
+        list_page,
         "Aliases, newest first",
         "viewer",
         AliasList,

@@ -19,10 +19,10 @@ async def login(call: Call[Login, NoQuery]) -> web.StreamResponse:
     sessions = call.services.sessions
     cookies = call.request.app[COOKIES]
     device = cookies.device_token(call.request)
-    new = await sessions.sign_in(call.body.email, call.body.password, address=call.address, device=device)
-    me = await sessions.get_identity(Actor(new.user.workspace_id, new.user.role, user_id=new.user.id))
-    response = responses.json(MeAnswer.from_model(me))
-    cookies.set_session(call.request, response, new)
+    session = await sessions.sign_in(call.body.email, call.body.password, address=call.address, device=device)
+    identity = await sessions.get_identity(Actor(session.user.workspace_id, session.user.role, user_id=session.user.id))
+    response = responses.json(MeAnswer.from_model(identity))
+    cookies.set_session(call.request, response, session)
     return response
 
 
@@ -37,13 +37,13 @@ async def logout(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
     return response
 
 
-async def me(call: Call[EmptyBody, NoQuery]) -> MeAnswer:
+async def show_identity(call: Call[EmptyBody, NoQuery]) -> MeAnswer:
     return MeAnswer.from_model(await call.services.sessions.get_identity(call.actor))
 
 
-async def sessions(call: Call[EmptyBody, NoQuery]) -> SessionList:
-    found = await call.services.sessions.list(call.actor)
-    return SessionList(sessions=[SessionAnswer.from_model(session, _own(call)) for session in found])
+async def list_sessions(call: Call[EmptyBody, NoQuery]) -> SessionList:
+    sessions = await call.services.sessions.list(call.actor)
+    return SessionList(sessions=[SessionAnswer.from_model(session, _session_id(call)) for session in sessions])
 
 
 async def end_session(call: Call[EmptyBody, NoQuery]) -> None:
@@ -53,14 +53,14 @@ async def end_session(call: Call[EmptyBody, NoQuery]) -> None:
 async def change_password(call: Call[PasswordChange, NoQuery]) -> web.StreamResponse:
     body = call.body
     device = await call.services.sessions.change_password(
-        call.actor, current=body.current_password, new=body.password, keep_session_id=_own(call)
+        call.actor, current=body.current_password, new=body.password, keep_session_id=_session_id(call)
     )
     response = web.Response(status=204)
     call.request.app[COOKIES].set_device(call.request, response, device)
     return response
 
 
-def _own(call: Call[Any, NoQuery]) -> str:
+def _session_id(call: Call[Any, NoQuery]) -> str:
     return call.caller.session_id if call.caller is not None else ""
 
 
@@ -84,7 +84,7 @@ ROUTES = (
         status=204,
         errors=("forbidden",),
     ),
-    Route("GET", "/auth/sessions", sessions, "Sessions of the authenticated user", "viewer", SessionList),
+    Route("GET", "/auth/sessions", list_sessions, "Sessions of the authenticated user", "viewer", SessionList),
     Route(
         "DELETE", "/auth/sessions/{id}", end_session, "End a session of the authenticated user", "viewer", status=204
     ),
@@ -98,5 +98,5 @@ ROUTES = (
         status=204,
         errors=("rate_limited",),
     ),
-    Route("GET", "/auth/me", me, "The authenticated user, workspace and role", "viewer", MeAnswer),
+    Route("GET", "/auth/me", show_identity, "The authenticated user, workspace and role", "viewer", MeAnswer),
 )

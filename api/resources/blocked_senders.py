@@ -7,11 +7,11 @@ from api.schema.operations import BlockedSenderAnswer, BlockedSenderCreate, Bloc
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
 
 
-async def page(call: Call[EmptyBody, PageParameters]) -> BlockedSenderList:
-    found = await call.services.blocked_senders.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+async def list_page(call: Call[EmptyBody, PageParameters]) -> BlockedSenderList:
+    page = await call.services.blocked_senders.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
     return BlockedSenderList(
-        blocked_senders=[BlockedSenderAnswer.from_model(blocked) for blocked in found.items],
-        next_cursor=found.next_cursor,
+        blocked_senders=[BlockedSenderAnswer.from_model(blocked) for blocked in page.items],
+        next_cursor=page.next_cursor,
     )
 
 
@@ -27,7 +27,7 @@ ROUTES = (
     Route(
         "GET",
         "/blocked-senders",
-        page,
+        list_page,
         "Blocked senders, in alphabetical order",
         "viewer",
         BlockedSenderList,

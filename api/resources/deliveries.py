@@ -14,18 +14,18 @@ from api.schema.deliveries import (
 from api.schema.shape import EmptyBody, NoQuery
 
 
-async def page(call: Call[EmptyBody, DeliveryListParameters]) -> DeliveryList:
-    asked = call.query
-    found = await call.services.deliveries.list(
+async def list_page(call: Call[EmptyBody, DeliveryListParameters]) -> DeliveryList:
+    query = call.query
+    page = await call.services.deliveries.list(
         call.actor,
-        state=asked.state,
-        integration_id=asked.integration_id,
-        ticket_id=asked.ticket_id,
-        limit=asked.limit,
-        cursor=asked.cursor,
+        state=query.state,
+        integration_id=query.integration_id,
+        ticket_id=query.ticket_id,
+        limit=query.limit,
+        cursor=query.cursor,
     )
     return DeliveryList(
-        deliveries=[DeliveryAnswer.from_model(delivery) for delivery in found.items], next_cursor=found.next_cursor
+        deliveries=[DeliveryAnswer.from_model(delivery) for delivery in page.items], next_cursor=page.next_cursor
     )
 
 
@@ -38,16 +38,24 @@ async def replay(call: Call[EmptyBody, NoQuery]) -> DeliveryAnswer:
 
 
 async def replay_many(call: Call[Replay, NoQuery]) -> Replayed:
-    asked = call.body
+    body = call.body
     return Replayed(
         replayed=await call.services.deliveries.replay_many(
-            call.actor, integration_id=asked.integration_id, state=asked.state
+            call.actor, integration_id=body.integration_id, state=body.state
         )
     )
 
 
 ROUTES = (
-    Route("GET", "/deliveries", page, "Deliveries, newest first", "viewer", DeliveryList, query=DeliveryListParameters),
+    Route(
+        "GET",
+        "/deliveries",
+        list_page,
+        "Deliveries, newest first",
+        "viewer",
+        DeliveryList,
+        query=DeliveryListParameters,
+    ),
     Route(
         "POST",
         "/deliveries/replay",

@@ -15,11 +15,9 @@ from api.schema.routing import (
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
 
 
-async def page(call: Call[EmptyBody, PageParameters]) -> DomainList:
-    found = await call.services.domains.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
-    return DomainList(
-        domains=[DomainAnswer.from_model(domain) for domain in found.items], next_cursor=found.next_cursor
-    )
+async def list_page(call: Call[EmptyBody, PageParameters]) -> DomainList:
+    page = await call.services.domains.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    return DomainList(domains=[DomainAnswer.from_model(domain) for domain in page.items], next_cursor=page.next_cursor)
 
 
 async def create(call: Call[DomainCreate, NoQuery]) -> DomainCreated:
@@ -45,7 +43,7 @@ async def delete(call: Call[EmptyBody, DomainDeleteParameters]) -> None:
 
 
 ROUTES = (
-    Route("GET", "/domains", page, "Domains, newest first", "viewer", DomainList, query=PageParameters),
+    Route("GET", "/domains", list_page, "Domains, newest first", "viewer", DomainList, query=PageParameters),
     Route(
         "POST",
         "/domains",

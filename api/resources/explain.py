@@ -8,9 +8,9 @@ from api.schema.shape import NoQuery
 
 
 async def explain(call: Call[ExplainRequest, NoQuery]) -> ExplainAnswer:
-    asked = call.body
+    body = call.body
     return ExplainAnswer.from_model(
-        await call.services.explanations.explain(call.actor, asked.recipient, sender=asked.from_, subject=asked.subject)
+        await call.services.explanations.explain(call.actor, body.recipient, sender=body.from_, subject=body.subject)
     )
 
 

@@ -13,19 +13,19 @@ from api.schema.routing import (
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
 
 
-async def page(call: Call[EmptyBody, PageParameters]) -> IntegrationList:
-    found = await call.services.integrations.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+async def list_page(call: Call[EmptyBody, PageParameters]) -> IntegrationList:
+    page = await call.services.integrations.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
     return IntegrationList(
-        integrations=[IntegrationAnswer.from_model(integration) for integration in found.items],
-        next_cursor=found.next_cursor,
+        integrations=[IntegrationAnswer.from_model(integration) for integration in page.items],
+        next_cursor=page.next_cursor,
     )
 
 
 async def create(call: Call[IntegrationCreate, NoQuery]) -> IntegrationAnswer:
-    asked = call.body
+    body = call.body
     return IntegrationAnswer.from_model(
         await call.services.integrations.create(
-            call.actor, type=asked.type, name=asked.name, settings={"webhookUrl": asked.webhook_url}
+            call.actor, type=body.type, name=body.name, settings={"webhookUrl": body.webhook_url}
         )
     )
 
@@ -55,7 +55,9 @@ async def test(call: Call[EmptyBody, NoQuery]) -> IntegrationTested:
 
 
 ROUTES = (
-    Route("GET", "/integrations", page, "Integrations, newest first", "viewer", IntegrationList, query=PageParameters),
+    Route(
+        "GET", "/integrations", list_page, "Integrations, newest first", "viewer", IntegrationList, query=PageParameters
+    ),
     Route(
         "POST",
         "/integrations",

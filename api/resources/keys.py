@@ -7,16 +7,16 @@ from api.schema.accounts import KeyAnswer, KeyCreate, KeyCreated, KeyList
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
 
 
-async def page(call: Call[EmptyBody, PageParameters]) -> KeyList:
-    found = await call.services.keys.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
-    return KeyList(keys=[KeyAnswer.from_model(key) for key in found.items], next_cursor=found.next_cursor)
+async def list_page(call: Call[EmptyBody, PageParameters]) -> KeyList:
+    page = await call.services.keys.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    return KeyList(keys=[KeyAnswer.from_model(key) for key in page.items], next_cursor=page.next_cursor)
 
 
 async def create(call: Call[KeyCreate, NoQuery]) -> KeyCreated:
-    asked = call.body
+    body = call.body
     return KeyCreated.from_model(
         await call.services.keys.create(
-            call.actor, name=asked.name, role=asked.role, user_id=asked.user_id, expires_at=asked.expires_at
+            call.actor, name=body.name, role=body.role, user_id=body.user_id, expires_at=body.expires_at
         )
     )
 
@@ -29,7 +29,7 @@ ROUTES = (
     Route(
         "GET",
         "/keys",
-        page,
+        list_page,
         "API keys, newest first; roles other than admin see their own",
         "viewer",
         KeyList,

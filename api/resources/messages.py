@@ -14,16 +14,16 @@ from api.schema.tickets import TraceAnswer
 from router.errors import not_found
 
 # Seconds for one piece to get through to a client that reads slowly.
-WRITE_TIMEOUT = 60
-_PIECE = 256 * 1024
+WRITE_SECONDS = 60
+_CHUNK_BYTES = 256 * 1024
 
 
 async def find(call: Call[EmptyBody, MessageSearchParameters]) -> MessageList:
-    found = await call.services.messages.find(call.actor, call.query.q)
-    return MessageList(messages=[MessageRow.from_model(message) for message in found])
+    messages = await call.services.messages.find(call.actor, call.query.q)
+    return MessageList(messages=[MessageRow.from_model(message) for message in messages])
 
 
-async def raw(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
+async def download_raw(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
     """The mail with our trace headers on top, in the pieces it is kept in."""
     mail = await call.services.messages.get_raw(call.actor, call.ids["id"])
     response = _download(f"{mail.message.id}.eml", "message/rfc822", mail.size)
@@ -31,46 +31,46 @@ async def raw(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
     if call.request.method != "HEAD":
         await _write(response, mail.trace_headers)
         await _write(response, mail.first_chunk)
-        async for piece in mail.remaining_chunks:
-            await _write(response, piece)
+        async for chunk in mail.remaining_chunks:
+            await _write(response, chunk)
     await response.write_eof()
     return response
 
 
-async def attachment(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
+async def download_attachment(call: Call[EmptyBody, NoQuery]) -> web.StreamResponse:
     """The file; never shown in place, whatever it claims to be."""
     n = call.ids["n"]
     if not (n.isascii() and n.isdigit() and len(n) <= 6):
         raise not_found("Attachment")
-    found = await call.services.messages.get_attachment(call.actor, call.ids["id"], int(n))
-    response = _download(found.attachment.filename, "application/octet-stream", len(found.data))
+    attachment = await call.services.messages.get_attachment(call.actor, call.ids["id"], int(n))
+    response = _download(attachment.attachment.filename, "application/octet-stream", len(attachment.data))
     await response.prepare(call.request)
-    for start in range(0, len(found.data) if call.request.method != "HEAD" else 0, _PIECE):
-        await _write(response, found.data[start : start + _PIECE])
+    for start in range(0, len(attachment.data) if call.request.method != "HEAD" else 0, _CHUNK_BYTES):
+        await _write(response, attachment.data[start : start + _CHUNK_BYTES])
     await response.write_eof()
     return response
 
 
-async def trace(call: Call[EmptyBody, NoQuery]) -> TraceAnswer:
+async def show_trace(call: Call[EmptyBody, NoQuery]) -> TraceAnswer:
     return TraceAnswer.from_model(await call.services.messages.get_trace(call.actor, call.ids["id"]))
 
 
-def _download(filename: str, content_type: str, octets: int) -> web.StreamResponse:
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in " ._-") else "_" for c in filename)[:100]
-    named = quote(filename.encode("utf-8", "replace"), safe="")
+def _download(filename: str, content_type: str, size: int) -> web.StreamResponse:
+    ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in " ._-") else "_" for c in filename)[:100]
+    encoded_name = quote(filename.encode("utf-8", "replace"), safe="")
     return web.StreamResponse(
         headers={
             "Content-Type": content_type,
-            "Content-Length": str(octets),
-            "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{named}",
+            "Content-Length": str(size),
+            "Content-Disposition": f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{encoded_name}",
             "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
         }
     )
 
 
-async def _write(response: web.StreamResponse, octets: bytes) -> None:
-    async with asyncio.timeout(WRITE_TIMEOUT):
-        await response.write(octets)
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    async with asyncio.timeout(WRITE_SECONDS):
+        await response.write(data)
 
 
 ROUTES = (
@@ -86,7 +86,7 @@ ROUTES = (
     Route(
         "GET",
         "/emails/messages/{id}/raw",
-        raw,
+        download_raw,
         "The original message, with trace header fields prepended",
         "viewer",
         media="message/rfc822",
@@ -94,12 +94,17 @@ ROUTES = (
     Route(
         "GET",
         "/emails/messages/{id}/attachments/{n}",
-        attachment,
+        download_attachment,
         "An attachment as a download",
         "viewer",
         media="application/octet-stream",
     ),
     Route(
-        "GET", "/emails/messages/{id}/trace", trace, "Events of a message in chronological order", "viewer", TraceAnswer
+        "GET",
+        "/emails/messages/{id}/trace",
+        show_trace,
+        "Events of a message in chronological order",
+        "viewer",
+        TraceAnswer,
     ),
 )

@@ -24,37 +24,37 @@ from router.admin.tickets.tickets import TicketFilter
 from router.model import Ticket
 
 
-async def page(call: Call[EmptyBody, TicketListParameters]) -> TicketList:
-    asked = call.query
-    wanted = TicketFilter(status=asked.status, assigned_to=asked.assigned_to, alias_id=asked.alias_id, q=asked.q)
-    return _list(await call.services.tickets.list(call.actor, wanted, limit=asked.limit, cursor=asked.cursor))
+async def list_page(call: Call[EmptyBody, TicketListParameters]) -> TicketList:
+    query = call.query
+    ticket_filter = TicketFilter(status=query.status, assigned_to=query.assigned_to, alias_id=query.alias_id, q=query.q)
+    return _ticket_list(
+        await call.services.tickets.list(call.actor, ticket_filter, limit=query.limit, cursor=query.cursor)
+    )
 
 
-async def mine(call: Call[EmptyBody, MyTicketListParameters]) -> TicketList:
-    asked = call.query
-    return _list(
+async def list_mine(call: Call[EmptyBody, MyTicketListParameters]) -> TicketList:
+    query = call.query
+    return _ticket_list(
         await call.services.tickets.list_assigned(
-            call.actor, status=asked.status, limit=asked.limit, cursor=asked.cursor
+            call.actor, status=query.status, limit=query.limit, cursor=query.cursor
         )
     )
 
 
-async def unassigned(call: Call[EmptyBody, PageParameters]) -> TicketList:
-    asked = call.query
-    return _list(await call.services.tickets.list_unassigned(call.actor, limit=asked.limit, cursor=asked.cursor))
+async def list_unassigned(call: Call[EmptyBody, PageParameters]) -> TicketList:
+    query = call.query
+    return _ticket_list(await call.services.tickets.list_unassigned(call.actor, limit=query.limit, cursor=query.cursor))
 
 
 async def show(call: Call[EmptyBody, NoQuery]) -> TicketDetail:
     return TicketDetail.from_view(await call.services.tickets.get(call.actor, call.ids["id"]))
 
 
-async def messages(call: Call[EmptyBody, PageParameters]) -> TicketMessages:
-    asked = call.query
-    found = await call.services.tickets.list_messages(
-        call.actor, call.ids["id"], limit=asked.limit, cursor=asked.cursor
-    )
+async def list_messages(call: Call[EmptyBody, PageParameters]) -> TicketMessages:
+    query = call.query
+    page = await call.services.tickets.list_messages(call.actor, call.ids["id"], limit=query.limit, cursor=query.cursor)
     return TicketMessages(
-        messages=[MessageAnswer.from_model(message) for message in found.items], next_cursor=found.next_cursor
+        messages=[MessageAnswer.from_model(message) for message in page.items], next_cursor=page.next_cursor
     )
 
 
@@ -76,7 +76,7 @@ async def set_status(call: Call[StatusChange, NoQuery]) -> TicketResolved:
     )
 
 
-async def note(call: Call[NoteCreate, NoQuery]) -> NoteAnswer:
+async def add_note(call: Call[NoteCreate, NoQuery]) -> NoteAnswer:
     return NoteAnswer.from_model(await call.services.tickets.add_note(call.actor, call.ids["id"], call.body.text))
 
 
@@ -84,17 +84,15 @@ async def delete(call: Call[EmptyBody, NoQuery]) -> None:
     await call.services.tickets.delete(call.actor, call.ids["id"])
 
 
-def _list(found: Page[Ticket]) -> TicketList:
-    return TicketList(
-        tickets=[TicketAnswer.from_model(ticket) for ticket in found.items], next_cursor=found.next_cursor
-    )
+def _ticket_list(page: Page[Ticket]) -> TicketList:
+    return TicketList(tickets=[TicketAnswer.from_model(ticket) for ticket in page.items], next_cursor=page.next_cursor)
 
 
 ROUTES = (
     Route(
         "GET",
         "/emails/tickets",
-        page,
+        list_page,
         "All tickets, newest first",
         "viewer",
         TicketList,
@@ -104,7 +102,7 @@ ROUTES = (
     Route(
         "GET",
         "/emails/tickets/mine",
-        mine,
+        list_mine,
         "Tickets assigned to the authenticated user",
         "viewer",
         TicketList,
@@ -114,7 +112,7 @@ ROUTES = (
     Route(
         "GET",
         "/emails/tickets/unassigned",
-        unassigned,
+        list_unassigned,
         "Unassigned tickets that are not resolved",
         "viewer",
         TicketList,
@@ -131,7 +129,7 @@ ROUTES = (
     Route(
         "GET",
         "/emails/tickets/{id}/messages",
-        messages,
+        list_messages,
         "Messages of a ticket, newest first",
         "viewer",
         TicketMessages,
@@ -179,7 +177,7 @@ ROUTES = (
     Route(
         "POST",
         "/emails/tickets/{id}/notes",
-        note,
+        add_note,
         "Add an internal note to a ticket",
         "agent",
         NoteAnswer,

@@ -7,21 +7,21 @@ from api.schema.accounts import UserAnswer, UserChange, UserCreate, UserList
 from api.schema.shape import EmptyBody, NoQuery, PageParameters
 
 
-async def page(call: Call[EmptyBody, PageParameters]) -> UserList:
-    found = await call.services.users.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
-    return UserList(users=[UserAnswer.from_model(user) for user in found.items], next_cursor=found.next_cursor)
+async def list_page(call: Call[EmptyBody, PageParameters]) -> UserList:
+    page = await call.services.users.list(call.actor, limit=call.query.limit, cursor=call.query.cursor)
+    return UserList(users=[UserAnswer.from_model(user) for user in page.items], next_cursor=page.next_cursor)
 
 
 async def create(call: Call[UserCreate, NoQuery]) -> UserAnswer:
-    asked = call.body
+    body = call.body
     return UserAnswer.from_model(
         await call.services.users.create(
             call.actor,
-            email=asked.email,
-            name=asked.name,
-            role=asked.role,
-            password=asked.password,
-            timezone=asked.timezone,
+            email=body.email,
+            name=body.name,
+            role=body.role,
+            password=body.password,
+            timezone=body.timezone,
         )
     )
 
@@ -31,17 +31,17 @@ async def show(call: Call[EmptyBody, NoQuery]) -> UserAnswer:
 
 
 async def change(call: Call[UserChange, NoQuery]) -> UserAnswer:
-    asked = call.body
+    body = call.body
     return UserAnswer.from_model(
         await call.services.users.change(
             call.actor,
             call.ids["id"],
-            name=asked.name,
-            role=asked.role,
-            password=asked.password,
-            disabled=asked.disabled,
-            timezone=asked.timezone,
-            clear_timezone="timezone" in asked.model_fields_set and asked.timezone is None,
+            name=body.name,
+            role=body.role,
+            password=body.password,
+            disabled=body.disabled,
+            timezone=body.timezone,
+            clear_timezone="timezone" in body.model_fields_set and body.timezone is None,
         )
     )
 
@@ -51,7 +51,7 @@ async def delete(call: Call[EmptyBody, NoQuery]) -> None:
 
 
 ROUTES = (
-    Route("GET", "/users", page, "Users, newest first", "viewer", UserList, query=PageParameters),
+    Route("GET", "/users", list_page, "Users, newest first", "viewer", UserList, query=PageParameters),
     Route(
         "POST",
         "/users",

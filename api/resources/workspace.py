@@ -12,16 +12,16 @@ async def show(call: Call[EmptyBody, NoQuery]) -> WorkspaceAnswer:
 
 
 async def change(call: Call[WorkspaceChange, NoQuery]) -> WorkspaceAnswer:
-    asked = call.body
+    body = call.body
     return WorkspaceAnswer.from_model(
         await call.services.workspaces.change(
             call.actor,
-            name=asked.name,
-            default_integration_id=asked.default_integration_id,
-            clear_default_integration="default_integration_id" in asked.model_fields_set
-            and asked.default_integration_id is None,
-            timezone=asked.timezone,
-            locale=asked.locale,
+            name=body.name,
+            default_integration_id=body.default_integration_id,
+            clear_default_integration="default_integration_id" in body.model_fields_set
+            and body.default_integration_id is None,
+            timezone=body.timezone,
+            locale=body.locale,
         )
     )
 

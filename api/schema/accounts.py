@@ -18,11 +18,11 @@ def _parse_time(value: object) -> object:
     """ISO 8601 with an offset; anything else could mean several moments."""
     if isinstance(value, str) and len(value) <= 40:
         try:
-            moment = datetime.fromisoformat(value)
+            parsed = datetime.fromisoformat(value)
         except ValueError:
-            moment = None
-        if moment is not None and moment.tzinfo is not None and 2000 <= moment.year <= 9990:
-            return int(moment.timestamp()) * 1_000_000
+            parsed = None
+        if parsed is not None and parsed.tzinfo is not None and 2000 <= parsed.year <= 9990:
+            return int(parsed.timestamp()) * 1_000_000
     raise ValueError("must be an ISO 8601 time with an offset, such as 2030-01-01T12:00:00Z")
 
 

@@ -94,25 +94,25 @@ class OverviewAnswer(Answer):
     capped: bool
 
     @classmethod
-    def from_model(cls, found: Overview) -> Self:
+    def from_model(cls, overview: Overview) -> Self:
         return cls(
-            days=[DayAnswer.from_model(day) for day in found.days],
-            now=OpenAnswer.from_model(found.now),
-            unassigned=found.unassigned,
+            days=[DayAnswer.from_model(day) for day in overview.days],
+            now=OpenAnswer.from_model(overview.now),
+            unassigned=overview.unassigned,
             by_alias=[
                 AliasOpenAnswer(
-                    alias_id=at.alias_id,
-                    alias=at.address,
-                    open=at.tickets.open,
-                    in_progress=at.tickets.in_progress,
-                    waiting=at.tickets.waiting,
+                    alias_id=entry.alias_id,
+                    alias=entry.address,
+                    open=entry.tickets.open,
+                    in_progress=entry.tickets.in_progress,
+                    waiting=entry.tickets.waiting,
                 )
-                for at in found.by_alias
+                for entry in overview.by_alias
             ],
-            claim=DurationAnswer.from_model(found.claim),
-            resolve=DurationAnswer.from_model(found.resolve),
-            delivery=LatencyAnswer.from_model(found.delivery),
-            capped=found.capped,
+            claim=DurationAnswer.from_model(overview.claim),
+            resolve=DurationAnswer.from_model(overview.resolve),
+            delivery=LatencyAnswer.from_model(overview.delivery),
+            capped=overview.capped,
         )
 
 
@@ -185,10 +185,12 @@ class HealthAnswer(Answer):
     domains: list[DoubtAnswer]
 
     @classmethod
-    def from_model(cls, found: Health) -> Self:
+    def from_model(cls, health: Health) -> Self:
         return cls(
-            deliverer=DelivererAnswer(alive=found.deliverer_alive, seen_at=found.deliverer_seen_at),
-            queue=QueueAnswer(waiting=found.waiting, parked=found.parked, dead=found.dead, oldest_at=found.oldest_at),
-            integrations=[TroubleAnswer.from_model(integration) for integration in found.integrations],
-            domains=[DoubtAnswer.from_model(domain) for domain in found.domains],
+            deliverer=DelivererAnswer(alive=health.deliverer_alive, seen_at=health.deliverer_seen_at),
+            queue=QueueAnswer(
+                waiting=health.waiting, parked=health.parked, dead=health.dead, oldest_at=health.oldest_at
+            ),
+            integrations=[TroubleAnswer.from_model(integration) for integration in health.integrations],
+            domains=[DoubtAnswer.from_model(domain) for domain in health.domains],
         )

@@ -23,8 +23,8 @@ _LAST = 253402300799  # 9999-12-31T23:59:59Z
 
 def iso(at: Micros) -> str:
     """Microseconds since the epoch as `2030-01-01T12:00:00Z`."""
-    moment = datetime.fromtimestamp(min(max(at // 1_000_000, 0), _LAST), UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = datetime.fromtimestamp(min(max(at // 1_000_000, 0), _LAST), UTC)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 Time = Annotated[
@@ -121,9 +121,9 @@ def validate(model: type[M], values: Mapping[str, Any]) -> M:
         first = error.errors(include_url=False, include_input=False)[0]
     names = [str(part) for part in first["loc"]]
     name = names[0] if names else ""
-    shown = name if len(name) <= 50 else name[:50] + "..."
+    short_name = name if len(name) <= 50 else name[:50] + "..."
     code = model.codes.get(name, "invalid_request")
-    raise Refused(code, _describe(first["type"], shown, first["msg"]), name[:200] or None)
+    raise Refused(code, _describe(first["type"], short_name, first["msg"]), name[:200] or None)
 
 
 def _describe(kind: str, name: str, message: str) -> str:

@@ -123,11 +123,11 @@ async def test_a_long_content_type_is_not_parsed(
 def test_every_route_without_authentication_or_body_has_a_small_limit() -> None:
     for route in ROUTES:
         small = route.role is None or route.body is EmptyBody
-        assert route.body_limit(CAP) == (body.SMALL_BODY if small else CAP), route.operation_id
+        assert route.body_limit(CAP) == (body.SMALL_BODY_BYTES if small else CAP), route.operation_id
         assert route.body_limit(1024) == 1024
     for page in PAGES:
-        assert page.body_limit(CAP) == (body.SMALL_BODY if page.role is None else CAP), page.path
-    assert body.SMALL_BODY == 4096
+        assert page.body_limit(CAP) == (body.SMALL_BODY_BYTES if page.role is None else CAP), page.path
+    assert body.SMALL_BODY_BYTES == 4096
     assert body.effective_limit(100, CAP, small=False) == 100
     assert body.effective_limit(2 * CAP, CAP, small=True) == CAP
 

@@ -95,7 +95,7 @@ def fields(octets: bytes) -> None:
         with suppress(Refused, AttributeError):  # a good one would be looked up in the database
             done(auth._authenticate(asked, cast("Any", None)))
         error_pages._return_path(asked)
-        request_id._GIVEN.fullmatch(said)
+        request_id._VALID_ID.fullmatch(said)
 
 
 def query(octets: bytes) -> None:
