@@ -1,6 +1,5 @@
-"""The settings of Email Router, read once at start and passed down as frozen values.
+"""The settings of Email Router: read once at start and passed on as frozen values.
 
-`load` reads them, `schema` says what there is, `reference` writes the sample and the documentation of them.
-Nothing else in the program reads the environment or a configuration file; nothing here imports the rest of
-it.
+`load` reads them, `schema` declares them, `reference` renders the sample file and the documentation.
+No other package reads the environment or a configuration file, and this one imports no other package.
 """

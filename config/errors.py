@@ -1,7 +1,7 @@
-"""What a person is told when a setting is wrong: one line that names the key, its value and what is allowed.
+"""Configuration errors: one line with the key, its value and what is allowed.
 
-Promise: a secret is never in a message, nor a login inside any URL, nor anything read from a secret file; no
-message has a second line, whatever the value holds. Called by `config.sources` and `config.load`.
+A message never contains a secret, the login part of a URL or the content of a secret file. It never has
+a second line, whatever the value is.
 """
 
 import difflib
@@ -16,12 +16,12 @@ from config.schema import SETTINGS, MxHost
 from config.secret import MASK, redact
 from config.setting import Setting
 
-# Enough to recognise a value by; more would bury what is allowed.
+# Long enough to recognise a value, short enough not to hide what is allowed.
 _MAX_DISPLAY_LENGTH = 80
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
-# pydantic's error types to our words, with the context that pydantic gives.
+# The message for each error type of pydantic, formatted with the context of the error.
 _ALLOWED_BY_TYPE = {
     "bool_type": "must be true or false",
     "finite_number": "must be a finite number",
@@ -40,14 +40,16 @@ _ALLOWED_BY_TYPE = {
 
 
 class ConfigError(Exception):
-    """The configuration is invalid; `str` is the one line to print before exit 2."""
+    """The configuration is invalid; the text is the line to print before exit code 2."""
 
 
 @dataclass(frozen=True)
 class SourceValue:
-    """A value that someone set, before validation. `origin` is the file or variable that it came from.
+    """A value from a file, variable or credential, before validation.
 
-    `hidden`: it came from a secret file and is not shown, whatever key it is for.
+    Attributes:
+        origin: The file, variable or credential that contains it.
+        hidden: Whether it came from a secret file; then it is never shown.
     """
 
     value: object = field(repr=False)
@@ -56,17 +58,20 @@ class SourceValue:
 
 
 def invalid_value_error(setting: Setting, source: SourceValue, allowed: str) -> ConfigError:
-    """The error for a value that is not allowed."""
+    """Returns the error for a value that is not allowed."""
     return ConfigError(f"{source.origin}: {setting.name} = {_display_value(setting, source, source.value)}: {allowed}")
 
 
 def unknown_setting_error(origin: str, name: str, nearest: str) -> ConfigError:
-    """The error for a name that is no setting."""
+    """Returns the error for a name that is not a setting."""
     return ConfigError(f"{one_line(origin)}: {one_line(name)} is not a setting; did you mean {nearest}?")
 
 
 def nearest_setting(name: str) -> str:
-    """The known `section.key` most like `name`: a similar key in its section, the same key elsewhere, any."""
+    """Returns the `section.key` most similar to `name`.
+
+    A similar key of the same section is preferred, then the same key in another section.
+    """
     section, _, key = name.rpartition(".")
     own = {setting.key: setting.name for setting in SETTINGS if setting.section == section}
     if close := difflib.get_close_matches(key, own, 1, 0.6):
@@ -77,17 +82,22 @@ def nearest_setting(name: str) -> str:
 
 
 def nearest_name(name: str, candidates: Iterable[str]) -> str:
-    """The one of `known` (not empty) most like `name`, however unlike."""
+    """Returns the candidate most similar to `name`; `candidates` must not be empty."""
     return difflib.get_close_matches(name, list(candidates), 1, 0.0)[0]
 
 
 def first_validation_error(error: ValidationError, sources: dict[str, SourceValue]) -> ConfigError:
-    """The first thing that validation found, in our words. `given`: what was validated, by `section.key`."""
+    """Returns the first error of a validation.
+
+    Args:
+        error: The errors that pydantic found.
+        sources: The validated values, by `section.key`.
+    """
     first = error.errors(include_url=False)[0]
     location = first["loc"]
     cause = first.get("ctx", {}).get("error")
     if len(location) == 1:
-        # Two keys of one section that do not go together: the section's check names them itself.
+        # Two keys of a section conflict: the section's validator names them in its message.
         origins = [source.origin for name, source in sources.items() if name.startswith(f"{location[0]}.")]
         return ConfigError(f"{one_line(', '.join(dict.fromkeys(origins)))}: {one_line(str(cause))}")
     setting = _BY_NAME[f"{location[0]}.{location[1]}"]
@@ -105,7 +115,7 @@ def first_validation_error(error: ValidationError, sources: dict[str, SourceValu
 
 
 def one_line(text: str) -> str:
-    """`text` with everything that could end a line or move the cursor written as an escape."""
+    """Escapes every character that could end the line or move the cursor."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
@@ -115,6 +125,6 @@ def _display_value(setting: Setting, source: SourceValue, value: object) -> str:
     if setting.secret:
         return json.dumps(redact(value)) if setting.name == "database.url" else MASK
     text = json.dumps(value, ensure_ascii=False, default=str)
-    # A login in a URL is a secret in any key; where it ends is a guess, so up to the last @.
+    # A login in a URL is a secret in any setting. Its end is ambiguous, so mask up to the last @.
     text = one_line(re.sub(r"://.*@", f"://{MASK}@", text, flags=re.DOTALL))
     return text if len(text) <= _MAX_DISPLAY_LENGTH else f"{text[:_MAX_DISPLAY_LENGTH]}..."

@@ -1,10 +1,8 @@
-"""Reads the configuration: a valid `Config`, or a `ConfigError` with the one line to print.
+"""Reads the configuration: returns a valid `Config` or raises `ConfigError` with the line to print.
 
-Promise: what a key is set to comes from the environment, else systemd credentials, else the file, else its
-default, each key for itself; whatever is misspelt or not allowed is an error that says where it was
-written. The environment is an argument, so a test or a child process has its own. Nothing is created or
-changed, and relative paths stay relative to the working directory. Called by the command line, once, before
-anything else.
+Each key comes from the environment, else from systemd credentials, else from the file, else from its
+default. A misspelled or invalid setting is an error that names its origin. The environment is an
+argument. Nothing is created or changed, and relative paths stay relative to the working directory.
 """
 
 import os
@@ -20,19 +18,24 @@ from config.sources import read_credentials, read_environment, read_file
 
 __all__ = ["ConfigError", "load"]
 
-# Where the file is looked for when none is named: the first that exists.
+# Without --config, the first of these that exists is read.
 DEFAULT_PATHS = (Path("emailrouter.toml"), Path("/etc/emailrouter/emailrouter.toml"))
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """The configuration. `path` must exist when given; None looks for a file, and the defaults need none.
+    """Reads and validates the configuration.
 
-    ConfigError: one line with the key, its value (`***` where secret) and what is allowed.
+    Args:
+        path: The file, which must exist. None reads the first existing default path, if any.
+        environ: The environment variables.
+
+    Raises:
+        ConfigError: A setting is unknown or invalid, or a file cannot be read.
     """
     file, sources = _read_first_file(path)
     sources |= read_credentials(environ)
     sources |= read_environment(environ)
-    # systemd passes several folders with colons when the unit names several; the first is the unit's main one.
+    # systemd separates several state directories by colons; the first is the main one.
     if "server.data_dir" not in sources and (state := environ.get("STATE_DIRECTORY", "").split(":")[0]):
         sources["server.data_dir"] = SourceValue(state, "STATE_DIRECTORY")
     document: dict[str, dict[str, Any]] = {}
@@ -46,7 +49,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
 
 
 def _read_first_file(path: Path | None) -> tuple[Path | None, dict[str, SourceValue]]:
-    """The file that was found, and what is in it."""
+    """Returns the first existing file and its settings; None and no settings without a file."""
     for candidate in (path,) if path else _accessible_default_paths():
         try:
             return candidate, read_file(candidate)
@@ -57,5 +60,8 @@ def _read_first_file(path: Path | None) -> tuple[Path | None, dict[str, SourceVa
 
 
 def _accessible_default_paths() -> Sequence[Path]:
-    """Where to look. Root in /root runs us as a user who may not enter it: no file of that folder is meant."""
+    """Returns the default paths, without those in a working directory that may not be entered.
+
+    A command that root starts in /root may run as a user who cannot enter that directory.
+    """
     return [candidate for candidate in DEFAULT_PATHS if candidate.is_absolute() or os.access(candidate.parent, os.X_OK)]

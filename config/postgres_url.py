@@ -1,8 +1,8 @@
-"""The parameters of a PostgreSQL URL: which are passed on, which the program answers for itself, which are refused.
+"""The parameters of a PostgreSQL URL: forwarded to the driver, ignored or rejected.
 
-Promise: every parameter either takes effect, or asks for what the program does anyway, or is a ValueError that names
-it and what is allowed. asyncpg would send a parameter that it does not know to the server as a setting, and the server
-would refuse every connection for it. Errors never quote a value: it may be part of a password.
+Every parameter takes effect, or requests what the program does anyway, or raises ValueError with what is
+allowed. asyncpg sends an unknown parameter to the server as a setting, and the server would then reject
+every connection. Errors never quote a value: it may be part of a password.
 """
 
 import difflib
@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode
 _TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _UTF8 = ("utf8", "utf-8", "UTF8", "UTF-8", "unicode", "auto")
 
-# Passed on to asyncpg, which does with them what libpq does; with the values that are allowed, where these are few.
+# Forwarded to asyncpg, which treats them as libpq does; with the allowed values, if these are few.
 _FORWARDED: dict[str, tuple[str, ...]] = {
     "host": (),
     "port": (),
@@ -39,9 +39,9 @@ _FORWARDED: dict[str, tuple[str, ...]] = {
     "options": (),
     "search_path": (),
 }
-# Known to libpq or common in URLs, and without effect here: the program does this by itself, or it holds anyway.
+# Known to libpq or common in URLs, without effect here: the program behaves like this anyway.
 _IGNORED: dict[str, tuple[str, ...]] = {
-    "connect_timeout": (),  # takes effect by `PostgresUrl.connect_timeout`
+    "connect_timeout": (),  # applied by `PostgresUrl.connect_timeout`
     "keepalives": (),
     "keepalives_idle": (),
     "keepalives_interval": (),
@@ -55,7 +55,7 @@ _IGNORED: dict[str, tuple[str, ...]] = {
     "sslcompression": ("0",),
     "sslsni": ("1",),
 }
-# Refused with a reason of their own.
+# Rejected with a message of their own.
 _UNSUPPORTED = {
     "hostaddr": "is not supported; use the address as the host",
     "pgbouncer": "is not supported; remove it, and connect to PostgreSQL directly or to a pooler in session mode",
@@ -64,19 +64,28 @@ _UNSUPPORTED = {
 }
 _PORT = re.compile(r"[0-9]{1,5}")
 _HOST = re.compile(r"/[^\0]*|(?!\.)[A-Za-z0-9._:%-]+")
-_MIN_SIMILARITY = 0.7  # similarity from which a known name is suggested for an unknown one
+_MIN_SIMILARITY = 0.7  # similarity above which a known name is suggested
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresUrl:
-    """A checked URL. dsn: what asyncpg takes. connect_timeout: None leaves it to database.connect_timeout."""
+    """A validated URL.
+
+    Attributes:
+        dsn: The URL for asyncpg.
+        connect_timeout: None if the URL does not set it.
+    """
 
     dsn: str
     connect_timeout: timedelta | None
 
 
 def parse(parts: SplitResult) -> PostgresUrl:
-    """Checks the parameters of a URL whose other parts are known to be valid. ValueError says what is wrong."""
+    """Validates the parameters of a URL whose other parts are known to be valid.
+
+    Raises:
+        ValueError: A parameter is not allowed; the text says what is.
+    """
     try:
         parameters = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True) if parts.query else []
     except ValueError:  # its text quotes the parameter, which may be part of a password
@@ -98,7 +107,7 @@ def parse(parts: SplitResult) -> PostgresUrl:
     forwarded = urlencode(
         [(name, value) for name, value in parameters if name in _FORWARDED], safe="/", quote_via=quote
     )
-    # The first @ ends the login for asyncpg, and the last one for us: one in a password has to be escaped.
+    # asyncpg ends the login at the first @, this module at the last: escape those in a password.
     login, at, hosts = parts.netloc.rpartition("@")
     netloc = login.replace("@", "%40") + at + hosts
     dsn = f"{parts.scheme}://{netloc}{parts.path}" + (f"?{forwarded}" if forwarded else "")
@@ -127,7 +136,7 @@ def _check_parameter(name: str, value: str, *, quotable: bool) -> None:
 
 
 def _parse_connect_timeout(value: str | None) -> timedelta | None:
-    """libpq's whole seconds; 0 or less is for ever there, and is left to the configuration here."""
+    """Parses libpq's whole seconds; 0 or less, which is no limit there, selects the setting."""
     if value is None:
         return None
     if not re.fullmatch(r"-?[0-9]{1,6}", value):

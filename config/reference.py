@@ -1,8 +1,7 @@
-"""Renders what people read about the settings: the sample `emailrouter.toml`, and `docs/configuration.md`.
+"""Renders the sample `emailrouter.toml` and `docs/configuration.md` from the schema.
 
-Promise: both say exactly what the schema says, are the same on every machine, and the sample loads to the
-built-in defaults; tests hold the files to it. `python -m config.reference` writes both. Nothing calls this
-at run time.
+Both are the same on every host, and the sample loads to the built-in defaults; tests verify both.
+`python -m config.reference` writes the files.
 """
 
 import json
@@ -53,7 +52,7 @@ a free port. Relative paths are relative to the working directory.
 
 
 def render_sample() -> str:
-    """The text of `emailrouter.toml`."""
+    """Returns the text of `emailrouter.toml`."""
     parts = [_SAMPLE_HEADER]
     for section, model in SECTIONS.items():
         parts.append(f"\n# {model.__doc__}\n[{section}]\n")
@@ -62,7 +61,7 @@ def render_sample() -> str:
 
 
 def render_documentation() -> str:
-    """The text of `docs/configuration.md`."""
+    """Returns the text of `docs/configuration.md`."""
     parts = [_DOCUMENTATION_HEADER]
     for section, model in SECTIONS.items():
         parts.append(f"\n## `[{section}]`\n\n{model.__doc__}\n\n")
@@ -72,23 +71,27 @@ def render_documentation() -> str:
 
 
 def write_files(root: Path) -> None:
-    """Writes both files below `root`, the repository's top folder."""
+    """Writes both files below `root`, the root of the repository."""
     (root / SAMPLE_PATH).write_text(render_sample(), encoding="utf-8")
     (root / DOCUMENTATION_PATH).write_text(render_documentation(), encoding="utf-8")
 
 
 def format_toml(value: object) -> str:
-    """A default as TOML: text, number, true/false, list, inline table; TypeError for anything else."""
+    """Formats a default as TOML.
+
+    Raises:
+        TypeError: The value is no string, boolean, number, list or table.
+    """
     match value:
         case str() | bool() | int() | float():
-            # JSON's texts and numbers are TOML's; the two differ in what is below.
+            # These have the same form in JSON and TOML.
             return json.dumps(value, ensure_ascii=False)
         case list():
             return f"[{', '.join(map(format_toml, value))}]"
         case dict():
             return f"{{{', '.join(f'{key} = {format_toml(entry)}' for key, entry in value.items())}}}"
         case _:
-            raise TypeError(f"a default of type {type(value).__name__} has no TOML form here")
+            raise TypeError(f"cannot format a default of type {type(value).__name__} as TOML")
 
 
 def _sample_lines(setting: Setting) -> str:

@@ -1,10 +1,9 @@
-"""Every section and key of the configuration, once: its type, its default, and one line of what it is for.
+"""Every section and key of the configuration with its type, default and description.
 
-Promise: a `Config` is complete and valid; the values are frozen, durations are `timedelta`, sizes are
-octets, and what is secret prints as `***`. `Config()` is the built-in defaults. The sample file and the
-documentation are rendered from here (`python -m config.reference`), and the loader takes the known keys
-from here. Never reads a file or the environment: `config.load` does. Whoever needs settings takes the
-narrowest slice: a section, or single values of one.
+A `Config` is complete, valid and frozen. Durations are `timedelta`, sizes are bytes, and secrets print
+as `***`. `Config()` has the built-in defaults. The loader, the sample file and the documentation take the
+keys from here. Nothing here reads a file or the environment. Components receive a section or single
+values, never the whole configuration.
 """
 
 from pathlib import Path
@@ -33,7 +32,7 @@ from config.values import Address
 
 
 class MxHost(Section):
-    """One host that domains point their MX records at; the lowest priority is tried first (RFC 5321 5.1)."""
+    """A host for the MX records of domains; the lowest priority is tried first (RFC 5321 5.1)."""
 
     host: Hostname
     priority: Annotated[int, Field(strict=True, ge=0, le=65535)] = 10
@@ -52,7 +51,7 @@ class ServerSettings(Section):
         "http://127.0.0.1:8080",
         "Public URL of the dashboard, used in links to tickets; no links are sent while it is a loopback address.",
     )
-    # A hostname that failed is missing here, and is the error that is reported.
+    # An invalid hostname is missing from `valid`; its own error is reported.
     mx_hosts: Annotated[tuple[MxHost, ...], Field(min_length=1)] = computed_setting(
         lambda valid: (MxHost(host=valid.get("hostname", "localhost")),),
         "MX records that domains must publish: every host that receives mail for this installation.",
@@ -303,7 +302,11 @@ class MetricsSettings(Section):
 
 
 class Config(Section):
-    """The whole configuration. `source` is the file it was read from, None for the built-in defaults."""
+    """The whole configuration.
+
+    Attributes:
+        source: The file it was read from; None for the built-in defaults.
+    """
 
     server: ServerSettings = Field(default_factory=ServerSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
@@ -316,12 +319,12 @@ class Config(Section):
     source: Path | None = None
 
     @model_validator(mode="after")
-    def _place_data(self) -> Self:
-        """The data folder defaults to the SQLite file's, which only the whole configuration knows."""
+    def _set_data_dir(self) -> Self:
+        """Defaults the data directory to the directory of the SQLite file."""
         if "data_dir" not in self.server.model_fields_set and self.database.url.path is not None:
-            folder: dict[str, Any] = {"data_dir": self.database.url.path.parent}
-            # Frozen is for those who hold a finished Config; this one is still being made.
-            self.__dict__["server"] = self.server.model_copy(update=folder)
+            update: dict[str, Any] = {"data_dir": self.database.url.path.parent}
+            # The configuration is frozen only once it is complete.
+            self.__dict__["server"] = self.server.model_copy(update=update)
         return self
 
 
@@ -336,7 +339,7 @@ SECTIONS: dict[str, type[Section]] = {
     "metrics": MetricsSettings,
 }
 
-# Every key there is, in the order of the sample file.
+# All settings, in the order of the sample file.
 SETTINGS: tuple[Setting, ...] = tuple(
     Setting.from_field(section, key, field)
     for section, model in SECTIONS.items()

@@ -1,9 +1,7 @@
-"""Values that must never be printed: `Secret`, and `DatabaseUrl`, which may hold a password.
+"""Values that must not be printed: `Secret`, and `DatabaseUrl`, which may contain a password.
 
-Promise: `str`, `repr`, formatting, and whatever logs or serialises by these, show `***` in place of the
-secret. The only way to the value is `.reveal()`, so every place that uses one can be found by that word.
-Errors raised here name what is wrong with a value and never quote it. Called by the schema, and by whoever
-is handed a secret (keys at rest, webhook URLs, the database).
+`str`, `repr`, formatting, logging and serialisation show `***` instead of the secret. Only `reveal()`
+and `reveal_dsn()` return it, so a search for these names finds every use. Errors never quote the value.
 """
 
 import hmac
@@ -18,7 +16,7 @@ from config.postgres_url import PostgresUrl
 
 MASK = "***"
 
-# Too short to be anything but a password that a person thought up; `openssl rand -base64 32` gives 44.
+# Shorter values are usually chosen by a human; `openssl rand -base64 32` prints 44 characters.
 MIN_SECRET_LENGTH = 16
 
 _ALLOWED_URL = "must be sqlite:///file.db, sqlite:////directory/file.db or postgresql://user:password@host/database"
@@ -27,7 +25,7 @@ _PG_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|(?:[A-Za-z0-9_%-]+(?:\.[A-Za-z0-9_%
 
 
 class Secret:
-    """A text that prints as `***`. Not a dataclass: `asdict` would hand the value out."""
+    """A string that prints as `***`. Not a dataclass: `asdict` would expose the value."""
 
     __slots__ = ("__value",)
 
@@ -36,7 +34,7 @@ class Secret:
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """A secret from the configuration: at least 16 characters, no blanks. ValueError otherwise."""
+        """Parses a secret of at least 16 characters without whitespace; raises ValueError otherwise."""
         if isinstance(value, cls):
             return value
         if not isinstance(value, str) or len(value) < MIN_SECRET_LENGTH or re.search(r"\s", value):
@@ -52,19 +50,21 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        # Octets that were no UTF-8 in the environment are surrogates here.
-        ours, theirs = (each.encode(errors="surrogatepass") for each in (self.__value, other.__value))
-        return hmac.compare_digest(ours, theirs)
+        # Bytes of the environment that are not UTF-8 are surrogates here.
+        own, others = (each.encode(errors="surrogatepass") for each in (self.__value, other.__value))
+        return hmac.compare_digest(own, others)
 
     def __hash__(self) -> int:
         return hash((Secret, self.__value))
 
 
 class DatabaseUrl:
-    """Where the database is. Prints as the URL with its password masked; `.reveal()` gives it as written.
+    """The location of the database. Prints with its password masked.
 
-    `dialect` chooses the engine. `path` is the database file of SQLite (relative to the working directory
-    unless absolute), and None for PostgreSQL. `connect_timeout` is PostgreSQL's parameter of this name, if given.
+    Attributes:
+        dialect: The database engine.
+        path: The SQLite file, relative to the working directory unless absolute; None for PostgreSQL.
+        connect_timeout: The PostgreSQL parameter of this name, if given.
     """
 
     __slots__ = ("__dsn", "__url", "connect_timeout", "dialect", "path")
@@ -74,7 +74,7 @@ class DatabaseUrl:
     connect_timeout: timedelta | None
 
     def __init__(self, url: str) -> None:
-        """ValueError says what is allowed, without quoting the URL."""
+        """Raises ValueError with what is allowed, without quoting the URL."""
         scheme = _find_scheme(url)
         self.__dsn, self.connect_timeout = url, None
         if scheme == "sqlite":
@@ -89,7 +89,7 @@ class DatabaseUrl:
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """A URL from the configuration or a command line. ValueError when it is none that we can use."""
+        """Parses a URL of a supported database; raises ValueError otherwise."""
         if isinstance(value, cls):
             return value
         if isinstance(value, str):
@@ -101,11 +101,11 @@ class DatabaseUrl:
 
     @property
     def has_password(self) -> bool:
-        """Whether `str` masks a part of it."""
+        """Whether `str` masks a part of the URL."""
         return self.dialect == "postgresql" and MASK in str(self)
 
     def reveal_dsn(self) -> str:
-        """The URL as the driver takes it: without the parameters that the program itself answers for."""
+        """Returns the URL for the driver, without the parameters that the program itself applies."""
         return self.__dsn
 
     def __str__(self) -> str:
@@ -129,9 +129,10 @@ class DatabaseUrl:
 
 
 def redact(value: object) -> str:
-    """As much of an invalid secret as may be shown: a database URL's scheme, a SQLite URL whole, else `***`.
+    """Returns the part of an invalid secret that may be shown, else `***`.
 
-    Where the password of a broken URL begins and ends is a guess, so no part after the scheme is trusted.
+    That is a whole SQLite URL, or the scheme of another database URL. Where a password begins and ends in
+    an invalid URL is ambiguous, so nothing after the scheme is shown.
     """
     if not isinstance(value, str):
         return MASK
@@ -155,7 +156,7 @@ def _parse_sqlite_path(url: str) -> Path:
     if not name or name.endswith("/") or "\0" in name:
         raise ValueError("must name a file: sqlite:///file.db or sqlite:////directory/file.db")
     if name == ":memory:" or "?" in name:
-        # Each connection would see a database of its own, and 250 would mean nothing.
+        # Each connection would have its own database, which is lost when the process ends.
         raise ValueError("must name a file, without options; in-memory databases are not supported")
     return Path(name)
 
@@ -165,11 +166,11 @@ def _parse_postgresql(url: str) -> PostgresUrl:
         raise ValueError(f"{_ALLOWED_URL}, without whitespace")
     if "#" in url:
         raise ValueError(f"{_ALLOWED_URL}; write # as %23")
-    if "\0" in unquote(url):  # ends a text in PostgreSQL's protocol, so the server could not read the rest
+    if "\0" in unquote(url):  # NUL ends a string in PostgreSQL's protocol
         raise ValueError(f"{_ALLOWED_URL}, without %00")
     try:
         parts = urlsplit(url)
-    except ValueError:  # urlsplit quotes the address it could not read
+    except ValueError:  # its text quotes the address
         raise ValueError(f"{_ALLOWED_URL}; the host is invalid") from None
     if "@" in parts.path or parts.path.count("/") > 1:
         raise ValueError(f"{_ALLOWED_URL}; in a password, write / as %2F, ? as %3F, @ as %40")

@@ -1,4 +1,4 @@
-"""The base class of the sections of the configuration, and the types of their keys. Reads nothing."""
+"""The base class of the configuration sections, and the types of their keys."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
 def _to_text(value: object) -> object:
-    """The text of a value in a JSON dump: `***` for a secret."""
+    """Converts a value for a JSON dump; a secret becomes `***`."""
     if isinstance(value, tuple):
         return [str(entry) for entry in value]
     return value if value is None else str(value)
@@ -34,6 +34,6 @@ SecretText = Annotated[Secret, PlainValidator(Secret.parse), AS_TEXT]
 
 
 class Section(BaseModel):
-    """The base of every section: frozen, closed to unknown keys; errors of pydantic do not quote values."""
+    """The base of all sections: frozen, no unknown keys, no values in pydantic's errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)

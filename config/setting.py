@@ -1,8 +1,7 @@
-"""How one key is declared, and how the other modules see it: `setting` and `derived` write, `Setting` reads.
+"""The declaration of one key: `setting` and `computed_setting` declare it, `Setting` describes it.
 
-Promise: a key's type, default, prose and way of writing stand in one place, its line in the schema.
-Defaults are in the form a person would write in TOML and go through the same validation, so the sample
-cannot differ from them. Called by the schema (declaring), and by load, sources and reference (reading).
+The type, default and description of a key are in one place, its line in the schema. Defaults are in their
+TOML form and are validated like other values, so the sample file cannot differ from them.
 """
 
 from collections.abc import Callable
@@ -24,11 +23,15 @@ def setting(
     literals: tuple[str, ...] = (),
     secret: bool = False,
 ) -> Any:
-    """A key with a fixed default, in its TOML form.
+    """Declares a key with a fixed default. Returns Any, as pydantic's `Field` does.
 
-    `ge`, `gt`: the bounds of a number. `literals`: texts allowed beside a list. `secret`: never shown.
-
-    Returns Any, as pydantic's own `Field` does: the value stands in for the attribute's default.
+    Args:
+        default: The default in its TOML form.
+        description: One sentence for the sample file and the documentation.
+        ge: The minimum of a number.
+        gt: The exclusive minimum of a number.
+        literals: Strings that are allowed instead of a list.
+        secret: Whether the value is never shown.
     """
     metadata: dict[str, Any] = {"sample": default, "literals": list(literals), "secret": secret}
     return Field(default, validate_default=True, description=description, ge=ge, gt=gt, json_schema_extra=metadata)
@@ -43,24 +46,34 @@ def computed_setting(
     secret: bool = False,
     is_file: bool = False,
 ) -> Any:
-    """A key whose default is not the same on every machine, or is none at all; `default_text` says it in words.
+    """Declares a key whose default depends on the host, or that has no default.
 
-    `secret`: never shown. `is_file`: the value is a file's path, so a systemd credential is that file itself.
+    Args:
+        factory: Computes the default.
+        description: One sentence for the sample file and the documentation.
+        default_text: The default in words.
+        example: An example in its TOML form.
+        secret: Whether the value is never shown.
+        is_file: Whether the value is the path of a file; a systemd credential is then that file itself.
     """
     metadata: dict[str, Any] = {"sample": example, "default_text": default_text, "secret": secret, "is_file": is_file}
     return Field(default_factory=factory, validate_default=True, description=description, json_schema_extra=metadata)
 
 
 def no_default() -> None:
-    """The default of a key that is simply not given."""
+    """The factory of a key without a default."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What can be said about one key without a value for it.
+    """One key of the configuration, without a value.
 
-    `sample` is the default in its TOML form or, where `default_text` describes the default in words, an example.
-    Its type is also how the key is written: a text, a number, true/false, or a list (JSON in the environment).
+    Attributes:
+        sample: The default in its TOML form; an example if `default_text` is set. Its type is that of the
+            key: a string, number, boolean or list (JSON in the environment).
+        default_text: The default in words; None if `sample` is the default.
+        literals: Strings that are allowed instead of a list.
+        is_file: Whether the value is the path of a file.
     """
 
     section: str
@@ -88,10 +101,10 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """As messages, documentation and systemd credentials write it: `smtp.listen`."""
+        """The name in messages, documentation and systemd credentials: `smtp.listen`."""
         return f"{self.section}.{self.key}"
 
     @property
     def variable(self) -> str:
-        """Its environment variable: `EMAILROUTER_SMTP__LISTEN`."""
+        """The environment variable: `EMAILROUTER_SMTP__LISTEN`."""
         return f"{ENVIRONMENT_PREFIX}{self.section}__{self.key}".upper()

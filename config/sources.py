@@ -1,9 +1,8 @@
-"""Where settings come from: a TOML file, systemd credentials, the environment; each as `section.key -> Given`.
+"""The sources of settings: a TOML file, systemd credentials and the environment.
 
-Promise: nothing is overlooked. A key, section, `EMAILROUTER_*` variable or credential that is no setting is
-an error that names the nearest one; so is a file that cannot be read. Values are decoded to what TOML would
-have given, and not validated: that is the schema's. Called by `config.load` alone, which passes the
-environment.
+Each function returns `SourceValue`s by `section.key`. An unknown section, key or `EMAILROUTER_*` variable,
+and a credential similar to a setting, is an error that names the nearest setting. Values have the types of
+TOML and are not validated.
 """
 
 import difflib
@@ -30,7 +29,7 @@ _VARIABLES = {setting.variable: setting for setting in SETTINGS}
 _FILE_SUFFIX = "_FILE"
 _FILE_VARIABLES = {f"{variable}{_FILE_SUFFIX}": setting for variable, setting in _VARIABLES.items()}
 
-# Kubernetes puts these into every pod beside a Service called emailrouter or emailrouter-smtp; nobody wrote them.
+# Kubernetes sets these in every pod for a Service called emailrouter or emailrouter-smtp.
 _KUBERNETES = re.compile(
     r"EMAILROUTER_([A-Z0-9]+_)*(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)"
 )
@@ -38,7 +37,12 @@ _KUBERNETES_PORT = re.compile(r"EMAILROUTER_([A-Z0-9]+_)*PORT=(tcp|udp)://.*")
 
 
 def read_file(path: Path) -> dict[str, SourceValue]:
-    """The settings of a TOML file. FileNotFoundError when there is none, ConfigError for all else."""
+    """Reads the settings of a TOML file.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ConfigError: It cannot be read, or contains an unknown section or key.
+    """
     origin = str(path)
     try:
         document = tomllib.loads(path.read_bytes().decode())
@@ -68,7 +72,7 @@ def read_file(path: Path) -> dict[str, SourceValue]:
 
 
 def read_credentials(environ: Mapping[str, str]) -> dict[str, SourceValue]:
-    """The files called `section.key` in `$CREDENTIALS_DIRECTORY` (systemd's); other names are not ours."""
+    """Reads the files named `section.key` in systemd's `$CREDENTIALS_DIRECTORY`; ignores others."""
     if not (directory := environ.get("CREDENTIALS_DIRECTORY")):
         return {}
     sources = {}
@@ -80,13 +84,13 @@ def read_credentials(environ: Mapping[str, str]) -> dict[str, SourceValue]:
         if setting := _BY_NAME.get(file.name):
             sources[setting.name] = _read_secret_file(setting, file, f"credential {file.name}")
         elif matches := difflib.get_close_matches(file.name, _BY_NAME, 1, 0.85):
-            # A slip in the name would quietly make a new secret key; a name of the unit's own is not that close.
+            # A misspelled name would silently create a new secret key. Credentials of the unit are less similar.
             raise unknown_setting_error(f"credential {file.name}", file.name, matches[0])
     return sources
 
 
 def read_environment(environ: Mapping[str, str]) -> dict[str, SourceValue]:
-    """The variables `EMAILROUTER_SECTION__KEY`, and `..._FILE`, which name a file that holds the value."""
+    """Reads `EMAILROUTER_SECTION__KEY`, and `..._FILE` with the path of a file with the value."""
     sources = {}
     for variable, text in environ.items():
         if not variable.startswith(ENVIRONMENT_PREFIX):
@@ -105,7 +109,7 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, SourceValue]:
 
 
 def _read_secret_file(setting: Setting, file: Path, origin: str) -> SourceValue:
-    """The value in a file, less one final newline; for a key that is a file's path, this very file's path."""
+    """Returns the file's content without one trailing newline; for a path setting, its path."""
     if setting.is_file:
         return SourceValue(str(file), origin)
     try:
@@ -121,7 +125,7 @@ def _read_secret_file(setting: Setting, file: Path, origin: str) -> SourceValue:
 
 
 def _decode(setting: Setting, source: SourceValue) -> SourceValue:
-    """The text as what TOML would have given: the sample's type says which. What is no number stays a text."""
+    """Converts text to the type of the setting's sample. Text that is not a number stays text."""
     text = str(source.value)
     if isinstance(setting.sample, str) or text in setting.literals:
         return source
@@ -136,7 +140,7 @@ def _decode(setting: Setting, source: SourceValue) -> SourceValue:
 
 
 def _syntax_error(origin: str, message: str) -> str:
-    """tomllib's "what (at line 3, column 5)" as "file:3: what (column 5)", the form that editors jump to."""
+    """Converts tomllib's "what (at line 3, column 5)" to "file:3: what (column 5)", as editors expect."""
     match = re.fullmatch(r"(.*) \(at line ([0-9]+), (column [0-9]+)\)", message, re.DOTALL)
     if match is None:
         return f"{one_line(origin)}: invalid TOML: {one_line(message)}"

@@ -1,9 +1,8 @@
-"""The forms a setting can take: durations, listen addresses, networks, host names, URLs, senders to block.
+"""The types of settings: durations, addresses, networks, host names, URLs, blocked senders.
 
-Promise: every `parse_*` takes whatever TOML, JSON or the environment gave and returns the value, or raises
-ValueError whose text says what is allowed ("must be ..."); the value itself is not quoted, the caller does
-that. Never looks anything up: no DNS, no files. Called by the schema, and by the command line for its
-arguments.
+Each `parse_*` function accepts any value from TOML, JSON or the environment. It returns the parsed value,
+or raises ValueError whose text says what is allowed ("must be ...") and does not quote the value. Nothing
+is resolved by DNS or read from a file.
 """
 
 import re
@@ -26,7 +25,7 @@ _UNITS = {
 }
 _DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)?")
 _DURATION_ALLOWED = 'must be a duration like "250ms", "60s", "10m", "1h" or "3d", or whole seconds'
-# A hundred years: a longer one, added to today, leaves the calendar.
+# 100 years; adding a much longer duration to the current date would overflow.
 _MAX_DURATION = timedelta(days=36500)
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -37,14 +36,19 @@ _DNS_PORT = 53
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen or connect. `host`: an IP address (IPv6 without brackets) or a name; port 0: any free."""
+    """An address to listen on or to connect to.
+
+    Attributes:
+        host: An IP address (IPv6 without brackets) or a name.
+        port: 0 selects a free port.
+    """
 
     host: str
     port: int
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """`127.0.0.1:2525`, `[::1]:2525`, `localhost:2525`; `str` of the result is the same address again."""
+        """Parses `127.0.0.1:2525`, `[::1]:2525` or `localhost:2525`; `str` returns the same form."""
         if isinstance(value, cls):
             return value
         if isinstance(value, str):
@@ -63,7 +67,7 @@ class Address:
 
 
 def parse_listen(value: object) -> tuple[Address, ...] | Literal["systemd"]:
-    """A list of addresses, or the sockets that systemd passes: `"systemd"`, also as the list's only entry."""
+    """Parses a list of addresses, or `"systemd"` for the sockets that systemd passes."""
     if value == "systemd":
         return "systemd"
     if not isinstance(value, list | tuple) or not value:
@@ -76,7 +80,7 @@ def parse_listen(value: object) -> tuple[Address, ...] | Literal["systemd"]:
 
 
 def parse_address_or_systemd(value: object) -> Address | Literal["systemd"]:
-    """An address, or the sockets that systemd passes."""
+    """Parses an address, or `"systemd"` for the socket that systemd passes."""
     if value == "systemd":
         return "systemd"
     try:
@@ -86,7 +90,7 @@ def parse_address_or_systemd(value: object) -> Address | Literal["systemd"]:
 
 
 def parse_optional_address(value: object) -> Address | None:
-    """An address, or None for `"off"`."""
+    """Parses an address; `"off"` is None."""
     if value is None or value == "off":
         return None
     try:
@@ -96,7 +100,10 @@ def parse_optional_address(value: object) -> Address | None:
 
 
 def parse_nameserver(value: object) -> Address:
-    """A DNS server: an IP address or localhost (another name would need DNS to be found), port 53 unless given."""
+    """Parses the IP address of a DNS server with an optional port.
+
+    localhost is the only name allowed: any other would have to be resolved by DNS itself.
+    """
     if isinstance(value, Address):
         return value
     if isinstance(value, str):
@@ -114,7 +121,7 @@ def parse_nameserver(value: object) -> Address:
 
 
 def parse_duration(value: object) -> timedelta:
-    """Zero or longer. A whole number is seconds, also as text: the environment has only texts."""
+    """Parses a duration of zero or more; a whole number, also as a string, is in seconds."""
     if isinstance(value, timedelta):
         duration = value
     elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12:
@@ -132,7 +139,7 @@ def parse_duration(value: object) -> timedelta:
 
 
 def parse_positive_duration(value: object) -> timedelta:
-    """As `parse_duration`, but zero is refused: a timeout of nothing would fail everything."""
+    """Like `parse_duration`, but rejects zero: such a timeout would fail every operation."""
     duration = parse_duration(value)
     if not duration:
         raise ValueError(f"{_DURATION_ALLOWED}, longer than 0")
@@ -140,7 +147,7 @@ def parse_positive_duration(value: object) -> timedelta:
 
 
 def parse_retention(value: object) -> timedelta | None:
-    """How long to keep something; None is for ever."""
+    """Parses a positive duration; `"forever"` is None."""
     if value is None or value == "forever":
         return None
     try:
@@ -150,7 +157,7 @@ def parse_retention(value: object) -> timedelta | None:
 
 
 def format_duration(duration: timedelta) -> str:
-    """The shortest text that `parse_duration` reads as the same duration; below a millisecond is cut off."""
+    """Returns the shortest form that `parse_duration` accepts, cut off to whole milliseconds."""
     for unit, step in reversed(_UNITS.items()):
         if duration and not duration % step:
             return f"{duration // step}{unit}"
@@ -158,7 +165,7 @@ def format_duration(duration: timedelta) -> str:
 
 
 def parse_network(value: object) -> Network:
-    """A network or one address: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`."""
+    """Parses a network or a single address: `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`."""
     if isinstance(value, IPv4Network | IPv6Network):
         return value
     if isinstance(value, str):
@@ -170,7 +177,7 @@ def parse_network(value: object) -> Network:
 
 
 def parse_hostname(value: object) -> str:
-    """A DNS name in its ASCII form, lower case, without a final dot."""
+    """Parses an ASCII DNS name; returns it in lower case without a trailing dot."""
     name = value.removesuffix(".").lower() if isinstance(value, str) else ""
     labels = name.split(".")
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
@@ -179,7 +186,7 @@ def parse_hostname(value: object) -> str:
 
 
 def parse_public_url(value: object) -> str:
-    """The address that people open, without a final slash; a path is allowed (behind a proxy)."""
+    """Parses an HTTP URL with an optional path; returns it without a trailing slash."""
     allowed = 'must be an http:// or https:// URL, like "https://mail.example.com", without user, query or fragment'
     if not isinstance(value, str) or re.search(r"[\s\\<>\"\0?#@]", value):
         raise ValueError(allowed)
@@ -195,7 +202,7 @@ def parse_public_url(value: object) -> str:
 
 
 def parse_blocked_sender(value: object) -> str:
-    """An address, a domain (with or without `@`) or a network; in lower case, a network in its usual form."""
+    """Parses an address, a domain (with or without `@`) or a network; normalises its case and form."""
     allowed = 'must be an address ("a@spam.example"), a domain ("@spam.example") or a network ("192.0.2.0/24")'
     text = value.lower() if isinstance(value, str) else ""
     try:
@@ -206,14 +213,14 @@ def parse_blocked_sender(value: object) -> str:
         raise ValueError(f'{allowed}; wildcards are not supported, "@spam.example" matches all addresses of the domain')
     domain = text.rpartition("@")[2]
     labels = domain.split(".")
-    # Names in their own script are allowed here, so this asks only that the shape is one of a domain.
+    # Unicode domain names are allowed, so only the structure is checked.
     if text.count("@") > 1 or re.search(r"[\s/:]", text) or not all(labels) or labels[-1].isdigit():
         raise ValueError(allowed)
     return text
 
 
 def parse_path(value: object) -> Path:
-    """A file or folder name; whether it exists is for whoever opens it to say."""
+    """Parses a path. Does not check whether it exists."""
     if isinstance(value, Path):
         return value
     if not isinstance(value, str) or not value or re.search(r"[\0\r\n]", value):
@@ -222,7 +229,7 @@ def parse_path(value: object) -> Path:
 
 
 def system_hostname() -> str:
-    """This machine's name as the system has it. No DNS: asking for a longer one can take seconds at start."""
+    """Returns the system's host name. Does not query DNS for the full name: that can take seconds."""
     try:
         return parse_hostname(socket.gethostname())
     except ValueError:
@@ -230,7 +237,7 @@ def system_hostname() -> str:
 
 
 def _parse_host(text: str) -> str | None:
-    """The host of an address: a bracketed IPv6 address, an IPv4 address or a name; None for anything else."""
+    """Returns a bracketed IPv6 address, an IPv4 address or a name; None for anything else."""
     try:
         if match := _BRACKETED.fullmatch(text):
             address = ip_address(match[1])
