@@ -1,7 +1,7 @@
 """Configuration errors: one line with the key, its value and what is allowed.
 
-A message never contains a secret, the login part of a URL or the content of a secret file. It never has
-a second line, whatever the value is.
+A message never contains a secret, the login part of a URL or the content of a secret file. It never
+has a second line, whatever the value is.
 """
 
 import difflib

@@ -1,8 +1,8 @@
 """The parameters of a PostgreSQL URL: forwarded to the driver, ignored or rejected.
 
-Every parameter takes effect, or requests what the program does anyway, or raises ValueError with what is
-allowed. asyncpg sends an unknown parameter to the server as a setting, and the server would then reject
-every connection. Errors never quote a value: it may be part of a password.
+Every parameter takes effect, or requests what the program does anyway, or raises ValueError with
+what is allowed. asyncpg sends an unknown parameter to the server as a setting, and the server would
+then reject every connection. Errors never quote a value: it may be part of a password.
 """
 
 import difflib

@@ -1,7 +1,8 @@
 """Values that must not be printed: `Secret`, and `DatabaseUrl`, which may contain a password.
 
-`str`, `repr`, formatting, logging and serialisation show `***` instead of the secret. Only `reveal()`
-and `reveal_dsn()` return it, so a search for these names finds every use. Errors never quote the value.
+`str`, `repr`, formatting, logging and serialisation show `***` instead of the secret. Only
+`reveal()` and `reveal_dsn()` return it, so a search for these names finds every use. Errors never
+quote the value.
 """
 
 import hmac
@@ -34,7 +35,7 @@ class Secret:
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Parses a secret of at least 16 characters without whitespace; raises ValueError otherwise."""
+        """Parses a secret: at least 16 characters, no whitespace. Raises ValueError otherwise."""
         if isinstance(value, cls):
             return value
         if not isinstance(value, str) or len(value) < MIN_SECRET_LENGTH or re.search(r"\s", value):
@@ -63,7 +64,8 @@ class DatabaseUrl:
 
     Attributes:
         dialect: The database engine.
-        path: The SQLite file, relative to the working directory unless absolute; None for PostgreSQL.
+        path: The SQLite file, relative to the working directory unless absolute; None for
+            PostgreSQL.
         connect_timeout: The PostgreSQL parameter of this name, if given.
     """
 
@@ -105,7 +107,7 @@ class DatabaseUrl:
         return self.dialect == "postgresql" and MASK in str(self)
 
     def reveal_dsn(self) -> str:
-        """Returns the URL for the driver, without the parameters that the program itself applies."""
+        """Returns the URL for the driver, without the parameters that the program applies."""
         return self.__dsn
 
     def __str__(self) -> str:
@@ -131,8 +133,8 @@ class DatabaseUrl:
 def redact(value: object) -> str:
     """Returns the part of an invalid secret that may be shown, else `***`.
 
-    That is a whole SQLite URL, or the scheme of another database URL. Where a password begins and ends in
-    an invalid URL is ambiguous, so nothing after the scheme is shown.
+    That is a whole SQLite URL, or the scheme of another database URL. Where a password begins and
+    ends in an invalid URL is ambiguous, so nothing after the scheme is shown.
     """
     if not isinstance(value, str):
         return MASK

@@ -1,7 +1,7 @@
 """The declaration of one key: `setting` and `computed_setting` declare it, `Setting` describes it.
 
-The type, default and description of a key are in one place, its line in the schema. Defaults are in their
-TOML form and are validated like other values, so the sample file cannot differ from them.
+The type, default and description of a key are in one place, its line in the schema. Defaults are in
+their TOML form and are validated like other values, so the sample file cannot differ from them.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,8 @@ def computed_setting(
         default_text: The default in words.
         example: An example in its TOML form.
         secret: Whether the value is never shown.
-        is_file: Whether the value is the path of a file; a systemd credential is then that file itself.
+        is_file: Whether the value is the path of a file; a systemd credential is then that file
+            itself.
     """
     metadata: dict[str, Any] = {"sample": example, "default_text": default_text, "secret": secret, "is_file": is_file}
     return Field(default_factory=factory, validate_default=True, description=description, json_schema_extra=metadata)
@@ -69,8 +70,8 @@ class Setting:
     """One key of the configuration, without a value.
 
     Attributes:
-        sample: The default in its TOML form; an example if `default_text` is set. Its type is that of the
-            key: a string, number, boolean or list (JSON in the environment).
+        sample: The default in its TOML form; an example if `default_text` is set. Its type is that
+            of the key: a string, number, boolean or list (JSON in the environment).
         default_text: The default in words; None if `sample` is the default.
         literals: Strings that are allowed instead of a list.
         is_file: Whether the value is the path of a file.

@@ -1,8 +1,8 @@
 """The sources of settings: a TOML file, systemd credentials and the environment.
 
-Each function returns `SourceValue`s by `section.key`. An unknown section, key or `EMAILROUTER_*` variable,
-and a credential similar to a setting, is an error that names the nearest setting. Values have the types of
-TOML and are not validated.
+Each function returns `SourceValue`s by `section.key`. An unknown section, key or `EMAILROUTER_*`
+variable, and a credential similar to a setting, is an error that names the nearest setting. Values
+have the types of TOML and are not validated.
 """
 
 import difflib
@@ -84,7 +84,8 @@ def read_credentials(environ: Mapping[str, str]) -> dict[str, SourceValue]:
         if setting := _BY_NAME.get(file.name):
             sources[setting.name] = _read_secret_file(setting, file, f"credential {file.name}")
         elif matches := difflib.get_close_matches(file.name, _BY_NAME, 1, 0.85):
-            # A misspelled name would silently create a new secret key. Credentials of the unit are less similar.
+            # A misspelled name would silently create a new secret key. Other credentials of the unit
+            # are less similar.
             raise unknown_setting_error(f"credential {file.name}", file.name, matches[0])
     return sources
 
@@ -140,7 +141,7 @@ def _decode(setting: Setting, source: SourceValue) -> SourceValue:
 
 
 def _syntax_error(origin: str, message: str) -> str:
-    """Converts tomllib's "what (at line 3, column 5)" to "file:3: what (column 5)", as editors expect."""
+    """Converts "what (at line 3, column 5)" to "file:3: what (column 5)", as editors expect."""
     match = re.fullmatch(r"(.*) \(at line ([0-9]+), (column [0-9]+)\)", message, re.DOTALL)
     if match is None:
         return f"{one_line(origin)}: invalid TOML: {one_line(message)}"

@@ -1,8 +1,8 @@
 """The types of settings: durations, addresses, networks, host names, URLs, blocked senders.
 
-Each `parse_*` function accepts any value from TOML, JSON or the environment. It returns the parsed value,
-or raises ValueError whose text says what is allowed ("must be ...") and does not quote the value. Nothing
-is resolved by DNS or read from a file.
+Each `parse_*` function accepts any value from TOML, JSON or the environment. It returns the parsed
+value, or raises ValueError whose text says what is allowed ("must be ...") and does not quote the
+value. Nothing is resolved by DNS or read from a file.
 """
 
 import re
@@ -48,7 +48,7 @@ class Address:
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Parses `127.0.0.1:2525`, `[::1]:2525` or `localhost:2525`; `str` returns the same form."""
+        """Parses `127.0.0.1:2525`, `[::1]:2525` or `localhost:2525`. Inverse of `str`."""
         if isinstance(value, cls):
             return value
         if isinstance(value, str):
@@ -202,7 +202,7 @@ def parse_public_url(value: object) -> str:
 
 
 def parse_blocked_sender(value: object) -> str:
-    """Parses an address, a domain (with or without `@`) or a network; normalises its case and form."""
+    """Parses an address, a domain (with or without `@`) or a network, and normalises it."""
     allowed = 'must be an address ("a@spam.example"), a domain ("@spam.example") or a network ("192.0.2.0/24")'
     text = value.lower() if isinstance(value, str) else ""
     try:
@@ -229,7 +229,7 @@ def parse_path(value: object) -> Path:
 
 
 def system_hostname() -> str:
-    """Returns the system's host name. Does not query DNS for the full name: that can take seconds."""
+    """Returns the system's host name. A DNS query for the full name could take seconds."""
     try:
         return parse_hostname(socket.gethostname())
     except ValueError:

@@ -1,4 +1,4 @@
-"""Before the greeting: whose connection it is, and whether it may have one more."""
+"""Before the greeting: determines the client's address and whether it may connect."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _log = structlog.get_logger()
 
 
 def canonical_address(host: str) -> str:
-    """An address as counters, logs and the trace header have it: IPv4 never mapped into IPv6."""
+    """Returns the form of an address for counts, logs and trace headers: never IPv4-mapped IPv6."""
     return str(parse_address(host) or host)
 
 
 async def client_address(transport: Transport, context: ServerContext, peer: str) -> str | None:
-    """The address of the client behind a trusted proxy, or of the peer itself.
+    """Returns the address of the client behind a trusted proxy, or of the peer itself.
 
-    Returns None for a proxy whose header is missing or wrong: such a connection is closed without a
-    reply, because nobody knows who would read it.
+    None means that the header of a proxy is missing or invalid. Such a connection is closed without
+    a reply, because it is unknown who would receive it.
     """
     if not context.expects_proxy or peer not in context.limits.trusted:
         return peer

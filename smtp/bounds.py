@@ -1,7 +1,7 @@
-"""Every bound of one SMTP server as one value, each with its unit and its reason.
+"""Every bound of an SMTP server in one value, each with its unit and reason.
 
-`[smtp]` of the configuration sets the first group; the rest is fixed. Limits that an RFC or the
-PROXY protocol prescribes for a command or a header stay beside the grammar that checks them.
+`[smtp]` of the configuration sets the first group; the others are fixed. Limits of a grammar (an
+RFC, the PROXY protocol) are in the module that parses it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from config.schema import SmtpSettings
 
 @dataclass(frozen=True)
 class Bounds:
-    """Sizes in bytes, times in seconds. Class attributes are the defaults of fixed bounds."""
+    """Sizes are in bytes, times in seconds. Class attributes are the values of the fixed bounds."""
 
     # Settings: docs/configuration.md gives the reasons.
     max_message_bytes: int
@@ -34,52 +34,52 @@ class Bounds:
     command_buffer_bytes: int = 65536  # pipelined commands; reading pauses until they are answered
     commands_per_iteration: int = 16  # answered in a row before other connections run: about 1 ms
     max_idle_commands: int = 100  # between two mails, of commands that do not lead to a mail
-    max_unfinished_mails: int = 300  # MAIL without a complete mail, in a row; refused recipients cause a few
+    max_unfinished_mails: int = 300  # consecutive, without a complete mail; rejected recipients cause some
     max_skipped_line_bytes: int = 1048576  # of one line without an end, discarded before 421
-    max_discarded_bytes: int = 67108864  # past the size limit, read so that 552 comes in order
-    max_searched_header_bytes: int = 262144  # a header without an end must not delay other mails
+    max_discarded_bytes: int = 67108864  # past the size limit, before the connection is closed
+    max_searched_header_bytes: int = 262144  # an endless header must not delay other mails
     proxy_header_timeout: float = 10.0  # a proxy sends its header with the first packet
     handshake_timeout: float = 30.0  # some round trips of a slow network
     closing_timeout: float = 10.0  # for the peer to read the last replies
     block_list_timeout: float = 5.0  # clients wait minutes for RCPT (RFC 5321 4.5.3.2.3)
     command_timeouts_per_mail: int = 3  # for all commands of a mail together; clients need seconds
-    guaranteed_recipients: int = 100  # a client may offer in one mail (RFC 5321 4.5.3.1.8)
-    logged_recipients: int = 10  # refused ones that a log line names; the rest are counted
-    undelayed_guesses: int = 3  # refused recipients; senders who know their recipients rarely fail
-    guess_delay: float = 0.5  # more for each further one
+    guaranteed_recipients: int = 100  # that a client may send in one mail (RFC 5321 4.5.3.1.8)
+    logged_recipients: int = 10  # rejected recipients named in a log event; others are only counted
+    undelayed_guesses: int = 3  # rejected recipients; legitimate senders rarely have more
+    guess_delay: float = 0.5  # added for each further one
     max_guess_delay: float = 5.0  # clients wait 5 minutes (RFC 5321 4.5.3.2.3)
 
-    # Limits by address. A customer has one IPv4 address or one IPv6 /64 and often more. The limit of
-    # a wider network is a multiple, so a provider with many customers may exceed that of one.
+    # Limits by network. One customer often has several addresses, so the networks around an address
+    # are limited too. Their limits are multiples, because they may contain several customers.
     network_multiples: tuple[int, ...] = (1, 3, 9)  # of /32, /26, /21 for IPv4; /64, /48, /32 for IPv6
-    counted_networks: int = 30_000  # with mails in this minute: about 8 MB
-    logged_networks: int = 1000  # with refused connections in this minute; lines a minute
-    max_log_lines: int = 300  # a minute, of refused transactions and faults of one address; more are only counted
+    counted_networks: int = 30_000  # with mails in the current minute; about 8 MB
+    logged_networks: int = 1000  # with rejected connections in the current minute, or log events
+    max_log_lines: int = 300  # a minute, of rejections and failures of one address; more are only counted
 
     # Memory for mails that are being received.
     small_mail_bytes: int = 65536  # a mail up to this size never waits for memory
-    read_bytes: int = 262144  # that one read can bring
-    memory_per_address: float = 0.5  # fraction: it takes two addresses to fill the memory
+    read_bytes: int = 262144  # of one read, at most
+    memory_per_address: float = 0.5  # fraction; one address cannot fill the memory
     memory_timeout: float = 20.0  # clients wait 3 minutes for a data block (RFC 5321 4.5.3.2.5)
 
-    # Bytes that are only discarded. At full speed mails without an end would leave no time for
-    # other connections; at 50 MB a second they take a tenth of a core.
+    # Discarded bytes. At full speed, endless mails would starve other connections; at 50 MB a second
+    # they use a tenth of a core.
     discard_rate: int = 50_000_000  # bytes a second, of all connections together
     min_discard_pause: float = 0.02  # after each read: about 13 MB a second of one connection
     max_discard_pause: float = 5.0  # half of short_command_timeout
 
     # The server.
-    scarce_connections: float = 0.8  # fraction of max_connections; more shorten the timeout
+    scarce_connections: float = 0.8  # fraction of max_connections that shortens the timeout
     short_command_timeout: float = 10.0  # while connections are scarce
     listen_backlog: int = 1024  # connections in the kernel's queue, for bursts
-    accepts_per_iteration: int = 64  # about 10 ms: each gets no more than its greeting at once
+    accepts_per_iteration: int = 64  # about 10 ms, as each is only greeted at first
     deadline_interval: float = 1.0  # between two checks of all deadlines
-    eviction_interval: float = 60.0  # between two clean-ups of counters by address
-    commit_timeout: float = 10.0  # past the shutdown grace, for commits that are being written
+    eviction_interval: float = 60.0  # between two evictions of expired counts
+    commit_timeout: float = 10.0  # after the shutdown grace period, for commits in progress
 
     @classmethod
     def from_settings(cls, settings: SmtpSettings) -> Self:
-        """The bounds of a server with these settings."""
+        """Returns the bounds for these settings."""
         return cls(
             max_message_bytes=settings.max_message_bytes,
             max_received_fields=settings.max_received_headers,

@@ -1,13 +1,13 @@
-"""Command lines as typed values (RFC 5321 section 4.1).
+"""Parses command lines into typed values (RFC 5321 section 4.1). Pure.
 
-Pure: bytes in, a value out, or `CommandError` with the reply. The email package is not used:
-the grammar of a command is small and regular, and every pattern here is linear in the line, whose
-length is bounded before. This module checks syntax only; `smtp.session` checks the order of
-commands, `smtp.policy` sizes and addresses.
+Bytes in; a value, or `CommandError` with the reply, out. The email package is not used: the grammar
+of a command is small and regular. Every pattern is linear in the line, whose length is already
+bounded. Only syntax is checked here: `smtp.session` checks the order of commands, `smtp.policy`
+sizes and addresses.
 
-Looser than the RFC where real clients are: spaces after `FROM:` and at the end of a line. Stricter
-where no real client is affected: a path needs its angle brackets, and a command contains no control
-character, tab and bare CR included.
+Looser than the RFC where existing clients are: spaces after `FROM:` and at the end of a line.
+Stricter where no known client is affected: a path requires angle brackets, and a command contains
+no control character, tab and bare CR included.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ LINE_LIMIT = 512  # bytes with CRLF, RFC 5321 4.5.3.1.4
 MAIL_LINE_LIMIT = LINE_LIMIT + 26 + 17 + 10
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# The name in HELO becomes part of the Received field: visible characters without a meaning there.
+# The HELO name becomes part of the Received field: only visible characters without a meaning there.
 _HELLO = re.compile(r'[^\x00-\x20\x7f-\xa0()<>"\\\u2028\u2029\ud800-\udfff]{1,255}')
 # `<`, an ignored source route (RFC 5321 4.1.1.3, appendix F.2), the mailbox, `>`, parameters.
 _PATH = re.compile(r' *<(?:@[^:"<> ]++:)?((?:"(?:[^"\\]|\\.)*+"|[^"<>])*+)>(?: +([^ ].*))?')
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
 _SIZE = re.compile(r"[0-9]{1,20}")  # RFC 1870 4
 _BDAT = re.compile(r"([0-9]{1,20})( +LAST)?", re.IGNORECASE)
-# A method of HTTP (RFC 9110 section 9, RFC 5789, the preface of HTTP/2), or a TLS handshake (RFC 8446 5.1).
+# A method of HTTP (RFC 9110 section 9, RFC 5789, the preface of HTTP/2) or a TLS handshake
+# (RFC 8446 5.1).
 _HTTP_OR_TLS = re.compile(
     rb"(?:CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PRI|PUT|TRACE)[ \t\r\n]|\x16\x03", re.IGNORECASE
 )
-_REQUEST_LINE = re.compile(rb" [A-Z]+/[0-9]\.[0-9]\r?$", re.MULTILINE | re.IGNORECASE)  # of HTTP and protocols like it
+_REQUEST_LINE = re.compile(rb" [A-Z]+/[0-9]\.[0-9]\r?$", re.MULTILINE | re.IGNORECASE)  # of HTTP and similar protocols
 
 
 class CommandError(Exception):
@@ -45,7 +46,8 @@ class CommandError(Exception):
 
     Attributes:
         reply: The reply with the reason.
-        fatal: It may have announced content of unknown size, so no command can be read after it.
+        is_fatal: Whether the line may have announced content of unknown size; no command can be
+            read after it.
     """
 
     def __init__(self, reply: Reply, *, fatal: bool = False) -> None:
@@ -55,7 +57,7 @@ class CommandError(Exception):
 
 
 def announces_content(line: bytes | bytearray) -> bool:
-    """Whether a refused line starts as BDAT does: to the client that sent it, content follows."""
+    """Whether a rejected line starts like BDAT, so that its client sends content next."""
     return line[:4].upper() == b"BDAT" and line[4:5] <= b" "
 
 
@@ -65,9 +67,10 @@ def is_other_protocol(start: bytes | bytearray) -> bool:
 
 
 def line_error(line: bytes | bytearray, reply: Reply) -> CommandError:
-    """The error for a line that is no command: `reply`, or 421 to a client of another protocol.
+    """Returns the error for an invalid line: `reply`, or 421 for a client of another protocol.
 
-    That connection must close: a browser can be made to send SMTP commands in the body of a request.
+    That connection must close: a web page can make a browser send SMTP commands in the body of a
+    request.
     """
     if is_other_protocol(line + b"\r\n") or _REQUEST_LINE.search(line):
         return CommandError(replies.NOT_SMTP)
@@ -76,7 +79,12 @@ def line_error(line: bytes | bytearray, reply: Reply) -> CommandError:
 
 @dataclass(frozen=True, slots=True)
 class MailCommand:
-    """MAIL: `mailbox` is None for the null reverse-path, `size` is the declared one in bytes."""
+    """The MAIL command.
+
+    Attributes:
+        mailbox: The reverse-path; None for the null reverse-path.
+        size: The declared size in bytes.
+    """
 
     mailbox: Mailbox | None
     size: int | None = None
@@ -85,16 +93,17 @@ class MailCommand:
 
 @dataclass(frozen=True, slots=True)
 class BdatCommand:
-    """BDAT, RFC 3030 section 2: `size` bytes follow the line."""
+    """The BDAT command: `size` bytes follow the line (RFC 3030 section 2)."""
 
     size: int
     last: bool
 
 
 def split_line(line: bytes) -> tuple[str, str]:
-    """The verb in upper case and its argument, from a line without its CRLF. Raises `CommandError`.
+    """Splits a line without CRLF into its verb in upper case and its argument.
 
-    Bytes that are not UTF-8 become lone surrogates, which no parser below accepts.
+    Bytes that are not UTF-8 become lone surrogates, which no parser below accepts. Raises
+    `CommandError`.
     """
     if _CONTROL.search(line):
         raise line_error(line, replies.CONTROL_CHARACTER)
@@ -105,14 +114,18 @@ def split_line(line: bytes) -> tuple[str, str]:
 
 
 def parse_hello(argument: str | None) -> str:
-    """The name in HELO or EHLO; no mail is refused for it (RFC 5321 4.1.4)."""
+    """Parses the name in HELO or EHLO. It is not verified (RFC 5321 4.1.4)."""
     if argument is None or not _HELLO.fullmatch(argument) or not (name := shown_identifier(argument)):
         raise CommandError(replies.BAD_ARGUMENT)
     return name
 
 
 def parse_mail(argument: str | None) -> MailCommand:
-    """`FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8]`. Raises `CommandError`."""
+    """Parses `FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME] [SMTPUTF8]`.
+
+    Raises:
+        CommandError: The argument is invalid.
+    """
     path, parameters = _split_path(argument, "FROM:")
     size: int | None = None
     smtputf8 = False
@@ -130,7 +143,7 @@ def parse_mail(argument: str | None) -> MailCommand:
             smtputf8 = True
         else:
             raise CommandError(replies.UNKNOWN_PARAMETER)
-    # Rewritten reverse-paths (SRS, VERP) have local parts over 64; refusing them would lose mail.
+    # Rewritten reverse-paths (SRS, VERP) have longer local parts; rejecting them would lose mail.
     mailbox = _parse_mailbox(path, smtputf8=smtputf8, local_part_limit=MAX_MAILBOX_BYTES) if path else None
     if mailbox is not None and not mailbox.domain:  # only a recipient may be the bare postmaster
         raise CommandError(replies.BAD_ADDRESS)
@@ -138,14 +151,14 @@ def parse_mail(argument: str | None) -> MailCommand:
 
 
 def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
-    """`TO:<forward-path>`; no parameter is known.
+    """Parses `TO:<forward-path>`; no parameter is supported.
 
     Args:
-        argument: What follows RCPT.
+        argument: The text after RCPT.
         smtputf8: Whether MAIL had that parameter.
 
     Raises:
-        CommandError: The argument is malformed.
+        CommandError: The argument is invalid.
     """
     path, parameters = _split_path(argument, "TO:")
     for _ in _parse_parameters(parameters):
@@ -154,7 +167,7 @@ def parse_rcpt(argument: str | None, *, smtputf8: bool) -> Mailbox:
 
 
 def parse_bdat(argument: str | None) -> BdatCommand:
-    """`n [LAST]`. Raises `CommandError`, which is fatal: the size of what follows is not known."""
+    """Parses `n [LAST]`. Raises a fatal `CommandError`: the size of what follows is unknown."""
     match = _BDAT.fullmatch(argument or "")
     if match is None:
         raise CommandError(replies.BAD_ARGUMENT, fatal=True)
@@ -162,13 +175,13 @@ def parse_bdat(argument: str | None) -> BdatCommand:
 
 
 def parse_no_argument(argument: str | None) -> None:
-    """For commands without an argument. Raises `CommandError`."""
+    """Checks that a command has no argument. Raises `CommandError`."""
     if argument:
         raise CommandError(replies.BAD_ARGUMENT)
 
 
 def _split_path(argument: str | None, keyword: str) -> tuple[str, str | None]:
-    """The text in the angle brackets without a source route, and the text of the parameters."""
+    """Returns the path without angle brackets and source route, and the text of the parameters."""
     if argument is None or argument[: len(keyword)].upper() != keyword:
         raise CommandError(replies.BAD_ARGUMENT)
     match = _PATH.fullmatch(argument, len(keyword))
@@ -178,16 +191,16 @@ def _split_path(argument: str | None, keyword: str) -> tuple[str, str | None]:
 
 
 def _parse_parameters(text: str | None) -> list[tuple[str, str | None]]:
-    """Keyword in upper case and value of each; no keyword twice (RFC 5321 4.1.2 esmtp-param)."""
+    """Returns keyword (in upper case) and value of each. Keywords are unique (RFC 5321 4.1.2)."""
     if text is None:
         return []
-    found: dict[str, str | None] = {}
+    parameters: dict[str, str | None] = {}
     for word in text.split():
         match = _PARAMETER.fullmatch(word)
-        if match is None or match[1].upper() in found:
+        if match is None or match[1].upper() in parameters:
             raise CommandError(replies.BAD_ARGUMENT)
-        found[match[1].upper()] = match[2]
-    return list(found.items())
+        parameters[match[1].upper()] = match[2]
+    return list(parameters.items())
 
 
 def _parse_mailbox(path: str, *, smtputf8: bool, local_part_limit: int = MAX_LOCAL_PART_BYTES) -> Mailbox:
@@ -201,5 +214,5 @@ def _parse_mailbox(path: str, *, smtputf8: bool, local_part_limit: int = MAX_LOC
 
 @lru_cache(maxsize=4096)
 def _cached_mailbox(path: str, local_part_limit: int) -> Mailbox:
-    """`parse_mailbox` with a cache: a megabyte at most, saves a tenth of the time of a command."""
+    """Calls `parse_mailbox`. The cache of at most 1 MB saves a tenth of the time of a command."""
     return parse_mailbox(path, local_part_limit=local_part_limit)

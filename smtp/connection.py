@@ -1,10 +1,10 @@
 """One SMTP connection: reads a command, runs its `smtp_*` method, sends the reply.
 
 `Connection` is an `aiosmtpd.smtp.SMTP`: a protocol with one task (`_handle_client`, kept in
-`_handler_coroutine`) that finds the method of a command in a table, lets a `handle_*` method of
-`smtp.session` decide, and sends the reply. docs/decisions/0022-smtp-receive-path.md lists what
-replaces aiosmtpd's behaviour and why. Bytes, pauses and TLS are `smtp.transport`; the content of a
-mail is `smtp.reception`.
+`_handler_coroutine`). The task finds the method of a command in a table, a `handle_*` method of
+`smtp.session` decides, and the task sends the reply. docs/decisions/0022-smtp-receive-path.md lists
+the behaviour of aiosmtpd that is replaced, with reasons. `smtp.transport` handles bytes, pauses and
+TLS, `smtp.reception` the content of a mail.
 """
 
 # ruff: noqa: N802, N815 - aiosmtpd names the methods of commands
@@ -35,26 +35,27 @@ _log = structlog.get_logger()
 
 
 class Registry(Protocol):
-    """The connections of a server."""
+    """The open connections of a server."""
 
     def register(self, connection: Connection) -> None: ...
 
     def unregister(self, connection: Connection) -> None:
-        """The connection is lost and its task ends. May be called twice."""
+        """Removes a connection that is lost and whose task has ended. May be called twice."""
 
 
 class Connection(upstream.SMTP):
     """See the module.
 
     Attributes:
-        handler: aiosmtpd's name for the object with the `handle_*` methods.
-        stop: When the session ends, because the server stops or the session took too long.
+        handler: The session; aiosmtpd's name for the object with the `handle_*` methods.
+        stop_point: When the session ends because of a shutdown or its maximum duration; None if it
+            does not.
     """
 
     def __init__(
         self, context: ServerContext, registry: Registry, tls: TlsFiles | None, loop: asyncio.AbstractEventLoop
     ) -> None:
-        # Without a StreamReader, which asyncio accepts: `Transport` reads.
+        # asyncio accepts None as the StreamReader; `Transport` reads instead.
         asyncio.StreamReaderProtocol.__init__(self, cast("asyncio.StreamReader", None), loop=loop)
         self.loop = loop
         self.handler = Session(context, "")
@@ -68,7 +69,7 @@ class Connection(upstream.SMTP):
         self._reception: Reception | None = None
         self._opened_at = loop.time()
         self._errors = 0
-        self._task_done = False  # the task
+        self._task_done = False
 
     # Events of the event loop.
 
@@ -98,7 +99,7 @@ class Connection(upstream.SMTP):
         self._unregister_if_done()
         asyncio.StreamReaderProtocol.connection_lost(self, error)
 
-    # Calls of the server.
+    # Control by the server.
 
     @property
     def phase(self) -> Phase:
@@ -107,11 +108,11 @@ class Connection(upstream.SMTP):
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a mail is being transferred, from MAIL to the reply to its end."""
+        """Whether a mail transaction is open: from MAIL to the reply to the content."""
         return self.handler.transaction is not None
 
     def stop_after_mail(self, reply: Reply) -> None:
-        """Ends the session after the mail that is being transferred, at once outside a mail or in a refused chunk."""
+        """Ends the session after the current mail; without one or in a rejected chunk, at once."""
         if self.stop_point is None:
             self.stop_point, self._stop_reply = "after transaction", reply
         waits = self.phase is COMMAND and not self.in_transaction
@@ -119,7 +120,7 @@ class Connection(upstream.SMTP):
             self.close(self._stop_reply)
 
     def close(self, reply: Reply | None = None) -> None:
-        """Sends what is queued and `reply`, then closes. The task ends when it is not busy."""
+        """Sends the queued replies and `reply`, then closes. The task ends unless it is busy."""
         self._io.close(b"" if reply is None else reply.encoded)
 
     def check_deadlines(self, now: float, command_timeout: float) -> None:
@@ -152,7 +153,7 @@ class Connection(upstream.SMTP):
                 await self._serve()
             finally:
                 context.limits.release(peer)
-        except Exception:  # noqa: BLE001 - our fault: the client should retry, other sessions go on
+        except Exception:  # noqa: BLE001 - a bug must not end other sessions; the client should retry
             _log.exception("smtp.temporary_failure", peer=self.handler.peer)
             self.close(replies.FAULT)
         finally:
@@ -167,10 +168,10 @@ class Connection(upstream.SMTP):
             self._registry.unregister(self)
 
     async def _serve(self) -> None:
-        """Queries the block lists, greets, and answers commands to the end of the session."""
+        """Queries the block lists, greets, and answers commands until the session ends."""
         context, peer = self._context, self.handler.peer
         if context.block_lists is not None and peer not in context.limits.trusted:
-            # The session goes on meanwhile; RCPT waits for the result.
+            # The session continues meanwhile; RCPT waits for the result.
             self.handler.block_list_query = self.loop.create_task(context.block_lists.find_listing(peer))
         self.send(replies.greeting(context.hostname))
         while True:
@@ -248,7 +249,7 @@ class Connection(upstream.SMTP):
             await self._finish_mail(reception)
 
     async def smtp_BDAT(self, argument: str | None) -> None:
-        """RFC 3030 section 2. A refused chunk is read too, or it would be taken for commands."""
+        """RFC 3030 section 2. Reads a rejected chunk too, so that it is not parsed as commands."""
         chunk = commands.parse_bdat(argument)
         refused = self.handler.chunk_refusal()
         reception = self._reception = self._reception or self._new_reception()
@@ -275,13 +276,13 @@ class Connection(upstream.SMTP):
         return Reception(context.memory, quota_key, self._io, context.bounds)
 
     async def _finish_mail(self, reception: Reception) -> None:
-        """The content is complete, or was discarded: replies to the end of the mail."""
+        """Replies to a mail whose content is complete or was discarded."""
         self._reception = None
         self._deadline.command_time = 0.0
         with reception:
             reply = await self.handler.handle_DATA(reception.content)
-            # Before the memory is released: the mail may be committed, and releasing resumes other
-            # connections, where anything may fail.
+            # Reply before the memory is released: the mail may be committed, and the release resumes
+            # other connections, which may fail.
             self.send(reply)
         if reception.is_endless:
             self.close()
@@ -308,7 +309,7 @@ class Connection(upstream.SMTP):
         self.send(replies.BYE)
 
     async def smtp_STARTTLS(self, argument: str | None) -> None:
-        """RFC 3207 section 4. After the handshake the session starts from the beginning."""
+        """RFC 3207 section 4. After the handshake the session starts over."""
         if self._tls_files is None:
             raise CommandError(replies.NOT_IMPLEMENTED)
         commands.parse_no_argument(argument)
@@ -326,13 +327,13 @@ class Connection(upstream.SMTP):
         self.handler.handle_STARTTLS(tls)
 
     async def smtp_EXPN(self, argument: str | None) -> None:  # noqa: ARG002 - never offered
-        """Not offered, as HELP and TURN are not (RFC 5321 sections 3.5.2, 7.3, appendix F.1)."""
+        """Not offered, like HELP and TURN (RFC 5321 sections 3.5.2, 7.3, appendix F.1)."""
         self.send(replies.NOT_IMPLEMENTED)
 
     smtp_HELP = smtp_TURN = smtp_EXPN
 
     def _reset(self) -> None:
-        """Ends the transaction."""
+        """Ends the transaction and discards its content."""
         self.handler.end_transaction()
         self._release()
 
@@ -343,7 +344,7 @@ class Connection(upstream.SMTP):
             reception.release()
 
 
-# Made once: aiosmtpd inspects the class for every connection.
+# Built once; aiosmtpd inspects the class for every connection.
 _COMMANDS: dict[str, Callable[[Connection, str | None], Awaitable[None]]] = {
     name.removeprefix("smtp_"): method for name, method in vars(Connection).items() if name.startswith("smtp_")
 }

@@ -1,9 +1,9 @@
 """The content of a mail as it arrives, by DATA or BDAT.
 
-Pure and incremental: the readers take pieces that are cut anywhere, say when the end has come, and
-return what follows it. They make no lines: a piece of 256 KiB costs a few searches. Only
-CR LF . CR LF ends DATA (RFC 5321 sections 2.3.8 and 4.1.1.4); a CR, LF or NUL elsewhere is a byte
-like any other. `Content` bounds the memory: past its limit, bytes are counted and discarded.
+Pure and incremental: readers take pieces that are split anywhere, find the end, and return what
+follows it. They do not split lines, so a piece of 256 KiB costs a few searches. Only CR LF . CR LF
+ends DATA (RFC 5321 sections 2.3.8 and 4.1.1.4); any other CR, LF or NUL is an ordinary byte.
+`Content` bounds the memory: past its limit, bytes are counted and discarded.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _STUFFED = b"\r\n."
 
 
 class Content:
-    """The content of a mail so far, at most `limit` bytes; the bytes after them are only counted.
+    """The content of a mail so far, at most `limit` bytes; further bytes are only counted.
 
     Attributes:
         limit: The largest size that is kept.
         size: Bytes of the mail, including discarded ones.
-        held: Bytes in memory.
+        buffered_bytes: Bytes in memory.
     """
 
     __slots__ = ("_buffer", "_single", "buffered_bytes", "limit", "size")
@@ -31,7 +31,7 @@ class Content:
         self.limit = limit
         self.size = 0
         self.buffered_bytes = 0
-        # A mail in one piece, as most are, is never copied; nor is the value of a BytesIO.
+        # A mail in one piece, as most are, is never copied. Nor is the value of a BytesIO.
         self._single: bytes | None = b""
         self._buffer: BytesIO | None = None
 
@@ -42,11 +42,11 @@ class Content:
 
     @property
     def is_discarded(self) -> bool:
-        """Whether the content was discarded, for its size or by `drop`."""
+        """Whether the content was discarded, because of its size or by `discard`."""
         return self._single is None and self._buffer is None
 
     def append(self, piece: bytes) -> None:
-        """Keeps a piece, or only counts it when the content was discarded."""
+        """Keeps a piece, or only counts it if the content was discarded."""
         self.size += len(piece)
         if self.is_discarded:
             return
@@ -64,46 +64,46 @@ class Content:
         self._buffer.write(piece)
 
     def discard(self) -> None:
-        """Discards the content, and all that follows."""
+        """Discards the content, and everything that follows."""
         self._single = None
         self._buffer = None
         self.buffered_bytes = 0
 
     def getvalue(self) -> bytes:
-        """The whole content; only for content that was not discarded."""
+        """Returns the whole content, which must not have been discarded."""
         return self._buffer.getvalue() if self._buffer is not None else self._single or b""
 
 
 class ContentReader(Protocol):
-    """Finds the end of a mail or chunk, and appends what is before it to `content`."""
+    """Finds the end of a mail or chunk, and appends the bytes before it to `content`."""
 
     content: Content
 
     @property
     def max_feed_bytes(self) -> int:
-        """Bytes that it can still take at most; `feed` returns what is beyond them."""
+        """Bytes that it can still take at most; `feed` returns those beyond."""
         ...
 
     def feed(self, piece: bytes) -> bytes | None:
-        """Takes a piece. None while the end has not come, then the bytes that follow it."""
+        """Takes a piece. Returns None until the end is found, then the bytes after it."""
         ...
 
 
 class DataReader:
-    """DATA: up to CR LF . CR LF; removes the dots of stuffing.
+    """Reads DATA up to CR LF . CR LF and removes dot-stuffing.
 
-    The first CR LF of the end mark is part of the mail. What may be the start of that mark at
-    the end of a piece, at most four bytes, waits for the next one. The mail starts at the start of
-    a line, as if CR LF were before it; this matters only when its first byte is a dot.
+    The first CR LF of the end mark is part of the mail. A possible start of that mark at the end of
+    a piece, at most four bytes, is kept for the next piece. The mail begins at the start of a line,
+    as if CR LF preceded it; this matters only if its first byte is a dot.
     """
 
     __slots__ = ("_at_start", "_pending", "content")
-    max_feed_bytes = sys.maxsize  # the end is not known before
+    max_feed_bytes = sys.maxsize  # the end is not known in advance
 
     def __init__(self, content: Content) -> None:
         self.content = content
         self._pending = b""
-        self._at_start = True  # nothing of the mail was appended
+        self._at_start = True  # nothing was appended yet
 
     def feed(self, piece: bytes) -> bytes | None:
         """See `ContentReader.feed`."""
@@ -112,7 +112,7 @@ class DataReader:
         if self._at_start and block.startswith(b"."):
             block = b"\r\n" + block
             skip = 2
-        # One byte is found seventy times as fast as three; base64, as in large mails, has no dot.
+        # Finding one byte is 70 times as fast as three, and base64, as in large mails, has no dot.
         dot = block.find(b".")
         if dot >= 0:
             dot = block.find(_STUFFED, max(dot - 2, 0))
@@ -132,7 +132,7 @@ class DataReader:
 
 
 def _find_partial_end(block: bytes) -> int:
-    """Where the longest prefix of the end mark at the end of `block` starts; its length if none."""
+    """Returns where a partial end mark at the end of `block` starts; else its length."""
     for length in (4, 3, 2, 1):
         if block.endswith(_END[:length]):
             return len(block) - length
@@ -140,7 +140,7 @@ def _find_partial_end(block: bytes) -> int:
 
 
 class ChunkReader:
-    """BDAT: exactly `size` bytes of any value (RFC 3030 section 2)."""
+    """Reads a BDAT chunk: exactly `size` bytes of any value (RFC 3030 section 2)."""
 
     __slots__ = ("content", "max_feed_bytes")
 
@@ -149,7 +149,7 @@ class ChunkReader:
         self.max_feed_bytes = size
 
     def feed(self, piece: bytes) -> bytes | None:
-        """See `ContentReader.feed`. A chunk of 0 bytes ends with the first piece, even an empty one."""
+        """See `ContentReader.feed`. A chunk of 0 bytes ends with the first piece, even if empty."""
         if len(piece) < self.max_feed_bytes:
             self.max_feed_bytes -= len(piece)
             self.content.append(piece)

@@ -1,8 +1,8 @@
-"""The phases of a connection, and whether the peer exceeded the time limit of the current one.
+"""The phases of a connection and their time limits.
 
-Pure: the time is an argument, the result is a reply. Time in which the server does not read never
-counts against a peer that is sending content. The limits of a mail hold for all of its commands and
-all of its chunks together, so none of them can start a limit from the beginning.
+Pure: the time is an argument, the result a reply. Time in which the server does not read never
+counts against a peer that is sending content. All commands of a mail share one limit, and so do all
+its chunks: no command and no chunk restarts it.
 """
 
 from __future__ import annotations
@@ -18,25 +18,26 @@ class Phase(Enum):
     """What the connection waits for."""
 
     PROXY_HEADER = auto()  # the header that a proxy sends before the bytes of the client
-    COMMAND = auto()  # the peer's next command line, or that it reads the replies
+    COMMAND = auto()  # the next command line, or the peer reading the replies
     CONTENT = auto()  # the content of a mail
     BUSY = auto()  # the server itself
     HANDSHAKE = auto()  # TLS; `Transport.start_tls` limits it
-    CLOSING = auto()  # that the peer reads the last reply
+    CLOSING = auto()  # the peer reading the last reply
 
 
-# Module names: until Python 3.12 `Phase.BUSY` takes three times as long, several times a command.
+# Module-level names: before Python 3.12 `Phase.BUSY` is three times as slow, and it is frequent.
 PROXY_HEADER, COMMAND, CONTENT, BUSY, HANDSHAKE, CLOSING = Phase
 
 
 class Deadline:
-    """The time limit of one connection's current phase. All times are monotonic seconds.
+    """The time limit of a connection's current phase. All times are monotonic seconds.
 
     Attributes:
         command_time: Seconds that the peer took for commands since its last complete mail.
         phase: What the connection waits for.
-        started: When the phase began; for a later chunk of a mail, earlier by the time of those before.
-        last_byte: When the last content arrived.
+        started: When the phase began; for a later chunk, moved back by the time of the earlier
+            ones.
+        last_byte: When content last arrived.
     """
 
     __slots__ = ("_bounds", "_content_time", "_suspended_at", "command_time", "last_byte", "phase", "started")
@@ -51,7 +52,7 @@ class Deadline:
         self._suspended_at: float | None = None
 
     def enter(self, phase: Phase, now: float) -> None:
-        """Starts a phase. `CLOSING` is final: nothing follows it."""
+        """Starts a phase. `CLOSING` is final: no phase follows it."""
         if self.phase is CLOSING:
             return
         self.phase = phase
@@ -69,16 +70,16 @@ class Deadline:
             self.phase = BUSY
 
     def start_mail(self) -> None:
-        """The content of another mail follows."""
+        """Resets the content time: the content of another mail follows."""
         self._content_time = 0.0
 
     def suspend(self, now: float) -> None:
-        """Stops the clock of `CONTENT`: the server pauses reading. Other phases ignore it."""
+        """Stops the clock of `CONTENT` while the server pauses reading. Other phases ignore it."""
         if self._suspended_at is None:
             self._suspended_at = now
 
     def resume(self, now: float) -> None:
-        """Starts the clock again where it stopped."""
+        """Restarts the clock where it stopped."""
         if self._suspended_at is None:
             return
         suspended = now - self._suspended_at
@@ -88,12 +89,12 @@ class Deadline:
             self.last_byte += suspended
 
     def expiry_reply(self, now: float, command_timeout: float, received: int) -> Reply | None:
-        """The reply for a peer that exceeded the limit of the phase, None while it did not.
+        """Returns the reply to a peer that exceeded the limit of the phase, else None.
 
         Args:
             now: The current time.
             command_timeout: Seconds for a command; shorter while connections are scarce.
-            received: Bytes of content of the mail.
+            received: Bytes of content received for the mail.
         """
         bounds, elapsed = self._bounds, now - self.started
         if self.phase is COMMAND:

@@ -1,8 +1,8 @@
-"""DNS block lists (RFC 5782): whether one of the configured lists contains a client's address.
+"""DNS block lists (RFC 5782): whether a configured list contains the client's address.
 
-All lists are queried at once when a client connects, while the session goes on; RCPT needs the
-result. A list that is unreachable, slow or answers nonsense contains no address: no mail is lost to
-the DNS of a third party.
+All lists are queried at once when a client connects. The session continues meanwhile, and RCPT
+waits for the result. A list that is unreachable, slow or returns an invalid answer lists no
+address: a failing third party never causes a rejection.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from smtp.bounds import Bounds
 _log = structlog.get_logger()
 
 _LISTED = ipaddress.ip_network("127.0.0.0/8")  # RFC 5782 2.1
-# The answer of large lists to a resolver that they do not serve.
+# The answer of large lists to resolvers that they do not serve.
 _QUERY_REFUSED = ipaddress.ip_network("127.255.255.0/24")
 
 
 class BlockListResolver(Protocol):
-    """Returns the records of a name as text; no records, or DNSException, if it has none."""
+    """A DNS resolver. For a name without records it returns none or raises DNSException."""
 
     async def resolve(self, qname: str, rdtype: str, /) -> Iterable[object]: ...
 
 
 class BlockLists:
-    """Queries all lists for an address.
+    """The block lists of a server.
 
     Args:
-        zones: `zen.example.org`, ...; the first one that contains the address is reported.
-        resolver: Where the lists are queried.
+        zones: `zen.example.org`, ...; the first one that contains an address is reported.
+        resolver: Queries the lists.
         timeout: Seconds for all lists together.
     """
 
@@ -48,7 +48,10 @@ class BlockLists:
         self._timeout = timeout
 
     async def find_listing(self, address: str) -> str:
-        """The first list that contains the address, `""` for none or this host. Never raises."""
+        """Returns the first list that contains the address, or `""`. Never raises.
+
+        Loopback addresses are not queried.
+        """
         name = _query_name(address)
         if name is None:
             return ""
@@ -65,15 +68,15 @@ class BlockLists:
         try:
             records = await self._resolver.resolve(f"{name}.{zone}.", "A")
             return any(_is_listing_record(str(record)) for record in records)
-        except DNSException:  # NXDOMAIN means not listed; a timeout or SERVFAIL means nothing
+        except DNSException:  # NXDOMAIN means not listed; a timeout counts as not listed
             return False
-        except Exception:  # noqa: BLE001 - a resolver that fails must not cost a mail
+        except Exception:  # noqa: BLE001 - a failing resolver must not reject mail
             _log.exception("smtp.dnsbl_internal_error", zone=zone)
             return False
 
 
 def _query_name(text: str) -> str | None:
-    """RFC 5782 sections 2.1 and 2.4: the bytes or nibbles in reverse order."""
+    """Returns an address's bytes or nibbles in reverse order (RFC 5782 sections 2.1, 2.4)."""
     address = parse_address(text)
     if address is None or address.is_loopback:
         return None

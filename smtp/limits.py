@@ -1,9 +1,9 @@
-"""Connections, in all and by network, and mails and log lines a minute by network.
+"""Limits for connections in total, and for connections, mails and log events by network.
 
-The counts are those of one process: with several smtp processes each allows as many. An address is
-counted in networks of three widths (`router.network.network_keys`), each with its own limit, because
-one customer often has many addresses. `PeerLimits` only counts; `smtp.policy` and `smtp.admission` choose
-the reply.
+The counts are those of one process; several smtp processes allow as many each. An address counts in
+three networks around it (`router.network.network_keys`), each with its own limit, because one
+customer often has many addresses. This module only counts; `smtp.policy` and `smtp.admission`
+choose the reply.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class AddressSet:
-    """A set of networks that answers whether it contains an address; caches recent answers."""
+    """A set of networks. Tells whether it contains an address, and caches recent results."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self._networks = tuple(networks)
@@ -35,9 +35,9 @@ class AddressSet:
 
 
 class PeerLimits:
-    """Counts connections, in all and by network, and the mails and log lines a minute of each network.
+    """Counts connections, and the mails and log events a minute of each network.
 
-    The limits by network do not hold for `trusted` addresses.
+    The limits by network do not apply to `trusted` addresses.
     """
 
     def __init__(self, bounds: Bounds, trusted: AddressSet) -> None:
@@ -53,27 +53,28 @@ class PeerLimits:
 
     @property
     def connections_scarce(self) -> bool:
-        """Whether connections run out, so that idle ones get less time."""
+        """Whether so many connections are open that idle ones get less time."""
         return self.connection_count >= self._bounds.max_connections * self._bounds.scarce_connections
 
     @property
     def connections_exceeded(self) -> bool:
-        """Whether the connection that was counted last is one too many."""
+        """Whether the connection counted last exceeds `max_connections`."""
         return self.connection_count > self._bounds.max_connections
 
     def add_connection(self) -> None:
-        """Counts a connection, even one that will be refused; `close` is its opposite."""
+        """Counts a connection, even one that will be rejected."""
         self.connection_count += 1
 
     def remove_connection(self) -> None:
-        """The opposite of `open`."""
+        """Reverts `add_connection`."""
         self.connection_count -= 1
 
     def admit(self, address: str) -> str | None:
         """Counts a connection for the networks of its address.
 
         Returns:
-            The network that has too many connections; then nothing is counted. None if none has.
+            The network that has too many connections, in which case nothing is counted; None
+                otherwise.
         """
         if address in self.trusted:
             return None
@@ -86,7 +87,7 @@ class PeerLimits:
         return None
 
     def release(self, address: str) -> None:
-        """The opposite of an `admit` that returned None."""
+        """Reverts an `admit` that returned None."""
         if address in self.trusted:
             return
         for network in network_keys(address):
@@ -97,20 +98,20 @@ class PeerLimits:
                 self._connections.pop(network, None)
 
     def quota_key(self, address: str) -> str | None:
-        """What memory for mails is counted by; None for a trusted address."""
+        """Returns the key by which memory for mails is counted; None for a trusted address."""
         return None if address in self.trusted else address_key(address)
 
     def count_mail(self, address: str, now: float) -> bool:
-        """Counts a mail at `now` (monotonic seconds). False if a network of the address reached its limit."""
+        """Counts a mail at `now` (monotonic seconds). Returns False if a limit is reached."""
         if not self._bounds.max_mails_per_minute or address in self.trusted:
             return True
         return self._mails.add(network_keys(address), self._mail_limits, now)
 
     def count_log_line(self, address: str, now: float) -> bool:
-        """Counts a log line about an address, as `mail` counts a mail. False if it should not be written."""
+        """Counts a log event about an address. Returns False if it must be omitted."""
         return address in self.trusted or self._lines.add(network_keys(address), self._line_limits, now)
 
     def evict_expired(self, now: float) -> None:
-        """Removes the minutes that are over at `now`."""
+        """Removes the counts whose minute is over at `now`."""
         self._mails.evict_expired(now)
         self._lines.evict_expired(now)

@@ -1,9 +1,9 @@
-"""Command lines from bytes that arrive in any pieces. Pure.
+"""Splits arriving bytes into command lines. Pure.
 
-Only CR LF ends a line (RFC 5321 section 2.3.8), and one line gets one reply: a line that is too long
-or contains a bare LF is refused as a whole, up to its CR LF, so that no part of it is ever taken for
-a command. If it starts as BDAT, the refusal ends the session: the bytes that it announced are no
-commands either. Memory is bounded: what cannot become a command is discarded as it arrives.
+Only CR LF ends a line (RFC 5321 section 2.3.8), and each line gets one reply. A line that is too
+long or contains a bare LF is rejected as a whole, up to its CR LF, so that no part of it is parsed
+as a command. If it starts like BDAT, the rejection ends the session: the announced bytes are not
+commands either. Memory is bounded: bytes that cannot become a command are discarded as they arrive.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ class CommandLines:
     def __init__(self, skip_limit: int = Bounds.max_skipped_line_bytes) -> None:
         self.buffer = bytearray()
         self._skip_limit = skip_limit
-        self._skip_reply: Reply | None = None  # why the current line is refused
+        self._skip_reply: Reply | None = None  # the reply to the line that is skipped
         self._skipped = 0
 
     @property
     def is_skipping(self) -> bool:
-        """Whether arriving bytes belong to a refused line and are discarded up to its end."""
+        """Whether arriving bytes belong to a rejected line and are discarded up to its end."""
         return self._skip_reply is not None
 
     def take_line(self) -> bytes | None:
-        """The next line without CR LF; None if it is not complete.
+        """Removes and returns the next line without CR LF; None while it is incomplete.
 
         Raises:
-            CommandError: The line is refused. Once for each such line.
+            CommandError: The line is rejected. Raised once for each such line.
         """
         buffer = self.buffer
         while (end := buffer.find(b"\r\n")) >= 0:
@@ -54,14 +54,14 @@ class CommandLines:
             if self._skip_reply is None:
                 return _validate(line)
             reply, self._skip_reply, self._skipped = self._skip_reply, None, 0
-            if reply is not replies.BARE_LF:  # which was sent when it was seen
+            if reply is not replies.BARE_LF:  # already sent when the LF arrived
                 raise CommandError(reply)
         if buffer:
             self._reject_invalid_start()
         return None
 
     def take_bytes(self, limit: int) -> bytes:
-        """Removes and returns at most `limit` bytes, which are no command lines."""
+        """Removes and returns at most `limit` bytes that are not command lines."""
         if limit >= len(self.buffer):
             data = bytes(self.buffer)
             self.buffer.clear()
@@ -71,7 +71,7 @@ class CommandLines:
         return data
 
     def clear(self) -> None:
-        """Discards everything, as before a TLS handshake."""
+        """Discards everything, as required before a TLS handshake."""
         self.buffer.clear()
         self._skip_reply = None
         self._skipped = 0
@@ -80,11 +80,11 @@ class CommandLines:
         """Discards the start of a line that cannot become a command, however it continues."""
         buffer = self.buffer
         if self._skip_reply is None and is_other_protocol(buffer):
-            # Refused at once: the start of a TLS handshake has no line end, and its client waits.
+            # Reject at once: a TLS handshake has no line end, and its client waits for a reply.
             buffer.clear()
             raise CommandError(replies.NOT_SMTP)
         if self._skip_reply is None and b"\n" in buffer:
-            # Refused at once: a person with a terminal would wait for ever. The LF ends no line.
+            # Reject at once: an interactive user would wait for ever. The LF does not end the line.
             self._skip_reply = replies.BARE_LF
             raise line_error(buffer, replies.BARE_LF)
         if self._skip_reply is None and len(buffer) >= MAIL_LINE_LIMIT:

@@ -1,9 +1,9 @@
-"""The listening sockets, and how many connections one turn of the event loop accepts.
+"""The listening sockets, and how many connections one iteration of the event loop accepts.
 
-The sockets belong to the event loop (`loop.create_server`): there is no thread and no aiosmtpd
-Controller. libuv accepts one connection in a turn; when hostile peers make the turns long, others
-would wait in the kernel's queue while the loop has time for them. So each accepted connection is
-followed by up to `accepts_per_iteration` more that wait at the same socket.
+The sockets belong to the event loop (`loop.create_server`); there is no thread and no aiosmtpd
+Controller. libuv accepts one connection per iteration. While hostile peers make iterations long,
+other clients would wait in the kernel's queue. Each accepted connection is therefore followed by up
+to `accepts_per_iteration` more from the same socket.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from smtp.bounds import Bounds
 
 
 class Listeners:
-    """All sockets of one server.
+    """All listening sockets of a server.
 
     Args:
-        connection: Makes the protocol of a connection, as for `loop.create_server`.
-        bounds: How many connections are accepted at once.
+        create_protocol: Creates the protocol of a connection, as for `loop.create_server`.
+        bounds: The backlog, and how many connections are accepted at once.
     """
 
     def __init__(self, create_protocol: Callable[[], asyncio.BaseProtocol], bounds: Bounds) -> None:
         self._create_protocol = create_protocol
         self._bounds = bounds
         self._servers: list[asyncio.Server] = []
-        self._duplicates: list[socket.socket] = []  # the same sockets again, to accept more from
+        self._duplicates: list[socket.socket] = []  # of the same sockets, for accepting more
         self._opening: set[asyncio.Task[None]] = set()
 
     @property
@@ -37,12 +37,12 @@ class Listeners:
         return [_address(sock.getsockname()) for server in self._servers for sock in server.sockets]
 
     async def listen(self, host: str, port: int, *, reuse_port: bool) -> None:
-        """Listens on all addresses of `host`. IPv6 sockets take IPv6 only; 0.0.0.0 can coexist.
+        """Listens on all addresses of `host`. IPv6 sockets are IPv6-only, so 0.0.0.0 can coexist.
 
         Args:
             host: A name or an address.
             port: 0 lets the kernel choose.
-            reuse_port: Allow other processes of this host to listen there too.
+            reuse_port: Whether other processes of this host may listen there too.
 
         Raises:
             OSError: The address cannot be used.
@@ -55,7 +55,7 @@ class Listeners:
 
     def close(self) -> None:
         """Stops listening. Accepted connections continue."""
-        # Not `wait_closed`: since Python 3.12 it waits for every connection too, without a bound.
+        # Not `wait_closed`: since Python 3.12 it also waits for all connections, without a limit.
         for server in self._servers:
             server.close()
         for sock in self._duplicates:
@@ -85,7 +85,7 @@ class Listeners:
                 try:
                     accepted, _address = sock.accept()
                 except OSError:
-                    # None is waiting, or no descriptor is free: the event loop logs that.
+                    # None is waiting, or no descriptor is free, which the event loop logs.
                     break
                 task = asyncio.get_running_loop().create_task(self._open(accepted))
                 self._opening.add(task)
@@ -94,12 +94,12 @@ class Listeners:
     async def _open(self, accepted: socket.socket) -> None:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(self._create_protocol, accepted)
-        except OSError:  # the peer has left
+        except OSError:  # the peer has disconnected
             accepted.close()
 
 
 def _address(name: object) -> str:
-    """A socket's name as text; that of a Unix socket is its path."""
+    """Formats the name of a socket; that of a Unix socket is its path."""
     if not isinstance(name, tuple):
         return str(name)
     host, port = name[:2]

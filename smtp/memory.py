@@ -19,7 +19,7 @@ class QuotaUser(Protocol):
     def quota_key(self) -> str | None:
         """The address that its memory counts for; None if it may use all of the memory.
 
-        It does not change; `PeerLimits.quota_key` makes it.
+        It never changes; see `PeerLimits.quota_key`.
         """
         ...
 
@@ -28,36 +28,36 @@ _User = TypeVar("_User", bound=QuotaUser)
 
 
 class MemoryQuota(Generic[_User]):
-    """Bytes of mails in memory, in all and by address.
+    """Bytes of mails in memory, in total and by address.
 
-    A mail up to `small_mail_bytes` never waits. When `max_memory_bytes` are reached, all large mails
-    wait; as memory is released, they resume in the order in which they became large, as many as
-    have `read_bytes` each.
+    A mail of up to `small_mail_bytes` never waits. Once `max_memory_bytes` are reserved, all large
+    mails wait. As memory is released, they resume in the order in which they became large, as many
+    as can have `read_bytes` each.
 
-    The oldest large mail does not wait, unless a complete mail will release memory: if all of them
-    waited, each with a part, none would ever become complete. The memory that the oldest one may
-    still need is set aside, as far as that leaves `max_message_bytes` for another mail. In the same
-    way the oldest mail of an address that used up its part of the memory (`memory_per_address`)
-    does not wait while the other addresses have theirs.
+    The oldest large mail does not wait, unless a complete mail will release memory. Otherwise all
+    mails could wait, each partly received, and none would become complete. The memory that the
+    oldest mail may still need is set aside, as far as that leaves `max_message_bytes` for another
+    mail. Likewise, the oldest mail of an address that used up its fraction (`memory_per_address`)
+    does not wait while memory is left for others.
     """
 
     def __init__(self, bounds: Bounds) -> None:
         self._max_mail_bytes = bounds.max_message_bytes
-        # One mail of the largest size always fits, whatever the settings are.
+        # A mail of the maximum size always fits, whatever the settings are.
         self._limit = max(bounds.max_memory_bytes, self._max_mail_bytes)
         self._address_limit = max(int(self._limit * bounds.memory_per_address), self._max_mail_bytes)
         self._small_mail_bytes = bounds.small_mail_bytes
         self._read_size = bounds.read_bytes
         self._reserved: dict[_User, int] = {}
         self._by_address: dict[str, int] = {}
-        self._large: dict[_User, None] = {}  # that still grow, the oldest first
+        self._large: dict[_User, None] = {}  # that still grow, oldest first
         self._waiting: set[_User] = set()
-        self._complete: set[_User] = set()  # were large, and will release their memory
+        self._complete: set[_User] = set()  # formerly large; will release their memory
         self.reserved_bytes = 0
 
     @property
     def available_bytes(self) -> int:
-        """Bytes that large mails may still reserve, except the oldest one."""
+        """Bytes that large mails other than the oldest may still reserve."""
         oldest = next(iter(self._large), None)
         if oldest is None:
             return self._limit - self.reserved_bytes
@@ -66,17 +66,17 @@ class MemoryQuota(Generic[_User]):
 
     @property
     def large_mails(self) -> int:
-        """Large mails that still grow."""
+        """The number of large mails that still grow."""
         return len(self._large)
 
     @property
     def waiting_mails(self) -> int:
-        """Large mails that must not grow now."""
+        """The number of large mails that must not grow now."""
         return len(self._waiting)
 
     @property
     def is_unused(self) -> bool:
-        """Whether nothing is reserved for any mail."""
+        """Whether nothing is reserved."""
         return not (
             self.reserved_bytes or self._reserved or self._by_address or self._large or self._waiting or self._complete
         )
@@ -94,24 +94,24 @@ class MemoryQuota(Generic[_User]):
         full = self.available_bytes <= 0
         if not full and self._available_bytes_of(key) > 0:
             return ()
-        moving = self._find_oldest() if full else self._find_oldest_of(key)
-        stopped = [
+        exempt = self._find_oldest() if full else self._find_oldest_of(key)
+        paused = [
             other
             for other in self._large
-            if other not in self._waiting and other is not moving and (full or other.quota_key == key)
+            if other not in self._waiting and other is not exempt and (full or other.quota_key == key)
         ]
-        self._waiting.update(stopped)
-        return stopped
+        self._waiting.update(paused)
+        return paused
 
     def mark_complete(self, mail: _User) -> None:
-        """The mail will not grow, and does not wait. Its bytes stay reserved until `release`."""
+        """Marks a mail as no longer growing, so that it does not wait. Its bytes stay reserved."""
         if mail in self._large:
             del self._large[mail]
             self._waiting.discard(mail)
             self._complete.add(mail)
 
     def release(self, mail: _User) -> Sequence[_User]:
-        """Frees all bytes of a mail. Returns the mails that resume."""
+        """Releases all bytes of a mail. Returns the mails that resume."""
         self._large.pop(mail, None)
         self._waiting.discard(mail)
         self._complete.discard(mail)
@@ -138,12 +138,12 @@ class MemoryQuota(Generic[_User]):
         return resumed
 
     def _find_resumable(self, key: str | None) -> list[_User]:
-        """The oldest mail and the oldest one of an address, if they wait: they must not."""
+        """Returns the oldest mail and the oldest one of an address if they wait without need."""
         oldest = (self._find_oldest(), self._find_oldest_of(key) if self.available_bytes > 0 else None)
         return [mail for mail in dict.fromkeys(oldest) if mail is not None and mail in self._waiting]
 
     def _find_oldest(self) -> _User | None:
-        """The oldest large mail; None if it must wait for the memory of a complete mail."""
+        """Returns the oldest large mail; None if it must wait for the memory of a complete mail."""
         oldest = next(iter(self._large), None)
         if oldest is None or (self._complete and self.reserved_bytes >= self._limit):
             return None
@@ -153,7 +153,7 @@ class MemoryQuota(Generic[_User]):
         return oldest
 
     def _find_oldest_of(self, key: str | None) -> _User | None:
-        """The same among the mails of one address."""
+        """Returns the oldest large mail of an address; None if a complete one has memory."""
         if key is None or self._has_complete(key):
             return None
         return next((mail for mail in self._large if mail.quota_key == key), None)
@@ -162,7 +162,7 @@ class MemoryQuota(Generic[_User]):
         return any(mail.quota_key == key for mail in self._complete)
 
     def _available_bytes_of(self, key: str | None) -> int:
-        """Bytes that the mails of this address may still reserve."""
+        """Returns the bytes that the mails of this address may still reserve."""
         return self.available_bytes if key is None else self._address_limit - self._by_address.get(key, 0)
 
     def _count(self, key: str | None, nbytes: int) -> None:

@@ -1,7 +1,7 @@
 """Counts a minute by network, in bounded memory. Pure.
 
-Guarantee: a client cannot remove its own large count. When the table is full, the smallest counts
-are removed, so that would take as many other networks with larger counts as half of the table.
+A client cannot evict its own large count: a full table discards the smallest counts. That would
+take half a table of other networks with larger counts.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ _MINUTE = 60.0  # seconds
 
 
 class MinuteCounts:
-    """Counts by network. A minute starts with the first count of a network.
+    """Counts by network. The minute of a network starts with its first count.
 
     Args:
-        capacity: Networks that are counted at most.
+        capacity: The maximum number of networks.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -23,7 +23,7 @@ class MinuteCounts:
         self._minutes: dict[str, tuple[float, int]] = {}  # start in monotonic seconds, count
 
     def add(self, networks: Sequence[str], limits: Sequence[int], now: float) -> bool:
-        """Adds one for networks with their limits. False, and not counted, if one reached its limit."""
+        """Counts one for each network. Returns False, and counts none, if one reached its limit."""
         minutes = self._minutes
         counted = {}
         for network, limit in zip(networks, limits, strict=False):
@@ -39,11 +39,11 @@ class MinuteCounts:
         return True
 
     def evict_expired(self, now: float) -> None:
-        """Removes the minutes that are over at `now`."""
+        """Removes the counts whose minute is over at `now`."""
         self._minutes = {network: minute for network, minute in self._minutes.items() if now - minute[0] < _MINUTE}
 
     def _shrink(self, now: float) -> None:
-        """Keeps half of the capacity at most, so that sorting is rare."""
+        """Reduces the table to half of its capacity, so that sorting is rare."""
         self.evict_expired(now)
         kept = self._capacity // 2
         if len(self._minutes) > kept:

@@ -1,4 +1,4 @@
-"""Which `Reply` a fact about a mail deserves; None if it is accepted. Pure.
+"""Returns the reply that a fact about a mail requires; None if the mail is accepted. Pure.
 
 One function for each kind of fact. Nothing here waits, keeps state or knows a connection.
 """
@@ -26,25 +26,25 @@ _REFUSALS: dict[RefusalReason, Reply] = {
 
 
 def refusal_reply(refusal: Refusal) -> Reply:
-    """The reply to a recipient that has no target."""
+    """Returns the reply to a recipient without a target."""
     return _REFUSALS[refusal.reason]
 
 
 def declared_size_reply(size: int | None, limit: int) -> Reply | None:
-    """RFC 1870 section 6.1: a mail that declares to be too large is refused before it is sent."""
+    """Rejects a mail by its declared size before it is sent (RFC 1870 section 6.1)."""
     return replies.TOO_LARGE if size is not None and size > limit else None
 
 
 def recipient_count_reply(accepted: int, limit: int) -> Reply | None:
-    """RFC 5321 section 4.5.3.1.10: recipients past the limit fail temporarily, others stay."""
+    """Rejects recipients past the limit temporarily; others stay (RFC 5321 section 4.5.3.1.10)."""
     return replies.TOO_MANY_RECIPIENTS if accepted >= limit else None
 
 
 def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
-    """The reply to the last of `count` refused recipients of a session: its own, or 421 for one too many.
+    """Returns the reply to the last of `count` rejected recipients of a session: its own, or 421.
 
-    Recipients past `max_recipients` may be as many as a client may offer (RFC 5321 section 4.5.3.1.8):
-    the mail goes on for those that were accepted before them.
+    As many recipients past `max_recipients` are allowed as a client may send (RFC 5321 section
+    4.5.3.1.8): the mail continues for those accepted before them.
     """
     limit = bounds.max_recipients
     if reply is replies.TOO_MANY_RECIPIENTS:
@@ -53,10 +53,10 @@ def refused_recipient_reply(reply: Reply, count: int, bounds: Bounds) -> Reply:
 
 
 def received_fields_reply(content: bytes, limit: int, searched: int = Bounds.max_searched_header_bytes) -> Reply | None:
-    """RFC 5321 section 6.3: more than `limit` Received fields mean a routing loop.
+    """Rejects more than `limit` Received fields as a routing loop (RFC 5321 section 6.3).
 
-    Only the header counts, up to the first empty line or `searched` bytes; headers that are quoted in
-    the body do not.
+    Only the header counts, up to the first empty line or `searched` bytes; headers quoted in the
+    body do not.
     """
     if content.startswith(b"\r\n"):
         return None
@@ -72,21 +72,21 @@ def is_guess(reply: Reply) -> bool:
 
 
 def tarpit_delay(guesses: int, bounds: Bounds) -> float:
-    """Seconds to wait before the reply to the last of so many guesses in a session.
+    """Returns the seconds to wait before the reply to the last of `guesses` in a session.
 
-    Trying a dictionary must take hours. Each guess costs a database query too: refusals are never
-    answered from a cache.
+    A dictionary attack must take hours. Each guess also costs a database query, because rejections
+    are never cached.
     """
     return min(max(0, guesses - bounds.undelayed_guesses) * bounds.guess_delay, bounds.max_guess_delay)
 
 
 def fault_reply(error: Exception) -> Reply:
-    """Our own fault is temporary: never a 5yz, and never part of the exception's text."""
+    """Returns a temporary failure for any exception, without its text."""
     return replies.NO_STORAGE if isinstance(error, StorageFull) else replies.FAULT
 
 
 class BlockedSenders:
-    """The senders that the operator blocks: addresses, domains, networks.
+    """The senders that the operator blocks.
 
     Args:
         entries: `a@spam.example`, `@spam.example` or `spam.example`, `192.0.2.0/24`.
@@ -96,7 +96,7 @@ class BlockedSenders:
         self._blocked = Blocked(_normalised_entries(entries))
 
     def check(self, peer: str, sender: Mailbox | None) -> Reply | None:
-        """The reply to MAIL from this peer with this reverse-path; None if neither is blocked."""
+        """Returns the reply to MAIL from this peer and reverse-path; None if neither is blocked."""
         return None if self._blocked.entry_for(sender, peer) is None else replies.SENDER_BLOCKED
 
 

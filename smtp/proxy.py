@@ -1,8 +1,8 @@
-"""The PROXY protocol, versions 1 and 2: the client's address as a proxy saw it. Pure.
+"""The PROXY protocol, versions 1 and 2: the client's address as reported by a proxy. Pure.
 
-Source: haproxy.org, doc/proxy-protocol.txt, sections 2.1 and 2.2. The header is expected from
-`trusted_networks` and from no other address: the document forbids guessing whether one is present.
-aiosmtpd's parser reads from a StreamReader, which a `Connection` does not have.
+Specification: haproxy.org, doc/proxy-protocol.txt, sections 2.1 and 2.2. The header is expected
+from `trusted_networks` and from no other address: the specification forbids guessing whether one is
+present. aiosmtpd's parser reads from a StreamReader, which a `Connection` does not have.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _V2_ADDRESS = {0x11: 4, 0x21: 16}  # TCP over IPv4, over IPv6: bytes of the sour
 
 
 class ProxyError(Exception):
-    """The bytes are no PROXY header, so the client's address is not known."""
+    """The bytes are not a PROXY header, so the client's address is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class ProxyHeader:
     """A parsed header.
 
     Attributes:
-        source: The client's address; None if the proxy connects for itself (health checks).
-        size: Bytes of the header.
+        source: The client's address; None for connections of the proxy itself (health checks).
+        size: The length of the header in bytes.
     """
 
     source: str | None
@@ -38,7 +38,7 @@ class ProxyHeader:
 
 
 def parse_header(data: bytes) -> ProxyHeader | None:
-    """The header that `data` starts with; None while it is incomplete. Raises `ProxyError`."""
+    """Parses the header at the start of `data`; None while it is incomplete. Raises ProxyError."""
     if data[: len(_V2)] == _V2[: len(data)]:
         return _parse_v2(data) if len(data) >= _V2_START else None
     if data[:6] != b"PROXY "[: len(data)]:

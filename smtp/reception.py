@@ -1,7 +1,7 @@
 """One mail that is being received, by DATA or by one or more BDAT chunks.
 
-A `Reception` owns the memory of the mail's content: it reserves it as the bytes arrive, waits when
-there is none, and releases it exactly once, at the end of its `with` block or by `release`.
+A `Reception` owns the memory of the mail's content: it reserves it as bytes arrive, waits when none
+is left, and releases it exactly once, at the end of its `with` block or by `release`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ class Reception:
     Attributes:
         content: The content so far.
         quota_key: See `smtp.memory.QuotaUser`.
-        endless: Whether the mail is so far past the size limit that the connection must be closed.
+        is_endless: Whether the mail exceeds the size limit so far that the connection must be
+            closed.
     """
 
     __slots__ = (
@@ -59,14 +60,14 @@ class Reception:
         self.release()
 
     async def read(self, reader: ContentReader, *, last: bool) -> bool:
-        """Receives to the end of a reader.
+        """Receives until a reader reaches its end.
 
         Args:
-            reader: Finds the end, and keeps the content in `self.content`.
+            reader: Finds the end, and appends the content to `self.content`.
             last: Whether the mail ends there, so that it will not grow.
 
         Returns:
-            False when the connection ended before.
+            False if the connection ended earlier.
         """
         self._reader = reader
         complete = await self._transport.receive(self)
@@ -78,17 +79,17 @@ class Reception:
 
     @property
     def received(self) -> int:
-        """Bytes of content that all chunks brought."""
+        """Bytes of content of all chunks."""
         return self.content.size
 
     def release(self) -> None:
-        """Discards the content, frees its memory, and resumes the mails that waited for it."""
+        """Discards the content, releases its memory, and resumes the mails that waited for it."""
         if self._released:
             return
         self._released = True
         self.content.discard()
         self.resume()
-        # All are resumed, also when one fails: the quota no longer lists them as waiting.
+        # Resume all even if one fails: the quota no longer lists them as waiting.
         with ExitStack() as resuming:
             for mail in reversed(self._quota.release(self)):
                 resuming.callback(mail.resume)
@@ -96,18 +97,18 @@ class Reception:
     # The memory quota.
 
     def pause(self) -> None:
-        """There is no memory: stops reading."""
+        """Stops reading, because no memory is left."""
         self._waiting_since = self._transport.now()
         self._transport.pause(PauseReason.MEMORY)
 
     def resume(self) -> None:
-        """There is memory again, or it is not needed any more."""
+        """Resumes reading if it was paused for memory."""
         if self._waiting_since is not None:
             self._waiting_since = None
             self._transport.resume(PauseReason.MEMORY)
 
     def check_memory_timeout(self, now: float) -> None:
-        """Gives the mail up if it waited too long; the rest of it is discarded, then refused."""
+        """Abandons a mail that waited too long; the rest of it is discarded, then rejected."""
         if self._waiting_since is not None and now - self._waiting_since >= self._bounds.memory_timeout:
             self.release()
 

@@ -1,9 +1,9 @@
-"""Log lines about what is refused: few, however much a client causes.
+"""Log events about rejections: few, however many a client causes.
 
-Guarantee: every refusal is in the metrics at once, by the name of its reply, and in the counts of
-one log line. A session has one line for each transaction. A network has one line a minute for
-refused connections, one for failed TLS handshakes, and one with the count of those that followed and
-of the transactions past its limit of lines.
+Every rejection is counted at once in the metrics, by the name of its reply, and in the counts of
+one log event. A session has one event for each transaction. A network has one event a minute for
+rejected connections and one for failed TLS handshakes. Further ones, and transactions past the
+limit of log events, are reported as counts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _log = structlog.get_logger()
 
 
 class Refusals:
-    """The refusals of one session since its last log line."""
+    """The rejections of one session since its last log event."""
 
     __slots__ = ("_counts", "_details", "_recipients")
 
@@ -30,7 +30,7 @@ class Refusals:
         self._recipients: list[str] = []
 
     def add(self, meter: Meter, reply: Reply, recipient: str | None = None, **details: object) -> None:
-        """Counts a refusal. The line has the facts of the first one, and some of the refused recipients."""
+        """Counts a rejection. The event has the details of the first and some of the recipients."""
         name = replies.reply_name(reply)
         meter.refused(name)
         if not self._counts:
@@ -43,7 +43,7 @@ class Refusals:
         return bool(self._counts)
 
     def log(self, peer: str, networks: NetworkRefusals | None = None) -> None:
-        """Writes the line, or adds it to the counts of `networks`; then starts from the beginning."""
+        """Logs the event, or adds it to the counts of `networks`; then resets."""
         counts, details, recipients = self._counts, self._details, self._recipients
         self._counts, self._details, self._recipients = {}, {}, []
         if networks is not None:
@@ -55,34 +55,35 @@ class Refusals:
 
 
 class NetworkRefusals:
-    """Refusals since the last `log` that have no line of their own, by network."""
+    """Rejections without a log event of their own, by network, since the last `log`."""
 
     def __init__(self) -> None:
         self._refused = _NetworkCounts()
         self._handshakes = _NetworkCounts()
 
     def add_connection(self, meter: Meter, reply: Reply, peer: str, network: str) -> None:
-        """Counts a refused connection; the first of its network has its log line now.
+        """Counts a rejected connection; logs the first one of its network at once.
 
         Args:
-            network: The one that has too many connections, or that of the peer; `""` where all are too many.
+            network: The one with too many connections, or that of the peer; `""` if the total is
+                too high.
         """
         meter.refused(replies.reply_name(reply))
         if self._refused.needs_line(network, reply.text):
             _log.info("smtp.refused", peer=peer, network=network, reason=reply.text, count=1)
 
     def add_handshake(self, peer: str, reason: str) -> None:
-        """Counts a failed TLS handshake, as a refused connection."""
+        """Counts a failed TLS handshake; logs the first one of its network at once."""
         network = address_key(peer)
         if self._handshakes.needs_line(network, reason):
             _log.info("smtp.tls_failed", peer=peer, network=network, reason=reason, count=1)
 
     def add_transaction(self, peer: str, reason: str, refused: int) -> None:
-        """Counts the refusals of a transaction."""
+        """Counts the rejections of a transaction."""
         self._refused.add(address_key(peer), reason, refused)
 
     def log(self) -> None:
-        """Writes a line for each network and reason with a count."""
+        """Logs an event for each network and reason with a count, then resets."""
         for network, reason, refused in self._refused.take():
             _log.info("smtp.refused", network=network, reason=reason, count=refused)
         for network, reason, refused in self._handshakes.take():
@@ -96,7 +97,7 @@ class _NetworkCounts:
         self._networks: dict[str, dict[str, int]] = {}
 
     def needs_line(self, network: str, reason: str) -> bool:
-        """Whether nothing was counted before. If so, this is not counted: it has a line of its own."""
+        """Returns True, uncounted, for the first of a network and reason; counts all others."""
         counts = self._counts(network)
         if reason in counts:
             counts[reason] += 1
@@ -110,7 +111,7 @@ class _NetworkCounts:
         counts[reason] = counts.get(reason, 0) + number
 
     def take(self) -> list[tuple[str, str, int]]:
-        """Network, reason and count of each count above zero; then starts from the beginning."""
+        """Returns network, reason and count of each count above zero, then resets."""
         networks, self._networks = self._networks, {}
         return [(network, *each) for network, counts in networks.items() for each in counts.items() if each[1]]
 

@@ -1,8 +1,8 @@
 """Every reply of the SMTP server, named, with the RFC section it comes from.
 
-A `Reply` is checked when it is built: the class digit of its enhanced status code (RFC 2034 section
-4, RFC 3463) is the first digit of its code, and its text is one or more lines of printable ASCII.
-Nothing that a peer sent and no text of an exception ever becomes part of a reply.
+A `Reply` is validated when it is constructed. The class digit of its enhanced status code (RFC 2034
+section 4, RFC 3463) equals the first digit of its code. Its text is one or more lines of printable
+ASCII. A reply never contains data from a peer or the text of an exception.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class Reply:
     Attributes:
         code: Three digits.
         enhanced: The enhanced status code; `""` only where RFC 2034 has none.
-        text: Its text; `\\n` separates lines.
+        text: The text; a newline separates lines.
         is_error: Whether it counts towards `errors_per_session`.
-        encoded: The bytes that are sent, with CRLF.
+        encoded: The bytes to send, with CRLF.
 
     Raises:
-        ValueError: The two codes disagree, or the text cannot be sent.
+        ValueError: The two codes disagree, or the text is not allowed.
     """
 
     code: int
@@ -51,35 +51,35 @@ class Reply:
 
     @property
     def closes_connection(self) -> bool:
-        """After 221 and 421 the server closes the connection (RFC 5321 4.2.2)."""
+        """Whether the server closes the connection afterwards: 221 and 421 (RFC 5321 4.2.2)."""
         return self.code in (221, 421)
 
 
 @lru_cache(maxsize=8)
 def greeting(hostname: str) -> Reply:
-    """RFC 5321 4.3.1."""
+    """Returns the greeting (RFC 5321 4.3.1)."""
     return Reply(220, "", f"{hostname} ESMTP Email Router")
 
 
 @lru_cache(maxsize=8)
 def helo_reply(hostname: str) -> Reply:
-    """Reply to HELO, RFC 5321 4.1.1.1."""
+    """Returns the reply to HELO (RFC 5321 4.1.1.1)."""
     return Reply(250, "", hostname)
 
 
 @lru_cache(maxsize=8)
 def ehlo_reply(hostname: str, extensions: tuple[str, ...]) -> Reply:
-    """Reply to EHLO, RFC 5321 4.1.1.1: a line for each extension."""
+    """Returns the reply to EHLO, with a line for each extension (RFC 5321 4.1.1.1)."""
     return Reply(250, "", "\n".join((hostname, *extensions)))
 
 
 def queued_reply(message_id: str) -> Reply:
-    """RFC 5321 6.1: the server is responsible. The id is from the result of the commit only."""
+    """Returns the reply to a mail (RFC 5321 6.1). The id is from the result of the commit."""
     return Reply(250, "2.0.0", f"Ok: queued as {message_id}")
 
 
 def chunk_reply(size: int) -> Reply:
-    """RFC 3030 2: reply to a BDAT chunk that is not the last."""
+    """Returns the reply to a BDAT chunk that is not the last (RFC 3030 2)."""
     return Reply(250, "2.0.0", f"Ok: {size} bytes received")
 
 
@@ -156,5 +156,5 @@ _NAMES = {reply: name.lower() for name, reply in list(globals().items()) if isin
 
 
 def reply_name(reply: Reply) -> str:
-    """The name of a reply, `no_such_alias`: a metric label, so one of a fixed set."""
+    """Returns the name of a reply, such as `no_such_alias`: a metric label, one of a fixed set."""
     return _NAMES.get(reply, "other")

@@ -1,7 +1,7 @@
-"""The SMTP server: its connections, its certificate, and how it stops.
+"""The SMTP server of a process: its connections, its certificate and its shutdown.
 
-Guarantees: a mail is committed before its `250`, so a stop loses nothing; `drain` lets mails that
-are being transferred end, and tells the other clients to retry. Never decides anything about a mail.
+A mail is committed before its `250`, so a shutdown loses nothing. `drain` lets mails in transfer
+complete and asks other clients to retry. The server never decides where a mail goes.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class Server:
     Args:
         settings: `[smtp]` of the configuration.
         hostname: The name in the greeting.
-        recipients: Resolves a recipient.
-        acceptor: Commits a mail.
-        clock: The time for limits by address.
-        resolver: For the block lists of `settings`; without one no list is queried.
-        environ: The variables by which systemd passes sockets.
-        reuse_port: Allow other processes of this host to listen on the same port.
-        meter: Counts connections and refusals.
-        side_tasks: Runs what must not undo a reply.
-        bounds: Instead of those that follow from `settings`.
+        recipients: Resolves recipients.
+        acceptor: Commits mails.
+        clock: The time for the limits by address.
+        resolver: For the block lists of `settings`; without it no list is queried.
+        environ: The variables in which systemd passes sockets.
+        reuse_port: Whether other processes of this host may listen on the same port.
+        meter: Counts connections and rejections.
+        side_tasks: Runs work whose failure must not change a reply.
+        bounds: Replace those that follow from `settings`.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Server:
         )
         self._tls: TlsFiles | None = None
         self._listeners = Listeners(self._create_connection, bounds)
-        # In the order of arrival: of two mails that waited too long for memory, the older is refused.
+        # In order of arrival: of two mails that waited too long for memory, the older is rejected.
         self._connections: dict[Connection, None] = {}
         self._draining = False
         self._idle = asyncio.Event()  # no connection is open
@@ -104,12 +104,12 @@ class Server:
 
     @property
     def connection_count(self) -> int:
-        """Open connections."""
+        """The number of open connections."""
         return len(self._connections)
 
     @property
     def certificate_expires_at(self) -> float | None:
-        """Unix seconds until which the certificate is valid; None if that is not known."""
+        """The certificate's expiry in Unix seconds; None if it is not known."""
         return None if self._tls is None else self._tls.expires_at
 
     async def start(self) -> None:
@@ -136,15 +136,15 @@ class Server:
         _log.info("smtp.listening", addresses=self.addresses, tls=self._tls is not None)
 
     def reload(self) -> None:
-        """Reads the certificate again, even if its files did not change."""
+        """Reloads the certificate, even if its files did not change."""
         if self._tls is not None:
             self._tls.reload()
 
     async def drain(self, grace: timedelta) -> None:
-        """Stops: no new connections, 421 to idle ones now and to all others when `grace` is over.
+        """Shuts down: no new connections, 421 to idle ones at once and to the others after `grace`.
 
-        Returns when no connection is left. Commits that are being written at the end of the grace
-        have `commit_timeout` more.
+        Returns when no connection is left. Commits in progress at the end of `grace` have
+        `commit_timeout` more.
         """
         self._listeners.close()
         self._draining = True
@@ -175,7 +175,7 @@ class Server:
         self._idle.clear()
 
     def unregister(self, connection: Connection) -> None:
-        """The opposite; once, though a failed handshake is often reported again later."""
+        """Reverts `register`. May be called twice, as a failed handshake is often reported late."""
         if connection not in self._connections:
             return
         del self._connections[connection]
@@ -183,13 +183,13 @@ class Server:
         if not self._connections:
             self._idle.set()
 
-    # Inside.
+    # Internal.
 
     def _create_connection(self) -> Connection:
         return Connection(self._context, self, self._tls, asyncio.get_running_loop())
 
     def _check_deadlines(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Checks all connections: one timer for a server instead of one for each command."""
+        """Checks all connections: one timer for the server instead of one for each command."""
         now = loop.time()
         bounds = self._bounds
         timeout = self._command_timeout()
@@ -206,14 +206,14 @@ class Server:
         self._context.side_tasks.run("log", self._context.network_refusals.log)
 
     def _command_timeout(self) -> float:
-        """Seconds that a client has for a command now."""
+        """Returns the seconds that a client currently has for a command."""
         bounds = self._bounds
         if self._context.limits.connections_scarce:
             return min(bounds.command_timeout, bounds.short_command_timeout)
         return bounds.command_timeout
 
     async def _wait_until_idle(self, timeout: float) -> bool:
-        """Whether the last connection closed within `timeout` seconds."""
+        """Waits until the last connection closed. Returns False after `timeout` seconds."""
         try:
             async with asyncio.timeout(timeout):
                 await self._idle.wait()

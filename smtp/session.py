@@ -1,10 +1,10 @@
-"""The conversation of one connection: a command, a call of the core, a reply.
+"""The conversation of one connection: a command, a call to the core, a reply.
 
-`Session` knows the order of commands (RFC 5321 section 4.1.4) and the facts of the connection, and
-decides nothing else: `smtp.policy` has the reply for a fact, `Recipients` the target of a mail, and
-`Acceptor` commits it. Guarantees: no method raises, whatever the core does: an exception becomes
-`451 4.3.0` (`452 4.3.1` for a full disk) and a log line, and never part of a reply. `250 queued` is
-made from the result of a commit and from nothing else.
+`Session` knows the order of commands (RFC 5321 section 4.1.4) and the state of the connection. It
+decides nothing else: `smtp.policy` has the reply for a fact, `Recipients` the target of a
+recipient, and `Acceptor` commits the mail. No method raises: an exception of the core becomes `451
+4.3.0` (`452 4.3.1` for a full disk) and a log event, and never part of a reply. `250 queued` is
+only made from the result of a commit.
 """
 
 # ruff: noqa: N802 - aiosmtpd names the handlers
@@ -37,11 +37,12 @@ _Result = TypeVar("_Result")
 
 @dataclass(slots=True)
 class Transaction:
-    """A mail from MAIL on.
+    """A mail transaction, from MAIL on.
 
     Attributes:
-        targets: By recipient, so that a repeated one counts once.
-        has_refused_chunk: Whether a BDAT chunk was refused, so that no later one may complete the mail.
+        targets: By recipient, so that a repeated recipient counts once.
+        has_refused_chunk: Whether a BDAT chunk was rejected; then no later one may complete the
+            mail.
     """
 
     sender: Mailbox | None
@@ -54,8 +55,8 @@ class Session:
     """The state of one connection, and the handlers of its commands.
 
     Attributes:
-        extended: Whether the client used EHLO.
-        block_list_query: Queries the block lists; its result is the one that contains the peer, or `""`.
+        is_esmtp: Whether the client used EHLO.
+        block_list_query: Its result is the block list that contains the peer, or `""`.
     """
 
     def __init__(self, context: ServerContext, peer: str) -> None:
@@ -73,19 +74,19 @@ class Session:
         self._refusals = Refusals()
 
     def end_transaction(self) -> None:
-        """Ends the transaction, if there is one, and logs what was refused in it."""
+        """Ends the transaction, if there is one, and logs what was rejected in it."""
         if self.transaction is not None:
             self.transaction = None
             self._log_refusals()
 
     def close(self) -> None:
-        """Ends the session: nothing follows."""
+        """Ends the session."""
         self._log_refusals()
         if self.block_list_query is not None:
             self.block_list_query.cancel()
 
     def handle_EHLO(self, name: str, *, starttls: bool) -> Reply:
-        """EHLO also ends a transaction, as RSET does (RFC 5321 section 4.1.4)."""
+        """Ends a transaction as well, like RSET (RFC 5321 section 4.1.4)."""
         self.end_transaction()
         self.helo, self.is_esmtp = name, True
         size = f"SIZE {self._context.bounds.max_message_bytes}"
@@ -95,13 +96,13 @@ class Session:
         return self._count_idle_command(replies.ehlo_reply(self._context.hostname, extensions))
 
     def handle_HELO(self, name: str) -> Reply:
-        """HELO does the same without extensions."""
+        """Same as EHLO, without extensions."""
         self.end_transaction()
         self.helo, self.is_esmtp = name, False
         return self._count_idle_command(replies.helo_reply(self._context.hostname))
 
     def handle_STARTTLS(self, tls: str) -> None:
-        """Discards what was sent in clear (RFC 3207 section 4.2).
+        """Discards the state from before TLS (RFC 3207 section 4.2).
 
         Args:
             tls: Protocol version and cipher.
@@ -120,11 +121,11 @@ class Session:
         return self._count_idle_command(replies.OK)
 
     def handle_VRFY(self) -> Reply:
-        """RFC 5321 section 3.5.3: the same reply for every address, so none can be harvested."""
+        """Replies the same for every address, so none can be harvested (RFC 5321 section 3.5.3)."""
         return self._count_idle_command(replies.CANNOT_VERIFY)
 
     def _count_idle_command(self, reply: Reply) -> Reply:
-        """The reply to a command that does not lead to a mail."""
+        """Returns the reply to a command that does not lead to a mail, and counts it."""
         self._idle_commands += 1
         return replies.TOO_MANY_IDLE if self._too_many_idle else reply
 
@@ -162,7 +163,7 @@ class Session:
         return refused
 
     async def handle_RCPT(self, mailbox: Mailbox) -> Reply:
-        """Adds a recipient to the transaction, or refuses it; earlier recipients stay."""
+        """Adds a recipient to the transaction, or rejects it; earlier recipients stay."""
         transaction, context = self.transaction, self._context
         if transaction is None:
             return replies.MAIL_FIRST if self.helo else replies.HELLO_FIRST
@@ -184,14 +185,14 @@ class Session:
         return refused
 
     def next_guess_delay(self, reply: Reply) -> float:
-        """Seconds to wait before this reply to RCPT; slows address harvesting down."""
+        """Returns the seconds to wait before this reply to RCPT; slows down address harvesting."""
         if not policy.is_guess(reply) or self.peer in self._context.limits.trusted:
             return 0.0
         self._guesses += 1
         return policy.tarpit_delay(self._guesses, self._context.bounds)
 
     def content_refusal(self) -> Reply | None:
-        """The reply if no content may follow (RFC 5321 section 3.3, RFC 3030 section 2)."""
+        """Returns the reply if no content may follow (RFC 5321 section 3.3, RFC 3030 section 2)."""
         if not self.helo:
             return replies.HELLO_FIRST
         if self.transaction is None:
@@ -200,25 +201,25 @@ class Session:
 
     @property
     def has_refused_chunk(self) -> bool:
-        """Whether the transaction lacks a refused chunk."""
+        """Whether a chunk of the transaction was rejected."""
         return self.transaction is not None and self.transaction.has_refused_chunk
 
     def chunk_refusal(self) -> Reply | None:
-        """The same for BDAT, also after a refused chunk."""
+        """Like `content_refusal`, for BDAT: nothing may follow a rejected chunk."""
         return self.content_refusal() or (replies.CHUNK_REFUSED if self.has_refused_chunk else None)
 
     def mark_chunk_refused(self) -> None:
-        """A chunk was refused: the transaction, if any, cannot get its content any more."""
+        """Records that a chunk was rejected: the transaction cannot become complete."""
         if self.transaction is not None:
             self.transaction.has_refused_chunk = True
 
     def handle_BDAT(self, size: int) -> Reply:
-        """Accepts a chunk of `size` bytes; an empty one does not lead to a mail."""
+        """Accepts a chunk of `size` bytes; an empty one counts as an idle command."""
         reply = replies.chunk_reply(size)
         return reply if size else self._count_idle_command(reply)
 
     async def handle_DATA(self, content: Content) -> Reply:
-        """Accepts or refuses a complete mail; ends the transaction (RFC 5321 section 4.1.1.4)."""
+        """Accepts or rejects a complete mail; ends the transaction (RFC 5321 section 4.1.1.4)."""
         transaction, self.transaction = self.transaction, None
         if transaction is None:  # the caller did not check `content_refusal`
             return replies.MAIL_FIRST
@@ -254,12 +255,12 @@ class Session:
         )
 
     def _refuse_content(self, reply: Reply, transaction: Transaction, size: int) -> Reply:
-        """Counts a mail of `size` bytes that was refused after its content came."""
+        """Counts a mail of `size` bytes that was rejected after its content was received."""
         self._count_refusal(reply, reverse_path=_display(transaction.sender), size=size)
         return reply
 
     def _count_refusal(self, reply: Reply, recipient: str | None = None, **details: object) -> None:
-        """Counts a refusal, for the metrics and the log line of the transaction."""
+        """Counts a rejection for the metrics and for the log event of the transaction."""
         self._refusals.add(self._context.meter, reply, recipient, **details)
 
     def _log_refusals(self) -> None:
@@ -268,7 +269,7 @@ class Session:
             self._context.side_tasks.run("log", lambda: self._refusals.log(self.peer, networks))
 
     def _count_log_line(self) -> bool:
-        """Whether the peer may cause one more log line in this minute; counts it."""
+        """Counts a log event of the peer. Returns whether it may be logged."""
         return self._context.limits.count_log_line(self.peer, self._context.clock.monotonic())
 
     def _envelope(self, transaction: Transaction) -> Envelope:
@@ -282,17 +283,17 @@ class Session:
         )
 
     def _protocol(self, smtputf8: bool) -> str:
-        """The `with` value of the Received field (RFC 3848, RFC 6531 section 4.3)."""
+        """Returns the `with` value of the Received field (RFC 3848, RFC 6531 section 4.3)."""
         secure = "S" if self.tls else ""
         if smtputf8:
             return f"UTF8SMTP{secure}"
         return f"ESMTP{secure}" if self.is_esmtp or secure else "SMTP"
 
     async def _call_core(self, call: Awaitable[_Result]) -> _Result | Reply:
-        """The result of the core; an exception becomes a log line and a temporary failure."""
+        """Returns the result of the core; an exception is logged and becomes a temporary failure."""
         try:
             return await call
-        except Exception as error:  # noqa: BLE001 - our fault: the client should retry
+        except Exception as error:  # noqa: BLE001 - a failure of the server: the client should retry
             if isinstance(error, StorageReplaced) or not self._count_log_line():
                 _log.debug("smtp.temporary_failure", peer=self.peer, error=str(error))
             elif isinstance(error, Unavailable):
@@ -303,5 +304,5 @@ class Session:
 
 
 def _display(mailbox: Mailbox | None) -> str:
-    """The mailbox as it is kept and logged."""
+    """Returns the mailbox in the form in which it is stored and logged."""
     return "" if mailbox is None else shown_identifier(str(mailbox))

@@ -1,4 +1,4 @@
-"""The pace of bytes that are read only to be discarded, of all connections of a server. Pure."""
+"""The pace of bytes that are read only to be discarded, for all connections of a server. Pure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from smtp.bounds import Bounds
 
 
 class DiscardThrottle:
-    """Limits discarded bytes to `discard_rate`. Quiet time gives no credit."""
+    """Limits discarded bytes to `discard_rate`. Idle time gives no credit."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._busy_until = 0.0
 
     def next_pause(self, nbytes: int, now: float) -> float:
-        """Seconds for which a connection must not read.
+        """Returns the seconds for which a connection must not read.
 
         Args:
             nbytes: Bytes that it has just discarded.

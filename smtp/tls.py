@@ -1,7 +1,7 @@
-"""The certificate of STARTTLS: read at start, and again when its files change.
+"""The certificate for STARTTLS: loaded at start, and again when its files change.
 
-Open sessions keep the context they started with. A pair that cannot be used (half written, key of
-another certificate) is logged once, and the previous one stays in use.
+Open sessions keep the context they started with. An unusable pair (half written, key of another
+certificate) is logged once, and the previous pair stays in use.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class TlsFiles:
 
     @property
     def expires_at(self) -> float | None:
-        """Unix seconds until which the host's certificate is valid; None if that is not known."""
+        """The expiry of the host's certificate in Unix seconds; None if it is not known."""
         self.current_context()
         return self._expires_at
 
     def current_context(self) -> ssl.SSLContext:
-        """The context for the next handshake. Costs two `stat` calls; a handshake takes 1 ms."""
+        """Returns the context for the next handshake. Costs two `stat` calls."""
         try:
             stamp = self._file_stamp()
         except OSError:  # missing for a moment while they are replaced
@@ -64,7 +64,7 @@ class TlsFiles:
         return self._context
 
     def reload(self) -> None:
-        """Reads the files now."""
+        """Loads the files now."""
         try:
             self._context, self._expires_at = self._load()
         except OSError as error:  # ssl.SSLError is one
@@ -80,13 +80,13 @@ class TlsFiles:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-        # Without a password OpenSSL asks for one on the terminal, and the whole process waits.
+        # Without a password OpenSSL prompts for one on the terminal, which blocks the process.
         context.load_cert_chain(self._certificate, self._key, password="")
         return context, _not_after(self._certificate)
 
 
 def _not_after(chain: Path) -> float | None:
-    """The end of the first certificate, which is the host's own; Unix seconds."""
+    """Returns the expiry of the first certificate, the host's own, in Unix seconds."""
     try:
         return x509.load_pem_x509_certificates(chain.read_bytes())[0].not_valid_after_utc.timestamp()
     except ValueError:  # OpenSSL has loaded it; the date is only for display

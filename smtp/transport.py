@@ -1,9 +1,9 @@
 """The bytes of one connection: lines and content in, replies out, TLS.
 
-Guarantees: reading is on exactly while no reason to pause is set, so what is buffered is bounded;
-nothing that came before a TLS handshake is read after it; **no event of the connection cancels the
-task**, so a client that hangs up after the final dot does not cancel a commit. Knows no command and
-sends no reply of its own. One task reads and writes; the event loop calls the methods of a protocol.
+Reading is on exactly while no reason to pause is set, so the buffered data is bounded. No byte from
+before a TLS handshake is used after it. **No event of the connection cancels the task**, so a
+client that disconnects after the final dot does not cancel a commit. This module knows no command
+and sends no reply of its own. One task reads and writes; the event loop calls the other methods.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from smtp.wakeup import Wakeup
 class PauseReason(Enum):
     """Why a connection is not read."""
 
-    BUFFER = auto()  # as many pipelined commands as the buffer takes are not answered yet
-    MEMORY = auto()  # the memory for mails is used up
-    THROTTLE = auto()  # what arrived was discarded, and more of it must not arrive so fast
+    BUFFER = auto()  # the buffer is full of commands that are not answered yet
+    MEMORY = auto()  # no memory is left for mails
+    THROTTLE = auto()  # data was discarded; more of it must not arrive so fast
 
 
 class Sink(Protocol):
-    """Takes the bytes that are not command lines."""
+    """Receives the bytes that are not command lines."""
 
     @property
     def max_feed_bytes(self) -> int:
-        """Bytes that it can take at most; `feed` returns what is beyond them."""
+        """Bytes that it can take at most; `feed` returns those beyond."""
         ...
 
     @property
     def is_discarding(self) -> bool:
-        """Whether it discards what it gets."""
+        """Whether it discards what it receives."""
         ...
 
     def feed(self, data: bytes) -> bytes | None:
-        """Takes some bytes. None while it needs more, then the bytes that follow its end."""
+        """Takes some bytes. Returns None while it needs more, then the bytes after its end."""
         ...
 
 
 class SizedHeader(Protocol):
-    """Something parsed from the first bytes of a connection."""
+    """A header parsed from the first bytes of a connection."""
 
     @property
     def size(self) -> int:
-        """How many bytes it took."""
+        """Its length in bytes."""
         ...
 
 
@@ -66,7 +66,7 @@ class Transport:
         loop: The event loop of the connection.
         deadline: Follows the phases; suspended while reading is paused.
         throttle: The pace of discarded bytes.
-        bounds: The limits of the buffer, of a turn, and of a handshake.
+        bounds: The limits of the buffer, of consecutive commands, and of a handshake.
     """
 
     def __init__(
@@ -76,26 +76,26 @@ class Transport:
         self._deadline = deadline
         self._throttle = throttle
         self._bounds = bounds
-        self._transport: asyncio.Transport  # asyncio's; set before anything else can happen
+        self._transport: asyncio.Transport  # asyncio's; set by `connection_made`
         self.lines = CommandLines(bounds.max_skipped_line_bytes)
         self._sink: Sink | None = None
-        self._wakeup = Wakeup(loop)  # something came, or nothing more will
-        self._input_ended = False  # nothing more will come
+        self._wakeup = Wakeup(loop)  # data arrived, or the input ended
+        self._input_ended = False  # no more data will arrive
         self.is_lost = False  # the event loop has closed the connection
         self.pauses: set[PauseReason] = set()
         self._throttle_timer: asyncio.TimerHandle | None = None
         self._output: list[bytes] = []
         self._writable: asyncio.Future[None] | None = None  # while the peer does not read
-        self._consecutive_commands = 0  # lines since other connections had their turn
+        self._consecutive_commands = 0  # answered since other connections ran
 
     # Events of the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Once for a connection: `loop.start_tls` keeps the protocol."""
+        """Called once for a connection: `loop.start_tls` keeps the protocol."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Content goes directly to the sink. The task wakes up at its end, not for every piece."""
+        """Passes content directly to the sink. The task wakes up at its end, not for each piece."""
         sink = self._sink
         if sink is None:
             self._buffer(data)
@@ -113,12 +113,12 @@ class Transport:
             self._throttle_reading(len(data))
 
     def eof_received(self) -> bool:
-        """The peer sends nothing more. True keeps the connection open; TLS cannot do that."""
+        """Ends the input. Returns True to keep the connection open, which TLS does not support."""
         self._end_input()
         return self._deadline.phase is not HANDSHAKE and self._transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self) -> None:
-        """Ends the waiting of the task and lets it finish its work."""
+        """Ends the input and all waiting; the task completes its work."""
         self.is_lost = True
         self._stop_throttle()
         if self._deadline.phase is not BUSY:
@@ -140,10 +140,10 @@ class Transport:
     # Reading.
 
     async def read_line(self) -> bytes | None:
-        """The next command line without CRLF; None when there is none.
+        """Returns the next command line without CRLF; None when the input has ended.
 
         Raises:
-            CommandError: The line is refused.
+            CommandError: The line is rejected.
         """
         deadline = self._deadline
         started: float | None = None
@@ -167,7 +167,7 @@ class Transport:
             if started is None:
                 started = self._loop.time()
             await self.flush()
-            # One limit for the whole line: a byte now and then does not extend it.
+            # One limit for the whole line: single bytes do not extend it.
             deadline.enter(COMMAND, started)
             if self.pauses:
                 self._resume_buffer()
@@ -175,7 +175,7 @@ class Transport:
         return None
 
     async def read_header(self, parse: Callable[[bytes], _Header | None]) -> _Header | None:
-        """The first bytes of the connection, once `parse` accepts them; None if none came."""
+        """Returns the header once `parse` accepts the first bytes; None if the input ends before."""
         self._deadline.enter(PROXY_HEADER, self._loop.time())
         while self._deadline.phase is not CLOSING:
             header = parse(bytes(self.lines.buffer))
@@ -189,7 +189,7 @@ class Transport:
         return None
 
     async def receive(self, sink: Sink) -> bool:
-        """Feeds a sink to its end. False when the connection ended before."""
+        """Feeds a sink to its end. Returns False if the connection ended earlier."""
         await self.flush()
         if self._deadline.phase is CLOSING:
             return False
@@ -207,7 +207,7 @@ class Transport:
         return complete
 
     def pause(self, reason: PauseReason) -> None:
-        """Stops reading for a reason."""
+        """Adds a reason to pause; stops reading."""
         if not self.pauses:
             self._deadline.suspend(self._loop.time())
             # During a handshake asyncio's TLS reads; `start_tls` applies the pauses after it.
@@ -216,7 +216,7 @@ class Transport:
         self.pauses.add(reason)
 
     def resume(self, reason: PauseReason) -> None:
-        """Removes a reason, and reads again when none is left."""
+        """Removes a reason to pause; resumes reading if none is left."""
         if reason not in self.pauses:
             return
         self.pauses.remove(reason)
@@ -228,11 +228,11 @@ class Transport:
     # Writing.
 
     def write(self, data: bytes) -> None:
-        """Queues bytes: replies to pipelined commands leave together (RFC 2920)."""
+        """Queues bytes: replies to pipelined commands are sent together (RFC 2920)."""
         self._output.append(data)
 
     async def flush(self) -> None:
-        """Sends what is queued; waits while the peer does not read."""
+        """Sends the queued bytes; waits while the peer does not read."""
         if not self._output or self._deadline.phase is CLOSING:
             return
         self._write_output()
@@ -242,10 +242,10 @@ class Transport:
             self._deadline.enter_busy()
 
     async def start_tls(self, context: ssl.SSLContext) -> str:
-        """Handshake (RFC 3207). Returns protocol version and cipher.
+        """Performs the handshake (RFC 3207). Returns protocol version and cipher.
 
-        Bytes that the peer sent in clear after STARTTLS are discarded: an attacker on the path
-        could have put commands there.
+        Discards bytes that were sent in clear after STARTTLS: an attacker could have inserted
+        commands.
 
         Raises:
             OSError: The handshake failed; the connection is closed.
@@ -254,15 +254,15 @@ class Transport:
         if self._deadline.phase is CLOSING:
             raise ConnectionResetError("connection closed before the TLS handshake")
         self.lines.clear()
-        # `loop.start_tls` resumes reading. A pause that outlasts it would be a wrong state.
+        # `loop.start_tls` resumes reading. A pause that outlasted it would be a stale state.
         self._stop_throttle()
         for reason in list(self.pauses):
             self.resume(reason)
         self._deadline.enter(HANDSHAKE, self._loop.time())
-        # From here to the return below, bytes arrive decrypted, but replies would leave in clear:
-        # the bytes are buffered, and nothing is written.
+        # Until `start_tls` returns, bytes arrive decrypted but replies would be sent in clear. The bytes
+        # are buffered, and nothing is written.
         try:
-            # The timeout of `loop.start_tls` does not see every way in which a peer disappears.
+            # The timeout of `loop.start_tls` does not cover every way in which a peer disappears.
             async with asyncio.timeout(self._bounds.handshake_timeout):
                 transport = await self._loop.start_tls(
                     self._transport, self._transport.get_protocol(), context, server_side=True
@@ -282,7 +282,7 @@ class Transport:
         return f"{tls.version()} {cipher[0]}" if cipher else f"{tls.version()}"
 
     def close(self, last: bytes = b"") -> None:
-        """Sends what is queued and `last`, closes, and ends the waiting of the task."""
+        """Sends the queued bytes and `last`, closes, and ends the waiting of the task."""
         phase = self._deadline.phase
         if phase is CLOSING:
             return
@@ -297,14 +297,14 @@ class Transport:
         self._end_input()
 
     def abort(self) -> None:
-        """Closes at once, whatever is not sent."""
+        """Closes at once; queued bytes are lost."""
         self._transport.abort()
 
     def now(self) -> float:
-        """The event loop's time."""
+        """Returns the event loop's time."""
         return self._loop.time()
 
-    # Inside.
+    # Internal.
 
     def _is_receiving(self) -> bool:
         return self._sink is not None and not self._input_ended

@@ -1,4 +1,4 @@
-"""A flag that one task waits for: an `asyncio.Event` for a single waiter, at half of its cost."""
+"""A flag that one task waits for: an `asyncio.Event` for a single waiter, at half the cost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class Wakeup:
-    """Set and waited for in every command, so the cost counts."""
+    """A flag for one waiter. Used in every command, so its cost matters."""
 
     __slots__ = ("_future", "_loop", "_set")
 
@@ -16,14 +16,14 @@ class Wakeup:
         self._future: asyncio.Future[None] | None = None
 
     def set(self) -> None:
-        """Sets the flag and wakes the task up."""
+        """Sets the flag and wakes the task."""
         self._set = True
         future, self._future = self._future, None
         if future is not None and not future.done():
             future.set_result(None)
 
     async def wait(self) -> None:
-        """Returns when the flag was set since the last wait, and clears it."""
+        """Returns once the flag was set since the last wait, and clears it."""
         if not self._set:
             self._future = self._loop.create_future()
             await self._future
