@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from router.mail.quotes.subjects import subject_mark
+from router.mail.quotes.subjects import classify_subject
 
 MAX_LINK_LENGTH = 2000  # characters that mail programs take
 MAX_SUBJECT_BYTES = 500  # bytes, of three characters each in the link
@@ -19,7 +19,7 @@ def build_mailto(addresses: Sequence[str], subject: str) -> str:
     """To the addresses, about the subject, with `Re:` unless it has a reply's mark; `""` without an address."""
     if not addresses:
         return ""
-    about = subject if subject_mark(subject, "") == "reply" else f"Re: {subject}".strip()
+    about = subject if classify_subject(subject, "") == "reply" else f"Re: {subject}".strip()
     link = f"mailto:{','.join(map(_encode_address, addresses))}?subject="
     size = max(MIN_SUBJECT_BYTES, min(MAX_SUBJECT_BYTES, (MAX_LINK_LENGTH - len(link)) // 3))
     return link + quote(about.encode()[:size].decode(errors="ignore"), safe="")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from router.mail.quotes.subjects import subject_mark
+from router.mail.quotes.subjects import classify_subject
 from router.unicode_text import normalize
 
 # Characters of a subject that are read: the longest prefix below has some 40.
@@ -146,7 +146,7 @@ def is_absence_phrase(subject: str) -> bool:
     if any(text in _ABSENCE_PREFIXES or text in _REPLY_PREFIXES for text in (notice, tag[1].strip() if tag else "")):
         return True
     # Older releases of Domino: `Eva Muster/Example is out of the office.`
-    return notice.endswith("is out of the office") and subject_mark(subject, "") != "reply"
+    return notice.endswith("is out of the office") and classify_subject(subject, "") != "reply"
 
 
 def has_absence_beginning(subject: str) -> bool:
@@ -154,7 +154,7 @@ def has_absence_beginning(subject: str) -> bool:
     folded = _fold(subject[:_BEGINNING_LENGTH])
     if folded[_tags_end(folded) :].lstrip().startswith(_REPLY_BEGINNINGS):
         return True
-    return "out of the office" in folded and subject_mark(subject, "") != "reply"
+    return "out of the office" in folded and classify_subject(subject, "") != "reply"
 
 
 def has_failure_beginning(subject: str) -> bool:

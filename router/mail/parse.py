@@ -126,7 +126,7 @@ def _parse(content: bytes, limits: ParseLimits, *, html: bool) -> Contents:
 def _split_quoted(text: str, facts: HeaderFacts) -> tuple[str, str]:
     others = set(facts.participants) - {normalize_address(facts.from_address)}
     sender = f"{facts.from_name} {facts.from_address}"
-    return quotes.split(text, facts.subject, sender=sender, answers=bool(facts.reference_ids), recipients=others)
+    return quotes.split(text, facts.subject, sender=sender, is_reply=bool(facts.reference_ids), recipients=others)
 
 
 def _describe_attachments(

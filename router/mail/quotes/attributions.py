@@ -12,18 +12,18 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-from router.mail.quotes.lines import COLONS, Lines, is_dashed, is_rule, letters
+from router.mail.quotes.lines import COLONS, Lines, is_dashed, is_rule, letters_only
 from router.unicode_text import normalize
 
 MAX_LENGTH = 400  # characters of an attribution: patterns are only tried on that many
-_MAX_FOLDED = 5  # lines
-_MAX_VERB = 40  # characters at the end of a line that may be its verb
-_MAX_ENDING = 2  # letters of `(a)`, `/la`
-_MAX_OPENING = 3  # words
-_MAX_WEEKDAY = 4  # letters of an abbreviated day of the week
-_MAX_LEAD = 40  # characters before the first digit of a line that begins with a date
+_MAX_FOLDED_LINES = 5  # lines
+_MAX_VERB_LENGTH = 40  # characters at the end of a line that may be its verb
+_MAX_ENDING_LENGTH = 2  # letters of `(a)`, `/la`
+_MAX_OPENING_WORDS = 3  # words
+_MAX_WEEKDAY_LENGTH = 4  # letters of an abbreviated day of the week
+_MAX_LEAD_LENGTH = 40  # characters before the first digit of a line that begins with a date
 
-_VERBS_OF = {
+_VERBS_BY_LANGUAGE = {
     "en": "wrote writes",
     "de, nl, af, fy": "schrieb schreibt geschrieben schreef schrijft geschreven geskryf skryf skreau",
     "fr": "écrit écrivait écrivit",
@@ -46,7 +46,7 @@ _VERBS_OF = {
     "eo, sw, zu, kab, lij": "skribis aliandika wabhala yura scrito",
     "kk, uz, az": "жазды yozdi yazıb",
 }
-_VERBS = frozenset(" ".join(_VERBS_OF.values()).split())
+_VERBS = frozenset(" ".join(_VERBS_BY_LANGUAGE.values()).split())
 # Words of other sentences too: they count beside an address alone.
 _WEAK_VERBS = frozenset(
     {"said", "says", "sent", "replied", "sagte", "dijo", "disse", "detto", "zei", "sade", "говорит", "сказал"}
@@ -62,32 +62,32 @@ _FIRST_PERSON = re.compile(
     r"\bI [a-z]|\b(?:ich|j'ai|j’ai|ik|jag|jeg|yo|я|we|wir|nous|мы)\b|\A(?:We|Wir|Ich|Nous|Мы|Я|Please|Bitte|Kindly)\b"
 )
 # Not behind a day or a month: `ons 5 maj`, `su 5.5.2026`, `Em qui., 5`, `5 sie 2026`.
-_NOT_OF_A_DATE = r"(?!\.?,?\s\d)"
+_NOT_BEFORE_DATE = r"(?!\.?,?\s\d)"
 # `Your colleague wrote`: a mail program names the author.
-_OF_THE_SENDER = re.compile(
+_SENDER_WORDS = re.compile(
     r"\b(?:your|our|me|us|he|she|they|Ihr|Ihre|Ihnen|mir|uns|dir|euch|er|sie|habe|votre|vos|nous|vous|ai|elle|tu|su|"
     r"(?<!pisao )(?<!pisala )je(?![^:]{0,120}pisa)|"  # French and Dutch; `je napisao` is Croatian
     r"nos|escribí|sua|seu|eu|lhe|lhes|io|vi|mi|ci|ho|vostro|vostra|uw|jullie|hij|zij|han|hun|hon|"
     r"mnie|bana|bize|mij|ons|mig|oss|nekem|nekünk|saya|aku|ben|tôi|ja|jsem|minä|εγώ|мне|нам|"
     r"[Вв]аш\w{0,4}|[Vv]áš|[Vv]aš[aei]?|[Pp]aństwa|teidän|Teidän|önök|Önök|σας|dumneavoastră|bạn|שלכם|לי|אני|أنا|لي)\b"
-    rf"{_NOT_OF_A_DATE}|我|私|저희|제가|贵公司|貴社|御社|你们|您|귀사|저에게|\A\["
+    rf"{_NOT_BEFORE_DATE}|我|私|저희|제가|贵公司|貴社|御社|你们|您|귀사|저에게|\A\["
 )
 # `You wrote` is what The Bat! writes above quoted lines, and a customer above text that he repeats.
-_OF_THE_READER = re.compile(r"\b(?:you|Sie|du|ni|dere|вы|Вы|usted|você|Lei|Pan|Pani)\b")
+_READER_WORDS = re.compile(r"\b(?:you|Sie|du|ni|dere|вы|Вы|usted|você|Lei|Pan|Pani)\b")
 # `The driver wrote`, `schrieb der Fahrer`: a mail program names the author without an article.
-_OF_A_THING = re.compile(
+_THING_PHRASES = re.compile(
     r"\b[Tt]he [a-z]|schrieb (?:der|die|das|ein|eine) |"
     r"\b(?:le|la|les|un|une|el|los|una|il|lo|de|het|een) [a-z]\w{0,30} (?:a écrit|ha scritto|escribió|schreef)|"
     r"(?:schreef (?:de|het|een)|skrev (?:en|et|ett)) "
 )
 # `As Ana <...> wrote`, `see what he wrote`, `it was written on the page`: sentences.
-_OF_A_SENTENCE = re.compile(
+_SENTENCE_PHRASES = re.compile(
     r"\A(?:as|when|since|who|what|how|see|according|this|wie|als|wenn|was|wer|laut|siehe|dies|hier|zoals|wat|zie|comme|"
     r"quand|selon|voir|voici|como|cuando|según|ver|conforme|quando|come|secondo|vedi|ecco|som|sådan|kuten|jak|kiedy|"
     r"według|podle|viz|kao|kako|ahogy|amint|gibi|όπως|как|когда|согласно|смотрите|як|коли|както)\b|"
     r"\b(?:that|which|dass|welche[rs]?|que|quello|który|którą|która|které|které|что|який|stood|stand|stond|"
     r"stod|était|estaba|estava|c'era|era|było|bylo|было|volt|se píše)\b|"
-    rf"\bqui\b{_NOT_OF_A_DATE}|"
+    rf"\bqui\b{_NOT_BEFORE_DATE}|"
     r"\A(?-i:The|Der|Die|Das|Eine?) [^\W\d]",
     re.IGNORECASE,
 )
@@ -108,11 +108,11 @@ _BRACKETS = ("<", "(", "[", "&lt;", "mailto:", "\uff08", "\uff1c")
 _SEPARATOR = re.compile(r"(?:\s[-\u2013\u2014]{1,3}|(?<=\S)-{2,3}|[.!?])\s+(?=\S)")
 _RUN_ON = re.compile(r":\s{2,8}(?=\S)")
 _MAX_SEPARATORS = 8
-_OWN_WORDS = 3  # before a full stop: fewer are the abbreviation of a day
+_MIN_OWN_WORDS = 3  # before a full stop: fewer are the abbreviation of a day
 # The end of `p.m.`, of a year in Russian, of a date whose month is abbreviated (`24. aug.`).
 _SHORT_END = re.compile(r"(?<!\w)[^\W\d]\.\Z|\d\.?\s(?:de\s)?[^\W\d]{2,5}\.\Z")
-_MAX_SHORT = 16
-_WRAPPED = 50  # characters: a shorter line was not wrapped by a mail program
+_MAX_SHORT_LENGTH = 16
+_MIN_WRAPPED_LENGTH = 50  # characters: a shorter line was not wrapped by a mail program
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "\u3002", "\uff01", "\uff1f")
 
 
@@ -122,11 +122,11 @@ class Attribution:
 
     first: int
     last: int
-    at: int
+    offset: int
     text: str
 
 
-def may_end(text: str, *, marked: bool) -> bool:
+def can_end_attribution(text: str, *, marked: bool) -> bool:
     """Whether the line can be the last one of an attribution: a cheap question, which most lines answer with no."""
     end = text.rstrip("*_ ")
     if end.endswith(COLONS):
@@ -135,33 +135,37 @@ def may_end(text: str, *, marked: bool) -> bool:
         return False  # a sentence goes on
     if len(text) > MAX_LENGTH or is_rule(text):
         return False
-    return is_dashed(text) or (marked and end.endswith((">", ")", "]"))) or _has_verb(text[-_MAX_VERB:], at_end=True)
+    return (
+        is_dashed(text)
+        or (marked and end.endswith((">", ")", "]")))
+        or _has_verb(text[-_MAX_VERB_LENGTH:], at_end=True)
+    )
 
 
 def find_attribution(lines: Lines, last: int, *, marked: bool) -> Attribution | None:
-    """The attribution whose last line is `last`, where `may_end`.
+    """The attribution whose last line is `last`, where `can_end_attribution`.
 
     marked: the next line that is not empty is quoted.
     """
     text = ""
     first = last
-    for _ in range(_MAX_FOLDED):
+    for _ in range(_MAX_FOLDED_LINES):
         line = lines.texts[first]
         if first < last and _ends_sentence(line):
             return None
         text = f"{line} {text}".rstrip()
-        if len(text) > MAX_LENGTH or (not marked and _OF_A_SENTENCE.search(line)):
+        if len(text) > MAX_LENGTH or (not marked and _SENTENCE_PHRASES.search(line)):
             return None
-        if _names_author(text, marked=marked):
-            begins, text = _beginning(lines, first, text)
-            return Attribution(begins, last, _own_words(text, marked=marked) if begins == last else 0, text)
-        first = _above(lines, first)
+        if _has_author(text, marked=marked):
+            begins, text = _find_beginning(lines, first, text)
+            return Attribution(begins, last, _find_offset(text, marked=marked) if begins == last else 0, text)
+        first = _line_above(lines, first)
         if first < 0:
             return None
     return None
 
 
-def without_mail(text: str) -> str:
+def run_on_attribution(text: str) -> str:
     """The attribution in a line on which the mail itself begins, as Yahoo's app writes it; `""` if there is none."""
     match = _RUN_ON.search(text[:MAX_LENGTH])
     return text[: match.start() + 1] if match is not None and is_bracketed(text[: match.start()]) else ""
@@ -169,7 +173,7 @@ def without_mail(text: str) -> str:
 
 def is_attribution(text: str) -> bool:
     """Whether one line, without its quote marks, is an attribution of the quoted lines below."""
-    return len(text) <= MAX_LENGTH and may_end(text, marked=True) and _names_author(text, marked=True)
+    return len(text) <= MAX_LENGTH and can_end_attribution(text, marked=True) and _has_author(text, marked=True)
 
 
 def has_address(text: str) -> bool:
@@ -189,12 +193,12 @@ def has_date(text: str) -> bool:
     return _DATE.search(text) is not None
 
 
-def addresses(text: str) -> list[str]:
+def find_addresses(text: str) -> list[str]:
     """The addresses that a short text names, case-folded."""
     return [found.rstrip(".").casefold() for found in _ADDRESS.findall(text)] if "@" in text else []
 
 
-def _names_author(text: str, *, marked: bool) -> bool:
+def _has_author(text: str, *, marked: bool) -> bool:
     """Whether the text names enough for an attribution. marked: of quoted lines, which need less."""
     verb = _has_verb(text)
     if verb and is_dashed(text):
@@ -202,49 +206,49 @@ def _names_author(text: str, *, marked: bool) -> bool:
     bare = _ADDRESS.sub("", text) if "@" in text else text
     if _FIRST_PERSON.search(bare):
         return False
-    return _suits_quotes(text, verb=verb) if marked else _suits_text(text, bare, verb=verb)
+    return _can_introduce_quotes(text, verb=verb) if marked else _can_introduce_text(text, bare, verb=verb)
 
 
-def _suits_quotes(text: str, *, verb: bool) -> bool:
+def _can_introduce_quotes(text: str, *, verb: bool) -> bool:
     """Whether the text can be an attribution above quoted lines."""
     if not has_address(text):
-        return verb and has_date(text) and not _OF_THE_SENDER.search(text)
-    if verb or not _WEAK_VERBS.isdisjoint(_words(text)):
+        return verb and has_date(text) and not _SENDER_WORDS.search(text)
+    if verb or not _WEAK_VERBS.isdisjoint(_split_words(text)):
         return True
     time, date = has_time(text), has_date(text)
     return (is_bracketed(text) and (time or date)) or (time and date and _ends_with_address(text))
 
 
-def _suits_text(text: str, bare: str, *, verb: bool) -> bool:
+def _can_introduce_text(text: str, bare: str, *, verb: bool) -> bool:
     """Whether the text can be an attribution above lines without marks. bare: the text without addresses."""
     time, date = has_time(text), has_date(text)
-    if not (time or date) or _OF_THE_SENDER.search(bare):
+    if not (time or date) or _SENDER_WORDS.search(bare):
         return False
     if not has_address(text):
-        complete = verb and time and date and _opens_like_program(text) and text.rstrip("*_ ").endswith(COLONS)
-        return complete and not _OF_THE_READER.search(text) and not _OF_A_THING.search(text)
+        complete = verb and time and date and _has_short_opening(text) and text.rstrip("*_ ").endswith(COLONS)
+        return complete and not _READER_WORDS.search(text) and not _THING_PHRASES.search(text)
     if verb:
-        return time or _opens_like_program(text.partition("@")[0])  # `Your colleague Ana <...> wrote on 5 May`
+        return time or _has_short_opening(text.partition("@")[0])  # `Your colleague Ana <...> wrote on 5 May`
     if not (time and date):
         return False
-    words = _words(bare)
+    words = _split_words(bare)
     if words and words[-1] in _WEAK_VERBS:
         return True
-    if is_bracketed(text) and _opens_with_date(text):
+    if is_bracketed(text) and _starts_with_date(text):
         named = bool(words) or '"' in bare  # a line of a log has nothing but a time and an address
         return named and (_ends_with_address(text) or not _WEAK_VERBS.isdisjoint(words))
     return text[0].isdigit() and _ends_with_address(text) and _BY.search(bare) is not None
 
 
-def _words(text: str) -> list[str]:
+def _split_words(text: str) -> list[str]:
     return _WORD.findall(normalize("NFC", text).casefold())
 
 
 def _has_verb(text: str, *, at_end: bool = False) -> bool:
     """Whether the text has a verb of writing. at_end: as its last word, before the ending of another gender."""
-    words = _words(text)
+    words = _split_words(text)
     if at_end:
-        while words and len(words[-1]) <= _MAX_ENDING:
+        while words and len(words[-1]) <= _MAX_ENDING_LENGTH:
             words.pop()
         return bool(words) and (words[-1] in _VERBS or words[-1].endswith(("写道", "寫道")))
     return not _VERBS.isdisjoint(words) or _JOINED_VERBS.search(text) is not None
@@ -255,48 +259,48 @@ def _ends_with_address(text: str) -> bool:
     return has_address(words[-1].rpartition("<")[2]) and text.endswith(COLONS)
 
 
-def _begins_with_date(text: str) -> bool:
+def _has_date_near_start(text: str) -> bool:
     """`On Mon, 24 Aug 2026`, `2026-08-24 16:37`: within a few words, in any language, and before any address."""
-    lead = text[:_MAX_LEAD].partition("@")[0]
+    lead = text[:_MAX_LEAD_LENGTH].partition("@")[0]
     return any(character.isdigit() for character in lead) and (has_date(text) or has_time(text))
 
 
-def _opens_like_program(text: str) -> bool:
+def _has_short_opening(text: str) -> bool:
     """Whether a verb or at most three words stand before the first digit: `On Tue, May 5`, `Ana wrote on 5`."""
     lead = text[: next((at for at, character in enumerate(text) if character.isdigit()), len(text))].rstrip()
-    return len(lead.split()) <= _MAX_OPENING or lead.endswith((",", ".")) or _has_verb(lead)
+    return len(lead.split()) <= _MAX_OPENING_WORDS or lead.endswith((",", ".")) or _has_verb(lead)
 
 
-def _opens_with_date(text: str) -> bool:
+def _starts_with_date(text: str) -> bool:
     """Whether nothing but a day of the week stands before the first digit. Not so in `Appointment of 24.08.2026`."""
     lead = text[: next((at for at, character in enumerate(text) if character.isdigit()), 0)].rstrip()
-    return lead.endswith((",", "\u060c", "\u3001")) or len(letters(lead)) <= _MAX_WEEKDAY
+    return lead.endswith((",", "\u060c", "\u3001")) or len(letters_only(lead)) <= _MAX_WEEKDAY_LENGTH
 
 
 def _ends_sentence(text: str) -> bool:
-    return text.endswith(_SENTENCE_ENDS) and not _SHORT_END.search(text[-_MAX_SHORT:])
+    return text.endswith(_SENTENCE_ENDS) and not _SHORT_END.search(text[-_MAX_SHORT_LENGTH:])
 
 
-def _beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
+def _find_beginning(lines: Lines, first: int, text: str) -> tuple[int, str]:
     """The first line of an attribution, and all its text: a line above belongs to it where it has the only date."""
     if has_date(text):
         return first, text
     above = first
     whole = text
-    for _ in range(_MAX_FOLDED):
-        above = _above(lines, above)
+    for _ in range(_MAX_FOLDED_LINES):
+        above = _line_above(lines, above)
         if above < 0:
             break
         line = lines.texts[above]
         whole = f"{line} {whole}"
         if len(whole) > MAX_LENGTH or _ends_sentence(line):
             break
-        if _begins_with_date(line) and has_date(whole) and (has_time(whole) or len(line) >= _WRAPPED):
+        if _has_date_near_start(line) and has_date(whole) and (has_time(whole) or len(line) >= _MIN_WRAPPED_LENGTH):
             return above, whole
     return first, text
 
 
-def _above(lines: Lines, number: int) -> int:
+def _line_above(lines: Lines, number: int) -> int:
     """The line above in the same paragraph, -1 if there is none. Some programs leave one empty above a lone `<`."""
     above = number - 1
     if above > 0 and not lines.texts[above] and lines.texts[number] == "<":
@@ -304,15 +308,15 @@ def _above(lines: Lines, number: int) -> int:
     return above if above >= 0 and lines.texts[above] and not lines.quoted[above] else -1
 
 
-def _own_words(text: str, *, marked: bool) -> int:
+def _find_offset(text: str, *, marked: bool) -> int:
     """Where the attribution begins in a line that begins with words of the reply, 0 if it has none."""
     begins = 0
     for separator in islice(_SEPARATOR.finditer(text), _MAX_SEPARATORS):
         own, rest = text[: separator.start()], text[separator.end() :]
         if any(character.isdigit() for character in own):
             break
-        if "." in separator[0] and len(own.split()) < _OWN_WORDS:
+        if "." in separator[0] and len(own.split()) < _MIN_OWN_WORDS:
             continue
-        if letters(own) and _begins_with_date(rest) and _names_author(rest, marked=marked):
+        if letters_only(own) and _has_date_near_start(rest) and _has_author(rest, marked=marked):
             begins = separator.end()
     return begins

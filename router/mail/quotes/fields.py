@@ -15,20 +15,20 @@ from functools import lru_cache
 from typing import Literal
 
 from router.mail.quotes.attributions import has_address, has_date, has_time, is_bracketed
-from router.mail.quotes.lines import Lines, letters, without_marks
+from router.mail.quotes.lines import Lines, letters_only, strip_marks
 
-Kind = Literal["from", "date", "to", "cc", "subject", "other"]
+FieldKind = Literal["from", "date", "to", "cc", "subject", "other"]
 
-_MAX_LABEL = 30  # characters before the colon
+_MAX_LABEL_LENGTH = 30  # characters before the colon
 _MAX_LINES = 24  # of a block, with the lines of a long list of recipients
-_MAX_FOLDED = 6  # lines of one field
-_MAX_VALUE = 1000  # characters of a value that are looked at
+_MAX_FOLDED_LINES = 6  # lines of one field
+_MAX_VALUE_LENGTH = 1000  # characters of a value that are looked at
 _SEPARATORS = (":", "\uff1a", "|")
-_NO_LABEL = frozenset('"{}[]<>=/')  # characters of JSON and of code
-_KEYS = frozenset({"from", "to", "subject", "sent"})  # of YAML and the like: no mail program writes them
+_NOT_IN_LABEL = frozenset('"{}[]<>=/')  # characters of JSON and of code
+_CODE_KEYS = frozenset({"from", "to", "subject", "sent"})  # of YAML and the like: no mail program writes them
 _DECORATION = " *|\t_\u2022\u00b7\ufe55"
 
-_LABELS_OF: dict[Kind, str] = {
+_LABELS_BY_KIND: dict[FieldKind, str] = {
     "from": "From/Von/Absender/De/Expéditeur/Remitente/Remetente/Da/Mittente/Van/Afzender/Fra/Avsender/Afsender/"
     "Från/Avsändare/Frá/Sendandi/Lähettäjä/Saatja/Sūtītājs/Nuo/Siuntėjas/Od/Nadawca/Odesílatel/Odesilatel/"
     "Odosielateľ/Pošiljatelj/Pošiljalac/Šalje/Šalje se/Feladó/Küldő/De la/Expeditor/Expeditorul/Kimden/Gönderen/Από/"
@@ -66,13 +66,15 @@ _LABELS_OF: dict[Kind, str] = {
     "Pièces jointes/Pièce jointe/Adjuntos/Allegati/Bijlagen/Załączniki/Přílohy/Вложения/附件/添付ファイル/첨부/"
     "Organization/Organisation/Organisatie/Sensitivity/On Behalf Of/Im Auftrag von",
 }
-_LABELS: dict[str, Kind] = {letters(label): kind for kind, of in _LABELS_OF.items() for label in of.split("/")}
-_WITH_ADDRESS: dict[str, Kind] = {"no": "from"}  # Latvian; in English a number
-_WITHOUT_COLON = "message du "
-_BEGINS: frozenset[Kind] = frozenset({"from", "date", "subject"})
-_NEEDED = 3
+_LABELS: dict[str, FieldKind] = {
+    letters_only(label): kind for kind, of in _LABELS_BY_KIND.items() for label in of.split("/")
+}
+_LABELS_BEFORE_ADDRESS: dict[str, FieldKind] = {"no": "from"}  # Latvian; in English a number
+_MESSAGE_DU = "message du "
+_FIRST_KINDS: frozenset[FieldKind] = frozenset({"from", "date", "subject"})
+_MIN_KINDS = 3
 _UNKNOWN_LINES = 4
-_MAX_COLUMN = 60  # characters of a line with the date alone
+_MAX_COLUMN_LENGTH = 60  # characters of a line with the date alone
 _INLINE_LABEL = re.compile(r"(?<=[\s>;])([^\W\d_][^\s:\uff1a<>]{0,14})\s?[:\uff1a](?=\s)")
 # Fields of a header that no mail program repeats above a quoted mail: who shows them, shows a header.
 _RAW_HEADER = re.compile(
@@ -81,41 +83,41 @@ _RAW_HEADER = re.compile(
     re.IGNORECASE,
 )
 _UNKNOWN_FIELD = re.compile(r"[^\W\d_][\w-]{1,30}(?: [\w-]{1,30})?\s?:\s")
-_PEOPLE: frozenset[Kind] = frozenset({"from", "to", "cc"})
+_MAILBOX_KINDS: frozenset[FieldKind] = frozenset({"from", "to", "cc"})
 
 
 @lru_cache(maxsize=256)
-def _kind(label: str) -> Kind | None:
-    return _LABELS.get(letters(label))
+def _field_kind(label: str) -> FieldKind | None:
+    return _LABELS.get(letters_only(label))
 
 
-def begins_with_message(text: str) -> bool:
+def starts_with_message_du(text: str) -> bool:
     """Whether the line is the first one of a block of Orange or laposte.net: `Message du 24/08/26 13:20`."""
-    return text[:20].casefold().startswith(_WITHOUT_COLON)
+    return text[:20].casefold().startswith(_MESSAGE_DU)
 
 
-def read_field(text: str) -> tuple[Kind, str] | None:
+def read_field(text: str) -> tuple[FieldKind, str] | None:
     """The kind of a field and its value, None for a line that is no known field."""
     text = text.strip(_DECORATION)
-    if begins_with_message(text):
+    if starts_with_message_du(text):
         return "date", text
-    ends = [at for separator in _SEPARATORS if (at := text.find(separator, 0, _MAX_LABEL)) > 0]
+    ends = [at for separator in _SEPARATORS if (at := text.find(separator, 0, _MAX_LABEL_LENGTH)) > 0]
     if not ends:
         return None
     end = min(ends)
-    label, value = text[:end], text[end + 1 : end + 1 + _MAX_VALUE].strip(_DECORATION)
-    if not _NO_LABEL.isdisjoint(label) or label.strip() in _KEYS:
+    label, value = text[:end], text[end + 1 : end + 1 + _MAX_VALUE_LENGTH].strip(_DECORATION)
+    if not _NOT_IN_LABEL.isdisjoint(label) or label.strip() in _CODE_KEYS:
         return None
-    kind = _kind(label) or (_WITH_ADDRESS.get(letters(label)) if has_address(value) else None)
+    kind = _field_kind(label) or (_LABELS_BEFORE_ADDRESS.get(letters_only(label)) if has_address(value) else None)
     return None if kind is None else (kind, value)
 
 
-def block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
+def find_block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
     """The line behind the last field of a block that begins at the line, 0 if none does.
 
     ruled: below a rule, where two kinds of fields are enough.
     """
-    end = _known_end(lines, start, needed=2 if ruled else _NEEDED)
+    end = _find_known_end(lines, start, min_kinds=2 if ruled else _MIN_KINDS)
     if end:
         return end
     if _is_on_one_line(lines.texts[start]):
@@ -125,16 +127,16 @@ def block_end(lines: Lines, start: int, *, ruled: bool = False) -> int:
     return start + _UNKNOWN_LINES if ruled and _is_unknown_block(lines, start) else 0
 
 
-def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -> int:
+def _find_known_end(lines: Lines, start: int, *, min_kinds: int, nested: bool = False) -> int:
     """nested: the line was reached from a field above it."""
-    first = read_field(without_marks(lines.texts[start]))
-    if first is None or not (first[0] in _BEGINS or _goes_on(lines, start)):
+    first = read_field(strip_marks(lines.texts[start]))
+    if first is None or not (first[0] in _FIRST_KINDS or _is_followed_by_field(lines, start)):
         return 0
     found = _Evidence()
     blank = False  # whether the line above is empty
     kind, folded, end = first[0], 0, start
     for number in range(start, min(len(lines.texts), start + _MAX_LINES)):
-        text = without_marks(lines.texts[number])
+        text = strip_marks(lines.texts[number])
         if not text:
             if blank:
                 break
@@ -145,24 +147,24 @@ def _known_end(lines: Lines, start: int, *, needed: int, nested: bool = False) -
         known = read_field(text)
         if known is None:
             folded += 1
-            if blank or folded > _MAX_FOLDED:
+            if blank or folded > _MAX_FOLDED_LINES:
                 break
             if _RAW_HEADER.match(text):
                 return 0
             if _UNKNOWN_FIELD.match(text):
-                found.unknown, kind = True, "other"
-            value = text[:_MAX_VALUE]
+                found.has_unknown, kind = True, "other"
+            value = text[:_MAX_VALUE_LENGTH]
         else:
             own = blank and not nested and (len(found.kinds) == 1 or known[0] == "from")
-            if own and _known_end(lines, number, needed=needed, nested=True):
+            if own and _find_known_end(lines, number, min_kinds=min_kinds, nested=True):
                 return 0  # what stands above is the reply's own
             (kind, value), folded, end = known, 0, number + 1
             if kind in found.kinds:
                 break
-            found.add(kind)
+            found.add_kind(kind)
         blank = False
-        found.read(kind, value)
-    return end if found.is_enough(needed) else 0
+        found.add_value(kind, value)
+    return end if found.is_sufficient(min_kinds) else 0
 
 
 @dataclass(slots=True)
@@ -174,31 +176,31 @@ class _Evidence:
     dates: all values of dates. unknown: an unknown field was found; mixed: a known one below it.
     """
 
-    kinds: set[Kind] = field(default_factory=set)
-    address: bool = False
-    bracketed: bool = False
-    mailbox: bool = False
-    dated: bool = False
+    kinds: set[FieldKind] = field(default_factory=set)
+    has_address: bool = False
+    has_bracketed_address: bool = False
+    has_mailbox: bool = False
+    has_dated_order: bool = False
     dates: str = ""
-    unknown: bool = False
-    mixed: bool = False
+    has_unknown: bool = False
+    is_mixed: bool = False
 
-    def add(self, kind: Kind) -> None:
+    def add_kind(self, kind: FieldKind) -> None:
         self.kinds.add(kind)
-        self.mixed = self.unknown
+        self.is_mixed = self.has_unknown
 
-    def read(self, kind: Kind, value: str) -> None:
+    def add_value(self, kind: FieldKind, value: str) -> None:
         """Takes the value of a field, or a line that goes on with it."""
-        if kind in _PEOPLE:
-            self.address = self.address or has_address(value)
-            self.bracketed = self.bracketed or is_bracketed(value)
-            self.mailbox = self.mailbox or (kind == "from" and _is_mailbox(value))
+        if kind in _MAILBOX_KINDS:
+            self.has_address = self.has_address or has_address(value)
+            self.has_bracketed_address = self.has_bracketed_address or is_bracketed(value)
+            self.has_mailbox = self.has_mailbox or (kind == "from" and _is_mailbox(value))
         elif kind == "date":
             self.dates += value
             below = "from" in self.kinds and "to" not in self.kinds
-            self.dated = self.dated or (below and has_time(value) and has_date(value))
+            self.has_dated_order = self.has_dated_order or (below and has_time(value) and has_date(value))
 
-    def is_enough(self, needed: int) -> bool:
+    def is_sufficient(self, min_kinds: int) -> bool:
         if self.dates and not any(character.isdigit() for character in self.dates):
             return False  # `Date: tomorrow`
         subject, timed = "subject" in self.kinds, has_time(self.dates)
@@ -206,31 +208,29 @@ class _Evidence:
             return False
         # Letters, parcels and forms have a day alone and addresses among other words, and forms have other fields.
         if timed:
-            address = self.bracketed or (self.address and not self.unknown)
+            address = self.has_bracketed_address or (self.has_address and not self.has_unknown)
         else:
-            address = self.mailbox if self.dates else self.bracketed
-        evidence = address or (self.dated and subject and "to" in self.kinds and not self.mixed)
-        return evidence and len(self.kinds - {"other"}) >= (_NEEDED if self.unknown else needed)
+            address = self.has_mailbox if self.dates else self.has_bracketed_address
+        evidence = address or (self.has_dated_order and subject and "to" in self.kinds and not self.is_mixed)
+        return evidence and len(self.kinds - {"other"}) >= (_MIN_KINDS if self.has_unknown else min_kinds)
 
 
 def _is_mailbox(value: str) -> bool:
     return is_bracketed(value) or (has_address(value) and " " not in value)
 
 
-def _goes_on(lines: Lines, start: int) -> bool:
+def _is_followed_by_field(lines: Lines, start: int) -> bool:
     """Whether the next line is a field too: a line like `A: yes` or `To: do` can be the reply's own."""
     texts = lines.texts[start : start + 2]
-    return (
-        texts[0][1:2] not in (*_SEPARATORS, " ") and len(texts) > 1 and read_field(without_marks(texts[1])) is not None
-    )
+    return texts[0][1:2] not in (*_SEPARATORS, " ") and len(texts) > 1 and read_field(strip_marks(texts[1])) is not None
 
 
 def _is_unknown_block(lines: Lines, start: int) -> bool:
     """Four fields with labels of any language: an address in brackets in the first, date and time in the second."""
     values = []
     for text in lines.texts[start : start + _UNKNOWN_LINES]:
-        label, separator, value = text[:_MAX_VALUE].replace("\uff1a", ":").partition(":")
-        if not separator or not letters(label[: _MAX_LABEL + 1]) or len(label) > _MAX_LABEL:
+        label, separator, value = text[:_MAX_VALUE_LENGTH].replace("\uff1a", ":").partition(":")
+        if not separator or not letters_only(label[: _MAX_LABEL_LENGTH + 1]) or len(label) > _MAX_LABEL_LENGTH:
             return False
         values.append(value)
     return len(values) == _UNKNOWN_LINES and is_bracketed(values[0]) and has_date(values[1]) and has_time(values[1])
@@ -239,18 +239,18 @@ def _is_unknown_block(lines: Lines, start: int) -> bool:
 def _is_on_one_line(text: str) -> bool:
     """`From: Ana <ana@example.org> To: Eva Sent: ... Subject: ...`, as some webmail writes it."""
     first = read_field(text)
-    if first is None or first[0] not in _BEGINS or len(text) > _MAX_VALUE:
+    if first is None or first[0] not in _FIRST_KINDS or len(text) > _MAX_VALUE_LENGTH:
         return False
-    kinds = {first[0]} | {kind for label in _INLINE_LABEL.findall(text) if (kind := _kind(label)) is not None}
-    return "from" in kinds and len(kinds) > _NEEDED and (has_address(text) or (has_date(text) and has_time(text)))
+    kinds = {first[0]} | {kind for label in _INLINE_LABEL.findall(text) if (kind := _field_kind(label)) is not None}
+    return "from" in kinds and len(kinds) > _MIN_KINDS and (has_address(text) or (has_date(text) and has_time(text)))
 
 
 def _is_in_a_column(lines: Lines, start: int) -> bool:
     """What Lotus Notes writes: the sender, the date, and below them each label and each value on a line of its own."""
-    if not has_address(lines.texts[start][:_MAX_VALUE]):
+    if not has_address(lines.texts[start][:_MAX_VALUE_LENGTH]):
         return False
     below = [text for text in lines.texts[start + 1 : start + 1 + _MAX_LINES] if text]
-    if not below or len(below[0]) > _MAX_COLUMN or not (has_date(below[0]) and has_time(below[0])):
+    if not below or len(below[0]) > _MAX_COLUMN_LENGTH or not (has_date(below[0]) and has_time(below[0])):
         return False
-    kinds = {_kind(text) for text in below[1:] if len(text) <= _MAX_LABEL}
+    kinds = {_field_kind(text) for text in below[1:] if len(text) <= _MAX_LABEL_LENGTH}
     return {"to", "subject"} <= kinds

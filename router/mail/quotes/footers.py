@@ -11,17 +11,17 @@ import unicodedata
 
 from router.unicode_text import normalize
 
-MAX_FOOTER = 160  # characters
+MAX_FOOTER_LENGTH = 160  # characters
 _MAX_WORDS = 18
 _MAX_DIGITS = 2
-_MAX_PIECE = 12  # characters of a word of a script without blanks
-_MAX_MODEL = 5  # words of a device that is not known
+_MAX_PIECE_LENGTH = 12  # characters of a word of a script without blanks
+_MAX_MODEL_WORDS = 5  # words of a device that is not known
 
 
 _STROKES = str.maketrans("łøđı", "lodi")  # letters that Unicode does not decompose
 
 
-def _plain(text: str) -> str:
+def _fold(text: str) -> str:
     """Without case, accents and vowel signs."""
     if text.isascii():
         return text.casefold()
@@ -29,14 +29,14 @@ def _plain(text: str) -> str:
     return "".join(character for character in decomposed if not unicodedata.category(character).startswith("M"))
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_plain(text).split())
+def _word_set(text: str) -> frozenset[str]:
+    return frozenset(_fold(text).split())
 
 
 _WORD = re.compile(r"[a-z0-9]+|[^\W_a-z0-9]+")
 _LINK = re.compile(r"[(<]?(?:https?:|\bwww\.)[^\s<>)]{1,200}[>)]?", re.IGNORECASE)
 
-_SENT = _words(
+_SENDING_WORDS = _word_set(
     "sent emailed mailed written composed typed sending secured gesendet versandt verschickt geschickt "
     "geschrieben gesandt envoye envoyee expedie ecrit provenance enviado enviada enviat enviou inviato inviata spedito "
     "verzonden verstuurd gestuur sendt skickat skickades lahetetty saadetud nosutits issiusta siusta wyslano wyslane "
@@ -47,14 +47,14 @@ _SENT = _words(
     "より送信 送信 发自我的 发自 从我的 从 发送 发送自 寄自 傳送自 傳送自我的 發自我的 發自 從我的 從 "
     "傳送 發送 來自我的 来自 来自我的 에서 보냄 에서보냄 보냈습니다 보낸 전송 전송됨"
 )
-_GET = _words(
+_DOWNLOAD_WORDS = _word_set(
     "get download holen sie laden beziehen herunterladen hol dir obtenez obtenir telechargez telecharger obtener "
     "obtenga descargar obtenha obter baixe baixar scarica ottieni scaricare downloaden ophalen hent fa skaff hamta "
     "skaffa hanki lataa pobierz uzyskaj zdobadz ziskat ziskejte stahnout stahnete ziskajte beszerzese letoltes "
     "obtineti descarcati edinin indirin ληψη αποκτηστε скачать получить загрузить отримати завантажити получете השג "
     "קבל الحصول احصل を入手 を入手する 获取 取得 下载 下載 받기 다운로드 dapatkan tải"
 )
-_PROGRAMS = _words(
+_PROGRAMS = _word_set(
     "webde mailru k9 outlook bluemail typeapp airmail mailbox newton canary spark mailspring protonmail proton "
     "tutanota tuta thunderbird fairemail aquamail yahoo gmail aol gmx superhuman missive polymail cloudmagic "
     "acompli posteo zimbra roundcube horde squirrelmail rainloop zoho mailbird emclient vivaldi fastmail hushmail "
@@ -63,13 +63,13 @@ _PROGRAMS = _words(
     "windows touchdown maildroid mailtime tobit sapo sina foxmail netease shortwave "
     "boxer"
 )
-_BRANDS = _words(
+_BRANDS = _word_set(
     "iphone ipad ipod ios ipados mac macbook imac android samsung galaxy huawei honor xiaomi redmi poco mi oppo "
     "vivo realme oneplus pixel nexus nokia lumia motorola moto htc lg sony xperia ericsson asus zenfone zte alcatel "
     "wiko fairphone lenovo palm treo blackberry verizon vodafone tmobile att sprint telekom surface chromebook "
     "kindle 小米 华为 華為 三星 苹果 айфона айфон האייפון מהאייפון אייפון جوال 아이폰 갤럭시"
 )
-_DEVICES = _words(
+_DEVICES = _word_set(
     "pc laptop computer pda handheld smartphone phone mobile cell cellphone cellular telephone tablet device handy "
     "watch mobiltelefon mobilgerat mobiltelefons mobil mobilen mobiler mobilem telefon telefons telefoon mobiel "
     "toestel gerat endgerat unterwegs portable appareil movil celular telefono dispositivo telemovel cellulare "
@@ -93,7 +93,7 @@ _DEVICE_STEMS = (
     "puhelim",
     "windows",
 )
-_BETWEEN_OF = {
+_FILLERS_BY_LANGUAGE = {
     "en": "this that message email e mail mails was were is has been my mine our the a an from with via using on "
     "for and of in app application client work enterprise wireless network secure encrypted desktop live plus pro "
     "max mini ultra note one se lite all new go at t ru version program enjoy ad free emails workspace",
@@ -121,33 +121,35 @@ _BETWEEN_OF = {
     "hi, th, vi, id": "मेरे से ของฉัน ของ ผม จาก ฉัน cua toi tu gui dari saya milik menggunakan",
     "ja, zh, ko": "の 私の 版 用 メール 我的 我 内 내 나의 용 및 을 를",
 }
-_BETWEEN = _words(" ".join(_BETWEEN_OF.values()))
+_FILLERS = _word_set(" ".join(_FILLERS_BY_LANGUAGE.values()))
 # A telephone is also a way to send something: beside these words only a brand or a program is a device.
-_BY = frozenset({"by", "por", "par", "per"})
-_NAMED = _BRANDS | _DEVICES
-_KNOWN = _SENT | _GET | _PROGRAMS | _BRANDS | _DEVICES | _BETWEEN | _BY
+_BY_WORDS = frozenset({"by", "por", "par", "per"})
+_DEVICE_NAMES = _BRANDS | _DEVICES
+_KNOWN = _SENDING_WORDS | _DOWNLOAD_WORDS | _PROGRAMS | _BRANDS | _DEVICES | _FILLERS | _BY_WORDS
 # Such a line begins with a word for sending or for itself, or ends with the verb. `The mail was sent from Outlook` is a
 # sentence.
-_ITSELF = _words("from this diese dieser ce cet este esta questo dit denne dette detta tama ta ten tato ezt bu")
-_LAST = _SENT | _GET
-_FIRST = _LAST | _ITSELF
-_ENGLISH = frozenset({"sent", "emailed", "mailed", "written"})  # the verb is never last: `Samsung tablet sent`
+_SELF_REFERENCES = _word_set(
+    "from this diese dieser ce cet este esta questo dit denne dette detta tama ta ten tato ezt bu"
+)
+_LAST_WORDS = _SENDING_WORDS | _DOWNLOAD_WORDS
+_FIRST_WORDS = _LAST_WORDS | _SELF_REFERENCES
+_ENGLISH_VERBS = frozenset({"sent", "emailed", "mailed", "written"})  # the verb is never last: `Samsung tablet sent`
 # Behind a word for sending they begin what was sent: `Sent the iPhone`, `Gesendet: ein iPad`.
-_OBJECTS = _words("the an one two das die den ein eine einen le la les un une el los")
-_WITH_ENDINGS = _words("lahetetty saadetud kuldve elkuldve kuldtem gonderildi")  # they say `from` by an ending
-_NOT_FIRST = _words("the my mail e i die der das mein meine il la le un une el o a")
+_OBJECT_STARTS = _word_set("the an one two das die den ein eine einen le la les un une el los")
+_INFLECTED_VERBS = _word_set("lahetetty saadetud kuldve elkuldve kuldtem gonderildi")  # they say `from` by an ending
+_NOT_FIRST_WORDS = _word_set("the my mail e i die der das mein meine il la le un une el o a")
 _EXCUSE = re.compile(
     r"\b(?:please|pls|excuse|pardon|sorry|apolog\w*|forgive|bitte|entschuldig\w*|verzeih\w*|merci|desole\w*|veuillez|"
     r"excusez|disculp\w*|perdon\w*|desculp\w*|scus\w*|excuses|beklager|undskyld|ursakta|prosze|przepraszam|prosim|omluv\w*)\b"
 )
-_EXCUSED = re.compile(
+_EXCUSE_REASON = re.compile(
     r"typo|brevit|autocorrect|auto correct|spelling|misspell|errors?\b|mistake|terse|short|concise|grammar|"
     r"tippfehler|schreibfehler|kurze\b|rechtschreib|faute|brievete|coquille|brevedad|errat|error|ortograf|brevidade|"
     r"concis|refus|battitura|typefout|tikfout|kortheid|slafejl|skrivefeil|stavfel|literowk|bledy|preklep"
 )
-_MY = re.compile(r"(?:sent|mailed|emailed) from my (.{2,60})\Z", re.IGNORECASE)
+_SENT_FROM_MY = re.compile(r"(?:sent|mailed|emailed) from my (.{2,60})\Z", re.IGNORECASE)
 # Programs that are named by a word with another meaning.
-_WHOLE = frozenset(
+_WHOLE_LINES = frozenset(
     {
         "sent from mail",
         "sent from email",
@@ -164,67 +166,70 @@ _WHOLE = frozenset(
         "envoye depuis mon application orange mail",
     }
 )
-_JOINED = (("web.de", "webde"), ("mail.ru", "mailru"), ("at&t", "att"), ("t-mobile", "tmobile"), ("k-9", "k9"))
+_JOINED_NAMES = (("web.de", "webde"), ("mail.ru", "mailru"), ("at&t", "att"), ("t-mobile", "tmobile"), ("k-9", "k9"))
 _EDGES = " \t()<>[]{}*_\"'“”„«».,;:!|~-\u2013\u2014\u2022"
 
 
 def is_footer(line: str) -> bool:
     """Whether the line names a device or a mail program that sent the mail, and nothing else."""
-    if not 4 <= len(line) <= MAX_FOOTER:
+    if not 4 <= len(line) <= MAX_FOOTER_LENGTH:
         return False
     shown = _LINK.sub(" ", line.replace("](", " (")).strip(_EDGES)
-    text = _plain(shown)
+    text = _fold(shown)
     if "?" in text:
         return False
     excuse = _EXCUSE.search(text, 8)
     if excuse is not None:
-        if _EXCUSED.search(text, excuse.start()) is None:
+        if _EXCUSE_REASON.search(text, excuse.start()) is None:
             return False
         text, shown = text[: excuse.start()].strip(_EDGES), shown[: excuse.start()].strip(_EDGES)
-    return text in _WHOLE or _names_device(text) or _names_unknown_model(shown)
+    return text in _WHOLE_LINES or _is_device_line(text) or _is_unknown_model_line(shown)
 
 
-def _names_device(text: str) -> bool:
-    for name, joined in _JOINED:
+def _is_device_line(text: str) -> bool:
+    for name, joined in _JOINED_NAMES:
         text = text.replace(name, joined)
-    words = [piece for word in _WORD.findall(text) for piece in _pieces(word)]
+    words = [piece for word in _WORD.findall(text) for piece in _split_known_words(word)]
     if not 2 <= len(words) <= _MAX_WORDS:
         return False
-    if len(words) == 2 and text.isascii() and words[0] not in _SENT:
+    if len(words) == 2 and text.isascii() and words[0] not in _SENDING_WORDS:
         return False
-    before_object = words[0].isascii() and words[0] in _SENT and words[0] not in _WITH_ENDINGS
-    if before_object and (words[1].isdigit() or words[1] in _OBJECTS or words[1] in _NAMED):
+    before_object = words[0].isascii() and words[0] in _SENDING_WORDS and words[0] not in _INFLECTED_VERBS
+    if before_object and (words[1].isdigit() or words[1] in _OBJECT_STARTS or words[1] in _DEVICE_NAMES):
         return False
-    sent = not _SENT.isdisjoint(words) or words[:2] == ["from", "my"]
+    sent = not _SENDING_WORDS.isdisjoint(words) or words[:2] == ["from", "my"]
     program = not _PROGRAMS.isdisjoint(words)
     brand = program or any(word in _BRANDS or _has_stem(word) for word in words)
     device = brand or not _DEVICES.isdisjoint(words)
-    if not (words[0] in _FIRST or (words[-1] in _LAST and words[-1] not in _ENGLISH and words[0] not in _NOT_FIRST)):
+    if not (
+        words[0] in _FIRST_WORDS
+        or (words[-1] in _LAST_WORDS and words[-1] not in _ENGLISH_VERBS and words[0] not in _NOT_FIRST_WORDS)
+    ):
         return False
-    if not all(_is_allowed(word) for word in words) or (not brand and not _BY.isdisjoint(words)):
+    if not all(_is_allowed(word) for word in words) or (not brand and not _BY_WORDS.isdisjoint(words)):
         return False
-    return device and (sent or (program and not _GET.isdisjoint(words)))
+    return device and (sent or (program and not _DOWNLOAD_WORDS.isdisjoint(words)))
 
 
 def _is_allowed(word: str) -> bool:
     """Whether the word may stand in such a line. Long numbers may not: they could be the sender's."""
     if word.isdigit():
         return len(word) <= _MAX_DIGITS
-    return len(word) == 1 or word in _KNOWN or _has_stem(word) or _is_number(word)
+    return len(word) == 1 or word in _KNOWN or _has_stem(word) or _has_digit(word)
 
 
 def _has_stem(word: str) -> bool:
     return any(stem in word for stem in _DEVICE_STEMS)
 
 
-def _pieces(word: str) -> list[str]:
+def _split_known_words(word: str) -> list[str]:
     """The known words that a word of a script without blanks consists of, longest first; else the word itself."""
     if word.isascii() or word in _KNOWN:
         return [word]
     pieces: list[str] = []
     at = 0
     while at < len(word):
-        ends = range(min(len(word), at + _MAX_PIECE), at, -1)
+        ends = range(min(len(word), at + _MAX_PIECE_LENGTH), at, -1)
         end = next((end for end in ends if word[at:end] in _KNOWN), 0)
         if end == 0:
             return [word]
@@ -233,19 +238,21 @@ def _pieces(word: str) -> list[str]:
     return pieces
 
 
-def _is_number(word: str) -> bool:
+def _has_digit(word: str) -> bool:
     return any(character.isdigit() for character in word)
 
 
-def _names_unknown_model(shown: str) -> bool:
+def _is_unknown_model_line(shown: str) -> bool:
     """`Sent from my` with a name: words that begin with a capital or have a digit, one of them like a model's.
 
     In English alone: nouns of other languages begin with capitals too.
     """
-    match = _MY.match(shown)
+    match = _SENT_FROM_MY.match(shown)
     if match is None:
         return False
     words = match[1].split()
-    if len(words) > _MAX_MODEL or not all(word[0].isupper() or _is_number(word) for word in words):
+    if len(words) > _MAX_MODEL_WORDS or not all(word[0].isupper() or _has_digit(word) for word in words):
         return False
-    return any(_is_number(word) or (word.isupper() and len(word) > 1) or word.lower() in _NAMED for word in words)
+    return any(
+        _has_digit(word) or (word.isupper() and len(word) > 1) or word.lower() in _DEVICE_NAMES for word in words
+    )

@@ -18,15 +18,15 @@ from router.mail.quotes.lines import (
     is_form_field,
     is_forward_heading,
     is_original_heading,
+    is_original_phrase,
     is_rule,
-    names_original,
-    without_marks,
+    strip_marks,
 )
 
 Range = tuple[int, int]
 
 _MAX_ATTRIBUTIONS = 400  # lines that are examined as the end of one
-_MAX_FORM = 20  # fields of a form above one that is known
+_MAX_FORM_FIELDS = 20  # fields of a form above one that is known
 _MAX_FIELDS_ABOVE = 4  # fields between a rule and an attribution
 _MAX_RULES = 4  # lines above the history: rules, and the empty lines between them
 # Other marks of quoted lines: a bar, another sign with a blank, or the initials of who wrote them (`EM> `).
@@ -34,12 +34,12 @@ _OTHER_MARK = re.compile(r"[|\u00a6\u2502\u2503\u258c\u258f\u00bb]|[:}%#] |[A-Za
 _PROMPT = ">>>"  # an answer quotes the mail before it with fewer marks, Python asks with these
 # The whole attribution of GroupWise, and of Supercite above lines that begin with a name.
 _QUOTED_ATTRIBUTION = re.compile(r">{2,4}\s.{3,300}?>{2,4}\Z|>{5}\s\".{1,60}?\"\s==\s")
-_MAX_WRAPPED = 3  # lines of GroupWise's attribution below its first one
+_MAX_WRAPPED_LINES = 3  # lines of GroupWise's attribution below its first one
 
 
 def find_history(lines: Lines, end: int) -> list[Range]:
     """The ranges of lines that are history. end: where the signature at the end of the text begins."""
-    return _Search(lines, end).ranges()
+    return _HistorySearch(lines, end).find_ranges()
 
 
 def quotes_recipient(lines: Lines, recipients: frozenset[str]) -> bool:
@@ -47,10 +47,10 @@ def quotes_recipient(lines: Lines, recipients: frozenset[str]) -> bool:
     if not recipients:
         return False
     above = (n for n, text in enumerate(lines.texts) if text and not lines.quoted[n] and lines.is_quoted_below(n))
-    ends = (n for n in above if attributions.may_end(lines.texts[n], marked=True))
+    ends = (n for n in above if attributions.can_end_attribution(lines.texts[n], marked=True))
     for number in islice(ends, _MAX_ATTRIBUTIONS):
         found = attributions.find_attribution(lines, number, marked=True)
-        if found is not None and not recipients.isdisjoint(attributions.addresses(found.text)):
+        if found is not None and not recipients.isdisjoint(attributions.find_addresses(found.text)):
             return True
     return False
 
@@ -60,26 +60,26 @@ def has_forward_heading(lines: Lines, start: int, stop: int) -> bool:
     return any(is_forward_heading(lines.texts[number]) for number in range(start, stop) if not lines.quoted[number])
 
 
-class _Search:
+class _HistorySearch:
     """One pass over the lines."""
 
     def __init__(self, lines: Lines, end: int) -> None:
         self.lines = lines
         self.end = end
-        self.left = _MAX_ATTRIBUTIONS
+        self.checks_left = _MAX_ATTRIBUTIONS
         self.top = lines.next_line(-1)  # the first line that is not empty
-        self.others = False  # whether lines with another mark than `>` were found
-        self.found: list[Range] = []
-        self.measure()
+        self.has_other_marks = False  # whether lines with another mark than `>` were found
+        self.history: list[Range] = []
+        self.find_last_lines()
 
-    def measure(self) -> None:
+    def find_last_lines(self) -> None:
         """Finds the last line of the sender's own, and the last quoted line. Linear: for a few calls."""
         lines = self.lines
         own = (n for n in range(self.end - 1, -1, -1) if lines.texts[n] and not lines.quoted[n])
         self.last_own = next(own, -1)
         self.last_quoted = next((n for n in range(len(lines.texts) - 1, -1, -1) if lines.quoted[n]), -1)
 
-    def ranges(self) -> list[Range]:
+    def find_ranges(self) -> list[Range]:
         lines = self.lines
         number = 0
         while number < len(lines.texts):
@@ -89,107 +89,111 @@ class _Search:
                 continue
             if lines.quoted[number]:
                 if self.is_quoted_attribution(number) or self.is_quoted_header(number):
-                    return self.cut(number)
+                    return self.cut_from(number)
                 if number > self.last_own:
-                    first = number if self.is_history(number) else self.attributed_quote(number + 1)
-                    return self.cut(first) if first >= 0 else self.found
-                number = self.after_top_quote(number) if number == self.top else number + 1
+                    first = number if self.is_history(number) else self.find_attributed_quote(number + 1)
+                    return self.cut_from(first) if first >= 0 else self.history
+                number = self.take_top_quote(number) if number == self.top else number + 1
                 continue
             if is_forward_heading(text):
-                return self.found
-            after = self.body(number)
+                return self.history
+            after = self.find_body(number)
             if after == 0:
-                if (first := self.run_on(number)) >= 0:
-                    return self.cut(first)
-                number = self.after_attribution(number)
+                if (first := self.find_run_on(number)) >= 0:
+                    return self.cut_from(first)
+                number = self.take_attribution(number)
             elif number == self.top and after < len(lines.texts) and lines.quoted[after]:
-                number = self.after_quote(number, after)
+                number = self.take_quote(number, after)
             elif self.is_introduced(number) or self.is_form(number):
                 number = after
             else:
-                return self.cut(number)
-        return self.found
+                return self.cut_from(number)
+        return self.history
 
-    def after_attribution(self, number: int) -> int:
+    def take_attribution(self, number: int) -> int:
         """Takes the history below an attribution that ends at the line. Returns the line where the search goes on."""
         lines = self.lines
         after = lines.next_line(number)
         marked = after < len(lines.texts) and self.is_marked(after)
-        found = self.attribution(number, marked=marked)
+        found = self.find_attribution(number, marked=marked)
         if found is None:
             return number + 1
-        if found.at:
-            lines.split_line(found.first, found.at)
+        if found.offset:
+            lines.split_line(found.first, found.offset)
             self.end += self.end > found.first
             self.last_own += self.last_own > found.first
             self.last_quoted += 1
             number, after = number + 1, after + 1
-        first = number if found.at else found.first
+        first = number if found.offset else found.first
         if not marked:
             if self.is_introduced(first):
                 return number + 1
-            self.cut(first)
+            self.cut_from(first)
             return len(lines.texts)
         if not lines.quoted[after]:
-            self.mark_others(after)
-        return self.after_quote(first, after)
+            self.mark_quoted(after)
+        return self.take_quote(first, after)
 
-    def run_on(self, number: int) -> int:
+    def find_run_on(self, number: int) -> int:
         """Where an attribution begins on whose last line the mail follows, -1 if this is none."""
         texts = self.lines.texts
-        whole, texts[number] = texts[number], attributions.without_mail(texts[number])
-        found = self.attribution(number, marked=False) if texts[number] else None
+        whole, texts[number] = texts[number], attributions.run_on_attribution(texts[number])
+        found = self.find_attribution(number, marked=False) if texts[number] else None
         texts[number] = whole
-        return found.first if found is not None and not found.at else -1
+        return found.first if found is not None and not found.offset else -1
 
-    def body(self, number: int) -> int:
+    def find_body(self, number: int) -> int:
         """The first line below a heading or a block of fields that begins at the line, 0 if none does."""
         lines = self.lines
         heading = is_original_heading(lines.texts[number])
         block = lines.next_line(number) if heading else number
-        end = fields.block_end(lines, block, ruled=heading or self.is_ruled(number)) if block < len(lines.texts) else 0
+        end = (
+            fields.find_block_end(lines, block, ruled=heading or self.is_ruled(number))
+            if block < len(lines.texts)
+            else 0
+        )
         return lines.next_line(end - 1) if end else block if heading else 0
 
-    def after_quote(self, first: int, after: int) -> int:
+    def take_quote(self, first: int, after: int) -> int:
         """Takes quoted lines that begin at `after`, with what introduces them from `first` on."""
         lines = self.lines
         if after > self.last_own:
-            self.cut(first)
+            self.cut_from(first)
             return len(lines.texts)
         stop = after
         while stop < len(lines.texts) and (lines.quoted[stop] or not lines.texts[stop]):
             stop += 1
         if self.last_quoted >= stop:
             return after  # answers between quoted lines
-        self.add(first, stop)
+        self.add_range(first, stop)
         return stop
 
-    def after_top_quote(self, number: int) -> int:
+    def take_top_quote(self, number: int) -> int:
         """Takes quoted lines at the top of the text, with an attribution among them: the answer is below them."""
-        return max(number + 1, self.after_quote(number, number) if self.begins_with_attribution(number) else 0)
+        return max(number + 1, self.take_quote(number, number) if self.begins_with_attribution(number) else 0)
 
-    def attribution(self, number: int, *, marked: bool) -> attributions.Attribution | None:
-        if self.left == 0 or not attributions.may_end(self.lines.texts[number], marked=marked):
+    def find_attribution(self, number: int, *, marked: bool) -> attributions.Attribution | None:
+        if self.checks_left == 0 or not attributions.can_end_attribution(self.lines.texts[number], marked=marked):
             return None
-        self.left -= 1
+        self.checks_left -= 1
         return attributions.find_attribution(self.lines, number, marked=marked)
 
     def is_marked(self, number: int) -> bool:
         if self.lines.quoted[number]:
             return True
-        match = None if self.others else _OTHER_MARK.match(self.lines.texts[number])
+        match = None if self.has_other_marks else _OTHER_MARK.match(self.lines.texts[number])
         if match is None or not match[0].endswith(" "):
             return match is not None
         return any(text.startswith(match[0]) for text in self.lines.texts[number + 1 : number + 2])  # not a heading
 
-    def mark_others(self, start: int) -> None:
+    def mark_quoted(self, start: int) -> None:
         """Takes the lines from `start` that begin with the same mark as quoted."""
-        self.others = True
+        self.has_other_marks = True
         match = _OTHER_MARK.match(self.lines.texts[start])
         for number in range(start, len(self.lines.texts)):
             if match is not None and self.lines.texts[number].startswith(match[0]):
                 self.lines.quoted[number] = True
-        self.measure()
+        self.find_last_lines()
 
     def is_ruled(self, number: int) -> bool:
         above = (text for text in reversed(self.lines.texts[max(0, number - _MAX_RULES) : number]) if text)
@@ -197,10 +201,10 @@ class _Search:
 
     def is_history(self, number: int) -> bool:
         """Whether the quoted lines at the end are history. Those below `The program says:` are the sender's own."""
-        first = without_marks(self.lines.texts[number])
+        first = strip_marks(self.lines.texts[number])
         if self.begins_with_attribution(number) or is_forward_heading(first):
             return True
-        if is_original_heading(first) or fields.block_end(self.lines, number):
+        if is_original_heading(first) or fields.find_block_end(self.lines, number):
             return True
         if self.lines.texts[number].startswith(_PROMPT):
             return False
@@ -209,15 +213,15 @@ class _Search:
     def begins_with_attribution(self, number: int) -> bool:
         """Whether the first of these quoted lines, or the first three, are an attribution."""
         below = takewhile(bool, self.lines.texts[number : number + 3])
-        folded = [without_marks(text[: attributions.MAX_LENGTH]) for text in below]
+        folded = [strip_marks(text[: attributions.MAX_LENGTH]) for text in below]
         return attributions.is_attribution(folded[0]) or attributions.is_attribution(" ".join(folded))
 
-    def attributed_quote(self, start: int) -> int:
+    def find_attributed_quote(self, start: int) -> int:
         """The first paragraph of quoted lines from `start` on that begins with an attribution or a block, or -1."""
         lines = self.lines
         firsts = (n for n in range(start, len(lines.texts)) if lines.quoted[n] and not lines.texts[n - 1])
         for first in islice(firsts, _MAX_ATTRIBUTIONS):
-            if self.begins_with_attribution(first) or fields.block_end(lines, first):
+            if self.begins_with_attribution(first) or fields.find_block_end(lines, first):
                 return first
         return -1
 
@@ -228,11 +232,11 @@ class _Search:
             return attributions.is_attribution(text.strip("> ") + ":" * text.endswith(">"))
         if not text.startswith(_PROMPT) or not attributions.has_time(text[: attributions.MAX_LENGTH]):
             return False
-        folded = without_marks(text)
-        for below in range(number + 1, min(len(self.lines.texts), number + 1 + _MAX_WRAPPED)):
-            if self.lines.quoted[below] or not self.lines.texts[below] or self.left == 0:
+        folded = strip_marks(text)
+        for below in range(number + 1, min(len(self.lines.texts), number + 1 + _MAX_WRAPPED_LINES)):
+            if self.lines.quoted[below] or not self.lines.texts[below] or self.checks_left == 0:
                 return False
-            self.left -= 1
+            self.checks_left -= 1
             folded = f"{folded} {self.lines.texts[below]}"
             if attributions.is_attribution(folded):
                 return True
@@ -241,14 +245,14 @@ class _Search:
     def is_quoted_header(self, number: int) -> bool:
         """Whether nothing but a block of fields is quoted: Orange and others leave the mail below it without marks."""
         lines = self.lines
-        heading = is_original_heading(without_marks(lines.texts[number]))
-        if not heading and not fields.begins_with_message(without_marks(lines.texts[number])):
+        heading = is_original_heading(strip_marks(lines.texts[number]))
+        if not heading and not fields.starts_with_message_du(strip_marks(lines.texts[number])):
             return False
-        if self.left == 0 or self.is_introduced(number):
+        if self.checks_left == 0 or self.is_introduced(number):
             return False
-        self.left -= 1
-        end = fields.block_end(lines, number + heading) if number + heading < len(lines.texts) else 0
-        below = next((n for n in range(end, len(lines.texts)) if without_marks(lines.texts[n])), 0) if end else 0
+        self.checks_left -= 1
+        end = fields.find_block_end(lines, number + heading) if number + heading < len(lines.texts) else 0
+        below = next((n for n in range(end, len(lines.texts)) if strip_marks(lines.texts[n])), 0) if end else 0
         return below > 0 and not lines.quoted[below]
 
     def is_form(self, number: int) -> bool:
@@ -257,7 +261,7 @@ class _Search:
         Lines of a signature, which has other lines too, are no fields.
         """
         above = number - 1
-        while number - above <= _MAX_FORM and above >= 0 and is_form_field(self.lines.texts[above]):
+        while number - above <= _MAX_FORM_FIELDS and above >= 0 and is_form_field(self.lines.texts[above]):
             above -= 1
         return above < number - 1 and (
             above < 0 or not self.lines.texts[above] or self.lines.texts[above].endswith(COLONS)
@@ -270,23 +274,23 @@ class _Search:
             above -= 1
         return above >= 0 and not self.lines.quoted[above] and self.lines.texts[above].endswith(COLONS)
 
-    def cut(self, start: int) -> list[Range]:
+    def cut_from(self, start: int) -> list[Range]:
         """From `start` on everything is history."""
-        self.add(start, len(self.lines.texts))
-        return self.found
+        self.add_range(start, len(self.lines.texts))
+        return self.history
 
-    def add(self, start: int, stop: int) -> None:
+    def add_range(self, start: int, stop: int) -> None:
         """A range, with the rules above it and the words of a heading without dashes."""
         texts = self.lines.texts
         first = start
         for above in range(start - 1, max(-1, start - 1 - _MAX_RULES), -1):
-            if is_rule(texts[above]) or is_dashed(texts[above]) or names_original(texts[above]):
+            if is_rule(texts[above]) or is_dashed(texts[above]) or is_original_phrase(texts[above]):
                 first = above
             elif texts[above]:
                 break
-        self.found.append((self.fields_above(first), stop))
+        self.history.append((self.find_rule_above_fields(first), stop))
 
-    def fields_above(self, first: int) -> int:
+    def find_rule_above_fields(self, first: int) -> int:
         """The rule above fields that stand right above an attribution, as Yandex writes them; else `first`."""
         above = first - 1
         while first - above <= _MAX_FIELDS_ABOVE and above >= 0 and fields.read_field(self.lines.texts[above]):

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from router.unicode_text import normalize
 
 COLONS = (":", "\uff1a", "\u1366")
-MAX_HEADING = 120  # characters of a line that may be a heading
-_MAX_CLOSING = 40  # characters of the last line of a folded attribution (`> wrote:`)
+MAX_HEADING_LENGTH = 120  # characters of a line that may be a heading
+_MAX_CLOSING_LENGTH = 40  # characters of the last line of a folded attribution (`> wrote:`)
 _QUOTE_MARKS = (">", "\uff1e")
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2500\u2501"
-_RULE = frozenset(_DASHES + "_=*~ ")
+_RULE_CHARACTERS = frozenset(_DASHES + "_=*~ ")
 _LONG_DASHES = frozenset("\u2014\u2015\u2013")
 # Marks of direction and of no width, which mail programs put around names and dates; blanks of other widths.
-_CLEANED = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
-_CLEANED |= dict.fromkeys([0x09, 0xA0, 0x2007, 0x2009, 0x202F, 0x3000], " ")
+_CHARACTER_MAP = dict.fromkeys([0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF])
+_CHARACTER_MAP |= dict.fromkeys([0x09, 0xA0, 0x2007, 0x2009, 0x202F, 0x3000], " ")
 # The digits of Arabic, Persian, Hindi, Bengali and Thai dates, and full-width ones.
-_CLEANED |= {zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10) for digit in range(10)}
+_CHARACTER_MAP |= {
+    zero + digit: str(digit) for zero in (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10) for digit in range(10)
+}
 # A label and its value, as in a form or a header. Labels of a signature are none.
 _FORM_FIELD = re.compile(
     r"(?!tel|phone|mob|fax|e-?mail|mail|web|internet|skype|handy|cell|office|direct|http)"
@@ -30,17 +32,17 @@ _FORM_FIELD = re.compile(
 )
 
 
-def letters(text: str) -> str:
+def letters_only(text: str) -> str:
     """The letters of a short text, for comparison."""
     decomposed = normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if character.isalpha())
 
 
-def _phrases(text: str) -> frozenset[str]:
-    return frozenset(letters(phrase) for phrase in text.split("/") if phrase.strip())
+def _phrase_set(text: str) -> frozenset[str]:
+    return frozenset(letters_only(phrase) for phrase in text.split("/") if phrase.strip())
 
 
-_ORIGINAL = _phrases(
+_ORIGINAL = _phrase_set(
     "Original Message/Original Mail/Original Email/Original Appointment/Originalnachricht/"
     "Original Nachricht/Ursprüngliche Nachricht/Ursprüngliche Mitteilung/Ursprüngliche E-Mail/Originalmail/"
     "Ursprünglicher Termin/Oorspronkelijk bericht/Origineel bericht/Oorspronklike boodskap/Oarspronklik berjocht/"
@@ -65,7 +67,7 @@ _ORIGINAL = _phrases(
     "元のメッセージ/オリジナルメッセージ/元のメール/原始邮件/邮件原件/原始消息/原邮件/回复的原邮件/回复的邮件/"
     "原始郵件/原始訊息/原來的郵件/回覆的原郵件/原本郵件/원본 메시지/원본 메일/원본메일/원본 이메일/원본 내용"
 )
-_FORWARDED = _phrases(
+_FORWARDED = _phrase_set(
     "Forwarded message/Forwarded mail/Forwarded email/Forwarded/Forward message/Fwd Msg/Weitergeleitete Nachricht/"
     "Weitergeleitete E-Mail/Weitergeleitet/Message transféré/Message transmis/Message réexpédié/Courriel transféré/"
     "Mensaje reenviado/Mensaje remitido/Mensagem encaminhada/Mensagem reencaminhada/Missatge reenviat/"
@@ -85,7 +87,7 @@ _FORWARDED = _phrases(
     "轉寄訊息/전달된 메시지/전달 메시지/전달된 메일"
 )
 # What Apple Mail writes above a forwarded mail, without dashes.
-_FORWARD_BEGINS = _phrases(
+_FORWARD_STARTS = _phrase_set(
     "Begin forwarded message/Anfang der weitergeleiteten Nachricht/Anfang der weitergeleiteten E-Mail/"
     "Début du message réexpédié/Début du message transféré/Inicio del mensaje reenviado/Inizio messaggio inoltrato/"
     "Início da mensagem reencaminhada/Início da mensagem encaminhada/Begin doorgestuurd bericht/"
@@ -95,10 +97,10 @@ _FORWARD_BEGINS = _phrases(
     "Начало переадресованного сообщения/Початок листа, що пересилається/Αρχή προωθημένου μηνύματος/转发的邮件/"
     "开始转发的邮件/轉寄訊息/転送されたメッセージ/전달된 메시지"
 )
-_FORWARDED_BY = tuple(_phrases("Forwarded by/Weitergeleitet von/Transféré par/Reenviado por/Inoltrato da/转发自"))
+_FORWARDED_BY = tuple(_phrase_set("Forwarded by/Weitergeleitet von/Transféré par/Reenviado por/Inoltrato da/转发自"))
 # Help desks ask for the answer above such a line.
-_ANSWER_ABOVE = tuple(
-    _phrases(
+_REPLY_ABOVE = tuple(
+    _phrase_set(
         "reply above this line/type your reply above/write above this line/Antwort über dieser Zeile/"
         "réponse au-dessus de cette ligne/respuesta por encima de esta línea/resposta acima desta linha/"
         "antwoord boven deze regel/risposta sopra questa riga/svar over denne linje/svar ovanför denna rad"
@@ -125,10 +127,10 @@ class Lines:
         after = self.next_line(number)
         return after < len(self.quoted) and self.quoted[after]
 
-    def split_line(self, number: int, at: int) -> None:
+    def split_line(self, number: int, offset: int) -> None:
         """Makes two lines of one, which is not quoted."""
         text = self.texts[number]
-        own, rest = text[:at].rstrip(), text[at:].lstrip()
+        own, rest = text[:offset].rstrip(), text[offset:].lstrip()
         self.raw[number : number + 1] = own, rest
         self.texts[number : number + 1] = own, rest
         self.quoted[number : number + 1] = False, False
@@ -136,7 +138,7 @@ class Lines:
 
 def read_lines(raw: list[str]) -> Lines:
     """A line inside a pair of angle brackets that a mail program wrapped belongs to the line above it."""
-    texts = [line.translate(_CLEANED).strip() for line in raw]
+    texts = [line.translate(_CHARACTER_MAP).strip() for line in raw]
     quoted = [text[:1] in _QUOTE_MARKS for text in texts]
     for number in range(1, len(texts)):
         if quoted[number] and not quoted[number - 1]:
@@ -146,37 +148,37 @@ def read_lines(raw: list[str]) -> Lines:
     return Lines(raw, texts, quoted)
 
 
-def without_marks(text: str) -> str:
+def strip_marks(text: str) -> str:
     """A quoted line without its marks."""
     return text.lstrip(">\uff1e ")
 
 
 def is_rule(text: str) -> bool:
     """Whether the line is a rule: dashes, underscores and their like, and nothing else."""
-    return bool(text) and _RULE.issuperset(text) and (len(text) > 1 or text in _LONG_DASHES)
+    return bool(text) and _RULE_CHARACTERS.issuperset(text) and (len(text) > 1 or text in _LONG_DASHES)
 
 
 def is_original_heading(text: str) -> bool:
     """`-----Original Message-----` and its translations; the line below which a help desk repeats its mails."""
-    if len(text) > MAX_HEADING or not (_decorated(text) or text.startswith("##")):
+    if len(text) > MAX_HEADING_LENGTH or not (_is_decorated(text) or text.startswith("##")):
         return False
-    words = letters(text)
-    return words in _ORIGINAL or any(phrase in words for phrase in _ANSWER_ABOVE)
+    words = letters_only(text)
+    return words in _ORIGINAL or any(phrase in words for phrase in _REPLY_ABOVE)
 
 
-def names_original(text: str) -> bool:
+def is_original_phrase(text: str) -> bool:
     """The words of such a heading without dashes, as some programs write above a block of fields."""
-    return len(text) <= MAX_HEADING and letters(text) in _ORIGINAL
+    return len(text) <= MAX_HEADING_LENGTH and letters_only(text) in _ORIGINAL
 
 
 def is_forward_heading(text: str) -> bool:
     """The line that a mail program writes above a mail that it forwards."""
-    if len(text) > MAX_HEADING:
+    if len(text) > MAX_HEADING_LENGTH:
         return False
-    if _decorated(text):
-        words = letters(text)
+    if _is_decorated(text):
+        words = letters_only(text)
         return words in _FORWARDED or words.startswith(_FORWARDED_BY)
-    return text.endswith(COLONS) and letters(text) in _FORWARD_BEGINS
+    return text.endswith(COLONS) and letters_only(text) in _FORWARD_STARTS
 
 
 def is_form_field(text: str) -> bool:
@@ -189,13 +191,13 @@ def is_dashed(text: str) -> bool:
     return text[:2].strip(_DASHES) == "" and text[-2:].strip(_DASHES) == "" and len(text) > 4
 
 
-def _decorated(text: str) -> bool:
-    return len(text) > 2 and text[0] in _RULE and text[1] in _RULE
+def _is_decorated(text: str) -> bool:
+    return len(text) > 2 and text[0] in _RULE_CHARACTERS and text[1] in _RULE_CHARACTERS
 
 
 def _closes_attribution(texts: list[str], number: int) -> bool:
     """Whether a line like `>:` or `> wrote:` closes a bracket that was opened in the two lines above."""
-    if len(texts[number]) > _MAX_CLOSING or not texts[number].endswith(COLONS):
+    if len(texts[number]) > _MAX_CLOSING_LENGTH or not texts[number].endswith(COLONS):
         return False
     above = " ".join(texts[max(0, number - 2) : number])
     return texts[number - 1] != "" and above.count("<") > above.count(">")

@@ -9,29 +9,29 @@ from __future__ import annotations
 import re
 from itertools import takewhile
 
-from router.mail.quotes.footers import MAX_FOOTER, is_footer
-from router.mail.quotes.lines import COLONS, Lines, is_form_field, is_rule, letters
+from router.mail.quotes.footers import MAX_FOOTER_LENGTH, is_footer
+from router.mail.quotes.lines import COLONS, Lines, is_form_field, is_rule, letters_only
 
-MAX_SIGNATURE = 16  # lines that are not empty, above a notice of confidentiality
+MAX_SIGNATURE_LINES = 16  # lines that are not empty, above a notice of confidentiality
 _MAX_LINES = 60  # with the notice
-_MAX_LINE = 100  # characters: a longer line is a sentence, or a notice of confidentiality
+_MAX_LINE_LENGTH = 100  # characters: a longer line is a sentence, or a notice of confidentiality
 _MAX_FOOTERS = 30
-_MAX_PLAIN_LINE = 60  # characters of a line below `--`
+_MAX_PLAIN_LINE_LENGTH = 60  # characters of a line below `--`
 _MAX_NAME_WORDS = 4
-_MAX_SENDER = 200  # characters of the sender's name and address that are read
-_MIN_PART = 3  # letters of a name that is part of a longer word (`karlkunde@...`)
-_MARK = "-- "
-_LOOSE_MARKS = frozenset({"--", "__", "\u2014"})
+_MAX_SENDER_LENGTH = 200  # characters of the sender's name and address that are read
+_MIN_PART_LENGTH = 3  # letters of a name that is part of a longer word (`karlkunde@...`)
+_DELIMITER = "-- "
+_LOOSE_DELIMITERS = frozenset({"--", "__", "\u2014"})
 _NOTICE = re.compile(
     r"confiden|vertraulich|riservat|vertrouwelijk|fortrolig|konfiden|luottamuksel|poufn|důvěrn|dôvern|bizalmas|gizli|"
     r"конфиденц|конфіденц|εμπιστευτικ|privileged|intended recipient|機密|机密|保密|기밀|סודי|سري",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?\u3002\uff01\uff1f][)\"']?\Z")
-_ENDS = (*COLONS, ".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
-_SENTENCE_WORDS = 6
-_SHORT_SENTENCE_WORDS = 3  # beside a longer sentence
-_PLAIN_SENTENCE_WORDS = 4  # below a mark that people also draw as a rule
+_SENTENCE_OR_LABEL_ENDS = (*COLONS, ".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
+_MIN_SENTENCE_WORDS = 6
+_MIN_SHORT_SENTENCE_WORDS = 3  # beside a longer sentence
+_MIN_PLAIN_SENTENCE_WORDS = 4  # below a mark that people also draw as a rule
 _NOT_SLOGAN = re.compile(r"[:?\uff1a\uff1f]")
 _CODE_ENDS = (";", "{", "}", "(", "=", "\\")
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")
@@ -52,47 +52,51 @@ _CLOSING = re.compile(
 _LIST_FOOTER = re.compile(r"mailing list|unsubscribe|listinfo|abmelden|se désabonner", re.IGNORECASE)
 
 
-def signature_start(lines: Lines, start: int, end: int, *, sender: str = "", lists: bool = False) -> int:
+def find_signature(lines: Lines, start: int, end: int, *, sender: str = "", with_list_footer: bool = False) -> int:
     """The first line of the signature at the end of lines[start:end], `end` if there is none.
 
     Args:
         sender: name and address of the mail's sender, `""` if they are unknown.
-        lists: the footer of a mailing list counts as one.
+        with_list_footer: the footer of a mailing list counts as one.
     """
-    cut = _footers(lines, start, end)
-    mark = _signature_mark(lines, start, cut, sender=sender, lists=lists)
-    return cut if mark < 0 else _footers(lines, start, mark)
+    cut = _find_footers(lines, start, end)
+    mark = _find_delimiter(lines, start, cut, sender=sender, with_list_footer=with_list_footer)
+    return cut if mark < 0 else _find_footers(lines, start, mark)
 
 
-def _footers(lines: Lines, start: int, end: int) -> int:
+def _find_footers(lines: Lines, start: int, end: int) -> int:
     """Where lines of devices and mail programs at the end begin, with a rule above them."""
     cut = end
     for _ in range(_MAX_FOOTERS):
-        last = _last_line(lines, start, cut)
+        last = _last_nonempty_line(lines, start, cut)
         if last < start:
             return cut
         text = lines.texts[last]
         if is_footer(text):
-            if last > start and _goes_on(lines.texts[last - 1], text):
+            if last > start and _continues_sentence(lines.texts[last - 1], text):
                 return cut
             cut = last
-        elif last > start and len(text) + len(lines.texts[last - 1]) < MAX_FOOTER and _is_folded_footer(lines, last):
+        elif (
+            last > start
+            and len(text) + len(lines.texts[last - 1]) < MAX_FOOTER_LENGTH
+            and _is_folded_footer(lines, last)
+        ):
             cut = last - 1
         else:
             return last if cut < end and is_rule(text) else cut
     return cut
 
 
-def _goes_on(above: str, text: str) -> bool:
+def _continues_sentence(above: str, text: str) -> bool:
     """Whether the sentence of the line above goes on: `My mails are refused when they are`, `sent from my iPhone`."""
-    return text.partition(" ")[0].islower() and above != "" and not above.endswith(_ENDS)
+    return text.partition(" ")[0].islower() and above != "" and not above.endswith(_SENTENCE_OR_LABEL_ENDS)
 
 
 def _is_folded_footer(lines: Lines, last: int) -> bool:
     return lines.texts[last - 1] != "" and is_footer(f"{lines.texts[last - 1]} {lines.texts[last]}")
 
 
-def _last_line(lines: Lines, start: int, end: int) -> int:
+def _last_nonempty_line(lines: Lines, start: int, end: int) -> int:
     """The last line that is not empty, below `start` if there is none."""
     last = end - 1
     while last >= start and not lines.texts[last]:
@@ -100,20 +104,20 @@ def _last_line(lines: Lines, start: int, end: int) -> int:
     return last
 
 
-def _signature_mark(lines: Lines, start: int, end: int, *, sender: str, lists: bool) -> int:
+def _find_delimiter(lines: Lines, start: int, end: int, *, sender: str, with_list_footer: bool) -> int:
     """The line of the mark, -1 if there is none."""
     below: list[str] = []
     for number in range(end - 1, start - 1, -1):
         text = lines.texts[number]
         if not text:
             continue
-        if lines.raw[number].rstrip("\r").replace("\u00a0", " ") == _MARK:
-            return number if _is_signature(below) and not _is_shown(lines, number, start) else -1
-        if text in _LOOSE_MARKS:
+        if lines.raw[number].rstrip("\r").replace("\u00a0", " ") == _DELIMITER:
+            return number if _is_signature(below) and not _is_content_below(lines, number, start) else -1
+        if text in _LOOSE_DELIMITERS:
             again = text in lines.texts[start:number]
-            shown = again or _is_shown(lines, number, start)
-            return number if _looks_like_signature(below) and _names_sender(below, sender) and not shown else -1
-        if lists and is_rule(text) and any(_LIST_FOOTER.search(line[:200]) for line in below):
+            shown = again or _is_content_below(lines, number, start)
+            return number if _is_plain_signature(below) and _has_sender_word(below, sender) and not shown else -1
+        if with_list_footer and is_rule(text) and any(_LIST_FOOTER.search(line[:200]) for line in below):
             return number if _is_signature(below) else -1
         if len(below) == _MAX_LINES:
             return -1
@@ -121,13 +125,13 @@ def _signature_mark(lines: Lines, start: int, end: int, *, sender: str, lists: b
     return -1
 
 
-def _is_shown(lines: Lines, number: int, start: int) -> bool:
+def _is_content_below(lines: Lines, number: int, start: int) -> bool:
     """Whether the lines below the mark are the matter itself.
 
     A line with a colon introduces them (`My new address:`), or the mark is an empty comment of SQL, Lua or Haskell
     below another one.
     """
-    last = _last_line(lines, start, number)
+    last = _last_nonempty_line(lines, start, number)
     if last < start:
         return False
     return lines.texts[last].endswith(COLONS) or (last == number - 1 and lines.texts[last].startswith("--"))
@@ -136,7 +140,7 @@ def _is_shown(lines: Lines, number: int, start: int) -> bool:
 def _is_signature(below: list[str]) -> bool:
     """Whether the lines, from the last to the first, can be a signature: no sentences but one of its own, no code."""
     above_notice = list(takewhile(lambda line: not _NOTICE.search(line[:2000]), reversed(below)))
-    if len(above_notice) > MAX_SIGNATURE or any(_is_other(line) for line in above_notice):
+    if len(above_notice) > MAX_SIGNATURE_LINES or any(_is_not_signature(line) for line in above_notice):
         return False
     if len(above_notice) > 1 and all(is_form_field(line) for line in above_notice):
         return False
@@ -144,11 +148,13 @@ def _is_signature(below: list[str]) -> bool:
     if not sentences:
         return True
     slogan = sentences[0]
-    short = [line for line in above_notice if _is_sentence(line, _SHORT_SENTENCE_WORDS)]
-    return len(short) == 1 and slogan != below[-1] and len(slogan) <= _MAX_LINE and not _NOT_SLOGAN.search(slogan)
+    short = [line for line in above_notice if _is_sentence(line, _MIN_SHORT_SENTENCE_WORDS)]
+    return (
+        len(short) == 1 and slogan != below[-1] and len(slogan) <= _MAX_LINE_LENGTH and not _NOT_SLOGAN.search(slogan)
+    )
 
 
-def _is_other(line: str) -> bool:
+def _is_not_signature(line: str) -> bool:
     """Whether the line is code, quoted, a question, an item of a list, or a label of a form."""
     return (
         line.endswith((*_CODE_ENDS, *COLONS, *_QUESTION_MARKS))
@@ -157,40 +163,46 @@ def _is_other(line: str) -> bool:
     )
 
 
-def _is_sentence(line: str, words: int = _SENTENCE_WORDS) -> bool:
-    return len(line) > _MAX_LINE or (_SENTENCE_END.search(line[-4:]) is not None and len(line.split()) >= words)
+def _is_sentence(line: str, words: int = _MIN_SENTENCE_WORDS) -> bool:
+    return len(line) > _MAX_LINE_LENGTH or (_SENTENCE_END.search(line[-4:]) is not None and len(line.split()) >= words)
 
 
-def _looks_like_signature(below: list[str]) -> bool:
+def _is_plain_signature(below: list[str]) -> bool:
     """For a mark that people also draw as a rule: short lines and one of contact, or nothing but a name."""
     if (
         not below
-        or len(below) > MAX_SIGNATURE
-        or any(len(line) > _MAX_PLAIN_LINE and not _LIST_FOOTER.search(line) for line in below)
+        or len(below) > MAX_SIGNATURE_LINES
+        or any(len(line) > _MAX_PLAIN_LINE_LENGTH and not _LIST_FOOTER.search(line) for line in below)
     ):
         return False
     if len(below) == 1:
         return _is_name(below[0])
-    if any(_is_other(line) or _is_sentence(line, _PLAIN_SENTENCE_WORDS) for line in below):
+    if any(_is_not_signature(line) or _is_sentence(line, _MIN_PLAIN_SENTENCE_WORDS) for line in below):
         return False
     if _CONTACT.match(below[-1]):
         return False
     return _CLOSING.search(below[-1]) is not None or any(_CONTACT.match(line) for line in below)
 
 
-def _names_sender(below: list[str], sender: str) -> bool:
+def _has_sender_word(below: list[str], sender: str) -> bool:
     """Whether the lines share a word with the sender's name or address: a signature does, a last item does not.
 
     Names in another alphabet than all of the lines cannot be compared, and count as shared.
     """
-    names = [word for word in map(letters, _WORD.findall(sender.rpartition(".")[0][:_MAX_SENDER])) if len(word) > 1]
+    names = [
+        word
+        for word in map(letters_only, _WORD.findall(sender.rpartition(".")[0][:_MAX_SENDER_LENGTH]))
+        if len(word) > 1
+    ]
     if not names or any(_LIST_FOOTER.search(line) for line in below):
         return True
-    words = {letters(word) for line in below for word in _WORD.findall(line)}
+    words = {letters_only(word) for line in below for word in _WORD.findall(line)}
     if not any(map(str.isascii, words)) and all(map(str.isascii, names)):
         return True
     return any(
-        word == name or (len(word) >= _MIN_PART and name.startswith(word)) or (len(name) >= _MIN_PART and name in word)
+        word == name
+        or (len(word) >= _MIN_PART_LENGTH and name.startswith(word))
+        or (len(name) >= _MIN_PART_LENGTH and name in word)
         for word in words
         for name in names
         if word

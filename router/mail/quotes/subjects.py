@@ -5,32 +5,32 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from router.mail.quotes.lines import letters
+from router.mail.quotes.lines import letters_only
 
-Mark = Literal["reply", "forward", ""]
+SubjectKind = Literal["reply", "forward", ""]
 
-_MAX_MARK = 24  # characters before the colon
+_MAX_PREFIX_LENGTH = 24  # characters before the colon
 # A number of replies (`RE[2]:`, `Re^3:`, `Re(4):`) and a dot may stand before the colon, a list's name before the mark.
-_MARK = re.compile(r"\s*([^\W\d_][^:\uff1a\[\]()^]{0,23}?)\s?(?:[\[(^*]{0,2}\d{1,4}[\])]?)?\s{0,2}[:\uff1a]")
-_BEFORE = re.compile(
+_PREFIX = re.compile(r"\s*([^\W\d_][^:\uff1a\[\]()^]{0,23}?)\s?(?:[\[(^*]{0,2}\d{1,4}[\])]?)?\s{0,2}[:\uff1a]")
+_TAG_BEFORE_PREFIX = re.compile(
     r"\s*(?:\[[^\[\]]{0,80}\]|\u3010[^\u3010\u3011]{0,40}\u3011|\([^()]{0,40}\)|"
     r"\*[^*]{1,20}\*|<[^<>]{1,20}>|(?:external|extern|externe|ext|spam)\s?:)\s*",
     re.IGNORECASE,
 )
-_MAX_BEFORE = 4
+_MAX_TAGS = 4
 
 
-def _marks(text: str) -> frozenset[str]:
-    return frozenset(letters(mark) for mark in text.split("/"))
+def _parse_prefixes(text: str) -> frozenset[str]:
+    return frozenset(letters_only(mark) for mark in text.split("/"))
 
 
-_REPLY = _marks(
+_REPLY_PREFIXES = _parse_prefixes(
     "re/reply/r/rép/réponse/res/resp/respuesta/resposta/risposta/aw/antwort/antw/antwoord/beantw/sv/svar/svara/vá/"
     "válasz/odp/odpověď/odpoveď/odpowiedź/odg/odgovor/ats/atsakymas/atb/atbilde/vast/vastus/vastaus/răsp/răspuns/απ/"
     "απάντηση/σχετ/ynt/yanıt/на/отв/ответ/відп/відповідь/отг/отговор/одг/адк/bls/balas/balasan/trả lời/ตอบ/ตอบกลับ/"
     "רה/השב/תשובה/תגובה/رد/الرد/پاسخ/जवाब/回复/答复/回覆/答覆/回信/返信/回答/답장/회신/답변/ymateb/prg/përgjigje/vs"
 )
-_FORWARD = _marks(
+_FORWARD_PREFIXES = _parse_prefixes(
     "fw/fwd/forward/forwarded/wg/weitergeleitet/weiterl/tr/transf/transfert/transféré/rv/reenv/reenviado/enc/"
     "encaminhado/i/inoltro/inoltra/doorst/doorgestuurd/vl/välitetty/vb/vidarebefordrat/vid/videresend/videresendt/"
     "pd/podaj dalej/πρθ/προωθημένο/ilt/ilet/iletilen/redir/redirecționat/fs/framsent/trs/terusan/teruskan/"
@@ -38,22 +38,24 @@ _FORWARD = _marks(
     "pārs/persiųsta/пересл/переслано/пересылка/пер/пересланное/препр/препратено/ส่งต่อ/chuyển tiếp/הועבר/הו/"
     "إعادة توجيه/ممررة/ارسال/转发/轉寄/轉發/転送/전달/vs"
 )
-_BOTH = _REPLY & _FORWARD  # `VS:` is an answer in Finnish and Estonian, a forwarded mail in Danish and Norwegian
-_ANSWERS_WITH_VS = re.compile(r"^[>\s*]{0,6}(?:lähettäjä|saatja)\s?:|kirjoitti|kirjutas", re.IGNORECASE | re.MULTILINE)
+_AMBIGUOUS_PREFIXES = (
+    _REPLY_PREFIXES & _FORWARD_PREFIXES
+)  # `VS:` is an answer in Finnish and Estonian, a forwarded mail in Danish and Norwegian
+_VS_IS_REPLY = re.compile(r"^[>\s*]{0,6}(?:lähettäjä|saatja)\s?:|kirjoitti|kirjutas", re.IGNORECASE | re.MULTILINE)
 
 
-def subject_mark(subject: str, text: str) -> Mark:
+def classify_subject(subject: str, text: str) -> SubjectKind:
     """The first mark of a subject. text: of the mail; its language decides about a mark that has two meanings."""
     subject = subject[:400]
-    for _ in range(_MAX_BEFORE):
-        before = _BEFORE.match(subject)
+    for _ in range(_MAX_TAGS):
+        before = _TAG_BEFORE_PREFIX.match(subject)
         if before is None or not before[0].strip():
             break
         subject = subject[before.end() :]
-    match = _MARK.match(subject)
-    if match is None or len(match[1]) > _MAX_MARK:
+    match = _PREFIX.match(subject)
+    if match is None or len(match[1]) > _MAX_PREFIX_LENGTH:
         return ""
-    mark = letters(match[1])
-    if mark in _BOTH:
-        return "reply" if _ANSWERS_WITH_VS.search(text[:20_000]) else "forward"
-    return "forward" if mark in _FORWARD else "reply" if mark in _REPLY else ""
+    mark = letters_only(match[1])
+    if mark in _AMBIGUOUS_PREFIXES:
+        return "reply" if _VS_IS_REPLY.search(text[:20_000]) else "forward"
+    return "forward" if mark in _FORWARD_PREFIXES else "reply" if mark in _REPLY_PREFIXES else ""

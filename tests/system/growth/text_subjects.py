@@ -63,7 +63,7 @@ def without_label(data: bytes) -> None:
 def answer(data: bytes) -> None:
     """The text of an answer, and of a first mail that quotes its recipient; the subject is as long as its bound."""
     body = decoded(data)
-    quotes.split(body, answers=True)
+    quotes.split(body, is_reply=True)
     quotes.split(body, body[:MAX_TEXT_LENGTH], recipients=("b@c.dd",))
 
 

@@ -173,7 +173,7 @@ NEED_MARKS = ("*", ">>>", "Quoting", "Zitat", "Citando", "Ana Lima <ana@example.
 
 
 def is_history(history: str, own: str = "New words.\n\n") -> bool:
-    return split(own + history, answers=True) == (own.rstrip(), history)
+    return split(own + history, is_reply=True) == (own.rstrip(), history)
 
 
 def test_attribution_above_quoted_lines_is_history() -> None:
@@ -211,7 +211,7 @@ def test_own_line_above_an_attribution_stays() -> None:
     ],
 )
 def test_own_words_on_the_line_of_an_attribution_stay(own: str, line: str) -> None:
-    new, quoted = split(f"Hello.\n{own} {line}\n{MARKED}", answers=True)
+    new, quoted = split(f"Hello.\n{own} {line}\n{MARKED}", is_reply=True)
     assert new == f"Hello.\n{own}"
     assert quoted == f"{line}\n{MARKED}"
 
@@ -234,7 +234,7 @@ def test_own_words_on_the_line_of_an_attribution_stay(own: str, line: str) -> No
 )
 def test_introduction_of_a_quote_of_ones_own_is_no_attribution(line: str) -> None:
     text = f"New words.\n\n{line}\n> Error 500\n> at line 7"
-    assert split(text, answers=True) == (text, "")
+    assert split(text, is_reply=True) == (text, "")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_introduction_of_a_quote_of_ones_own_is_no_attribution(line: str) -> Non
 )
 def test_sentence_above_lines_without_marks_is_no_attribution(line: str) -> None:
     text = f"New words.\n\n{line}\n\nWe will pay.\n\nThis has not happened."
-    assert split(text, answers=True) == (text, "")
+    assert split(text, is_reply=True) == (text, "")
 
 
 @pytest.mark.parametrize(

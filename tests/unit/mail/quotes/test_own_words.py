@@ -113,12 +113,12 @@ ATTRIBUTIONS = [
 
 def test_words_of_an_answer_stay() -> None:
     texts = [f"Hello.\n\n{text}" for text in OWN_WORDS]
-    assert [text for text in texts if split(text, answers=True) != (text, "")] == []
+    assert [text for text in texts if split(text, is_reply=True) != (text, "")] == []
 
 
 def test_own_line_directly_above_an_attribution_stays() -> None:
     pairs = [(line, attribution) for line in OWN_LINES for attribution in ATTRIBUTIONS]
-    wrong = [pair for pair in pairs if split("\n".join((*pair, "> Which lamp?")), answers=True)[0] != pair[0]]
+    wrong = [pair for pair in pairs if split("\n".join((*pair, "> Which lamp?")), is_reply=True)[0] != pair[0]]
     assert wrong == []
 
 
@@ -142,6 +142,6 @@ def test_own_line_directly_above_an_attribution_stays() -> None:
     ],
 )
 def test_history_below_own_words_that_look_like_it(own: str, history: str) -> None:
-    new, quoted = split(f"Hello.\n\n{own}\n\n{history}", answers=True)
+    new, quoted = split(f"Hello.\n\n{own}\n\n{history}", is_reply=True)
     assert new.startswith(f"Hello.\n\n{own}")
     assert quoted == history

@@ -322,4 +322,4 @@ ANSWERS = [
 
 
 def test_new_text_of_answers() -> None:
-    assert [text for text, new in ANSWERS if split(text, answers=True)[0] != new] == []
+    assert [text for text, new in ANSWERS if split(text, is_reply=True)[0] != new] == []

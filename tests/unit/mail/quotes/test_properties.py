@@ -42,7 +42,7 @@ def words(text: str) -> Counter[str]:
 @settings(max_examples=120, deadline=None)
 @given(TEXTS, SUBJECTS, st.booleans(), st.sampled_from([(), ("ana@example.org",)]))
 def test_no_word_is_lost_or_repeated(text: str, subject: str, answers: bool, recipients: tuple[str, ...]) -> None:
-    new, quoted = split(text, subject, answers=answers, recipients=recipients)
+    new, quoted = split(text, subject, is_reply=answers, recipients=recipients)
     assert words(new) + words(quoted) == words(text)
     assert not text.strip() or new.strip()
 

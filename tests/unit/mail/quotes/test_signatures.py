@@ -60,7 +60,7 @@ def test_signature_is_cut(signature: str) -> None:
     ],
 )
 def test_words_below_a_rule_stay(text: str) -> None:
-    assert split(text) == split(text, answers=True) == (text, "")
+    assert split(text) == split(text, is_reply=True) == (text, "")
 
 
 @pytest.mark.parametrize(
@@ -82,5 +82,5 @@ def test_name_of_the_sender_below_a_rule_is_a_signature(sender: str) -> None:
 def test_footer_of_a_list_below_the_history_is_no_answer() -> None:
     footer = f"{'_' * 47}\nLamps mailing list\nhttps://lists.example.net/listinfo/lamps"
     quote = "On Tue, 5 May 2026 at 09:15, Ana <ana@example.org> wrote:\n> old"
-    assert split(f"Words.\n\n{quote}\n\n{footer}", answers=True) == ("Words.", f"{quote}\n\n{footer}")
+    assert split(f"Words.\n\n{quote}\n\n{footer}", is_reply=True) == ("Words.", f"{quote}\n\n{footer}")
     assert split(f"Words.\n\n{footer}") == (f"Words.\n\n{footer}", "")

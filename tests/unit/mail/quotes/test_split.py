@@ -16,7 +16,7 @@ TOP_POSTED = f"The large one.\n\n{QUOTE}"
 @pytest.mark.parametrize("history", [QUOTE, BLOCK, HEADING, "> only marked\n> as quoted"])
 def test_history_is_cut_from_an_answer_only(history: str) -> None:
     text = f"The large one.\n\n{history}"
-    assert split(text, answers=True) == split(text, "Re: Lamp") == ("The large one.", history)
+    assert split(text, is_reply=True) == split(text, "Re: Lamp") == ("The large one.", history)
     assert split(text) == split(text, "Lamp") == (text, "")
 
 
@@ -52,28 +52,28 @@ def test_quote_of_a_recipient_is_evidence() -> None:
     ],
 )
 def test_words_of_the_sender_stay(text: str) -> None:
-    assert split(text) == split(text, "Re: x", answers=True) == (text, "")
+    assert split(text) == split(text, "Re: x", is_reply=True) == (text, "")
 
 
 @pytest.mark.parametrize("shown", [BLOCK, HEADING, f"{ATTRIBUTION}\n\nWe will pay."])
 def test_what_a_line_with_a_colon_introduces_is_the_senders_own(shown: str) -> None:
     text = f"Your colleague sent me this:\n\n{shown}\n\nIs that true?"
-    assert split(text, answers=True) == (text, "")
+    assert split(text, is_reply=True) == (text, "")
 
 
 def test_quoted_lines_at_the_end() -> None:
     """Below an introduction, or without an empty line above them, they may be the sender's own."""
     answer = "It still fails.\n\n> Which lamp is it?"
-    assert split(answer, answers=True) == ("It still fails.", "> Which lamp is it?")
+    assert split(answer, is_reply=True) == ("It still fails.", "> Which lamp is it?")
     marked = f"It still fails:\n> {ATTRIBUTION}\n>\n> Which lamp is it?"
-    assert split(marked, answers=True)[0] == "It still fails:"
+    assert split(marked, is_reply=True)[0] == "It still fails:"
 
 
 def test_answer_below_one_quote() -> None:
-    assert split(f"{QUOTE}\n\nThe large one.", answers=True) == ("The large one.", QUOTE)
-    assert split(f"Hello.\n\n{QUOTE}\n\nThe large one.", answers=True) == ("Hello.\n\nThe large one.", QUOTE)
+    assert split(f"{QUOTE}\n\nThe large one.", is_reply=True) == ("The large one.", QUOTE)
+    assert split(f"Hello.\n\n{QUOTE}\n\nThe large one.", is_reply=True) == ("Hello.\n\nThe large one.", QUOTE)
     quoted = f"{QUOTE}\n\n-- \nEva"
-    assert split(f"{QUOTE}\n\nThe large one.\n-- \nEva", answers=True) == ("The large one.", quoted)
+    assert split(f"{QUOTE}\n\nThe large one.\n-- \nEva", is_reply=True) == ("The large one.", quoted)
 
 
 def test_answer_below_quoted_lines_under_a_block() -> None:
@@ -82,35 +82,35 @@ def test_answer_below_quoted_lines_under_a_block() -> None:
         "-------- Original-Nachricht --------\n> Datum: 5.5.2026\n> Von: Ana <ana@example.org>\n\n> Which one?\n> Ana",
         "From: Ana <ana@example.org>\nSent: Tuesday, May 5, 2026 9:15 AM\nTo: Eva\nSubject: x\n\n> Which one?\n> Ana",
     ):
-        assert split(f"{quote}\n\nThe large one.", answers=True) == ("The large one.", quote)
+        assert split(f"{quote}\n\nThe large one.", is_reply=True) == ("The large one.", quote)
         between = f"{quote}\n\nThe large one.\n\n> How many?\n\nTwo."
-        assert split(between, answers=True) == (between, "")
-        assert split(f"Hello.\n\n{quote}\n\nWe asked twice.", answers=True)[0] == "Hello."
+        assert split(between, is_reply=True) == (between, "")
+        assert split(f"Hello.\n\n{quote}\n\nWe asked twice.", is_reply=True)[0] == "Hello."
 
 
 def test_signature_alone_is_shown_without_the_history() -> None:
-    assert split(f"Sent from my iPhone\n\n{QUOTE}", answers=True) == ("Sent from my iPhone", QUOTE)
-    assert split(f"-- \nEva\n\n{BLOCK}", answers=True) == ("-- \nEva", BLOCK)
+    assert split(f"Sent from my iPhone\n\n{QUOTE}", is_reply=True) == ("Sent from my iPhone", QUOTE)
+    assert split(f"-- \nEva\n\n{BLOCK}", is_reply=True) == ("-- \nEva", BLOCK)
 
 
 def test_answers_between_quoted_lines_stay_with_them() -> None:
     between = f"{ATTRIBUTION}\n> q1\n\nanswer 1\n\n> q2\n\nanswer 2"
-    assert split(f"Hello.\n\n{between}\n\n> the rest\n> of it", answers=True)[0] == f"Hello.\n\n{between}"
-    assert split(f"{between}\n\n{QUOTE}", answers=True) == (between, QUOTE)
+    assert split(f"Hello.\n\n{between}\n\n> the rest\n> of it", is_reply=True)[0] == f"Hello.\n\n{between}"
+    assert split(f"{between}\n\n{QUOTE}", is_reply=True) == (between, QUOTE)
 
 
 @pytest.mark.parametrize("mark", ["|", "EM>", "ana>", ":", "}", "\u2502"])
 def test_other_marks_of_quoted_lines(mark: str) -> None:
     quote = f"{ATTRIBUTION}\n\n{mark} Which lamp is it?\n{mark} Thanks"
-    assert split(f"Hello.\n\n{quote}", answers=True) == ("Hello.", quote)
-    assert split(f"Hello.\n\n{quote}\n\nThe large one.", answers=True) == ("Hello.\n\nThe large one.", quote)
+    assert split(f"Hello.\n\n{quote}", is_reply=True) == ("Hello.", quote)
+    assert split(f"Hello.\n\n{quote}\n\nThe large one.", is_reply=True) == ("Hello.\n\nThe large one.", quote)
     between = f"{ATTRIBUTION}\n{mark} q1\n\nanswer 1\n\n{mark} q2\n\nanswer 2"
-    assert split(between, answers=True) == (between, "")
+    assert split(between, is_reply=True) == (between, "")
 
 
 def test_wrapped_address_in_a_quote() -> None:
     quote = f"> {ATTRIBUTION}\n>\n> The manual: <https://example.com/manuals/lamps/small/part-2\n/page-12>.\n>"
-    assert split(f"It works.\n\n{quote}", answers=True) == ("It works.", quote)
+    assert split(f"It works.\n\n{quote}", is_reply=True) == ("It works.", quote)
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,13 @@ def test_wrapped_address_in_a_quote() -> None:
     ],
 )
 def test_forwarded_mail_is_kept(subject: str, text: str) -> None:
-    assert split(text, subject, answers=True) == (text, "")
+    assert split(text, subject, is_reply=True) == (text, "")
 
 
 def test_text_behind_the_bounds_stays_with_its_part() -> None:
     long = "word " * 60_000
-    assert split(f"New.\n\n{QUOTE}\n> {long}", answers=True)[0] == "New."
-    new, quoted = split(f"{long}\n\n-- \nEva", answers=True)
+    assert split(f"New.\n\n{QUOTE}\n> {long}", is_reply=True)[0] == "New."
+    new, quoted = split(f"{long}\n\n-- \nEva", is_reply=True)
     assert (new, quoted) == (f"{long}\n\n-- \nEva", "")
     lines = "\n".join(f"line {number}" for number in range(30_000))
     assert split(f"{lines}\n\n-- \nEva") == (f"{lines}\n\n-- \nEva", "")
@@ -159,5 +159,5 @@ def test_text_behind_the_bounds_stays_with_its_part() -> None:
     ],
 )
 def test_crafted_lines_are_cheap(line: str) -> None:
-    new, quoted = split((line + "\n") * 10_000, answers=True, recipients=["a@b.cc"])
+    new, quoted = split((line + "\n") * 10_000, is_reply=True, recipients=["a@b.cc"])
     assert new or quoted

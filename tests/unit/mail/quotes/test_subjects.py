@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.mail.quotes.subjects import subject_mark
+from router.mail.quotes.subjects import classify_subject
 
 REPLIES = (
     "Re: x|RE: x|re:x|Re : x|RE[2]: x|Re[12]: x|Re^3: x|Re(2): x|Re 2: x|[support] Re: x|Re: [support] x|"
@@ -23,13 +23,17 @@ NOTHING = (
 
 
 def test_marks() -> None:
-    assert [subject for subject in REPLIES.split("|") if subject_mark(subject, "") != "reply"] == []
-    assert [subject for subject in FORWARDS.split("|") if subject_mark(subject, "") != "forward"] == []
-    assert [subject for subject in NOTHING.split("|") if subject_mark(subject, "") != ""] == []
+    assert [subject for subject in REPLIES.split("|") if classify_subject(subject, "") != "reply"] == []
+    assert [subject for subject in FORWARDS.split("|") if classify_subject(subject, "") != "forward"] == []
+    assert [subject for subject in NOTHING.split("|") if classify_subject(subject, "") != ""] == []
 
 
 def test_mark_with_two_meanings() -> None:
     """`VS:` is `Vastaus` (an answer) in Finnish, `Videresendt` (forwarded) in Danish and Norwegian."""
-    assert subject_mark("VS: Lamppu", "Kiitos.\n\nLähettäjä: Ana\nLähetetty: 5.5.2026 9.15\nAihe: Lamppu") == "reply"
-    assert subject_mark("VS: Lamppu", "Kiitos.\n\nti 5. toukok. 2026 klo 9.15 Ana kirjoitti:\n> vanha") == "reply"
-    assert subject_mark("VS: Lampen", "Se nedenfor.\n\nFra: Ana\nSendt: 5. maj 2026 09:15\nEmne: Lampen") == "forward"
+    assert (
+        classify_subject("VS: Lamppu", "Kiitos.\n\nLähettäjä: Ana\nLähetetty: 5.5.2026 9.15\nAihe: Lamppu") == "reply"
+    )
+    assert classify_subject("VS: Lamppu", "Kiitos.\n\nti 5. toukok. 2026 klo 9.15 Ana kirjoitti:\n> vanha") == "reply"
+    assert (
+        classify_subject("VS: Lampen", "Se nedenfor.\n\nFra: Ana\nSendt: 5. maj 2026 09:15\nEmne: Lampen") == "forward"
+    )
