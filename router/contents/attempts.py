@@ -11,7 +11,7 @@ from __future__ import annotations
 import structlog
 
 from router.clock import SECOND, Clock
-from router.contents.pool import PATIENCE, START_PATIENCE, Unreadable
+from router.contents.pool import PARSE_TIMEOUT_SECONDS, START_TIMEOUT_SECONDS, UnparsableMessage
 from router.errors import Unavailable
 from router.lease_owner import is_dead, new_owner
 from router.mail import parse
@@ -19,7 +19,7 @@ from router.model import Micros
 from router.store.database import Database, QueryExecutor
 
 # Two tries, each with the start of a worker, and as much again for the database and for clocks of several hosts.
-LIFETIME: Micros = round(4 * (PATIENCE + START_PATIENCE)) * SECOND
+MAX_ATTEMPT_AGE: Micros = round(4 * (PARSE_TIMEOUT_SECONDS + START_TIMEOUT_SECONDS)) * SECOND
 
 log = structlog.get_logger()
 
@@ -33,8 +33,8 @@ class ParseAttempts:
         self._owner = new_owner()
         self._running: set[str] = set()
 
-    async def begin(self, message_id: str, *, again: bool) -> None:
-        """Records an attempt. Raises `Unreadable` when an earlier one ended its process, unless `again`.
+    async def begin(self, message_id: str, *, retry: bool) -> None:
+        """Records an attempt. Raises `UnparsableMessage` when an earlier one ended its process, unless `retry`.
 
         While another attempt runs, here or in another process, there is no second record: both may parse the mail.
         """
@@ -55,9 +55,9 @@ class ParseAttempts:
         if row is None:
             return  # it has just ended, or the message was erased
         own = row["owner"] == self._owner  # left behind because the database was away
-        if not own and not again and row["parser"] >= parse.PARSER_VERSION:
-            if is_dead(row["owner"]) or now - row["started_at"] > LIFETIME:
-                raise Unreadable("an earlier parsing attempt was interrupted")
+        if not own and not retry and row["parser"] >= parse.PARSER_VERSION:
+            if is_dead(row["owner"]) or now - row["started_at"] > MAX_ATTEMPT_AGE:
+                raise UnparsableMessage("an earlier parsing attempt was interrupted")
             self._running.discard(message_id)  # the record is that of another process
             return
         await self._database.execute("parse_attempt_take_over", **values)
@@ -72,11 +72,11 @@ class ParseAttempts:
         except Unavailable as error:
             log.warning("parsing.attempt_not_cleared", message_id=message_id, reason=str(error))
 
-    async def end(self, message_id: str, transaction: QueryExecutor) -> None:
+    async def finish(self, message_id: str, transaction: QueryExecutor) -> None:
         """Removes the record, if there is one, in the transaction that keeps the contents."""
         if message_id in self._running:
             await transaction.execute("parse_attempt_end", message_id=message_id)
 
-    def kept(self, message_id: str) -> None:
-        """The transaction of `end` is committed."""
+    def forget_finished(self, message_id: str) -> None:
+        """The transaction of `finish` is committed."""
         self._running.discard(message_id)

@@ -3,10 +3,10 @@
 HTML is never parsed in this process: the thread's parser stops at the first part that it would read as HTML
 (`router.mail.contents.HtmlNotAllowed`), whatever the mail's bytes look like, and the mail goes to a worker.
 
-Promises: `read` and `take_out` answer for any mail in bounded time. A mail that takes too long or kills its process is
-`Unreadable`, with the reason; a process that was killed (SIGKILL) gets a successor, which tries once more. Never says
-`Unreadable` of a mail for what is the machine's fault: that is `Unavailable`. Processes are started when first needed,
-`WORKERS` at most, by a fresh interpreter and not by a fork of this one; they end with `close`, and by themselves when
+Promises: `parse` and `extract_attachment` answer for any mail in bounded time. A mail that takes too long or kills its process is
+`UnparsableMessage`, with the reason; a process that was killed (SIGKILL) gets a successor, which tries once more. Never says
+`UnparsableMessage` of a mail for what is the machine's fault: that is `Unavailable`. Processes are started when first needed,
+`MAX_WORKERS` at most, by a fresh interpreter and not by a fork of this one; they end with `close`, and by themselves when
 this process is killed. What they do: `router.contents.worker`.
 """
 
@@ -24,125 +24,129 @@ from pathlib import Path
 
 import structlog
 
-from router.contents.worker import ANSWER, ATTACHMENT, PARSE, QUESTION, READY
+from router.contents.worker import ATTACHMENT_OPERATION, PARSE_OPERATION, READY_SIGNAL, REQUEST_HEADER, RESPONSE_HEADER
 from router.errors import Unavailable
 from router.mail import parse
 from router.mail.contents import Attachment, AttachmentData, Contents, HtmlNotAllowed
 from router.search import terms
 
 # Larger ones cost more than the 20 ms that a thread may take from the event loop beside it (by the interpreter's lock).
-SMALL_OCTETS = 64 * 1024
+MAX_SMALL_BYTES = 64 * 1024
 # So do small ones of little but parts: they go where large ones do.
-MANY_BOUNDARIES = 500
-THREADS = 2
-WORKERS = 2
+MAX_SMALL_BOUNDARIES = 500
+MAX_THREADS = 2
+MAX_WORKERS = 2
 # Of the wall clock, for when the worker's own bound on CPU time does not come to pass because it does not run: it was
 # stopped, or the machine is overloaded. Half the time that a deliverer holds a webhook by default.
-PATIENCE = 30.0
-START_PATIENCE = 20.0
-_PIECE = 256 * 1024
+PARSE_TIMEOUT_SECONDS = 30.0
+START_TIMEOUT_SECONDS = 20.0
+_CHUNK_BYTES = 256 * 1024
 
 # Isolated (-I): neither the environment nor the working folder decides what it imports. The path is this program's own.
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from router.contents.worker import main; main()"
-WORKER = (sys.executable, "-I", "-c", _PROGRAM, str(Path(__file__).parents[2]))
+WORKER_COMMAND = (sys.executable, "-I", "-c", _PROGRAM, str(Path(__file__).parents[2]))
 
 log = structlog.get_logger()
 
 
-class Unreadable(Exception):  # noqa: N818 - said of a mail, not of a fault
+class UnparsableMessage(Exception):  # noqa: N818 - said of a mail, not of a fault
     """No parser of this version gets through this mail; the text says why, in words for people."""
 
 
-class _Killed(Exception):  # noqa: N818 - said of a worker
+class _WorkerKilled(Exception):  # noqa: N818 - said of a worker
     """The worker was ended by SIGKILL in the middle of its answer: by the kernel or an operator."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedMessage:
     """What was read of a mail. words: what its text is found by (`router.search.terms.of_mail`)."""
 
     contents: Contents
-    words: list[str]
+    search_words: list[str]
 
 
-async def _nothing() -> None:
+async def _record_nothing() -> None:
     """For a caller that keeps no record of attempts."""
 
 
 class Parser:
     """One for each process. worker: the command line to start; patience: seconds of the wall clock for one mail."""
 
-    def __init__(self, worker: Sequence[str] = WORKER, *, patience: float = PATIENCE) -> None:
-        self._command = tuple(worker)
-        self._patience = patience
-        self._idle: list[_Worker] = []
-        self._threads = asyncio.Semaphore(THREADS)
-        self._workers = asyncio.Semaphore(WORKERS)
+    def __init__(
+        self, command: Sequence[str] = WORKER_COMMAND, *, timeout_seconds: float = PARSE_TIMEOUT_SECONDS
+    ) -> None:
+        self._command = tuple(command)
+        self._timeout_seconds = timeout_seconds
+        self._idle_workers: list[_Worker] = []
+        self._thread_slots = asyncio.Semaphore(MAX_THREADS)
+        self._worker_slots = asyncio.Semaphore(MAX_WORKERS)
         self._closed = False
 
-    async def read(self, content: bytes, begin: Callable[[], Awaitable[None]] = _nothing) -> Reading:
-        """What people read of a mail. Raises `Unreadable`, `Unavailable`.
+    async def parse(
+        self, content: bytes, before_parse: Callable[[], Awaitable[None]] = _record_nothing
+    ) -> ParsedMessage:
+        """What people read of a mail. Raises `UnparsableMessage`, `Unavailable`.
 
         begin: awaited once before a worker gets the mail, when its turn has come; what it raises ends the reading.
         """
         if is_small(content):
             with suppress(HtmlNotAllowed):
-                async with self._threads:
-                    return await asyncio.to_thread(_read_here, content)
-        head, words = await self._ask(PARSE, 0, content, begin)
-        return Reading(Contents.from_json(head), words.decode().split("\n") if words else [])
+                async with self._thread_slots:
+                    return await asyncio.to_thread(_parse_here, content)
+        head, words = await self._request(PARSE_OPERATION, 0, content, before_parse)
+        return ParsedMessage(Contents.from_json(head), words.decode().split("\n") if words else [])
 
-    async def take_out(self, content: bytes, n: int) -> AttachmentData | None:
-        """The attachment with this number, None when there is none. Raises `Unreadable`, `Unavailable`."""
+    async def extract_attachment(self, content: bytes, n: int) -> AttachmentData | None:
+        """The attachment with this number, None when there is none. Raises `UnparsableMessage`, `Unavailable`."""
         if is_small(content):
             with suppress(HtmlNotAllowed):
-                async with self._threads:
+                async with self._thread_slots:
                     return await asyncio.to_thread(parse.extract_attachment, content, n, html=False)
         if not 0 < n < 1 << 32:
             return None
-        head, data = await self._ask(ATTACHMENT, n, content)
+        head, data = await self._request(ATTACHMENT_OPERATION, n, content)
         found = json.loads(head)
         return None if found is None else AttachmentData(Attachment(**found), data)
 
     async def close(self) -> None:
         """Ends the workers. What is being parsed is still answered, and its worker ends then."""
         self._closed = True
-        idle, self._idle = self._idle, []
+        idle, self._idle_workers = self._idle_workers, []
         for worker in idle:
-            await worker.end()
+            await worker.close()
 
-    async def _ask(
-        self, what: bytes, n: int, content: bytes, begin: Callable[[], Awaitable[None]] = _nothing
+    async def _request(
+        self, operation: bytes, n: int, content: bytes, before_parse: Callable[[], Awaitable[None]] = _record_nothing
     ) -> tuple[str, bytes]:
-        async with self._workers:
-            await begin()
+        async with self._worker_slots:
+            await before_parse()
             for last in (False, True):
-                worker = await self._free_worker()
+                worker = await self._take_worker()
                 done = False
                 try:
-                    async with asyncio.timeout(self._patience):
-                        answer = await worker.ask(what, n, content)
+                    async with asyncio.timeout(self._timeout_seconds):
+                        answer = await worker.request(operation, n, content)
                     done = True
                     return answer
                 except TimeoutError:
-                    raise Unreadable("parsing timed out") from None
-                except _Killed:
+                    raise UnparsableMessage("parsing timed out") from None
+                except _WorkerKilled:
                     log.warning("parsing.worker_killed", size=len(content), retry=not last)
                     if last:
-                        raise Unreadable("the parser process crashed") from None
+                        raise UnparsableMessage("the parser process crashed") from None
                 finally:
                     if done and not self._closed:
-                        self._idle.append(worker)
+                        self._idle_workers.append(worker)
                     elif done:
-                        await worker.end()
+                        await worker.close()
                     else:
                         await worker.kill()
             raise AssertionError("the second attempt returns or raises")
 
-    async def _free_worker(self) -> _Worker:
-        while self._idle:
-            worker = self._idle.pop()
-            if worker.alive:
+    async def _take_worker(self) -> _Worker:
+        while self._idle_workers:
+            worker = self._idle_workers.pop()
+            if worker.is_alive:
                 return worker
             await worker.kill()
         return await _Worker.start(self._command)
@@ -155,8 +159,8 @@ class _Worker:
         if process.stdin is None or process.stdout is None:
             raise ValueError("a worker needs pipes for standard input and output")
         self._process = process
-        self._questions = process.stdin
-        self._answers = process.stdout
+        self._stdin = process.stdin
+        self._stdout = process.stdout
 
     @staticmethod
     async def start(command: Sequence[str]) -> _Worker:
@@ -169,48 +173,48 @@ class _Worker:
         worker = _Worker(process)
         ready = b""
         try:
-            async with asyncio.timeout(START_PATIENCE):
-                ready = await worker._answers.read(len(READY))
+            async with asyncio.timeout(START_TIMEOUT_SECONDS):
+                ready = await worker._stdout.read(len(READY_SIGNAL))
         except TimeoutError:
             pass
         finally:
-            if ready != READY:
+            if ready != READY_SIGNAL:
                 await worker.kill()
-        if ready != READY:
+        if ready != READY_SIGNAL:
             raise Unavailable("the parser process did not start")
         log.debug("parsing.worker_started", pid=process.pid)
         return worker
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         return self._process.returncode is None
 
-    async def ask(self, what: bytes, n: int, content: bytes) -> tuple[str, bytes]:
-        """Raises `_Killed` when the worker was killed, `Unreadable` when it ended for any other reason."""
-        questions, answers = self._questions, self._answers
+    async def request(self, operation: bytes, n: int, content: bytes) -> tuple[str, bytes]:
+        """Raises `_WorkerKilled` when the worker was killed, `UnparsableMessage` when it ended for any other reason."""
+        questions, answers = self._stdin, self._stdout
         try:
-            questions.write(QUESTION.pack(what, n, len(content)))
+            questions.write(REQUEST_HEADER.pack(operation, n, len(content)))
             view = memoryview(content)
-            for start in range(0, len(content), _PIECE):
-                questions.write(view[start : start + _PIECE])
+            for start in range(0, len(content), _CHUNK_BYTES):
+                questions.write(view[start : start + _CHUNK_BYTES])
                 await questions.drain()
             await questions.drain()
-            head, data = ANSWER.unpack(await answers.readexactly(ANSWER.size))
+            head, data = RESPONSE_HEADER.unpack(await answers.readexactly(RESPONSE_HEADER.size))
             return (await answers.readexactly(head)).decode(), await answers.readexactly(data)
         except (asyncio.IncompleteReadError, ConnectionError):
             code = await self._process.wait()
             if code == -signal.SIGPROF:
-                raise Unreadable("parsing timed out") from None
+                raise UnparsableMessage("parsing timed out") from None
             if code == -signal.SIGKILL:
-                raise _Killed from None
+                raise _WorkerKilled from None
             log.warning("parsing.worker_crashed", size=len(content), exit_code=code)
-            raise Unreadable("the parser process crashed") from None
+            raise UnparsableMessage("the parser process crashed") from None
 
-    async def end(self) -> None:
+    async def close(self) -> None:
         """Its input ends, and so does it."""
-        self._questions.close()
+        self._stdin.close()
         try:
-            async with asyncio.timeout(START_PATIENCE):
+            async with asyncio.timeout(START_TIMEOUT_SECONDS):
                 await self._process.wait()
         except TimeoutError:
             await self.kill()
@@ -219,15 +223,15 @@ class _Worker:
         with suppress(ProcessLookupError):
             self._process.kill()
         await asyncio.shield(self._process.wait())
-        self._questions.close()
+        self._stdin.close()
 
 
 def is_small(content: bytes) -> bool:
     """Whether a mail without HTML is parsed faster than it is handed to another process."""
-    return len(content) <= SMALL_OCTETS and content.count(b"\n--") <= MANY_BOUNDARIES
+    return len(content) <= MAX_SMALL_BYTES and content.count(b"\n--") <= MAX_SMALL_BOUNDARIES
 
 
-def _read_here(content: bytes) -> Reading:
+def _parse_here(content: bytes) -> ParsedMessage:
     """Raises `router.mail.contents.HtmlNotAllowed`."""
     contents = parse.parse(content, html=False)
-    return Reading(contents, terms.of_mail(contents.text, contents.quoted))
+    return ParsedMessage(contents, terms.of_mail(contents.text, contents.quoted))

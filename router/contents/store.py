@@ -18,7 +18,7 @@ import structlog
 from router import ids
 from router.clock import Clock
 from router.contents.attempts import ParseAttempts
-from router.contents.pool import Parser, Reading, Unreadable
+from router.contents.pool import ParsedMessage, Parser, UnparsableMessage
 from router.errors import Unavailable
 from router.mail import parse
 from router.mail.contents import Attachment, AttachmentData, Contents, NamedMailbox
@@ -27,10 +27,10 @@ from router.search import terms
 from router.store.database import Database, Row
 
 # A mail that is parsed is held in memory whole: a few at once bound it to a few mails.
-HELD_AT_ONCE = 4
+MAX_CONCURRENT_PARSES = 4
 # What one search reads of mail that nobody has read yet, and how long a commit may take to show its message.
-CATCH_UP_MOST = 50
-CATCH_UP_MARGIN = 120.0  # seconds
+CATCH_UP_LIMIT = 50
+CATCH_UP_MARGIN_SECONDS = 120.0  # seconds
 
 log = structlog.get_logger()
 
@@ -46,122 +46,119 @@ class ContentStore:
         self._meter = meter
         self._parser = parser or Parser()
         self._attempts = ParseAttempts(database, clock)
-        self._held = asyncio.Semaphore(HELD_AT_ONCE)
-        self._all_read_to = ""  # every message up to this id has its contents
-        self._catching_up: asyncio.Task[None] | None = None
+        self._parse_slots = asyncio.Semaphore(MAX_CONCURRENT_PARSES)
+        self._parsed_up_to = ""  # every message up to this id has its contents
+        self._parse_task: asyncio.Task[None] | None = None
 
-    async def of(self, message_id: str) -> Contents:
+    async def get(self, message_id: str) -> Contents:
         """The readable contents of a message; parsed now if no parser of this version has been over it."""
         row = await self._database.fetch_one("contents_of", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION:
             return _from_row(row)
         if row is not None and await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=0) is None:
             return _from_row(row)  # retention has erased the octets: an older parser's text is all there is
-        return await self.make(message_id)
+        return await self.parse(message_id)
 
-    async def unparsed(self, message_ids: Sequence[str]) -> list[str]:
+    async def list_unparsed(self, message_ids: Sequence[str]) -> list[str]:
         """Those of the messages that no parser of this version has been over."""
         asked = json.dumps(list(message_ids))
         rows = await self._database.fetch_all("contents_unparsed", ids=asked, parser=parse.PARSER_VERSION)
         return [row["message_id"] for row in rows]
 
-    async def make(self, message_id: str, *, again: bool = False) -> Contents:
+    async def parse(self, message_id: str, *, retry: bool = False) -> Contents:
         """Parses the raw mail and keeps the result; where its octets were erased, what was read of them stays.
 
         again: also when an earlier attempt ended its process.
         """
         try:
-            async with self._held:
-                content = await self.raw(message_id)
-                if (
-                    not content
-                    and (row := await self._database.fetch_one("contents_of", message_id=message_id)) is not None
-                ):
+            async with self._parse_slots:
+                content = await self.read_raw(message_id)
+                if not content and (row := await self._database.fetch_one("contents_of", message_id=message_id)) is not None:
                     return _from_row(row)
-                reading = await self._read(message_id, content, again=again)
-            await self._keep(message_id, reading)
-            self._attempts.kept(message_id)
+                reading = await self._parse_raw(message_id, content, retry=retry)
+            await self._store(message_id, reading)
+            self._attempts.forget_finished(message_id)
         except BaseException:  # also a cancelled task: a stop is no fault of the mail
             await self._attempts.withdraw(message_id)
             raise
         return reading.contents
 
-    async def _read(self, message_id: str, content: bytes, *, again: bool) -> Reading:
+    async def _parse_raw(self, message_id: str, content: bytes, *, retry: bool) -> ParsedMessage:
         try:
-            reading = await self._parser.read(content, lambda: self._attempts.begin(message_id, again=again))
-        except Unreadable as why:
+            reading = await self._parser.parse(content, lambda: self._attempts.begin(message_id, retry=retry))
+        except UnparsableMessage as why:
             log.warning("parsing.failed", message_id=message_id, size=len(content), reason=str(why))
             contents = parse.raw_contents(content, str(why))
-            reading = Reading(contents, await asyncio.to_thread(terms.of_text, contents.text))
+            reading = ParsedMessage(contents, await asyncio.to_thread(terms.of_text, contents.text))
         except Exception:
             self._meter.parsed("failed")
             raise
-        if _is_as_it_came(reading.contents):
+        if _is_raw(reading.contents):
             self._meter.parsed("failed")
         else:
             self._meter.parsed("warnings" if reading.contents.warnings else "clean")
         return reading
 
-    async def attachment(self, message_id: str, n: int) -> AttachmentData | None:
+    async def get_attachment(self, message_id: str, n: int) -> AttachmentData | None:
         """The decoded octets of one attachment; None when the mail has none of that number."""
         row = await self._database.fetch_one("contents_of", message_id=message_id)
-        if row is not None and row["parser"] >= parse.PARSER_VERSION and _is_as_it_came(_from_row(row)):
+        if row is not None and row["parser"] >= parse.PARSER_VERSION and _is_raw(_from_row(row)):
             return None  # a mail that no parser gets through lists none
-        async with self._held:
-            content = await self.raw(message_id)
+        async with self._parse_slots:
+            content = await self.read_raw(message_id)
             try:
-                return await self._parser.take_out(content, n)
-            except Unreadable as why:
+                return await self._parser.extract_attachment(content, n)
+            except UnparsableMessage as why:
                 log.warning("parsing.failed", message_id=message_id, size=len(content), reason=str(why))
                 return None
 
-    async def raw(self, message_id: str) -> bytes:
+    async def read_raw(self, message_id: str) -> bytes:
         """The mail octet for octet as it came; empty when it was erased."""
-        return b"".join([piece async for piece in self.pieces(message_id)])
+        return b"".join([piece async for piece in self.raw_chunks(message_id)])
 
-    async def pieces(self, message_id: str) -> AsyncIterator[bytes]:
+    async def raw_chunks(self, message_id: str) -> AsyncIterator[bytes]:
         """The same in the pieces it is stored in, for sending it on without holding it whole."""
         n = 0
         while (row := await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=n)) is not None:
             yield bytes(row["data"])
             n += 1
 
-    async def catch_up(self, patience: float) -> None:
+    async def parse_missing(self, timeout_seconds: float) -> None:
         """Reads the newest mails that nobody has read yet, so that they are found too; waits so many seconds at most.
 
         Usually there are none: the deliverer reads each mail at once. Those of an alias without an integration nobody
         reads before they are looked at, nor those that a digest told of.
         """
-        if self._catching_up is None or self._catching_up.done():
-            self._catching_up = asyncio.create_task(self._read_missing())
-        await asyncio.wait({self._catching_up}, timeout=patience)
+        if self._parse_task is None or self._parse_task.done():
+            self._parse_task = asyncio.create_task(self._parse_missing())
+        await asyncio.wait({self._parse_task}, timeout=timeout_seconds)
 
     async def close(self) -> None:
         """Ends the processes that parse."""
-        if self._catching_up is not None:
-            self._catching_up.cancel()
-            await asyncio.wait({self._catching_up})
+        if self._parse_task is not None:
+            self._parse_task.cancel()
+            await asyncio.wait({self._parse_task})
         await self._parser.close()
 
-    async def _read_missing(self) -> None:
+    async def _parse_missing(self) -> None:
         try:
-            horizon = ids.oldest("msg", CATCH_UP_MARGIN)
-            rows = await self._database.fetch_all("search_missing", after=self._all_read_to, most=CATCH_UP_MOST)
-            all_read = len(rows) < CATCH_UP_MOST
+            horizon = ids.oldest("msg", CATCH_UP_MARGIN_SECONDS)
+            rows = await self._database.fetch_all("search_missing", after=self._parsed_up_to, most=CATCH_UP_LIMIT)
+            all_read = len(rows) < CATCH_UP_LIMIT
             for message_id, outcome in zip(
                 (row["id"] for row in rows),
-                await asyncio.gather(*(self.of(row["id"]) for row in rows), return_exceptions=True),
+                await asyncio.gather(*(self.get(row["id"]) for row in rows), return_exceptions=True),
                 strict=True,
             ):
                 if isinstance(outcome, Exception):
                     all_read = False
                     log.warning("parsing.prefetch_failed", message_id=message_id, reason=repr(outcome))
             if all_read:  # or every search would look at every message again
-                self._all_read_to = max(horizon, self._all_read_to)
+                self._parsed_up_to = max(horizon, self._parsed_up_to)
         except Unavailable as error:
             log.warning("parsing.database_unavailable", reason=str(error))
 
-    async def _keep(self, message_id: str, reading: Reading) -> None:
+    async def _store(self, message_id: str, reading: ParsedMessage) -> None:
         contents = reading.contents
         attachments = json.dumps([asdict(attachment) for attachment in contents.attachments])
         async with self._database.transaction() as transaction:
@@ -182,7 +179,7 @@ class ContentStore:
                 parser=parse.PARSER_VERSION,
                 parsed_at=self._clock.now(),
             )
-            await self._attempts.end(message_id, transaction)
+            await self._attempts.finish(message_id, transaction)
             await transaction.fetch_all("search_turn")
             for row in await transaction.fetch_all("search_tickets_of", message_id=message_id):
                 header = terms.of_text(f"{row['from_name']} {row['from_address']} {row['subject']}")
@@ -191,7 +188,7 @@ class ContentStore:
                     row["number"],
                     row["alias_id"],
                     known=row["words"].split(),
-                    more=[*header, *reading.words],
+                    more=[*header, *reading.search_words],
                 )
                 await transaction.execute(
                     "search_keep",
@@ -202,7 +199,7 @@ class ContentStore:
                 )
 
 
-def _is_as_it_came(contents: Contents) -> bool:
+def _is_raw(contents: Contents) -> bool:
     return any(warning.endswith(parse.RAW_MESSAGE_SHOWN) for warning in contents.warnings)
 
 

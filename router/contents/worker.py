@@ -8,8 +8,8 @@ signals that a terminal or a service manager sends to all processes at once, and
 with its parent, however that one ends.
 
 `router.contents.pool` starts it as `python -c "from router.contents.worker import main; main()"` and talks to it. It
-first says `READY`. A question is `QUESTION` (what is asked, the attachment's number, how many bytes follow) and the
-mail; an answer is `ANSWER` (how many bytes of JSON and of data follow), the JSON and the data: of a mail its search
+first says `READY_SIGNAL`. A question is `REQUEST_HEADER` (what is asked, the attachment's number, how many bytes follow) and the
+mail; an answer is `RESPONSE_HEADER` (how many bytes of JSON and of data follow), the JSON and the data: of a mail its search
 words, one a line, of an attachment its bytes.
 """
 
@@ -30,28 +30,28 @@ from router.mail import parse
 from router.mail.contents import AttachmentData, Contents
 from router.search import terms
 
-READY = b"r"
-QUESTION = struct.Struct(">cIQ")
-ANSWER = struct.Struct(">QQ")
-PARSE, ATTACHMENT = b"p", b"a"
+READY_SIGNAL = b"r"
+REQUEST_HEADER = struct.Struct(">cIQ")
+RESPONSE_HEADER = struct.Struct(">QQ")
+PARSE_OPERATION, ATTACHMENT_OPERATION = b"p", b"a"
 
 # Of CPU time for one mail. The largest mail that is accepted by default costs 0.2 s, the worst HTML within the bounds
 # of `router.mail.html_sanitizer` about 1 s. Mails behind one that never ends wait this long.
 CPU_SECONDS = 2.0
 # Address space: the interpreter with its libraries takes 25 MiB, the worst HTML within the bounds 25 MiB more; a mail
 # comes with its copies (as it came, translated, decoded). Two workers and their parent fit into 512 MiB.
-BASE_OCTETS = 160 * 1024 * 1024
-OCTETS_FOR_EACH = 8
+BASE_MEMORY_BYTES = 160 * 1024 * 1024
+MEMORY_PER_MESSAGE_BYTE = 8
 # What is left of the base for a mail where the interpreter itself takes more: a C library may map its whole archive of
 # locales, 200 MiB of address space that cost no memory.
-HEADROOM = 112 * 1024 * 1024
+HEADROOM_BYTES = 112 * 1024 * 1024
 # Above every other process: where the machine's memory runs out, this one ends and not its parent.
 OOM_SCORE = "1000"
 # Whoever else runs on the machine comes first.
 NICENESS = 10
 
-Parse = Callable[[bytes], Contents]
-TakeOut = Callable[[bytes, int], AttachmentData | None]
+ParseFunction = Callable[[bytes], Contents]
+ExtractFunction = Callable[[bytes, int], AttachmentData | None]
 
 
 def main() -> None:
@@ -63,7 +63,9 @@ def main() -> None:
     serve(parse.parse, parse.extract_attachment)
 
 
-def serve(read: Parse, take_out: TakeOut, *, cpu_seconds: float = CPU_SECONDS) -> None:
+def serve(
+    parse_message: ParseFunction, extract_attachment: ExtractFunction, *, cpu_seconds: float = CPU_SECONDS
+) -> None:
     """Answers until standard input ends. The functions are arguments so that tests can bring ones that misbehave."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -72,36 +74,40 @@ def serve(read: Parse, take_out: TakeOut, *, cpu_seconds: float = CPU_SECONDS) -
         os.nice(NICENESS)
     with suppress(OSError):  # not Linux, or /proc is not writable: then the kernel chooses by size
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
-    base = max(BASE_OCTETS, _address_space() + HEADROOM)
+    base = max(BASE_MEMORY_BYTES, _mapped_bytes() + HEADROOM_BYTES)
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     with suppress(BrokenPipeError):
-        answers.write(READY)
+        answers.write(READY_SIGNAL)
         answers.flush()
-        while question := questions.read(QUESTION.size):
-            what, n, octets = QUESTION.unpack(question)
-            _bound_memory(base + OCTETS_FOR_EACH * octets)
+        while question := questions.read(REQUEST_HEADER.size):
+            what, n, octets = REQUEST_HEADER.unpack(question)
+            _limit_memory(base + MEMORY_PER_MESSAGE_BYTE * octets)
             content = questions.read(octets)
             if len(content) < octets:
                 return  # the parent has ended in the middle of its question
             signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-            head, data = _parsed(read, content) if what == PARSE else _taken(take_out, content, n)
+            head, data = (
+                _respond_parsed(parse_message, content)
+                if what == PARSE_OPERATION
+                else _respond_attachment(extract_attachment, content, n)
+            )
             signal.setitimer(signal.ITIMER_PROF, 0)
-            for piece in (ANSWER.pack(len(head), len(data)), head, data):
+            for piece in (RESPONSE_HEADER.pack(len(head), len(data)), head, data):
                 answers.write(piece)
             answers.flush()
 
 
-def _parsed(read: Parse, content: bytes) -> tuple[bytes, bytes]:
-    contents = read(content)
+def _respond_parsed(parse_message: ParseFunction, content: bytes) -> tuple[bytes, bytes]:
+    contents = parse_message(content)
     return contents.to_json().encode(), "\n".join(terms.of_mail(contents.text, contents.quoted)).encode()
 
 
-def _taken(take_out: TakeOut, content: bytes, n: int) -> tuple[bytes, bytes]:
-    taken = take_out(content, n)
+def _respond_attachment(extract_attachment: ExtractFunction, content: bytes, n: int) -> tuple[bytes, bytes]:
+    taken = extract_attachment(content, n)
     return (b"null", b"") if taken is None else (json.dumps(asdict(taken.attachment)).encode(), taken.data)
 
 
-def _address_space() -> int:
+def _mapped_bytes() -> int:
     """Bytes that this process has mapped (proc(5)); 0 where the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
@@ -110,10 +116,10 @@ def _address_space() -> int:
     return pages * resource.getpagesize()
 
 
-def _bound_memory(wanted: int) -> None:
+def _limit_memory(max_bytes: int) -> None:
     """Limits the address space to so many bytes; no more than the worker was given when it started."""
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     if most != resource.RLIM_INFINITY:
-        wanted = min(wanted, most)
+        max_bytes = min(max_bytes, most)
     with suppress(OSError, ValueError):  # a service manager may forbid it, and bounds memory in its own way
-        resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
+        resource.setrlimit(resource.RLIMIT_AS, (max_bytes, most))

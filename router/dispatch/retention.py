@@ -38,7 +38,7 @@ PauseCallback = Callable[[], Awaitable[None]]
 class ContentsReader(Protocol):
     """Makes the text of a message last. Implemented by `router.contents.store.ContentStore`."""
 
-    async def of(self, message_id: str) -> object: ...
+    async def get(self, message_id: str) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Retention:
         failed = set()
         for message_id in dict.fromkeys(row["message_id"] for row in rows if not row["readable"]):
             try:
-                await self._contents.of(message_id)
+                await self._contents.get(message_id)
             except Unavailable:
                 raise
             except Exception:

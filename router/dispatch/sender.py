@@ -50,7 +50,7 @@ class TicketSender:
         row = await self._database.fetch_one("dispatch_notice", delivery_id=delivery.id)
         if row is None:
             return None
-        contents = await self._contents.of(row["message_id"])
+        contents = await self._contents.get(row["message_id"])
         return ticket_notification.from_row(row, contents, self._ticket_link(row["ticket_id"]))
 
     async def _read_digest_entry(self, delivery: Delivery) -> DigestEntry | None:

@@ -86,5 +86,5 @@ class NotificationPreview:
             raise not_found("Ticket")
         ticket_link = build_ticket_link(self._link_base, ticket_id)
         return [
-            render(from_row(row, await self._contents.of(row["message_id"]), ticket_link)) for row in reversed(rows)
+            render(from_row(row, await self._contents.get(row["message_id"]), ticket_link)) for row in reversed(rows)
         ]

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from router.contents import store as contents_store
-from router.contents.pool import SMALL_OCTETS, Parser
+from router.contents.pool import MAX_SMALL_BYTES, Parser
 from router.mail import parse
 from router.mail.contents import Contents
 from router.meter import Parsed, Unmetered
@@ -44,7 +44,7 @@ def counting() -> Counting:
 async def at(store: Store, counting: Counting, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
     """An office whose parser does what the mail tells it (tests.support.poisoned_worker)."""
     monkeypatch.chdir(ROOT)
-    async with installation_over(store, parser=Parser(POISONED, patience=5), meter=counting) as found:
+    async with installation_over(store, parser=Parser(POISONED, timeout_seconds=5), meter=counting) as found:
         yield found
 
 
@@ -55,57 +55,57 @@ async def test_a_mail_that_no_parser_gets_through_is_shown_raw_and_not_tried_aga
     content = large(word)
     message_id = await at.mail(content)
     with capture_logs() as logs:
-        shown = await at.contents.of(message_id)
+        shown = await at.contents.get(message_id)
     assert shown.warnings == (f"{why}: raw message shown",)
     assert shown.text.startswith("From: Ada Customer <ada@customer.test>\nTo: ")
     assert counting.results == ["failed"]
     (line,) = [line for line in logs if line["event"] == "parsing.failed"]
     assert (line["message_id"], line["reason"]) == (message_id, why)
-    assert await at.contents.of(message_id) == shown
+    assert await at.contents.get(message_id) == shown
     assert counting.results == ["failed"]
     assert await at.found("ada") == [1]
-    assert await at.contents.attachment(message_id, 1) is None
+    assert await at.contents.get_attachment(message_id, 1) is None
 
 
 async def test_a_newer_parser_reads_it_again(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     message_id = await at.mail(mails.plain(text="Hello."))
-    await at.contents.of(message_id)
+    await at.contents.get(message_id)
     await at.rows("UPDATE message_contents SET text = 'old'")
-    assert (await at.contents.of(message_id)).text == "old"
+    assert (await at.contents.get(message_id)).text == "old"
     monkeypatch.setattr(parse, "PARSER_VERSION", parse.PARSER_VERSION + 1)
-    assert (await at.contents.of(message_id)).text == "Hello."
+    assert (await at.contents.get(message_id)).text == "Hello."
     (row,) = await at.rows("SELECT parser FROM message_contents")
     assert row["parser"] == parse.PARSER_VERSION
 
 
 async def test_where_the_octets_were_erased_the_text_stays(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     message_id = await at.mail(mails.plain(text="Hello."))
-    before = await at.contents.of(message_id)
+    before = await at.contents.get(message_id)
     await at.rows("DELETE FROM raw_chunks")
     monkeypatch.setattr(parse, "PARSER_VERSION", parse.PARSER_VERSION + 1)
-    assert await at.contents.of(message_id) == before
+    assert await at.contents.get(message_id) == before
 
 
 async def test_a_mail_that_was_erased_while_it_was_read_leaves_nothing(at: Installation) -> None:
     message_id = await at.mail(mails.plain())
     await at.rows("DELETE FROM tickets")
     await at.rows("DELETE FROM messages")
-    await at.contents.make(message_id)
+    await at.contents.parse(message_id)
     assert await at.rows("SELECT message_id FROM message_contents") == []
     assert await at.rows("SELECT ticket_id FROM ticket_search") == []
 
 
 async def test_what_is_counted(at: Installation, counting: Counting) -> None:
     for content in (mails.plain(), corpus_mail("broken-base64"), large("")):
-        await at.contents.of(await at.mail(content))
+        await at.contents.get(await at.mail(content))
     assert counting.results == ["clean", "warnings", "clean"]
 
 
 async def test_catching_up_reads_what_nobody_has_read(at: Installation, counting: Counting) -> None:
     for n in range(3):
         await at.mail(mails.plain(subject=f"Mail {n}"))
-    await at.contents.catch_up(patience=30)
-    await at.contents.catch_up(patience=30)
+    await at.contents.parse_missing(timeout_seconds=30)
+    await at.contents.parse_missing(timeout_seconds=30)
     assert counting.results == ["clean"] * 3
     assert await at.found("mail") == [3, 2, 1]
 
@@ -122,8 +122,8 @@ async def test_what_was_read_is_not_looked_at_again(at: Installation, monkeypatc
 
     at.store.database.fetch_all = noted  # type: ignore[method-assign, assignment]  # it listens
     message_id = await at.mail(mails.plain())
-    await at.contents.catch_up(patience=30)
-    await at.contents.catch_up(patience=30)
+    await at.contents.parse_missing(timeout_seconds=30)
+    await at.contents.parse_missing(timeout_seconds=30)
     assert asked[0] == ""
     assert asked[1] > message_id
 
@@ -131,14 +131,14 @@ async def test_what_was_read_is_not_looked_at_again(at: Installation, monkeypatc
 async def test_one_unlucky_mail_does_not_keep_others_from_being_found(at: Installation) -> None:
     await at.mail(mails.plain(subject="door"))
     bad = await at.mail(mails.plain(subject="door"))
-    broken = at.contents.make
+    broken = at.contents.parse
 
-    async def make(message_id: str, *, again: bool = False) -> Contents:
+    async def parse(message_id: str, *, retry: bool = False) -> Contents:
         if message_id == bad:
             raise RuntimeError("a fault of ours")
-        return await broken(message_id, again=again)
+        return await broken(message_id, retry=retry)
 
-    at.contents.make = make  # type: ignore[method-assign]  # a fault that no mail can make
+    at.contents.parse = parse  # type: ignore[method-assign]  # a fault that no mail can make
     with capture_logs() as logs:
         assert await at.found("door") == [1]
     assert [line["message_id"] for line in logs if line["event"] == "parsing.prefetch_failed"] == [bad]
@@ -146,7 +146,7 @@ async def test_one_unlucky_mail_does_not_keep_others_from_being_found(at: Instal
 
 async def test_the_program_parses_in_a_process_that_ends_with_it(tmp_path: Path, slack: SlackStandIn) -> None:
     """Under the program's own event loop; once it is stopped, and once it is killed."""
-    content = mails.with_attachment(content=os.urandom(4 * SMALL_OCTETS))
+    content = mails.with_attachment(content=os.urandom(4 * MAX_SMALL_BYTES))
     async with installed(tmp_path, slack) as installation:
         for n, end in enumerate(("stop", "kill"), start=1):
             async with Program("serve", env=installation.settings, cwd=tmp_path) as program:

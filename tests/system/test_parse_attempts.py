@@ -33,7 +33,7 @@ _PRINT_OWNER = "import sys; from router.lease_owner import new_owner; print(new_
 @pytest.fixture
 async def at(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
     monkeypatch.chdir(ROOT)
-    async with installation_over(store, parser=Parser(POISONED, patience=5)) as found:
+    async with installation_over(store, parser=Parser(POISONED, timeout_seconds=5)) as found:
         yield found
 
 
@@ -83,12 +83,12 @@ async def test_a_mail_whose_process_is_dead_is_shown_as_it_came(
 ) -> None:
     message_id = await at.mail(HTML)
     await record(at, message_id, owner_of(other_process, dead=True))
-    shown = await at.contents.of(message_id)
+    shown = await at.contents.get(message_id)
     assert shown.warnings == (WARNING,)
     assert "<p>The <b>door</b>" in shown.text
     assert await recorded(at) == []
-    assert await at.contents.of(message_id) == shown
-    assert await at.contents.attachment(message_id, 1) is None
+    assert await at.contents.get(message_id) == shown
+    assert await at.contents.get_attachment(message_id, 1) is None
     assert await at.found("door") == [1]
 
 
@@ -97,21 +97,21 @@ async def test_a_mail_that_another_process_parses_now_is_parsed(
 ) -> None:
     message_id = await at.mail(HTML)
     await record(at, message_id, owner_of(other_process, dead=False))
-    assert await at.contents.of(message_id) == parse.parse(HTML)
+    assert await at.contents.get(message_id) == parse.parse(HTML)
 
 
 async def test_an_attempt_that_is_too_old_to_run_counts_as_failed(
     at: Installation, other_process: subprocess.Popen[str]
 ) -> None:
     message_id = await at.mail(HTML)
-    await record(at, message_id, owner_of(other_process, dead=False), age=attempts.LIFETIME + 1)
-    assert (await at.contents.of(message_id)).warnings == (WARNING,)
+    await record(at, message_id, owner_of(other_process, dead=False), age=attempts.MAX_ATTEMPT_AGE + 1)
+    assert (await at.contents.get(message_id)).warnings == (WARNING,)
 
 
 async def test_a_newer_parser_tries_again(at: Installation, other_process: subprocess.Popen[str]) -> None:
     message_id = await at.mail(HTML)
     await record(at, message_id, owner_of(other_process, dead=True), parser=parse.PARSER_VERSION - 1)
-    assert await at.contents.of(message_id) == parse.parse(HTML)
+    assert await at.contents.get(message_id) == parse.parse(HTML)
     assert await recorded(at) == []
 
 
@@ -120,19 +120,19 @@ async def test_reparse_tries_again(at: Installation, other_process: subprocess.P
     await record(at, message_id, owner_of(other_process, dead=True))
     reparse = ReparseService(at.store.database, at.contents)
     assert await reparse.run(0, workspace_id=None, on_progress=lambda _: None) == 1
-    assert await at.contents.of(message_id) == parse.parse(HTML)
+    assert await at.contents.get(message_id) == parse.parse(HTML)
     assert await recorded(at) == []
 
 
 @pytest.mark.parametrize("word", ["abort", "endless", ""])
 async def test_nothing_is_left_of_an_attempt_whose_program_lives(at: Installation, word: str) -> None:
-    await at.contents.of(await at.mail(large(word)))
+    await at.contents.get(await at.mail(large(word)))
     assert await recorded(at) == []
 
 
 async def test_a_stop_is_no_fault_of_the_mail(at: Installation) -> None:
     message_id = await at.mail(large("stop"))
-    reading = asyncio.create_task(at.contents.of(message_id))
+    reading = asyncio.create_task(at.contents.get(message_id))
     await until_recorded(at)
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
@@ -153,7 +153,7 @@ async def test_a_stop_while_the_attempt_is_recorded_is_no_fault_of_the_mail(
         return changed
 
     monkeypatch.setattr(at.store.database, "execute", stalled)
-    reading = asyncio.create_task(at.contents.of(message_id))
+    reading = asyncio.create_task(at.contents.get(message_id))
     await asyncio.wait_for(committed.wait(), 30)
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
@@ -164,13 +164,13 @@ async def test_a_worker_that_does_not_start_is_no_fault_of_the_mail(store: Store
     async with installation_over(store, parser=Parser(("/does/not/exist",))) as at:
         message_id = await at.mail(HTML)
         with pytest.raises(Unavailable):
-            await at.contents.of(message_id)
+            await at.contents.get(message_id)
         assert await recorded(at) == []
 
 
 async def test_two_that_read_one_mail_at_once_both_get_it(at: Installation) -> None:
     message_id = await at.mail(HTML)
-    both = await asyncio.gather(*(at.contents.of(message_id) for _ in range(2)))
+    both = await asyncio.gather(*(at.contents.get(message_id) for _ in range(2)))
     assert both == [parse.parse(HTML)] * 2
     assert await recorded(at) == []
 
@@ -186,7 +186,7 @@ async def test_what_a_record_costs(at: Installation, content: bytes, statements:
         return await run(query, **values)
 
     at.store.database.execute = noted  # type: ignore[method-assign]  # it listens
-    await at.contents.of(await at.mail(content))
+    await at.contents.get(await at.mail(content))
     assert asked == ["parse_attempt_begin"] * statements
 
 

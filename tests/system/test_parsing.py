@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from router.contents import pool
-from router.contents.pool import SMALL_OCTETS, Parser, Unreadable
+from router.contents.pool import MAX_SMALL_BYTES, Parser, UnparsableMessage
 from router.errors import Unavailable
 from router.mail import parse, text_parts
 from tests.support import mails
@@ -26,7 +26,7 @@ POISONED = (
     "-c",
     "import runpy; runpy.run_module('tests.support.poisoned_worker', run_name='__main__')",
 )
-LARGE = mails.of_size(SMALL_OCTETS + 1)
+LARGE = mails.of_size(MAX_SMALL_BYTES + 1)
 
 
 _before: set[int] = set()  # workers of other tests in this process, whose stores end with it
@@ -48,7 +48,7 @@ async def parser() -> AsyncIterator[Parser]:
 
 @pytest.fixture
 async def poisoned() -> AsyncIterator[Parser]:
-    found = Parser(POISONED, patience=5)
+    found = Parser(POISONED, timeout_seconds=5)
     yield found
     await found.close()
 
@@ -64,7 +64,7 @@ def test_a_worker_imports_this_program_and_the_standard_library() -> None:
         "-S",
         "-c",
         f"import sys; sys.path.insert(0, sys.argv[1]); {show}",
-        pool.WORKER[-1],
+        pool.WORKER_COMMAND[-1],
     ]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert found == [str(ROOT / "router" / "__init__.py"), secrets.__file__]
@@ -88,22 +88,22 @@ def large(word: str) -> bytes:
 
 @pytest.mark.parametrize("content", [mails.plain(), LARGE, mails.with_attachment(content=bytes(300_000))])
 async def test_the_answer_is_the_same_wherever_it_is_parsed(parser: Parser, content: bytes) -> None:
-    assert (await parser.read(content)).contents == parse.parse(content)
+    assert (await parser.parse(content)).contents == parse.parse(content)
     for n in (-1, 0, 1, 2, 1 << 40):
-        assert await parser.take_out(content, n) == parse.extract_attachment(content, n)
+        assert await parser.extract_attachment(content, n) == parse.extract_attachment(content, n)
 
 
 async def test_a_small_mail_starts_no_process_and_a_large_one_does(parser: Parser) -> None:
-    await parser.read(mails.plain())
+    await parser.parse(mails.plain())
     assert workers() == []
-    await parser.read(LARGE)
-    await parser.read(LARGE)
+    await parser.parse(LARGE)
+    await parser.parse(LARGE)
     assert len(workers()) == 1
 
 
 def test_little_but_parts_is_not_small() -> None:
-    assert pool.is_small(b"x" * SMALL_OCTETS)
-    assert not pool.is_small(b"x" * (SMALL_OCTETS + 1))
+    assert pool.is_small(b"x" * MAX_SMALL_BYTES)
+    assert not pool.is_small(b"x" * (MAX_SMALL_BYTES + 1))
     assert not pool.is_small(b"\n--" * 600)
 
 
@@ -145,19 +145,19 @@ async def test_html_is_never_read_in_this_process(
     for name in ("sanitize_html", "sanitized_to_text", "strip_tags", "truncate_html", "visible_markup"):
         monkeypatch.setattr(text_parts, name, refused)
     monkeypatch.setattr(HTMLParser, "feed", refused)
-    assert (await parser.read(content)).contents == expected
-    assert await parser.take_out(content, 1) == attachment
+    assert (await parser.parse(content)).contents == expected
+    assert await parser.extract_attachment(content, 1) == attachment
 
 
 async def test_as_many_at_once_as_there_are_workers(parser: Parser) -> None:
-    await asyncio.gather(*(parser.read(LARGE) for _ in range(10)))
-    assert len(workers()) == pool.WORKERS
+    await asyncio.gather(*(parser.parse(LARGE) for _ in range(10)))
+    assert len(workers()) == pool.MAX_WORKERS
 
 
 async def test_mails_without_html_do_not_wait_for_busy_workers(poisoned: Parser) -> None:
-    busy = [asyncio.create_task(poisoned.read(large("stop"))) for _ in range(pool.WORKERS)]
-    await until(lambda: len(workers()) == pool.WORKERS, "the workers")
-    assert (await poisoned.read(mails.plain())).contents == parse.parse(mails.plain())
+    busy = [asyncio.create_task(poisoned.parse(large("stop"))) for _ in range(pool.MAX_WORKERS)]
+    await until(lambda: len(workers()) == pool.MAX_WORKERS, "the workers")
+    assert (await poisoned.parse(mails.plain())).contents == parse.parse(mails.plain())
     assert not any(task.done() for task in busy)
     for task in busy:
         task.cancel()
@@ -165,79 +165,79 @@ async def test_mails_without_html_do_not_wait_for_busy_workers(poisoned: Parser)
 
 
 async def test_a_mail_that_takes_too_long_is_given_up(poisoned: Parser) -> None:
-    with pytest.raises(Unreadable, match="timed out"):
-        await poisoned.read(large("endless"))
-    assert (await poisoned.read(LARGE)).contents == parse.parse(LARGE)
+    with pytest.raises(UnparsableMessage, match="timed out"):
+        await poisoned.parse(large("endless"))
+    assert (await poisoned.parse(LARGE)).contents == parse.parse(LARGE)
 
 
 async def test_a_mail_whose_worker_stops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    poisoned = Parser(POISONED, patience=0.5)
-    with pytest.raises(Unreadable, match="timed out"):
-        await poisoned.read(large("stop"))
+    poisoned = Parser(POISONED, timeout_seconds=0.5)
+    with pytest.raises(UnparsableMessage, match="timed out"):
+        await poisoned.parse(large("stop"))
     assert workers() == []
     await poisoned.close()
 
 
 async def test_a_mail_that_ends_its_worker_is_given_up(poisoned: Parser) -> None:
-    with pytest.raises(Unreadable, match="the parser process crashed"):
-        await poisoned.read(large("abort"))
-    assert (await poisoned.read(LARGE)).contents == parse.parse(LARGE)
+    with pytest.raises(UnparsableMessage, match="the parser process crashed"):
+        await poisoned.parse(large("abort"))
+    assert (await poisoned.parse(LARGE)).contents == parse.parse(LARGE)
 
 
 async def test_a_mail_that_wants_all_memory_gets_no_more_than_its_share(poisoned: Parser) -> None:
-    with pytest.raises(Unreadable, match="the parser process crashed"):
-        await poisoned.read(large("hungry"))
-    assert (await poisoned.read(LARGE)).contents == parse.parse(LARGE)
+    with pytest.raises(UnparsableMessage, match="the parser process crashed"):
+        await poisoned.parse(large("hungry"))
+    assert (await poisoned.parse(LARGE)).contents == parse.parse(LARGE)
 
 
 async def test_html_that_the_estimate_misses_ends_its_worker_alone(poisoned: Parser) -> None:
     """The worker's own bounds, with the real sanitiser: it is ended in the middle of C code."""
     bomb = b"<ul><li>" + b"".join(b"<b title=%d>" % n for n in range(1400)) + b"<li>x" * 3000
-    with pytest.raises(Unreadable):
-        await poisoned.read(b"Subject: unbounded\r\nContent-Type: text/html\r\n\r\n" + bomb)
-    assert (await poisoned.read(LARGE)).contents == parse.parse(LARGE)
+    with pytest.raises(UnparsableMessage):
+        await poisoned.parse(b"Subject: unbounded\r\nContent-Type: text/html\r\n\r\n" + bomb)
+    assert (await poisoned.parse(LARGE)).contents == parse.parse(LARGE)
 
 
 async def test_a_worker_that_was_killed_between_two_mails_is_replaced(parser: Parser) -> None:
-    await parser.read(LARGE)
+    await parser.parse(LARGE)
     (first,) = workers()
     os.kill(first, signal.SIGKILL)
     await until(lambda: not alive(first), "the end of the worker")
-    assert (await parser.read(LARGE)).contents == parse.parse(LARGE)
+    assert (await parser.parse(LARGE)).contents == parse.parse(LARGE)
     assert first not in workers()
 
 
 async def test_a_worker_that_is_killed_by_others_gets_a_successor_that_answers(poisoned: Parser) -> None:
     """SIGSTOP holds the first try in the middle, so that the kill surely comes between question and answer."""
-    await poisoned.read(LARGE)
+    await poisoned.parse(LARGE)
     (first,) = workers()
     os.kill(first, signal.SIGSTOP)
-    asked = asyncio.create_task(poisoned.read(LARGE))
+    asked = asyncio.create_task(poisoned.parse(LARGE))
     await until(lambda: Path(f"/proc/{first}/stat").read_text().split()[2] == "T", "the worker's stop")
     os.kill(first, signal.SIGKILL)
     assert (await asked).contents == parse.parse(LARGE)
 
 
 async def test_a_caller_that_gives_up_leaves_no_worker_with_half_an_answer(poisoned: Parser) -> None:
-    asked = asyncio.create_task(poisoned.read(large("stop")))
+    asked = asyncio.create_task(poisoned.parse(large("stop")))
     await until(lambda: bool(workers()), "the worker")
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)
-    assert (await poisoned.read(LARGE)).contents == parse.parse(LARGE)
+    assert (await poisoned.parse(LARGE)).contents == parse.parse(LARGE)
 
 
 @pytest.mark.parametrize("command", [("/does/not/exist",), (sys.executable, "-c", "raise SystemExit(3)")])
 async def test_a_worker_that_does_not_start_is_no_mails_fault(command: tuple[str, ...]) -> None:
     parser = Parser(command)
     with pytest.raises(Unavailable):
-        await parser.read(LARGE)
-    assert (await parser.read(mails.plain())).contents == parse.parse(mails.plain())
+        await parser.parse(LARGE)
+    assert (await parser.parse(mails.plain())).contents == parse.parse(mails.plain())
     await parser.close()
 
 
 async def test_close_leaves_no_process() -> None:
     parser = Parser()
-    await asyncio.gather(*(parser.read(LARGE) for _ in range(4)))
+    await asyncio.gather(*(parser.parse(LARGE) for _ in range(4)))
     pids = workers()
     assert len(pids) == 2
     await parser.close()
@@ -245,11 +245,11 @@ async def test_close_leaves_no_process() -> None:
 
 
 async def test_signals_for_all_processes_of_a_service_do_not_cut_a_mail_off(parser: Parser) -> None:
-    await parser.read(LARGE)
+    await parser.parse(LARGE)
     (worker,) = workers()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         os.kill(worker, number)
-    await parser.read(LARGE)
+    await parser.parse(LARGE)
     assert workers() == [worker]
 
 

@@ -66,7 +66,7 @@ class ConversationReader:
 
     async def catch_up(self, patience: float) -> None:
         """See `ContentStore.catch_up`: awaited before tickets are searched."""
-        await self._contents.catch_up(patience)
+        await self._contents.parse_missing(patience)
 
     async def read_ticket(self, ticket: Ticket) -> TicketView:
         """The first message and the newest, `MAX_MESSAGES` together, fewer where they pass `MAX_CONTENT_BYTES`."""
@@ -113,7 +113,7 @@ class ConversationReader:
         links = await timeline.fetch_links(self._database, ticket, [message_id])
         if message is None or message_id not in links:
             raise not_found("Message")
-        return MessageView(message, links[message_id], await self._contents.of(message_id))
+        return MessageView(message, links[message_id], await self._contents.get(message_id))
 
     async def read_timeline(self, ticket: Ticket, before: str | None) -> Timeline:
         """See `TimelineReader.read`."""
@@ -136,13 +136,13 @@ class ConversationReader:
         """
         message_ids = [message.id for message in messages]
         links = await timeline.fetch_links(self._database, ticket, message_ids)
-        for message_id in await self._contents.unparsed(message_ids):  # takes time: not while others wait
-            await self._contents.of(message_id)
+        for message_id in await self._contents.list_unparsed(message_ids):  # takes time: not while others wait
+            await self._contents.get(message_id)
         views: list[MessageView] = []
         left = MAX_CONTENT_BYTES
         async with self._read_slots:
             for message in messages:
-                contents = await self._contents.of(message.id)
+                contents = await self._contents.get(message.id)
                 left -= contents.size
                 if left < 0 and len(views) > 1:
                     break

@@ -96,7 +96,7 @@ class MessageService:
         """The mail octet for octet, with trace headers on top; `not_found` when its octets were erased."""
         message = await _fetch_message(self._database, actor, message_id)
         links = await self._fetch_links(message)
-        pieces = self._contents.pieces(message.id)
+        pieces = self._contents.raw_chunks(message.id)
         first = await anext(pieces, None)
         if first is None:
             raise not_found("Raw message")
@@ -106,7 +106,7 @@ class MessageService:
     async def get_attachment(self, actor: Actor, message_id: str, n: int) -> AttachmentData:
         """One attachment's octets; n counts as in the ticket's list."""
         message = await _fetch_message(self._database, actor, message_id)
-        data = await self._contents.attachment(message.id, n)
+        data = await self._contents.get_attachment(message.id, n)
         if data is None:
             raise not_found("Attachment")
         return data

@@ -48,7 +48,7 @@ class ReparseService:
             ids = [row["id"] for row in rows]
             for start in range(0, len(ids), MAX_CONCURRENT_MESSAGES):
                 await asyncio.gather(
-                    *(self._contents.make(one, again=True) for one in ids[start : start + MAX_CONCURRENT_MESSAGES])
+                    *(self._contents.parse(one, retry=True) for one in ids[start : start + MAX_CONCURRENT_MESSAGES])
                 )
             done, after = done + len(ids), ids[-1]
             on_progress(ReparseProgress(done, after))

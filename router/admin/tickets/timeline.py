@@ -168,7 +168,7 @@ class TimelineReader:
         return int(row["entries"]) if row else 0
 
     async def _read_excerpt(self, message: Message, links: tuple[TicketMessage, ...], *, whole: bool) -> MessageExcerpt:
-        contents = await self._contents.of(message.id)
+        contents = await self._contents.get(message.id)
         text = contents.text if whole else contents.text[:MAX_EXCERPT_LENGTH]
         original = drop_if_same(message.from_address, [contents.original_from] if contents.original_from else [])
         return MessageExcerpt(

@@ -45,7 +45,7 @@ def split(
         lines, history if mark == "forward" else _add_signature(lines, history, sender, is_complete=ends)
     )
     if not new:
-        new, quoted = _partition(lines, history)  # a picture sent from a phone: nothing but its footer and the history
+        new, quoted = _partition(lines, history)  # a picture sent from a phone: only its footer and history
     if not new:
         return text.strip("\n"), ""
     if ends:

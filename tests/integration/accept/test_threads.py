@@ -257,7 +257,7 @@ async def test_a_mail_of_a_program_is_marked_and_has_its_ticket(at: Installation
 )
 async def test_a_bounce_tells_whom_it_is_about_and_why(at: Installation, name: str, address: str, reason: str) -> None:
     message_id = await at.mail(corpus_mail(name), reverse_path="")
-    text = (await at.contents.of(message_id)).text
+    text = (await at.contents.get(message_id)).text
     assert address in text
     assert reason in text
 

@@ -135,7 +135,7 @@ async def test_a_mail_that_is_erased_while_it_is_read(installation: Installation
     contents = ContentStore(installation.database, installation.clock)
     async with installation.database.transaction() as transaction:
         await erase_ticket(transaction, str(ticket_id))
-        reading = asyncio.create_task(contents.of(message_id))
+        reading = asyncio.create_task(contents.get(message_id))
         await happened_or_waits(installation, reading)
     assert (await reading).text == "It does not open any more."
     await contents.close()

@@ -82,7 +82,7 @@ async def test_a_conversation_is_found_by_all_of_its_mails(at: Installation) -> 
     assert await at.found("anchor buoy") == [1]
     rows = await at.rows("SELECT message_id FROM message_contents ORDER BY message_id")
     for row in rows:  # read again: nothing is lost and nothing grows
-        await at.contents.make(str(row["message_id"]))
+        await at.contents.parse(str(row["message_id"]))
     assert await at.found("anchor buoy") == [1]
     (words,) = {str(row["words"]) for row in await at.rows("SELECT words FROM ticket_search") if "buoy" in str(row)}
     assert len(words.split()) == len(set(words.split()))
@@ -99,7 +99,7 @@ async def test_two_mails_of_one_ticket_that_are_read_at_once_are_both_found(at: 
     await at.mail(mails.plain(message_id="<first@customer.test>"))
     texts = [f"signal{n}" for n in range(8)]
     ids = [await at.mail(mails.reply_to("<first@customer.test>", text=text)) for text in texts]
-    await asyncio.gather(*(at.contents.make(message_id) for message_id in ids))
+    await asyncio.gather(*(at.contents.parse(message_id) for message_id in ids))
     assert await at.found(" ".join(texts)) == [1]
 
 

@@ -169,7 +169,7 @@ async def test_lists_search_and_go_on(served: ServedInstallation) -> None:
     shown = [re.findall(r"Order \d\d", page.text) for page in (first, second)]
     assert [len(found) for found in shown] == [50, 2]
     assert sorted(shown[0] + shown[1]) == [f"Order {number:02}" for number in range(52)]
-    await served.core.contents.catch_up(60)  # a search itself waits for it a second
+    await served.core.contents.parse_missing(60)  # a search itself waits for it a second
     found = await client.get("/tickets?q=order+07")
     assert re.findall(r"Order \d\d", found.text) == ["Order 07"]
     assert "No tickets match." in (await client.get("/tickets?q=nothing+has+this")).words

@@ -69,7 +69,7 @@ async def test_for_ever_is_the_default(installation: Installation) -> None:
     installation.clock.advance(days=3000)
     erased = await sweeper(installation).sweep()
     assert (erased.tickets, erased.raw_messages) == (0, 0)
-    assert await installation.contents.raw(message)
+    assert await installation.contents.read_raw(message)
 
 
 async def test_a_raw_mail_goes_and_its_text_stays(installation: Installation) -> None:
@@ -79,9 +79,9 @@ async def test_a_raw_mail_goes_and_its_text_stays(installation: Installation) ->
     installation.clock.advance(days=25)
     erased = await sweeper(installation, raw=30 * DAY).sweep()
     assert erased.raw_messages == 1
-    assert await installation.contents.raw(old) == b""
-    assert "What was said." in (await installation.contents.of(old)).text, "it was parsed before it went"
-    assert await installation.contents.raw(young)
+    assert await installation.contents.read_raw(old) == b""
+    assert "What was said." in (await installation.contents.get(old)).text, "it was parsed before it went"
+    assert await installation.contents.read_raw(young)
     assert await installation.count("tickets") == 2
     assert (await sweeper(installation, raw=30 * DAY).sweep()).raw_messages == 0
 
@@ -91,7 +91,7 @@ async def test_a_newer_parser_does_not_empty_what_has_no_octets_any_more(install
     installation.clock.advance(days=31)
     await sweeper(installation, raw=30 * DAY).sweep()
     await installation.rows("UPDATE message_contents SET parser = 0")
-    assert "What was said." in (await installation.contents.of(message)).text
+    assert "What was said." in (await installation.contents.get(message)).text
 
 
 async def test_large_mails_go_in_steps_and_a_half_erased_one_reads_as_erased(
@@ -111,7 +111,7 @@ async def test_large_mails_go_in_steps_and_a_half_erased_one_reads_as_erased(
     with pytest.raises(Killed):
         await sweeper(installation, raw=30 * DAY, rest=killed).sweep()
     assert await installation.count("raw_chunks") == 5  # 6 + 1, less the first two
-    assert await installation.contents.raw(message) == b""
+    assert await installation.contents.read_raw(message) == b""
     pause = AsyncMock()
     erased = await sweeper(installation, raw=30 * DAY, rest=pause).sweep()
     assert await installation.count("raw_chunks") == 0
@@ -125,14 +125,14 @@ async def test_a_mail_that_cannot_be_parsed_keeps_its_octets_and_stops_nobody(
     monkeypatch.setattr(retention, "MAX_CHUNKS", 2)
     messages = [await send(installation, subject=f"n{n}") for n in range(5)]
     installation.clock.advance(days=31)
-    real = installation.contents.of
+    real = installation.contents.get
 
-    async def of(message_id: str) -> object:
+    async def get(message_id: str) -> object:
         if message_id == messages[1]:
             raise ValueError("a fault of the parser")
         return await real(message_id)
 
-    monkeypatch.setattr(installation.contents, "of", of)
+    monkeypatch.setattr(installation.contents, "get", get)
     assert (await sweeper(installation, raw=30 * DAY).sweep()).raw_messages == 4
     assert await ids(installation, "raw_chunks", "message_id") == {messages[1]}
 
@@ -180,7 +180,7 @@ async def test_a_message_goes_with_its_last_ticket(installation: Installation) -
     await installation.rows("UPDATE tickets SET status = 'open', resolved_at = NULL WHERE address LIKE 'billing%'")
     installation.clock.advance(days=31)
     assert await sweeper(installation, tickets=30 * DAY).sweep() == ErasedCounts(tickets=1, messages=0, small_rows=2)
-    assert await installation.contents.raw(message)
+    assert await installation.contents.read_raw(message)
     assert (await installation.rows("SELECT aliases FROM messages")) == [{"aliases": 1}]
     await resolve(installation, message)
     installation.clock.advance(days=31)

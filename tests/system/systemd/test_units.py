@@ -189,8 +189,8 @@ def needed(name: str) -> int:
     """The sum of the program's own bounds, by the role of the unit."""
     smtp = Config().smtp
     receives = 2 * smtp.max_bytes_in_flight + smtp.max_connections * _CONNECTION
-    worker = contents_worker.BASE_OCTETS + contents_worker.OCTETS_FOR_EACH * smtp.max_message_bytes
-    reads = 2 * store.HELD_AT_ONCE * smtp.max_message_bytes + pool.WORKERS * worker
+    worker = contents_worker.BASE_MEMORY_BYTES + contents_worker.MEMORY_PER_MESSAGE_BYTE * smtp.max_message_bytes
+    reads = 2 * store.MAX_CONCURRENT_PARSES * smtp.max_message_bytes + pool.MAX_WORKERS * worker
     role = name.removeprefix("emailrouter").lstrip("-").partition(".")[0].rstrip("@")
     return _PROGRAM + {"": receives + reads, "smtp": receives, "api": reads, "deliver": reads}[role]
 
@@ -211,5 +211,5 @@ def test_memory_and_tasks_are_bounded_above_what_the_program_allows_itself(path:
     (memory,), (tasks,) = service["MemoryMax"], service["TasksMax"]
     assert needed(path.name) < size_in_bytes(memory) < 3 * needed(path.name)
     threads = 32 + SQLITE_READERS + 10  # asyncio's pool at most; the loop, its resolver, the writer, the log
-    assert threads + pool.WORKERS < int(tasks) <= 4 * threads
+    assert threads + pool.MAX_WORKERS < int(tasks) <= 4 * threads
     assert service["OOMPolicy"] == ["continue"], "a killed process for parsing does not end the service"
