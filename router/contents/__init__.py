@@ -1,1 +1,1 @@
-"""The parsed text of stored mails: the store, the pool of workers, the worker, records of attempts."""
+"""Parsed contents of stored messages: the store, the parser pool, its workers and the record of attempts."""

@@ -1,9 +1,10 @@
-"""A committed record of each mail that a worker is about to parse: a mail that ended the program is not parsed again.
+"""A committed record of each message that a worker is about to parse, so that a message that crashes the program is not
+parsed again.
 
-The record is written before the worker gets the mail and removed when its contents are kept, or when the attempt ended
-for a reason that is not the mail's (a stop, a database that is away). So a record that is left belongs to a mail that
-ended its process. It counts only for the version of the parser that wrote it, and only when no process can be at work
-on it: its process is dead, or it is older than an attempt can be.
+The record is committed before the worker gets the message. It is deleted in the transaction that stores the contents,
+or when the attempt ends for a reason unrelated to the message (shutdown, unavailable database). A remaining record
+therefore belongs to a message whose process ended during parsing. It only counts for the parser version that wrote it,
+and only if no process can still be working on it: its process is dead, or the record is older than any attempt can be.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from router.mail import parse
 from router.model import Micros
 from router.store.database import Database, QueryExecutor
 
-# Two tries, each with the start of a worker, and as much again for the database and for clocks of several hosts.
+# Two attempts, each with a worker start, doubled for the database and for clock differences between hosts.
 MAX_ATTEMPT_AGE: Micros = round(4 * (PARSE_TIMEOUT_SECONDS + START_TIMEOUT_SECONDS)) * SECOND
 
 log = structlog.get_logger()
 
 
 class ParseAttempts:
-    """One for each process."""
+    """The parse attempts of this process; one instance per process."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -34,13 +35,16 @@ class ParseAttempts:
         self._running: set[str] = set()
 
     async def begin(self, message_id: str, *, retry: bool) -> None:
-        """Records an attempt. Raises `UnparsableMessage` when an earlier one ended its process, unless `retry`.
+        """Record an attempt.
 
-        While another attempt runs, here or in another process, there is no second record: both may parse the mail.
+        While another attempt runs, in this or another process, no second record is written: both may parse the message.
+
+        Raises:
+            UnparsableMessage: An earlier attempt was interrupted, and `retry` is false.
         """
         if message_id in self._running:
             return
-        # Before the record is written: a statement that is cancelled may have been committed.
+        # Set before the record is written: a cancelled statement may have been committed.
         self._running.add(message_id)
         now = self._clock.now()
         values = {
@@ -53,17 +57,17 @@ class ParseAttempts:
             return
         row = await self._database.fetch_one("parse_attempt_of", message_id=message_id)
         if row is None:
-            return  # it has just ended, or the message was erased
-        own = row["owner"] == self._owner  # left behind because the database was away
+            return  # the other attempt has just ended, or the message was erased
+        own = row["owner"] == self._owner  # not withdrawn because the database was unavailable
         if not own and not retry and row["parser"] >= parse.PARSER_VERSION:
             if is_dead(row["owner"]) or now - row["started_at"] > MAX_ATTEMPT_AGE:
                 raise UnparsableMessage("an earlier parsing attempt was interrupted")
-            self._running.discard(message_id)  # the record is that of another process
+            self._running.discard(message_id)  # the record belongs to another process
             return
         await self._database.execute("parse_attempt_take_over", **values)
 
     async def withdraw(self, message_id: str) -> None:
-        """Removes the record of an attempt that ended for no fault of the mail."""
+        """Delete the record of an attempt that failed for a reason unrelated to the message."""
         if message_id not in self._running:
             return
         self._running.discard(message_id)
@@ -73,10 +77,10 @@ class ParseAttempts:
             log.warning("parsing.attempt_not_cleared", message_id=message_id, reason=str(error))
 
     async def finish(self, message_id: str, transaction: QueryExecutor) -> None:
-        """Removes the record, if there is one, in the transaction that keeps the contents."""
+        """Delete the record, if any, in the transaction that stores the contents."""
         if message_id in self._running:
             await transaction.execute("parse_attempt_end", message_id=message_id)
 
     def forget_finished(self, message_id: str) -> None:
-        """The transaction of `finish` is committed."""
+        """Discard the running state once the transaction of `finish` is committed."""
         self._running.discard(message_id)

@@ -1,13 +1,12 @@
-"""Parses mails where they cannot hold up the event loop: small ones without HTML in a thread, all others in a process.
+"""Parses messages without blocking the event loop: small ones without HTML in a thread, all others in a worker process.
 
-HTML is never parsed in this process: the thread's parser stops at the first part that it would read as HTML
-(`router.mail.contents.HtmlNotAllowed`), whatever the mail's bytes look like, and the mail goes to a worker.
+This process never parses HTML: the parser in the thread stops at the first part that it would parse as HTML
+(`router.mail.contents.HtmlNotAllowed`), and a worker parses the message instead.
 
-Promises: `parse` and `extract_attachment` answer for any mail in bounded time. A mail that takes too long or kills its process is
-`UnparsableMessage`, with the reason; a process that was killed (SIGKILL) gets a successor, which tries once more. Never says
-`UnparsableMessage` of a mail for what is the machine's fault: that is `Unavailable`. Processes are started when first needed,
-`MAX_WORKERS` at most, by a fresh interpreter and not by a fork of this one; they end with `close`, and by themselves when
-this process is killed. What they do: `router.contents.worker`.
+`parse` and `extract_attachment` finish in bounded time for any message. A message that takes too long or crashes its
+worker raises `UnparsableMessage` with the reason. If a worker is killed by SIGKILL, a new worker retries once. A fault
+of the machine raises `Unavailable`, never `UnparsableMessage`. Workers start on demand, at most `MAX_WORKERS`, in a new
+interpreter instead of a fork of this process. They end with `close`, and by themselves if this process is killed.
 """
 
 from __future__ import annotations
@@ -30,47 +29,52 @@ from router.mail import parse
 from router.mail.contents import Attachment, AttachmentData, Contents, HtmlNotAllowed
 from router.search import terms
 
-# Larger ones cost more than the 20 ms that a thread may take from the event loop beside it (by the interpreter's lock).
+# Larger messages cost more than the 20 ms that a thread may take from the event loop (the GIL).
 MAX_SMALL_BYTES = 64 * 1024
-# So do small ones of little but parts: they go where large ones do.
+# So do small messages with very many parts; a worker parses them too.
 MAX_SMALL_BOUNDARIES = 500
 MAX_THREADS = 2
 MAX_WORKERS = 2
-# Of the wall clock, for when the worker's own bound on CPU time does not come to pass because it does not run: it was
-# stopped, or the machine is overloaded. Half the time that a deliverer holds a webhook by default.
+# Wall clock time. It ends a worker that does not reach its own CPU limit because it does not run: it was stopped, or
+# the machine is overloaded. Half of the default lease on an integration.
 PARSE_TIMEOUT_SECONDS = 30.0
 START_TIMEOUT_SECONDS = 20.0
 _CHUNK_BYTES = 256 * 1024
 
-# Isolated (-I): neither the environment nor the working folder decides what it imports. The path is this program's own.
+# Isolated (-I): imports depend neither on the environment nor on the working directory, only on this program's path.
 _PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from router.contents.worker import main; main()"
 WORKER_COMMAND = (sys.executable, "-I", "-c", _PROGRAM, str(Path(__file__).parents[2]))
 
 log = structlog.get_logger()
 
 
-class UnparsableMessage(Exception):  # noqa: N818 - said of a mail, not of a fault
-    """No parser of this version gets through this mail; the text says why, in words for people."""
+class UnparsableMessage(Exception):  # noqa: N818 - describes a message, not a fault
+    """This version cannot parse the message; the text is the reason, written for users."""
 
 
-class _WorkerKilled(Exception):  # noqa: N818 - said of a worker
-    """The worker was ended by SIGKILL in the middle of its answer: by the kernel or an operator."""
+class _WorkerKilled(Exception):  # noqa: N818 - describes a worker
+    """The kernel or an operator killed the worker (SIGKILL) during a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """What was read of a mail. words: what its text is found by (`router.search.terms.of_mail`)."""
+    """The contents of a message and the search terms of its text (`router.search.terms.of_mail`)."""
 
     contents: Contents
     search_words: list[str]
 
 
 async def _record_nothing() -> None:
-    """For a caller that keeps no record of attempts."""
+    """Default of `before_parse`: no attempt is recorded."""
 
 
 class Parser:
-    """One for each process. worker: the command line to start; patience: seconds of the wall clock for one mail."""
+    """One instance per process.
+
+    Args:
+        command: The command line of a worker.
+        timeout_seconds: Wall clock time for one message.
+    """
 
     def __init__(
         self, command: Sequence[str] = WORKER_COMMAND, *, timeout_seconds: float = PARSE_TIMEOUT_SECONDS
@@ -85,9 +89,15 @@ class Parser:
     async def parse(
         self, content: bytes, before_parse: Callable[[], Awaitable[None]] = _record_nothing
     ) -> ParsedMessage:
-        """What people read of a mail. Raises `UnparsableMessage`, `Unavailable`.
+        """Parse a message.
 
-        begin: awaited once before a worker gets the mail, when its turn has come; what it raises ends the reading.
+        Args:
+            before_parse: Awaited once a worker slot is free, before the worker gets the message. Its exceptions
+                propagate.
+
+        Raises:
+            UnparsableMessage: See the module.
+            Unavailable: No worker could be started.
         """
         if is_small(content):
             with suppress(HtmlNotAllowed):
@@ -97,7 +107,7 @@ class Parser:
         return ParsedMessage(Contents.from_json(head), words.decode().split("\n") if words else [])
 
     async def extract_attachment(self, content: bytes, n: int) -> AttachmentData | None:
-        """The attachment with this number, None when there is none. Raises `UnparsableMessage`, `Unavailable`."""
+        """Return attachment number `n`, None if there is none. Raises like `parse`."""
         if is_small(content):
             with suppress(HtmlNotAllowed):
                 async with self._thread_slots:
@@ -109,7 +119,7 @@ class Parser:
         return None if found is None else AttachmentData(Attachment(**found), data)
 
     async def close(self) -> None:
-        """Ends the workers. What is being parsed is still answered, and its worker ends then."""
+        """Stop the idle workers. A busy worker completes its request and then stops."""
         self._closed = True
         idle, self._idle_workers = self._idle_workers, []
         for worker in idle:
@@ -120,24 +130,24 @@ class Parser:
     ) -> tuple[str, bytes]:
         async with self._worker_slots:
             await before_parse()
-            for last in (False, True):
+            for is_last in (False, True):
                 worker = await self._take_worker()
-                done = False
+                is_done = False
                 try:
                     async with asyncio.timeout(self._timeout_seconds):
-                        answer = await worker.request(operation, n, content)
-                    done = True
-                    return answer
+                        response = await worker.request(operation, n, content)
+                    is_done = True
+                    return response
                 except TimeoutError:
                     raise UnparsableMessage("parsing timed out") from None
                 except _WorkerKilled:
-                    log.warning("parsing.worker_killed", size=len(content), retry=not last)
-                    if last:
+                    log.warning("parsing.worker_killed", size=len(content), retry=not is_last)
+                    if is_last:
                         raise UnparsableMessage("the parser process crashed") from None
                 finally:
-                    if done and not self._closed:
+                    if is_done and not self._closed:
                         self._idle_workers.append(worker)
-                    elif done:
+                    elif is_done:
                         await worker.close()
                     else:
                         await worker.kill()
@@ -153,7 +163,7 @@ class Parser:
 
 
 class _Worker:
-    """One process, which answers one question at a time."""
+    """One worker process; it handles one request at a time."""
 
     def __init__(self, process: Process) -> None:
         if process.stdin is None or process.stdout is None:
@@ -164,9 +174,9 @@ class _Worker:
 
     @staticmethod
     async def start(command: Sequence[str]) -> _Worker:
-        """A worker that is ready. Raises `Unavailable`: that it does not start is no mail's fault."""
+        """Start a worker and wait until it is ready. Raises `Unavailable` if it does not start."""
         try:
-            # It reads what strangers wrote: none of this process's secrets are in its environment.
+            # It parses untrusted input, so its environment contains no secrets.
             process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env={})
         except OSError as error:
             raise Unavailable(f"cannot start a parser process: {error}") from error
@@ -190,17 +200,22 @@ class _Worker:
         return self._process.returncode is None
 
     async def request(self, operation: bytes, n: int, content: bytes) -> tuple[str, bytes]:
-        """Raises `_WorkerKilled` when the worker was killed, `UnparsableMessage` when it ended for any other reason."""
-        questions, answers = self._stdin, self._stdout
+        """Send one request and return the JSON and the data of the response.
+
+        Raises:
+            _WorkerKilled: SIGKILL ended the worker.
+            UnparsableMessage: The worker ended for any other reason.
+        """
+        stdin, stdout = self._stdin, self._stdout
         try:
-            questions.write(REQUEST_HEADER.pack(operation, n, len(content)))
+            stdin.write(REQUEST_HEADER.pack(operation, n, len(content)))
             view = memoryview(content)
             for start in range(0, len(content), _CHUNK_BYTES):
-                questions.write(view[start : start + _CHUNK_BYTES])
-                await questions.drain()
-            await questions.drain()
-            head, data = RESPONSE_HEADER.unpack(await answers.readexactly(RESPONSE_HEADER.size))
-            return (await answers.readexactly(head)).decode(), await answers.readexactly(data)
+                stdin.write(view[start : start + _CHUNK_BYTES])
+                await stdin.drain()
+            await stdin.drain()
+            head, data = RESPONSE_HEADER.unpack(await stdout.readexactly(RESPONSE_HEADER.size))
+            return (await stdout.readexactly(head)).decode(), await stdout.readexactly(data)
         except (asyncio.IncompleteReadError, ConnectionError):
             code = await self._process.wait()
             if code == -signal.SIGPROF:
@@ -211,7 +226,7 @@ class _Worker:
             raise UnparsableMessage("the parser process crashed") from None
 
     async def close(self) -> None:
-        """Its input ends, and so does it."""
+        """Close standard input, which ends the worker."""
         self._stdin.close()
         try:
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
@@ -227,11 +242,11 @@ class _Worker:
 
 
 def is_small(content: bytes) -> bool:
-    """Whether a mail without HTML is parsed faster than it is handed to another process."""
+    """Whether parsing the message without HTML is faster than sending it to a worker."""
     return len(content) <= MAX_SMALL_BYTES and content.count(b"\n--") <= MAX_SMALL_BOUNDARIES
 
 
 def _parse_here(content: bytes) -> ParsedMessage:
-    """Raises `router.mail.contents.HtmlNotAllowed`."""
+    """Parse in this process. Raises `HtmlNotAllowed`."""
     contents = parse.parse(content, html=False)
     return ParsedMessage(contents, terms.of_mail(contents.text, contents.quoted))

@@ -1,9 +1,10 @@
-"""What people read of a stored mail, and its octets: parsed when first needed, kept, made anew by a newer parser.
+"""The raw data and the parsed contents of stored messages. Contents are parsed on first use and stored; a newer parser
+version parses them again.
 
-Parsing happens in whoever needs the text first (the deliverer, else the API), off the event loop and a few at a
-time (`router.contents.pool`). A mail that no parser gets through is kept as it came, with a warning, and so never tried
-again by the same version; so is a mail that ended the program (`router.contents.attempts`). What tickets are found by
-(`router.search.terms`) is kept in the same transaction as the text: a mail that can be read can be found.
+The first reader parses a message (the delivery process, else the API), off the event loop and a few at a time
+(`router.contents.pool`). If the parser fails, the raw message and a warning are stored as the contents, and the same
+parser version does not try again; likewise if parsing crashed the program (`router.contents.attempts`). The search
+terms (`router.search.terms`) are stored in the same transaction, so a message that can be read can be found.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from router.meter import UNMETERED, Meter
 from router.search import terms
 from router.store.database import Database, Row
 
-# A mail that is parsed is held in memory whole: a few at once bound it to a few mails.
+# A message is kept in memory as a whole while it is parsed.
 MAX_CONCURRENT_PARSES = 4
-# What one search reads of mail that nobody has read yet, and how long a commit may take to show its message.
+# Messages that one search parses, and the longest time until a committed message is visible to others.
 CATCH_UP_LIMIT = 50
 CATCH_UP_MARGIN_SECONDS = 120.0  # seconds
 
@@ -36,7 +37,7 @@ log = structlog.get_logger()
 
 
 class ContentStore:
-    """One for each process. Built by the assembly; closed after all that use it."""
+    """One instance per process; close it after its users."""
 
     def __init__(
         self, database: Database, clock: Clock, meter: Meter = UNMETERED, parser: Parser | None = None
@@ -47,28 +48,29 @@ class ContentStore:
         self._parser = parser or Parser()
         self._attempts = ParseAttempts(database, clock)
         self._parse_slots = asyncio.Semaphore(MAX_CONCURRENT_PARSES)
-        self._parsed_up_to = ""  # every message up to this id has its contents
+        self._parsed_up_to = ""  # every message up to this ID is parsed
         self._parse_task: asyncio.Task[None] | None = None
 
     async def get(self, message_id: str) -> Contents:
-        """The readable contents of a message; parsed now if no parser of this version has been over it."""
+        """Return the contents of a message, parsing it if this parser version has not done so."""
         row = await self._database.fetch_one("contents_of", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION:
             return _from_row(row)
         if row is not None and await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=0) is None:
-            return _from_row(row)  # retention has erased the octets: an older parser's text is all there is
+            return _from_row(row)  # retention erased the raw data: only the contents of an older parser exist
         return await self.parse(message_id)
 
     async def list_unparsed(self, message_ids: Sequence[str]) -> list[str]:
-        """Those of the messages that no parser of this version has been over."""
-        asked = json.dumps(list(message_ids))
-        rows = await self._database.fetch_all("contents_unparsed", ids=asked, parser=parse.PARSER_VERSION)
+        """Return the messages that this parser version has not parsed."""
+        ids_json = json.dumps(list(message_ids))
+        rows = await self._database.fetch_all("contents_unparsed", ids=ids_json, parser=parse.PARSER_VERSION)
         return [row["message_id"] for row in rows]
 
     async def parse(self, message_id: str, *, retry: bool = False) -> Contents:
-        """Parses the raw mail and keeps the result; where its octets were erased, what was read of them stays.
+        """Parse the raw message and store the result. If the raw data was erased, return the stored contents.
 
-        again: also when an earlier attempt ended its process.
+        Args:
+            retry: Parse even if an earlier attempt was interrupted.
         """
         try:
             async with self._parse_slots:
@@ -78,7 +80,7 @@ class ContentStore:
                 reading = await self._parse_raw(message_id, content, retry=retry)
             await self._store(message_id, reading)
             self._attempts.forget_finished(message_id)
-        except BaseException:  # also a cancelled task: a stop is no fault of the mail
+        except BaseException:  # also a cancelled task: a shutdown is unrelated to the message
             await self._attempts.withdraw(message_id)
             raise
         return reading.contents
@@ -100,10 +102,10 @@ class ContentStore:
         return reading
 
     async def get_attachment(self, message_id: str, n: int) -> AttachmentData | None:
-        """The decoded octets of one attachment; None when the mail has none of that number."""
+        """Return attachment number `n` with its decoded data, None if there is none."""
         row = await self._database.fetch_one("contents_of", message_id=message_id)
         if row is not None and row["parser"] >= parse.PARSER_VERSION and _is_raw(_from_row(row)):
-            return None  # a mail that no parser gets through lists none
+            return None  # an unparsable message has no attachments
         async with self._parse_slots:
             content = await self.read_raw(message_id)
             try:
@@ -113,28 +115,31 @@ class ContentStore:
                 return None
 
     async def read_raw(self, message_id: str) -> bytes:
-        """The mail octet for octet as it came; empty when it was erased."""
+        """Return the original bytes of the message, empty if they were erased."""
         return b"".join([piece async for piece in self.raw_chunks(message_id)])
 
     async def raw_chunks(self, message_id: str) -> AsyncIterator[bytes]:
-        """The same in the pieces it is stored in, for sending it on without holding it whole."""
+        """Yield the original bytes in the stored chunks, to stream them without loading the whole message."""
         n = 0
         while (row := await self._database.fetch_one("contents_raw_chunk", message_id=message_id, n=n)) is not None:
             yield bytes(row["data"])
             n += 1
 
     async def parse_missing(self, timeout_seconds: float) -> None:
-        """Reads the newest mails that nobody has read yet, so that they are found too; waits so many seconds at most.
+        """Parse the newest messages that are not parsed yet, so that search finds them.
 
-        Usually there are none: the deliverer reads each mail at once. Those of an alias without an integration nobody
-        reads before they are looked at, nor those that a digest told of.
+        Usually there are none, because delivery parses each message. Exceptions are messages of an alias without
+        integrations, and messages that were only listed in a digest.
+
+        Args:
+            timeout_seconds: How long to wait; parsing continues in the background.
         """
         if self._parse_task is None or self._parse_task.done():
             self._parse_task = asyncio.create_task(self._parse_missing())
         await asyncio.wait({self._parse_task}, timeout=timeout_seconds)
 
     async def close(self) -> None:
-        """Ends the processes that parse."""
+        """Stop parsing and the worker processes."""
         if self._parse_task is not None:
             self._parse_task.cancel()
             await asyncio.wait({self._parse_task})
@@ -144,16 +149,16 @@ class ContentStore:
         try:
             horizon = ids.oldest("msg", CATCH_UP_MARGIN_SECONDS)
             rows = await self._database.fetch_all("search_missing", after=self._parsed_up_to, most=CATCH_UP_LIMIT)
-            all_read = len(rows) < CATCH_UP_LIMIT
+            all_parsed = len(rows) < CATCH_UP_LIMIT
             for message_id, outcome in zip(
                 (row["id"] for row in rows),
                 await asyncio.gather(*(self.get(row["id"]) for row in rows), return_exceptions=True),
                 strict=True,
             ):
                 if isinstance(outcome, Exception):
-                    all_read = False
+                    all_parsed = False
                     log.warning("parsing.prefetch_failed", message_id=message_id, reason=repr(outcome))
-            if all_read:  # or every search would look at every message again
+            if all_parsed:  # else every search would check every message again
                 self._parsed_up_to = max(horizon, self._parsed_up_to)
         except Unavailable as error:
             log.warning("parsing.database_unavailable", reason=str(error))
@@ -164,7 +169,7 @@ class ContentStore:
         async with self._database.transaction() as transaction:
             await transaction.fetch_all("contents_hold_tickets", message_id=message_id)
             if await transaction.fetch_one("contents_hold", message_id=message_id) is None:
-                return  # erased meanwhile
+                return  # erased in the meantime
             await transaction.execute(
                 "contents_keep",
                 message_id=message_id,

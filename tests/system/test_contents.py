@@ -111,7 +111,7 @@ async def test_catching_up_reads_what_nobody_has_read(at: Installation, counting
 
 
 async def test_what_was_read_is_not_looked_at_again(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents_store, "CATCH_UP_MARGIN", 0.0)
+    monkeypatch.setattr(contents_store, "CATCH_UP_MARGIN_SECONDS", 0.0)
     asked: list[str] = []
     all_rows = at.store.database.fetch_all
 

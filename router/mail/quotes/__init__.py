@@ -54,7 +54,7 @@ def split(
 
 
 def _add_signature(lines: Lines, ranges: list[Range], sender: str, *, is_complete: bool) -> list[Range]:
-    """The ranges, and the signature at the end of the new text. is_complete: the text does not go on behind the lines."""
+    """Add the range of the signature that ends the new text. is_complete: no text follows the lines."""
     count = len(lines.texts)
     stop = ranges[-1][0] if ranges and ranges[-1][1] == count else count
     start = max((end for _, end in ranges if end <= stop), default=0)
