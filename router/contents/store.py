@@ -75,7 +75,10 @@ class ContentStore:
         try:
             async with self._parse_slots:
                 content = await self.read_raw(message_id)
-                if not content and (row := await self._database.fetch_one("contents_of", message_id=message_id)) is not None:
+                if (
+                    not content
+                    and (row := await self._database.fetch_one("contents_of", message_id=message_id)) is not None
+                ):
                     return _from_row(row)
                 reading = await self._parse_raw(message_id, content, retry=retry)
             await self._store(message_id, reading)
