@@ -260,8 +260,8 @@ from tests.support import mails
 from tests.system.test_parsing import POISONED, LARGE, large, workers
 async def main():
     busy, idle = Parser(POISONED), Parser()
-    await idle.read(LARGE)
-    task = asyncio.create_task(busy.read(large("endless")))
+    await idle.parse(LARGE)
+    task = asyncio.create_task(busy.parse(large("endless")))
     while len(workers()) < 2:
         await asyncio.sleep(0.01)
     print(*workers(), file=sys.stderr, flush=True)
