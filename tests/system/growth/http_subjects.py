@@ -187,10 +187,10 @@ def password(octets: bytes) -> None:
 
 
 class _NoDatabase:
-    async def one(self, *_: object, **__: object) -> None:
+    async def fetch_one(self, *_: object, **__: object) -> None:
         raise LookupError
 
-    all = one
+    fetch_all = fetch_one
 
 
 _ACTOR = Actor("ws_1", "admin")
