@@ -20,6 +20,7 @@ from router.admin.installation.attention import AttentionCounts
 from router.admin.tickets.conversation import MessageView, TicketView
 from router.admin.tickets.timeline import MAX_EXCERPT_LENGTH, MessageExcerpt, Timeline, TimelineEntry
 from router.clock import SystemClock
+from router.local_time import UTC_TIME
 from router.mail.contents import Attachment, AttachmentData, Contents, NamedMailbox
 from router.mail.originator_fields import MAX_REPLY_TO
 from router.model import Actor, Message, Ticket, TicketEvent
@@ -138,6 +139,7 @@ def page(data: bytes) -> None:
     context = {
         "visit": visit,
         "me": me,
+        "local_time": UTC_TIME,
         "trouble": AttentionCounts(),
         "nav": [],
         "here": "",

@@ -19,6 +19,7 @@ EXEMPT: dict[str, str] = {
     "api.dashboard.page_headers": "sets constant fields of an answer",
     "api.dashboard.views": "forms and queries are read by `dashboard.serving`, values by `admin`",
     "api.dashboard.latest_message": _USE_CASE,
+    "api.dashboard.timezones": "offers time zones and date formats; `admin` reads the values",
     "api.docs_page": "a constant page",
     "api.examples": _VALUES,
     "api.middleware": "fields are read by `addresses`, `auth`, `permission` and `request_id`",
