@@ -40,13 +40,13 @@ class AuditService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[AuditEntry]:
         """Newest first."""
-        window = paging.page_request("evt", limit, cursor)
+        request = paging.page_request("evt", limit, cursor)
         rows = await fetch_models(
             self._database,
             AuditEntry,
             "audit_page",
             workspace_id=actor.workspace_id,
-            before=window.before,
-            most=window.row_limit,
+            before=request.before,
+            most=request.row_limit,
         )
-        return window.to_page(rows, lambda entry: entry.id)
+        return request.to_page(rows, lambda entry: entry.id)

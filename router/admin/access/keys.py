@@ -39,17 +39,17 @@ class KeyService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[ApiKey]:
         """Newest first, revoked and expired ones too."""
-        window = paging.page_request("key", limit, cursor)
+        request = paging.page_request("key", limit, cursor)
         rows = await fetch_models(
             self._database,
             ApiKey,
             "key_page",
             workspace_id=actor.workspace_id,
             user_id=None if actor.role == "admin" else actor.user_id,
-            before=window.before,
-            most=window.row_limit,
+            before=request.before,
+            most=request.row_limit,
         )
-        return window.to_page(rows, lambda key: key.id)
+        return request.to_page(rows, lambda key: key.id)
 
     async def create(
         self,

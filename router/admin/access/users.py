@@ -46,16 +46,16 @@ class UserService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[User]:
         """Newest first."""
-        window = paging.page_request("user", limit, cursor)
+        request = paging.page_request("user", limit, cursor)
         rows = await fetch_models(
             self._database,
             User,
             "user_page",
             workspace_id=actor.workspace_id,
-            before=window.before,
-            most=window.row_limit,
+            before=request.before,
+            most=request.row_limit,
         )
-        return window.to_page(rows, lambda user: user.id)
+        return request.to_page(rows, lambda user: user.id)
 
     async def get(self, actor: Actor, user_id: str) -> User:
         """One user."""

@@ -58,16 +58,16 @@ class DomainService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Domain]:
         """Newest first."""
-        window = paging.page_request("dom", limit, cursor)
+        request = paging.page_request("dom", limit, cursor)
         rows = await fetch_models(
             self._database,
             Domain,
             "domain_page",
             workspace_id=actor.workspace_id,
-            before=window.before,
-            most=window.row_limit,
+            before=request.before,
+            most=request.row_limit,
         )
-        return window.to_page(rows, lambda domain: domain.id)
+        return request.to_page(rows, lambda domain: domain.id)
 
     async def get(self, actor: Actor, domain_id: str) -> DomainView:
         """One domain with its records as the last check left them."""

@@ -56,7 +56,7 @@ class AliasService:
         cursor: str | None = None,
     ) -> Page[Alias]:
         """Newest first; those of one domain where one is given (`not_found` when there is no such domain)."""
-        window = paging.page_request("alias", limit, cursor)
+        request = paging.page_request("alias", limit, cursor)
         query, values = "alias_page", {}
         if domain_id is not None:
             domain = await _fetch_domain(self._database, actor, domain_id, "domain_by_id")
@@ -66,11 +66,11 @@ class AliasService:
             Alias,
             query,
             workspace_id=actor.workspace_id,
-            before=window.before,
-            most=window.row_limit,
+            before=request.before,
+            most=request.row_limit,
             **values,
         )
-        return window.to_page(rows, lambda alias: alias.id)
+        return request.to_page(rows, lambda alias: alias.id)
 
     async def get(self, actor: Actor, alias_id: str) -> Alias:
         """One alias."""

@@ -25,16 +25,16 @@ class BlockedSenderService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[BlockedSender]:
         """In the order of their texts, which no addition changes."""
-        window = paging.page_request("evt", limit, None)
+        request = paging.page_request("evt", limit, None)
         rows = await fetch_models(
             self._database,
             BlockedSender,
             "blocked_page",
             workspace_id=actor.workspace_id,
             after="" if cursor is None else paging.decode_cursor(cursor),
-            most=window.row_limit,
+            most=request.row_limit,
         )
-        return window.to_page(rows, lambda blocked: blocked.sender)
+        return request.to_page(rows, lambda blocked: blocked.sender)
 
     async def list_all(self, workspace_id: str) -> tuple[str, ...]:
         """Every entry of a workspace."""

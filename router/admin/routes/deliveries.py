@@ -50,7 +50,7 @@ class DeliveryService:
     ) -> Page[Delivery]:
         """Newest first."""
         wanted = None if state is None else _parse_state(state)
-        window = paging.page_request("dlv", limit, cursor)
+        request = paging.page_request("dlv", limit, cursor)
         if ticket_id is not None:
             query = "delivery_page_by_ticket"
         elif wanted == "dead":
@@ -69,10 +69,10 @@ class DeliveryService:
             state=wanted,
             integration_id=integration_id,
             ticket_id=ticket_id,
-            before=window.before,
-            most=window.row_limit,
+            before=request.before,
+            most=request.row_limit,
         )
-        return window.to_page(rows, lambda delivery: delivery.id)
+        return request.to_page(rows, lambda delivery: delivery.id)
 
     async def get(self, actor: Actor, delivery_id: str) -> DeliveryView:
         """One delivery and its attempts."""

@@ -49,16 +49,16 @@ class IntegrationService:
 
     async def list(self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[Integration]:
         """Newest first."""
-        window = paging.page_request("int", limit, cursor)
+        request = paging.page_request("int", limit, cursor)
         rows = await fetch_models(
             self._database,
             Integration,
             "integration_page",
             workspace_id=actor.workspace_id,
-            before=window.before,
-            most=window.row_limit,
+            before=request.before,
+            most=request.row_limit,
         )
-        return window.to_page(rows, lambda integration: integration.id)
+        return request.to_page(rows, lambda integration: integration.id)
 
     async def get(self, actor: Actor, integration_id: str) -> Integration:
         """One integration."""

@@ -100,10 +100,10 @@ class ConversationReader:
             tuple(sorted([*events, *arrivals], key=_event_order)),
         )
 
-    async def read_messages(self, ticket: Ticket, window: PageRequest) -> Page[MessageView]:
+    async def read_messages(self, ticket: Ticket, request: PageRequest) -> Page[MessageView]:
         """A page of the ticket's messages, newest first; shorter where they pass `MAX_CONTENT_BYTES`."""
-        found = await self._fetch_page(ticket, window.before, window.row_limit)
-        views = await self._read_contents(ticket, found[: window.limit])
+        found = await self._fetch_page(ticket, request.before, request.row_limit)
+        views = await self._read_contents(ticket, found[: request.limit])
         return Page(tuple(views), paging.encode_cursor(views[-1].message.id) if len(views) < len(found) else None)
 
     async def read_message(self, ticket: Ticket, message_id: str) -> MessageView:

@@ -61,14 +61,14 @@ class TicketService:
         """Newest first. A search for nothing but blanks is none; for nothing but signs it finds nothing."""
         ticket_filter = ticket_filter or TicketFilter()
         status = None if ticket_filter.status is None else parse_status(ticket_filter.status)
-        window = paging.page_request("ticket", limit, cursor)
+        request = paging.page_request("ticket", limit, cursor)
         narrowed = {"assignee": ticket_filter.assigned_to, "alias": ticket_filter.alias_id, "status": status}
         by = "_and_".join(name for name, wish in narrowed.items() if wish is not None)
         query = f"ticket_page_by_{by}" if by else "ticket_page"
         values = {"assigned_to": ticket_filter.assigned_to, "alias_id": ticket_filter.alias_id, "status": status}
         if ticket_filter.q is not None and ticket_filter.q.strip():
-            return await self._search(actor, ticket_filter.q, query, window, values)
-        return await self._fetch_page(actor, query, window, before=window.before, most=window.row_limit, **values)
+            return await self._search(actor, ticket_filter.q, query, request, values)
+        return await self._fetch_page(actor, query, request, before=request.before, most=request.row_limit, **values)
 
     async def list_assigned(
         self, actor: Actor, *, status: str | None = None, limit: int = DEFAULT_LIMIT, cursor: str | None = None
@@ -81,9 +81,9 @@ class TicketService:
         self, actor: Actor, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[Ticket]:
         """The queue: nobody's and not resolved."""
-        window = paging.page_request("ticket", limit, cursor)
+        request = paging.page_request("ticket", limit, cursor)
         return await self._fetch_page(
-            actor, "ticket_page_unassigned", window, before=window.before, most=window.row_limit
+            actor, "ticket_page_unassigned", request, before=request.before, most=request.row_limit
         )
 
     async def list_newest_ids(self, actor: Actor) -> frozenset[str]:
@@ -103,8 +103,8 @@ class TicketService:
         self, actor: Actor, ticket_id: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[MessageView]:
         """The messages of a ticket, newest first."""
-        window = paging.page_request("msg", limit, cursor)
-        return await self._conversation.read_messages(await _fetch_ticket(self._database, actor, ticket_id), window)
+        request = paging.page_request("msg", limit, cursor)
+        return await self._conversation.read_messages(await _fetch_ticket(self._database, actor, ticket_id), request)
 
     async def get_message(self, actor: Actor, ticket_id: str, message_id: str) -> MessageView:
         """One message of a ticket."""
@@ -207,20 +207,20 @@ class TicketService:
             await erase_ticket(transaction, ticket.id)
             await audit.record(transaction, actor, self._clock.now(), "ticket.delete", ticket.id, number=ticket.number)
 
-    async def _fetch_page(self, actor: Actor, query: str, window: PageRequest, **values: object) -> Page[Ticket]:
+    async def _fetch_page(self, actor: Actor, query: str, request: PageRequest, **values: object) -> Page[Ticket]:
         rows = await fetch_models(self._database, Ticket, query, workspace_id=actor.workspace_id, **values)
-        return window.to_page(rows, lambda ticket: ticket.id)
+        return request.to_page(rows, lambda ticket: ticket.id)
 
     async def _search(
-        self, actor: Actor, q: str, query: str, window: PageRequest, narrowed: Mapping[str, str | None]
+        self, actor: Actor, q: str, query: str, request: PageRequest, narrowed: Mapping[str, str | None]
     ) -> Page[Ticket]:
         question = terms.question(actor.workspace_id, q, narrowed["alias_id"])
         if question is None:
             return Page((), None)
         await self._conversation.catch_up(SEARCH_PARSE_SECONDS)
         values = {"workspace_id": actor.workspace_id, **narrowed}
-        rows = await Search(self._database, question, query, values, window.row_limit).newest(window.before)
-        return window.to_page([model_from_row(Ticket, row) for row in rows], lambda ticket: ticket.id)
+        rows = await Search(self._database, question, query, values, request.row_limit).newest(request.before)
+        return request.to_page([model_from_row(Ticket, row) for row in rows], lambda ticket: ticket.id)
 
     async def _update(
         self, transaction: QueryExecutor, actor: Actor, ticket: Ticket, kind: str, detail: dict[str, str | None]

@@ -11,7 +11,7 @@ async def authenticated(installation: Installation, key: str) -> Actor:
     return (await installation.services.authentication.authenticate_key(key)).actor
 
 
-async def test_the_workspace_keeps_what_is_not_changed(installation: Installation) -> None:
+async def test_changing_a_workspace_keeps_other_fields(installation: Installation) -> None:
     actor, workspaces = installation.actor, installation.services.workspaces
     shown = await workspaces.get(actor)
     assert (shown.id, shown.default_integration_id) == (installation.workspace_id, None)
@@ -24,7 +24,7 @@ async def test_the_workspace_keeps_what_is_not_changed(installation: Installatio
     assert await refusal(unknown) == ("invalid_integration", "defaultIntegrationId")
 
 
-async def test_users_are_added_changed_and_removed(installation: Installation) -> None:
+async def test_users_are_created_changed_and_deleted(installation: Installation) -> None:
     actor, users = installation.actor, installation.services.users
     await users.create(actor, email="admin@example.org", role="admin")
     made = await users.create(actor, email="Grace@Example.ORG", name="Grace", role="agent")
@@ -66,7 +66,7 @@ async def test_time_zones_and_locale(installation: Installation) -> None:
     assert await refusal(users.change(actor, made.id, timezone="../UTC")) == ("invalid_request", "timezone")
 
 
-async def test_the_last_admin_stays(installation: Installation) -> None:
+async def test_the_last_admin_cannot_be_removed(installation: Installation) -> None:
     actor, users = installation.actor, installation.services.users
     user_id, key = await installation.add_user("admin")
     for step in (
@@ -80,7 +80,7 @@ async def test_the_last_admin_stays(installation: Installation) -> None:
     assert (await authenticated(installation, key)).role == "agent"  # from the next request on
 
 
-async def test_a_removed_user_returns_their_tickets_and_loses_their_keys(installation: Installation) -> None:
+async def test_deleting_a_user_unassigns_tickets_and_revokes_keys(installation: Installation) -> None:
     ticket_id = await installation.ticket()
     user_id, key = await installation.add_user()
     await installation.tickets.claim(await authenticated(installation, key), ticket_id)
@@ -115,7 +115,7 @@ async def test_a_key_expires(installation: Installation) -> None:
     assert await refusal(authenticated(installation, made.plaintext)) == ("unauthorized", None)
 
 
-async def test_whose_keys_there_may_be(installation: Installation) -> None:
+async def test_key_ownership_rules(installation: Installation) -> None:
     actor, keys, now = installation.actor, installation.services.keys, installation.clock.now()
     admin = await installation.add_person("admin")
     await keys.create(admin, name="of an admin")
@@ -132,7 +132,7 @@ async def test_whose_keys_there_may_be(installation: Installation) -> None:
     assert await refusal(keys.create(admin, name="")) == ("invalid_request", "name")
 
 
-async def test_a_key_can_do_no_more_than_its_user_now(installation: Installation) -> None:
+async def test_a_key_is_limited_to_the_current_role_of_its_user(installation: Installation) -> None:
     users = installation.services.users
     agent_id, key = await installation.add_user()
     await users.change(installation.actor, agent_id, role="viewer")

@@ -19,7 +19,7 @@ async def create(installation: Installation, local_part: str, domain_id: str = "
     )
 
 
-async def test_mail_follows_every_change_of_an_alias_at_once(installation: Installation) -> None:
+async def test_changes_of_an_alias_take_effect_immediately(installation: Installation) -> None:
     actor, aliases, directory = installation.actor, installation.services.aliases, installation.core.directory
     mailbox = parse_mailbox("sales@example.com")
     assert await directory.resolve(mailbox) == Refusal("unknown")
@@ -40,7 +40,7 @@ async def test_mail_follows_every_change_of_an_alias_at_once(installation: Insta
     assert await refusal(aliases.delete(actor, made.id)) == ("not_found", None)
 
 
-async def test_lists_by_domain_in_pages(installation: Installation) -> None:
+async def test_aliases_are_listed_by_domain_in_pages(installation: Installation) -> None:
     actor, aliases = installation.actor, installation.services.aliases
     for local_part in ("support", "billing"):
         await aliases.delete(actor, installation.aliases[local_part])
@@ -66,7 +66,7 @@ async def test_an_address_has_one_alias(installation: Installation) -> None:
     assert await refusal(create(installation, "a b")) == ("invalid_alias", "localPart")
 
 
-async def test_domain_and_integration_must_be_of_the_workspace(installation: Installation) -> None:
+async def test_the_domain_and_integration_must_belong_to_the_workspace(installation: Installation) -> None:
     aliases, alias_id = installation.services.aliases, installation.aliases["support"]
     stranger = await installation.add_workspace()
     foreign = await installation.services.integrations.create(
@@ -90,7 +90,7 @@ async def test_domain_and_integration_must_be_of_the_workspace(installation: Ins
         assert await refusal(step) == ("not_found", None)
 
 
-async def test_a_test_mail_goes_through_accept_and_routing(installation: Installation) -> None:
+async def test_a_test_message_is_routed_and_accepted(installation: Installation) -> None:
     actor, aliases, alias_id = installation.actor, installation.services.aliases, installation.aliases["support"]
     sent = await aliases.test(actor, alias_id)
     view = await installation.tickets.get(actor, sent.ticket_id or "")

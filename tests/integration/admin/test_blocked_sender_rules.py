@@ -4,7 +4,7 @@ from tests.support.installation import Installation
 from tests.support.refusal import refusal
 
 
-async def test_blocked_senders(installation: Installation) -> None:
+async def test_blocked_senders_are_normalized_listed_and_deleted(installation: Installation) -> None:
     actor, blocked = installation.actor, installation.services.blocked_senders
     for typed, kept in (
         ("Bad@Spam.Example", "bad@spam.example"),

@@ -60,7 +60,7 @@ async def happened_or_waits(installation: Installation, task: asyncio.Task[objec
             await asyncio.sleep(0.005)
 
 
-async def test_two_changes_of_an_alias_both_hold(installation: Installation, meet: Meet) -> None:
+async def test_concurrent_changes_of_an_alias_are_both_kept(installation: Installation, meet: Meet) -> None:
     alias_id, elsewhere = installation.aliases["support"], await installation.add_integration("elsewhere")
     aliases = installation.services.aliases
     await meet(
@@ -71,7 +71,7 @@ async def test_two_changes_of_an_alias_both_hold(installation: Installation, mee
     assert (alias.status, alias.integration_id) == ("disabled", elsewhere)
 
 
-async def test_two_changes_of_an_integration_both_hold(installation: Installation, meet: Meet) -> None:
+async def test_concurrent_changes_of_an_integration_are_both_kept(installation: Installation, meet: Meet) -> None:
     integrations = installation.services.integrations
     integration_id = installation.integration_id
     before = await integrations.get(installation.actor, integration_id)
@@ -85,7 +85,7 @@ async def test_two_changes_of_an_integration_both_hold(installation: Installatio
     assert (after.hint, after.sealed_settings) != (before.hint, before.sealed_settings)
 
 
-async def test_a_note_on_a_ticket_that_is_erased(installation: Installation, meet: Meet) -> None:
+async def test_adding_a_note_while_the_ticket_is_erased(installation: Installation, meet: Meet) -> None:
     ticket_id = await installation.ticket()
     tickets = installation.services.tickets
     await meet(tickets.add_note(installation.actor, ticket_id, "Hello"), tickets.delete(installation.actor, ticket_id))
@@ -105,7 +105,7 @@ async def test_two_admins_cannot_remove_each_other(installation: Installation, m
     assert len(admins) == 1
 
 
-async def test_a_key_for_a_user_who_is_removed(installation: Installation, meet: Meet) -> None:
+async def test_creating_a_key_while_its_user_is_deleted(installation: Installation, meet: Meet) -> None:
     staying, _ = await installation.add_user()
     user_id, _ = await installation.add_user()
     services = installation.services
@@ -117,7 +117,7 @@ async def test_a_key_for_a_user_who_is_removed(installation: Installation, meet:
     assert [key.user_id for key in keys.items] == [staying]
 
 
-async def test_a_ticket_for_a_user_who_is_removed(installation: Installation, meet: Meet) -> None:
+async def test_assigning_a_ticket_while_the_user_is_deleted(installation: Installation, meet: Meet) -> None:
     ticket_id = await installation.ticket()
     user_id, _ = await installation.add_user()
     services = installation.services
@@ -129,7 +129,7 @@ async def test_a_ticket_for_a_user_who_is_removed(installation: Installation, me
     assert (ticket.assigned_to, ticket.status) == (None, "open")
 
 
-async def test_a_mail_that_is_erased_while_it_is_read(installation: Installation) -> None:
+async def test_reading_a_message_while_it_is_erased(installation: Installation) -> None:
     message_id = await installation.mail()
     ((ticket_id,),) = (row.values() for row in await installation.rows("SELECT id FROM tickets"))
     contents = ContentStore(installation.database, installation.clock)
@@ -141,7 +141,7 @@ async def test_a_mail_that_is_erased_while_it_is_read(installation: Installation
     await contents.close()
 
 
-async def test_a_ticket_that_is_erased_while_its_delivery_ends(installation: Installation) -> None:
+async def test_erasing_a_ticket_while_its_delivery_is_recorded(installation: Installation) -> None:
     """The deliverer writes the attempt, then the delivery: who erases both must not have begun with the delivery."""
     ticket_id = await installation.ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]
@@ -156,7 +156,7 @@ async def test_a_ticket_that_is_erased_while_its_delivery_ends(installation: Ins
     assert await installation.rows("SELECT 1 FROM attempts") == []
 
 
-async def test_a_change_of_the_name_keeps_a_new_password(installation: Installation, meet: Meet) -> None:
+async def test_renaming_a_user_keeps_a_concurrent_password_change(installation: Installation, meet: Meet) -> None:
     users = installation.services.users
     user = await users.create(installation.actor, email="bob@example.org", password=PASSWORD)
     own = Actor(user.workspace_id, "agent", user_id=user.id)
@@ -168,7 +168,7 @@ async def test_a_change_of_the_name_keeps_a_new_password(installation: Installat
     assert (await users.get(installation.actor, user.id)).name == "Bob"
 
 
-async def test_a_replay_meets_the_deliverer(installation: Installation) -> None:
+async def test_a_replay_concurrent_with_the_deliverer(installation: Installation) -> None:
     """The deliverer holds the integration, then takes the delivery: a replay goes about it the other way."""
     await installation.ticket()
     delivery = (await installation.services.deliveries.list(installation.actor)).items[0]

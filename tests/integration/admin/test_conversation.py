@@ -19,7 +19,7 @@ async def long_ticket(installation: Installation, replies: int) -> tuple[str, li
     return ticket.id, [first, *rest]
 
 
-async def test_a_long_ticket_shows_its_first_message_and_the_newest(
+async def test_a_long_ticket_includes_its_first_and_newest_messages(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversation, "MAX_MESSAGES", 4)
@@ -46,7 +46,9 @@ async def test_a_long_ticket_shows_its_first_message_and_the_newest(
     assert [event.kind for event in view.events] == ["opened", *["replied"] * 6, "note"]
 
 
-async def test_what_is_read_of_a_ticket_is_bounded(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_contents_read_for_a_ticket_are_bounded(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ticket_id, sent = await long_ticket(installation, 6)
     tickets, actor = installation.tickets, installation.actor
     first, newest = [(await tickets.get_message(actor, ticket_id, one)).contents.size for one in (sent[0], sent[-1])]
@@ -63,7 +65,7 @@ async def test_what_is_read_of_a_ticket_is_bounded(installation: Installation, m
     assert set(found) == set(sent)
 
 
-async def test_messages_of_other_tickets_are_not_found(installation: Installation) -> None:
+async def test_messages_of_other_tickets_are_hidden(installation: Installation) -> None:
     ticket_id, sent = await long_ticket(installation, 1)
     other = await installation.ticket()
     tickets, actor = installation.tickets, installation.actor
@@ -79,7 +81,7 @@ def shape(found: Timeline) -> list[tuple[int, str]]:
     return [(one.omitted_before, one.event.kind if one.excerpt is None else one.excerpt.text) for one in found.entries]
 
 
-async def test_the_timeline_always_has_the_first_and_the_newest_message(
+async def test_the_timeline_always_includes_the_first_and_newest_message(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timeline, "MAX_ENTRIES", 3)
@@ -101,7 +103,7 @@ async def test_the_timeline_always_has_the_first_and_the_newest_message(
     assert await refusal(tickets.get_timeline(actor, ticket_id, "6")) == ("invalid_request", "before")
 
 
-async def test_an_answer_goes_to_the_sender_of_the_ticket(installation: Installation) -> None:
+async def test_replies_are_addressed_to_the_sender_of_the_ticket(installation: Installation) -> None:
     tickets, actor = installation.tickets, installation.actor
 
     async def answer_to(ticket_id: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from tests.support.installation import Installation
 from tests.support.refusal import refusal
 
 
-async def test_lists_are_narrowed_by_ticket_integration_and_state(installation: Installation) -> None:
+async def test_lists_are_filtered_by_ticket_integration_and_state(installation: Installation) -> None:
     actor, deliveries, integration_id = (
         installation.actor,
         installation.services.deliveries,
@@ -34,7 +34,7 @@ async def test_lists_are_narrowed_by_ticket_integration_and_state(installation: 
     assert await refusal(deliveries.get(stranger, listed[0].id)) == ("not_found", None)
 
 
-async def test_a_delivered_one_has_its_attempts_and_is_not_sent_again(installation: Installation) -> None:
+async def test_a_delivered_delivery_lists_its_attempts_and_cannot_be_replayed(installation: Installation) -> None:
     actor, deliveries = installation.actor, installation.services.deliveries
     await installation.ticket()
     (delivery,) = (await deliveries.list(actor)).items
@@ -51,7 +51,7 @@ async def test_a_delivered_one_has_its_attempts_and_is_not_sent_again(installati
     assert await refusal(deliveries.replay(actor, delivery.id)) == ("conflict", None)
 
 
-async def test_replays(installation: Installation) -> None:
+async def test_deliveries_are_replayed(installation: Installation) -> None:
     actor, deliveries, integration_id = (
         installation.actor,
         installation.services.deliveries,

@@ -12,7 +12,7 @@ from tests.support import seeds
 from tests.support.stores import Store
 
 
-async def test_names_by_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_names_are_resolved_by_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     actor, other = [Actor(await seeds.workspace(store.database, name), "admin") for name in ("A", "B")]
     users = UserService(store.database, SystemClock())
     ann = (await users.create(actor, email="ann@people.test", name="Ann")).id
@@ -32,7 +32,7 @@ async def test_names_by_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> Non
     assert await names.resolve(actor, asked) == wanted
 
 
-async def test_one_query_for_any_ids_and_none_for_no_id(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ids_are_resolved_with_one_query(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     queries: list[str] = []
     answer = store.database.fetch_all
 

@@ -104,7 +104,7 @@ async def two(store: Store, dns_server: DnsStandIn, slack: SlackStandIn) -> Asyn
     await installation.close()
 
 
-async def test_a_pending_domain_is_verified_by_itself_and_its_people_hear_of_it(two: TwoWorkspaces) -> None:
+async def test_a_recheck_verifies_a_pending_domain_and_posts_an_alert(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
     await two.checks.recheck_due()
     assert (await two.row(two.ours)).status == "pending_verification"
@@ -122,7 +122,7 @@ async def test_a_pending_domain_is_verified_by_itself_and_its_people_hear_of_it(
     assert await two.told() == []
 
 
-async def test_days_of_definite_answers_unverify_and_everybody_hears_of_it_before(two: TwoWorkspaces) -> None:
+async def test_missing_records_unverify_a_domain_after_days_and_a_warning(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
     two.prove(domain)
     await two.domains.verify(two.ours, domain.id)
@@ -145,7 +145,7 @@ async def test_days_of_definite_answers_unverify_and_everybody_hears_of_it_befor
     assert {record.status for record in view.records} == {"missing"}
 
 
-async def test_faults_of_the_dns_never_unverify(two: TwoWorkspaces) -> None:
+async def test_dns_failures_never_unverify(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
     two.prove(domain)
     await two.domains.verify(two.ours, domain.id)
@@ -156,7 +156,7 @@ async def test_faults_of_the_dns_never_unverify(two: TwoWorkspaces) -> None:
 
 
 @pytest.mark.parametrize("left", ["mx", "txt"])
-async def test_one_right_record_is_enough_to_stay(two: TwoWorkspaces, left: str) -> None:
+async def test_one_correct_record_keeps_a_domain_verified(two: TwoWorkspaces, left: str) -> None:
     domain = await two.add(two.ours)
     two.prove(domain)
     await two.domains.verify(two.ours, domain.id)
@@ -165,7 +165,7 @@ async def test_one_right_record_is_enough_to_stay(two: TwoWorkspaces, left: str)
     assert (await two.told()) == []
 
 
-async def test_what_comes_back_in_time_is_trusted_again(two: TwoWorkspaces) -> None:
+async def test_restored_records_keep_a_domain_verified(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
     two.prove(domain)
     await two.domains.verify(two.ours, domain.id)
@@ -180,7 +180,7 @@ async def test_what_comes_back_in_time_is_trusted_again(two: TwoWorkspaces) -> N
     ]
 
 
-async def test_pressing_verify_does_not_unverify(two: TwoWorkspaces) -> None:
+async def test_a_manual_check_never_unverifies(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
     two.prove(domain)
     await two.domains.verify(two.ours, domain.id)
@@ -193,7 +193,7 @@ async def test_pressing_verify_does_not_unverify(two: TwoWorkspaces) -> None:
     assert "has no MX record" in view.records[0].fix
 
 
-async def test_processes_share_the_rechecks(two: TwoWorkspaces) -> None:
+async def test_rechecks_are_shared_among_processes(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
     two.prove(domain)
     await asyncio.gather(two.checks.recheck_due(), two.another().recheck_due(), two.another().recheck_due())
@@ -203,7 +203,7 @@ async def test_processes_share_the_rechecks(two: TwoWorkspaces) -> None:
 # --- taking over
 
 
-async def test_a_domain_is_taken_over_by_txt_alone(two: TwoWorkspaces) -> None:
+async def test_a_domain_is_taken_over_only_by_its_txt_record(two: TwoWorkspaces) -> None:
     ours, theirs = await two.add(two.ours), await two.add(two.theirs)
     two.prove(ours)
     await two.domains.verify(two.ours, ours.id)
@@ -238,7 +238,7 @@ async def test_a_domain_is_taken_over_by_txt_alone(two: TwoWorkspaces) -> None:
     assert (await two.row(two.theirs)).status == "pending_verification"
 
 
-async def test_of_two_that_prove_at_once_one_has_it(two: TwoWorkspaces) -> None:
+async def test_one_of_two_concurrent_verifications_wins(two: TwoWorkspaces) -> None:
     ours, theirs = await two.add(two.ours), await two.add(two.theirs)
     two.prove(ours, theirs)
     outcomes = await asyncio.gather(
@@ -254,7 +254,7 @@ async def test_of_two_that_prove_at_once_one_has_it(two: TwoWorkspaces) -> None:
 # --- behind another relay
 
 
-async def test_mx_managed_upstream_makes_txt_the_proof(two: TwoWorkspaces) -> None:
+async def test_an_upstream_mx_makes_the_txt_record_the_proof(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
     two.dns.set(NAME, "MX", "5 filter.relay.test.")
     view = await two.domains.set_mx_upstream(two.ours, domain.id, True)
@@ -276,7 +276,7 @@ async def test_mx_managed_upstream_makes_txt_the_proof(two: TwoWorkspaces) -> No
 # --- what people are told
 
 
-async def test_a_webhook_that_is_away_hears_later_and_nobody_hears_twice(two: TwoWorkspaces) -> None:
+async def test_an_unavailable_webhook_is_retried_and_no_alert_is_posted_twice(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
     await two.add_alias(two.ours, domain, "billing", "second")
     two.prove(domain)
@@ -288,7 +288,7 @@ async def test_a_webhook_that_is_away_hears_later_and_nobody_hears_twice(two: Tw
     assert await two.told() == []
 
 
-async def test_a_notice_is_given_up_after_a_day(two: TwoWorkspaces) -> None:
+async def test_an_alert_is_abandoned_after_a_day(two: TwoWorkspaces) -> None:
     domain = await two.add(two.ours)
     two.prove(domain)
     await two.checks.recheck_due()

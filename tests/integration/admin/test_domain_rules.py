@@ -6,9 +6,7 @@ from tests.support.refusal import refusal
 from tests.support.stores import Store
 
 
-async def test_of_two_workspaces_the_one_with_the_txt_record_has_the_domain(
-    store: Store, dns_server: DnsStandIn
-) -> None:
+async def test_the_workspace_with_the_txt_record_gets_the_domain(store: Store, dns_server: DnsStandIn) -> None:
     async with installation_over(store, {"dns.nameservers": [dns_server.address]}) as installation:
         ours, theirs = installation.actor, await installation.add_workspace()
         domains = installation.services.domains
@@ -24,7 +22,7 @@ async def test_of_two_workspaces_the_one_with_the_txt_record_has_the_domain(
             assert await refusal(step) == ("not_found", None)
 
 
-async def test_a_domain_with_aliases_is_removed_only_by_force_and_its_tickets_stay(installation: Installation) -> None:
+async def test_deleting_a_domain_with_aliases_requires_force_and_keeps_tickets(installation: Installation) -> None:
     actor, services = installation.actor, installation.services
     ticket_id = await installation.ticket()
     assert await refusal(services.domains.delete(actor, installation.domain_id)) == ("in_use", None)
@@ -35,7 +33,7 @@ async def test_a_domain_with_aliases_is_removed_only_by_force_and_its_tickets_st
     assert (await installation.tickets.get(actor, ticket_id)).ticket.address == "support@example.com"
 
 
-async def test_a_domain_has_one_form(installation: Installation) -> None:
+async def test_domain_names_are_normalized(installation: Installation) -> None:
     domains = installation.services.domains
     made = await domains.create(installation.actor, "BÜCHER.example")
     assert (made.domain.name, made.domain.status) == ("xn--bcher-kva.example", "pending_verification")

@@ -23,7 +23,7 @@ async def test_an_accepted_recipient(installation: Installation) -> None:
     assert (await explain.explain(actor, "postmaster@example.com")).accepted
 
 
-async def test_refused_recipients(installation: Installation) -> None:
+async def test_rejected_recipients(installation: Installation) -> None:
     actor, services = installation.actor, installation.services
     sender = "ada@customer.test"
     assert await reply(installation, "nobody@example.com") == "550 5.1.1"
@@ -40,7 +40,7 @@ async def test_refused_recipients(installation: Installation) -> None:
     assert other.reply.startswith("550 5.7.1")
 
 
-async def test_what_is_no_address(installation: Installation) -> None:
+async def test_invalid_addresses(installation: Installation) -> None:
     explain, actor = installation.services.explanations, installation.actor
     assert await refusal(explain.explain(actor, "no address")) == ("invalid_request", "recipient")
     for sender in ("x", ""):

@@ -14,7 +14,7 @@ async def create(installation: Installation, url: str, **own: str) -> Integratio
     return await installation.services.integrations.create(installation.actor, settings={"webhookUrl": url}, **asked)
 
 
-async def test_an_integration_is_made_changed_and_removed(installation: Installation) -> None:
+async def test_an_integration_is_created_changed_and_deleted(installation: Installation) -> None:
     actor, integrations = installation.actor, installation.services.integrations
     made = await create(installation, "http://127.0.0.1:9/services/T0/B0/general-secret")
     assert (made.type, made.name, made.status) == ("slack", "Support", "active")
@@ -28,7 +28,7 @@ async def test_an_integration_is_made_changed_and_removed(installation: Installa
     assert await refusal(integrations.get(actor, made.id)) == ("not_found", None)
 
 
-async def test_a_test_message_returns_the_answer(installation: Installation, slack: SlackStandIn) -> None:
+async def test_a_test_message_returns_the_response(installation: Installation, slack: SlackStandIn) -> None:
     actor, integrations = installation.actor, installation.services.integrations
     integration_id = (await create(installation, slack.url("general"))).id
     good = await integrations.test(actor, integration_id)
@@ -43,7 +43,7 @@ async def test_a_test_message_returns_the_answer(installation: Installation, sla
     assert (await integrations.get(actor, integration_id)).last_error == ""
 
 
-async def test_a_new_url_heals_a_failing_integration(installation: Installation) -> None:
+async def test_a_new_webhook_url_reactivates_a_failing_integration(installation: Installation) -> None:
     actor, services, integration_id = installation.actor, installation.services, installation.integration_id
     await installation.ticket()
     database, now = installation.database, installation.clock.now()
@@ -64,7 +64,9 @@ async def test_a_new_url_heals_a_failing_integration(installation: Installation)
     assert installation.woken.integration_ids == [integration_id]
 
 
-async def test_an_integration_in_use_stays_and_deliveries_of_a_removed_one_are_dead(installation: Installation) -> None:
+async def test_deleting_an_integration_fails_its_deliveries(
+    installation: Installation,
+) -> None:
     actor, services, integration_id = installation.actor, installation.services, installation.integration_id
     await installation.ticket()
     assert await refusal(services.integrations.delete(actor, integration_id)) == ("in_use", None)
@@ -78,7 +80,7 @@ async def test_an_integration_in_use_stays_and_deliveries_of_a_removed_one_are_d
     assert await refusal(services.deliveries.replay(actor, delivery.id)) == ("conflict", None)
 
 
-async def test_what_is_no_integration(installation: Installation) -> None:
+async def test_invalid_integrations(installation: Installation) -> None:
     url = "https://hooks.slack.test/services/T/B/x"
     assert await refusal(create(installation, url, type="teams")) == ("invalid_integration", "type")
     for name in ("", "a\u202eb"):

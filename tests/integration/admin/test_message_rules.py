@@ -5,7 +5,7 @@ from tests.support.installation import Installation
 from tests.support.refusal import refusal
 
 
-async def test_mails_are_found(installation: Installation) -> None:
+async def test_messages_are_found_by_id_message_id_and_ticket(installation: Installation) -> None:
     actor, stranger = installation.actor, await installation.add_workspace()
     message_id = await installation.mail(mails.plain(message_id="<one.two@customer.test>"))
     ticket_id = (await installation.tickets.list(actor)).items[0].id
@@ -32,7 +32,7 @@ async def test_mails_are_found(installation: Installation) -> None:
         assert await refusal(messages.find(actor, wrong)) == ("invalid_request", "q")
 
 
-async def test_a_trace_has_all_that_happened(installation: Installation) -> None:
+async def test_a_trace_lists_all_events(installation: Installation) -> None:
     tagged = await installation.resolve("support+urgent@example.com")
     message_id = await installation.mail(None, tagged)
     found = await installation.services.messages.get_trace(installation.actor, message_id)

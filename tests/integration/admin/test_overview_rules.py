@@ -17,7 +17,7 @@ def highest(days: tuple[DayCounts, ...]) -> int:
     return max(count for day in days for count in (day.messages, day.tickets, day.dead))
 
 
-async def test_what_came(installation: Installation) -> None:
+async def test_daily_counts_of_thirty_days(installation: Installation) -> None:
     other = await installation.add_workspace()
     ages = (0.0, 1.0, 1.0, 15.0, 28.9, 31.1)  # the last one is too old
     await old_mails(installation, *(Old(days, n + 1, dead=n == 3) for n, days in enumerate(ages)))
@@ -36,7 +36,7 @@ async def test_what_came(installation: Installation) -> None:
     assert found.capped is False
 
 
-async def test_what_is_open_now(installation: Installation) -> None:
+async def test_open_tickets_by_status_and_alias(installation: Installation) -> None:
     tickets = [await installation.ticket() for _ in range(3)]
     await installation.tickets.claim(await installation.add_person(), tickets[-1])
     await installation.ticket(None, await installation.resolve("postmaster@example.com"))  # at no alias
@@ -46,7 +46,7 @@ async def test_what_is_open_now(installation: Installation) -> None:
     assert found.by_alias == (AliasOpenTickets(support, "support@example.com", OpenTickets(2, 1, 0)),)
 
 
-async def test_the_first_claim_counts_not_a_later_one(installation: Installation) -> None:
+async def test_the_claim_time_is_that_of_the_first_claim(installation: Installation) -> None:
     ticket_id = await installation.ticket()
     agent = await installation.add_person()
     installation.clock.advance(60)
@@ -58,9 +58,7 @@ async def test_the_first_claim_counts_not_a_later_one(installation: Installation
     assert (await figures(installation)).claim.median == 60 * SECOND
 
 
-async def test_counts_stop_at_their_limit_and_are_marked(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_capped_counts_are_marked(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     await month(installation)
     assert (await figures(installation)).capped is False
     monkeypatch.setattr(overview, "MAX_COUNTED", 2)
@@ -70,13 +68,13 @@ async def test_counts_stop_at_their_limit_and_are_marked(
     assert highest(found.days) == 2
 
 
-async def test_times_are_sampled(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_durations_are_sampled(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     await month(installation)
     monkeypatch.setattr(overview, "SAMPLE_SIZE", 1)
     assert (await figures(installation)).resolve.count <= 2
 
 
-async def test_the_days_are_read_once_a_minute(installation: Installation) -> None:
+async def test_daily_counts_are_cached_for_a_minute(installation: Installation) -> None:
     async def counts() -> tuple[int, int]:
         found = await figures(installation)
         return sum(day.messages for day in found.days), found.now.open

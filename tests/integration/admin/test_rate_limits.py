@@ -21,7 +21,7 @@ async def allowed(limits: RateLimits, times: int, asked: dict[str, Limit]) -> in
     return sum(verdict is not None and verdict.allowed for verdict in verdicts)
 
 
-async def test_no_more_than_the_limit_and_no_double_allowance_at_the_edge(store: Store) -> None:
+async def test_the_limit_holds_across_the_window_boundary(store: Store) -> None:
     clock = FakeClock()
     limits = counts(store, clock)
     assert await allowed(limits, 15, {"key:a": MINUTE}) == 10
@@ -34,7 +34,7 @@ async def test_no_more_than_the_limit_and_no_double_allowance_at_the_edge(store:
     await limits.close()
 
 
-async def test_a_refused_request_counts_under_no_limit(store: Store) -> None:
+async def test_a_rejected_request_is_not_counted(store: Store) -> None:
     clock = FakeClock()
     limits = counts(store, clock)
     assert await allowed(limits, 15, {"key:a": MINUTE, "workspace:w": DAY}) == 10
@@ -56,7 +56,7 @@ async def test_zero_is_unlimited(store: Store) -> None:
     await limits.close()
 
 
-async def test_two_processes_share_the_limit(store: Store) -> None:
+async def test_processes_share_the_limit(store: Store) -> None:
     clock = FakeClock()
     one, two = counts(store, clock), counts(store, clock)
     asked = {"key:a": MINUTE, "workspace:w": DAY}
@@ -66,7 +66,7 @@ async def test_two_processes_share_the_limit(store: Store) -> None:
     await two.close()
 
 
-async def test_at_once_exactly_the_limit(store: Store) -> None:
+async def test_concurrent_requests_get_exactly_the_limit(store: Store) -> None:
     clock = FakeClock()
     several = [counts(store, clock) for _ in range(3 if store.kind == "postgres" else 1)]
     asked = {"key:a": MINUTE, "workspace:w": DAY}
@@ -76,7 +76,7 @@ async def test_at_once_exactly_the_limit(store: Store) -> None:
         await limits.close()
 
 
-async def test_what_was_counted_is_found_after_a_restart(store: Store) -> None:
+async def test_counts_survive_a_restart(store: Store) -> None:
     clock = FakeClock()
     before = counts(store, clock)
     await allowed(before, 7, {"key:a": MINUTE})

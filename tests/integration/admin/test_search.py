@@ -39,7 +39,7 @@ async def test_sender_subject_and_text_are_found(at: Installation) -> None:
     assert await at.found("boils nowhere") == []
 
 
-async def test_the_last_word_may_be_only_begun(at: Installation) -> None:
+async def test_the_last_word_matches_as_a_prefix(at: Installation) -> None:
     await at.mail(written("The kettle boils over."))
     assert await at.found("ket") == [1]
     assert await at.found("the ket") == [1]
@@ -49,7 +49,7 @@ async def test_the_last_word_may_be_only_begun(at: Installation) -> None:
     assert await at.found("ettle") == []
 
 
-async def test_a_number_is_a_word_and_a_tickets_number(at: Installation) -> None:
+async def test_a_number_matches_words_and_ticket_numbers(at: Installation) -> None:
     await at.mail(written("first"))
     await at.mail(written("order 1 please"))
     assert await at.found("#1") == [1]
@@ -58,7 +58,7 @@ async def test_a_number_is_a_word_and_a_tickets_number(at: Installation) -> None
     assert await at.found("0001") == [1]
 
 
-async def test_languages(at: Installation) -> None:
+async def test_words_of_many_languages_are_found(at: Installation) -> None:
     await at.mail(written("Die Tür klemmt, straße gesperrt."))
     await at.mail(written("商品の注文を取り消したいです。"))
     await at.mail(written("ประตูติดขัด"))
@@ -75,7 +75,7 @@ async def test_languages(at: Installation) -> None:
     assert await at.found("ДВЕРЬ") == [4]
 
 
-async def test_a_conversation_is_found_by_all_of_its_mails(at: Installation) -> None:
+async def test_a_ticket_is_found_by_the_words_of_all_its_messages(at: Installation) -> None:
     await at.mail(mails.plain(message_id="<first@customer.test>", text="An anchor."))
     await at.mail(mails.reply_to("<first@customer.test>", text="A buoy."))
     await at.mail(written("Something else"))
@@ -95,7 +95,7 @@ async def test_quoted_text_is_found(at: Installation) -> None:
     assert await at.found("anchor") == await at.found("buoy anchor") == [1]
 
 
-async def test_two_mails_of_one_ticket_that_are_read_at_once_are_both_found(at: Installation) -> None:
+async def test_messages_of_a_ticket_parsed_concurrently_are_all_indexed(at: Installation) -> None:
     await at.mail(mails.plain(message_id="<first@customer.test>"))
     texts = [f"signal{n}" for n in range(8)]
     ids = [await at.mail(mails.reply_to("<first@customer.test>", text=text)) for text in texts]
@@ -103,7 +103,7 @@ async def test_two_mails_of_one_ticket_that_are_read_at_once_are_both_found(at: 
     assert await at.found(" ".join(texts)) == [1]
 
 
-async def test_a_workspace_finds_its_own(at: Installation) -> None:
+async def test_a_search_is_limited_to_the_workspace(at: Installation) -> None:
     await at.mail(written("secret"))
     other = await seeds.workspace(at.store.database, "Other")
     theirs = Target("x@other.test", other, None, "x@other.test", "x@other.test", None)
@@ -115,7 +115,7 @@ async def test_a_workspace_finds_its_own(at: Installation) -> None:
         assert (await at.tickets.list(who, TicketFilter(q=at.workspace_id))).items == ()
 
 
-async def test_filters_hold(at: Installation) -> None:
+async def test_filters_narrow_a_search(at: Installation) -> None:
     await at.mail(written("door"))
     await at.mail(written("door"), at.target("billing"))
     await at.set_status("resolved")
@@ -133,7 +133,7 @@ async def test_filters_hold(at: Installation) -> None:
         assert await found(alias_id=none) == []
 
 
-async def test_pages_are_stable_while_mail_comes_in(at: Installation) -> None:
+async def test_search_pages_are_stable_while_messages_arrive(at: Installation) -> None:
     for n in range(1, 8):
         await at.mail(written("door"))
         if n == 5:
@@ -152,7 +152,7 @@ async def test_pages_are_stable_while_mail_comes_in(at: Installation) -> None:
     assert seen == [7, 6, 5, 4, 3, 1]
 
 
-async def test_an_erased_ticket_is_not_found_and_leaves_nothing(at: Installation) -> None:
+async def test_erasing_a_ticket_removes_it_from_the_index(at: Installation) -> None:
     await at.mail(written("door"))
     await at.mail(written("window"))
     assert await at.found("door") == [1]
@@ -167,7 +167,7 @@ async def test_an_erased_ticket_is_not_found_and_leaves_nothing(at: Installation
         await at.rows("INSERT INTO ticket_words (ticket_words, rank) VALUES ('integrity-check', 1)")
 
 
-async def test_tickets_of_one_moment_each_have_their_place(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_simultaneous_tickets_get_distinct_positions(at: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terms, "place", lambda _: 5)
     for _ in range(4):
         await at.mail(written("door"))
@@ -176,19 +176,19 @@ async def test_tickets_of_one_moment_each_have_their_place(at: Installation, mon
     assert [row["place"] for row in rows] == [5, 6, 7, 8]
 
 
-async def test_the_accept_writes_nothing_of_it(at: Installation) -> None:
+async def test_accepting_a_message_does_not_write_the_index(at: Installation) -> None:
     await at.mail(written("door"))
     assert await at.rows("SELECT ticket_id FROM ticket_search") == []
 
 
 @pytest.mark.parametrize("q", ["%", "_", "***", '"', "🚪", "\x00", "\ud800", "(", "' OR 1 --"])
-async def test_signs_alone_find_nothing(at: Installation, q: str) -> None:
+async def test_punctuation_alone_finds_nothing(at: Installation, q: str) -> None:
     await at.mail(written("door"))
     assert await at.found(q) == []
 
 
 @pytest.mark.parametrize("q", ["", " ", "\t\n"])
-async def test_nothing_asked_is_no_search(at: Installation, q: str) -> None:
+async def test_a_blank_query_lists_all_tickets(at: Installation, q: str) -> None:
     await at.mail(written("door"))
     assert await at.found(q) == [1]
 
@@ -223,7 +223,7 @@ QUESTION = st.one_of(
 )
 
 
-async def test_any_question_has_an_answer(at: Installation) -> None:
+async def test_any_query_text_is_answered(at: Installation) -> None:
     await at.mail(written("door AND NOT window 注文"))
     for q in _examples(200):
         assert await at.found(q) in ([], [1])
@@ -244,7 +244,7 @@ def _examples(most: int) -> list[str]:
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(codec=None, categories=None), max_size=200))
-def test_words_are_nothing_but_letters_and_digits(text: str) -> None:
+def test_words_consist_of_letters_and_digits(text: str) -> None:
     for word in terms.of_text(text):
         assert 0 < len(word) <= terms.MAX_WORD
         assert all(character.isalnum() for character in word)
@@ -253,24 +253,24 @@ def test_words_are_nothing_but_letters_and_digits(text: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=60), st.text(max_size=60))
-def test_a_text_has_the_words_of_each_line_of_it(first: str, second: str) -> None:
+def test_a_text_contains_the_words_of_each_line(first: str, second: str) -> None:
     both = set(terms.of_text(f"{first}\n{second}"))
     assert {*terms.of_text(first), *terms.of_text(second)} <= both
 
 
-def test_new_text_is_found_before_quoted_text() -> None:
+def test_new_text_is_indexed_before_quoted_text() -> None:
     assert terms.of_mail("new words", "old words") == ["new", "words", "old"]
     assert terms.of_mail("n " * terms.MAX_TEXT, "old") == ["n"]
 
 
-def test_places_sort_as_ids_do() -> None:
+def test_positions_sort_like_ids() -> None:
     ids = [f"ticket_{n:026d}" for n in range(0, 10**7, 999_999)] + ["ticket_7" + "z" * 25]
     places = [terms.place(one) for one in ids]
     assert places == sorted(places)
     assert places[-1] < 2**63
 
 
-def test_places_of_different_milliseconds_never_change_sides() -> None:
+def test_positions_of_different_milliseconds_keep_their_order() -> None:
     last, next_one = (
         terms.place(f"ticket_0000000001{'z' * 16}"),
         terms.place(f"ticket_0000000002{'0' * 16}"),
@@ -280,7 +280,7 @@ def test_places_of_different_milliseconds_never_change_sides() -> None:
 
 
 @pytest.mark.parametrize("q", ["ws", "_ws", "nr", "alias", "33", "37", "_nr_1", "ticket"])
-async def test_what_we_note_beside_the_words_is_not_asked_for(at: Installation, q: str) -> None:
+async def test_internal_index_terms_cannot_be_searched(at: Installation, q: str) -> None:
     await at.mail(written("door"))
     assert await at.found(q) == []
 
@@ -299,7 +299,7 @@ async def test_what_we_note_beside_the_words_is_not_asked_for(at: Installation, 
         (" ".join(f"w{n}" for n in range(20)), " & ".join(f"'w{n}'" for n in range(16)), False),
     ],
 )
-def test_questions(text: str, words: str, begun: bool) -> None:
+def test_query_terms(text: str, words: str, begun: bool) -> None:
     asked = terms.question("ws_X", text)
     assert asked is not None
     assert (asked.scope, bool(asked.begun)) == ("'_ws_x'", begun)

@@ -27,7 +27,7 @@ async def login(installation: Installation, password: str = PASSWORD, email: str
     return await installation.services.sessions.sign_in(email, password, address=ADDRESS)
 
 
-async def test_a_session_is_its_users_until_it_ends(installation: Installation) -> None:
+async def test_a_session_authenticates_its_user_until_it_ends(installation: Installation) -> None:
     user_id = await add_grace(installation)
     services = installation.services
     session = await login(installation)
@@ -42,7 +42,7 @@ async def test_a_session_is_its_users_until_it_ends(installation: Installation) 
         assert await refusal(services.authentication.authenticate_session(session.token)) == UNAUTHORIZED
 
 
-async def test_sessions_end_with_time_with_a_new_password_and_with_the_user(installation: Installation) -> None:
+async def test_sessions_end_on_expiry_password_change_and_disabling(installation: Installation) -> None:
     user_id = await add_grace(installation)
     actor, users, by_session = (
         installation.actor,
@@ -62,7 +62,7 @@ async def test_sessions_end_with_time_with_a_new_password_and_with_the_user(inst
     assert await refusal(login(installation, new_password)) == UNAUTHORIZED
 
 
-async def test_every_failure_is_the_same(installation: Installation) -> None:
+async def test_all_sign_in_failures_return_the_same_error(installation: Installation) -> None:
     await add_grace(installation)
     await installation.services.users.create(installation.actor, email="keys@example.org")
     messages = set()
@@ -79,7 +79,7 @@ async def test_every_failure_is_the_same(installation: Installation) -> None:
     assert messages == {("unauthorized", None, "Incorrect email or password")}
 
 
-async def test_guessing_is_throttled_by_address_and_account(tmp_path: Path) -> None:
+async def test_guesses_are_limited_by_address_and_account(tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path) as store, installation_over(store) as installation:
         await add_grace(installation)
         for _ in range(sign_in_limits.ADDRESS_ACCOUNT_LIMIT.requests):
@@ -93,7 +93,7 @@ async def test_guessing_is_throttled_by_address_and_account(tmp_path: Path) -> N
         await login(installation)
 
 
-async def test_concurrent_guesses_are_throttled_like_sequential_ones(tmp_path: Path) -> None:
+async def test_concurrent_guesses_are_limited_like_sequential_ones(tmp_path: Path) -> None:
     """Forty guesses at the same moment get no more answers than the same guesses one after another."""
     async with opened_sqlite(tmp_path) as store, installation_over(store) as installation:
         await add_grace(installation)

@@ -71,7 +71,7 @@ async def signed_in(installation: Installation, device: str = "", password: str 
     return await installation.services.sessions.sign_in(EMAIL, password, address="192.0.2.7", device=device)
 
 
-async def test_attempts_of_all_processes_are_counted_together(store: Store) -> None:
+async def test_attempts_are_counted_across_processes(store: Store) -> None:
     clock = FakeClock()
     processes = [AttemptCounts(store.database, clock) for _ in range(2)]
     outcomes = await asyncio.gather(
@@ -93,7 +93,7 @@ async def test_attempts_of_all_processes_are_counted_together(store: Store) -> N
     assert await store.database.fetch_all("rate_limit_used", scope="a", **old) == []
 
 
-async def test_an_account_is_closed_to_unknown_devices_whatever_their_address(installation: Installation) -> None:
+async def test_an_account_is_locked_for_unknown_devices_from_any_address(installation: Installation) -> None:
     await add_grace(installation)
     other = SessionService(installation.database, installation.clock, installation.core.box)
     processes = (installation.services.sessions, other)
@@ -107,7 +107,7 @@ async def test_an_account_is_closed_to_unknown_devices_whatever_their_address(in
     assert await guess(other, 9, password=PASSWORD) == ""
 
 
-async def test_a_known_device_gets_in_while_others_guess(sqlite: Installation) -> None:
+async def test_a_known_device_can_sign_in_while_others_guess(sqlite: Installation) -> None:
     installation, sessions = sqlite, sqlite.services.sessions
     await add_grace(installation)
     device = (await signed_in(installation)).device_cookie
@@ -130,7 +130,7 @@ async def test_a_known_device_gets_in_while_others_guess(sqlite: Installation) -
     assert known.read(device) is None
 
 
-async def test_a_new_password_ends_every_known_device(sqlite: Installation) -> None:
+async def test_a_new_password_invalidates_all_known_devices(sqlite: Installation) -> None:
     installation, grace = sqlite, await add_grace(sqlite)
     first = await signed_in(installation)
     caller = await installation.services.authentication.authenticate_session(first.token)
@@ -153,7 +153,7 @@ async def test_the_current_password_cannot_be_guessed_from_a_session(sqlite: Ins
         assert await refusal(sessions.change_password(actor, current="a guess", new="a new password")) == expected
 
 
-async def test_the_log_has_every_failure_and_the_audit_the_first_of_an_hour(installation: Installation) -> None:
+async def test_all_failures_are_logged_and_the_first_of_an_hour_is_audited(installation: Installation) -> None:
     grace = await add_grace(installation)
     sessions, actor = installation.services.sessions, installation.actor
     with capture_logs() as logs:
@@ -190,7 +190,7 @@ async def test_the_log_has_every_failure_and_the_audit_the_first_of_an_hour(inst
     assert (entries[0].user_id, entries[0].address) == (grace, "192.0.2.7")
 
 
-async def test_guesses_at_once_do_not_exceed_the_limit_of_their_address(
+async def test_concurrent_guesses_do_not_exceed_the_limit_of_their_address(
     sqlite: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sign_in_limits, "ADDRESS_ACCOUNT_LIMIT", Limit(1, 900))
@@ -199,7 +199,7 @@ async def test_guesses_at_once_do_not_exceed_the_limit_of_their_address(
     assert sorted(codes) == ["rate_limited"] * 3 + ["unauthorized"]
 
 
-def test_what_an_account_is_counted_as() -> None:
+def test_all_forms_of_an_account_share_a_counter() -> None:
     forms = {
         SignInClient.from_unknown_device("192.0.2.7", email).counter_key
         for email in ("Grace@Example.ORG", EMAIL, "grace@EXAMPLE.org")

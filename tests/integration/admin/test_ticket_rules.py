@@ -33,7 +33,7 @@ async def test_lists_are_newest_first(installation: Installation) -> None:
     assert (await installation.tickets.list_assigned(agent)).items == ()
 
 
-async def test_a_ticket_has_all_that_belongs_to_it(installation: Installation) -> None:
+async def test_a_ticket_includes_messages_deliveries_and_events(installation: Installation) -> None:
     ticket_id = await installation.ticket(mails.with_attachment(message_id="<first@customer.test>"))
     reply = mails.reply_to("<first@customer.test>", from_="Jürgen Kunde <juergen@customer.test>")
     assert await installation.ticket(reply) == ticket_id
@@ -83,7 +83,7 @@ async def test_one_of_many_concurrent_claims_wins(installation: Installation) ->
         assert (won.id, won.status) == (ticket_id, "in_progress")
 
 
-async def test_the_assignee_and_admins_hand_a_ticket_over(installation: Installation) -> None:
+async def test_only_the_assignee_and_admins_reassign_a_ticket(installation: Installation) -> None:
     ticket_id = await installation.ticket()
     tickets = installation.tickets
     agent, other, viewer = [await installation.add_person(role) for role in ("agent", "agent", "viewer")]
@@ -103,7 +103,7 @@ async def test_the_assignee_and_admins_hand_a_ticket_over(installation: Installa
     assert await events(installation, ticket_id) == ["opened", "claimed", "assigned", "unclaimed"]
 
 
-async def test_statuses(installation: Installation) -> None:
+async def test_status_changes(installation: Installation) -> None:
     ticket_id = await installation.ticket()
     tickets = installation.tickets
     agent = await installation.add_person()
@@ -147,7 +147,7 @@ async def test_filters_and_search(installation: Installation) -> None:
     assert [ticket.subject for ticket in rest.items] == ["100% of the doors"]
 
 
-async def test_pages_are_stable_while_tickets_come_in(installation: Installation) -> None:
+async def test_pages_are_stable_while_tickets_arrive(installation: Installation) -> None:
     old = [await installation.ticket() for _ in range(5)]
     page = await installation.tickets.list(installation.actor, limit=2)
     seen = list(page.items)
@@ -159,7 +159,7 @@ async def test_pages_are_stable_while_tickets_come_in(installation: Installation
     assert page.next_cursor is None
 
 
-async def test_notes(installation: Installation) -> None:
+async def test_notes_are_added_and_validated(installation: Installation) -> None:
     ticket_id = await installation.ticket()
     agent = await installation.add_person()
     note = await installation.tickets.add_note(agent, ticket_id, "Called back.\r\nNo answer.")
@@ -173,7 +173,7 @@ async def test_notes(installation: Installation) -> None:
         assert await refusal(installation.tickets.add_note(agent, ticket_id, wrong)) == ("invalid_request", "text")
 
 
-async def test_an_erased_ticket_takes_its_mail_along_unless_another_ticket_has_it(installation: Installation) -> None:
+async def test_erasing_a_ticket_erases_messages_that_no_other_ticket_has(installation: Installation) -> None:
     actor, tickets, messages = installation.actor, installation.tickets, installation.services.messages
     shared = await installation.mail(None, "support", "billing")
     one, two = [ticket.id for ticket in (await tickets.list(actor)).items]
@@ -197,7 +197,7 @@ async def test_an_erased_ticket_takes_its_mail_along_unless_another_ticket_has_i
     assert await installation.database.fetch_all("contents_raw_chunk", message_id=message_id, n=0) == []
 
 
-async def test_tickets_of_another_workspace_do_not_exist(installation: Installation) -> None:
+async def test_tickets_of_another_workspace_are_hidden(installation: Installation) -> None:
     ticket_id = await installation.ticket()
     tickets = installation.tickets
     admin = await installation.add_person("admin", await installation.add_workspace())

@@ -193,7 +193,7 @@ def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("short_steps")
 @pytest.mark.parametrize("seed", range(3))
-async def test_a_search_finds_what_looking_at_every_ticket_finds(store: Store, seed: int) -> None:
+async def test_a_search_returns_the_same_tickets_as_a_full_scan(store: Store, seed: int) -> None:
     async with archive(store, seed) as at:
         await at.some(120)
         for q in QUESTIONS:
@@ -203,7 +203,7 @@ async def test_a_search_finds_what_looking_at_every_ticket_finds(store: Store, s
         assert {"search_having", "search_stretch"} <= at.database.asked.keys()
 
 
-async def test_the_bounds_as_they_are(store: Store) -> None:
+async def test_a_search_with_default_bounds(store: Store) -> None:
     async with archive(store, 77) as at:
         await at.some(100)
         for wanted in (TicketFilter(q=q) for q in QUESTIONS):
@@ -212,7 +212,7 @@ async def test_the_bounds_as_they_are(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("short_steps")
-async def test_pages_stay_while_tickets_come_and_go(store: Store) -> None:
+async def test_search_pages_are_stable_while_tickets_are_added_and_erased(store: Store) -> None:
     async with archive(store, 5) as at:
         await at.some(80)
         for q in ("hello.", "door", "anchor"):
@@ -232,7 +232,7 @@ async def test_pages_stay_while_tickets_come_and_go(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("short_steps")
-async def test_a_stretch_with_too_many_hits_is_made_shorter(store: Store) -> None:
+async def test_a_range_with_too_many_hits_is_shortened(store: Store) -> None:
     """Many within a millisecond: no stretch is short enough, and they are found all the same."""
     async with archive(store, 6) as at:
         await at.some(10)
@@ -245,7 +245,7 @@ async def test_a_stretch_with_too_many_hits_is_made_shorter(store: Store) -> Non
             assert await at.pages(TicketFilter(q=q), 2) == at.expected(TicketFilter(q=q), at.known)
 
 
-async def test_sqlite_answers_by_its_indexes(tmp_path: Path) -> None:
+async def test_sqlite_search_uses_its_indexes(tmp_path: Path) -> None:
     """No table is read from end to end."""
     async with opened_sqlite(tmp_path) as store:
         assert isinstance(store.database, SqliteDatabase)

@@ -38,7 +38,7 @@ from router.errors import Refused
         "ex\ud800ample.org",
     ],
 )
-def test_what_is_no_domain(name: str) -> None:
+def test_invalid_domain_names(name: str) -> None:
     with pytest.raises(Refused) as refused:
         normalize_domain_name(name)
     assert (refused.value.code, refused.value.field) == ("invalid_domain", "domain")
@@ -62,12 +62,12 @@ def test_what_is_no_domain(name: str) -> None:
         ("mail.example.internal", "mail.example.internal"),
     ],
 )
-def test_the_one_form(typed: str, kept: str) -> None:
+def test_domain_normalization(typed: str, kept: str) -> None:
     assert normalize_domain_name(typed) == kept
 
 
 @given(st.text(max_size=300))
-def test_any_text_is_a_domain_or_refused_and_the_form_is_stable(text: str) -> None:
+def test_normalization_of_any_text_is_idempotent_or_rejects_it(text: str) -> None:
     try:
         kept = normalize_domain_name(text)
     except Refused:

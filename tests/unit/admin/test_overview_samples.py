@@ -7,7 +7,7 @@ from router.admin.installation.overview import duration_statistics, sample_step
 
 
 @pytest.mark.parametrize("count", [0, 1, 1000, 1001, 1500, 20_000, 10**9])
-def test_a_sample_is_as_large_as_it_should_be(count: int) -> None:
+def test_the_sample_step_gives_the_intended_sample_size(count: int) -> None:
     taken = len(range(0, count, sample_step(count)))
     assert taken == count if count <= 1000 else 600 < taken <= 1500
 

@@ -35,7 +35,7 @@ def reason(password: str, email: str = EMAIL) -> str:
         "!!a!?!b!",
     ],
 )
-def test_accepted(password: str) -> None:
+def test_accepted_passwords(password: str) -> None:
     check_password(password, EMAIL)
 
 
@@ -51,7 +51,7 @@ def test_accepted(password: str) -> None:
         "pass\u200b\u2060\u00ad\ufeff",
     ],
 )
-def test_length(password: str) -> None:
+def test_password_length(password: str) -> None:
     assert "between 8 and 1024 characters" in reason(password)
 
 
@@ -63,12 +63,12 @@ def test_length(password: str) -> None:
         "\u3164\u115f\u1160" * 3,
     ],
 )
-def test_invisible_characters_alone(password: str) -> None:
+def test_invisible_passwords_are_rejected(password: str) -> None:
     assert "invisible" in reason(password)
 
 
 @pytest.mark.parametrize("password", ["aaaaaaaa", "ababababab", "abcabcabc", "adminadmin", "AbcDAbcD", "1" * 1000])
-def test_a_repeated_short_text(password: str) -> None:
+def test_repeated_sequences_are_rejected(password: str) -> None:
     assert "repeat" in reason(password)
 
 
@@ -103,7 +103,7 @@ def test_a_repeated_short_text(password: str) -> None:
         ("Straße.example", "a@xn--strae-oqa.example"),
     ],
 )
-def test_the_address_and_its_domain(password: str, email: str) -> None:
+def test_passwords_derived_from_the_address_are_rejected(password: str, email: str) -> None:
     assert "address" in reason(password, email)
 
 
@@ -129,5 +129,5 @@ def test_the_address_and_its_domain(password: str, email: str) -> None:
         "Friend of Joan",
     ],
 )
-def test_common_passwords(password: str) -> None:
+def test_common_passwords_are_rejected(password: str) -> None:
     assert "most common" in reason(password)

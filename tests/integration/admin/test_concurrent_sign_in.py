@@ -11,7 +11,7 @@ from tests.support.refusal import refusal
 PASSWORD = "correct horse battery"
 
 
-async def test_who_is_removed_takes_no_ticket(installation: Installation) -> None:
+async def test_a_deleted_user_cannot_claim_a_ticket(installation: Installation) -> None:
     """Removed between what the key was asked and what it does."""
     ticket_id = await installation.ticket()
     gone = await installation.add_person()
@@ -25,7 +25,9 @@ async def test_who_is_removed_takes_no_ticket(installation: Installation) -> Non
     assert (ticket.assigned_to, ticket.status) == (None, "open")
 
 
-async def test_a_new_password_undoes_nothing(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_password_change_keeps_concurrent_changes(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An admin demotes and disables somebody while their own new password is being hashed."""
     users = installation.services.users
     await installation.add_person("admin")  # the last admin cannot be demoted
@@ -45,7 +47,7 @@ async def test_a_new_password_undoes_nothing(installation: Installation, monkeyp
 
 
 @pytest.mark.parametrize("change", ["removed", "disabled", "password"])
-async def test_nobody_signs_in_as_who_they_were(installation: Installation, change: str) -> None:
+async def test_a_user_changed_during_sign_in_gets_no_session(installation: Installation, change: str) -> None:
     """Something changes between the password's proof and the session."""
     users = installation.services.users
     user = await users.create(installation.actor, email="bob@example.org", password=PASSWORD)

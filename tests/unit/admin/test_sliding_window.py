@@ -13,9 +13,7 @@ moments = st.integers(1_800_000_000 * SECOND, 1_900_000_000 * SECOND)
 
 
 @given(limits, st.lists(st.tuples(st.integers(0, 5 * SECOND), st.integers(1, 30)), max_size=60))
-def test_no_window_wherever_it_begins_holds_more_than_twice_and_none_of_ours_more_than_the_limit(
-    limit: Limit, bursts: list[tuple[int, int]]
-) -> None:
+def test_no_aligned_window_exceeds_the_limit(limit: Limit, bursts: list[tuple[int, int]]) -> None:
     now = 1_800_000_000 * SECOND
     counts: dict[int, int] = {}
     for pause, size in bursts:
@@ -32,7 +30,7 @@ def test_no_window_wherever_it_begins_holds_more_than_twice_and_none_of_ours_mor
 
 
 @given(limits, st.integers(0, 20_000), st.integers(0, 20_000), moments)
-def test_waiting_as_told_is_enough(limit: Limit, previous: int, current: int, now: int) -> None:
+def test_waiting_for_retry_after_is_sufficient(limit: Limit, previous: int, current: int, now: int) -> None:
     previous, current = min(previous, limit.requests), min(current, limit.requests)
     if current + 1 <= sliding_window.bound(limit, previous, now):
         return
@@ -45,7 +43,7 @@ def test_waiting_as_told_is_enough(limit: Limit, previous: int, current: int, no
 
 
 @given(limits, st.integers(0, 20_000), moments)
-def test_the_edge_of_a_window_is_smooth(limit: Limit, used: int, now: int) -> None:
+def test_the_window_boundary_is_smooth(limit: Limit, used: int, now: int) -> None:
     """Right after the edge hardly more is allowed than right before it: no double allowance."""
     used = min(used, limit.requests)
     edge = (now // limit.length + 1) * limit.length
@@ -53,14 +51,14 @@ def test_the_edge_of_a_window_is_smooth(limit: Limit, used: int, now: int) -> No
 
 
 @given(limits, st.integers(0, 20_000), st.integers(0, 20_000), moments, st.booleans())
-def test_the_figures_are_in_bounds(limit: Limit, previous: int, current: int, now: int, allowed: bool) -> None:
+def test_verdict_values_are_in_range(limit: Limit, previous: int, current: int, now: int, allowed: bool) -> None:
     verdict = sliding_window.verdict(limit, previous, current, now, allowed=allowed)
     assert 0 <= verdict.remaining <= limit.requests
     assert 0 < verdict.reset - now / SECOND <= limit.seconds
     assert (verdict.retry_after == 0) == allowed
 
 
-def test_the_nearer_limit_is_shown() -> None:
+def test_the_nearer_limit_is_returned() -> None:
     near = sliding_window.Verdict(True, 100, 3, 60)
     far = sliding_window.Verdict(True, 10_000, 9_000, 86400)
     refused = sliding_window.Verdict(False, 10_000, 0, 86400, 5)
@@ -69,7 +67,7 @@ def test_the_nearer_limit_is_shown() -> None:
     assert sliding_window.nearer([]) is None
 
 
-def test_no_hour_has_more_than_a_hundred_failures_of_an_account() -> None:
+def test_an_account_has_at_most_a_hundred_failures_an_hour() -> None:
     """A guesser who takes each attempt as soon as there is one, from shortly before the end of a window on."""
     moments: list[int] = []
     counts: dict[int, int] = {}

@@ -26,25 +26,25 @@ from router.errors import Refused
         "\u3164",
     ],
 )
-def test_a_line_refuses(bad: str) -> None:
+def test_a_line_rejects_deceptive_characters(bad: str) -> None:
     with pytest.raises(Refused) as refused:
         validation.validate_line(bad, "name")
     assert (refused.value.code, refused.value.field) == ("invalid_request", "name")
 
 
-def test_a_line_is_composed_and_trimmed() -> None:
+def test_a_line_is_normalized_and_trimmed() -> None:
     assert validation.validate_line("  Bu\u0308ro  ", "name") == "Büro"
 
 
-def test_a_line_keeps_the_joiners_of_words() -> None:
+def test_a_line_keeps_joiners_within_words() -> None:
     assert validation.validate_line("نمی\u200cخواهم", "name") == "نمی\u200cخواهم"
 
 
-def test_a_text_keeps_its_lines() -> None:
+def test_a_text_keeps_its_line_breaks() -> None:
     assert validation.validate_text("one\r\ntwo\n\tthree", "text") == "one\ntwo\n\tthree"
 
 
-def test_a_choice_is_one_of_its_words() -> None:
+def test_choice_validation() -> None:
     assert validation.validate_choice("b", ("a", "b"), "status") == "b"
     for wrong in ("", "A", "a,b"):
         with pytest.raises(Refused, match=r"^status must be one of: a, b$") as refused:
@@ -56,17 +56,17 @@ def test_a_choice_is_one_of_its_words() -> None:
     ("text", "number"),
     [("42", 42), ("#42", 42), (" #42 ", 42), ("0", 0), ("9" * 12, 10**12 - 1)],
 )
-def test_a_ticket_number(text: str, number: int) -> None:
+def test_ticket_numbers(text: str, number: int) -> None:
     assert validation.parse_ticket_number(text) == number
 
 
 @pytest.mark.parametrize("text", ["", "#", "##1", "-1", "1.0", "\u0664\u0662", "9" * 13, "ticket_1"])
-def test_what_is_no_ticket_number(text: str) -> None:
+def test_invalid_ticket_numbers(text: str) -> None:
     assert validation.parse_ticket_number(text) is None
 
 
 @given(st.text())
-def test_what_a_line_lets_through_can_be_stored_and_printed(text: str) -> None:
+def test_accepted_lines_can_be_stored_and_printed(text: str) -> None:
     try:
         kept = validation.validate_line(text, "name")
     except Refused:

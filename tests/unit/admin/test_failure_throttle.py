@@ -7,7 +7,7 @@ from router.ratelimit.sliding_window import Limit
 from tests.support.clock import FakeClock
 
 
-def test_too_many_failures_wait_and_then_may_try_again() -> None:
+def test_too_many_failures_are_throttled_for_a_time() -> None:
     clock = FakeClock()
     attempts = Attempts(clock, Limit(3, 60))
     for _ in range(3):
@@ -20,7 +20,7 @@ def test_too_many_failures_wait_and_then_may_try_again() -> None:
     attempts.check("a")
 
 
-def test_an_attempt_that_succeeded_is_no_failure() -> None:
+def test_a_successful_attempt_is_not_counted() -> None:
     attempts = Attempts(FakeClock(), Limit(1, 60))
     attempts.forgive("a")
     attempts.failed("a")
