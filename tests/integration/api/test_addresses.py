@@ -44,15 +44,15 @@ async def recorded(served: ServedInstallation, forwarded: list[str]) -> str:
         ([f"{CLIENT}, " + "192.0.2.7, " * 30 + "192.0.2.7"], "192.0.2.7"),
     ],
 )
-async def test_behind_trusted_proxies(proxied: ServedInstallation, forwarded: list[str], address: str) -> None:
+async def test_address_behind_trusted_proxies(proxied: ServedInstallation, forwarded: list[str], address: str) -> None:
     assert await recorded(proxied, forwarded) == address
 
 
-async def test_who_is_not_trusted_says_nothing(sqlite_served: ServedInstallation) -> None:
+async def test_forwarded_header_of_an_untrusted_peer_is_ignored(sqlite_served: ServedInstallation) -> None:
     assert await recorded(sqlite_served, [CLIENT]) == "127.0.0.1"
 
 
-async def test_guessers_are_told_apart_behind_a_proxy(proxied: ServedInstallation) -> None:
+async def test_clients_behind_a_proxy_are_throttled_separately(proxied: ServedInstallation) -> None:
     wrong = {"email": proxied.login.email, "password": "a guess of mine"}
     guesser, other = {"X-Forwarded-For": "198.51.100.1"}, {"X-Forwarded-For": CLIENT}
     statuses = [(await proxied.nobody.post("/auth/login", wrong, headers=guesser)).status for _ in range(11)]
@@ -68,9 +68,9 @@ async def is_secure(served: ServedInstallation) -> bool:
     return "Secure" in answer.headers["Set-Cookie"]
 
 
-async def test_a_trusted_proxy_says_that_it_was_https(proxied: ServedInstallation) -> None:
+async def test_https_reported_by_a_trusted_proxy(proxied: ServedInstallation) -> None:
     assert await is_secure(proxied)
 
 
-async def test_nobody_else_does(sqlite_served: ServedInstallation) -> None:
+async def test_https_reported_by_an_untrusted_peer_is_ignored(sqlite_served: ServedInstallation) -> None:
     assert not await is_secure(sqlite_served)

@@ -3,7 +3,7 @@
 from tests.support.installation.http import ServedInstallation
 
 
-async def test_an_alias_is_made_changed_and_removed(sqlite_served: ServedInstallation) -> None:
+async def test_create_change_and_delete_an_alias(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     domain_id, integration_id = await served.domain(), await served.integration()
     asked = {"domainId": domain_id, "localPart": "Support", "integrationId": integration_id}
@@ -29,7 +29,7 @@ async def test_an_alias_is_made_changed_and_removed(sqlite_served: ServedInstall
     assert (await served.admin.delete(path)).status == 404
 
 
-async def test_lists_by_domain_in_pages(sqlite_served: ServedInstallation) -> None:
+async def test_list_by_domain_in_pages(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     domain_id, integration_id, _ = await served.alias("one")
     other = await served.domain("example.net")
@@ -48,7 +48,7 @@ async def test_lists_by_domain_in_pages(sqlite_served: ServedInstallation) -> No
     assert (await served.admin.get("/aliases?domainId=dom_nonsense")).status == 404
 
 
-async def test_what_is_refused(sqlite_served: ServedInstallation) -> None:
+async def test_invalid_aliases_are_rejected(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     domain_id, integration_id, alias_id = await served.alias()
     valid = {"domainId": domain_id, "localPart": "a", "integrationId": integration_id}
@@ -69,7 +69,7 @@ async def test_what_is_refused(sqlite_served: ServedInstallation) -> None:
     assert (await other.delete(f"/aliases/{alias_id}")).status == 404
 
 
-async def test_a_test_mail(sqlite_served: ServedInstallation) -> None:
+async def test_create_a_test_message(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, _, alias_id = await served.alias()
     sent = await served.admin.post(f"/aliases/{alias_id}/test")

@@ -23,11 +23,11 @@ CAP = 1048576
 JSON = {"Content-Type": "application/json"}
 
 
-def decoded(octets: bytes) -> Any:
+def decode_json(octets: bytes) -> Any:
     return body.decode(octets, "application/json", "utf-8")
 
 
-async def read_rest(reader: asyncio.StreamReader) -> None:
+async def read_to_end(reader: asyncio.StreamReader) -> None:
     """The fields and the content of an answer whose status line was read."""
     fields = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
     (length,) = (int(field.partition(b":")[2]) for field in fields if field.startswith(b"content-length:"))
@@ -35,51 +35,51 @@ async def read_rest(reader: asyncio.StreamReader) -> None:
 
 
 @pytest.mark.parametrize("shape", [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
-def test_depth_is_counted_exactly(shape: tuple[str, str]) -> None:
+def test_nesting_depth_limit_is_exact(shape: tuple[str, str]) -> None:
     levels = shape[0].count("[") + shape[0].count("{")
     most = (body.MAX_DEPTH - 1) // levels
 
     def nested(times: int, inner: str) -> bytes:
         return f'{{"x": {shape[0] * times}{inner}{shape[1] * times}}}'.encode()
 
-    assert decoded(nested(most, "1"))
+    assert decode_json(nested(most, "1"))
     left = body.MAX_DEPTH - 1 - most * levels
-    assert decoded(nested(most, "[" * left + "]" * left or "1"))
+    assert decode_json(nested(most, "[" * left + "]" * left or "1"))
     for inner in ("[" * (left + 1) + "]" * (left + 1), "[" * (left + 1) + "1" + "]" * (left + 1)):
         with pytest.raises(Refused, match=f"at most {body.MAX_DEPTH} levels deep"):
-            decoded(nested(most, inner))
+            decode_json(nested(most, inner))
 
 
 @pytest.mark.parametrize("times", [100, 1_000, 5_000, 15_000])
 @pytest.mark.parametrize("shape", [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
-def test_absurd_depth_is_refused_and_not_a_crash(shape: tuple[str, str], times: int) -> None:
+def test_extreme_depth_is_rejected(shape: tuple[str, str], times: int) -> None:
     with pytest.raises(Refused, match="levels deep"):
-        decoded((shape[0] * times + "1" + shape[1] * times).encode())
+        decode_json((shape[0] * times + "1" + shape[1] * times).encode())
 
 
-def test_the_number_of_containers_is_bounded() -> None:
+def test_number_of_containers_is_limited() -> None:
     """Within [api] max_body_bytes they could take a hundred times as much memory, and seconds to be collected."""
     most = body.MAX_CONTAINERS - 2
-    assert decoded(f'{{"a": [{",".join(["[]"] * most)}]}}'.encode())
+    assert decode_json(f'{{"a": [{",".join(["[]"] * most)}]}}'.encode())
     for octets in (f'{{"a": [{",".join(["[]"] * (most + 1))}]}}'.encode(), b"[" * 1_000_000, b'{"a":' * 200_000):
         with pytest.raises(Refused, match="at most 30000 arrays and objects"):
-            decoded(octets)
+            decode_json(octets)
     note = json.dumps({"text": "{" * 20_000}).encode()
-    assert decoded(note)
+    assert decode_json(note)
 
 
-def test_brackets_in_strings_are_no_depth() -> None:
+def test_brackets_in_strings_do_not_count_as_depth() -> None:
     text = '[{"' * 50 + "\\" * 51
-    assert decoded(json.dumps({"a": [text, {text: text}]}).encode()) == {"a": [text, {text: text}]}
+    assert decode_json(json.dumps({"a": [text, {text: text}]}).encode()) == {"a": [text, {text: text}]}
 
 
 @pytest.mark.parametrize(
     "octets", [b'\\"' * 500_000, b'"' * 1_000_001, b'{"a": "' + b"\\" * 1_000_000, b'"\\' * 500_000]
 )
-def test_quotes_and_backslashes_without_end_are_read_once(octets: bytes) -> None:
+def test_many_quotes_and_backslashes_take_linear_time(octets: bytes) -> None:
     """With the former regular expression each of these takes minutes: pytest's time limit ends the test."""
     with pytest.raises(Refused, match="not valid JSON"):
-        decoded(octets)
+        decode_json(octets)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_content_types(sqlite_served: ServedInstallation, header: str, rea
 
 
 @pytest.mark.parametrize("unit", ['"', ";", 'a="b\\";', "a=b;"])
-async def test_a_long_content_type_is_not_parsed(
+async def test_long_content_type_is_not_parsed(
     sqlite_served: ServedInstallation, unit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """aiohttp's parser needs half a second for one of these; it must not run, neither for a form nor for JSON."""
@@ -116,11 +116,11 @@ async def test_a_long_content_type_is_not_parsed(
         head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Type: {header}\r\n\r\n"
         writer.write(f"{head}{{}}".encode())
         assert (await reader.readline()).startswith(f"HTTP/1.1 {status}".encode())
-        await read_rest(reader)
+        await read_to_end(reader)
     writer.close()
 
 
-def test_every_route_without_authentication_or_body_has_a_small_limit() -> None:
+def test_routes_without_authentication_or_body_have_a_small_limit() -> None:
     for route in ROUTES:
         small = route.role is None or route.body is EmptyBody
         assert route.body_limit(CAP) == (body.SMALL_BODY_BYTES if small else CAP), route.operation_id
@@ -132,12 +132,12 @@ def test_every_route_without_authentication_or_body_has_a_small_limit() -> None:
     assert body.effective_limit(2 * CAP, CAP, small=True) == CAP
 
 
-def _open_paths() -> list[str]:
+def unauthenticated_paths() -> list[str]:
     calls = [f"//api{route.path}" for route in ROUTES if route.role is None and route.method != "GET"]
     return calls + [f"/{page.path}" for page in PAGES if page.role is None and page.method == "POST"]
 
 
-@pytest.mark.parametrize("path", _open_paths())
+@pytest.mark.parametrize("path", unauthenticated_paths())
 async def test_more_than_4_kib_without_authentication_is_413(sqlite_served: ServedInstallation, path: str) -> None:
     headers = JSON if path.startswith("//api") else {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -154,7 +154,7 @@ async def test_more_than_4_kib_without_authentication_is_413(sqlite_served: Serv
     assert (await sqlite_served.nobody.get("//healthz")).status == 200
 
 
-async def test_a_call_that_takes_no_body_reads_little_of_one(sqlite_served: ServedInstallation) -> None:
+async def test_call_without_a_body_rejects_a_large_one(sqlite_served: ServedInstallation) -> None:
     for method in ("GET", "DELETE"):
         path = "/domains" if method == "GET" else "/domains/dom_0"
         answer = await sqlite_served.admin.ask(method, path, data=io.BytesIO(b" " * 5000), headers=JSON)
@@ -164,7 +164,7 @@ async def test_a_call_that_takes_no_body_reads_little_of_one(sqlite_served: Serv
     assert (answer.status, answer.code) == (400, "invalid_request"), "an authenticated call takes more"
 
 
-async def test_the_setting_is_the_limit_of_all(tmp_path: Path) -> None:
+async def test_setting_limits_every_body(tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings(max_body_bytes=1024)) as served:
         for path in ("/auth/login", "/domains"):
             answer = await served.admin.post(path, data=b" " * 1025, headers=JSON)
@@ -184,7 +184,7 @@ async def test_the_setting_is_the_limit_of_all(tmp_path: Path) -> None:
         ("POST /manage/domains", b"303"),
     ],
 )
-async def test_a_body_is_not_read_before_authentication(
+async def test_body_is_not_read_before_authentication(
     sqlite_served: ServedInstallation, start: str, status: bytes, framing: str, expect: str
 ) -> None:
     """The answer is there although not one byte of the body was sent, and no client is told to go on."""
@@ -199,7 +199,7 @@ async def test_a_body_is_not_read_before_authentication(
         writer.close()
 
 
-async def test_a_client_that_waits_is_told_to_go_on_unless_the_body_is_refused(
+async def test_100_continue_is_sent_only_for_an_accepted_body(
     sqlite_served: ServedInstallation,
 ) -> None:
     content = b'{"domain": "example.org"}'
@@ -236,7 +236,7 @@ async def test_hosts_in_headers_are_not_normalised(
     for start, header, status in (("POST /api/auth/login", "Origin", b"403"), ("POST /sign-out", "Origin", b"403")):
         writer.write(f"{start} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{header}: {marks}\r\n\r\n".encode())
         assert (await reader.readline()).startswith(b"HTTP/1.1 " + status)
-        await read_rest(reader)
+        await read_to_end(reader)
     writer.write(f"POST /manage/domains HTTP/1.1\r\nHost: x\r\nReferer: {marks}\r\n\r\n".encode())
     assert (await reader.readline()).startswith(b"HTTP/1.1 303")
     writer.close()

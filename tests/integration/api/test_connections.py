@@ -23,7 +23,7 @@ async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S
         yield served
 
 
-async def until_closed(served: ServedInstallation, *pieces: bytes) -> bytes:
+async def wait_until_closed(served: ServedInstallation, *pieces: bytes) -> bytes:
     """Sends the pieces, one for each tenth of the patience until there are no more; all that came back.
 
     `b""` also where the connection was reset: nobody reads an answer while still sending without end.
@@ -54,27 +54,27 @@ async def until_closed(served: ServedInstallation, *pieces: bytes) -> bytes:
     ],
     ids=["silence", "half a head", "a head without end, line by line", "a head octet by octet"],
 )
-async def test_a_head_that_does_not_come(impatient: ServedInstallation, pieces: list[bytes]) -> None:
-    assert await until_closed(impatient, *pieces) == b""
+async def test_incomplete_request_head_times_out(impatient: ServedInstallation, pieces: list[bytes]) -> None:
+    assert await wait_until_closed(impatient, *pieces) == b""
     assert (await impatient.nobody.get("//healthz")).status == 200
 
 
-async def test_silence_after_an_answer(impatient: ServedInstallation) -> None:
-    answer = await until_closed(impatient, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+async def test_idle_connection_is_closed(impatient: ServedInstallation) -> None:
+    answer = await wait_until_closed(impatient, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_head_without_end_at_full_speed(sqlite_served: ServedInstallation) -> None:
-    answer = await until_closed(sqlite_served, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Filler: y\r\n" * 100_000)
+async def test_endless_request_head_is_rejected(sqlite_served: ServedInstallation) -> None:
+    answer = await wait_until_closed(sqlite_served, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-Filler: y\r\n" * 100_000)
     assert answer.startswith(b"HTTP/1.1 4") or answer == b""
     assert (await sqlite_served.nobody.get("//healthz")).status == 200
 
 
-async def test_too_many_connections_of_one_address(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_connection_limit_per_address(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings(max_connections_per_ip=3)) as served:
         held = [await asyncio.open_connection(*served.server.address) for _ in range(3)]
         try:
-            assert [await until_closed(served) for _ in range(2)] == [b"", b""]
+            assert [await wait_until_closed(served) for _ in range(2)] == [b"", b""]
             reader, writer = held[0]
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
@@ -85,7 +85,9 @@ async def test_too_many_connections_of_one_address(tmp_path: Path, capfd: pytest
     assert capfd.readouterr().out.count("api.connection_refused") == 1
 
 
-async def test_answers_that_are_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connection_of_a_client_that_reads_nothing_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "CLIENT_READ_SECONDS", PATIENCE)
     requests = b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 2000
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings()) as served:

@@ -17,7 +17,7 @@ DOCUMENTED = {
 }
 
 
-async def test_lists_and_one_with_its_attempts(sqlite_served: ServedInstallation) -> None:
+async def test_list_and_show_with_attempts(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, integration_id, _ = await served.alias()
     ticket_id = await served.ticket()
@@ -44,7 +44,7 @@ async def test_lists_and_one_with_its_attempts(sqlite_served: ServedInstallation
     assert (refused.status, refused.code) == (409, "conflict")
 
 
-async def test_replays(sqlite_served: ServedInstallation) -> None:
+async def test_replay_one_and_many(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, integration_id, _ = await served.alias()
     await served.ticket()

@@ -6,7 +6,7 @@ from tests.support.installation import HOST
 from tests.support.installation.http import ServedInstallation
 
 
-async def test_a_domain_is_added_proved_and_removed(served: ServedInstallation, dns_server: DnsStandIn) -> None:
+async def test_create_verify_and_delete_a_domain(served: ServedInstallation, dns_server: DnsStandIn) -> None:
     made = await served.admin.post("/domains", {"domain": "Example.ORG."})
     assert made.status == 201
     assert made.body["domain"] == "example.org"
@@ -46,7 +46,7 @@ async def test_a_domain_is_added_proved_and_removed(served: ServedInstallation, 
     assert (await served.admin.get(path)).status == 404
 
 
-async def test_a_domain_that_another_workspace_has(served: ServedInstallation, dns_server: DnsStandIn) -> None:
+async def test_domain_of_another_workspace_is_taken(served: ServedInstallation, dns_server: DnsStandIn) -> None:
     other, _ = await served.other_workspace()
     first = (await served.admin.post("/domains", {"domain": "example.org"})).body
     second = (await other.post("/domains", {"domain": "example.org"})).body
@@ -61,7 +61,7 @@ async def test_a_domain_that_another_workspace_has(served: ServedInstallation, d
     assert (await other.get(f"/domains/{first['id']}")).status == 404
 
 
-async def test_a_domain_with_aliases_is_removed_by_force(sqlite_served: ServedInstallation) -> None:
+async def test_domain_with_aliases_is_deleted_with_force(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     domain_id, _, alias_id = await served.alias()
     refused = await served.admin.delete(f"/domains/{domain_id}")
@@ -71,7 +71,7 @@ async def test_a_domain_with_aliases_is_removed_by_force(sqlite_served: ServedIn
     assert (await served.admin.get(f"/aliases/{alias_id}")).status == 404
 
 
-async def test_what_is_no_domain_is_refused_by_its_field(sqlite_served: ServedInstallation) -> None:
+async def test_invalid_domain_names_its_field(sqlite_served: ServedInstallation) -> None:
     for body in ({"domain": "192.0.2.1"}, {"domain": 5}, {}):
         refused = await sqlite_served.admin.post("/domains", body)
         assert (refused.status, refused.code, refused.field) == (400, "invalid_domain", "domain")

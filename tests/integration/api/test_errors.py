@@ -33,7 +33,7 @@ async def raw(served: ServedInstallation, octets: bytes, *, timeout: float = 10)
         writer.close()
 
 
-def in_shape(answer: bytes) -> dict[str, Any]:
+def assert_error_format(answer: bytes) -> dict[str, Any]:
     head, _, text = answer.partition(b"\r\n\r\n")
     assert b"application/json" in head, answer
     assert b"\r\nServer: EmailRouter\r\n" in head + b"\r\n", answer
@@ -70,13 +70,13 @@ def in_shape(answer: bytes) -> dict[str, Any]:
         (b'{"domain": "example.org"} x', "invalid_request"),
     ],
 )
-async def test_bodies_that_are_wrong(sqlite_served: ServedInstallation, octets: bytes, code: str) -> None:
+async def test_invalid_bodies(sqlite_served: ServedInstallation, octets: bytes, code: str) -> None:
     headers = {"Content-Type": "application/json"}
     answer = await sqlite_served.admin.post("/domains", data=octets, headers=headers)
     assert (answer.status, answer.code) == (400, code)
 
 
-async def test_other_errors_of_http(sqlite_served: ServedInstallation) -> None:
+async def test_http_errors(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     form = await served.admin.post("/domains", data={"domain": "example.org"})
     assert (form.status, form.code) == (415, "unsupported_media_type")
@@ -113,7 +113,7 @@ async def test_other_errors_of_http(sqlite_served: ServedInstallation) -> None:
     assert (expecting.status, expecting.code) == (400, "invalid_request")
 
 
-async def test_a_body_that_is_too_large(sqlite_served: ServedInstallation) -> None:
+async def test_body_that_is_too_large(sqlite_served: ServedInstallation) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(40):
             yield b" " * 65536
@@ -138,10 +138,10 @@ async def test_a_body_that_is_too_large(sqlite_served: ServedInstallation) -> No
         b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-async def test_what_is_not_http(sqlite_served: ServedInstallation, octets: bytes) -> None:
+async def test_malformed_http(sqlite_served: ServedInstallation, octets: bytes) -> None:
     answer = await raw(sqlite_served, octets)
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
-    in_shape(answer)
+    assert_error_format(answer)
     assert (await sqlite_served.nobody.get("//healthz")).status == 200
 
 
@@ -154,12 +154,12 @@ async def test_what_is_not_http(sqlite_served: ServedInstallation, octets: bytes
         b"POST /tickets/x/claim HTTP/1.1\r\nHost: x\r\nReferer: http://[\r\n",
     ],
 )
-async def test_what_is_http_and_yet_names_nothing(sqlite_served: ServedInstallation, octets: bytes) -> None:
+async def test_valid_http_without_a_resource(sqlite_served: ServedInstallation, octets: bytes) -> None:
     answer = await raw(sqlite_served, octets + b"Connection: close\r\n\r\n")
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 303")), answer
 
 
-async def test_half_a_body_and_a_slow_one(tmp_path: Path) -> None:
+async def test_incomplete_and_slow_bodies(tmp_path: Path) -> None:
     async with (
         opened_sqlite(tmp_path) as store,
         serving(store, served_settings(request_timeout="250ms")) as served,
@@ -170,12 +170,12 @@ async def test_half_a_body_and_a_slow_one(tmp_path: Path) -> None:
         )
         with capture_logs() as logs:
             answer = await raw(served, head.encode() + b'{"domain"')
-        assert in_shape(answer)["code"] == "unavailable"
+        assert assert_error_format(answer)["code"] == "unavailable"
         (timed_out,) = (event for event in logs if event["event"] == "api.request_timed_out")
         assert timed_out["waiting_in"] == "api.body.read"
 
 
-async def test_a_download_waits_for_no_body(sqlite_served: ServedInstallation) -> None:
+async def test_download_does_not_wait_for_a_body(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()
     path = f"/api/emails/messages/{await served.mail()}/raw"
@@ -187,7 +187,7 @@ async def test_a_download_waits_for_no_body(sqlite_served: ServedInstallation) -
     writer.close()
 
 
-async def test_every_answer_is_named_and_kept_by_nobody(sqlite_served: ServedInstallation) -> None:
+async def test_every_response_has_a_request_id_and_is_not_cached(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     answer = await served.admin.get("/domains", headers={"X-Request-Id": "my-own.id_1"})
     assert answer.headers["X-Request-Id"] == "my-own.id_1"
@@ -197,7 +197,7 @@ async def test_every_answer_is_named_and_kept_by_nobody(sqlite_served: ServedIns
         assert named.headers["X-Request-Id"] not in ("", wrong)
 
 
-async def test_faults_of_ours_say_nothing_of_the_inside(
+async def test_internal_errors_reveal_no_details(
     sqlite_served: ServedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = sqlite_served
@@ -232,29 +232,29 @@ values: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(st.binary(max_size=200))
-def test_any_octets_are_an_object_or_refused(octets: bytes) -> None:
+def test_any_bytes_are_an_object_or_rejected(octets: bytes) -> None:
     with contextlib.suppress(Refused):
         assert isinstance(body.decode(octets, "application/json", ""), dict)
 
 
 @given(st.dictionaries(st.text(max_size=10), values, max_size=5))
-def test_json_comes_through_unless_it_cannot_be_kept(found: dict[str, Any]) -> None:
+def test_json_round_trips_unless_it_cannot_be_stored(found: dict[str, Any]) -> None:
     octets = json.dumps(found).encode()
     try:
         assert body.decode(octets, "application/json", "utf-8") == found
     except Refused:
-        assert any(mark in octets for mark in (b"\\u0000", b"\\ud", b"NaN", b"Infinity")) or _has_long_number(found)
+        assert any(mark in octets for mark in (b"\\u0000", b"\\ud", b"NaN", b"Infinity")) or has_long_number(found)
 
 
-def _has_long_number(found: Any) -> bool:
+def has_long_number(found: Any) -> bool:
     if isinstance(found, dict):
-        return any(map(_has_long_number, found.values()))
+        return any(map(has_long_number, found.values()))
     if isinstance(found, list):
-        return any(map(_has_long_number, found))
+        return any(map(has_long_number, found))
     return isinstance(found, int) and abs(found) >= 10**18
 
 
-async def test_one_address_causes_few_lines_about_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_error_log_lines_are_limited_per_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def away(*_: object, **__: object) -> None:
         raise Unavailable("the database is away")
 

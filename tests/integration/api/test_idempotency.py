@@ -7,7 +7,7 @@ from tests.support.installation.http import ServedInstallation
 KEY = {"Idempotency-Key": "order-1"}
 
 
-async def test_the_same_request_is_done_once(served: ServedInstallation) -> None:
+async def test_repeated_request_is_executed_once(served: ServedInstallation) -> None:
     first = await served.admin.post("/domains", {"domain": "example.org"}, headers=KEY)
     again = await served.admin.post("/domains", {"domain": "example.org"}, headers=KEY)
     assert (first.status, again.status) == (201, 201)
@@ -25,19 +25,19 @@ async def test_the_same_request_is_done_once(served: ServedInstallation) -> None
     assert (await served.admin.post("/domains", {"domain": "example.com"}, headers=KEY)).status == 201
 
 
-async def test_what_failed_may_be_tried_again(served: ServedInstallation) -> None:
+async def test_failed_request_can_be_retried(served: ServedInstallation) -> None:
     assert (await served.admin.post("/domains", {"domain": "x"}, headers=KEY)).status == 400
     assert (await served.admin.post("/domains", {"domain": "example.org"}, headers=KEY)).status == 201
 
 
-async def test_a_secret_is_not_kept(served: ServedInstallation) -> None:
+async def test_response_with_a_secret_is_not_stored(served: ServedInstallation) -> None:
     made = await served.admin.post("/keys", {"name": "CI"}, headers=KEY)
     again = await served.admin.post("/keys", {"name": "CI"}, headers=KEY)
     assert (made.status, again.status, again.code) == (201, 409, "conflict")
     assert len((await served.admin.get("/keys")).body["keys"]) == 2
 
 
-async def test_many_at_once_do_it_once(served: ServedInstallation) -> None:
+async def test_concurrent_requests_execute_once(served: ServedInstallation) -> None:
     answers = await asyncio.gather(
         *(served.admin.post("/domains", {"domain": "example.org"}, headers=KEY) for _ in range(8))
     )
@@ -46,7 +46,7 @@ async def test_many_at_once_do_it_once(served: ServedInstallation) -> None:
     assert {a.code for a in answers if a.status == 409} <= {"conflict"}
 
 
-async def test_keys_that_are_none(sqlite_served: ServedInstallation) -> None:
+async def test_invalid_idempotency_keys(sqlite_served: ServedInstallation) -> None:
     for key in ("", "x" * 256, "ä"):
         refused = await sqlite_served.admin.post(
             "/domains", {"domain": "example.org"}, headers={"Idempotency-Key": key}

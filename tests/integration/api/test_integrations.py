@@ -5,7 +5,7 @@ from tests.support.installation.http import ServedInstallation
 from tests.support.slack import Answer, SlackStandIn
 
 
-async def test_an_integration_is_made_shown_changed_and_removed(
+async def test_create_show_change_and_delete_an_integration(
     sqlite_served: ServedInstallation, slack: SlackStandIn
 ) -> None:
     served = sqlite_served
@@ -25,7 +25,7 @@ async def test_an_integration_is_made_shown_changed_and_removed(
     assert (await served.admin.get(path)).status == 404
 
 
-async def test_a_test_message_returns_the_answer(sqlite_served: ServedInstallation, slack: SlackStandIn) -> None:
+async def test_test_message_returns_the_response(sqlite_served: ServedInstallation, slack: SlackStandIn) -> None:
     served = sqlite_served
     integration_id = await served.integration(slack.url("general"))
     good = await served.admin.post(f"/integrations/{integration_id}/test")
@@ -37,7 +37,7 @@ async def test_a_test_message_returns_the_answer(sqlite_served: ServedInstallati
     assert "no_service" in bad.body["reason"]
 
 
-async def test_a_failing_integration_and_a_new_url(sqlite_served: ServedInstallation) -> None:
+async def test_new_url_reactivates_a_failing_integration(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, integration_id, _ = await served.alias()
     path = f"/integrations/{integration_id}"
@@ -56,13 +56,13 @@ async def test_a_failing_integration_and_a_new_url(sqlite_served: ServedInstalla
     assert (delivery["parked"], delivery["nextAttemptAt"]) == (False, "2030-01-01T12:00:00Z")
 
 
-async def test_an_integration_in_use_is_not_removed(sqlite_served: ServedInstallation) -> None:
+async def test_integration_in_use_is_not_deleted(sqlite_served: ServedInstallation) -> None:
     _, integration_id, _ = await sqlite_served.alias()
     refused = await sqlite_served.admin.delete(f"/integrations/{integration_id}")
     assert (refused.status, refused.code) == (409, "in_use")
 
 
-async def test_what_is_no_integration(sqlite_served: ServedInstallation) -> None:
+async def test_invalid_integrations_are_rejected(sqlite_served: ServedInstallation) -> None:
     valid = {"type": "slack", "name": "Support", "webhookUrl": "https://hooks.slack.test/services/T/B/x"}
     for own, code, field in (
         ({"type": "teams"}, "invalid_integration", "type"),

@@ -34,7 +34,7 @@ async def limited(store: Store) -> AsyncIterator[ServedInstallation]:
         yield served
 
 
-async def test_the_headers_are_of_the_nearer_limit(limited: ServedInstallation) -> None:
+async def test_headers_show_the_limit_closest_to_being_reached(limited: ServedInstallation) -> None:
     seen = [await limited.admin.get(path) for path in ("/domains", "/nothing-like-it", "/domains/x", "/domains")]
     counted = [answer for answer in seen if "X-RateLimit-Limit" in answer.headers]
     assert [answer.status for answer in counted] == [200, 404, 200]
@@ -44,7 +44,7 @@ async def test_the_headers_are_of_the_nearer_limit(limited: ServedInstallation) 
     assert "X-RateLimit-Limit" not in (await limited.nobody.get("/domains")).headers
 
 
-async def test_beyond_the_minute_and_beyond_the_day(limited: ServedInstallation) -> None:
+async def test_minute_and_day_limits(limited: ServedInstallation) -> None:
     agent, _ = await limited.person("agent")
     statuses = [(await limited.admin.get("/domains")).status for _ in range(7)]
     assert statuses == [200] * 5 + [429] * 2
@@ -61,14 +61,14 @@ async def test_beyond_the_minute_and_beyond_the_day(limited: ServedInstallation)
     assert (over.status, over.headers["X-RateLimit-Limit"]) == (429, "12")
 
 
-async def test_forbidden_requests_count_too(limited: ServedInstallation) -> None:
+async def test_forbidden_requests_count(limited: ServedInstallation) -> None:
     viewer, _ = await limited.person("viewer")
     for remaining in ("4", "3"):
         refused = await viewer.post("/domains", {"domain": "example.org"})
         assert (refused.status, refused.headers.get("X-RateLimit-Remaining")) == (403, remaining)
 
 
-async def test_all_sessions_of_a_person_share_a_limit_a_minute_and_have_none_a_day(
+async def test_sessions_of_a_user_share_a_minute_limit_and_have_no_day_limit(
     limited: ServedInstallation,
 ) -> None:
     statuses = [(await limited.admin.get("/domains")).status for _ in range(6)]
@@ -98,7 +98,7 @@ async def session(served: ServedInstallation) -> str:
     return cookie
 
 
-async def test_what_an_open_page_requests_by_itself_is_not_counted(limited: ServedInstallation) -> None:
+async def test_automatic_requests_of_a_page_are_not_counted(limited: ServedInstallation) -> None:
     cookie = {"Cookie": await session(limited)}
     for _ in range(6):
         refreshed = await limited.nobody.get("//tickets", headers=cookie | {REFRESH_HEADER: "1"})
@@ -121,7 +121,7 @@ class Requested(dict[Any, Any]):
         self.match_info = SimpleNamespace(handler=SimpleNamespace(__self__=DeclaredHandler(page)))
 
 
-async def test_an_hour_of_triage_meets_no_limit(tmp_path: Path) -> None:
+async def test_an_hour_of_triage_stays_below_the_limits(tmp_path: Path) -> None:
     """A ticket every 3 s, five pages open, with the settings of the sample. What is forged has an end."""
     clock = FakeClock()
     async with opened_sqlite(tmp_path) as store:
@@ -158,7 +158,7 @@ async def _answer(_: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
-async def test_two_processes_over_one_postgresql_allow_no_more_than_one(store: Store) -> None:
+async def test_two_processes_share_the_limits_on_postgresql(store: Store) -> None:
     if store.kind == "sqlite":
         pytest.skip("one host, one process: tests/integration/admin/test_rate_limits.py")
     settings, clock = served_settings(requests_per_minute=5), FakeClock()

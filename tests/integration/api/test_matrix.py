@@ -86,7 +86,7 @@ BODIES = {
 }
 
 
-def test_every_route_has_its_row() -> None:
+def test_matrix_covers_every_route() -> None:
     assert {(route.method, route.path): route.role for route in ROUTES} == LEAST
     assert len({route.operation_id for route in ROUTES}) == len(ROUTES)
 
@@ -114,7 +114,7 @@ async def test_roles(sqlite_served: ServedInstallation) -> None:
                 assert status < 500, (route.path, role, octets)
 
 
-async def test_keys_that_open_nothing(sqlite_served: ServedInstallation) -> None:
+async def test_unusable_keys_are_unauthorized(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     expired = await served.services.keys.create(served.actor, name="expired", expires_at=served.clock.now() + 1)
     revoked = await served.services.keys.create(served.actor, name="revoked")
@@ -137,7 +137,7 @@ async def test_keys_that_open_nothing(sqlite_served: ServedInstallation) -> None
             assert (status, b'"unauthorized"' in octets) == (401, True), (route.path, state, octets)
 
 
-async def test_what_is_foreign_and_what_is_missing_look_the_same(sqlite_served: ServedInstallation) -> None:
+async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     other, _ = await served.other_workspace()
     domain_id, integration_id, alias_id = await served.alias()
@@ -172,7 +172,7 @@ async def test_what_is_foreign_and_what_is_missing_look_the_same(sqlite_served: 
     assert (await served.admin.get(f"/domains/{domain_id}")).status == 200
 
 
-async def test_both_prefixes_are_the_same(sqlite_served: ServedInstallation) -> None:
+async def test_both_prefixes_are_equivalent(sqlite_served: ServedInstallation) -> None:
     for path in ("/domains", "/openapi.json", "/workspace"):
         one = await sqlite_served.admin.get(f"//api{path}")
         two = await sqlite_served.admin.get(f"//v1{path}")
@@ -186,7 +186,7 @@ async def test_health_needs_no_key(sqlite_served: ServedInstallation, path: str)
     assert (answer.status, answer.body) == (200, {"status": "ok"})
 
 
-async def test_ready_only_with_a_database(tmp_path: Path) -> None:
+async def test_not_ready_without_a_database(tmp_path: Path) -> None:
     async with opened_sqlite(tmp_path) as store, serving(store) as served:
         await store.database.close()
         answer = await served.nobody.get("//readyz")
@@ -194,7 +194,7 @@ async def test_ready_only_with_a_database(tmp_path: Path) -> None:
         assert (await served.nobody.get("//healthz")).status == 200
 
 
-async def test_a_text_that_no_database_stores_is_refused_everywhere(served: ServedInstallation) -> None:
+async def test_unstorable_text_is_rejected_everywhere(served: ServedInstallation) -> None:
     """NUL, plain and inside a cursor, in every parameter of every route. PostgreSQL would fail at each."""
     admin = served.admin
     for route in ROUTES:

@@ -7,7 +7,7 @@ from tests.support.corpus import corpus_mail
 from tests.support.installation.http import ServedInstallation
 
 
-async def test_the_raw_mail_is_octet_for_octet_below_our_headers(served: ServedInstallation) -> None:
+async def test_raw_message_is_unchanged_below_the_trace_headers(served: ServedInstallation) -> None:
     await served.alias()
     content = mails.of_size(700_000)
     message_id = await served.mail(content)
@@ -26,7 +26,7 @@ async def test_the_raw_mail_is_octet_for_octet_below_our_headers(served: ServedI
 @pytest.mark.parametrize(
     "name", ["bare-cr", "nul-and-surrogates", "no-header", "raw-8bit-header", "begins-with-empty-line"]
 )
-async def test_strange_octets_are_handed_out_as_they_came(sqlite_served: ServedInstallation, name: str) -> None:
+async def test_unusual_messages_are_returned_unchanged(sqlite_served: ServedInstallation, name: str) -> None:
     await sqlite_served.alias()
     content = corpus_mail(name) + b"bare \r and \n and \x00 and \xff\r\n.\r\n..\r\nend without a line end"
     message_id = await sqlite_served.mail(content)
@@ -38,7 +38,7 @@ async def test_strange_octets_are_handed_out_as_they_came(sqlite_served: ServedI
     assert head.endswith(b"\r\n")
 
 
-async def test_an_attachment_is_a_download_whatever_it_claims_to_be(served: ServedInstallation) -> None:
+async def test_attachment_is_always_a_download(served: ServedInstallation) -> None:
     await served.alias()
     mail = mails.with_attachment(name="böse\r\n.html", content=b"<script>1</script>", maintype="text", subtype="html")
     message_id = await served.mail(mail)
@@ -56,7 +56,7 @@ async def test_an_attachment_is_a_download_whatever_it_claims_to_be(served: Serv
         assert (await served.admin.get(f"/emails/messages/{message_id}/attachments/{n}")).status == 404
 
 
-async def test_the_trace(sqlite_served: ServedInstallation) -> None:
+async def test_trace(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, integration_id, alias_id = await served.alias()
     message_id = await served.mail(None, "support+urgent@example.org")

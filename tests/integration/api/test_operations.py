@@ -9,7 +9,7 @@ from api.resources import ROUTES
 from tests.support.installation.http import ServedInstallation
 
 
-async def test_the_explanation(sqlite_served: ServedInstallation) -> None:
+async def test_explanation(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     domain_id, integration_id, alias_id = await served.alias()
     asked = {"recipient": "Support+vip@example.org", "from": "ada@customer.test", "subject": "Hello"}
@@ -36,7 +36,7 @@ async def test_the_explanation(sqlite_served: ServedInstallation) -> None:
         assert (await served.admin.post("/explain", wrong)).status == 400
 
 
-async def test_the_audit(sqlite_served: ServedInstallation) -> None:
+async def test_audit_log(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     made = await served.admin.post("/domains", {"domain": "example.org"})
     answer = await served.admin.get("/audit")
@@ -76,7 +76,7 @@ async def test_blocked_senders(sqlite_served: ServedInstallation) -> None:
     assert (await served.admin.get("/blocked-senders")).body == {"blockedSenders": []}
 
 
-async def test_the_document_describes_every_route(sqlite_served: ServedInstallation) -> None:
+async def test_openapi_document_describes_every_route(sqlite_served: ServedInstallation) -> None:
     answer = await sqlite_served.nobody.get("/openapi.json")
     assert answer.status == 200
     document = answer.body
@@ -94,7 +94,7 @@ async def test_the_document_describes_every_route(sqlite_served: ServedInstallat
     assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
 
 
-async def test_the_page_loads_and_runs_nothing(sqlite_served: ServedInstallation) -> None:
+async def test_docs_page_loads_and_runs_nothing(sqlite_served: ServedInstallation) -> None:
     answer = await sqlite_served.nobody.get("/docs")
     assert answer.status == 200
     page = answer.octets.decode()

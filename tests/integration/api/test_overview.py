@@ -5,7 +5,7 @@ from tests.support import mails
 from tests.support.installation.http import ServedInstallation
 
 
-async def test_the_overview(sqlite_served: ServedInstallation) -> None:
+async def test_overview(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, _, alias_id = await served.alias()
     await old_mails(served, Old(0.0, 91), Old(1.0, 92), Old(15.0, 93, dead=True))
@@ -64,7 +64,7 @@ async def test_health(sqlite_served: ServedInstallation) -> None:
     assert [domain["domain"] for domain in found["domains"]] == ["new.example"]
 
 
-async def test_mails_are_found(sqlite_served: ServedInstallation) -> None:
+async def test_find_messages(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()
     message_id = await served.mail(mails.plain(message_id="<one.two@customer.test>"))

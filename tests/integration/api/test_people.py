@@ -4,7 +4,7 @@ tests/integration/admin/test_access_rules.py."""
 from tests.support.installation.http import PASSWORD, ServedInstallation
 
 
-async def test_the_workspace(sqlite_served: ServedInstallation) -> None:
+async def test_show_and_change_the_workspace(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     integration_id = await served.integration()
     shown = await served.admin.get("/workspace")
@@ -90,7 +90,7 @@ async def test_users(sqlite_served: ServedInstallation) -> None:
         assert (refused.status, refused.field) == (400, field)
 
 
-async def test_the_last_admin_stays(sqlite_served: ServedInstallation) -> None:
+async def test_last_admin_is_kept(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     path = f"/users/{served.login.user_id}"
     for refused in (await served.admin.patch(path, {"role": "agent"}), await served.admin.delete(path)):

@@ -34,7 +34,7 @@ def cookie(reply: Reply) -> dict[str, str]:
     return {"Cookie": reply.headers["Set-Cookie"].partition(";")[0]}
 
 
-async def test_a_session_is_a_cookie_that_ends(served: ServedInstallation, grace: str) -> None:
+async def test_session_cookie_and_its_end(served: ServedInstallation, grace: str) -> None:
     signed_in = await login(served)
     assert signed_in.status == 200
     assert signed_in.body["user"]["id"] == grace
@@ -51,14 +51,14 @@ async def test_a_session_is_a_cookie_that_ends(served: ServedInstallation, grace
     assert (await served.nobody.post("/auth/logout", headers=headers)).status == 204
 
 
-async def test_a_cookie_of_a_disabled_user(served: ServedInstallation, grace: str) -> None:
+async def test_cookie_of_a_disabled_user_is_rejected(served: ServedInstallation, grace: str) -> None:
     headers = cookie(await login(served))
     await served.admin.patch(f"/users/{grace}", {"disabled": True})
     ended = await served.nobody.get("/auth/me", headers=headers)
     assert (ended.status, ended.code) == (401, "unauthorized")
 
 
-async def test_what_is_wrong_is_not_told(served: ServedInstallation, grace: str) -> None:
+async def test_failed_sign_in_does_not_reveal_the_reason(served: ServedInstallation, grace: str) -> None:
     await served.admin.post("/users", {"email": "keys@example.org"})
     wrong = [
         await login(served, "not the password"),
@@ -70,7 +70,7 @@ async def test_what_is_wrong_is_not_told(served: ServedInstallation, grace: str)
     assert {(reply.status, reply.octets) for reply in wrong} == {(401, wrong[0].octets)}
 
 
-async def test_another_sites_page_cannot_use_the_cookie(served: ServedInstallation, grace: str) -> None:
+async def test_cross_site_requests_cannot_use_the_cookie(served: ServedInstallation, grace: str) -> None:
     await served.alias()
     path = f"/emails/tickets/{await served.ticket()}/claim"
     headers = cookie(await login(served))
@@ -92,7 +92,7 @@ async def test_another_sites_page_cannot_use_the_cookie(served: ServedInstallati
     assert (await served.admin.post(path, headers={"Origin": "https://evil.test"})).status == 409
 
 
-async def test_guessing_is_throttled(served: ServedInstallation, grace: str) -> None:
+async def test_password_guessing_is_throttled(served: ServedInstallation, grace: str) -> None:
     for _ in range(10):
         assert (await login(served, "wrong password")).status == 401
     throttled = await login(served, PASSWORD)
@@ -101,7 +101,7 @@ async def test_guessing_is_throttled(served: ServedInstallation, grace: str) -> 
     assert (await login(served, "wrong password", email="admin@example.org")).status == 401
 
 
-async def test_a_known_device_is_a_cookie_that_outlives_the_session(
+async def test_device_cookie_outlives_the_session(
     served: ServedInstallation, grace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sign_in_limits, "ACCOUNT_LIMIT", Limit(1, 3600))
@@ -122,7 +122,7 @@ async def test_a_known_device_is_a_cookie_that_outlives_the_session(
     assert (await login(served, "another horse battery", headers={"Cookie": device})).status == 200
 
 
-async def test_with_https_the_cookie_belongs_to_this_host_alone(tmp_path: Path) -> None:
+async def test_cookie_has_the_host_prefix_with_https(tmp_path: Path) -> None:
     settings = {**served_settings(), "server.public_url": "HTTPS://mail.example.org"}
     async with opened_sqlite(tmp_path) as store, serving(store, settings) as served:
         reply = await login(served, served.login.password, served.login.email)
@@ -144,7 +144,7 @@ async def test_with_https_the_cookie_belongs_to_this_host_alone(tmp_path: Path) 
             assert answer.headers["Strict-Transport-Security"] == "max-age=31536000", path
 
 
-async def test_a_response_is_of_no_use_to_another_sites_page(served: ServedInstallation) -> None:
+async def test_responses_cannot_be_used_by_other_sites(served: ServedInstallation) -> None:
     for path in ("/auth/me", "/nothing", "/domains", "//healthz", "/openapi.json"):
         answer = await served.admin.get(path)
         assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'", path

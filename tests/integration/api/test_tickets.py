@@ -6,7 +6,7 @@ from tests.support.corpus import corpus_mail
 from tests.support.installation.http import ServedInstallation
 
 
-async def test_lists_have_the_documented_fields_newest_first(sqlite_served: ServedInstallation) -> None:
+async def test_lists_are_newest_first_with_documented_fields(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()
     first = await served.ticket(mails.plain(subject="First"))
@@ -23,7 +23,7 @@ async def test_lists_have_the_documented_fields_newest_first(sqlite_served: Serv
     assert (await served.admin.get("/emails/tickets/mine")).body == {"tickets": []}
 
 
-async def test_one_ticket_has_all_that_belongs_to_it(sqlite_served: ServedInstallation) -> None:
+async def test_ticket_detail_is_complete(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, integration_id, alias_id = await served.alias()
     ticket_id = await served.ticket(mails.with_attachment(message_id="<first@customer.test>"))
@@ -45,7 +45,7 @@ async def test_one_ticket_has_all_that_belongs_to_it(sqlite_served: ServedInstal
     assert bounce["failedRecipients"] == ["nobody@customer.example"]
 
 
-async def test_claiming_and_handing_over(sqlite_served: ServedInstallation) -> None:
+async def test_claim_unclaim_and_assign(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()
     ticket_id = await served.ticket()
@@ -96,7 +96,7 @@ async def test_statuses(sqlite_served: ServedInstallation) -> None:
     assert (refused.status, refused.code) == (400, "invalid_status")
 
 
-async def test_each_parameter_narrows_the_list(sqlite_served: ServedInstallation) -> None:
+async def test_each_parameter_filters_the_list(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     _, _, alias_id = await served.alias()
     await served.ticket(mails.plain(subject="First door"))
@@ -153,7 +153,7 @@ async def test_notes(sqlite_served: ServedInstallation) -> None:
     assert (refused.status, refused.code, refused.field) == (400, "invalid_request", "text")
 
 
-async def test_an_erased_ticket_is_gone(sqlite_served: ServedInstallation) -> None:
+async def test_erased_ticket_is_not_found(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     await served.alias()
     path = f"/emails/tickets/{await served.ticket()}"

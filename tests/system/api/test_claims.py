@@ -16,7 +16,7 @@ TICKETS = 100
 PROCESSES = 3
 
 
-async def test_each_ticket_has_one_winner(tmp_path: Path, postgres_url: str, slack: SlackStandIn) -> None:
+async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_url: str, slack: SlackStandIn) -> None:
     async with installed(tmp_path, slack, postgres_url) as made, starting() as start:
         unlimited = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
         programs = [await start("api", env=made.settings | unlimited, cwd=tmp_path) for _ in range(PROCESSES)]

@@ -92,7 +92,7 @@ def _shape(value: Any) -> Any:
     return None
 
 
-def test_the_examples_of_the_openapi_document_are_those_of_this_one() -> None:
+def test_openapi_examples_match_the_document() -> None:
     """`python -m api.examples` writes them anew; each call with a body has one, and each that answers something."""
     assert examples() == parse_document(DOCUMENT.read_text(encoding="utf-8"))
     for route in ROUTES:

@@ -35,12 +35,12 @@ def address(text: str) -> IPv4Address | IPv6Address | None:
     ],
     ids=["address", "another address", "one /64", "another /64", "mapped", "a trusted proxy", "a Unix socket"],
 )
-def test_what_is_admitted(peers: list[str], admitted: list[bool]) -> None:
+def test_admitted_connections(peers: list[str], admitted: list[bool]) -> None:
     counted = limits()
     assert [counted.admit(address(peer)) for peer in peers] == admitted
 
 
-def test_what_is_released_can_be_had_again_and_nothing_stays() -> None:
+def test_released_connections_leave_no_state() -> None:
     counted = limits()
     peers = [address(text) for text in ("203.0.113.1", "203.0.113.1", "2001:db8::1", PROXY, "")]
     for _ in range(100):
@@ -51,7 +51,7 @@ def test_what_is_released_can_be_had_again_and_nothing_stays() -> None:
     assert counted._open == 0
 
 
-def test_a_flood_is_logged_once_in_a_while() -> None:
+def test_refusals_are_logged_at_most_once_per_interval() -> None:
     clock = FakeClock()
     counted = limits(clock)
     with capture_logs() as lines:
