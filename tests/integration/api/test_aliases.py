@@ -6,11 +6,11 @@ from tests.support.installation.http import ServedInstallation
 async def test_create_change_and_delete_an_alias(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     domain_id, integration_id = await served.domain(), await served.integration()
-    asked = {"domainId": domain_id, "localPart": "Support", "integrationId": integration_id}
-    made = await served.admin.post("/aliases", asked)
-    assert made.status == 201
-    assert made.body == {
-        "id": made.body["id"],
+    request = {"domainId": domain_id, "localPart": "Support", "integrationId": integration_id}
+    created = await served.admin.post("/aliases", request)
+    assert created.status == 201
+    assert created.body == {
+        "id": created.body["id"],
         "email": "Support@example.org",
         "localPart": "Support",
         "domainId": domain_id,
@@ -18,11 +18,11 @@ async def test_create_change_and_delete_an_alias(sqlite_served: ServedInstallati
         "status": "active",
         "createdAt": "2030-01-01T12:00:00Z",
     }
-    path = f"/aliases/{made.body['id']}"
+    path = f"/aliases/{created.body['id']}"
     other = await served.integration()
     changed = await served.admin.patch(path, {"integrationId": other, "status": "disabled"})
     assert changed.status == 200
-    assert changed.body == made.body | {"integrationId": other, "status": "disabled"}
+    assert changed.body == created.body | {"integrationId": other, "status": "disabled"}
     shown = await served.admin.get(path)
     assert (shown.status, shown.body) == (200, changed.body)
     assert (await served.admin.delete(path)).status == 204
@@ -34,17 +34,17 @@ async def test_list_by_domain_in_pages(sqlite_served: ServedInstallation) -> Non
     domain_id, integration_id, _ = await served.alias("one")
     other = await served.domain("example.net")
     for name, where in (("two", domain_id), ("three", other)):
-        asked = {"domainId": where, "localPart": name, "integrationId": integration_id}
-        await served.admin.post("/aliases", asked)
+        request = {"domainId": where, "localPart": name, "integrationId": integration_id}
+        await served.admin.post("/aliases", request)
     all_of_them = await served.admin.get("/aliases")
     assert all_of_them.status == 200
     assert [alias["localPart"] for alias in all_of_them.body["aliases"]] == ["three", "two", "one"]
     assert set(all_of_them.body) == {"aliases"}
     first = (await served.admin.get(f"/aliases?domainId={domain_id}&limit=1")).body
     assert [alias["localPart"] for alias in first["aliases"]] == ["two"]
-    rest = (await served.admin.get(f"/aliases?domainId={domain_id}&limit=1&cursor={first['nextCursor']}")).body
-    assert [alias["localPart"] for alias in rest["aliases"]] == ["one"]
-    assert "nextCursor" not in rest
+    next_page = (await served.admin.get(f"/aliases?domainId={domain_id}&limit=1&cursor={first['nextCursor']}")).body
+    assert [alias["localPart"] for alias in next_page["aliases"]] == ["one"]
+    assert "nextCursor" not in next_page
     assert (await served.admin.get("/aliases?domainId=dom_nonsense")).status == 404
 
 

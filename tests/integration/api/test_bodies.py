@@ -23,8 +23,8 @@ CAP = 1048576
 JSON = {"Content-Type": "application/json"}
 
 
-def decode_json(octets: bytes) -> Any:
-    return body.decode(octets, "application/json", "utf-8")
+def decode_json(data: bytes) -> Any:
+    return body.decode(data, "application/json", "utf-8")
 
 
 async def read_to_end(reader: asyncio.StreamReader) -> None:
@@ -37,17 +37,17 @@ async def read_to_end(reader: asyncio.StreamReader) -> None:
 @pytest.mark.parametrize("shape", [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])
 def test_nesting_depth_limit_is_exact(shape: tuple[str, str]) -> None:
     levels = shape[0].count("[") + shape[0].count("{")
-    most = (body.MAX_DEPTH - 1) // levels
+    maximum = (body.MAX_DEPTH - 1) // levels
 
     def nested(times: int, inner: str) -> bytes:
         return f'{{"x": {shape[0] * times}{inner}{shape[1] * times}}}'.encode()
 
-    assert decode_json(nested(most, "1"))
-    left = body.MAX_DEPTH - 1 - most * levels
-    assert decode_json(nested(most, "[" * left + "]" * left or "1"))
+    assert decode_json(nested(maximum, "1"))
+    left = body.MAX_DEPTH - 1 - maximum * levels
+    assert decode_json(nested(maximum, "[" * left + "]" * left or "1"))
     for inner in ("[" * (left + 1) + "]" * (left + 1), "[" * (left + 1) + "1" + "]" * (left + 1)):
         with pytest.raises(Refused, match=f"at most {body.MAX_DEPTH} levels deep"):
-            decode_json(nested(most, inner))
+            decode_json(nested(maximum, inner))
 
 
 @pytest.mark.parametrize("times", [100, 1_000, 5_000, 15_000])
@@ -59,11 +59,11 @@ def test_extreme_depth_is_rejected(shape: tuple[str, str], times: int) -> None:
 
 def test_number_of_containers_is_limited() -> None:
     """Within [api] max_body_bytes they could take a hundred times as much memory, and seconds to be collected."""
-    most = body.MAX_CONTAINERS - 2
-    assert decode_json(f'{{"a": [{",".join(["[]"] * most)}]}}'.encode())
-    for octets in (f'{{"a": [{",".join(["[]"] * (most + 1))}]}}'.encode(), b"[" * 1_000_000, b'{"a":' * 200_000):
+    maximum = body.MAX_CONTAINERS - 2
+    assert decode_json(f'{{"a": [{",".join(["[]"] * maximum)}]}}'.encode())
+    for data in (f'{{"a": [{",".join(["[]"] * (maximum + 1))}]}}'.encode(), b"[" * 1_000_000, b'{"a":' * 200_000):
         with pytest.raises(Refused, match="at most 30000 arrays and objects"):
-            decode_json(octets)
+            decode_json(data)
     note = json.dumps({"text": "{" * 20_000}).encode()
     assert decode_json(note)
 
@@ -73,13 +73,11 @@ def test_brackets_in_strings_do_not_count_as_depth() -> None:
     assert decode_json(json.dumps({"a": [text, {text: text}]}).encode()) == {"a": [text, {text: text}]}
 
 
-@pytest.mark.parametrize(
-    "octets", [b'\\"' * 500_000, b'"' * 1_000_001, b'{"a": "' + b"\\" * 1_000_000, b'"\\' * 500_000]
-)
-def test_many_quotes_and_backslashes_take_linear_time(octets: bytes) -> None:
+@pytest.mark.parametrize("data", [b'\\"' * 500_000, b'"' * 1_000_001, b'{"a": "' + b"\\" * 1_000_000, b'"\\' * 500_000])
+def test_many_quotes_and_backslashes_take_linear_time(data: bytes) -> None:
     """With the former regular expression each of these takes minutes: pytest's time limit ends the test."""
     with pytest.raises(Refused, match="not valid JSON"):
-        decode_json(octets)
+        decode_json(data)
 
 
 @pytest.mark.parametrize(

@@ -72,15 +72,15 @@ async def test_endless_request_head_is_rejected(sqlite_served: ServedInstallatio
 
 async def test_connection_limit_per_address(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     async with opened_sqlite(tmp_path) as store, serving(store, served_settings(max_connections_per_ip=3)) as served:
-        held = [await asyncio.open_connection(*served.server.address) for _ in range(3)]
+        connections = [await asyncio.open_connection(*served.server.address) for _ in range(3)]
         try:
             assert [await wait_until_closed(served) for _ in range(2)] == [b"", b""]
-            reader, writer = held[0]
+            reader, writer = connections[0]
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
             assert (await served.nobody.get("//healthz")).status == 200, "the place is free again"
         finally:
-            for _, writer in held:
+            for _, writer in connections:
                 writer.close()
     assert capfd.readouterr().out.count("api.connection_refused") == 1
 

@@ -38,8 +38,8 @@ async def test_list_and_show_with_attempts(sqlite_served: ServedInstallation) ->
     await served.database.execute("dispatch_delivered", id=listed[1]["id"], now=served.clock.now(), via="message")
     one = (await served.admin.get(path)).body
     assert (one["state"], one["attempts"], one["deliveredAt"]) == ("delivered", 1, "2030-01-01T12:00:00Z")
-    (made,) = one["attemptList"]
-    assert (made["status"], made["latencyMs"], made["answer"]) == (200, 120, "ok")
+    (created,) = one["attemptList"]
+    assert (created["status"], created["latencyMs"], created["answer"]) == (200, 120, "ok")
     refused = await served.admin.post(f"{path}/replay")
     assert (refused.status, refused.code) == (409, "conflict")
 

@@ -7,15 +7,15 @@ from tests.support.installation.http import ServedInstallation
 
 
 async def test_create_verify_and_delete_a_domain(served: ServedInstallation, dns_server: DnsStandIn) -> None:
-    made = await served.admin.post("/domains", {"domain": "Example.ORG."})
-    assert made.status == 201
-    assert made.body["domain"] == "example.org"
-    assert made.body["status"] == "pending_verification"
-    assert made.body["mxRecords"] == [{"priority": 10, "value": HOST}]
-    assert made.body["txtRecord"]["name"] == "_emailrouter.example.org"
-    assert made.body["txtRecord"]["value"].startswith("emailrouter-verification=")
+    created = await served.admin.post("/domains", {"domain": "Example.ORG."})
+    assert created.status == 201
+    assert created.body["domain"] == "example.org"
+    assert created.body["status"] == "pending_verification"
+    assert created.body["mxRecords"] == [{"priority": 10, "value": HOST}]
+    assert created.body["txtRecord"]["name"] == "_emailrouter.example.org"
+    assert created.body["txtRecord"]["value"].startswith("emailrouter-verification=")
 
-    path = f"/domains/{made.body['id']}"
+    path = f"/domains/{created.body['id']}"
     before = await served.admin.get(path)
     assert before.body["verified"] is False
     assert {record["status"] for record in before.body["records"]} == {"missing"}
@@ -33,7 +33,7 @@ async def test_create_verify_and_delete_a_domain(served: ServedInstallation, dns
     listed = await served.admin.get("/domains")
     assert set(listed.body) == {"domains"}
     assert listed.body["domains"][0] == {
-        "id": made.body["id"],
+        "id": created.body["id"],
         "domain": "example.org",
         "status": "active",
         "verified": True,

@@ -20,12 +20,12 @@ from tests.support.installation.http import ServedInstallation, served_settings,
 from tests.support.stores import opened_sqlite
 
 
-async def raw(served: ServedInstallation, octets: bytes, *, timeout: float = 10) -> bytes:
+async def raw(served: ServedInstallation, data: bytes, *, timeout: float = 10) -> bytes:
     """Octets as they are on a connection of their own; all that comes back."""
     host, port = served.server.address
     reader, writer = await asyncio.open_connection(host, port)
     try:
-        writer.write(octets)
+        writer.write(data)
         await writer.drain()
         async with asyncio.timeout(timeout):
             return await reader.read()
@@ -38,14 +38,14 @@ def assert_error_format(answer: bytes) -> dict[str, Any]:
     assert b"application/json" in head, answer
     assert b"\r\nServer: EmailRouter\r\n" in head + b"\r\n", answer
     assert b"aiohttp" not in answer
-    found: dict[str, Any] = json.loads(text)["error"]
-    assert set(found) <= {"code", "message", "field"}
+    error: dict[str, Any] = json.loads(text)["error"]
+    assert set(error) <= {"code", "message", "field"}
     assert b"Traceback" not in answer
-    return found
+    return error
 
 
 @pytest.mark.parametrize(
-    ("octets", "code"),
+    ("data", "code"),
     [
         (b" \n", "invalid_request"),  # blanks are no JSON; nothing at all is an empty object
         (b"{", "invalid_request"),
@@ -70,9 +70,9 @@ def assert_error_format(answer: bytes) -> dict[str, Any]:
         (b'{"domain": "example.org"} x', "invalid_request"),
     ],
 )
-async def test_invalid_bodies(sqlite_served: ServedInstallation, octets: bytes, code: str) -> None:
+async def test_invalid_bodies(sqlite_served: ServedInstallation, data: bytes, code: str) -> None:
     headers = {"Content-Type": "application/json"}
-    answer = await sqlite_served.admin.post("/domains", data=octets, headers=headers)
+    answer = await sqlite_served.admin.post("/domains", data=data, headers=headers)
     assert (answer.status, answer.code) == (400, code)
 
 
@@ -126,7 +126,7 @@ async def test_body_that_is_too_large(sqlite_served: ServedInstallation) -> None
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
@@ -138,15 +138,15 @@ async def test_body_that_is_too_large(sqlite_served: ServedInstallation) -> None
         b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-async def test_malformed_http(sqlite_served: ServedInstallation, octets: bytes) -> None:
-    answer = await raw(sqlite_served, octets)
+async def test_malformed_http(sqlite_served: ServedInstallation, data: bytes) -> None:
+    answer = await raw(sqlite_served, data)
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
     assert_error_format(answer)
     assert (await sqlite_served.nobody.get("//healthz")).status == 200
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "data",
     [
         b"OPTIONS * HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n",
         b"CONNECT mail.example:25 HTTP/1.1\r\nHost: x\r\n",
@@ -154,8 +154,8 @@ async def test_malformed_http(sqlite_served: ServedInstallation, octets: bytes) 
         b"POST /tickets/x/claim HTTP/1.1\r\nHost: x\r\nReferer: http://[\r\n",
     ],
 )
-async def test_valid_http_without_a_resource(sqlite_served: ServedInstallation, octets: bytes) -> None:
-    answer = await raw(sqlite_served, octets + b"Connection: close\r\n\r\n")
+async def test_valid_http_without_a_resource(sqlite_served: ServedInstallation, data: bytes) -> None:
+    answer = await raw(sqlite_served, data + b"Connection: close\r\n\r\n")
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 303")), answer
 
 
@@ -216,7 +216,7 @@ async def test_internal_errors_reveal_no_details(
     assert (fault.status, fault.code) == (500, "internal_error")
     assert (gone.status, gone.code) == (503, "unavailable")
     assert "Retry-After" in gone.headers
-    assert b"secret" not in fault.octets + gone.octets
+    assert b"secret" not in fault.content + gone.content
     (about_fault,) = [event for event in logs if event["event"] == "api.internal_error"]
     assert (about_fault["request_id"], about_fault["path"]) == ("find-me", "/api/audit")
     assert [event["reason"] for event in logs if event["event"] == "api.service_unavailable"] == [
@@ -232,26 +232,26 @@ values: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_an_object_or_rejected(octets: bytes) -> None:
+def test_any_bytes_are_an_object_or_rejected(data: bytes) -> None:
     with contextlib.suppress(Refused):
-        assert isinstance(body.decode(octets, "application/json", ""), dict)
+        assert isinstance(body.decode(data, "application/json", ""), dict)
 
 
 @given(st.dictionaries(st.text(max_size=10), values, max_size=5))
-def test_json_round_trips_unless_it_cannot_be_stored(found: dict[str, Any]) -> None:
-    octets = json.dumps(found).encode()
+def test_json_round_trips_unless_it_cannot_be_stored(value: dict[str, Any]) -> None:
+    data = json.dumps(value).encode()
     try:
-        assert body.decode(octets, "application/json", "utf-8") == found
+        assert body.decode(data, "application/json", "utf-8") == value
     except Refused:
-        assert any(mark in octets for mark in (b"\\u0000", b"\\ud", b"NaN", b"Infinity")) or has_long_number(found)
+        assert any(mark in data for mark in (b"\\u0000", b"\\ud", b"NaN", b"Infinity")) or has_long_number(value)
 
 
-def has_long_number(found: Any) -> bool:
-    if isinstance(found, dict):
-        return any(map(has_long_number, found.values()))
-    if isinstance(found, list):
-        return any(map(has_long_number, found))
-    return isinstance(found, int) and abs(found) >= 10**18
+def has_long_number(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(has_long_number, value.values()))
+    if isinstance(value, list):
+        return any(map(has_long_number, value))
+    return isinstance(value, int) and abs(value) >= 10**18
 
 
 async def test_error_log_lines_are_limited_per_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ async def test_repeated_request_is_executed_once(served: ServedInstallation) -> 
     first = await served.admin.post("/domains", {"domain": "example.org"}, headers=KEY)
     again = await served.admin.post("/domains", {"domain": "example.org"}, headers=KEY)
     assert (first.status, again.status) == (201, 201)
-    assert again.octets == first.octets
+    assert again.content == first.content
     assert again.headers["Idempotency-Replayed"] == "true"
     assert len((await served.admin.get("/domains")).body["domains"]) == 1
     other = await served.admin.post("/domains", {"domain": "example.net"}, headers=KEY)
@@ -31,9 +31,9 @@ async def test_failed_request_can_be_retried(served: ServedInstallation) -> None
 
 
 async def test_response_with_a_secret_is_not_stored(served: ServedInstallation) -> None:
-    made = await served.admin.post("/keys", {"name": "CI"}, headers=KEY)
+    created = await served.admin.post("/keys", {"name": "CI"}, headers=KEY)
     again = await served.admin.post("/keys", {"name": "CI"}, headers=KEY)
-    assert (made.status, again.status, again.code) == (201, 409, "conflict")
+    assert (created.status, again.status, again.code) == (201, 409, "conflict")
     assert len((await served.admin.get("/keys")).body["keys"]) == 2
 
 

@@ -9,18 +9,18 @@ async def test_create_show_change_and_delete_an_integration(
     sqlite_served: ServedInstallation, slack: SlackStandIn
 ) -> None:
     served = sqlite_served
-    asked = {"type": "slack", "name": "Support", "webhookUrl": slack.url("general-secret")}
-    made = await served.admin.post("/integrations", asked)
-    assert made.status == 201
-    assert {"id", "type", "name", "createdAt"} <= set(made.body)
-    assert (made.body["type"], made.body["name"], made.body["status"]) == ("slack", "Support", "active")
-    path = f"/integrations/{made.body['id']}"
+    request = {"type": "slack", "name": "Support", "webhookUrl": slack.url("general-secret")}
+    created = await served.admin.post("/integrations", request)
+    assert created.status == 201
+    assert {"id", "type", "name", "createdAt"} <= set(created.body)
+    assert (created.body["type"], created.body["name"], created.body["status"]) == ("slack", "Support", "active")
+    path = f"/integrations/{created.body['id']}"
     changed = await served.admin.patch(path, {"name": "Sales"})
     assert (changed.status, changed.body["name"]) == (200, "Sales")
     listed = await served.admin.get("/integrations")
     assert listed.body["integrations"][0] == changed.body
-    for answer in (made, changed, listed):
-        assert b"general-secret" not in answer.octets
+    for answer in (created, changed, listed):
+        assert b"general-secret" not in answer.content
     assert (await served.admin.delete(path)).status == 204
     assert (await served.admin.get(path)).status == 404
 

@@ -111,7 +111,7 @@ async def test_automatic_requests_of_a_page_are_not_counted(limited: ServedInsta
         assert answer.headers["X-RateLimit-Limit"] == "8", path
 
 
-class Requested(dict[Any, Any]):
+class RequestStub(dict[Any, Any]):
     """As much of a request as the middleware reads."""
 
     def __init__(self, method: str, page: Page, headers: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -129,21 +129,21 @@ async def test_an_hour_of_triage_stays_below_the_limits(tmp_path: Path) -> None:
         middleware = rate_limit(limits, ApiSettings())
         pages = {(page.method, page.path): page for page in PAGES}
         ticket = "/tickets/{id}"
-        one_ticket = [
-            Requested("GET", pages["GET", "/tickets/unassigned"]),
-            Requested("GET", pages["GET", f"{ticket}/messages/{{message}}/html"]),
-            Requested("GET", pages["GET", f"{ticket}/messages/{{message}}/text"]),
+        ticket_requests = [
+            RequestStub("GET", pages["GET", "/tickets/unassigned"]),
+            RequestStub("GET", pages["GET", f"{ticket}/messages/{{message}}/html"]),
+            RequestStub("GET", pages["GET", f"{ticket}/messages/{{message}}/text"]),
         ]
         for action in ("claim", "notes", "status"):
-            one_ticket += [
-                Requested("GET", pages["GET", ticket]),
-                Requested("POST", pages["POST", f"{ticket}/{action}"]),
+            ticket_requests += [
+                RequestStub("GET", pages["GET", ticket]),
+                RequestStub("POST", pages["POST", f"{ticket}/{action}"]),
             ]
-        streams = [Requested("GET", pages["GET", "/live"])] * 5
-        refreshes = [Requested("GET", pages["GET", ticket], {REFRESH_HEADER: "1"})] * 5
+        streams = [RequestStub("GET", pages["GET", "/live"])] * 5
+        refreshes = [RequestStub("GET", pages["GET", ticket], {REFRESH_HEADER: "1"})] * 5
         for _ in range(1200):
-            for asked in (*one_ticket, *streams, *refreshes * 3):
-                await middleware(cast("web.Request", asked), _answer)
+            for request in (*ticket_requests, *streams, *refreshes * 3):
+                await middleware(cast("web.Request", request), _answer)
             clock.advance(3)
         clock.advance(120)
         assert AUTOMATIC_REQUESTS == MAX_STREAMS_PER_USER * MINUTE_SECONDS / POLL_SECONDS

@@ -96,7 +96,7 @@ async def ask(client: Client, route: Route, ids: dict[str, str] | None = None) -
     path = re.sub(r"{([a-z]+)}", lambda match: known.get(match[1], "1"), route.path)
     body = BODIES.get(route.path, {}) if route.method in ("POST", "PATCH") else None
     reply = await client.ask(route.method, path, body)
-    return reply.status, reply.octets
+    return reply.status, reply.content
 
 
 async def test_roles(sqlite_served: ServedInstallation) -> None:
@@ -106,12 +106,12 @@ async def test_roles(sqlite_served: ServedInstallation) -> None:
         if least is None:
             continue
         for role in ROLES:
-            status, octets = await ask(clients[role], route)
+            status, content = await ask(clients[role], route)
             if ROLES.index(role) > ROLES.index(least):
-                assert (status, b'"forbidden"' in octets) == (403, True), (route.path, role)
+                assert (status, b'"forbidden"' in content) == (403, True), (route.path, role)
             else:
-                assert status not in (401, 403), (route.path, role, octets)
-                assert status < 500, (route.path, role, octets)
+                assert status not in (401, 403), (route.path, role, content)
+                assert status < 500, (route.path, role, content)
 
 
 async def test_unusable_keys_are_unauthorized(sqlite_served: ServedInstallation) -> None:
@@ -133,8 +133,8 @@ async def test_unusable_keys_are_unauthorized(sqlite_served: ServedInstallation)
     }
     for route in (route for route in ROUTES if route.role is not None):
         for state, client in clients.items():
-            status, octets = await ask(client, route)
-            assert (status, b'"unauthorized"' in octets) == (401, True), (route.path, state, octets)
+            status, content = await ask(client, route)
+            assert (status, b'"unauthorized"' in content) == (401, True), (route.path, state, content)
 
 
 async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedInstallation) -> None:
@@ -162,10 +162,10 @@ async def test_foreign_and_missing_objects_look_the_same(sqlite_served: ServedIn
     with_id = [route for route in ROUTES if "{" in route.path]
     for route in with_id:
         noun = "messages" if "/messages/" in route.path else route.tag
-        found = real[noun]
-        prefix = found.partition("_")[0]
-        missing = "@ham.example" if found.startswith("@") else f"{prefix}_{'0' * 26}"
-        foreign_answer = await ask(other, route, {"id": found, "sender": found})
+        object_id = real[noun]
+        prefix = object_id.partition("_")[0]
+        missing = "@ham.example" if object_id.startswith("@") else f"{prefix}_{'0' * 26}"
+        foreign_answer = await ask(other, route, {"id": object_id, "sender": object_id})
         missing_answer = await ask(other, route, {"id": missing, "sender": missing})
         assert foreign_answer[0] == 404, (route.path, foreign_answer)
         assert foreign_answer == missing_answer, route.path

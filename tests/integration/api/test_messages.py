@@ -15,12 +15,12 @@ async def test_raw_message_is_unchanged_below_the_trace_headers(served: ServedIn
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "message/rfc822"
     assert answer.headers["Content-Disposition"].startswith("attachment;")
-    assert answer.octets.endswith(content)
-    head = answer.octets[: -len(content)]
+    assert answer.content.endswith(content)
+    head = answer.content[: -len(content)]
     assert head.startswith(b"Return-Path: <ada@customer.test>\r\nReceived: from customer.test")
     assert message_id.encode() in head
-    assert int(answer.headers["Content-Length"]) == len(answer.octets)
-    assert (await served.admin.ask("HEAD", f"/emails/messages/{message_id}/raw")).octets == b""
+    assert int(answer.headers["Content-Length"]) == len(answer.content)
+    assert (await served.admin.ask("HEAD", f"/emails/messages/{message_id}/raw")).content == b""
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ async def test_unusual_messages_are_returned_unchanged(sqlite_served: ServedInst
     content = corpus_mail(name) + b"bare \r and \n and \x00 and \xff\r\n.\r\n..\r\nend without a line end"
     message_id = await sqlite_served.mail(content)
     answer = await sqlite_served.admin.get(f"/emails/messages/{message_id}/raw")
-    assert answer.octets.endswith(content)
-    head = answer.octets.removesuffix(content)
+    assert answer.content.endswith(content)
+    head = answer.content.removesuffix(content)
     fields = [line for line in head.split(b"\r\n") if line and not line.startswith((b" ", b"\t"))]
     assert [field.partition(b":")[0] for field in fields] == [b"Return-Path", b"Received"]
     assert head.endswith(b"\r\n")
@@ -44,7 +44,7 @@ async def test_attachment_is_always_a_download(served: ServedInstallation) -> No
     message_id = await served.mail(mail)
     answer = await served.admin.get(f"/emails/messages/{message_id}/attachments/1")
     assert answer.status == 200
-    assert answer.octets == b"<script>1</script>"
+    assert answer.content == b"<script>1</script>"
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert answer.headers["Content-Disposition"].startswith("attachment;")
     for download in (answer, await served.admin.get(f"/emails/messages/{message_id}/raw")):

@@ -12,19 +12,19 @@ from tests.support.installation.http import ServedInstallation
 async def test_explanation(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
     domain_id, integration_id, alias_id = await served.alias()
-    asked = {"recipient": "Support+vip@example.org", "from": "ada@customer.test", "subject": "Hello"}
-    answer = await served.admin.post("/explain", asked)
-    found = answer.body
+    request = {"recipient": "Support+vip@example.org", "from": "ada@customer.test", "subject": "Hello"}
+    answer = await served.admin.post("/explain", request)
+    explanation = answer.body
     assert answer.status == 200
-    assert (found["accepted"], found["domainId"], found["aliasId"]) == (True, domain_id, alias_id)
-    assert (found["integrationId"], found["tag"]) == (integration_id, "vip")
-    assert found["reply"].startswith("250")
-    assert [step["step"] for step in found["steps"]] == ["domain", "sender", "alias", "alias", "integration"]
-    assert "Hello" in json.dumps(found["preview"])
+    assert (explanation["accepted"], explanation["domainId"], explanation["aliasId"]) == (True, domain_id, alias_id)
+    assert (explanation["integrationId"], explanation["tag"]) == (integration_id, "vip")
+    assert explanation["reply"].startswith("250")
+    assert [step["step"] for step in explanation["steps"]] == ["domain", "sender", "alias", "alias", "integration"]
+    assert "Hello" in json.dumps(explanation["preview"])
     refused = await served.admin.post("/explain", {"recipient": "nobody@example.org"})
     assert (refused.status, refused.body["accepted"], refused.body["reply"][:9]) == (200, False, "550 5.1.1")
     await served.services.blocked_senders.create(served.actor, "@customer.test")
-    blocked = (await served.admin.post("/explain", asked)).body
+    blocked = (await served.admin.post("/explain", request)).body
     assert (blocked["accepted"], blocked["reply"][:9]) == (False, "550 5.7.1")
     assert [(step["step"], step["ok"]) for step in blocked["steps"]] == [("domain", True), ("sender", False)]
     for wrong in (
@@ -38,19 +38,19 @@ async def test_explanation(sqlite_served: ServedInstallation) -> None:
 
 async def test_audit_log(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    made = await served.admin.post("/domains", {"domain": "example.org"})
+    created = await served.admin.post("/domains", {"domain": "example.org"})
     answer = await served.admin.get("/audit")
     (entry,) = answer.body["audit"]
     assert answer.status == 200
-    assert (entry["action"], entry["target"]) == ("domain.create", made.body["id"])
+    assert (entry["action"], entry["target"]) == ("domain.create", created.body["id"])
     assert (entry["userId"], entry["address"]) == (served.login.user_id, "127.0.0.1")
     assert entry["keyId"].startswith("key_")
     assert entry["detail"] == {"domain": "example.org"}
     await served.admin.post("/users", {"email": "a@b.example", "password": "very-secret"})
-    assert b"very-secret" not in (await served.admin.get("/audit")).octets
+    assert b"very-secret" not in (await served.admin.get("/audit")).content
     first = (await served.admin.get("/audit?limit=1")).body
-    rest = (await served.admin.get(f"/audit?limit=1&cursor={first['nextCursor']}")).body
-    actions = [found["action"] for found in first["audit"] + rest["audit"]]
+    next_page = (await served.admin.get(f"/audit?limit=1&cursor={first['nextCursor']}")).body
+    actions = [entry["action"] for entry in first["audit"] + next_page["audit"]]
     assert actions == ["user.create", "domain.create"]
 
 
@@ -61,15 +61,15 @@ async def test_blocked_senders(sqlite_served: ServedInstallation) -> None:
         ("spam.example", "@spam.example"),
         ("192.0.2.0/24", "192.0.2.0/24"),
     ):
-        made = await served.admin.post("/blocked-senders", {"sender": typed})
-        assert (made.status, made.body["sender"]) == (201, kept)
+        created = await served.admin.post("/blocked-senders", {"sender": typed})
+        assert (created.status, created.body["sender"]) == (201, kept)
     wrong = await served.admin.post("/blocked-senders", {"sender": "192.0.2.77/24"})
     assert (wrong.status, wrong.code, wrong.field) == (400, "invalid_request", "sender")
     again = await served.admin.post("/blocked-senders", {"sender": "bad@SPAM.example"})
     assert (again.status, again.code) == (409, "conflict")
     page = (await served.admin.get("/blocked-senders?limit=2")).body
-    rest = (await served.admin.get(f"/blocked-senders?limit=2&cursor={page['nextCursor']}")).body
-    senders = [found["sender"] for found in page["blockedSenders"] + rest["blockedSenders"]]
+    next_page = (await served.admin.get(f"/blocked-senders?limit=2&cursor={page['nextCursor']}")).body
+    senders = [blocked["sender"] for blocked in page["blockedSenders"] + next_page["blockedSenders"]]
     assert senders == ["192.0.2.0/24", "@spam.example", "bad@spam.example"]
     for sender in ("192.0.2.0%2F24", "@spam.example", "bad@spam.example"):
         assert (await served.admin.delete(f"//api/blocked-senders/{sender}")).status == 204, sender
@@ -82,10 +82,10 @@ async def test_openapi_document_describes_every_route(sqlite_served: ServedInsta
     document = answer.body
     validate(document)
     assert document["openapi"] == "3.1.0"
-    assert {(method.upper(), path) for path, found in document["paths"].items() for method in found} == {
+    assert {(method.upper(), path) for path, operations in document["paths"].items() for method in operations} == {
         (route.method, route.path) for route in ROUTES
     }
-    references = set(re.findall(r'"#/components/schemas/([^"]+)"', answer.octets.decode()))
+    references = set(re.findall(r'"#/components/schemas/([^"]+)"', answer.content.decode()))
     assert references == set(document["components"]["schemas"])
     ticket = document["components"]["schemas"]["TicketAnswer"]
     assert {"id", "from", "fromName", "subject", "status", "assignedTo", "receivedAt"} <= set(ticket["required"])
@@ -97,7 +97,7 @@ async def test_openapi_document_describes_every_route(sqlite_served: ServedInsta
 async def test_docs_page_loads_and_runs_nothing(sqlite_served: ServedInstallation) -> None:
     answer = await sqlite_served.nobody.get("/docs")
     assert answer.status == 200
-    page = answer.octets.decode()
+    page = answer.content.decode()
     assert not re.search(r"<script|<link|src=|@import|url\(|href=\"(?!openapi.json\")", page)
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert all(f"/api{route.path}" in page for route in ROUTES)

@@ -12,21 +12,21 @@ async def test_overview(sqlite_served: ServedInstallation) -> None:
     ticket_id = await served.ticket()
     await served.admin.post(f"/emails/tickets/{ticket_id}/claim")
     answer = await served.admin.get("/overview")
-    found = answer.body
+    overview = answer.body
     assert answer.status == 200
-    assert len(found["days"]) == 30
-    assert {name: sum(day[name] for day in found["days"]) for name in ("mails", "tickets", "dead")} == {
+    assert len(overview["days"]) == 30
+    assert {name: sum(day[name] for day in overview["days"]) for name in ("mails", "tickets", "dead")} == {
         "mails": 4,
         "tickets": 4,
         "dead": 1,
     }
-    assert [day["date"] for day in found["days"]] == sorted({day["date"] for day in found["days"]})
-    assert found["resolve"] == {"count": 3, "medianSeconds": 7200, "p90Seconds": 7200}
-    assert found["claim"] == {"count": 4, "medianSeconds": 600, "p90Seconds": 600}
-    assert found["delivery"] == {"count": 2, "medianMs": 250, "p95Ms": 250}
-    assert found["now"] == {"open": 0, "inProgress": 1, "waiting": 0}
-    assert (found["unassigned"], found["capped"]) == (0, False)
-    assert found["byAlias"] == [
+    assert [day["date"] for day in overview["days"]] == sorted({day["date"] for day in overview["days"]})
+    assert overview["resolve"] == {"count": 3, "medianSeconds": 7200, "p90Seconds": 7200}
+    assert overview["claim"] == {"count": 4, "medianSeconds": 600, "p90Seconds": 600}
+    assert overview["delivery"] == {"count": 2, "medianMs": 250, "p95Ms": 250}
+    assert overview["now"] == {"open": 0, "inProgress": 1, "waiting": 0}
+    assert (overview["unassigned"], overview["capped"]) == (0, False)
+    assert overview["byAlias"] == [
         {"aliasId": alias_id, "alias": "support@example.org", "open": 0, "inProgress": 1, "waiting": 0}
     ]
 
@@ -56,12 +56,12 @@ async def test_health(sqlite_served: ServedInstallation) -> None:
     await served.services.deliveries.replay(served.actor, replayed.id)
     await database.execute("janitor_claim", name="janitor.notices", now=now, after=now)
     await served.services.domains.create(served.actor, "new.example")
-    found = (await client.get("/health")).body
-    assert found["deliverer"] == {"alive": True, "seenAt": "2030-01-01T12:00:00Z"}
-    assert found["queue"] == {"waiting": 1, "parked": 1, "dead": 2, "oldestAt": "2030-01-01T12:00:00Z"}
-    (trouble,) = found["integrations"]
+    health = (await client.get("/health")).body
+    assert health["deliverer"] == {"alive": True, "seenAt": "2030-01-01T12:00:00Z"}
+    assert health["queue"] == {"waiting": 1, "parked": 1, "dead": 2, "oldestAt": "2030-01-01T12:00:00Z"}
+    (trouble,) = health["integrations"]
     assert (trouble["id"], trouble["status"], trouble["lastError"]) == (integration_id, "failing", "gone")
-    assert [domain["domain"] for domain in found["domains"]] == ["new.example"]
+    assert [domain["domain"] for domain in health["domains"]] == ["new.example"]
 
 
 async def test_find_messages(sqlite_served: ServedInstallation) -> None:
@@ -69,9 +69,9 @@ async def test_find_messages(sqlite_served: ServedInstallation) -> None:
     await served.alias()
     message_id = await served.mail(mails.plain(message_id="<one.two@customer.test>"))
     answer = await served.admin.get("/emails/messages", params={"q": f" {message_id} "})
-    (found,) = answer.body["messages"]
+    (message,) = answer.body["messages"]
     assert (answer.status, set(answer.body)) == (200, {"messages"})
-    assert (found["id"], found["rfcMessageId"]) == (message_id, "one.two@customer.test")
+    assert (message["id"], message["rfcMessageId"]) == (message_id, "one.two@customer.test")
     assert (await served.admin.get("/emails/messages", params={"q": "#2"})).body == {"messages": []}
     for wrong in ({}, {"q": ""}, {"q": "x" * 5000}, {"q": "a\nb"}):
         assert (await served.admin.get("/emails/messages", params=wrong)).status == 400, wrong

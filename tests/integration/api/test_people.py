@@ -47,9 +47,9 @@ async def test_time_zone_and_locale_of_the_workspace(sqlite_served: ServedInstal
 
 async def test_the_time_zone_of_a_user(sqlite_served: ServedInstallation) -> None:
     admin = sqlite_served.admin
-    made = await admin.post("/users", {"email": "ada@example.org", "timezone": "Asia/Tokyo"})
-    assert (made.status, made.body["timezone"]) == (201, "Asia/Tokyo")
-    path = f"/users/{made.body['id']}"
+    created = await admin.post("/users", {"email": "ada@example.org", "timezone": "Asia/Tokyo"})
+    assert (created.status, created.body["timezone"]) == (201, "Asia/Tokyo")
+    path = f"/users/{created.body['id']}"
     assert (await admin.patch(path, {"name": "Ada"})).body["timezone"] == "Asia/Tokyo"
     assert (await admin.patch(path, {"timezone": None})).body["timezone"] is None
     assert (await admin.patch(path, {"timezone": "UTC"})).body["timezone"] == "UTC"
@@ -61,16 +61,20 @@ async def test_the_time_zone_of_a_user(sqlite_served: ServedInstallation) -> Non
 
 async def test_users(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    made = await served.admin.post("/users", {"email": "Grace@Example.ORG", "name": "Grace", "role": "agent"})
-    assert made.status == 201
-    assert (made.body["email"], made.body["role"], made.body["canSignIn"]) == ("grace@example.org", "agent", False)
+    created = await served.admin.post("/users", {"email": "Grace@Example.ORG", "name": "Grace", "role": "agent"})
+    assert created.status == 201
+    assert (created.body["email"], created.body["role"], created.body["canSignIn"]) == (
+        "grace@example.org",
+        "agent",
+        False,
+    )
     again = await served.admin.post("/users", {"email": "grace@example.org"})
     assert (again.status, again.code, again.field) == (409, "conflict", "email")
-    path = f"/users/{made.body['id']}"
+    path = f"/users/{created.body['id']}"
     changed = await served.admin.patch(path, {"name": "Grace H.", "role": "viewer", "password": PASSWORD})
     assert changed.status == 200
     assert (changed.body["name"], changed.body["role"], changed.body["canSignIn"]) == ("Grace H.", "viewer", True)
-    assert b"argon2" not in changed.octets
+    assert b"argon2" not in changed.content
     assert (await served.admin.get(path)).body == changed.body
     assert (await served.admin.patch(path, {"disabled": True})).body["disabledAt"] == "2030-01-01T12:00:00Z"
     assert (await served.admin.patch(path, {"disabled": False})).body["disabledAt"] is None
@@ -102,19 +106,19 @@ async def test_last_admin_is_kept(sqlite_served: ServedInstallation) -> None:
 
 async def test_keys(sqlite_served: ServedInstallation) -> None:
     served = sqlite_served
-    made = await served.admin.post("/keys", {"name": "CI", "role": "viewer", "expiresAt": "2030-01-02T00:00:00Z"})
-    assert made.status == 201
-    assert made.body["key"].startswith("er_")
-    assert made.body["expiresAt"] == "2030-01-02T00:00:00Z"
+    created = await served.admin.post("/keys", {"name": "CI", "role": "viewer", "expiresAt": "2030-01-02T00:00:00Z"})
+    assert created.status == 201
+    assert created.body["key"].startswith("er_")
+    assert created.body["expiresAt"] == "2030-01-02T00:00:00Z"
     listed = await served.admin.get("/keys")
     assert listed.status == 200
-    assert made.body["key"].encode() not in listed.octets
+    assert created.body["key"].encode() not in listed.content
     assert [key["name"] for key in listed.body["keys"]] == ["CI", "first key"]
-    client = served.client(made.body["key"])
+    client = served.client(created.body["key"])
     assert (await client.get("/auth/me")).body["role"] == "viewer"
     await served.services.authentication.close()
     assert (await served.admin.get("/keys")).body["keys"][0]["lastUsedAt"] == "2030-01-01T12:00:00Z"
-    assert (await served.admin.delete(f"/keys/{made.body['id']}")).status == 204
+    assert (await served.admin.delete(f"/keys/{created.body['id']}")).status == 204
     assert (await client.get("/auth/me")).status == 401
     assert (await served.admin.get("/keys")).body["keys"][0]["revokedAt"] == "2030-01-01T12:00:00Z"
     agent, agent_id = await served.person("agent")

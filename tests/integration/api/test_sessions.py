@@ -26,8 +26,8 @@ def served(sqlite_served: ServedInstallation) -> ServedInstallation:
 
 @pytest.fixture
 async def grace(served: ServedInstallation) -> str:
-    made = await served.admin.post("/users", {"email": EMAIL, "role": "agent", "password": PASSWORD})
-    return str(made.body["id"])
+    created = await served.admin.post("/users", {"email": EMAIL, "role": "agent", "password": PASSWORD})
+    return str(created.body["id"])
 
 
 def cookie(reply: Reply) -> dict[str, str]:
@@ -67,7 +67,7 @@ async def test_failed_sign_in_does_not_reveal_the_reason(served: ServedInstallat
         await login(served, email="no address"),
         await login(served, "x" * 3000),
     ]
-    assert {(reply.status, reply.octets) for reply in wrong} == {(401, wrong[0].octets)}
+    assert {(reply.status, reply.content) for reply in wrong} == {(401, wrong[0].content)}
 
 
 async def test_cross_site_requests_cannot_use_the_cookie(served: ServedInstallation, grace: str) -> None:
@@ -106,11 +106,11 @@ async def test_device_cookie_outlives_the_session(
 ) -> None:
     monkeypatch.setattr(sign_in_limits, "ACCOUNT_LIMIT", Limit(1, 3600))
     signed_in = await login(served)
-    session, device = (said.partition(";")[0] for said in signed_in.headers.getall("Set-Cookie"))
+    session, device = (header.partition(";")[0] for header in signed_in.headers.getall("Set-Cookie"))
     assert device.startswith("er_device=")
-    assert all("HttpOnly" in said and "SameSite=Lax" in said for said in signed_in.headers.getall("Set-Cookie"))
+    assert all("HttpOnly" in header and "SameSite=Lax" in header for header in signed_in.headers.getall("Set-Cookie"))
     out = await served.nobody.post("/auth/logout", headers={"Cookie": f"{session}; {device}"})
-    assert [said.partition("=")[0] for said in out.headers.getall("Set-Cookie")] == ["er_session"]
+    assert [header.partition("=")[0] for header in out.headers.getall("Set-Cookie")] == ["er_session"]
     assert (await login(served, "a guess")).status == 401
     assert (await login(served)).status == 429
     known = await login(served, headers={"Cookie": device})

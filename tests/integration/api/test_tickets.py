@@ -114,9 +114,9 @@ async def test_each_parameter_filters_the_list(sqlite_served: ServedInstallation
         page = await served.admin.get(f"/emails/tickets?{query}")
         assert page.status == 200
         assert [ticket["subject"] for ticket in page.body["tickets"]] == expected, query
-    rest = (await served.admin.get(f"/emails/tickets?q=DOO&limit=1&cursor={page.body['nextCursor']}")).body
-    assert [ticket["subject"] for ticket in rest["tickets"]] == ["First door"]
-    assert "nextCursor" not in rest
+    next_page = (await served.admin.get(f"/emails/tickets?q=DOO&limit=1&cursor={page.body['nextCursor']}")).body
+    assert [ticket["subject"] for ticket in next_page["tickets"]] == ["First door"]
+    assert "nextCursor" not in next_page
 
 
 async def test_messages_in_pages(sqlite_served: ServedInstallation) -> None:
@@ -132,8 +132,8 @@ async def test_messages_in_pages(sqlite_served: ServedInstallation) -> None:
     assert (ticket["messages"][1]["replyTo"], ticket["messages"][1]["originalFrom"]) == ([], None)
     page = (await served.admin.get(f"{path}/messages?limit=1")).body
     assert [message["id"] for message in page["messages"]] == [newest]
-    rest = (await served.admin.get(f"{path}/messages?cursor={page['nextCursor']}")).body
-    assert rest == {"messages": ticket["messages"][:1]}
+    next_page = (await served.admin.get(f"{path}/messages?cursor={page['nextCursor']}")).body
+    assert next_page == {"messages": ticket["messages"][:1]}
     for cursor in ("%00", "AA", "nonsense", "AA" * 300):
         refused = await served.admin.get(f"{path}/messages?cursor={cursor}")
         assert (refused.status, refused.code) == (400, "invalid_request"), cursor
@@ -144,9 +144,9 @@ async def test_notes(sqlite_served: ServedInstallation) -> None:
     await served.alias()
     path = f"/emails/tickets/{await served.ticket()}"
     agent, agent_id = await served.person("agent")
-    made = await agent.post(f"{path}/notes", {"text": "Called back.\r\nNo answer."})
-    assert made.status == 201
-    assert (made.body["text"], made.body["userId"]) == ("Called back.\nNo answer.", agent_id)
+    created = await agent.post(f"{path}/notes", {"text": "Called back.\r\nNo answer."})
+    assert created.status == 201
+    assert (created.body["text"], created.body["userId"]) == ("Called back.\nNo answer.", agent_id)
     event = (await agent.get(path)).body["events"][-1]
     assert (event["event"], event["detail"]["text"]) == ("note", "Called back.\nNo answer.")
     refused = await agent.post(f"{path}/notes", {"text": ""})

@@ -30,7 +30,7 @@ class Reply:
     status: int
     headers: Any
     body: Any
-    octets: bytes
+    content: bytes
 
     @property
     def code(self) -> str:
@@ -58,9 +58,9 @@ class Client:
         if body is not None:
             options["json"] = body
         async with self._session.request(method, url, headers=headers, allow_redirects=False, **options) as response:
-            octets = await response.read()
-            is_json = response.content_type == "application/json" and octets
-            return Reply(response.status, response.headers, await response.json() if is_json else None, octets)
+            content = await response.read()
+            is_json = response.content_type == "application/json" and content
+            return Reply(response.status, response.headers, await response.json() if is_json else None, content)
 
     async def get(self, path: str, **options: Any) -> Reply:
         return await self.ask("GET", path, **options)

@@ -55,7 +55,7 @@ CHECKS = (
 
 
 @dataclass(frozen=True)
-class Opened:
+class FuzzTarget:
     """A program that runs, and what the hooks must know of it."""
 
     url: str
@@ -63,19 +63,19 @@ class Opened:
     facts: dict[str, object]
 
 
-async def prepared(made: Installation, ready: dict[str, Any], slack: SlackStandIn, folder: Path) -> Opened:
+async def prepare(created: Installation, ready: dict[str, Any], slack: SlackStandIn, folder: Path) -> FuzzTarget:
     """An admin's key, some mails with tickets, and what one good request of each call needs."""
-    actor, clock = Actor(made.workspace_id, "admin"), SystemClock()
+    actor, clock = Actor(created.workspace_id, "admin"), SystemClock()
     login = {"email": "fuzz@example.org", "password": "correct horse battery"}
-    user = await UserService(made.database, clock).create(actor, **login, role="admin")
-    new = await KeyService(made.database, clock).create(actor, name="fuzz", user_id=user.id)
+    user = await UserService(created.database, clock).create(actor, **login, role="admin")
+    new = await KeyService(created.database, clock).create(actor, name="fuzz", user_id=user.id)
     await asyncio.to_thread(_send, *port_of(ready["smtp"][0]))
     tables = ("tickets", "messages", "deliveries", "domains", "integrations", "aliases")
-    ids = [str(row["id"]) for table in tables for row in await made.rows(f"SELECT id FROM {table}")]
+    ids = [str(row["id"]) for table in tables for row in await created.rows(f"SELECT id FROM {table}")]
     webhooks = {name: slack.url(name) for name in ("alive", "gone")}
     url = f"http://{ready['api']}/api"
-    domain = await seeds.domain(made.database, made.workspace_id, fuzz_good.DOMAIN)
-    good = await fuzz_good.good_requests(
+    domain = await seeds.domain(created.database, created.workspace_id, fuzz_good.DOMAIN)
+    good = await fuzz_good.valid_requests(
         url, new.plaintext, login=login, domain=domain, webhooks=webhooks, smtp=port_of(ready["smtp"][0])
     )
     facts: dict[str, object] = {
@@ -89,7 +89,7 @@ async def prepared(made: Installation, ready: dict[str, Any], slack: SlackStandI
         "webhooks": list(webhooks.values()),
         "counts": str(folder / "counts.json"),
     }
-    return Opened(url, new.plaintext, facts)
+    return FuzzTarget(url, new.plaintext, facts)
 
 
 def _send(host: str, port: int) -> None:
@@ -99,18 +99,18 @@ def _send(host: str, port: int) -> None:
             client.sendmail("ada@customer.test", [f"support@{DOMAIN}"], make(subject=f"Mail {number}"))
 
 
-async def schemathesis(opened: Opened, folder: Path, arguments: argparse.Namespace) -> int:
+async def schemathesis(target: FuzzTarget, folder: Path, arguments: argparse.Namespace) -> int:
     """Runs it to its end, or to the end of its time; its exit code."""
-    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{opened.url}/openapi.json", "--url", opened.url]
-    command += ["--header", f"Authorization: Bearer {opened.key}", "--checks", ",".join(CHECKS)]
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{target.url}/openapi.json", "--url", target.url]
+    command += ["--header", f"Authorization: Bearer {target.key}", "--checks", ",".join(CHECKS)]
     command += ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(arguments.examples)]
     command += ["--continue-on-failure", "--no-color", "--warnings", "off", "--generation-database", "none"]
-    command += ["--suppress-health-check", "all", "--request-timeout", "30", *arguments.rest]
+    command += ["--suppress-health-check", "all", "--request-timeout", "30", *arguments.schemathesis_options]
     if arguments.seed is not None:
         command += ["--seed", str(arguments.seed)]
     env = os.environ | {
         "SCHEMATHESIS_HOOKS": "tests.system.api.fuzz_hooks",
-        "API_FUZZ": json.dumps(opened.facts),
+        "API_FUZZ": json.dumps(target.facts),
         "PYTHONPATH": str(ROOT),
         "NO_PROXY": "*",
     }
@@ -130,24 +130,24 @@ async def schemathesis(opened: Opened, folder: Path, arguments: argparse.Namespa
                 await process.wait()
 
 
-def judged(kind: str, counts: dict[str, dict[str, int]], seconds: float) -> bool:
+def report(kind: str, counts: dict[str, dict[str, int]], seconds: float) -> bool:
     """Prints what came of it, and whether every call was answered as it should be at least once."""
     total: Counter[int] = Counter()
-    for found in counts.values():
-        total.update({int(status): number for status, number in found.items()})
+    for by_status in counts.values():
+        total.update({int(status): number for status, number in by_status.items()})
     never = [
         f"{route.method} {route.path}"
         for route in ROUTES
         if str(route.status) not in counts.get(f"{route.method} {route.path}", {})
     ]
-    said = ", ".join(f"{number} x {status}" for status, number in sorted(total.items()))
-    print(f"{kind}: {total.total()} answers in {seconds:.0f} s: {said}")
+    summary = ", ".join(f"{number} x {status}" for status, number in sorted(total.items()))
+    print(f"{kind}: {total.total()} answers in {seconds:.0f} s: {summary}")
     for call in never:
         print(f"{kind}: {call} was never answered as it should be")
     return not never and not any(status >= 500 for status in total)
 
 
-async def one(kind: str, arguments: argparse.Namespace) -> bool:
+async def fuzz_database(kind: str, arguments: argparse.Namespace) -> bool:
     """One database; whether all is well."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -157,8 +157,8 @@ async def one(kind: str, arguments: argparse.Namespace) -> bool:
         if kind == "postgres":
             server = await stack.enter_async_context(private_postgres())
             url = await server.create_database()
-        made = await stack.enter_async_context(installed(folder, slack, url))
-        settings = made.settings | {
+        created = await stack.enter_async_context(installed(folder, slack, url))
+        settings = created.settings | {
             "api.requests_per_minute": 0,
             "api.requests_per_day": 0,
             "dns.nameservers": [dns.address],
@@ -166,11 +166,11 @@ async def one(kind: str, arguments: argparse.Namespace) -> bool:
         slack.forget("gone")
         slack.forget("general")  # where the first mails go: their deliveries wait, and can be replayed
         program = await stack.enter_async_context(Program("serve", env=settings, cwd=folder))
-        opened = await prepared(made, await program.ready(), slack, folder)
+        target = await prepare(created, await program.ready(), slack, folder)
         began = time.monotonic()
-        code = await schemathesis(opened, folder, arguments)
+        code = await schemathesis(target, folder, arguments)
         counts = folder / "counts.json"
-        well = judged(kind, json.loads(counts.read_text()) if counts.exists() else {}, time.monotonic() - began)
+        well = report(kind, json.loads(counts.read_text()) if counts.exists() else {}, time.monotonic() - began)
         wrong = [event for event in program.log_events() if event.get("level") in ("error", "critical")]
         for event in wrong[:10]:
             print(f"{kind}: logged {json.dumps(event)}")
@@ -186,9 +186,9 @@ async def main() -> int:
     parser.add_argument("--examples", type=int, default=200, help="for each operation")
     parser.add_argument("--minutes", type=float, default=30, help="for each database")
     parser.add_argument("--seed", type=int)
-    arguments, rest = parser.parse_known_args()
-    arguments.rest = rest  # schemathesis's own options
-    results = [await one(kind, arguments) for kind in arguments.kinds or KINDS]
+    arguments, options = parser.parse_known_args()
+    arguments.schemathesis_options = options  # schemathesis's own options
+    results = [await fuzz_database(kind, arguments) for kind in arguments.kinds or KINDS]
     return 0 if all(results) else 1
 
 

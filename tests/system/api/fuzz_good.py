@@ -1,6 +1,6 @@
 """For each call of the API one request that succeeds, with things of its own that no other request touches.
 
-`tests.system.api.fuzz` has these made before it begins; `tests.system.api.fuzz_hooks` sends each until it was answered
+`tests.system.api.fuzz` creates these before it begins; `tests.system.api.fuzz_hooks` sends each until it was answered
 as it should
 be once. So a call that never is has a fault, whatever the fuzzer happened to think of.
 """
@@ -19,7 +19,7 @@ DOMAIN = "kept.example"
 
 
 @dataclass
-class Good:
+class ValidRequests:
     """requests: by method and path, `{"path": {...}, "query": {...}, "body": ...}`. kept: ids for these alone."""
 
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -29,10 +29,10 @@ class Good:
         self.requests[call] = {"path": path, "body": body}
 
 
-class Maker:
+class RequestBuilder:
     """Asks the running program with an admin's key; every answer has to be a good one."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, good: Good) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, good: ValidRequests) -> None:
         self._http = http
         self._url = url
         self._good = good
@@ -45,19 +45,19 @@ class Maker:
 
     async def make(self, path: str, **body: str) -> str:
         """The id of something new that is kept."""
-        made: str = (await self.ask("POST", path, body))["id"]
-        self._good.kept.append(made)
-        return made
+        created: str = (await self.ask("POST", path, body))["id"]
+        self._good.kept.append(created)
+        return created
 
     async def tickets(self, smtp: tuple[str, int], address: str, count: int) -> list[dict[str, Any]]:
         """So many new ones at an alias, each with its only message and delivery; all are kept."""
         await asyncio.to_thread(_send, *smtp, address, count)
         listed = (await self.ask("GET", "/emails/tickets?limit=200"))["tickets"]
-        found = [await self.ask("GET", f"/emails/tickets/{one['id']}") for one in listed if one["alias"] == address]
-        for one in found:
+        details = [await self.ask("GET", f"/emails/tickets/{one['id']}") for one in listed if one["alias"] == address]
+        for one in details:
             parts = (one, *one["messages"], *one["deliveries"])
             self._good.kept += [part["id"] for part in parts]
-        return found
+        return details
 
 
 def _send(host: str, port: int, address: str, count: int) -> None:
@@ -67,75 +67,77 @@ def _send(host: str, port: int, address: str, count: int) -> None:
             client.sendmail("kept@customer.test", [address], mail)
 
 
-async def good_requests(
+async def valid_requests(
     url: str, key: str, *, login: dict[str, str], domain: str, webhooks: dict[str, str], smtp: tuple[str, int]
-) -> Good:
+) -> ValidRequests:
     """domain: the id of `DOMAIN`, active. webhooks: `alive` and `gone`. smtp: where mail is taken."""
-    good = Good(kept=[domain])
+    good = ValidRequests(kept=[domain])
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as http:
-        maker = Maker(http, url, good)
+        builder = RequestBuilder(http, url, good)
         for route in ROUTES:  # lists and the like need nothing
             if route.method == "GET" and "{" not in route.path:
                 good.add(f"GET {route.path}")
-        await _people(maker, good, login)
-        await _routing(maker, good, domain, webhooks)
-        await _mail(maker, good, domain, webhooks, smtp)
+        await _people(builder, good, login)
+        await _routing(builder, good, domain, webhooks)
+        await _mail(builder, good, domain, webhooks, smtp)
     missing = {f"{route.method} {route.path}" for route in ROUTES} ^ good.requests.keys()
     if missing:
         raise RuntimeError(f"tests.system.api.fuzz_good and the API differ: {', '.join(sorted(missing))}")
     return good
 
 
-async def _people(maker: Maker, good: Good, login: dict[str, str]) -> None:
+async def _people(builder: RequestBuilder, good: ValidRequests, login: dict[str, str]) -> None:
     good.add("POST /auth/login", login)
     good.add("POST /auth/logout")
     good.add("POST /auth/password", {"currentPassword": login["password"], "password": login["password"]})
-    async with aiohttp.ClientSession() as browser, browser.post(f"{maker._url}/auth/login", json=login) as response:
+    async with aiohttp.ClientSession() as browser, browser.post(f"{builder._url}/auth/login", json=login) as response:
         response.raise_for_status()
-    (session,) = (await maker.ask("GET", "/auth/sessions"))["sessions"]
+    (session,) = (await builder.ask("GET", "/auth/sessions"))["sessions"]
     good.add("DELETE /auth/sessions/{id}", id=session["id"])
     good.add("PATCH /workspace", {"name": "Kept"})
     good.add("POST /users", {"email": "new@kept.example", "name": "New", "role": "agent"})
     for call in ("GET /users/{id}", "PATCH /users/{id}", "DELETE /users/{id}"):
-        user = await maker.make("/users", email=f"{call[:3].lower()}@kept.example", name="Kept", role="agent")
+        user = await builder.make("/users", email=f"{call[:3].lower()}@kept.example", name="Kept", role="agent")
         good.add(call, {"name": "Kept"} if "PATCH" in call else None, id=user)
     good.add("POST /keys", {"name": "Kept"})
-    good.add("DELETE /keys/{id}", id=await maker.make("/keys", name="Kept"))
+    good.add("DELETE /keys/{id}", id=await builder.make("/keys", name="Kept"))
     good.add("POST /blocked-senders", {"sender": "@kept.example"})
-    await maker.ask("POST", "/blocked-senders", {"sender": "@unwanted.example"})
+    await builder.ask("POST", "/blocked-senders", {"sender": "@unwanted.example"})
     good.add("DELETE /blocked-senders/{sender}", sender="@unwanted.example")
 
 
-async def _routing(maker: Maker, good: Good, domain: str, webhooks: dict[str, str]) -> None:
+async def _routing(builder: RequestBuilder, good: ValidRequests, domain: str, webhooks: dict[str, str]) -> None:
     good.add("POST /domains", {"domain": "new.example.com"})
     body: Any
     for number, call in enumerate(("GET", "PATCH", "POST verify", "DELETE")):
         method, _, verb = call.partition(" ")
-        kept = await maker.make("/domains", domain=f"kept{number}.example.com")
+        kept = await builder.make("/domains", domain=f"kept{number}.example.com")
         body = {"mxManagedUpstream": True} if method == "PATCH" else None
         good.add(f"{method} /domains/{{id}}{'/' if verb else ''}{verb}", body, id=kept)
     slack = {"type": "slack", "name": "Kept", "webhookUrl": webhooks["alive"]}
     good.add("POST /integrations", slack)
-    anchor = await maker.make("/integrations", **slack)
+    anchor = await builder.make("/integrations", **slack)
     for call in ("GET", "PATCH", "POST test", "DELETE"):
         method, _, verb = call.partition(" ")
-        kept = await maker.make("/integrations", **slack)
+        kept = await builder.make("/integrations", **slack)
         body = {"name": "Kept too"} if method == "PATCH" else None
         good.add(f"{method} /integrations/{{id}}{'/' if verb else ''}{verb}", body, id=kept)
     good.add("POST /aliases", {"domainId": domain, "localPart": "new", "integrationId": anchor})
     for call in ("GET", "PATCH", "POST test", "DELETE"):
         method, _, verb = call.partition(" ")
         name = f"{method}{verb}".lower()
-        kept = await maker.make("/aliases", domainId=domain, localPart=name, integrationId=anchor)
+        kept = await builder.make("/aliases", domainId=domain, localPart=name, integrationId=anchor)
         body = {"status": "active"} if method == "PATCH" else None
         good.add(f"{method} /aliases/{{id}}{'/' if verb else ''}{verb}", body, id=kept)
     good.add("POST /explain", {"recipient": f"get@{DOMAIN}"})
 
 
-async def _mail(maker: Maker, good: Good, domain: str, webhooks: dict[str, str], smtp: tuple[str, int]) -> None:
-    gone = await maker.make("/integrations", type="slack", name="Kept", webhookUrl=webhooks["gone"])
-    await maker.make("/aliases", domainId=domain, localPart="desk", integrationId=gone)
-    worker = await maker.make("/users", email="worker@kept.example", name="Worker", role="agent")
+async def _mail(
+    builder: RequestBuilder, good: ValidRequests, domain: str, webhooks: dict[str, str], smtp: tuple[str, int]
+) -> None:
+    gone = await builder.make("/integrations", type="slack", name="Kept", webhookUrl=webhooks["gone"])
+    await builder.make("/aliases", domainId=domain, localPart="desk", integrationId=gone)
+    worker = await builder.make("/users", email="worker@kept.example", name="Worker", role="agent")
     actions = {
         "GET": None,
         "DELETE": None,
@@ -145,7 +147,7 @@ async def _mail(maker: Maker, good: Good, domain: str, webhooks: dict[str, str],
         "POST status": {"status": "waiting"},
         "POST notes": {"text": "Kept."},
     }
-    *tickets, last = await maker.tickets(smtp, f"desk@{DOMAIN}", len(actions) + 1)
+    *tickets, last = await builder.tickets(smtp, f"desk@{DOMAIN}", len(actions) + 1)
     for (action, body), ticket in zip(actions.items(), tickets, strict=True):
         method, _, verb = action.partition(" ")
         good.add(f"{method} /emails/tickets/{{id}}{'/' if verb else ''}{verb}", body, id=ticket["id"])

@@ -1,9 +1,9 @@
 """What schemathesis is told about our API while `tests.system.api.fuzz` runs it; loaded by it as SCHEMATHESIS_HOOKS.
 
 It must not saw off the branch it sits on (its own user and key), must not leave this machine (every webhook is the
-stand-in's), and half of what it names (ids, the login) should exist. Each call is made with a request that has to
+stand-in's), and half of what it names (ids, the login) should exist. Each call is created with a request that has to
 succeed until it did once (`tests.system.api.fuzz_good`). All answers are counted, to see that each call was really
-made.
+created.
 """
 
 import atexit
@@ -101,12 +101,12 @@ def _odd(text: str) -> bool:
     return bool(zlib.crc32(text.encode("utf-8", "replace")) % 2)
 
 
-def _chosen(kind: str, asked: str) -> str:
+def _chosen(kind: str, value: str) -> str:
     """An id that exists for every second one that is asked for; never one of our own."""
     known = _seen[kind]
-    if known and _odd(asked):
-        asked = known[zlib.crc32(asked.encode("utf-8", "replace")) // 2 % len(known)]
-    return f"{kind}_{'0' * 26}" if asked in _FACTS["protected"] else asked
+    if known and _odd(value):
+        value = known[zlib.crc32(value.encode("utf-8", "replace")) // 2 % len(known)]
+    return f"{kind}_{'0' * 26}" if value in _FACTS["protected"] else value
 
 
 def _here(url: str) -> str:
@@ -125,16 +125,16 @@ def _here(url: str) -> str:
 def _remember(answer: Any) -> None:
     waiting = [answer]
     while waiting:
-        found = waiting.pop()
-        if isinstance(found, list):
-            waiting += found
-        elif isinstance(found, dict):
-            waiting += found.values()
-            name = found.get("id")
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            waiting += value.values()
+            name = value.get("id")
             if isinstance(name, str) and name not in _seen[name.partition("_")[0]]:
                 _seen[name.partition("_")[0]].append(name)
 
 
 @atexit.register
 def _write() -> None:
-    Path(_FACTS["counts"]).write_text(json.dumps({label: dict(found) for label, found in _answers.items()}))
+    Path(_FACTS["counts"]).write_text(json.dumps({label: dict(counts) for label, counts in _answers.items()}))

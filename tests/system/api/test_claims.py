@@ -17,11 +17,11 @@ PROCESSES = 3
 
 
 async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_url: str, slack: SlackStandIn) -> None:
-    async with installed(tmp_path, slack, postgres_url) as made, starting() as start:
+    async with installed(tmp_path, slack, postgres_url) as created, starting() as start:
         unlimited = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
-        programs = [await start("api", env=made.settings | unlimited, cwd=tmp_path) for _ in range(PROCESSES)]
-        tickets = await _tickets(made)
-        people = dict([await made.add_user() for _ in range(PEOPLE)])
+        programs = [await start("api", env=created.settings | unlimited, cwd=tmp_path) for _ in range(PROCESSES)]
+        tickets = await _tickets(created)
+        people = dict([await created.add_user() for _ in range(PEOPLE)])
         roots = [f"http://{(await program.ready())['api']}/api/emails/tickets" for program in programs]
 
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
@@ -33,30 +33,30 @@ async def test_exactly_one_concurrent_claim_succeeds(tmp_path: Path, postgres_ur
                     headers = {"Authorization": f"Bearer {key}"}
                     async with http.post(f"{root}/{ticket}/claim", headers=headers) as response:
                         body = await response.json()
-                    said = body["assignedTo"] if response.status == 200 else body["error"]["code"]
-                    answers.append((response.status, ticket, said))
+                    result = body["assignedTo"] if response.status == 200 else body["error"]["code"]
+                    answers.append((response.status, ticket, result))
                 return answers
 
             answers = await asyncio.gather(
                 *(claim(roots[number % PROCESSES], key) for number, key in enumerate(people.values()))
             )
 
-        found = Counter((status, ticket) for answer in answers for status, ticket, _ in answer)
-        assert found == Counter({(200, ticket): 1 for ticket in tickets} | {(409, t): PEOPLE - 1 for t in tickets})
+        outcomes = Counter((status, ticket) for answer in answers for status, ticket, _ in answer)
+        assert outcomes == Counter({(200, ticket): 1 for ticket in tickets} | {(409, t): PEOPLE - 1 for t in tickets})
         winners = {
             ticket: user_id
             for user_id, answer in zip(people, answers, strict=True)
-            for status, ticket, said in answer
-            if status == 200 and said == user_id
+            for status, ticket, result in answer
+            if status == 200 and result == user_id
         }
-        assert {said for answer in answers for status, _, said in answer if status == 409} == {"already_claimed"}
-        rows = await made.rows("SELECT id, assigned_to, status FROM tickets")
+        assert {result for answer in answers for status, _, result in answer if status == 409} == {"already_claimed"}
+        rows = await created.rows("SELECT id, assigned_to, status FROM tickets")
         assert {str(row["id"]): row["assigned_to"] for row in rows} == winners
         assert {row["status"] for row in rows} == {"in_progress"}
-        assert await made.count("ticket_events", "kind = 'claimed'") == TICKETS
+        assert await created.count("ticket_events", "kind = 'claimed'") == TICKETS
         assert len(set(winners.values())) > 1  # they did meet
 
 
-async def _tickets(made: Installation) -> list[str]:
+async def _tickets(created: Installation) -> list[str]:
     """Open tickets of nobody's; their ids."""
-    return [await seeds.ticket(made.database, made.workspace_id, number) for number in range(1, TICKETS + 1)]
+    return [await seeds.ticket(created.database, created.workspace_id, number) for number in range(1, TICKETS + 1)]

@@ -70,12 +70,12 @@ async def ask(command: str, known: dict[str, str], folder: Path) -> Reply:
     process = await asyncio.create_subprocess_exec(
         "sh", "-euc", command, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    said, complaint = await process.communicate()
-    assert process.returncode == 0, (command, complaint.decode())
-    octets, _, line = said.rpartition(b"\n")
+    output, error_output = await process.communicate()
+    assert process.returncode == 0, (command, error_output.decode())
+    content, _, line = output.rpartition(b"\n")
     status, _, content_type = line.decode().partition(" ")
-    body: Any = json.loads(octets) if content_type.startswith("application/json") else None
-    reply = Reply(int(status), {}, body, octets)
+    body: Any = json.loads(content) if content_type.startswith("application/json") else None
+    reply = Reply(int(status), {}, body, content)
     if "-X POST" in command and reply.status == 201 and "id" in body:
         variable = _VARIABLES.get(body["id"].partition("_")[0])
         if variable:
@@ -121,7 +121,7 @@ async def test_every_command_of_the_document(
             assert command is not None, call[0]
             assert answer is not None, call[0]
             reply = await ask(command[1], known, tmp_path)
-            assert reply.status == int(answer[1]), (call[0], reply.octets)
+            assert reply.status == int(answer[1]), (call[0], reply.content)
             if answer[2]:
                 shown = json.loads(answer[2])
                 assert _shape(reply.body) == _shape(shown), call[0]
