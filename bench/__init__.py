@@ -1,1 +1,1 @@
-"""Benches: programs that measure, run by hand. Nothing of the product imports them; see README.md."""
+"""Benchmarks, run by hand; see README.md. No module of the product imports them."""

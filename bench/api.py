@@ -1,9 +1,9 @@
-"""What a list of the API costs when there is much: `python -m bench.api [sqlite] [postgres] [--tickets N] [--plans]`.
+"""Measure every list of the REST API: `python -m bench.api [sqlite] [postgres] [--tickets N] [--plans]`.
 
-1,000,000 tickets on PostgreSQL, 100,000 on SQLite (`bench.filled`); then every list, with its filters, from deep inside
-and by search, asked of the started program one request at a time. Prints the milliseconds of each (median, p99), the
-CPU milliseconds of the program and of PostgreSQL (of use where other programs run too), what is over the target of
-50 ms, and with `--plans` the query plan behind each.
+`bench.filled` creates 1,000,000 tickets on PostgreSQL and 100,000 on SQLite. Every list is then requested from the
+started program with its filters, from deep pages and with searches, one request at a time. Prints median and p99 in
+milliseconds, the CPU milliseconds of the program and of PostgreSQL, and what exceeds 50 ms. `--plans` prints the query
+plans.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from urllib.parse import quote
 import aiohttp
 
 from api.resources import ROUTES
-from bench.filled import Filled, filled
-from bench.installation import KINDS, installed
+from bench.filled import Dataset, create_dataset
+from bench.installation import KINDS, bench_installation
 from bench.processes import cpu_seconds
 from router.admin import paging
 from router.store import catalog
@@ -39,8 +39,8 @@ TARGET = 50.0
 TIMES = 100
 
 
-def cases(big: Filled) -> dict[str, Sequence[str]]:
-    """The query strings that each list is asked with."""
+def cases(big: Dataset) -> dict[str, Sequence[str]]:
+    """The query strings for each list."""
     ticket, delivery = big.id("ticket", big.count // 10), big.id("dlv", big.count // 10)
     deep = f"cursor={paging.encode_cursor(ticket)}"
     busy, other = big.users[0], big.users[7]
@@ -74,8 +74,8 @@ def cases(big: Filled) -> dict[str, Sequence[str]]:
     }
 
 
-def searches(big: Filled, deep: str) -> list[str]:
-    """Words that all, many, few and none have, begun words, words together; each whole, from deep inside, narrowed."""
+def searches(big: Dataset, deep: str) -> list[str]:
+    """Frequent, rare and absent words, prefixes and combinations; first pages, deep pages and filtered lists."""
     number = big.count // 2
     words = [f"{word}." for word in ("hello", "invoice", "printer", "refund", f"order{number}", "nobodywrote")]
     words += ["he", "hel", "in", "invo", "prin", "order77", "t6", "nobody", str(number), f"%23{number}"]
@@ -86,13 +86,13 @@ def searches(big: Filled, deep: str) -> list[str]:
     few, many = _filters(big)
     asked = [f"q={word}{more}" for word in words for more in ("", f"&{deep}", "&limit=200")]
     asked += [f"q={word}&{more}" for word in words for more in (*few, *many)]
-    return [one for one in asked if one not in hard(big)]
+    return [one for one in asked if one not in known_slow_searches(big)]
 
 
-def hard(big: Filled) -> list[str]:
-    """Searches that are known to take longer: there is nothing, or little, to find among much of each kind.
+def known_slow_searches(big: Dataset) -> list[str]:
+    """Searches that are known to take longer than the target.
 
-    Common words that only old tickets have; that never meet each other; that never meet what the list is narrowed to.
+    They combine frequent words or filters that rarely or never occur together, or words of old tickets only.
     """
     _, many = _filters(big)
     main, busy, open_ = f"aliasId={big.aliases[0]}", f"assignedTo={big.users[0]}", "status=open"
@@ -100,12 +100,12 @@ def hard(big: Filled) -> list[str]:
     never = [f"q={quote(word)}" for word in ("invoice odd.", "invoice odd")] + [f"q=desk.&{main}"]
     of_none = ["in", "invo", "invoice.", "prin", "printer.", "hello invoice", "hello prin", "t2x0 t3x0 t5x0"]
     none = [f"q={quote(word)}&{more}" for word in of_none for more in many if busy in more]
-    resolved = ["prin", "printer.", "hello prin", "t2x0 t3x0 t5x0", "order77"]  # nearly all of them
+    resolved = ["prin", "printer.", "hello prin", "t2x0 t3x0 t5x0", "order77"]  # match nearly all tickets
     return [*old, *never, *none, *(f"q={quote(word)}&{open_}" for word in resolved)]
 
 
-def _filters(big: Filled) -> tuple[list[str], list[str]]:
-    """What few tickets are, and what many are."""
+def _filters(big: Dataset) -> tuple[list[str], list[str]]:
+    """Filters that few tickets match, and filters that many match."""
     main, small, busy, other = big.aliases[0], big.aliases[9], big.users[0], big.users[7]
     few = ["status=waiting", "status=in_progress", f"aliasId={small}", f"assignedTo={other}"]
     many = ["status=open", "status=resolved", f"aliasId={main}", f"assignedTo={busy}"]
@@ -115,17 +115,17 @@ def _filters(big: Filled) -> tuple[list[str], list[str]]:
 
 
 @dataclass
-class Took:
-    """What one call took: milliseconds of each time, and the CPU milliseconds of the program and PostgreSQL for one."""
+class CallTimes:
+    """Milliseconds of each request, and the mean CPU milliseconds of program and PostgreSQL."""
 
     times: list[float] = field(default_factory=list)
     cpu: float = 0.0
 
 
-async def measured(big: Filled, folder: Path, times: int) -> dict[str, Took]:
-    """Each call, through the started program; those that are known to take longer at the end."""
+async def measure(big: Dataset, folder: Path, times: int) -> dict[str, CallTimes]:
+    """Request each call from the started program; known slow ones last."""
     unlimited = {"api.requests_per_minute": 0, "api.requests_per_day": 0}
-    found: dict[str, Took] = {}
+    found: dict[str, CallTimes] = {}
     async with (
         Program("api", env=big.made.env | unlimited, cwd=folder) as program,
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {big.key}"}) as http,
@@ -133,20 +133,20 @@ async def measured(big: Filled, folder: Path, times: int) -> dict[str, Took]:
         ready = await program.ready(60)
         process, of_database = program.pid, big.made.database_cpu or (lambda: 0.0)
         asked = [(path, query) for path, queries in cases(big).items() for query in queries]
-        for path, query in [*asked, *(("/emails/tickets", query) for query in hard(big))]:
+        for path, query in [*asked, *(("/emails/tickets", query) for query in known_slow_searches(big))]:
             call = f"{path}?{query}" if query else path
             url = f"http://{ready['api']}/api{call}"
-            for _ in range(3):  # the first ones fill caches
-                await _once(http, url)
-            took = found[call] = Took()
+            for _ in range(3):  # fill caches
+                await _time_request(http, url)
+            took = found[call] = CallTimes()
             before = cpu_seconds(process) + of_database()
             while len(took.times) < times and (len(took.times) < 3 or sum(took.times) < 3000):
-                took.times.append(await _once(http, url))
+                took.times.append(await _time_request(http, url))
             took.cpu = (cpu_seconds(process) + of_database() - before) * 1000 / len(took.times)
     return found
 
 
-async def _once(http: aiohttp.ClientSession, url: str) -> float:
+async def _time_request(http: aiohttp.ClientSession, url: str) -> float:
     began = time.perf_counter()
     async with http.get(url) as response:
         body = await response.read()
@@ -155,8 +155,8 @@ async def _once(http: aiohttp.ClientSession, url: str) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-class _Listening:
-    """A database that remembers what it was asked."""
+class _RecordingDatabase:
+    """A database that records the queries of its reads."""
 
     def __init__(self, database: SqliteDatabase | PostgresDatabase) -> None:
         self._database = database
@@ -170,14 +170,14 @@ class _Listening:
         return await self._database.fetch_all(query, **values)
 
 
-async def plans(big: Filled) -> None:
-    """Prints the plan of the query behind each call."""
+async def print_plans(big: Dataset) -> None:
+    """Print the plan of each query behind each call."""
     database = big.made.database
     await database.open()
-    listening = _Listening(database)
+    listening = _RecordingDatabase(database)
     try:
         login: Any = type("Login", (), {"workspace_id": big.made.workspace_id, "user_id": big.users[0], "key": big.key})
-        store = Store(big.made.kind, big.made.url, catalog.load_catalog(), listening)  # type: ignore[arg-type]  # as one
+        store = Store(big.made.kind, big.made.url, catalog.load_catalog(), listening)  # type: ignore[arg-type]  # it forwards to one
         async with serving(store, login=login, real_time=True) as served:
             for path, queries in cases(big).items():
                 for query in queries:
@@ -187,14 +187,14 @@ async def plans(big: Filled) -> None:
                     for name, values in listening.asked:
                         if name != "search_missing":
                             print(f"\n{call}\n  {name}")
-                            for line in await explained(database, name, values):
+                            for line in await explain(database, name, values):
                                 print(f"    {line}")
     finally:
         await database.close()
 
 
-async def explained(database: SqliteDatabase | PostgresDatabase, name: str, values: dict[str, object]) -> list[str]:
-    """The plan of one query of the catalogue, run with these values."""
+async def explain(database: SqliteDatabase | PostgresDatabase, name: str, values: dict[str, object]) -> list[str]:
+    """The plan of a query of the catalogue with these values."""
     query = catalog.load_catalog()[name]
     if isinstance(database, SqliteDatabase):
         async with database.raw_transaction() as session:
@@ -210,9 +210,9 @@ async def explained(database: SqliteDatabase | PostgresDatabase, name: str, valu
         await connection.close()
 
 
-def report(big: Filled, found: dict[str, Took]) -> bool:
-    """Prints the figures; whether every list keeps its target."""
-    known = {f"/emails/tickets?{query}" for query in hard(big)}
+def report(big: Dataset, found: dict[str, CallTimes]) -> bool:
+    """Print the measurements; return whether every list meets its target."""
+    known = {f"/emails/tickets?{query}" for query in known_slow_searches(big)}
     print(f"\n{big.made.kind}, {big.count:,} tickets: ms (median, p99), CPU ms of program and database")
     over = 0
     for call, took in found.items():
@@ -224,8 +224,8 @@ def report(big: Filled, found: dict[str, Took]) -> bool:
     return not over
 
 
-def every_list() -> set[str]:
-    """The lists that the API has, so that a new one is measured too."""
+def list_paths() -> set[str]:
+    """The paths of all lists of the API, so that a new list is measured too."""
     return {
         route.path
         for route in ROUTES
@@ -244,16 +244,16 @@ async def main() -> int:
     for kind in arguments.kinds or KINDS:
         count = arguments.tickets or TICKETS[kind]
         with tempfile.TemporaryDirectory() as name:
-            async with installed(kind, Path(name), aliases=150, webhooks=20) as made:
+            async with bench_installation(kind, Path(name), aliases=150, webhooks=20) as made:
                 began = time.monotonic()
-                big = await filled(made, count)
-                missing = every_list() ^ set(cases(big))
+                big = await create_dataset(made, count)
+                missing = list_paths() ^ set(cases(big))
                 if missing:
                     raise RuntimeError(f"lists and cases differ: {missing}")
                 print(f"{kind}: written in {time.monotonic() - began:.0f} s", file=sys.stderr)
-                well &= report(big, await measured(big, Path(name), arguments.times))
+                well &= report(big, await measure(big, Path(name), arguments.times))
                 if arguments.plans:
-                    await plans(big)
+                    await print_plans(big)
     return 0 if well else 1
 
 

@@ -1,8 +1,8 @@
-"""More than fits: `python -m bench.backpressure [--quick] [--database postgres]`.
+"""Measure memory backpressure: `python -m bench.backpressure [--quick] [--database postgres]`.
 
-100 senders at once with a mail of 25 MB each, which come again after a second when they are put off (as an MTA does,
-much later), beside 20 small mails a second, each tried again until it is in. Targets: all get through, the smtp
-process stays under 512 MiB, small mails keep moving (shown: how long each took, and the longest time without one).
+100 senders offer a message of 25 MB each at once and retry one second after a temporary rejection. Meanwhile 20 small
+messages a second are sent, each until it is accepted. Targets: all are accepted, and the smtp process stays below
+512 MiB. Also printed: the time of the small messages and the longest time without one.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import sys
 from pathlib import Path
 
 from bench import client
-from bench.installation import KINDS, Kind, installed, smtp_port
-from bench.load import body
-from bench.processes import Child, emailrouter, end_on_sigterm, peak_octets, temporary_folder
+from bench.installation import KINDS, Kind, bench_installation, smtp_port
+from bench.load import filler_body
+from bench.processes import Child, end_on_sigterm, peak_bytes, program_command, temporary_folder
 from tests.support.smtp import dot_stuff
 
 _PER_ADDRESS = 10
-_AGAIN = 1.0
+_RETRY_SECONDS = 1.0
 _MIB = 1048576
 _LARGE = 25 * _MIB
 
 
 async def main() -> None:
-    """The command line."""
+    """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="20 senders")
     parser.add_argument("--senders", type=int, default=100)
     parser.add_argument("--database", choices=KINDS, default="sqlite")
-    parser.add_argument("--timeout", type=float, default=150.0, help="seconds for all of it")
-    # How it starts the other half of itself, in a process of its own.
+    parser.add_argument("--timeout", type=float, default=150.0, help="seconds for the whole run")
+    # Used internally: the large messages are sent by a second process.
     parser.add_argument("--large-mails-to", nargs=2, metavar=("PORT", "ADDRESS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     count = 20 if options.quick else options.senders
@@ -46,8 +46,8 @@ async def main() -> None:
 
 
 async def _large_mails(port: int, recipient: str, count: int, timeout: float) -> list[dict[str, float]]:
-    """For each sender: tries, and seconds until its 250 (or until it gave up, with `accepted` 0)."""
-    octets = body(_LARGE, 0)
+    """Send the large messages; for each: tries, seconds until its 250, and whether it was accepted."""
+    content = filler_body(_LARGE, 0)
     end = asyncio.get_running_loop().time() + timeout
 
     async def sender(n: int) -> dict[str, float]:
@@ -55,29 +55,29 @@ async def _large_mails(port: int, recipient: str, count: int, timeout: float) ->
         began, tries, code = loop.time(), 0, 0
         while code != 250 and loop.time() < end:
             tries += 1
-            pieces = [f"Subject: Large {n}\r\nMessage-ID: <{n}@large.test>\r\n\r\n".encode(), octets]
-            local = f"127.2.{n // _PER_ADDRESS}.1"  # networks of their own
+            pieces = [f"Subject: Large {n}\r\nMessage-ID: <{n}@large.test>\r\n\r\n".encode(), content]
+            local = f"127.2.{n // _PER_ADDRESS}.1"  # a separate network for each group of senders
             code = (await client.send(port, recipient, pieces, local=local, timeout=max(end - loop.time(), 1.0))).code
             if code != 250:
-                await asyncio.sleep(_AGAIN)
+                await asyncio.sleep(_RETRY_SECONDS)
         return {"tries": tries, "seconds": loop.time() - began, "accepted": code == 250}
 
     return await asyncio.gather(*(sender(n) for n in range(count)))
 
 
 async def _small_mails(port: int, recipient: str, stop: asyncio.Event) -> list[tuple[float, float]]:
-    """For each mail when it was in, and how many seconds that took with all its tries."""
+    """Send small messages until `stop`; for each: when it was accepted, and after how many seconds."""
     loop = asyncio.get_running_loop()
 
     async def sender(n: int) -> tuple[float, float]:
         began = loop.time()
         content = dot_stuff(f"Subject: Small {n}\r\nMessage-ID: <{n}@small.test>\r\n\r\nIt rains in.\r\n".encode())
-        local = f"127.0.9.{n % 50 + 10}"  # not one address: its own limit would be measured
+        local = f"127.0.9.{n % 50 + 10}"  # several addresses: the limit of one would be reached
         code = 0
         while code != 250:
             code = (await client.send(port, recipient, [content], local=local, timeout=60)).code
             if code != 250:
-                await asyncio.sleep(_AGAIN)
+                await asyncio.sleep(_RETRY_SECONDS)
         return loop.time(), loop.time() - began
 
     sent: list[asyncio.Task[tuple[float, float]]] = []
@@ -88,10 +88,10 @@ async def _small_mails(port: int, recipient: str, stop: asyncio.Event) -> list[t
 
 
 async def _bench(kind: Kind, folder: Path, count: int, timeout: float) -> None:
-    async with installed(kind, folder) as place:
+    async with bench_installation(kind, folder) as place:
         env = place.env | {"smtp.max_connections_per_ip": None, "smtp.max_connections": None}
-        with Child("smtp", emailrouter("smtp"), folder=folder, env=env) as child:
-            port = smtp_port(child.ready())
+        with Child("smtp", program_command("smtp"), folder=folder, env=env) as child:
+            port = smtp_port(child.wait_ready())
             stop = asyncio.Event()
             small = asyncio.create_task(_small_mails(port, place.addresses[0], stop))
             large = await asyncio.create_subprocess_exec(
@@ -102,7 +102,7 @@ async def _bench(kind: Kind, folder: Path, count: int, timeout: float) -> None:
             out, _ = await large.communicate()
             stop.set()
             moved = await small
-            peak = peak_octets(child.pid)
+            peak = peak_bytes(child.pid)
         reasons = [event["reason"] for event in child.events() if event.get("event") == "smtp.refused"]
         faults = [event for event in child.events() if event.get("level") in ("error", "critical")]
     _report(json.loads(out or b"[]"), moved, peak, reasons, len(faults))
@@ -115,12 +115,12 @@ def _report(
     seconds = max((sender["seconds"] for sender in large), default=0.0)
     tries = sum(sender["tries"] for sender in large)
     print(f"large: {len(accepted)} of {len(large)} accepted in {seconds:.0f} s with {tries:.0f} tries")
-    print(f"small: {len(moved)} accepted, each took {client.summary([took for _, took in moved])}")
+    print(f"small: {len(moved)} accepted, time: {client.format_durations([took for _, took in moved])}")
     times = sorted(at for at, _ in moved)
     gaps = [b - a for a, b in itertools.pairwise(times)]
-    print(f"the longest time without a small mail: {max(gaps, default=0.0):.1f} s")
+    print(f"longest time without a small message: {max(gaps, default=0.0):.1f} s")
     counted = {reason: reasons.count(reason) for reason in set(reasons)}
-    print(f"put off: {counted or 'none'}; {faults} errors in the log")
+    print(f"temporarily rejected: {counted or 'none'}; {faults} errors in the log")
     verdicts = {"all get through": len(accepted) == len(large) > 0, "under 512 MiB": peak < 512 * _MIB}
     print(
         f"peak memory {peak / _MIB:.0f} MiB; "

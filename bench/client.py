@@ -1,7 +1,7 @@
-"""One SMTP session with one mail, timed: what `bench.deliver`, `hostile`, `backpressure` and `corpus` send with.
+"""Send one message in one SMTP session and time it.
 
-`send` speaks command and answer in turn and returns the reply that counts: the one to the mail, or the refusal before
-it. It never raises for what a server does: a lost connection is an answer with code 0.
+`send` waits for each reply before the next command. It returns the decisive reply: the one to the message, or the
+rejection before it. It never raises for what a server does: a lost connection is a result with code 0.
 """
 
 from __future__ import annotations
@@ -13,30 +13,35 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Answer:
-    """code 0: the connection was lost, or nothing came in time. began, at: the loop's time at connect and reply."""
+class SmtpResult:
+    """A reply and the event loop's times of connect and reply. Code 0: connection lost or timeout."""
 
     code: int
     text: str
-    began: float
-    at: float
+    started_at: float
+    replied_at: float
 
     @property
     def seconds(self) -> float:
-        """From the connection to the reply."""
-        return self.at - self.began
+        """From the start of the connection to the reply."""
+        return self.replied_at - self.started_at
 
 
 async def send(
     port: int,
     recipient: str,
-    pieces: Sequence[bytes],
+    content: Sequence[bytes],
     *,
     sender: str = "ada@sender.test",
     local: str = "127.0.0.1",
     timeout: float = 30.0,
-) -> Answer:
-    """Sends a mail to 127.0.0.1:port. pieces: its octets, dot-stuffed and with the end mark. local: our address."""
+) -> SmtpResult:
+    """Send a message to 127.0.0.1:port.
+
+    Args:
+        content: dot-stuffed bytes with the end of data, in one or more pieces.
+        local: source address.
+    """
     loop = asyncio.get_running_loop()
     began = loop.time()
     writer: asyncio.StreamWriter | None = None
@@ -51,15 +56,15 @@ async def send(
                 writer.write(f"{command}\r\n".encode())
                 code, text = await _reply(reader)
             if code == 354:
-                writer.writelines(pieces)
-                # Not `drain`: a server that refuses says so while we still send.
+                writer.writelines(content)
+                # No `drain`: a server may reject while we are still sending.
                 code, text = await _reply(reader)
-            answer = Answer(code, text, began, loop.time())
+            answer = SmtpResult(code, text, began, loop.time())
             if code:
                 writer.write(b"QUIT\r\n")
             return answer
     except (OSError, EOFError, TimeoutError, ValueError) as error:
-        return Answer(0, f"{type(error).__name__}: {error}", began, loop.time())
+        return SmtpResult(0, f"{type(error).__name__}: {error}", began, loop.time())
     finally:
         if writer is not None:
             writer.close()
@@ -75,15 +80,15 @@ async def _reply(reader: asyncio.StreamReader) -> tuple[int, str]:
             return int(line[:3]), line.decode(errors="replace").strip()
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` (0 to 1) of them do not exceed; 0 for none."""
+def percentile(values: Sequence[float], fraction: float) -> float:
+    """The value that `fraction` (0 to 1) of the values do not exceed; 0 if there are none."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+    return ordered[min(len(ordered) - 1, int(fraction * len(ordered)))] if ordered else 0.0
 
 
-def summary(values: Sequence[float]) -> str:
-    """Seconds as `median 3.1 ms, p99 8.0 ms, most 9.9 ms`."""
+def format_durations(values: Sequence[float]) -> str:
+    """Seconds as `median 3.1 ms, p99 8.0 ms, max 9.9 ms`."""
     if not values:
         return "nothing measured"
-    middle, high, most = (1000 * value for value in (percentile(values, 0.5), percentile(values, 0.99), max(values)))
-    return f"median {middle:.1f} ms, p99 {high:.1f} ms, most {most:.1f} ms"
+    middle, high, maximum = (1000 * value for value in (percentile(values, 0.5), percentile(values, 0.99), max(values)))
+    return f"median {middle:.1f} ms, p99 {high:.1f} ms, max {maximum:.1f} ms"

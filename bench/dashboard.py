@@ -1,8 +1,8 @@
-"""What a page of the dashboard costs when there is much: `python -m bench.dashboard [sqlite] [postgres] [--tickets N]`.
+"""Measure every page of the dashboard: `python -m bench.dashboard [sqlite] [postgres] [--tickets N]`.
 
-100,000 tickets as `bench.filled` writes them, with events and Message-IDs; then every page that `views` has, asked of
-the started program by a signed-in admin, one request at a time. Prints the octets and the milliseconds (median, most)
-of each, and what is over 100 kB or 100 ms.
+`bench.filled` creates 100,000 tickets with events and Message-IDs. Every page of `views` is then requested from the
+started program by a signed-in admin, one request at a time. Prints size and time (median, maximum) of each, and what
+exceeds 100 kB or 100 ms.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 import aiohttp
 
 from api.dashboard.views import PAGES
-from bench.filled import Filled, filled, run
-from bench.installation import KINDS, installed
+from bench.filled import Dataset, create_dataset, run_statement
+from bench.installation import KINDS, bench_installation
 from router.admin import paging
 from router.admin.access.sessions import SessionService
 from router.admin.access.users import UserService
@@ -31,14 +31,14 @@ from tests.support.process import Program
 TICKETS = 100_000
 TIMES = 15
 TARGET_MS = 100.0
-TARGET_OCTETS = 100_000
-# Pages that show a form or a stranger the door: there is nothing in them that grows.
-_ALIKE = {"/sign-in", "/welcome", "/live", "/tickets/{id}/messages/{message}/html"}
+TARGET_BYTES = 100_000
+# Forms and redirects: their size does not depend on the data.
+_CONSTANT_PAGES = {"/sign-in", "/welcome", "/live", "/tickets/{id}/messages/{message}/html"}
 
 
-def visits(big: Filled, others: dict[str, str]) -> dict[str, list[str]]:
-    """The addresses that each page is asked at: the first of a list, deep inside, by filter and by search."""
-    number = big.count - 3000  # delivered, and somebody's
+def visits(big: Dataset, others: dict[str, str]) -> dict[str, list[str]]:
+    """The URLs of each page: first pages, deep pages, filters and searches."""
+    number = big.count - 3000  # delivered and assigned
     deep = paging.encode_cursor(big.id("ticket", big.count // 10))
     ticket, delivery, message = (big.id(prefix, number + 1) for prefix in ("ticket", "dlv", "msg"))
     main, small, busy, hook = big.aliases[0], big.aliases[9], big.users[0], big.integrations[0]
@@ -83,46 +83,46 @@ def visits(big: Filled, others: dict[str, str]) -> dict[str, list[str]]:
     return found
 
 
-async def furnished(big: Filled) -> tuple[str, dict[str, str]]:
-    """Adds what `filled` leaves out; the cookie of an admin, and an id of each noun of `/manage`."""
+async def add_manage_data(big: Dataset) -> tuple[str, dict[str, str]]:
+    """Add what `create_dataset` omits; return an admin's cookie and an id for each page of `/manage`."""
     database = big.made.database
     await database.open()
     try:
         hexed = "substr(m.id, 5)"
-        await run(database, "UPDATE messages SET rfc_message_id = substr(id, 20) || '@customer.test'")
-        await run(
+        await run_statement(database, "UPDATE messages SET rfc_message_id = substr(id, 20) || '@customer.test'")
+        await run_statement(
             database,
             "INSERT INTO ticket_messages (ticket_id, message_id, recipient, rfc_message_id, tag, joined_by, created_at)"
             f" SELECT 'ticket_' || {hexed}, m.id, 'support@example.org', m.rfc_message_id, '', '', m.received_at"
             " FROM messages m",
         )
-        await run(
+        await run_statement(
             database,
             "INSERT INTO ticket_events (id, ticket_id, workspace_id, at, kind) SELECT 'evt_' || substr(t.id, 8), t.id, "
             "t.workspace_id, t.received_at + 60000000, 'claimed' FROM tickets t WHERE t.assigned_to IS NOT NULL",
         )
-        await run(
+        await run_statement(
             database,
             "INSERT INTO attempts (delivery_id, n, started_at, finished_at, outcome, status, latency) SELECT d.id, 1, "
             "d.created_at, d.created_at, 'sent', 200, 90000 FROM deliveries d WHERE d.state <> 'pending'",
         )
-        await run(database, "ANALYZE")
+        await run_statement(database, "ANALYZE")
         actor, clock = Actor(big.made.workspace_id, "admin"), SystemClock()
         busy = await UserService(database, clock).get(actor, big.users[0])
         login = await SessionService(database, clock, SecretBox(new_key())).start(busy, address="127.0.0.1")
         ids = {"aliases": big.aliases[3], "integrations": big.integrations[3], "users": big.users[3]}
         for noun, table in (("domains", "domains"), ("keys", "api_keys")):
-            ids[noun] = (await run(database, f"SELECT id FROM {table} ORDER BY id LIMIT 1"))[0]["id"]
+            ids[noun] = (await run_statement(database, f"SELECT id FROM {table} ORDER BY id LIMIT 1"))[0]["id"]
         return login.token, ids
     finally:
         await database.close()
 
 
-async def measured(big: Filled, folder: Path, times: int) -> dict[str, tuple[int, list[float]]]:
-    """The octets and milliseconds of each address."""
-    token, others = await furnished(big)
+async def measure(big: Dataset, folder: Path, times: int) -> dict[str, tuple[int, list[float]]]:
+    """Bytes and milliseconds of each URL."""
+    token, others = await add_manage_data(big)
     asked = visits(big, others)
-    missing = {page.path for page in PAGES if page.method == "GET"} - set(asked) - _ALIKE
+    missing = {page.path for page in PAGES if page.method == "GET"} - set(asked) - _CONSTANT_PAGES
     if missing:
         raise RuntimeError(f"pages that are not measured: {sorted(missing)}")
     unlimited = {"api.session_requests_per_minute": 0}
@@ -134,29 +134,29 @@ async def measured(big: Filled, folder: Path, times: int) -> dict[str, tuple[int
     ):
         root = f"http://{(await program.ready(60))['api']}"
         for path in (path for paths in asked.values() for path in paths):
-            took, octets = [], 0
+            took, size = [], 0
             for attempt in range(times + 2):
                 began = time.perf_counter()
                 async with http.get(root + path) as response:
-                    octets = len(await response.read())
+                    size = len(await response.read())
                     if response.status != 200:
                         raise RuntimeError(f"{path}: {response.status}")
-                if attempt >= 2:  # templates are compiled with the first
+                if attempt >= 2:  # the first request compiles the template
                     took.append((time.perf_counter() - began) * 1000)
-            found[path] = octets, took
+            found[path] = size, took
     return found
 
 
 def report(kind: str, count: int, found: dict[str, tuple[int, list[float]]]) -> bool:
-    """Prints the figures; whether every page keeps its targets."""
-    print(f"\n{kind}, {count:,} tickets: kB, ms (median, most)")
+    """Print the measurements; return whether every page meets its targets."""
+    print(f"\n{kind}, {count:,} tickets: kB, ms (median, maximum)")
     over = 0
-    for path, (octets, took) in found.items():
+    for path, (size, took) in found.items():
         median = statistics.median(took)
-        heavy = median > TARGET_MS or octets > TARGET_OCTETS
+        heavy = median > TARGET_MS or size > TARGET_BYTES
         over += heavy
-        print(f"  {octets / 1000:6.1f} {median:8.1f} {max(took):8.1f}  {path}{'  OVER' if heavy else ''}")
-    print(f"{kind}: {len(found)} addresses, {over} over {TARGET_OCTETS // 1000} kB or {TARGET_MS:.0f} ms")
+        print(f"  {size / 1000:6.1f} {median:8.1f} {max(took):8.1f}  {path}{'  OVER' if heavy else ''}")
+    print(f"{kind}: {len(found)} URLs, {over} over {TARGET_BYTES // 1000} kB or {TARGET_MS:.0f} ms")
     return not over
 
 
@@ -169,9 +169,9 @@ async def main() -> int:
     well = True
     for kind in arguments.kinds or KINDS:
         with tempfile.TemporaryDirectory() as name:
-            async with installed(kind, Path(name), aliases=150, webhooks=20) as made:
-                big = await filled(made, arguments.tickets)
-                well &= report(kind, arguments.tickets, await measured(big, Path(name), arguments.times))
+            async with bench_installation(kind, Path(name), aliases=150, webhooks=20) as made:
+                big = await create_dataset(made, arguments.tickets)
+                well &= report(kind, arguments.tickets, await measure(big, Path(name), arguments.times))
     return 0 if well else 1
 
 

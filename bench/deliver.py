@@ -1,10 +1,11 @@
-"""From `250` to Slack: `python -m bench.deliver [--quick]`.
+"""Measure the delivery from `250` to Slack: `python -m bench.deliver [--quick]`.
 
-Latency: one mail after another on an otherwise idle system, from the moment the client has the 250 to the moment the
-stand-in has the whole request; in one process (`serve`) and in two (`smtp` and `deliver`), on both databases.
-Rate: deliveries a second of one `deliver` process that finds a full outbox, to one and to twenty webhooks, the pace
-out of the way; the stand-in shares the machine. Target: a median under 50 ms; between two processes over
-SQLite, where the deliver process polls, under its interval.
+Latency: one message after another on an idle system, from the client's 250 to the complete request at the Slack
+stand-in; in one process (`serve`) and in two (`smtp` and `deliver`), on both databases. Target: a median below 50 ms,
+or below the polling interval for two processes over SQLite.
+
+Rate: deliveries a second of one `deliver` process with a full outbox, to one and to twenty webhooks without pacing.
+The stand-in shares the machine.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import client, senders
-from bench.installation import KINDS, BenchInstallation, Kind, installed, smtp_port
+from bench.installation import KINDS, BenchInstallation, Kind, bench_installation, smtp_port
 from bench.load import Load
-from bench.processes import Child, cpu_seconds, emailrouter, end_on_sigterm, temporary_folder
+from bench.processes import Child, cpu_seconds, end_on_sigterm, program_command, temporary_folder
 from emailrouter.assembly.deliver import SQLITE_POLL_INTERVAL
 from tests.support.slack import SlackStandIn
 from tests.support.smtp import dot_stuff
@@ -29,39 +30,39 @@ _WARM_UP = 5
 _MARK = re.compile(rb"latency-(\d+)-")
 _TARGET = 0.050  # seconds, median
 
-# The processes that take a mail to Slack, by what the report calls them.
+# The processes that deliver a message, by their name in the report.
 _LAYOUTS: dict[str, tuple[str, ...]] = {"serve": ("serve",), "smtp + deliver": ("smtp", "deliver")}
 
 
 async def main() -> None:
-    """The command line."""
+    """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--mails", type=int, default=300, help="of each latency")
-    parser.add_argument("--deliveries", type=int, default=2000, help="of each rate")
+    parser.add_argument("--mails", type=int, default=300, help="messages of each latency")
+    parser.add_argument("--deliveries", type=int, default=2000, help="deliveries of each rate")
     parser.add_argument("--databases", nargs="+", choices=KINDS, default=list(KINDS))
     options = parser.parse_args()
     mails, deliveries = (30, 200) if options.quick else (options.mails, options.deliveries)
     folder = temporary_folder()
     for kind in options.databases:
         for number, (layout, roles) in enumerate(_LAYOUTS.items()):
-            await _latency(kind, folder / f"{kind}-{number}", layout, roles, mails)
+            await _measure_latency(kind, folder / f"{kind}-{number}", layout, roles, mails)
         for webhooks in (1, _WEBHOOKS):
-            await _rate(kind, folder / f"{kind}-rate-{webhooks}", webhooks, deliveries)
+            await _measure_rate(kind, folder / f"{kind}-rate-{webhooks}", webhooks, deliveries)
 
 
-async def _latency(kind: Kind, folder: Path, layout: str, roles: tuple[str, ...], mails: int) -> None:
+async def _measure_latency(kind: Kind, folder: Path, layout: str, roles: tuple[str, ...], mails: int) -> None:
     async with (
         SlackStandIn(keep=2 * mails) as slack,
-        installed(kind, folder, webhook=slack.url) as place,
+        bench_installation(kind, folder, webhook=slack.url) as place,
     ):
         with ExitStack() as stack:
             children = [stack.enter_context(_child(role, folder, place)) for role in roles]
-            port = smtp_port(children[0].ready())
+            port = smtp_port(children[0].wait_ready())
             for child in children:
-                child.ready()
+                child.wait_ready()
             answered = await _send_slowly(port, place.addresses[0], mails)
-            await _posted(slack, len(answered) + _WARM_UP, timeout=30)
+            await _wait_for_posts(slack, len(answered) + _WARM_UP, timeout=30)
             retries = [
                 event
                 for child in children
@@ -73,7 +74,7 @@ async def _latency(kind: Kind, folder: Path, layout: str, roles: tuple[str, ...]
     target = SQLITE_POLL_INTERVAL if kind == "sqlite" and len(roles) > 1 else _TARGET
     met = "met" if client.percentile(latencies, 0.5) < target else "MISSED"
     print(
-        f"latency, {kind}, {layout}: {len(latencies)} of {mails} mails: {client.summary(latencies)}  [{met}]",
+        f"latency, {kind}, {layout}: {len(latencies)} of {mails} mails: {client.format_durations(latencies)}  [{met}]",
         flush=True,
     )
     for event in retries:
@@ -81,7 +82,7 @@ async def _latency(kind: Kind, folder: Path, layout: str, roles: tuple[str, ...]
 
 
 async def _send_slowly(port: int, recipient: str, mails: int) -> dict[int, float]:
-    """When each mail had its 250. Some more go before, so that caches and connections are warm."""
+    """Send messages one by one; return when each got its 250. A few are sent before to warm up."""
     answered: dict[int, float] = {}
     for n in range(-_WARM_UP, mails):
         subject = f"latency-{n}-" if n >= 0 else "warm up"
@@ -91,22 +92,22 @@ async def _send_slowly(port: int, recipient: str, mails: int) -> dict[int, float
         if answer.code != 250:
             raise RuntimeError(f"not accepted: {answer.text}")
         if n >= 0:
-            answered[n] = answer.at
+            answered[n] = answer.replied_at
         await asyncio.sleep(0.03)
     return answered
 
 
-async def _rate(kind: Kind, folder: Path, webhooks: int, deliveries: int) -> None:
+async def _measure_rate(kind: Kind, folder: Path, webhooks: int, deliveries: int) -> None:
     async with (
         SlackStandIn(keep=2 * deliveries) as slack,
-        installed(kind, folder, aliases=webhooks, webhooks=webhooks, webhook=slack.url) as place,
+        bench_installation(kind, folder, aliases=webhooks, webhooks=webhooks, webhook=slack.url) as place,
     ):
         with _child("smtp", folder, place) as smtp:
             load = Load(size=2048, mails=deliveries, per_connection=0, recipient=",".join(place.addresses))
-            await senders.built_in(load, smtp_port(smtp.ready()))
+            await senders.send_with_built_in(load, smtp_port(smtp.wait_ready()))
         before = place.database_cpu() if place.database_cpu else 0.0
         with _child("deliver", folder, place) as deliver:
-            await _posted(slack, deliveries, timeout=120)
+            await _wait_for_posts(slack, deliveries, timeout=120)
             cpu = cpu_seconds(deliver.pid)
             database = place.database_cpu() - before if place.database_cpu else 0.0
     seconds = slack.posts[-1].at - slack.posts[0].at
@@ -115,8 +116,8 @@ async def _rate(kind: Kind, folder: Path, webhooks: int, deliveries: int) -> Non
     print(f"rate, {kind}, {webhooks} webhook(s): {rate:.0f} deliveries/s, CPU {cost} ms each", flush=True)
 
 
-async def _posted(slack: SlackStandIn, count: int, *, timeout: float) -> None:
-    """Until so many posts are there; asks now and then, for being told of each would cost the stand-in its pace."""
+async def _wait_for_posts(slack: SlackStandIn, count: int, *, timeout: float) -> None:
+    """Poll until `count` posts have arrived; a notification for each would slow the stand-in down."""
     end = time.monotonic() + timeout
     while len(slack.posts) < count:
         if time.monotonic() > end:
@@ -125,7 +126,7 @@ async def _posted(slack: SlackStandIn, count: int, *, timeout: float) -> None:
 
 
 def _child(role: str, folder: Path, place: BenchInstallation) -> Child:
-    return Child(role, emailrouter(role), folder=folder, env=place.env)
+    return Child(role, program_command(role), folder=folder, env=place.env)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""A large installation, written by SQL: 1,000,000 tickets take some minutes. `bench.api` measures its lists.
+"""Create a large installation by SQL; 1,000,000 tickets take some minutes.
 
-A ticket a minute, the last one a minute ago, each with a delivery, a message without octets, and words to be found by:
-some of them common, some rare, some only in the older half. What is asked together in a search is made to meet often,
-seldom or never; the comments say which.
+One ticket a minute, the last one a minute ago, each with a delivery, a message without raw bytes, and words for
+searches: frequent and rare ones, and some that only the older half has. Comments say which words and filters occur
+together often, rarely or never.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from router.search import terms
 from router.store.postgres import PostgresDatabase
 from router.store.sqlite import SqliteDatabase
 
-# Of 1000 tickets: 900 at the first alias, 95 at the second, the rest at others; the newest 20,000 are mostly open, of
-# the older ones all but a few are resolved. A quarter are somebody's; one agent has most of these.
+# Of 1000 tickets, 900 belong to the first alias, 95 to the second, the others to further ones. The newest 20,000 are
+# mostly open, nearly all older ones are resolved. A quarter is assigned, mostly to one agent.
 _STATUS = """CASE WHEN n % 9973 = 0 THEN 'waiting' WHEN n % 997 = 0 THEN 'in_progress'
     WHEN n > {count} - 20000 AND n % 3 <> 0 OR n % 4999 = 0 THEN 'open' ELSE 'resolved' END"""
 _ALIAS = "CASE WHEN n % 1000 < 900 THEN 0 WHEN n % 1000 < 995 THEN 1 ELSE 2 + n % 997 END"
 _ASSIGNEE = "CASE WHEN n % 400 = 1 THEN 1 + n % 49 WHEN n % 4 = 1 THEN 0 END"
-# `invoice` is in every tenth ticket and in none of those that are somebody's, and never beside `odd`; `desk` is in
-# every third of all but the first alias; `telefax` in every third of the older half; `order1` begins 111,111 of a
-# million words.
+# `invoice` is in every tenth ticket, but in no assigned one and never together with `odd`; `desk` in every third ticket
+# of all aliases but the first; `telefax` in every third of the older half; `order1` is a prefix of 111,111 of a million
+# words.
 _WORDS = """CASE WHEN n % 10 = 0 THEN ' invoice' ELSE '' END || CASE WHEN n % 150 = 0 THEN ' printer' ELSE '' END
     || CASE WHEN n % 2000 = 0 THEN ' refund' ELSE '' END || CASE WHEN n % 2 = 1 THEN ' odd' ELSE '' END
     || CASE WHEN n % 1000 >= 900 AND n % 3 = 0 THEN ' desk' ELSE '' END
     || CASE WHEN n < {count} / 2 AND n % 3 = 0 THEN ' telefax' ELSE '' END || ' order' || n"""
-# The rest of a text: each ticket has one of the words t2x0 and t2x1, one of t3x0, t3x1 and t3x2, and so on.
+# Filler: each ticket has one of the words t2x0 and t2x1, one of t3x0, t3x1 and t3x2, and so on.
 _TEXT = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71]
 _TEXT += (101, 151, 211, 307, 401, 503, 701, 1009, 2003, 4001, 8009, 16001, 32003, 64007)
 _APART = 60_000  # milliseconds between two tickets
-_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # those of `router.ids`
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"  # the alphabet of `router.ids`
 _MINUTE = 60_000_000
 
 
 @dataclass
-class Filled:
-    """How many tickets, when the last one came (milliseconds since the epoch), and what else can be asked for."""
+class Dataset:
+    """Ids and size of a created installation."""
 
     made: BenchInstallation
     count: int
@@ -54,34 +54,36 @@ class Filled:
     integrations: list[str] = field(default_factory=list)
 
     def id(self, prefix: str, number: int) -> str:
-        """The id of the ticket, delivery or message with this number; as `_id` has it written."""
+        """The id of the ticket, delivery or message with this number, as `_id` writes it in SQL."""
         moment = self.last - (self.count - number) * _APART
         return f"{prefix}_{''.join(_DIGITS[moment >> 5 * n & 31] for n in range(9, -1, -1))}{number:016x}"
 
     def readable(self, call: str) -> str:
-        """A call with names for the ids of people and aliases that one bench asks for."""
+        """A call with names instead of the ids of users and aliases."""
         names = {self.users[0]: "BUSY", self.users[7]: "OTHER", self.aliases[0]: "MAIN", self.aliases[9]: "SMALL"}
         for one, name in names.items():
             call = call.replace(one, name)
         return call
 
 
-async def filled(made: BenchInstallation, count: int) -> Filled:
-    """Writes everything; the database is closed afterwards."""
+async def create_dataset(made: BenchInstallation, count: int) -> Dataset:
+    """Write all rows; the database is closed afterwards."""
     database = made.database
     await database.open()
     try:
         actor, clock = Actor(made.workspace_id, "admin"), SystemClock()
         users, keys = UserService(database, clock), KeyService(database, clock)
-        found = Filled(made, count, (clock.now() - _MINUTE) // 1000)
+        found = Dataset(made, count, (clock.now() - _MINUTE) // 1000)
         found.users = [(await users.create(actor, email=f"a{n}@example.org", role="admin")).id for n in range(50)]
         found.key = (await keys.create(actor, name="bench", user_id=found.users[0])).plaintext
         for person in found.users:
             await keys.create(actor, name="desk", user_id=person)
-        found.aliases = [row["id"] for row in await run(database, "SELECT id FROM aliases ORDER BY id")]
-        found.integrations = [row["id"] for row in await run(database, "SELECT id FROM integrations ORDER BY id")]
+        found.aliases = [row["id"] for row in await run_statement(database, "SELECT id FROM aliases ORDER BY id")]
+        found.integrations = [
+            row["id"] for row in await run_statement(database, "SELECT id FROM integrations ORDER BY id")
+        ]
         for statement in _statements(found, on_postgres=isinstance(database, PostgresDatabase)):
-            await run(database, statement)
+            await run_statement(database, statement)
     finally:
         await database.close()
     return found
@@ -93,7 +95,7 @@ def _id(prefix: str, hexed: str, moment: str) -> str:
     return f"'{prefix}_' || {digits} || {hexed}"
 
 
-def _statements(big: Filled, *, on_postgres: bool) -> list[str]:
+def _statements(big: Dataset, *, on_postgres: bool) -> list[str]:
     hexed = "lpad(to_hex(n), 16, '0')" if on_postgres else "printf('%016x', n)"
     workspace, now = big.made.workspace_id, SystemClock().now()
     moment = f"{big.last} - ({big.count} - n) * {_APART}"
@@ -143,17 +145,17 @@ def _statements(big: Filled, *, on_postgres: bool) -> list[str]:
         SELECT '{workspace}', '@spam' || n || '.test', {now} FROM {series(5000)}"""
     made = [*table("bench_aliases", big.aliases), *table("bench_users", big.users)]
     made += [message, contents, ticket, delivery, audit, blocked]
-    if on_postgres:  # an index is made in a tenth of the time that it takes to add a million tickets to it
+    if on_postgres:  # creating an index takes a tenth of the time of adding a million tickets to it
         index = "SELECT indexdef FROM pg_indexes WHERE indexname = 'ticket_search_words'"
-        anew = f"DROP INDEX ticket_search_words; {search}; EXECUTE made;"
-        made += [f"DO $$ DECLARE made TEXT := ({index}); BEGIN {anew} END $$", "VACUUM ANALYZE"]
+        reindex = f"DROP INDEX ticket_search_words; {search}; EXECUTE made;"
+        made += [f"DO $$ DECLARE made TEXT := ({index}); BEGIN {reindex} END $$", "VACUUM ANALYZE"]
     else:
         made += [search]
     return [*made, "DROP TABLE bench_aliases", "DROP TABLE bench_users"]
 
 
-async def run(database: SqliteDatabase | PostgresDatabase, statement: str) -> list[dict[str, Any]]:
-    """What one statement of the bench's own returns; it may take an hour."""
+async def run_statement(database: SqliteDatabase | PostgresDatabase, statement: str) -> list[dict[str, Any]]:
+    """Run a statement that may take an hour; return its rows."""
     if isinstance(database, SqliteDatabase):
         async with database.raw_transaction() as session:
             return [dict(row) for row in await session.execute_fetchall(statement)]

@@ -1,10 +1,10 @@
-"""Good mail beside hostile clients: `python -m bench.hostile [--quick]`.
+"""Measure legitimate mail during an attack: `python -m bench.hostile [--quick]`.
 
-`bench.swarm` attacks one `emailrouter smtp` while this program sends 20 good mails a second from other addresses and
-asks every 20 ms on a connection of its own how long a reply takes (the stall of the server's event loop, seen from
-outside; this program's own stalls are shown beside it). `[smtp] max_connections` is 4000 here, for 2,240 hostile
-connections are there to stay; all other limits are the defaults. Targets: all good mail accepted, p99 of a whole
-session under 1 s, memory under 256 MiB, no stall over 250 ms. `--apart` attacks with one kind after the other.
+`bench.swarm` attacks one `emailrouter smtp`. This program sends 20 messages a second from other addresses, and every
+20 ms measures the time of a reply on a separate connection: the stalls of the server's event loop. Its own stalls are
+printed next to them. `[smtp] max_connections` is 4000, because the 2,240 hostile connections must stay open; all other
+limits are the defaults. Targets: all messages accepted, p99 of a session below 1 s, memory below 256 MiB, no stall over
+250 ms. `--apart` attacks with one kind after the other.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import client
-from bench.installation import KINDS, Kind, installed, smtp_port
-from bench.processes import Child, cpu_seconds, emailrouter, end_on_sigterm, peak_octets, temporary_folder
+from bench.installation import KINDS, Kind, bench_installation, smtp_port
+from bench.processes import Child, cpu_seconds, end_on_sigterm, peak_bytes, program_command, temporary_folder
 from tests.support.smtp import dot_stuff
 
 _ALL_KINDS = ("slow command", "slow data", "noop", "endless line", "endless data")
 _MAIL_EVERY, _PROBE_EVERY = 0.05, 0.02
-_PROBES_A_SESSION = 50  # a session may be idle only so often
+_PROBES_A_SESSION = 50  # stay below the limit of idle commands
 _MIB = 1048576
 
 
 @dataclass(frozen=True)
 class Attack:
-    """share: of the numbers of clients."""
+    """A kind of attack. `share` scales the numbers of clients."""
 
     kinds: Sequence[str]
     seconds: float
@@ -39,17 +39,17 @@ class Attack:
 
 
 @dataclass
-class Seen:
-    """What the good side saw: sessions with a mail, replies to the probe, and how late this program itself was."""
+class Observations:
+    """Sessions with a message, reply times of the probe, and delays of this program itself."""
 
-    answers: list[client.Answer] = field(default_factory=list)
+    answers: list[client.SmtpResult] = field(default_factory=list)
     probes: list[float] = field(default_factory=list)
     lost_probes: int = 0
     own: list[float] = field(default_factory=list)
 
 
 async def main() -> None:
-    """The command line."""
+    """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the clients, for 6 s")
     parser.add_argument("--seconds", type=float, default=40.0)
@@ -67,9 +67,9 @@ async def main() -> None:
 
 async def _attack(database: Kind, folder: Path, attack: Attack) -> None:
     limits = {"smtp.max_connections": attack.max_connections, "smtp.max_connections_per_ip": None}
-    async with installed(database, folder) as place:
-        with Child("smtp", emailrouter("smtp"), folder=folder, env=place.env | limits) as child:
-            port = smtp_port(child.ready())
+    async with bench_installation(database, folder) as place:
+        with Child("smtp", program_command("smtp"), folder=folder, env=place.env | limits) as child:
+            port = smtp_port(child.wait_ready())
             calm = await _watch(port, place.addresses[0], 2.0)
             before = cpu_seconds(child.pid)
             swarm = await asyncio.create_subprocess_exec(
@@ -80,26 +80,26 @@ async def _attack(database: Kind, folder: Path, attack: Attack) -> None:
             seen = await _watch(port, place.addresses[0], attack.seconds)
             busy = (cpu_seconds(child.pid) - before) / attack.seconds
             out, _ = await swarm.communicate()
-            peak = peak_octets(child.pid)
+            peak = peak_bytes(child.pid)
         faults = [event for event in child.events() if event.get("level") in ("error", "critical")]
     print(f"\n{', '.join(attack.kinds)}")
     print(f"  server: {busy:.0%} of a core, peak {peak / _MIB:.0f} MiB, {len(faults)} errors in its log")
     _report(calm, seen, peak)
     swarmed = sorted(json.loads(out or b"{}").items())
-    print("  the swarm: " + ", ".join(f"{what} {count}" for what, count in swarmed), flush=True)
+    print("  attackers: " + ", ".join(f"{what} {count}" for what, count in swarmed), flush=True)
 
 
-async def _watch(port: int, recipient: str, seconds: float) -> Seen:
-    seen = Seen()
+async def _watch(port: int, recipient: str, seconds: float) -> Observations:
+    seen = Observations()
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     await asyncio.gather(_mail(port, recipient, end, seen), _probe(port, end, seen), _tick(end, seen))
     return seen
 
 
-async def _mail(port: int, recipient: str, end: float, seen: Seen) -> None:
+async def _mail(port: int, recipient: str, end: float, seen: Observations) -> None:
     loop = asyncio.get_running_loop()
-    sessions: list[asyncio.Task[client.Answer]] = []
+    sessions: list[asyncio.Task[client.SmtpResult]] = []
     while loop.time() < end:
         n = len(sessions)
         head = f"From: Ada <ada@sender.test>\r\nSubject: Good\r\nMessage-ID: <{n}.{loop.time()}@good.test>\r\n\r\n"
@@ -109,8 +109,8 @@ async def _mail(port: int, recipient: str, end: float, seen: Seen) -> None:
     seen.answers = await asyncio.gather(*sessions)
 
 
-async def _probe(port: int, end: float, seen: Seen) -> None:
-    """RSET and its reply again and again, on a connection that is made anew now and then."""
+async def _probe(port: int, end: float, seen: Observations) -> None:
+    """Send RSET and time its reply repeatedly, on a connection that is reopened now and then."""
     loop = asyncio.get_running_loop()
     while loop.time() < end:
         try:
@@ -130,21 +130,24 @@ async def _probe(port: int, end: float, seen: Seen) -> None:
             await asyncio.sleep(_PROBE_EVERY)
 
 
-async def _tick(end: float, seen: Seen) -> None:
+async def _tick(end: float, seen: Observations) -> None:
     loop = asyncio.get_running_loop()
     while (began := loop.time()) < end:
         await asyncio.sleep(0.01)
         seen.own.append(loop.time() - began - 0.01)
 
 
-def _report(calm: Seen, seen: Seen, peak: int) -> None:
+def _report(calm: Observations, seen: Observations, peak: int) -> None:
     accepted = [answer for answer in seen.answers if answer.code == 250]
     sessions = [answer.seconds for answer in seen.answers]
-    print(f"  calm:   session {client.summary([a.seconds for a in calm.answers])}; reply {client.summary(calm.probes)}")
-    print(f"  attack: session {client.summary(sessions)}; reply {client.summary(seen.probes)}")
-    print(f"  this program itself was late by: {client.summary(seen.own)}; probes lost: {seen.lost_probes}")
+    calm_sessions = client.format_durations([answer.seconds for answer in calm.answers])
+    print(f"  calm:   session {calm_sessions}; reply {client.format_durations(calm.probes)}")
+    print(f"  attack: session {client.format_durations(sessions)}; reply {client.format_durations(seen.probes)}")
+    print(f"  delays of this program: {client.format_durations(seen.own)}; probes lost: {seen.lost_probes}")
     refused = {answer.text for answer in seen.answers if answer.code != 250}
-    print(f"  good mail: {len(accepted)} of {len(seen.answers)} accepted {sorted(refused)[:3] if refused else ''}")
+    print(
+        f"  legitimate messages: {len(accepted)} of {len(seen.answers)} accepted {sorted(refused)[:3] if refused else ''}"
+    )
     verdicts = {
         "all good mail accepted": len(accepted) == len(seen.answers),
         "p99 under 1 s": client.percentile(sessions, 0.99) < 1.0,

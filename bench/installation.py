@@ -1,9 +1,8 @@
-"""A database with everything a mail needs, for one bench: a workspace, a verified domain, aliases, webhooks.
+"""Installations for benchmarks: a workspace, a verified domain, aliases and webhooks.
 
-`installed("sqlite" | "postgres", folder, ...)` yields it with nothing running. PostgreSQL is a server of the bench's
-own, on the disk, with fsync on; its processes' CPU time can be read apart (`database_cpu`). The settings of
-`BenchInstallation.env` are the defaults of the program but for what a bench on one machine runs into: the limits by
-address and the pace of webhooks.
+`bench_installation("sqlite" | "postgres", folder, ...)` yields one without a running program. PostgreSQL is a separate
+server on disk with fsync on, and its CPU time can be read (`database_cpu`). `BenchInstallation.env` has the program's
+default settings, except for limits that a benchmark on one machine would reach.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ from tests.support.process import environment
 
 Kind = Literal["sqlite", "postgres"]
 KINDS: tuple[Kind, ...] = ("sqlite", "postgres")
-# Whatever the tests' server turns down that a real one has by default.
+# Settings that the tests' server reduces, at PostgreSQL's defaults.
 _REAL = {"shared_buffers": "128MB", "wal_level": "replica"}
 
 
-# In place of what the tests' installations leave out: a bench measures the program's own defaults.
+# Settings of test installations that are dropped: a benchmark measures the program's defaults.
 _DEFAULT = ("smtp.min_free_bytes", "dns.nameservers")
 _SETTINGS: dict[str, object] = {
     "server.hostname": f"mx.{DOMAIN}",
     "smtp.max_connections": 5000,
     "smtp.max_connections_per_ip": 5000,
-    "smtp.max_mails_per_minute_per_ip": 100_000_000,  # counted, and never reached
+    "smtp.max_mails_per_minute_per_ip": 100_000_000,  # counted but never reached
     "delivery.per_second": 100_000.0,
     "delivery.burst": 1000,
     "delivery.digest_after": 1_000_000,
@@ -44,7 +43,7 @@ _SETTINGS: dict[str, object] = {
 
 
 class BenchInstallation(Installation):
-    """env: settings for `emailrouter` (see `tests.support.process.environment`)."""
+    """A test installation with the settings of a started program (`tests.support.process.environment`)."""
 
     database_cpu: Callable[[], float] | None = None
 
@@ -62,12 +61,12 @@ class BenchInstallation(Installation):
 
     @property
     def addresses(self) -> list[str]:
-        """The aliases, in the order they were made."""
+        """The addresses of the aliases, in order of creation."""
         return [f"{name}@{self.domain_name}" for name in self.aliases]
 
 
 @asynccontextmanager
-async def installed(
+async def bench_installation(
     kind: Kind,
     folder: Path,
     *,
@@ -76,24 +75,26 @@ async def installed(
     webhook: Callable[[str], str] | None = None,
     migrate_with: tuple[Sequence[str], dict[str, object]] | None = None,
 ) -> AsyncIterator[BenchInstallation]:
-    """kind: of the database. webhook: the URL of the channel with a name; without it none is ever posted to.
-    migrate_with: the command and settings of another checkout's program, which makes the schema instead of this one's.
+    """Create an installation; the aliases `support`, `alias1`, ... use the webhooks `team0`, `team1`, ... in turn.
 
-    The aliases `support`, `alias1`, ... take turns with the webhooks `team0`, `team1`, ...
+    Args:
+        kind: the database.
+        webhook: returns the URL for a channel name; without it nothing must be posted.
+        migrate_with: command and settings of another checkout's program that creates the schema.
     """
-    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - a bench waits for its own preparations
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing else runs during the preparation
     async with AsyncExitStack() as stack:
         url, cpu = f"sqlite:///{folder / 'emailrouter.db'}", None
         if kind == "postgres":
-            parent = Path(tempfile.gettempdir())  # a folder that the server's own user may enter
+            parent = Path(tempfile.gettempdir())  # a folder that the server's user can enter
             server = await stack.enter_async_context(private_postgres(fsync=True, settings=_REAL, parent=parent))
-            url, cpu = await server.create_database(), _cpu_of(server)
+            url, cpu = await server.create_database(), _server_cpu(server)
         made = BenchInstallation(store_at(url), {**_SETTINGS, "server.data_dir": str(folder)}, real_time=True)
         made.database_cpu = cpu
         if migrate_with is not None:
             command, settings = migrate_with
             env = environment(made.env | settings)
-            subprocess.run(command, check=True, env=env, cwd=folder, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 - a bench waits for its own preparations
+            subprocess.run(command, check=True, env=env, cwd=folder, stdout=subprocess.DEVNULL)  # noqa: ASYNC221 - nothing else runs during the preparation
         async with made.opened():
             if migrate_with is None:
                 await migrate.migrate(made.database)
@@ -107,7 +108,7 @@ async def installed(
         yield made
 
 
-def _cpu_of(server: PostgresServer) -> Callable[[], float]:
+def _server_cpu(server: PostgresServer) -> Callable[[], float]:
     root = server.root
     assert root is not None
     postmaster = int((root / "data" / "postmaster.pid").read_text().split()[0])
@@ -115,7 +116,7 @@ def _cpu_of(server: PostgresServer) -> Callable[[], float]:
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:
-    """A new certificate with a P-256 key, and the key, as files."""
+    """Write a new certificate with a P-256 key; return both paths."""
     issued = trustme.CA(key_type=trustme.KeyType.ECDSA).issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
     chain, key = folder / "cert.pem", folder / "key.pem"
     issued.cert_chain_pems[0].write_to_path(chain)
@@ -124,7 +125,7 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def smtp_port(ready: dict[str, object]) -> int:
-    """The port in the program's `ready` line."""
+    """The SMTP port in the program's `ready` event."""
     addresses = ready["smtp"]
     assert isinstance(addresses, list)
     return int(str(addresses[0]).rpartition(":")[2])

@@ -1,9 +1,8 @@
-"""Becomes a server: `python -m bench.launch PARENT [--port N] -- PROGRAM ARG...`; the process id stays.
+"""Replace this process by a server: `python -m bench.launch PARENT [--port N] -- PROGRAM ARG...`.
 
-Before that it asks the kernel to end it when the bench (process PARENT) dies, takes as many file descriptors as it
-may, and with `--port` opens 127.0.0.1:N with SO_REUSEPORT and passes it on as systemd passes sockets (LISTEN_FDS,
-LISTEN_PID): so any number of processes can share a port, as socket units with ReusePort do. Called by
-`bench.processes` alone.
+Before that, the kernel is told to end the process when its parent (process PARENT) dies, and the limit of file
+descriptors is raised. `--port` opens 127.0.0.1:N with SO_REUSEPORT and passes it as systemd does (LISTEN_FDS,
+LISTEN_PID), so that any number of processes can share a port.
 """
 
 import contextlib
@@ -20,10 +19,10 @@ _FIRST_SYSTEMD_FD = 3
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prepares this process and replaces it. Does not return."""
+    """Prepare this process and replace it. Does not return."""
     split = argv.index("--")
     parent, options, program = int(argv[0]), argv[1:split], argv[split + 1 :]
-    with contextlib.suppress(OSError, AttributeError):  # only Linux has it; elsewhere the bench must end by itself
+    with contextlib.suppress(OSError, AttributeError):  # Linux only
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the bench is gone")
@@ -35,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def pass_socket(port: int) -> None:
-    """Listens, and leaves the socket where sd_listen_fds(3) looks for it."""
+    """Listen on the port, on the descriptor that sd_listen_fds(3) expects."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -1,9 +1,9 @@
-"""Haraka and Postfix as peers: a configuration in a temporary folder, for whatever copy the machine has.
+"""Haraka and Postfix for comparison: a configuration in a temporary folder for the installed copy.
 
-Both accept every mail to the bench's domain. Haraka discards it. Postfix puts it into its queue on the disk, as it
-does before its 250, and holds it there (`HOLD`), so that its queue manager and delivery are not charged to it, as our
-deliver role is not charged to us; each measurement empties the queue afterwards. Postfix needs root, for it changes
-to other users itself: accounts that every Debian has and nobody else runs as. `None` where a program is not there.
+Both accept every message to the benchmark's domain. Haraka discards it. Postfix writes it to its queue on disk before
+its 250 and holds it (`HOLD`), so that neither its queue manager nor its delivery is measured, as our deliver role is
+not; the queue is emptied after each measurement. Postfix needs root, because it changes to other users: accounts that
+every Debian has and that run nothing else.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """How to start a peer. spool: the folder of mails to empty after a measurement, or None."""
+class PreparedServer:
+    """How to start a server. spool: folder with messages to remove after a measurement, or None."""
 
     argv: list[str]
     env: dict[str, str]
@@ -55,37 +55,37 @@ class Prepared:
 
 
 def find_haraka(named: str | None) -> Path | None:
-    """Its program: a path from the command line, else what PATH has."""
+    """The program from the command line or from PATH, or None."""
     found = shutil.which(named or "haraka")
     if named and not found:
         raise SystemExit(f"no such program: {named}")
     return Path(found) if found else None
 
 
-def haraka(program: Path, folder: Path, port: int, processes: int, tls: tuple[Path, Path]) -> Prepared:
-    """Haraka with the plugins it takes to accept and discard; `nodes` workers when there are several."""
+def prepare_haraka(program: Path, folder: Path, port: int, processes: int, tls: tuple[Path, Path]) -> PreparedServer:
+    """Configure Haraka to accept and discard, with `nodes` workers if there are several processes."""
     config = folder / "config"
     config.mkdir(parents=True)
     nodes = f"nodes={processes}\n" if processes > 1 else ""
     (config / "smtp.ini").write_text(f"listen=127.0.0.1:{port}\n{nodes}")
-    # A file of ours replaces the whole of its own, and it needs more keys than it has defaults for.
+    # A file of ours replaces Haraka's file completely, and some keys have no default.
     own = (program.resolve().parent.parent / "config" / "connection.ini").read_text()
     (config / "connection.ini").write_text(re.sub(r"(?m)^bytes=.*", f"bytes={_MAX_MESSAGE}", own))
     (config / "plugins").write_text("tls\nrcpt_to.in_host_list\nqueue/discard\n")
     (config / "host_list").write_text(f"{DOMAIN}\n")
     (config / "log.ini").write_text("[main]\nlevel=warn\n")
     (config / "me").write_text(f"mx.{DOMAIN}\n")
-    # It makes its own otherwise, which takes minutes of a core beside the measurement.
+    # Otherwise Haraka generates them, which takes minutes of CPU during the measurement.
     parameters = ["openssl", "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048"]
     subprocess.run([*parameters, "-out", str(config / "dhparams.pem")], check=True, capture_output=True)
     (config / "tls.ini").write_text("dhparam=dhparams.pem\n")
     shutil.copy(tls[0], config / "tls_cert.pem")
     shutil.copy(tls[1], config / "tls_key.pem")
-    return Prepared([str(program), "-c", str(folder)], {"YES_REALLY_DO_DISCARD": "1"})
+    return PreparedServer([str(program), "-c", str(folder)], {"YES_REALLY_DO_DISCARD": "1"})
 
 
 def find_postfix(named: str | None) -> Path | None:
-    """The root it is installed under: a folder from the command line, else `/`; needs root."""
+    """The root folder of Postfix from the command line or `/`; None without Postfix or without root."""
     root = Path(named or "/")
     if not (root / "usr/lib/postfix/sbin/master").is_file():
         if named:
@@ -94,8 +94,8 @@ def find_postfix(named: str | None) -> Path | None:
     return root if os.geteuid() == 0 else None
 
 
-def postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path]) -> Prepared:
-    """Postfix with a queue of its own in `folder`."""
+def prepare_postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path]) -> PreparedServer:
+    """Configure Postfix with its queue in `folder`."""
     libraries = root / "usr/lib/postfix"
     etc, spool, data = (folder / name for name in ("etc", "spool", "data"))
     for path in (etc, spool, data):
@@ -147,9 +147,9 @@ def postfix(root: Path, folder: Path, port: int, tls: tuple[Path, Path]) -> Prep
     lines = [f"{name} = {value}\n" for name, value in settings.items()]
     (etc / "main.cf").write_text("".join(lines).replace("static:HOLD", "check_sender_access static:HOLD"))
     (etc / "master.cf").write_text(_MASTER.format(port=port))
-    # It changes users, and the kernel then forgets that it shall end with the bench: a bound for the worst case.
+    # After changing users it no longer gets the signal of its parent's death: a limit for the worst case.
     argv = ["timeout", "1800", str(libraries / "sbin" / "master"), "-c", str(etc), "-d"]
-    return Prepared(argv, {"LD_LIBRARY_PATH": str(libraries), "MAIL_CONFIG": str(etc)}, spool / "hold")
+    return PreparedServer(argv, {"LD_LIBRARY_PATH": str(libraries), "MAIL_CONFIG": str(etc)}, spool / "hold")
 
 
 def _folder(path: Path, owner: int, group: int, mode: int) -> None:

@@ -1,10 +1,12 @@
-"""Servers to compare with that are a few lines of Python: `python -m bench.peers KIND --port N [--cert F --key F]`.
+"""Small SMTP servers for comparison: `python -m bench.peers KIND --port N [--cert F --key F]`.
 
-sink: aiosmtpd's own `Sink` handler on its unchanged `SMTP` class. limit: SMTP by a plain asyncio protocol that keeps
-nothing, checks nothing and knows one dialogue: what Python can do at the best. door: our `smtp.server` with a store
-that forgets, to tell the door's cost from the commit's. handshake: a TLS handshake for each connection and one octet
-before and after it, nothing else. All on uvloop, all with SO_REUSEPORT. Each says `{"event": "ready"}` when it
-listens, and ends at SIGTERM.
+- sink: aiosmtpd's `Sink` handler on its unchanged `SMTP` class.
+- minimal: SMTP by a plain asyncio protocol that stores and checks nothing and knows one dialogue: the best that
+  Python can do.
+- smtp: our `smtp.server` with an acceptor that discards, to separate the cost of SMTP from that of the commit.
+- handshake: one TLS handshake for each connection, with one byte before and after it.
+
+All use uvloop and SO_REUSEPORT. Each prints `{"event": "ready"}` when it listens, and ends at SIGTERM.
 """
 
 from __future__ import annotations
@@ -41,15 +43,15 @@ _MAX_MESSAGE = 52428800
 
 
 def server_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """TLS 1.2 and later, with this certificate."""
+    """TLS 1.2 and later with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(cert, key)
     return context
 
 
-class Limit(asyncio.Protocol):
-    """The least an SMTP server does; STARTTLS when it has a context."""
+class MinimalSmtp(asyncio.Protocol):
+    """The least that an SMTP server does; with STARTTLS if it has a context."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._context = context
@@ -60,14 +62,14 @@ class Limit(asyncio.Protocol):
         self._upgrade: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greets."""
+        """Send the greeting."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not its subclasses
-        self._transport.write(b"220 limit\r\n")
+        self._transport.write(b"220 minimal\r\n")
 
     def data_received(self, data: bytes) -> None:
-        """Command lines, or a mail whose octets are dropped but for what may begin the end mark."""
+        """Answer command lines; drop a message except for what may start the end of data."""
         self._buffer = buffer = self._buffer + data if self._buffer else data
-        if self._securing:  # what comes before `start_tls` has returned cannot be answered but in clear
+        if self._securing:  # a reply before `start_tls` returns would be in plain text
             return
         transport = self._transport
         assert transport is not None
@@ -96,45 +98,45 @@ class Limit(asyncio.Protocol):
                 transport.pause_reading()
                 transport.write(b"220 2.0.0 ready\r\n")
                 self._securing = True
-                self._upgrade = asyncio.get_running_loop().create_task(self._secure(self._context))
+                self._upgrade = asyncio.get_running_loop().create_task(self._start_tls(self._context))
                 buffer = b""
             else:
                 transport.write(b"250 2.0.0 Ok\r\n")
         self._buffer = buffer
 
-    async def _secure(self, context: ssl.SSLContext) -> None:
+    async def _start_tls(self, context: ssl.SSLContext) -> None:
         assert self._transport is not None
         self._transport = await asyncio.get_running_loop().start_tls(self._transport, self, context, server_side=True)
         self._securing = False
         self.data_received(b"")
 
 
-class Handshake(asyncio.Protocol):
-    """TLS by `loop.start_tls` when the client asks for it, and one octet when it stands."""
+class TlsHandshake(asyncio.Protocol):
+    """`loop.start_tls` at the client's first byte, and one byte after the handshake."""
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
         assert context is not None, "a handshake needs a certificate"
         self._context = context
-        self._wire: asyncio.Transport
+        self._transport: asyncio.Transport
         self._upgrade: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called once; `loop.start_tls` keeps the protocol."""
-        self._wire = cast("asyncio.Transport", transport)
+        """Called once: `loop.start_tls` keeps the protocol."""
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """The client asks for TLS and waits for the octet, as it does in STARTTLS."""
-        self._wire.pause_reading()  # until `start_tls` reads, or the handshake's first octets would be lost
-        self._wire.write(b"!")
-        self._upgrade = asyncio.get_running_loop().create_task(self._secure(self._wire))
+        """Answer the request for TLS, as a server does after STARTTLS."""
+        self._transport.pause_reading()  # until `start_tls` reads; otherwise the first bytes of the handshake are lost
+        self._transport.write(b"!")
+        self._upgrade = asyncio.get_running_loop().create_task(self._start_tls(self._transport))
 
-    async def _secure(self, transport: asyncio.Transport) -> None:
+    async def _start_tls(self, transport: asyncio.Transport) -> None:
         wire = await asyncio.get_running_loop().start_tls(transport, self, self._context, server_side=True)
         if wire is not None:
             wire.write(b"!")
 
 
-class Anyone:
+class AcceptAllRouting:
     """Routing that knows every recipient."""
 
     async def resolve(self, mailbox: Mailbox, *, reverse_path: str = "", peer: str = "") -> Target:
@@ -142,8 +144,8 @@ class Anyone:
         return Target(str(mailbox), "ws_1", "alias_1", "alias_1", "support@bench.test", "int_1")
 
 
-class Forgetful:
-    """A store that keeps nothing."""
+class DiscardingAcceptor:
+    """An acceptor that stores nothing."""
 
     async def accept(self, envelope: Envelope, content: bytes) -> Accepted:
         """See `router.ports.Acceptor`."""
@@ -156,44 +158,46 @@ async def _listen(factory: Callable[[], asyncio.BaseProtocol], port: int) -> Non
 
 
 async def sink(port: int, cert: Path | None, key: Path | None) -> None:
-    """aiosmtpd as it comes."""
-    logging.getLogger("mail.log").setLevel(logging.ERROR)  # a log nobody asked for would be charged to it
+    """Serve aiosmtpd without changes."""
+    logging.getLogger("mail.log").setLevel(logging.ERROR)  # its log would count against it
     context = server_context(cert, key) if cert and key else None
     handler = Sink()
     await _listen(lambda: SMTP(handler, hostname="sink.test", tls_context=context, data_size_limit=_MAX_MESSAGE), port)
 
 
-async def limit(port: int, cert: Path | None, key: Path | None) -> None:
-    """See `Limit`."""
+async def minimal(port: int, cert: Path | None, key: Path | None) -> None:
+    """Serve `MinimalSmtp`."""
     context = server_context(cert, key) if cert and key else None
-    await _listen(lambda: Limit(context), port)
+    await _listen(lambda: MinimalSmtp(context), port)
 
 
 async def handshake(port: int, cert: Path | None, key: Path | None) -> None:
-    """See `Handshake`."""
+    """Serve `TlsHandshake`."""
     context = server_context(cert, key) if cert and key else None
-    await _listen(lambda: Handshake(context), port)
+    await _listen(lambda: TlsHandshake(context), port)
 
 
-async def door(port: int, cert: Path | None, key: Path | None) -> None:
-    """Our door, logs and limits included, before a store that forgets."""
+async def smtp(port: int, cert: Path | None, key: Path | None) -> None:
+    """Serve our SMTP server, including logs and limits, with an acceptor that discards."""
     log.set_up("json", "info")
     tls = {"tls_cert": str(cert), "tls_key": str(key)} if cert and key else {}
     bounds = {"max_connections": 5000, "max_connections_per_ip": 5000, "max_mails_per_minute_per_ip": 100_000_000}
     settings = SmtpSettings.model_validate({"listen": [f"{_HOST}:{port}"], **bounds, **tls})
-    await Server(settings, "door.test", Anyone(), Forgetful(), SystemClock(), reuse_port=True).start()
+    await Server(
+        settings, "smtp.test", AcceptAllRouting(), DiscardingAcceptor(), SystemClock(), reuse_port=True
+    ).start()
 
 
 KINDS: dict[str, Callable[[int, Path | None, Path | None], Awaitable[None]]] = {
     "sink": sink,
-    "limit": limit,
-    "door": door,
+    "minimal": minimal,
+    "smtp": smtp,
     "handshake": handshake,
 }
 
 
 async def serve(kind: str, port: int, cert: Path | None, key: Path | None) -> None:
-    """Until SIGTERM."""
+    """Serve until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await KINDS[kind](port, cert, key)
@@ -202,7 +206,7 @@ async def serve(kind: str, port: int, cert: Path | None, key: Path | None) -> No
 
 
 def main(argv: Sequence[str]) -> None:
-    """The command line."""
+    """Parse the command line and serve."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description="A server to compare with.")
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--port", type=int, required=True)

@@ -1,8 +1,8 @@
-"""Child processes of a bench: started, watched from outside by /proc, and ended with the bench.
+"""Child processes of a benchmark: started, measured by /proc, and ended with the benchmark.
 
-`Child` runs one program in a process group of its own with its log in a file (reading it would cost the bench CPU
-that the load needs). `cpu_seconds` and `peak_octets` look at any process. Linux only. Only what was started here is
-ever signalled.
+`Child` runs a program in its own process group with its log in a file, because reading a pipe would cost CPU that the
+load needs. `cpu_seconds` and `peak_bytes` work for any process. Linux only. Only processes that were started here are
+signalled.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from typing import Any, Self
 
 from tests.support.process import ROOT, environment
 
-_TICKS = os.sysconf("SC_CLK_TCK")
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _STOP_SECONDS = 20.0
 
 
 class Child:
-    """`with Child("sink", [...], folder=...) as child: child.ready()`. port: passed on as a listening socket."""
+    """`with Child("sink", [...], folder=...) as child: child.wait_ready()`. port: passed as a listening socket."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Child:
         self.stop()
 
     def start(self) -> None:
-        """Starts it; its standard output and error go to `log`."""
+        """Start the program; standard output and error go to `log`."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env, cwd=self._folder,
@@ -67,28 +67,28 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its number; it was started."""
+        """The process id; only after `start`."""
         assert self._process is not None
         return self._process.pid
 
-    def running(self) -> bool:
-        """Whether it has not ended."""
+    def is_running(self) -> bool:
+        """Whether the program was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def ready(self, timeout: float = 30) -> dict[str, Any]:
-        """Blocks until its log has a line `{"event": "ready", ...}`; returns that."""
+    def wait_ready(self, timeout: float = 30) -> dict[str, Any]:
+        """Block until the log has a line `{"event": "ready", ...}`; return it."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             for event in self.events():
                 if event.get("event") == "ready":
                     return event
-            if not self.running():
+            if not self.is_running():
                 break
             time.sleep(0.02)
-        raise RuntimeError(f"{self.name} did not get ready:\n{self.log.read_text(errors='replace')[-3000:]}")
+        raise RuntimeError(f"{self.name} did not become ready:\n{self.log.read_text(errors='replace')[-3000:]}")
 
     def events(self) -> list[dict[str, Any]]:
-        """The JSON lines of its log."""
+        """The JSON lines of the log."""
         found: list[dict[str, Any]] = []
         with self.log.open("rb") as log:
             for line in log:
@@ -98,7 +98,7 @@ class Child:
         return found
 
     def stop(self) -> int:
-        """SIGTERM, some seconds of patience, then SIGKILL to its group; the exit code."""
+        """Send SIGTERM, wait, then send SIGKILL to the group; return the exit code."""
         process = self._process
         if process is None:
             return 0
@@ -113,37 +113,37 @@ class Child:
 
 
 def end_on_sigterm() -> None:
-    """Lets SIGTERM end the bench as Ctrl-C does: with its children stopped and its folder removed."""
+    """End the benchmark at SIGTERM as at Ctrl-C: children are stopped and the folder is removed."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def temporary_folder() -> Path:
-    """A new folder for a run; gone at its end, also where SIGTERM ends it at a point that no `finally` guards."""
+    """Create a folder that is removed at exit, also when SIGTERM arrives outside any `finally`."""
     folder = Path(tempfile.mkdtemp(prefix="er-bench-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
-def emailrouter(role: str, checkout: Path | None = None) -> list[str]:
-    """The command that runs a role of the program from this checkout, or from another one with its own `.venv`."""
+def program_command(role: str, checkout: Path | None = None) -> list[str]:
+    """The command for a role of the program, from this checkout or from another one with its own `.venv`."""
     python = sys.executable if checkout is None else str(checkout / ".venv/bin/python")
     return [python, "-m", "emailrouter", role]
 
 
-def module(name: str, *args: str) -> list[str]:
-    """The command that runs a program of this folder."""
+def module_command(name: str, *args: str) -> list[str]:
+    """The command for a module of this folder."""
     return [sys.executable, "-m", name, *args]
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has now."""
+    """A port of 127.0.0.1 that is not in use."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
         return port
 
 
-def tree(pid: int) -> list[int]:
+def process_tree(pid: int) -> list[int]:
     """A process and all its living descendants."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
@@ -156,21 +156,21 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int, *, descendants: bool = False) -> float:
-    """User and system time of all threads so far, also of children that were waited for; in steps of 10 ms."""
+    """User and system time of all threads and of reaped children, in steps of 10 ms."""
     ticks = 0
-    for number in tree(pid) if descendants else [pid]:
+    for number in process_tree(pid) if descendants else [pid]:
         if fields := _stat(number):
             ticks += sum(int(field) for field in fields[11:15])
-    return ticks / _TICKS
+    return ticks / _TICKS_PER_SECOND
 
 
-def peak_octets(pid: int) -> int:
-    """The most memory the process has held since it began, or since `forget_peak` (VmHWM); 0 for one that is gone."""
+def peak_bytes(pid: int) -> int:
+    """Peak resident memory since the start or since `forget_peak` (VmHWM); 0 if the process is gone."""
     return _status(pid, "VmHWM:")
 
 
-def resident_octets(pid: int) -> int:
-    """The memory it holds now (VmRSS)."""
+def resident_bytes(pid: int) -> int:
+    """Resident memory (VmRSS); 0 if the process is gone."""
     return _status(pid, "VmRSS:")
 
 
@@ -183,7 +183,7 @@ def _status(pid: int, key: str) -> int:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on (the name before may hold anything); none for one that is gone."""
+    """The fields of /proc/PID/stat after the name, which may contain anything; empty if the process is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -194,12 +194,12 @@ __all__ = [
     "ROOT",
     "Child",
     "cpu_seconds",
-    "emailrouter",
     "end_on_sigterm",
     "free_port",
-    "module",
-    "peak_octets",
-    "resident_octets",
+    "module_command",
+    "peak_bytes",
+    "process_tree",
+    "program_command",
+    "resident_bytes",
     "temporary_folder",
-    "tree",
 ]

@@ -1,12 +1,11 @@
-"""A queueing model of many hosts over one PostgreSQL: what a mail waits for, and which part is at its limit first.
+"""A queueing model of many hosts over one PostgreSQL: the latency of a message, and the first part to saturate.
 
-A mail costs its receiving process CPU (a process is one thread), joins the group that the process writes next, and is
-answered when that group's transaction is flushed. A group is some round trips, CPU of the database, the hot row of each
-workspace in it (held from the last statements to the end of the flush), and a share of a flush; who commits while one
-flush runs shares the next. Deliveries cost the database CPU and a flush each. Nothing here knows a real clock: a second
-of a hundred thousand mails takes a few seconds, and the same seed gives the same figures.
+A message costs CPU of its receiving process (one thread), joins the group that the process writes next, and is answered
+when the transaction of its group is flushed. A group costs round trips, CPU of the database, the row of each of its
+workspaces (locked from the last statements to the end of the flush), and a part of a flush: transactions that commit
+during one flush share the next. Deliveries cost CPU of the database and a flush each.
 
-Pure. Used by `bench.scaling`, with the costs that the other benches measured.
+Pure: simulated time only, and the same seed gives the same numbers.
 """
 
 from __future__ import annotations
@@ -19,29 +18,29 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 
 Resume = Callable[[], None]
-# What a process of the simulation waits for: something that takes `resume` and calls it when it is over.
+# A wait of a simulated process: it takes `resume` and calls it when the wait is over.
 Wait = Callable[["Resume"], None]
 Steps = Generator[Wait, None, None]
 
 
-class Timeline:
-    """The simulated time, in seconds, and what happens next."""
+class EventQueue:
+    """The simulated time in seconds, and the scheduled events."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self._events: list[tuple[float, int, Resume]] = []
         self._order = itertools.count()
 
-    def at(self, delay: float, resume: Resume) -> None:
-        """Later."""
+    def schedule(self, delay: float, resume: Resume) -> None:
+        """Call `resume` after `delay` seconds."""
         heapq.heappush(self._events, (self.now + delay, next(self._order), resume))
 
     def wait(self, seconds: float) -> Wait:
-        """For this long."""
-        return lambda resume: self.at(seconds, resume)
+        """A wait for this many seconds."""
+        return lambda resume: self.schedule(seconds, resume)
 
     def start(self, steps: Steps) -> None:
-        """Runs what waits, from one wait to the next."""
+        """Run a simulated process from one wait to the next."""
 
         def resume() -> None:
             wait = next(steps, None)
@@ -51,7 +50,7 @@ class Timeline:
         resume()
 
     def run(self, until: float) -> None:
-        """Everything before that time."""
+        """Process all events up to that time."""
         while self._events and self._events[0][0] <= until:
             self.now, _, resume = heapq.heappop(self._events)
             resume()
@@ -59,76 +58,76 @@ class Timeline:
 
 
 class Pool:
-    """So many servers, first come, first served: cores, or with one of them a lock."""
+    """Several servers with one queue, first come, first served: cores, or a lock if there is one server."""
 
-    def __init__(self, timeline: Timeline, servers: int) -> None:
+    def __init__(self, timeline: EventQueue, servers: int) -> None:
         self._timeline = timeline
         self._free = servers
         self._servers = servers
         self._waiting: deque[Resume] = deque()
         self.busy = 0.0
 
-    def take(self, resume: Resume) -> None:
-        """A wait for one of them; `give` gives it back."""
+    def acquire(self, resume: Resume) -> None:
+        """A wait for a free server; `release` returns it."""
         if self._free:
             self._free -= 1
             resume()
         else:
             self._waiting.append(resume)
 
-    def give(self) -> None:
-        """To the next who waits."""
+    def release(self) -> None:
+        """Pass the server to the next in the queue."""
         if self._waiting:
-            self._timeline.at(0.0, self._waiting.popleft())
+            self._timeline.schedule(0.0, self._waiting.popleft())
         else:
             self._free += 1
 
     def use(self, seconds: float) -> Wait:
-        """A wait for one of them and for so much of its time."""
+        """A wait for a free server and for its work of this many seconds."""
 
         def wait(resume: Resume) -> None:
             def done() -> None:
                 self.busy += seconds
-                self.give()
+                self.release()
                 resume()
 
-            self.take(lambda: self._timeline.at(seconds, done))
+            self.acquire(lambda: self._timeline.schedule(seconds, done))
 
         return wait
 
     def utilisation(self, seconds: float) -> float:
-        """The share of so much time."""
+        """The fraction of this time that the servers worked."""
         return self.busy / (self._servers * seconds)
 
 
 class Disk:
-    """The log of the database: one flush at a time, for all who wait when it begins."""
+    """The WAL: one flush at a time, for all writers that wait when it starts."""
 
-    def __init__(self, timeline: Timeline, flush: float, octets_a_second: float) -> None:
+    def __init__(self, timeline: EventQueue, flush: float, bytes_per_second: float) -> None:
         self._timeline = timeline
         self._flush = flush
-        self._rate = octets_a_second
+        self._rate = bytes_per_second
         self._waiting: list[Resume] = []
-        self._octets = 0.0
+        self._pending_bytes = 0.0
         self._running = False
         self.writing = 0.0
         self.flushes = 0
 
-    def write(self, octets: float) -> Wait:
-        """A wait for the flush that has these octets."""
+    def write(self, nbytes: float) -> Wait:
+        """A wait for the flush that contains these bytes."""
 
         def wait(resume: Resume) -> None:
             self._waiting.append(resume)
-            self._octets += octets
+            self._pending_bytes += nbytes
             if not self._running:
                 self._begin()
 
         return wait
 
     def _begin(self) -> None:
-        group, octets = self._waiting, self._octets
-        self._waiting, self._octets, self._running = [], 0.0, True
-        self.writing += octets / self._rate
+        group, nbytes = self._waiting, self._pending_bytes
+        self._waiting, self._pending_bytes, self._running = [], 0.0, True
+        self.writing += nbytes / self._rate
         self.flushes += 1
 
         def done() -> None:
@@ -138,31 +137,32 @@ class Disk:
             for resume in group:
                 resume()
 
-        self._timeline.at(self._flush + octets / self._rate, done)
+        self._timeline.schedule(self._flush + nbytes / self._rate, done)
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds of CPU and octets, for a mail and for each of its octets. `bench.scaling` says where they come from."""
+    """CPU seconds and WAL bytes of a message and of each of its bytes, as measured by the other benchmarks."""
 
-    door: float
-    door_octet: float
+    receive: float
+    receive_per_byte: float
     database: float
-    database_octet: float
+    database_per_byte: float
     delivery: float
     delivery_database: float
     round_trips: int
     log: float
-    log_octet: float
+    log_per_byte: float
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One way to build it. flush and round_trip: seconds. disk: octets a second that the log gets of it.
+    """A configuration of hosts.
 
-    rate: mails that come in a second, whoever waits; with `clients` so many senders instead, each of which sends its
-    next mail when it has its 250. sizes: of mails, each equally often. posts: messages a second that go out to
-    webhooks. raw_outside: the mails' octets go to an object store (not built; its price: a `round_trip` for each mail).
+    rate: messages that arrive in a second. clients: if not 0, that many senders instead, each of which sends its next
+    message after its 250. flush, round_trip: seconds. disk: WAL bytes a second. sizes: of messages, equally frequent.
+    posts: deliveries a second. raw_outside: raw bytes go to an object store, at one `round_trip` for each message (the
+    product does not implement it).
     """
 
     rate: float
@@ -179,32 +179,32 @@ class Layout:
 
 
 @dataclass(slots=True)
-class Figures:
-    """What became of a layout. waits: seconds to the 250, in order. busy: what share of its time each part worked."""
+class SimulationResult:
+    """Results of a run. waits: seconds to the 250, sorted. utilisation: busy fraction of each part."""
 
     arrived: int = 0
     accepted: int = 0
     waits: list[float] = field(default_factory=list)
-    busy: dict[str, float] = field(default_factory=dict)
+    utilisation: dict[str, float] = field(default_factory=dict)
     groups: int = 0
 
-    def wait(self, share: float) -> float:
-        """A quantile; infinite where nothing was accepted."""
-        return self.waits[min(int(len(self.waits) * share), len(self.waits) - 1)] if self.waits else float("inf")
+    def wait_quantile(self, fraction: float) -> float:
+        """A quantile of the waits; infinite if nothing was accepted."""
+        return self.waits[min(int(len(self.waits) * fraction), len(self.waits) - 1)] if self.waits else float("inf")
 
     @property
-    def limit(self) -> str:
+    def bottleneck(self) -> str:
         """The busiest part."""
-        return max(self.busy, key=self.busy.__getitem__)
+        return max(self.utilisation, key=self.utilisation.__getitem__)
 
-    def holds(self, layout: Layout) -> bool:
-        """It keeps up: few wait long, and what is not accepted yet is no more than some tenths of a second bring."""
-        return self.arrived - self.accepted < max(0.3 * layout.rate, 10) and self.wait(0.99) < 1.0
+    def is_sustained(self, layout: Layout) -> bool:
+        """Whether the backlog stays below 0.3 s of arrivals and the p99 wait below 1 s."""
+        return self.arrived - self.accepted < max(0.3 * layout.rate, 10) and self.wait_quantile(0.99) < 1.0
 
 
-CONNECTIONS = 2  # of a process that write groups: `router.store.postgres_writer`
-GROUP_MAILS, GROUP_OCTETS = 200, 1024 * 1024
-# Of a group's statements, those after which the hot rows are held: the tickets and the commit.
+CONNECTIONS = 2  # connections of a process that write groups: `router.store.postgres_writer`
+GROUP_MESSAGES, GROUP_BYTES = 200, 1024 * 1024
+# Statements of a group during which the workspaces' rows are locked: the tickets and the commit.
 HELD_TRIPS, HELD_SHARE = 2, 0.2
 
 
@@ -217,7 +217,7 @@ class _Mail:
 
 
 class _Process:
-    """A receiving process: one thread, and the groups it writes."""
+    """A receiving process: one thread, and the groups that it writes."""
 
     def __init__(self, model: _Model) -> None:
         self.model = model
@@ -226,9 +226,9 @@ class _Process:
         self.writing = 0
 
     def mail(self, size: int, workspace: int, answered: Resume) -> Steps:
-        """From its last octet to the queue of the writer."""
+        """A message from its last byte to the writer's queue."""
         model, arrived = self.model, self.model.timeline.now
-        yield self.thread.use(model.costs.door + size * model.costs.door_octet)
+        yield self.thread.use(model.costs.receive + size * model.costs.receive_per_byte)
         if model.layout.raw_outside:
             yield model.timeline.wait(model.layout.round_trip)
         self.queue.append(_Mail(arrived, size, workspace, answered))
@@ -237,28 +237,28 @@ class _Process:
             model.timeline.start(self.groups())
 
     def groups(self) -> Steps:
-        """One connection, until nothing waits."""
+        """Write groups on one connection until the queue is empty."""
         model, costs, trip = self.model, self.model.costs, self.model.layout.round_trip
         while self.queue:
             group = [self.queue.popleft()]
-            octets = group[0].size
-            while self.queue and len(group) < GROUP_MAILS and octets + self.queue[0].size <= GROUP_OCTETS:
-                octets += self.queue[0].size
+            size = group[0].size
+            while self.queue and len(group) < GROUP_MESSAGES and size + self.queue[0].size <= GROUP_BYTES:
+                size += self.queue[0].size
                 group.append(self.queue.popleft())
-            kept = 0 if model.layout.raw_outside else octets
-            cpu = len(group) * costs.database + kept * costs.database_octet
+            kept = 0 if model.layout.raw_outside else size
+            cpu = len(group) * costs.database + kept * costs.database_per_byte
             yield model.timeline.wait((costs.round_trips - HELD_TRIPS) * trip)
             yield model.cores.use(cpu * (1 - HELD_SHARE))
             rows = [model.rows[workspace] for workspace in sorted({mail.workspace for mail in group})]
             for row in rows:
-                yield row.take
+                yield row.acquire
             held = model.timeline.now
             yield model.cores.use(cpu * HELD_SHARE)
             yield model.timeline.wait(HELD_TRIPS * trip)
-            yield model.disk.write(len(group) * costs.log + kept * costs.log_octet)
+            yield model.disk.write(len(group) * costs.log + kept * costs.log_per_byte)
             for row in rows:
                 row.busy += model.timeline.now - held
-                row.give()
+                row.release()
             model.figures.groups += 1
             model.figures.accepted += len(group)
             for mail in group:
@@ -268,37 +268,37 @@ class _Process:
 
 
 class _Model:
-    """One run."""
+    """The state of one run."""
 
     def __init__(self, layout: Layout, costs: Costs, seed: int) -> None:
         self.layout, self.costs = layout, costs
         self.random = random.Random(seed)
-        self.timeline = Timeline()
+        self.timeline = EventQueue()
         self.cores = Pool(self.timeline, layout.database_cores)
         self.disk = Disk(self.timeline, layout.flush, layout.disk)
         self.rows = [Pool(self.timeline, 1) for _ in range(layout.workspaces)]
         self.processes = [_Process(self) for _ in range(layout.processes)]
-        self.figures = Figures()
+        self.figures = SimulationResult()
 
     def arrivals(self) -> Steps:
-        """Mails as they come: at random, to any process, of any workspace."""
+        """Messages with exponential inter-arrival times, for a random process and workspace."""
         while True:
             yield self.timeline.wait(self.random.expovariate(self.layout.rate))
             self.mail(lambda: None)
 
     def mail(self, answered: Resume) -> None:
-        """One mail comes; `answered` is called at its 250."""
+        """Let a message arrive; `answered` is called at its 250."""
         self.figures.arrived += 1
         process = self.random.choice(self.processes)
         size = self.random.choice(self.layout.sizes)
         self.timeline.start(process.mail(size, self.random.randrange(self.layout.workspaces), answered))
 
     def client(self) -> None:
-        """A sender: its next mail comes when it has its 250."""
+        """A sender whose next message follows its 250."""
         self.mail(self.client)
 
     def posts(self) -> Steps:
-        """Deliveries: an attempt opened and its outcome written, which the next attempt's transaction does at once."""
+        """Deliveries: one transaction records the last outcome and opens the next attempt."""
         while True:
             yield self.timeline.wait(self.random.expovariate(self.layout.posts))
             self.timeline.start(self._post())
@@ -308,8 +308,8 @@ class _Model:
         yield self.disk.write(self.costs.log)
 
 
-def simulate(layout: Layout, costs: Costs, *, seconds: float, seed: int = 1) -> Figures:
-    """So many seconds of it, from an idle beginning."""
+def simulate(layout: Layout, costs: Costs, *, seconds: float, seed: int = 1) -> SimulationResult:
+    """Run for this many seconds, starting idle."""
     model = _Model(layout, costs, seed)
     for _ in range(layout.clients):
         model.client()
@@ -320,7 +320,7 @@ def simulate(layout: Layout, costs: Costs, *, seconds: float, seed: int = 1) -> 
     model.timeline.run(seconds)
     figures = model.figures
     figures.waits.sort()
-    figures.busy = {
+    figures.utilisation = {
         "receiving processes": max(process.thread.utilisation(seconds) for process in model.processes),
         "the database's cores": model.cores.utilisation(seconds),
         "the log's disk": model.disk.writing / seconds,
@@ -329,17 +329,19 @@ def simulate(layout: Layout, costs: Costs, *, seconds: float, seed: int = 1) -> 
     return figures
 
 
-def sustained(layout: Layout, costs: Costs, *, mails: int = 20_000, rounds: int = 9) -> tuple[float, Figures]:
-    """The highest rate that holds, within some per cent, and the figures there; it begins at the layout's rate.
+def find_sustained_rate(
+    layout: Layout, costs: Costs, *, mails: int = 20_000, rounds: int = 9
+) -> tuple[float, SimulationResult]:
+    """Search the highest sustained rate, within a few per cent, from the layout's rate on.
 
-    mails: how many each trial lets come, so that a trial takes as long at any rate.
+    mails: arrivals of each trial, so that a trial takes as long at any rate. Returns the rate and its result.
     """
     low, high = 0.0, 0.0
-    rate, best = layout.rate, Figures()
+    rate, best = layout.rate, SimulationResult()
     for _ in range(rounds):
         trial = replace(layout, rate=rate, posts=layout.posts * rate / layout.rate)
         figures = simulate(trial, costs, seconds=max(4.0, mails / rate))
-        if figures.holds(trial):
+        if figures.is_sustained(trial):
             low, best = rate, figures
         else:
             high = rate

@@ -1,9 +1,9 @@
-"""Hostile clients, for `bench.hostile`: `python -m bench.swarm PORT --seconds 30 --to support@bench.test`.
+"""Hostile SMTP clients: `python -m bench.swarm PORT --seconds 30 --to support@bench.test`.
 
-2,000 connections that send one octet in 10 s, half of them in a command and half in DATA; 200 that send NOOP for ever;
-lines and mails without an end. Whoever is closed comes again after 20 ms, until the time is over. They come from many
-addresses of 127.0.0.0/8, so that limits by address do not do the work. Prints one JSON line: connections made,
-refused with a 4xx or 5xx greeting, and closed by the server, for each kind.
+2,000 connections send one byte in 10 s, half of them in a command and half in DATA; 200 send NOOP without end; others
+send lines and messages without end. A closed connection is reopened after 20 ms until the time is over. The clients
+use many addresses of 127.0.0.0/8, so that limits by address do not stop them. Prints one JSON line with the
+connections that were made, rejected and closed by the server, for each kind.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ import uvloop
 _COUNTS = {"slow command": 1000, "slow data": 1000, "noop": 200, "endless line": 20, "endless data": 20}
 _PER_ADDRESS = 15  # below the product's default of 20
 _PER_NETWORK = 4  # addresses of one /26, below three times the default
-_AGAIN = 0.02
-_SLOWLY = 10.0
+_RECONNECT_SECONDS = 0.02
+_DRIP_SECONDS = 10.0
 _PIECE = b"x" * 65536
 _LINES = (b"y" * 76 + b"\r\n") * 840
 
-Talk = Callable[["Hostile"], Awaitable[None]]
+Behaviour = Callable[["HostileClient"], Awaitable[None]]
 
 
-class Hostile:
-    """One client and the connection it has now."""
+class HostileClient:
+    """One client and its current connection."""
 
     def __init__(self, kind: str, address: str, port: int, recipient: str, counts: Counter[str]) -> None:
         self.kind = kind
@@ -43,7 +43,7 @@ class Hostile:
         self._counts = counts
 
     async def run(self, delay: float) -> None:
-        """One connection after another, until it is cancelled."""
+        """Open one connection after another until cancelled."""
         await asyncio.sleep(delay)
         while True:
             try:
@@ -52,19 +52,19 @@ class Hostile:
                 )
             except OSError:
                 self._count("no connection")
-                await asyncio.sleep(_AGAIN)
+                await asyncio.sleep(_RECONNECT_SECONDS)
                 continue
             self._count("connections")
             try:
-                await _TALKS[self.kind](self)
+                await _BEHAVIOURS[self.kind](self)
             except (OSError, EOFError):
                 self._count("closed by the server")
             finally:
                 self.writer.transport.abort()
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(_RECONNECT_SECONDS)
 
-    async def ask(self, command: str) -> None:
-        """A command and its reply; a refusal is an end like any other."""
+    async def command(self, command: str) -> None:
+        """Send a command and read its reply. Raises EOFError for a rejection."""
         if command:
             self.writer.write(f"{command}\r\n".encode())
         while True:
@@ -72,25 +72,25 @@ class Hostile:
             if line[3:4] != b"-":
                 break
         if line[:1] in b"45":
-            self._count("refused" if not command else "told off")
+            self._count("refused" if not command else "rejected")
             raise EOFError
 
     async def envelope(self) -> None:
-        """Up to the 354."""
+        """Send the commands up to the 354."""
         for command in ("", "EHLO h.test", "MAIL FROM:<h@h.test>", f"RCPT TO:<{self.recipient}>", "DATA"):
-            await self.ask(command)
+            await self.command(command)
 
     async def drip(self) -> None:
-        """An octet in ten seconds, until the server has enough."""
+        """Send one byte every ten seconds until the server closes."""
         while True:
             self.writer.write(b"E")
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_SLOWLY):
-                    await self.reader.read(1)  # whatever it says, it closes then
+                async with asyncio.timeout(_DRIP_SECONDS):
+                    await self.reader.read(1)  # any reply is followed by a close
                     raise EOFError
 
     async def flood(self, piece: bytes) -> None:
-        """As fast as the server reads."""
+        """Send as fast as the server reads."""
         while True:
             self.writer.write(piece)
             await self.writer.drain()
@@ -101,33 +101,33 @@ class Hostile:
         self._counts[f"{self.kind}: {what}"] += 1
 
 
-async def _slow_command(client: Hostile) -> None:
-    await client.ask("")
+async def _slow_command(client: HostileClient) -> None:
+    await client.command("")
     await client.drip()
 
 
-async def _slow_data(client: Hostile) -> None:
+async def _slow_data(client: HostileClient) -> None:
     await client.envelope()
     await client.drip()
 
 
-async def _noop(client: Hostile) -> None:
-    await client.ask("")
+async def _noop(client: HostileClient) -> None:
+    await client.command("")
     while True:
-        await client.ask("NOOP")
+        await client.command("NOOP")
 
 
-async def _endless_line(client: Hostile) -> None:
-    await client.ask("")
+async def _endless_line(client: HostileClient) -> None:
+    await client.command("")
     await client.flood(_PIECE)
 
 
-async def _endless_data(client: Hostile) -> None:
+async def _endless_data(client: HostileClient) -> None:
     await client.envelope()
     await client.flood(_LINES)
 
 
-_TALKS: dict[str, Talk] = {
+_BEHAVIOURS: dict[str, Behaviour] = {
     "slow command": _slow_command,
     "slow data": _slow_data,
     "noop": _noop,
@@ -136,20 +136,20 @@ _TALKS: dict[str, Talk] = {
 }
 
 
-async def attack(port: int, recipient: str, seconds: float, share: float, kinds: Sequence[str]) -> Counter[str]:
-    """All of them, for so long."""
+async def attack(port: int, recipient: str, seconds: float, scale: float, kinds: Sequence[str]) -> Counter[str]:
+    """Run all clients for this many seconds."""
     counts: Counter[str] = Counter()
     tasks = []
     number = 0
     loop = asyncio.get_running_loop()
     for kind in kinds:
-        for n in range(max(1, round(_COUNTS[kind] * share))):
+        for n in range(max(1, round(_COUNTS[kind] * scale))):
             place, number = number // _PER_ADDRESS, number + 1
             network, host = divmod(place, _PER_NETWORK)
-            # A /21 each: the limits by network are not what is measured.
+            # A /21 each, so that the limits by network are not reached.
             address = f"127.{network // 32 + 1}.{network % 32 * 8}.{host + 1}"
-            client = Hostile(kind, address, port, recipient, counts)
-            # A thousand SYNs in one millisecond would test the kernel's backlog.
+            client = HostileClient(kind, address, port, recipient, counts)
+            # Spread over 2 s: a thousand SYNs at once would overflow the kernel's backlog.
             tasks.append(loop.create_task(client.run(n % 500 / 250)))
     await asyncio.sleep(seconds)
     for task in tasks:
@@ -159,16 +159,16 @@ async def attack(port: int, recipient: str, seconds: float, share: float, kinds:
 
 
 def main(argv: Sequence[str]) -> None:
-    """The command line."""
+    """Parse the command line and attack."""
     parser = argparse.ArgumentParser(prog="python -m bench.swarm", description="Hostile SMTP clients.")
     parser.add_argument("port", type=int)
     parser.add_argument("--to", dest="recipient", required=True)
     parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--share", type=float, default=1.0, help="of the numbers of clients")
-    parser.add_argument("--kinds", nargs="+", choices=_TALKS, default=list(_TALKS))
+    parser.add_argument("--share", type=float, default=1.0, help="factor for the numbers of clients")
+    parser.add_argument("--kinds", nargs="+", choices=_BEHAVIOURS, default=list(_BEHAVIOURS))
     options = parser.parse_args(argv)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
     work = attack(options.port, options.recipient, options.seconds, options.share, options.kinds)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         print(json.dumps(runner.run(work)))

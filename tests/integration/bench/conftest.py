@@ -1,4 +1,4 @@
-"""A certificate for the generator's STARTTLS."""
+"""A certificate for STARTTLS."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ from bench.installation import write_certificate
 
 @pytest.fixture(scope="session")
 def tls_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Certificate and key, as files."""
+    """The paths of certificate and key."""
     return write_certificate(tmp_path_factory.mktemp("bench-tls"))

@@ -1,4 +1,4 @@
-"""The built-in load generator against a server that keeps what it gets."""
+"""The built-in load generator against a server that stores what it receives."""
 
 import asyncio
 from dataclasses import replace
@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from bench.load import Load, Run, body
-from bench.peers import Handshake, Limit, server_context
+from bench.load import Load, LoadGenerator, filler_body
+from bench.peers import MinimalSmtp, TlsHandshake, server_context
 from tests.support.smtp_doubles import running_server
 
 
 async def _send(load: Load, port: int) -> Any:
-    return await Run(load).go("127.0.0.1", port)
+    return await LoadGenerator(load).run("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("per_connection", [1, 3, 0])
@@ -34,19 +34,19 @@ async def test_every_mail_is_sent_once_with_its_own_id_and_size(per_connection: 
     assert {len(content) for content in server.mails.contents} == {5000}
 
 
-async def test_recipients_take_turns() -> None:
+async def test_recipients_are_used_in_turn() -> None:
     async with running_server() as server:
         load = Load(mails=6, concurrency=2, recipient="user1@example.com,user2@example.com", timeout=10)
         await _send(load, server.port)
         assert sorted(server.recipients.queries) == ["user1@example.com"] * 3 + ["user2@example.com"] * 3
 
 
-async def test_a_refusal_is_counted_by_its_words() -> None:
+async def test_a_rejection_is_counted_under_its_reply() -> None:
     async with running_server() as server:
         result = await _send(Load(mails=2, concurrency=1, recipient="nobody@example.com", timeout=10), server.port)
     assert result.accepted == 0
     assert sum(result.refused.values()) == 2
-    assert all(words.startswith("550") for words in result.refused)
+    assert all(reply.startswith("550") for reply in result.refused)
 
 
 async def test_starttls(tls_files: tuple[Path, Path]) -> None:
@@ -57,11 +57,11 @@ async def test_starttls(tls_files: tuple[Path, Path]) -> None:
     assert all(envelope.tls for envelope, _ in server.mails.mails)
 
 
-async def test_the_limit_and_the_bare_handshake_serve_it(tls_files: tuple[Path, Path]) -> None:
+async def test_the_minimal_server_and_the_bare_handshake_serve_it(tls_files: tuple[Path, Path]) -> None:
     context = server_context(*tls_files)
     loop = asyncio.get_running_loop()
     loads = (Load(size=300_000), Load(starttls=True), Load(handshake=True))
-    for factory, load in zip((Limit, Limit, Handshake), loads, strict=True):
+    for factory, load in zip((MinimalSmtp, MinimalSmtp, TlsHandshake), loads, strict=True):
         server = await loop.create_server(partial(factory, context), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         result = await _send(replace(load, mails=4, concurrency=2, timeout=10), port)
@@ -71,6 +71,6 @@ async def test_the_limit_and_the_bare_handshake_serve_it(tls_files: tuple[Path, 
 
 @pytest.mark.parametrize("size", [200, 279, 280, 4096])
 def test_a_body_fills_up_to_the_size(size: int) -> None:
-    octets = body(size, 200)
-    assert octets.endswith(b".\r\n")
-    assert abs(len(octets) - 3 - (size - 200)) <= 2  # a line of one or two octets is none
+    content = filler_body(size, 200)
+    assert content.endswith(b".\r\n")
+    assert abs(len(content) - 3 - (size - 200)) <= 2  # one or two bytes make no line

@@ -1,4 +1,4 @@
-"""What a bench reads of its children, and that none is left behind."""
+"""Measurements of child processes, and that no child survives."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.processes import Child, cpu_seconds, free_port, peak_octets, tree
+from bench.processes import Child, cpu_seconds, free_port, peak_bytes, process_tree
 from tests.support.waiting import alive
 
 _BUSY = """
@@ -25,26 +25,26 @@ def _child(tmp_path: Path, script: str, port: int | None = None) -> Child:
     return Child("child", [sys.executable, "-c", script], folder=tmp_path, port=port)
 
 
-def test_cpu_and_memory_of_a_child_are_read_and_it_is_gone_afterwards(tmp_path: Path) -> None:
+def test_cpu_and_memory_of_a_child_are_measured_and_it_is_stopped(tmp_path: Path) -> None:
     with _child(tmp_path, _BUSY) as child:
-        assert child.ready()["passed"] == [None, False]
+        assert child.wait_ready()["passed"] == [None, False]
         assert 0.15 <= cpu_seconds(child.pid) <= 1.5
-        assert peak_octets(child.pid) > 50_000_000
-        assert child.pid in tree(os.getpid())
+        assert peak_bytes(child.pid) > 50_000_000
+        assert child.pid in process_tree(os.getpid())
         assert cpu_seconds(os.getpid(), descendants=True) >= cpu_seconds(child.pid)
     assert not alive(child.pid)
 
 
-def test_a_port_is_passed_as_systemd_would(tmp_path: Path) -> None:
+def test_a_port_is_passed_like_a_systemd_socket(tmp_path: Path) -> None:
     with _child(tmp_path, _BUSY, free_port()) as child:
-        assert child.ready()["passed"] == ["1", True]
+        assert child.wait_ready()["passed"] == ["1", True]
 
 
-def test_a_child_that_ends_is_not_waited_for(tmp_path: Path) -> None:
+def test_waiting_for_a_child_ends_when_it_exits(tmp_path: Path) -> None:
     began = time.monotonic()
     with (
         _child(tmp_path, "raise SystemExit('no such thing')") as child,
         pytest.raises(RuntimeError, match="no such thing"),
     ):
-        child.ready(20)
+        child.wait_ready(20)
     assert time.monotonic() - began < 15

@@ -1,68 +1,68 @@
-"""The model is right where the answer is known: a queue with a formula, shared flushes, a row that one holds."""
+"""The model gives known results: a queue with a closed formula, shared flushes, a locked row."""
 
 from dataclasses import replace
 
 import pytest
 
-from bench.simulation import Costs, Disk, Layout, Pool, Timeline, simulate, sustained
+from bench.simulation import Costs, Disk, EventQueue, Layout, Pool, find_sustained_rate, simulate
 
-FREE = Costs(0, 0, 0, 0, 0, 0, round_trips=2, log=0, log_octet=0)
+FREE = Costs(0, 0, 0, 0, 0, 0, round_trips=2, log=0, log_per_byte=0)
 ALONE = Layout(100, 1, 1, 0.0, 1e9, 0.0, 1, [4000])
 
 
 @pytest.mark.parametrize("load", [0.3, 0.6, 0.8])
-def test_one_thread_waits_as_the_formula_for_one_server_says(load: float) -> None:
+def test_one_thread_behaves_like_an_m_d_1_queue(load: float) -> None:
     """M/D/1: the mean time in the system is s + load * s / (2 * (1 - load))."""
     service = 0.001
-    figures = simulate(replace(ALONE, rate=load / service), replace(FREE, door=service), seconds=60)
+    figures = simulate(replace(ALONE, rate=load / service), replace(FREE, receive=service), seconds=60)
     mean = sum(figures.waits) / len(figures.waits)
     assert mean == pytest.approx(service + load * service / (2 * (1 - load)), rel=0.1)
-    assert figures.busy["receiving processes"] == pytest.approx(load, rel=0.05)
-    assert figures.limit == "receiving processes"
+    assert figures.utilisation["receiving processes"] == pytest.approx(load, rel=0.05)
+    assert figures.bottleneck == "receiving processes"
 
 
 def test_every_mail_is_answered_or_under_way() -> None:
     layout = Layout(500, 3, 2, 0.002, 1e8, 0.0005, 500, [4_000, 100_000], posts=100)
     figures = simulate(layout, Costs(1e-4, 1e-9, 2e-4, 1e-9, 0, 1e-3, 10, 8_000, 1.1), seconds=5)
     assert figures.accepted == len(figures.waits) <= figures.arrived
-    assert figures.holds(layout)
+    assert figures.is_sustained(layout)
     assert figures.waits == sorted(figures.waits)
-    assert figures.wait(0.0) >= 10 * 0.0005, "no mail is faster than its round trips"
+    assert figures.wait_quantile(0.0) >= 10 * 0.0005, "no mail is faster than its round trips"
 
 
-def test_who_commits_while_one_flush_runs_shares_the_next() -> None:
-    timeline = Timeline()
+def test_commits_during_a_flush_share_the_next_one() -> None:
+    timeline = EventQueue()
     disk = Disk(timeline, 1.0, 1e9)
     ended: list[float] = []
     for begins in (0.0, 0.1, 0.5, 0.9):
-        timeline.at(begins, lambda: disk.write(0)(lambda: ended.append(timeline.now)))
+        timeline.schedule(begins, lambda: disk.write(0)(lambda: ended.append(timeline.now)))
     timeline.run(10)
     assert ended == [1.0, 2.0, 2.0, 2.0]
     assert disk.flushes == 2
 
 
 def test_a_pool_serves_in_order() -> None:
-    timeline = Timeline()
+    timeline = EventQueue()
     pool = Pool(timeline, 2)
     ended: list[tuple[str, float]] = []
     for name, seconds in (("a", 1.0), ("b", 2.0), ("c", 1.0), ("d", 1.0)):
-        pool.use(seconds)(lambda name=name: ended.append((name, timeline.now)))  # type: ignore[misc]  # its default is its name
+        pool.use(seconds)(lambda name=name: ended.append((name, timeline.now)))  # type: ignore[misc]  # the default binds the loop variable
     timeline.run(10)
     assert ended == [("a", 1.0), ("b", 2.0), ("c", 2.0), ("d", 3.0)]
     assert pool.utilisation(10) == pytest.approx(5 / 20)
 
 
-def test_the_mails_of_one_workspace_queue_behind_its_row() -> None:
-    """Each flush takes 10 ms: one workspace has a hundred transactions a second; those of many share flushes."""
+def test_messages_of_one_workspace_wait_for_its_row() -> None:
+    """Each flush takes 10 ms: one workspace has a hundred transactions a second, many workspaces share flushes."""
     slow = Layout(0, 10, 8, 0.01, 1e9, 0.0, 1, [4000], clients=10)
     one = simulate(slow, FREE, seconds=5)
     many = simulate(replace(slow, workspaces=1_000), FREE, seconds=5)
     assert one.groups == pytest.approx(500, rel=0.02)
     assert many.groups > 2 * one.groups
-    assert one.busy["the busiest workspace's row"] == pytest.approx(1.0, rel=0.05)
+    assert one.utilisation["the busiest workspace's row"] == pytest.approx(1.0, rel=0.05)
 
 
 def test_the_sustained_rate_is_found() -> None:
-    rate, figures = sustained(ALONE, replace(FREE, door=0.001), mails=4_000)
+    rate, figures = find_sustained_rate(ALONE, replace(FREE, receive=0.001), mails=4_000)
     assert rate == pytest.approx(1_000, rel=0.1)
-    assert figures.limit == "receiving processes"
+    assert figures.bottleneck == "receiving processes"
