@@ -145,9 +145,8 @@ def _report(calm: Observations, seen: Observations, peak: int) -> None:
     print(f"  attack: session {client.format_durations(sessions)}; reply {client.format_durations(seen.probes)}")
     print(f"  delays of this program: {client.format_durations(seen.own)}; probes lost: {seen.lost_probes}")
     refused = {answer.text for answer in seen.answers if answer.code != 250}
-    print(
-        f"  legitimate messages: {len(accepted)} of {len(seen.answers)} accepted {sorted(refused)[:3] if refused else ''}"
-    )
+    examples = sorted(refused)[:3] if refused else ""
+    print(f"  legitimate messages: {len(accepted)} of {len(seen.answers)} accepted {examples}")
     verdicts = {
         "all good mail accepted": len(accepted) == len(seen.answers),
         "p99 under 1 s": client.percentile(sessions, 0.99) < 1.0,
