@@ -11,29 +11,31 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from emailrouter.check.facts import Facts
-from emailrouter.check.line import Line, fail, ok, warn
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.result import CheckResult, fail, ok, warn
 from router.clock import SECOND
 
 NAME = "tls"
-_SOON = timedelta(days=14)
-_RENEW = "Renew it (certbot renew), and check that the deploy hook copies both files (docs/operations.md, Certificates)"
+_EXPIRY_WARNING = timedelta(days=14)
+_RENEWAL_FIX = (
+    "Renew it (certbot renew), and check that the deploy hook copies both files (docs/operations.md, Certificates)"
+)
 
 
-async def certificate(facts: Facts) -> list[Line]:
+async def certificate(context: CheckContext) -> list[CheckResult]:
     """What a sender sees at STARTTLS."""
-    config = facts.config
+    config = context.config
     path, key_path = config.smtp.tls_cert, config.smtp.tls_key
     if path is None or key_path is None:
         fix = "Get a certificate (docs/operations.md, Certificates) and set [smtp] tls_cert and tls_key"
         return [warn(NAME, "no certificate: STARTTLS is not offered, and mail arrives unencrypted", fix)]
-    lines = []
+    results = []
     for file, key in ((path, "tls_cert"), (key_path, "tls_key")):
-        unreadable = _unreadable(file, key)
+        unreadable = _check_readable(file, key)
         if unreadable is not None:
-            lines.append(unreadable)
-    if lines:
-        return lines
+            results.append(unreadable)
+    if results:
+        return results
     try:
         chain = x509.load_pem_x509_certificates(path.read_bytes())
     except ValueError:
@@ -45,18 +47,18 @@ async def certificate(facts: Facts) -> list[Line]:
         fix = "[smtp] tls_key must be the private key in PEM, without a password (certbot's privkey.pem)"
         return [fail(NAME, f"{key_path} contains no usable private key", fix)]
     if key_path.stat().st_mode & (stat.S_IRWXO):
-        lines.append(fail(NAME, f"{key_path} is readable by every user", f"chmod 640 {key_path}"))
-    lines += _pair(chain, _spki(key_file.public_key()), path, key_path)
-    lines += _names(chain[0], config.server.hostname)
-    lines += _dates(chain, datetime.fromtimestamp(facts.clock.now() / SECOND, UTC))
-    lines += _order(chain, path)
-    if all(line.status == "ok" for line in lines):
+        results.append(fail(NAME, f"{key_path} is readable by every user", f"chmod 640 {key_path}"))
+    results += _check_key(chain, _spki(key_file.public_key()), path, key_path)
+    results += _check_names(chain[0], config.server.hostname)
+    results += _check_dates(chain, datetime.fromtimestamp(context.clock.now() / SECOND, UTC))
+    results += _check_chain(chain, path)
+    if all(result.status == "ok" for result in results):
         until = min(c.not_valid_after_utc for c in chain)
-        lines.append(ok(NAME, f"{path} is valid for {config.server.hostname} until {until:%Y-%m-%d}"))
-    return lines
+        results.append(ok(NAME, f"{path} is valid for {config.server.hostname} until {until:%Y-%m-%d}"))
+    return results
 
 
-def spki_digest(path: Path) -> str | None:
+def tlsa_digest(path: Path) -> str | None:
     """What a TLSA record `3 1 1` of this certificate says; None when it cannot be read."""
     try:
         first = x509.load_pem_x509_certificates(path.read_bytes())[0]
@@ -69,11 +71,11 @@ def spki_digest(path: Path) -> str | None:
 
 def _spki(key: object) -> bytes:
     encode = getattr(key, "public_bytes")  # noqa: B009 - every kind of public key has it, their union does not say so
-    octets: bytes = encode(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return octets
+    encoded: bytes = encode(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return encoded
 
 
-def _unreadable(file: Path, key: str) -> Line | None:
+def _check_readable(file: Path, key: str) -> CheckResult | None:
     try:
         file.read_bytes()
     except FileNotFoundError:
@@ -84,7 +86,7 @@ def _unreadable(file: Path, key: str) -> Line | None:
     return None
 
 
-def _pair(chain: Sequence[x509.Certificate], spki: bytes, path: Path, key_path: Path) -> list[Line]:
+def _check_key(chain: Sequence[x509.Certificate], spki: bytes, path: Path, key_path: Path) -> list[CheckResult]:
     if _spki(chain[0].public_key()) == spki:
         return []
     if any(_spki(other.public_key()) == spki for other in chain[1:]):
@@ -94,7 +96,7 @@ def _pair(chain: Sequence[x509.Certificate], spki: bytes, path: Path, key_path: 
     return [fail(NAME, f"{key_path} does not match the certificate in {path}", fix)]
 
 
-def _names(first: x509.Certificate, hostname: str) -> list[Line]:
+def _check_names(first: x509.Certificate, hostname: str) -> list[CheckResult]:
     try:
         found = first.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         names = [name.lower() for name in found.value.get_values_for_type(x509.DNSName)]
@@ -110,22 +112,24 @@ def _names(first: x509.Certificate, hostname: str) -> list[Line]:
     ]
 
 
-def _dates(chain: Sequence[x509.Certificate], now: datetime) -> list[Line]:
-    lines = []
+def _check_dates(chain: Sequence[x509.Certificate], now: datetime) -> list[CheckResult]:
+    results = []
     for certificate_ in chain:
         what = "the certificate" if certificate_ is chain[0] else "a certificate of its chain"
         until, since = certificate_.not_valid_after_utc, certificate_.not_valid_before_utc
         if until < now:
-            lines.append(fail(NAME, f"{what} expired on {until:%Y-%m-%d}", _RENEW))
+            results.append(fail(NAME, f"{what} expired on {until:%Y-%m-%d}", _RENEWAL_FIX))
         elif since > now:
             fix = "Check the clock of this host (timedatectl), or get another certificate"
-            lines.append(fail(NAME, f"{what} is not valid before {since:%Y-%m-%d %H:%M}", fix))
-        elif until - now < _SOON:
-            lines.append(warn(NAME, f"{what} expires on {until:%Y-%m-%d}, in {(until - now).days} days", _RENEW))
-    return lines
+            results.append(fail(NAME, f"{what} is not valid before {since:%Y-%m-%d %H:%M}", fix))
+        elif until - now < _EXPIRY_WARNING:
+            results.append(
+                warn(NAME, f"{what} expires on {until:%Y-%m-%d}, in {(until - now).days} days", _RENEWAL_FIX)
+            )
+    return results
 
 
-def _order(chain: Sequence[x509.Certificate], path: Path) -> list[Line]:
+def _check_chain(chain: Sequence[x509.Certificate], path: Path) -> list[CheckResult]:
     for lower, upper in pairwise(chain):
         if lower.issuer != upper.subject:
             fix = f"Put the certificate of the host first in {path}, followed by its issuers (certbot's fullchain.pem)"

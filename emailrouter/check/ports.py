@@ -7,40 +7,42 @@ import errno
 import socket
 
 from config.values import Address
-from emailrouter.check.facts import Facts
-from emailrouter.check.line import Line, fail, ok, warn
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.result import CheckResult, fail, ok, warn
 from router.network import is_loopback
 
-_PATIENCE = 3.0
+_RESPONSE_SECONDS = 3.0
 _START = "Start the program: systemctl start emailrouter (or emailrouter serve)"
 
 
-async def smtp(facts: Facts) -> list[Line]:
+async def smtp_port(context: CheckContext) -> list[CheckResult]:
     """Each address of `[smtp] listen`; with systemd's sockets, port 25 of this host."""
-    listen = facts.config.smtp.listen
+    listen = context.config.smtp.listen
     addresses = (Address("127.0.0.1", 25),) if listen == "systemd" else listen
-    found = await asyncio.gather(*(_smtp_door(facts, address) for address in addresses))
-    lines = [line for door in found for line in door]
+    found = await asyncio.gather(*(_check_smtp_address(context, address) for address in addresses))
+    results = [result for door in found for result in door]
     if listen != "systemd":
         if all(is_loopback(address.host) for address in listen):
             fix = 'Set [smtp] listen = ["0.0.0.0:25", "[::]:25"], or "systemd" and enable emailrouter.socket'
-            lines.append(warn("smtp port", "mail is accepted on loopback only: other hosts cannot send mail here", fix))
+            results.append(
+                warn("smtp port", "mail is accepted on loopback only: other hosts cannot send mail here", fix)
+            )
         elif all(address.port != 25 for address in listen):
             fix = "Mail servers send to port 25 only: listen on it, or forward it to this port"
-            lines.append(warn("smtp port", f"no address of [smtp] listen has port 25 ({listen[0]})", fix))
-    return lines
+            results.append(warn("smtp port", f"no address of [smtp] listen has port 25 ({listen[0]})", fix))
+    return results
 
 
-async def api(facts: Facts) -> list[Line]:
+async def api_port(context: CheckContext) -> list[CheckResult]:
     """`[api] listen`; with systemd's socket, where its unit listens as it came."""
-    listen = facts.config.api.listen
+    listen = context.config.api.listen
     address = Address("127.0.0.1", 8080) if listen == "systemd" else listen
-    answer = await _ask(address, _get("/healthz", address))
+    answer = await _read_first_line(address, _http_request("/healthz", address))
     if isinstance(answer, OSError):
-        return _nobody("api port", address, answer)
+        return _no_response_results("api port", address, answer)
     if b"200" not in answer.partition(b"\r\n")[0]:
-        return [_another("api port", address, answer)]
-    ready = await _ask(address, _get("/readyz", address))
+        return [_other_program_result("api port", address, answer)]
+    ready = await _read_first_line(address, _http_request("/readyz", address))
     if isinstance(ready, bytes) and b" 503" in ready:
         fix = (
             f"Find the reason: curl http://{address}/readyz; the log has the details. "
@@ -50,30 +52,30 @@ async def api(facts: Facts) -> list[Line]:
     return [ok("api port", f"{address} responds")]
 
 
-def _get(path: str, address: Address) -> bytes:
+def _http_request(path: str, address: Address) -> bytes:
     return f"GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n".encode()
 
 
-async def _smtp_door(facts: Facts, address: Address) -> list[Line]:
-    greeting = await _ask(address, b"")
+async def _check_smtp_address(context: CheckContext, address: Address) -> list[CheckResult]:
+    greeting = await _read_first_line(address, b"")
     if isinstance(greeting, OSError):
-        return _nobody("smtp port", address, greeting)
-    if not greeting.startswith((b"220", b"421")) or facts.config.server.hostname.encode() not in greeting:
-        return [_another("smtp port", address, greeting)]
-    return [ok("smtp port", f"{address} responds as {facts.config.server.hostname}")]
+        return _no_response_results("smtp port", address, greeting)
+    if not greeting.startswith((b"220", b"421")) or context.config.server.hostname.encode() not in greeting:
+        return [_other_program_result("smtp port", address, greeting)]
+    return [ok("smtp port", f"{address} responds as {context.config.server.hostname}")]
 
 
-async def _ask(address: Address, question: bytes) -> bytes | OSError:
+async def _read_first_line(address: Address, question: bytes) -> bytes | OSError:
     """The first line of what is said there, or why nobody did."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - compared, not bound
     writer = None
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_RESPONSE_SECONDS):
             reader, writer = await asyncio.open_connection(host, address.port)
             writer.write(question)
             return await reader.readline()
     except TimeoutError:
-        return OSError(errno.ETIMEDOUT, f"no response within {_PATIENCE:g} s")
+        return OSError(errno.ETIMEDOUT, f"no response within {_RESPONSE_SECONDS:g} s")
     except (OSError, ValueError) as error:
         return (
             error if isinstance(error, OSError) else OSError(errno.EPROTO, "the first line of the response is too long")
@@ -83,7 +85,7 @@ async def _ask(address: Address, question: bytes) -> bytes | OSError:
             writer.close()
 
 
-def _nobody(name: str, address: Address, why: OSError) -> list[Line]:
+def _no_response_results(name: str, address: Address, why: OSError) -> list[CheckResult]:
     """Nobody answers: could the program listen there?"""
     if why.errno == errno.ETIMEDOUT:
         fix = f"Find the process: ss -ltnp 'sport = :{address.port}'; if it is emailrouter, check its log"
@@ -109,8 +111,8 @@ def _nobody(name: str, address: Address, why: OSError) -> list[Line]:
     return [warn(name, f"nothing listens on {address}", _START)]
 
 
-def _another(name: str, address: Address, said: bytes) -> Line:
-    shown = "".join(c if c.isprintable() else "\ufffd" for c in said[:80].decode("utf-8", "replace").strip())
+def _other_program_result(name: str, address: Address, response: bytes) -> CheckResult:
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in response[:80].decode("utf-8", "replace").strip())
     fix = (
         f"Find the process: ss -ltnp 'sport = :{address.port}'; stop it (systemctl disable --now exim4 postfix), "
         "or listen on another address"

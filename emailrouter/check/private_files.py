@@ -5,32 +5,32 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from emailrouter.check.facts import Facts
-from emailrouter.check.line import Line, ok, warn
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.result import CheckResult, ok, warn
 from router.admin.access.setup_link import FIRST_LOGIN_FILE
 from router.store.sqlite_file import COMPANION_SUFFIXES
 
 NAME = "files"
 
 
-async def private_files(facts: Facts) -> list[Line]:
+async def private_files(context: CheckContext) -> list[CheckResult]:
     """That the first login was used or deleted, and that only the owner can read the database."""
-    lines = []
-    first_login = facts.config.server.data_dir / FIRST_LOGIN_FILE
+    results = []
+    first_login = context.config.server.data_dir / FIRST_LOGIN_FILE
     if first_login.exists():
         fix = f"Open its link, which deletes the file and revokes its API key; or save its content and rm {first_login}"
-        lines.append(warn(NAME, f"{first_login} still exists: it contains a password and an API key", fix))
-    database = facts.config.database.url.path
+        results.append(warn(NAME, f"{first_login} still exists: it contains a password and an API key", fix))
+    database = context.config.database.url.path
     if database is not None:
-        lines += [
+        results += [
             warn(NAME, f"{path} is readable by other users", f"chmod 600 {path}")
-            for path in _with_beside(database.resolve())
+            for path in _database_files(database.resolve())
             if _is_shared(path)
         ]
-    return lines or [ok(NAME, "files with secrets are readable only by their owner")]
+    return results or [ok(NAME, "files with secrets are readable only by their owner")]
 
 
-def _with_beside(database: Path) -> list[Path]:
+def _database_files(database: Path) -> list[Path]:
     return [database, *(database.with_name(database.name + ending) for ending in COMPANION_SUFFIXES)]
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from emailrouter.check.facts import Facts
-from emailrouter.check.line import Line, ok, warn
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.result import CheckResult, ok, warn
 from router.network import is_loopback, parse_address
 
 NAME = "proxy"
 
 
-async def trusted(facts: Facts) -> list[Line]:
+async def trusted_proxies(context: CheckContext) -> list[CheckResult]:
     """Nothing where `public_url` needs no proxy."""
-    api, public = facts.config.api, urlsplit(facts.config.server.public_url)
+    api, public = context.config.api, urlsplit(context.config.server.public_url)
     # With systemd's sockets the addresses are in a unit, which may be another host's.
     loopback = api.listen.host if api.listen != "systemd" and is_loopback(api.listen.host) else ""
     if public.scheme != "https" and (not loopback or is_loopback(public.hostname or "")):

@@ -10,56 +10,56 @@ from emailrouter import operator_services, use_cases
 from emailrouter.check import (
     certificate,
     disk,
-    hooks,
-    names,
+    dns_records,
+    integrations,
     ports,
     private_files,
     proxies,
-    published,
     sandbox,
     settings,
     storage,
+    transport_policies,
 )
-from emailrouter.check.facts import Facts
-from emailrouter.check.line import Line, fail
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.result import CheckResult, fail
 from router.clock import SystemClock
 from router.errors import Misconfigured, Refused, SchemaMismatch, Unavailable
 
-Check = Callable[[Facts], Awaitable[list[Line]]]
+Check = Callable[[CheckContext], Awaitable[list[CheckResult]]]
 
 # In the order that they are shown: what the others rest on comes first.
 CHECKS: tuple[Check, ...] = (
     settings.configuration,
-    storage.who,
+    storage.user,
     storage.database,
     storage.clock,
     disk.disk,
     storage.secret_key,
     private_files.private_files,
     certificate.certificate,
-    names.name_servers,
-    names.own_name,
-    names.mx_hosts,
-    ports.smtp,
-    ports.api,
-    proxies.trusted,
-    names.domains,
-    hooks.integrations,
+    dns_records.name_servers,
+    dns_records.hostname,
+    dns_records.mx_hosts,
+    ports.smtp_port,
+    ports.api_port,
+    proxies.trusted_proxies,
+    dns_records.domains,
+    integrations.integrations,
     storage.queue,
     storage.loss_audit,
-    published.policies,
-    published.dane,
+    transport_policies.policies,
+    transport_policies.dane,
     sandbox.units,
 )
-PATIENCE = 20.0  # seconds for one check; all of them run at once
+CHECK_SECONDS = 20.0  # seconds for one check; all of them run at once
 
 
-async def run(config: Config) -> list[Line]:
-    """The lines of every check, in order. Changes nothing; raises nothing that a check meets."""
-    first: list[Line] = []
+async def run(config: Config) -> list[CheckResult]:
+    """The results of every check, in order. Changes nothing; raises nothing that a check meets."""
+    first: list[CheckResult] = []
     database = None
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(CHECK_SECONDS):
             database = await operator_services.existing_database(config)
     except Refused as refused:
         first.append(fail("database", refused.message, "Run emailrouter init, or start emailrouter serve"))
@@ -77,29 +77,29 @@ async def run(config: Config) -> list[Line]:
         first.append(fail("database", f"{config.database.url} cannot be used: {error}", fix))
     except TimeoutError:
         fix = "Check the network between this host and the database, and [database] url"
-        first.append(fail("database", f"{config.database.url} does not respond within {PATIENCE:g} s", fix))
+        first.append(fail("database", f"{config.database.url} does not respond within {CHECK_SECONDS:g} s", fix))
     try:
-        facts = Facts(config, use_cases.dns_resolver(config), SystemClock(), database)
-        return first + await of(facts)
+        context = CheckContext(config, use_cases.dns_resolver(config), SystemClock(), database)
+        return first + await run_checks(context)
     finally:
         if database is not None:
             await database.close()
 
 
-async def of(facts: Facts) -> list[Line]:
-    """The lines of every check over these facts."""
-    found = await asyncio.gather(*(_one(check, facts) for check in CHECKS))
-    return [line for lines in found for line in lines]
+async def run_checks(context: CheckContext) -> list[CheckResult]:
+    """The results of every check over this context."""
+    found = await asyncio.gather(*(_run_check(check, context) for check in CHECKS))
+    return [result for results in found for result in results]
 
 
-async def _one(check: Check, facts: Facts) -> list[Line]:
-    """A check that breaks, or takes too long, is a line."""
+async def _run_check(check: Check, context: CheckContext) -> list[CheckResult]:
+    """A check that breaks, or takes too long, is a result."""
     name = check.__name__.replace("_", " ")
     try:
-        async with asyncio.timeout(PATIENCE):
-            return await check(facts)
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check(context)
     except TimeoutError:
-        return [fail(name, f"did not finish within {PATIENCE:g} s", "Check the network, the DNS and the database")]
+        return [fail(name, f"did not finish within {CHECK_SECONDS:g} s", "Check the network, the DNS and the database")]
     except Unavailable as error:
         return [fail(name, f"the database is unavailable: {error}", "Check the database, its disk and its network")]
     except OSError as error:

@@ -7,32 +7,32 @@ import re
 import shutil
 from pathlib import Path
 
-from emailrouter.check.facts import Facts
-from emailrouter.check.line import Line, ok, warn
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.result import CheckResult, ok, warn
 
 UNITS = ("emailrouter.service", "emailrouter-smtp.service", "emailrouter-api.service", "emailrouter-deliver.service")
-MOST_EXPOSED = 2.0
+MAX_EXPOSURE_LEVEL = 2.0
 
 
-async def units(facts: Facts) -> list[Line]:
+async def units(context: CheckContext) -> list[CheckResult]:
     """On a host without systemd there is nothing to see."""
-    if not facts.systemd.is_dir():
+    if not context.systemd_directory.is_dir():
         return [ok("systemd", "this host does not run systemd")]
-    there = {name: path for name in UNITS if (path := _find(facts, name)) is not None}
+    there = {name: path for name in UNITS if (path := _find_unit(context, name)) is not None}
     if not there:
         fix = "Copy the units from the installed program: docs/operations.md, step 2"
         return [warn("systemd", "the units are not installed: nothing starts the program after a reboot", fix)]
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         return [ok("systemd", f"installed: {', '.join(there)}")]
-    return list(await asyncio.gather(*(_exposure(analyze, name, path) for name, path in there.items())))
+    return list(await asyncio.gather(*(_check_exposure(analyze, name, path) for name, path in there.items())))
 
 
-def _find(facts: Facts, name: str) -> Path | None:
-    return next((folder / name for folder in facts.unit_folders if (folder / name).is_file()), None)
+def _find_unit(context: CheckContext, name: str) -> Path | None:
+    return next((folder / name for folder in context.unit_directories if (folder / name).is_file()), None)
 
 
-async def _exposure(analyze: str, name: str, path: Path) -> Line:
+async def _check_exposure(analyze: str, name: str, path: Path) -> CheckResult:
     process = await asyncio.create_subprocess_exec(
         analyze,
         "security",
@@ -53,9 +53,9 @@ async def _exposure(analyze: str, name: str, path: Path) -> Line:
     if score is None:
         return ok("systemd", f"{name} is installed; its exposure level could not be determined")
     rating = float(score[1])
-    if rating >= MOST_EXPOSED:
+    if rating >= MAX_EXPOSURE_LEVEL:
         fix = f"Restore the original unit, and put local changes into `systemctl edit {name}`"
         return warn(
-            "systemd", f"{name} has the exposure level {rating}; the original unit is below {MOST_EXPOSED:g}", fix
+            "systemd", f"{name} has the exposure level {rating}; the original unit is below {MAX_EXPOSURE_LEVEL:g}", fix
         )
     return ok("systemd", f"{name} has the exposure level {rating}")

@@ -6,37 +6,37 @@ import stat
 from urllib.parse import urlsplit
 
 from emailrouter import assembly
-from emailrouter.check.facts import Facts
-from emailrouter.check.line import Line, fail, ok, warn
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.result import CheckResult, fail, ok, warn
 from router.network import is_loopback
 
 
-async def configuration(facts: Facts) -> list[Line]:
+async def configuration(context: CheckContext) -> list[CheckResult]:
     """Where it came from, who may read it, and combinations that are allowed but seldom meant."""
-    config, name = facts.config, "configuration"
+    config, name = context.config, "configuration"
     source = str(config.source) if config.source is not None else "the built-in defaults and the environment"
-    lines = [ok(name, f"read from {source}")]
+    results = [ok(name, f"read from {source}")]
     if config.source is not None:
         mode = config.source.stat().st_mode
         holds_secret = config.server.secret_key is not None or ":***@" in str(config.database.url)
         if mode & stat.S_IWOTH:
-            lines.append(fail(name, f"{source} is writable by every user", f"chmod o-w {source}"))
+            results.append(fail(name, f"{source} is writable by every user", f"chmod o-w {source}"))
         if mode & stat.S_IROTH and holds_secret:
             fix = f"chmod 640 {source}, and assign it to the group of the program: chgrp emailrouter {source}"
-            lines.append(warn(name, f"{source} contains secrets and is readable by every user", fix))
+            results.append(warn(name, f"{source} contains secrets and is readable by every user", fix))
     if assembly.link_base(config) is None:
         fix = 'Set [server] public_url to the public address of the dashboard, like "https://tickets.example.com"'
-        lines.append(warn(name, "public_url is a loopback address: messages do not link to their ticket", fix))
+        results.append(warn(name, "public_url is a loopback address: messages do not link to their ticket", fix))
     elif urlsplit(config.server.public_url).scheme != "https":
         fix = "Put a TLS proxy in front of the API, and set [server] public_url to its https:// address"
-        lines.append(warn(name, "public_url is http://: passwords and keys are sent unencrypted", fix))
+        results.append(warn(name, "public_url is http://: passwords and keys are sent unencrypted", fix))
     if config.delivery.allow_private_networks:
         fix = "Set [delivery] allow_private_networks = false, unless the webhooks are your own servers"
-        lines.append(warn(name, "webhooks may point to private networks", fix))
+        results.append(warn(name, "webhooks may point to private networks", fix))
     if config.api.listen != "systemd" and not is_loopback(config.api.listen.host):
         fix = "Set [api] listen to 127.0.0.1 behind a TLS proxy, or close the port in the firewall"
-        lines.append(warn(name, f"the API listens on {config.api.listen} without TLS", fix))
+        results.append(warn(name, f"the API listens on {config.api.listen} without TLS", fix))
     if config.metrics.listen is not None and not is_loopback(config.metrics.listen.host):
         fix = "Restrict the port to the monitoring in the firewall, or set [metrics] listen to 127.0.0.1"
-        lines.append(warn(name, f"the metrics are served on {config.metrics.listen} without authentication", fix))
-    return lines
+        results.append(warn(name, f"the metrics are served on {config.metrics.listen} without authentication", fix))
+    return results

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-from emailrouter.check.facts import Facts
-from emailrouter.check.line import Line, fail, ok, warn
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.result import CheckResult, fail, ok, warn
 from router.admin.installation.loss_audit import audit_losses
 from router.clock import SECOND
 from router.model import Micros
@@ -15,58 +15,60 @@ from router.store.migrate import LATEST_VERSION
 
 _OFFSET_WARN: Micros = 2 * SECOND
 _OFFSET_FAIL: Micros = 60 * SECOND
-_OLD: Micros = 3600 * SECOND
+_MAX_PENDING_AGE: Micros = 3600 * SECOND
 
 
-async def database(facts: Facts) -> list[Line]:
+async def database(context: CheckContext) -> list[CheckResult]:
     """That it takes writes. That it can be opened at all, and its schema, was seen before any check."""
-    opened = facts.database
+    opened = context.database
     if opened is None:
         return []
     row = await opened.fetch_one("check_standby")
-    url = facts.config.database.url
+    url = context.config.database.url
     if row is not None and row["standby"]:
         fix = "Point [database] url at the primary: this server is a read-only replica"
         return [fail("database", f"{url} is a standby", fix)]
     async with opened.transaction() as transaction:
         await transaction.fetch_one("installation_fact", name="secret_key")
-    lines = [ok("database", f"{url} is writable and has schema version {LATEST_VERSION}")]
+    results = [ok("database", f"{url} is writable and has schema version {LATEST_VERSION}")]
     durability = await opened.fetch_one("check_durability")
     names = ("synchronous_commit", "fsync")
     off = [name for name in names if durability is not None and durability[name] == "off"]
     if off:
         fix = "Turn them on for the server, the database and the role: SHOW synchronous_commit, SHOW fsync"
-        lines.append(warn("database", f"{' and '.join(off)} off: accepted mail may be lost in a crash", fix))
-    return lines
+        results.append(warn("database", f"{' and '.join(off)} off: accepted mail may be lost in a crash", fix))
+    return results
 
 
-async def clock(facts: Facts) -> list[Line]:
+async def clock(context: CheckContext) -> list[CheckResult]:
     """This host's clock against the database's, and against the newest mail."""
-    if facts.database is None:
+    if context.database is None:
         return []
     fix = "Synchronise the clocks: timedatectl set-ntp true (systemd-timesyncd or chrony), on every host"
-    row = await facts.database.fetch_one("check_clock")
-    now = facts.clock.now()
+    row = await context.database.fetch_one("check_clock")
+    now = context.clock.now()
     offset = 0 if row is None else now - row["now"]
-    said = f"this host's clock and the database's differ by {abs(offset) / SECOND:.1f} s"
+    text = f"this host's clock and the database's differ by {abs(offset) / SECOND:.1f} s"
     if abs(offset) > _OFFSET_FAIL:
-        return [fail("clock", f"{said}: leases and retries are unreliable", fix)]
-    newest = await facts.database.fetch_one("check_newest_message")
+        return [fail("clock", f"{text}: leases and retries are unreliable", fix)]
+    newest = await context.database.fetch_one("check_newest_message")
     if newest is not None and newest["received_at"] - now > _OFFSET_FAIL:
         ahead = (newest["received_at"] - now) // SECOND
         return [fail("clock", f"the newest message was received {ahead} s in the future: a clock was or is wrong", fix)]
     if abs(offset) > _OFFSET_WARN:
-        return [warn("clock", said, fix)]
-    return [ok("clock", said)]
+        return [warn("clock", text, fix)]
+    return [ok("clock", text)]
 
 
-async def secret_key(facts: Facts) -> list[Line]:
+async def secret_key(context: CheckContext) -> list[CheckResult]:
     """That this host's key is the one that the database's secrets were sealed with. Makes none."""
-    config, name = facts.config, "secret key"
+    config, name = context.config, "secret key"
     own = config.server.secret_key
     path = config.server.data_dir / KEY_FILE
-    lines = []
-    known = None if facts.database is None else await facts.database.fetch_one("installation_fact", name="secret_key")
+    results = []
+    known = (
+        None if context.database is None else await context.database.fetch_one("installation_fact", name="secret_key")
+    )
     if own is None:
         try:
             key = path.read_text(encoding="utf-8").strip()
@@ -80,7 +82,7 @@ async def secret_key(facts: Facts) -> list[Line]:
             fix = f"chown emailrouter: {path} (and run this check as that user)"
             return [fail(name, f"{path} cannot be read: {error.strerror or error}", fix)]
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            lines.append(warn(name, f"{path} is readable by other users", f"chmod 600 {path}"))
+            results.append(warn(name, f"{path} is readable by other users", f"chmod 600 {path}"))
     else:
         key = own.reveal()
     try:
@@ -90,16 +92,16 @@ async def secret_key(facts: Facts) -> list[Line]:
     if known is not None and known["value"] != mine:
         where = "[server] secret_key" if own is not None else str(path)
         fix = f"Copy the key of the other hosts to {where}: all hosts of one database need the same key"
-        said = f"the key of this host is {mine}, but the secrets in the database were encrypted with {known['value']}"
-        return [*lines, fail(name, said, fix)]
-    return [*lines, ok(name, f"fingerprint {mine}")]
+        text = f"the key of this host is {mine}, but the secrets in the database were encrypted with {known['value']}"
+        return [*results, fail(name, text, fix)]
+    return [*results, ok(name, f"fingerprint {mine}")]
 
 
-async def loss_audit(facts: Facts) -> list[Line]:
+async def loss_audit(context: CheckContext) -> list[CheckResult]:
     """That accepted = ticketed + repeated, and owed = delivered + pending + dead."""
-    if facts.database is None:
+    if context.database is None:
         return []
-    found = await audit_losses(facts.database)
+    found = await audit_losses(context.database)
     fix = (
         "This is a bug in Email Router. Keep the logs and a backup of the database, and report it; "
         "`emailrouter trace ID` shows what is recorded about a message"
@@ -109,25 +111,25 @@ async def loss_audit(facts: Facts) -> list[Line]:
     return faults or [ok("loss audit", f"of the newest {found.messages} messages {found.summary}{again}")]
 
 
-async def queue(facts: Facts) -> list[Line]:
+async def queue(context: CheckContext) -> list[CheckResult]:
     """What waits for its integration, and what was given up."""
-    if facts.database is None:
+    if context.database is None:
         return []
-    lines = []
-    dead = await facts.database.fetch_one("metrics_dead")
+    results = []
+    dead = await context.database.fetch_one("metrics_dead")
     if dead is not None and dead["dead"]:
         fix = "emailrouter delivery list --state dead shows why; emailrouter delivery replay retries them"
-        lines.append(warn("queue", f"{dead['dead']} deliveries failed permanently", fix))
-    row = await facts.database.fetch_one("metrics_queue")
+        results.append(warn("queue", f"{dead['dead']} deliveries failed permanently", fix))
+    row = await context.database.fetch_one("metrics_queue")
     waiting = row["waiting"] + row["parked"] if row is not None else 0
-    if row is not None and row["oldest_at"] is not None and facts.clock.now() - row["oldest_at"] > _OLD:
-        hours = (facts.clock.now() - row["oldest_at"]) // (3600 * SECOND)
+    if row is not None and row["oldest_at"] is not None and context.clock.now() - row["oldest_at"] > _MAX_PENDING_AGE:
+        hours = (context.clock.now() - row["oldest_at"]) // (3600 * SECOND)
         fix = "Check the integrations below, and that a process delivers (emailrouter serve or deliver)"
-        lines.append(warn("queue", f"{waiting} deliveries are pending, the oldest for {hours} h", fix))
-    return lines or [ok("queue", f"{waiting} deliveries are pending")]
+        results.append(warn("queue", f"{waiting} deliveries are pending, the oldest for {hours} h", fix))
+    return results or [ok("queue", f"{waiting} deliveries are pending")]
 
 
-async def who(_: Facts) -> list[Line]:
+async def user(_: CheckContext) -> list[CheckResult]:
     """As whom this runs: what root may read and write says nothing about the program's user."""
     if os.geteuid() != 0:
         return []

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from config.errors import ConfigError
-from emailrouter.check.line import Line, fail
+from emailrouter.check.result import CheckResult, fail
 from emailrouter.check.run import run
 from emailrouter.cli import console
 
@@ -35,7 +35,7 @@ def check(ctx: click.Context) -> int:
     return 1 if any(line.status == "fail" for line in lines) else 0
 
 
-def _print_lines(lines: list[Line], *, as_json: bool) -> None:
+def _print_lines(lines: list[CheckResult], *, as_json: bool) -> None:
     if as_json:
         ok = all(line.status != "fail" for line in lines)
         console.print_json({"ok": ok, "checks": [asdict(line) for line in lines]})

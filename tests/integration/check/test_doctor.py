@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from emailrouter.check import run as doctor
-from emailrouter.check.facts import Facts
-from emailrouter.check.line import Line, ok
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.result import CheckResult, ok
 from router.dns.resolver import DnsResolver
 from router.secrets import KEY_FILE
 from tests.support.installation.checked import CheckedInstallation, Moved, about, disk_with, holds
@@ -128,12 +128,12 @@ async def test_a_program_that_is_not_ready(setup: CheckedInstallation) -> None:
 async def test_the_units(setup: CheckedInstallation, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    lines = await setup.lines(systemd=tmp_path, unit_folders=[empty])
+    lines = await setup.lines(systemd_directory=tmp_path, unit_directories=[empty])
     holds(lines, "warn", "the units are not installed", "docs/operations.md")
-    lines = await setup.lines(systemd=tmp_path, unit_folders=[UNITS])
+    lines = await setup.lines(systemd_directory=tmp_path, unit_directories=[UNITS])
     assert not [line for line in lines if line.check == "systemd" and line.status != "ok"]
     (empty / "emailrouter.service").write_text("[Service]\nExecStart=/bin/true\n")
-    lines = await setup.lines(systemd=tmp_path, unit_folders=[empty])
+    lines = await setup.lines(systemd_directory=tmp_path, unit_directories=[empty])
     if "could not be rated" not in str(lines):
         holds(lines, "warn", "has the exposure level 9", "systemctl edit")
 
@@ -141,18 +141,18 @@ async def test_the_units(setup: CheckedInstallation, tmp_path: Path) -> None:
 async def test_a_check_that_breaks_or_hangs_is_a_line(
     setup: CheckedInstallation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_: Facts) -> list[Line]:
+    async def broken(_: CheckContext) -> list[CheckResult]:
         raise ZeroDivisionError("oh")
 
-    async def hanging(_: Facts) -> list[Line]:
+    async def hanging(_: CheckContext) -> list[CheckResult]:
         await asyncio.Event().wait()
         return []
 
-    async def whole(_: Facts) -> list[Line]:
+    async def whole(_: CheckContext) -> list[CheckResult]:
         return [ok("whole", "well")]
 
     monkeypatch.setattr(doctor, "CHECKS", (broken, hanging, whole))
-    monkeypatch.setattr(doctor, "PATIENCE", 0.05)
+    monkeypatch.setattr(doctor, "CHECK_SECONDS", 0.05)
     lines = await setup.lines()
     assert [line.check for line in lines] == ["broken", "hanging", "whole"]
     assert [line.status for line in lines] == ["fail", "fail", "ok"]

@@ -14,8 +14,8 @@ import trustme
 
 from config.schema import Config
 from emailrouter.check import run
-from emailrouter.check.facts import Facts
-from emailrouter.check.line import Line
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.result import CheckResult
 from router.clock import SECOND, SystemClock
 from router.dns.resolver import DnsResolver
 from router.secrets import KEY_FILE, fingerprint
@@ -59,18 +59,18 @@ class CheckedInstallation:
     def config(self) -> Config:
         return config_of(self.settings)
 
-    async def lines(self, **facts: Any) -> list[Line]:
+    async def lines(self, **replacements: Any) -> list[CheckResult]:
         """What the doctor says."""
         resolver = DnsResolver([("127.0.0.1", self.dns.port)], timeout=5, lifetime=10)
-        found = Facts(
+        found = CheckContext(
             self.config,
             resolver,
             SystemClock(),
             self.installation.database,
-            trust=self.trust,
-            systemd=self.folder / "none",
+            tls_context=self.trust,
+            systemd_directory=self.folder / "none",
         )
-        return await run.of(replace(found, **facts))
+        return await run.run_checks(replace(found, **replacements))
 
     def certificate(self, *names: str, **options: Any) -> trustme.LeafCert:
         """Writes the chain and the key; see `trustme.CA.issue_cert`."""
@@ -137,12 +137,12 @@ def disk_with(**values: int) -> Any:
     return lambda _: SimpleNamespace(**found | values)
 
 
-def about(lines: list[Line], status: str) -> list[str]:
+def about(lines: list[CheckResult], status: str) -> list[str]:
     """The lines of a status, as text."""
     return [f"{line.check}: {line.text} -> {line.fix}" for line in lines if line.status == status]
 
 
-def holds(lines: list[Line], status: str, text: str, fix: str) -> None:
+def holds(lines: list[CheckResult], status: str, text: str, fix: str) -> None:
     """Asserts that a line of this status has the text and the fix."""
     found = [line for line in lines if line.status == status and text in f"{line.check}: {line.text}"]
     assert found, about(lines, "fail") + about(lines, "warn")

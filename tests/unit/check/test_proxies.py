@@ -4,8 +4,8 @@ import ssl
 
 import pytest
 
-from emailrouter.check.facts import Facts
-from emailrouter.check.proxies import trusted
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.proxies import trusted_proxies
 from router.clock import SystemClock
 from router.dns.resolver import DnsResolver
 from tests.support.installation.settings import config_of
@@ -37,8 +37,8 @@ LOCAL = "http://127.0.0.1:8080"
 )
 async def test_a_forgotten_proxy(public_url: str, listen: str, networks: list[str], status: str) -> None:
     settings = {"server.public_url": public_url, "api.listen": listen, "api.trusted_proxies": networks}
-    facts = Facts(config_of(settings), DnsResolver([("192.0.2.53", 53)]), SystemClock(), trust=_TRUST)
-    lines = await trusted(facts)
+    context = CheckContext(config_of(settings), DnsResolver([("192.0.2.53", 53)]), SystemClock(), tls_context=_TRUST)
+    lines = await trusted_proxies(context)
     assert [line.status for line in lines] == ([status] if status else [])
     assert all("[api] trusted_proxies" in line.fix for line in lines if line.status == "warn")
 

@@ -13,7 +13,7 @@ from emailrouter.assembly.core import AnyDatabase
 from router.clock import Clock
 from router.dns.resolver import DnsResolver
 
-UNIT_FOLDERS = (
+UNIT_DIRECTORIES = (
     Path("/etc/systemd/system"),
     Path("/usr/local/lib/systemd/system"),
     Path("/usr/lib/systemd/system"),
@@ -22,8 +22,8 @@ UNIT_FOLDERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """database: None when it could not be opened, which is a line already. trust: for TLS to integrations' hosts.
+class CheckContext:
+    """database: None when it could not be opened, which is a result already. trust: for TLS to integrations' hosts.
 
     statvfs, systemd, unit_folders, clock: the machine's, and other ones in tests.
     """
@@ -32,7 +32,7 @@ class Facts:
     resolver: DnsResolver
     clock: Clock
     database: AnyDatabase | None = None
-    trust: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    tls_context: ssl.SSLContext = field(default_factory=ssl.create_default_context)
     statvfs: Callable[[Path], os.statvfs_result] = os.statvfs
-    systemd: Path = Path("/run/systemd/system")
-    unit_folders: Sequence[Path] = UNIT_FOLDERS
+    systemd_directory: Path = Path("/run/systemd/system")
+    unit_directories: Sequence[Path] = UNIT_DIRECTORIES

@@ -7,8 +7,8 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from emailrouter.check.facts import Facts
-from emailrouter.check.line import Line, fail, ok, warn
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.result import CheckResult, fail, ok, warn
 from router.channels import CHANNELS
 from router.channels.poster import decrypt_settings
 from router.errors import Refused
@@ -18,46 +18,46 @@ from router.outbound.lookup import SystemResolver
 from router.secrets import KEY_FILE, SecretBox, Unsealable
 from router.store.database import fetch_models
 
-MOST_INTEGRATIONS = 100
-AT_ONCE = 8
-_PATIENCE = 5.0
+MAX_INTEGRATIONS = 100
+MAX_CONCURRENT = 8
+_CONNECT_SECONDS = 5.0
 
 
-async def integrations(facts: Facts) -> list[Line]:
-    """One line for each integration."""
-    if facts.database is None:
+async def integrations(context: CheckContext) -> list[CheckResult]:
+    """One result for each integration."""
+    if context.database is None:
         return []
-    rows = await fetch_models(facts.database, Integration, "check_integrations", most=MOST_INTEGRATIONS)
+    rows = await fetch_models(context.database, Integration, "check_integrations", most=MAX_INTEGRATIONS)
     if not rows:
         fix = "Add one: emailrouter integration add NAME (prompts for the webhook URL)"
         return [warn("integrations", "no integrations yet: tickets are not posted", fix)]
-    box = _box(facts)
-    places = asyncio.Semaphore(AT_ONCE)
+    box = _load_secret_box(context)
+    semaphore = asyncio.Semaphore(MAX_CONCURRENT)
 
-    async def look(integration: Integration) -> Line:
-        async with places:
-            return await _look(facts, box, integration)
+    async def check_one(integration: Integration) -> CheckResult:
+        async with semaphore:
+            return await _check_integration(context, box, integration)
 
-    return list(await asyncio.gather(*(look(row) for row in rows)))
+    return list(await asyncio.gather(*(check_one(row) for row in rows)))
 
 
-def _box(facts: Facts) -> SecretBox | None:
+def _load_secret_box(context: CheckContext) -> SecretBox | None:
     """The secret key where there is one; none is made here."""
-    own = facts.config.server.secret_key
+    own = context.config.server.secret_key
     try:
-        key = own.reveal() if own is not None else (facts.config.server.data_dir / KEY_FILE).read_text().strip()
+        key = own.reveal() if own is not None else (context.config.server.data_dir / KEY_FILE).read_text().strip()
         return SecretBox(key)
     except (OSError, ValueError):
         return None
 
 
-async def _look(facts: Facts, box: SecretBox | None, integration: Integration) -> Line:
+async def _check_integration(context: CheckContext, box: SecretBox | None, integration: Integration) -> CheckResult:
     name = f"integration {integration.name}"
     test = f"emailrouter integration test '{integration.name}' shows the response"
     channel = CHANNELS.get(integration.type)
     if channel is None:
         return fail(name, f"unknown type {integration.type!r}", "Install the version that created it")
-    private = facts.config.delivery.allow_private_networks
+    private = context.config.delivery.allow_private_networks
     try:
         if box is None:
             raise Unsealable("no key")
@@ -77,20 +77,24 @@ async def _look(facts: Facts, box: SecretBox | None, integration: Integration) -
     if not parts.hostname:
         return ok(name, f"{integration.hint}: no connection to check")
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    why = await _reach(parts.hostname, port, facts.trust if parts.scheme == "https" else None, private=private)
+    why = await _find_connection_problem(
+        parts.hostname, port, context.tls_context if parts.scheme == "https" else None, private=private
+    )
     if why is not None:
         return fail(name, why[0], f"{why[1]}; {test}")
     if integration.last_error:
         return warn(name, f"reachable, but the last delivery failed: {integration.last_error}", test)
-    how = "over TLS with a valid certificate" if facts.trust and parts.scheme == "https" else "without TLS"
+    how = "over TLS with a valid certificate" if context.tls_context and parts.scheme == "https" else "without TLS"
     return ok(name, f"{parts.hostname} is reachable {how}")
 
 
-async def _reach(host: str, port: int, trust: ssl.SSLContext | None, *, private: bool) -> tuple[str, str] | None:
+async def _find_connection_problem(
+    host: str, port: int, trust: ssl.SSLContext | None, *, private: bool
+) -> tuple[str, str] | None:
     """None when a connection (with TLS) was made, else what was wrong and the fix."""
     writer = None
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_CONNECT_SECONDS):
             addresses = list(dict.fromkeys(entry["host"] for entry in await SystemResolver().resolve(host, port)))
             allowed = [address for address in addresses if private or non_public_reason(address) is None]
             if not allowed:
@@ -113,7 +117,7 @@ async def _reach(host: str, port: int, trust: ssl.SSLContext | None, *, private:
         return f"TLS with {host} failed ({error.reason or error})", "Check whether a proxy or firewall intercepts it"
     except TimeoutError:
         return (
-            f"no connection to {host} within {_PATIENCE:g} s",
+            f"no connection to {host} within {_CONNECT_SECONDS:g} s",
             f"Allow outgoing connections to port {port} (firewall)",
         )
     except OSError as error:

@@ -7,36 +7,36 @@ from __future__ import annotations
 
 import asyncio
 
-from emailrouter.check.certificate import spki_digest
-from emailrouter.check.facts import Facts
-from emailrouter.check.line import Line, fail, ok
+from emailrouter.check.certificate import tlsa_digest
+from emailrouter.check.check_context import CheckContext
+from emailrouter.check.result import CheckResult, fail, ok
 from router.dns.resolver import DnsRecords
 from router.model import Domain
 from router.store.database import fetch_models
 
-MOST_DOMAINS = 50
+MAX_DOMAINS = 50
 
 
-async def policies(facts: Facts) -> list[Line]:
+async def policies(context: CheckContext) -> list[CheckResult]:
     """MTA-STS (RFC 8461) and TLS-RPT (RFC 8460) of each verified domain."""
-    if facts.database is None or facts.config.smtp.tls_cert is None:
+    if context.database is None or context.config.smtp.tls_cert is None:
         return []
-    rows = await fetch_models(facts.database, Domain, "check_domains", most=MOST_DOMAINS)
+    rows = await fetch_models(context.database, Domain, "check_domains", most=MAX_DOMAINS)
     names = dict.fromkeys(row.name for row in rows if row.status == "active" and row.mx_managed == "here")
-    found = await asyncio.gather(*(_policies(facts, name) for name in names))
-    return [line for lines in found for line in lines]
+    found = await asyncio.gather(*(_check_policies(context, name) for name in names))
+    return [result for results in found for result in results]
 
 
-async def _policies(facts: Facts, domain: str) -> list[Line]:
+async def _check_policies(context: CheckContext, domain: str) -> list[CheckResult]:
     sts, report = await asyncio.gather(
-        facts.resolver.query_txt(f"_mta-sts.{domain}"), facts.resolver.query_txt(f"_smtp._tls.{domain}")
+        context.resolver.query_txt(f"_mta-sts.{domain}"), context.resolver.query_txt(f"_smtp._tls.{domain}")
     )
-    lines = []
+    results = []
     if isinstance(sts, DnsRecords) and any(value.startswith("v=STSv1") for value in sts.values):
-        lines.append(ok("mta-sts", f"{domain} publishes a policy, which must list every MX host"))
+        results.append(ok("mta-sts", f"{domain} publishes a policy, which must list every MX host"))
     else:
-        hosts = " ".join(f"mx: {mx.host}" for mx in facts.config.server.mx_hosts)
-        lines.append(
+        hosts = " ".join(f"mx: {mx.host}" for mx in context.config.server.mx_hosts)
+        results.append(
             ok(
                 "mta-sts",
                 f"{domain} publishes no policy",
@@ -46,27 +46,27 @@ async def _policies(facts: Facts, domain: str) -> list[Line]:
             )
         )
     if isinstance(report, DnsRecords) and any(value.startswith("v=TLSRPTv1") for value in report.values):
-        lines.append(ok("tls-rpt", f"{domain} requests reports"))
+        results.append(ok("tls-rpt", f"{domain} requests reports"))
     else:
-        lines.append(
+        results.append(
             ok(
                 "tls-rpt",
                 f"{domain} requests no reports",
                 f'To publish: TXT _smtp._tls.{domain} "v=TLSRPTv1; rua=mailto:postmaster@{domain}"',
             )
         )
-    return lines
+    return results
 
 
-async def dane(facts: Facts) -> list[Line]:
+async def dane(context: CheckContext) -> list[CheckResult]:
     """The TLSA record of this host (RFC 7672): useful in a signed zone alone, and harmful when it is wrong."""
-    path = facts.config.smtp.tls_cert
-    digest = None if path is None else spki_digest(path)
+    path = context.config.smtp.tls_cert
+    digest = None if path is None else tlsa_digest(path)
     if digest is None:
         return []
-    name = f"_25._tcp.{facts.config.server.hostname}"
+    name = f"_25._tcp.{context.config.server.hostname}"
     record = f"{name}. TLSA 3 1 1 {digest}"
-    found = await facts.resolver.query_tlsa(name)
+    found = await context.resolver.query_tlsa(name)
     if not isinstance(found, DnsRecords):
         offer = f"To publish, if the zone is signed with DNSSEC: {record}"
         return [ok("dane", f"{name} has no TLSA record", offer)]
